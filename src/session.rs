@@ -134,7 +134,7 @@ impl Header {
     /// Returns the meanings of the keys in this version of the file format.
     #[must_use]
     pub fn key_meanings(&self) -> KeyMeanings {
-        if self.format < 2 { KeyMeanings::Format1 } else { KeyMeanings::Format2 }
+        if self.format < 2 { KeyMeanings::ToFirstSteps } else { KeyMeanings::ToLastSteps }
     }
 
     /// Sets the address that a job has not reached yet.

@@ -248,7 +248,7 @@ fn keys_of_the_first_format_keep_their_meaning() {
     };
     // in a session of the first format, l goes to the first step of the next unit, not to the last step of this unit
     let mut old = at(&document, 2, Unit::Op);
-    old.settings.key_meanings = KeyMeanings::Format1;
+    old.settings.key_meanings = KeyMeanings::ToFirstSteps;
     let ops: Vec<u64> = document.trace.ops().map(|(.., span)| span.start).collect();
     assert_eq!(place(&press(old.clone(), "l")).step, ops[1]);
     assert_eq!(place(&press(old.clone(), "ll")).step, ops[2]);

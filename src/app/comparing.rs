@@ -402,7 +402,7 @@ impl StepperContext<'_> {
     }
 
     fn jump_to_step(&mut self, step: u64) {
-        self.begin_other_action();
+        self.stop_and_forget_moves();
         let before = self.stepper.visit();
         self.stepper.cursor = None;
         if self.go(step) {

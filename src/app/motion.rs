@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::return_point::MoveBack;
+use super::forward_moves::MoveBack;
 use super::stepper_context::StepperContext;
-use super::{Action, Cursor, KeyMeanings, ReturnPoint, SPEEDS, Visit};
+use super::{Action, Cursor, ForwardMoves, KeyMeanings, SPEEDS, Visit};
 use crate::network::Id;
 use crate::scene::{EntryState, Grid, Scene};
 use crate::step::{Address, Location, TensorEntry, Unit};
@@ -63,7 +63,7 @@ impl StepperContext<'_> {
             }
             _ => {}
         }
-        self.begin_other_action();
+        self.stop_and_forget_moves();
         let before = self.stepper.visit();
         let document = Arc::clone(&self.stepper.document);
         let trace = &document.trace;
@@ -243,47 +243,48 @@ impl StepperContext<'_> {
         self.stepper.bookmarks.add(here, None);
     }
 
-    /// Stops the job and play, and forgets the return point. Every action except `l` and `h` does this first.
-    pub(super) fn begin_other_action(&mut self) {
+    /// Stops the job and play, and forgets the moves forward that `h` could undo. Moves, jumps and searches do this first, except the keys `l` and `h`: they
+    /// may extend the job, and they decide themselves which moves to forget.
+    pub(super) fn stop_and_forget_moves(&mut self) {
         self.stepper.play = None;
-        self.stepper.return_point = None;
+        self.stepper.forward_moves = None;
         self.stop_job();
     }
 
-    /// Moves forward by a number of units. The return point remembers the move, so that `h` can undo it.
+    /// Moves forward by a number of units, and records the move, so that `h` can undo it.
     fn forward(&mut self, times: u64) {
         let (unit, here) = (self.stepper.unit, self.stepper.visit());
         let units = i64::try_from(times).unwrap_or(1);
         if self.extend_job(unit, units) {
-            self.stepper.return_point.iter_mut().for_each(|point| point.extend(times));
+            self.stepper.forward_moves.iter_mut().for_each(|moves| moves.extend_last(times));
             return;
         }
-        let point = self.stepper.return_point.take().filter(|point| point.is_for(unit));
-        self.stepper.return_point.insert(point.unwrap_or_else(|| ReturnPoint::new(unit))).begin(here, times);
+        let recorded = self.stepper.forward_moves.take().filter(|moves| moves.are_by(unit));
+        self.stepper.forward_moves.insert(recorded.unwrap_or_else(|| ForwardMoves::new(unit))).push(here, times);
         self.stepper.play = None;
         self.stop_job();
         if self.move_by(unit, units) {
             return;
         }
-        self.stepper.return_point.iter_mut().for_each(ReturnPoint::cancel);
-        self.stepper.return_point.take_if(|point| point.is_empty());
+        self.stepper.forward_moves.iter_mut().for_each(ForwardMoves::remove_last);
+        self.stepper.forward_moves.take_if(|moves| moves.is_empty());
         if self.message.is_none() {
             self.report_end(true);
         }
     }
 
     /// Moves back by a number of units. Directly after moves forward by the same number of units, returns to the step at which they began (see
-    /// `return_point.rs`).
+    /// `forward_moves.rs`).
     fn back(&mut self, times: u64) {
         let unit = self.stepper.unit;
         let units = i64::try_from(times).unwrap_or(1);
-        let meaning = self.stepper.return_point.as_mut().map_or(MoveBack::Other, |point| point.undo(unit, times));
-        if let (MoveBack::To(visit), KeyMeanings::Format2) = (meaning, self.settings.key_meanings) {
+        let meaning = self.stepper.forward_moves.as_mut().map_or(MoveBack::NotRecorded, |moves| moves.undo(unit, times));
+        if let (MoveBack::ReturnTo(visit), KeyMeanings::ToLastSteps) = (meaning, self.settings.key_meanings) {
             (self.stepper.play, self.stepper.job) = (None, None);
             return self.return_to(visit);
         }
-        if meaning != MoveBack::Part {
-            self.stepper.return_point = None;
+        if meaning != MoveBack::WithinMove {
+            self.stepper.forward_moves = None;
         }
         if self.extend_job(unit, -units) {
             return;
@@ -314,7 +315,7 @@ impl StepperContext<'_> {
         if let Some(shortage) = document.shortage.filter(|_| is_last && all > 1) {
             return self.say(shortage.to_string(), true);
         }
-        let by_iterations = self.stepper.unit == Unit::Iteration && self.settings.key_meanings == KeyMeanings::Format2;
+        let by_iterations = self.stepper.unit == Unit::Iteration && self.settings.key_meanings == KeyMeanings::ToLastSteps;
         let which = if is_last { "last" } else { "first" };
         if by_iterations && all > 1 && self.stepper.step < document.trace.len() && self.stepper.step > 1 {
             return self.say(format!("this is the {which} iteration"), false);
@@ -425,7 +426,7 @@ impl StepperContext<'_> {
         } else if self.is_at_the_end() {
             self.say("this is the last step: g goes to the first", false);
         } else {
-            self.stepper.return_point = None;
+            self.stepper.forward_moves = None;
             self.stepper.play = Some(self.next_play_time());
         }
     }

@@ -49,7 +49,7 @@ impl State {
 impl StepperContext<'_> {
     /// Begins to compute the iterations of the new file up to the one on the screen.
     fn reload(&mut self, scenario: &Scenario, keeps_edits: bool) {
-        self.begin_other_action();
+        self.stop_and_forget_moves();
         self.stepper.before_edit = None;
         let document = Arc::clone(&self.stepper.document);
         let edits = if keeps_edits { self.stepper.edits.clone() } else { Edits::default() };

@@ -76,7 +76,7 @@ impl StepperContext<'_> {
             same.remaining = same.remaining.saturating_add(times).min(MAX_REPEATS);
             return;
         }
-        self.begin_other_action();
+        self.stop_and_forget_moves();
         *self.message = None;
         self.stepper.visits.record_jump_from(goal.start);
         let document = Arc::clone(&self.stepper.document);

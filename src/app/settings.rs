@@ -29,14 +29,14 @@ pub enum Setting {
     ParameterPath,
 }
 
-/// The version of the meanings of keys. Format 2 of session files changed some of them, so a session of format 1 is replayed with the old ones.
+/// The meanings of the keys that format 2 of session files changed. A session of format 1 is replayed with their old meanings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyMeanings {
-    /// `l` and `h` go to the first steps of units, and `n` opens the notes.
-    Format1,
-    /// `l` and `h` go to the last steps of units, and `a` opens the notes.
+    /// The old meanings: `l` and `h` go to the first steps of units, and `n` opens the notes.
+    ToFirstSteps,
+    /// The new meanings: `l` goes to the last step of a unit; directly after it, `h` returns to the step at which `l` was pressed. `a` opens the notes.
     #[default]
-    Format2,
+    ToLastSteps,
 }
 
 /// The user's choices.
@@ -44,7 +44,7 @@ pub enum KeyMeanings {
 pub struct Settings {
     /// The speed of play, as an index of [`SPEEDS`].
     pub speed: usize,
-    /// The meanings of the keys.
+    /// The meanings of the keys whose meaning depends on the format of a session.
     pub key_meanings: KeyMeanings,
     /// The unit with which a scenario opens. If the scenario has only one sample or iteration, the next finer unit is used.
     pub start_unit: Unit,

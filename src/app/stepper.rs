@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Folds, Job, List, Mode, OwnEntry, OwnGradients, Prediction,
-    ReturnPoint, Search, Training, Visit, Visits, Watches,
+    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Folds, ForwardMoves, Job, List, Mode, OwnEntry, OwnGradients,
+    Prediction, Search, Training, Visit, Visits, Watches,
 };
 use crate::mistakes::{Cause, WrongEntry};
 use crate::network::Id;
@@ -50,8 +50,8 @@ pub struct Stepper {
     pub search: Option<Search>,
     /// The breakpoints.
     pub breakpoints: Breakpoints,
-    /// The last moves forward, for `h` to undo; `None` after any other move.
-    pub return_point: Option<ReturnPoint>,
+    /// The last moves forward, which `h` can undo; `None` after any other move.
+    pub forward_moves: Option<ForwardMoves>,
     /// The edits of the scenario's numbers.
     pub edits: Edits,
     /// The unsaved edits of an earlier session, until the user has restored or discarded them.
@@ -96,7 +96,7 @@ impl Stepper {
             check_result: None,
             search: None,
             breakpoints: Breakpoints::default(),
-            return_point: None,
+            forward_moves: None,
             edits: Edits::default(),
             old_edits: None,
             training,

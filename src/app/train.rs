@@ -32,7 +32,7 @@ impl StepperContext<'_> {
         self.stepper.training.current.follow(entry, &document.scenario.budget);
         let is_free = self.stepper.job.as_ref().is_none_or(Job::is_move);
         if is_free && !self.stepper.is_training_complete() {
-            self.begin_other_action();
+            self.stop_and_forget_moves();
             self.run_descent();
         }
         Ok(())

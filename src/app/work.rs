@@ -48,7 +48,7 @@ impl StepperContext<'_> {
     /// As [`super::Document::find`].
     pub fn jump_to(&mut self, address: Address) -> Result<(), String> {
         let here = self.stepper.visit();
-        self.stepper.return_point = None;
+        self.stepper.forward_moves = None;
         self.go_to(address)?;
         if self.has_moved(here) {
             self.stepper.visits.record_jump_from(here);
@@ -58,7 +58,7 @@ impl StepperContext<'_> {
 
     /// Moves by `times` iterations, back if negative, and goes to the same entry and term there. It stops at the first and the last iteration.
     pub fn by_iterations(&mut self, times: i64) {
-        if self.settings.key_meanings == KeyMeanings::Format1 {
+        if self.settings.key_meanings == KeyMeanings::ToFirstSteps {
             return self.by_iterations_to_first_steps(times);
         }
         let document = Arc::clone(&self.stepper.document);
@@ -97,7 +97,7 @@ impl StepperContext<'_> {
         if to == here.iteration {
             return self.say("this is already the iteration", false);
         }
-        self.begin_other_action();
+        self.stop_and_forget_moves();
         let places = self.stepper.same_place_in(to);
         self.seek_iteration(to, places);
         if self.has_moved(here) {
@@ -129,7 +129,7 @@ impl StepperContext<'_> {
             let sentence = format!("still computing, {}: ask x when it is done, or stop it with Esc", job.describe());
             return self.say(sentence, false);
         }
-        self.begin_other_action();
+        self.stop_and_forget_moves();
         let check = self.stepper.scene().map(|scene| Check::of(&scene, self.stepper.subject(&scene)));
         match check {
             Some(Ok(check)) => self.begin(Job::Check(check)),
@@ -227,7 +227,7 @@ impl StepperContext<'_> {
             SeekGoal::Iteration { more, .. } => {
                 *self.message = None;
                 let moved = self.stepper.visit().iteration.saturating_sub(before);
-                self.stepper.return_point.iter_mut().for_each(|point| point.advance(moved));
+                self.stepper.forward_moves.iter_mut().for_each(|moves| moves.count_done(moved));
                 if more != 0 {
                     self.by_iterations(more);
                 }
@@ -238,9 +238,9 @@ impl StepperContext<'_> {
             SeekGoal::Units(units) => {
                 let span = self.stepper.document.trace.span(self.stepper.step, units.unit);
                 match (self.settings.key_meanings, units.remaining < 0) {
-                    (KeyMeanings::Format1, true) => _ = self.go(span.start),
-                    (KeyMeanings::Format2, false) => _ = self.go(span.end - 1),
-                    (KeyMeanings::Format1, false) | (KeyMeanings::Format2, true) => {}
+                    (KeyMeanings::ToFirstSteps, true) => _ = self.go(span.start),
+                    (KeyMeanings::ToLastSteps, false) => _ = self.go(span.end - 1),
+                    (KeyMeanings::ToFirstSteps, false) | (KeyMeanings::ToLastSteps, true) => {}
                 }
                 self.count_forward(units.remaining, 1);
                 self.set_rest_of_move(units.with_remaining(units.remaining - units.remaining.signum()));
@@ -270,12 +270,12 @@ impl StepperContext<'_> {
         }
         let span = trace.span(step, unit);
         let next = match (self.settings.key_meanings, remaining > 0) {
-            (KeyMeanings::Format2, true) if step + 1 < span.end => Some(span.end - 1),
-            (KeyMeanings::Format2, true) if step < trace.len() => Some(trace.span(step + 1, unit).end - 1),
-            (KeyMeanings::Format2, false) if span.start > 1 => Some(span.start - 1),
-            (KeyMeanings::Format1, true) if span.end <= trace.len() => Some(span.end),
-            (KeyMeanings::Format1, false) if span.start < step => Some(span.start),
-            (KeyMeanings::Format1, false) if span.start > 1 => Some(trace.span(span.start - 1, unit).start),
+            (KeyMeanings::ToLastSteps, true) if step + 1 < span.end => Some(span.end - 1),
+            (KeyMeanings::ToLastSteps, true) if step < trace.len() => Some(trace.span(step + 1, unit).end - 1),
+            (KeyMeanings::ToLastSteps, false) if span.start > 1 => Some(span.start - 1),
+            (KeyMeanings::ToFirstSteps, true) if span.end <= trace.len() => Some(span.end),
+            (KeyMeanings::ToFirstSteps, false) if span.start < step => Some(span.start),
+            (KeyMeanings::ToFirstSteps, false) if span.start > 1 => Some(trace.span(span.start - 1, unit).start),
             _ => None,
         };
         if let Some(next) = next {
@@ -302,7 +302,7 @@ impl StepperContext<'_> {
     /// Counts the units of a move forward, so that `h` can undo them. `remaining` is negative for a move back.
     fn count_forward(&mut self, remaining: i64, units: u64) {
         if remaining > 0 {
-            self.stepper.return_point.iter_mut().for_each(|point| point.advance(units));
+            self.stepper.forward_moves.iter_mut().for_each(|moves| moves.count_done(units));
         }
     }
 

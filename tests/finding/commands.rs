@@ -156,7 +156,7 @@ fn commands_take_arguments() {
 #[test]
 fn in_a_session_of_format_1_the_prompt_takes_only_addresses() {
     let mut state = at(&small(TRAINED), 1);
-    state.settings.key_meanings = gradstep::app::KeyMeanings::Format1;
+    state.settings.key_meanings = gradstep::app::KeyMeanings::ToFirstSteps;
     press(&mut state, ":");
     assert_eq!(state.prompt().unwrap().kind, PromptKind::Addresses);
     press(&mut state, "quit<Enter>");
