@@ -123,7 +123,7 @@ fn the_tolerance_ends_the_descent_without_an_update() {
     let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text };
     let document = Document::new(read(source, Limits::default()).expect("a valid scenario"));
     let last = document.iteration(700);
-    assert!(last.is_last && last.trace.iteration() < 700, "stopped at {}", last.trace.iteration());
+    assert!(last.is_last_iteration && last.trace.iteration() < 700, "stopped at {}", last.trace.iteration());
     assert!(!check_steps(&last).contains(&Pass::Update));
     assert!((last.loss - document.iteration(last.trace.iteration() - 1).loss).abs() < 1e-4);
 }

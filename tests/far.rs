@@ -104,7 +104,7 @@ fn an_earlier_update_is_reached_from_an_iteration_without_update() {
     // the tolerance ends the descent at the second iteration
     let mut state = open("iterations = 6000\ntolerance = 100");
     press(&mut state, ":2/loss<Enter>");
-    assert_eq!((place(&state).0, state.document().unwrap().is_last), (2, true));
+    assert_eq!((place(&state).0, state.document().unwrap().is_last_iteration), (2, true));
     press(&mut state, ":1/velocity.fc1.weight<Enter>");
     assert_eq!((place(&state).0, said(&state)), (1, ""));
 }
@@ -129,7 +129,7 @@ fn a_descent_that_ends_early_is_reported() {
     press(&mut state, "kkkkk5900l");
     update(&mut state, Action::JobIterations(u64::MAX));
     let document = state.document().unwrap();
-    assert!(document.is_last && place(&state).0 > 100 && place(&state).1 == 1, "{:?}", place(&state));
+    assert!(document.is_last_iteration && place(&state).0 > 100 && place(&state).1 == 1, "{:?}", place(&state));
 }
 
 #[test]

@@ -158,7 +158,7 @@ const FORBIDDEN: &[(&[&str], &[&str])] = &[
     ),
     (&["app"], &["ratatui"]),
     // panes get numbers only from the scene, which has no number of a later step
-    (&["ui"], &["trace", "Trace", "descent", "document.is_last", "document.loss", ".values(", "network::Run"]),
+    (&["ui"], &["trace", "Trace", "descent", "document.is_last_iteration", "document.loss", ".values(", "network::Run"]),
     (&["scene"], NUMBERS),
     // `--threads` limits the number of threads
     (&["op", "network", "trace", "scenario", "gradcheck", "app", "command", "files", "session", "terminal"], &["available_parallelism"]),
@@ -394,7 +394,7 @@ fn violations_are_found() {
         ("op.rs", "dbg!(x)"),
         ("command/trace.rs", "use std::thread::available_parallelism;"),
         ("ui/matrix.rs", "let value = view.document.trace.run(0).values(id)[at];"),
-        ("ui/header.rs", "if view.document.is_last {}"),
+        ("ui/header.rs", "if view.document.is_last_iteration {}"),
         ("scene/reads.rs", "let next = self.trace.step(&at).value;"),
     ] {
         assert!(!forbidden(Path::new(path), text).is_empty(), "{path}: {text}");

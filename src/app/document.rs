@@ -42,7 +42,7 @@ pub struct Document {
     /// The loss of the batch in this iteration.
     pub loss: f64,
     /// `true` if the descent ends with this iteration.
-    pub is_last: bool,
+    pub is_last_iteration: bool,
     /// The missing memory, if there is not enough memory for the update of this iteration.
     pub shortage: Option<Shortage>,
     /// The texts of the scenario's `[[note]]`s. Each has the range of steps at which it is shown: the steps of an op, of an entry, or a single step. The more
@@ -268,10 +268,10 @@ impl Document {
     /// `false` until the step that computes the loss.
     #[must_use]
     pub fn ends_early(&self, step: u64) -> bool {
-        self.is_last && self.trace.iteration() < self.iterations() && step >= self.trace.loss_step()
+        self.is_last_iteration && self.trace.iteration() < self.iterations() && step >= self.trace.loss_step()
     }
 
-    /// Returns a copy with other numbers in all steps after step `after` ([`Trace::with_future`]). If the loss is one of these numbers, `is_last` is inverted.
+    /// Returns a copy with other numbers in all steps after step `after` ([`Trace::with_future`]). If the loss is one of these numbers, `is_last_iteration` is inverted.
     /// Tests use the copy to show that frames do not depend on later numbers.
     #[must_use]
     pub fn with_future(&self, after: u64, other: Replacement) -> Self {
@@ -280,7 +280,7 @@ impl Document {
             experiment: self.experiment.clone(),
             trace: self.trace.with_future(after, other),
             loss: if knows_loss { self.loss } else { other(self.loss) },
-            is_last: self.is_last == knows_loss,
+            is_last_iteration: self.is_last_iteration == knows_loss,
             shortage: self.shortage,
             remarks: self.remarks.clone(),
             batch_names: Default::default(),
@@ -298,11 +298,11 @@ impl Document {
     }
 
     fn with_parts(experiment: Experiment, iteration: Iteration) -> Self {
-        let is_last = iteration.ends_descent() || iteration.number >= experiment.descent.iterations();
+        let is_last_iteration = iteration.ends_descent() || iteration.number >= experiment.descent.iterations();
         let Iteration { number, runs, loss, shortage, .. } = iteration;
         let trace = Trace::of_iteration(number, runs);
         let remarks = remarks(&experiment.scenario, &trace);
-        Self { experiment, trace, loss, is_last, shortage, remarks, batch_names: Default::default() }
+        Self { experiment, trace, loss, is_last_iteration, shortage, remarks, batch_names: Default::default() }
     }
 }
 

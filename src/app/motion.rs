@@ -309,20 +309,20 @@ impl StepperContext<'_> {
     }
 
     /// Shows a message that the step on the screen is the first or the last one, and why there is no further step.
-    fn report_end(&mut self, is_last: bool) {
+    fn report_end(&mut self, at_last_step: bool) {
         let document = Arc::clone(&self.stepper.document);
         let (iteration, all) = (document.trace.iteration(), document.descent.iterations());
-        if let Some(shortage) = document.shortage.filter(|_| is_last && all > 1) {
+        if let Some(shortage) = document.shortage.filter(|_| at_last_step && all > 1) {
             return self.say(shortage.to_string(), true);
         }
         let by_iterations = self.stepper.unit == Unit::Iteration && self.settings.key_meanings == KeyMeanings::ToLastSteps;
-        let which = if is_last { "last" } else { "first" };
+        let which = if at_last_step { "last" } else { "first" };
         if by_iterations && all > 1 && self.stepper.step < document.trace.len() && self.stepper.step > 1 {
             return self.say(format!("this is the {which} iteration"), false);
         }
         let of = match all {
             1 => String::new(),
-            _ if document.is_last && is_last && iteration < all => format!(": the tolerance ends the descent at iteration {iteration}"),
+            _ if document.is_last_iteration && at_last_step && iteration < all => format!(": the tolerance ends the descent at iteration {iteration}"),
             _ => format!(" of iteration {iteration}"),
         };
         self.say(format!("this is the {which} step{of}"), false);
@@ -415,15 +415,15 @@ impl StepperContext<'_> {
     }
 
     /// Returns whether this is the last step of the last iteration.
-    pub(super) fn is_at_the_end(&self) -> bool {
+    pub(super) fn is_at_last_step(&self) -> bool {
         let document = &self.stepper.document;
-        document.is_last && self.stepper.step >= document.trace.len()
+        document.is_last_iteration && self.stepper.step >= document.trace.len()
     }
 
     fn toggle_play(&mut self) {
         if self.stepper.play.is_some() {
             self.pause_play();
-        } else if self.is_at_the_end() {
+        } else if self.is_at_last_step() {
             self.say("this is the last step: g goes to the first", false);
         } else {
             self.stepper.forward_moves = None;

@@ -202,7 +202,7 @@ impl StepperContext<'_> {
             Outcome::Shown => "the answer is",
         };
         let colon = if outcome == Outcome::Shown { "" } else { ":" };
-        let next = if self.is_at_the_end() { "this was the last step, p shows the score" } else { "Enter goes on" };
+        let next = if self.is_at_last_step() { "this was the last step, p shows the score" } else { "Enter goes on" };
         self.say(format!("{judged}{colon} {value}; {next}"), false);
     }
 }

@@ -147,7 +147,7 @@ impl StepperContext<'_> {
     fn run_on(&mut self, goal: ScanGoal) {
         let document = Arc::clone(&self.stepper.document);
         let iteration = document.trace.iteration();
-        let is_at_end = if goal.goes_back { iteration == 1 } else { document.is_last };
+        let is_at_end = if goal.goes_back { iteration == 1 } else { document.is_last_iteration };
         if is_at_end {
             self.go(if goal.goes_back { 1 } else { document.trace.len() });
             let (further, end) = if goal.goes_back { ("earlier", "first") } else { ("further", "last") };

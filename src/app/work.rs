@@ -63,7 +63,7 @@ impl StepperContext<'_> {
         }
         let document = Arc::clone(&self.stepper.document);
         let now = document.trace.iteration();
-        let end = if document.is_last { now } else { document.descent.iterations() };
+        let end = if document.is_last_iteration { now } else { document.descent.iterations() };
         let to = now.saturating_add_signed(times).clamp(1, end.max(1));
         if to != now {
             let places = self.stepper.same_place_in(to);
@@ -76,7 +76,7 @@ impl StepperContext<'_> {
     fn by_iterations_to_first_steps(&mut self, count: i64) {
         let document = Arc::clone(&self.stepper.document);
         let current = document.trace.iteration();
-        let last = if document.is_last { current } else { document.descent.iterations() };
+        let last = if document.is_last_iteration { current } else { document.descent.iterations() };
         // at a later step of an iteration, the first move back goes to the start of this iteration
         let back = count.unsigned_abs() - u64::from(count < 0 && self.stepper.step > 1);
         let wanted = if count < 0 { current.saturating_sub(back).max(1) } else { current.saturating_add(count.unsigned_abs()) };
@@ -281,7 +281,7 @@ impl StepperContext<'_> {
         if let Some(next) = next {
             self.go(next);
             self.count_forward(remaining, 1);
-        } else if remaining > 0 && document.is_last {
+        } else if remaining > 0 && document.is_last_iteration {
             self.go(trace.len());
             return;
         } else if remaining < 0 && iteration == 1 || remaining == 0 {
