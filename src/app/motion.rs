@@ -130,13 +130,13 @@ impl StepperContext<'_> {
             (Action::NextMatrix(count), Some(cursor)) => Some(cursor.in_matrix(&scene, count.saturating_mul(times))),
             (Action::Channel(count), Some(cursor)) => Some(cursor.in_channel(&scene, count.saturating_mul(times))),
             (Action::Channel(count), None) => {
-                let most = scene.tensors().iter().map(|shown| Grid::of(&scene.network().tensor(shown.tensor).shape).blocks).max();
-                let most = isize::try_from(most.unwrap_or(1)).unwrap_or(1) - 1;
-                let channels = self.stepper.channels.saturating_add(count.saturating_mul(times)).clamp(-most, most);
-                if channels == self.stepper.channels {
+                let max_offset = scene.tensors().iter().map(|shown| Grid::of(&scene.network().tensor(shown.tensor).shape).blocks).max();
+                let max_offset = isize::try_from(max_offset.unwrap_or(1)).unwrap_or(1) - 1;
+                let offset = self.stepper.channel_offset.saturating_add(count.saturating_mul(times)).clamp(-max_offset, max_offset);
+                if offset == self.stepper.channel_offset {
                     self.say("there is no further channel", false);
                 }
-                self.stepper.channels = channels;
+                self.stepper.channel_offset = offset;
                 return;
             }
             _ => return,
@@ -360,7 +360,7 @@ impl StepperContext<'_> {
     /// Goes to a step of this iteration. Returns whether the step changed.
     pub fn go(&mut self, step: u64) -> bool {
         self.stepper.scroll = [0, 0];
-        self.stepper.channels = 0;
+        self.stepper.channel_offset = 0;
         self.stepper.effect = None;
         std::mem::replace(&mut self.stepper.step, step) != step
     }

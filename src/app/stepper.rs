@@ -33,7 +33,7 @@ pub struct Stepper {
     /// The distance, in rows and columns, by which the user has scrolled the matrices away from the entries of this step.
     pub scroll: [isize; 2],
     /// The distance, in channels or filters, by which the user has moved the matrices away from the channel of this step.
-    pub channels: isize,
+    pub channel_offset: isize,
     /// The cursor on the matrices, if it is open.
     pub cursor: Option<Cursor>,
     /// The steps at which jumps began, for back and forward.
@@ -87,7 +87,7 @@ impl Stepper {
             job: None,
             play: None,
             scroll: [0, 0],
-            channels: 0,
+            channel_offset: 0,
             cursor: None,
             visits: Visits::default(),
             bookmarks: Bookmarks::default(),

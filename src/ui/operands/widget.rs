@@ -97,7 +97,7 @@ pub fn with_matrix<T>(
     let grid = Grid::of(&info.shape);
     let focus = focus.filter(|_| repeated.is_none()).map(|at| {
         let [block, row, column] = grid.coordinates(at);
-        let block = block.saturating_add_signed(view.stepper.channels).min(grid.blocks.saturating_sub(1));
+        let block = block.saturating_add_signed(view.stepper.channel_offset).min(grid.blocks.saturating_sub(1));
         if cursor.is_some() { at } else { grid.entry([block, row, column]) }
     });
     let differs = |at: usize| view.own_entry(tensor, own(at)).is_some_and(|own| own.differs);
