@@ -10,7 +10,7 @@ use crate::threads::BackgroundTask;
 pub(super) enum ComputationState<T> {
     /// This thread does the next piece.
     Ready(Box<DescentComputation>),
-    /// The background thread does the next piece. The number is that of the iteration in progress.
+    /// The background thread does the next piece, which belongs to the iteration with this number.
     InBackground(u64, BackgroundTask<T>),
 }
 
@@ -19,7 +19,7 @@ impl<T> Clone for ComputationState<T> {
     fn clone(&self) -> Self {
         match self {
             Self::Ready(computation) => Self::Ready(computation.clone()),
-            Self::InBackground(next, task) => Self::InBackground(*next, task.clone()),
+            Self::InBackground(iteration, task) => Self::InBackground(*iteration, task.clone()),
         }
     }
 }
@@ -29,12 +29,13 @@ impl<T: Send + 'static> ComputationState<T> {
     pub fn iteration(&self) -> u64 {
         match self {
             Self::Ready(computation) => computation.iteration(),
-            Self::InBackground(next, _) => *next,
+            Self::InBackground(iteration, _) => *iteration,
         }
     }
 
-    /// Returns whether an iteration is so large that allocating its memory takes milliseconds, so that a key must not wait for it.
-    pub fn is_large(&self) -> bool {
+    /// Returns whether the next piece is on this thread, and an iteration is so large that allocating its memory takes milliseconds. Then the piece must not be
+    /// done while a key waits.
+    pub fn would_block_key(&self) -> bool {
         matches!(self, Self::Ready(computation) if computation.is_large())
     }
 
@@ -42,16 +43,17 @@ impl<T: Send + 'static> ComputationState<T> {
     pub fn in_background(self, descent: &Descent, advance: impl FnOnce(Box<DescentComputation>) -> T + Send + 'static) -> Self {
         match self {
             Self::Ready(computation) if descent.is_next_piece_long(&computation) => {
-                let next = computation.iteration();
+                let iteration = computation.iteration();
                 // if there is no background thread, `begin` returns the computation, and this thread does the piece
-                BackgroundTask::begin(computation, advance).map_or_else(Self::Ready, |task| Self::InBackground(next, task))
+                BackgroundTask::begin(computation, advance).map_or_else(Self::Ready, |task| Self::InBackground(iteration, task))
             }
             state => state,
         }
     }
 
-    /// Waits for the background thread, but not longer than this time. Returns whether the next piece is ready to be completed; a short piece always is.
-    pub fn is_ready_within(&self, wait: Duration) -> bool {
+    /// Waits for the background thread, but not longer than this time. Returns `true` if this thread can go on: the background thread has done the piece, or
+    /// there is none in the background.
+    pub fn can_continue_within(&self, wait: Duration) -> bool {
         match self {
             Self::Ready(_) => true,
             Self::InBackground(_, task) => task.is_done_within(wait),

@@ -152,9 +152,9 @@ impl Seek {
         self.to - self.computation.iteration().min(self.to) + 1
     }
 
-    /// Returns whether an iteration is so large that allocating its memory takes milliseconds. Then a key must not wait for the allocation.
-    pub fn is_large(&self) -> bool {
-        self.computation.is_large()
+    /// Returns whether the next piece must not be done while a key waits, because it allocates much memory ([`ComputationState::would_block_key`]).
+    pub fn would_block_key(&self) -> bool {
+        self.computation.would_block_key()
     }
 }
 
@@ -218,12 +218,12 @@ impl Job {
         if let Self::Scan(scan) = self {
             return scan.describe();
         }
-        let (next, to) = self.progress();
+        let (iteration, to) = self.progress();
         match self.unit_move() {
             Some(UnitMove { unit, remaining }) if remaining.unsigned_abs() > 1 => {
-                format!("iteration {next}, {} {} to go", remaining.unsigned_abs(), unit.plural())
+                format!("iteration {iteration}, {} {} to go", remaining.unsigned_abs(), unit.plural())
             }
-            _ => format!("iteration {next} of {to}"),
+            _ => format!("iteration {iteration} of {to}"),
         }
     }
 

@@ -322,7 +322,9 @@ impl StepperContext<'_> {
         }
         let of = match all {
             1 => String::new(),
-            _ if document.is_last_iteration && at_last_step && iteration < all => format!(": the tolerance ends the descent at iteration {iteration}"),
+            _ if document.is_last_iteration && at_last_step && iteration < all => {
+                format!(": the tolerance ends the descent at iteration {iteration}")
+            }
             _ => format!(" of iteration {iteration}"),
         };
         self.say(format!("this is the {which} step{of}"), false);

@@ -205,11 +205,10 @@ impl State {
         self.context().map_or(Ok(()), |mut context| context.go_to(address))
     }
 
-    /// Waits for the next piece of the job, but not longer than this time. Returns whether the piece can be completed now.
-    ///
-    /// A short piece can always be completed. A long piece runs on the background thread, and continues there after this time.
-    pub fn is_ready_within(&mut self, wait: Duration) -> bool {
-        self.stepper_mut().is_none_or(|stepper| stepper.is_ready_within(wait))
+    /// Starts the next piece of the job on the background thread if the piece is long, and waits for it, but not longer than this time. Returns whether the
+    /// job can go on now: the piece is done, or it is short, so that this thread does it. Otherwise the background thread continues with the piece.
+    pub fn can_continue_within(&mut self, wait: Duration) -> bool {
+        self.stepper_mut().is_none_or(|stepper| stepper.can_continue_within(wait))
     }
 
     /// Opens the picker and selects the open scenario.

@@ -146,8 +146,8 @@ impl StepperContext<'_> {
             let cost = job.cost(&self.stepper.document);
             // this much is done before the screen changes: a whole seek, or a move by one unit
             let (iterations, pieces) = match job {
-                Job::Seek(seek) if seek.is_large() => return,
-                Job::Train(train) if train.computation.is_large() => return,
+                Job::Seek(seek) if seek.would_block_key() => return,
+                Job::Train(train) if train.computation.would_block_key() => return,
                 Job::Seek(seek) => (seek.remaining_iterations(), u64::MAX),
                 Job::Train(_) => (1, u64::MAX),
                 Job::Move { .. } | Job::Check(_) | Job::Scan(_) => (1, 1),
@@ -376,9 +376,9 @@ impl Stepper {
         places
     }
 
-    /// Waits for the next piece of the job, but not longer than this time. If the piece is long, it runs on the background thread. Returns whether the piece
-    /// can be completed now; a short piece always can.
-    pub(super) fn is_ready_within(&mut self, wait: Duration) -> bool {
+    /// Starts the next piece of the job on the background thread if the piece is long, and waits for it, but not longer than this time. Returns whether the
+    /// job can go on now.
+    pub(super) fn can_continue_within(&mut self, wait: Duration) -> bool {
         self.job = match self.job.take() {
             Some(Job::Seek(Seek { goal, to, computation })) => {
                 let (document, task_goal) = (Arc::clone(&self.document), goal.clone());
@@ -400,8 +400,8 @@ impl Stepper {
         };
         match &self.job {
             Some(Job::Check(check)) => check.is_done_within(wait),
-            Some(Job::Seek(seek)) => seek.computation.is_ready_within(wait),
-            Some(Job::Train(train)) => train.computation.is_ready_within(wait),
+            Some(Job::Seek(seek)) => seek.computation.can_continue_within(wait),
+            Some(Job::Train(train)) => train.computation.can_continue_within(wait),
             _ => true,
         }
     }

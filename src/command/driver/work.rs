@@ -29,7 +29,7 @@ impl Driver {
         let mut done = 0;
         while limit.iterations > 0 && limit.pieces > 0 {
             let Some(progress_before) = self.state.job().map(Job::progress) else { break };
-            if !self.state.is_ready_within(slice_end.saturating_sub(self.slice_time())) {
+            if !self.state.can_continue_within(slice_end.saturating_sub(self.slice_time())) {
                 break;
             }
             app::update(&mut self.state, Action::JobPieces(1));
