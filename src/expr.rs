@@ -79,7 +79,7 @@ pub struct Primitive {
     pub derivatives: &'static [Expr],
     /// `true` if the function has no kinks, although its derivatives have cases. Such a case gives a value where the formula has none, as for 0⁰.
     pub is_smooth: bool,
-    /// The function in `NumPy`, where `{0}` and `{1}` stand for the arguments: `np.exp({0})`. Empty if `NumPy` has no short form of it.
+    /// The function in NumPy, where `{0}` and `{1}` stand for the arguments: `np.exp({0})`. Empty if NumPy has no short form of it.
     pub numpy: &'static str,
 }
 
@@ -210,7 +210,7 @@ impl Primitive {
         Self { is_smooth: true, ..self }
     }
 
-    /// The same function with its form in `NumPy`.
+    /// The same function with its form in NumPy.
     #[must_use]
     pub const fn numpy(self, numpy: &'static str) -> Self {
         Self { numpy, ..self }

@@ -23,7 +23,7 @@ pub enum CopyFormat {
     Address,
     /// The equation of the op, then the equation of the entry in symbols and in numbers.
     Equation,
-    /// Python code with `NumPy`. For a gradient of a graph, it is the line that computes the gradient. For other tensors it is the tensor as an array. If the
+    /// Python code with NumPy. For a gradient of a graph, it is the line that computes the gradient. For other tensors it is the tensor as an array. If the
     /// tensor is too large, it is the sum of the entry's terms.
     NumPy,
     /// The same texts as [`Self::Equation`], in LaTeX.
@@ -140,7 +140,7 @@ fn python(value: f64) -> String {
     not_finite(value).map_or_else(|| exact(value), |word| word.replace("inf", "np.inf").replace("nan", "np.nan"))
 }
 
-/// Returns a tensor as a `NumPy` array. Entries that are not computed yet are NaN.
+/// Returns a tensor as a NumPy array. Entries that are not computed yet are NaN.
 fn array(scene: &Scene<'_>, tensor: usize) -> Result<String, String> {
     let info = scene.network().tensor(tensor);
     let numbers: Vec<Option<f64>> = (0..len(&info.shape)).map(|at| scene.number(tensor, at)).collect();

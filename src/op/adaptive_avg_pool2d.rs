@@ -1,9 +1,11 @@
-//! `adaptive_avg_pool2d`: the means of windows that divide a channel into a given number of rows and columns: PyTorch's `torch.nn.AdaptiveAvgPool2d`.
+//! `adaptive_avg_pool2d`: PyTorch's `torch.nn.AdaptiveAvgPool2d`. It divides each channel into windows and takes the mean of each window. The scenario file
+//! gives the number of rows and columns of the output, and the windows follow from it.
 //!
-//! The input has C x H x W entries, the output C x H' x W' with [H', W'] = `output_size`. Output row o is the mean of the input rows i with
-//! ⌊o · H / H'⌋ ≤ i < ⌈(o + 1) · H / H'⌉, and likewise for columns. If H' does not divide H, neighbouring windows overlap. For 3 inputs and 2 outputs,
-//! (1 3 8) has the means (1 + 3) / 2 = 2 and (3 + 8) / 2 = 5.5. The derivative is ∂C/∂x\[i\] = Σ ∂C/∂y\[o\] / n over the outputs o whose window contains i,
-//! where n is the number of entries of that window.
+//! The input has C x H x W entries, the output C x H' x W' with [H', W'] = `output_size`. Output row o is the mean of the input rows i with ⌊o · H / H'⌋ ≤ i <
+//! ⌈(o + 1) · H / H'⌉, and likewise for columns. If H' does not divide H, neighbouring windows overlap. For 3 inputs and 2 outputs, (1 3 8) has the means (1 +
+//! 3) / 2 = 2 and (3 + 8) / 2 = 5.5.
+//!
+//! The derivative is ∂C/∂x\[i\] = Σ ∂C/∂y\[o\] / n. The sum is over the outputs o whose window contains i, and n is the number of entries of that window.
 
 use super::avg_pool2d::{MeanTexts, layer_of, mean_of, reciprocal};
 use super::constant_weights::Weights;
@@ -29,7 +31,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     };
     args.claim(&[channels, rows, columns])?; // the output
     args.claim(&[channels, rows, columns])?; // the weight 1/n of each output
-    // about four numbers for each row and each column: its range, and the ranges that contain it
+    // about four numbers for each row and each column: the range of inputs of each output, and the range of outputs of each input
     args.claim(&[4, rows])?;
     args.claim(&[4, columns])?;
     let axes = [axis(height, rows), axis(width, columns)];

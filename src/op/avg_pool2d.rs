@@ -8,9 +8,9 @@
 //! | output | `y[o] = Σ x[i] / n` over the window of o |
 //! | input gradient | `∂C/∂x[i] = Σ ∂C/∂y[o] / n` over the outputs o whose window contains i |
 //!
-//! n is the number of positions of the window on the input or its padding. This number is kh · kw, unless `ceil_mode` lets the window reach beyond the
-//! padding. With `count_include_pad = false`, n is the number of positions on the input alone. The window (1 2; 3 6) has the mean 12/4 = 3. If ∂C/∂y of
-//! this window is 8, each of its four entries gets 8/4 = 2.
+//! n is the number of positions of the window that are on the input or its padding. This number is kh · kw, except where the window reaches beyond the padding,
+//! which is possible with `ceil_mode`. With `count_include_pad = false`, n is the number of positions on the input alone. The window (1 2; 3 6) has the mean
+//! 12/4 = 3. If ∂C/∂y of this window is 8, each of its four entries gets 8/4 = 2.
 //!
 //! Source: PyTorch's `torch.nn.AvgPool2d`.
 
@@ -56,7 +56,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     pool_layer(args, false)
 }
 
-/// Makes the layer `avg_pool2d`, which reads an image, or `avg_pool1d`, which reads channels x length, if `is_1d` is set.
+/// Makes the layer `avg_pool1d`, which reads channels x length, if `is_1d` is `true`. Otherwise makes the layer `avg_pool2d`, which reads an image.
 ///
 /// # Errors
 /// If a key is faulty, or no window fits.
@@ -89,7 +89,7 @@ pub struct MeanTexts {
     pub words_back: &'static str,
 }
 
-/// Creates the function of a pool that takes means: each output is the mean of its edges' inputs, whose weights are 1/n.
+/// Creates the function of a pool that takes means. Each output is the mean of the inputs with which edges connect it. The edges have the weight 1/n.
 #[must_use]
 pub fn mean_of<E: Edges>(edges: E, weights: Weights, texts: MeanTexts) -> Arc<dyn Function> {
     const SHARE_OF_ERROR: Expr = Expr::Mul(&[whole::SHARE, whole::DY]);

@@ -6,8 +6,8 @@
 //! For an input of 3 positions, a kernel of 3, stride 1 and padding 1, output 0 has the taps (0, 1, 0) and (1, 2, 0), because kernel position 0 is over
 //! padding.
 //!
-//! Each pass looks taps up by the position that it computes: the forward pass by o, the weight gradient by k, the input gradient by i. The taps of one
-//! such position are evenly spaced, so [`Taps`] has only the first tap, a step and a count.
+//! Each pass needs the taps of the position that it computes: the forward pass those of o, the weight gradient those of k, and the input gradient those of i.
+//! The taps of one such position are evenly spaced, so [`Taps`] has only the first tap, a step and a count.
 
 use std::ops::Range;
 
@@ -78,7 +78,7 @@ pub enum Rounding {
     Up,
 }
 
-/// The reason why a window does not fit an axis.
+/// The reason why a window does not fit along an axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
     /// The key with the wrong value: `kernel_size`, `stride`, `padding`, `dilation` or `output_padding`.
@@ -88,7 +88,7 @@ pub struct Misfit {
 }
 
 impl Misfit {
-    /// The misfit of a length that overflows because of the value of `key`.
+    /// Creates the misfit for a length that overflows because of the value of `key`.
     fn too_large(key: &'static str) -> Self {
         Self { key, why: "a size is too large".to_owned() }
     }
@@ -156,7 +156,8 @@ impl Axis {
         Self { input, kernel, output, stride, padding, padding_after, dilation, prefix_counts: [const { Vec::new() }; 3] }
     }
 
-    /// Creates an axis of the same three lengths with other steps. It may describe windows that end before the input does, or reach beyond its end.
+    /// Creates an axis with the same three lengths, but another stride, padding and dilation. It may describe windows that end before the input does, or that
+    /// reach beyond the end of the input.
     #[must_use]
     pub fn with_steps(&self, stride: usize, padding: usize, dilation: usize) -> Self {
         Self::from_lengths(self.input, self.kernel, self.output, stride, [padding, self.padding_after], dilation)
@@ -294,7 +295,7 @@ impl Axis {
         })
     }
 
-    /// Returns the number n of the tap with these kernel and output positions among the taps of position `at`: the inverse of [`Taps::get`].
+    /// Returns the index of a tap among the taps of position `at`. The tap is given by its kernel and output position. This is the inverse of [`Taps::get`].
     #[must_use]
     pub fn rank(&self, view: View, at: usize, kernel: usize, output: usize) -> usize {
         let taps = self.taps(view, at);
@@ -354,8 +355,8 @@ impl Axis {
         }
     }
 
-    /// Returns the number of positions of the window of an output that lie on the input or its padding, without a dilation. It is less than the kernel only if
-    /// the window reaches beyond the padding.
+    /// Returns the number of positions of an output's window that lie on the input or its padding. The window must not be dilated. The number is less than the
+    /// kernel's length only if the window reaches beyond the padding.
     #[must_use]
     pub fn padded_window_len(&self, output: usize) -> usize {
         (self.input + self.padding + self.padding_after).saturating_sub(output * self.stride).min(self.kernel)

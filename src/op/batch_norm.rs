@@ -41,7 +41,7 @@ pub const KIND_2D: LayerKind = LayerKind { name: "batch_norm2d", rank: Some(3), 
 
 const KEYS: &[&str] = &["running_mean", "running_var", "weight", "bias", "eps"];
 
-/// Help for a layer without the statistics.
+/// The help text for a layer whose file lacks the statistics.
 const TRAINING: &str = "evaluation mode needs running_mean and running_var, one number for each channel; training over a batch is a graph, as in `gradstep new batch-norm`";
 
 fn build_1d(args: &mut dyn Args) -> Result<Layer, Reported> {
@@ -127,7 +127,7 @@ const SUBTRAHEND_BACK: Equation = Equation {
     words: "If the mean grows by h, every difference falls by h.",
 };
 
-/// The equations of y = c · r, of ∂C/∂r and of ∂C/∂c, with a constant r for each channel. The second is never shown: r has no derivative.
+/// The equations of y = c · r, of ∂C/∂r and of ∂C/∂c, where r is a constant for each channel. The second equation is never shown, because r has no derivative.
 const NORMALISE: [Equation; 3] = [
     Equation {
         right: Expr::Product(Join::Hadamard, &[whole::W, whole::X]),

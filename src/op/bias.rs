@@ -1,4 +1,5 @@
-//! The bias of a layer: one number for each channel, which is added to every neuron of the channel. Its gradient is the sum of the errors of these neurons.
+//! The bias of a layer: one number for each channel, which is added to every neuron of the channel. The gradient of this number is the sum of the errors of
+//! these neurons.
 
 use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;

@@ -5,7 +5,7 @@
 //! backward pass the derivative of entry (i, 0) is a sum over its 4 *readers*, the entries of the result that read it: (i, 0), …, (i, 3). An entry j
 //! of the second operand has 3 readers: (0, j), (1, j), (2, j). Readers are always in row-major order.
 //!
-//! Entries are given by their row-major index: entry (i, j) of the result is number 4 i + j.
+//! Entries are given by their row-major index: entry (i, j) of the result has the index 4 i + j.
 
 use smallvec::SmallVec;
 
@@ -22,11 +22,12 @@ pub struct Broadcast {
     shape: Vec<usize>,
     /// The shape of each operand.
     operand_shapes: SmallVec<[Vec<usize>; 2]>,
-    /// The axes of each operand.
+    /// The axes of each operand, and those along which it is repeated.
     operands: SmallVec<[BroadcastOperand; 2]>,
 }
 
-/// An operand: the axes of the result, split into the axes that the operand has and the axes along which the operand is repeated. Axes of size 1 are left out.
+/// An operand. The axes of the result are split into the axes that the operand has and the axes along which the operand is repeated. Axes of size 1 are left
+/// out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct BroadcastOperand {
     /// The axes that the operand has.
@@ -62,7 +63,7 @@ pub fn shape(operands: &[(&'static str, &[usize])]) -> Result<Vec<usize>, Mismat
     let mut shape: Vec<usize> = Vec::new();
     for (n, (name, own_shape)) in operands.iter().enumerate() {
         if own_shape.len() > shape.len() {
-            // put axes of size 1 before the axes so far
+            // insert axes of size 1 before the axes that are known so far
             shape.splice(0..0, vec![1; own_shape.len() - shape.len()]);
         }
         let first_axis = shape.len() - own_shape.len();
@@ -92,7 +93,7 @@ impl Broadcast {
     /// Broadcasts operands with these names and shapes.
     ///
     /// # Errors
-    /// As [`shape`].
+    /// Returns an error in the same cases as [`shape`].
     pub fn new(operands: &[(&'static str, &[usize])]) -> Result<Self, Mismatch> {
         let shape = shape(operands)?;
         let operand_shapes = operands.iter().map(|(_, own_shape)| own_shape.to_vec()).collect();
@@ -100,7 +101,8 @@ impl Broadcast {
         Ok(Self { shape, operand_shapes, operands })
     }
 
-    /// The index of an operand's entry, with letters for the axes of the result: `i,0`. `None` if the result has more axes than there are letters.
+    /// The index of the entry of an operand that an entry of the result reads, with letters for the axes of the result: `i,0`. `None` if the result has more
+    /// axes than there are letters.
     #[must_use]
     pub fn index_of(&self, operand: usize) -> Option<String> {
         broadcast_index(&self.operand_shapes[operand], &self.shape)
@@ -114,7 +116,7 @@ impl Broadcast {
         Some(IndexForm { own: self.index_of(operand)?, summed, is_negative: false, factors: vec![(Slot::Upstream, result)] })
     }
 
-    /// Returns the sum of `term`, the derivative of each entry of the result, over the axes along which the operand is repeated, in `NumPy`: `dy.sum(0)`.
+    /// Returns the sum of `term`, the derivative of each entry of the result, over the axes along which the operand is repeated, in NumPy: `dy.sum(0)`.
     #[must_use]
     pub fn summed_in_numpy(&self, operand: usize, term: Code) -> Code {
         super::numpy::summed(term, &self.operand_shapes[operand], &self.shape)
@@ -126,7 +128,7 @@ impl Broadcast {
         &self.shape
     }
 
-    /// Returns the entry of an operand that the entry `result` of the result reads.
+    /// Returns the entry of an operand that is read by the result's entry with the index `result`.
     #[must_use]
     pub fn operand_entry(&self, operand: usize, result: usize) -> usize {
         // the entry's index along the axis, times the operand's stride
@@ -160,7 +162,7 @@ impl Broadcast {
     pub fn reader(&self, operand: usize, entry: usize, n: usize) -> usize {
         let BroadcastOperand { own, repeated } = &self.operands[operand];
         let mut result: usize = own.iter().map(|axis| entry / axis.operand_stride % axis.size * axis.result_stride).sum();
-        // n is a row-major number over the repeated axes, split here from the innermost axis outwards
+        // n is a row-major index over the repeated axes; it is split here from the innermost axis outwards
         let mut rest = n;
         for axis in repeated.iter().rev() {
             result += rest % axis.size * axis.result_stride;
@@ -169,8 +171,8 @@ impl Broadcast {
         result
     }
 
-    /// Returns the number of the entry `result` of the result among the readers of the same operand entry. This is the inverse of [`Broadcast::reader`]: with
-    /// `n = reader_rank(operand, result)`, `reader(operand, operand_entry(operand, result), n)` is `result`.
+    /// Returns the position of a reader among the readers of the same operand entry; `result` is the reader's index. This is the inverse of
+    /// [`Broadcast::reader`]: with `n = reader_rank(operand, result)`, `reader(operand, operand_entry(operand, result), n)` is `result`.
     #[must_use]
     pub fn reader_rank(&self, operand: usize, result: usize) -> usize {
         self.operands[operand].repeated.iter().fold(0, |rank, axis| rank * axis.size + result / axis.result_stride % axis.size)

@@ -1,5 +1,5 @@
-//! `cat`: the outputs of several layers one after another along the first axis: the channels of images, or the entries of vectors. It is PyTorch's `torch.cat`
-//! along the channels.
+//! `cat`: joins the outputs of several layers along the first axis, which is the axis of the channels of images, or of the entries of vectors. It is PyTorch's
+//! `torch.cat` along the channels.
 //!
 //! Images of 2 and of 3 channels, both of H x W, become an image of 5 channels. Every entry is a copy, so its derivative goes back to the entry that was copied.
 //!
@@ -30,7 +30,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     }
     let first = shapes.iter().map(|shape| shape[0]).fold(0, usize::saturating_add);
     let shape = [&[first], &rest[..]].concat();
-    // the output, and two lists with two numbers for each entry: the source of each entry, and the copies of each source
+    // the output, and two lists with two numbers for each entry: one list has the source of each entry, the other the copies of each source
     for _ in 0..5 {
         args.claim(&shape)?;
     }

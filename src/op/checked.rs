@@ -1,5 +1,5 @@
-//! Checks of a function's rules, for the unit tests of the functions: the kernels against single terms, the lists of uses against a search, and the gradients
-//! against difference quotients.
+//! Checks of a function's rules, for the unit tests of the functions. They compare the kernels with single terms, the lists of the entries that read an entry
+//! with a search through all terms, and the gradients with difference quotients.
 
 use super::rule::{Function, Operands, Rule, Term};
 use super::slot::{Reads, Slot};
@@ -98,7 +98,7 @@ pub fn check_rule(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) {
     }
 }
 
-/// Compares the uses of one entry of an operand with the terms that read it.
+/// Compares the list of the entries that read one entry of an operand with the terms that read it.
 fn check_reads(rule: &dyn Rule, x: &Operands<'_>, all: &[Vec<Term>], slot: Slot, at: usize) {
     let mut expected = Vec::new();
     for (entry, terms) in all.iter().enumerate() {

@@ -42,7 +42,8 @@ pub enum Mask {
     Computed,
 }
 
-/// Creates the choice of `operands`: the mask, a and b, each an input or a number. `shapes` has the shape of each input; they are broadcast to one shape.
+/// Creates the choice for `operands`, which are the mask, a and b. Each operand is an input or a number. `shapes` has the shape of each input; the inputs are
+/// broadcast to one shape.
 ///
 /// ```
 /// use gradstep::op::{choose::{Mask, choose}, elementwise::ElementwiseOperand::{Constant, Input}};
@@ -101,7 +102,7 @@ impl ChoosePlan {
         })
     }
 
-    /// The place in the input `slot` that the entry `at` of the result copies; `None` if it copies something else.
+    /// The index of the entry of the input `slot` that the entry `at` of the result copies; `None` if it copies an entry of another operand, or a number.
     fn source(&self, tensors: &Reads<&[f64]>, slot: usize, at: usize) -> Option<usize> {
         (self.chosen(tensors, at) == ElementwiseOperand::Input(slot)).then(|| self.broadcast.operand_entry(slot, at))
     }
@@ -233,7 +234,7 @@ impl Linking for ChooseLinks {
 }
 
 impl ChoosePlan {
-    /// The derivative by an input in `NumPy`.
+    /// The derivative by an input in NumPy.
     fn in_numpy(&self, slot: usize) -> Option<NumPyForm> {
         let ElementwiseOperand::Input(mask) = self.operands[0] else { return None };
         let (mask, dy, zero) = (Code::input(mask), Code::upstream(), Code::Number(0.0));

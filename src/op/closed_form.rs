@@ -1,8 +1,7 @@
-//! Closed forms: the derivative of a block of operations as one formula, beside the sum over the paths through the block.
+//! Closed forms: the derivative of a block of operations as one formula. The debugger shows it beside the sum over the paths through the block.
 //!
-//! The sum over the paths is what the backward pass adds up, term by term. Most of the terms cancel on paper, and what is left is short. Both are computed from the same
-//! numbers, so a difference is a rounding error:
-//!
+//! The backward pass adds up the sum over the paths, term by term. In the algebra most of the terms cancel, and the formula that is left is short. Both are
+//! computed from the same numbers, so they differ only by rounding:
 //! | block | formula | source |
 //! | --- | --- | --- |
 //! | batch norm, layer norm, group norm | (D − mean D − x̂ · mean(D x̂)) / σ, with D = γ ∂J/∂y | Ioffe and Szegedy, "Batch Normalization", 2015 |
@@ -23,17 +22,17 @@ use super::groups::Groups;
 use super::slot::Slot::Input;
 use crate::expr::Expr;
 
-/// The largest number of entries of a group over which a mean is taken for one frame.
+/// The largest number of entries of a group for which a frame shows a formula with a mean over the group.
 const MAX_GROUP: usize = 4096;
 
 /// The quantities of a formula for one entry, in the order of [`ClosedForm::letters`].
 pub type Quantities = SmallVec<[f64; 5]>;
 
-/// A closed form of the derivative of a block by its input.
+/// A closed form of the derivative of a block with respect to the block's input.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClosedForm {
-    /// The derivative of y = γ x̂ + β by x, where x̂ is x, less its mean and divided by its deviation σ in each group. The operands are ∂J/∂y, x̂, σ, for
-    /// [`Deviation::Shifted`] x − mean and √v, and γ if it is given.
+    /// The derivative of y = γ x̂ + β with respect to x. To get x̂, the mean of each group is subtracted from x, and the difference is divided by the group's
+    /// deviation σ. The operands are ∂J/∂y, x̂, σ, then x − mean and √v if the deviation is [`Deviation::Shifted`], and then γ if there is one.
     Norm {
         /// The entries that are normalised together.
         groups: Groups,
@@ -45,22 +44,23 @@ pub enum ClosedForm {
         deviation: Deviation,
         /// `true` if the operand σ is 1/σ.
         is_inverse: bool,
-        /// The place of γ for an entry of x. `None` without γ.
+        /// The index of the entry of γ that an entry of x uses. `None` without γ.
         weight: Option<RepeatedOperand>,
     },
-    /// The derivative of the negative logarithm of the softmax of z at the class of each row, by z. The operands are ∂J/∂L, the probabilities as
-    /// [`ProbabilityOperand`] says, the targets, and for [`ProbabilityOperand::Logits`] log Σ exp z of each row.
+    /// The derivative of a cross-entropy with respect to z. The cross-entropy is the negative logarithm of the softmax of z, at the class of each row. The
+    /// operands are ∂J/∂L, then the probabilities in the form of [`ProbabilityOperand`], then the targets. For [`ProbabilityOperand::Logits`], log Σ exp z of
+    /// each row follows.
     CrossEntropy {
         /// The rows, along the axis of the classes.
         rows: Groups,
         /// The number of rows if the loss is their mean, 1 if it is their sum.
         divisor: f64,
-        /// The operand from which p follows.
+        /// The operand from which p is computed.
         probabilities: ProbabilityOperand,
         /// The targets.
         targets: Targets,
     },
-    /// The derivative of any function of the logarithm of the softmax of z, by z. The operands are ∂J/∂log p and log p.
+    /// The derivative, with respect to z, of any function of the logarithm of the softmax of z. The operands are ∂J/∂log p and log p.
     LogSoftmax {
         /// The rows, along the axis of the classes.
         rows: Groups,
@@ -90,7 +90,7 @@ pub enum ProbabilityOperand {
 /// The targets of a cross-entropy.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
-    /// A class for each row, from an operand.
+    /// A class for each row, which an operand contains.
     Classes,
     /// A class for each row, which the text gives: the 4 of `p[4]`.
     Known(Arc<[usize]>),
@@ -103,12 +103,12 @@ pub enum Targets {
 pub struct RepeatedOperand {
     /// The broadcast; `None` if the shapes are equal.
     pub broadcast: Option<Arc<Broadcast>>,
-    /// The number of the operand in the broadcast.
+    /// The index of the operand in the broadcast.
     pub slot: usize,
 }
 
 impl RepeatedOperand {
-    /// The place in the operand for an entry of the input.
+    /// The index of the operand's entry that belongs to an entry of the input.
     #[must_use]
     pub fn place(&self, at: usize) -> usize {
         self.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(self.slot, at))
@@ -132,7 +132,7 @@ const SOFT_CROSS_ENTROPY: Expr = Expr::Mul(&[Expr::Div(&[Expr::Sub(&[Expr::Mul(&
 const LOG_SOFTMAX: Expr = Expr::Sub(&[Expr::Mul(&[FIRST, SECOND]), THIRD]);
 
 impl ClosedForm {
-    /// Returns the formula. Its quantities are the slots `Input(0)`, `Input(1)`, ….
+    /// Returns the formula. It reads its quantities from the slots `Input(0)`, `Input(1)`, ….
     #[must_use]
     pub fn formula(&self) -> &'static Expr {
         match self {
@@ -162,7 +162,7 @@ impl ClosedForm {
         letters.iter().copied().map(Cow::Borrowed).collect()
     }
 
-    /// Returns the letters of mean(D x̂): Σ D x̂, times the factor of the variance.
+    /// Returns the letters of mean(D x̂), which is Σ D x̂ times the factor of the variance.
     fn mean_of_product(&self) -> String {
         match self {
             Self::Norm { groups, variance_factor, .. } if !is_reciprocal(*variance_factor, groups.len) => {
@@ -172,7 +172,7 @@ impl ClosedForm {
         }
     }
 
-    /// Returns the definitions of the letters, in which `{0}`, `{1}`, … stand for the symbols of the operands and `{x}` for the input.
+    /// Returns the definitions of the letters. In them `{0}`, `{1}`, … stand for the symbols of the operands, and `{x}` for the symbol of the input.
     #[must_use]
     pub fn definitions(&self) -> String {
         match self {
@@ -196,7 +196,7 @@ impl ClosedForm {
         }
     }
 
-    /// Returns whether the formula of one entry reads few enough numbers for a frame.
+    /// Returns whether the formula of one entry reads so few numbers that a frame can show them.
     #[must_use]
     pub fn is_short(&self) -> bool {
         match self {
@@ -269,7 +269,7 @@ impl ClosedForm {
     }
 }
 
-/// Returns whether a factor is 1/n, but for rounding.
+/// Returns whether a factor is 1/n, apart from rounding.
 #[must_use]
 pub fn is_reciprocal(factor: f64, n: usize) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "a number of entries")]
@@ -277,7 +277,7 @@ pub fn is_reciprocal(factor: f64, n: usize) -> bool {
     (factor * n - 1.0).abs() < 1e-14
 }
 
-/// Returns whether an index means this class. A negative index counts from the end.
+/// Returns whether an index, which may be negative, is that of this class. A negative index counts from the end.
 #[expect(clippy::cast_precision_loss, clippy::float_cmp, reason = "classes are small whole numbers")]
 fn is_class(index: f64, class: usize, classes: usize) -> bool {
     let from_start = if index < 0.0 { index + classes as f64 } else { index };
@@ -315,7 +315,7 @@ mod tests {
         assert_eq!(form.letters()[3], "mean(D xhat)");
     }
 
-    /// The same numbers with Σ(x − mean)²/3 as the variance, here written as σ² = 100/3, and with γ = σ.
+    /// The same numbers, but with Σ(x − mean)²/3 as the variance, so that σ² = 100/3. γ is equal to σ.
     #[test]
     fn the_derivative_of_a_norm_with_n_minus_1_by_hand() {
         let form = norm(1.0 / 3.0, Deviation::Plain, false);
@@ -329,7 +329,8 @@ mod tests {
         assert_eq!(form.letters()[3], "Σ(D xhat)/3");
     }
 
-    /// σ = √v + ε with √v = 5 and ε = 5: half of the derivative of ε = 0 comes through the numerator, and half of that through σ.
+    /// σ = √v + ε with √v = 5 and ε = 5. Compared with ε = 0, σ is twice as large, so the derivative through the numerator is halved. The derivative through σ
+    /// is halved once more.
     #[test]
     fn the_derivative_of_a_norm_with_a_shifted_deviation_by_hand() {
         let form = norm(0.25, Deviation::Shifted, false);

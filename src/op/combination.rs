@@ -6,7 +6,8 @@ use pulp::Arch;
 
 use crate::sums::{Init, put};
 
-/// y += c x, entry by entry. The product is rounded before the sum: no fused multiply-add, unlike many implementations of BLAS's axpy.
+/// y += c x, entry by entry. The product is rounded before it is added. Many implementations of the same function in BLAS (`axpy`) round only once, with a
+/// fused multiply-add.
 pub fn add_scaled(c: Option<f64>, x: &[f64], y: &mut [f64]) {
     match c {
         Some(c) => put(y, x.iter().map(|x| c * x), Init::Accumulate),

@@ -29,7 +29,7 @@ pub enum Weights {
     Uniform(f64),
     /// A weight for each output, which all edges of that output share.
     ByOutput(Vec<f64>),
-    /// A weight for each edge: [`Edges::own_weight`].
+    /// A weight for each edge, which [`Edges::own_weight`] returns.
     Own,
 }
 
@@ -46,7 +46,7 @@ struct Inner<E> {
     equation: Equation,
     /// The equation of ∂C/∂x.
     back: Equation,
-    /// The ways to write y and ∂C/∂x.
+    /// The texts of y and ∂C/∂x in other forms, such as NumPy.
     written: [Written; 2],
 }
 
@@ -56,7 +56,7 @@ impl<E: Edges> ConstantWeights<E> {
         Self(Arc::new(Inner { edges, weights, equation, back, written: Default::default() }))
     }
 
-    /// The same function with ways to write y and ∂C/∂x.
+    /// Returns the same function, with texts of y and ∂C/∂x in other forms.
     #[must_use]
     pub fn with_written(mut self, written: [Written; 2]) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
@@ -106,7 +106,7 @@ impl<E: Edges> ConstantWeightsRule<E> {
         if self.view == View::Output { Input(0) } else { Upstream }
     }
 
-    /// Returns the view of the operand that is read: its entries are the other end of each edge.
+    /// Returns the view whose entries are the entries of the operand that is read. They are the other end of each edge.
     fn read_view(&self) -> View {
         if self.view == View::Output { View::Input } else { View::Output }
     }
@@ -143,7 +143,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
             return;
         }
         let (read, read_view) = (x.tensors[self.read_slot()], self.read_view());
-        // each call gets a run of `count` edges, evenly spaced by `step`
+        // each call gets a run of `count` edges; neighbouring edges of the run have the same distance, `step`
         self.inner.edges.sweep(self.view, out.len(), |first, step, count| {
             let second = first.moved(step, 1);
             if first.output != second.output || (count > 1 && matches!(self.inner.weights, Weights::Own)) {
@@ -164,7 +164,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
                 // all inputs are added to the output
                 out[output] = inputs.fold(out[output], |sum, at| sum + k.map_or(read[at], |k| k * read[at]));
             } else {
-                // the error of the output is added to the derivative of each input
+                // the term of each edge is added to the derivative of its input
                 let share = k.map_or(read[output], |k| k * read[output]);
                 if input_step == 1 {
                     out[first.input..][..count].iter_mut().for_each(|sum| *sum += share);

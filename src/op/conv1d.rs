@@ -1,4 +1,4 @@
-//! `conv1d`: z = W * a + b, filters that slide along channels x length: PyTorch's `torch.nn.Conv1d` for one sample.
+//! `conv1d`: z = W * a + b, where filters slide along an input of channels x length. It is PyTorch's `torch.nn.Conv1d` for one sample.
 //!
 //! The input a has C x L entries, the weight W has O x C/groups x k entries, the bias b has O, and the output z has O x L' entries with
 //! L' = ⌊(L + padding before and after − (k − 1) · dilation − 1) / stride⌋ + 1. The equations are those of [`conv2d`](super::conv2d) on an image of one row:

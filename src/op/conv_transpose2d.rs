@@ -75,14 +75,14 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     args.claim(&shape)?; // the memory of z
     args.claim(&weight_shape)?;
     let kernel_area = kernel[0] * kernel[1];
-    // As in PyTorch, the fan-out is computed from axis 0, and the fan-in from axis 1, as for every other weight. In this layer, though, axis 0 has the inputs
-    // and axis 1 the outputs, so the two fans are exchanged.
+    // PyTorch computes the fan-out from axis 0 and the fan-in from axis 1 of every weight. In this layer axis 0 has the inputs and axis 1 the outputs, so the
+    // two fans are exchanged.
     let fan = Fan { inputs: outputs / groups * kernel_area, outputs: channels * kernel_area };
     let conv = Conv2d::new(outputs, channels, groups, rows, columns);
     weighted_layer(args, transposed_function(conv), &weight_shape, outputs, fan)
 }
 
-/// Creates the function of the transpose of a convolution: its inputs are the image and the weight.
+/// Creates the function of a transposed convolution. Its inputs are the image and the weight.
 #[must_use]
 pub fn transposed_function(conv: Conv2d) -> Arc<dyn Function> {
     Arc::new(Bilinear::new(Transposed(conv), EQUATIONS))
@@ -101,7 +101,7 @@ fn swapped(view: View) -> View {
     }
 }
 
-/// Turns an edge of the convolution into one of the transposed convolution, or back.
+/// Turns an edge of the convolution into the edge of the transposed convolution, or the reverse.
 fn swapped_edge(edge: Edge) -> Edge {
     Edge { input: edge.output, weight: edge.weight, output: edge.input }
 }

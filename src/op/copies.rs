@@ -1,7 +1,7 @@
 //! Copies: each entry of y is one entry of an input, or 0. Views, slices, transposes, concatenations, padding and repetitions are copies.
 //!
-//! Example: the rows (1, 0, 1) of a 2 x 2 matrix. Each entry of y has one term, the copy. Row 1 is used twice, so each entry of its derivative has two terms,
-//! the derivatives of its two copies.
+//! For example, the rows (1, 0, 1) of a 2 x 2 matrix are a copy with 3 x 2 entries. Each entry of y has one term, the entry that it copies. Row 1 is copied
+//! twice, so each entry of its derivative has two terms, the derivatives of its two copies.
 
 use std::sync::Arc;
 
@@ -18,13 +18,13 @@ use crate::tensor::len;
 /// The entry of an input that an entry of y copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopySource {
-    /// The number of the input.
+    /// The index of the input.
     pub slot: usize,
-    /// The row-major index of the entry in this input.
+    /// The row-major index of the entry of this input.
     pub place: usize,
 }
 
-/// The name of a copy, which chooses its equations and words.
+/// The kind of a copy. It decides which equations and words are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CopyKind {
     /// The same entries in another shape: `reshape`, `view`, `flatten`, `squeeze`, `x[None]`.
@@ -49,13 +49,13 @@ pub enum CopyKind {
     Tril,
     /// The entries on and above a diagonal, zeros below it.
     Triu,
-    /// A tensor in which some entries are replaced: `x[i] = e`. The first input has the old entries, the second the new ones.
+    /// A tensor in which some entries are replaced: `x[i] = e`. The first input is x before the assignment, the second is e.
     Assign,
     /// A copy without a derivative.
     Detach,
 }
 
-/// The kind of a copy, and the gradients of the inputs in `NumPy`, if they are short.
+/// The kind of a copy, and the gradients of the inputs in NumPy, if they are short.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Copying {
     /// The kind.
@@ -71,7 +71,7 @@ impl From<CopyKind> for Copying {
 }
 
 impl CopyKind {
-    /// The kind of a copy, with the gradient of its only input in `NumPy`.
+    /// The kind of a copy, with the gradient of its only input in NumPy.
     #[must_use]
     pub fn with_gradient(self, gradient: Code) -> Copying {
         Copying { kind: self, gradients: vec![gradient] }
@@ -101,7 +101,7 @@ pub fn copies(sources: Vec<Option<CopySource>>, inputs: &[&[usize]], shape: &[us
     let of = |slot: usize| move |source: &Option<CopySource>| source.filter(|source| source.slot == slot).map(|source| source.place);
     let links = inputs.iter().enumerate().map(|(slot, shape)| Arc::new(Links::of_sources(sources.iter().map(of(slot)), len(shape))));
     let links = links.collect();
-    // with one input the links are enough
+    // with one input, `links` already has all sources
     let sources = if inputs.len() == 1 { None } else { Some(sources.into()) };
     Arc::new(Copies { shape: shape.to_vec(), kind, gradients, links, sources })
 }
@@ -112,7 +112,7 @@ pub fn view(shape: &[usize], kind: CopyKind) -> Arc<dyn Function> {
     Arc::new(Copies { shape: shape.to_vec(), kind, gradients: Vec::new(), links: vec![Arc::new(Links::Identity)], sources: None })
 }
 
-/// Creates the copy of a tensor of this shape that passes no derivative back: PyTorch's `detach`.
+/// Creates a copy of a tensor of this shape. No derivative passes back through the copy: PyTorch's `detach`.
 #[must_use]
 pub fn detach(shape: &[usize]) -> Arc<dyn Function> {
     view(shape, CopyKind::Detach)
@@ -123,7 +123,7 @@ pub fn detach(shape: &[usize]) -> Arc<dyn Function> {
 struct Copies {
     shape: Vec<usize>,
     kind: CopyKind,
-    /// The gradient of each input in `NumPy`; empty if there is no short expression.
+    /// The gradient of each input in NumPy; empty if there is no short expression.
     gradients: Vec<Code>,
     /// The links of each input.
     links: Vec<Arc<Links>>,
@@ -161,22 +161,22 @@ impl Function for Copies {
 #[derive(Debug)]
 pub(crate) struct CopiesOfInput {
     pub(crate) kind: CopyKind,
-    /// The number of the input.
+    /// The index of the input.
     input: usize,
     /// The number of inputs.
     inputs: usize,
     links: Arc<Links>,
-    /// The gradient in `NumPy`.
+    /// The gradient in NumPy.
     gradient: Option<Code>,
 }
 
 impl CopiesOfInput {
-    /// Returns whether the entries are only given another shape, and the derivative passes.
+    /// Returns `true` if the entries only get another shape and the derivative passes back.
     pub(crate) fn is_view(&self) -> bool {
         *self.links == Links::Identity && self.kind != CopyKind::Detach
     }
 
-    /// Returns the entry of the only input that an entry of y copies. `None` if there are several inputs, or no derivative passes.
+    /// Returns the entry of the input that an entry of y copies. `None` if there are several inputs, or no derivative passes back.
     pub(crate) fn source(&self, entry: usize) -> Option<usize> {
         let is_whole = self.inputs == 1 && self.kind != CopyKind::Detach;
         self.links.of(Direction::Forward, entry).first().copied().filter(|_| is_whole)
@@ -231,7 +231,7 @@ impl Rule for CopiesForward {
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        // each link is the term of one entry
+        // each link is the term of one entry of y
         self.links.iter().map(|links| links.prefix(Direction::Forward, entry)).sum()
     }
 
@@ -305,9 +305,9 @@ static TEXTS: [CopyTexts; 13] = [
     texts("detach", ["a copy without a derivative", "The entries are copied. The copies count as constants: they pass no derivative back."], IN_PLACE, ""),
 ];
 
-/// The first inputs, as expressions. An equation names at most these.
+/// The first four inputs, as expressions. An equation with up to four inputs names them.
 const INPUTS: &[Expr; 4] = &[Expr::All(Input(0)), Expr::All(Input(1)), Expr::All(Input(2)), Expr::All(Input(3))];
-/// The inputs of an equation with more inputs.
+/// The inputs of an equation with more inputs: the first two and "…".
 const MANY: &[Expr; 3] = &[Expr::All(Input(0)), Expr::All(Input(1)), Expr::Name("…")];
 
 impl CopyKind {

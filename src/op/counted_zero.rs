@@ -1,4 +1,4 @@
-//! Terms that count 0 although they are steps: their value is not computed, because their factors have no product, or because a mask closes them.
+//! Steps whose term is 0 without a computation, either because the product of their factors has no value, or because a mask did not choose them.
 
 use crate::expr::{Form, Primitive};
 
@@ -6,10 +6,10 @@ use crate::expr::{Form, Primitive};
 /// ([`Term::of_loss`](super::rule::Term::of_loss)).
 pub const LEFT_OUT: &Primitive = &Primitive::new("left_out").form(Form::Product);
 
-/// The function of a term of the derivative of a choice by a computed mask that did not choose the entry ([`choose`](super::choose::choose)).
+/// The function of a term in the derivative of a choice ([`choose`](super::choose::choose)) whose computed mask did not choose the entry.
 pub const NOT_CHOSEN: &Primitive = &Primitive::new("not_chosen").form(Form::Product);
 
-/// Returns why a term with this function counts 0; `None` for other functions.
+/// Returns why a term with this function is 0; `None` for other functions.
 #[must_use]
 pub fn reason(function: Option<&Primitive>) -> Option<&'static str> {
     let function = function?;

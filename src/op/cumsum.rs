@@ -32,7 +32,7 @@ pub fn cumsum(shape: &[usize], axis: usize) -> Arc<dyn Function> {
     Arc::new(CumSum { n: shape[axis], step: len(&shape[axis + 1..]) })
 }
 
-/// The lines of a tensor along an axis.
+/// A tensor as a set of lines: the entries of a line differ only in their index along the axis of the sum.
 #[derive(Clone, Copy, Debug)]
 struct CumSum {
     /// The number of entries of a line.
@@ -51,7 +51,8 @@ impl Function for CumSum {
     }
 }
 
-/// The rule of y, which adds the entries up to an index, or of ∂C/∂x, which adds the entries from an index on.
+/// The rule of y or of ∂C/∂x. In y, each entry is the sum of its line's entries up to the same index. In ∂C/∂x, it is the sum of its line's entries from the
+/// same index on.
 #[derive(Debug)]
 struct CumSumRule {
     lines: CumSum,
@@ -64,7 +65,7 @@ impl CumSumRule {
         at / self.lines.step % self.lines.n
     }
 
-    /// The place of the entry with index j in the line of the entry `at`.
+    /// The index in the tensor of entry j of a line. The line is that of the entry `at`.
     fn place(&self, at: usize, j: usize) -> usize {
         at - self.index(at) * self.lines.step + j * self.lines.step
     }
@@ -81,7 +82,7 @@ impl CumSumRule {
         if self.direction == Direction::Forward { Input(0) } else { Upstream }
     }
 
-    /// The place that a term reads.
+    /// The index in the tensor of the entry that a term reads.
     fn term_place(&self, at: usize, term: u64) -> usize {
         let term = usize::try_from(term).expect("the terms of an entry fit in memory");
         self.place(at, self.added(at).start + term)
@@ -115,7 +116,7 @@ impl Rule for CumSumRule {
         let CumSum { n, step } = self.lines;
         let [block, j, inner] = [entry / (n * step), self.index(entry), entry % step].map(|n| n as u64);
         let [n, step] = [n, step].map(|n| n as u64);
-        // the number of terms of a line's entries before index j, and of the entry with index j
+        // `before`: the number of terms of the line's entries before index j; `own`: the number of terms of entry j itself
         let (before, own) = match self.direction {
             Direction::Forward => (j * (j + 1) / 2, j + 1),
             Direction::Backward => (j * n - j * j.saturating_sub(1) / 2, n - j),

@@ -34,7 +34,7 @@ pub const KIND: LayerKind = LayerKind {
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
     let p = args.number("p")?.unwrap_or(0.5);
-    // an error in p is returned at the end, so that errors in the mask are reported too
+    // an error in p is returned at the end, so that errors in the mask are reported in the same run
     let p_in_range = if (0.0..1.0).contains(&p) {
         Ok(())
     } else {

@@ -43,7 +43,7 @@ pub enum View {
 }
 
 impl View {
-    /// Returns the index in [`Edge::ends`] of the computed end.
+    /// Returns the index in [`Edge::ends`] of the end that this pass computes.
     #[must_use]
     pub fn own_end(self) -> usize {
         match self {
@@ -90,20 +90,20 @@ pub trait Edges: Debug + Send + Sync + 'static {
         Some((0..count).map(|entry| self.prefix_terms(view, entry) < self.prefix_terms(view, entry + 1)).collect())
     }
 
-    /// Returns the reason why an entry of this view has no edge, as [`Rule::reason_unreached`] does.
+    /// Returns the reason why an entry of this view has no edge. [`Rule::reason_unreached`] has examples.
     fn reason_unreached(&self, _view: View, _entry: usize) -> &'static str {
         "no term contributes to it"
     }
 
-    /// Returns the edges of an entry in this view, in order, as nested loops.
+    /// Returns the edges of an entry of this view, in order, as nested loops.
     fn nest(&self, view: View, entry: usize) -> Nest;
 
-    /// Returns the edge that is term `term` of an entry in this view. Terms are counted from 0.
+    /// Returns the edge that is term `term` of an entry of this view. Terms are counted from 0.
     fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
         self.nest(view, entry).edge(to_usize(term))
     }
 
-    /// Returns the term number of an edge within its entry of this view: the inverse of [`Edges::edge`].
+    /// Returns the position of an edge among the edges of its entry of this view: the inverse of [`Edges::edge`].
     fn rank(&self, view: View, edge: Edge) -> u64;
 
     /// Visits all edges of the `count` entries of this view, in runs of evenly spaced edges. Each call `visit(first, step, len)` visits the edges `first`,
@@ -115,7 +115,7 @@ pub trait Edges: Debug + Send + Sync + 'static {
     {
         for entry in 0..count {
             for term in 0..self.prefix_terms(view, entry + 1) - self.prefix_terms(view, entry) {
-                // a run of a single edge, whose step does not matter
+                // a run with a single edge, so its step has no effect
                 let (step, run_len) = ([0; 3], 1);
                 visit(self.edge(view, entry, term), step, run_len);
             }
@@ -141,7 +141,7 @@ pub trait Edges: Debug + Send + Sync + 'static {
         false
     }
 
-    /// Sentences about the sizes of the windows that matter to the equation of a view; empty if none do.
+    /// Returns sentences about those sizes of the windows that matter to the equation of a view. The text is empty if no size matters.
     fn size_words(&self, _view: View) -> String {
         String::new()
     }
@@ -211,7 +211,7 @@ pub struct Bilinear<E> {
     /// The equations of the output, the weight gradient and the input gradient.
     equations: [Equation; 3],
     is_matrix_product: bool,
-    /// The ways to write y and the gradients of the first and the second operand.
+    /// The texts of y and of the gradients of the first and the second operand in other forms, such as NumPy.
     written: [Written; 3],
 }
 
@@ -234,7 +234,7 @@ impl Roles {
         }
     }
 
-    /// The two factors of a term in the order in which the term has them, as indices in [`Edge::ends`]. The order makes no difference to the product.
+    /// The two factors of a term, as indices in [`Edge::ends`], in the order in which the term shows them. The order makes no difference to the product.
     fn factor_ends(self, view: View) -> [usize; 2] {
         let [first, second] = view.factor_ends();
         if self == Self::Layer || view == View::Output { [first, second] } else { [second, first] }
@@ -253,13 +253,13 @@ impl<E: Weighted> Bilinear<E> {
         Self { edges: Arc::new(edges), roles: Roles::Operands, equations, is_matrix_product: false, written: Default::default() }
     }
 
-    /// The same function as a product of two matrices, or of a matrix for each entry of further axes.
+    /// Returns the same function, marked as a product of matrices: either of two matrices, or of two matrices for each index along the other axes.
     #[must_use]
     pub fn as_matrix_product(self) -> Self {
         Self { is_matrix_product: true, ..self }
     }
 
-    /// The same function with ways to write y and the gradients of the first and the second operand.
+    /// Returns the same function, with texts of y and the gradients in other forms.
     #[must_use]
     pub fn with_written(self, written: [Written; 3]) -> Self {
         Self { written, ..self }
@@ -397,7 +397,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
         let factors = self.factors();
         let [(a, _), (b, _)] = factors;
         let terms = to_usize(terms.start)..to_usize(terms.end);
-        // a single term for all edges; its factors are placeholders at first, and are replaced for each edge
+        // one `Term` is used for all edges; its factors are placeholders at first, and each edge replaces them
         let mut term = Term::product(smallvec![entry(x, a, 0), entry(x, b, 0)]);
         self.edges.nest(self.view, at).edges(terms).fold(sum, |sum, edge| {
             let [a, b] = factors.map(|(slot, end)| entry(x, slot, edge.ends()[end]));
@@ -414,7 +414,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
         if slot != a && slot != b {
             return Vec::new();
         }
-        // the view whose entries are the entries of the operand: in this view, the edges of the entry `at` can be listed
+        // `view` is the view whose entries are the operand's entries: in this view, the edges of the entry `at` can be listed
         let [input, weight, _] = self.roles.slots();
         let operand_view = match slot {
             _ if slot == input => View::Input,

@@ -1,12 +1,12 @@
-//! Einsum: sums of products over labelled axes, y\[output\] = Σ x₀ · x₁ · …, in NumPy's sense. Products of matrices, sums over axes and outer products are
+//! Einsum, as in NumPy: sums of products whose axes have labels, y\[output\] = Σ x₀ · x₁ · …. Products of matrices, sums over axes and outer products are
 //! einsums.
 //!
 //! In `ik,kj->ij`, the product of matrices, `y[i,j]` has a term for each value of k, the label that the output lacks. In the backward pass ∂C/∂x₀\[i,k\] has a
 //! term ∂C/∂y\[i,j\] · x₁\[k,j\] for each value of j, the label that x₀ lacks. A label may occur twice in an operand: `ii->i` is a diagonal.
 //!
-//! The terms of an entry are nested loops over the labels that its tensor lacks: first the labels of the output, in the order of its axes, then the others, in
-//! the order of their numbers. So the terms of a gradient are in the row-major order of the entries of y that use the operand's entry. The factors of a
-//! term are the operands from left to right; in a gradient ∂C/∂y is the first factor.
+//! The terms of an entry are in the order of nested loops over the labels that its tensor lacks. The outer loops are over labels of the output, in the order of
+//! the output's axes. The inner loops are over the other labels, in the order of their indices. So the terms of a gradient are in the row-major order of the
+//! entries of y that use the operand's entry. The factors of a term are the operands from left to right; in a gradient ∂C/∂y is the first factor.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,10 +26,10 @@ use super::slot::{
 use super::written::Written;
 use crate::expr::{Expr, Join, SUM, whole};
 
-/// The name of an einsum, which chooses its equations and words.
+/// The kind of an einsum. It decides which equations and words are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EinsumKind {
-    /// The product of two matrices, or of a matrix and a vector, also for each entry of further axes.
+    /// The product of two matrices, or of a matrix and a vector. Both may have further axes in front; then there is a product for each index along them.
     MatMul,
     /// The inner product of two vectors.
     Dot,
@@ -41,8 +41,8 @@ pub enum EinsumKind {
     General,
 }
 
-/// Creates the function y\[output\] = Σ of the products of the operands. Each operand is the list of the labels of its axes. A label is an index of `sizes`,
-/// which has its size.
+/// Creates the function y\[output\] = Σ of the products of the operands. Each operand is given as the list of its axes' labels. A label is an index into
+/// `sizes`, which has the number of values of each label.
 ///
 /// ```
 /// use gradstep::op::einsum::{EinsumKind, einsum};
@@ -71,7 +71,7 @@ pub fn einsum(operands: &[&[usize]], output: &[usize], sizes: &[usize], equation
                 )
             }
             [second, ..] => {
-                // the first operand is at the weight's end of each edge, the second at the input's
+                // of each edge, the first operand is the weight and the second is the input
                 let edges = edges.with_shapes(&shape(second), &shape(first), &shape(output));
                 let product = Bilinear::of_operands(edges, [texts.forward, texts.back[0], texts.back[1]]).with_written([
                     written(None),
@@ -87,7 +87,7 @@ pub fn einsum(operands: &[&[usize]], output: &[usize], sizes: &[usize], equation
     Arc::new(Einsum(Arc::new(EinsumShared { plan, shape: shape(output), texts, written })))
 }
 
-/// The values of all labels, by label.
+/// The value of each label.
 type LabelValues = SmallVec<[usize; 8]>;
 
 /// The loops of an einsum. Its *tensors* are the operands in order, and then the output.
@@ -102,7 +102,7 @@ struct EinsumPlan {
 struct TensorLoops {
     /// The label of each axis.
     axes: Vec<usize>,
-    /// For each label, the distance in the tensor between two of its values; 0 for a label that the tensor lacks.
+    /// For each label, the distance in the tensor between two neighbouring values of the label; 0 for a label that the tensor lacks.
     strides: Vec<usize>,
     /// The labels that the tensor lacks, from the outermost loop to the innermost.
     summed: Vec<usize>,
@@ -133,13 +133,13 @@ impl EinsumPlan {
         plan
     }
 
-    /// All labels in the order of the loops: those of the output, then the others by number.
+    /// All labels in the order of the loops: first the labels of the output, then the others in ascending order.
     fn order(operands: &[&[usize]], output: &[usize], sizes: &[usize]) -> Vec<usize> {
         let is_summed = |label: &usize| !output.contains(label) && operands.iter().any(|axes| axes.contains(label));
         output.iter().copied().chain((0..sizes.len()).filter(is_summed)).collect()
     }
 
-    /// The same einsum of one or two operands as a contraction, which has fast kernels; `None` if there is no such contraction.
+    /// The same einsum as a contraction, which has fast kernels. `None` if there is no such contraction, for example for three operands.
     fn contraction(&self, operands: &[&[usize]], output: &[usize], sizes: &[usize]) -> Option<Contraction> {
         let strides = |tensor: Option<&TensorLoops>, label: usize| tensor.map_or(0, |tensor| tensor.strides[label]);
         let [first, second] = [0, 1].map(|n| self.tensors[..operands.len()].get(n));
@@ -176,7 +176,7 @@ impl EinsumPlan {
         }
     }
 
-    /// The number of the term with these values of the labels among the terms of its entry.
+    /// The position of the term with these values of the labels among the terms of its entry.
     fn term_number(&self, tensor: usize, values: &LabelValues) -> u64 {
         self.tensors[tensor].summed.iter().fold(0, |number, label| number * self.sizes[*label] as u64 + values[*label] as u64)
     }
@@ -187,7 +187,7 @@ impl TensorLoops {
         let mut strides = vec![0; sizes.len()];
         let mut stride = 1;
         for &label in axes.iter().rev() {
-            // a step along a diagonal is a step along all of its axes
+            // a diagonal runs along several axes at once, so their strides are added
             strides[label] += stride;
             stride *= sizes[label];
         }
@@ -213,12 +213,12 @@ struct EinsumShared {
     /// The shape of the output.
     shape: Vec<usize>,
     texts: EinsumTexts,
-    /// The ways to write the gradient of each operand, and y.
+    /// The texts of the gradient of each operand, and of y, in other forms, such as NumPy.
     written: Vec<Written>,
 }
 
 impl Einsum {
-    /// The rule that computes the tensor with this number.
+    /// The rule that computes the tensor with this index in the plan.
     fn rule(&self, tensor: usize) -> Arc<dyn Rule> {
         let output = self.0.plan.tensors.len() - 1;
         let operands = (0..output).filter(|operand| *operand != tensor).map(|operand| (Input(operand), operand));
@@ -245,41 +245,42 @@ impl Function for Einsum {
 #[derive(Debug)]
 struct EinsumRule {
     shared: Arc<EinsumShared>,
-    /// The number of the computed tensor.
+    /// The index of the computed tensor in the plan.
     tensor: usize,
-    /// The factors of a term, each as its slot and the number of its tensor.
+    /// The factors of a term. Each is given by its slot and by the index of its tensor in the plan.
     factors: SmallVec<[(Slot, usize); 4]>,
 }
 
 impl EinsumRule {
-    fn own(&self) -> &TensorLoops {
+    /// Returns the loops over the terms of the tensor that the rule computes.
+    fn loops(&self) -> &TensorLoops {
         &self.shared.plan.tensors[self.tensor]
     }
 }
 
 impl Rule for EinsumRule {
     fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {
-        (entries as u64).saturating_mul(self.own().terms).saturating_mul(self.factors.len() as u64 + 2)
+        (entries as u64).saturating_mul(self.loops().terms).saturating_mul(self.factors.len() as u64 + 2)
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let terms = self.own().terms;
+        let terms = self.loops().terms;
         for (at, sum) in out.iter_mut().enumerate() {
             *sum = self.add_terms(x, at, 0..terms, *sum);
         }
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        let own = self.own();
-        own.on_diagonal.as_ref().map_or(entry as u64, |before| before[entry]) * own.terms
+        let loops = self.loops();
+        loops.on_diagonal.as_ref().map_or(entry as u64, |before| before[entry]) * loops.terms
     }
 
     fn terms_per_entry(&self) -> Option<u64> {
-        self.own().on_diagonal.is_none().then(|| self.own().terms)
+        self.loops().on_diagonal.is_none().then(|| self.loops().terms)
     }
 
     fn has_terms(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
-        let before = self.own().on_diagonal.as_ref()?;
+        let before = self.loops().on_diagonal.as_ref()?;
         Some((0..count).map(|entry| before[entry] < before[entry + 1]).collect())
     }
 
@@ -304,11 +305,11 @@ impl Rule for EinsumRule {
         plan.set_term(self.tensor, terms.start, &mut values);
         let tensors: SmallVec<[&[f64]; 4]> = self.factors.iter().map(|(slot, _)| x.tensors[*slot]).collect();
         let strides = |n: usize, label: usize| plan.tensors[self.factors[n].1].strides[label];
-        // the row-major index of each factor, which moves as the innermost labels count up
+        // the row-major index of each factor; it changes as the values of the innermost labels increase
         let mut places: SmallVec<[usize; 4]> = self.factors.iter().map(|(_, tensor)| plan.tensors[*tensor].place(&values)).collect();
         terms.fold(sum, |sum, _| {
             let value = tensors.iter().zip(&places).map(|(numbers, place)| numbers[*place]).reduce(|product, factor| product * factor);
-            for &label in self.own().summed.iter().rev() {
+            for &label in self.loops().summed.iter().rev() {
                 values[label] += 1;
                 if values[label] < plan.sizes[label] {
                     places.iter_mut().enumerate().for_each(|(n, place)| *place += strides(n, label));
@@ -327,7 +328,7 @@ impl Rule for EinsumRule {
         let Some(mut values) = plan.values(*read, at) else { return Vec::new() };
         let uses = (0..plan.tensors[*read].terms).map(|n| {
             plan.set_term(*read, n, &mut values);
-            Use { entry: self.own().place(&values), term: plan.term_number(self.tensor, &values) }
+            Use { entry: self.loops().place(&values), term: plan.term_number(self.tensor, &values) }
         });
         let mut uses: Vec<Use> = uses.collect();
         uses.sort_unstable();
@@ -344,8 +345,8 @@ impl Rule for EinsumRule {
             return TermNumbers::new();
         }
         labels().filter(has_own).for_each(|label| values[label] = own[label]);
-        // the summed labels that the operand lacks too may have any values
-        let free: SmallVec<[usize; 4]> = self.own().summed.iter().copied().filter(|label| !has_read(label)).collect();
+        // a summed label that the operand does not have may take all its values
+        let free: SmallVec<[usize; 4]> = self.loops().summed.iter().copied().filter(|label| !has_read(label)).collect();
         let count: usize = free.iter().map(|label| plan.sizes[*label]).product();
         let numbers = (0..count).map(|n| {
             let mut rest = n;
@@ -386,7 +387,7 @@ const B: Expr = whole::W;
 const DY: Expr = whole::DY;
 const A_T: Expr = Expr::Transposed(&A);
 const B_T: Expr = Expr::Transposed(&B);
-/// The factors of a term of a general einsum. A longer term names only these.
+/// The factors of a term of a general einsum. The equation of a longer term names only these.
 const FACTORS: &[Expr; 6] = &[Expr::Arg(0), Expr::Arg(1), Expr::Arg(2), Expr::Arg(3), Expr::Arg(4), Expr::Arg(5)];
 
 const fn equation(right: Expr, name: &'static str, words: &'static str) -> Equation {

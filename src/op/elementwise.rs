@@ -5,8 +5,8 @@
 //!
 //! Example: y = a · b, where a has the shape 2 and b the shape 3 x 2. Three entries of y read each entry of a, so each entry of ∂C/∂a has three terms.
 //!
-//! At kinks the derivatives are PyTorch's: abs′(0) = relu′(0) = 0. In a tie of min or max each argument gets half of the derivative. If an argument of min or
-//! max is NaN, each argument gets the whole derivative.
+//! Where a derivative jumps (a kink), its value is PyTorch's: abs′(0) = relu′(0) = 0. If the arguments of min or max are equal, each gets half of the
+//! derivative. If an argument of min or max is NaN, each argument gets the whole derivative.
 
 mod kernel;
 mod rows;
@@ -39,7 +39,7 @@ pub enum ElementwiseOperand {
 }
 
 impl ElementwiseOperand {
-    /// The operand in `NumPy`.
+    /// The operand as NumPy text.
     fn numpy(self) -> Code {
         match self {
             Self::Input(slot) => Code::input(slot),
@@ -56,8 +56,8 @@ pub struct Elementwise {
     pub(crate) operands: SmallVec<[ElementwiseOperand; 3]>,
     /// The broadcast of the inputs; `None` if all have the same shape.
     pub(crate) broadcast: Option<Arc<Broadcast>>,
-    /// The equations of y and of the derivative with respect to the only input, if a layer replaces the general equations. `None` for the general equations,
-    /// which a node of a graph has.
+    /// The equations of y and of the derivative with respect to the only input, for the operation of a layer. `None` for a node of a graph, which has the
+    /// general equations.
     equations: Option<&'static [Equation; 2]>,
 }
 
@@ -68,7 +68,7 @@ impl Elementwise {
         Self { operator, operands: SmallVec::from_slice(operands), broadcast: None, equations: None }
     }
 
-    /// The same operation on inputs of these shapes, one for each input.
+    /// Returns the same operation for inputs of these shapes, one for each input.
     ///
     /// # Errors
     /// If the shapes cannot be broadcast to one shape.
@@ -80,7 +80,7 @@ impl Elementwise {
         Ok(self)
     }
 
-    /// The same operation with other equations of y and of the derivative with respect to its only input.
+    /// Returns the same operation with other equations of y and of the derivative with respect to its only input.
     #[must_use]
     pub fn with_equations(mut self, equations: &'static [Equation; 2]) -> Self {
         self.equations = Some(equations);
@@ -92,18 +92,19 @@ impl Elementwise {
         if matches!(self.operator, Operator::Add | Operator::Sub) { 2 } else { 1 }
     }
 
-    /// The place in the input `slot` that the entry `at` of y reads.
+    /// The index of the entry of the input `slot` that the entry `at` of y reads.
     fn input_place(&self, slot: usize, at: usize) -> usize {
         self.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at))
     }
 
-    /// The number of entries of a row of y. Along a row, each input either advances with y or, if it is repeated, stays at one entry.
+    /// The number of entries of a row of y. From one entry of a row to the next, each input either moves to its next entry, or stays at the same entry because
+    /// it is repeated.
     fn row_len(&self, entries: usize) -> usize {
         self.broadcast.as_ref().map_or(entries, |broadcast| broadcast.shape().last().copied().unwrap_or(1)).max(1)
     }
 
-    /// The place in the input `slot` that the first entry of a row reads, and the step to the next entry's place: 1, or 0 if the input is repeated. The row begins
-    /// at the entry `at` of y and has `count` entries.
+    /// For a row of y, returns the index of the entry of the input `slot` that the row's first entry reads, and the step to the next index: 1, or 0 if the
+    /// input is repeated. The row begins at the entry `at` of y and has `count` entries.
     fn row_place(&self, slot: usize, at: usize, count: usize) -> (usize, usize) {
         let place = self.input_place(slot, at);
         (place, if count > 1 { self.input_place(slot, at + 1) - place } else { 1 })
@@ -157,7 +158,7 @@ impl Elementwise {
         self.operands.iter().map(expr).collect()
     }
 
-    /// The number of the operand that is the input `slot`.
+    /// The index, among the operands, of the input `slot`.
     fn operand_number(&self, slot: usize) -> usize {
         self.operands.iter().position(|operand| *operand == ElementwiseOperand::Input(slot)).expect("each input is an operand")
     }
@@ -279,30 +280,30 @@ const ALL: &[Expr; 3] = &[Expr::Arg(0), Expr::Arg(1), Expr::Arg(2)];
 pub struct ElementwiseBackward {
     /// The operation.
     pub operation: Elementwise,
-    /// The number of u among the operands, constants included.
+    /// The index of u among the operands, including the constants.
     pub operand: usize,
-    /// The number of u's input slot.
+    /// The index of u's input slot.
     pub slot: usize,
 }
 
-/// The places of one term of the sum.
+/// The two entries that a term of the sum reads.
 #[derive(Clone, Copy)]
 struct TermPlace {
-    /// The place of the entry of u.
+    /// The index of the entry of u.
     input: usize,
-    /// The place of the entry of y that reads the entry of u.
+    /// The index of the entry of y that reads the entry of u.
     output: usize,
 }
 
 impl ElementwiseBackward {
-    /// The places of a term of the entry `input` of u.
+    /// The entries that a term of the entry `input` of u reads.
     fn term_place(&self, input: usize, term: u64) -> TermPlace {
         let n = usize::try_from(term).expect("the number of a term fits into usize");
         TermPlace { input, output: self.operation.reader(self.slot, input, n) }
     }
 
-    /// A factor such as `exp′(u)`: `expr` is its text, and `value` its value. The picture shows the factor beside the entry of y if the inputs are broadcast,
-    /// else beside the entry of u.
+    /// A factor such as `exp′(u)`: `expr` is its text, and `value` its value. If the inputs are broadcast, the picture shows the factor beside the entry of y.
+    /// Otherwise it shows the factor beside the entry of u.
     fn derived(&self, expr: &'static Expr, at: TermPlace, value: f64) -> Arg {
         if self.operation.broadcast.is_some() {
             derived(expr, Output, at.output, value)
@@ -316,7 +317,7 @@ impl ElementwiseBackward {
         match (self.operation.operator, self.operand) {
             (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => constant(1.0),
             (Operator::Sub | Operator::Neg, _) => constant(-1.0),
-            // the other operand: number 1 if u is number 0, and number 0 if u is number 1
+            // the other operand: if u is operand 0, it is operand 1, and the reverse
             (Operator::Mul, operand) => self.operation.arg(x, 1 - operand, at.output),
             (Operator::Call(called), operand) => {
                 let derivative = called.function.derivative(operand, &self.operation.values(x, at.output), x.get(Output, at.output));
@@ -325,24 +326,24 @@ impl ElementwiseBackward {
         }
     }
 
-    /// The term as one quotient ([`Quotient`]), if the value `local` of ∂y/∂u has overflowed or underflowed but the quotient is finite. `None` if the term is
-    /// the product of the upstream and `local`.
+    /// Writes the term as one quotient ([`Quotient`]) if the value `local` of ∂y/∂u has overflowed or underflowed but the quotient is finite. Returns `None`
+    /// otherwise; then the term is the product of ∂C/∂y and `local`.
     fn as_quotient(&self, x: &Operands<'_>, at: TermPlace, local: f64) -> Option<Term> {
         let Operator::Call(called) = self.operation.operator else { return None };
         if local.is_normal() {
             return None;
         }
-        // `with_constant` is the dividend as it is printed if an operand is a constant, such as the 3 in x^3
+        // `with_constant` is the text of the dividend if an operand is a constant, such as the 3 in x^3
         let Quotient { dividend, with_constant, divisor } = called.quotients.get(self.operand)?.as_ref()?;
         let number = |slot| match slot {
             // in a dividend, `Input(n)` means operand n, which can be a constant; everywhere else it means the n-th input tensor
             Input(operand) => self.operation.value(x, operand, at.output),
             slot => x.get(slot, at.output),
         };
-        // if a factor of the dividend other than the upstream is 0, then ∂y/∂u is exactly 0 and has not underflowed
+        // if a factor of the dividend other than ∂C/∂y is 0, then ∂y/∂u is exactly 0 and has not underflowed
         let mut is_exactly_zero = false;
         dividend.visit(&mut |slot, _| is_exactly_zero |= slot != Upstream && number(slot) == 0.0);
-        // the dividend can name only entries at the same place as the entry of y: it cannot name constants and broadcast operands
+        // the text of the dividend can name only entries that have the same index as the entry of y; it cannot name constants or entries of broadcast operands
         let has_constant = self.operation.operands.iter().any(|operand| match *operand {
             ElementwiseOperand::Constant(_) => true,
             ElementwiseOperand::Input(slot) => self.operation.readers(slot) > 1,
@@ -369,7 +370,7 @@ impl ElementwiseBackward {
         self.term_at(x, at).value
     }
 
-    /// The term with these places.
+    /// The term that reads these two entries.
     fn term_at(&self, x: &Operands<'_>, at: TermPlace) -> Term {
         let (upstream, local) = (entry(x, Upstream, at.output), self.local_derivative(x, at));
         if let Some(term) = self.as_quotient(x, at, local.value) {
@@ -378,8 +379,8 @@ impl ElementwiseBackward {
         if self.is_closed_gate(x, at) { Term::gated(upstream, local) } else { Term::product(smallvec![upstream, local]) }
     }
 
-    /// Returns whether this entry of y does not depend on u at all. Examples are min, which does not depend on its larger argument, and x⁰. The term is then
-    /// 0, even for an infinite or NaN upstream.
+    /// Returns whether this entry of y does not depend on u at all. Examples are min, which does not depend on its larger argument, and x⁰. The term is then 0,
+    /// even if ∂C/∂y is infinite or NaN.
     fn is_closed_gate(&self, x: &Operands<'_>, at: TermPlace) -> bool {
         let Operator::Call(called) = self.operation.operator else { return false };
         called.function.derivatives[self.operand].is_closed_gate(&self.operation.values(x, at.output), x.get(Output, at.output))
@@ -416,7 +417,7 @@ impl Rule for ElementwiseBackward {
         let mut uses = Vec::new();
         for output in outputs {
             let entry = self.operation.input_place(self.slot, output);
-            // without a broadcast an entry of u has a single term, number 0
+            // without a broadcast an entry of u has a single term, with index 0
             let term = self.operation.broadcast.as_ref().map_or(0, |broadcast| broadcast.reader_rank(self.slot, output)) as u64;
             if self.term(x, entry, term).args.iter().any(|arg| arg.reads(slot, at)) {
                 uses.push(Use { entry, term });

@@ -5,7 +5,7 @@
 //! | `max(dim)` | the first one gets the whole derivative |
 //! | `amax`, `max()` | the m equal entries get 1/m of the derivative each |
 //!
-//! NaN counts as larger and as smaller than every number: the first NaN of a group is its maximum and its minimum.
+//! NaN is treated as larger and as smaller than every number: the first NaN of a group is its maximum and its minimum.
 //!
 //! Source: PyTorch's `torch.max`, `torch.amax` and `torch.argmax`.
 
@@ -23,7 +23,7 @@ use super::slot::{
 use crate::expr::{Definition, Expr, Form, Primitive, whole};
 use crate::step::Kind;
 
-/// The entry of a group that is selected.
+/// Which entry of a group is selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extreme {
     /// The largest.
@@ -33,7 +33,7 @@ pub enum Extreme {
 }
 
 impl Extreme {
-    /// The name of the function of two numbers that returns it: `max` or `min`.
+    /// The name of the function of two numbers that returns this entry: `max` or `min`.
     #[must_use]
     pub fn function(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ impl Extreme {
     }
 }
 
-/// The entries that get the derivative if several are equally large.
+/// Which entries get the derivative if several are equally large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ties {
     /// The first one.
@@ -54,7 +54,7 @@ pub enum Ties {
 
 /// Creates the maximum or minimum over some axes of a tensor of this shape. With `keepdim` a reduced axis stays, with size 1.
 ///
-/// The axes have to be [`Groups::is_regular`].
+/// The axes must satisfy [`Groups::is_regular`].
 ///
 /// ```
 /// use gradstep::op::extremum::{Extreme, Ties, extremum};
@@ -82,7 +82,7 @@ pub fn argmax(shape: &[usize], axis: Option<usize>, keepdim: bool, extreme: Extr
     Arc::new(ArgMax(Arc::new(ExtremumPlan { groups: Groups::along(shape, &reduced), output, extreme })))
 }
 
-/// The groups and the entry that is selected from each.
+/// The groups, and which entry is selected from each.
 #[derive(Debug)]
 struct ExtremumPlan {
     groups: Groups,
@@ -92,7 +92,7 @@ struct ExtremumPlan {
 }
 
 impl ExtremumPlan {
-    /// Returns whether `value` wins over `earlier`, the winner so far of the entries before it.
+    /// Returns whether `value` is selected instead of `earlier`, which was selected from the entries before it.
     fn beats(&self, value: f64, earlier: f64) -> bool {
         match self.extreme {
             _ if earlier.is_nan() => false,
@@ -102,7 +102,7 @@ impl ExtremumPlan {
         }
     }
 
-    /// The number of the selected entry in its group.
+    /// The index of the selected entry within its group.
     fn winner(&self, x: &[f64], group: usize) -> usize {
         let mut winner = (0, x[self.groups.place(group, 0)]);
         for (n, at) in self.groups.places(group).enumerate() {
@@ -113,17 +113,17 @@ impl ExtremumPlan {
         winner.0
     }
 
-    /// The place of the selected entry.
+    /// The index of the selected entry in the tensor.
     fn winner_place(&self, x: &[f64], group: usize) -> usize {
         self.groups.place(group, self.winner(x, group))
     }
 
-    /// The entry that reads the entry `at`: that of its group.
+    /// The entry of the output that reads the entry `at` of the input: the one of its group.
     fn readers(&self, slot: Slot, at: usize) -> Vec<usize> {
         if slot == Input(0) { vec![self.groups.group_of(at).0] } else { Vec::new() }
     }
 
-    /// Returns whether an entry reads the entry `at`, which is then in its group.
+    /// Returns whether an entry of the output reads the entry `at` of the input. It does if `at` is in its group.
     fn reads(&self, entry: usize, slot: Slot, at: usize) -> bool {
         slot == Input(0) && self.groups.group_of(at).0 == entry
     }
@@ -202,7 +202,7 @@ impl OneTermEach for ExtremumForward {
     }
 }
 
-/// The links between each output and the entries that share its derivative.
+/// The links between each output and the entries that share the output's derivative.
 #[derive(Debug)]
 pub(crate) struct ExtremumLinks {
     plan: Arc<ExtremumPlan>,
@@ -303,7 +303,7 @@ impl Function for ArgMax {
     }
 
     fn backward(&self, _input: usize) -> Option<Arc<dyn Rule>> {
-        None // an index does not move when an entry moves a little
+        None // a small change of an entry does not change the index
     }
 }
 
@@ -373,7 +373,7 @@ mod tests {
             for (extreme, ties) in all() {
                 let function = extremum(shape, axes, false, extreme, ties);
                 check(&*function, &[shape], &[numbers(5, len(shape))]);
-                // rounded to 0 and ±1, so that there are ties
+                // rounded to 0 and ±1, so that several entries are equal
                 check_rules(&*function, &[shape], &[numbers(6, len(shape)).into_iter().map(f64::round).collect()]);
             }
             check_rules(&*argmax(shape, None, true, Extreme::Min), &[shape], &[numbers(5, len(shape))]);

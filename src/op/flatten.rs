@@ -1,9 +1,9 @@
-//! `flatten`: the entries of a tensor as one vector, in row-major order: PyTorch's `torch.nn.Flatten` for one sample.
+//! `flatten`: turns a tensor into a vector with the same entries, in row-major order. It is PyTorch's `torch.nn.Flatten` for one sample.
 //!
 //! A 2x3x4 image becomes a vector of 24 numbers. Entry \[1, 0, 2\] of the image becomes entry 1 · 12 + 0 · 4 + 2 = 14 of the vector.
 //!
-//! With the key `order = "hwc"`, the channels of a pixel are neighbours in the vector, as in Keras, whose images have the channels last: `x.permute(1, 2, 0)` and
-//! then a flatten. Entry \[1, 0, 2\] of the image becomes entry 0 · 8 + 2 · 2 + 1 = 5.
+//! With the key `order = "hwc"`, the channels of a pixel are neighbours in the vector. This is the order of Keras, whose images have the channels last. In
+//! PyTorch it is `x.permute(1, 2, 0)` followed by a flatten. Entry \[1, 0, 2\] of the image then becomes entry 0 · 8 + 2 · 2 + 1 = 5.
 
 use std::sync::Arc;
 
@@ -50,7 +50,7 @@ const CHANNEL_BY_CHANNEL: &str = "Nothing is computed: the entries of all channe
 const PIXEL_BY_PIXEL: &str =
     "Nothing is computed: the pixels are written one after another, row by row; the channels of a pixel come one after another.";
 
-/// Returns the edges that join entry p of channel c with entry p · channels + c of the vector.
+/// Returns edges from the entries of the image to the entries of the vector: pixel p of channel c is entry p · channels + c of the vector.
 fn channels_last(channels: usize, pixels: usize) -> Contraction {
     Contraction::einsum("cp->pc", &[('c', channels), ('p', pixels)])
 }

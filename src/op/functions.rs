@@ -1,8 +1,8 @@
 //! The elementary functions, such as sin, max and x / y, each with its value, its derivatives and its notation. Functions without a derivative, such as x < y, are
 //! in [`steps`].
 //!
-//! At kinks the derivatives are those of PyTorch: relu′(0) = 0, abs′(0) = 0, and in a tie of min or max the derivative with respect to each argument is ½.
-//! The values are computed by libm, which gives the same bits on every processor.
+//! Where a derivative jumps (a kink), its value is PyTorch's: relu′(0) = 0 and abs′(0) = 0. If the arguments of min or max are equal, the derivative with
+//! respect to each is ½. The values are computed by the library libm, which gives the same bits on every processor.
 
 pub mod guarded;
 pub mod steps;
@@ -26,14 +26,14 @@ pub const HALF: Expr = Expr::Number(0.5);
 /// 2
 const TWO: Expr = Expr::Number(2.0);
 
-/// A function whose value is computed by a Rust function. There is one derivative for each argument.
+/// Creates a function whose value is computed by the Rust function `value`. `derivatives` has one derivative for each argument.
 const fn computed(name: &'static str, value: fn(&[f64]) -> f64, derivatives: &'static [Expr]) -> Primitive {
     Primitive::differentiable(name, Definition::Computed(value), derivatives)
 }
 
 /// eˣ; its derivative is eˣ.
 pub const EXP: &Primitive = &computed("exp", |x| libm::exp(x[0]), &[Y]).in_blocks(|x, y| map(x, y, elementary::exp)).numpy("np.exp({0})");
-/// eˣ − 1, without cancellation near 0.
+/// eˣ − 1, computed without loss of digits near 0.
 pub const EXPM1: &Primitive = &computed("expm1", |x| libm::expm1(x[0]), &[Expr::Of(EXP, &[X])])
     .form(Form::Meaning)
     .meaning(&Expr::Sub(&[Expr::Of(EXP, &[X]), ONE]))
@@ -167,22 +167,23 @@ const SECOND: Expr = Expr::Arg(1);
 /// The third argument.
 const THIRD: Expr = Expr::Arg(2);
 
-/// A case for two numbers in a relation.
+/// Creates a case that applies if `left` and `right` are in the relation `is`.
 const fn case(left: Expr, is: Relation, right: Expr, value: Expr) -> Case {
     Case { left, is, right, value }
 }
 
-/// A case for x > 0.
+/// Creates a case that applies if x > 0.
 const fn positive(value: Expr) -> Case {
     case(X, Relation::Greater, ZERO, value)
 }
 
-/// A derivative that is 1 in these cases, and else a closed gate.
+/// Creates a derivative that is 1 in these cases. In all other cases it is a closed gate ([`Expr::ClosedGate`]): nothing passes back.
 const fn open_if(cases: &'static [Case]) -> Expr {
     Expr::Cases(cases, &Expr::ClosedGate)
 }
 
-/// min(max(x, low), high). Its derivative is 1 between the bounds, and 0 beyond them and on them: there the bound has the derivative 1.
+/// min(max(x, low), high). Its derivative is 1 between the bounds, and 0 beyond them and at them. If x is at or beyond a bound, the derivative with respect to
+/// that bound is 1.
 pub const CLAMP: &Primitive = &Primitive::differentiable(
     "clamp",
     Definition::Expr(&Expr::Of(MIN, &[Expr::Of(MAX, &[X, SECOND]), THIRD])),
@@ -256,8 +257,8 @@ pub const VEC: &Primitive = &Primitive::new("vec");
 /// The inverse of `vec`.
 pub const UNVEC: &Primitive = &Primitive::new("unvec");
 
-/// The cases of the derivative of min or max with respect to the argument `own`. At a tie it is ½. If `own` and `other` are in the relation `loses_if`, the
-/// function has the value of `other`, and the derivative is a closed gate. The derivative is 1 in all other cases, also if an argument is NaN.
+/// The cases of the derivative of min or max with respect to the argument `own`. If both arguments are equal, it is ½. If `own` and `other` are in the relation
+/// `loses_if`, the function returns `other`, and the derivative is a closed gate. In all other cases the derivative is 1, also if an argument is NaN.
 const fn tie_cases(own: Expr, other: Expr, loses_if: Relation) -> [Case; 2] {
     [
         Case { left: own, is: Relation::Equal, right: other, value: HALF },
@@ -305,7 +306,7 @@ mod tests {
     use crate::op::activation::ACTIVATIONS;
     use crate::op::operator::FUNCTIONS;
 
-    /// All functions that have a derivative, each with values for its arguments after the first.
+    /// All functions that have a derivative. Each comes with values for its second and further arguments.
     fn differentiable() -> Vec<(&'static Primitive, Vec<f64>)> {
         let activations =
             ACTIVATIONS.iter().filter_map(|row| Some((row.primitive?, row.keys.iter().map(|(_, default)| *default).collect())));
@@ -351,7 +352,7 @@ mod tests {
                     function.derivative(0, &arguments, function.value(&arguments).unwrap_or(f64::NAN)).expect("a derivative")
                 };
                 let jumps = (slope(x - 1e-9) - slope(x + 1e-9)).abs() > 1e-3;
-                // near a pole the derivative of tan, log or √x changes as much without a kink
+                // near a pole the derivative of tan, log or √x changes by as much as at a kink
                 let is_near_pole = slope(x - 1e-9).abs() >= 1e3 || slope(x + 1e-9).abs() >= 1e3;
                 let is_tie = function.pieces().is_some_and(|pieces| pieces.is_tie(&arguments_at(x)));
                 assert!(!jumps || is_near_pole || is_tie, "{function:?} has a kink at {x}, but no two pieces meet there");

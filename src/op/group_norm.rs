@@ -14,7 +14,7 @@ const KEYS: &[&str] = &["num_groups", "weight", "bias", "eps"];
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
-    let channels = shape.first().copied().unwrap_or(1); // a single number counts as one channel
+    let channels = shape.first().copied().unwrap_or(1); // a single number is treated as one channel
     let least_groups = 1;
     let Some(groups) = args.integer("num_groups", least_groups)? else {
         return Err(args.fail_always("num_groups", "num_groups is missing".to_owned(), "add num_groups = 2, or another number of groups"));

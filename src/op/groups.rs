@@ -1,4 +1,4 @@
-//! Groups: the entries of a tensor, divided along some of its axes. A sum, a maximum or a product over axes makes one number of each group.
+//! Groups: the entries of a tensor, divided along some of its axes. A sum, a maximum or a product over axes turns each group into one number.
 //!
 //! The groups of a 2 x 3 tensor along axis 0 are its three columns. The groups are in the row-major order of the other axes, and the entries of a group are in
 //! row-major order too.
@@ -22,15 +22,15 @@ pub struct Groups {
     pub count: usize,
 }
 
-/// A loop over neighbouring axes, which act as one.
+/// A loop over one axis, or over several neighbouring axes that are merged into one loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct GroupLoop {
     size: usize,
-    /// The distance in the tensor between neighbours.
+    /// The distance in the tensor between the entries of neighbouring iterations.
     stride: usize,
 }
 
-/// The row-major index in the tensor of iteration `number` of the nested loops.
+/// The row-major index of the tensor's entry that iteration `number` of the nested loops reads.
 fn place(loops: &[GroupLoop], number: usize) -> usize {
     let mut rest = number;
     loops.iter().rev().fold(0, |place, GroupLoop { size, stride }| {
@@ -40,7 +40,7 @@ fn place(loops: &[GroupLoop], number: usize) -> usize {
     })
 }
 
-/// The number of the iteration of these loops that visits this place: the inverse of [`place`].
+/// The iteration of these loops that reads the entry with the index `place`: the inverse of [`place`].
 fn number(loops: &[GroupLoop], place: usize) -> usize {
     loops.iter().fold(0, |number, GroupLoop { size, stride }| number * size + place / stride % size)
 }
@@ -62,32 +62,32 @@ impl Groups {
         Self { kept, reduced, len, count }
     }
 
-    /// Returns whether the entries of a group form a grid of at most two dimensions: evenly spaced rows of evenly spaced entries. A step can name such a group in
-    /// short ([`Places`]). For other groups, the tensor must first be copied into another order of axes.
+    /// Returns whether the entries of a group form a grid of at most two dimensions: evenly spaced rows of evenly spaced entries. Only then a step can name the
+    /// group in short ([`Places`]). For other groups, the tensor must first be copied so that its axes have another order.
     #[must_use]
     pub fn is_regular(&self) -> bool {
         self.reduced.len() <= 2
     }
 
-    /// The place in the tensor of the n-th entry of a group.
+    /// The index in the tensor of the n-th entry of a group.
     #[must_use]
     pub fn place(&self, group: usize, n: usize) -> usize {
         place(&self.kept, group) + place(&self.reduced, n)
     }
 
-    /// The places of the entries of a group, in order.
+    /// The indices in the tensor of the entries of a group, in order.
     pub fn places(&self, group: usize) -> impl Iterator<Item = usize> + Clone + '_ {
         let first = place(&self.kept, group);
         (0..self.len).map(move |n| first + place(&self.reduced, n))
     }
 
-    /// The group of the entry at a place, and the number of the entry in the group.
+    /// The group of an entry, and the entry's index within the group.
     #[must_use]
     pub fn group_of(&self, at: usize) -> (usize, usize) {
         (number(&self.kept, at), number(&self.reduced, at))
     }
 
-    /// The entries of a group as the arguments of a function; `main` is the most relevant of them.
+    /// The entries of a group as the arguments of a function. `main` is the entry that matters most.
     #[must_use]
     pub fn arguments(&self, x: &Operands<'_>, slot: Slot, group: usize, main: usize) -> Factors {
         if self.len <= MAX_NAMED || !self.is_regular() {
@@ -104,7 +104,7 @@ impl Groups {
     }
 }
 
-/// The shape of the result of a reduction over axes. With `keepdim` a reduced axis stays, with size 1.
+/// The shape that remains after a reduction over axes. With `keepdim` a reduced axis stays, with size 1.
 #[must_use]
 pub fn reduced_shape(shape: &[usize], axes: &[usize], keepdim: bool) -> Vec<usize> {
     let sizes = shape.iter().enumerate().map(|(axis, size)| if axes.contains(&axis) { keepdim.then_some(1) } else { Some(*size) });

@@ -98,27 +98,28 @@ pub trait Args {
     /// If the value is something else.
     fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Reported>;
 
-    /// Reads the shape of a tensor, whose numbers are in the scenario file or in a tensor file. Leading dimensions of size 1 are added up to `rank`. `None` if
-    /// the key is absent, or if its value has no shape of its own, such as `{ init = "zeros" }`.
+    /// Reads the shape of a tensor whose numbers are in the scenario file or in a tensor file. If the tensor has fewer than `rank` dimensions, leading
+    /// dimensions of size 1 are added. `None` if the key is absent, or if its value does not say a shape, such as `{ init = "zeros" }`.
     ///
     /// # Errors
     /// If the tensor's rank is higher than `rank`, or the value is not a tensor.
     fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Reported>;
 
-    /// Reads a tensor of this shape; random values are drawn with the spread that `fan` gives. A fault is reported, and the tensor is then all zeros, so that
-    /// the rest of the file is checked too.
+    /// Reads a tensor of this shape. If the file asks for random values, `fan` determines how large they are. A fault is reported, and the tensor is then all
+    /// zeros, so that the rest of the file is checked too.
     fn tensor(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
 
     /// Reads a tensor like [`Args::tensor`]. In the file, the tensor may also be a vector with the same number of entries.
     fn tensor_or_flat(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
 
-    /// Counts the memory of a tensor of this shape and of its gradient towards the limit. This must come before the tensor is allocated.
+    /// Adds the memory of a tensor of this shape, and of the tensor's gradient, to the memory that the network needs. This must come before the tensor is
+    /// allocated.
     ///
     /// # Errors
     /// If the network exceeds the memory limit.
     fn claim(&mut self, shape: &[usize]) -> Result<(), Reported>;
 
-    /// Reads the activation under `key`, for an input of this shape; the identity if the key is absent or faulty.
+    /// Reads the activation under `key`, for an input of this shape. Returns the identity if the key is absent or faulty.
     fn activation(&mut self, key: &str, shape: &[usize]) -> Arc<dyn Function>;
 }
 
@@ -163,7 +164,7 @@ impl dyn Args + '_ {
         }
     }
 
-    /// Returns the padding before and after each axis, as [`Padding::places`].
+    /// Returns the padding before and after each axis; see [`Padding::places`].
     ///
     /// # Errors
     /// If the padding is `"same"` and the stride is not 1.
@@ -179,7 +180,8 @@ impl dyn Args + '_ {
         places.map_err(|help| self.fail("padding", "padding = \"same\" needs the stride 1, as in PyTorch".to_owned(), &help))
     }
 
-    /// Reads a pair like [`Args::pair`]. If `is_1d` is set, the key has one integer, which is the second number of the pair; the first number is 1.
+    /// Reads a pair like [`Args::pair`]. If `is_1d` is `true`, the value of the key is one integer, which is the second number of the pair; the first number is
+    /// 1.
     ///
     /// # Errors
     /// If the value is something else.
@@ -187,7 +189,7 @@ impl dyn Args + '_ {
         if is_1d { Ok(self.integer(key, least)?.map(|size| [1, size])) } else { self.pair(key, least) }
     }
 
-    /// Reads a size, such as a number of outputs, that may be given by its key, by the weight's shape, or by both.
+    /// Reads a size, such as a number of outputs. The file may give it by its key, by the weight's shape, or by both.
     ///
     /// # Errors
     /// If both are absent, or they differ.
@@ -202,7 +204,7 @@ impl dyn Args + '_ {
         }
     }
 
-    /// Reads a pair of sizes, such as those of a kernel, that may be given by its key, by the weight's shape, or by both.
+    /// Reads a pair of sizes, such as those of a kernel. The file may give it by its key, by the weight's shape, or by both.
     ///
     /// # Errors
     /// If both are absent, or they differ.
@@ -235,7 +237,7 @@ impl dyn Args + '_ {
     }
 }
 
-/// A tensor that a part of a stage reads. The number counts the tensors of its variant from 0: `Input(1)` is the second input of the layer.
+/// A tensor that a part of a stage reads. The number in each variant is an index from 0: `Input(1)` is the second input of the layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StageSource {
     /// An input of the layer.
@@ -271,13 +273,13 @@ pub const Z: TensorSymbols = TensorSymbols { derivative: Some("δ"), ..TensorSym
 pub const A: TensorSymbols = TensorSymbols::named("a");
 
 impl TensorSymbols {
-    /// The symbols of a tensor whose letter is its name `suffix`.
+    /// Creates the symbols of a tensor whose letter is its name `suffix`.
     #[must_use]
     pub const fn named(suffix: &'static str) -> Self {
         Self { suffix, letter: suffix, whole: suffix, derivative: None }
     }
 
-    /// The same symbols with another letter.
+    /// Returns the same symbols with another letter.
     #[must_use]
     pub const fn with_letter(self, letter: &'static str) -> Self {
         Self { letter, whole: letter, ..self }
@@ -322,21 +324,21 @@ impl Stage {
         Self { symbols, constants: Vec::new(), parts: Vec::new(), has_derivative: true }
     }
 
-    /// The same stage without a derivative, because it depends only on constants.
+    /// Returns the same stage without a derivative, because it depends only on constants.
     #[must_use]
     pub fn without_derivative(mut self) -> Self {
         self.has_derivative = false;
         self
     }
 
-    /// The same stage with one more constant.
+    /// Returns the same stage with one more constant.
     #[must_use]
     pub fn with_constant(mut self, constant: Leaf) -> Self {
         self.constants.push(constant);
         self
     }
 
-    /// The same stage with one more part.
+    /// Returns the same stage with one more part.
     #[must_use]
     pub fn with_part(mut self, function: Arc<dyn Function>, sources: impl Into<Vec<StageSource>>) -> Self {
         self.parts.push((function, sources.into()));
@@ -384,7 +386,7 @@ pub struct LayerKind {
     pub default_name: &'static str,
     /// The keys, without `type`, `name` and the keys of the activation.
     pub keys: &'static [&'static str],
-    /// The rank of the input; `None` if any rank is accepted. The network's input may have fewer dimensions: leading dimensions of size 1 are then added.
+    /// The rank of the input; `None` if any rank is accepted. If the network's input has fewer dimensions, leading dimensions of size 1 are added.
     pub rank: Option<usize>,
     /// `true` if the layer reads the outputs of several layers, `from = ["A", "B", …]`.
     pub has_several_inputs: bool,

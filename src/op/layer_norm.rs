@@ -18,6 +18,6 @@ pub const KIND: LayerKind = LayerKind {
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
-    // one group, so the mean and the variance are single numbers, with the shape `[]`
+    // there is one group, so the mean and the variance are single numbers, with the shape `[]`
     norm_layer(args, &shape, NormGroups { statistics_shape: &[], parameters_shape: &shape, equations: &OVER_ALL })
 }

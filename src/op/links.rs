@@ -170,7 +170,7 @@ pub trait Linking: Debug + Send + Sync + 'static {
     /// The reason why an entry has no terms, as [`Rule::reason_unreached`].
     fn reason(&self, operands: &Operands<'_>, direction: Direction, entry: usize) -> &'static str;
 
-    /// The gradient in `NumPy`, as in [`Rule::written`].
+    /// The gradient in NumPy, as in [`Rule::written`].
     fn numpy(&self) -> Option<NumPyForm> {
         None
     }

@@ -24,12 +24,13 @@ pub struct IndexOperand {
     pub stride: usize,
     /// The size of the axis. A negative index counts from its end.
     pub size: usize,
-    /// For each entry of the output, the place of its index in this tensor.
+    /// For each entry of the output, the row-major index of its index in this tensor.
     pub places: Vec<usize>,
 }
 
 impl IndexOperand {
-    /// Returns the offset in the table of the row that an index names. `None` if the index is not a whole number or lies outside the axis.
+    /// Returns the distance in the table from the first row to the row that an index selects. `None` if the index is not a whole number, or is outside the
+    /// axis.
     fn offset(&self, index: f64) -> Option<usize> {
         #[allow(clippy::cast_precision_loss)] // an axis has fewer than 2⁵³ entries
         let from_start = if index < 0.0 { index + self.size as f64 } else { index };
@@ -40,7 +41,7 @@ impl IndexOperand {
     }
 }
 
-/// The name of a lookup, which chooses its equations and words.
+/// The kind of a lookup. It decides which equations and words are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LookupKind {
     /// Whole rows of a table: `C[ix]`, `embedding`, `index_select`.
@@ -50,7 +51,8 @@ pub enum LookupKind {
 }
 
 /// Creates the function that reads entries of a table of this shape. Input 0 is the table, and input 1 + m is the tensor of `indices[m]`. Entry o of the output
-/// copies the table's entry at the place `base[o] + Σₘ stride[m] · tensor[m][places[m][o]]`. If an index is outside its axis, the entry has no term and is 0.
+/// copies the table's entry with the row-major index `base[o] + Σₘ stride[m] · tensor[m][places[m][o]]`. If an index is outside its axis, the entry has no term
+/// and is 0.
 ///
 /// ```
 /// use gradstep::op::lookup::{IndexOperand, LookupKind, lookup};
@@ -70,7 +72,7 @@ pub fn lookup(table: &[usize], output: &[usize], base: Vec<usize>, indices: Vec<
 #[derive(Debug)]
 struct Lookup(Arc<LookupPlan>);
 
-/// The parts of a lookup that do not depend on the values of the indices.
+/// The data of a lookup that do not depend on the values of the indices.
 #[derive(Debug)]
 struct LookupPlan {
     /// The number of entries of the table.
@@ -83,7 +85,7 @@ struct LookupPlan {
 }
 
 impl LookupPlan {
-    /// The place in the table that an entry of the output reads; `None` if an index is outside its axis.
+    /// The row-major index of the table's entry that an entry of the output reads; `None` if an index is outside its axis.
     fn place(&self, tensors: &Reads<&[f64]>, output: usize) -> Option<usize> {
         let mut place = self.base[output];
         for (m, index) in self.indices.iter().enumerate() {
@@ -113,13 +115,13 @@ impl Function for Lookup {
 pub(crate) struct LookupLinks(Arc<LookupPlan>);
 
 impl LookupLinks {
-    /// The size of the axis that the tensor of indices with this number names.
+    /// The size of the axis along which this tensor of indices selects entries. `number` is the tensor's index.
     pub(crate) fn index_size(&self, number: usize) -> Option<usize> {
         self.0.indices.get(number).map(|index| index.size)
     }
 
-    /// Returns the number of the index tensor that names a class for each row of the table: output o reads the entry of this class in row o, where o is the place of the class in the
-    /// tensor. `known` returns the numbers of the other index tensors, if they never change. `None` if the outputs read other entries.
+    /// Returns the index tensor that selects a class in each row of the table: output o reads the entry of row o whose class is in entry o of this tensor. The
+    /// result is the tensor's number. `known` returns the numbers in the other index tensors, if they never change. `None` if the outputs read other entries.
     pub(crate) fn picks<'a>(&self, rows: &Groups, known: &dyn Fn(usize) -> Option<&'a [f64]>) -> Option<usize> {
         let LookupPlan { base, indices, .. } = &*self.0;
         let step = if rows.len > 1 { rows.place(0, 1) } else { return None };
@@ -156,7 +158,7 @@ impl Linking for LookupLinks {
 
     fn reuse(&self, entry: usize) -> Option<Reuse> {
         match &self.0.indices[..] {
-            // an index along the first axis of the table names a row
+            // an index along the first axis of the table selects a row
             [index] if self.0.kind == LookupKind::Rows && index.stride * index.size == self.0.entries => {
                 Some(Reuse::IndexedRow(entry / index.stride))
             }

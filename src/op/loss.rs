@@ -79,10 +79,11 @@ impl BatchReduction {
     }
 }
 
-/// The key of [`BatchLoss::l2`], which every loss has.
+/// The key of the penalty ([`BatchLoss::l2`]), which every loss has.
 pub const L2: &str = "l2";
 
-/// The computation of a batch's loss: C = Σₛ Cₛ / n + λ Σ w², or without the 1/n, from the losses Cₛ of its n samples and the weights w.
+/// The computation of a batch's loss: C = Σₛ Cₛ / n + λ Σ w² for the mean, or C = Σₛ Cₛ + λ Σ w² for the sum. Cₛ are the losses of the n samples, and w the
+/// weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct BatchLoss {
     /// The reduction of the samples' losses.
@@ -92,7 +93,7 @@ pub struct BatchLoss {
 }
 
 impl From<BatchReduction> for BatchLoss {
-    /// A batch's loss without a penalty.
+    /// Creates a batch's loss without a penalty.
     fn from(reduction: BatchReduction) -> Self {
         Self { reduction, l2: 0.0 }
     }
@@ -102,7 +103,7 @@ impl BatchLoss {
     /// Reads both keys.
     ///
     /// # Errors
-    /// If a value is no reduction, or no number of at least 0.
+    /// If the first value is not a reduction, or the second is not a number of at least 0.
     pub fn read(args: &mut dyn Args) -> Result<Self, Reported> {
         let (reduction, l2) = (BatchReduction::read(args), args.number(L2));
         let l2 = match l2? {
@@ -142,7 +143,7 @@ pub struct NetworkOutput<'a> {
 const A: Slot = Slot::Input(0);
 /// The slot of the target t.
 const T: Slot = Slot::Input(1);
-/// The slot of z, the input of the output's activation, in a loss with [`Loss::reads_z`]. If no tensor is in this slot, the loss computes log a from a.
+/// The slot of z, the input of the output's activation, in a loss with [`Loss::reads_z`]. If there is no tensor in this slot, the loss computes log a from a.
 const Z: Slot = Slot::Input(2);
 
 /// The whole output a.
@@ -161,7 +162,7 @@ const ONE_MINUS_T: Expr = Expr::Sub(&[Expr::Number(1.0), T_ENTRY]);
 const RATIO: Expr = Expr::Of(SAFE_RATIO, &[T_ENTRY, A_ENTRY]);
 /// (1 − t) / (1 − a), but 0 if t = 1.
 const COMPLEMENT_RATIO: Expr = Expr::Of(SAFE_RATIO, &[ONE_MINUS_T, ONE_MINUS_A]);
-/// t / a, but 0 if t = 0, even for a = 0. This is the derivative of t log a with respect to a. For t = 0 a loss counts t log a as 0 for every a, so the
+/// t / a, but 0 if t = 0, even for a = 0. This is the derivative of t log a with respect to a. For t = 0 a loss takes t log a as 0 for every a, so the
 /// derivative is 0 too.
 const SAFE_RATIO: &Primitive = &Primitive::differentiable("ratio", Definition::Expr(&Expr::Cases(&[IF_0], &QUOTIENT)), &[])
     .arguments(&["t", "a"])
@@ -205,7 +206,7 @@ impl Loss {
         Self { function, reads_z: false, shortcut: None, target: None }
     }
 
-    /// Creates a loss that replaces an unknown loss, so that the rest of the file can be checked. The choice does not matter, because the network has the same
+    /// Creates a loss that takes the place of an unknown loss, so that the rest of the file can be checked. Any loss would do, because the network has the same
     /// tensors with every loss.
     #[must_use]
     pub fn placeholder() -> Self {
@@ -213,9 +214,9 @@ impl Loss {
     }
 }
 
-/// A loss whose terms each belong to one entry i of the output. ∂C/∂aᵢ is a sum of terms too.
+/// A loss that is a sum of terms, where each term belongs to one entry i of the output. ∂C/∂aᵢ is a sum of terms too.
 trait Pointwise: Debug + Send + Sync + Clone + 'static {
-    /// Computes numbers that all entries share, such as a log-sum-exp, once per run.
+    /// Computes, once per run, numbers that all entries share, such as a log-sum-exp.
     fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
         None
     }
@@ -223,13 +224,13 @@ trait Pointwise: Debug + Send + Sync + Clone + 'static {
     const LOSS_TERMS: usize = 1;
     /// The number of terms of ∂C/∂aᵢ.
     const GRADIENT_TERMS: usize = 1;
-    /// The factors of the term of C that belongs to entry i and has the number `term`, from 0.
+    /// The factors of a term of C: the one that belongs to entry i and has the index `term`, from 0.
     fn loss_factors(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors;
-    /// The term of C that belongs to entry i and has the number `term`, from 0.
+    /// The term of C that belongs to entry i and has the index `term`, from 0.
     fn loss_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
         Term::product(self.loss_factors(x, i, term))
     }
-    /// The term with number `term`, from 0, of ∂C/∂aᵢ.
+    /// The term of ∂C/∂aᵢ with the index `term`, from 0.
     fn gradient_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term;
     /// The equation of C.
     fn equation(&self) -> Equation;
@@ -296,7 +297,7 @@ impl<P: Pointwise> Rule for LossForward<P> {
     }
 
     fn terms_at(&self, x: &Operands<'_>, _entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        // every term belongs to an entry of a, so a place past the end of a has no term
+        // every term belongs to an entry of a, so there are no terms past the end of a
         if at >= x.tensors[A].len() {
             return TermNumbers::new();
         }
@@ -367,8 +368,8 @@ fn log_for_weight(weight: f64, a: f64) -> f64 {
     if weight == 0.0 { 0.0 } else { libm::log(a) }
 }
 
-/// The entries of a whose term reads the entry `at` of the operand in `slot`. These are all entries if a factor names the whole operand, else only `at`, or
-/// no entry. `factors` are the factors of the term of entry `at`; `entries` is the number of entries of a.
+/// The entries of a whose term reads the entry `at` of the operand in `slot`. If a factor names the whole operand, these are all entries. Otherwise it is only
+/// the entry `at`, or no entry. `factors` are the factors of the term of entry `at`; `entries` is the number of entries of a.
 fn reading_entries(factors: &Factors, slot: Slot, at: usize, entries: usize) -> Range<usize> {
     if factors.iter().any(|arg| arg.reads_whole(slot)) {
         0..entries
@@ -383,7 +384,7 @@ fn to_usize(term: u64) -> usize {
     usize::try_from(term).expect("the number of a term fits into usize")
 }
 
-/// The reduction of the terms of all outputs to the loss of one sample: their sum or their mean.
+/// The way in which the terms of all outputs become the loss of one sample: their sum or their mean.
 #[derive(Clone, Copy, Debug)]
 struct Reduction {
     is_mean: bool,
@@ -405,7 +406,7 @@ impl Reduction {
         Ok(Self { is_mean, scale: if is_mean { 1.0 / entries } else { 1.0 } })
     }
 
-    /// The factors of a term: `factor`; for the mean, 1/n and then `factor`.
+    /// The factors of a term. For the sum this is only `factor`; for the mean it is 1/n and then `factor`.
     fn scaled(self, factor: Arg) -> Factors {
         if self.is_mean { smallvec![constant(self.scale), factor] } else { smallvec![factor] }
     }

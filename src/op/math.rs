@@ -26,7 +26,7 @@ pub fn normal_cdf(x: f64) -> f64 {
     0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
 }
 
-/// Replaces each x by Φ(x), with the bits of [`normal_cdf`].
+/// Replaces each x by Φ(x); the bits are those of [`normal_cdf`].
 pub fn normal_cdfs(x: &mut [f64]) {
     each(x, |x| -x * FRAC_1_SQRT_2);
     elementary::erfc(x);
@@ -39,7 +39,7 @@ pub fn normal_pdf(x: f64) -> f64 {
     libm::exp(-0.5 * x * x) / (2.0 * PI).sqrt()
 }
 
-/// Replaces each x by φ(x), with the bits of [`normal_pdf`].
+/// Replaces each x by φ(x); the bits are those of [`normal_pdf`].
 pub fn normal_pdfs(x: &mut [f64]) {
     let divisor = (2.0 * PI).sqrt();
     each(x, |x| -0.5 * x * x);
@@ -62,11 +62,11 @@ pub fn sigmoid(x: f64) -> f64 {
     }
 }
 
-/// Replaces each x by its sigmoid, with the bits of [`sigmoid`].
+/// Replaces each x by its sigmoid; the bits are those of [`sigmoid`].
 pub fn sigmoids(x: &mut [f64]) {
     for x in x.chunks_mut(MAX_CHUNK) {
         let mut exps = [0.0; MAX_CHUNK];
-        // the two formulas of the sigmoid have the same exponential
+        // both formulas of the sigmoid contain e^−|x|
         let exps = decays(x, &mut exps);
         Arch::new().dispatch(move || {
             for (x, e) in x.iter_mut().zip(&*exps) {
@@ -86,7 +86,7 @@ pub fn softplus(x: f64) -> f64 {
     x.max(0.0) + libm::log1p(libm::exp(-x.abs()))
 }
 
-/// Replaces each x by its softplus, with the bits of [`softplus`].
+/// Replaces each x by its softplus; the bits are those of [`softplus`].
 pub fn softpluses(x: &mut [f64]) {
     for x in x.chunks_mut(MAX_CHUNK) {
         let mut exps = [0.0; MAX_CHUNK];
@@ -104,10 +104,10 @@ fn decays<'e>(x: &[f64], exps: &'e mut [f64; MAX_CHUNK]) -> &'e mut [f64] {
     exps
 }
 
-/// The largest number of numbers that are computed together where a second array is needed.
+/// A function that needs a second array computes at most this many numbers at once.
 const MAX_CHUNK: usize = 64;
 
-/// Replaces each number by its function.
+/// Replaces each number by `function` of it.
 fn each(x: &mut [f64], function: impl Fn(f64) -> f64) {
     Arch::new().dispatch(move || x.iter_mut().for_each(|x| *x = function(*x)));
 }
@@ -126,10 +126,10 @@ pub fn log_sum_exp(x: &[f64]) -> (f64, f64) {
     (largest, log_of_sum(x, largest, &exponentials))
 }
 
-/// The second number of [`log_sum_exp`], from the largest number m and exp(x − m) of all numbers.
+/// The second number of [`log_sum_exp`], computed from the largest number m and from exp(x − m) of all numbers.
 #[must_use]
 pub fn log_of_sum(x: &[f64], largest: f64, exponentials: &[f64]) -> f64 {
-    // Σ exp(x − m) is 1 for the largest number itself, plus the sum over the others: log1p keeps the digits of a small sum
+    // Σ exp(x − m) is 1 for the largest number, plus the sum over the others. log1p keeps the digits of this sum if it is small
     let skipped = x.iter().position(|x| *x == largest);
     let others = exponentials.iter().enumerate().filter(|(n, _)| Some(*n) != skipped);
     libm::log1p(others.fold(0.0, |sum, (_, exponential)| sum + exponential))

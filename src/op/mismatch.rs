@@ -7,9 +7,9 @@ use crate::tensor::shape_words;
 /// Two tensors whose shapes do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// The tensor that does not fit.
+    /// The tensor whose shape does not fit.
     pub one: MismatchedTensor,
-    /// The tensor that it must fit.
+    /// The tensor whose shape it must fit.
     pub other: MismatchedTensor,
 }
 
@@ -60,7 +60,8 @@ fn without_leading_ones(shape: &[usize]) -> &[usize] {
 /// Checks that a tensor has the same shape as another one, apart from leading axes of size 1.
 ///
 /// # Errors
-/// Both tensors, with the last axis in which they differ. The shapes are aligned at their last axes. No axis is given if only the number of axes differs.
+/// Returns both tensors, with the last axis in which they differ. The shapes are aligned at their last axes. If only the number of axes differs, no
+/// axis is given.
 pub fn check_same_shape(name: &'static str, shape: &[usize], other: &'static str, other_shape: &[usize]) -> Result<(), Mismatch> {
     let [own, wanted] = [shape, other_shape].map(without_leading_ones);
     if own == wanted {
@@ -74,11 +75,11 @@ pub fn check_same_shape(name: &'static str, shape: &[usize], other: &'static str
     })
 }
 
-/// Infers the shape of a sum of tensors from the inferred shapes of the summands. The shapes must be equal apart from leading axes of size 1. The result is the
-/// shape with the most axes.
+/// Infers the shape of a sum of tensors. `summands` are the inferred shapes of the tensors. The shapes must be equal apart from leading axes of size 1. The
+/// result is the shape with the most axes.
 ///
 /// # Errors
-/// The error of the first summand whose shape could not be inferred, or whose shape differs from the shape of the summands before it.
+/// Returns the error of the first summand whose shape could not be inferred, or whose shape differs from the shape of the summands before it.
 pub fn shape_of_sum(summands: impl Iterator<Item = Result<Vec<usize>, Mismatch>>) -> Result<Vec<usize>, Mismatch> {
     let mut sum: Option<Vec<usize>> = None;
     for shape in summands {

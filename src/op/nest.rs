@@ -1,8 +1,8 @@
-//! The terms of one entry as three nested loops, so that no list of terms is needed to count, find or add them.
+//! Describes the terms of one entry by three nested loops. So terms can be counted, found and added without a list of terms.
 //!
-//! Each term is an edge: a triple of an input, a weight and an output, called its *ends*, given by their row-major indices. In a convolution the edges of
-//! one output are enumerated by loops over input channels (planes), filter rows and filter columns. In each loop the three ends move by a fixed step, so
-//! the edge in plane p, row r and column c is `first + p · steps[0] + r · steps[1] + c · steps[2]`.
+//! Each term is an edge: an input, a weight and an output, which are called its *ends* and given by their row-major indices. In a convolution, loops over input
+//! channels (planes), filter rows and filter columns produce the edges of one output. In each loop the three ends change by a fixed step, so the edge in plane
+//! p, row r and column c is `first + p · steps[0] + r · steps[1] + c · steps[2]`.
 //!
 //! For a 2x2 filter on one channel of a 3x3 image, with indices in row-major order, output 0 has these edges:
 //!
@@ -12,7 +12,7 @@
 //! weight: steps 2 and 1 for rows and columns, so the terms read weights 0 1 2 3
 //! ```
 //!
-//! From these numbers follow the n-th edge, a range of edges, and the edges that have a given input, weight or output.
+//! From these numbers one can compute the n-th edge, a range of edges, and the edges that have a given input, weight or output.
 
 use std::ops::Range;
 
@@ -59,7 +59,7 @@ pub struct Nest {
     pub counts: [usize; 3],
 }
 
-/// The largest number of edges of a plane for which [`Nest::products`] makes a table of offsets.
+/// [`Nest::products`] makes a table of offsets if a plane has at most this many edges.
 const MAX_TABLE: usize = 128;
 
 impl Nest {
@@ -77,10 +77,10 @@ impl Nest {
         self.steps.iter().zip(iterations).fold(self.first, |edge, (step, n)| edge.moved(*step, n.cast_signed()))
     }
 
-    /// Returns the numbers of the edges whose input (`end` = 0), weight (1) or output (2) has the index `at`, in order.
+    /// Returns the numbers of the edges that have a given end, in order: those whose input (`end` = 0), weight (1) or output (2) has the index `at`.
     ///
-    /// In each loop, an iteration is tried only if the inner loops can reach `at` from there. Usually one or two iterations of a loop are tried. There are more
-    /// only if the iterations of the loop reach overlapping ranges of indices.
+    /// In each loop, an iteration is tried only if the inner loops can reach `at` from it. Usually that is true for one or two iterations of a loop. It is true
+    /// for more only if several iterations of the loop reach overlapping ranges of indices.
     #[must_use]
     pub fn edge_numbers_at(&self, end: usize, at: usize) -> SmallVec<[u64; 2]> {
         let mut found = SmallVec::new();
@@ -88,12 +88,12 @@ impl Nest {
             return found;
         }
         let steps = self.steps.map(|step| step[end]);
-        // the offset of the last iteration of loop n: 0 is the loop over planes, 1 over rows, 2 over columns
+        // the offset of the last iteration of loop n, where loop 0 is over planes, 1 over rows and 2 over columns
         let last = |n: usize| steps[n].wrapping_mul(self.counts[n].cast_signed() - 1);
         // the lowest and the highest offset within a row, and within a plane
         let row_range = [last(2).min(0), last(2).max(0)];
         let plane_range = [row_range[0] + last(1).min(0), row_range[1] + last(1).max(0)];
-        // the index `at` minus the index of the first edge: p · steps[0] + r · steps[1] + c · steps[2] must be equal to this offset
+        // the index `at` minus the index of the first edge; an edge is found if p · steps[0] + r · steps[1] + c · steps[2] is equal to this offset
         let offset = at.cast_signed().wrapping_sub(self.first.ends()[end].cast_signed());
         for p in iterations_within(offset, steps[0], self.counts[0], plane_range) {
             let offset = offset - p * steps[0];
@@ -138,8 +138,8 @@ impl Nest {
         })
     }
 
-    /// Adds the products of the first `terms` edges to `sum`, in order, and returns the new sum. Each factor is a pair of a tensor and the number of an end
-    /// (0 input, 1 weight, 2 output). The value of this end is the index in the tensor. For Σ w · x the factors are (weights, 1) and (inputs, 0).
+    /// Adds the products of the first `terms` edges to `sum`, in order, and returns the new sum. Each factor is given as a tensor and the number of an end (0
+    /// input, 1 weight, 2 output). The index of this end selects the entry of the tensor. For Σ w · x the factors are (weights, 1) and (inputs, 0).
     #[must_use]
     pub fn products(&self, (a, i): (&[f64], usize), (b, j): (&[f64], usize), terms: usize, mut sum: f64) -> f64 {
         let [_, rows, columns] = self.counts;
@@ -191,7 +191,7 @@ impl Nest {
     }
 
     /// Returns the offset of each edge of a plane from the plane's first edge, for two of the ends. `row` and `column` are the steps of these ends. A negative
-    /// offset is stored as a wrapped `usize`.
+    /// offset is stored as a `usize` that wraps around.
     fn plane_offsets([rows, columns]: [usize; 2], [row, column]: [[isize; 2]; 2]) -> SmallVec<[[usize; 2]; 32]> {
         let mut offsets = SmallVec::with_capacity(rows * columns);
         let mut row_begin = [0; 2];
@@ -226,8 +226,8 @@ fn advance([i, j]: [usize; 2], [di, dj]: [isize; 2]) -> [usize; 2] {
     [i.wrapping_add_signed(di), j.wrapping_add_signed(dj)]
 }
 
-/// Adds the products of a single loop: `a[i] · b[j]`, `count` times, where i and j move by `di` and `dj`. The function is not inlined: in a larger function
-/// the compiler does not keep the sum in a register.
+/// Adds the products `a[i] · b[j]` of a single loop. There are `count` of them, and i and j change by `di` and `dj` each time. The function is not inlined,
+/// because in a larger function the compiler does not keep the sum in a register.
 #[inline(never)]
 fn add_line(a: &[f64], b: &[f64], [mut i, mut j]: [usize; 2], [di, dj]: [isize; 2], count: usize, mut sum: f64) -> f64 {
     if (di, dj) == (1, 1) {
@@ -243,8 +243,8 @@ fn add_line(a: &[f64], b: &[f64], [mut i, mut j]: [usize; 2], [di, dj]: [isize; 
     sum
 }
 
-/// Adds the products of `count` planes. The first edge is at the indices `at`, the step between planes is `plane`, and `offsets` is a table of the offsets
-/// within a plane. For short rows a table is faster than two nested loops.
+/// Adds the products of `count` planes. `at` has the indices of the first edge, `plane` is the step between planes, and `offsets` has the offsets within a
+/// plane. For short rows this table is faster than two nested loops.
 #[inline(never)]
 fn add_planes(a: &[f64], b: &[f64], mut at: [usize; 2], plane: [isize; 2], count: usize, offsets: &[[usize; 2]], mut sum: f64) -> f64 {
     for _ in 0..count {

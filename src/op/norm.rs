@@ -1,7 +1,7 @@
 //! Normalisation: the common code of layer norm, group norm and instance norm. Each group of m neighbouring entries is shifted and scaled to mean 0 and
 //! variance 1. Then an optional weight multiplies the result, and an optional bias is added.
 //!
-//! The layer consists of stages that are ops of their own. Its backward pass is the chain rule through the stages:
+//! The layer consists of several stages, each of which is an op. Its backward pass is the chain rule through the stages:
 //!
 //! ```text
 //! mean     μ = Σ x / m
@@ -35,14 +35,14 @@ use super::slot::Slot::{self, Input, Output, Upstream};
 use crate::expr::{Definition, Expr, Join, MEAN, Primitive, SQRT, SUM, whole};
 use crate::tensor::{len, shape_words};
 
-/// The groups of entries that a norm normalises, and the equations that name them.
+/// The groups of entries that a norm normalises, and the equations with the words for them.
 #[derive(Clone, Copy, Debug)]
 pub struct NormGroups<'a> {
     /// The shape of the mean and of the variance: both have one entry for each group. A group is a range of neighbouring entries in row-major order.
     pub statistics_shape: &'a [usize],
     /// The shape of weight and bias: the shape of the tensor, or the size of its first axis.
     pub parameters_shape: &'a [usize],
-    /// The equations that name the groups.
+    /// The equations, whose words name the groups.
     pub equations: &'static NormEquations,
 }
 
@@ -104,7 +104,7 @@ pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
     scaled_and_shifted(args, shape, Scaled { parameters_shape, scale: groups.equations.scale }, parameters, stages, normalised)
 }
 
-/// The parameters of a norm, and the equations of the product with the weight.
+/// The shape of a norm's parameters, and the equations of the product with the weight.
 #[derive(Debug)]
 pub struct Scaled<'a> {
     /// The shape of weight and bias.
@@ -128,7 +128,7 @@ pub fn read_parameters(args: &mut dyn Args, shape: &[usize]) -> Result<Vec<Leaf>
     Ok(parameters)
 }
 
-/// Makes the layer from its first stages and from the last ones: n, the normalised tensor of this shape, and a = n · w + b. `normalised` makes the stage of n;
+/// Makes the layer from its first stages and adds the last ones. These are n, which has this shape, and a = n · w + b. `normalised` makes the stage of n;
 /// without parameters this stage is the last.
 ///
 /// # Errors
@@ -151,20 +151,20 @@ pub fn scaled_and_shifted(
     let a = Stage::new(A);
     let channels = len(parameters_shape);
     let a = if args.has("weight") {
-        // c: an entry of the weight; a: the entries that it multiplies
+        // c: the index of an entry of the weight; a: the index among the entries that this weight multiplies
         let product =
             Contraction::einsum("c,ca->ca", &[('c', channels), ('a', len(shape) / channels)]).with_shapes(shape, parameters_shape, shape);
         a.with_part(Arc::new(Bilinear::new(product, scale)), [norm, StageSource::Parameter(0)])
     } else {
         a.with_part(Arc::new(copied(UNSCALED, UNSCALED_BACK)), [norm])
     };
-    // the bias is the last of the parameters
+    // the bias is the last parameter
     let shift = || Arc::new(bias(parameters_shape, shape));
     stages.push(if args.has("bias") { a.with_part(shift(), [StageSource::Parameter(parameters.len() - 1)]) } else { a });
     Ok(Layer { parameters, stages })
 }
 
-/// Creates the function y = x with these equations of y and of ∂C/∂x.
+/// Creates the function y = x with the given equations of y and of ∂C/∂x.
 pub fn copied(equation: Equation, back: Equation) -> ConstantWeights<Contraction> {
     ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, equation, back)
 }
@@ -230,7 +230,7 @@ const MEAN_BACK: Equation = Equation {
     words: "If an entry grows by h, the mean grows by h/n, so each entry gets 1/n of the mean's derivative.",
 };
 
-// the two parts of c = x − μ: + x is the minuend, − μ the subtrahend
+// the two parts of c = x − μ: the minuend x and the subtrahend μ
 const MINUEND: Equation = Equation {
     right: whole::X,
     name: "the entry minus the mean",
@@ -476,7 +476,7 @@ const RSTD: &Primitive = &Primitive::differentiable(
     &[Expr::Mul(&[Expr::Mul(&[Expr::Mul(&[Expr::Number(-0.5), R]), R]), R])],
 )
 .arguments(&["v", "ε"]);
-/// The value r of [`RSTD`], in its derivative.
+/// r, as an expression in the derivative of [`RSTD`].
 const R: Expr = Expr::Entry(Output);
 /// [`RSTD`] as the operator of an elementwise operation.
 static RSTD_FUNCTION: NamedFunction = NamedFunction::new(RSTD, RSTD_EQUATIONS[1].words);

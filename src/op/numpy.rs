@@ -1,4 +1,4 @@
-//! Gradients as expressions of `NumPy`: the lines of a backward pass that is written by hand.
+//! Gradients as NumPy expressions, as in a backward pass that a person writes by hand.
 
 pub mod code;
 pub mod product;
@@ -8,29 +8,29 @@ use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation};
 use code::Code;
 pub use product::EinsumLabels;
 
-/// The right-hand side of a gradient in `NumPy`.
+/// The right-hand side of a gradient, in NumPy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NumPyForm {
     /// The expression.
     pub code: Code,
-    /// The tensor to whose shape the expression is broadcast, if it lacks axes of the gradient. A sum with an expression of the whole shape does this by itself.
+    /// If the expression lacks axes of the gradient, the tensor to whose shape it is broadcast. In a sum with an expression of the whole shape this is not needed.
     pub broadcast_to: Option<Slot>,
 }
 
 impl NumPyForm {
-    /// The form of an expression that has the shape of the gradient.
+    /// Creates the form of an expression that has the shape of the gradient.
     #[must_use]
     pub fn new(code: Code) -> Self {
         Self { code, broadcast_to: None }
     }
 
-    /// The text with the names of the operands.
+    /// The text. `name` returns the name of an operand.
     pub fn text(&self, name: &mut dyn FnMut(Slot) -> String) -> String {
         sum(&[self], &mut |_, slot| name(slot))
     }
 }
 
-/// Returns the text of a sum of forms. `name` returns the name of an operand of the form with this number.
+/// Returns the text of a sum of forms. `name` returns the name of an operand; its first argument is the index of the form that has this operand.
 pub fn sum(forms: &[&NumPyForm], name: &mut dyn FnMut(usize, Slot) -> String) -> String {
     let mut text = String::new();
     for (n, form) in forms.iter().enumerate() {
@@ -49,7 +49,8 @@ pub fn sum(forms: &[&NumPyForm], name: &mut dyn FnMut(usize, Slot) -> String) ->
     }
 }
 
-/// Returns `term` summed over the axes along which an operand of the shape `own` is repeated in a result of the shape `shape`: `(dy * b).sum(0)`.
+/// Returns `term` summed over the axes along which an operand is repeated: `(dy * b).sum(0)`. The operand has the shape `own`, and the result has the shape
+/// `shape`.
 #[must_use]
 pub fn summed(term: Code, own: &[usize], shape: &[usize]) -> Code {
     let lacking = shape.len().saturating_sub(own.len());
@@ -58,13 +59,13 @@ pub fn summed(term: Code, own: &[usize], shape: &[usize]) -> Code {
     code.sum_over(&(0..lacking).collect::<Vec<_>>(), shape.len(), false)
 }
 
-/// Returns the derivative of a function as an expression of its arguments and of y; `None` if it has a function that `NumPy` lacks.
+/// Returns the derivative of a function as an expression of its arguments and of y; `None` if NumPy lacks a function in it.
 #[must_use]
 pub fn derivative(function: &Primitive, argument: usize, arguments: &[Code]) -> Option<Code> {
     code_of(function.derivatives.get(argument)?, arguments)
 }
 
-/// Returns an expression in `NumPy`, with its arguments.
+/// Returns an expression as NumPy code. `arguments` is the code of its arguments.
 fn code_of(expr: &Expr, arguments: &[Code]) -> Option<Code> {
     let of = |expr: &Expr| code_of(expr, arguments);
     Some(match *expr {
@@ -96,7 +97,7 @@ fn choices(cases: &[Case], other: &Expr, arguments: &[Code]) -> Option<Code> {
     let mut code = of(other)?;
     for Case { left, is, right, value } in cases.iter().rev() {
         code = match (of(left)?, of(right)?) {
-            // the comparison of two constants is decided here
+            // both sides of the comparison are constants, so only one case remains
             (Code::Number(a), Code::Number(b)) if holds(*is, a, b) => of(value)?,
             (Code::Number(_), Code::Number(_)) => code,
             (left, right) => Code::choice(left.compare(*is, right), of(value)?, code),
@@ -105,7 +106,7 @@ fn choices(cases: &[Case], other: &Expr, arguments: &[Code]) -> Option<Code> {
     Some(code)
 }
 
-/// Returns whether two numbers are in a relation.
+/// Returns whether two numbers are in this relation.
 #[allow(clippy::float_cmp)] // the relation is exact
 fn holds(is: Relation, a: f64, b: f64) -> bool {
     match is {
@@ -117,7 +118,7 @@ fn holds(is: Relation, a: f64, b: f64) -> bool {
     }
 }
 
-/// Returns the call of a function; `None` if `NumPy` lacks it.
+/// Returns the call of a function; `None` if NumPy lacks the function.
 fn called(function: &Primitive, mut operands: Vec<Code>) -> Option<Code> {
     if function.form == Form::Power && operands.len() == 2 {
         let exponent = operands.pop()?;

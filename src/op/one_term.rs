@@ -1,4 +1,4 @@
-//! Rules of which each entry has exactly one term, such as a maximum, a choice or a product.
+//! Rules that compute a tensor in which each entry has exactly one term. Examples are a maximum, a choice and a product.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -6,16 +6,16 @@ use std::ops::Range;
 use super::rule::{Arguments, Equation, Operands, Rule, Term, TermNumbers, Use};
 use super::slot::Slot;
 
-/// A rule of which each entry has exactly one term.
+/// The rule of a tensor in which each entry has exactly one term.
 #[derive(Debug)]
 pub struct OneTerm<T>(pub T);
 
-/// The terms of a rule of which each entry has exactly one.
+/// The terms of such a rule. [`OneTerm`] makes a [`Rule`] of them.
 pub trait OneTermEach: Debug + Send + Sync + 'static {
     /// The value of an entry, which is the value of its term.
     fn value(&self, x: &Operands<'_>, entry: usize) -> f64;
 
-    /// Adds the value of each entry to `out`, as [`Rule::accumulate`].
+    /// Adds the value of each entry to `out`. This is [`Rule::accumulate`].
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (entry, sum) in out.iter_mut().enumerate() {
             *sum += self.value(x, entry);
@@ -28,18 +28,18 @@ pub trait OneTermEach: Debug + Send + Sync + 'static {
     /// The entries that read the entry `at` of the operand in `slot`.
     fn readers(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize>;
 
-    /// Returns whether the term of `entry` has an argument of the entry `at` of the operand in `slot`, as [`Rule::terms_at`].
+    /// Returns whether the term of `entry` has an argument of the entry `at` of the operand in `slot`, in the sense of [`Rule::terms_at`].
     fn reads(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool;
 
-    /// As [`Rule::is_gather`].
+    /// The value of [`Rule::is_gather`].
     fn is_gather(&self) -> bool {
         false
     }
 
-    /// As [`Rule::equation`].
+    /// The value of [`Rule::equation`].
     fn equation(&self) -> Equation;
 
-    /// As [`Rule::arguments`].
+    /// The value of [`Rule::arguments`].
     fn arguments(&self) -> Arguments {
         Arguments::new()
     }

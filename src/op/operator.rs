@@ -55,27 +55,27 @@ pub struct NamedFunction {
     pub(super) quotients: &'static [Option<Quotient>],
 }
 
-/// ∂C/∂v · ∂v/∂u as a single quotient. Computed in this way, it can be finite although ∂v/∂u alone overflows or underflows.
+/// ∂C/∂v · ∂v/∂u written as a single quotient. Computed in this form, it can be finite even if ∂v/∂u alone overflows or underflows.
 ///
 /// For v = a / b with b = 1e−310 and ∂C/∂v = 1e−20, ∂v/∂a = 1/b is infinite, but the quotient 1e−20 / b is 1e290.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quotient {
     /// The dividend: ∂C/∂v, or a product of ∂C/∂v with v and operands. In this expression, `Input(n)` is operand n.
     pub dividend: Expr,
-    /// The dividend as it is printed if the second operand is a constant in the formula, such as the 3 in x^3. A constant has no slot, so this expression
-    /// calls the constant b.
+    /// The dividend as it is printed if the second operand is a constant in the formula, such as the 3 in x^3. A constant has no slot, so in this expression it
+    /// has the name b.
     pub with_constant: Expr,
-    /// The number of the operand that is the divisor, from 0.
+    /// The index of the operand that is the divisor, from 0.
     pub divisor: usize,
 }
 
 impl NamedFunction {
-    /// A function with the explanation of its derivative.
+    /// Creates the row of a function, with the explanation of its derivative.
     pub(super) const fn new(function: &'static Primitive, words: &'static str) -> Self {
         Self { function, prime: Expr::Prime(function, &[Expr::Entry(Input(0))]), words, quotients: &[] }
     }
 
-    /// The same function with quotients for its derivatives.
+    /// Returns the same function with quotients for its derivatives.
     const fn quotients(self, quotients: &'static [Option<Quotient>]) -> Self {
         Self { quotients, ..self }
     }
@@ -92,7 +92,7 @@ impl NamedFunction {
         self.function.arguments.len()
     }
 
-    /// Returns whether the function has a derivative with respect to the argument with this number.
+    /// Returns whether the function has a derivative with respect to the argument with this index.
     #[must_use]
     pub fn has_derivative(&self, argument: usize) -> bool {
         argument < self.function.derivatives.len()
@@ -116,7 +116,7 @@ const UPSTREAM: Expr = Expr::Entry(Upstream);
 /// ∂C/∂v · v
 const UPSTREAM_TIMES_VALUE: Expr = Expr::Mul(&[UPSTREAM, Expr::Entry(Output)]);
 
-/// The quotient of `dividend` and the operand with the number `divisor`.
+/// Creates the quotient of `dividend` and an operand. `divisor` is the operand's index.
 const fn quotient(dividend: Expr, divisor: usize) -> Quotient {
     Quotient { dividend, with_constant: dividend, divisor }
 }
@@ -169,7 +169,7 @@ pub const FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(functions::CLAMP_MAX, "The derivative is 1 below the bound. Where x is cut off or exactly on the bound, nothing passes: it is 0."),
 ];
 
-/// Functions that are parts of other functions of graphs, and that a formula cannot call by these names.
+/// Functions that other functions of graphs are built from. A formula cannot call them by these names.
 const PARTS: &[NamedFunction] = &[
     NamedFunction::new(guarded::NORM_ROOT, "The derivative of √x is 1 / (2 √x). At 0 all entries of the norm are 0, and nothing passes."),
     NamedFunction::new(guarded::BINARY_CROSS_ENTROPY, "The derivative with respect to the probability a is (a − t) / (a (1 − a))."),
@@ -198,7 +198,7 @@ pub const STEPS: &[NamedFunction] = &[
     NamedFunction::new(steps::SIGN, STEP_WORDS),
 ];
 
-/// The other names of operators and functions, in PyTorch or NumPy.
+/// Further names of operators and functions, which PyTorch or NumPy uses.
 const SECOND_NAMES: &[(&str, &str)] = &[
     ("subtract", "sub"),
     ("multiply", "mul"),
@@ -212,7 +212,7 @@ const SECOND_NAMES: &[(&str, &str)] = &[
     ("clip", "clamp"),
 ];
 
-/// Finds the operator of a name in PyTorch or NumPy, or of a sign: an operation with one result for each entry of its broadcast operands.
+/// Finds an elementwise operator by its name in PyTorch or NumPy, or by its sign.
 ///
 /// ```
 /// use gradstep::op::operator::{Operator, named};

@@ -1,7 +1,7 @@
 //! The key `padding` of convolutions and pools: numbers, `"valid"` (no padding) or `"same"` (the output has the size of the input).
 //!
-//! `"same"` is PyTorch's: with stride 1, an axis gets (kernel − 1) · dilation places of padding, half of them before the input. If the number is odd, the place
-//! that is left over is after the input. A kernel of 4 gets 1 place before and 2 places after.
+//! `"same"` has the same meaning as in PyTorch. With stride 1, an axis gets (kernel − 1) · dilation positions of padding, half of them before the input. If
+//! this number is odd, there is one more position after the input than before it. A kernel of 4 gets 1 position before and 2 positions after.
 
 /// The value of the key `padding`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,12 +23,12 @@ impl Padding {
     /// ```
     ///
     /// # Errors
-    /// If the padding is `"same"` and the stride is not 1, which PyTorch refuses. The error is the help text of the message: it has the padding that Keras uses
-    /// for an input of `size`.
+    /// If the padding is `"same"` and the stride is not 1, which PyTorch refuses. The error is the help text for the message. It says the padding that Keras
+    /// would use for an input of `size`.
     pub fn places(self, size: [usize; 2], kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2]) -> Result<[[usize; 2]; 2], String> {
         let needed = |axis: usize| {
             let reach = (kernel[axis] - 1).saturating_mul(dilation[axis]);
-            // the last of ⌈size / stride⌉ windows begins here
+            // here begins the last of the ⌈size / stride⌉ windows
             let last = size[axis].saturating_sub(1) / stride[axis] * stride[axis];
             last.saturating_add(reach).saturating_add(1).saturating_sub(size[axis])
         };

@@ -1,4 +1,4 @@
-//! The penalty λ Σ w² of a weight, which is a part of the batch's loss: large weights make the loss larger.
+//! The penalty λ Σ w² of a weight. It is added to the batch's loss, so large weights make the loss larger.
 //!
 //! For w = (1, 3) and λ = 0.5 it is 0.5 · 1 · 1 + 0.5 · 3 · 3 = 5, and its derivative 2 λ w is (1, 3).
 //!
@@ -41,7 +41,7 @@ pub fn add_penalty(lambda: f64, w: &[f64], sum: f64) -> f64 {
     w.iter().fold(sum, |sum, w| sum + lambda * w * w)
 }
 
-/// The rule λ Σ w². Its operand is w, its result one number.
+/// The rule of λ Σ w². Its operand is w, and its result is one number.
 #[derive(Clone, Copy, Debug)]
 pub struct Penalty {
     /// λ.

@@ -1,9 +1,10 @@
-//! Polyphase layout of one axis of a convolution. It turns a strided and dilated convolution into sums of shifted copies, which vector registers can add.
+//! Polyphase layout of one axis of a convolution. With this layout, a strided and dilated convolution is a sum of shifted copies. Vector registers can add such
+//! copies quickly.
 //!
-//! A *place* is an index along the axis. At kernel place k, output n reads the input place n · stride + k · dilation − padding. With stride 1, neighbouring
-//! outputs read neighbouring inputs, so one load fills a register for several outputs. With stride 2 neighbouring outputs read every second input. The inputs
-//! are therefore copied into *components*: all even places, then all odd places (for stride s: every s-th place, from each of s starts). Within a component,
-//! neighbouring outputs read neighbours again, and each kernel place is a shift along the component.
+//! A *place* is an index along the axis. To compute output n, kernel place k reads the input place n · stride + k · dilation − padding. With stride 1,
+//! neighbouring outputs read neighbouring inputs, so one load fills a register for several outputs. With stride 2, neighbouring outputs read every second
+//! input. The inputs are therefore copied into *components*: first all even places, then all odd places. (With stride s there are s components, each with every
+//! s-th place.) Within a component, neighbouring outputs read neighbouring numbers again, and each kernel place is a shift along the component.
 //!
 //! For 6 inputs, a kernel of 3, stride 2 and padding 1, the components are (`_` is padding):
 //!
@@ -12,12 +13,12 @@
 //! | 0 | −1 | _ 1 3 5 | 0 (shift 0), 2 (shift 1) |
 //! | 1 | 0 | 0 2 4 _ | 1 (shift 0) |
 //!
-//! Output n is the sum of three products: kernel place 0 times number n of component 0, kernel place 1 times number n of component 1, and kernel place 2
-//! times number n + 1 of component 0.
+//! Output n is the sum of three products. They multiply kernel place 0 by number n of component 0, kernel place 1 by number n of component 1, and kernel place
+//! 2 by number n + 1 of component 0.
 //!
-//! In the backward pass the derivative of an input reads the derivatives of the outputs. With stride s, two inputs meet the same kernel places only if the
-//! distance between the inputs is a multiple of s. So the inputs are split into s *phases*: with stride 2, the even inputs and the odd inputs. The outputs
-//! stay in a single component, and each phase slides along this component.
+//! In the backward pass the derivative of an input reads the derivatives of the outputs. With stride s, two inputs are multiplied by the same kernel places
+//! only if the distance between the inputs is a multiple of s. So the inputs are split into s *phases*: with stride 2, the even inputs and the odd inputs. The
+//! outputs stay in a single component, and each phase slides along this component.
 
 use std::ops::Range;
 
@@ -26,8 +27,8 @@ use super::edges::View;
 use crate::scratch::Scratch;
 use crate::threads::chunks;
 
-/// The polyphase layout of an axis that is read: the inputs in the forward pass, the outputs in the backward pass. Also the phases of the entries that read
-/// this axis.
+/// The polyphase layout of an axis that is read: the inputs in the forward pass, the outputs in the backward pass. It also has the phases of the entries that
+/// read this axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Polyphase {
     /// The place on the axis at which each component begins. Places below 0 and past the end of the axis are padding.
@@ -36,7 +37,7 @@ pub struct Polyphase {
     pub pitch: usize,
     /// The length of each component.
     pub len: usize,
-    /// The entries that read something, by phase.
+    /// The phases of the entries that read something.
     pub phases: Vec<EntryPhase>,
 }
 
@@ -49,11 +50,11 @@ pub struct EntryPhase {
     pub step: usize,
     /// The number of entries of the phase.
     pub count: usize,
-    /// The reads of each entry, in the order of its terms.
+    /// What each entry reads, in the order of its terms.
     pub taps: Vec<PhaseTap>,
 }
 
-/// One read of every entry of a phase: entry n of the phase reads number `n + offset` of the component.
+/// One number that every entry of a phase reads: entry n of the phase reads number `n + offset` of the component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PhaseTap {
     /// The kernel place.
@@ -64,7 +65,7 @@ pub struct PhaseTap {
     pub offset: usize,
 }
 
-/// An [`EntryPhase`] before the components are cut to the places that taps read.
+/// An [`EntryPhase`] before the components are shortened to the places that taps read.
 struct RawPhase {
     first: usize,
     step: usize,
@@ -72,7 +73,7 @@ struct RawPhase {
     taps: Vec<RawTap>,
 }
 
-/// A [`PhaseTap`] before the components are cut to the places that taps read. Its offset may be negative.
+/// A [`PhaseTap`] before the components are shortened to the places that taps read. Its offset may be negative.
 #[derive(Clone, Copy)]
 struct RawTap {
     kernel: usize,
@@ -80,17 +81,18 @@ struct RawTap {
     offset: isize,
 }
 
-/// Returns the layout of the inputs as the outputs read them ([`View::Output`]), or of the outputs as the inputs read them ([`View::Input`]).
+/// Returns the layout for one pass. For [`View::Output`] it is the layout of the inputs, which the outputs read. For [`View::Input`] it is the layout of the
+/// outputs, which the inputs read.
 ///
-/// Kernel places that only meet padding are left out, and so are places at both ends of the axis that no entry reads.
+/// Kernel places that are only over padding are left out, and so are places at both ends of the axis that no entry reads.
 #[must_use]
 pub fn polyphase(axis: &Axis, view: View) -> Polyphase {
-    // the kernel places that meet an input
+    // the kernel places that are over an input for some output
     let kernels = (0..axis.kernel).filter(|&k| !axis.output_range(k).is_empty());
     let Axis { stride, padding, dilation, .. } = *axis;
     if view == View::Input {
         let phase = |first: usize| {
-            // input i meets kernel place k at output (i + padding − k · dilation) / stride, if the division has no rest
+            // input i is under kernel place k at output (i + padding − k · dilation) / stride, if the division leaves no remainder
             let reads = kernels.clone().filter(|k| (k * dilation) % stride == (first + padding) % stride);
             let output = |k: usize| ((first + padding).cast_signed() - (k * dilation).cast_signed()) / stride.cast_signed();
             let taps = reads.map(|kernel| RawTap { kernel, component: 0, offset: output(kernel) }).collect();
@@ -115,7 +117,8 @@ pub fn polyphase(axis: &Axis, view: View) -> Polyphase {
 }
 
 impl Polyphase {
-    /// Builds the layout. The given `components` are cut to the places that taps read: in the layout, each component begins at the lowest offset of all taps.
+    /// Builds the layout. It shortens the given `components` to the places that taps read: in the layout, each component begins at the lowest offset of all
+    /// taps.
     fn new(components: Vec<isize>, pitch: usize, phases: Vec<RawPhase>) -> Self {
         // each tap of a phase reads a range of its component
         let read_ranges = || {
@@ -134,8 +137,8 @@ impl Polyphase {
         }
     }
 
-    /// Returns the range of the taps that read no padding when entry `n` of a phase is computed. The axis has `len` places. The taps of this range are
-    /// consecutive, because their places grow evenly with the kernel place.
+    /// Returns the range of those taps that do not read padding when entry `n` of a phase is computed. The axis has `len` places. The taps of this range are
+    /// consecutive, because each kernel place reads at a fixed distance from the place before it.
     #[must_use]
     pub fn unpadded_taps(&self, phase: &EntryPhase, n: usize, len: usize) -> Range<usize> {
         let place = |tap: &PhaseTap| self.components[tap.component].saturating_add_unsigned((n + tap.offset) * self.pitch);

@@ -6,7 +6,7 @@ use super::edges::View;
 use super::layer::{Args, Reported};
 use super::padding::Padding;
 
-/// Reads the windows of a pool over a C x H x W image, or over C x L if `is_1d` is set, and claims the memory of the output.
+/// Reads the windows of a pool over a C x H x W image, or over C x L if `is_1d` is `true`, and adds the memory of the output to the network's memory.
 ///
 /// The result is the geometry of a convolution with C groups, one for each channel, because channel c of the output reads only channel c of the image. Each
 /// pixel of a window is an edge of this convolution.
@@ -15,8 +15,8 @@ use super::padding::Padding;
 /// If a key is faulty, no window fits into the image, or a window covers only padding.
 pub fn read_windows(args: &mut dyn Args, is_1d: bool) -> Result<Conv2d, Reported> {
     let [channels, height, width] = if is_1d { args.sequence()? } else { args.image()? };
-    // All keys are read before the first fault returns, so that the faults of all keys are reported. The second argument is the least value allowed. `fail`
-    // reports a fault only if the sizes of the inputs are known, `fail_always` even if they are unknown
+    // All keys are read before the first fault is returned, so that the faults of all keys are reported. The second argument is the smallest value that is
+    // allowed. `fail` reports a fault only if the sizes of the inputs are known, `fail_always` in every case
     let kernel = args.pair_or_size("kernel_size", 1, is_1d);
     let stride = args.pair_or_size("stride", 1, is_1d);
     let padding = args.padding("padding", if is_1d { 1 } else { 2 });
@@ -45,7 +45,7 @@ pub fn read_windows(args: &mut dyn Args, is_1d: bool) -> Result<Conv2d, Reported
     args.claim(&[kernel[1]])?;
     for (name, axis) in [("height", &rows), ("width", &columns)] {
         if let Some(at) = (0..axis.output).find(|&at| axis.kernel_range(at).is_empty()) {
-            // PyTorch gives -inf for such a window, and in its backward pass it writes outside the gradient
+            // PyTorch returns −inf for such a window, and its backward pass writes outside the gradient
             let message = format!("window {at} along the {name} lies on padding alone, so it has no maximum");
             return Err(args.fail("dilation", message, "take a smaller dilation or padding"));
         }

@@ -1,7 +1,8 @@
-//! `max_pool1d` and `avg_pool1d`: the maximum and the mean of windows along channels x length: PyTorch's `torch.nn.MaxPool1d` and `AvgPool1d` for one sample.
+//! `max_pool1d` and `avg_pool1d`: the maximum and the mean of windows along an input of channels x length. They are PyTorch's `torch.nn.MaxPool1d` and
+//! `AvgPool1d` for one sample.
 //!
-//! They are [`max_pool2d`] and [`avg_pool2d`] on an image of one row, with one number for each size. Windows of two over
-//! (1 5 2 4) have the maxima 5 and 4, and the means 3 and 3.
+//! They do the same as [`max_pool2d`] and [`avg_pool2d`] on an image of one row, but each key has one number instead of a pair. Windows of two over (1 5 2 4)
+//! have the maxima 5 and 4, and the means 3 and 3.
 
 use super::layer::{Args, Layer, LayerKind, Reported};
 use super::{avg_pool2d, max_pool2d};

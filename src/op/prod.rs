@@ -19,7 +19,7 @@ use crate::expr::{Expr, Form, Primitive, whole};
 
 /// Creates the product over some axes of a tensor of this shape. With `keepdim` a reduced axis stays, with size 1.
 ///
-/// The axes have to be [`Groups::is_regular`].
+/// The axes must satisfy [`Groups::is_regular`].
 ///
 /// ```
 /// use gradstep::op::prod::prod;
@@ -93,9 +93,10 @@ impl OneTermEach for ProdForward {
     }
 }
 
-/// The rule of ∂C/∂x: one term, ∂C/∂y times the other entries of the group.
+/// The rule of ∂C/∂x: one term, which is ∂C/∂y times the other entries of the group.
 ///
-/// Up to [`MAX_NAMED`] factors are factors of the term. In a larger group the product of the others is one factor, derived from x.
+/// If there are at most [`MAX_NAMED`] factors, each is a factor of the term. In a larger group the product of the other entries is a single factor, which is
+/// derived from x.
 #[derive(Debug)]
 struct ProdBackward(Arc<Groups>);
 
@@ -103,7 +104,7 @@ struct ProdBackward(Arc<Groups>);
 const OTHERS: &Expr = &Expr::Prime(PROD, &[whole::X]);
 
 impl ProdBackward {
-    /// The entries before entry n of a group, from left to right, and the entries after it, from right to left.
+    /// The product of all entries of a group except entry n. The entries before n are multiplied from left to right, and those after n from right to left.
     fn product_of_others(&self, x: &Operands<'_>, group: usize, n: usize) -> f64 {
         let read = |n: usize| x.get(Input(0), self.0.place(group, n));
         let before = (0..n).fold(1.0, |product, n| product * read(n));
@@ -111,7 +112,8 @@ impl ProdBackward {
         before * after
     }
 
-    /// Adds the terms of a large group to `out`: the products before each entry and after each entry are computed in two passes.
+    /// Adds the terms of a large group to `out`. One pass computes the products of the entries before each entry, and a second pass those of the entries after
+    /// it.
     fn accumulate_large(&self, x: &Operands<'_>, group: usize, out: &mut [f64]) {
         let read = |n: usize| x.get(Input(0), self.0.place(group, n));
         let mut after = vec![1.0; self.0.len];
@@ -170,7 +172,7 @@ impl Rule for ProdBackward {
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let entries: Vec<usize> = match slot {
             Upstream => self.0.places(at).collect(),
-            // the derived factor names the whole operand
+            // the derived factor reads the whole operand
             Input(0) if self.0.len > MAX_NAMED => (0..x.tensors[Input(0)].len()).collect(),
             Input(0) => self.0.places(self.0.group_of(at).0).filter(|place| *place != at).collect(),
             _ => Vec::new(),

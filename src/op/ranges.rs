@@ -1,8 +1,8 @@
 //! Sums over ranges of an image whose sizes may differ from output to output: upsampling and adaptive pools.
 //!
-//! Along each axis, output o reads the inputs of a range, and neither the beginning nor the end of the range decreases from output to output. So the outputs that
-//! read an input are a range too. For 5 inputs and 3 outputs of an adaptive pool, the outputs read the inputs 0–1, 1–3 and 3–4; input 1 is read by the
-//! outputs 0 and 1.
+//! Along each axis, output o reads a range of inputs. From one output to the next, neither the beginning nor the end of the range decreases. So the outputs
+//! that read a given input are a range too. For 5 inputs and 3 outputs of an adaptive pool, the outputs read the inputs 0–1, 1–3 and 3–4; input 1 is read by
+//! the outputs 0 and 1.
 
 use std::ops::Range;
 
@@ -16,13 +16,14 @@ pub struct RangeAxis {
     inputs: Vec<Range<usize>>,
     /// For each input, the outputs that read it.
     outputs: Vec<Range<usize>>,
-    /// For each output, the number of inputs in the ranges of all earlier outputs; and the same with inputs and outputs exchanged. The last number of each list is
-    /// the total.
+    /// Two lists. The first has, for each output, the number of inputs in the ranges of all earlier outputs, and at its end the total. The second has the same
+    /// with inputs and outputs exchanged.
     prefix: [Vec<u64>; 2],
 }
 
 impl RangeAxis {
-    /// Creates the axis from the inputs that each output reads. There are `count` inputs. Neither the beginnings nor the ends of the ranges decrease.
+    /// Creates the axis from the ranges of inputs that the outputs read. There are `count` inputs. From one range to the next, neither the beginning nor the
+    /// end may decrease.
     #[must_use]
     pub fn new(inputs: Vec<Range<usize>>, count: usize) -> Self {
         let readers =
@@ -50,22 +51,22 @@ impl RangeAxis {
         self.inputs.len()
     }
 
-    /// The ranges of the entries of a view, and for each entry the total size of the ranges before it.
+    /// The range of each entry of a view, and the total size of the ranges before each entry.
     fn of(&self, view: View) -> (&[Range<usize>], &[u64]) {
         let [by_output, by_input] = &self.prefix;
         if view == View::Output { (&self.inputs, by_output) } else { (&self.outputs, by_input) }
     }
 }
 
-/// The edges of C channels: output (y, x) of a channel reads the inputs of the range of y and the range of x.
+/// The edges of C channels: output (y, x) of a channel reads the inputs in the row range of y and the column range of x.
 #[derive(Clone, Debug)]
 pub struct RangeEdges {
     /// The number of channels.
     pub channels: usize,
     /// The ranges along the rows and along the columns.
     pub axes: [RangeAxis; 2],
-    /// For each axis, the weights of the inputs in all ranges: first the range of output 0, then that of output 1, …. The weight of an edge is the weight of its row
-    /// times the weight of its column. Empty if the edges have no weights.
+    /// For each axis, the weights of the inputs in all ranges: first the range of output 0, then that of output 1, and so on. The weight of an edge is the weight
+    /// of its row times the weight of its column. Empty if the edges have no weights.
     pub weights: [Vec<f64>; 2],
 }
 

@@ -1,4 +1,4 @@
-//! The repetition of an operand of an elementwise operation: in x + b with x of 4 x 3 and b of 3 entries, b is repeated in four rows.
+//! The repetition of an operand of an elementwise operation. In x + b, where x has 4 x 3 entries and b has 3, b is repeated in four rows.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::slot::Slot;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Repetition {
     broadcast: Arc<Broadcast>,
-    /// The number of the operand in the broadcast.
+    /// The index of the operand in the broadcast.
     operand: usize,
 }
 
@@ -35,13 +35,13 @@ impl Repetition {
         self.broadcast.shape()
     }
 
-    /// Returns the entry of the operand at an entry of this shape.
+    /// Returns the entry of the operand that is repeated at the entry `at` of this shape.
     #[must_use]
     pub fn entry(&self, at: usize) -> usize {
         self.broadcast.operand_entry(self.operand, at)
     }
 
-    /// Returns the first entry of this shape at which an entry of the operand is.
+    /// Returns the first entry of this shape at which the given entry of the operand is repeated.
     #[must_use]
     pub fn first(&self, entry: usize) -> usize {
         self.broadcast.reader(self.operand, entry, 0)

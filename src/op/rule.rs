@@ -24,7 +24,8 @@ use crate::tally;
 use crate::tensor::Places;
 use smallvec::{SmallVec, smallvec};
 
-/// Values that a rule computes once per run and stores for its own later use, such as the winners of a max-pool; `None` for a rule without such values.
+/// Values that a rule computes once per run and reads later in the run, such as the largest entries that a max-pool has found; `None` for a rule without such
+/// values.
 pub type Memo = Option<Arc<dyn Any + Send + Sync>>;
 
 /// The input of a rule: the tensors of its operands, by slot, and its memo.
@@ -43,7 +44,7 @@ impl<'a> Operands<'a> {
         self.tensors[slot][at]
     }
 
-    /// The memo, if it has this type.
+    /// The memo as a value of the type T; `None` if it has another type.
     #[must_use]
     pub fn memo<T: 'static>(&self) -> Option<&'a T> {
         self.memo.as_deref().and_then(|memo| memo.downcast_ref())
@@ -92,7 +93,7 @@ pub struct Arg {
 }
 
 impl Arg {
-    /// The same derived factor with a second place. Its first place i and `second` are the indices of an entry of a Jacobian: ∂a\[second\]/∂z\[i\].
+    /// Returns the same derived factor with a second place. Its first place i and `second` are the indices of an entry of a Jacobian: ∂a\[second\]/∂z\[i\].
     #[must_use]
     pub fn with_second_place(mut self, second: usize) -> Self {
         if let Origin::Derived { second: place, .. } = &mut self.origin {
@@ -101,8 +102,8 @@ impl Arg {
         self
     }
 
-    /// Returns whether the value depends on the entry `at` of the operand in `slot`: as that entry itself, or through a slice or an expression that contains
-    /// it.
+    /// Returns whether the value depends on the entry `at` of the operand in `slot`. It does if it is that entry, or if it is a slice or an expression that
+    /// contains that entry.
     #[must_use]
     pub fn reads(&self, slot: Slot, at: usize) -> bool {
         match self.origin {
@@ -170,17 +171,17 @@ impl Term {
         Self { kind: Kind::Product, function: None, args, value }
     }
 
-    /// The product upstream · gate, for a gate of 0 or 1. A closed gate (0) gives exactly 0, as in PyTorch. For an infinite or NaN upstream, where the
-    /// product would be NaN, the gate is the only factor.
+    /// Creates the product upstream · gate, for a gate of 0 or 1. A closed gate (0) gives exactly 0, as in PyTorch. If the upstream is infinite or NaN, the
+    /// product would be NaN, so the gate is then the only factor.
     #[must_use]
     pub fn gated(upstream: Arg, gate: Arg) -> Self {
         let is_plain_product = gate.value != 0.0 || upstream.value.is_finite();
         Self::product(if is_plain_product { smallvec![upstream, gate] } else { smallvec![gate] })
     }
 
-    /// The product of the factors of a loss term. 0 · log 0 counts as 0; as a plain product it would be NaN.
+    /// Creates the product of the factors of a loss term. 0 · log 0 is taken as 0; as a plain product it would be NaN.
     ///
-    /// A term that counts 0 is still a step: the number of steps must not depend on values.
+    /// A term that is 0 is still a step, because the number of steps must not depend on values.
     #[must_use]
     pub fn of_loss(args: Factors) -> Self {
         let has_zero = args.iter().any(|arg| arg.value == 0.0);
@@ -215,8 +216,8 @@ pub const MAX_NAMED: usize = 16;
 
 /// The arguments of a function of many entries of the operand in `slot`, such as a softmax.
 ///
-/// Up to [`MAX_NAMED`] entries are separate arguments, in the order of `named`. For more entries there are only two arguments: the most relevant entry `main`,
-/// and a slice of all entries. So the size of a step does not grow with the operand.
+/// Up to [`MAX_NAMED`] entries are separate arguments, in the order of `named`. For more entries there are only two arguments: the entry `main`, which matters
+/// most, and a slice of all entries. So the size of a step does not grow with the operand.
 #[must_use]
 pub fn entries(x: &Operands<'_>, slot: Slot, main: usize, places: Places, named: impl Iterator<Item = usize>) -> Factors {
     if places.len() <= MAX_NAMED {
@@ -229,7 +230,7 @@ pub fn entries(x: &Operands<'_>, slot: Slot, main: usize, places: Places, named:
 #[must_use]
 pub fn expand_slice(x: &Operands<'_>, args: Factors) -> Factors {
     match args.last() {
-        // the first argument, the most relevant entry, is also in the slice
+        // the first argument, the entry that matters most, is also in the slice
         Some(&Arg { origin: Origin::Slice { slot, places }, .. }) => places.each().map(|at| entry(x, slot, at)).collect(),
         _ => args,
     }
@@ -319,13 +320,13 @@ pub type Arguments = SmallVec<[Expr; 2]>;
 pub struct Use {
     /// The place of the entry of the result that has the term.
     pub entry: usize,
-    /// The number of the term among the rule's terms of this entry, from 0.
+    /// The index of the term among the terms of this entry, from 0.
     pub term: u64,
 }
 
 /// The computation of one tensor, the result. The value of an entry is the sum of its terms, in order.
 ///
-/// In these methods `x` holds the operands, `entry` is a place in the result, and a term has a number from 0 within its entry.
+/// In these methods `x` has the operands, `entry` is a place in the result, and `term` is the index of a term of this entry, from 0.
 pub trait Rule: Any + Debug + Send + Sync {
     /// Computes values that the other methods need, once per run. The network passes them to the methods as [`Operands::memo`].
     fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
@@ -339,7 +340,7 @@ pub trait Rule: Any + Debug + Send + Sync {
         10 * (operands.iter().sum::<usize>() + entries) as u64
     }
 
-    /// Adds all terms to `out`: to each entry its own terms, one by one and in order. A fused multiply-add is not allowed, because it rounds differently.
+    /// Adds all terms to `out`: each term to its entry, one by one and in order. A fused multiply-add is not allowed, because it rounds differently.
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]);
 
     /// Overwrites each entry of `sums` with the sum of its terms; an entry without terms becomes 0.
@@ -352,7 +353,7 @@ pub trait Rule: Any + Debug + Send + Sync {
         }
     }
 
-    /// The number of terms of all entries before `entry`. `entry` may be one past the last: then it is the number of all terms.
+    /// The number of terms of all entries before `entry`. `entry` may be one past the last entry; the result is then the number of all terms.
     fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64;
 
     /// The number of terms of each entry, if it is the same for all entries and all operands.
@@ -370,7 +371,7 @@ pub trait Rule: Any + Debug + Send + Sync {
         "no term contributes to it"
     }
 
-    /// The term with number `term` (from 0) of an entry.
+    /// The term of an entry with the index `term`, from 0.
     fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term;
 
     /// Adds the first `terms` terms of an entry to `sum`, one by one, and returns the new sum.
@@ -398,8 +399,8 @@ pub trait Rule: Any + Debug + Send + Sync {
 
     /// Lists, in order, the terms of `entry` that have an argument of the entry `at` of the operand in `slot`, in the sense of [`Arg::belongs_to`].
     ///
-    /// The picture calls this method for each pair of neurons on the screen. So a rule with many terms, or with many arguments in a term, overrides this method
-    /// with one that takes constant time.
+    /// The picture calls this method for each pair of neurons on the screen, so it must be fast. A rule with many terms, or with many arguments in a term,
+    /// therefore overrides it with a method that takes constant time.
     fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let mut terms: TermNumbers =
             self.uses(x, slot, at).into_iter().filter(|found| found.entry == entry).map(|found| found.term).collect();
@@ -420,7 +421,7 @@ pub trait Rule: Any + Debug + Send + Sync {
         self.equation()
     }
 
-    /// Sentences about the layer's own sizes that matter to this equation, such as its stride; empty if none do.
+    /// Sentences about those sizes of the layer that matter to this equation, such as its stride; empty if no size matters.
     fn size_words(&self) -> String {
         String::new()
     }
@@ -435,7 +436,7 @@ pub trait Rule: Any + Debug + Send + Sync {
         None
     }
 
-    /// The ways in which a person writes the equation: in `NumPy`, and with letters for the indices.
+    /// The equation as a person writes it: in NumPy, and with letters for the indices.
     fn written(&self) -> Written {
         Written::default()
     }
@@ -477,7 +478,7 @@ pub trait Function: Debug + Send + Sync {
 /// Sets the entries without terms to 0.
 pub fn clear(sums: &mut [f64], has_terms: &[bool]) {
     for (sum, has_terms) in sums.iter_mut().zip(has_terms) {
-        // the mask is all ones or all zeros; a branch would often be mispredicted in the backward pass of a pool
+        // a mask of only ones or only zeros; a branch would often be mispredicted in the backward pass of a pool
         *sum = f64::from_bits(sum.to_bits() & u64::from(*has_terms).wrapping_neg());
     }
 }
@@ -488,7 +489,7 @@ pub fn one_term_each(entry: usize) -> u64 {
     entry as u64
 }
 
-/// [`Rule::uses`] of an elementwise rule: the only reader of the entry `at` is the first term of the result's entry at the same place.
+/// [`Rule::uses`] of an elementwise rule: only the result's entry at the same place reads the entry `at`, and it has one term.
 #[must_use]
 pub fn elementwise_use(at: usize) -> Vec<Use> {
     vec![Use { entry: at, term: 0 }]

@@ -1,4 +1,4 @@
-//! The seed of the backward pass: the derivative of the network's loss C by itself, ∂C/∂C = 1. All other derivatives follow from it by the chain rule.
+//! The seed of the backward pass: the derivative of the network's loss C with respect to C, which is 1. All other derivatives follow from it by the chain rule.
 
 use smallvec::smallvec;
 

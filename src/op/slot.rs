@@ -31,7 +31,7 @@ impl<T: Copy> Reads<T> {
         self
     }
 
-    /// The index of a slot in the list of all operands. For a slot that the rule does not read, an index past the end of the list.
+    /// The index of a slot in the list of all operands. For a slot that the rule does not read, it is an index past the end of the list.
     #[must_use]
     pub fn position(&self, slot: Slot) -> usize {
         match slot {

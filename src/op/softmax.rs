@@ -1,8 +1,8 @@
 //! Softmax, aᵢ = exp zᵢ / Σⱼ exp zⱼ, and log-softmax, aᵢ = zᵢ − log Σⱼ exp zⱼ: PyTorch's `Softmax` and `LogSoftmax`.
 //!
-//! Both normalise each *slice* of a tensor by itself. A slice is the whole tensor, or a line of entries along one axis: the slices of a 2 x 3 tensor along
-//! axis 1 are its two rows. The largest entry of a slice is subtracted from all its entries before exp, because exp of a large number would overflow. This
-//! does not change the result. Example: softmax((0, log 3)) = (0.25, 0.75).
+//! Both normalise each *slice* of a tensor separately. A slice is the whole tensor, or a line of entries along one axis: the slices of a 2 x 3 tensor along
+//! axis 1 are its two rows. The largest entry of a slice is subtracted from all its entries before exp, because exp of a large number would overflow. This does
+//! not change the result. For example, softmax((0, log 3)) = (0.25, 0.75).
 
 mod kernel;
 
@@ -27,7 +27,8 @@ use super::written::Written;
 use crate::expr::{Expr, Form, Join, LOG, Primitive, whole};
 use crate::tensor::{Places, len};
 
-/// Softmax of one entry. The first argument is the entry; then come the other entries of its slice, or all entries of the slice as one argument.
+/// Softmax of one entry. The first argument is this entry. The further arguments are the other entries of its slice, or all entries of the slice as one
+/// argument.
 pub(crate) const SOFTMAX: &Primitive = &Primitive::new("softmax").arguments(&["z"]);
 /// Log-softmax of one entry, with the same arguments.
 const LOG_SOFTMAX: &Primitive = &Primitive::new("log_softmax").arguments(&["z"]);
@@ -39,9 +40,9 @@ const A_J: Expr = Expr::Indexed(&A, "j");
 const DELTA_IJ: Expr = Expr::Name("[i=j]");
 /// The Jacobian, with the entries Jⱼᵢ = ∂aⱼ/∂zᵢ.
 const J: Expr = Expr::Name("J");
-/// zᵢ of the definition.
+/// zᵢ, in the definition.
 const Z_I: Expr = Expr::Indexed(&Expr::Name("z"), "i");
-/// The sum over j of the definition.
+/// The sum over j, in the definition.
 const SUM_OVER_J: &Primitive = &Primitive::new("sum_j").symbol("Σⱼ").form(Form::Sum);
 /// Σⱼ exp zⱼ
 const SUM_OF_EXP: Expr = Expr::Of(SUM_OVER_J, &[Expr::Of(EXP, &[Expr::Indexed(&Expr::Name("z"), "j")])]);
@@ -60,7 +61,7 @@ const JACOBIAN: Expr =
 /// Jᵀ ∂C/∂a of log-softmax, with Jⱼᵢ = [i=j] − exp aᵢ.
 const LOG_JACOBIAN: Expr = Expr::Where(&[J_TRANSPOSED_DY, Expr::Equal(&[J_JI, Expr::Sub(&[DELTA_IJ, Expr::Of(EXP, &[A_I])])])]);
 
-/// The slices of a tensor, each of which is normalised by itself.
+/// The slices of a tensor. Each slice is normalised separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slices {
     /// One slice: the whole tensor.
@@ -74,10 +75,10 @@ pub enum Slices {
     },
 }
 
-/// One slice: the entries at the row-major places `first + j · step` for j = 0 … n − 1.
+/// One slice: the entries with the row-major indices `first + j · step` for j = 0 … n − 1.
 #[derive(Clone, Copy, Debug)]
 struct Slice {
-    /// The number of the slice among all slices of the tensor, from 0.
+    /// The index of the slice among all slices of the tensor.
     number: usize,
     first: usize,
     n: usize,
@@ -105,7 +106,7 @@ impl Slices {
     /// The slice with this number, in a tensor with `entries` entries.
     fn get(self, number: usize, entries: usize) -> Slice {
         let (n, step) = self.length_and_step(entries);
-        // `step` interleaved slices fill a block of `step · n` neighbouring entries
+        // `step` interleaved slices together are a block of `step · n` neighbouring entries
         let first = number / step * (step * n) + number % step;
         Slice { number, first, n, step }
     }
@@ -124,7 +125,7 @@ impl Slices {
 }
 
 impl Slice {
-    /// The place in the tensor of entry j of the slice.
+    /// The index in the tensor of entry j of the slice.
     fn place(self, j: usize) -> usize {
         self.first + j * self.step
     }
@@ -135,12 +136,12 @@ impl Slice {
         (offset.is_multiple_of(self.step) && offset / self.step < self.n).then_some(offset / self.step)
     }
 
-    /// The places of all entries.
+    /// The indices in the tensor of all entries of the slice.
     fn places(self) -> Places {
         Places { first: self.first, counts: [1, self.n], steps: [0, self.step] }
     }
 
-    /// The values of the slice's entries in `tensor`; a copy if they are not neighbours.
+    /// The values of the slice's entries. They are copied if they are not neighbours in `tensor`.
     fn values(self, tensor: &[f64]) -> Cow<'_, [f64]> {
         match self.step {
             1 => Cow::Borrowed(&tensor[self.first..][..self.n]),
@@ -170,7 +171,7 @@ impl SoftmaxNormaliser {
     }
 }
 
-/// One of the two functions, softmax or log-softmax: everything in which they differ.
+/// What softmax and log-softmax do differently: there is one value of this type for each of them.
 #[derive(Debug)]
 struct SoftmaxVariant {
     function: &'static Primitive,
@@ -232,7 +233,7 @@ static LOG_SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     },
 };
 
-/// Softmax or log-softmax within each slice.
+/// Softmax or log-softmax of each slice.
 #[derive(Clone, Copy, Debug)]
 pub struct Softmax {
     variant: &'static SoftmaxVariant,
@@ -312,7 +313,7 @@ impl Rule for SoftmaxForward {
     /// The only term of an entry: the function of all entries of the slice.
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let all = self.slice(x, at).places();
-        // the first argument is the entry at the same place
+        // the first argument is the entry with the same index
         let named = std::iter::once(at).chain(all.each().filter(|&j| j != at));
         let args = entries(x, Input(0), at, all, named);
         Term::apply(self.0.variant.function, args, self.value(x, at))
@@ -327,7 +328,7 @@ impl Rule for SoftmaxForward {
     }
 
     fn terms_at(&self, x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> TermNumbers {
-        // the only term of an entry, number 0, reads all entries of its slice
+        // the only term of an entry, with index 0, reads all entries of its slice
         self.slice(x, entry).index_of(at).map(|_| 0).into_iter().collect()
     }
 
@@ -340,25 +341,25 @@ impl Rule for SoftmaxForward {
     }
 }
 
-/// The rule of ∂C/∂zᵢ: Σⱼ ∂C/∂aⱼ · aⱼ · ([i=j] − aᵢ) for softmax, and Σⱼ ∂C/∂aⱼ · ([i=j] − exp aᵢ) for log-softmax. The sums run over the slice: i and j are
-/// indices within the slice. Term j of an entry is the term with ∂C/∂aⱼ.
+/// The rule of ∂C/∂zᵢ: Σⱼ ∂C/∂aⱼ · aⱼ · ([i=j] − aᵢ) for softmax, and Σⱼ ∂C/∂aⱼ · ([i=j] − exp aᵢ) for log-softmax. The sums are over the entries of the slice,
+/// and i and j are indices within it. Term j of an entry is the term with ∂C/∂aⱼ.
 #[derive(Debug)]
 pub struct SoftmaxBackward(Softmax);
 
 impl SoftmaxBackward {
-    /// Whether it is that of log-softmax.
+    /// Returns `true` for the rule of log-softmax.
     #[must_use]
     pub fn is_log(&self) -> bool {
         !self.0.variant.has_factor_a
     }
 
-    /// The softmax within the same slices.
+    /// The softmax of the same slices.
     #[must_use]
     pub fn softmax(&self) -> Softmax {
         Softmax::within(self.0.slices)
     }
 
-    /// The slices of a tensor of this shape as groups; `None` if they are along no axis of it.
+    /// The slices of a tensor of this shape as groups; `None` if the shape has no axis with these slices.
     #[must_use]
     pub fn groups(&self, shape: &[usize]) -> Option<Groups> {
         let is_along = |axis: &usize| Slices::along(shape, *axis) == self.0.slices;
@@ -427,7 +428,7 @@ impl Rule for SoftmaxBackward {
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let slice = self.slice(x, at);
         let j = slice.index_of(at).expect("a slice contains the entry that it was found by") as u64;
-        // as daⱼ or aⱼ the entry is in term j of all entries; as pᵢ it is in all terms of its own entry
+        // as ∂C/∂aⱼ or aⱼ, the entry j is in term j of all entries; as pᵢ, the entry i is in all terms of entry i
         let term_j_of_all = slice.places().each().map(|entry| Use { entry, term: j });
         let all_terms_of_own = (0..slice.n as u64).map(|term| Use { entry: at, term });
         match slot {

@@ -1,7 +1,8 @@
 //! A gradient of the output activation that stays finite if an output is rounded to 0 or 1.
 //!
-//! If a sigmoid's output a is rounded to 0 while the target t is 1, then ∂C/∂a = −1/a is −∞, and ∂C/∂z = ∂C/∂a · a (1 − a) = −∞ · 0 is NaN. The closed
-//! formula ∂C/∂z = a − t is −1. If the chain rule gives finite numbers for all entries, [`StableBackward`] uses the chain rule, otherwise the closed formula.
+//! Example: the output a of a sigmoid is rounded to 0 while the target t is 1. Then ∂C/∂a = −1/a is −∞, and ∂C/∂z = ∂C/∂a · a (1 − a) = −∞ · 0 is NaN. The
+//! closed formula ∂C/∂z = a − t gives −1. If the chain rule gives finite numbers for all entries, [`StableBackward`] uses the chain rule. Otherwise it uses the
+//! closed formula.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::slot::{
 };
 use crate::expr::Expr;
 
-/// The rule of ∂C/∂z: the chain rule through ∂C/∂a, or the closed formula if the chain rule gives a number that is not finite. Both rules get the same
+/// The rule of ∂C/∂z. It uses the chain rule through ∂C/∂a, or the closed formula if the chain rule gives a number that is not finite. Both rules read the same
 /// operands.
 #[derive(Debug)]
 pub struct StableBackward {
@@ -25,7 +26,7 @@ pub struct StableBackward {
     pub expr: Expr,
 }
 
-/// The memo of [`StableBackward`]: the result of trying the chain rule, and the memos of both rules.
+/// The memo of [`StableBackward`]: whether the chain rule gives finite numbers, and the memos of both rules.
 struct ChainOutcome {
     /// `true` if the chain rule gives finite numbers for all entries.
     is_finite: bool,
@@ -39,7 +40,7 @@ impl StableBackward {
         x.memo::<ChainOutcome>().expect("the memo of this rule")
     }
 
-    /// The rule that applies to these operands, with its own memo.
+    /// The rule that is used for these operands, and the operands with that rule's memo.
     fn choose<'s, 'x>(&'s self, x: &Operands<'x>) -> (&'s dyn Rule, Operands<'x>) {
         let outcome = Self::outcome(x);
         let (rule, memo) = if outcome.is_finite { (&self.chain, &outcome.chain) } else { (&self.shortcut, &outcome.shortcut) };
@@ -59,7 +60,7 @@ impl Rule for StableBackward {
     }
 
     fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
-        // the memo computes the whole chain rule once, and `accumulate` does it again
+        // `memo` computes the whole chain rule once, and `accumulate` computes it again
         2 * self.chain.work(operands, entries)
     }
 

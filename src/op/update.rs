@@ -1,6 +1,7 @@
-//! The sums of an optimizer that are not linear: c · x², and c · x · rate(s), where rate(s) = 1 / (√s + ε) divides x by its usual size.
+//! Two sums of an optimizer that are not linear in their operands: c · x², and c · x · rate(s). The factor rate(s) = 1 / (√s + ε), where s is a mean of squares
+//! of x, divides x by its usual size.
 //!
-//! For x = 3, c = 0.5 and s = 4, ε = 0 the first is 4.5 and the second 0.75. Both are rules of the update pass and have no derivative.
+//! For x = 3, c = 0.5, s = 4 and ε = 0 the first is 4.5 and the second 0.75. Both are rules of the update pass and have no derivative.
 
 use smallvec::smallvec;
 
@@ -11,7 +12,7 @@ use crate::sums::{Init, put};
 
 /// rate(s) of one entry.
 pub const RATE: &Primitive = &Primitive::new("rate").arguments(&["s"]).form(Form::Call);
-/// rate(s, m) of one entry, with the mean m of the numbers whose squares have the mean s.
+/// rate(s, m) of one entry, where m is the mean of the numbers, and s the mean of their squares.
 pub const RATE_OF_CENTRED: &Primitive = &Primitive::new("rate").arguments(&["s", "m"]).form(Form::Call);
 const ONE_RATE: Expr = Expr::Of(RATE, &[Expr::Entry(Input(1))]);
 const ONE_CENTRED_RATE: Expr = Expr::Of(RATE_OF_CENTRED, &[Expr::Entry(Input(1)), Expr::Entry(Input(2))]);
@@ -19,7 +20,7 @@ const ONE_CENTRED_RATE: Expr = Expr::Of(RATE_OF_CENTRED, &[Expr::Entry(Input(1))
 /// The settings of rate(s) = 1 / (√s / √correction + ε), or rate(s, m) = 1 / (√(s − m²) / √correction + ε).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RateOptions {
-    /// The correction of s, 1 − β₂ᵗ in Adam and 1 elsewhere.
+    /// The correction of s: 1 − β₂ᵗ in Adam, and 1 in other optimizers.
     pub correction: f64,
     /// ε.
     pub eps: f64,
@@ -36,12 +37,12 @@ impl RateOptions {
     #[inline]
     pub fn rate(self, squares: f64, mean: Option<f64>) -> f64 {
         let variance = mean.map_or(squares, |mean| squares - mean * mean);
-        // a root has the same bits everywhere
+        // a square root has the same bits on every processor
         1.0 / (variance.sqrt() / self.correction.sqrt() + self.eps)
     }
 }
 
-/// y += c · x · x, entry by entry. Without c nothing is multiplied by it.
+/// y += c · x · x, entry by entry. If there is no c, x · x is added.
 pub fn add_squares(c: Option<f64>, x: &[f64], y: &mut [f64]) {
     match c {
         Some(c) => put(y, x.iter().map(|x| c * x * x), Init::Accumulate),
@@ -49,7 +50,7 @@ pub fn add_squares(c: Option<f64>, x: &[f64], y: &mut [f64]) {
     }
 }
 
-/// y += c · x · rate(s), entry by entry; with `mean` the rate is rate(s, m).
+/// y += c · x · rate(s), entry by entry. If `mean` is given, the rate is rate(s, m).
 pub fn add_rated(c: f64, x: &[f64], squares: &[f64], mean: Option<&[f64]>, options: RateOptions, y: &mut [f64]) {
     let both = x.iter().zip(squares);
     match mean {

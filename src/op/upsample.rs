@@ -1,4 +1,4 @@
-//! `upsample`: an image that is `scale_factor` times as large: PyTorch's `torch.nn.Upsample` with `align_corners=False`.
+//! `upsample`: enlarges an image by `scale_factor`. It is PyTorch's `torch.nn.Upsample` with `align_corners=False`.
 //!
 //! The input has C x H x W entries, the output C x sH x sW. Both modes work along the rows and along the columns in the same way:
 //!
@@ -8,7 +8,7 @@
 //!
 //! For s = 2, (0 4) becomes (0 0 4 4) or (0 1 3 4).
 //!
-//! The derivative of an input is the sum of the errors of the outputs that read it, each times its weight.
+//! The derivative of an input is a sum over the outputs that read the input: each output's error is multiplied by the weight of the input in this output.
 
 use std::sync::Arc;
 
@@ -82,7 +82,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         return Err(args.fail("scale_factor", "the output would be too large".to_owned(), "take a smaller scale_factor"));
     };
     args.claim(&[channels, rows, columns])?; // the output
-    // about six numbers for each row and each column: its range and weights, and the ranges that contain it
+    // about six numbers for each row and each column: its range and the weights in it, and the ranges that contain it
     args.claim(&[6, rows])?;
     args.claim(&[6, columns])?;
     let [rows, columns] = [(height, scale[0]), (width, scale[1])]
@@ -98,7 +98,7 @@ fn repeated(inputs: usize, scale: usize) -> (RangeAxis, Vec<f64>) {
     (RangeAxis::new((0..inputs * scale).map(|output| output / scale..output / scale + 1).collect(), inputs), Vec::new())
 }
 
-/// The ranges of the mode `bilinear` along an axis, and the weight of each input in them. An input with the weight 0 is in no range.
+/// The ranges of the mode `bilinear` along an axis, and the weight of each input in them. Inputs with the weight 0 are left out of the ranges.
 fn between(inputs: usize, scale: usize) -> (RangeAxis, Vec<f64>) {
     let mut weights = Vec::new();
     let range = |output: usize| {

@@ -13,11 +13,12 @@ pub struct Window {
     pub turned: bool,
     /// `true` if the tensors are channels x length and have no axis of rows. The image then has one row.
     pub is_1d: bool,
-    /// The padding around the image: the numbers of rows above and below it, and of columns at its left and at its right.
+    /// The padding around the image: the number of rows above and below it, and the number of columns at its left and at its right.
     pub padding: [[usize; 2]; 2],
-    /// The distance between neighbouring rows of the image, and between its neighbouring columns, after the image is spread by the stride. It is more than 1
+    /// The distances between neighbouring rows and between neighbouring columns of the image, after the stride has moved its entries apart. It is more than 1
     /// only for the input gradient of a convolution with a stride. The gaps contain no entries.
     pub spread: [usize; 2],
-    /// The distance on the spread image between neighbouring rows of the filter, and between its neighbouring columns. 0 for a pool.
+    /// The distances between neighbouring rows and between neighbouring columns of the filter, measured on the image that is moved apart in this way. 0 for a
+    /// pool.
     pub pitch: [usize; 2],
 }

@@ -19,7 +19,7 @@ pub struct WindowSizes {
 }
 
 impl WindowSizes {
-    /// Returns the sizes of a convolution with these axes. A convolution along one axis has no `rows`; its columns count as both axes.
+    /// Returns the sizes of a convolution with these axes. A convolution along one axis has no `rows`; the sizes of its columns are then used for both axes.
     #[must_use]
     pub fn new(rows: Option<&Axis>, columns: &Axis, groups: usize) -> Self {
         let is_1d = rows.is_none();
@@ -29,7 +29,7 @@ impl WindowSizes {
         Self { stride: pair(|axis| axis.stride), padding, dilation: pair(|axis| axis.dilation), groups, is_1d }
     }
 
-    /// Returns whether windows move by more than one place.
+    /// Returns whether windows move by more than one position at a time.
     #[must_use]
     pub fn is_strided(&self) -> bool {
         self.stride != [1, 1]

@@ -1,21 +1,21 @@
-//! Equations as a person writes them: in `NumPy`, and with letters for the indices.
+//! Equations as a person writes them: in NumPy, and with letters for the indices.
 
 use compact_str::CompactString;
 
 use super::numpy::{EinsumLabels, NumPyForm};
 use super::slot::Slot::{self, Input, Upstream};
 
-/// The ways to write what a rule computes; each is `None` if there is no short one.
+/// What a rule computes, in forms that a person would write. A form is `None` if there is no short text in this form.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Written {
-    /// A gradient in `NumPy`.
+    /// A gradient in NumPy.
     pub numpy: Option<NumPyForm>,
     /// A sum of products with letters for the indices.
     pub indexed: Option<IndexForm>,
 }
 
 impl Written {
-    /// A gradient that is only written in `NumPy`.
+    /// Creates the value for a gradient that has only the NumPy form.
     #[must_use]
     pub fn in_numpy(form: NumPyForm) -> Self {
         Self { numpy: Some(form), indexed: None }
@@ -36,8 +36,8 @@ pub struct IndexForm {
 }
 
 impl IndexForm {
-    /// Returns the form with the names of axes instead of letters, where an axis has a name. `axes` returns the names of the axes of an operand or, for `None`, of
-    /// the computed tensor.
+    /// Returns the form with the names of axes instead of letters, where an axis has a name. `axes` returns the names of an operand's axes. For `None` it
+    /// returns the names of the axes of the computed tensor.
     #[must_use]
     pub fn with_axes<'a>(&self, axes: impl Fn(Option<Slot>) -> &'a [Option<CompactString>]) -> Self {
         let mut names: Vec<(&str, &str)> = Vec::new();
@@ -70,13 +70,13 @@ impl IndexForm {
     }
 }
 
-/// Returns a name with an index in brackets; a single number has none.
+/// Returns a name with an index in brackets, or only the name if the index is empty.
 #[must_use]
 pub fn with_index(name: &str, index: &str) -> String {
     if index.is_empty() { name.to_owned() } else { format!("{name}[{index}]") }
 }
 
-/// The letters of the indices.
+/// The letters that stand for the indices.
 const LETTERS: &str = "ijklmnopqrstuvwxyzabcdefgh";
 
 /// Returns the letter of a label; `None` from label 26 on.
@@ -92,7 +92,7 @@ fn index_of(labels: &[usize]) -> Option<String> {
 }
 
 impl EinsumLabels<'_> {
-    /// Returns y, or the gradient of an operand, with letters for the indices. The letters are given in the order in which the loops of y have their labels.
+    /// Returns y, or the gradient of an operand, with letters for the indices. The first label in the loops of y gets the first letter, and so on.
     #[must_use]
     pub fn indexed(&self, operand: Option<usize>) -> Option<IndexForm> {
         let mut order: Vec<usize> = self.operands.iter().copied().chain([self.output]).flatten().copied().collect();
@@ -120,16 +120,16 @@ impl EinsumLabels<'_> {
         })
     }
 
-    /// Returns all ways to write the gradient of an operand, or y.
+    /// Returns y, or the gradient of an operand, in all forms.
     #[must_use]
     pub fn written(&self, operand: Option<usize>) -> Written {
         Written { numpy: operand.and_then(|operand| self.gradient(operand)), indexed: self.indexed(operand) }
     }
 }
 
-/// Returns the index of the entry of an operand that an entry of the result reads, with the letters of the result's axes: `i,0`. `own` is the shape of the
-/// operand, and `shape` that of the result. An axis of size 1 has the index 0. `None` if the operand has more axes than the result, or if the result has more
-/// axes than there are letters.
+/// Returns the index of the operand's entry that an entry of the result reads, with the letters of the result's axes: `i,0`. `own` is the shape of the operand,
+/// and `shape` that of the result. An axis of size 1 has the index 0. `None` if the operand has more axes than the result, or if the result has more axes than
+/// there are letters.
 #[must_use]
 pub fn broadcast_index(own: &[usize], shape: &[usize]) -> Option<String> {
     let lacking = shape.len().checked_sub(own.len())?;
@@ -139,7 +139,7 @@ pub fn broadcast_index(own: &[usize], shape: &[usize]) -> Option<String> {
     Some(own.iter().enumerate().map(index).collect::<Option<Vec<String>>>()?.join(","))
 }
 
-/// Returns the letters of the axes along which an operand of the shape `own` is repeated. `None` as in [`broadcast_index`].
+/// Returns the letters of the axes along which an operand of the shape `own` is repeated. `None` in the same cases as in [`broadcast_index`].
 #[must_use]
 pub fn repeated_letters(own: &[usize], shape: &[usize]) -> Option<String> {
     let lacking = shape.len().checked_sub(own.len())?;

@@ -1,4 +1,4 @@
-//! Writes equations of a graph of tensors in two other notations: gradients as lines of `NumPy`, such as `dW1 = X.T @ dz`, and sums of products with letters
+//! Writes equations of a graph of tensors in two other notations: gradients as lines of NumPy, such as `dW1 = X.T @ dz`, and sums of products with letters
 //! for the indices.
 
 use compact_str::CompactString;
@@ -8,7 +8,7 @@ use crate::network::{Id, Role};
 use crate::op::written::with_index;
 
 impl Scene<'_> {
-    /// Returns the line of `NumPy` that computes a gradient of a graph of tensors. It has a comment about tensors that are parts of statements. Returns `None`
+    /// Returns the line of NumPy that computes a gradient of a graph of tensors. It has a comment about tensors that are parts of statements. Returns `None`
     /// for other tensors, and if there is no short expression.
     #[must_use]
     pub fn numpy_line(&self, gradient: Id) -> Option<String> {
@@ -57,7 +57,7 @@ impl Scene<'_> {
         self.network().text().axes(self.neuron(tensor))
     }
 
-    /// Returns the name of a tensor in a line of `NumPy`: `h_2` for the tensor `h@2`, and `dh_2` for its gradient. If another tensor would get the same name,
+    /// Returns the name of a tensor in a line of NumPy: `h_2` for the tensor `h@2`, and `dh_2` for its gradient. If another tensor would get the same name,
     /// the tensor's id is appended.
     #[must_use]
     pub fn python_name(&self, tensor: Id) -> String {

@@ -74,7 +74,7 @@ impl Trace {
         Some((reuse, rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry)))
     }
 
-    /// Returns the `NumPy` expression for a gradient of a run. Returns `None` if there is no short expression. `name` returns the name of an operand.
+    /// Returns the NumPy expression for a gradient of a run. Returns `None` if there is no short expression. `name` returns the name of an operand.
     pub fn numpy(&self, run_index: usize, gradient: Id, name: &mut dyn FnMut(Id) -> String) -> Option<String> {
         let IterationRun { network, run, .. } = &self.runs[run_index];
         let number = network.producer(gradient)?;

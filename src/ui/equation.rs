@@ -31,7 +31,7 @@ use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The number of lines of the pane: the op in symbols, three lines with the terms of the entry, the running sum, and one line for [`alternative`] or `NumPy`.
+/// The number of lines of the pane: the op in symbols, three lines with the terms of the entry, the running sum, and one line for [`alternative`] or NumPy.
 const HEIGHT: u16 = 6;
 
 /// The smallest height of a screen on which the pane of a scalar graph has one more line.

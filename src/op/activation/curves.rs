@@ -88,12 +88,12 @@ impl Curve {
         }
     }
 
-    /// Returns blocks with the values of the keys.
+    /// Returns one block for each key, filled with the key's value.
     fn key_blocks(keys: &[f64]) -> [Block; MAX_KEYS] {
         std::array::from_fn(|n| [keys.get(n).copied().unwrap_or(0.0); BLOCK])
     }
 
-    /// Computes g(z) for a block of entries after the other, and entry by entry if there are few.
+    /// Computes g(z) for one block of entries after another. If there are few entries, it computes them one by one.
     fn compute_in_blocks(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         if z.len() <= FEW {
             return put(sums, z.iter().map(|z| self.value(*z, keys)), init);
@@ -110,7 +110,7 @@ impl Curve {
         }
     }
 
-    /// Computes ∂C/∂a · g′(z) for a block of entries after the other.
+    /// Computes ∂C/∂a · g′(z) for one block of entries after another.
     fn compute_backward_in_blocks(&self, [z, a, da]: [&[f64]; 3], keys: &[f64], sums: &mut [f64], init: Init) {
         let term = |((z, a), da): ((&f64, &f64), &f64)| {
             let (slope, is_closed_gate) = self.derivative(*z, *a, keys);
@@ -135,21 +135,21 @@ impl Curve {
     }
 }
 
-/// The largest number of entries for which the values of the entries cost less than those of a block.
+/// Up to this number of entries, computing them one by one costs less than computing a whole block.
 const FEW: usize = 4;
 
 /// The largest number of keys of a curve.
 const MAX_KEYS: usize = 2;
 
-/// Returns a block that begins with these numbers, and is filled up with one of them.
+/// Returns a block that begins with these numbers. The rest of the block repeats one of them.
 fn filled(numbers: &[f64]) -> Block {
     let mut block = [numbers[0]; BLOCK];
     block[..numbers.len()].copy_from_slice(numbers);
     block
 }
 
-/// A kernel for a = g(z). Each closure that returns g(z) for one entry implements this trait. The compiler makes a loop of its own for each closure, so that
-/// the loop and the formula are optimised together.
+/// A kernel for a = g(z). Each closure that returns g(z) for one entry implements this trait. The compiler makes a separate loop for each closure, so that it
+/// can optimise the loop and the formula together.
 pub(super) trait ValueKernel: Sync {
     /// Adds g(z) to `sums`, or overwrites `sums` with g(z).
     fn compute(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init);

@@ -10,7 +10,7 @@ use crate::expr::block::{BLOCK, Block};
 use crate::op::slot::Slot::{Output, Upstream};
 use crate::sums::Init;
 
-/// The smallest number of entries for which a block is faster than one entry after another.
+/// The smallest number of entries for which computing a block is faster than computing one entry after another.
 const MIN_ENTRIES: usize = 6;
 
 /// A row of entries of y.
@@ -113,7 +113,7 @@ impl ElementwiseBackward {
         }
     }
 
-    /// Adds the terms of a function's derivative for a row of entries of y. The entry of u is the one at `place`, and then every `step`-th.
+    /// Adds the terms of a function's derivative for a row of entries of y. The row uses the entry of u at `place`, and then every `step`-th entry.
     fn add_call_terms(
         &self,
         x: &Operands<'_>,
@@ -150,7 +150,7 @@ impl ElementwiseBackward {
     }
 }
 
-/// Multiplies each derivative by the upstream. The result is 1 for each entry whose term may be something else: a quotient, or 0 behind a closed gate.
+/// Multiplies each derivative by ∂C/∂y. Returns 1 for each entry whose term may differ from this product, because it is a quotient, or 0 behind a closed gate.
 fn multiply(upstream: &Block, derivatives: &mut Block, has_quotient: bool) -> [u64; BLOCK] {
     let mut others = [0; BLOCK];
     let to = &mut others;

@@ -22,12 +22,12 @@ pub(super) enum Sums<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The `count` numbers from a place on, or the number at the place if the operand stays there.
+    /// Returns the `count` numbers from `place` on. If `step` is 0, returns the number at `place`, which all entries share.
     pub fn new(numbers: &'a [f64], (place, step): (usize, usize), count: usize) -> Self {
         if step == 0 { Self::Same(numbers[place]) } else { Self::Each(&numbers[place..place + count]) }
     }
 
-    /// Copies the numbers of `count` entries from entry `first` on. The rest of the block is filled up with one of them.
+    /// Copies the numbers of `count` entries, beginning with entry `first`. The rest of the block repeats one of them.
     pub fn copy_to(self, first: usize, count: usize, block: &mut Block) {
         match self {
             Self::Same(number) => *block = [number; BLOCK],
@@ -54,7 +54,7 @@ impl Sums<'_> {
         }
     }
 
-    /// Adds the numbers of a row of `count` entries, with a minus if `is_negative`.
+    /// Adds the numbers of a row of `count` entries, or subtracts them if `is_negative`.
     pub fn add_row(self, row: Row<'_>, count: usize, is_negative: bool) {
         match (row, is_negative) {
             (Row::Each(a), false) => self.add(a.iter().copied()),
@@ -74,7 +74,7 @@ impl Sums<'_> {
     }
 }
 
-/// Adds two terms to each sum: the numbers of two rows, those of the second with a minus if `is_negative`.
+/// Adds two terms to each sum: a number of the first row and a number of the second. If `is_negative`, the number of the second row is subtracted.
 pub(super) fn add_two_rows(sums: &mut [f64], init: Init, [a, b]: [Row<'_>; 2], is_negative: bool) {
     match (init, a, b) {
         // −0 + a + b is a + b

@@ -1,4 +1,5 @@
-//! The texts of the derivative of an elementwise operation: as a line of `NumPy`, with letters for indices, and the local derivative as an expression.
+//! The texts of the derivative of an elementwise operation: the gradient as a line of NumPy, the gradient with letters for indices, and the local derivative as
+//! an expression.
 
 use super::{ElementwiseBackward, ElementwiseOperand};
 use crate::expr::{Expr, Form};
@@ -9,7 +10,7 @@ use crate::op::slot::Slot::Input;
 use crate::op::written::IndexForm;
 
 impl ElementwiseBackward {
-    /// The gradient in `NumPy`.
+    /// The gradient as NumPy text.
     pub(super) fn in_numpy(&self) -> Option<NumPyForm> {
         let operands: Vec<Code> = self.operation.operands.iter().map(|operand| operand.numpy()).collect();
         let dy = Code::upstream();
@@ -38,7 +39,7 @@ impl ElementwiseBackward {
         Some(form)
     }
 
-    /// The expression of ∂y/∂u: f′(u) for a function of one argument, whose other arguments are parameters.
+    /// The expression of ∂y/∂u. For a function of one argument it is f′(u); the function's other arguments are then parameters.
     pub(super) fn local_expr(&self, called: &'static NamedFunction) -> &'static Expr {
         let are_parameters = || self.operation.operands[1..].iter().all(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
         match self.slot {

@@ -1,10 +1,11 @@
-//! Functions whose derivatives have a guard where the formula overflows or has no value. They are parts of other functions of graphs, such as `norm`.
+//! Functions whose derivatives are guarded: where the usual formula overflows or has no value, they have another value. Functions of graphs, such as `norm`,
+//! are built from them.
 
 use super::{A, B, MAX, ONE, X, Y, ZERO, computed};
 use crate::expr::{Case, Expr, Form, LOG, Primitive, Relation};
 
-/// √x as the root of a sum of squares. Its derivative is that of √x, and a closed gate at 0, where all entries of the sum are 0. So the derivative of the norm
-/// of zeros is 0, as in PyTorch.
+/// √x, where x is a sum of squares. Its derivative is that of √x, but for x = 0, where all summands are 0, it is a closed gate ([`Expr::ClosedGate`]). So the
+/// derivative of the norm of zeros is 0, as in PyTorch.
 ///
 /// ```
 /// assert_eq!(gradstep::op::functions::guarded::NORM_ROOT.derivative(0, &[0.0], 0.0), Some(0.0));
@@ -24,13 +25,13 @@ const EPSILON: f64 = 1e-12_f32 as f64;
 /// 1 − a
 const REST: Expr = Expr::Sub(&[ONE, A]);
 
-/// A logarithm of at least −100.
+/// log, or −100 if the logarithm is less.
 const fn bounded_log(of: &'static [Expr; 1]) -> [Expr; 2] {
     [Expr::Of(LOG, of), Expr::Number(-100.0)]
 }
 
-/// −(t log a + (1 − t) log(1 − a)), the binary cross-entropy of a probability a and a target t, with logarithms of at least −100. As in PyTorch the derivative
-/// with respect to a is (a − t) / max(a (1 − a), 10⁻¹²).
+/// −(t log a + (1 − t) log(1 − a)), the binary cross-entropy of a probability a and a target t. A logarithm below −100 is replaced by −100. As in PyTorch, the
+/// derivative with respect to a is (a − t) / max(a (1 − a), 10⁻¹²).
 pub const BINARY_CROSS_ENTROPY: &Primitive = &computed(
     "binary_cross_entropy",
     |x| -(x[1] * libm::log(x[0]).max(-100.0) + (1.0 - x[1]) * libm::log1p(-x[0]).max(-100.0)),

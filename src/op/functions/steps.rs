@@ -1,12 +1,12 @@
-//! Step functions, which are constant except for jumps: comparisons, the logic of masks, and rounding. They have no derivative. A true comparison is 1, a
-//! false one 0.
+//! Step functions, which are constant except for jumps: comparisons, the logic of masks, and rounding. They have no derivative. The value of a comparison is 1
+//! if it is true, and 0 if it is false.
 //!
 //! As in PyTorch, a comparison with NaN is false, except ≠, which is true. A mask is true where it is not 0. `round` rounds ½ to the nearest even number.
 
 use super::computed;
 use crate::expr::{Form, Primitive};
 
-/// A function of two numbers, printed between them: its name in traces and its symbol.
+/// Creates a function of two numbers whose symbol is printed between them. `name` is its name in traces.
 const fn between(name: &'static str, symbol: &'static str, value: fn(&[f64]) -> f64) -> Primitive {
     computed(name, value, &[]).form(Form::Infix).symbol(symbol).arguments(&["a", "b"])
 }
@@ -38,15 +38,15 @@ pub const OR: &Primitive = &between("|", "∨", |x| mask(x[0] != 0.0 || x[1] != 
 pub const NOT: &Primitive = &computed("~", |x| mask(x[0] == 0.0), &[]).symbol("not").form(Form::Call);
 /// The mask of the numbers that are not 0.
 pub const BOOL: &Primitive = &computed("bool", |x| mask(x[0] != 0.0), &[]).form(Form::Call);
-/// The largest whole number that is not larger.
+/// The largest whole number that is not larger than x.
 pub const FLOOR: &Primitive = &computed("floor", |x| x[0].floor(), &[]).form(Form::Call);
-/// The smallest whole number that is not smaller.
+/// The smallest whole number that is not smaller than x.
 pub const CEIL: &Primitive = &computed("ceil", |x| x[0].ceil(), &[]).form(Form::Call);
-/// The whole number towards zero.
+/// x without its fractional part.
 pub const TRUNC: &Primitive = &computed("trunc", |x| x[0].trunc(), &[]).form(Form::Call);
-/// The nearest whole number; the even one if two are equally near.
+/// The whole number nearest to x; the even one if two are equally near.
 pub const ROUND: &Primitive = &computed("round", |x| x[0].round_ties_even(), &[]).form(Form::Call);
-/// 1, 0 or −1; 0 for NaN.
+/// The sign of x: 1, 0 or −1; 0 for NaN.
 pub const SIGN: &Primitive = &computed("sign", |x| mask(x[0] > 0.0) - mask(x[0] < 0.0), &[]).form(Form::Call);
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ struct LogSumExp {
 impl Pointwise for CrossEntropy {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let z = tensors.get(Z).filter(|_| self.is_softmax);
-        // only the softmax needs these numbers
+        // only the softmax needs these two numbers
         let (largest, log) = z.map_or((0.0, 0.0), log_sum_exp);
         Some(Arc::new(LogSumExp { largest, log }))
     }

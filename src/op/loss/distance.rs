@@ -9,7 +9,7 @@ use crate::expr::{Expr, Join, Primitive, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::rule::{Arguments, Equation, Factors, Gist, Operands, Term, derived};
 
-/// The function f of a loss. Its arguments are d = a − t and at most one key of the loss.
+/// The function f of a loss. Its arguments are d = a − t and, for some losses, the value of a key.
 #[derive(Debug)]
 pub(super) struct Distance {
     /// The function f.
@@ -37,8 +37,8 @@ impl Distance {
         Self { function, value: Expr::Of(function, &[ERROR]), derivative: Expr::Prime(function, &[ERROR]), words, derivative_words }
     }
 
-    /// Makes the loss from the values of its keys. Every such loss has the key `reduction`, whose default is the argument `reduction`. `key` has the name and the
-    /// default of a second key, whose value must be more than 0; `None` if there is no second key.
+    /// Makes the loss from the values of its keys. Every such loss has the key `reduction`, whose default is the argument `reduction`. A loss may have a second
+    /// key, whose value must be more than 0; `key` has its name and default.
     ///
     /// # Errors
     /// If the value of a key is not allowed.

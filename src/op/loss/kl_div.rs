@@ -1,8 +1,8 @@
 //! `kl_div`: PyTorch's `KLDivLoss`, C = Σ t (log t − a), or the mean over the outputs. The outputs a are logarithms of probabilities, and t are probabilities.
 //! A term with t = 0 is 0.
 //!
-//! The sum is PyTorch's `reduction="batchmean"` if the batch takes the mean over its samples. For a = (log 0.5, log 0.5) and t = (1, 0), C = log 2 = 0.6931 and
-//! ∂C/∂a = (−1, 0).
+//! With this sum and the mean over the samples of the batch, the loss is PyTorch's with `reduction="batchmean"`. For a = (log 0.5, log 0.5) and t = (1, 0), C =
+//! log 2 = 0.6931 and ∂C/∂a = (−1, 0).
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl Pointwise for Divergence {
     fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         let t = x.get(T, i);
         let mut factors = self.reduction.scaled(entry(x, T, i));
-        // log 0 = −∞; `Term::of_loss` makes the product with the factor 0 a 0
+        // log 0 = −∞; because the factor t is 0, `Term::of_loss` makes the product 0
         let difference = if t == 0.0 { f64::NEG_INFINITY } else { log_for_weight(t, t) - x.get(A, i) };
         factors.push(derived(&DIFFERENCE, A, i, difference));
         factors

@@ -1,5 +1,6 @@
-//! `multi_margin`: PyTorch's `MultiMarginLoss` of one sample, the hinge loss of several classes: C = Σ max(0, margin − `a_y` + aᵢ)ᵖ / n over the classes
-//! i ≠ y, where n is the number of classes and y is the true class: the entry at which the target is largest. p is 1 or 2. At the kink the derivative is 0.
+//! `multi_margin`: PyTorch's `MultiMarginLoss` of one sample, the hinge loss of several classes. C = Σ max(0, margin − `a_y` + aᵢ)ᵖ / n, where the sum is over
+//! the classes i ≠ y. n is the number of classes, p is 1 or 2, and y is the true class: the entry at which the target is largest. Where the argument of max is
+//! exactly 0, the derivative is 0.
 //!
 //! For a = (1, 3, 2.5), y = 1 (counted from 0) and margin 1, C = (0 + 0.5) / 3 and ∂C/∂a = (0, −1, 1) / 3.
 
@@ -34,7 +35,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
 const HINGE: &Primitive = &Primitive::new("hinge").arguments(&["a"]).form(Form::Call);
 /// hinge(aᵢ | a, t)
 const SUMMAND: Expr = Expr::Of(HINGE, &[A_ENTRY, Expr::All(A), Expr::All(T)]);
-/// The derivative of all summands by aᵢ.
+/// The derivative of all summands with respect to aᵢ.
 const SLOPE: Expr = Expr::Prime(HINGE, &[A_ENTRY, Expr::All(A), Expr::All(T)]);
 /// Σ hinge(a)
 const TOTAL: Expr = Expr::Of(SUM, &[Expr::Of(HINGE, &[ALL_A, ALL_T])]);
@@ -48,7 +49,7 @@ struct MultiMargin {
     share: f64,
 }
 
-/// The memo: the true class, and its derivative, which sums over all other classes.
+/// The memo: the true class y, and the derivative with respect to `a_y`, which is a sum over all other classes.
 struct TrueClass {
     class: usize,
     slope: f64,

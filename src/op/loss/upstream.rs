@@ -22,7 +22,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
     Ok(loss(gradient))
 }
 
-/// The loss with this G. With `None`, the target of each sample is G.
+/// Creates the loss with this G. With `None`, G is the target of each sample.
 pub(super) fn loss(gradient: Option<Tensor>) -> Loss {
     // the function reads G in the slot of the target
     Loss { function: Arc::new(PointwiseLoss(UpstreamLoss)), reads_z: false, shortcut: None, target: gradient }

@@ -1,12 +1,12 @@
-//! Expressions of `NumPy`, simplified and printed as a person writes them.
+//! NumPy expressions, simplified and printed as a person writes them.
 //!
-//! A product has a number in front and factors with whole exponents. So the derivative −½ y³ times ∂C/∂y is printed as `-0.5 * dy * y**3`, and 1/n · ∂C/∂y as
+//! A product has one number in front, and then factors whose exponents are integers. So −½ y³ · ∂C/∂y is printed as `-0.5 * dy * y**3`, and 1/n · ∂C/∂y as
 //! `dy / n`.
 
 use crate::expr::Relation;
 use crate::op::slot::Slot;
 
-/// An expression of `NumPy`.
+/// A NumPy expression.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Code {
     /// The tensor in a slot.
@@ -15,35 +15,35 @@ pub enum Code {
     Number(f64),
     /// A sum.
     Sum(Vec<Code>),
-    /// A number times factors with exponents, which are not 0.
+    /// A number times factors, each with its exponent, which is not 0.
     Product(f64, Vec<(Code, i32)>),
     /// A power.
     Power(Box<Code>, Box<Code>),
     /// A product of matrices: `a @ b`.
     MatMul(Box<Code>, Box<Code>),
-    /// A call. In its template, `{0}` is the first argument: `np.exp({0})`.
+    /// A call, as its text and its arguments. In the text, `{0}` stands for the first argument: `np.exp({0})`.
     Call(String, Vec<Code>),
-    /// An expression with something after it: `a.sum(0)`, `a.T`, `a[:, None]`.
+    /// An expression with a text after it: `a.sum(0)`, `a.T`, `a[:, None]`.
     After(Box<Code>, String),
     /// An expression in the shape of the tensor in a slot: `a.reshape(x.shape)`.
     Reshaped(Box<Code>, Slot),
-    /// A comparison: a mask.
+    /// A comparison of two expressions. Its value is a mask.
     Compare(Box<Code>, Sign, Box<Code>),
-    /// Two masks: `(a > 0) & (a < 1)`.
+    /// The mask of the entries for which two masks are true: `(a > 0) & (a < 1)`.
     Both(Box<Code>, Box<Code>),
 }
 
 /// The sign of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
-    /// One of the relations of expressions.
+    /// The sign of a relation, such as `<`.
     Is(Relation),
     /// `!=`
     NotEqual,
 }
 
 impl Sign {
-    /// The sign of the opposite.
+    /// The sign of the opposite relation: `>=` for `<`.
     fn negated(self) -> Self {
         match self {
             Self::NotEqual => Self::Is(Relation::Equal),
@@ -68,7 +68,7 @@ impl Sign {
     }
 }
 
-/// How tightly the operators of a text bind its operands.
+/// The precedence of the last operator of a text. It decides whether the text needs parentheses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Binding {
     Comparison,
@@ -80,7 +80,7 @@ enum Binding {
 }
 
 impl Code {
-    /// The input in a slot.
+    /// The input with this index.
     #[must_use]
     pub fn input(number: usize) -> Self {
         Self::Slot(Slot::Input(number))
@@ -116,7 +116,7 @@ impl Code {
         }
     }
 
-    /// The expression summed over axes; all of them if `rank` is their number.
+    /// The sum of the expression over axes. If `axes` has `rank` elements, these are all axes.
     #[must_use]
     pub fn sum_over(self, axes: &[usize], rank: usize, keepdims: bool) -> Self {
         match (axes, keepdims) {
@@ -195,7 +195,7 @@ impl Code {
         self.times(divisor.to_the(-1))
     }
 
-    /// The expression to a whole power.
+    /// The expression to the power of an integer.
     #[must_use]
     pub fn to_the(self, exponent: i32) -> Self {
         match self {
@@ -217,7 +217,7 @@ impl Code {
         }
     }
 
-    /// The expression to the power of another.
+    /// The expression to the power of another expression.
     #[must_use]
     pub fn power(self, exponent: Self) -> Self {
         const LARGEST: i32 = 9;
@@ -241,7 +241,7 @@ impl Code {
         Self::Compare(Box::new(self), Sign::Is(is), Box::new(other))
     }
 
-    /// `value` where the mask is true, else `other`.
+    /// `value` where the mask is true, and `other` elsewhere.
     #[must_use]
     pub fn choice(mask: Self, value: Self, other: Self) -> Self {
         match (mask, value, other) {
@@ -252,7 +252,7 @@ impl Code {
         }
     }
 
-    /// The text, with the names of the operands. The second value is `true` if a minus is before the text.
+    /// The text, with the names of the operands, and `true` if a minus belongs before the text.
     pub fn signed_text(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, bool) {
         let (text, binding, is_negative) = self.print(name);
         // −(a + b)
@@ -260,7 +260,7 @@ impl Code {
         (if needs_brackets { format!("({text})") } else { text }, is_negative)
     }
 
-    /// The text, as an operand of an operator with this binding.
+    /// The text as an operand of an operator with this precedence: in parentheses if they are needed.
     fn operand(&self, least: Binding, name: &mut dyn FnMut(Slot) -> String) -> String {
         let (text, binding, is_negative) = self.print(name);
         let text = if is_negative && binding < Binding::Product { format!("({text})") } else { text };
@@ -272,7 +272,7 @@ impl Code {
         }
     }
 
-    /// The text without its sign, its binding, and whether it is negative.
+    /// The text without its sign, the precedence of the text, and whether the sign is a minus.
     fn print(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, Binding, bool) {
         match self {
             Self::Slot(slot) => (name(*slot), Binding::Atom, false),
@@ -330,7 +330,7 @@ impl Code {
     }
 }
 
-/// Multiplies factors by one more. Equal factors become a power.
+/// Appends a factor to a product. Equal factors become a power.
 fn multiply(factors: &mut Vec<(Code, i32)>, factor: Code, exponent: i32) {
     match factors.iter_mut().find(|(own, _)| *own == factor) {
         Some((_, own)) => *own += exponent,
@@ -362,14 +362,14 @@ fn product_text(number: f64, factors: &[(Code, i32)], name: &mut dyn FnMut(Slot)
     }
 }
 
-/// Returns a number as Python reads it.
+/// Returns a number in Python's notation.
 #[must_use]
 pub fn signed_number(value: f64) -> String {
     let text = number_text(value.abs());
     if value < 0.0 { format!("-{text}") } else { text }
 }
 
-/// Returns a number that is not negative as Python reads it.
+/// Returns a number that is not negative in Python's notation.
 fn number_text(value: f64) -> String {
     if value.is_nan() {
         "np.nan".to_owned()
@@ -382,7 +382,7 @@ fn number_text(value: f64) -> String {
     }
 }
 
-/// Returns axes as an argument: `1`, `(0, 1)`.
+/// Returns axes in Python's notation: `1`, `(0, 1)`.
 #[must_use]
 pub fn axes_text(all: &[usize]) -> String {
     match all {

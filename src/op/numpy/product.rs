@@ -1,10 +1,10 @@
-//! Gradients of sums of products in `NumPy`: with `@`, `*` and `.sum`, and with `einsum` where these do not suffice.
+//! Gradients of sums of products, in NumPy. They are written with `@`, `*` and `.sum` if possible, and with `einsum` otherwise.
 
 use super::NumPyForm;
 use super::code::Code;
 use crate::op::slot::Slot::Input;
 
-/// The letters of labels.
+/// The letters that stand for the labels.
 const LETTERS: &str = "ijklmnopqrstuvwxyzabcdefgh";
 
 /// The labels of an einsum: those of each operand and of the output, and the size of each label.
@@ -25,7 +25,7 @@ struct Factor {
 }
 
 impl EinsumLabels<'_> {
-    /// Returns the gradient of an operand; `None` if there is no expression of it.
+    /// Returns the gradient of an operand; `None` if there is no expression for it.
     #[must_use]
     pub fn gradient(&self, operand: usize) -> Option<NumPyForm> {
         let target = self.operands[operand];
@@ -43,7 +43,7 @@ impl EinsumLabels<'_> {
         }
         let short = match others().map(factor).collect::<Vec<_>>().as_slice() {
             [] => rearranged(&upstream, &kept),
-            // the order of the operands: ∂C/∂y is at the place of the operand that it replaces
+            // the operands keep their order, with ∂C/∂y in the position of the operand whose gradient this is
             [other] if operand == 0 => product(&upstream, other, &kept),
             [other] => product(other, &upstream, &kept),
             _ => None,
@@ -60,12 +60,12 @@ impl EinsumLabels<'_> {
         };
         // the derivative is the same for all values of a label that only this operand has
         let index: Vec<Option<usize>> = target.iter().map(|label| is_read(label).then_some(*label)).collect();
-        // axes of size 1 in front are not written
+        // NumPy adds axes of size 1 in front, so they are not written
         let is_whole = target.first().is_none_or(is_read) && target.iter().all(|label| is_read(label) || self.sizes[*label] == 1);
         Some(NumPyForm { code: code.then(new_axes(&index)), broadcast_to: (!is_whole).then_some(Input(operand)) })
     }
 
-    /// Returns whether the output is the target with some of its axes reduced to the size 1, in the same order.
+    /// Returns whether the output has the axes of the target in the same order, except that some of them may have the size 1.
     fn is_aligned(&self, target: &[usize]) -> bool {
         let fits = |(own, label): (&usize, &usize)| own == label || !target.contains(own) && self.sizes[*own] == 1;
         self.output.len() == target.len() && self.output.iter().zip(target).all(fits)
@@ -85,14 +85,14 @@ fn has_twice(labels: &[usize]) -> bool {
     labels.iter().enumerate().any(|(n, label)| labels[..n].contains(label))
 }
 
-/// Returns the index that inserts an axis of size 1 at each place without a label: `[:, None]`. Empty if no axis has to be written.
+/// Returns the index that inserts an axis of size 1 where there is no label: `[:, None]`. Empty if no such axis has to be written.
 fn new_axes(index: &[Option<usize>]) -> String {
     let first = index.iter().position(Option::is_some).unwrap_or(index.len());
     let index = &index[first..];
     let Some(last) = index.iter().rposition(Option::is_none) else { return String::new() };
     let items: Vec<&str> = index.iter().map(|label| if label.is_some() { ":" } else { "None" }).collect();
     let before = items.iter().take_while(|item| **item == ":").count();
-    // the last axes can be written without naming those before them
+    // `...` stands for the axes before those that are written
     if before > 1 { format!("[..., {}]", items[before..].join(", ")) } else { format!("[{}]", items[..=last].join(", ")) }
 }
 
@@ -123,7 +123,7 @@ fn product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Code> {
         return Some(Code::call("np.outer", vec![first.code.clone(), second.code.clone()]));
     }
     matrix_product(left, right, target).or_else(|| {
-        // a product of the entries, and the sum over axes of it
+        // a product entry by entry, and then its sum over axes
         let all = all?;
         let kept: Vec<usize> = all.iter().copied().filter(|label| target.contains(label)).collect();
         let aligned = |factor: &Factor| {
@@ -136,7 +136,7 @@ fn product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Code> {
     })
 }
 
-/// Merges two lists of labels into one in which both have their order; `None` if there is none.
+/// Merges two lists of labels into one list in which the labels of each have the same order as before. `None` if that is impossible.
 fn merged(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
     let mut all = Vec::new();
     let (mut l, mut r) = (left, right);
@@ -160,7 +160,7 @@ fn merged(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
     }
 }
 
-/// Returns the product with `@`, summed over the leading axes that the target lacks.
+/// Returns the product, written with `@`, and summed over the leading axes that the target lacks.
 fn matrix_product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Code> {
     let is_summed = |label: &&usize| !target.contains(label) && right.labels.contains(label);
     let summed: Vec<usize> = left.labels.iter().filter(is_summed).copied().collect();
@@ -169,7 +169,7 @@ fn matrix_product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Cod
     if left.labels.iter().chain(&right.labels).any(is_only_in_one) {
         return None;
     }
-    // `@` keeps the axes of the batch, which are summed afterwards
+    // `@` keeps the batch axes, so they are summed afterwards
     let before = &summed[..summed.len() - 1];
     let whole: Vec<usize> = before.iter().chain(target).copied().collect();
     let in_order = |first: &Factor, second: &Factor| {
@@ -198,7 +198,7 @@ fn matmul(first: &Factor, second: &Factor, inner: usize, target: &[usize]) -> Op
     }
     let ([batch @ .., row], [other_batch @ .., column]) = (&own[..], &other[..]) else { return None };
     let [all @ .., i, j] = target else { return None };
-    // `@` aligns the axes of the batches at the last one
+    // `@` aligns the batch axes at the last one
     if (row, column) != (i, j) || row == column || !all.ends_with(batch) || !all.ends_with(other_batch) {
         return None;
     }
@@ -210,7 +210,7 @@ fn matmul(first: &Factor, second: &Factor, inner: usize, target: &[usize]) -> Op
     Some(left.matmul(right))
 }
 
-/// Returns a factor with these labels: itself, or with its last two axes exchanged.
+/// Returns a factor whose axes have these labels: the factor as it is, or with its last two axes exchanged.
 fn oriented(factor: &Factor, labels: &[usize]) -> Option<Code> {
     let Factor { code, labels: own } = factor;
     if own == labels {
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
     use crate::op::slot::Slot;
 
-    /// The gradients of all operands, with the shapes of letters: `ij,jk->ik`.
+    /// The gradients of all operands of an einsum such as `ij,jk->ik`.
     fn gradients(labels: &str) -> Vec<String> {
         let (operands, output) = labels.split_once("->").expect("an arrow");
         let number = |letter: char| LETTERS.find(letter).expect("a letter");

@@ -1,7 +1,7 @@
 //! The kernels of softmax and log-softmax. Exponentials are computed for several slices at once, in vector registers ([`elementary`]); all sums are added in
 //! their order.
 
-// the compiler uses the wide registers of `with_simd` only in code that is inlined into it
+// the compiler uses wide registers only in code that is inlined into `with_simd`
 #![allow(clippy::inline_always)]
 
 use pulp::{Arch, Simd, WithSimd};
@@ -13,7 +13,7 @@ use crate::scratch::Scratch;
 /// The number of entries whose exponentials are computed at once, unless a slice is longer.
 const MAX_EXPONENTIALS: usize = 1024;
 
-/// Calls `visit` with each slice and with exp(z − m) of its entries, where `largest` returns the m of a slice.
+/// Calls `visit` with each slice and with exp(z − m) of the slice's entries. `largest` returns the m of a slice.
 fn for_each_exponentials(slices: Slices, z: &[f64], largest: impl Fn(Slice) -> f64, mut visit: impl FnMut(Slice, f64, &[f64])) {
     let n = slices.length_and_step(z.len()).0;
     let slices_at_once = (MAX_EXPONENTIALS / n.max(1)).max(1);
@@ -103,7 +103,7 @@ impl WithSimd for Gradient<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         for (first, (sums, p)) in (0..).step_by(TILE).zip(self.sums.chunks_mut(TILE).zip(self.p.chunks(TILE))) {
-            // 0 − p as in the term: −p would have other bits for p = 0
+            // 0 − p and not −p, because for p = 0 the two have different bits
             let (mut of_others, mut of_same, mut tile) = ([0.0; TILE], [0.0; TILE], [0.0; TILE]);
             for (n, p) in p.iter().enumerate() {
                 (of_others[n], of_same[n]) = (0.0 - p, 1.0 - p);
@@ -114,7 +114,7 @@ impl WithSimd for Gradient<'_> {
                 add_scaled(*factor, &of_others, &mut tile);
             }
             for (same, factor) in self.factors[first..end].iter().enumerate() {
-                // a comparison for each lane, because a single store into the array would make the loads of the registers wait
+                // there is a comparison for each lane, because a single store into the array would delay the loads into the registers
                 let of_factor = std::array::from_fn(|n| if n == same { of_same[n] } else { of_others[n] });
                 add_scaled(*factor, &of_factor, &mut tile);
             }
@@ -126,7 +126,7 @@ impl WithSimd for Gradient<'_> {
     }
 }
 
-/// Adds the products of a factor to the sums.
+/// Adds `factor` times each number to the sums.
 #[inline(always)]
 fn add_scaled(factor: f64, numbers: &[f64; TILE], sums: &mut [f64; TILE]) {
     for (sum, number) in sums.iter_mut().zip(numbers) {
