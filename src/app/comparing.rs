@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::cursor::Cursor;
 use super::stepper_context::StepperContext;
 use super::{Document, Search, State};
-use crate::diff::{FileTensor, Gradient, SourceTexts, Status, UserGradients, UserTolerance, both_on_screen};
+use crate::diff::{FileTensor, Gradient, ROUNDED, SourceTexts, Status, UserGradients, UserTolerance, both_on_screen};
 use crate::interrupt::Interrupted;
 use crate::mistakes::{Cause, Explanation, GoOn, WrongEntry};
 use crate::network::{BatchSource, Id};
@@ -252,12 +252,23 @@ impl OwnGradients {
     pub fn headline(&self) -> String {
         let all = self.report.tensors.len();
         let wrong = self.report.tensors.iter().filter(|tensor| tensor.status != Status::Equal).count();
+        if self.is_only_rounded() {
+            return format!("{wrong} of {} {} only by rounding", counted(all, "gradient"), if wrong == 1 { "differs" } else { "differ" });
+        }
         match (wrong, all) {
             (0, 1) => "the gradient is equal".to_owned(),
             (0, n) => format!("all {n} gradients are equal"),
             (_, 1) => "the gradient is wrong".to_owned(),
             (wrong, n) => format!("{wrong} of {} {} wrong", counted(n, "gradient"), if wrong == 1 { "is" } else { "are" }),
         }
+    }
+
+    /// Returns whether all tensors that differ are the right numbers, rounded.
+    #[must_use]
+    pub fn is_only_rounded(&self) -> bool {
+        let is_rounded = |tensor: usize| self.patterns.iter().any(|pattern| pattern.tensor == tensor && pattern.id == ROUNDED);
+        let mut differing = (0..self.report.tensors.len()).filter(|tensor| !self.report.tensors[*tensor].is_equal()).peekable();
+        differing.peek().is_some() && differing.all(is_rounded)
     }
 
     /// Returns the address of the first wrong entry of a tensor. If no entry is wrong, it is the address of the tensor.

@@ -109,7 +109,7 @@ impl UserGradients {
                 push(self, gradient, Err(kind.clause(&shape_text(&shape), &shape_text(want))));
             }
             Fit::Other => {
-                let why = format!("it is {}, but must be {}", shape_text(&shape), shape_text(want));
+                let why = format!("its shape is {}, but must be {}", shape_text(&shape), shape_text(want));
                 self.misshapen.push((self.tensors.len(), shape, values));
                 push(self, gradient, Err(why));
             }

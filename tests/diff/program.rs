@@ -183,7 +183,7 @@ fn hostile_names_are_escaped_and_bad_numbers_are_told() {
     assert_eq!((found.status, found.err.as_str()), (1, ""));
     assert!(!found.out.contains(['\u{1b}', '\u{202e}']) && found.out.contains("<U+001B>[31m<U+202E>evil"), "{}", found.out);
     for said in
-        ["it is 1x3, but must be 1x2", "not finite  fc1.bias", "yours inf", "not finite  fc2.bias", "yours nan", "missing     fc1.weight"]
+        ["its shape is 1x3, but must be 1x2", "not finite  fc1.bias", "yours inf", "not finite  fc2.bias", "yours nan", "missing     fc1.weight"]
     {
         assert!(found.out.contains(said), "{said}: {}", found.out);
     }
@@ -195,10 +195,11 @@ fn nan_is_followed_to_its_beginning() {
     let nan = "{\"fc2.bias\": [1.25625], \"fc2.weight\": [[0, NaN]], \"fc1.bias\": [NaN, NaN], \"fc1.weight\": [[0, 0, 0], [Infinity, NaN, NaN]]}";
     let found = diff_file("mine.json", nan.as_bytes(), &[]);
     assert_eq!((found.status, found.err.as_str()), (1, ""));
-    let why = "why     fc2.weight[0,1] is the first number that is not finite: nan; it spreads backward from there to 2 tensors: ";
+    let why =
+        "why     fc2.weight[0,1] is the first number of the file that is not finite: nan; it spreads backward from there to 2 tensors: ";
     assert!(found.out.contains(why) && found.out.contains("a division by 0, a logarithm of 0 or an overflow"), "{}", found.out);
     // the reason is given once
-    assert_eq!(found.out.matches("first number that is not finite").count(), 1, "{}", found.out);
+    assert_eq!(found.out.matches("first number of the file that is not finite").count(), 1, "{}", found.out);
     let json = diff_file("mine.json", nan.as_bytes(), &["--format", "json"]);
     assert!(json.out.contains("\"id\":\"not-finite\""), "{}", json.out);
 }
@@ -214,7 +215,7 @@ fn the_samples_of_a_tensor_have_one_line() {
     for said in [
         "which   fc2.z of samples 1 to 4\n",
         "  different  fc2.z of samples 1 to 3  3 of 3 entries",
-        "; worst 1:fc2.z[0]: yours 100",
+        "; largest difference 99.5, at 1:fc2.z[0]: yours 100",
         "  shape      4:fc2.z ",
     ] {
         assert!(found.out.contains(said), "{said}: {}", found.out);

@@ -4,10 +4,9 @@
 //! printed before the search for mistakes, which takes longer. The table of all gradients is at the end.
 
 use super::groups::{Group, groups, names};
-use super::report::joined;
 use crate::app::{Document, OwnGradients};
 use crate::command::options::GlobalOptions;
-use crate::diff::{Comparison, NOT_FINITE, Pattern, Precision, SourceTexts, Status, UserTensor, both};
+use crate::diff::{Comparison, NOT_FINITE, Pattern, Precision, SourceTexts, Status, both};
 use crate::mistakes::Explanation;
 use crate::number::{exact, with_digits};
 use crate::output;
@@ -65,7 +64,8 @@ fn comparison_lines(own: &OwnGradients, document: &Document) -> Vec<String> {
     let Explanation { user, report, .. } = &**own;
     let trace = &document.trace;
     let mut lines = vec![format!("{}: {}", line(&document.scenario.title), own.headline())];
-    if user.precision < Precision::Double {
+    let has_numbers = report.tensors.iter().any(|tensor| matches!(tensor.status, Status::Equal | Status::Different));
+    if user.precision < Precision::Double && has_numbers {
         let tolerance = user.tolerance;
         let [relative, of_largest] = [tolerance.relative, tolerance.of_largest].map(exact);
         lines.push(format!(
@@ -83,7 +83,7 @@ fn comparison_lines(own: &OwnGradients, document: &Document) -> Vec<String> {
         };
         lines.push(String::new());
         lines.push(format!("which   {}{equal}", list_of_names(&names)));
-        lines.push(format!("where   {}", first_words(trace, &user.tensors[first], &report.tensors[first])));
+        lines.push(format!("where   {}", first_words(own, trace, first)));
     }
     lines
 }
@@ -149,28 +149,19 @@ fn entry_name(own: &OwnGradients, trace: &Trace, group: &Group, tensor: usize, a
     if name.is_empty() && index.is_empty() { String::new() } else { format!(" {name}{index}") }
 }
 
-/// Describes how much tensors differ: `36 of 36 entries; at most by 1.2 (3.4 times the right number); worst [2,0,1,1]: yours 0.1, right -1.1`.
+/// Describes how much tensors differ: `36 of 36 entries; largest difference 1.2, at [2,0,1,1]: yours 0.1, right -1.1 (off by 109 %)`.
 fn difference(own: &OwnGradients, trace: &Trace, group: &Group, entries: &str) -> String {
     let all = || group.comparisons(own);
-    let largest = |number: fn(&Comparison) -> Option<f64>| all().filter_map(|(_, compared)| number(compared)).reduce(f64::max);
-    let most = largest(|compared| compared.max_abs).map_or_else(String::new, |most| format!(", at most by {}", ascii(most)));
-    let relative = match largest(|compared| compared.max_rel) {
-        // a smaller share belongs to an entry that counts as equal; the wrong entries then have the right number 0
-        Some(relative) if relative > 1e-6 => format!(" ({} the right number)", share(relative)),
-        _ => String::new(),
-    };
-    let worsts = all().filter_map(|(index, compared)| Some((index, compared.worst?)));
-    let worst = worsts.reduce(|worst, other| {
-        let difference = |(_, worst): &(usize, crate::diff::Worst)| (worst.mine - worst.right).abs();
-        if difference(&other) > difference(&worst) { other } else { worst }
-    });
-    let worst = worst.map_or_else(String::new, |(index, worst)| {
-        let name = entry_name(own, trace, group, index, worst.at);
-        let name = if name.is_empty() { String::new() } else { format!(" worst{name}:") };
-        format!(";{name} {}", both(worst.mine, worst.right))
-    });
     let wrong: usize = all().map(|(_, compared)| compared.wrong.len()).sum();
-    format!("{wrong} of {entries}{most}{relative}{worst}")
+    let worsts = all().filter_map(|(index, compared)| Some((index, compared.worst?)));
+    let difference = |worst: &crate::diff::Worst| (worst.mine - worst.right).abs();
+    let worst = worsts.reduce(|worst, other| if difference(&other.1) > difference(&worst.1) { other } else { worst });
+    let Some((index, worst)) = worst else { return format!("{wrong} of {entries}") };
+    let name = entry_name(own, trace, group, index, worst.at);
+    let at = if name.is_empty() { String::new() } else { format!(", at{name}") };
+    let what = if wrong == 1 { "difference" } else { "largest difference" };
+    let share = if worst.right == 0.0 { String::new() } else { format!(" (off by {})", share(difference(&worst) / worst.right.abs())) };
+    format!("{wrong} of {entries}; {what} {}{at}: {}{share}", ascii(difference(&worst)), both(worst.mine, worst.right))
 }
 
 /// A number with three digits and the signs of [`exact`].
@@ -178,27 +169,42 @@ fn ascii(value: f64) -> String {
     with_digits(value, 3).replace('−', "-")
 }
 
-/// A share as a percentage, or as a multiple if it is large: `up to 12 % of`, `up to 340 times`.
+/// A difference as a share of the right number: `12.3 %`, or a multiple if it is large: `34 times the right number`.
 fn share(share: f64) -> String {
-    if share < 10.0 { format!("up to {} % of", ascii(share * 100.0)) } else { format!("up to {} times", ascii(share)) }
+    let percent = share * 100.0;
+    let decimals = |value: f64| if value >= 100.0 { 0 } else { 1 };
+    match percent {
+        _ if share >= 10.0 => format!("{share:.*} times the right number", decimals(share)),
+        1.0.. => format!("{percent:.*} %", decimals(percent)),
+        _ => format!("{} %", ascii(percent)),
+    }
 }
 
-/// The first wrong entry, with both numbers and the command that opens its step.
-fn first_words(trace: &Trace, user: &UserTensor, compared: &Comparison) -> String {
+/// The first wrong entry, with both numbers and its address in the stepper; the first number that differs only by rounding, if all do.
+fn first_words(own: &OwnGradients, trace: &Trace, first: usize) -> String {
+    let (user, compared) = (&own.user.tensors[first], &own.report.tensors[first]);
     let gradient = compared.gradient;
     let entry = compared.wrong.first().copied();
-    let what = gradient.address(trace, entry).map_or_else(|| line(&gradient.name(trace)), |address| line(&address.to_string()));
+    let what = own.name(trace, first);
+    let address =
+        gradient.address(trace, entry).map_or_else(String::new, |address| format!(" (in the stepper :{})", line(&address.to_string())));
     match (&user.values, entry) {
         (Ok(values), Some(at)) => {
-            format!("{what} is the first wrong number: {}", both(values[at], gradient.right(trace)[at]))
+            let shape = gradient.shape(trace);
+            let index = if shape.is_empty() { String::new() } else { index_text(&unravel(at, shape)) };
+            let kind = if own.is_only_rounded() { "different" } else { "wrong" };
+            format!("{what}{index} is the first {kind} number: {}{address}", both(values[at], gradient.right(trace)[at]))
         }
-        (Err(why), _) => format!("{what} is the first wrong tensor: {why}"),
+        (Err(why), _) => format!("{what} is the first wrong tensor: {why}{address}"),
         _ => what,
     }
 }
 
 /// The beginning of a line that continues the line before it.
 const MARGIN: &str = "        ";
+
+/// The head of a line with the right rule, under the line with the wrong one.
+const RIGHT: &str = "right:  ";
 
 /// Returns the lines about the mistakes. There is a line for each mistake of the best explanation, for a few alternatives, and for the tensors that are not
 /// explained.
@@ -221,8 +227,17 @@ fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
             _ => "  or  ",
         };
         let names = names(own, trace, cause.explains.iter().copied());
-        let explains = if names.is_empty() { String::new() } else { format!(" [explains {}]", list_of_names(&names)) };
-        lines.push(format!("{head}  {}{explains}", line(&joined([&*cause.words, cause.right]))));
+        // a later mistake of a group gives the user's numbers only with those before it
+        let with = if head.trim() == "and" && cause.group == 1 && lines.len() > usize::from(first.is_some()) {
+            ", together with the mistake above"
+        } else {
+            ""
+        };
+        let explains = if names.is_empty() { String::new() } else { format!(" [explains {}{with}]", list_of_names(&names)) };
+        lines.push(format!("{head}  {}{explains}", line(&cause.words)));
+        if !cause.right.is_empty() {
+            lines.push(format!("{RIGHT}{}", line(cause.right)));
+        }
     }
     lines.extend(own.other_causes().map(|others| format!("{MARGIN}{others} as well (--format json lists all)")));
     if let Some(best) = own.causes.first().filter(|best| !best.apart.is_empty()) {

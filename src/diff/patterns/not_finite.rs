@@ -27,7 +27,7 @@ pub(super) fn find(trace: &Trace, user: &[UserTensor], report: &Report) -> Optio
         n => format!("; it spreads backward from there to {n} tensors: {}", list_of_names(&later)),
     };
     let words = format!(
-        "{}{index} is the first number that is not finite: {}{spreads}; the right number is finite, so look in your step for a division by 0, a logarithm of 0 or an overflow",
+        "{}{index} is the first number of the file that is not finite: {}{spreads}; the right number is finite, so look for a division by 0, a logarithm of 0 or an overflow in its computation",
         name(tensor),
         exact(values[at])
     );

@@ -43,7 +43,7 @@ fn rounded(wrong: &Wrong<'_>) -> Option<Found> {
         wrong.user.iter().zip(wrong.right).all(is_rounded)
     };
     if let Some(digits) = (2..=7).find(|digits| is_digits(*digits)) {
-        return Some((ROUNDED, format!("these are the right numbers, rounded to {digits} digits")));
+        return Some((ROUNDED, format!("these are the right numbers, rounded to {digits} significant digits")));
     }
     let is_decimals = |decimals: usize| {
         let unit = 10f64.powi(-i32::try_from(decimals).unwrap_or(0));
@@ -82,7 +82,7 @@ fn multiple(wrong: &Wrong<'_>) -> Option<Found> {
     }
     let is_multiple = wrong.tolerance.are_equal(&scaled, wrong.right, |at| wrong.terms.entry(at));
     is_multiple.then(|| {
-        let (every, one) = if wrong.user.len() == 1 { ("it", "number") } else { ("every entry", "one") };
+        let (every, one) = if wrong.user.len() == 1 { ("it", "number") } else { ("every wrong entry", "one") };
         let words = match simple(ratio) {
             Some(text) if text == "-1" => format!("{every} has the wrong sign"),
             Some(text) => format!("{every} is {text} times the right {one}"),
