@@ -182,9 +182,14 @@ fn hostile_names_are_escaped_and_bad_numbers_are_told() {
     let found = diff_file("mine.json", hostile.as_bytes(), &[]);
     assert_eq!((found.status, found.err.as_str()), (1, ""));
     assert!(!found.out.contains(['\u{1b}', '\u{202e}']) && found.out.contains("<U+001B>[31m<U+202E>evil"), "{}", found.out);
-    for said in
-        ["its shape is 1x3, but must be 1x2", "not finite  fc1.bias", "yours inf", "not finite  fc2.bias", "yours nan", "missing     fc1.weight"]
-    {
+    for said in [
+        "its shape is 1x3, but must be 1x2",
+        "not finite  fc1.bias",
+        "yours inf",
+        "not finite  fc2.bias",
+        "yours nan",
+        "missing     fc1.weight",
+    ] {
         assert!(found.out.contains(said), "{said}: {}", found.out);
     }
 }
