@@ -23,14 +23,14 @@ pub struct Pattern {
     pub tensor: usize,
     /// The name of the pattern: `multiple`.
     pub id: &'static str,
-    /// The pattern as a clause about the tensor: `every entry is 3 times the right one`.
+    /// The pattern as a clause about the tensor: `every wrong entry is 3 times the right one`.
     pub words: String,
     /// `true` if the pattern is the whole reason for the difference, such as rounding, so that no mistake is searched.
     pub explains: bool,
 }
 
 /// The id of the pattern of right numbers that were rounded to a few digits.
-const ROUNDED: &str = "rounded";
+pub const ROUNDED: &str = "rounded";
 /// The id of the pattern of gradients that were clipped.
 const CLIPPED: &str = "clipped";
 /// The id of the pattern of a tensor whose numbers are all 0.
