@@ -172,7 +172,7 @@ fn ascii(value: f64) -> String {
 /// A difference as a share of the right number: `12.3 %`, or a multiple if it is large: `34 times the right number`.
 fn share(share: f64) -> String {
     let percent = share * 100.0;
-    let decimals = |value: f64| if value >= 100.0 { 0 } else { 1 };
+    let decimals = |value: f64| usize::from(value < 100.0);
     match percent {
         _ if share >= 10.0 => format!("{share:.*} times the right number", decimals(share)),
         1.0.. => format!("{percent:.*} %", decimals(percent)),
