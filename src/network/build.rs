@@ -78,7 +78,7 @@ pub struct Node {
     pub name: String,
     /// A second name. If h is assigned three times, the last node has the name `h` and the alias `h@3`.
     pub alias: Option<CompactString>,
-    /// The letter in equations, if it is not the name. It is the source text of the node, such as `(diff**2)`.
+    /// The text that equations write for the node instead of its name: its source text, such as `(diff**2)`.
     pub symbol: Option<CompactString>,
     /// `true` if the node has a derivative. It has none if it does not depend on an input, or if it is only used as an index or a mask.
     pub is_differentiated: bool,
@@ -89,7 +89,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Creates a node that has a derivative and whose letter is its name.
+    /// Creates a node that has a derivative and is written as its name in equations.
     #[must_use]
     pub fn new(name: impl Into<String>, function: Arc<dyn Function>, reads: &[usize]) -> Self {
         Self { name: name.into(), alias: None, symbol: None, is_differentiated: true, function, reads: reads.to_vec() }
@@ -317,12 +317,12 @@ impl Builder {
         }
         // for each tensor, the number of its uses in ops that the loop below still has to visit
         let mut pending: Vec<usize> = uses.iter().map(Vec::len).collect();
-        // a tensor of a graph on which the output does not depend has the derivative 0: an op without parts
         let has_derivative: Vec<bool> = (0..count)
             .map(|id| {
                 !matches!(self.tensors[id].role, Role::Target | Role::Constant) && self.without_derivative.binary_search(&id).is_err()
             })
             .collect();
+        // in a graph, the gradient of a tensor that the output does not depend on is 0: an op without parts
         let unread: Vec<Id> = (0..count).filter(|&id| is_graph && pending[id] == 0 && id != loss && has_derivative[id]).collect();
         for id in unread {
             let gradient = self.gradient(id, &loss_symbol);
@@ -343,7 +343,7 @@ impl Builder {
             ready.retain(|&id| has_derivative[id]);
             ready.sort_by_key(|&id| self.tensors[id].role != Role::Parameter);
             for id in ready {
-                // no derivative passes through a use as an index or in a mask
+                // a use passes no derivative if its result has none, such as an index or a mask
                 let passing = uses[id].iter().filter(|(op, ..)| has_derivative[self.forward[*op].output]);
                 let parts = passing.filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, shortcut)).collect();
                 let gradient = self.gradient(id, &loss_symbol);
@@ -381,12 +381,15 @@ impl Builder {
         let forward = &self.forward[op];
         let (function, reads) = &forward.parts[part];
         let rule = function.backward(slot)?;
-        // the operands, the output y and ∂C/∂y; for the loss itself there is no ∂C/∂C
-        let operands = Reads::inputs(reads.iter().copied()).with_backward([forward.output]).with_backward(gradients[forward.output]);
+        let mut operands = Reads::inputs(reads.iter().copied()).with_output(forward.output);
+        // the loss of a network of layers has no ∂C/∂C
+        if let Some(upstream) = gradients[forward.output] {
+            operands = operands.with_upstream(upstream);
+        }
         match shortcut {
             Some(s) if s.output == forward.output => {
                 let rule = Arc::new(StableBackward { chain: rule, shortcut: Arc::clone(&s.rule), expr: s.expr });
-                Some(Part { rule, operands: operands.with_backward([s.target]) })
+                Some(Part { rule, operands: operands.with_target(s.target) })
             }
             _ => Some(Part { rule, operands }),
         }

@@ -37,7 +37,7 @@ pub fn value(function: &dyn Function, inputs: &[&[f64]], count: usize) -> Vec<f6
 /// The gradient of an input, for the derivative `dy` of the function's value; `None` if the input has none.
 pub fn gradient(function: &dyn Function, inputs: &[&[f64]], dy: &[f64], slot: usize) -> Option<Vec<f64>> {
     let y = value(function, inputs, dy.len());
-    let tensors = Reads::inputs(inputs.iter().copied()).with_backward([&y[..], dy]);
+    let tensors = Reads::inputs(inputs.iter().copied()).with_output(&y[..]).with_upstream(dy);
     Some(computed(&*function.backward(slot)?, &tensors, inputs[slot].len()))
 }
 
@@ -52,7 +52,7 @@ pub fn terms(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) -> Vec<Vec<
 /// The values of the arguments of each term, for one entry of a gradient.
 pub fn factors(function: &dyn Function, inputs: &[&[f64]], dy: &[f64], slot: usize, entry: usize) -> Vec<Vec<f64>> {
     let y = value(function, inputs, dy.len());
-    let tensors = Reads::inputs(inputs.iter().copied()).with_backward([&y[..], dy]);
+    let tensors = Reads::inputs(inputs.iter().copied()).with_output(&y[..]).with_upstream(dy);
     let all = terms(&*function.backward(slot).expect("a gradient"), &tensors, inputs[slot].len());
     all[entry].iter().map(|term| term.args.iter().map(|arg| arg.value).collect()).collect()
 }
@@ -147,7 +147,7 @@ pub fn check_rules(function: &dyn Function, shapes: &[&[usize]], inputs: &[Vec<f
     let tensors = Reads::inputs(inputs.iter().copied());
     check_rule(&*function.forward(), &tensors, count);
     let (y, dy) = (value(function, &inputs, count), numbers(11, count));
-    let tensors = Reads::inputs(inputs.iter().copied()).with_backward([&y[..], &dy[..]]);
+    let tensors = Reads::inputs(inputs.iter().copied()).with_output(&y[..]).with_upstream(&dy[..]);
     for (slot, input) in inputs.iter().enumerate() {
         if let Some(rule) = function.backward(slot) {
             check_rule(&*rule, &tensors, input.len());

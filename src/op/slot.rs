@@ -24,10 +24,27 @@ impl<T: Copy> Reads<T> {
         Self { inputs: all.len(), all }
     }
 
-    /// Appends operands that only a backward rule has. After all calls their order must be y, ∂C/∂y, target.
+    /// Adds the output y of the function, for its backward rules.
     #[must_use]
-    pub fn with_backward(mut self, more: impl IntoIterator<Item = T>) -> Self {
-        self.all.extend(more);
+    pub fn with_output(self, output: T) -> Self {
+        self.push(Slot::Output, output)
+    }
+
+    /// Adds ∂C/∂y, after y.
+    #[must_use]
+    pub fn with_upstream(self, upstream: T) -> Self {
+        self.push(Slot::Upstream, upstream)
+    }
+
+    /// Adds the target, after ∂C/∂y.
+    #[must_use]
+    pub fn with_target(self, target: T) -> Self {
+        self.push(Slot::Target, target)
+    }
+
+    fn push(mut self, slot: Slot, value: T) -> Self {
+        debug_assert_eq!(self.position(slot), self.all.len(), "the operands are in the order of the slots");
+        self.all.push(value);
         self
     }
 
@@ -101,7 +118,7 @@ mod tests {
     fn a_slot_that_the_rule_reads_has_a_value_and_others_have_none() {
         let forward = Reads::inputs([10, 11]);
         assert_eq!((forward[Slot::Input(1)], forward.get(Slot::Input(2)), forward.get(Slot::Output)), (11, None, None));
-        let backward = forward.with_backward([12, 13]);
+        let backward = forward.with_output(12).with_upstream(13);
         assert_eq!((backward[Slot::Output], backward[Slot::Upstream], backward.get(Slot::Target)), (12, 13, None));
         assert_eq!(backward.get(Slot::Input(2)), None);
         for (slot, tensor) in backward.each() {

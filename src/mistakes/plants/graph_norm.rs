@@ -150,7 +150,7 @@ fn gradient_through(subject: &Subject<'_>, id: Id) -> Option<Vec<f64>> {
             let Slot::Input(input) = slot else { continue };
             let rule = operation.backward(input)?;
             let inputs = part.operands.iter().map(|read| subject.values(*read));
-            let tensors = Reads::inputs(inputs).with_backward([subject.values(y)]).with_backward([upstream.as_slice()]);
+            let tensors = Reads::inputs(inputs).with_output(subject.values(y)).with_upstream(upstream.as_slice());
             let memo = rule.memo(&tensors);
             let mut own = vec![0.0; sum.len()];
             rule.overwrite(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut own);

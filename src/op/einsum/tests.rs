@@ -83,7 +83,7 @@ fn a_contraction_and_the_general_rule_have_the_same_terms() {
         let count = len(&general.0.shape);
         assert_eq!(terms(&*function.forward(), &tensors, count), terms(&*general.forward(), &tensors, count), "{text}");
         let (y, dy) = (numbers(1, count), numbers(2, count));
-        let tensors = Reads::inputs(inputs.iter().map(Vec::as_slice)).with_backward([&y[..], &dy[..]]);
+        let tensors = Reads::inputs(inputs.iter().map(Vec::as_slice)).with_output(&y[..]).with_upstream(&dy[..]);
         for (slot, input) in inputs.iter().enumerate() {
             let of = |function: &dyn Function| terms(&*function.backward(slot).expect("a gradient"), &tensors, input.len());
             assert_eq!(of(&*function), of(&general), "{text} by operand {slot}");
