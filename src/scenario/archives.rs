@@ -49,7 +49,8 @@ impl Archives {
         Self { files, opened: HashMap::new(), readable_bytes: MAX_BYTES, decodable_bytes: MAX_BYTES }
     }
 
-    /// Resets the limit of decoded bytes and keeps the opened files. The second pass over the scenario decodes the same tensors again.
+    /// Resets the limit of decoded bytes and keeps the opened files. A scenario can be read twice, because the first pass leaves out the numbers of large
+    /// tensors (`reader.rs`). The second pass decodes its tensors from the start, so the limit begins again.
     pub fn for_second_pass(self) -> Self {
         Self { decodable_bytes: MAX_BYTES, ..self }
     }

@@ -9,7 +9,7 @@ use crate::keys;
 use crate::text::{cut, line};
 use crate::words::suggest;
 
-/// The kinds of events.
+/// The kinds of events, as they are written in a session file. [`Event`] describes them.
 const KINDS: [&str; 11] = ["key", "click", "row", "wheel", "wheel sideways", "work", "pieces", "miss", "play", "resize", "quit"];
 /// The largest width of a quoted text, in cells.
 const QUOTED: usize = 40;
