@@ -82,10 +82,10 @@ impl Experiment {
         Ok((Some(document), step))
     }
 
-    /// Returns the document at this iteration, and the step of the first of these places that this iteration has.
-    pub(super) fn arrive_at_any(&self, iteration: Iteration, places: &[Location]) -> (Option<Document>, u64) {
+    /// Returns the document at this iteration, and the step of the first of these locations that the iteration has; step 1 if it has none.
+    pub(super) fn arrive_at_any(&self, iteration: Iteration, locations: &[Location]) -> (Option<Document>, u64) {
         let document = Document::with_parts(self.clone(), iteration);
-        let step = places.iter().find_map(|place| document.resolve(&place.clone().into()).ok()).unwrap_or(1);
+        let step = locations.iter().find_map(|location| document.resolve(&location.clone().into()).ok()).unwrap_or(1);
         (Some(document), step)
     }
 }

@@ -29,7 +29,7 @@ impl StepperContext<'_> {
         }
         let entry = self.stepper.subject(&scene);
         match given_number(&document, &scene, entry) {
-            Ok(place) => self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Value(place))),
+            Ok(number) => self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Value(number))),
             Err(why) => self.say(why, true),
         }
     }
@@ -59,7 +59,7 @@ impl StepperContext<'_> {
         }
         let edit = TypedValue::parse(value).and_then(|value| {
             let edit = edit_of(&document.scenario, self.sample_here(), name, value)?;
-            edit.changes.iter().try_for_each(|change| check_iteration(&document, change.place))?;
+            edit.changes.iter().try_for_each(|change| check_iteration(&document, change.number))?;
             Ok(edit)
         });
         match edit {
@@ -78,10 +78,10 @@ impl StepperContext<'_> {
     ///
     /// # Errors
     /// A sentence if the value is not possible.
-    pub(super) fn set_typed(&mut self, place: GivenNumber, text: &str) -> Result<(), String> {
+    pub(super) fn set_typed(&mut self, number: GivenNumber, text: &str) -> Result<(), String> {
         let document = Arc::clone(&self.stepper.document);
-        let value = TypedValue::parse(text)?.of(document.scenario.number(place))?;
-        let edit = edit_to(&document.scenario, &[(place, value)])?;
+        let value = TypedValue::parse(text)?.of(document.scenario.given_value(number))?;
+        let edit = edit_to(&document.scenario, &[(number, value)])?;
         self.apply(edit, EditKind::New, 1);
         Ok(())
     }
@@ -92,12 +92,12 @@ impl StepperContext<'_> {
         let mut changes: Vec<Change> = Vec::new();
         let mut lost: Vec<&str> = Vec::new();
         for (name, value) in numbers {
-            let Some(place) = fitting(scenario, name, *value) else {
+            let Some(number) = fitting(scenario, name, *value) else {
                 lost.push(name);
                 continue;
             };
-            changes.retain(|change| change.place != place);
-            changes.push(Change { place, old: scenario.number(place), new: *value });
+            changes.retain(|change| change.number != number);
+            changes.push(Change { number, old: scenario.given_value(number), new: *value });
         }
         // the file may already have the same number
         changes.retain(|change| change.old.to_bits() != change.new.to_bits());
@@ -128,7 +128,7 @@ impl StepperContext<'_> {
         let mut changes: Vec<Change> = Vec::new();
         for change in edits.iter().flat_map(|edit| &edit.changes) {
             let change = if kind == EditKind::Undo { change.reversed() } else { *change };
-            match changes.iter_mut().find(|earlier| earlier.place == change.place) {
+            match changes.iter_mut().find(|earlier| earlier.number == change.number) {
                 Some(earlier) => earlier.new = change.new,
                 None => changes.push(change),
             }
@@ -146,7 +146,7 @@ impl StepperContext<'_> {
         let document = Arc::clone(&self.stepper.document);
         // frees the numbers from before the previous edit, because the new computation needs their memory
         self.stepper.before_edit = None;
-        let numbers: Vec<_> = edit.changes.iter().map(|change| (change.place, change.new)).collect();
+        let numbers: Vec<_> = edit.changes.iter().map(|change| (change.number, change.new)).collect();
         let scenario = match document.scenario.with_numbers(&numbers) {
             Ok(scenario) => scenario,
             Err(why) => return self.say(format!("the edit {why}"), true),
@@ -157,9 +157,9 @@ impl StepperContext<'_> {
         if let Some(shortage) = computation.missing_memory() {
             return self.say(shortage.to_string(), true);
         }
-        let places = self.stepper.same_place_in(to);
+        let locations = self.stepper.nearest_locations_in(to);
         self.begin(Job::Seek(Seek::new(
-            SeekGoal::Edited(Box::new(PendingEdit { experiment, edit, kind, count, places })),
+            SeekGoal::Edited(Box::new(PendingEdit { experiment, edit, kind, count, locations })),
             to,
             computation,
         )));
@@ -184,7 +184,7 @@ impl StepperContext<'_> {
         self.say(message, false);
         let estimate = has_same_iteration.then(|| estimate(&old, &edit)).flatten();
         let derivative = match edit.changes.as_slice() {
-            [change] => estimate.and_then(|_| derivative(&old, change.place)),
+            [change] => estimate.and_then(|_| derivative(&old, change.number)),
             _ => None,
         };
         self.stepper.effect = Some(EditEffect { edit, loss: [old.loss, new.loss], estimate, derivative, visit: self.stepper.visit() });
@@ -226,16 +226,16 @@ fn estimate(old: &Document, edit: &Edit) -> Option<f64> {
     }
     let mut sum = 0.0;
     for change in &edit.changes {
-        sum += derivative(old, change.place)? * (change.new - change.old);
+        sum += derivative(old, change.number)? * (change.new - change.old);
     }
     Some(sum)
 }
 
 /// Returns the derivative of the batch's loss by a number, if the backward pass computes it.
-fn derivative(document: &Document, place: GivenNumber) -> Option<f64> {
+fn derivative(document: &Document, number: GivenNumber) -> Option<f64> {
     let runs = document.trace.runs();
     let samples = document.trace.samples();
-    match place {
+    match number {
         GivenNumber::LearningRate => None,
         GivenNumber::Shared { tensor, at } => {
             let gradient = document.trace.network().gradient_of(tensor)?;

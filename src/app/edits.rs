@@ -13,7 +13,7 @@ use crate::step::Location;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
     /// The number that changes.
-    pub place: GivenNumber,
+    pub number: GivenNumber,
     /// The value before the edit.
     pub old: f64,
     /// The value after the edit.
@@ -23,7 +23,7 @@ pub struct Change {
 /// An edit. It changes one number, or all entries of a target that the user gives as a class.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edit {
-    /// The name of the number: `fc1.weight[0,1]`.
+    /// The name of the number, such as `fc1.weight[0,1]`, or a description of several numbers.
     pub name: String,
     /// The changes.
     pub changes: Vec<Change>,
@@ -40,7 +40,7 @@ pub struct Edits {
     numbers: BTreeMap<GivenNumber, EditedNumber>,
 }
 
-/// A number that any edit has changed.
+/// The values of a number that any edit has changed.
 #[derive(Clone, Copy, Debug)]
 struct EditedNumber {
     /// The value in the file.
@@ -65,8 +65,8 @@ pub(super) struct PendingEdit {
     pub kind: EditKind,
     /// The number of edits that are undone or redone together; 1 for a new edit.
     pub count: usize,
-    /// The places to go to, the best first: the place on the screen, then places near it.
-    pub places: Vec<Location>,
+    /// The locations to go to, the best first: the step on the screen, then locations near it.
+    pub locations: Vec<Location>,
 }
 
 /// A changed file that was read again, and whose iterations are computed at the moment.
@@ -77,8 +77,8 @@ pub(super) struct PendingReload {
     pub edits: Edits,
     /// The names of the edited numbers that the new file does not have.
     pub lost: Vec<String>,
-    /// The places to go to, the best first: the place on the screen, then places near it.
-    pub places: Vec<Location>,
+    /// The locations to go to, the best first: the step on the screen, then locations near it.
+    pub locations: Vec<Location>,
 }
 
 /// The effect of an edit on the loss, which the screen shows until the next move.
@@ -121,19 +121,19 @@ impl Edits {
 
     /// Returns the numbers that differ from their values in the file, each with its current value.
     pub fn unsaved(&self) -> impl Iterator<Item = (GivenNumber, f64)> + '_ {
-        let differing = self.numbers.iter().filter(|(_, number)| number.in_file.to_bits() != number.now.to_bits());
-        differing.map(|(place, number)| (*place, number.now))
+        let differing = self.numbers.iter().filter(|(_, edited)| edited.in_file.to_bits() != edited.now.to_bits());
+        differing.map(|(number, edited)| (*number, edited.now))
     }
 
     /// Records that all edits are written to the file.
     pub(super) fn mark_written(&mut self) {
-        self.numbers.values_mut().for_each(|number| number.in_file = number.now);
+        self.numbers.values_mut().for_each(|edited| edited.in_file = edited.now);
     }
 
     /// Records that `count` edits were applied, undone or redone. `edit` has all their changes.
     pub(super) fn record(&mut self, edit: &Edit, kind: EditKind, count: usize) {
         for change in &edit.changes {
-            self.numbers.entry(change.place).or_insert(EditedNumber { in_file: change.old, now: change.old }).now = change.new;
+            self.numbers.entry(change.number).or_insert(EditedNumber { in_file: change.old, now: change.old }).now = change.new;
         }
         match kind {
             EditKind::New => {
@@ -145,20 +145,23 @@ impl Edits {
         }
     }
 
-    /// Converts the unsaved edits to edits of a changed file, one for each number. `find` returns the number in the changed file, and its value there.
+    /// Converts the unsaved edits to edits of a file that has changed. `find` gets a number and its edited value. It returns the same number in the changed file,
+    /// and the value there, if the file has this number and allows the edited value.
     pub(super) fn carried_over(&self, find: impl Fn(GivenNumber, f64) -> Option<(GivenNumber, f64)>) -> Self {
         let mut carried = Self::default();
-        // the numbers of applied edits, and numbers that differ from the file because an edit was saved and then undone
         let unsaved: BTreeMap<GivenNumber, f64> = self.unsaved().collect();
-        let last =
-            unsaved.iter().map(|(place, now)| Edit { name: String::new(), changes: vec![Change { place: *place, old: *now, new: *now }] });
-        for edit in self.done.iter().cloned().chain(last) {
-            let moved = |change: &Change| {
-                let (place, in_file) = find(change.place, change.new).filter(|_| unsaved.contains_key(&change.place))?;
-                let old = carried.numbers.get(&place).map_or(in_file, |number| number.now);
-                (old.to_bits() != change.new.to_bits()).then_some(Change { place, old, new: change.new })
+        // a number can differ from the file although no applied edit changes it: an edit was saved and then undone. So for each number, an edit to the current
+        // value follows the applied edits
+        let current = unsaved
+            .iter()
+            .map(|(number, now)| Edit { name: String::new(), changes: vec![Change { number: *number, old: *now, new: *now }] });
+        for edit in self.done.iter().cloned().chain(current) {
+            let carried_change = |change: &Change| {
+                let (number, in_file) = find(change.number, change.new).filter(|_| unsaved.contains_key(&change.number))?;
+                let old = carried.numbers.get(&number).map_or(in_file, |edited| edited.now);
+                (old.to_bits() != change.new.to_bits()).then_some(Change { number, old, new: change.new })
             };
-            let changes: Vec<Change> = edit.changes.iter().filter_map(moved).collect();
+            let changes: Vec<Change> = edit.changes.iter().filter_map(carried_change).collect();
             if !changes.is_empty() {
                 carried.record(&Edit { name: edit.name, changes }, EditKind::New, 1);
             }
@@ -176,13 +179,14 @@ impl EditEffect {
 }
 
 impl Change {
+    /// Returns the change that undoes this one.
     pub(super) fn reversed(self) -> Self {
         Self { old: self.new, new: self.old, ..self }
     }
 }
 
 impl Edit {
-    /// Returns a short description with rounded numbers: `fc1.weight[0,1] 0.4 → 0.5`.
+    /// Returns a short description with rounded values, such as `fc1.weight[0,1] 0.4 → 0.5`. If the edit changes several numbers, gives their count.
     #[must_use]
     pub fn summary(&self, digits: Digits) -> String {
         match self.changes.as_slice() {

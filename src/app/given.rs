@@ -131,7 +131,7 @@ pub(super) fn fitting(scenario: &Scenario, name: &str, value: f64) -> Option<Giv
 /// A sentence if there is no such number, or if the value is not possible.
 pub(super) fn edit_of(scenario: &Scenario, here: usize, name: &str, value: TypedValue) -> Result<Edit, String> {
     match find(scenario, here, name)? {
-        EditTarget::Number(number) => edit_to(scenario, &[(number, value.of(scenario.number(number))?)]),
+        EditTarget::Number(number) => edit_to(scenario, &[(number, value.of(scenario.given_value(number))?)]),
         EditTarget::WholeTarget { sample, tensor } => class_edit(scenario, sample, tensor, value),
     }
 }
@@ -153,16 +153,16 @@ fn class_edit(scenario: &Scenario, sample: usize, tensor: Id, class: TypedValue)
 /// A sentence if a value is not possible, or if nothing would change.
 pub(super) fn edit_to(scenario: &Scenario, values: &[(GivenNumber, f64)]) -> Result<Edit, String> {
     let mut changes = Vec::new();
-    for &(place, new) in values {
-        check_value(scenario, place, new)?;
-        let old = scenario.number(place);
+    for &(number, new) in values {
+        check_value(scenario, number, new)?;
+        let old = scenario.given_value(number);
         if old.to_bits() != new.to_bits() {
-            changes.push(Change { place, old, new });
+            changes.push(Change { number, old, new });
         }
     }
     let name = match values {
-        [(place, _)] => number_name(scenario, *place),
-        [(place, _), ..] => name_without_index(scenario, *place),
+        [(number, _)] => number_name(scenario, *number),
+        [(number, _), ..] => name_without_index(scenario, *number),
         [] => String::new(),
     };
     match (changes.is_empty(), values) {
@@ -182,8 +182,8 @@ fn is_mask_of_layer(scenario: &Scenario, tensor: Id) -> bool {
 ///
 /// # Errors
 /// A sentence with the reason why it may not.
-fn check_value(scenario: &Scenario, place: GivenNumber, value: f64) -> Result<(), String> {
-    match place {
+fn check_value(scenario: &Scenario, number: GivenNumber, value: f64) -> Result<(), String> {
+    match number {
         GivenNumber::LearningRate if value == 0.0 => Err("the learning rate must not be 0".to_owned()),
         GivenNumber::Shared { tensor, .. } if scenario.network.text().structural_use(tensor).is_some() => {
             let name = &scenario.network.tensor(tensor).name;

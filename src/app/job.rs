@@ -78,12 +78,12 @@ pub struct UnitMove {
 pub(super) enum SeekGoal {
     /// The step of an address.
     Address(Address),
-    /// The first of these places that the iteration has. If the descent ends before the wanted iteration, the seek goes to its last iteration. If the user
+    /// The first of these locations that the iteration has. If the descent ends before the wanted iteration, the seek goes to its last iteration. If the user
     /// presses the key again during the seek, `more` counts these presses (negative for moves back), and the seek then continues by this number of iterations.
-    Iteration { places: Vec<Location>, more: i64 },
-    /// The first of these places that the iteration has, after an edit of the scenario's numbers.
+    Iteration { locations: Vec<Location>, more: i64 },
+    /// The first of these locations that the iteration has, after an edit of the scenario's numbers.
     Edited(Box<PendingEdit>),
-    /// The first of these places that the iteration has, after the file was read again.
+    /// The first of these locations that the iteration has, after the file was read again.
     Reloaded(Box<PendingReload>),
     /// The first step of the iteration. If the scan goes back, it is the last step. The scan continues from there.
     Scan(ScanGoal),
@@ -127,12 +127,12 @@ impl SeekGoal {
             Self::Address(address) => experiment.arrive(to, iteration, address),
             // a session of format 1 has no place for a move by iterations: it goes to the first step of the iteration, or to the last step if the descent ends
             // earlier
-            Self::Iteration { places, .. } if number < to && **places == [Location::First] => {
+            Self::Iteration { locations, .. } if number < to && **locations == [Location::First] => {
                 experiment.arrive(number, iteration, &Location::Last.into())
             }
-            Self::Edited(edit) => Ok(experiment.arrive_at_any(iteration, &edit.places)),
-            Self::Reloaded(reload) => Ok(experiment.arrive_at_any(iteration, &reload.places)),
-            Self::Iteration { places, .. } => Ok(experiment.arrive_at_any(iteration, places)),
+            Self::Edited(edit) => Ok(experiment.arrive_at_any(iteration, &edit.locations)),
+            Self::Reloaded(reload) => Ok(experiment.arrive_at_any(iteration, &reload.locations)),
+            Self::Iteration { locations, .. } => Ok(experiment.arrive_at_any(iteration, locations)),
             Self::Scan(goal) if goal.goes_back => experiment.arrive(number, iteration, &Location::Last.into()),
             Self::Units(UnitMove { remaining, .. }) if *remaining < 0 => experiment.arrive(number, iteration, &Location::Last.into()),
             Self::Scan(_) | Self::Units(_) => experiment.arrive(number, iteration, &Location::First.into()),

@@ -53,10 +53,10 @@ impl StepperContext<'_> {
         self.stepper.before_edit = None;
         let document = Arc::clone(&self.stepper.document);
         let edits = if keeps_edits { self.stepper.edits.clone() } else { Edits::default() };
-        let found = |place, value| fitting(scenario, &number_name(&document.scenario, place), value);
-        let lost = edits.unsaved().filter(|(place, value)| found(*place, *value).is_none());
-        let lost = lost.map(|(place, _)| number_name(&document.scenario, place)).collect();
-        let edits = edits.carried_over(|place, value| found(place, value).map(|place| (place, scenario.number(place))));
+        let found = |number, value| fitting(scenario, &number_name(&document.scenario, number), value);
+        let lost = edits.unsaved().filter(|(number, value)| found(*number, *value).is_none());
+        let lost = lost.map(|(number, _)| number_name(&document.scenario, number)).collect();
+        let edits = edits.carried_over(|number, value| found(number, value).map(|number| (number, scenario.given_value(number))));
         let numbers: Vec<_> = edits.unsaved().collect();
         let scenario = match scenario.with_numbers(&numbers) {
             Ok(scenario) => scenario,
@@ -68,13 +68,17 @@ impl StepperContext<'_> {
         if let Some(shortage) = computation.missing_memory() {
             return self.say(format!("not read again: {shortage}"), true);
         }
-        let places = self.stepper.same_place_in(to);
-        self.begin(Job::Seek(Seek::new(SeekGoal::Reloaded(Box::new(PendingReload { experiment, edits, lost, places })), to, computation)));
+        let locations = self.stepper.nearest_locations_in(to);
+        self.begin(Job::Seek(Seek::new(
+            SeekGoal::Reloaded(Box::new(PendingReload { experiment, edits, lost, locations })),
+            to,
+            computation,
+        )));
     }
 
     /// Replaces the stepper by one for the new file, whose iterations are computed. Shows a message about what was lost.
     pub(super) fn complete_reload(&mut self, reload: &PendingReload) {
-        let PendingReload { edits, lost, places, .. } = reload;
+        let PendingReload { edits, lost, locations, .. } = reload;
         let document = Arc::clone(&self.stepper.document);
         // the names are sorted now, so that the first key in the prompt is fast
         let _ = document.names();
@@ -95,8 +99,8 @@ impl StepperContext<'_> {
             let edits = if lost.len() == 1 { "an edit is" } else { "edits are" };
             sentence = format!("{sentence}; {edits} lost, as it has no {}", list_of_names(lost));
         }
-        // the first place is the step that was on the screen
-        if places.first().is_some_and(|place| stepper.document.resolve(&place.clone().into()) != Ok(stepper.step)) {
+        // the first location is that of the step that was on the screen
+        if locations.first().is_some_and(|location| stepper.document.resolve(&location.clone().into()) != Ok(stepper.step)) {
             sentence = format!("{sentence}; it does not have the step that was on the screen");
         }
         let is_error = !lost.is_empty();

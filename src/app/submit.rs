@@ -24,8 +24,8 @@ impl State {
             prompt.is_unknown = true;
             return None;
         }
-        if let Meaning::Value(place, text) = meaning {
-            match self.context()?.set_typed(place, &text) {
+        if let Meaning::Value(number, text) = meaning {
+            match self.context()?.set_typed(number, &text) {
                 Ok(()) => self.stepper_mut()?.mode = Mode::Normal,
                 // the prompt stays open, with the reason above it
                 Err(why) => self.say(why, true),

@@ -66,8 +66,8 @@ impl StepperContext<'_> {
         let end = if document.is_last_iteration { now } else { document.descent.iterations() };
         let to = now.saturating_add_signed(times).clamp(1, end.max(1));
         if to != now {
-            let places = self.stepper.same_place_in(to);
-            self.seek_iteration(to, places);
+            let locations = self.stepper.nearest_locations_in(to);
+            self.seek_iteration(to, locations);
         }
     }
 
@@ -98,19 +98,19 @@ impl StepperContext<'_> {
             return self.say("this is already the iteration", false);
         }
         self.stop_and_forget_moves();
-        let places = self.stepper.same_place_in(to);
-        self.seek_iteration(to, places);
+        let locations = self.stepper.nearest_locations_in(to);
+        self.seek_iteration(to, locations);
         if self.has_moved(here) {
             self.stepper.visits.record_jump_from(here);
         }
     }
 
-    /// Begins a seek to another iteration. The goal is the first of these places that it has.
-    fn seek_iteration(&mut self, to: u64, places: Vec<Location>) {
+    /// Begins a seek to another iteration. The goal is the first of these locations that the iteration has.
+    fn seek_iteration(&mut self, to: u64, locations: Vec<Location>) {
         let document = Arc::clone(&self.stepper.document);
         let computation = document.descent.start(to);
         match document.check_memory(&computation) {
-            Ok(()) => self.begin(Job::Seek(Seek::new(SeekGoal::Iteration { places, more: 0 }, to, computation))),
+            Ok(()) => self.begin(Job::Seek(Seek::new(SeekGoal::Iteration { locations, more: 0 }, to, computation))),
             Err(why) => self.say(why, true),
         }
     }
@@ -357,10 +357,10 @@ impl StepperContext<'_> {
 }
 
 impl Stepper {
-    /// Returns the places in another iteration that correspond to the step on the screen, the best first: the same term, the same entry, the same op, and the
-    /// first step, which always exists. If the batch of that iteration has other samples, the places are in the sample with the same position in the batch.
-    pub(super) fn same_place_in(&self, iteration: u64) -> Vec<Location> {
-        let mut places = vec![Location::First];
+    /// Returns the locations in another iteration that correspond to the step on the screen, the best first: the same term, the same entry, the same op, and the
+    /// first step, which always exists. If the batch of that iteration has other samples, the locations are in the sample with the same position in the batch.
+    pub(super) fn nearest_locations_in(&self, iteration: u64) -> Vec<Location> {
+        let mut locations = vec![Location::First];
         if let Some((trace, at)) = self.trace_and_position()
             && let Location::Op { scope, name, index, term } = trace.address(&at).location
         {
@@ -371,9 +371,9 @@ impl Stepper {
                 scope => scope,
             };
             let op = |index, term| Location::Op { scope, name: name.clone(), index, term };
-            places = vec![op(index.clone(), term), op(index, None), op(None, None), Location::First];
+            locations = vec![op(index.clone(), term), op(index, None), op(None, None), Location::First];
         }
-        places
+        locations
     }
 
     /// Starts the next piece of the job on the background thread if the piece is long, and waits for it, but not longer than this time. Returns whether the

@@ -51,8 +51,8 @@ fn loader() -> ScenarioLoader {
 /// Returns the numbers that the script edits.
 fn numbers(scenario: &Scenario) -> Numbers {
     let shared = |name: &str, at| GivenNumber::Shared { tensor: scenario.network.find(name).unwrap(), at };
-    let places = [shared("fc1.weight", 1), shared("fc2.weight", 0), shared("fc1.bias", 0), shared("fc1.bias", 1)];
-    places.map(|place| (number_name(scenario, place), scenario.number(place))).into()
+    let numbers = [shared("fc1.weight", 1), shared("fc2.weight", 0), shared("fc1.bias", 0), shared("fc1.bias", 1)];
+    numbers.map(|number| (number_name(scenario, number), scenario.given_value(number))).into()
 }
 
 fn press(driver: &mut Driver, text: &str) {

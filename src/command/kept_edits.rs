@@ -49,7 +49,7 @@ impl KeptEdits {
             self.path = path.map(Path::to_owned);
             self.key = journal::key(path, &scenario.name);
         }
-        let numbers: EditedNumbers = stepper.edits.unsaved().map(|(place, value)| (number_name(scenario, place), value)).collect();
+        let numbers: EditedNumbers = stepper.edits.unsaved().map(|(number, value)| (number_name(scenario, number), value)).collect();
         if numbers != self.kept {
             let result = self.journal.record(&self.folder, &self.key, &numbers);
             // this is done after an error too, so that the error is reported only once for each change

@@ -60,26 +60,26 @@ pub(super) struct ChangedTensor {
 }
 
 impl Scenario {
-    /// Returns a number that the scenario gives.
+    /// Returns the value of a number that the scenario gives.
     ///
     /// # Panics
     /// If the scenario has no such number.
     #[must_use]
-    pub fn number(&self, place: GivenNumber) -> f64 {
-        match place {
+    pub fn given_value(&self, number: GivenNumber) -> f64 {
+        match number {
             GivenNumber::LearningRate => {
                 self.train.as_ref().expect("only a scenario with [train] has a learning rate").optimizer.learning_rate
             }
             GivenNumber::Shared { at, .. } | GivenNumber::Sample { at, .. } => {
-                flat(&self.given_tensor(place).expect("the tensor is given"))[at]
+                flat(&self.given_tensor(number).expect("the tensor is given"))[at]
             }
         }
     }
 
     /// Returns the tensor to which a number belongs; `None` for the learning rate.
     #[must_use]
-    pub fn given_tensor(&self, place: GivenNumber) -> Option<Arc<Tensor>> {
-        let (sample, id) = place.tensor()?;
+    pub fn given_tensor(&self, number: GivenNumber) -> Option<Arc<Tensor>> {
+        let (sample, id) = number.tensor()?;
         if let Some(changed) = self.changed.iter().find(|changed| (changed.sample, changed.id) == (sample, id)) {
             return Some(Arc::clone(&changed.tensor));
         }
@@ -95,20 +95,20 @@ impl Scenario {
     /// [`OverBudget`] if there is no memory for a copy of a tensor.
     pub fn with_numbers(&self, numbers: &[(GivenNumber, f64)]) -> Result<Self, OverBudget> {
         let mut scenario = self.clone();
-        for &(place, value) in numbers {
-            scenario.set(place, value)?;
+        for &(number, value) in numbers {
+            scenario.set(number, value)?;
         }
         Ok(scenario)
     }
 
-    fn set(&mut self, place: GivenNumber, value: f64) -> Result<(), OverBudget> {
-        let (GivenNumber::Shared { at, .. } | GivenNumber::Sample { at, .. }) = place else {
+    fn set(&mut self, number: GivenNumber, value: f64) -> Result<(), OverBudget> {
+        let (GivenNumber::Shared { at, .. } | GivenNumber::Sample { at, .. }) = number else {
             if let Some(train) = &mut self.train {
                 train.optimizer.learning_rate = value;
             }
             return Ok(());
         };
-        let (Some((sample, id)), Some(mut tensor)) = (place.tensor(), self.given_tensor(place)) else { return Ok(()) };
+        let (Some((sample, id)), Some(mut tensor)) = (number.tensor(), self.given_tensor(number)) else { return Ok(()) };
         let memory = Arc::new(self.budget.reserve(tensor.len() as u64 * 8)?);
         let old = Arc::clone(&tensor);
         flat_mut(Arc::make_mut(&mut tensor))[at] = value;
@@ -243,14 +243,14 @@ mod tests {
         let input = GivenNumber::Sample { sample: 0, tensor: old.network.find("input").unwrap(), at: 0 };
         let changes = [(weight, 0.5), (input, -1.0), (GivenNumber::LearningRate, 2.0)];
         let new = old.with_numbers(&changes).unwrap();
-        for (place, value) in changes {
-            assert_eq!(new.number(place), value);
+        for (number, value) in changes {
+            assert_eq!(new.given_value(number), value);
         }
-        assert_eq!([weight, input, GivenNumber::LearningRate].map(|place| old.number(place)), [4.0, 1.0, 0.1]);
+        assert_eq!([weight, input, GivenNumber::LearningRate].map(|number| old.given_value(number)), [4.0, 1.0, 0.1]);
         // z = 3 · (−1) + 0.5 · 2
         let run = |scenario: &Scenario| scenario.descent().iteration(1).runs[0].run.values(scenario.network.find("fc1.z").unwrap())[0];
         assert_eq!((run(&new), run(&old)), (-2.0, 11.0));
-        let back = new.with_numbers(&changes.map(|(place, _)| (place, old.number(place)))).unwrap();
+        let back = new.with_numbers(&changes.map(|(number, _)| (number, old.given_value(number)))).unwrap();
         assert_eq!(run(&back), 11.0);
     }
 

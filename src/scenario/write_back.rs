@@ -337,7 +337,7 @@ mod tests {
         let new = old.with_numbers(&[(input(0), -0.0), (input(4), -0.0), (bias, -0.0)]).unwrap();
         let reread = scenario(&write_back(&new, "t", &|_| false).unwrap().text);
         for number in [input(0), input(4), bias] {
-            assert_eq!(reread.number(number).to_bits(), (-0.0_f64).to_bits());
+            assert_eq!(reread.given_value(number).to_bits(), (-0.0_f64).to_bits());
         }
     }
 
@@ -380,7 +380,7 @@ mod tests {
         let input = GivenNumber::Sample { sample: 0, tensor: id("input"), at: 5 };
         let (first, second) =
             (GivenNumber::Shared { tensor: id("fc1.weight"), at: 10 }, GivenNumber::Shared { tensor: id("fc2.weight"), at: 1 });
-        assert_eq!([input, first, second].map(|number| old.number(number)), [4.0, 6.0, 3.0]);
+        assert_eq!([input, first, second].map(|number| old.given_value(number)), [4.0, 6.0, 3.0]);
         let new = old.with_numbers(&[(input, 40.0), (first, 60.0), (second, 30.0)]).unwrap();
         let written = write_back(&new, "t", &|_| false).unwrap();
         let expected = text
@@ -400,9 +400,9 @@ mod tests {
         let old = scenario(text);
         // filter 1 of channel 1 is output 3, and its second column is 8
         let weight = GivenNumber::Shared { tensor: old.network.find("conv1.weight").unwrap(), at: 7 };
-        assert_eq!(old.number(weight), 8.0);
+        assert_eq!(old.given_value(weight), 8.0);
         let first = GivenNumber::Shared { tensor: old.network.find("conv1.weight").unwrap(), at: 3 };
-        assert_eq!(old.number(first), 6.0);
+        assert_eq!(old.given_value(first), 6.0);
         let new = old.with_numbers(&[(first, 60.0)]).unwrap();
         assert_eq!(write_back(&new, "t", &|_| false).unwrap().text, text.replace("[5, 6]", "[5, 60]"));
     }
@@ -413,7 +413,7 @@ mod tests {
                     [[layer]]\ntype = \"linear\"\nweight = [[1, 2], [3, 4]]\n";
         let old = scenario(text);
         let input = |at| GivenNumber::Sample { sample: 1, tensor: old.network.find("input").unwrap(), at };
-        assert_eq!(old.number(input(1)), 6.0);
+        assert_eq!(old.given_value(input(1)), 6.0);
         let new = old.with_numbers(&[(input(1), 60.0)]).unwrap();
         assert_eq!(write_back(&new, "t", &|_| false).unwrap().text, text.replace("6]]", "60]]"));
         // the numbers of an `init` are not in the text, so both tensors get new files with the rows that the scenario uses

@@ -230,7 +230,7 @@ pub fn line_sign(state: &State, prompt: &Prompt) -> String {
             scene.map_or_else(String::new, |scene| format!(" {} = ", hidden_symbol(&scene, hidden)))
         }
         (PromptKind::Value(place), Some(document)) => {
-            format!(" {} = {} → ", number_name(&document.scenario, place), exact_on_screen(document.scenario.number(place)))
+            format!(" {} = {} → ", number_name(&document.scenario, place), exact_on_screen(document.scenario.given_value(place)))
         }
         _ => ":".to_owned(),
     }

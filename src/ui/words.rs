@@ -191,7 +191,7 @@ fn estimate_terms(view: &View<'_>, effect: &EditEffect, symbol: &str) -> String 
 
 /// Returns the reason why the derivatives give no estimate of the change of the loss.
 fn reason_without_estimate(view: &View<'_>, effect: &EditEffect) -> String {
-    let is_rate = |change: &Change| change.place == GivenNumber::LearningRate;
+    let is_rate = |change: &Change| change.number == GivenNumber::LearningRate;
     match view.step.iteration {
         1 if effect.edit.changes.iter().all(is_rate) => "the loss before the first update does not depend on the learning rate",
         1 => "the backward pass computes no derivative by this number",
@@ -203,11 +203,11 @@ fn reason_without_estimate(view: &View<'_>, effect: &EditEffect) -> String {
 /// Returns the symbol of the number that an edit changes. If the edit changes several entries of a tensor, returns the letter of the tensor. Returns `None` for
 /// several tensors.
 fn edited_symbol(view: &View<'_>, effect: &EditEffect) -> Option<String> {
-    let tensor = |change: &Change| change.place.tensor().map(|(_, tensor)| tensor);
+    let tensor = |change: &Change| change.number.tensor().map(|(_, tensor)| tensor);
     let changes = effect.edit.changes.as_slice();
     let first = tensor(changes.first()?)?;
     let entry = match changes {
-        [Change { place: GivenNumber::Shared { at, .. } | GivenNumber::Sample { at, .. }, .. }] => Some(*at),
+        [Change { number: GivenNumber::Shared { at, .. } | GivenNumber::Sample { at, .. }, .. }] => Some(*at),
         _ => None,
     };
     changes.iter().all(|change| tensor(change) == Some(first)).then(|| view.given_symbol(first, entry, view.notation))

@@ -238,7 +238,7 @@ fn a_class_and_the_learning_rate_are_edited() {
     enter(&mut driver, "3/first");
     let before = document(&driver).loss;
     enter(&mut driver, "set learning_rate 0.25");
-    assert_eq!((document(&driver).trace.iteration(), document(&driver).scenario.number(GivenNumber::LearningRate)), (3, 0.25));
+    assert_eq!((document(&driver).trace.iteration(), document(&driver).scenario.given_value(GivenNumber::LearningRate)), (3, 0.25));
     assert_ne!(document(&driver).loss, before);
     let effect = driver.state.stepper().unwrap().shown_effect().unwrap();
     assert_eq!((effect.loss[0], effect.estimate), (before, None));

@@ -7,7 +7,7 @@ fn a_value_can_change_the_old_one() {
     let mut driver = open(TRAINED);
     let weight = |driver: &Driver| {
         let scenario = &document(driver).scenario;
-        scenario.number(GivenNumber::Shared { tensor: scenario.network.find("fc1.weight").unwrap(), at: 0 })
+        scenario.given_value(GivenNumber::Shared { tensor: scenario.network.find("fc1.weight").unwrap(), at: 0 })
     };
     for (command, value) in [
         ("set fc1.weight[0,0] += 0.1", 0.6),

@@ -38,7 +38,7 @@ impl Prompt {
             PromptKind::Search => return if text.is_empty() { Meaning::Nothing } else { Meaning::Search(text.to_owned()) },
             PromptKind::Answer(_) => return Meaning::Answer(text.to_owned()),
             PromptKind::Value(_) | PromptKind::Addresses if text.is_empty() => return Meaning::Nothing,
-            PromptKind::Value(place) => return Meaning::Value(place, text.to_owned()),
+            PromptKind::Value(number) => return Meaning::Value(number, text.to_owned()),
             PromptKind::Addresses => return Meaning::Address(text.to_owned()),
             PromptKind::Palette(commands) => commands,
         };
