@@ -228,10 +228,10 @@ pub enum Request {
         /// `false` if the unsaved edits are discarded.
         keeps_edits: bool,
     },
-    /// Read a file with gradients that the user's own program computed, and pass the comparison to [`super::State::compare`].
-    Compare(String),
-    /// Read the scenario with this bundled name or path, run its gradient descent, and pass the losses to [`super::State::compare_run`].
-    CompareRun(String),
+    /// Read a file with gradients that the user's own program computed, and pass the comparison to [`super::State::compare_gradients`].
+    CompareGradients(String),
+    /// Read the scenario with this bundled name or path, run its gradient descent, and pass the losses to [`super::State::compare_losses`].
+    CompareLosses(String),
     /// Copy a text to the clipboard.
     Copy(String),
     /// Write the scenario with its edits.

@@ -72,9 +72,9 @@ pub enum TypedCommandKind {
     /// Shows the score of prediction, or resets it.
     Score,
     /// Compares gradients of the user's own program, or lists them.
-    Compare,
+    CompareGradients,
     /// Draws the loss of another scenario in the chart of the open one, or removes all such curves.
-    CompareRun,
+    CompareLosses,
 }
 
 /// The argument of a typed command.
@@ -130,8 +130,8 @@ pub static TYPED_COMMANDS: &[TypedCommand] = &[
     row("w", Argument::Optional("FILE"), TypedCommandKind::Write, "as write"),
     row("wq", Argument::Optional("FILE"), TypedCommandKind::WriteAndQuit, "write the edits and quit"),
     row("score", Argument::Optional("new"), TypedCommandKind::Score, "the score of prediction by rule, and what to practise; score new resets it to 0"),
-    row("compare", Argument::Optional("FILE"), TypedCommandKind::CompareRun, "draw the loss of another scenario in the same chart: another optimizer or learning rate; without a file, take such curves away"),
-    row("mine", Argument::Optional("FILE"), TypedCommandKind::Compare, concat!("compare your own gradients in a file of .json, ", tensor_files!(), ": which is wrong, where first, and why; FILE --tensor NAME for a .npy file; without a file, list them")),
+    row("compare", Argument::Optional("FILE"), TypedCommandKind::CompareLosses, "draw the loss of another scenario in the same chart: another optimizer or learning rate; without a file, take such curves away"),
+    row("mine", Argument::Optional("FILE"), TypedCommandKind::CompareGradients, concat!("compare your own gradients in a file of .json, ", tensor_files!(), ": which is wrong, where first, and why; FILE --tensor NAME for a .npy file; without a file, list them")),
 ];
 
 impl TypedCommand {

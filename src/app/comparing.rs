@@ -338,7 +338,7 @@ struct WrongSteps {
 
 impl State {
     /// Shows the user's gradients beside those of the open scenario, and reports which are wrong.
-    pub fn compare(&mut self, own: Arc<OwnGradients>) {
+    pub fn compare_gradients(&mut self, own: Arc<OwnGradients>) {
         let Some(stepper) = self.stepper_mut() else { return };
         let go_on = if own.report.is_equal() { "" } else { ": D goes to the first difference" };
         let sentence = format!("{}: {}{go_on}", own.file, own.headline());

@@ -9,7 +9,7 @@ use super::computation_state::ComputationState;
 use super::job::Job;
 use super::stepper_context::StepperContext;
 use super::train_job::{TrainJob, TrainProgress};
-use super::{ComparedRun, Curves, Setting, State, Stepper};
+use super::{ComparedLosses, Curves, Setting, State, Stepper};
 use crate::network::{Id, Role};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
@@ -152,7 +152,7 @@ impl Stepper {
         let so_far = self.curve_so_far()?;
         let run = &self.training.current;
         let earlier = &self.training.earlier;
-        let compared = self.training.compared.iter().map(ComparedRun::curve);
+        let compared = self.training.compared.iter().map(ComparedLosses::curve);
         let common = Curves {
             iterations: run.end.unwrap_or(so_far.iterations),
             is_complete: self.is_training_complete(),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{ComparedRun, Edit};
+use super::{ComparedLosses, Edit};
 use crate::memory_budget::MemoryBudget;
 use crate::network::{Losses, Series};
 use crate::number::Digits;
@@ -20,7 +20,7 @@ pub struct Training {
     /// The runs before the last edits, the oldest first.
     pub(super) earlier: Vec<TrainingRun>,
     /// The runs of other scenarios, in the order in which they were added.
-    pub(super) compared: Vec<ComparedRun>,
+    pub(super) compared: Vec<ComparedLosses>,
 }
 
 /// A run of gradient descent.

@@ -22,7 +22,7 @@ use super::read::display_name;
 use super::recent;
 use super::scenario_file::ScenarioFile;
 use super::source::ScenarioLoader;
-use crate::app::{self, Action, ComparedRun, Document, Focus, OwnGradients, Request, SLICE, State};
+use crate::app::{self, Action, ComparedLosses, Document, Focus, OwnGradients, Request, SLICE, State};
 use crate::keys::{self, Code};
 use crate::network::Network;
 use crate::scenario::Scenario;
@@ -75,9 +75,9 @@ enum Opened {
     /// The open scenario, read from its file again. It is shown with or without the unsaved edits.
     Again { scenario: Box<Scenario>, keeps_edits: bool },
     /// The comparison with the user's gradient file.
-    Own(Box<OwnGradients>),
+    Gradients(Box<OwnGradients>),
     /// The run of another scenario.
-    Run(Box<ComparedRun>),
+    Losses(Box<ComparedLosses>),
 }
 
 /// The time since the first call of this function.
@@ -235,7 +235,7 @@ impl Driver {
     }
 
     /// Reads the user's gradient file and compares the gradients, on the background thread.
-    fn compare(&mut self, given: &str) {
+    fn compare_gradients(&mut self, given: &str) {
         let (path, only) = file_and_tensor(given);
         let only = only.map(str::to_owned);
         let Some(document) = self.state.document().map(Arc::clone) else { return };
@@ -249,7 +249,7 @@ impl Driver {
             // Esc drops the value to which the guard refers
             let is_wanted = move || guard.strong_count() > 0;
             match GradientsFile::read(&path, only.as_deref()).and_then(|file| compare_while(&document, file, is_wanted)) {
-                Ok(Some(own)) => Ok(Opened::Own(Box::new(own))),
+                Ok(Some(own)) => Ok(Opened::Gradients(Box::new(own))),
                 Ok(None) => Err("not compared".to_owned()),
                 Err(error) => Err(sentence(&format!("{error:#}"))),
             }
@@ -263,7 +263,7 @@ impl Driver {
     }
 
     /// Reads another scenario and computes its run, on the background thread.
-    fn compare_run(&mut self, name: String) {
+    fn compare_losses(&mut self, name: String) {
         let (loader, is_bundled) = (self.loader, bundled::find(&name).is_some());
         if !loader.opens_files && !is_bundled {
             let is_error = true;
@@ -274,8 +274,8 @@ impl Driver {
         let computed = move |name: String| {
             let scenario = loader.scenario(&name)?;
             // Esc drops the value to which the guard refers
-            let run = ComparedRun::of(scenario, &mut || guard.strong_count() > 0)?;
-            run.map(|run| Opened::Run(Box::new(run))).ok_or_else(|| "not compared".to_owned())
+            let run = ComparedLosses::of(scenario, &mut || guard.strong_count() > 0)?;
+            run.map(|run| Opened::Losses(Box::new(run))).ok_or_else(|| "not compared".to_owned())
         };
         self.is_wanted = Some(is_wanted);
         let shown = display_name(&name);
@@ -295,8 +295,8 @@ impl Driver {
                 self.state.reload(&scenario, keeps_edits);
                 self.keep_edits();
             }
-            Ok(Opened::Own(own)) => self.state.compare(Arc::from(own)),
-            Ok(Opened::Run(run)) => self.state.compare_run(*run),
+            Ok(Opened::Gradients(own)) => self.state.compare_gradients(Arc::from(own)),
+            Ok(Opened::Losses(run)) => self.state.compare_losses(*run),
             Ok(Opened::Another(document)) => {
                 let at = None; // the start that the scenario file names
                 self.state.open(Arc::from(document), at);
@@ -414,8 +414,8 @@ impl Driver {
             Request::Quit => return Effect::Quit,
             Request::Open(name) => self.open(name),
             Request::Reload { keeps_edits } => self.reload(keeps_edits),
-            Request::Compare(path) => self.compare(&path),
-            Request::CompareRun(name) => self.compare_run(name),
+            Request::CompareGradients(path) => self.compare_gradients(&path),
+            Request::CompareLosses(name) => self.compare_losses(name),
             Request::Copy(text) => self.copied = Some(text),
             Request::Write { path, then } => {
                 if self.write(path.as_deref())

@@ -126,7 +126,7 @@ impl Invocation for OpenCommand {
             state.say(note, is_error);
         }
         if let Some(own) = own {
-            state.compare(Arc::new(own));
+            state.compare_gradients(Arc::new(own));
         }
         let recorder = self.begin_recording(&state, (recorded_files, mine), goal)?;
         if self.plain {

@@ -155,7 +155,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     check_opening(&state)?;
     state.greet();
     if let Some(own) = own.flatten() {
-        state.compare(Arc::new(own));
+        state.compare_gradients(Arc::new(own));
     }
     let mut driver = Driver::new(state, ScenarioLoader::bundled(limits));
     driver.set_screen_size(header.size);

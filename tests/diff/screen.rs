@@ -36,7 +36,7 @@ fn pressed_with(document: &Arc<Document>, tensors: Vec<FileTensor>, keys_pressed
     let own = OwnGradients::new(document, "mine.json".to_owned(), tensors, CompareOptions::default()).expect("gradients");
     let mut state = State::picker(Vec::new());
     state.open(Arc::clone(document), Some(1));
-    state.compare(Arc::new(own));
+    state.compare_gradients(Arc::new(own));
     pressed(state, keys_pressed)
 }
 

@@ -31,7 +31,7 @@ fn opened() -> (Arc<Document>, Arc<OwnGradients>) {
 fn state(document: &Arc<Document>, own: &Arc<OwnGradients>, step: u64) -> State {
     let mut state = State::picker(Vec::new());
     state.open(Arc::clone(document), Some(step));
-    state.compare(Arc::clone(own));
+    state.compare_gradients(Arc::clone(own));
     state
 }
 

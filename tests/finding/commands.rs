@@ -145,7 +145,7 @@ fn commands_take_arguments() {
         enter(&mut state, typed);
         assert_eq!(message(&state), said, "{typed}");
     }
-    assert_eq!(enter(&mut state, ":mine grads.npz"), Some(Request::Compare("grads.npz".to_owned())));
+    assert_eq!(enter(&mut state, ":mine grads.npz"), Some(Request::CompareGradients("grads.npz".to_owned())));
     press(&mut state, "D");
     assert_eq!(message(&state), NO_GRADIENTS);
     // a command without its argument stays in the prompt

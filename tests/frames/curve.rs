@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use gradstep::app::{ComparedRun, Curves, Document, Focus, Job, OverlayKind, State};
+use gradstep::app::{ComparedLosses, Curves, Document, Focus, Job, OverlayKind, State};
 use gradstep::number::Digits;
 use gradstep::scenario::{self, Limits, Scenario, Source};
 use gradstep::ui::theme::{Background, Colours, Theme};
@@ -152,8 +152,8 @@ fn xor_with(name: &str, settings: &str) -> Scenario {
 }
 
 fn compare(state: &mut State, name: &str, settings: &str) {
-    let run = ComparedRun::of(xor_with(name, settings), &mut || true).expect("a descent").expect("wanted");
-    state.compare_run(run);
+    let run = ComparedLosses::of(xor_with(name, settings), &mut || true).expect("a descent").expect("wanted");
+    state.compare_losses(run);
 }
 
 const SGD: &str = "learning_rate = 0.5\n";
@@ -224,9 +224,9 @@ fn what_has_no_descent_is_not_compared() {
     let text = "title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"J = a * a\"]\n";
     let source = Source { name: "square".into(), path_shown: "square.toml".into(), text: text.into() };
     let scenario = scenario::read(source, Limits::default()).expect("valid");
-    let refused = ComparedRun::of(scenario, &mut || true).expect_err("no [train]");
+    let refused = ComparedLosses::of(scenario, &mut || true).expect_err("no [train]");
     assert_eq!(refused, "square has no [train]: it has one iteration, and no curve");
-    assert!(ComparedRun::of(xor_with("xor", SGD), &mut || false).expect("a descent").is_none(), "Esc stops it");
+    assert!(ComparedLosses::of(xor_with("xor", SGD), &mut || false).expect("a descent").is_none(), "Esc stops it");
 }
 
 #[test]

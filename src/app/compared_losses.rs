@@ -12,7 +12,7 @@ const MAX_COMPARED: usize = 8;
 
 /// A run of gradient descent of another scenario, from its first iteration to its last.
 #[derive(Clone, Debug)]
-pub struct ComparedRun {
+pub struct ComparedLosses {
     /// The name of the scenario, such as that of its file without `.toml`.
     name: String,
     optimizer: Optimizer,
@@ -20,7 +20,7 @@ pub struct ComparedRun {
     losses: Series,
 }
 
-impl ComparedRun {
+impl ComparedLosses {
     /// Computes the run of a scenario. `go_on` is called after each iteration; returns `None` if it returns `false`.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl ComparedRun {
 
 impl State {
     /// Adds a run to the chart and opens the chart. The run replaces an earlier one with the same name.
-    pub fn compare_run(&mut self, run: ComparedRun) {
+    pub fn compare_losses(&mut self, run: ComparedLosses) {
         let Some(stepper) = self.stepper_mut() else { return };
         let runs = &mut stepper.training.compared;
         match runs.iter().position(|other| other.name == run.name) {
@@ -66,7 +66,7 @@ impl State {
     }
 
     /// Removes all compared runs.
-    pub(super) fn forget_runs(&mut self) {
+    pub(super) fn forget_compared_losses(&mut self) {
         let Some(stepper) = self.stepper_mut() else { return };
         let count = std::mem::take(&mut stepper.training.compared).len();
         let sentence = if count == 0 { "no run is compared: compare FILE adds one" } else { "the compared runs are taken away" };
