@@ -136,8 +136,8 @@ static TABLE: &[KeyBinding] = &[
 
     row(Focus::Map, &["j", "<Down>"], Action::Scroll(1), "the next block", "next"),
     row(Focus::Map, &["k", "<Up>"], Action::Scroll(-1), "the previous block", "before"),
-    row(Focus::Map, &["l", "<Right>"], Action::FollowLine(false), "along a line: the last block that reads this one", "reader"),
-    row(Focus::Map, &["h", "<Left>"], Action::FollowLine(true), "along a line: the first block that this one reads", "source"),
+    row(Focus::Map, &["l", "<Right>"], Action::FollowLine { back: false }, "along a line: the last block that reads this one", "reader"),
+    row(Focus::Map, &["h", "<Left>"], Action::FollowLine { back: true }, "along a line: the first block that this one reads", "source"),
     row(Focus::Map, &["<PgDn>", "<Space>", "<C-f>", "<C-d>"], Action::Page(1), "ten blocks on", ""),
     row(Focus::Map, &["<PgUp>", "<C-b>", "<C-u>"], Action::Page(-1), "ten blocks back", ""),
     row(Focus::Map, &["g", "<Home>"], Action::Scroll(i16::MIN), "the first block", ""),
@@ -158,7 +158,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Curve, &["g", "<Home>"], Action::First, "the first iteration", ""),
     row(Focus::Curve, &["G", "<End>"], Action::Last, "the last iteration so far; 57G: iteration 57", ""),
     row(Focus::Curve, &["<Enter>"], Action::Accept, "go to the iteration of the marker", "go"),
-    row(Focus::Curve, &["<Space>"], Action::ToggleRun, "continue the descent, or pause it", "run"),
+    row(Focus::Curve, &["<Space>"], Action::ToggleDescent, "continue the descent, or pause it", "run"),
     row(Focus::Curve, &["s"], Action::CycleSetting(Setting::LogScale, 1), "a logarithmic or a linear scale", "scale"),
     row(Focus::Curve, &["p"], Action::CycleSetting(Setting::ParameterPath, 1), "the values of a parameter, or the loss", "values"),
     row(Focus::Curve, &["<Esc>", "L"], Action::Close, "close, and pause the descent", "close"),
@@ -171,14 +171,14 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Prompt, &["<Enter>"], Action::Accept, "go there", "go"),
     row(Focus::Prompt, &["<Tab>", "<Down>"], Action::Complete, "complete; again for the next name", "complete"),
     row(Focus::Prompt, &["<S-Tab>", "<Up>"], Action::CompleteBack, "the previous completion", ""),
-    row(Focus::Prompt, &["<Left>"], Action::Edit(InputRequest::GoToPrevChar), "one character left", ""),
-    row(Focus::Prompt, &["<Right>"], Action::Edit(InputRequest::GoToNextChar), "one character right", ""),
-    row(Focus::Prompt, &["<Home>", "<C-a>"], Action::Edit(InputRequest::GoToStart), "to the beginning of the line", ""),
-    row(Focus::Prompt, &["<End>", "<C-e>"], Action::Edit(InputRequest::GoToEnd), "to the end of the line", ""),
-    row(Focus::Prompt, &["<BS>"], Action::Edit(InputRequest::DeletePrevChar), "delete the character before the cursor", ""),
-    row(Focus::Prompt, &["<Del>"], Action::Edit(InputRequest::DeleteNextChar), "delete the character under the cursor", ""),
-    row(Focus::Prompt, &["<C-w>", "<M-BS>"], Action::Edit(InputRequest::DeletePrevWord), "delete the word before the cursor", ""),
-    row(Focus::Prompt, &["<C-u>"], Action::Edit(InputRequest::DeleteLine), "delete the line", ""),
+    row(Focus::Prompt, &["<Left>"], Action::EditPrompt(InputRequest::GoToPrevChar), "one character left", ""),
+    row(Focus::Prompt, &["<Right>"], Action::EditPrompt(InputRequest::GoToNextChar), "one character right", ""),
+    row(Focus::Prompt, &["<Home>", "<C-a>"], Action::EditPrompt(InputRequest::GoToStart), "to the beginning of the line", ""),
+    row(Focus::Prompt, &["<End>", "<C-e>"], Action::EditPrompt(InputRequest::GoToEnd), "to the end of the line", ""),
+    row(Focus::Prompt, &["<BS>"], Action::EditPrompt(InputRequest::DeletePrevChar), "delete the character before the cursor", ""),
+    row(Focus::Prompt, &["<Del>"], Action::EditPrompt(InputRequest::DeleteNextChar), "delete the character under the cursor", ""),
+    row(Focus::Prompt, &["<C-w>", "<M-BS>"], Action::EditPrompt(InputRequest::DeletePrevWord), "delete the word before the cursor", ""),
+    row(Focus::Prompt, &["<C-u>"], Action::EditPrompt(InputRequest::DeleteLine), "delete the line", ""),
     row(Focus::Prompt, &["<Esc>", "<C-c>"], Action::Close, "close the line", "close"),
 
     row(Focus::Answer, &["<Enter>"], Action::Accept, "check the number: two digits are enough; 1/3 works too", "judge"),
@@ -255,7 +255,7 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
             let list = state.overlay.as_ref().and_then(|overlay| overlay.list.as_ref());
             list.and_then(|list| list.row_of_key(c)).map(Action::Choose)
         }
-        (Focus::Prompt, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => Some(Action::Edit(InputRequest::InsertChar(c))),
+        (Focus::Prompt, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) => Some(Action::EditPrompt(InputRequest::InsertChar(c))),
         (Focus::Normal | Focus::Curve, Key { code: Code::Char(c @ '0'..='9'), ctrl: false, alt: false, .. }) => {
             Some(Action::Digit(c as u8 - b'0'))
         }

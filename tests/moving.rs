@@ -208,7 +208,7 @@ fn every_jump_can_be_undone_and_redone() {
     let jump = |state: &mut State, address: &str| {
         update(state, Action::OpenPrompt);
         address.chars().for_each(|c| {
-            update(state, Action::Edit(tui_input::InputRequest::InsertChar(c)));
+            update(state, Action::EditPrompt(tui_input::InputRequest::InsertChar(c)));
         });
         act(state, 1, Action::Accept);
     };

@@ -26,9 +26,9 @@ pub enum Action {
     JumpBack,
     /// Redoes the jump that [`Action::JumpBack`] undid last.
     JumpForward,
-    /// Goes to the first step.
+    /// Goes to the first step. On the curve, moves the marker to the first iteration.
     First,
-    /// Goes to the last step. With a count k, such as 57 in `57G`, goes to step k.
+    /// Goes to the last step. With a count k, such as 57 in `57G`, goes to step k. On the curve, moves the marker to the last iteration or to iteration k.
     Last,
     /// Goes to the start of the backward pass.
     BackwardPass,
@@ -63,7 +63,7 @@ pub enum Action {
     ContinueToBreakpoint(i64),
     /// Goes to the op or the entry of the breakpoint with this number.
     GoToBreakpoint(u32),
-    /// Opens the prompt for a new value of the number under the cursor.
+    /// Opens the prompt for a new value of the number under the cursor. Without a cursor, only opens the cursor.
     EditNumber,
     /// Undoes the last edit of a number.
     Undo,
@@ -88,22 +88,25 @@ pub enum Action {
     /// In prediction, shows the hidden number.
     ShowAnswer,
     /// Edits the text of the prompt.
-    Edit(InputRequest),
+    EditPrompt(InputRequest),
     /// Puts the next completion into the prompt.
     Complete,
     /// Puts the previous completion into the prompt.
     CompleteBack,
-    /// Does what Enter does: in the prompt, goes to the address; in the picker, opens the selected scenario; in an overlay, closes it.
+    /// Does what Enter does in the part with the focus: in the prompt, does what the text means; in the picker, opens the selected scenario; in a list, does the
+    /// action of the selected row; in the map or the curve, goes to the selected block or iteration; in any other overlay, closes it.
     Accept,
     /// Goes to a step, counted from 1.
     GoToStep(u64),
-    /// Goes to the first step that computes this entry of a tensor on the screen. If no step computes the entry (an input, for example), puts the cursor on it.
+    /// If the cursor is open, moves it to this entry of a matrix on the screen. Otherwise, goes to the first step that computes the entry. If no step computes it
+    /// (an input, for example), opens the cursor on it.
     GoToEntry(Id, usize),
-    /// Scrolls the part with the focus by this number of lines, up if negative. This part is the overlay, the picker's selection or the matrices.
+    /// Scrolls the part with the focus by this number of lines, up if negative: the text of an overlay, or the matrices. In a list, the map, the curve, the picker
+    /// or the prompt, moves the selection.
     Scroll(i16),
     /// Does the same as [`Action::Scroll`], by this number of pages.
     Page(i16),
-    /// Scrolls the matrices by this number of rows down and columns to the right.
+    /// Scrolls the matrices by this number of rows down and columns to the right. On the curve, moves the marker by the columns.
     ScrollMatrices([i16; 2]),
     /// Opens the cursor on the matrices, or closes it.
     Inspect,
@@ -119,22 +122,25 @@ pub enum Action {
     GoToAddress(Address),
     /// Bookmarks the step on the screen, or removes its bookmark.
     ToggleBookmark,
-    /// Watches the entry under the cursor, or stops watching it.
+    /// Watches the entry under the cursor or, without a cursor, the entry that the step computes. If it is watched already, stops watching it.
     ToggleWatch,
     /// Opens or closes a fold (see [`super::Folds`]). In the map, it is the fold of the selected block; otherwise, the fold of the step.
     ToggleFold,
-    /// Copies a text about the entry under the cursor.
+    /// Copies a text about the entry under the cursor or, without a cursor, about the entry that the step computes.
     Copy(CopyFormat),
-    /// Compares the derivative of the loss by the entry under the cursor with finite differences.
+    /// Compares a derivative of the loss with finite differences: the derivative by the entry under the cursor or, without a cursor, by the entry that the step
+    /// computes.
     CheckGradient,
     /// Chooses a row of the part with the focus. It is a row of a list, a block of the map, an iteration of a curve, a scenario of the picker, or a text from
     /// the list above the prompt.
     Choose(usize),
-    /// Moves the selection of the map along a line. With `false`, it selects the last block that reads the selected block. With `true`, it selects the first
-    /// block that the selected block reads.
-    FollowLine(bool),
-    /// Runs or pauses the gradient descent whose curve is open.
-    ToggleRun,
+    /// Moves the selection of the map along a line.
+    FollowLine {
+        /// `true` to select the first block that the selected block reads, `false` to select the last block that reads the selected block.
+        back: bool,
+    },
+    /// Continues or pauses the gradient descent whose curve is open.
+    ToggleDescent,
     /// Moves the marker of the open curve by this number of iterations, back if negative.
     MoveMarker(i64),
     /// Opens an overlay, or closes it if it is open.
@@ -144,7 +150,7 @@ pub enum Action {
     ScrollAtMost(u16),
     /// Opens the picker over the stepper.
     OpenPicker,
-    /// Closes the overlay, the prompt or the picker, whichever has the focus. If none of them is open, stops the job.
+    /// Closes the part with the focus: the overlay, the picker or its filter, the prompt or the cursor. If none of them is open, stops the job and play.
     Close,
     /// Ends the job and play without a message. A replay does this when it hands control to the user.
     Halt,
@@ -158,7 +164,7 @@ pub enum Action {
     Clock(Duration),
     /// Continues the job by this number of iterations.
     JobIterations(u64),
-    /// Continues the job by this number of pieces. A piece is an op, the start or the end of a run of the network, or a move by one unit.
+    /// Continues the job by this number of pieces. A piece is the smallest unit of work of a job, such as one op or a move by one unit (`job.rs`).
     JobPieces(u64),
 }
 
@@ -211,7 +217,7 @@ impl Action {
             Self::Channel(_) => "there is no further channel",
             Self::MoveMarker(_) | Self::First | Self::Last => "there is no further iteration in this direction",
             Self::Close => "nothing is open, and nothing runs",
-            Self::Edit(_) => "the line ends here",
+            Self::EditPrompt(_) => "the line ends here",
             Self::Complete | Self::CompleteBack => "there is nothing to choose",
             _ => return None,
         })

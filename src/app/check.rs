@@ -125,14 +125,14 @@ impl Check {
     }
 }
 
-/// Returns a sentence about a verdict.
-fn verdict(verdict: Verdict, has_sides: bool, has_loss: bool) -> &'static str {
+/// Returns a sentence about a verdict. `has_sides` is `true` if the slopes on both sides of a kink are known.
+fn verdict(verdict: Verdict, has_sides: bool, is_loss_finite: bool) -> &'static str {
     match verdict {
         Verdict::Agrees => "agrees",
         Verdict::Off => "wrong",
         Verdict::Kink if has_sides => "at a kink: any number between both slopes",
         Verdict::Kink => "at a kink: there is no single slope",
-        Verdict::NotFinite if has_loss => "nothing to compare: the loss is finite, but no difference of two losses is",
+        Verdict::NotFinite if is_loss_finite => "nothing to compare: the loss is finite, but no difference of two losses is",
         Verdict::NotFinite => "nothing to compare: the loss is not finite",
         Verdict::Unsettled => "undecided: rounding hides the slope",
         Verdict::Undefined => "undefined: the chain rule meets a derivative that is infinite or NaN",
@@ -142,11 +142,11 @@ fn verdict(verdict: Verdict, has_sides: bool, has_loss: bool) -> &'static str {
 /// Returns the derivative of the loss by an entry. If the entry is itself a derivative, returns the entry. The derivatives of a sample are those of the
 /// sample's own loss.
 fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<Derivative, String> {
-    let (network, own) = (scene.network(), scene.at.run_index);
+    let (network, run_index) = (scene.network(), scene.at.run_index);
     let info = network.tensor(tensor);
-    let none = || format!("{} has no derivative in this scenario", scene.name(tensor, at));
+    let no_derivative = || format!("{} has no derivative in this scenario", scene.name(tensor, at));
     if let Some((there, of)) = scene.origin(tensor) {
-        return derivative(&there, TensorEntry { tensor: of, at }).map_err(|_| none());
+        return derivative(&there, TensorEntry { tensor: of, at }).map_err(|_| no_derivative());
     }
     let is_gradient = match info.role {
         Role::Gradient(_) => true,
@@ -154,9 +154,9 @@ fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Res
         _ => false,
     };
     if is_gradient {
-        return Ok(Derivative { run_index: own, gradient: tensor, at });
+        return Ok(Derivative { run_index, gradient: tensor, at });
     }
-    let gradient = network.gradient_of(tensor).ok_or_else(none)?;
+    let gradient = network.gradient_of(tensor).ok_or_else(no_derivative)?;
     // if the batch has one sample, its gradients are those of this sample
     let (run_index, gradient) = scene.canonical(gradient);
     Ok(Derivative { run_index, gradient, at })

@@ -43,7 +43,7 @@ pub enum TypedCommandKind {
     Break,
     /// Lists the breakpoints.
     Breaks,
-    /// Removes a breakpoint.
+    /// Removes a breakpoint, or all breakpoints.
     Delete,
     /// Searches for the first value that is not finite.
     NotFinite,
@@ -65,15 +65,15 @@ pub enum TypedCommandKind {
     DiscardAndOpen,
     /// Edits a number.
     Set,
-    /// Writes the edits to a file.
+    /// Writes the scenario with the edits to its own file, or to another file.
     Write,
     /// Writes the edits, then ends the program.
     WriteAndQuit,
     /// Shows the score of prediction, or resets it.
     Score,
-    /// Compares gradients of the user's own program, or lists them.
+    /// Compares the gradients that the user's own program computed, or lists the last comparison. This is the command `mine`.
     CompareGradients,
-    /// Draws the loss of another scenario in the chart of the open one, or removes all such curves.
+    /// Draws the losses of another scenario in the chart of the open one, or removes all such curves. This is the command `compare`.
     CompareLosses,
 }
 
@@ -82,7 +82,8 @@ pub enum TypedCommandKind {
 pub enum Argument {
     /// No argument.
     Nothing,
-    /// An entry or an op. Without an argument, the command is about the entry and the op of this step.
+    /// An entry or an op. Without an argument, the command is about the entry under the cursor or, without a cursor, about this step's entry or op, depending on
+    /// the unit.
     AddressOrHere,
     /// An entry or an op.
     Address,

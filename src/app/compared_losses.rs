@@ -1,5 +1,5 @@
-//! Runs of other scenarios, for a comparison with the open one. For example, the other scenario has the same network and another learning rate. The losses of
-//! all runs are curves in one chart.
+//! The losses of other scenarios, for a comparison with those of the open one. For example, the other scenario has the same network and another learning rate.
+//! The losses of all scenarios are curves in one chart.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use super::{Curve, OverlayKind, State};
 use crate::network::{Optimizer, Series};
 use crate::scenario::Scenario;
 
-/// The largest number of compared runs.
+/// The largest number of other scenarios in the chart.
 const MAX_COMPARED: usize = 8;
 
-/// A run of gradient descent of another scenario, from its first iteration to its last.
+/// The losses of another scenario, from the first iteration of its gradient descent to the last.
 #[derive(Clone, Debug)]
 pub struct ComparedLosses {
     /// The name of the scenario, such as that of its file without `.toml`.
@@ -21,7 +21,8 @@ pub struct ComparedLosses {
 }
 
 impl ComparedLosses {
-    /// Computes the run of a scenario. `go_on` is called after each iteration; returns `None` if it returns `false`.
+    /// Runs the gradient descent of a scenario, and returns its losses. `go_on` is called after each iteration. If it returns `false`, the descent ends, and this
+    /// function returns `None`.
     ///
     /// # Errors
     /// A sentence if the scenario has no gradient descent, or too little memory.
@@ -41,23 +42,23 @@ impl ComparedLosses {
         Ok(is_wanted.then_some(Self { name, optimizer, losses }))
     }
 
-    /// Returns the curve of its losses.
+    /// Returns the losses as a curve.
     pub(super) fn curve(&self) -> Curve {
         Curve { edit: None, run: Some(format!("{}: {}", self.name, self.optimizer.summary())), points: self.losses.up_to(u64::MAX) }
     }
 }
 
 impl State {
-    /// Adds a run to the chart and opens the chart. The run replaces an earlier one with the same name.
-    pub fn compare_losses(&mut self, run: ComparedLosses) {
+    /// Adds the losses of another scenario to the chart, and opens the chart. They replace earlier losses of a scenario with the same name.
+    pub fn compare_losses(&mut self, losses: ComparedLosses) {
         let Some(stepper) = self.stepper_mut() else { return };
-        let runs = &mut stepper.training.compared;
-        match runs.iter().position(|other| other.name == run.name) {
-            Some(same) => runs[same] = run,
-            None if runs.len() >= MAX_COMPARED => {
+        let compared = &mut stepper.training.compared;
+        match compared.iter().position(|other| other.name == losses.name) {
+            Some(same) => compared[same] = losses,
+            None if compared.len() >= MAX_COMPARED => {
                 return self.say(format!("{MAX_COMPARED} runs are compared already: compare without a name takes them away"), true);
             }
-            None => runs.push(run),
+            None => compared.push(losses),
         }
         self.message = None;
         if self.overlay.as_ref().is_none_or(|overlay| overlay.kind != OverlayKind::Curve) {
@@ -65,7 +66,7 @@ impl State {
         }
     }
 
-    /// Removes all compared runs.
+    /// Removes the losses of all other scenarios from the chart.
     pub(super) fn forget_compared_losses(&mut self) {
         let Some(stepper) = self.stepper_mut() else { return };
         let count = std::mem::take(&mut stepper.training.compared).len();

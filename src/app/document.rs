@@ -77,13 +77,13 @@ impl Experiment {
     ///
     /// # Errors
     /// Returns a sentence if the descent ended before iteration `number`, so that `iteration` is an earlier one, or if the address does not exist.
-    pub(super) fn arrive(&self, number: u64, iteration: Iteration, address: &Address) -> Result<(Option<Document>, u64), String> {
+    pub(super) fn document_at(&self, number: u64, iteration: Iteration, address: &Address) -> Result<(Option<Document>, u64), String> {
         let (document, step) = document_at(self.clone(), number, iteration, address)?;
         Ok((Some(document), step))
     }
 
     /// Returns the document at this iteration, and the step of the first of these locations that the iteration has; step 1 if it has none.
-    pub(super) fn arrive_at_any(&self, iteration: Iteration, locations: &[Location]) -> (Option<Document>, u64) {
+    pub(super) fn document_at_first_of(&self, iteration: Iteration, locations: &[Location]) -> (Option<Document>, u64) {
         let document = Document::with_parts(self.clone(), iteration);
         let step = locations.iter().find_map(|location| document.resolve(&location.clone().into()).ok()).unwrap_or(1);
         (Some(document), step)
@@ -145,7 +145,7 @@ impl Document {
         let Some(number) = self.other_iteration(address)? else { return Ok(Some((None, self.resolve(address)?))) };
         self.may_exist(number, address)?;
         let Some(iteration) = compute(&self.descent, number, go_on)? else { return Ok(None) };
-        self.arrive(number, iteration, address).map(Some)
+        self.document_at(number, iteration, address).map(Some)
     }
 
     /// Finds an entry that no step computes (an input, a parameter or a target) by its address. Returns the entry and the first step of this iteration that
@@ -345,7 +345,7 @@ fn finish_computation(
     const MAX_SHORT_PIECES: u64 = 64;
     let one_piece = |descent: &Descent, mut computation: DescentComputation| (descent.advance(&mut computation, &mut { 1 }), computation);
     while go_on(computation.iteration(), number) {
-        let next = computation.iteration();
+        let in_progress = computation.iteration();
         // a long piece becomes a task of the background thread; this thread does several short pieces and has their result at once
         let task = if descent.is_next_piece_long(&computation) {
             let shared = Arc::clone(descent);
@@ -359,7 +359,7 @@ fn finish_computation(
             Err(done) => done,
             Ok(task) => {
                 while !task.is_done_within(SLICE) {
-                    if !go_on(next, number) {
+                    if !go_on(in_progress, number) {
                         return None;
                     }
                 }
@@ -377,7 +377,7 @@ fn finish_computation(
 /// Returns the document of a computed iteration, and the step of an address in it.
 ///
 /// # Errors
-/// As [`Experiment::arrive`].
+/// As [`Experiment::document_at`].
 fn document_at(experiment: Experiment, number: u64, iteration: Iteration, address: &Address) -> Result<(Document, u64), String> {
     check_reached(number, &iteration)?;
     let document = Document::with_parts(experiment, iteration);

@@ -18,7 +18,7 @@ use crate::step::TensorEntry;
 use crate::text::list_of_names;
 
 impl StepperContext<'_> {
-    /// Opens the prompt for a new value of the entry under the cursor. Without a cursor, opens the cursor first.
+    /// Opens the prompt for a new value of the entry under the cursor. Without a cursor, opens only the cursor; the next `e` then opens the prompt.
     pub(super) fn begin_edit(&mut self) {
         self.stepper.play = None;
         let document = Arc::clone(&self.stepper.document);
@@ -122,8 +122,9 @@ impl StepperContext<'_> {
         self.apply_in_turn(edits, EditKind::Redo, "there is no edit to redo");
     }
 
-    /// Undoes or redoes several edits together. The numbers are computed only once, because only the last ones are shown.
-    fn apply_in_turn(&mut self, edits: Vec<Edit>, kind: EditKind, none: &str) {
+    /// Undoes or redoes several edits together. The numbers are computed only once, because only the last ones are shown. `no_edit` is the message for an empty
+    /// list.
+    fn apply_in_turn(&mut self, edits: Vec<Edit>, kind: EditKind, no_edit: &str) {
         let count = edits.len();
         let mut changes: Vec<Change> = Vec::new();
         for change in edits.iter().flat_map(|edit| &edit.changes) {
@@ -134,15 +135,16 @@ impl StepperContext<'_> {
             }
         }
         match edits.into_iter().next() {
-            None => self.say(none, false),
+            None => self.say(no_edit, false),
             Some(edit) if count == 1 => self.apply(Edit { name: edit.name, changes }, kind, count),
             Some(_) => self.apply(Edit { name: format!("{count} edits"), changes }, kind, count),
         }
     }
 
-    /// Applies an edit, and computes the iterations up to the one on the screen with it.
+    /// Applies an edit: computes the iterations up to the one on the screen with the edited numbers. `count` is the number of edits that are undone or redone
+    /// together; 1 for a new edit.
     fn apply(&mut self, edit: Edit, kind: EditKind, count: usize) {
-        self.stop_job();
+        self.stop_job_and_play();
         let document = Arc::clone(&self.stepper.document);
         // frees the numbers from before the previous edit, because the new computation needs their memory
         self.stepper.before_edit = None;
@@ -158,7 +160,7 @@ impl StepperContext<'_> {
             return self.say(shortage.to_string(), true);
         }
         let locations = self.stepper.nearest_locations_in(to);
-        self.begin(Job::Seek(Seek::new(
+        self.begin_job(Job::Seek(Seek::new(
             SeekGoal::Edited(Box::new(PendingEdit { experiment, edit, kind, count, locations })),
             to,
             computation,
@@ -171,7 +173,7 @@ impl StepperContext<'_> {
         self.stepper.edits.record(edit, *kind, *count);
         let new = Arc::clone(&self.stepper.document);
         let done = self.stepper.edits.done().to_vec();
-        // the old iteration is complete, so its loss is known, even if the screen shows an earlier step
+        // the old curve has a loss for each iteration up to this one, even if the screen shows a step before the loss
         self.stepper.training.begin(done, new.descent.losses(), old.trace.iteration());
         let has_same_iteration = new.trace.iteration() == old.trace.iteration();
         let edit = edit.clone();
@@ -245,11 +247,11 @@ fn derivative(document: &Document, number: GivenNumber) -> Option<f64> {
         }
         GivenNumber::Sample { sample, tensor, at } => {
             let run = runs.iter().find(|run| run.sample == Some(sample))?;
-            let own = *run.run.values(run.network.gradient_of(tensor)?).get(at)?;
+            let of_sample = *run.run.values(run.network.gradient_of(tensor)?).get(at)?;
             #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
             let of_batch = match document.scenario.batch_loss.reduction {
-                BatchReduction::Mean => own / samples as f64,
-                BatchReduction::Sum => own,
+                BatchReduction::Mean => of_sample / samples as f64,
+                BatchReduction::Sum => of_sample,
             };
             Some(of_batch)
         }

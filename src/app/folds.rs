@@ -44,11 +44,11 @@ impl Stepper {
         // a second pointer to the document: the scene borrows it, so that `self` can be changed
         let document = std::sync::Arc::clone(&self.document);
         let Some(scene) = document.scene(self.step) else { return "there is no step".to_owned() };
-        let own = tensor.or(self.cursor.map(|cursor| cursor.entry(&scene).tensor)).unwrap_or(scene.output);
+        let selected = tensor.or(self.cursor.map(|cursor| cursor.entry(&scene).tensor)).unwrap_or(scene.output);
         let read = scene.sources_now().iter().map(|source| scene.neuron(source.tensor)).collect::<Vec<_>>();
-        let own = [scene.neuron(own)];
+        let selected = [scene.neuron(selected)];
         let read = if tensor.is_some() { &[][..] } else { &read };
-        let toggled = self.folds.toggle(&scene, &own).or_else(|| self.folds.toggle(&scene, read));
+        let toggled = self.folds.toggle(&scene, &selected).or_else(|| self.folds.toggle(&scene, read));
         let text = scene.network().text();
         match toggled {
             Some((fold, is_open)) => sentence(&scene, text, fold, is_open),

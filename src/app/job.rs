@@ -100,7 +100,7 @@ pub(super) enum SeekProgress {
     /// The wanted iteration is not computed yet.
     Unfinished { computation: Box<DescentComputation>, completed_iteration: bool },
     /// The wanted iteration is computed.
-    Arrived(Box<SeekResult>),
+    Complete(Box<SeekResult>),
 }
 
 impl SeekGoal {
@@ -124,20 +124,20 @@ impl SeekGoal {
             return SeekProgress::Unfinished { computation, completed_iteration: true };
         }
         let found = match self {
-            Self::Address(address) => experiment.arrive(to, iteration, address),
-            // a session of format 1 has no place for a move by iterations: it goes to the first step of the iteration, or to the last step if the descent ends
-            // earlier
+            Self::Address(address) => experiment.document_at(to, iteration, address),
+            // in a session of format 1, a move by iterations goes to the first step of an iteration; if the descent ends before this iteration, it goes to the
+            // last step of the descent
             Self::Iteration { locations, .. } if number < to && **locations == [Location::First] => {
-                experiment.arrive(number, iteration, &Location::Last.into())
+                experiment.document_at(number, iteration, &Location::Last.into())
             }
-            Self::Edited(edit) => Ok(experiment.arrive_at_any(iteration, &edit.locations)),
-            Self::Reloaded(reload) => Ok(experiment.arrive_at_any(iteration, &reload.locations)),
-            Self::Iteration { locations, .. } => Ok(experiment.arrive_at_any(iteration, locations)),
-            Self::Scan(goal) if goal.goes_back => experiment.arrive(number, iteration, &Location::Last.into()),
-            Self::Units(UnitMove { remaining, .. }) if *remaining < 0 => experiment.arrive(number, iteration, &Location::Last.into()),
-            Self::Scan(_) | Self::Units(_) => experiment.arrive(number, iteration, &Location::First.into()),
+            Self::Edited(edit) => Ok(experiment.document_at_first_of(iteration, &edit.locations)),
+            Self::Reloaded(reload) => Ok(experiment.document_at_first_of(iteration, &reload.locations)),
+            Self::Iteration { locations, .. } => Ok(experiment.document_at_first_of(iteration, locations)),
+            Self::Scan(goal) if goal.goes_back => experiment.document_at(number, iteration, &Location::Last.into()),
+            Self::Units(UnitMove { remaining, .. }) if *remaining < 0 => experiment.document_at(number, iteration, &Location::Last.into()),
+            Self::Scan(_) | Self::Units(_) => experiment.document_at(number, iteration, &Location::First.into()),
         };
-        SeekProgress::Arrived(Box::new(found))
+        SeekProgress::Complete(Box::new(found))
     }
 }
 
@@ -175,7 +175,8 @@ impl UnitMove {
 }
 
 impl Job {
-    /// Returns the iteration in progress and the wanted iteration.
+    /// Returns the iteration that the job computes at the moment, and the last iteration that it has to compute. For a job within the iteration on the screen,
+    /// both are this iteration.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         match self {

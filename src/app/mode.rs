@@ -17,8 +17,8 @@ impl Mode {
     pub(super) fn edit(&mut self, action: &Action, document: &Document) {
         let Self::Prompt(prompt) = self else { return };
         match action {
-            Action::Edit(request) if prompt.is_closed_by(*request) => *self = Self::Normal,
-            Action::Edit(request) => prompt.edit(*request),
+            Action::EditPrompt(request) if prompt.is_closed_by(*request) => *self = Self::Normal,
+            Action::EditPrompt(request) => prompt.edit(*request),
             Action::Complete => prompt.complete(document, 1),
             Action::CompleteBack => prompt.complete(document, -1),
             _ => {}

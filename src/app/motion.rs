@@ -30,9 +30,10 @@ impl StepperContext<'_> {
         }
     }
 
-    /// Continues the job by at most `iterations` iterations or `pieces` pieces. If the job ends and play is on, play makes its next move one period later.
+    /// Continues the job until `iterations` iterations or `pieces` pieces are done, whichever comes first. (A piece is the smallest unit of work of a job, such as
+    /// one op or a move by one unit.) If the job ends and play is on, play makes its next move one period later.
     pub fn advance_job(&mut self, iterations: u64, pieces: u64) {
-        self.work(iterations, pieces);
+        self.work_on_job(iterations, pieces);
         if self.stepper.job.is_none() && self.stepper.play.is_some() {
             self.stepper.play = Some(self.next_play_time());
         }
@@ -248,7 +249,7 @@ impl StepperContext<'_> {
     pub(super) fn stop_and_forget_moves(&mut self) {
         self.stepper.play = None;
         self.stepper.forward_moves = None;
-        self.stop_job();
+        self.stop_job_and_play();
     }
 
     /// Moves forward by a number of units, and records the move, so that `h` can undo it.
@@ -262,7 +263,7 @@ impl StepperContext<'_> {
         let recorded = self.stepper.forward_moves.take().filter(|moves| moves.are_by(unit));
         self.stepper.forward_moves.insert(recorded.unwrap_or_else(|| ForwardMoves::new(unit))).push(here, times);
         self.stepper.play = None;
-        self.stop_job();
+        self.stop_job_and_play();
         if self.move_by(unit, units) {
             return;
         }
@@ -290,7 +291,7 @@ impl StepperContext<'_> {
             return;
         }
         self.stepper.play = None;
-        self.stop_job();
+        self.stop_job_and_play();
         if !self.move_by(unit, -units) && self.message.is_none() {
             self.report_end(self.stepper.step > 1);
         }
@@ -308,7 +309,7 @@ impl StepperContext<'_> {
         }
     }
 
-    /// Shows a message that the step on the screen is the first or the last one, and why there is no further step.
+    /// Shows a message that there is no further step or iteration: the one on the screen is the last, or with `at_last_step = false` the first.
     fn report_end(&mut self, at_last_step: bool) {
         let document = Arc::clone(&self.stepper.document);
         let (iteration, all) = (document.trace.iteration(), document.descent.iterations());
@@ -385,9 +386,9 @@ impl StepperContext<'_> {
     fn move_by(&mut self, unit: Unit, count: i64) -> bool {
         let before = self.stepper.visit();
         if unit == Unit::Iteration {
-            self.by_iterations(count);
+            self.move_by_iterations(count);
         } else {
-            self.by_units(unit, count);
+            self.move_by_units(unit, count);
         }
         self.has_moved(before)
     }

@@ -9,7 +9,7 @@ pub struct Overlay {
     pub kind: OverlayKind,
     /// The number of lines of a text that are above the top of the overlay.
     pub scroll: u16,
-    /// The rows of a list; `None` for a text.
+    /// The rows of a list; `None` for other overlays.
     pub list: Option<List>,
     /// The map of the network; `None` for other overlays.
     pub map: Option<NetworkMap>,

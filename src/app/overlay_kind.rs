@@ -22,7 +22,7 @@ pub enum OverlayKind {
 pub enum ListKind {
     /// The breakpoints.
     Breaks,
-    /// All digits of the numbers of this step.
+    /// All digits of the numbers of this step, or of the entry under the cursor.
     Digits,
     /// The steps that read an entry.
     Reads,

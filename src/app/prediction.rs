@@ -27,7 +27,7 @@ pub struct Prediction {
 pub struct PredictionQuestion {
     /// The step.
     pub visit: Visit,
-    /// The hidden number: of the term, or of the entry.
+    /// The hidden number: the value of the term, or of the entry.
     pub hidden: HiddenNumber,
     /// The number of wrong answers.
     pub wrong: u32,

@@ -146,8 +146,8 @@ fn existing_scope<'a>(document: &Document, scope: &'a str) -> Cow<'a, str> {
     format!("{iteration}{sample}{other}").into()
 }
 
-/// Returns the addresses that complete a text. The names that begin with it come first, then the names that contain it. The scope of the typed address stays
-/// before each name: the completions of `2:fc1` begin with `2:`.
+/// Returns the addresses that complete a text, in two lists: those whose name begins with it, and those whose name contains it. The scope of the typed address
+/// stays before each name: the completions of `2:fc1` begin with `2:`.
 ///
 /// Each list of names is cut before duplicates are removed, so that a key takes the same time for any number of ops.
 fn completions_of(document: &Document, typed: &str) -> (Vec<String>, Vec<String>) {

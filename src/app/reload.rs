@@ -29,7 +29,7 @@ impl State {
     }
 
     /// Shows a message that another program has changed or deleted the scenario's file. Returns whether this is new.
-    pub fn file_has(&mut self, change: Option<FileChange>) -> bool {
+    pub fn report_file_change(&mut self, change: Option<FileChange>) -> bool {
         let Some(stepper) = self.stepper_mut() else { return false };
         let name = stepper.document.scenario.name.clone();
         let is_news = std::mem::replace(&mut stepper.file_change, change) != change;
@@ -69,7 +69,7 @@ impl StepperContext<'_> {
             return self.say(format!("not read again: {shortage}"), true);
         }
         let locations = self.stepper.nearest_locations_in(to);
-        self.begin(Job::Seek(Seek::new(
+        self.begin_job(Job::Seek(Seek::new(
             SeekGoal::Reloaded(Box::new(PendingReload { experiment, edits, lost, locations })),
             to,
             computation,

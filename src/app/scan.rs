@@ -16,8 +16,8 @@ use crate::trace::{Hit, Scanned, ValueTest};
 const MAX_REPEATS: u64 = 1_000_000;
 
 impl StepperContext<'_> {
-    /// Does an action that is about searches or breakpoints.
-    pub fn find(&mut self, action: &Action, count: Option<u64>) {
+    /// Does an action that is about searches, breakpoints or wrong entries of the user's gradients. `count` is the number typed before the key.
+    pub fn do_search_action(&mut self, action: &Action, count: Option<u64>) {
         let times = count.unwrap_or(1).clamp(1, MAX_REPEATS);
         match action {
             Action::NextMatch(count) => self.next_match(*count < 0, times),
@@ -80,7 +80,7 @@ impl StepperContext<'_> {
         *self.message = None;
         self.stepper.visits.record_jump_from(goal.start);
         let document = Arc::clone(&self.stepper.document);
-        self.begin(Job::Scan(Box::new(goal.from(&document.trace, step))));
+        self.begin_job(Job::Scan(Box::new(goal.from(&document.trace, step))));
     }
 
     /// Does one piece of a scan: it looks at some steps.
@@ -111,7 +111,7 @@ impl StepperContext<'_> {
             Scanned::Nothing => match &job.goal.kind {
                 ScanKind::Search(_) if !job.is_wrapped => Some(job.wrapped(trace)),
                 ScanKind::Search(search) => return self.say(search.nothing(&document), false),
-                ScanKind::Breakpoints => return self.run_on(job.goal),
+                ScanKind::Breakpoints => return self.continue_in_other_iteration(job.goal),
             },
         };
         self.stepper.job = next.map(Box::new).map(Job::Scan);
@@ -144,7 +144,7 @@ impl StepperContext<'_> {
 
     /// Continues the search for a breakpoint in the next iteration, or in the previous one if the scan goes back. In the last iteration it stops at the last
     /// step, in the first one at the first step.
-    fn run_on(&mut self, goal: ScanGoal) {
+    fn continue_in_other_iteration(&mut self, goal: ScanGoal) {
         let document = Arc::clone(&self.stepper.document);
         let iteration = document.trace.iteration();
         let is_at_end = if goal.goes_back { iteration == 1 } else { document.is_last_iteration };

@@ -180,7 +180,8 @@ impl State {
         self.stepper()?.job.as_ref()
     }
 
-    /// Returns the time of the next move of play; `None` if play is paused. At this time the caller passes an [`super::Action::Clock`] to [`super::update`].
+    /// Returns the time at which the caller must pass an [`super::Action::Clock`] to [`super::update`], because play makes its next move then; `None` if play is
+    /// paused.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         self.stepper()?.play

@@ -32,7 +32,7 @@ pub struct Stepper {
     pub play: Option<Duration>,
     /// The distance, in rows and columns, by which the user has scrolled the matrices away from the entries of this step.
     pub scroll: [isize; 2],
-    /// The distance, in channels or filters, by which the user has moved the matrices away from the channel of this step.
+    /// The number of channels (or filters) between the channel of this step and the shown one; negative if the shown one comes before.
     pub channel_offset: isize,
     /// The cursor on the matrices, if it is open.
     pub cursor: Option<Cursor>,
@@ -181,14 +181,14 @@ impl Stepper {
 
     /// Scrolls the matrices by numbers of rows and columns. The whole distance is at most the size of the largest matrix.
     pub(super) fn scroll_by(&mut self, distance: [i16; 2]) {
-        let most = self.largest();
+        let most = self.largest_matrix();
         for axis in 0..2 {
             self.scroll[axis] = (self.scroll[axis] + isize::from(distance[axis])).clamp(-most[axis], most[axis]);
         }
     }
 
     /// Returns the largest numbers of rows and of columns of the matrices on the screen.
-    fn largest(&self) -> [isize; 2] {
+    fn largest_matrix(&self) -> [isize; 2] {
         let Some((trace, at)) = self.trace_and_position() else { return [0, 0] };
         let op = trace.op_at(&at);
         let read = op.first_16_parts().iter().flat_map(|part| part.operands.iter().copied());

@@ -41,7 +41,7 @@ impl State {
             Meaning::Nothing | Meaning::Unknown | Meaning::Value(..) | Meaning::Answer(_) => {}
             Meaning::Address(text) => self.context().iter_mut().for_each(|context| context.go_to_typed(&text)),
             Meaning::Search(text) => self.context().iter_mut().for_each(|context| context.search(&text)),
-            // the key i opens and closes the cursor, but the typed command `inspect` only opens it
+            // the key i opens and closes the cursor, but the name `inspect`, typed in the palette, only opens it
             Meaning::Action(Action::Inspect) if stepper.cursor.is_some() => self.say("the cursor is open already: Esc closes it", false),
             Meaning::Action(action) => return self.user_action(action),
             Meaning::TypedCommand(command, argument) => return self.execute(command, &argument),
@@ -186,7 +186,7 @@ impl StepperContext<'_> {
     }
 
     /// Handles an address of an entry that no step computes, such as a weight: goes to the first step that reads the entry, and puts the cursor on it. Returns
-    /// whether the address is one.
+    /// whether the address is of such an entry.
     fn inspect_given(&mut self, address: &Address) -> bool {
         let document = Arc::clone(&self.stepper.document);
         let Some((TensorEntry { tensor, at }, step)) = document.given_entry(address) else { return false };

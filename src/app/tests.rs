@@ -58,7 +58,7 @@ fn act(state: &mut State, actions: &[Action]) -> Option<Request> {
 
 /// Returns the actions that type a text into the prompt.
 fn typing(text: &str) -> Vec<Action> {
-    text.chars().map(|c| Action::Edit(InputRequest::InsertChar(c))).collect()
+    text.chars().map(|c| Action::EditPrompt(InputRequest::InsertChar(c))).collect()
 }
 
 /// A layer of the screen that covers the stepper or keeps it busy. Each variant covers the variants below it.
@@ -107,7 +107,7 @@ fn combinations() -> Vec<State> {
 
 #[test]
 fn actions_lead_to_the_expected_focus() {
-    let delete = Action::Edit(InputRequest::DeletePrevChar);
+    let delete = Action::EditPrompt(InputRequest::DeletePrevChar);
     let cases: &[(State, &[Action], Focus)] = &[
         (picker(), &[], Focus::Picker),
         (picker(), &[Action::Close], Focus::Picker),

@@ -39,7 +39,7 @@ impl StepperContext<'_> {
     }
 
     /// Continues the descent, or pauses it.
-    pub(super) fn toggle_run(&mut self) {
+    pub(super) fn toggle_descent(&mut self) {
         match &self.stepper.job {
             Some(Job::Train(_)) => self.stepper.job = None,
             Some(job) => {
@@ -58,7 +58,7 @@ impl StepperContext<'_> {
         let (entry, iterations) = (path.entry, document.iterations());
         let computation = document.descent.start_from(path.values.last() + 1, iterations);
         match document.check_memory(&computation) {
-            Ok(()) => self.begin(Job::Train(Box::new(TrainJob::new(entry, iterations, computation)))),
+            Ok(()) => self.begin_job(Job::Train(Box::new(TrainJob::new(entry, iterations, computation)))),
             Err(why) => self.say(why, true),
         }
     }

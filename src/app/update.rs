@@ -13,7 +13,7 @@ use crate::text::cut;
 
 /// The largest number that can be typed before a key. A larger one is reduced to it.
 const MAX_COUNT: u64 = 999_999_999_999;
-/// The largest width of the copied text in the message that it was copied.
+/// The largest width, in cells, of a copied text in the message `copied: …`. A longer text is cut.
 const COPIED_TEXT_WIDTH: usize = 60;
 
 /// Changes the state by an action. Returns a request if the caller has to do something, such as open a scenario or end the program.
@@ -50,7 +50,7 @@ impl State {
         None
     }
 
-    /// Opens the result of a gradient check as a list. If an overlay or the picker is open, it waits until they are closed.
+    /// Opens the result of a gradient check as a list. If an overlay, the prompt or the picker is open, the result waits until they are closed.
     fn show_check_result(&mut self) {
         if matches!(self.focus(), Focus::Normal | Focus::Cursor)
             && let Some(result) = self.stepper_mut().and_then(|stepper| stepper.check_result.take())
@@ -146,40 +146,40 @@ impl State {
                 _ => self.say("this does not scroll sideways", false),
             },
             Action::Choose(row) => return self.choose_row(row),
-            Action::FollowLine(back) => {
+            Action::FollowLine { back } => {
                 if self.map_mut().is_some_and(|map| !map.follow(back)) {
                     self.say(if back { "this block reads no other" } else { "no other block reads this one" }, false);
                 }
             }
             Action::ToggleFold => self.toggle_fold(),
-            Action::CycleSetting(setting, count) => self.cycle(setting, count),
+            Action::CycleSetting(setting, count) => self.cycle_setting(setting, count),
             Action::Copy(format) => return self.copy(format),
             Action::Say(sentence) => self.say(sentence, false),
             Action::CopyCommandLine(arguments) => return self.copy_command_line(arguments),
             // this action is only in recordings of format 1
-            Action::OpenPrompt => self.open_line(PromptKind::Addresses),
-            Action::OpenPalette(commands) => self.open_line(PromptKind::Palette(commands)),
-            Action::OpenSearch => self.open_line(PromptKind::Search),
+            Action::OpenPrompt => self.open_prompt(PromptKind::Addresses),
+            Action::OpenPalette(commands) => self.open_prompt(PromptKind::Palette(commands)),
+            Action::OpenSearch => self.open_prompt(PromptKind::Search),
             Action::FirstDifference
             | Action::NextMatch(_)
             | Action::ToggleBreakpoint
             | Action::ContinueToBreakpoint(_)
             | Action::GoToBreakpoint(_) => {
-                self.context().iter_mut().for_each(|context| context.find(&action, count));
+                self.context().iter_mut().for_each(|context| context.do_search_action(&action, count));
             }
             Action::TogglePrediction => self.toggle_prediction(),
             Action::ShowAnswer => self.context().iter_mut().for_each(StepperContext::show_the_answer),
-            Action::Edit(request) if self.focus() == Focus::Filter => self.edit_filter(request),
-            Action::Edit(_) | Action::Complete | Action::CompleteBack => {
+            Action::EditPrompt(request) if self.focus() == Focus::Filter => self.edit_filter(request),
+            Action::EditPrompt(_) | Action::Complete | Action::CompleteBack => {
                 if let Some(stepper) = self.stepper_mut() {
                     stepper.mode.edit(&action, &stepper.document);
                 }
             }
-            Action::MoveMarker(_) | Action::ToggleRun => self.act_on_curve(&action, count),
+            Action::MoveMarker(_) | Action::ToggleDescent => self.act_on_curve(&action, count),
             Action::First | Action::Last if self.focus() == Focus::Curve => self.act_on_curve(&action, count),
-            move_action => {
+            stepper_action => {
                 if let Some(mut context) = self.context() {
-                    context.do_action(&move_action, count);
+                    context.do_action(&stepper_action, count);
                 }
             }
         }
@@ -215,8 +215,8 @@ impl State {
         }
     }
 
-    /// Returns the request to write the edits. They are written to the file `path`, or to the scenario's own file if it is `None`. Then the caller fulfils the
-    /// request `then`.
+    /// Returns the request to write the edits to the file `path`, or to the scenario's own file if `path` is `None`. After that, the caller fulfils the request
+    /// `then`. If there is nothing to write, returns `then`; if that is `None` too, shows a message.
     pub(super) fn write_edits(&mut self, path: Option<String>, then: Option<Request>) -> Option<Request> {
         let stepper = self.stepper()?;
         let is_deleted = stepper.file_change == Some(FileChange::Deleted);
@@ -238,8 +238,8 @@ impl State {
         self.say(sentence, false);
     }
 
-    /// Moves a setting forward. If the screen does not show the new choice, a message says it.
-    fn cycle(&mut self, setting: Setting, count: i64) {
+    /// Moves a setting forward by `count` choices. If the screen does not show the new choice, a message names it.
+    fn cycle_setting(&mut self, setting: Setting, count: i64) {
         self.settings.cycle(setting, count);
         match setting {
             // the screen shows the choice of these settings
@@ -266,7 +266,7 @@ impl State {
     }
 
     /// Opens the prompt at the bottom of the stepper.
-    fn open_line(&mut self, kind: PromptKind) {
+    fn open_prompt(&mut self, kind: PromptKind) {
         while self.overlay.is_some() {
             self.close();
         }
@@ -297,7 +297,7 @@ impl State {
             Focus::Filter => self.end_filter(),
             Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.cursor = None),
             Focus::Prompt | Focus::Answer => self.stepper_mut().into_iter().for_each(|stepper| stepper.mode = Mode::Normal),
-            Focus::Normal => self.context().iter_mut().for_each(StepperContext::stop_job),
+            Focus::Normal => self.context().iter_mut().for_each(StepperContext::stop_job_and_play),
         }
     }
 
@@ -305,7 +305,7 @@ impl State {
     fn accept(&mut self) -> Option<Request> {
         match self.focus() {
             Focus::Overlay => self.close(),
-            Focus::List => return self.choose(),
+            Focus::List => return self.choose_list_row(),
             Focus::Map => return self.choose_block(),
             Focus::Picker | Focus::Filter => {
                 let Some(selected) = self.selected() else {
@@ -340,7 +340,7 @@ impl State {
     }
 
     /// Closes the list, and does the action of its selected row.
-    fn choose(&mut self) -> Option<Request> {
+    fn choose_list_row(&mut self) -> Option<Request> {
         let list = self.overlay.take()?.list?;
         let action = list.rows.get(list.selected)?.action.clone()?;
         self.user_action(action)
@@ -365,7 +365,7 @@ impl State {
             }
             Action::First => self.move_marker(i64::MIN),
             Action::Last => self.put_marker(count.unwrap_or(u64::MAX)),
-            Action::ToggleRun => self.context().iter_mut().for_each(StepperContext::toggle_run),
+            Action::ToggleDescent => self.context().iter_mut().for_each(StepperContext::toggle_descent),
             _ => {}
         }
     }

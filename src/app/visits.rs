@@ -9,7 +9,7 @@
 /// The largest number of stored places; the oldest are dropped first.
 const MAX_VISITS: usize = 1000;
 
-/// A step of an iteration.
+/// A step of an iteration, as it is stored in histories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visit {
     /// The iteration, from 1.
@@ -21,7 +21,9 @@ pub struct Visit {
 /// The steps at which jumps began, for back and forward.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visits {
+    /// The steps to which `go_back` returns. The last one comes first.
     back: Vec<Visit>,
+    /// The steps to which `go_forward` returns. The last one comes first.
     forward: Vec<Visit>,
 }
 

@@ -36,7 +36,7 @@ impl StepperContext<'_> {
                 self.stepper.job = None;
                 let computation = document.descent.start(to);
                 document.check_memory(&computation)?;
-                self.begin(Job::Seek(Seek::new(SeekGoal::Address(address), to, computation)));
+                self.begin_job(Job::Seek(Seek::new(SeekGoal::Address(address), to, computation)));
             }
         }
         Ok(())
@@ -57,9 +57,9 @@ impl StepperContext<'_> {
     }
 
     /// Moves by `times` iterations, back if negative, and goes to the same entry and term there. It stops at the first and the last iteration.
-    pub fn by_iterations(&mut self, times: i64) {
+    pub fn move_by_iterations(&mut self, times: i64) {
         if self.settings.key_meanings == KeyMeanings::ToFirstSteps {
-            return self.by_iterations_to_first_steps(times);
+            return self.move_by_iterations_to_first_steps(times);
         }
         let document = Arc::clone(&self.stepper.document);
         let now = document.trace.iteration();
@@ -73,7 +73,7 @@ impl StepperContext<'_> {
 
     /// Moves by `count` iterations, back if negative, and goes to the first step of an iteration. At the ends it stops at the first step of the first
     /// iteration, or at the last step of the last one.
-    fn by_iterations_to_first_steps(&mut self, count: i64) {
+    fn move_by_iterations_to_first_steps(&mut self, count: i64) {
         let document = Arc::clone(&self.stepper.document);
         let current = document.trace.iteration();
         let last = if document.is_last_iteration { current } else { document.descent.iterations() };
@@ -110,15 +110,15 @@ impl StepperContext<'_> {
         let document = Arc::clone(&self.stepper.document);
         let computation = document.descent.start(to);
         match document.check_memory(&computation) {
-            Ok(()) => self.begin(Job::Seek(Seek::new(SeekGoal::Iteration { locations, more: 0 }, to, computation))),
+            Ok(()) => self.begin_job(Job::Seek(Seek::new(SeekGoal::Iteration { locations, more: 0 }, to, computation))),
             Err(why) => self.say(why, true),
         }
     }
 
     /// Moves by `count` units, back if negative, to the last step of a unit. At the ends it stops at the first step or in the last unit.
-    pub fn by_units(&mut self, unit: Unit, count: i64) {
+    pub fn move_by_units(&mut self, unit: Unit, count: i64) {
         let iteration = self.stepper.document.trace.iteration();
-        self.begin(Job::Move { units: UnitMove { unit, remaining: count }, iteration });
+        self.begin_job(Job::Move { units: UnitMove { unit, remaining: count }, iteration });
     }
 
     /// Begins the gradient check of the entry under the cursor. Without a cursor, it is the entry of the step.
@@ -132,19 +132,19 @@ impl StepperContext<'_> {
         self.stop_and_forget_moves();
         let check = self.stepper.scene().map(|scene| Check::of(&scene, self.stepper.subject(&scene)));
         match check {
-            Some(Ok(check)) => self.begin(Job::Check(check)),
+            Some(Ok(check)) => self.begin_job(Job::Check(check)),
             Some(Err(why)) => self.say(why, false),
             None => {}
         }
     }
 
     /// Begins a job, and does as much of it as [`MAX_IMMEDIATE_COST`] allows.
-    pub(super) fn begin(&mut self, job: Job) {
+    pub(super) fn begin_job(&mut self, job: Job) {
         self.stepper.job = Some(job);
         let mut budget = MAX_IMMEDIATE_COST;
         while let Some(job) = &self.stepper.job {
             let cost = job.cost(&self.stepper.document);
-            // this much is done before the screen changes: a whole seek, or a move by one unit
+            // the work until the screen changes: a whole seek, an iteration of the descent, or one piece of another job
             let (iterations, pieces) = match job {
                 Job::Seek(seek) if seek.would_block_key() => return,
                 Job::Train(train) if train.computation.would_block_key() => return,
@@ -156,12 +156,12 @@ impl StepperContext<'_> {
                 return;
             }
             budget -= cost;
-            self.work(iterations, pieces);
+            self.work_on_job(iterations, pieces);
         }
     }
 
-    /// Continues the job by at most `iterations` iterations or `pieces` pieces. If the job ends, goes to its goal.
-    pub fn work(&mut self, mut iterations: u64, mut pieces: u64) {
+    /// Continues the job until `iterations` iterations or `pieces` pieces are done, whichever comes first. If the job ends, shows its result.
+    pub fn work_on_job(&mut self, mut iterations: u64, mut pieces: u64) {
         while iterations > 0 && pieces > 0 {
             match self.stepper.job.take() {
                 None => return,
@@ -196,9 +196,9 @@ impl StepperContext<'_> {
                             self.stepper.job = Some(Job::Seek(Seek { goal, to, computation: ComputationState::Ready(computation) }));
                             iterations -= u64::from(completed_iteration);
                         }
-                        SeekProgress::Arrived(found) => {
+                        SeekProgress::Complete(found) => {
                             iterations -= 1;
-                            self.arrive(&goal, *found);
+                            self.complete_seek(&goal, *found);
                         }
                     }
                 }
@@ -207,7 +207,7 @@ impl StepperContext<'_> {
     }
 
     /// Goes to the step that a seek has found. Then continues with the rest of a move by units, or with the iterations that were added during the seek.
-    fn arrive(&mut self, goal: &SeekGoal, found: SeekResult) {
+    fn complete_seek(&mut self, goal: &SeekGoal, found: SeekResult) {
         let before = self.stepper.visit().iteration;
         let old = Arc::clone(&self.stepper.document);
         match found {
@@ -229,7 +229,7 @@ impl StepperContext<'_> {
                 let moved = self.stepper.visit().iteration.saturating_sub(before);
                 self.stepper.forward_moves.iter_mut().for_each(|moves| moves.count_done(moved));
                 if more != 0 {
-                    self.by_iterations(more);
+                    self.move_by_iterations(more);
                 }
             }
             SeekGoal::Edited(ref edit) => self.complete_edit(edit, old),
@@ -340,7 +340,7 @@ impl StepperContext<'_> {
     }
 
     /// Stops the job and play. A message has the progress of the job, or says that play is paused. Does nothing if there is neither a job nor play.
-    pub fn stop_job(&mut self) {
+    pub fn stop_job_and_play(&mut self) {
         let was_playing = self.stepper.play.take().is_some();
         if let Some(job) = self.stepper.job.take() {
             self.say(format!("stopped at {}", job.describe()), false);

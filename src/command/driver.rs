@@ -76,7 +76,7 @@ enum Opened {
     Again { scenario: Box<Scenario>, keeps_edits: bool },
     /// The comparison with the user's gradient file.
     Gradients(Box<OwnGradients>),
-    /// The run of another scenario.
+    /// The losses of another scenario.
     Losses(Box<ComparedLosses>),
 }
 
@@ -156,7 +156,7 @@ impl Driver {
         }
         let (Some(file), Some(document)) = (&mut self.file, self.state.document()) else { return false };
         let change = file.look(&document.scenario, now);
-        self.state.file_has(change)
+        self.state.report_file_change(change)
     }
 
     /// Returns the time of the clock that measures slices of work.
@@ -274,8 +274,8 @@ impl Driver {
         let computed = move |name: String| {
             let scenario = loader.scenario(&name)?;
             // Esc drops the value to which the guard refers
-            let run = ComparedLosses::of(scenario, &mut || guard.strong_count() > 0)?;
-            run.map(|run| Opened::Losses(Box::new(run))).ok_or_else(|| "not compared".to_owned())
+            let losses = ComparedLosses::of(scenario, &mut || guard.strong_count() > 0)?;
+            losses.map(|losses| Opened::Losses(Box::new(losses))).ok_or_else(|| "not compared".to_owned())
         };
         self.is_wanted = Some(is_wanted);
         let shown = display_name(&name);
@@ -296,7 +296,7 @@ impl Driver {
                 self.keep_edits();
             }
             Ok(Opened::Gradients(own)) => self.state.compare_gradients(Arc::from(own)),
-            Ok(Opened::Losses(run)) => self.state.compare_losses(*run),
+            Ok(Opened::Losses(losses)) => self.state.compare_losses(*losses),
             Ok(Opened::Another(document)) => {
                 let at = None; // the start that the scenario file names
                 self.state.open(Arc::from(document), at);

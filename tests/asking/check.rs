@@ -160,7 +160,7 @@ fn x_does_not_end_a_computation_in_progress() {
     let mut driver = driver_at(&Arc::new(trained), 20);
     update(&mut driver.state, Action::OpenPrompt);
     for c in "60/first".chars() {
-        update(&mut driver.state, Action::Edit(tui_input::InputRequest::InsertChar(c)));
+        update(&mut driver.state, Action::EditPrompt(tui_input::InputRequest::InsertChar(c)));
     }
     update(&mut driver.state, Action::Accept);
     if driver.state.job().is_some() {

@@ -115,18 +115,18 @@ fn a_change_of_the_file_is_said_once_and_stays_in_the_first_line() {
         let text = export::text(&driver.frame(&RenderOptions::default(), (120, 40)));
         text.lines().next().unwrap().trim_end().to_owned()
     };
-    assert!(driver.state.file_has(Some(FileChange::Changed)));
+    assert!(driver.state.report_file_change(Some(FileChange::Changed)));
     assert_eq!(message(&driver), "the file of small has changed: :e reads it again");
-    assert!(!driver.state.file_has(Some(FileChange::Changed)));
+    assert!(!driver.state.report_file_change(Some(FileChange::Changed)));
     press(&mut driver, "l");
     assert_eq!((message(&driver), first_line(&driver).ends_with("│ file changed")), ("", true));
-    assert!(driver.state.file_has(Some(FileChange::Deleted)));
+    assert!(driver.state.report_file_change(Some(FileChange::Deleted)));
     assert_eq!(message(&driver), "the file of small was deleted: W writes it again");
     // also without an edit
     assert_eq!(update(&mut driver.state.clone(), Action::WriteEdits), Some(Request::Write { path: None, then: None }));
     // an error stays, which may be about this file
     driver.state.say("not read again: line 9", true);
-    assert!(driver.state.file_has(Some(FileChange::Changed)));
+    assert!(driver.state.report_file_change(Some(FileChange::Changed)));
     assert_eq!(message(&driver), "not read again: line 9");
-    assert!(driver.state.file_has(None) && !first_line(&driver).contains("file"));
+    assert!(driver.state.report_file_change(None) && !first_line(&driver).contains("file"));
 }

@@ -79,6 +79,7 @@ struct Contribution {
     order: usize,
     /// The row of the entry that reads this one, and the step of the term that reads it; `None` for the first entry.
     reader: Option<(usize, u64)>,
+    /// The number of terms on the path from the first entry to this one.
     depth: usize,
 }
 
@@ -125,9 +126,9 @@ fn canonical_entry(scene: &Scene<'_>, tensor: Id, at: usize) -> RunEntry {
 /// Finds the entries with the largest shares.
 fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
     let mut search = ContributionSearch::default();
-    let mut next = BinaryHeap::from([Contribution { entry: first, share: 1.0, order: 0, reader: None, depth: 0 }]);
+    let mut pending = BinaryHeap::from([Contribution { entry: first, share: 1.0, order: 0, reader: None, depth: 0 }]);
     let (mut seen, mut found, mut examined) = (HashSet::new(), 1, 0);
-    while let Some(contribution) = next.pop() {
+    while let Some(contribution) = pending.pop() {
         let Contribution { entry, share, depth, .. } = contribution;
         if !seen.insert(entry) {
             search.has_repeats = true;
@@ -162,7 +163,7 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
             for (tensor, at) in sources {
                 let reader = Some((row, step));
                 let entry = canonical_entry(&there, tensor, at);
-                next.push(Contribution { entry, share: share * part, order: found, reader, depth: depth + 1 });
+                pending.push(Contribution { entry, share: share * part, order: found, reader, depth: depth + 1 });
                 found += 1;
             }
         }
@@ -202,10 +203,10 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     let mut row = |number: usize| {
         let Contribution { entry, share, reader, depth, .. } = rows[number];
         let name = format!("{}{}", indent.repeat(depth), scenes.name(entry));
-        let own = scenes.of(entry.run);
+        let scene_of_run = scenes.of(entry.run);
         // all rows of a tensor have the number of decimals of its matrix
-        let form = |value: f64| own.format(entry.tensor).text_or_short(value);
-        let (value, step) = match own.state_of(entry.tensor, entry.at) {
+        let form = |value: f64| scene_of_run.format(entry.tensor).text_or_short(value);
+        let (value, step) = match scene_of_run.state_of(entry.tensor, entry.at) {
             EntryState::Given(value) => (form(value), reader.map(|(_, step)| step)),
             EntryState::Complete { value, steps } => (form(value), Some(steps.start)),
             EntryState::Partial { sum, steps } => (format!("{} so far", form(sum)), Some(steps.start)),

@@ -51,14 +51,14 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         TermRow::Term(number) => ListRow::action(cells(number), Action::GoToStep(steps.start + number)),
         TermRow::Zeros(begin, end) if end == begin + 1 => ListRow::action(cells(begin), Action::GoToStep(steps.start + begin)),
         TermRow::Zeros(begin, end) => {
-            let folded = [
+            let cells_of_zeros = [
                 format!("{}–{end}", begin + 1),
                 format!("{} products of value 0", end - begin),
                 String::new(),
                 scene.short(0.0),
                 "0 %".to_owned(),
             ];
-            ListRow::action(folded, Action::GoToStep(steps.start + begin))
+            ListRow::action(cells_of_zeros, Action::GoToStep(steps.start + begin))
         }
     };
     let count = if known == all { format!("{all}") } else { format!("the first {known} of {all}") };
