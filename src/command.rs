@@ -25,7 +25,6 @@ mod outside;
 mod own;
 pub mod picker_entries;
 mod plain;
-mod planned;
 mod progress;
 mod proposal;
 mod read;
@@ -290,7 +289,6 @@ fn with_open_command(cli: &clap::Command, mut arguments: Vec<OsString>) -> anyho
     if commands().any(|command| command == text) {
         return Ok(arguments);
     }
-    planned::refuse(&text)?;
     if !source::is_scenario_argument(first) {
         let names = commands().chain(bundled::ALL.iter().map(|bundled| bundled.name));
         let near = suggest::clause(suggest::nearest(&text, names));
