@@ -236,6 +236,34 @@ fn every_jump_can_be_undone_and_redone() {
 }
 
 #[test]
+fn a_move_by_iterations_that_goes_no_further_names_the_iteration() {
+    let document = small(TRAINED);
+    let last_step = document.trace.len();
+    let mut state = at(&document, 1, Unit::Iteration);
+    let mut said = |step: u64, action: Action| {
+        act(&mut state, 1, Action::GoToStep(step));
+        act(&mut state, 1, action);
+        state.message.as_ref().unwrap().text.clone()
+    };
+    assert_eq!(said(2, Action::Back), "this is the first iteration");
+    assert_eq!(said(last_step, Action::Back), "this is the first iteration");
+    assert_eq!(said(1, Action::Back), "this is the first step of iteration 1");
+    assert_eq!(said(1, Action::StepBack), "this is the first step of iteration 1");
+    act(&mut state, 3, Action::Forward);
+    assert_eq!(place(&state).iteration, 4);
+    let last_step = state.document().unwrap().trace.len();
+    let mut said = |step: u64, action: Action| {
+        act(&mut state, 1, Action::GoToStep(step));
+        act(&mut state, 1, action);
+        state.message.as_ref().unwrap().text.clone()
+    };
+    assert_eq!(said(1, Action::Forward), "this is the last iteration");
+    assert_eq!(said(2, Action::Forward), "this is the last iteration");
+    assert_eq!(said(last_step, Action::Forward), "this is the last step of iteration 4");
+    assert_eq!(said(last_step, Action::StepForward), "this is the last step of iteration 4");
+}
+
+#[test]
 fn keys_of_the_first_format_keep_their_meaning() {
     let document = small(TRAINED);
     let press = |state: State, keys: &str| {

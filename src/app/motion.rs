@@ -114,9 +114,9 @@ impl StepperContext<'_> {
         match action {
             _ if moved || self.message.is_some() => {}
             Action::StepOut => self.say("this is the last step of the op", false),
-            Action::First | Action::Last if before.step == 1 || before.step >= trace.len() => self.report_end(before.step > 1),
+            Action::First | Action::Last if before.step == 1 || before.step >= trace.len() => self.report_end(Unit::Step, before.step > 1),
             _ if is_jump => self.say("this step is already on the screen", false),
-            _ => self.report_end(before.step > 1),
+            _ => self.report_end(Unit::Step, before.step > 1),
         }
     }
 
@@ -270,7 +270,7 @@ impl StepperContext<'_> {
         self.stepper.forward_moves.iter_mut().for_each(ForwardMoves::remove_last);
         self.stepper.forward_moves.take_if(|moves| moves.is_empty());
         if self.message.is_none() {
-            self.report_end(true);
+            self.report_end(unit, true);
         }
     }
 
@@ -293,7 +293,7 @@ impl StepperContext<'_> {
         self.stepper.play = None;
         self.stop_job_and_play();
         if !self.move_by(unit, -units) && self.message.is_none() {
-            self.report_end(self.stepper.step > 1);
+            self.report_end(unit, false);
         }
     }
 
@@ -309,21 +309,20 @@ impl StepperContext<'_> {
         }
     }
 
-    /// Shows a message that there is no further step or iteration: the one on the screen is the last, or with `at_last_step = false` the first.
-    fn report_end(&mut self, at_last_step: bool) {
+    /// Shows a message that a move by `unit` goes no further: the step or the iteration on the screen is the last one or, for a move back, the first.
+    fn report_end(&mut self, unit: Unit, is_forward: bool) {
         let document = Arc::clone(&self.stepper.document);
         let (iteration, all) = (document.trace.iteration(), document.descent.iterations());
-        if let Some(shortage) = document.shortage.filter(|_| at_last_step && all > 1) {
+        if let Some(shortage) = document.shortage.filter(|_| is_forward && all > 1) {
             return self.say(shortage.to_string(), true);
         }
-        let by_iterations = self.stepper.unit == Unit::Iteration && self.settings.key_meanings == KeyMeanings::ToLastSteps;
-        let which = if at_last_step { "last" } else { "first" };
-        if by_iterations && all > 1 && self.stepper.step < document.trace.len() && self.stepper.step > 1 {
+        let (which, end) = if is_forward { ("last", document.trace.len()) } else { ("first", 1) };
+        if unit == Unit::Iteration && self.stepper.step != end {
             return self.say(format!("this is the {which} iteration"), false);
         }
         let of = match all {
             1 => String::new(),
-            _ if document.is_last_iteration && at_last_step && iteration < all => {
+            _ if document.is_last_iteration && is_forward && iteration < all => {
                 format!(": the tolerance ends the descent at iteration {iteration}")
             }
             _ => format!(" of iteration {iteration}"),
