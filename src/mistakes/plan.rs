@@ -282,3 +282,39 @@ impl<'a> WrongPass<'a> {
         self.computed.insert((run, id), numbers);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::interrupt::{SLICE, interruptible};
+    use crate::scenario::{Limits, Source, read};
+
+    /// A pass counts the work of the ops that it computes: with the input changed, that of all ops up to the output.
+    #[test]
+    fn each_computed_op_counts_as_work() {
+        let text = "title = \"t\"\ninput = { init = \"normal\", seed = 1, shape = [1024] }\ntarget = [1]\nloss = \"squared_error\"\n\
+                    layer = [{ type = \"linear\", weight = { init = \"normal\", seed = 2 }, out_features = 1100 },\n\
+                    { type = \"linear\", weight = { init = \"normal\", seed = 3 }, out_features = 1 }]\n";
+        let source = Source { name: "t".into(), path_shown: "t.toml".into(), text: text.into() };
+        let trace = Trace::of_iteration(1, read(source, Limits::default()).expect("a scenario").descent().iteration(1).runs);
+        let network = trace.network();
+        let input = network.with_role(crate::network::Role::Input { learns: false }).next().expect("an input");
+        let numbers = vec![0.5; 1024];
+        let plan = Plan::default().taking(std::iter::once((0, input, numbers.as_slice())));
+        let looks = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&looks);
+        let look = move || {
+            counted.set(counted.get() + 1);
+            true
+        };
+        let output = network.output();
+        interruptible(look, || WrongPass::new(&trace, &plan).values(0, output).len()).expect("it is wanted");
+        let last = network.producer(output).expect("an op");
+        let work: u64 = (0..=last).map(|op| network.work(op)).sum();
+        // one look after an op that is larger than a slice, and one at the end
+        assert!(work > SLICE && looks.get() > 1, "{work} multiplications, {} looks", looks.get());
+    }
+}

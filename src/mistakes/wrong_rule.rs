@@ -295,3 +295,41 @@ impl Wrong for Twice {
 pub(super) fn applied_twice(first: &Arc<dyn Rule>, second: &Arc<dyn Rule>) -> Arc<dyn Rule> {
     Arc::new(WrongRule(Twice { first: Arc::clone(first), second: Arc::clone(second) }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::interrupt::{SLICE, interruptible};
+    use crate::op::seed::Seed;
+
+    /// The number of times that a computation looks whether it is still wanted, without the look at its end.
+    fn looks(run: impl FnOnce()) -> u64 {
+        let looks = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&looks);
+        let look = move || {
+            counted.set(counted.get() + 1);
+            true
+        };
+        interruptible(look, run).expect("it is wanted");
+        looks.get() - 1
+    }
+
+    fn one(count: usize) -> Vec<Term> {
+        (0..count).map(|_| Term::product([constant(1.0)].into_iter().collect())).collect()
+    }
+
+    #[test]
+    fn each_entry_counts_as_the_work_of_its_terms() {
+        // 9 terms and the entry itself
+        let rule = with_terms(&(Arc::new(Seed) as Arc<dyn Rule>), |_, _, _| one(9));
+        let memo = None;
+        let x = Operands { tensors: Reads::inputs([]), memo: &memo };
+        let entries = usize::try_from(3 * SLICE / (10 * TERM)).expect("a few entries") + 3;
+        let mut out = vec![0.0; entries];
+        assert_eq!(looks(|| rule.accumulate(&x, &mut out)), 3);
+        assert!(out.iter().all(|sum| (sum - 9.0).abs() < 1e-12));
+    }
+}
