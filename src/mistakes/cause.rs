@@ -146,6 +146,8 @@ fn of_fit(
     (group, same, apart): (usize, Vec<String>, &str),
 ) -> Vec<Cause> {
     let mut causes: Vec<Cause> = Vec::new();
+    // the ends of their words: places with different ends are not listed together
+    let mut details: Vec<&str> = Vec::new();
     for (n, candidate) in fit.candidates.iter().enumerate() {
         let plan = Plan::default().with(subject.trace, &candidate.edits);
         let is_last = n + 1 == fit.candidates.len();
@@ -156,21 +158,25 @@ fn of_fit(
         };
         let explains = (0..tensors.len()).filter(is_explained).map(|at| tensors[at].index);
         let ops = plan.changed_ops().map(|(is_of_batch, op, wrong)| WrongOp { is_of_batch, op, wrong: wrong.clone() });
-        let known = causes.iter_mut().find(|cause| cause.id == candidate.mistake.id && cause.variant == candidate.variant);
-        if let Some(cause) = known {
+        let known = causes
+            .iter_mut()
+            .zip(&details)
+            .find(|(cause, detail)| cause.id == candidate.mistake.id && cause.variant == candidate.variant && **detail == candidate.detail);
+        if let Some((cause, _)) = known {
             cause.explains.extend(explains);
             cause.at.splice(0..0, candidate.at.iter().filter(|at| !cause.at.contains(at)).cloned().collect::<Vec<_>>());
             cause.ops.extend(ops);
-            cause.words = candidate.mistake.words_at(&cause.at) + &candidate.detail;
+            cause.words = candidate.mistake.words_of_variant(&cause.at, &candidate.detail);
             continue;
         }
+        details.push(&candidate.detail);
         causes.push(Cause {
             id: candidate.mistake.id,
             variant: candidate.variant.clone(),
             at: candidate.at.clone(),
             group,
             explains: explains.collect(),
-            words: candidate.mistake.words_at(&candidate.at) + &candidate.detail,
+            words: candidate.mistake.words_of_variant(&candidate.at, &candidate.detail),
             right: candidate.mistake.right,
             same: same.clone(),
             apart: apart.to_owned(),

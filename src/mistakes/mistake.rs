@@ -57,11 +57,6 @@ impl Mistake {
     /// Returns the clause about the wrong rule at its places.
     #[must_use]
     pub fn words_at(&self, places: &[impl AsRef<str>]) -> String {
-        let list = match places {
-            [] => String::new(),
-            [one] => one.as_ref().to_owned(),
-            [first @ .., last] => format!("{} and {}", first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "), last.as_ref()),
-        };
         let mut words = String::new();
         let mut rest = self.words;
         while let Some((before, (forms, after))) = rest.split_once('[').and_then(|(before, rest)| Some((before, rest.split_once(']')?))) {
@@ -69,7 +64,12 @@ impl Mistake {
             words.extend([before, if places.len() > 1 { several } else { one }]);
             rest = after;
         }
-        (words + rest).replace("{}", &list)
+        (words + rest).replace("{}", &list(places))
+    }
+
+    /// Returns the clause about a variant at its places. `detail` is the end of the clause; in it, `{}` stands for the places too.
+    pub(super) fn words_of_variant(&self, places: &[String], detail: &str) -> String {
+        self.words_at(places) + &detail.replace("{}", &list(places))
     }
 
     /// Creates a row for predicted numbers.
@@ -107,5 +107,14 @@ impl Mistake {
     /// The same row with another specificity.
     pub(super) const fn with_specificity(self, specificity: Specificity) -> Self {
         Self { specificity, ..self }
+    }
+}
+
+/// The names of places as a list: `conv3, conv2 and conv1`.
+fn list(places: &[impl AsRef<str>]) -> String {
+    match places {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [first @ .., last] => format!("{} and {}", first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "), last.as_ref()),
     }
 }

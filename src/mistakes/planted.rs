@@ -117,9 +117,10 @@ pub fn planted_pair(
 /// The largest number of pairs that are tried.
 const MAX_TRIES: usize = 16;
 
-/// For tests: returns the gradients of the pass with the ops of all causes. `None` if a cause has no op, or if two causes change the same op.
+/// For tests: returns the gradients of the pass with the ops of all causes, and with the user's numbers of unexplained gradients. `None` if a cause has no op, or if two
+/// causes change the same op.
 #[must_use]
-pub fn gradients_with(trace: &Trace, wanted: &[Gradient], causes: &[Cause]) -> Option<Vec<Vec<f64>>> {
+pub fn gradients_with(trace: &Trace, wanted: &[Gradient], causes: &[Cause], taken: &[(Gradient, &[f64])]) -> Option<Vec<Vec<f64>>> {
     let ops: Vec<&WrongOp> = causes.iter().flat_map(|cause| &cause.ops).collect();
     let mut places: Vec<(bool, usize)> = ops.iter().map(|wrong| (wrong.is_of_batch, wrong.op)).collect();
     places.sort_unstable();
@@ -136,6 +137,7 @@ pub fn gradients_with(trace: &Trace, wanted: &[Gradient], causes: &[Cause]) -> O
         return None;
     }
     let plan = Plan::of_ops(ops.into_iter().map(|wrong| (wrong.is_of_batch, wrong.op, wrong.wrong.clone())));
+    let plan = plan.taking(taken.iter().filter_map(|(gradient, numbers)| gradient.find(trace).map(|(run, id)| (run, id, *numbers))));
     let mut pass = WrongPass::new(trace, &plan);
     let numbers = wanted.iter().map(|gradient| gradient.find(trace).map(|(run, id)| pass.values(run, id).to_vec()));
     numbers.collect()

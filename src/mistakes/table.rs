@@ -143,6 +143,6 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pattern("factor-two-missing", "that is half of the number", |q| hints::plain(Some(0.5 * q.answer)))
         .and_pass("the numbers are half of the right ones", "", InPass(scale::factor_two_missing)).with_specificity(Specificity::Factor),
     Mistake::pass("penalty-gradient-wrong", "the gradient 2 λ w of the penalty", "the loss of the batch adds λ w² once", InPass(penalty::wrong)),
-    Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", InPass(scale::weight_decay)).with_fixed_numbers(),
+    Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", InPass(scale::weight_decay)).with_specificity(Specificity::Fitted),
     Mistake::pass("constant-factor", "the numbers are the right ones times", "", InPass(scale::constant_factor)).with_specificity(Specificity::Fitted),
 ];

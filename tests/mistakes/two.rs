@@ -3,9 +3,9 @@
 use std::env;
 
 use gradstep::diff::{Report, Tolerance, UserTensor};
-use gradstep::mistakes::{Cause, PlantedPair, gradients_with, planted_pair};
+use gradstep::mistakes::{Cause, Findings, PlantedPair, gradients_with, planted_pair};
 
-use crate::{everything, learning_rate, networks, open, parameters, search, tensors};
+use crate::{everything, findings, learning_rate, networks, open, parameters, tensors};
 
 /// The number of random networks: 30, or that of the variable `PAIRS`.
 fn count() -> usize {
@@ -34,10 +34,12 @@ struct Counts {
     named: usize,
 }
 
-/// The gradients that a group of causes claims to explain have the numbers of a pass with these mistakes, which is computed again from the ops that they name.
-fn assert_no_false_name(trace: &gradstep::trace::Trace, mine: &[UserTensor], group: &[Cause], text: &str) {
+/// The gradients that a group of causes claims to explain have the numbers of a pass with these mistakes, which is computed again from the ops that they name, and from
+/// the user's numbers of the gradients that nothing explains.
+fn assert_no_false_name(trace: &gradstep::trace::Trace, mine: &[UserTensor], group: &[Cause], unexplained: &[usize], text: &str) {
     let wanted: Vec<_> = mine.iter().map(|tensor| tensor.gradient).collect();
-    let Some(numbers) = gradients_with(trace, &wanted, group) else { return };
+    let taken: Vec<_> = unexplained.iter().map(|at| (mine[*at].gradient, mine[*at].values.as_deref().expect("numbers"))).collect();
+    let Some(numbers) = gradients_with(trace, &wanted, group, &taken) else { return };
     for explained in group.iter().flat_map(|cause| &cause.explains) {
         let own = mine[*explained].values.as_ref().expect("numbers");
         let largest = own.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
@@ -66,9 +68,11 @@ fn try_pair(text: &str, takes_all: bool, choices: &mut Choices, counts: &mut Cou
     if report.is_equal() {
         return;
     }
-    let found = search(&document, &mine);
+    let Findings { causes: found, consequences } = findings(&document, &mine, Tolerance::FLOAT64);
     let group: Vec<Cause> = found.iter().filter(|cause| cause.group == 1).cloned().collect();
-    assert_no_false_name(trace, &mine, &group, text);
+    let is_explained = |at: &usize| group.iter().any(|cause| cause.explains.contains(at)) || consequences.contains(at);
+    let unexplained: Vec<usize> = (0..mine.len()).filter(|at| !report.tensors[*at].is_equal() && !is_explained(at)).collect();
+    assert_no_false_name(trace, &mine, &group, &unexplained, text);
     let wrong = report.tensors.iter().filter(|compared| !compared.is_equal()).count();
     let explained = group.iter().map(|cause| cause.explains.len()).sum::<usize>();
     counts.pairs += 1;

@@ -3,7 +3,7 @@
 use super::{CLIPPED, Pattern};
 use crate::diff::gradient::LossOf;
 use crate::diff::report::{Report, Status, UserTensor};
-use crate::number::with_digits;
+use crate::number::{exact, with_digits};
 use crate::trace::Trace;
 
 /// The relative error within which a number is a bound.
@@ -54,7 +54,8 @@ fn by_value(wrong: &[Clipped<'_>], report: &Report) -> Vec<Pattern> {
         |c: f64| bounds.iter().flatten().filter(|(bound, _)| (bound - c).abs() <= 1e-7 * c).map(|(_, count)| count).sum::<usize>();
     let pattern = |(clipped, bound): (&Clipped<'_>, &Option<(f64, usize)>)| {
         let (c, _) = bound.filter(|(c, _)| entries(*c) >= FEW)?;
-        let c = with_digits(c, 6);
+        // a bound in single precision has more digits than a person has written
+        let c = written(c, c).map_or_else(|| with_digits(c, 6), exact);
         let words = format!("every entry beyond ±{c} is ±{c}, and the others are right: your gradients are clipped by value");
         Some(Pattern { tensor: clipped.tensor, id: CLIPPED, words, explains: true })
     };

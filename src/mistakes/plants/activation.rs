@@ -166,7 +166,7 @@ pub fn mask_from_gradient(site: &Site<'_>) -> Vec<Variant> {
 /// The largest number of other layers whose gates are tried.
 const MAX_OTHER_GATES: usize = 8;
 
-/// The gate of a relu is that of another relu of the same shape.
+/// The gate of a relu is open where the z of another layer of the same shape is positive.
 pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
     let is_relu = |site: &Site<'_>| Curve::at(site).is_some_and(|curve| curve.function == RELU);
     let subject = &site.subject;
@@ -174,8 +174,8 @@ pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
         return Vec::new();
     }
     let others = subject.sites().into_iter().filter(|other| {
-        other.y != site.y
-            && is_relu(other)
+        other.of != site.of
+            && is_activation(other)
             && subject.shape(other.y) == subject.shape(site.y)
             && subject.shape(other.of) == subject.shape(site.of)
     });

@@ -261,6 +261,8 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
     };
     if samples > 1 {
         planted.extend([shifted(1), shifted(samples - 1)]);
+        let reversed: Vec<Edit> = (0..samples).map(|sample| given(sample, numbers(samples - 1 - sample))).collect();
+        planted.push(Variant::named("samples reversed", ": the targets are in the reverse order of the samples", reversed).at(Vec::new()));
     }
     planted
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::super::plan::{Change, Edit, Ops};
 use super::super::planting::{Planted, Variant, Wanted};
-use super::super::site::{Site, Subject};
+use super::super::site::Subject;
 use super::super::wrong_rule::scaled;
 use super::scale::parameter_ops;
+use crate::expr::{Expr, whole};
 use crate::network::{Id, Op};
 use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
 use crate::op::downcast::downcast;
-use crate::op::rule::{Operands, Origin};
 use crate::step::Pass;
 
 /// The ops of the reduction, with their numbers; none for a single sample.
@@ -41,8 +41,8 @@ struct Reductions<'a> {
 
 impl Reductions<'_> {
     /// The end of a sentence about the place; empty for all reductions.
-    fn place(&self) -> String {
-        self.at.first().map_or_else(String::new, |name| format!(", in {name} alone"))
+    fn place(&self) -> &'static str {
+        if self.at.is_empty() { "" } else { ", in {} alone" }
     }
 
     /// The changes that multiply by a factor what the samples add to the gradients of the batch. The penalty of the weights stays.
@@ -88,11 +88,11 @@ fn only(wanted: &Wanted<'_>, sample: usize) -> Vec<Planted> {
         let coefficient = coefficient(reductions.ops[0].1);
         let place = reductions.place();
         if coefficient.to_bits() == 1.0_f64.to_bits() {
-            planted.push(Variant { name: None, detail: place, edits }.at(reductions.at));
+            planted.push(Variant { name: None, detail: place.to_owned(), edits }.at(reductions.at));
             continue;
         }
         let undivided = edits.iter().cloned().chain(reductions.scaled(samples, 1.0 / coefficient)).collect::<Vec<_>>();
-        planted.push(Variant::named("undivided", place.clone(), undivided).at(reductions.at.clone()));
+        planted.push(Variant::named("undivided", place, undivided).at(reductions.at.clone()));
         planted.push(Variant::named("divided", format!(", divided by the number of samples{place}"), edits).at(reductions.at));
     }
     planted
@@ -120,17 +120,18 @@ fn outputs(subject: &Subject<'_>) -> Option<OutputReduction> {
     let sites = subject.sites_of(op);
     let site = sites.iter().find(|site| site.is_of_loss())?;
     let outputs = subject.len(site.of) as f64;
-    let is_mean = constants(site).iter().any(|constant| [1.0, 2.0].iter().any(|k| (constant.abs() * outputs - k).abs() < 1e-12));
+    let is_mean = site.forward().is_some_and(|(_, loss)| loss.parts.iter().any(|part| is_mean(&part.rule.equation().right)));
     (outputs > 1.0).then_some(OutputReduction { op, outputs, is_mean })
 }
 
-/// The constants in the first term of a gradient.
-fn constants(site: &Site<'_>) -> Vec<f64> {
-    let run = site.subject.trace.run(0);
-    let tensors = site.operands.map(|id| run.values(id));
-    let memo = site.rule.memo(&tensors);
-    let term = site.rule.term(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, 0, 0);
-    term.args.iter().filter(|arg| arg.origin == Origin::Constant).map(|arg| arg.value).collect()
+/// Whether the equation of a loss has the factor 1/n of a mean over its outputs.
+fn is_mean(expr: &Expr) -> bool {
+    *expr == whole::SHARE
+        || match expr {
+            Expr::Product(_, factors) | Expr::Mul(factors) => factors.iter().any(is_mean),
+            Expr::Neg(inner) | Expr::Remark(inner, _) => is_mean(inner),
+            _ => false,
+        }
 }
 
 fn scaled_output(reduction: OutputReduction, factor: f64) -> Edit {

@@ -29,7 +29,7 @@ fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
     let own = subject.network.tensor(wanted.of).name.to_string();
     // other gradients are computed from that of a value, but not from that of a parameter or an input
     let is_value = subject.network.producer(wanted.of).is_some();
-    let detail = if is_value { format!(" from the gradient of {own} on") } else { format!(" in the gradient of {own} alone") };
+    let detail = if is_value { format!(" from the gradient of {own} on") } else { " in the gradient of {} alone".to_owned() };
     places.extend(own_op(wanted).map(|(ops, op)| (vec![own], detail, vec![Edit::Op(ops, op, each())])));
     // the last ops first: nearest to the wanted tensor
     let mut ops: Vec<(usize, Id)> = subject.backward_ops().map(|(number, op)| (number, op.output)).collect();
@@ -173,7 +173,7 @@ pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
     }
     let variant = |detail: String, edits: Vec<Edit>| Variant { name: None, detail, edits };
     let all = variant(String::new(), places.iter().map(|(_, edit)| edit.clone()).collect()).at(Vec::new());
-    let single = places.iter().map(|(at, edit)| variant(format!(": those of {at}"), vec![edit.clone()]).at(vec![at.clone()]));
+    let single = places.iter().map(|(at, edit)| variant(": those of {}".to_owned(), vec![edit.clone()]).at(vec![at.clone()]));
     std::iter::once(all).chain(single).collect()
 }
 
