@@ -89,7 +89,8 @@ pub fn chart_text(curves: &Curves, (columns, rows): (u16, u16), is_ascii: bool) 
     if is_ascii {
         ascii::ascii(&mut buf);
     }
-    export::text(&buf)
+    // the lines above the chart that are left over
+    export::text(&buf).trim_start_matches('\n').to_owned()
 }
 
 /// Draws the whole screen.

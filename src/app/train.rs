@@ -157,7 +157,7 @@ impl Stepper {
             iterations: run.end.unwrap_or(so_far.iterations),
             is_complete: self.is_training_complete(),
             current: run.loss(run.reached.max(so_far.known)),
-            others: earlier.iter().map(|run| run.loss(run.reached)).chain(compared).collect(),
+            others: compared.chain(earlier.iter().map(|run| run.loss(run.reached))).collect(),
             ..so_far
         };
         let Some(entry) = run.path.as_ref().map(|path| path.entry).filter(|_| is_path) else { return Some(common) };

@@ -64,7 +64,7 @@ pub struct Curves {
     pub name: String,
     /// The curve of the run with the current edits.
     pub current: Curve,
-    /// The curves of earlier runs, the oldest first, and those of other scenarios.
+    /// The curves of other scenarios, and those of earlier runs, the oldest first.
     pub others: Vec<Curve>,
     /// The iteration on the screen; 0 if no iteration is on the screen.
     pub here: u64,

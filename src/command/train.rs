@@ -219,19 +219,32 @@ impl<'a> TrainReport<'a> {
     }
 }
 
+/// The largest number of iterations whose losses are printed, apart from the first and the last.
+const MAX_ROWS: usize = 40;
+
+/// Returns the distance between two iterations whose losses are printed: the smallest of 1, 2, 5, 10, 20, 50, … that gives at most [`MAX_ROWS`] rows.
+fn distance_of_rows(iterations: usize) -> usize {
+    let powers = std::iter::successors(Some(1_usize), |power| power.checked_mul(10));
+    let mut distances = powers.flat_map(|power| [1, 2, 5].map(|factor| power.saturating_mul(factor)));
+    distances.find(|distance| iterations / distance <= MAX_ROWS).unwrap_or(iterations)
+}
+
+/// Returns whether the loss of iteration `n`, from 0, is printed: the first iteration, and those whose number from 1 is a multiple of the distance.
+fn is_row(n: usize, distance: usize) -> bool {
+    n == 0 || (n + 1).is_multiple_of(distance)
+}
+
 impl Report for TrainReport<'_> {
     fn json(&self, to: &mut CommandOutput) -> io::Result<()> {
         write_json(self, to)
     }
 
-    /// Writes the parameters and at most about 20 losses.
+    /// Writes the parameters and at most about 40 losses.
     fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()> {
-        const MAX_ROWS: usize = 20;
         out.line(self.scenario)?;
         out.line("")?;
         let why = if self.stopped == "tolerance" { ", stopped by the tolerance" } else { "" };
-        // the losses of the iterations 1, 1 + every, 1 + 2 · every, … are printed
-        let every = self.losses.len().div_ceil(MAX_ROWS).max(1);
+        let every = distance_of_rows(self.losses.len());
         let thinned = if every > 1 { format!("; one loss in {every} is shown, and the last") } else { String::new() };
         out.line(&format!("{}{why}{thinned}", counted(self.iterations, "iteration")))?;
         if let Some(n) = self.losses.iter().position(|loss| !loss.is_finite()) {
@@ -239,7 +252,7 @@ impl Report for TrainReport<'_> {
         }
         let last = self.losses.len() - 1;
         let number_width = self.losses.len().to_string().len();
-        for (n, loss) in self.losses.iter().enumerate().filter(|(n, _)| n % every == 0 || *n == last) {
+        for (n, loss) in self.losses.iter().enumerate().filter(|(n, _)| is_row(*n, every) || *n == last) {
             out.line(&format!("{}  loss  {}", align_right(&(n + 1).to_string(), number_width), exact(*loss)))?;
         }
         out.line(&format!("after the last update, over all samples: loss  {}", exact(self.loss)))?;

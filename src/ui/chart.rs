@@ -34,6 +34,10 @@ const LINES_PER_LABEL: u16 = 4;
 const DASH: i32 = 6;
 /// A curve is divided into this number of equal parts. Its letter is at the ends of the parts.
 const LETTERS_ALONG: usize = 4;
+/// The letter of the first curve after the current one, whose letter is `a`.
+pub(super) const FIRST_OTHER: char = 'b';
+/// The columns of a letter after the end of a curve, with the blank before it.
+const LETTER_WIDTH: u16 = 2;
 /// The distance between two dots of a dotted curve.
 const DOTTED: i32 = 4;
 
@@ -53,6 +57,8 @@ pub(super) struct Chart<'a> {
 struct Plot {
     /// The area of the curves.
     area: Rect,
+    /// The number of columns to the right of the area, in which the curves have their letters.
+    margin: u16,
     scale: AxisScale,
     /// The last iteration of the horizontal axis.
     last: u64,
@@ -81,7 +87,9 @@ impl Chart<'_> {
         let steps = u16::try_from(scale.steps()).unwrap_or(u16::MAX);
         let height = if lines > steps { (lines - 1) / steps * steps + 1 } else { lines };
         let inside = Rect { x: area.x + left, y: area.y + lines - height, width: area.width - left, height };
-        Some(Plot { area: inside, scale, last: last_shown(self.curves) })
+        let plot = Plot { area: inside, margin: 0, scale, last: last_shown(self.curves) };
+        let margin = plot.letters_in_a_row(self.curves) * LETTER_WIDTH;
+        Some(Plot { area: Rect { width: inside.width.saturating_sub(margin), ..inside }, margin, ..plot })
     }
 
     /// Returns the iteration that is drawn at a cell of the screen.
@@ -141,8 +149,8 @@ impl Chart<'_> {
         }
     }
 
-    /// Draws all curves. Each curve except the current one has a letter at its end. If there are several, they have letters along the curve too, and those of
-    /// other scenarios have different colours.
+    /// Draws all curves. If there are several, each has its letter after its end; and if there are several other runs of scenarios, they have their letters along
+    /// their curves too.
     fn draw_curves(&self, plot: &Plot, buf: &mut Buffer) {
         let stroke = |style: Style, rank| Stroke { style, rank, is_thick: rank > 1, is_sparse: false, spot: None };
         let mut canvas = Canvas::new(plot.area);
@@ -155,18 +163,23 @@ impl Chart<'_> {
         let own = self.theme.style(StyleRole::Backward);
         plot.draw(&self.curves.current.points, LineStyle { stroke: stroke(own, 2), solid_until: self.curves.known, gap: 0 }, &mut canvas);
         canvas.render(buf, &mut Spots::default());
-        // the run of the open scenario has no letter: it has a mark at the iteration on the screen
-        let first = if self.curves.current.run.is_some() { 'b' } else { 'a' };
-        if let (true, Some([x, y])) = (first == 'b', self.curves.current.points.last().and_then(|point| plot.cell(*point))) {
-            letter_at(buf, plot.area, [x, y], 'a', own);
+        if self.curves.others.is_empty() {
+            return;
         }
-        for ((n, curve), letter) in others().zip(first..) {
-            let is_marked_along = self.curves.others.len() > 1 && curve.run.is_some();
-            // the letters of two curves are at different columns, so that they are not one above the other
+        for ((n, curve), letter) in
+            others().zip(FIRST_OTHER..).filter(|((_, curve), _)| self.curves.others.len() > 1 && curve.run.is_some())
+        {
+            // the letters of the curves are beside each other, not one above the other
             let along = (1..LETTERS_ALONG).map(|k| curve.points.len() * k / LETTERS_ALONG + curve.points.len() * n / (8 * LETTERS_ALONG));
-            let along = along.filter(|_| is_marked_along).filter_map(|at| curve.points.get(at));
-            for [x, y] in along.chain(curve.points.last()).filter_map(|point| plot.cell(*point)) {
-                letter_at(buf, plot.area, [x, y], letter, style((n, curve)));
+            for place in along.filter_map(|at| curve.points.get(at)).filter_map(|point| plot.cell(*point)) {
+                letter_along(buf, plot.area, place, letter, style((n, curve)));
+            }
+        }
+        let with_margin = Rect { width: plot.area.width + plot.margin, ..plot.area };
+        let all = [(&self.curves.current, own)].into_iter().chain(others().map(|(n, curve)| (curve, style((n, curve)))));
+        for ((curve, style), letter) in all.zip('a'..) {
+            if let Some(end) = curve.points.last().and_then(|point| plot.cell(*point)) {
+                letter_after(buf, with_margin, end, letter, style);
             }
         }
     }
@@ -206,12 +219,24 @@ pub(super) fn run_style(theme: &Theme, n: usize) -> Style {
     theme.shared(n + 1)
 }
 
-/// Writes the letter of a curve. If there already is a letter, writes it beside that.
-fn letter_at(buf: &mut Buffer, area: Rect, [x, y]: [u16; 2], letter: char, style: Style) {
-    let is_taken = |x: &u16| buf[(area.x + x, area.y + y)].symbol().starts_with(|c: char| c.is_ascii_lowercase());
-    let x = x.min(area.width - 1);
-    let x = (0..=x).rev().find(|x| !is_taken(x)).unwrap_or(x);
-    text_at(buf, area, x, y, &letter.to_string(), style.bold());
+/// Returns whether a cell of the area has a letter.
+fn has_letter(buf: &Buffer, area: Rect, [x, y]: [u16; 2]) -> bool {
+    x < area.width && buf[(area.x + x, area.y + y)].symbol().starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+/// Writes the letter of a curve on the curve, unless another letter is there or beside it.
+fn letter_along(buf: &mut Buffer, area: Rect, [x, y]: [u16; 2], letter: char, style: Style) {
+    if !(x.saturating_sub(1)..=x + 1).any(|x| has_letter(buf, area, [x, y])) {
+        text_at(buf, area, x, y, &letter.to_string(), style.bold());
+    }
+}
+
+/// Writes the letter of a curve after its end, and after the letters of curves that end in the same cell.
+fn letter_after(buf: &mut Buffer, area: Rect, [end, y]: [u16; 2], letter: char, style: Style) {
+    let places = (1..).map(|n| end + n * LETTER_WIDTH).take_while(|x| *x < area.width);
+    if let Some(x) = places.into_iter().find(|x| !has_letter(buf, area, [*x, y])) {
+        text_at(buf, area, x, y, &letter.to_string(), style.bold());
+    }
 }
 
 /// Returns the last iteration on the axis. If the descent has at most [`MAX_FULL_AXIS`] iterations, it is the last of all. Otherwise it is the last computed
@@ -232,6 +257,17 @@ fn last_shown(curves: &Curves) -> u64 {
 }
 
 impl Plot {
+    /// Returns the largest number of curves that end in the same row; 0 if there is only one curve.
+    fn letters_in_a_row(&self, curves: &Curves) -> u16 {
+        if curves.others.is_empty() {
+            return 0;
+        }
+        let ends = curves.others.iter().chain([&curves.current]).filter_map(|curve| curve.points.last());
+        let rows: Vec<u16> = ends.filter_map(|(_, value)| Some(self.row(self.scale.position(*value)?))).collect();
+        let in_row = |row: &u16| rows.iter().filter(|other| *other == row).count();
+        u16::try_from(rows.iter().map(in_row).max().unwrap_or(0)).unwrap_or(u16::MAX)
+    }
+
     /// Returns the column of dots of an iteration.
     fn dot_column(&self, iteration: u64) -> i32 {
         let dots = u64::from(self.area.width) * 2 - 1;

@@ -47,6 +47,9 @@ fn several_runs_are_those_of_each_scenario_alone() {
     }
     let last = runs[0]["losses"][29].as_f64().expect("a loss").to_string();
     assert!(table.lines().any(|line| line.trim_start().starts_with("30 ") && line.contains(&last)), "{table}");
+    // all 30 iterations, and one blank line before the chart
+    assert!((1..=30).all(|n| table.lines().any(|line| line.trim_start().starts_with(&format!("{n} ")))), "{table}");
+    assert!(table.contains("\n\n") && !table.contains("\n\n\n"), "{table}");
     assert!(printed(&[&["train", "--ascii"], &arguments[..]].concat()).is_ascii());
     let said = refused(2, &["train", arguments[0], "figure-14"]);
     assert!(said.starts_with("error: figure-14 has no [train]"), "{said}");

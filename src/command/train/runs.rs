@@ -4,7 +4,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::{TrainReport, Trained};
+use super::{TrainReport, Trained, distance_of_rows, is_row};
 use crate::app::{Curve, Curves};
 use crate::command::format::CommandOutput;
 use crate::command::report::{Report, write_json};
@@ -15,8 +15,6 @@ use crate::ui;
 
 /// The columns and rows of the chart.
 const CHART: (u16, u16) = (76, 20);
-/// The largest number of iterations whose losses are printed.
-const MAX_ROWS: usize = 20;
 
 /// The report on several runs.
 pub(super) struct RunsReport<'a> {
@@ -39,7 +37,7 @@ impl Report for RunsReport<'_> {
         write_json(&RunsJson { format: 1, runs: self.reports }, to)
     }
 
-    /// Writes a line about each run, then at most about 20 losses of each, then the chart.
+    /// Writes a line about each run, the losses, at most about 40 of each, and the chart.
     fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()> {
         let letters = || ('a'..).take(self.runs.len());
         let names = self.runs.iter().map(|run| width(run.name())).max().unwrap_or(0);
@@ -51,15 +49,18 @@ impl Report for RunsReport<'_> {
             out.line(&format!("   {iterations}{why}; after the last update, over all samples: loss  {}", exact(report.loss)))?;
         }
         let longest = self.runs.iter().map(|run| run.result.losses.len()).max().unwrap_or(0);
-        let every = longest.div_ceil(MAX_ROWS).max(1);
-        // the last iteration of each run is printed too
+        let every = distance_of_rows(longest);
+        // each run's last iteration is printed too
         let is_last = |n: usize| self.runs.iter().any(|run| run.result.losses.len() == n + 1);
         let mut rows: Vec<Vec<String>> = vec![["loss".to_owned()].into_iter().chain(letters().map(String::from)).collect()];
-        for n in (0..longest).filter(|n| n % every == 0 || is_last(*n)) {
+        for n in (0..longest).filter(|n| is_row(*n, every) || is_last(*n)) {
             let losses = self.runs.iter().map(|run| run.result.losses.get(n).map_or_else(String::new, |loss| exact(*loss)));
             rows.push([(n + 1).to_string()].into_iter().chain(losses).collect());
         }
         out.line("")?;
+        if every > 1 {
+            out.line(&format!("one loss in {every} is shown, and the last of each run"))?;
+        }
         let widths: Vec<usize> =
             (0..=self.runs.len()).map(|column| rows.iter().map(|row| width(&row[column])).max().unwrap_or(0)).collect();
         for row in &rows {

@@ -11,7 +11,7 @@ use crate::glyph::SEPARATOR;
 use crate::number::Digits;
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
-use crate::ui::chart::{Chart, HERE, MARKER, run_style};
+use crate::ui::chart::{Chart, FIRST_OTHER, HERE, MARKER, run_style};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
@@ -109,8 +109,8 @@ fn legend(curves: &Curves, view: &View<'_>) -> Vec<(String, Style)> {
     let faint = view.theme.style(StyleRole::Forward);
     let what = |curve: &Curve| curve.what(digits);
     if !curves.has_runs() {
-        let others = curves.others.iter().zip('a'..).map(|(curve, letter)| format!("{letter} (dotted): {}", what(curve)));
-        let all: Vec<String> = [format!("now: {}", what(&curves.current))].into_iter().chain(others).collect();
+        let others = curves.others.iter().zip(FIRST_OTHER..).map(|(curve, letter)| format!("{letter} (dotted): {}", what(curve)));
+        let all: Vec<String> = [format!("a (now): {}", what(&curves.current))].into_iter().chain(others).collect();
         return if all.len() > 1 { vec![(all.join(SEPARATOR), faint)] } else { Vec::new() };
     }
     let values = |curve: &Curve| match (curve.points.first(), curve.points.last()) {
@@ -121,11 +121,11 @@ fn legend(curves: &Curves, view: &View<'_>) -> Vec<(String, Style)> {
         _ => String::new(),
     };
     let separator = if curves.optimizer.is_empty() { "" } else { ": " };
-    let now = format!("now  {}{}{separator}{}", values(&curves.current), what(&curves.current), curves.optimizer);
+    let now = format!("a  {}now, {}{separator}{}", values(&curves.current), what(&curves.current), curves.optimizer);
     let mut lines = vec![(now, view.theme.style(StyleRole::Backward))];
-    for ((n, curve), letter) in curves.others.iter().enumerate().zip('a'..) {
+    for ((n, curve), letter) in curves.others.iter().enumerate().zip(FIRST_OTHER..) {
         let style = if curve.run.is_some() { run_style(&view.theme, n) } else { faint };
-        lines.push((format!("{letter}    {}{}", values(curve), what(curve)), style));
+        lines.push((format!("{letter}  {}{}", values(curve), what(curve)), style));
     }
     lines
 }
