@@ -17,6 +17,7 @@ use smallvec::smallvec;
 
 use super::broadcast::Broadcast;
 use super::counted_zero::NOT_CHOSEN;
+use super::downcast::downcast;
 use super::elementwise::ElementwiseOperand;
 use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
@@ -65,7 +66,13 @@ pub fn choose(operands: [ElementwiseOperand; 3], shapes: &[&[usize]], mask: Mask
     let named: Vec<(&'static str, &[usize])> = shapes.iter().enumerate().map(|(n, shape)| (name(n), *shape)).collect();
     let broadcast = Broadcast::new(&named)?;
     let counts = shapes.iter().map(|shape| len(shape)).collect();
-    Ok(Arc::new(Choose { plan: Arc::new(ChoosePlan { operands, broadcast, counts }), mask }))
+    Ok(Arc::new(Choose { plan: Arc::new(ChoosePlan { operands, broadcast: Arc::new(broadcast), counts }), mask }))
+}
+
+/// Returns the broadcast of the operands of a choice; `None` for the rule of another function, and for a derivative, which reads no operand.
+#[must_use]
+pub fn broadcast_of(rule: &Arc<dyn Rule>) -> Option<&Arc<Broadcast>> {
+    downcast::<OneTerm<ChooseForward>>(rule).map(|forward| &forward.0.0.broadcast)
 }
 
 /// The operands of a choice.
@@ -73,7 +80,7 @@ pub fn choose(operands: [ElementwiseOperand; 3], shapes: &[&[usize]], mask: Mask
 struct ChoosePlan {
     /// The mask, a and b.
     operands: [ElementwiseOperand; 3],
-    broadcast: Broadcast,
+    broadcast: Arc<Broadcast>,
     /// The number of entries of each input.
     counts: Vec<usize>,
 }

@@ -1,8 +1,9 @@
-//! The repetition of an operand of an elementwise operation. In x + b, where x has 4 x 3 entries and b has 3, b is repeated in four rows.
+//! The repetition of an operand of an elementwise operation or of a choice. In x + b, where x has 4 x 3 entries and b has 3, b is repeated in four rows.
 
 use std::sync::Arc;
 
 use super::broadcast::Broadcast;
+use super::choose;
 use super::downcast::downcast;
 use super::elementwise::{ElementwiseBackward, ElementwiseForward};
 use super::rule::Rule;
@@ -21,11 +22,14 @@ impl Repetition {
     #[must_use]
     pub fn of(rule: &Arc<dyn Rule>, slot: Slot) -> Option<Self> {
         let Slot::Input(operand) = slot else { return None };
-        let operation = match downcast::<ElementwiseForward>(rule) {
-            Some(forward) => &forward.0,
-            None => &downcast::<ElementwiseBackward>(rule)?.operation,
+        let of_operation = || {
+            let operation = match downcast::<ElementwiseForward>(rule) {
+                Some(forward) => &forward.0,
+                None => &downcast::<ElementwiseBackward>(rule)?.operation,
+            };
+            operation.broadcast.clone()
         };
-        let broadcast = operation.broadcast.clone()?;
+        let broadcast = choose::broadcast_of(rule).cloned().or_else(of_operation)?;
         (broadcast.reader_count(operand) > 1).then_some(Self { broadcast, operand })
     }
 
@@ -66,5 +70,10 @@ mod tests {
             assert_eq!((0..6).map(|at| row.entry(at)).collect::<Vec<_>>(), [0, 1, 2, 0, 1, 2]);
             assert_eq!((0..3).map(|entry| row.first(entry)).collect::<Vec<_>>(), [0, 1, 2]);
         }
+        // where(mask, x, b) with a mask of 2 x 1 and b of 3 entries
+        let chosen = choose::choose([0, 1, 2].map(ElementwiseOperand::Input), &[&[2, 1], &[2, 3], &[3]], choose::Mask::Given).expect("shapes that fit");
+        let [mask, x, row] = [0, 1, 2].map(|operand| Repetition::of(&chosen.forward(), Slot::Input(operand)));
+        let entries = |repetition: Option<Repetition>| repetition.map(|it| (0..6).map(|at| it.entry(at)).collect::<Vec<_>>());
+        assert_eq!((entries(mask), entries(x), entries(row)), (Some(vec![0, 0, 0, 1, 1, 1]), None, Some(vec![0, 1, 2, 0, 1, 2])));
     }
 }

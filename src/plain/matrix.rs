@@ -40,7 +40,9 @@ pub fn matrix(view: &View<'_>, tensor: Id) -> Vec<String> {
     let [block, row, column] = focus.map_or([0; 3], |at| grid.coordinates(at));
     let first = view.first_index;
     let [blocks, rows, columns] = [(block, grid.blocks), (row, grid.rows), (column, grid.columns)].map(|(at, all)| window(at, all));
-    let mut lines = vec![format!("{}, {}:", line(&info.name), shape_text(&info.shape).replace('x', " by "))];
+    let by = |shape: &[usize]| shape_text(shape).replace('x', " by ");
+    let repeated = view.repetition(tensor).map_or_else(String::new, |(repetition, _)| format!(", broadcast to {}", by(repetition.shape())));
+    let mut lines = vec![format!("{}, {}{repeated}:", line(&info.name), by(&info.shape))];
     let cut = [(&blocks, grid.blocks, "matrices"), (&rows, grid.rows, "rows"), (&columns, grid.columns, "columns")];
     let cut = cut.iter().filter(|(range, all, _)| range.len() < *all);
     lines.extend(cut.map(|(range, all, what)| format!("{what} {} to {} of {all}", range.start + first, range.end - 1 + first)));

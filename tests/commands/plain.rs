@@ -207,3 +207,9 @@ fn a_recording_replays_with_the_same_keys() {
     let none = plain_bytes(&["--plain", "--record", "no-file"], b"");
     assert!(none.status == 2 && none.err.contains("--record need a scenario"), "{}", none.err);
 }
+
+#[test]
+fn a_broadcast_operand_is_read_out_with_both_shapes() {
+    let run = plain_bytes(&["batch-norm-lines", "--plain"], b"diff[1,0]\nmatrices\n");
+    assert!(run.out.contains("\nmu, 1 by 2, broadcast to 4 by 2:\n") && run.out.contains("\ndiff, 4 by 2:\n"), "{}", run.out);
+}

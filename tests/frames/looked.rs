@@ -148,3 +148,12 @@ fn the_number_of_drawn_neurons_has_the_word_shown() {
         assert_eq!(frame.matches(" shown").count(), if has_word { 2 } else { 0 }, "{frame}");
     }
 }
+
+/// An operand that a broadcast repeats has both shapes in its title, in the panes and in the zoom.
+#[test]
+fn a_broadcast_operand_has_both_shapes() {
+    for zoom in ["", "Z"] {
+        let frame = text(&open("batch-norm-lines", &format!(":diff[1,0]<Enter>{zoom}")), (120, 40));
+        assert!(frame.contains("1×2 as 4×2"), "{frame}");
+    }
+}

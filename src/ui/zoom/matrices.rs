@@ -12,6 +12,7 @@ use super::{ink, size};
 use crate::glyph;
 use crate::network::Id;
 use crate::scene::{Grid, ShownTensor};
+use crate::tensor::shape_on_screen;
 use crate::text::{cut, width};
 use crate::ui::matrix::Mark;
 use crate::ui::operands::arrange;
@@ -83,7 +84,15 @@ impl Cell {
 /// Returns the symbol of a tensor as it is drawn.
 fn title(view: &View<'_>, shown: &ShownTensor) -> String {
     let title = view.title(shown.tensor);
-    if shown.turned { format!("rot180({title})") } else { title }
+    match view.repetition(shown.tensor) {
+        _ if shown.turned => format!("rot180({title})"),
+        // as in the matrices pane: `b  3 as 4×3`
+        Some((repetition, _)) => {
+            let [own, all] = [&view.network().tensor(shown.tensor).shape[..], repetition.shape()].map(shape_on_screen);
+            format!("{title}  {own} as {all}")
+        }
+        None => title,
+    }
 }
 
 /// A matrix of a tensor: the size of its characters, and the part of it that is drawn.
