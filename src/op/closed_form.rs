@@ -87,6 +87,15 @@ pub enum ProbabilityOperand {
     Logits,
 }
 
+/// The form in which a formula names its quantities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LetterForm {
+    /// By letters, such as σ.
+    Letters,
+    /// By the operands, where a letter only stands for an operand.
+    Operands,
+}
+
 /// The targets of a cross-entropy.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
@@ -144,16 +153,20 @@ impl ClosedForm {
         }
     }
 
-    /// Returns the letters of the quantities, in which `{0}` is the symbol of the first operand.
+    /// Returns the letters of the quantities, in which `{0}`, `{1}`, … stand for the symbols of the operands.
     #[must_use]
-    pub fn letters(&self) -> SmallVec<[Cow<'static, str>; 5]> {
+    pub fn letters(&self, form: LetterForm) -> SmallVec<[Cow<'static, str>; 5]> {
         let letters: &[&'static str] = match self {
-            Self::Norm { is_centred, deviation, .. } => {
-                let normalised = if *deviation == Deviation::Shifted { "diff/s" } else { "xhat" };
-                let product = Cow::Owned(self.mean_of_product());
+            Self::Norm { is_centred, deviation, is_inverse, .. } => {
+                let is_shifted = *deviation == Deviation::Shifted;
+                let [normalised, inverse] = match form {
+                    LetterForm::Letters => [if is_shifted { "diff/s" } else { "xhat" }, "1/σ"],
+                    LetterForm::Operands => [if is_shifted { "{3}/{4}" } else { "{1}" }, if *is_inverse { "{2}" } else { "1/{2}" }],
+                };
+                let product = Cow::Owned(self.mean_of_product(if form == LetterForm::Letters { "xhat" } else { "{1}" }));
                 let first = if *is_centred { &["D", "mean(D)"][..] } else { &["D"][..] };
                 let first = first.iter().copied().map(Cow::Borrowed);
-                return first.chain([Cow::Borrowed(normalised), product, Cow::Borrowed("1/σ")]).collect();
+                return first.chain([Cow::Borrowed(normalised), product, Cow::Borrowed(inverse)]).collect();
             }
             Self::CrossEntropy { targets: Targets::Probabilities(_), .. } => &["p", "Σt", "t", "n", "{0}"],
             Self::CrossEntropy { .. } => &["p", "t", "n", "{0}"],
@@ -162,19 +175,21 @@ impl ClosedForm {
         letters.iter().copied().map(Cow::Borrowed).collect()
     }
 
-    /// Returns the letters of mean(D x̂), which is Σ D x̂ times the factor of the variance.
-    fn mean_of_product(&self) -> String {
+    /// Returns the letters of mean(D x̂): Σ D x̂, times the factor of the variance.
+    fn mean_of_product(&self, normalised: &str) -> String {
         match self {
             Self::Norm { groups, variance_factor, .. } if !is_reciprocal(*variance_factor, groups.len) => {
-                format!("Σ(D xhat)/{}", (1.0 / variance_factor).round())
+                format!("Σ(D {normalised})/{}", (1.0 / variance_factor).round())
             }
-            _ => "mean(D xhat)".to_owned(),
+            _ => format!("mean(D {normalised})"),
         }
     }
 
-    /// Returns the definitions of the letters. In them `{0}`, `{1}`, … stand for the symbols of the operands, and `{x}` for the symbol of the input.
+    /// Returns the definitions of the letters, in which `{0}`, `{1}`, … stand for the symbols of the operands and `{x}` for the input. Each is a letter and its meaning.
     #[must_use]
-    pub fn definitions(&self) -> String {
+    pub fn definitions(&self, form: LetterForm) -> Vec<(&'static str, Cow<'static, str>)> {
+        let softmax = ("p", Cow::Borrowed("softmax({x})"));
+        let sum = ("Σt", Cow::Borrowed("the sum over the classes"));
         match self {
             Self::Norm { deviation, is_inverse, weight, .. } => {
                 let is_shifted = *deviation == Deviation::Shifted;
@@ -183,16 +198,22 @@ impl ClosedForm {
                     Some(_) => "{3}·{0}",
                     None => "{0}",
                 };
-                let sigma = if *is_inverse { "1/σ" } else { "σ" };
-                let more = if is_shifted { ", diff = {3}, s = {4}" } else { "" };
-                format!("D = {upstream}, xhat = {{1}}, {sigma} = {{2}}{more}")
+                let of_operands = [("xhat", "{1}"), (if *is_inverse { "1/σ" } else { "σ" }, "{2}")];
+                let of_shifted = if is_shifted { &[("diff", "{3}"), ("s", "{4}")][..] } else { &[] };
+                let letters = of_operands.iter().chain(of_shifted).copied().filter(|_| form == LetterForm::Letters);
+                [("D", upstream)].into_iter().chain(letters).map(|(letter, meaning)| (letter, Cow::Borrowed(meaning))).collect()
             }
-            Self::CrossEntropy { targets: Targets::Classes, .. } => "p = softmax({x}), t = 1 for the class in {2}, else 0".to_owned(),
-            Self::CrossEntropy { targets: Targets::Known(_), .. } => {
-                "p = softmax({x}), t = 1 for the class that is read, else 0".to_owned()
+            Self::CrossEntropy { targets, divisor, .. } => {
+                let target = match targets {
+                    Targets::Classes => "1 for the class in {2}, else 0",
+                    Targets::Known(_) => "1 for the class that is read, else 0",
+                    Targets::Probabilities(_) => "{2}",
+                };
+                let has_sum = matches!(targets, Targets::Probabilities(_));
+                let rows = ("n", Cow::Owned(divisor.to_string()));
+                [softmax, ("t", Cow::Borrowed(target))].into_iter().chain(has_sum.then_some(sum)).chain([rows]).collect()
             }
-            Self::CrossEntropy { .. } => "p = softmax({x}), t = {2}, Σt over the classes".to_owned(),
-            Self::LogSoftmax { .. } => "p = softmax({x}), t = −{0}, Σt over the classes".to_owned(),
+            Self::LogSoftmax { .. } => vec![softmax, ("t", Cow::Borrowed("−{0}")), sum],
         }
     }
 
@@ -294,7 +315,7 @@ mod tests {
             Input(n) => quantities[n],
             _ => f64::NAN,
         };
-        assert_eq!(quantities.len(), form.letters().len());
+        assert_eq!(quantities.len(), form.letters(LetterForm::Letters).len());
         form.formula().value(&number).expect("a number")
     }
 
@@ -312,7 +333,7 @@ mod tests {
         for (at, by_hand) in [-0.18, 0.26, 0.24, -0.32].into_iter().enumerate() {
             assert!((value(&form, &operands, at) - by_hand).abs() < 1e-15, "{at}");
         }
-        assert_eq!(form.letters()[3], "mean(D xhat)");
+        assert_eq!(form.letters(LetterForm::Letters)[3], "mean(D xhat)");
     }
 
     /// The same numbers, but with Σ(x − mean)²/3 as the variance, so that σ² = 100/3. γ is equal to σ.
@@ -326,7 +347,7 @@ mod tests {
         for (at, by_hand) in [-0.18, 0.26, 0.24, -0.32].into_iter().enumerate() {
             assert!((value(&form, &operands, at) - by_hand).abs() < 1e-15, "{at}");
         }
-        assert_eq!(form.letters()[3], "Σ(D xhat)/3");
+        assert_eq!(form.letters(LetterForm::Letters)[3], "Σ(D xhat)/3");
     }
 
     /// σ = √v + ε with √v = 5 and ε = 5. Compared with ε = 0, σ is twice as large, so the derivative through the numerator is halved. The derivative through σ

@@ -417,6 +417,12 @@ fn alternative_texts(view: &View<'_>, paths: &[Path], [room, height]: [usize; 2]
     }
 }
 
+/// Returns the sentence about the closed form of the entry, with the definitions of its letters; `None` if there is no closed form.
+#[must_use]
+pub fn closed_form_sentence(view: &View<'_>) -> Option<String> {
+    at_once::sentence(view)
+}
+
 /// Returns the texts of [`alternative`] without a limit of width, for the plain mode: one step, or the sum over all paths.
 #[must_use]
 pub fn alternative_sentences(view: &View<'_>) -> Vec<String> {

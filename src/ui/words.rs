@@ -13,9 +13,9 @@ use crate::scenario::GivenNumber;
 use crate::scene::HiddenNumber;
 use crate::step::Unit;
 use crate::text::{self, width, wrap};
-use crate::ui::comparison;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
+use crate::ui::{comparison, equation};
 
 /// The vertical bar before each line of a remark.
 const BAR: &str = "▌ ";
@@ -37,7 +37,12 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
         }
         (None, None) => lines(view, part, &words, remark(view).filter(|_| !view.hides_number()), wide),
     };
-    let text: Vec<Line<'static>> = own_lines(view, wide).into_iter().chain(text).collect();
+    let mut text: Vec<Line<'static>> = own_lines(view, wide).into_iter().chain(text).collect();
+    let form = closed_form_lines(view, wide);
+    // without its last lines, the formula would have letters without a definition
+    if text.len() + form.len() <= usize::from(area.height) {
+        text.extend(form);
+    }
     let is_cut = text.len() > usize::from(area.height);
     for (line, row) in text.into_iter().zip(area.rows()) {
         line.render(row, buf);
@@ -70,6 +75,13 @@ fn own_lines(view: &View<'_>, wide: usize) -> Vec<Line<'static>> {
     let note = view.theme.style(StyleRole::Note);
     let rows = comparison::sentences(view).into_iter().flat_map(|text| wrap(&view.notation.words(&text), wide.saturating_sub(width(BAR))));
     rows.map(|text| Line::from(vec![Span::styled(BAR, note), Span::raw(text)])).collect()
+}
+
+/// Returns the lines with the closed form of the entry and the definitions of its letters, which the equation pane of a narrow screen may not show.
+fn closed_form_lines(view: &View<'_>, wide: usize) -> Vec<Line<'static>> {
+    let form = equation::closed_form_sentence(view).filter(|_| wide < NARROW).unwrap_or_default();
+    let dim = view.theme.style(StyleRole::Dim);
+    wrap(&view.notation.words(&form), wide).into_iter().filter(|text| !text.is_empty()).map(|text| Line::styled(text, dim)).collect()
 }
 
 /// Returns the question about the hidden number.

@@ -7,6 +7,7 @@
 
 use crate::expr::OperandForm;
 use crate::network::{ClosedBlock, Id};
+use crate::op::closed_form::LetterForm;
 use crate::op::slot::Slot;
 use crate::scene::{ClosedEntry, after_sign};
 use crate::text::width;
@@ -18,30 +19,44 @@ const ROUNDING: f64 = 1e-12;
 /// The largest number of lines.
 pub(super) const LINES: usize = 2;
 
-/// Returns at most `height` lines of at most `room` cells. They have the formula in symbols and, if the entry is complete, in numbers. There are no lines if
-/// the call has no closed form.
+/// Returns at most `height` lines of at most `room` cells: the formula in symbols, and in numbers if the entry is complete; no lines if the call has no closed form.
+/// The formula in symbols is left out if its letters cannot be defined beside it.
 pub(super) fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<String> {
     let Some(block) = view.closed_block() else { return Vec::new() };
-    let symbols = format!("all at once: {}", formula(view, block, |n| letter(view, block, n)));
-    let definitions = with_symbols(view, block, &block.form.definitions());
-    // if a tensor's name is its letter, it needs no definition
-    let says_something = |definition: &&str| definition.split_once(" = ").is_none_or(|(letter, meaning)| letter != meaning);
-    let definitions = definitions.split(", ").filter(says_something).collect::<Vec<_>>().join(", ");
-    let defined = format!("{symbols},  {definitions}");
-    let symbols = if width(&defined) <= room { defined } else { symbols };
-    let Some(entry) = view.closed_entry(block) else { return [symbols].into_iter().take(height).collect() };
+    let forms = [LetterForm::Letters, LetterForm::Operands];
+    let symbols = forms.into_iter().map(|form| defined(view, block, form, ",  ")).find(|text| width(text) <= room);
+    let Some(entry) = view.closed_entry(block) else { return symbols.into_iter().take(height).collect() };
     let value = view.value_text(entry.value);
     let numbers = format!("{} = {value}", formula(view, block, |n| number(view, block, &entry, n)));
     let difference = difference(view, entry.value - view.step.sum);
     let compared = format!("the sum over the paths is {}: difference {difference}", view.value_text(view.step.sum));
-    let candidates = match height {
-        0 => return Vec::new(),
-        1 => [format!("all at once: {numbers}; {compared}"), format!("all at once: {numbers}; difference {difference}")],
-        _ => [format!("= {numbers}; {compared}"), format!("= {numbers}; difference {difference}")],
+    let symbols = symbols.filter(|_| height > 1);
+    let candidates = match symbols {
+        _ if height == 0 => return Vec::new(),
+        None => [format!("all at once: {numbers}; {compared}"), format!("all at once: {numbers}; difference {difference}")],
+        Some(_) => [format!("= {numbers}; {compared}"), format!("= {numbers}; difference {difference}")],
     };
     let shortest = format!("all at once: {value}; difference {difference}");
     let with_numbers = candidates.into_iter().find(|text| width(text) <= room).unwrap_or(shortest);
-    if height == 1 { vec![with_numbers] } else { vec![symbols, with_numbers] }
+    symbols.into_iter().chain([with_numbers]).collect()
+}
+
+/// Returns the formula in symbols with the definitions of its letters, for a text of any width; `None` if the call has no closed form.
+pub(super) fn sentence(view: &View<'_>) -> Option<String> {
+    Some(format!("{}.", defined(view, view.closed_block()?, LetterForm::Letters, ", where ")))
+}
+
+/// Returns the formula in symbols with the definitions of its letters.
+fn defined(view: &View<'_>, block: &ClosedBlock, form: LetterForm, joint: &str) -> String {
+    let letters = block.form.letters(form);
+    let letter = |n: usize| with_symbols(view, block, letters.get(n).map_or("", AsRef::as_ref));
+    let definitions = block.form.definitions(form);
+    let definitions = definitions.iter().map(|(letter, meaning)| (*letter, with_symbols(view, block, meaning)));
+    // a tensor that has the name of its letter needs no definition
+    let definitions = definitions.filter(|(letter, meaning)| letter != meaning).map(|(letter, meaning)| format!("{letter} = {meaning}"));
+    let definitions: Vec<String> = definitions.collect();
+    let joint = if definitions.is_empty() { "" } else { joint };
+    format!("all at once: {}{joint}{}", formula(view, block, letter), definitions.join(", "))
 }
 
 /// Formats the difference between the two values, with a remark if it is as small as a rounding error.
@@ -57,11 +72,6 @@ fn formula(view: &View<'_>, block: &ClosedBlock, text: impl Fn(usize) -> String)
         _ => String::new(),
     };
     block.form.formula().equation(view.notation, &[], name)
-}
-
-/// Returns the letter of a quantity.
-fn letter(view: &View<'_>, block: &ClosedBlock, n: usize) -> String {
-    with_symbols(view, block, block.form.letters().get(n).map_or("", AsRef::as_ref))
 }
 
 /// Formats the value of a quantity. An entry of a tensor is formatted as in its matrix.
