@@ -83,7 +83,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["w"], Action::Toggle(OverlayKind::List(ListKind::Leaves)), "the leaves: the inputs and parameters that contribute most to the entry", "").named("leaves"),
     row(Focus::Normal, &["x"], Action::CheckGradient, "check the derivative by the entry with finite differences of the loss", "").named("gradient check"),
     row(Focus::Normal, &["y"], Action::Toggle(OverlayKind::List(ListKind::Copy)), "copy the value, address, equation, NumPy or LaTeX", "").named("copy"),
-    row(Focus::Normal, &["e"], Action::EditNumber, "edit the number under the cursor: 0.5, 1/3, += 0.1, -= 0.1, *= 2, /= 2; without a cursor, opens it", "").named("edit"),
+    row(Focus::Normal, &["e"], Action::EditNumber, "edit the number under the cursor: 0.5, 1/3, += 0.1, -= 0.1, *= 2, /= 2; without a cursor, opens it, then type the value or move the cursor", "").named("edit"),
     row(Focus::Normal, &["u"], Action::Undo, "undo the last edit", "").named("undo"),
     row(Focus::Normal, &["<C-r>", "U"], Action::Redo, "redo the edit that was undone last", "").named("redo"),
     row(Focus::Normal, &["W"], Action::WriteEdits, "write the edits to the scenario file; a bundled scenario to the current folder", "").named("write edits"),
@@ -100,7 +100,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["B"], Action::ToggleBreakpoint, "set or remove a breakpoint: at the entry under the cursor or of this step, in larger units at its op", "").named("breakpoint"),
     row(Focus::Normal, &["c"], Action::ContinueToBreakpoint(1), "continue: run to the next breakpoint, through samples and iterations", "").named("continue"),
     row(Focus::Normal, &["C"], Action::ContinueToBreakpoint(-1), "run back to the previous breakpoint", "").named("continue back"),
-    row(Focus::Normal, &["D"], Action::FirstDifference, "the first entry that your own program has wrong (--mine, :mine FILE); n and N: the next, the previous", "").named("first difference"),
+    row(Focus::Normal, &["D"], Action::FirstDifference, "the first entry that your own program has wrong (--mine, :mine FILE), then the step of the mistake; n and N: the next wrong entry, the previous", "").named("first difference"),
     row(Focus::Normal, &["o"], Action::OpenPicker, "open another scenario", "").named("open"),
     row(Focus::Normal, &["?"], Action::Toggle(OverlayKind::Help), "these keys", "help"),
     row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, or clear the typed number", "").named("stop"),
@@ -116,7 +116,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Cursor, &["m"], Action::GoToProducer, "what made this entry", "made by"),
     row(Focus::Cursor, &["r"], Action::Toggle(OverlayKind::List(ListKind::Reads)), "what reads this entry", "read by"),
     row(Focus::Cursor, &["t"], Action::Toggle(OverlayKind::List(ListKind::Terms)), "the terms of this entry", "terms"),
-    row(Focus::Cursor, &["e"], Action::EditNumber, "edit this number", "edit"),
+    row(Focus::Cursor, &["e"], Action::EditNumber, "edit this number, as Enter without prediction", "edit"),
     row(Focus::Cursor, &["d"], Action::Toggle(OverlayKind::List(ListKind::Digits)), "all digits of this entry", "digits"),
     row(Focus::Cursor, &["<Esc>"], Action::Close, "close the cursor", "end"),
 
@@ -247,7 +247,8 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
         return Some(row.action.clone());
     }
     match (focus, key) {
-        // a key without a row for the cursor acts as in the normal mode
+        (Focus::Cursor, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) if begins_value(state, c) => Some(Action::TypeValue(c)),
+        // keys that have no row for the cursor act as in the normal mode
         (Focus::Cursor, _) => action_in(state, Focus::Normal, key),
         // a key without a row for the answer or the filter acts as in the prompt
         (Focus::Answer | Focus::Filter, _) => action_in(state, Focus::Prompt, key),
@@ -263,8 +264,12 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
     }
 }
 
-/// Returns the name of a key's command in the current focus. If the command has no name, returns its description. Returns `None` for a key without a row, such
-/// as a typed character.
+/// Returns whether a character begins the new value for which the key `e` has asked.
+fn begins_value(state: &State, c: char) -> bool {
+    state.stepper().is_some_and(|stepper| stepper.awaits_value) && (c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | '*' | '('))
+}
+
+/// Returns the name of a key's command in the current focus, or its description if it has no name; `None` for a key without a row, such as a typed character.
 #[must_use]
 pub fn command_name(state: &State, key: Key) -> Option<&'static str> {
     let focuses = match state.focus() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tui_input::InputRequest;
 
-use super::{Commands, CopyFormat, OverlayKind, Setting};
+use super::{Commands, CopyFormat, Difference, OverlayKind, Setting};
 use crate::network::Id;
 use crate::step::Address;
 
@@ -55,8 +55,10 @@ pub enum Action {
     OpenSearch,
     /// Goes forward to the match of the search that is this number of matches away, back if negative.
     NextMatch(i64),
-    /// Goes to the first entry whose value in the user's gradient file is wrong.
+    /// Goes to the first entry whose value in the user's gradient file is wrong. From there, goes to the step of the mistake.
     FirstDifference,
+    /// Goes to a place of the comparison with the user's gradient file.
+    GoToDifference(Difference),
     /// Sets or removes the breakpoint at the entry under the cursor, or at this step's entry or op.
     ToggleBreakpoint,
     /// Goes forward to the breakpoint that is this number of breakpoints away, back if negative.
@@ -65,6 +67,8 @@ pub enum Action {
     GoToBreakpoint(u32),
     /// Opens the prompt for a new value of the number under the cursor. Without a cursor, only opens the cursor.
     EditNumber,
+    /// Opens the prompt for a new value of the number under the cursor, with the first character of the value.
+    TypeValue(char),
     /// Undoes the last edit of a number.
     Undo,
     /// Redoes the edit that was undone last.
@@ -108,7 +112,7 @@ pub enum Action {
     Page(i16),
     /// Scrolls the matrices by this number of rows down and columns to the right. On the curve, moves the marker by the columns.
     ScrollMatrices([i16; 2]),
-    /// Opens the cursor on the matrices, or closes it.
+    /// Opens the cursor on the matrices.
     Inspect,
     /// Moves the cursor by this number of rows down and columns to the right.
     MoveCursor([isize; 2]),

@@ -132,7 +132,7 @@ pub static TYPED_COMMANDS: &[TypedCommand] = &[
     row("wq", Argument::Optional("FILE"), TypedCommandKind::WriteAndQuit, "write the edits and quit"),
     row("score", Argument::Optional("new"), TypedCommandKind::Score, "the score of prediction by rule, and what to practise; score new resets it to 0"),
     row("compare", Argument::Optional("FILE"), TypedCommandKind::CompareLosses, "draw the loss of another scenario in the same chart: another optimizer or learning rate; without a file, take such curves away"),
-    row("mine", Argument::Optional("FILE"), TypedCommandKind::CompareGradients, concat!("compare your own gradients in a file of .json, ", tensor_files!(), ": which is wrong, where first, and why; FILE --tensor NAME for a .npy file; without a file, list them")),
+    row("mine", Argument::Optional("FILE"), TypedCommandKind::CompareGradients, concat!("compare the gradients of your own program, in a file of .json, ", tensor_files!(), ", with the right ones: marks the numbers that differ, and names the mistake; FILE --tensor NAME for an .npy file; without a file, list the comparison")),
 ];
 
 impl TypedCommand {

@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::cursor::Cursor;
-use super::stepper_context::StepperContext;
-use super::{Document, Search, State};
-use crate::diff::{FileTensor, Gradient, ROUNDED, SourceTexts, Status, UserGradients, UserTolerance, both_on_screen};
+use super::{Document, Message, State};
+use crate::diff::{FileTensor, Precision, ROUNDED, Status, UserGradients, UserTolerance, both_on_screen};
 use crate::interrupt::Interrupted;
-use crate::mistakes::{Cause, Explanation, GoOn, WrongEntry};
-use crate::network::{BatchSource, Id};
+use crate::mistakes::{Cause, Explanation, GoOn, WrongEntry, WrongOp};
+use crate::network::{BatchSource, Id, Role};
+use crate::number::exact;
 use crate::scenario::Scenario;
 use crate::scene::Scene;
-use crate::step::{Address, Location, Scope, TensorEntry, Unit};
+use crate::step::{Location, TensorEntry};
+use crate::tensor::unravel;
 use crate::text::{counted, line, list_of_names};
 use crate::trace::Trace;
 
@@ -44,6 +44,30 @@ pub struct OwnGradients {
     scenario: Arc<Scenario>,
     /// For each right tensor, the index of the user's tensor. The key is the index of a run and the id of the right tensor in the network of this run.
     by_tensor: HashMap<(usize, Id), usize>,
+    /// The places of the mistakes, in the order of [`Explanation::causes`]; `None` for a mistake that is not shown, or that is not made at an op.
+    places: Vec<Option<MistakePlace>>,
+}
+
+/// The place of a mistake: the first entry for which the wrong rule gives another number than the right one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MistakePlace {
+    /// The run of the op.
+    pub run: usize,
+    /// The entry, in the network of the run.
+    pub entry: TensorEntry,
+}
+
+/// A mistake that concerns a step.
+#[derive(Clone, Debug)]
+pub struct MistakeHere<'a> {
+    /// The mistake.
+    pub cause: &'a Cause,
+    /// The number of the mistake, from 1, and the number of all mistakes that act together; `None` for an alternative to the best explanation.
+    pub number: Option<[usize; 2]>,
+    /// The numbers of the wrong rule, if the mistake is made at the op of the step.
+    pub wrong: Option<WrongEntry>,
+    /// The address of the entry at which the mistake is made, if this is another op.
+    pub made_at: Option<String>,
 }
 
 /// The largest number of other possible mistakes that are shown beside the best one.
@@ -86,6 +110,7 @@ impl OwnGradients {
             iteration,
             scenario,
             by_tensor: HashMap::new(),
+            places: Vec::new(),
         };
         let place = |(index, tensor): (usize, &crate::diff::UserTensor)| Some((tensor.gradient.find(trace)?, index));
         own.by_tensor = own.user.tensors.iter().enumerate().filter_map(place).collect();
@@ -100,7 +125,11 @@ impl OwnGradients {
     pub fn find_causes(self, document: &Document, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
         let explanation = self.explanation.find_causes(&document.trace, self.learning_rate, go_on)?;
         let unexplained = explanation.unexplained();
-        Ok(Self { explanation, unexplained, ..self })
+        let mut own = Self { explanation, unexplained, ..self };
+        let last = own.last_shown_group();
+        let place = |cause: &Cause| (cause.group <= last).then(|| place_of(cause, &document.trace, &own.user)).flatten();
+        own.places = own.causes.iter().map(place).collect();
+        Ok(own)
     }
 
     /// Compares the tensors of a file and searches for mistakes, without interruption.
@@ -121,7 +150,7 @@ impl OwnGradients {
         self.iteration == document.trace.iteration() && self.is_of_scenario(document)
     }
 
-    fn is_of_scenario(&self, document: &Document) -> bool {
+    pub(super) fn is_of_scenario(&self, document: &Document) -> bool {
         Arc::ptr_eq(&self.scenario, &document.scenario)
     }
 
@@ -167,29 +196,51 @@ impl OwnGradients {
         !self.report.tensors[index].wrong.is_empty()
     }
 
-    /// Returns the mistakes that the screen shows. A *group* is one explanation of all differences: a mistake, or several mistakes together. The screen shows
-    /// the best group. If it is a single mistake, the screen also shows a few groups that explain the differences as well.
+    /// The number of the last group of mistakes that is shown. A group of several mistakes has too many alternatives.
+    fn last_shown_group(&self) -> usize {
+        if self.together().count() == 1 { 1 + MAX_ALTERNATIVES } else { 1 }
+    }
+
+    /// Returns the mistakes of the best group, which act together.
+    fn together(&self) -> impl Iterator<Item = &Cause> {
+        self.causes.iter().filter(|cause| cause.group == 1)
+    }
+
+    /// Returns the mistakes that are shown: those of the best group and, if this group is a single mistake, a few alternatives to it.
     pub fn shown_causes(&self) -> impl Iterator<Item = &Cause> {
-        let last = if self.is_single() { 1 + MAX_ALTERNATIVES } else { 1 };
+        let last = self.last_shown_group();
         self.causes.iter().filter(move |cause| cause.group <= last)
     }
 
-    /// Returns a clause with the number of explanations that are not shown: `3 other pairs fit`.
+    /// Returns the number of a mistake, from 1, and the number of all mistakes that act together; `None` for an alternative.
+    #[must_use]
+    pub fn number_of(&self, cause: &Cause) -> Option<[usize; 2]> {
+        let number = self.together().position(|other| std::ptr::eq(other, cause))?;
+        Some([number + 1, self.together().count()])
+    }
+
+    /// Returns the places of the mistakes that act together, each with the index of its mistake.
+    pub(super) fn places_together(&self) -> impl Iterator<Item = (usize, MistakePlace)> {
+        let places = self.places.iter().zip(&self.causes).enumerate();
+        places.filter(|(_, (_, cause))| cause.group == 1).filter_map(|(index, (place, _))| Some((index, (*place)?)))
+    }
+
+    /// Returns the place of the mistake with this index.
+    pub(super) fn place(&self, cause: usize) -> Option<MistakePlace> {
+        self.places.get(cause).copied().flatten()
+    }
+
+    /// Returns a clause about the alternatives that are not shown: `3 other pairs fit`.
     #[must_use]
     pub fn other_causes(&self) -> Option<String> {
         let shown = self.shown_causes().map(|cause| cause.group).max().unwrap_or(0);
         let others = self.causes.iter().map(|cause| cause.group).max().unwrap_or(0) - shown;
-        let what = match self.causes.iter().filter(|cause| cause.group == 1).count() {
+        let what = match self.together().count() {
             1 => ["mistake fits", "mistakes fit"],
             2 => ["pair fits", "pairs fit"],
             _ => ["combination fits", "combinations fit"],
         };
         (others > 0).then(|| format!("{others} other {}", what[usize::from(others > 1)]))
-    }
-
-    /// Returns whether the best explanation is a single mistake.
-    fn is_single(&self) -> bool {
-        self.causes.iter().filter(|cause| cause.group == 1).count() == 1
     }
 
     /// Returns whether no tensor before this one has wrong numbers.
@@ -217,31 +268,46 @@ impl OwnGradients {
         (!names.is_empty()).then(|| format!("only {consequences}: {} {are} right for your numbers of {from}", list_of_names(&names)))
     }
 
-    /// Returns clauses about a wrong tensor: the mistakes that explain its numbers, and the patterns in them.
+    /// Returns the patterns of the numbers of a wrong tensor, as clauses.
     #[must_use]
-    pub fn words(&self, index: usize) -> Vec<String> {
-        let causes =
-            self.shown_causes().filter(|cause| cause.explains.contains(&index)).map(|cause| format!("your mistake: {}", cause.words));
-        let patterns = self.patterns.iter().filter(|pattern| pattern.tensor == index);
-        causes.chain(patterns.map(|pattern| format!("your numbers: {}", pattern.words))).collect()
+    pub fn patterns_of(&self, index: usize) -> Vec<String> {
+        self.patterns.iter().filter(|pattern| pattern.tensor == index).map(|pattern| format!("your numbers: {}", pattern.words)).collect()
     }
 
-    /// Returns the mistakes that the user made at an op of a run. With each mistake comes the wrong number that it gives for an entry, if all operands are
-    /// right.
-    pub fn mistakes_at<'a>(
-        &'a self,
-        trace: &'a Trace,
-        run: usize,
-        op: usize,
-        entry: usize,
-    ) -> impl Iterator<Item = (&'a Cause, WrongEntry)> {
-        self.shown_causes().filter_map(move |cause| {
-            let wrong = cause.ops.iter().find(|wrong| wrong.op == op).and_then(|wrong| wrong.entry(trace, run, entry))?;
-            Some((cause, wrong))
+    /// Returns the mistakes that concern a step: those that are made at its op, and those that explain the tensor that it computes.
+    pub fn mistakes_here<'a>(&'a self, trace: &'a Trace, scene: &Scene<'_>) -> impl Iterator<Item = MistakeHere<'a>> {
+        let (run, op, entry) = (scene.at.run_index, scene.at.op, scene.at.entry);
+        let tensor = self.tensor(trace, run, scene.output);
+        let last = self.last_shown_group();
+        self.causes.iter().enumerate().filter(move |(_, cause)| cause.group <= last).filter_map(move |(index, cause)| {
+            let wrong = cause.ops.iter().find(|wrong| wrong.op == op).and_then(|wrong| wrong.entry(trace, run, entry));
+            let explains = tensor.is_some_and(|tensor| cause.explains.contains(&tensor));
+            let made_at = || self.place(index).and_then(|place| place.address(trace));
+            (wrong.is_some() || explains).then(|| MistakeHere {
+                cause,
+                number: self.number_of(cause),
+                made_at: if wrong.is_none() { made_at() } else { None },
+                wrong,
+            })
         })
     }
 
-    /// Returns the name of a tensor, escaped.
+    /// Returns sentences about the comparison: the precision of the numbers, matched names, tensors that are left out, other layouts and scales.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let precision = self.user.precision;
+        let [relative, of_largest] = [self.user.tolerance.relative, self.user.tolerance.of_largest].map(exact);
+        let has_numbers = self.report.tensors.iter().any(|tensor| matches!(tensor.status, Status::Equal | Status::Different));
+        let of_precision = (precision < Precision::Double && has_numbers).then(|| {
+            format!(
+                "the gradients are {} numbers, so they are compared within {relative} of the right number plus {of_largest} of the tensor's largest entry",
+                precision.name()
+            )
+        });
+        of_precision.into_iter().chain(self.user.notes.iter().cloned()).collect()
+    }
+
+    /// The name of a tensor, escaped.
     #[must_use]
     pub fn name(&self, trace: &Trace, index: usize) -> String {
         line(&self.user.tensors[index].gradient.name(trace))
@@ -271,175 +337,55 @@ impl OwnGradients {
         differing.peek().is_some() && differing.all(is_rounded)
     }
 
-    /// Returns the address of the first wrong entry of a tensor. If no entry is wrong, it is the address of the tensor.
-    #[must_use]
-    pub fn address(&self, trace: &Trace, index: usize) -> Option<Address> {
-        let compared = &self.report.tensors[index];
-        let address = compared.gradient.address(trace, compared.wrong.first().copied())?;
-        Some(Address { iteration: (self.iteration > 1).then_some(self.iteration), ..address })
-    }
-
-    /// Returns the address of the op at which the user made a mistake; `None` if the mistake concerns the whole backward pass.
-    pub(super) fn address_of_cause(&self, trace: &Trace, cause: &Cause) -> Option<Address> {
-        let wrong = cause.ops.first()?;
-        let run = if wrong.is_of_batch { trace.samples() } else { 0 };
-        let network = &trace.runs().get(run)?.network;
-        let name = network.tensor(network.ops().get(wrong.op)?.output).name.to_string();
-        let scope = match trace.runs()[run].sample {
-            None => Scope::Reduce,
-            _ if trace.samples() == 1 => Scope::Any,
-            Some(sample) => Scope::Sample(sample + 1),
-        };
-        let iteration = (self.iteration > 1).then_some(self.iteration);
-        Some(Address { iteration, location: Location::Op { scope, name, index: None, term: None } })
-    }
-
-    /// Returns the first wrong entry of a tensor if no step computes it. The right number of such an entry is 0: for example, a pixel that no maximum of a
-    /// max-pool chose has the derivative 0, and no step.
-    fn first_unreached(&self, trace: &Trace, index: usize) -> Option<TensorEntry> {
-        let compared = &self.report.tensors[index];
-        let (run, tensor) = compared.gradient.find(trace)?;
-        let at = *compared.wrong.first()?;
-        let has_steps = trace.entry_steps(run, tensor, at).is_some_and(|steps| !steps.is_empty());
-        (!has_steps).then_some(TensorEntry { tensor, at })
-    }
-
-    /// Returns the last steps of wrong entries: the nearest one before `step`, the nearest one after it, the first and the last. After the last step of an
-    /// entry, its number is complete.
-    fn wrong_steps(&self, trace: &Trace, step: u64) -> WrongSteps {
-        let mut found = WrongSteps::default();
-        for compared in &self.report.tensors {
-            let Some((run, id)) = compared.gradient.find(trace) else { continue };
-            let last = |at: &usize| trace.entry_steps(run, id, *at).filter(|steps| !steps.is_empty()).map(|steps| steps.end - 1);
-            let wrong = &compared.wrong;
-            // the entries are in the order of their steps; entries without steps are left out
-            let end_of = |at: &usize| trace.entry_steps(run, id, *at).map_or(0, |steps| steps.end.saturating_sub(1));
-            let split = wrong.partition_point(|at| end_of(at) < step);
-            let after = wrong.partition_point(|at| end_of(at) <= step);
-            let before = wrong[..split].iter().rev().find_map(last);
-            let next = wrong[after..].iter().find_map(last);
-            found.before = found.before.max(before);
-            found.after = [found.after, next].into_iter().flatten().min();
-            found.first = [found.first, wrong.iter().find_map(last)].into_iter().flatten().min();
-            found.last = found.last.max(wrong.iter().rev().find_map(last));
-        }
-        found
+    /// The iteration that was compared.
+    pub(super) fn iteration(&self) -> u64 {
+        self.iteration
     }
 }
 
-/// Steps that complete wrong entries: the result of [`OwnGradients::wrong_steps`].
-#[derive(Clone, Copy, Debug, Default)]
-struct WrongSteps {
-    before: Option<u64>,
-    after: Option<u64>,
-    first: Option<u64>,
-    last: Option<u64>,
+impl MistakePlace {
+    /// Returns the address of the entry: `2:grad.fc1.z[0]`. `None` if no step computes a number of its op.
+    fn address(self, trace: &Trace) -> Option<String> {
+        let Self { run, entry: TensorEntry { tensor, at } } = self;
+        let first = trace.position(trace.entry_steps(run, tensor, 0)?.start)?;
+        let mut address = trace.address(&first);
+        if let Location::Op { index, term, .. } = &mut address.location {
+            *index = Some(unravel(at, &trace.network_of(run).tensor(tensor).shape)).filter(|index| !index.is_empty());
+            *term = None;
+        }
+        (trace.op_at(&first).output == tensor).then(|| line(&address.to_string()))
+    }
+}
+
+/// Returns the place of a mistake: in the first run in which its wrong rule changes a number, the first op and the first entry that it changes.
+fn place_of(cause: &Cause, trace: &Trace, user: &UserGradients) -> Option<MistakePlace> {
+    let mut ops: Vec<_> = cause.ops.iter().collect();
+    // the user has no loss to compare, so a gradient shows the mistake better
+    let is_loss = |wrong: &WrongOp| {
+        let network = trace.network_of(if wrong.is_of_batch { trace.samples() } else { 0 });
+        network.tensor(network.ops()[wrong.op].output).role == Role::Loss
+    };
+    ops.sort_by_key(|wrong| (is_loss(wrong), wrong.op));
+    let changed = |run: usize| {
+        let mut entries = ops.iter().filter_map(move |wrong| wrong.first_changed(trace, run, user.tolerance));
+        entries.next().map(|entry| MistakePlace { run, entry })
+    };
+    (0..trace.runs().len()).find_map(changed)
 }
 
 impl State {
     /// Shows the user's gradients beside those of the open scenario, and reports which are wrong.
     pub fn compare_gradients(&mut self, own: Arc<OwnGradients>) {
         let Some(stepper) = self.stepper_mut() else { return };
-        let go_on = if own.report.is_equal() { "" } else { ": D goes to the first difference" };
-        let sentence = format!("{}: {}{go_on}", own.file, own.headline());
+        let [go_on, short] = if own.report.is_equal() { ["", ""] } else { [": D goes to the first difference", ": D shows the first"] };
+        let notes = own.notes().len();
+        let headline = own.headline();
+        let notes = if notes > 0 { format!("; :mine lists {}", counted(notes, "note")) } else { String::new() };
+        let texts = [format!("{}: {headline}{go_on}{notes}", own.file), format!("{headline}{short}{notes}")];
         stepper.own = Some(own);
-        self.say(sentence, false);
+        self.message = Some(Message::first_that_fits(&texts));
     }
 }
 
 /// The message if no gradients of the user are loaded.
 pub(super) const NOT_LOADED: &str = "no gradients of your own are loaded (:mine FILE compares with a file, as does --mine FILE)";
-
-impl StepperContext<'_> {
-    /// Goes to the first wrong entry. From then on, `n` and `N` go to the next and the previous wrong entry.
-    pub(super) fn first_difference(&mut self) {
-        let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };
-        let document = Arc::clone(&self.stepper.document);
-        if !own.is_of_scenario(&document) {
-            return self.say(format!("your gradients were compared before the edits (:mine {} compares them again)", own.file), false);
-        }
-        if own.iteration != document.trace.iteration() {
-            let Some(address) = own.report.first().and_then(|first| own.address(&document.trace, first)) else {
-                return self.say(own.headline(), false);
-            };
-            self.stepper.search = Some(Search::Differences);
-            return self.do_action(&super::Action::GoToAddress(address), None);
-        }
-        let Some(first) = own.report.first() else { return self.say(format!("{}: {}", own.file, own.headline()), false) };
-        self.stepper.search = Some(Search::Differences);
-        let trace = &document.trace;
-        if let Some(entry) = own.first_unreached(trace, first)
-            && let Some(step) = own.report.tensors[first].gradient.address(trace, None).and_then(|op| trace.resolve(&op).ok())
-        {
-            // all numbers of the op are known at its last step
-            self.jump_to_step(trace.span(step, Unit::Op).end - 1);
-            self.stepper.cursor = self.stepper.scene().map(|scene| Cursor::on(&scene, entry.tensor, entry.at));
-            return self.say(own.first_words(trace, first), false);
-        }
-        let step = own.wrong_steps(trace, 0).first.or_else(|| own.address(trace, first).and_then(|address| trace.resolve(&address).ok()));
-        if let Some(step) = step {
-            self.jump_to_step(step);
-        }
-        self.say(own.first_words(trace, first), false);
-    }
-
-    /// Goes to the next wrong entry, or to the previous one. After the last comes the first.
-    pub(super) fn next_difference(&mut self, goes_back: bool, times: u64) {
-        let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };
-        let document = Arc::clone(&self.stepper.document);
-        if !own.is_of(&document) {
-            return self.first_difference();
-        }
-        let (mut step, mut wrapped) = (self.stepper.step, "");
-        for _ in 0..times.min(MAX_TIMES) {
-            let found = own.wrong_steps(&document.trace, step);
-            let (next, other_end) = if goes_back { (found.before, found.last) } else { (found.after, found.first) };
-            let Some(reached) = next.or(other_end) else { return self.say("no entry of your gradients differs", false) };
-            if next.is_none() {
-                wrapped = if goes_back { " (from the last step again)" } else { " (from the first step again)" };
-            }
-            step = reached;
-        }
-        if step == self.stepper.step {
-            return self.say("this is the only difference", false);
-        }
-        self.jump_to_step(step);
-        let words = self.stepper.scene().and_then(|scene| {
-            let entry = own.entry(&document.trace, &scene, scene.output, scene.at.entry)?;
-            let right = scene.complete_number(scene.output, scene.at.entry)?;
-            Some(own.beside(entry.tensor, entry.mine, right))
-        });
-        self.say(format!("{}{wrapped}", words.unwrap_or_default()), false);
-    }
-
-    fn jump_to_step(&mut self, step: u64) {
-        self.stop_and_forget_moves();
-        let before = self.stepper.visit();
-        self.stepper.cursor = None;
-        if self.go(step) {
-            self.stepper.visits.record_jump_from(before);
-        }
-    }
-}
-
-/// The largest number of times that one key goes to the next wrong entry.
-const MAX_TIMES: u64 = 10_000;
-
-impl OwnGradients {
-    /// Returns the sentence about the first wrong tensor: the number of wrong entries, and the first of them with both numbers.
-    fn first_words(&self, trace: &Trace, index: usize) -> String {
-        let (user, compared) = (&self.user.tensors[index], &self.report.tensors[index]);
-        let name = |gradient: &Gradient, at| {
-            gradient.address(trace, at).map_or_else(|| line(&gradient.name(trace)), |address| line(&address.to_string()))
-        };
-        let first = match (&user.values, compared.wrong.first()) {
-            (Err(why), _) => format!("{}: {why}", name(&compared.gradient, None)),
-            (Ok(values), Some(&at)) => {
-                let numbers = self.beside(index, values[at], compared.gradient.right(trace)[at]);
-                format!("{}: {numbers}", name(&compared.gradient, Some(at)))
-            }
-            (Ok(_), None) => name(&compared.gradient, None),
-        };
-        SourceTexts::new(trace.network()).explain(&format!("{}, first {first}", self.headline()))
-    }
-}

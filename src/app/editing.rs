@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use tui_input::InputRequest;
+
 use super::edits::{Change, Edit, EditEffect, EditKind, PendingEdit};
 use super::given::{check_iteration, edit_of, edit_to, fitting, given_number};
 use super::job::{Job, Seek, SeekGoal};
 use super::stepper_context::StepperContext;
-use super::{Cursor, Document, Mode, Prompt, PromptKind, Stepper};
+use super::{Cursor, Document, Message, Mode, Prompt, PromptKind, Stepper};
 use crate::network::Id;
 use crate::op::loss::BatchReduction;
 use crate::scenario::{GivenNumber, TypedValue};
@@ -18,9 +20,11 @@ use crate::step::TensorEntry;
 use crate::text::list_of_names;
 
 impl StepperContext<'_> {
-    /// Opens the prompt for a new value of the entry under the cursor. Without a cursor, opens only the cursor; the next `e` then opens the prompt.
-    pub(super) fn begin_edit(&mut self) {
+    /// Opens the prompt for a new value of the entry under the cursor, with the first character of the value if it is typed already. Without a cursor, opens the cursor
+    /// first.
+    pub(super) fn begin_edit(&mut self, first: Option<char>) {
         self.stepper.play = None;
+        self.stepper.awaits_value = true;
         let document = Arc::clone(&self.stepper.document);
         let Some(scene) = document.scene(self.stepper.step) else { return };
         if self.stepper.cursor.is_none() {
@@ -29,7 +33,12 @@ impl StepperContext<'_> {
         }
         let entry = self.stepper.subject(&scene);
         match given_number(&document, &scene, entry) {
-            Ok(number) => self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Value(number))),
+            Ok(number) => {
+                self.stepper.awaits_value = false;
+                let mut prompt = Prompt::new(PromptKind::Value(number));
+                first.into_iter().for_each(|c| prompt.edit(InputRequest::InsertChar(c)));
+                self.stepper.mode = Mode::Prompt(prompt);
+            }
             Err(why) => self.say(why, true),
         }
     }
@@ -41,13 +50,17 @@ impl StepperContext<'_> {
         let given = scene.sources_now().iter().find(is_given).copied();
         self.stepper.scroll = [0, 0];
         self.stepper.cursor = Some(given.map_or(Cursor::on_result(scene), |entry| Cursor::on(scene, entry.tensor, entry.at)));
-        self.say(
-            match given {
-                Some(_) => "e edits the number under the cursor; arrows move it, Tab goes to the next matrix",
-                None => "this step reads only computed numbers: Tab goes to the next matrix, :set edits any number of the file",
-            },
-            false,
-        );
+        let texts: &[&str] = match given {
+            Some(_) => &[
+                "type the new value of the number under the cursor; arrows move the cursor, Tab goes to the next matrix",
+                "type its new value, or move the cursor",
+            ],
+            None => &[
+                "this step reads only computed numbers: Tab goes to the next matrix, :set edits any number of the file",
+                "this step reads only computed numbers: :set edits others",
+            ],
+        };
+        *self.message = Some(Message::first_that_fits(&texts.iter().map(ToString::to_string).collect::<Vec<_>>()));
     }
 
     /// Runs the command `set`. Its argument is the address of a number and the new value.

@@ -9,6 +9,7 @@ use crate::scenario::{GivenNumber, Scenario, TypedValue};
 use crate::scene::Scene;
 use crate::step::{Address, Location, Scope, TensorEntry};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
+use crate::text::list_of_names;
 
 /// Returns the number of the file for an entry on the screen.
 ///
@@ -17,7 +18,9 @@ use crate::tensor::{index_text, len, ravel, shape_text, unravel};
 pub(super) fn given_number(document: &Document, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<GivenNumber, String> {
     let name = scene.name(tensor, at);
     if scene.pass_of(tensor).is_some() {
-        return Err(format!("{}; m goes to its steps", computed(&document.scenario, &name)));
+        // a tensor of the batch has the name of the sample's tensor
+        let of_sample = document.scenario.network.find(&scene.network().tensor(tensor).name);
+        return Err(format!("{}; m goes to its steps", computed(&document.scenario, of_sample, &name)));
     }
     let (run_index, tensor) = scene.canonical(tensor);
     let Some(sample) = document.trace.runs()[run_index].sample else {
@@ -51,7 +54,7 @@ fn number_of_file(scenario: &Scenario, sample: usize, tensor: Id, at: usize) -> 
     let info = network.tensor(tensor);
     if network.producer(tensor).is_some() {
         let name = format!("{}{}", info.name, index_text(&unravel(at, &info.shape)));
-        return Err(computed(scenario, &name));
+        return Err(computed(scenario, Some(tensor), &name));
     }
     Ok(match info.role {
         Role::Input { learns: false } | Role::Target => GivenNumber::Sample { sample, tensor, at },
@@ -59,15 +62,33 @@ fn number_of_file(scenario: &Scenario, sample: usize, tensor: Id, at: usize) -> 
     })
 }
 
-/// Returns the message for a number that cannot be edited because a step computes it. The message says what to edit instead.
-fn computed(scenario: &Scenario, name: &str) -> String {
-    let is_graph = scenario.samples.iter().all(|sample| sample.input.is_none());
-    let given = if is_graph {
-        "an input. A constant of a node can be edited if the file has it as an input"
-    } else {
-        "an input, a weight, a bias or a target"
-    };
-    format!("{name} is computed: edit {given}")
+/// Returns the message about an entry that cannot be edited because it is computed. It names the given tensors from which `tensor` is computed, the nearest first.
+fn computed(scenario: &Scenario, tensor: Option<Id>, name: &str) -> String {
+    let given = tensor.map(|tensor| sources(scenario, tensor)).unwrap_or_default();
+    if given.is_empty() {
+        return format!("{name} is computed, from numbers that the text of the graph has");
+    }
+    format!("{name} is computed from {}: edit one of these", list_of_names(&given))
+}
+
+/// Returns the names of the given tensors from which a tensor is computed and that an edit can change, the nearest first.
+fn sources(scenario: &Scenario, tensor: Id) -> Vec<&str> {
+    let network = &scenario.network;
+    let mut found = vec![tensor];
+    let mut seen = vec![false; network.tensors().len()];
+    seen[tensor] = true;
+    let mut next = 0;
+    while let Some(&tensor) = found.get(next) {
+        next += 1;
+        let Some(op) = network.producer(tensor) else { continue };
+        for id in network.ops()[op].parts.iter().flat_map(|part| part.operands.iter().copied()) {
+            if !std::mem::replace(&mut seen[id], true) {
+                found.push(id);
+            }
+        }
+    }
+    let is_editable = |id: &Id| network.producer(*id).is_none() && network.text().structural_use(*id).is_none();
+    found.into_iter().filter(is_editable).map(|id| &*network.tensor(id).name).collect()
 }
 
 /// What a typed name refers to.
@@ -92,7 +113,8 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, Stri
     let address: Address = name.parse().map_err(|_| no_entry())?;
     let (scope, tensor_name, index) = match &address.location {
         Location::Op { scope, name, index, term: None } => (scope, name, index),
-        Location::Op { .. } | Location::Loss => return Err(computed(scenario, name)),
+        Location::Op { name: op, .. } => return Err(computed(scenario, scenario.network.find(op), name)),
+        Location::Loss => return Err(computed(scenario, Some(scenario.network.loss()), name)),
         _ => return Err(no_entry()),
     };
     if address.iteration.is_some() {
@@ -113,7 +135,13 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, Stri
     let index = index.as_deref().unwrap_or_default();
     // the index of a tensor with one entry may be left out
     let at = if index.is_empty() && len(&info.shape) == 1 { Some(0) } else { ravel(index, &info.shape) };
-    let at = at.ok_or_else(|| format!("{name} is not an entry: {tensor_name} has the shape {}", shape_text(&info.shape)))?;
+    if network.producer(tensor).is_some() {
+        return Err(computed(scenario, Some(tensor), name));
+    }
+    let at = at.ok_or_else(|| {
+        let first = index_text(&vec![0; info.shape.len()]);
+        format!("{name} is not an entry: {tensor_name} has the shape {}; its first entry is {tensor_name}{first}", shape_text(&info.shape))
+    })?;
     number_of_file(scenario, sample, tensor, at).map(EditTarget::Number)
 }
 

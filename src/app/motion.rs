@@ -53,7 +53,8 @@ impl StepperContext<'_> {
             Action::Back => return self.back(times),
             Action::Inspect | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_) => return self.move_cursor(action, times),
             Action::ToggleWatch => return self.toggle_watch(),
-            Action::EditNumber => return self.begin_edit(),
+            Action::EditNumber => return self.begin_edit(None),
+            Action::TypeValue(first) => return self.begin_edit(Some(*first)),
             Action::NextQuestion => return self.next_question(),
             Action::Undo => return self.undo(times),
             Action::Redo => return self.redo(times),
@@ -125,7 +126,9 @@ impl StepperContext<'_> {
         let times = isize::try_from(times).unwrap_or(1);
         let Some(scene) = self.stepper.scene() else { return };
         let cursor = match (action, self.stepper.cursor) {
-            (Action::Inspect, Some(_)) => None,
+            (Action::Inspect, Some(_)) => {
+                return self.say("the cursor is open already: arrows move it, e edits the number, Esc closes it", false);
+            }
             (Action::Inspect, None) => Some(Cursor::on_result(&scene)),
             (Action::MoveCursor(distance), Some(cursor)) => Some(cursor.moved(&scene, distance.map(|cells| cells.saturating_mul(times)))),
             (Action::NextMatrix(count), Some(cursor)) => Some(cursor.in_matrix(&scene, count.saturating_mul(times))),

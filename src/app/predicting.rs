@@ -115,8 +115,10 @@ pub(super) fn looks_ahead(action: &Action) -> bool {
             | Action::OpenSearch
             | Action::NextMatch(_)
             | Action::FirstDifference
+            | Action::GoToDifference(_)
             | Action::ContinueToBreakpoint(_)
             | Action::EditNumber
+            | Action::TypeValue(_)
             | Action::Undo
             | Action::Redo
             | Action::Toggle(OverlayKind::Notes | OverlayKind::Curve)
@@ -124,11 +126,12 @@ pub(super) fn looks_ahead(action: &Action) -> bool {
 }
 
 impl StepperContext<'_> {
-    /// Opens the prompt for the hidden number. If no number is hidden, goes to the next question.
+    /// Opens the prompt for the hidden number. If no number is hidden, goes to the next question; without prediction, edits the number under the cursor.
     pub(super) fn next_question(&mut self) {
         match self.stepper.hidden_number() {
             Some(hidden) => self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(hidden))),
             None if self.stepper.prediction.is_on => self.do_action(&Action::Forward, None),
+            None if self.stepper.cursor.is_some() => self.begin_edit(None),
             None => self.say("Enter does nothing here: p starts prediction, ? lists the keys", false),
         }
     }

@@ -118,7 +118,12 @@ impl Settings {
         self.moved.insert(Setting::Index, i64::from(first == 0));
     }
 
-    /// Moves a setting forward by `count` choices, back if negative. After the last choice comes the first.
+    /// Where several panes share one area, shows the pane with the words, which is the second of them.
+    pub(super) fn show_words(&mut self) {
+        self.moved.insert(Setting::Pane, 1);
+    }
+
+    /// Moves a setting forward by `count` choices, back if negative.
     pub(super) fn cycle(&mut self, setting: Setting, count: i64) {
         let moved = self.moved.entry(setting).or_default();
         *moved = moved.saturating_add(count);

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Folds, ForwardMoves, Job, List, Mode, OwnEntry, OwnGradients,
-    Prediction, Search, Training, Visit, Visits, Watches,
+    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Folds, ForwardMoves, Job, List, MistakeHere, Mode, OwnEntry,
+    OwnGradients, Prediction, Search, Training, Visit, Visits, Watches,
 };
-use crate::mistakes::{Cause, WrongEntry};
 use crate::network::Id;
 use crate::scene::{Grid, Scene};
 use crate::step::{Address, TensorEntry, Unit};
@@ -36,7 +35,9 @@ pub struct Stepper {
     pub channel_offset: isize,
     /// The cursor on the matrices, if it is open.
     pub cursor: Option<Cursor>,
-    /// The steps at which jumps began, for back and forward.
+    /// `true` after the key `e`, until another action than a move of the cursor: typed digits are then the new value of the entry under the cursor.
+    pub awaits_value: bool,
+    /// The places that jumps have left.
     pub visits: Visits,
     /// The places that the user has marked.
     pub bookmarks: Bookmarks,
@@ -89,6 +90,7 @@ impl Stepper {
             scroll: [0, 0],
             channel_offset: 0,
             cursor: None,
+            awaits_value: false,
             visits: Visits::default(),
             bookmarks: Bookmarks::default(),
             watches: Watches::default(),
@@ -152,10 +154,9 @@ impl Stepper {
         self.own_here()?.entry(&self.document.trace, scene, tensor, at)
     }
 
-    /// Returns the mistakes that the user made at the op of the scene. With each mistake comes the wrong number that it gives for the scene's entry.
-    pub fn own_mistakes<'a>(&'a self, scene: &Scene<'_>) -> Vec<(&'a Cause, WrongEntry)> {
-        let at = scene.at;
-        let found = self.own_here().map(|own| own.mistakes_at(&self.document.trace, at.run_index, at.op, at.entry).collect());
+    /// Returns the user's mistakes that concern the step of the scene.
+    pub fn own_mistakes<'a>(&'a self, scene: &Scene<'_>) -> Vec<MistakeHere<'a>> {
+        let found = self.own_here().map(|own| own.mistakes_here(&self.document.trace, scene).collect());
         found.unwrap_or_default()
     }
 

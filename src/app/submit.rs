@@ -41,8 +41,6 @@ impl State {
             Meaning::Nothing | Meaning::Unknown | Meaning::Value(..) | Meaning::Answer(_) => {}
             Meaning::Address(text) => self.context().iter_mut().for_each(|context| context.go_to_typed(&text)),
             Meaning::Search(text) => self.context().iter_mut().for_each(|context| context.search(&text)),
-            // the key i opens and closes the cursor, but the name `inspect`, typed in the palette, only opens it
-            Meaning::Action(Action::Inspect) if stepper.cursor.is_some() => self.say("the cursor is open already: Esc closes it", false),
             Meaning::Action(action) => return self.user_action(action),
             Meaning::TypedCommand(command, argument) => return self.execute(command, &argument),
         }

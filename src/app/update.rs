@@ -92,6 +92,10 @@ impl State {
     pub(super) fn user_action(&mut self, action: Action) -> Option<Request> {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
+        if !matches!(action, Action::EditNumber | Action::TypeValue(_) | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_))
+        {
+            self.stepper_mut().into_iter().for_each(|stepper| stepper.awaits_value = false);
+        }
         let takes_count = action.takes_count();
         if count == Some(0) && takes_count && !matches!(action, Action::Last | Action::Digit(_) | Action::Close | Action::Quit) {
             self.say("a number before a key says how often the key acts: at least 1", false);
@@ -161,6 +165,7 @@ impl State {
             Action::OpenPalette(commands) => self.open_prompt(PromptKind::Palette(commands)),
             Action::OpenSearch => self.open_prompt(PromptKind::Search),
             Action::FirstDifference
+            | Action::GoToDifference(_)
             | Action::NextMatch(_)
             | Action::ToggleBreakpoint
             | Action::ContinueToBreakpoint(_)

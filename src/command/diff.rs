@@ -13,7 +13,7 @@ use clap::Parser;
 
 use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
-use super::own::{GradientsFile, compare_with_progress};
+use super::own::{GradientsFile, TensorOption, compare_with_progress};
 use super::report::write_json;
 use super::source::ScenarioLoader;
 use super::{Invocation, document_at_iteration, print_faults};
@@ -23,7 +23,7 @@ use crate::output;
 use crate::scenario::Faults;
 use crate::weights::tensor_files;
 
-/// Compare your own gradients with the right ones: which are wrong, the first wrong entry, and why.
+/// Compare your own gradients with the right ones: report those that differ, the first wrong entry, and the mistake that gives your numbers.
 ///
 /// MINE is a file with gradients of the loss. It is JSON ({"fc1.weight": [[0.5, -1]]}), the output of `grads --format json`, or a file of tensors such as .npz.
 /// An .npy file needs --tensor. The names of the tensors are those that `grads` prints. Tensors with other names, such as PyTorch's, are matched by their order
@@ -49,11 +49,10 @@ pub(super) struct DiffCommand {
     /// The iteration of gradient descent, from 1
     #[arg(long, value_name = "N", default_value_t = 1)]
     iteration: u64,
-    /// Compare only this tensor; for an .npy file, the name of its tensor
-    #[arg(long, value_name = "NAME")]
-    tensor: Option<String>,
-    /// The learning rate of your update. With it, gradients that were multiplied by the learning rate, or computed from the updated weights, are recognised
-    /// [default: the scenario's learning rate]
+    #[command(flatten)]
+    tensor: TensorOption,
+    /// To recognise gradients that were multiplied by the learning rate, or computed from the updated weights: the learning rate of your update [default: the scenario's
+    /// learning rate]
     #[arg(long, value_name = "X", value_parser = parse_share)]
     learning_rate: Option<f64>,
 }
@@ -103,7 +102,7 @@ impl Invocation for DiffCommand {
         let document = Arc::new(document_at_iteration(scenario, self.iteration)?);
         let tolerance = UserTolerance { relative: self.rtol, of_largest: self.atol };
         let options = CompareOptions { tolerance, learning_rate: self.learning_rate };
-        let file = GradientsFile::read(&self.mine, self.tensor.as_deref())?;
+        let file = GradientsFile::read(&self.mine, self.tensor.tensor.as_deref())?;
         let own = compare_with_progress(&document, file, options, |own| (self.format.writer.compared)(own, &document, global))?;
         (self.format.writer.complete)(&own, &document, global)?;
         Ok(ExitCode::from(u8::from(!own.report.is_equal())))
@@ -113,7 +112,7 @@ impl Invocation for DiffCommand {
 /// Prints one line of JSON. Notes about names and layouts are printed to stderr.
 fn json(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     let mut notes = output::stderr();
-    for note in &own.user.notes {
+    for note in own.notes() {
         writeln!(notes, "{}", global.in_charset(&format!("note: {note}")))?;
     }
     notes.finish()?;

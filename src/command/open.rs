@@ -16,7 +16,7 @@ use super::Invocation;
 use super::driver::Driver;
 use super::live::TerminalStepper;
 use super::options::{DrawOptions, GlobalOptions};
-use super::own::{GradientsFile, compare_with_progress};
+use super::own::{MineOptions, compare_with_progress};
 use super::picker_entries;
 use super::plain;
 use super::read::display_name;
@@ -29,11 +29,10 @@ use crate::output;
 use crate::session::{Event, Header, Recorder};
 use crate::step::{Address, AddressError};
 use crate::terminal::{self, TerminalOptions};
-use crate::weights::tensor_files;
 
 /// Open the stepper on a scenario.
 #[derive(Debug, Parser)]
-#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--mine MINE] [--record FILE] [--index N] [--digits N] [--zoom] [--plain]")]
+#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--mine MINE [--tensor NAME]] [--record FILE] [--index N] [--digits N] [--zoom] [--plain]")]
 pub(super) struct OpenCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: Option<OsString>,
@@ -43,9 +42,8 @@ pub(super) struct OpenCommand {
     /// Record the session in this file; `gradstep replay` plays it
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Compare the gradients in this file with the right ones
-    #[arg(long, value_name = "MINE", help = concat!("Compare your own gradients with the right ones: a file of .json, ", tensor_files!()))]
-    mine: Option<PathBuf>,
+    #[command(flatten)]
+    mine: MineOptions,
     #[command(flatten)]
     draw: DrawOptions,
     /// Read lines of keys and commands, and answer in sentences: for screen readers, dumb terminals and scripts
@@ -76,7 +74,7 @@ pub(super) fn open_picker(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
 impl Invocation for OpenCommand {
     fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
         let Some(scenario) = &self.scenario else {
-            if self.plain && self.at.is_none() && self.record.is_none() && self.mine.is_none() {
+            if self.plain && self.at.is_none() && self.record.is_none() && self.mine.mine.is_none() {
                 let mut state = State::picker(picker_entries::all());
                 self.draw.apply(&UserSettings::default(), &mut state.settings);
                 return plain::run(Driver::new(state, ScenarioLoader { limits: global.limits(), opens_files: true }), global, None);
@@ -143,18 +141,17 @@ impl Invocation for OpenCommand {
 impl OpenCommand {
     /// Compares the file of `--mine`. Returns the comparison, and the file for a recording: its name and its bytes.
     fn compare(&self, document: &Arc<Document>) -> anyhow::Result<(Option<OwnGradients>, RecordedFiles)> {
-        let Some(path) = &self.mine else { return Ok((None, BTreeMap::new())) };
-        let file = GradientsFile::read(path, None)?;
+        let Some(file) = self.mine.read()? else { return Ok((None, BTreeMap::new())) };
         let mut recorded = BTreeMap::new();
         if self.record.is_some() {
             if file.bytes.len() > MAX_RECORDED_BYTES {
                 bail!(
                     "a recording contains the file of --mine, and {} is larger than {} MiB",
-                    display_name(path),
+                    display_name(&file.path),
                     MAX_RECORDED_BYTES >> 20
                 );
             }
-            recorded.insert(file.path.clone(), file.bytes.clone());
+            recorded.insert(file.typed(), file.bytes.clone());
         }
         Ok((Some(compare_with_progress(document, file, CompareOptions::default(), |_| Ok(()))?), recorded))
     }

@@ -4,11 +4,12 @@
 //! If the comparison is stopped, the background thread ends after at most one slice of work ([`crate::interrupt`]).
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
+use clap::Args;
 
 use super::progress::Task;
 use super::read::{display_name, read_file};
@@ -17,7 +18,40 @@ use crate::diff;
 use crate::interrupt::{Interrupted, interruptible};
 use crate::text::{cut, sentence};
 use crate::threads::BackgroundTask;
-use crate::weights::{MAX_BYTES, WeightsError};
+use crate::weights::{MAX_BYTES, WeightsError, tensor_files};
+
+/// The option that chooses a tensor of the user's file.
+#[derive(Debug, Default, Args)]
+pub(super) struct TensorOption {
+    /// Compare only this tensor; for an .npy file, the name of its tensor
+    #[arg(long, value_name = "NAME")]
+    pub tensor: Option<String>,
+}
+
+/// The options of the commands that show the user's own gradients in the stepper.
+#[derive(Debug, Default, Args)]
+pub(super) struct MineOptions {
+    /// Compare your own gradients with the right ones, and mark the numbers that differ
+    #[arg(long, value_name = "MINE", help = concat!("Compare your own gradients with the right ones, and mark the numbers that differ: a file of .json, ", tensor_files!()))]
+    pub mine: Option<PathBuf>,
+    #[command(flatten)]
+    tensor: TensorOption,
+}
+
+impl MineOptions {
+    /// Reads the file of `--mine`; `None` without the option.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or if there is `--tensor` without `--mine`.
+    pub fn read(&self) -> anyhow::Result<Option<GradientsFile>> {
+        let TensorOption { tensor } = &self.tensor;
+        match &self.mine {
+            Some(path) => GradientsFile::read(path, tensor.as_deref()).map(Some),
+            None if tensor.is_some() => bail!("--tensor names a tensor of the file of --mine: add --mine FILE"),
+            None => Ok(None),
+        }
+    }
+}
 
 /// A file with gradients: its path, its bytes, and the name of the only tensor to read. Without a name, all tensors are read.
 pub(super) struct GradientsFile {
@@ -41,7 +75,12 @@ impl GradientsFile {
         Ok(Self { path: path.to_string_lossy().into_owned(), bytes, only: only.map(str::to_owned) })
     }
 
-    /// Compares the tensors of the file with a document's gradients. It does not search for mistakes yet.
+    /// Returns the path and the tensor as they are typed after `:mine`, which [`file_and_tensor`] splits again.
+    pub fn typed(&self) -> String {
+        self.only.as_ref().map_or_else(|| self.path.clone(), |only| format!("{} --tensor {only}", self.path))
+    }
+
+    /// Compares the tensors of the file with a document's gradients. Nothing says yet why some differ.
     ///
     /// # Errors
     /// One sentence, if the file cannot be read, or if no tensor of it can be compared.

@@ -19,7 +19,7 @@ pub use player::Player;
 
 use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
-use super::own::{GradientsFile, compare_while};
+use super::own::{GradientsFile, compare_while, file_and_tensor};
 use super::read::{display_name, read_file};
 use super::source::{ScenarioLoader, SessionFiles};
 
@@ -139,7 +139,10 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let document = Arc::new(Document::new(scenario));
     let mine = header.mine.iter().next();
     let own = mine
-        .map(|(path, bytes)| GradientsFile { path: path.clone(), bytes: bytes.clone(), only: None })
+        .map(|(typed, bytes)| {
+            let (path, only) = file_and_tensor(typed);
+            GradientsFile { path: path.to_owned(), bytes: bytes.clone(), only: only.map(str::to_owned) }
+        })
         .map(|file| compare_while(&document, file, || true))
         .transpose()?;
     state.open(document, Some(1));

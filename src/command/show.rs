@@ -15,10 +15,11 @@ use super::driver::{Driver, Effect};
 use super::format::{self, CommandOutput, OutputFormat};
 use super::open::{address_error, parse_address};
 use super::options::{DrawOptions, GlobalOptions};
+use super::own::{MineOptions, compare_with_progress};
 use super::source::ScenarioLoader;
 use super::user_settings::UserSettings;
 use super::{Invocation, document_at, open_output, picker_entries};
-use crate::app::{Document, State};
+use crate::app::{CompareOptions, Document, State};
 use crate::keys;
 use crate::session::Event;
 use crate::ui::{RenderOptions, export, svg};
@@ -75,6 +76,8 @@ pub(super) struct ShowCommand {
     #[arg(long, value_name = "KEYS", allow_hyphen_values = true)]
     keys: Option<String>,
     #[command(flatten)]
+    mine: MineOptions,
+    #[command(flatten)]
     draw: DrawOptions,
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "FILE")]
@@ -105,13 +108,19 @@ impl Invocation for ShowCommand {
                 (document, Some(step))
             }
         };
+        let document = Arc::new(document);
+        let own = self.mine.read()?.map(|file| compare_with_progress(&document, file, CompareOptions::default(), |_| Ok(())));
+        let own = own.transpose()?;
         let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(picker_entries::all());
         self.draw.apply(&UserSettings::default(), &mut state.settings);
-        // the state becomes the only owner of the document, so that it can free an iteration before it computes another one
-        state.open(Arc::new(document), at);
+        // moves the document into the state, which is then its only owner and can free an iteration before it computes another one
+        state.open(document, at);
         if let Some((text, address)) = address.filter(|(_, address)| state.document().is_some_and(|it| it.given_entry(address).is_some())) {
             state.open_at(&address).map_err(|why| address_error(text, &why))?;
+        }
+        if let Some(own) = own {
+            state.compare_gradients(Arc::new(own));
         }
         let mut driver = Driver::new(state, loader);
         driver.set_screen_size(self.size);

@@ -5,7 +5,7 @@ use super::fit::{ComparedTensor, Fit};
 use super::plan::Plan;
 use super::site::Subject;
 use super::wrong_rule::all_terms;
-use crate::diff::Tolerance;
+use crate::diff::{Tolerance, largest};
 use crate::network::Op;
 use crate::op::rule::{Arg, Operands, Origin, Term};
 use crate::op::slot::Slot;
@@ -90,6 +90,22 @@ impl WrongOp {
             }
         }
         Some(WrongEntry { value: value + 0.0, terms })
+    }
+
+    /// Returns the first entry of a run for which the wrong rule gives another number than the right one, from the right operands. `None` if there is no such entry, or if the run does not have this op.
+    #[must_use]
+    pub fn first_changed(&self, trace: &Trace, run: usize, tolerance: Tolerance) -> Option<TensorEntry> {
+        let is_of_batch = trace.runs().get(run)?.sample.is_none();
+        if is_of_batch != self.is_of_batch {
+            return None;
+        }
+        let (values, tensor) = (trace.run(run), self.wrong.output);
+        let right = values.values(tensor);
+        let mut sums = vec![0.0; right.len()];
+        self.wrong.compute(|id| values.values(id), &mut sums);
+        let largest = largest(right);
+        let changed = sums.iter().zip(right).position(|(wrong, right)| !tolerance.is_equal(*wrong, *right, largest, || 0.0));
+        changed.map(|at| TensorEntry { tensor, at })
     }
 }
 

@@ -71,7 +71,8 @@ mod tests {
             assert_eq!((0..3).map(|entry| row.first(entry)).collect::<Vec<_>>(), [0, 1, 2]);
         }
         // where(mask, x, b) with a mask of 2 x 1 and b of 3 entries
-        let chosen = choose::choose([0, 1, 2].map(ElementwiseOperand::Input), &[&[2, 1], &[2, 3], &[3]], choose::Mask::Given).expect("shapes that fit");
+        let chosen = choose::choose([0, 1, 2].map(ElementwiseOperand::Input), &[&[2, 1], &[2, 3], &[3]], choose::Mask::Given)
+            .expect("shapes that fit");
         let [mask, x, row] = [0, 1, 2].map(|operand| Repetition::of(&chosen.forward(), Slot::Input(operand)));
         let entries = |repetition: Option<Repetition>| repetition.map(|it| (0..6).map(|at| it.entry(at)).collect::<Vec<_>>());
         assert_eq!((entries(mask), entries(x), entries(row)), (Some(vec![0, 0, 0, 1, 1, 1]), None, Some(vec![0, 1, 2, 0, 1, 2])));

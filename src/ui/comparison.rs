@@ -1,8 +1,8 @@
 //! The sentences in the pane `why` about the gradients of the user's own program: the user's number, the right number, and the cause or pattern of the wrong numbers.
 
-use crate::app::OwnEntry;
+use crate::app::{MistakeHere, OwnEntry};
 use crate::diff::SourceTexts;
-use crate::mistakes::{Cause, WrongEntry, WrongTerm};
+use crate::mistakes::{Cause, WrongTerm};
 use crate::step::TensorEntry;
 use crate::text::{line, wrap};
 use crate::ui::view::View;
@@ -20,7 +20,7 @@ pub fn sentences(view: &View<'_>) -> Vec<String> {
     let mut sentences: Vec<String> = entry_sentence(view).into_iter().collect();
     if !view.hides_number() {
         let mut texts = SourceTexts::new(&view.document.scenario.network);
-        sentences.extend(mistake_sentences(view).iter().chain(&op_sentences(view)).map(|sentence| texts.explain(sentence)));
+        sentences.extend(mistake_sentences(view).iter().chain(&pattern_sentences(view)).map(|sentence| texts.explain(sentence)));
     }
     sentences
 }
@@ -37,21 +37,46 @@ fn entry_sentence(view: &View<'_>) -> Option<String> {
     view.own()?.has_wrong_entries(index).then(|| "your number is equal here".to_owned())
 }
 
-/// Returns the sentences about the mistakes that are made at the op of the step: what the wrong rule does, and what it computes for the entry.
+/// Returns the sentences about the mistakes that concern the step: what the wrong rule does, and what it computes for the entry if the mistake is made here.
 fn mistake_sentences(view: &View<'_>) -> Vec<String> {
-    let sentence = |(cause, wrong): (&Cause, WrongEntry)| {
-        let made = format!("The mistake is made here: {}.", line(&cause.words));
-        // the user's number is shown only if the right one, beside it, is known
-        let is_known = |source: &TensorEntry| view.complete_number(source.tensor, source.at).is_some();
-        let reads_known = wrong.terms.iter().flat_map(|term| term.sources.iter().flatten()).all(is_known);
-        let Some(right) = view.complete_number(view.output, view.at.entry).filter(|_| reads_known) else { return made };
-        let factors = |term: &WrongTerm| term.term.args.iter().map(|arg| factor(view, arg.value)).collect::<Vec<_>>().join("·");
-        let terms: Vec<String> = wrong.terms.iter().filter(|term| !term.term.args.is_empty()).take(SHOWN_TERMS).map(factors).collect();
-        let more = if wrong.terms.len() > SHOWN_TERMS { " + …" } else { "" };
-        let sum = if terms.is_empty() { String::new() } else { format!("{}{more} = ", terms.join(" + ")) };
-        format!("{made} The wrong rule: {sum}{}, the right one: {}.", view.short(wrong.value), view.short(right))
+    view.stepper
+        .own_mistakes(&view.scene)
+        .iter()
+        .map(|mistake| format!("{}{}", what_is_wrong(mistake), wrong_rule(view, mistake)))
+        .collect()
+}
+
+/// Returns the sentence about a mistake without its numbers, which is the same at each step of the op.
+fn what_is_wrong(mistake: &MistakeHere<'_>) -> String {
+    let Cause { words, right, .. } = mistake.cause;
+    let right = if right.is_empty() { String::new() } else { format!("; right: {right}") };
+    let (words, right) = (line(words), line(&right));
+    let name = match mistake.number {
+        Some([1, 1]) => "The mistake".to_owned(),
+        Some([number, count]) => format!("Mistake {number} of {count}"),
+        None => "Or this mistake, which explains the same numbers,".to_owned(),
     };
-    view.stepper.own_mistakes(&view.scene).into_iter().map(sentence).collect()
+    match (&mistake.wrong, &mistake.made_at) {
+        (Some(_), _) => format!("{name} is made here: {words}{right}."),
+        (None, Some(address)) => format!("{name} is made at {}: {words}{right}.", line(address)),
+        (None, None) => format!("{name}: {words}{right}."),
+    }
+}
+
+/// Returns the sentence with the number of the wrong rule and that of the right one; empty if the mistake is made elsewhere, or if a number is not known yet.
+fn wrong_rule(view: &View<'_>, mistake: &MistakeHere<'_>) -> String {
+    let Some(wrong) = &mistake.wrong else { return String::new() };
+    // the user's number is shown only if the right one, beside it, is known
+    let is_known = |source: &TensorEntry| view.complete_number(source.tensor, source.at).is_some();
+    let reads_known = wrong.terms.iter().flat_map(|term| term.sources.iter().flatten()).all(is_known);
+    let Some(right) = view.complete_number(view.output, view.at.entry).filter(|_| reads_known) else { return String::new() };
+    let factors = |term: &WrongTerm| term.term.args.iter().map(|arg| factor(view, arg.value)).collect::<Vec<_>>().join("·");
+    let terms: Vec<String> = wrong.terms.iter().filter(|term| !term.term.args.is_empty()).take(SHOWN_TERMS).map(factors).collect();
+    let more = if wrong.terms.len() > SHOWN_TERMS { " + …" } else { "" };
+    // a single factor is the value itself
+    let is_product = wrong.terms.iter().any(|term| term.term.args.len() > 1) || wrong.terms.len() > 1;
+    let sum = if terms.is_empty() || !is_product { String::new() } else { format!("{}{more} = ", terms.join(" + ")) };
+    format!(" The wrong rule: {sum}{}, the right one: {}.", view.short(wrong.value), view.short(right))
 }
 
 /// Formats a factor of a product. A negative factor is in brackets.
@@ -59,24 +84,23 @@ fn factor(view: &View<'_>, value: f64) -> String {
     if value < 0.0 { format!("({})", view.short(value)) } else { view.short(value) }
 }
 
-/// Returns the sentences about the tensor that the step computes, which are the same at each step of the op.
-fn op_sentences(view: &View<'_>) -> Vec<String> {
+/// Returns the sentences about the patterns of the tensor that the step computes, which are the same at each step of the op.
+fn pattern_sentences(view: &View<'_>) -> Vec<String> {
     let Some((own, tensor)) = view.own().zip(view.own_tensor(view.output)) else { return Vec::new() };
-    own.words(tensor).iter().map(|words| line(words)).collect()
+    own.patterns_of(tensor).iter().map(|words| line(words)).collect()
 }
 
 /// Returns the largest number of lines that the sentences need at any step of the op.
 #[must_use]
 pub fn height(view: &View<'_>, wide: usize) -> usize {
-    let mistakes = view.stepper.own_mistakes(&view.scene);
-    let made =
-        mistakes.iter().map(|(cause, _)| wrap(&format!("The mistake is made here: {}.", line(&cause.words)), wide).len() + MISTAKE_LINES);
-    let made: usize = made.sum();
-    if view.own_tensor(view.output).is_none() {
-        return made;
-    }
     let mut texts = SourceTexts::new(&view.document.scenario.network);
-    let op: usize = op_sentences(view).iter().map(|sentence| wrap(&texts.explain(sentence), wide).len()).sum();
-    let factor = view.own().zip(view.own_tensor(view.output)).and_then(|(own, tensor)| own.user.factor_words(tensor));
-    wrap(&factor.map_or_else(|| ENTRY_TEXT.to_owned(), |factor| format!("{ENTRY_TEXT} ({factor})")), wide).len() + made + op
+    let mut lines_of = |text: &str| wrap(&texts.explain(text), wide).len();
+    let made = |mistake: &MistakeHere<'_>| if mistake.wrong.is_some() { MISTAKE_LINES } else { 0 };
+    let mistakes = view.stepper.own_mistakes(&view.scene);
+    let mistakes: usize = mistakes.iter().map(|mistake| lines_of(&what_is_wrong(mistake)) + made(mistake)).sum();
+    let Some((own, tensor)) = view.own().zip(view.own_tensor(view.output)) else { return mistakes };
+    let patterns: usize = pattern_sentences(view).iter().map(|sentence| lines_of(sentence)).sum();
+    let factor = own.user.factor_words(tensor);
+    let numbers = factor.map_or_else(|| ENTRY_TEXT.to_owned(), |factor| format!("{ENTRY_TEXT} ({factor})"));
+    lines_of(&numbers) + mistakes + patterns
 }

@@ -5,9 +5,8 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::{Block, BorderType, Widget};
 
-use crate::app::Message;
 use crate::text::{width, wrap_at_most};
-use crate::ui::status::{self, MessagePlace};
+use crate::ui::status::{self, MessagePlace, ShownMessage};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 use crate::ui::{backdrop, popup};
@@ -17,15 +16,15 @@ const BELOW: u16 = 2;
 /// The cells of a line that the border and its blanks need.
 const BORDER: usize = 4;
 
-/// Returns the message, its lines, and the area of its box. Returns `None` if no message needs a box.
-fn layout<'a>(view: &View<'a>, screen: Rect) -> Option<(&'a Message, Vec<String>, Rect)> {
-    let (message, MessagePlace::Box) = status::message_place(view, screen.width.into())? else { return None };
-    // the box is above the list of candidates of the prompt
+/// Returns the message with its lines and the area of its box; `None` if no message needs a box.
+fn layout<'a>(view: &View<'a>, screen: Rect) -> Option<(ShownMessage<'a>, Vec<String>, Rect)> {
+    let message = status::shown_message(view, screen.width.into()).filter(|message| message.place == MessagePlace::Box)?;
+    // above the list of candidates of the prompt
     let bottom = popup::area(view.state, screen).map_or(screen.bottom().saturating_sub(BELOW), |popup| popup.y);
     // the first two lines stay visible, and the border needs two more
     let most = usize::from(bottom - screen.y).saturating_sub(4).max(1);
     let inside = usize::from(screen.width).saturating_sub(BORDER).max(1);
-    let lines = wrap_at_most(&message.text, inside, most);
+    let lines = wrap_at_most(message.text, inside, most);
     let size = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let wide = size(lines.iter().map(|line| width(line)).max().unwrap_or(0) + BORDER).min(screen.width);
     let high = size(lines.len() + 2);

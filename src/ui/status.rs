@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Focus, Message, OverlayKind, OwnEntry, Prompt, PromptKind, SPEEDS, State, Stepper, hidden_symbol, number_name};
+use crate::app::{Action, Focus, OverlayKind, OwnEntry, Prompt, PromptKind, SPEEDS, State, Stepper, hidden_symbol, number_name};
 use crate::glyph::SEPARATOR;
 use crate::keys::{self, Key, KeyBinding};
 use crate::number::exact_on_screen;
@@ -38,21 +38,35 @@ pub enum MessagePlace {
     Box,
 }
 
-/// Returns the message, and the first place in which it fits on a screen of `room` columns. Returns `None` if there is no message, if a job or a question of
-/// prediction is shown instead, or if a hint does not fit into the status line.
-pub fn message_place<'a>(view: &View<'a>, room: usize) -> Option<(&'a Message, MessagePlace)> {
+/// A message on the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShownMessage<'a> {
+    /// The longest text of the message that has room.
+    pub text: &'a str,
+    /// Whether the message reports an error.
+    pub is_error: bool,
+    /// The place of the text.
+    pub place: MessagePlace,
+}
+
+/// Returns the message and the first place in which it fits on a screen of `room` columns. `None` if there is no message, if a job or a question of prediction is
+/// shown instead, or if the message is a hint without room.
+#[must_use]
+pub fn shown_message<'a>(view: &View<'a>, room: usize) -> Option<ShownMessage<'a>> {
     let message = view.state.message.as_ref().filter(|_| view.stepper.job.is_none())?;
     let (_, remaining) = position(view, room);
-    let wide = width(&message.text);
-    let place = match view.state.focus() {
-        _ if wide <= remaining => MessagePlace::Status,
-        // the pane `why` shows the question and the hint
-        _ if message.is_hint => return None,
-        Focus::Answer => return None,
-        Focus::Normal | Focus::Cursor if wide + 2 <= room => MessagePlace::LastLine,
-        _ => MessagePlace::Box,
+    let texts = || [&message.text].into_iter().chain(&message.shorter).map(String::as_str);
+    let has_last_line = matches!(view.state.focus(), Focus::Normal | Focus::Cursor);
+    let in_status = |text: &str| width(text) <= remaining;
+    let in_last_line = |text: &str| has_last_line && !message.is_hint && width(text) + 2 <= room;
+    let fits = |text: &&str| in_status(text) || in_last_line(text);
+    let (text, place) = match texts().find(fits) {
+        Some(text) => (text, if in_status(text) { MessagePlace::Status } else { MessagePlace::LastLine }),
+        // the pane `why` has the question and the hint
+        None if message.is_hint || view.state.focus() == Focus::Answer => return None,
+        None => (texts().last()?, MessagePlace::Box),
     };
-    Some((message, place))
+    Some(ShownMessage { text, is_error: message.is_error, place })
 }
 
 /// Draws the status line. The position is at the left edge. At the right edge is the progress of a job. Without a job, it is a message that fits. Without such
@@ -82,8 +96,8 @@ pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
     let job = view.stepper.job.as_ref().map(|job| format!("computing: {}, Esc stops", job.describe()));
     let right = if let Some(job) = job {
         Span::styled(cut(&job, remaining), status)
-    } else if let Some((message, MessagePlace::Status)) = message_place(view, room) {
-        Span::styled(message.text.clone(), if message.is_error { theme.style(StyleRole::Error) } else { status })
+    } else if let Some(message) = shown_message(view, room).filter(|message| message.place == MessagePlace::Status) {
+        Span::styled(message.text, if message.is_error { theme.style(StyleRole::Error) } else { status })
     } else {
         while facts.len() > 1 && width(&facts.join(SEPARATOR)) > remaining {
             facts.remove(0);
@@ -96,7 +110,7 @@ pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Draws the last line. It is a message that is too long for the status line, or else the key bar or the prompt.
 pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
-    if let Some((message, MessagePlace::LastLine)) = message_place(view, area.width.into()) {
+    if let Some(message) = shown_message(view, area.width.into()).filter(|message| message.place == MessagePlace::LastLine) {
         let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });
         return Line::styled(format!(" {}", message.text), style).render(area, buf);
     }
@@ -196,7 +210,7 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
 /// Returns the key that the last line of the stepper, `area`, names at a column.
 #[must_use]
 pub fn key_at(view: &View<'_>, area: Rect, x: u16) -> Option<Key> {
-    if matches!(message_place(view, area.width.into()), Some((_, MessagePlace::LastLine))) {
+    if shown_message(view, area.width.into()).is_some_and(|message| message.place == MessagePlace::LastLine) {
         return None;
     }
     bar_key_at(view.state, beside_cursor(view, area).1, x)

@@ -4,7 +4,7 @@ use std::fs;
 
 use tempfile::tempdir;
 
-use super::{command, finish, gradstep, printed, with_input};
+use super::{command, finish, gradstep, printed, refused, with_input};
 
 #[test]
 fn show_prints_a_frame() {
@@ -173,6 +173,53 @@ fn a_very_long_name_is_printed() {
             let run = with_input(arguments, text.as_bytes());
             assert_eq!((run.status, run.err.as_str()), (0, ""), "{arguments:?}");
             assert!(run.out.contains(name) || matches!(arguments[0], "check" | "show"), "{arguments:?}");
+        }
+    }
+}
+
+/// `show` and the stepper have the options of `diff` for the user's own gradients.
+#[test]
+fn show_marks_the_numbers_that_differ_from_the_users() {
+    let plants = "tests/diff/plants";
+    let (scenario, mine) = (&*format!("{plants}/scenarios/cnn-two.toml"), &*format!("{plants}/mine/kernel-not-flipped-1.json"));
+    let at = ["--at", "grad.conv1.weight[0,0,0,0]#25", "--size", "120x40"];
+    let show = |options: &[&str]| printed(&[&["show", scenario][..], &at, options].concat());
+    assert!(!show(&[]).contains('≠'));
+    let marked = show(&["--mine", mine]);
+    for said in ["=−0.3194≠", "▌ ≠ yours 0.090798, right −0.31945", "2 of 6 gradients are wrong: D goes to the first difference"]
+    {
+        assert!(marked.contains(said), "{said}\n{marked}");
+    }
+    // conv1.bias alone: its gradient is the only one that is compared
+    let alone = show(&["--mine", mine, "--tensor", "conv1.bias"]);
+    assert!(alone.contains("the gradient is wrong") && !alone.contains("=−0.3194≠"), "{alone}");
+    let pressed = show(&["--mine", mine, "--tensor", "conv1.bias", "--keys", "D"]);
+    assert!(pressed.contains(" grad.conv1.bias[0]  step "), "{pressed}");
+    for command in [&["show", scenario][..], &[scenario, "--plain"]] {
+        let said = refused(2, &[command, &["--tensor", "conv1.bias"]].concat());
+        assert!(said.starts_with("error: --tensor names a tensor of the file of --mine: add --mine FILE"), "{said}");
+    }
+}
+
+/// At every size, a letter of a closed form has its definition on the screen.
+#[test]
+fn the_letters_of_a_closed_form_are_defined_where_they_are_used() {
+    for (scenario, at, letters) in [
+        ("layer-norm", "grad.a[0,1]#2", [("σ", "σ = sigma"), ("D", "D = g·∂J/∂h")]),
+        ("batch-norm", "grad.x", [("σ", "1/σ = "), ("D", "D = gamma·∂J/∂y")]),
+        ("softmax-cross-entropy", "grad.logits[1,2]#3", [("p", "p = softmax(logits)"), ("n", "n = 2")]),
+    ] {
+        for size in ["60x16", "80x24", "100x30", "120x40", "160x50", "200x60"] {
+            // the pane `why` in front
+            for keys in ["", "<Tab>"] {
+                let frame = printed(&["show", scenario, "--at", at, "--size", size, "--keys", keys]);
+                let form = frame.lines().find(|line| line.contains("all at once: ") && line.contains("D −") | line.contains("(p − t)"));
+                let words = frame.split_whitespace().filter(|word| *word != "▌").collect::<Vec<_>>().join(" ");
+                for (letter, definition) in letters {
+                    let is_used = form.is_some_and(|line| line.contains(letter));
+                    assert!(!is_used || frame.contains(definition) || words.contains(definition), "{size} {keys} {definition}\n{frame}");
+                }
+            }
         }
     }
 }

@@ -194,6 +194,39 @@ fn the_first_difference_may_be_an_entry_without_a_step() {
     assert!(driver.state.stepper().expect("open").cursor.is_some(), "{shown}");
     assert!(shown.contains("yours 0.75, right 0"), "{shown}");
     assert!(!shown.contains("not computed yet: step"), "{shown}");
+    // n and N visit entries with steps and entries without
+    let mut values = trace.run(0).values(gradient).to_vec();
+    let reached = (at + 1..values.len()).find(|at| trace.entry_steps(0, gradient, *at).is_some_and(|steps| !steps.is_empty()));
+    let reached = reached.expect("a maximum");
+    let unreached = (reached + 1..values.len()).find(|at| trace.entry_steps(0, gradient, *at).is_some_and(|steps| steps.is_empty()));
+    for at in [at, reached, unreached.expect("an entry that is no maximum")] {
+        values[at] += 0.75;
+    }
+    let mine = || vec![tensor(&info.name, &info.shape, values.clone())];
+    for (keys, number, has_cursor) in
+        [("D", 1, true), ("Dn", 2, false), ("Dnn", 3, true), ("Dnnn", 1, true), ("DN", 3, true), ("DNN", 2, false)]
+    {
+        let driver = pressed_with(&document, mine(), keys);
+        let shown = text(&driver);
+        assert_eq!(driver.state.stepper().expect("open").cursor.is_some(), has_cursor, "{keys}\n{shown}");
+        assert!(keys == "D" || shown.contains(&format!("wrong number {number} of 3")), "{keys}\n{shown}");
+        assert_eq!(shown.contains("no step computes it"), has_cursor && keys != "D", "{keys}\n{shown}");
+    }
+}
+
+/// What `diff` prints about names, layouts and precisions is in the list, and the message says so.
+#[test]
+fn notes_are_listed() {
+    let document = Arc::new(document("xor"));
+    let (batch, id) = gradient_of_batch(&document, "fc2.bias");
+    let right = document.trace.run(batch).values(id)[0];
+    let tensors = || vec![tensor("db2", &[1], vec![right + 1.0]), tensor("what", &[7], vec![0.0; 7])];
+    let said = text(&pressed_with(&document, tensors(), ""));
+    assert!(said.contains("the gradient is wrong: D goes to the first difference; :mine lists 2 notes"), "{said}");
+    let listed = text(&pressed_with(&document, tensors(), ":mine<CR>"));
+    for note in ["matched by order and shape: db2", "what is left out"] {
+        assert!(listed.lines().any(|line| line.contains("note") && line.contains(note)), "{note}\n{listed}");
+    }
 }
 
 /// `:mine w.npy --tensor NAME`, as the option of `diff`.
@@ -251,7 +284,7 @@ fn a_recording_with_gradients_is_replayed_without_their_file() {
     assert_eq!(again.header.mine, recorded.header.mine);
     let shown = frames(&again);
     assert_eq!(shown, frames(&again));
-    assert!(shown.contains("≠ yours 0.5") && shown.contains("first reduce:grad.fc2.bias[0]"), "{shown}");
+    assert!(shown.contains("≠ yours 0.5") && shown.contains("reduce:grad.fc2.bias[0]"), "{shown}");
 }
 
 /// A session whose file of gradients was changed by hand says what is wrong with the file.

@@ -20,10 +20,15 @@ use super::document;
 
 /// A planted mistake in the stepper: the filter of conv2 is not turned.
 fn opened() -> (Arc<Document>, Arc<OwnGradients>) {
+    opened_with("cnn-two", "kernel-not-flipped-1")
+}
+
+/// A scenario of the planted mistakes, with the gradients of a student.
+fn opened_with(scenario: &str, mine: &str) -> (Arc<Document>, Arc<OwnGradients>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/plants");
-    let document = document(&folder.join("scenarios/cnn-two.toml").to_string_lossy());
-    let mine = "mine/kernel-not-flipped-1.json";
-    let tensors = read(mine, fs::read(folder.join(mine)).expect("a file"), None).expect("tensors");
+    let document = document(&folder.join(format!("scenarios/{scenario}.toml")).to_string_lossy());
+    let mine = format!("mine/{mine}.json");
+    let tensors = read(&mine, fs::read(folder.join(&mine)).expect("a file"), None).expect("tensors");
     let own = OwnGradients::new(&document, "mine.json".to_owned(), tensors, CompareOptions::default());
     (Arc::new(document), Arc::new(own.expect("gradients")))
 }
@@ -67,7 +72,7 @@ fn which_where_and_why_are_one_key_away() {
     let shown = text(&driver);
     // which and where: the message; why: the words; and the mark does not rely on a colour
     for said in [
-        "2 of 6 gradients are wrong, first grad.conv1.weight[0,0,0,0]: yours 0.090798",
+        "2 of 6 gradients are wrong, first here: yours 0.090798, right −0.31945; D again: the step of the mistake",
         "≠ yours 0.090798",
         "the filter of conv2 is not turned",
         "≠",
@@ -79,6 +84,92 @@ fn which_where_and_why_are_one_key_away() {
     assert!(shown.contains("≠ yours 0.0907977194058"), "{shown}");
     let shown = text(&pressed(driver.state.clone(), "d"));
     assert!(shown.contains("yours, different") && shown.contains("0.0907977194058"), "{shown}");
+}
+
+/// On the smallest first-class screen, one key shows which, where and why, and the numbers stay in view.
+#[test]
+fn a_small_screen_shows_the_cause_beside_the_numbers() {
+    let (document, own) = opened();
+    let size = (80, 24);
+    let driver = pressed(state(&document, &own, 1), "D");
+    let shown = export::text(&frame(&driver, size));
+    for said in [
+        " grad.conv1.weight[0,0,0,0]  step 2335/2960",
+        "2 of 6 gradients are wrong, first here; D again: the step of the mistake",
+        "▌ ≠ yours 0.090798, right −0.31945",
+        "─ why ─",
+        "not turned by 180°",
+        "=−0.3194≠",
+        "all =  −0.3145 + (−0.004936) = −0.3194",
+    ] {
+        assert!(shown.contains(said), "{said}\n{shown}");
+    }
+    assert!(!shown.contains('╭'), "no box covers the numbers\n{shown}");
+    // Tab shows the next pane
+    let shown = export::text(&frame(&pressed(driver.state, "<Tab>"), size));
+    assert!(!shown.contains("─ why ─"), "{shown}");
+}
+
+#[test]
+fn d_again_goes_to_the_step_of_the_mistake_and_back() {
+    let (document, own) = opened();
+    let driver = pressed(state(&document, &own, 1), "DD");
+    // the first number that a filter that is not turned changes: w[0,0] of the filters times the errors, by hand from the file
+    assert!(address(&driver).starts_with("grad.conv1.a[0,0,0]"), "{}", address(&driver));
+    let shown = text(&driver);
+    for said in
+        ["the mistake is made here; D again: the first wrong number", "The mistake is made here: the filter of conv2", "one: −0.01091"]
+    {
+        assert!(shown.contains(said), "{said}\n{shown}");
+    }
+    assert!(address(&pressed(driver.state.clone(), "D")).starts_with("grad.conv1.weight[0,0,0,0]"));
+    // the list goes there too
+    let listed = pressed(state(&document, &own, 1), ":mine<CR><CR>");
+    assert_eq!(address(&listed), address(&driver));
+    assert!(text(&pressed(state(&document, &own, 1), "D")).contains("The mistake is made at grad.conv1.a[0,0,0]: the filter"));
+}
+
+#[test]
+fn two_mistakes_are_counted_and_both_have_their_step() {
+    let (document, own) = opened_with("cnn-two", "two-1");
+    let shown = |keys: &str| {
+        let driver = pressed(state(&document, &own, 1), keys);
+        (address(&driver), text(&driver))
+    };
+    let (_, first) = shown("D");
+    assert!(
+        first.contains("Mistake 1 of 2 is made at grad.conv1.a[0,0,0]: the filter of conv2") && first.contains("D again: mistake 1 of 2"),
+        "{first}"
+    );
+    let (at, second) = shown("DD");
+    assert!(at.starts_with("grad.conv1.a[0,0,0]") && second.contains("Mistake 1 of 2 is made here"), "{at}\n{second}");
+    let (at, third) = shown("DDD");
+    assert!(
+        at.starts_with("grad.conv1.bias[0]") && third.contains("Mistake 2 of 2 is made here: the bias gradient of conv1 is the mean"),
+        "{at}\n{third}"
+    );
+    assert_eq!(shown("DDDD").0, shown("D").0);
+    let (_, list) = shown(":mine<CR>");
+    assert!(list.contains("why 1/2") && list.contains("why 2/2"), "{list}");
+}
+
+/// The gradients of a batch are added up in `reduce`, but the mistake is made in each sample.
+#[test]
+fn in_a_batch_the_first_key_goes_to_the_sample_of_the_mistake() {
+    let (document, own) = opened_with("mlp-tanh", "activation-derivative-missing-1");
+    assert!(document.trace.samples() > 1);
+    let driver = pressed(state(&document, &own, 1), "D");
+    assert!(address(&driver).starts_with("1:grad.fc1.z["), "{}", address(&driver));
+    let shown = text(&driver);
+    for said in [
+        "the mistake is made here, in sample 1; D again: the first wrong number",
+        "The mistake is made here: the derivative of the activation is missing at fc1",
+    ] {
+        assert!(shown.contains(said), "{said}\n{shown}");
+    }
+    let driver = pressed(driver.state, "D");
+    assert!(address(&driver).starts_with("reduce:grad.fc1.weight["), "{}", address(&driver));
+    assert!(text(&driver).contains("The mistake is made at 1:grad.fc1.z["), "{}", text(&driver));
 }
 
 #[test]
@@ -97,7 +188,7 @@ fn n_goes_through_all_differences_and_back() {
     assert!(seen.last().expect("a place").starts_with("grad.conv1.bias[1]"), "{seen:?}");
     let wrapped = pressed(driver.state.clone(), "n");
     assert_eq!(address(&wrapped), first);
-    assert!(text(&wrapped).contains("from the first step again"), "{}", text(&wrapped));
+    assert!(text(&wrapped).contains("wrong number 1 of 14 (from the first one again)"), "{}", text(&wrapped));
     assert_eq!(address(&pressed(driver.state.clone(), "N")), seen[wrong - 2]);
     assert_eq!(address(&pressed(driver.state, "13N")), first);
 }
@@ -177,7 +268,7 @@ fn plain_mode_says_it_in_sentences() {
         .expect("the program runs");
     child.stdin.take().expect("a pipe").write_all(b"D\nmatrices\n:mine\n").expect("written");
     let out = String::from_utf8(child.wait_with_output().expect("an end").stdout).expect("UTF-8");
-    for said in ["Different: yours 0.090798", "your mistake", "(yours 0.0907977194058)", "conv1.bias, different, 2 of 2"] {
+    for said in ["Different: yours 0.090798", "The mistake is made at", "(yours 0.0907977194058)", "conv1.bias, different, 2 of 2"] {
         assert!(out.contains(said), "{said}\n{out}");
     }
 }

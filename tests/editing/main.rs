@@ -182,11 +182,12 @@ fn the_derivative_foretells_the_change_of_the_loss() {
 fn what_is_computed_cannot_be_edited() {
     let mut driver = open(TRAINED);
     for (command, said) in [
-        ("set fc1.z[0] 1", "fc1.z[0] is computed: edit an input, a weight, a bias or a target"),
-        ("set grad.fc1.weight[0,0] 1", "grad.fc1.weight[0,0] is computed: edit an input, a weight, a bias or a target"),
+        ("set fc1.z[0] 1", "fc1.z[0] is computed from input, fc1.weight, fc1.bias: edit one of these"),
+        ("set grad.fc1.weight[0,0] 1", "grad.fc1.weight[0,0] is computed from input, fc1.weight, fc1.bias and 1 more: edit one of these"),
         ("set 3:input[0] 1", "there is no sample 3: there are 2"),
         ("set fc2.weight[0,0] 1", "there is no tensor fc2.weight"),
-        ("set fc1.weight[0,9] 1", "fc1.weight[0,9] is not an entry: fc1.weight has the shape 2x2"),
+        ("set fc1.z 1", "fc1.z is computed from input, fc1.weight, fc1.bias: edit one of these"),
+        ("set fc1.weight[0,9] 1", "fc1.weight[0,9] is not an entry: fc1.weight has the shape 2x2; its first entry is fc1.weight[0,0]"),
         ("set fc1.weight[0,0] x", "x is not a number: write numbers only, such as 1/3"),
         ("set fc1.weight[0,0] 1/0", "the number is not finite"),
         ("set fc1.weight[0,0] 0.5", "fc1.weight[0,0] is already 0.5"),
@@ -223,9 +224,39 @@ fn e_edits_the_number_under_the_cursor() {
     // Esc leaves the number as it is
     press(&mut driver, "e7<Esc>");
     assert_eq!(driver.state.stepper().unwrap().edits.done().len(), 1);
-    // the result of the step is computed
+    // the result of the step is computed, and typed digits do not hide the reason
     press(&mut driver, "<Esc>ie");
     assert!(message(&driver).starts_with("fc1.z[0] is computed"), "{}", message(&driver));
+    press(&mut driver, "0.5<Enter>");
+    assert!(message(&driver).starts_with("fc1.z[0] is computed"), "{}", message(&driver));
+    // another action ends the edit: digits are a count again
+    press(&mut driver, "<Esc>i");
+    press(&mut driver, "3");
+    assert_eq!(driver.state.stepper().unwrap().count, Some(3));
+}
+
+/// Digits directly after `e` are the value, also after the cursor has moved: none of them is lost.
+#[test]
+fn a_value_can_be_typed_directly_after_e() {
+    for (keys, value) in [("e0.25<Enter>", 0.25), ("e-3<Enter>", -3.0), ("e1/4<Enter>", 0.25), ("ee2<Enter>", 2.0), ("e+= 1<Enter>", 1.5)] {
+        let mut driver = open(TRAINED);
+        press(&mut driver, keys);
+        let [edit] = driver.state.stepper().unwrap().edits.done() else { panic!("one edit: {keys}") };
+        assert_eq!((edit.name.as_str(), edit.changes[0].new), ("fc1.weight[0,0]", value), "{keys}");
+    }
+    let mut driver = open(TRAINED);
+    press(&mut driver, "e<Right>7<Enter>");
+    let [edit] = driver.state.stepper().unwrap().edits.done() else { panic!("one edit") };
+    assert_eq!((edit.name.as_str(), edit.changes[0].new), ("fc1.weight[0,1]", 7.0));
+    // Enter edits the number under the cursor too
+    let mut driver = open(TRAINED);
+    press(&mut driver, ":input[1]<Enter><Enter>0.5<Enter>");
+    assert_eq!(driver.state.stepper().unwrap().edits.done().len(), 1);
+    // an address opens the cursor, and i does not close it
+    let mut driver = open(TRAINED);
+    press(&mut driver, ":input[1]<Enter>ie0.5<Enter>");
+    let [edit] = driver.state.stepper().unwrap().edits.done() else { panic!("one edit") };
+    assert_eq!((edit.name.as_str(), edit.changes[0].new), ("1:input[1]", 0.5));
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn a_constant_of_a_node_says_what_to_do() {
     let loader = ScenarioLoader::bundled(Limits::default());
     let mut driver = driver(Arc::new(loader.open("figure-14").unwrap()), 1);
     enter(&mut driver, "set J 3");
-    assert_eq!(message(&driver), "J is computed: edit an input. A constant of a node can be edited if the file has it as an input");
+    assert_eq!(message(&driver), "J is computed from c, a, b: edit one of these");
     enter(&mut driver, "set 2 3");
     assert_eq!(message(&driver), "2 is not an entry: write a name with its index, such as fc1.weight[0,1]");
 }

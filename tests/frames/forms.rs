@@ -188,7 +188,7 @@ fn no_note_gives_the_result_of_a_sum_before_its_last_term() {
 fn the_help_explains_the_mouse_the_marks_and_the_colours() {
     let mut shown = String::new();
     let mut state = super::open("figure-18", "?");
-    for _ in 0..16 {
+    for _ in 0..20 {
         shown.push_str(&text_of(&state).join("\n"));
         super::press(&mut state, "<PgDn>");
     }

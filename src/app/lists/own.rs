@@ -1,12 +1,13 @@
-//! The comparison with the gradients that the user's own program computed: a row for each gradient, then the mistakes and the patterns.
+//! The comparison with the gradients of the user's own program: the mistakes, the notes on names and layouts, a row for each gradient, and the patterns.
 
 use crate::app::comparing::NOT_LOADED;
-use crate::app::{Action, List, ListRow, Stepper};
+use crate::app::{Action, Difference, List, ListRow, OwnGradients, Stepper};
 use crate::diff::{SourceTexts, Status};
 use crate::number::with_digits;
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 use crate::text::{line, list_of_names};
+use crate::trace::Trace;
 
 /// Lists the gradients. Enter on a wrong gradient goes to its first wrong entry.
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
@@ -17,6 +18,10 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         return Err(format!("your gradients were compared in another iteration, or before edits (:mine {} compares again)", own.file));
     }
     let (mut rows, mut texts) = (Vec::new(), SourceTexts::new(trace.network()));
+    rows.extend(cause_rows(own, trace, &mut texts));
+    rows.extend(
+        own.notes().into_iter().map(|note| ListRow { whole: note.clone(), ..ListRow::text([String::new(), "note".to_owned(), note]) }),
+    );
     for (index, (user, compared)) in own.user.tensors.iter().zip(&own.report.tensors).enumerate() {
         let (status, words) = match (compared.status, &user.values) {
             (Status::Equal, _) => ("equal", String::new()),
@@ -32,28 +37,48 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         let explained = texts.explain(&name);
         let source = explained.strip_prefix(&name).unwrap_or_default();
         let mut row = ListRow::text([name.clone(), status.to_owned(), format!("{words}{factor}{source}").trim_start().to_owned()]);
-        row.action = own.address(trace, index).filter(|_| compared.status != Status::Equal).map(Action::GoToAddress);
+        row.action = (compared.status != Status::Equal).then_some(Action::GoToDifference(Difference::Tensor(index)));
         rows.push(row);
-    }
-    for cause in own.shown_causes() {
-        let names: Vec<String> = cause.explains.iter().map(|tensor| own.name(trace, *tensor)).collect();
-        let words = if cause.apart.is_empty() { line(&cause.words) } else { line(&format!("{}; {}", cause.words, cause.apart)) };
-        let mut row = ListRow::text([list_of_names(&names), "why".to_owned(), texts.explain(&words)]);
-        row.action = own.address_of_cause(trace, cause).map(Action::GoToAddress);
-        rows.push(row);
-    }
-    if let Some(others) = own.other_causes() {
-        rows.push(ListRow::text([String::new(), "why".to_owned(), format!("{others} as well")]));
-    }
-    if !own.unexplained.is_empty() {
-        let names: Vec<String> = own.unexplained.iter().map(|tensor| own.name(trace, *tensor)).collect();
-        rows.push(ListRow::text([list_of_names(&names), "why".to_owned(), "no known mistake explains the difference".to_owned()]));
-    }
-    if let Some(words) = own.consequence_words(trace) {
-        rows.push(ListRow::text([String::new(), "why".to_owned(), words]));
     }
     for pattern in &own.patterns {
         rows.push(ListRow::text([own.name(trace, pattern.tensor), "pattern".to_owned(), line(&pattern.words)]));
     }
+    let missing: Vec<String> = own.user.missing.iter().map(|gradient| line(&gradient.name(trace))).collect();
+    if !missing.is_empty() {
+        let words = format!("{}: not in the file, so not compared", list_of_names(&missing));
+        rows.push(ListRow::text([String::new(), "missing".to_owned(), words]));
+    }
     Ok(List::new(format!("{}: {}", own.file, own.headline()), rows))
+}
+
+/// Returns the rows of the mistakes. Enter on one goes to the step at which it is made.
+fn cause_rows(own: &OwnGradients, trace: &Trace, texts: &mut SourceTexts<'_>) -> Vec<ListRow> {
+    let mut rows = Vec::new();
+    let shown = own.shown_causes().count();
+    for (index, cause) in own.causes.iter().enumerate().take(shown) {
+        let names: Vec<String> = cause.explains.iter().map(|tensor| own.name(trace, *tensor)).collect();
+        let explains = if names.is_empty() { String::new() } else { format!(" [explains {}]", list_of_names(&names)) };
+        let clauses = [&*cause.words, cause.right, &*cause.apart].into_iter().filter(|clause| !clause.is_empty()).collect::<Vec<_>>();
+        let why = match own.number_of(cause) {
+            Some([1, 1]) => "why".to_owned(),
+            Some([number, count]) => format!("why {number}/{count}"),
+            None => "or".to_owned(),
+        };
+        let words = texts.explain(&line(&clauses.join("; ")));
+        let mut row = ListRow { whole: format!("{words}{explains}"), ..ListRow::text([String::new(), why, words]) };
+        row.action = own.place(index).map(|_| Action::GoToDifference(Difference::Mistake(index)));
+        rows.push(row);
+    }
+    if let Some(others) = own.other_causes() {
+        rows.push(ListRow::text([String::new(), "or".to_owned(), others]));
+    }
+    if !own.unexplained.is_empty() {
+        let names: Vec<String> = own.unexplained.iter().map(|tensor| own.name(trace, *tensor)).collect();
+        let words = format!("no known mistake explains {}", list_of_names(&names));
+        rows.push(ListRow { whole: words.clone(), ..ListRow::text([String::new(), "why".to_owned(), words]) });
+    }
+    if let Some(words) = own.consequence_words(trace) {
+        rows.push(ListRow { whole: words.clone(), ..ListRow::text([String::new(), "why".to_owned(), words]) });
+    }
+    rows
 }

@@ -6,7 +6,7 @@
 use super::groups::{Group, groups, names};
 use crate::app::{Document, OwnGradients};
 use crate::command::options::GlobalOptions;
-use crate::diff::{Comparison, NOT_FINITE, Pattern, Precision, SourceTexts, Status, both};
+use crate::diff::{Comparison, NOT_FINITE, Pattern, SourceTexts, Status, both};
 use crate::mistakes::Explanation;
 use crate::number::{exact, with_digits};
 use crate::output;
@@ -61,19 +61,10 @@ fn print(lines: &[String], global: &GlobalOptions) -> anyhow::Result<()> {
 const MANY: usize = 40;
 
 fn comparison_lines(own: &OwnGradients, document: &Document) -> Vec<String> {
-    let Explanation { user, report, .. } = &**own;
+    let Explanation { report, .. } = &**own;
     let trace = &document.trace;
     let mut lines = vec![format!("{}: {}", line(&document.scenario.title), own.headline())];
-    let has_numbers = report.tensors.iter().any(|tensor| matches!(tensor.status, Status::Equal | Status::Different));
-    if user.precision < Precision::Double && has_numbers {
-        let tolerance = user.tolerance;
-        let [relative, of_largest] = [tolerance.relative, tolerance.of_largest].map(exact);
-        lines.push(format!(
-            "note: the gradients are {} numbers, so they are compared within {relative} of the right number plus {of_largest} of the tensor's largest entry",
-            user.precision.name()
-        ));
-    }
-    lines.extend(user.notes.iter().map(|note| format!("note: {note}")));
+    lines.extend(own.notes().iter().map(|note| format!("note: {note}")));
     if let Some(first) = report.first() {
         let wrong = (0..report.tensors.len()).filter(|index| !report.tensors[*index].is_equal());
         let names = names(own, trace, wrong.clone());

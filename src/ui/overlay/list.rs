@@ -41,11 +41,11 @@ const MAX_TEXT_LINES: usize = 8;
 /// The largest number of lines for the cells of a row, if one is cut.
 const MAX_CELL_LINES: usize = 2;
 
-/// Returns at most `most` lines with the full text of a row. If the row has none and one of its cells is cut, they have its cells. Long lines are wrapped and
-/// keep their indentation.
-fn whole(row: &ListRow, inside: usize, most: usize) -> Vec<String> {
+/// Returns at most `most` lines with the full text of a row, or with its cells if one is cut. Long lines are wrapped and keep their indentation.
+fn whole(row: &ListRow, columns: &[usize], inside: usize, most: usize) -> Vec<String> {
     // a column already shows the full text
-    if !row.whole.is_empty() && row.cells.contains(&row.whole) {
+    let is_shown = |(cell, wide): (&String, &usize)| *cell == row.whole && width(cell) <= *wide;
+    if !row.whole.is_empty() && row.cells.iter().zip(columns).any(is_shown) {
         return Vec::new();
     }
     let wrapped = |line: &str| if width(line) <= inside { vec![line.to_owned()] } else { wrap(line, inside) };
@@ -105,12 +105,12 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     // the number of lines for the longest text
     let free = usize::from(room).saturating_sub(extra + list.rows.len() + 1);
     let most_lines = match () {
-        () if has_whole => list.rows.iter().map(|row| whole(row, inside, free.min(MAX_TEXT_LINES)).len()).max().unwrap_or(0),
+        () if has_whole => list.rows.iter().map(|row| whole(row, &columns, inside, free.min(MAX_TEXT_LINES)).len()).max().unwrap_or(0),
         () if wanted > most => MAX_CELL_LINES,
         () => 0,
     };
-    let shown = list.rows.get(list.selected).map(|row| whole(row, inside, most_lines)).unwrap_or_default();
-    // the text has a blank line before it
+    let shown = list.rows.get(list.selected).map(|row| whole(row, &columns, inside, most_lines)).unwrap_or_default();
+    // with the blank line before the text
     let [text_lines, most_lines] = [shown.len(), most_lines].map(|lines| if lines > 0 { lines + 1 } else { 0 });
     let mut below: Vec<(String, StyleRole)> = shown.into_iter().map(|line| (line, StyleRole::Plain)).collect();
     if text_lines > 0 && !note.is_empty() {

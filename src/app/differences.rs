@@ -1,0 +1,298 @@
+//! The keys `D`, `n` and `N`: moves to the numbers that differ from the user's own gradients, and to the steps at which the mistakes are made.
+
+use std::sync::Arc;
+
+use super::comparing::{MistakePlace, NOT_LOADED};
+use super::cursor::Cursor;
+use super::stepper_context::StepperContext;
+use super::{Action, Message, OwnGradients, Search};
+use crate::diff::{Gradient, SourceTexts};
+use crate::network::Id;
+use crate::step::{Address, TensorEntry};
+use crate::text::line;
+use crate::trace::Trace;
+
+/// A place of the comparison with the user's own gradients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// The first wrong entry of the user's tensor with this index.
+    Tensor(usize),
+    /// The entry at which the mistake with this index is made.
+    Mistake(usize),
+}
+
+/// A step, and the cursor on an entry that has no step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Spot {
+    step: u64,
+    cursor: Option<TensorEntry>,
+}
+
+/// A wrong tensor of the user: its index, and the right tensor with its run.
+#[derive(Clone, Copy, Debug)]
+struct WrongTensor {
+    index: usize,
+    run: usize,
+    tensor: Id,
+    /// The number of wrong entries of the tensors before this one.
+    before: usize,
+}
+
+/// A position between wrong entries.
+#[derive(Clone, Copy, Debug)]
+struct Passed {
+    /// The number of wrong entries before the entry on the screen.
+    before: usize,
+    /// As `before`, with the entry on the screen if it is complete and wrong.
+    until: usize,
+}
+
+impl Spot {
+    /// Returns the spot of an entry: the step that completes it. An entry without steps has its number at the end of its op; the cursor is then on the entry.
+    fn of(trace: &Trace, run: usize, tensor: Id, at: usize) -> Option<Self> {
+        let steps = trace.entry_steps(run, tensor, at)?;
+        if !steps.is_empty() {
+            return Some(Self { step: steps.end - 1, cursor: None });
+        }
+        let last = trace.run(run).values(tensor).len().saturating_sub(1);
+        let end = trace.entry_steps(run, tensor, last)?.end;
+        Some(Self { step: end.saturating_sub(1).max(1), cursor: Some(TensorEntry { tensor, at }) })
+    }
+}
+
+impl OwnGradients {
+    /// The address of the first wrong entry of a tensor, or of the tensor.
+    fn address(&self, trace: &Trace, index: usize) -> Option<Address> {
+        let compared = &self.report.tensors[index];
+        let address = compared.gradient.address(trace, compared.wrong.first().copied())?;
+        Some(Address { iteration: (self.iteration() > 1).then_some(self.iteration()), ..address })
+    }
+
+    /// Returns the spot of a place; `None` if no step computes it.
+    fn spot(&self, trace: &Trace, place: Difference) -> Option<Spot> {
+        match place {
+            Difference::Mistake(cause) => {
+                let MistakePlace { run, entry } = self.place(cause)?;
+                Spot::of(trace, run, entry.tensor, entry.at)
+            }
+            Difference::Tensor(index) => {
+                let compared = &self.report.tensors[index];
+                let (run, tensor) = compared.gradient.find(trace)?;
+                match compared.wrong.first() {
+                    Some(at) => Spot::of(trace, run, tensor, *at),
+                    // a tensor of another shape
+                    None => Some(Spot { step: trace.resolve(&self.address(trace, index)?).ok()?, cursor: None }),
+                }
+            }
+        }
+    }
+
+    /// Returns the places that `D` shows in turn: the first wrong entry, and the places of the mistakes. If the first wrong tensor belongs to the batch, and a mistake
+    /// is made in a sample, the mistakes come first.
+    fn places_of_key(&self, trace: &Trace, first: usize) -> Vec<Difference> {
+        let run = self.report.tensors[first].gradient.find(trace).map(|(run, _)| run);
+        let is_of_batch = |run: usize| trace.runs()[run].sample.is_none();
+        let mistakes: Vec<(usize, MistakePlace)> = self.places_together().collect();
+        let mistakes_are_first = run.is_some_and(is_of_batch) && mistakes.first().is_some_and(|(_, place)| !is_of_batch(place.run));
+        let mut places: Vec<Difference> = mistakes.into_iter().map(|(cause, _)| Difference::Mistake(cause)).collect();
+        places.insert(if mistakes_are_first { places.len() } else { 0 }, Difference::Tensor(first));
+        let mut seen = Vec::new();
+        places.retain(|place| match self.spot(trace, *place) {
+            Some(spot) if seen.contains(&spot) => false,
+            Some(spot) => {
+                seen.push(spot);
+                true
+            }
+            None => *place == Difference::Tensor(first),
+        });
+        places
+    }
+
+    /// Returns the tensors with wrong entries, in the order of the steps. A tensor without an op is left out.
+    fn wrong_tensors(&self, trace: &Trace) -> Vec<WrongTensor> {
+        let mut before = 0;
+        let mut tensors = Vec::new();
+        for (index, compared) in self.report.tensors.iter().enumerate().filter(|(_, compared)| !compared.wrong.is_empty()) {
+            if let Some((run, tensor)) = compared.gradient.find(trace) {
+                tensors.push(WrongTensor { index, run, tensor, before });
+                before += compared.wrong.len();
+            }
+        }
+        tensors
+    }
+
+    /// The sentence about the first wrong tensor: the number of wrong gradients, and the first wrong entry with both numbers.
+    fn first_words(&self, trace: &Trace, index: usize) -> String {
+        let (user, compared) = (&self.user.tensors[index], &self.report.tensors[index]);
+        let name = |gradient: &Gradient, at| {
+            gradient.address(trace, at).map_or_else(|| line(&gradient.name(trace)), |address| line(&address.to_string()))
+        };
+        let first = match (&user.values, compared.wrong.first()) {
+            (Err(why), _) => format!("{}: {why}", name(&compared.gradient, None)),
+            (Ok(_), Some(&at)) => {
+                format!("{}: {}", name(&compared.gradient, Some(at)), self.numbers(trace, index, at).unwrap_or_default())
+            }
+            (Ok(_), None) => name(&compared.gradient, None),
+        };
+        SourceTexts::new(trace.network()).explain(&format!("{}, first {first}", self.headline()))
+    }
+
+    /// Returns the user's number of an entry beside the right one.
+    fn numbers(&self, trace: &Trace, index: usize, at: usize) -> Option<String> {
+        let mine = *self.user.tensors[index].values.as_ref().ok()?.get(at)?;
+        Some(self.beside(index, mine, self.report.tensors[index].gradient.right(trace)[at]))
+    }
+
+    /// Returns the message at a place that `D` shows, in a longer and a shorter form. `next` is the place of the next `D`.
+    fn place_words(&self, trace: &Trace, place: Difference, next: Option<Difference>) -> Vec<String> {
+        let again = match next {
+            None => String::new(),
+            Some(Difference::Tensor(_)) => "; D again: the first wrong number".to_owned(),
+            Some(Difference::Mistake(cause)) => format!("; D again: {}", self.mistake_name(cause, "the step of the mistake")),
+        };
+        match place {
+            Difference::Tensor(index) => {
+                let headline = self.headline();
+                let first = self.report.tensors[index].wrong.first();
+                let numbers = first.and_then(|at| self.numbers(trace, index, *at)).map_or_else(String::new, |both| format!(": {both}"));
+                vec![
+                    format!("{}{again}", self.first_words(trace, index)),
+                    format!("{headline}, first here{numbers}{again}"),
+                    format!("{headline}, first here{again}"),
+                ]
+            }
+            Difference::Mistake(cause) => {
+                let sample = self.place(cause).and_then(|place| trace.runs()[place.run].sample).filter(|_| trace.samples() > 1);
+                let sample = sample.map_or_else(String::new, |sample| format!(", in sample {}", sample + 1));
+                let made = format!("{} is made here{sample}", self.mistake_name(cause, "the mistake"));
+                vec![format!("{}: {made}{again}", self.headline()), format!("{made}{again}")]
+            }
+        }
+    }
+
+    /// Returns the name of a mistake: its number if several act together, otherwise `single`.
+    fn mistake_name(&self, cause: usize, single: &str) -> String {
+        match self.number_of(&self.causes[cause]) {
+            Some([number, count]) if count > 1 => format!("mistake {number} of {count}"),
+            _ => single.to_owned(),
+        }
+    }
+}
+
+impl StepperContext<'_> {
+    /// Goes to the first wrong entry, or to the step of the mistake if that is on the screen; and lets `n` and `N` go to the other wrong entries.
+    pub(super) fn first_difference(&mut self) {
+        let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };
+        let Some(first) = own.report.first() else { return self.say(format!("{}: {}", own.file, own.headline()), false) };
+        let trace = &Arc::clone(&self.stepper.document).trace;
+        let places = if own.is_of(&self.stepper.document) { own.places_of_key(trace, first) } else { vec![Difference::Tensor(first)] };
+        let here =
+            Spot { step: self.stepper.step, cursor: self.stepper.scene().and_then(|scene| Some(self.stepper.cursor?.entry(&scene))) };
+        let now = places.iter().position(|place| own.spot(trace, *place) == Some(here));
+        let next = now.map_or(0, |now| (now + 1) % places.len());
+        let after = places[(next + 1) % places.len()];
+        self.go_to_difference(places[next]);
+        if own.is_of(&self.stepper.document) {
+            let texts = own.place_words(trace, places[next], (places.len() > 1).then_some(after));
+            *self.message = Some(Message::first_that_fits(&texts));
+        }
+    }
+
+    /// Goes to a place of the comparison, and lets `n` and `N` go to the wrong entries.
+    pub(super) fn go_to_difference(&mut self, place: Difference) {
+        let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };
+        let document = Arc::clone(&self.stepper.document);
+        if !own.is_of_scenario(&document) {
+            return self.say(format!("your gradients were compared before the edits (:mine {} compares them again)", own.file), false);
+        }
+        self.stepper.search = Some(Search::Differences);
+        self.settings.show_words();
+        if own.is_of(&document) {
+            if let Some(spot) = own.spot(&document.trace, place) {
+                self.jump_to_spot(spot);
+            }
+            return *self.message = Some(Message::first_that_fits(&own.place_words(&document.trace, place, None)));
+        }
+        match place {
+            Difference::Tensor(index) if let Some(address) = own.address(&document.trace, index) => {
+                self.do_action(&Action::GoToAddress(address), None);
+            }
+            _ => self.say(own.headline(), false),
+        }
+    }
+
+    /// Goes to the next wrong entry, or to the previous one. After the last comes the first.
+    pub(super) fn next_difference(&mut self, goes_back: bool, times: u64) {
+        let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };
+        let document = Arc::clone(&self.stepper.document);
+        if !own.is_of(&document) {
+            return self.first_difference();
+        }
+        let trace = &document.trace;
+        let tensors = own.wrong_tensors(trace);
+        let count = tensors.last().map_or(0, |last| last.before + own.report.tensors[last.index].wrong.len());
+        if count == 0 {
+            return self.say("no step computes an entry that differs from yours", false);
+        }
+        let passed = self.passed(&own, trace, &tensors);
+        let times = usize::try_from(times).unwrap_or(usize::MAX).min(count * 2);
+        let (number, wrapped) = if goes_back {
+            let distance = times.checked_sub(passed.before);
+            let number = (passed.before + 2 * count - times) % count;
+            (number, if distance.is_some_and(|over| over > 0) { " (from the last one again)" } else { "" })
+        } else {
+            let number = passed.until + times - 1;
+            (number % count, if number >= count { " (from the first one again)" } else { "" })
+        };
+        let wrong = tensors[tensors.partition_point(|tensor| tensor.before <= number) - 1];
+        let at = own.report.tensors[wrong.index].wrong[number - wrong.before];
+        let Some(spot) = Spot::of(trace, wrong.run, wrong.tensor, at) else { return };
+        self.settings.show_words();
+        let is_here = self.stepper.step == spot.step && spot.cursor.is_none() && self.stepper.cursor.is_none();
+        if count == 1 && is_here {
+            return self.say("this is the only difference", false);
+        }
+        self.jump_to_spot(spot);
+        let both = own.numbers(trace, wrong.index, at).unwrap_or_default();
+        let place = format!("{both}, wrong number {} of {count}", number + 1);
+        let without = spot.cursor.map(|_| format!("; no step computes it: {}", trace.reason_unreached(wrong.run, wrong.tensor, at)));
+        let texts = [
+            format!("{place}{}{wrapped}", without.unwrap_or_default()),
+            format!("{place}{wrapped}"),
+            format!("{}/{count}{wrapped}", number + 1),
+        ];
+        *self.message = Some(Message::first_that_fits(&texts));
+    }
+
+    /// Returns the number of wrong entries before the entry on the screen.
+    fn passed(&self, own: &OwnGradients, trace: &Trace, tensors: &[WrongTensor]) -> Passed {
+        let step = self.stepper.step;
+        // tensors whose op has begun
+        let begun = tensors.partition_point(|wrong| trace.entry_steps(wrong.run, wrong.tensor, 0).is_some_and(|steps| steps.start <= step));
+        let Some(last) = begun.checked_sub(1).map(|last| tensors[last]) else { return Passed { before: 0, until: 0 } };
+        let wrong = &own.report.tensors[last.index].wrong;
+        let scene = self.stepper.document.scene(step).filter(|scene| scene.at.run_index == last.run && scene.output == last.tensor);
+        let Some(scene) = scene else { return Passed { before: last.before + wrong.len(), until: last.before + wrong.len() } };
+        let cursor = self.stepper.cursor.map(|cursor| cursor.entry(&scene)).filter(|entry| entry.tensor == scene.output);
+        let at = cursor.map_or(scene.at.entry, |entry| entry.at);
+        let is_complete = scene.complete_number(scene.output, at).is_some();
+        let before = last.before + wrong.partition_point(|other| *other < at);
+        let until = if is_complete { last.before + wrong.partition_point(|other| *other <= at) } else { before };
+        Passed { before, until }
+    }
+
+    /// Jumps to a step, with the cursor on an entry if it has no step.
+    fn jump_to_spot(&mut self, spot: Spot) {
+        self.stop_and_forget_moves();
+        let before = self.stepper.visit();
+        self.stepper.cursor = None;
+        if self.go(spot.step) {
+            self.stepper.visits.record_jump_from(before);
+        }
+        let scene = self.stepper.scene();
+        self.stepper.cursor = spot
+            .cursor
+            .zip(scene)
+            .and_then(|(entry, scene)| (scene.output == entry.tensor).then(|| Cursor::on(&scene, entry.tensor, entry.at)));
+    }
+}
