@@ -36,7 +36,9 @@ impl StepperContext<'_> {
             Ok(number) => {
                 self.stepper.awaits_value = false;
                 let mut prompt = Prompt::new(PromptKind::Value(number));
-                first.into_iter().for_each(|c| prompt.edit(InputRequest::InsertChar(c)));
+                if let Some(first) = first {
+                    prompt.edit(InputRequest::InsertChar(first));
+                }
                 self.stepper.mode = Mode::Prompt(prompt);
             }
             Err(why) => self.say(why, true),

@@ -64,7 +64,7 @@ pub fn shown_message<'a>(view: &View<'a>, room: usize) -> Option<ShownMessage<'a
         Some(text) => (text, if in_status(text) { MessagePlace::Status } else { MessagePlace::LastLine }),
         // the pane `why` has the question and the hint
         None if message.is_hint || view.state.focus() == Focus::Answer => return None,
-        None => (texts().last()?, MessagePlace::Box),
+        None => (texts().next_back()?, MessagePlace::Box),
     };
     Some(ShownMessage { text, is_error: message.is_error, place })
 }
