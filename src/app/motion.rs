@@ -59,6 +59,7 @@ impl StepperContext<'_> {
             Action::Undo => return self.undo(times),
             Action::Redo => return self.redo(times),
             Action::ToggleBookmark => return self.toggle_bookmark(),
+            Action::GoToDifference(place) => return self.go_to_difference(*place),
             Action::CheckGradient => return self.check_gradient(),
             Action::GoToEntry(tensor, at) if self.stepper.cursor.is_some() && self.is_in_a_matrix(*tensor) => {
                 return self.put_cursor(*tensor, *at);

@@ -22,7 +22,6 @@ impl StepperContext<'_> {
         match action {
             Action::NextMatch(count) => self.next_match(*count < 0, times),
             Action::FirstDifference => self.first_difference(),
-            Action::GoToDifference(place) => self.go_to_difference(*place),
             Action::ToggleBreakpoint => self.toggle_breakpoint(),
             Action::ContinueToBreakpoint(count) => self.continue_to_breakpoint(*count < 0, times),
             Action::GoToBreakpoint(number) => self.go_to_breakpoint(*number),

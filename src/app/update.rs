@@ -165,7 +165,6 @@ impl State {
             Action::OpenPalette(commands) => self.open_prompt(PromptKind::Palette(commands)),
             Action::OpenSearch => self.open_prompt(PromptKind::Search),
             Action::FirstDifference
-            | Action::GoToDifference(_)
             | Action::NextMatch(_)
             | Action::ToggleBreakpoint
             | Action::ContinueToBreakpoint(_)
