@@ -83,7 +83,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["w"], Action::Toggle(OverlayKind::List(ListKind::Leaves)), "the leaves: the inputs and parameters that contribute most to the entry", "").named("leaves"),
     row(Focus::Normal, &["x"], Action::CheckGradient, "check the derivative by the entry with finite differences of the loss", "").named("gradient check"),
     row(Focus::Normal, &["y"], Action::Toggle(OverlayKind::List(ListKind::Copy)), "copy the value, address, equation, NumPy or LaTeX", "").named("copy"),
-    row(Focus::Normal, &["e"], Action::EditNumber, "edit the number under the cursor: 0.5, 1/3, += 0.1, -= 0.1, *= 2, /= 2; without a cursor, opens it, then type the value or move the cursor", "").named("edit"),
+    row(Focus::Normal, &["e"], Action::EditNumber(None), "edit the number under the cursor: 0.5, 1/3, += 0.1, -= 0.1, *= 2, /= 2; without a cursor, opens it, then type the value or move the cursor", "").named("edit"),
     row(Focus::Normal, &["u"], Action::Undo, "undo the last edit", "").named("undo"),
     row(Focus::Normal, &["<C-r>", "U"], Action::Redo, "redo the edit that was undone last", "").named("redo"),
     row(Focus::Normal, &["W"], Action::WriteEdits, "write the edits to the scenario file; a bundled scenario to the current folder", "").named("write edits"),
@@ -116,7 +116,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Cursor, &["m"], Action::GoToProducer, "what made this entry", "made by"),
     row(Focus::Cursor, &["r"], Action::Toggle(OverlayKind::List(ListKind::Reads)), "what reads this entry", "read by"),
     row(Focus::Cursor, &["t"], Action::Toggle(OverlayKind::List(ListKind::Terms)), "the terms of this entry", "terms"),
-    row(Focus::Cursor, &["e"], Action::EditNumber, "edit this number, as Enter without prediction", "edit"),
+    row(Focus::Cursor, &["e"], Action::EditNumber(None), "edit this number, as Enter without prediction", "edit"),
     row(Focus::Cursor, &["d"], Action::Toggle(OverlayKind::List(ListKind::Digits)), "all digits of this entry", "digits"),
     row(Focus::Cursor, &["<Esc>"], Action::Close, "close the cursor", "end"),
 
@@ -247,7 +247,9 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
         return Some(row.action.clone());
     }
     match (focus, key) {
-        (Focus::Cursor, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) if begins_value(state, c) => Some(Action::TypeValue(c)),
+        (Focus::Cursor, Key { code: Code::Char(c), ctrl: false, alt: false, .. }) if begins_value(state, c) => {
+            Some(Action::EditNumber(Some(c)))
+        }
         // keys that have no row for the cursor act as in the normal mode
         (Focus::Cursor, _) => action_in(state, Focus::Normal, key),
         // a key without a row for the answer or the filter acts as in the prompt

@@ -65,10 +65,8 @@ pub enum Action {
     ContinueToBreakpoint(i64),
     /// Goes to the op or the entry of the breakpoint with this number.
     GoToBreakpoint(u32),
-    /// Opens the prompt for a new value of the number under the cursor. Without a cursor, only opens the cursor.
-    EditNumber,
-    /// Opens the prompt for a new value of the number under the cursor, with the first character of the value.
-    TypeValue(char),
+    /// Opens the prompt for a new value of the number under the cursor, with the first character of the value if it is typed already.
+    EditNumber(Option<char>),
     /// Undoes the last edit of a number.
     Undo,
     /// Redoes the edit that was undone last.

@@ -117,8 +117,7 @@ pub(super) fn looks_ahead(action: &Action) -> bool {
             | Action::FirstDifference
             | Action::GoToDifference(_)
             | Action::ContinueToBreakpoint(_)
-            | Action::EditNumber
-            | Action::TypeValue(_)
+            | Action::EditNumber(_)
             | Action::Undo
             | Action::Redo
             | Action::Toggle(OverlayKind::Notes | OverlayKind::Curve)

@@ -92,8 +92,7 @@ impl State {
     pub(super) fn user_action(&mut self, action: Action) -> Option<Request> {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
-        if !matches!(action, Action::EditNumber | Action::TypeValue(_) | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_))
-        {
+        if !matches!(action, Action::EditNumber(_) | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_)) {
             self.stepper_mut().into_iter().for_each(|stepper| stepper.awaits_value = false);
         }
         let takes_count = action.takes_count();

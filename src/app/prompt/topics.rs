@@ -113,7 +113,7 @@ const TOPICS: &[Topic] = &[
     row("my gradients,my gradient,own gradients,compare,diff,which gradient is wrong", TopicAnswer::TypedCommand("mine"), ""),
     row("exit,close,leave,bye,end", TopicAnswer::Command(Action::Quit), ""),
     row("save,store,write", TopicAnswer::Command(Action::WriteEdits), ""),
-    row("change,what if,modify,nudge,grow,increase,perturb", TopicAnswer::Command(Action::EditNumber), ""),
+    row("change,what if,modify,nudge,grow,increase,perturb", TopicAnswer::Command(Action::EditNumber(None)), ""),
     row("change,what if,modify,nudge,grow,increase", TopicAnswer::TypedCommand("set"), ""),
     row("back,return,previous,undo jump", TopicAnswer::Command(Action::JumpBack), ""),
     row("next,advance", TopicAnswer::Command(Action::Forward), ""),
