@@ -53,6 +53,8 @@ only-last-sample | mlp-tanh | | parameters
 only-last-sample | cnn-flat-deep | :divided | parameters
 only-last-sample | mlp-sum | | torch
 only-first-sample | mlp-relu | :divided | parameters
+only-last-sample | mlp-sum | fc1 | parameters
+only-last-sample | mlp-leaky | fc2:divided | torch
 only-first-sample | cnn-square-channels | | torch
 skip-branch-forgotten | mlp-skip | add1:0 | parameters
 skip-branch-forgotten | cnn-skip | add1:0 | all
@@ -83,6 +85,12 @@ max-pool-mean-of-window | cnn-overlap | pool1 | all
 max-pool-gradient-to-whole-window | cnn-pool | pool1 | all
 max-pool-gradient-to-whole-window | cnn-three | pool1 | parameters
 sum-instead-of-mean | mlp-relu | | parameters
+sum-instead-of-mean | mlp-labels | fc2 | parameters
+sum-instead-of-mean | mlp-relu | fc1 fc3 | own
+mean-twice | mlp-relu | | parameters
+mean-twice | cnn-flat-deep | fc1 | parameters
+relu-mask-of-another-layer | mlp-square-relu | fc1:fc2 | parameters
+relu-mask-of-another-layer | mlp-square-relu | fc2:fc3 | all
 sum-instead-of-mean | mlp-leaky | :outputs | parameters
 sum-instead-of-mean | cnn-stride-three | | torch
 sum-instead-of-mean | mlp-labels | :outputs | all

@@ -171,7 +171,7 @@ class Student:
                 own[n].update(self.parameter_gradients(index, values, errors[n]))
             for key in self.net.params:
                 if key.rpartition(".")[0] == layer["name"]:
-                    batch[key] = self.reduce([g[key] for g in own])
+                    batch[key] = self.reduce([g[key] for g in own], layer["name"])
                     if "updated-weights-used-in-backward" in self.wrong(layer["name"]):
                         train = self.net.train
                         decay = train.get("weight_decay", 0) * self.params[key]
@@ -202,6 +202,9 @@ class Student:
             return {}
         if name + ".z" not in errors:
             dz = maths.activation_backward(layer["activation"], values[name + ".z"], values[name + ".a"], errors[name + ".a"], wrong)
+            for switch in wrong:
+                if switch.startswith("relu-mask-of-another-layer/"):
+                    dz = errors[name + ".a"] * (values[switch.partition("/")[2] + ".z"] > 0)
             errors[name + ".z"] = dz.astype(self.dtype)
         dz, weight = errors[name + ".z"], self.params[name + ".weight"]
         before = self.source(index)
@@ -285,8 +288,8 @@ class Student:
 
     # ----- the batch
 
-    def reduce(self, gradients):
-        wrong = self.wrong()
+    def reduce(self, gradients, layer):
+        wrong = self.wrong() | self.wrong(layer)
         n = len(gradients)
         mean = self.net.loss.get("batch_reduction", "mean") == "mean"
         if "sum-instead-of-mean" in wrong or "mean-instead-of-sum" in wrong:
@@ -295,6 +298,8 @@ class Student:
             return gradients[-1] / (n if mean and "only-last-sample/divided" in wrong else 1)
         if "only-first-sample" in wrong or "only-first-sample/divided" in wrong:
             return gradients[0] / (n if mean and "only-first-sample/divided" in wrong else 1)
+        if "mean-twice" in wrong:
+            return np.mean(gradients, axis=0) / n
         return sum(gradients) / (n if mean else 1)
 
     def finish(self, key, gradient):
