@@ -65,17 +65,29 @@ NETWORKS = {
 READY = {}
 
 
+def prepare(name):
+    """The layers, the input, the target or loss, and the optimizer: None for a pass without an update."""
+    network, _, suffix = name.partition("-")
+    layers, shape, target = NETWORKS[network]
+    network = nn.Sequential(*layers())
+    is_training = suffix == "train"
+    # as usual, training does not compute the gradient of the input
+    x = torch.randn(1, *shape, requires_grad=not is_training)
+    return network, x, target, torch.optim.SGD(network.parameters(), lr=1e-6) if is_training else None
+
+
 def call(name):
     if name not in READY:
-        layers, shape, target = NETWORKS[name]
-        READY[name] = (nn.Sequential(*layers()), torch.randn(1, *shape, requires_grad=True), target)
-    network, x, target = READY[name]
+        READY[name] = prepare(name)
+    network, x, target, optimizer = READY[name]
     begin = time.perf_counter_ns()
     network.zero_grad(set_to_none=True)
     x.grad = None
     a = network(x)
     loss = target(a) if callable(target) else F.cross_entropy(a, torch.tensor([target]))
     loss.backward()
+    if optimizer is not None:
+        optimizer.step()
     return time.perf_counter_ns() - begin
 
 

@@ -9,6 +9,7 @@ pub mod interrupt;
 pub mod memory_budget;
 pub mod number;
 pub mod scratch;
+pub mod shuffle;
 pub mod sums;
 pub mod tally;
 pub mod tensor;

@@ -7,6 +7,8 @@ use std::mem;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::MutexGuard;
 
+use crate::tensor::{LINE_BYTES, LINE_ENTRIES};
+
 thread_local! {
     /// This thread's buffers that no [`Scratch`] uses.
     static FREE: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) };
@@ -24,22 +26,16 @@ pub struct Scratch {
     not_send: PhantomData<MutexGuard<'static, ()>>,
 }
 
-/// The size of a cache line in bytes.
-const LINE_BYTES: usize = 64;
-
-/// The size of a cache line in numbers.
-const LINE_NUMBERS: usize = LINE_BYTES / size_of::<f64>();
-
 impl Scratch {
     /// Takes `len` numbers from the buffer that was returned last, or from a new one if that buffer is too small.
     #[must_use]
     pub fn new(len: usize) -> Self {
         let mut memory = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
         // the extra numbers are room to begin at a cache line
-        if memory.len() < len + LINE_NUMBERS {
-            memory = vec![0.0; len + LINE_NUMBERS];
+        if memory.len() < len + LINE_ENTRIES {
+            memory = vec![0.0; len + LINE_ENTRIES];
         }
-        let begin = memory.as_ptr().align_offset(LINE_BYTES).min(LINE_NUMBERS);
+        let begin = memory.as_ptr().align_offset(LINE_BYTES).min(LINE_ENTRIES);
         Self { memory, aligned: begin..begin + len, not_send: PhantomData }
     }
 }

@@ -22,6 +22,7 @@
 use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
+use smallvec::SmallVec;
 
 /// The number of lanes of the widest register. Lanes are in blocks of this size, even if the registers are narrower.
 pub const LANES: usize = 8;
@@ -74,7 +75,16 @@ type Tile<S, const R: usize, const V: usize> = [[<S as Simd>::f64s; V]; R];
 
 /// Adds the products to `sums`, a matrix in row-major order: `rows.firsts.len()` rows of `lanes.firsts.len() · LANES` lanes.
 pub fn add(products: &Products<'_>, sums: &mut [f64], init: Init) {
-    Arch::new().dispatch(AddProducts { products, sums, init });
+    let row_len = products.lanes.firsts.len() * LANES;
+    let places: SmallVec<[usize; 64]> = (0..row_len).step_by(LANES).collect();
+    let mut rows: SmallVec<[&mut [f64]; 64]> = sums.chunks_exact_mut(row_len.max(1)).collect();
+    add_to_rows(products, &mut rows, &places, init);
+}
+
+/// Adds the products to sums that are not a matrix. Each row has a slice, and `places` has for each block of [`LANES`] sums its place in this slice. Two blocks
+/// may overlap if `init` is [`Init::Overwrite`] and if their common sums have the same products.
+pub fn add_to_rows(products: &Products<'_>, rows: &mut [&mut [f64]], places: &[usize], init: Init) {
+    Arch::new().dispatch(AddProducts { products, sums: rows, places, init });
 }
 
 /// Adds one term to each sum, or replaces each sum by its term.
@@ -94,14 +104,15 @@ pub fn all_finite_and_nonzero(sums: &[f64]) -> bool {
     Arch::new().dispatch(move || sums.iter().fold(0, or_special)) == 0
 }
 
-/// The arguments of [`add`]. `pulp` calls `with_simd` with the widest vector instructions of the processor.
-struct AddProducts<'a> {
+/// The arguments of [`add_to_rows`]. `pulp` calls `with_simd` with the widest vector instructions of the processor.
+struct AddProducts<'a, 'b> {
     products: &'a Products<'a>,
-    sums: &'a mut [f64],
+    sums: &'a mut [&'b mut [f64]],
+    places: &'a [usize],
     init: Init,
 }
 
-impl WithSimd for AddProducts<'_> {
+impl WithSimd for AddProducts<'_, '_> {
     type Output = ();
 
     #[inline(always)]
@@ -121,7 +132,7 @@ impl WithSimd for AddProducts<'_> {
     }
 }
 
-impl AddProducts<'_> {
+impl AddProducts<'_, '_> {
     /// Adds the products of R rows from `row` on. They share the loaded factors of the lanes. `firsts` are the `firsts` of these rows. Returns R.
     #[inline(always)]
     fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize, firsts: [usize; R]) -> usize {
@@ -159,24 +170,26 @@ impl AddProducts<'_> {
     /// Adds all taps to a tile: R rows from `row` on, V registers from register `at` on.
     #[inline(always)]
     fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, row_firsts: [usize; R], at: usize) {
-        let firsts = self.products.lanes.firsts;
-        let row_len = firsts.len() * LANES;
-        let sums_of_row = |r: usize| (row + r) * row_len + at * S::F64_LANES..(row + r) * row_len + (at + V) * S::F64_LANES;
+        // for each register, the index of the factor of tap (0, 0) of its first lane, and the place of the sum of its first lane
+        let (mut lane_firsts, mut places) = ([0; V], [0; V]);
+        for (v, (first, place)) in lane_firsts.iter_mut().zip(&mut places).enumerate() {
+            let lane = (at + v) * S::F64_LANES;
+            *first = self.products.lanes.firsts[lane / LANES] + lane % LANES;
+            *place = self.places[lane / LANES] + lane % LANES;
+        }
         let mut tile: Tile<S, R, V> = [[simd.splat_f64s(-0.0); V]; R];
         if self.init == Init::Accumulate {
-            for (r, tile) in tile.iter_mut().enumerate() {
-                tile.copy_from_slice(S::as_simd_f64s(&self.sums[sums_of_row(r)]).0);
+            for (tile, sums) in tile.iter_mut().zip(&self.sums[row..]) {
+                for (sum, place) in tile.iter_mut().zip(places) {
+                    *sum = load::<S>(sums, place);
+                }
             }
         }
-        // the index of the factor of tap (0, 0) of each register's first lane
-        let mut lane_firsts = [0; V];
-        for (v, first) in lane_firsts.iter_mut().enumerate() {
-            let lane = (at + v) * S::F64_LANES;
-            *first = firsts[lane / LANES] + lane % LANES;
-        }
         self.products.add(simd, row_firsts, lane_firsts, &mut tile);
-        for (r, tile) in tile.iter().enumerate() {
-            S::as_mut_simd_f64s(&mut self.sums[sums_of_row(r)]).0.copy_from_slice(tile);
+        for (tile, sums) in tile.iter().zip(&mut self.sums[row..]) {
+            for (sum, place) in tile.iter().zip(places) {
+                S::as_mut_simd_f64s(&mut sums[place..][..S::F64_LANES]).0[0] = *sum;
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Arrays of f64 in row-major order. An entry is named by its *index*, which has one number for each dimension, or by its *place*, which is its offset in
 //! row-major order. For example, in the shape 2x3 the entry with the index `[1,0]` is at place 3.
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{Array1, ArrayD, IxDyn, s};
 use smallvec::SmallVec;
 
 /// An array of f64 of any rank, always in row-major (standard) layout.
@@ -17,6 +17,40 @@ pub type Index = SmallVec<[usize; 4]>;
 #[must_use]
 pub fn from_flat(shape: &[usize], data: Vec<f64>) -> Tensor {
     Tensor::from_shape_vec(IxDyn(shape), data).expect("`data` has as many entries as the shape")
+}
+
+/// The size of a cache line in bytes.
+pub const LINE_BYTES: usize = 64;
+
+/// The number of entries of a cache line.
+pub const LINE_ENTRIES: usize = LINE_BYTES / size_of::<f64>();
+
+/// Creates a tensor of zeros whose first entry is at the beginning of a cache line, because it takes longer to load or store a vector register across two lines.
+///
+/// # Panics
+/// Does not happen: the `expect` cannot fail, because the slice has as many entries as the shape.
+#[must_use]
+pub fn aligned_zeros(shape: &[usize]) -> Tensor {
+    let len = len(shape);
+    // the extra entries are room to begin at a cache line; the system provides memory that is already zeroed
+    let memory = Array1::from_vec(vec![0.0; len + LINE_ENTRIES]);
+    let begin = memory.as_ptr().align_offset(LINE_BYTES).min(LINE_ENTRIES);
+    memory.slice_move(s![begin..begin + len]).into_shape_with_order(IxDyn(shape)).expect("as many entries as the shape")
+}
+
+/// The largest number of entries that [`aligned`] copies: 2 MB, about the size of a core's own cache. The kernels wait for the entries of a larger tensor anyway.
+const MAX_ALIGNED: usize = 1 << 18;
+
+/// Moves a tensor that fits in the cache to the beginning of a cache line, as [`aligned_zeros`] does.
+#[must_use]
+pub fn aligned(tensor: Tensor) -> Tensor {
+    let is_aligned = tensor.as_ptr().align_offset(LINE_BYTES) == 0;
+    if is_aligned || !(LINE_ENTRIES..=MAX_ALIGNED).contains(&tensor.len()) {
+        return tensor;
+    }
+    let mut copy = aligned_zeros(tensor.shape());
+    flat_mut(&mut copy).copy_from_slice(flat(&tensor));
+    copy
 }
 
 /// The entries of a tensor in row-major order.
@@ -176,6 +210,18 @@ mod tests {
         assert_eq!(ravel(&[], &[]), Some(0));
         assert_eq!(ravel(&[0, 3, 0], &shape), None);
         assert_eq!(ravel(&[0, 0], &shape), None);
+    }
+
+    #[test]
+    fn aligned_tensors_begin_at_a_cache_line() {
+        let is_aligned = |tensor: &Tensor| tensor.as_ptr().align_offset(LINE_BYTES) == 0;
+        for count in [8, 9, 100, 1001] {
+            let zeros = aligned_zeros(&[count, 2]);
+            assert!(is_aligned(&zeros) && zeros.shape() == [count, 2] && flat(&zeros).iter().all(|entry| *entry == 0.0));
+            let numbers = from_flat(&[count], (0_u32..).map(f64::from).take(count).collect());
+            assert!(is_aligned(&aligned(numbers.clone())));
+            assert_eq!(aligned(numbers.clone()), numbers);
+        }
     }
 
     #[test]

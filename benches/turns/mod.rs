@@ -63,11 +63,16 @@ impl Script {
 
 /// Measures `call` and the script's calls of these names, turn by turn.
 pub fn measure(calls: usize, mut call: impl FnMut(), script: Option<&mut Script>, names: &[String]) -> Times {
+    measure_times(calls, || (0..calls).map(|_| time(&mut call)).collect(), script, names)
+}
+
+/// As [`measure`]. `own_times` makes one turn of this program, and returns the times of its calls in nanoseconds.
+pub fn measure_times(calls: usize, mut own_times: impl FnMut() -> Vec<u64>, script: Option<&mut Script>, names: &[String]) -> Times {
     let mut script = script;
     let names = if script.is_some() { names } else { &[] };
     let mut times = Times { own: Vec::new(), others: vec![Vec::new(); names.len()], ratios: vec![Vec::new(); names.len()] };
     for round in 0..=ROUNDS {
-        let own: Vec<u64> = (0..calls).map(|_| time(&mut call)).collect();
+        let own = own_times();
         for (n, name) in names.iter().enumerate() {
             let Some(script) = script.as_mut() else { continue };
             let other = script.times(name, calls);

@@ -1,16 +1,22 @@
 //! Fast gradient descent for `gradstep train`, which needs no steps. Each iteration uses the memory of the previous one, and the update overwrites the
 //! parameters. The results have the same bits as those of [`super::Batch`], because the terms and their order are the same.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+
+use smallvec::{SmallVec, smallvec};
 
 use super::batch::{batch_loss, coefficient, penalty_factor};
 use super::optimizer::{Optimizer, UpdateOperand, UpdatePlan, UpdateSum, UpdateSummand};
 use super::train::{Given, Train};
 use super::{Id, Network, Role, Run};
 use crate::op::combination::{add_scaled, scale, set_scaled};
+use crate::op::contraction::{Contraction, MatrixShape};
+use crate::op::edges::{BilinearRule, X};
 use crate::op::loss::BatchLoss;
+use crate::op::slot::Slot::Upstream;
 use crate::op::update::{add_rated, add_squares};
 use crate::tensor::{Tensor, flat, flat_mut};
 
@@ -19,11 +25,61 @@ use crate::tensor::{Tensor, flat, flat_mut};
 struct Learned {
     /// Its index in [`Learner::parameters`].
     index: usize,
-    gradient: Id,
+    gradient: Gradient,
     /// The factor of the parameter in its gradient, if the loss has a penalty on it.
     penalty: Option<f64>,
     /// The states of the previous iteration. Empty before the first update, and for a state that the next iteration does not read.
     states: Vec<Vec<f64>>,
+}
+
+/// The gradient of a parameter, for one sample.
+#[derive(Clone, Copy, Debug)]
+enum Gradient {
+    /// A tensor that the pass computes.
+    Tensor(Id),
+    /// The outer product e xᵀ of a linear layer, which is as large as its weight. The update computes it piece by piece, so that it need not be stored and
+    /// loaded again.
+    OuterProduct {
+        /// The shape of the product.
+        shape: MatrixShape,
+        /// x.
+        input: Id,
+        /// e.
+        error: Id,
+    },
+}
+
+impl Gradient {
+    /// The gradient in the tensor `id`. `is_given` returns whether a tensor is a parameter or a constant.
+    fn new(network: &Network, id: Id, is_given: impl Fn(Id) -> bool) -> Self {
+        let product = || {
+            let [part] = &network.ops()[network.producer(id)?].parts[..] else { return None };
+            let rule = (part.rule.as_ref() as &dyn Any).downcast_ref::<BilinearRule<Contraction>>()?;
+            let (input, error) = (part.operands[X], part.operands[Upstream]);
+            // the update changes parameters
+            let is_usable = network.readers(id).is_empty() && !is_given(input) && !is_given(error);
+            rule.outer_product().filter(|_| is_usable).map(|shape| Self::OuterProduct { shape, input, error })
+        };
+        product().unwrap_or(Self::Tensor(id))
+    }
+
+    /// The tensors that the pass must compute.
+    fn tensors(self) -> SmallVec<[Id; 2]> {
+        match self {
+            Self::Tensor(id) => smallvec![id],
+            Self::OuterProduct { input, error, .. } => smallvec![input, error],
+        }
+    }
+
+    /// Copies some entries of the gradient.
+    fn copy(self, run: &Run, entries: &Range<usize>, to: &mut [f64]) {
+        match self {
+            Self::Tensor(id) => to.copy_from_slice(&run.values(id)[entries.clone()]),
+            Self::OuterProduct { shape, input, error } => {
+                shape.set_part_of_outer_product(run.values(input), run.values(error), entries.start, to);
+            }
+        }
+    }
 }
 
 /// A network in training: its current parameters, and the runs of the last batch.
@@ -38,6 +94,8 @@ pub(super) struct Learner<'a> {
     weights: Vec<usize>,
     /// The parameters that are updated.
     learned: Vec<Learned>,
+    /// The numbers of the ops on which the loss and the gradients of these parameters depend. The others, such as the gradient of an input, are not computed.
+    ops: Vec<usize>,
     /// The runs of the last batch, one for each sample. They have the gradients.
     runs: Vec<Run>,
     /// Memory in which an update adds up: a chunk for each state, and one for the new parameter.
@@ -55,9 +113,12 @@ impl<'a> Learner<'a> {
         let weights: Vec<Id> = network.weights().filter(|_| loss.l2 != 0.0).collect();
         let learned = |id: &Id| {
             let penalty = weights.contains(id).then(|| penalty_factor(loss.l2));
-            Some(Learned { index: *indices.get(id)?, gradient: *gradients.get(id)?, penalty, states: Vec::new() })
+            let gradient = Gradient::new(network, *gradients.get(id)?, |id| indices.contains_key(&id));
+            Some(Learned { index: *indices.get(id)?, gradient, penalty, states: Vec::new() })
         };
-        let learned = train.into_iter().flat_map(|train| &train.learned).filter_map(learned).collect();
+        let learned: Vec<_> = train.into_iter().flat_map(|train| &train.learned).filter_map(learned).collect();
+        let wanted = learned.iter().flat_map(|learned| learned.gradient.tensors()).chain([network.loss()]);
+        let ops = ops_before(network, wanted.collect());
         let weights = weights.iter().map(|id| indices[id]).collect();
         Self {
             network,
@@ -66,6 +127,7 @@ impl<'a> Learner<'a> {
             parameters,
             weights,
             learned,
+            ops,
             runs: Vec::new(),
             sums: Vec::new(),
         }
@@ -73,23 +135,20 @@ impl<'a> Learner<'a> {
 
     /// Computes the runs of these samples, and returns the loss of the batch.
     pub fn pass<'s>(&mut self, samples: impl ExactSizeIterator<Item = &'s Given>) -> f64 {
-        let Self { network, parameters, runs, .. } = self;
+        let Self { network, parameters, runs, ops, .. } = self;
         let mut spare = std::mem::take(runs).into_iter();
         let mut given = Given::new();
         for sample in samples {
             given.clear();
             given.extend(parameters.iter().chain(sample).map(|(id, tensor)| (*id, Arc::clone(tensor))));
-            runs.push(match spare.next() {
-                Some(run) => run.rerun(network, &given),
-                None => Run::new(network, &given),
-            });
+            let run = spare.next().unwrap_or_else(|| Run::empty(network));
+            runs.push(run.rerun_ops(network, &given, ops.iter().copied()));
         }
         let weights = self.weights.iter().map(|index| flat(&self.parameters[*index].1));
         batch_loss(self.loss, self.runs.iter().map(|run| run.values(self.network.loss())[0]), weights)
     }
 
-    /// Updates the parameters with the gradients of the last batch, which belongs to this iteration (from 1). The gradients of the batch overwrite those of its
-    /// first sample.
+    /// Updates the parameters with the gradients of the last batch, which belongs to this iteration (from 1).
     pub fn update(&mut self, iteration: u64) {
         let Self { loss, optimizer: Some(optimizer), parameters, learned, runs, sums, .. } = self else { return };
         let coefficient = coefficient(loss.reduction, runs.len());
@@ -99,25 +158,27 @@ impl<'a> Learner<'a> {
                 run.forget(*id);
             }
         }
-        let [first, others @ ..] = &mut runs[..] else { return };
+        let [first, others @ ..] = &runs[..] else { return };
         let plan = optimizer.plan(iteration);
         sums.resize(plan.states.len() + 1, [0.0; CHUNK]);
-        for Learned { index, gradient: id, penalty, states } in learned {
+        let (mut batch_gradient, mut sample_gradient) = ([0.0; CHUNK], [0.0; CHUNK]);
+        for Learned { index, gradient, penalty, states } in learned {
             let parameter = flat_mut(Arc::make_mut(&mut parameters[*index].1));
-            let gradient = first.values_mut(*id);
             let initial = optimizer.initial_state().unwrap_or(0.0);
-            let kept = |state: usize| if plan.states[state].is_kept { vec![initial; gradient.len()] } else { Vec::new() };
+            let kept = |state: usize| if plan.states[state].is_kept { vec![initial; parameter.len()] } else { Vec::new() };
             if states.is_empty() {
                 *states = (0..plan.states.len()).map(kept).collect();
             }
-            for begin in (0..gradient.len()).step_by(CHUNK) {
-                let chunk = begin..gradient.len().min(begin + CHUNK);
-                let (w, g) = (&mut parameter[chunk.clone()], &mut gradient[chunk.clone()]);
-                // g is now the gradient of the batch
+            for begin in (0..parameter.len()).step_by(CHUNK) {
+                let chunk = begin..parameter.len().min(begin + CHUNK);
+                let (w, g) = (&mut parameter[chunk.clone()], &mut batch_gradient[..chunk.len()]);
+                gradient.copy(first, &chunk, g);
                 if !others.is_empty() {
                     scale(coefficient, g);
-                    for run in others.iter() {
-                        add_scaled(coefficient, &run.values(*id)[chunk.clone()], g);
+                    for run in others {
+                        let sample_gradient = &mut sample_gradient[..chunk.len()];
+                        gradient.copy(run, &chunk, sample_gradient);
+                        add_scaled(coefficient, sample_gradient, g);
                     }
                 }
                 if penalty.is_some() {
@@ -139,6 +200,15 @@ impl<'a> Learner<'a> {
 fn update_chunk(plan: &UpdatePlan, g: &[f64], w: &mut [f64], states: &mut [Vec<f64>], chunk: &Range<usize>, sums: &mut [[f64; CHUNK]]) {
     let len = chunk.len();
     for UpdateSum { state, summands, .. } in &plan.sums {
+        if let (
+            None,
+            [UpdateSummand::Scaled(None, _, UpdateOperand::Old), UpdateSummand::Scaled(coefficient, _, UpdateOperand::Gradient)],
+        ) = (state, &summands[..])
+        {
+            // w ← w + c g, in place
+            add_scaled(*coefficient, g, w);
+            continue;
+        }
         let (computed, rest) = sums.split_at_mut(state.unwrap_or(plan.states.len()));
         let sum = &mut rest[0][..len];
         let operand = |operand: UpdateOperand| match operand {
@@ -165,11 +235,27 @@ fn update_chunk(plan: &UpdatePlan, g: &[f64], w: &mut [f64], states: &mut [Vec<f
                 }
             }
         }
+        if state.is_none() {
+            // the last sum
+            w.copy_from_slice(sum);
+        }
     }
-    w.copy_from_slice(&sums[plan.states.len()][..len]);
     for (state, sum) in states.iter_mut().zip(&*sums).filter(|(state, _)| !state.is_empty()) {
         state[chunk.clone()].copy_from_slice(&sum[..len]);
     }
+}
+
+/// Returns the numbers of the ops on which these tensors depend, in ascending order.
+fn ops_before(network: &Network, wanted: Vec<Id>) -> Vec<usize> {
+    let mut is_needed = vec![false; network.ops().len()];
+    let mut wanted = wanted;
+    while let Some(op) = wanted.pop().map(|id| network.producer(id)) {
+        if let Some(op) = op.filter(|op| !is_needed[*op]) {
+            is_needed[op] = true;
+            wanted.extend(network.ops()[op].parts.iter().flat_map(|part| part.operands.each().map(|(_, id)| id)));
+        }
+    }
+    (0..is_needed.len()).filter(|op| is_needed[*op]).collect()
 }
 
 /// Returns a map from each tensor x to its tensor ∂C/∂x.

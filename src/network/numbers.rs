@@ -7,7 +7,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::{Id, Op, TensorInfo};
-use crate::tensor::{Tensor, flat, flat_mut, from_flat, len};
+use crate::tensor::{Tensor, aligned_zeros, flat, flat_mut, from_flat, len};
 
 /// The largest number of entries of a packed tensor.
 const SMALL: usize = 64;
@@ -152,10 +152,9 @@ impl Numbers {
                     allocated[index] = old;
                     return result;
                 }
-                // the system provides memory that contains zeros
-                let mut memory = vec![0.0; len(shape)];
-                let result = compute(ReadAccess { layout, packed, allocated }, &mut memory);
-                allocated[index] = Arc::new(from_flat(shape, memory));
+                let mut tensor = aligned_zeros(shape);
+                let result = compute(ReadAccess { layout, packed, allocated }, flat_mut(&mut tensor));
+                allocated[index] = Arc::new(tensor);
                 result
             }
         }

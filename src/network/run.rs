@@ -82,7 +82,7 @@ impl Run {
     }
 
     /// Creates a run without computed tensors.
-    fn empty(network: &Network) -> Self {
+    pub(super) fn empty(network: &Network) -> Self {
         Self { numbers: Numbers::new(network.layout()), memos: Memos::default(), stored_sums: StoredSums::default() }
     }
 
@@ -93,10 +93,20 @@ impl Run {
     /// As [`Run::new`].
     #[must_use]
     pub fn rerun(self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
+        self.rerun_ops(network, given, 0..network.ops().len())
+    }
+
+    /// As [`Run::rerun`], but computes only the ops with these numbers, in ascending order. They must include the ops whose tensors they read.
+    pub(super) fn rerun_ops(self, network: &Network, given: &[(Id, Arc<Tensor>)], ops: impl Iterator<Item = usize>) -> Self {
         let mut partial = PartialRun::new(network, Some(self));
         partial.give(network.shared_tensors());
         partial.give(given);
-        parallel(|| while partial.compute_next(network) {});
+        parallel(|| {
+            for op in ops {
+                partial.done = op;
+                partial.compute_next(network);
+            }
+        });
         partial.run
     }
 
@@ -299,8 +309,8 @@ impl PartialRun {
     }
 }
 
-/// The memos of an op, one for each part. Most ops have one part, and need no allocation for their memo.
-type OpMemos = SmallVec<[Memo; 1]>;
+/// The memos of an op, one for each part. Most ops have one part, or two with a bias, and their memos need no allocation.
+type OpMemos = SmallVec<[Memo; 2]>;
 
 /// Computes the tensor of an op and writes it to `sums`. Returns the memos of the op's parts and its [`StoredSums`]. Each entry is the sum of the terms of all
 /// parts. An entry without terms is 0.

@@ -19,7 +19,7 @@ pub(super) struct StoredSums(Vec<(usize, Vec<f64>)>);
 impl StoredSums {
     /// Replaces the stored sums of an op. `sums` is empty for an op without a long sum.
     pub fn set(&mut self, op: usize, sums: Vec<f64>) {
-        if self.0.is_empty() && sums.is_empty() {
+        if sums.is_empty() && self.0.last().is_none_or(|(last, _)| *last < op) {
             return;
         }
         let at = self.0.partition_point(|(of, _)| *of < op);

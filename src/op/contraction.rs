@@ -30,14 +30,14 @@ use std::sync::{Arc, LazyLock};
 
 use smallvec::SmallVec;
 
-use super::edges::{Edges, View, W, Weighted, X};
+use super::edges::{BilinearRule, Edges, Roles, View, W, Weighted, X};
 use super::mismatch::{Mismatch, MismatchedTensor};
 use super::nest::{Edge, Nest};
 use super::rule::Window;
 use super::slot::Slot::Upstream;
 use crate::sums::Init;
 use constant::SumKernel;
-use matrix::MatrixShape;
+pub use matrix::MatrixShape;
 use product::MatrixProduct;
 use run::{EndRun, add_run};
 
@@ -355,6 +355,14 @@ impl Contraction {
         let [a, b] = factors;
         product.compute(if product.has_rows_from(ends[0]) { [a, b] } else { [b, a] }, sums, init);
         true
+    }
+}
+
+impl BilinearRule<Contraction> {
+    /// Returns the shape of the matrix if the rule computes the weight gradient of a matrix-vector product, the outer product e xᵀ.
+    #[must_use]
+    pub fn outer_product(&self) -> Option<MatrixShape> {
+        self.edges.matrix.filter(|_| self.view == View::Weight && self.roles == Roles::Layer)
     }
 }
 

@@ -23,6 +23,7 @@ use std::sync::{Arc, OnceLock};
 use smallvec::smallvec;
 
 use super::axis::{Axis, Taps};
+use super::combination::add_scaled;
 use super::conv2d::Conv2d;
 use super::edges::{Edges, View, infer_output_shape};
 use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
@@ -34,6 +35,7 @@ use super::slot::{
     Slot::{self, Input, Upstream},
 };
 use crate::expr::{Definition, Expr, Form, Primitive, whole};
+use crate::scratch::Scratch;
 use crate::step::Kind;
 use crate::tensor::{Places, len};
 use crate::threads::{share, threads_for};
@@ -110,7 +112,7 @@ impl PoolWindows {
         (channel * rows.input + row_taps.first[0]) * columns.input
     }
 
-    /// Calls `put` with each entry of `out`, the winner of its window, as an index in the image, and the winner's value.
+    /// Calls `put` with each entry of `out`, the winner of its window, as an index in the image, and the winner's value. It is called twice for some entries.
     fn winners<T: Send>(&self, image: &[f64], out: &mut [T], put: impl Fn(&mut T, usize, f64) + Sync) {
         let width = self.column_taps.len();
         let channel_len = self.row_taps.len() * width;
@@ -249,7 +251,9 @@ const MAX: &Primitive = &Primitive { definition: Definition::Largest, ..Primitiv
 
 impl Rule for MaxPoolForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        self.0.winners(x.tensors[Input(0)], out, |y, _, value| *y += value);
+        let mut maxima = Scratch::new(out.len());
+        self.overwrite(x, &mut maxima);
+        add_scaled(None, &maxima, out);
     }
 
     fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {

@@ -20,7 +20,7 @@
 //! only if the distance between the inputs is a multiple of s. So the inputs are split into s *phases*: with stride 2, the even inputs and the odd inputs. The
 //! outputs stay in a single component, and each phase slides along this component.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use super::axis::Axis;
 use super::edges::View;
@@ -162,6 +162,11 @@ impl Polyphase {
         }
     }
 
+    /// Returns whether the layout is the axis itself, which has `n` places.
+    fn is_whole_axis(&self, n: usize) -> bool {
+        self.components == [0] && self.pitch == 1 && self.len == n
+    }
+
     /// Returns the range of a component that is not padding, and the place on the axis at which this range begins. The component itself begins at the place
     /// `begin`, which may be in the padding. The axis has `n` places.
     ///
@@ -177,10 +182,43 @@ impl Polyphase {
 /// The cost of copying one entry, in multiplications.
 const COPY_COST: u64 = 8;
 
-/// Copies `height` x `width` images into their components, with 0 for padding. Each image becomes one plane for each pair of a component of the rows and a
+/// Images as a kernel reads them: the images themselves if they have the kernel's layout already, or a copy.
+#[derive(Debug)]
+pub enum LaidOut<'a> {
+    /// The images themselves.
+    InPlace(&'a [f64]),
+    /// A copy.
+    Copy(Scratch),
+}
+
+impl Deref for LaidOut<'_> {
+    type Target = [f64];
+
+    fn deref(&self) -> &[f64] {
+        match self {
+            Self::InPlace(images) => images,
+            Self::Copy(copy) => copy,
+        }
+    }
+}
+
+/// Lays out `height` x `width` images in their components, with 0 for padding. Each image becomes one plane for each pair of a component of the rows and a
 /// component of the columns. The last image is followed by `zeros_after_end` zeros, so that a vector register may read past its end.
 #[must_use]
-pub fn lay_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[Polyphase; 2], zeros_after_end: usize) -> Scratch {
+pub fn lay_out<'a>(
+    images: &'a [f64],
+    [height, width]: [usize; 2],
+    [rows, columns]: &[Polyphase; 2],
+    zeros_after_end: usize,
+) -> LaidOut<'a> {
+    if zeros_after_end == 0 && rows.is_whole_axis(height) && columns.is_whole_axis(width) {
+        return LaidOut::InPlace(images);
+    }
+    LaidOut::Copy(copy_out(images, [height, width], [rows, columns], zeros_after_end))
+}
+
+/// Copies images as [`lay_out`] describes.
+fn copy_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: [&Polyphase; 2], zeros_after_end: usize) -> Scratch {
     let plane_area = rows.len * columns.len;
     if plane_area == 0 {
         return Scratch::new(0);
@@ -199,12 +237,12 @@ pub fn lay_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[P
                 let (inside_rows, first_row) = rows.inside(*top, height);
                 for (left, plane) in columns.components.iter().zip(&mut planes) {
                     let (inside_columns, first_column) = columns.inside(*left, width);
-                    plane[..inside_rows.start * columns.len].fill(0.0);
-                    plane[inside_rows.end * columns.len..].fill(0.0);
+                    if inside_rows.len() < rows.len || inside_columns.len() < columns.len {
+                        // the padding is filled together with the rest: many short fills would take longer
+                        plane.fill(0.0);
+                    }
                     let lines = plane.chunks_exact_mut(columns.len).skip(inside_rows.start).take(inside_rows.len());
                     for (line, row) in lines.zip(image.chunks_exact(width).skip(first_row).step_by(rows.pitch)) {
-                        line[..inside_columns.start].fill(0.0);
-                        line[inside_columns.end..].fill(0.0);
                         copy_strided(&mut line[inside_columns.clone()], columns.pitch, &row[first_column..]);
                     }
                 }
@@ -214,13 +252,26 @@ pub fn lay_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: &[P
     all
 }
 
+/// Copies a row. Most rows are short, and `copy_from_slice` is a function call. So a row of 8 to 32 numbers is copied in pieces of 8, of which the last two
+/// overlap: a row of 10 is copied as the numbers 0 to 7 and 2 to 9.
+fn copy_row(to: &mut [f64], from: &[f64]) {
+    const PIECE: usize = 8;
+    let len = to.len();
+    let mut copy = |first: usize| to[first..first + PIECE].copy_from_slice(&from[first..first + PIECE]);
+    match len {
+        PIECE..=16 => [0, len - PIECE].into_iter().for_each(&mut copy),
+        17..=32 => [0, PIECE, len - 2 * PIECE, len - PIECE].into_iter().for_each(&mut copy),
+        _ => to.copy_from_slice(from),
+    }
+}
+
 /// Copies every `step`-th number of `from` until `to` is full.
 ///
 /// # Panics
 /// If `from` is too short.
 pub fn copy_strided(to: &mut [f64], step: usize, from: &[f64]) {
     match step {
-        1 => to.copy_from_slice(&from[..to.len()]),
+        1 => copy_row(to, &from[..to.len()]),
         // the usual stride, without bounds checks
         2 => {
             let (pairs, rest) = from.as_chunks::<2>();

@@ -9,7 +9,7 @@ use super::init::{self, Initializer};
 use super::reader::{ScenarioReader, Span, TomlTable, TomlValue, type_name};
 use super::weight_file::StoredTensor;
 use crate::op::layer::{Fan, Reported};
-use crate::tensor::{Tensor, from_flat, len};
+use crate::tensor::{Tensor, aligned, from_flat, len};
 use crate::words::{self, Vocabulary};
 
 /// A tensor as the scenario file writes it. Its final shape is decided later: a layer may add dimensions of size 1, and a rule gets its shape from the layer.
@@ -228,7 +228,7 @@ impl TensorSource<'_, '_> {
     pub fn fill(self, reader: &mut ScenarioReader, label: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
         let data = self.numbers(reader, label, shape, fan)?;
         debug_assert_eq!(data.len(), len(shape));
-        Ok(from_flat(shape, data))
+        Ok(aligned(from_flat(shape, data)))
     }
 
     /// Makes the numbers of the tensor in row-major order.

@@ -61,20 +61,25 @@ fn sum_runs(n: usize, weighted: impl Fn(f64) -> f64 + Copy + Sync, read: &[f64],
             let ignored = 0.0;
             sums.fill(init.start(ignored));
         }
-        // each addition to a sum waits for the previous one, so 8 sums are computed at once, then 4, then single ones
-        let (eights, rest) = sums.as_chunks_mut::<8>();
-        let (fours, singles) = rest.as_chunks_mut::<4>();
-        let (read_by_eights, rest) = read[first_sum * n..].split_at(eights.len() * 8 * n);
-        let (read_by_fours, read_by_singles) = rest.split_at(fours.len() * 4 * n);
-        sum_runs_at_once(n, weighted, read_by_eights, eights);
-        sum_runs_at_once(n, weighted, read_by_fours, fours);
-        sum_runs_at_once(n, weighted, read_by_singles, singles.as_chunks_mut::<1>().0);
+        // each addition to a sum waits for the previous one, so 8 sums are computed at once, then 4, then 2, then a single one
+        let read = &read[first_sum * n..];
+        let (sums, read) = sum_runs_at_once::<8>(n, weighted, read, sums);
+        let (sums, read) = sum_runs_at_once::<4>(n, weighted, read, sums);
+        let (sums, read) = sum_runs_at_once::<2>(n, weighted, read, sums);
+        sum_runs_at_once::<1>(n, weighted, read, sums);
     });
 }
 
-/// Adds n consecutive entries of `read` to each sum, for N sums at once.
-fn sum_runs_at_once<const N: usize>(n: usize, weighted: impl Fn(f64) -> f64, read: &[f64], sums: &mut [[f64; N]]) {
-    for (sums, read) in sums.iter_mut().zip(read.chunks_exact(N * n)) {
+/// Adds n consecutive entries of `read` to each sum, for N sums at once. Returns the sums that remain, fewer than N, and their entries of `read`.
+fn sum_runs_at_once<'s, 'r, const N: usize>(
+    n: usize,
+    weighted: impl Fn(f64) -> f64,
+    read: &'r [f64],
+    sums: &'s mut [f64],
+) -> (&'s mut [f64], &'r [f64]) {
+    let (groups, rest) = sums.as_chunks_mut::<N>();
+    let (read, read_by_rest) = read.split_at(groups.len() * N * n);
+    for (sums, read) in groups.iter_mut().zip(read.chunks_exact(N * n)) {
         let runs: [&[f64]; N] = std::array::from_fn(|sum| &read[sum * n..][..n]);
         // a local copy, which the compiler can keep in registers
         let mut local = *sums;
@@ -85,4 +90,5 @@ fn sum_runs_at_once<const N: usize>(n: usize, weighted: impl Fn(f64) -> f64, rea
         }
         *sums = local;
     }
+    (rest, read_by_rest)
 }

@@ -9,8 +9,8 @@
 //! | input gradient | ∂C/∂x = Wᵀ e | gemv, transposed |
 //!
 //! Every entry must add its terms in order, so the lanes of a register hold sums of different entries, never terms of one sum. For W x the lanes hold the sums
-//! of neighbouring rows of W. The entries that they need at the same time, such as a₀, b₀, c₀ and d₀, are far apart in memory. So blocks of 4 x 4 entries are
-//! loaded row by row and transposed within registers:
+//! of neighbouring rows of W. The entries that they need at the same time, such as a₀, b₀, c₀ and d₀, are far apart in memory. So square blocks of
+//! entries, as wide as a register, are loaded row by row and transposed within registers. With four lanes:
 //!
 //! ```text
 //! rows        a₀ a₁ a₂ a₃        columns     a₀ b₀ c₀ d₀   · x₀   added first
@@ -18,15 +18,15 @@
 //!             c₀ c₁ c₂ c₃                    a₂ b₂ c₂ d₂   · x₂
 //!             d₀ d₁ d₂ d₃                    a₃ b₃ c₃ d₃   · x₃   added last
 //! ```
-//!
-//! A register of eight lanes has two such blocks, of eight rows.
 
 // the compiler uses the wide registers of `with_simd` only in code that is inlined into it
 #![allow(clippy::inline_always)]
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::op::combination::set_scaled;
 use crate::op::edges::View;
+use crate::shuffle::Block;
 use crate::sums::LANES;
 use crate::threads::chunks;
 
@@ -55,6 +55,20 @@ impl MatrixShape {
             View::Input => chunks(out, LANES, outputs as u64, |first_column, out| {
                 Arch::new().dispatch(MatrixKernel { view, a: &a[first_column..], b, inputs, out });
             }),
+        }
+    }
+
+    /// Overwrites `products` with neighbouring entries of the outer product e xᵀ, from the entry `first` on. Each entry is a single product.
+    pub fn set_part_of_outer_product(self, x: &[f64], e: &[f64], first: usize, products: &mut [f64]) {
+        let Self { inputs, .. } = self;
+        // the end of a row, whole rows, and the beginning of a row
+        let (row, column) = (first / inputs, first % inputs);
+        let (begin, rest) = products.split_at_mut((inputs - column).min(products.len()));
+        let parts = [(row, &x[column..][..begin.len()], begin)].into_iter();
+        for (row, x, products) in
+            parts.chain((row + 1..).zip(rest.chunks_mut(inputs)).map(|(row, products)| (row, &x[..products.len()], products)))
+        {
+            set_scaled(Some(e[row]), x, products);
         }
     }
 
@@ -92,11 +106,11 @@ impl WithSimd for MatrixKernel<'_> {
     }
 }
 
-/// The number of rows and of columns of a block that is transposed.
+/// The number of rows whose sums are computed at once without vector registers.
 const QUAD: usize = 4;
 
 /// The number of columns that are added between two bounds checks.
-const WIDE: usize = 2 * QUAD;
+const WIDE: usize = 2 * LANES;
 
 /// The number of groups of rows that are computed at once. Each addition to a sum waits for the previous one; meanwhile the other group is added.
 const GROUPS: usize = 2;
@@ -104,11 +118,11 @@ const GROUPS: usize = 2;
 /// Computes `out += W x`, where each row adds in the order of its columns.
 #[inline(always)]
 fn add_matrix_vector<S: Simd>(simd: S, w: &[f64], x: &[f64], out: &mut [f64]) {
-    let (mut w, mut out) = (w, out);
-    if S::F64_LANES.is_multiple_of(QUAD) {
-        (w, out) = add_groups::<S, GROUPS>(simd, w, x, out);
-        (w, out) = add_groups::<S, 1>(simd, w, x, out);
-    }
+    let (w, out) = match S::F64_LANES {
+        8 => add_groups::<S, 8>(simd, w, x, out),
+        4 => add_groups::<S, 4>(simd, w, x, out),
+        _ => (w, out),
+    };
     let (out_quads, out_rest) = out.as_chunks_mut::<QUAD>();
     let (w_quads, w_rest) = w.split_at(out_quads.len() * QUAD * x.len());
     for (out, w) in out_quads.iter_mut().zip(w_quads.chunks_exact(QUAD * x.len())) {
@@ -127,82 +141,75 @@ fn add_matrix_vector<S: Simd>(simd: S, w: &[f64], x: &[f64], out: &mut [f64]) {
     }
 }
 
-/// Computes `out += W x` for as many rows as fit into blocks of G groups, a group for each register. Returns the other rows, and their sums.
+/// Computes `out += W x` for as many rows as fill registers of L lanes.  Returns the other rows, and their sums.
 #[inline(always)]
-fn add_groups<'w, 'o, S: Simd, const G: usize>(simd: S, w: &'w [f64], x: &[f64], out: &'o mut [f64]) -> (&'w [f64], &'o mut [f64]) {
-    let rows = G * S::F64_LANES;
-    let count = out.len() / rows * rows;
-    let (out, out_rest) = out.split_at_mut(count);
-    let (w, w_rest) = w.split_at(count * x.len());
-    for (out, w) in out.chunks_exact_mut(rows).zip(w.chunks_exact(rows * x.len())) {
-        add_block::<S, G>(simd, w, x, out);
+fn add_groups<'w, 'o, S: Simd, const L: usize>(simd: S, w: &'w [f64], x: &[f64], out: &'o mut [f64]) -> (&'w [f64], &'o mut [f64])
+where
+    [S::f64s; L]: Block<S>,
+{
+    let count = |group_rows: usize, rows: usize| rows / group_rows * group_rows;
+    let (blocks, out) = out.split_at_mut(count(GROUPS * L, out.len()));
+    let (block_rows, w) = w.split_at(blocks.len() * x.len());
+    for (out, w) in blocks.chunks_exact_mut(GROUPS * L).zip(block_rows.chunks_exact(GROUPS * L * x.len())) {
+        add_block::<S, L, GROUPS>(simd, w, x, out);
     }
-    (w_rest, out_rest)
-}
-
-/// Returns the columns of the blocks of one register: column n has entry n of `quad(row)` for each of the register's rows. The order of the rows in the lanes is
-/// [`lane_rows`].
-#[inline(always)]
-fn transposed<S: Simd>(simd: S, quad: impl Fn(usize) -> [f64; QUAD]) -> [S::f64s; QUAD] {
-    let mut rows = [simd.splat_f64s(0.0); QUAD];
-    for (n, row) in rows.iter_mut().enumerate() {
-        // one row of each block
-        let mut numbers = [[0.0; QUAD]; LANES / QUAD];
-        for (block, numbers) in numbers.iter_mut().enumerate().take(S::F64_LANES / QUAD) {
-            *numbers = quad(block * QUAD + n);
-        }
-        *row = S::as_simd_f64s(&numbers.as_flattened()[..S::F64_LANES]).0[0];
+    let (groups, out) = out.split_at_mut(count(L, out.len()));
+    let (group_rows, w) = w.split_at(groups.len() * x.len());
+    for (out, w) in groups.chunks_exact_mut(L).zip(group_rows.chunks_exact(L * x.len())) {
+        add_block::<S, L, 1>(simd, w, x, out);
     }
-    simd.deinterleave_shfl_f64s(rows)
+    (w, out)
 }
 
-/// Returns the row that each lane of [`transposed`] has.
+/// Computes `out += W x` for the rows of G registers of L lanes.
 #[inline(always)]
-fn lane_rows<S: Simd>(simd: S) -> [usize; LANES] {
-    let mut rows = [0.0; LANES];
-    let numbers: [f64; LANES] = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0];
-    S::as_mut_simd_f64s(&mut rows[..S::F64_LANES]).0[0] = transposed(simd, |row| [numbers[row]; QUAD])[0];
-    rows.map(|row| numbers.iter().position(|number| *number == row).unwrap_or(0))
-}
-
-/// Computes `out += W x` for the rows of G registers.
-#[inline(always)]
-fn add_block<S: Simd, const G: usize>(simd: S, w: &[f64], x: &[f64], out: &mut [f64]) {
-    let lane_rows = lane_rows(simd);
-    let (x_blocks, x_rest) = x.as_chunks::<WIDE>();
-    let row_begin = |group: usize, row: usize| (group * S::F64_LANES + row) * x.len();
+fn add_block<S: Simd, const L: usize, const G: usize>(simd: S, w: &[f64], x: &[f64], out: &mut [f64])
+where
+    [S::f64s; L]: Block<S>,
+{
     let mut sums = [simd.splat_f64s(0.0); G];
-    for (sum, out) in sums.iter_mut().zip(out.chunks_exact(S::F64_LANES)) {
-        let mut lanes = [0.0; LANES];
-        for (lane, row) in lanes.iter_mut().zip(lane_rows).take(S::F64_LANES) {
-            *lane = out[row];
-        }
-        *sum = S::as_simd_f64s(&lanes[..S::F64_LANES]).0[0];
+    sums.copy_from_slice(S::as_simd_f64s(out).0);
+    let begin = add_columns::<S, L, G, WIDE>(simd, w, x, 0, &mut sums);
+    let end = add_columns::<S, L, G, L>(simd, w, x, begin, &mut sums);
+    S::as_mut_simd_f64s(out).0.copy_from_slice(&sums);
+    // the columns after the last whole block
+    for (sum, row) in out.iter_mut().zip(w.chunks_exact(x.len())) {
+        *sum = row[end..].iter().zip(&x[end..]).fold(*sum, |sum, (w, x)| sum + w * x);
     }
-    for (i, x) in x_blocks.iter().enumerate() {
-        let w = &w[i * WIDE..];
-        for (group, sum) in sums.iter_mut().enumerate() {
-            let mut rows: [&[f64; WIDE]; LANES] = [w.first_chunk().expect("a whole block"); LANES];
-            for (n, row) in rows.iter_mut().enumerate().take(S::F64_LANES) {
-                *row = w[row_begin(group, n)..].first_chunk().expect("a whole block");
-            }
-            for (quad, x) in x.as_chunks::<QUAD>().0.iter().enumerate() {
-                let columns = transposed(simd, |row| rows[row].as_chunks().0[quad]);
-                for (column, x) in columns.into_iter().zip(x) {
+}
+
+/// Adds the products of the columns from `begin` on, as many as are a multiple of WIDTH. Returns the next column.
+#[inline(always)]
+fn add_columns<S: Simd, const L: usize, const G: usize, const WIDTH: usize>(
+    simd: S,
+    w: &[f64],
+    x: &[f64],
+    begin: usize,
+    sums: &mut [S::f64s; G],
+) -> usize
+where
+    [S::f64s; L]: Block<S>,
+{
+    let columns = x[begin..].as_chunks::<WIDTH>().0;
+    let row = |row: usize| &w[row * x.len()..][begin..x.len()].as_chunks::<WIDTH>().0[..columns.len()];
+    let rows: [[&[[f64; WIDTH]]; L]; G] = std::array::from_fn(|group| std::array::from_fn(|n| row(group * L + n)));
+    let mut totals = *sums;
+    for (i, x) in columns.iter().enumerate() {
+        for (block, x) in x.as_chunks::<L>().0.iter().enumerate() {
+            // the innermost loop is over the groups, so that the compiler unrolls it and keeps the sums in registers
+            for (sum, rows) in totals.iter_mut().zip(&rows) {
+                let mut registers = [*sum; L];
+                for (register, row) in registers.iter_mut().zip(rows) {
+                    *register = S::as_simd_f64s(&row[i][block * L..][..L]).0[0];
+                }
+                for (column, x) in registers.transposed(simd).into_iter().zip(x) {
                     *sum = simd.add_f64s(*sum, simd.mul_f64s(column, simd.splat_f64s(*x)));
                 }
             }
         }
     }
-    // the columns after the last whole block
-    for (group, (sum, out)) in sums.into_iter().zip(out.chunks_exact_mut(S::F64_LANES)).enumerate() {
-        let mut lanes = [0.0; LANES];
-        S::as_mut_simd_f64s(&mut lanes[..S::F64_LANES]).0[0] = sum;
-        for (lane, row) in lanes.into_iter().zip(lane_rows).take(S::F64_LANES) {
-            let rest = &w[row_begin(group, row)..][..x.len()][x.len() - x_rest.len()..];
-            out[row] = rest.iter().zip(x_rest).fold(lane, |sum, (w, x)| sum + w * x);
-        }
-    }
+    *sums = totals;
+    begin + columns.len() * WIDTH
 }
 
 /// Computes `out += e xᵀ`.

@@ -4,6 +4,7 @@
 //! the same bits as a plain loop over the terms ([`crate::sums`]).
 //!
 //! - `sliding` computes the outputs and the input gradient: filters slide over an image.
+//! - `broadcasting` computes the outputs of a small convolution with many filters.
 //! - `gathering` computes the weight gradient: each weight sums image · error over all outputs.
 //!
 //! # Padding
@@ -21,12 +22,14 @@
 //! The layouts, tiles and offsets of a kernel depend only on the shapes, not on the numbers. They are the kernel's plan, which [`Plans`] builds at the
 //! first use and keeps.
 
+mod broadcasting;
 mod gathering;
 mod sliding;
 
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use broadcasting::Broadcasting;
 use gathering::Gathering;
 use sliding::Sliding;
 
@@ -35,12 +38,34 @@ use crate::op::edges::{Edges, View, Weighted};
 use crate::op::phase::{EntryPhase, PhaseTap, Polyphase};
 use crate::sums::Init;
 
-/// The plans of the three passes of a convolution, named after the tensor that the pass computes. Each plan is built at its first use.
+/// The plans of the three passes of a convolution, named after the tensor that the pass computes. Each plan is built at its first use. Of two plans, the first
+/// overwrites the sums, and the second adds to them.
 #[derive(Debug, Default)]
 pub(super) struct Plans {
-    output: OnceLock<Sliding>,
+    output: [OnceLock<OutputPlan>; 2],
     weight: OnceLock<Gathering>,
-    input: OnceLock<Sliding>,
+    input: [OnceLock<Sliding>; 2],
+}
+
+/// The plan for the outputs.
+#[derive(Debug)]
+enum OutputPlan {
+    Broadcasting(Broadcasting),
+    Sliding(Sliding),
+}
+
+impl OutputPlan {
+    fn new(conv: &Conv2d, init: Init) -> Self {
+        let sliding = || Self::Sliding(Sliding::new(conv, View::Output, init));
+        Broadcasting::new_if_faster(conv).map_or_else(sliding, Self::Broadcasting)
+    }
+
+    fn run(&self, conv: &Conv2d, filters: &[f64], images: &[f64], out: &mut [f64], init: Init) {
+        match self {
+            Self::Broadcasting(plan) => plan.run(conv, filters, images, out, init),
+            Self::Sliding(plan) => plan.run(conv, filters, images, out, init),
+        }
+    }
 }
 
 impl Conv2d {
@@ -50,10 +75,11 @@ impl Conv2d {
     /// With [`Init::Overwrite`] every entry must have a term, because the kernels write only entries with terms.
     pub(super) fn run_kernel(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64], init: Init) {
         let Plans { output, weight, input } = &self.plans;
+        let of_init = usize::from(init == Init::Accumulate);
         match view {
-            View::Output => output.get_or_init(|| Sliding::new(self, view)).run(self, a, b, sums, init),
+            View::Output => output[of_init].get_or_init(|| OutputPlan::new(self, init)).run(self, a, b, sums, init),
             View::Weight => weight.get_or_init(|| Gathering::new(self)).run(self, a, b, sums, init),
-            View::Input => input.get_or_init(|| Sliding::new(self, view)).run(self, a, b, sums, init),
+            View::Input => input[of_init].get_or_init(|| Sliding::new(self, view, init)).run(self, a, b, sums, init),
         }
     }
 
@@ -204,6 +230,43 @@ mod tests {
         sums.into_iter().map(|sum| if sum.is_nan() { f64::NAN.to_bits() } else { sum.to_bits() }).collect()
     }
 
+    /// Compares the kernels with plain sums, on one thread and on several.
+    fn check(conv: &Conv2d, seed: usize) {
+        let x = numbers(seed, conv.inputs * conv.channel_len(View::Input));
+        let w = numbers(seed + 1, conv.outputs * conv.filter_len());
+        let y = numbers(seed + 2, conv.outputs * conv.channel_len(View::Output));
+        for (view, a, b, before) in [(View::Output, &w, &x, &y), (View::Weight, &x, &y, &w), (View::Input, &w, &y, &x)] {
+            let by_kernel = || {
+                let (mut accumulated, mut overwritten) = (before.clone(), before.clone());
+                conv.accumulate(view, a, b, &mut accumulated);
+                conv.overwrite(view, a, b, &mut overwritten);
+                [accumulated, overwritten].map(bits)
+            };
+            let plain = |entry: usize, start: f64, without_terms: f64| {
+                let terms = conv.prefix_terms(view, entry + 1) - conv.prefix_terms(view, entry);
+                let terms = usize::try_from(terms).expect("the terms fit in memory");
+                if terms == 0 { without_terms } else { conv.add_terms(view, a, b, entry, terms, start) }
+            };
+            let accumulated = before.iter().enumerate().map(|(entry, start)| plain(entry, *start, *start)).collect();
+            let overwritten = (0..before.len()).map(|entry| plain(entry, -0.0, 0.0)).collect();
+            let expected = [accumulated, overwritten].map(bits);
+            assert_eq!(parallel(by_kernel), expected, "{view:?} on several threads of {conv:?}");
+            assert_eq!(by_kernel(), expected, "{view:?} on one thread of {conv:?}");
+        }
+    }
+
+    #[test]
+    fn small_convolutions_with_many_filters_match_plain_sums() {
+        for (inputs, outputs, n, kernel, stride, dilation) in
+            [(1, 8, 5, 2, 1, 1), (4, 16, 14, 5, 1, 1), (6, 16, 9, 3, 2, 1), (3, 24, 13, 3, 1, 2), (2, 40, 7, 3, 3, 2)]
+        {
+            let axis = || Axis::new(n, kernel, stride, [0, 0], dilation).expect("the filter fits");
+            let conv = Conv2d::new(inputs, outputs, 1, axis(), axis());
+            assert!(Broadcasting::new_if_faster(&conv).is_some(), "{conv:?}");
+            check(&conv, n);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -213,28 +276,7 @@ mod tests {
             (rows, columns) in (axis(), axis()),
             seed in 0..1000_usize,
         ) {
-            let conv = Conv2d::new(groups * inputs, groups * outputs, groups, rows, columns);
-            let x = numbers(seed, conv.inputs * conv.channel_len(View::Input));
-            let w = numbers(seed + 1, conv.outputs * conv.filter_len());
-            let y = numbers(seed + 2, conv.outputs * conv.channel_len(View::Output));
-            for (view, a, b, before) in [(View::Output, &w, &x, &y), (View::Weight, &x, &y, &w), (View::Input, &w, &y, &x)] {
-                let by_kernel = || {
-                    let (mut accumulated, mut overwritten) = (before.clone(), before.clone());
-                    conv.accumulate(view, a, b, &mut accumulated);
-                    conv.overwrite(view, a, b, &mut overwritten);
-                    [accumulated, overwritten].map(bits)
-                };
-                let plain = |entry: usize, start: f64, without_terms: f64| {
-                    let terms = conv.prefix_terms(view, entry + 1) - conv.prefix_terms(view, entry);
-                    let terms = usize::try_from(terms).expect("the terms fit in memory");
-                    if terms == 0 { without_terms } else { conv.add_terms(view, a, b, entry, terms, start) }
-                };
-                let accumulated = before.iter().enumerate().map(|(entry, start)| plain(entry, *start, *start)).collect();
-                let overwritten = (0..before.len()).map(|entry| plain(entry, -0.0, 0.0)).collect();
-                let expected = [accumulated, overwritten].map(bits);
-                prop_assert_eq!(&parallel(by_kernel), &expected, "{:?} on several threads", view);
-                prop_assert_eq!(&by_kernel(), &expected, "{:?} on one thread", view);
-            }
+            check(&Conv2d::new(groups * inputs, groups * outputs, groups, rows, columns), seed);
         }
     }
 }

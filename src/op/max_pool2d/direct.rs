@@ -11,9 +11,11 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::{PoolWindow, PoolWindows};
 use crate::op::axis::Taps;
+use crate::shuffle::load_every_second;
+use crate::sums::LANES;
 
 /// The number of outputs that are computed together.
-const TILE: usize = 8;
+const TILE: usize = LANES;
 
 /// Returns the columns of outputs whose windows are whole: they have `kernel` columns.
 pub(super) fn whole_columns(column_taps: &[Taps], kernel: usize) -> Range<usize> {
@@ -32,7 +34,7 @@ struct OutputRows<'a, T, P> {
 }
 
 impl PoolWindows {
-    /// Calls `put` with each output, the winner of its window, and the winner's value.
+    /// Calls `put` with each output, the winner of its window, and the winner's value. It is called twice for some outputs.
     pub(super) fn direct_winners<T>(
         &self,
         image: &[f64],
@@ -49,12 +51,8 @@ impl<T, P: Fn(&mut T, usize, f64)> WithSimd for OutputRows<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { windows, image, channel, first_row, out, put } = self;
-        let whole = match windows.edges.columns.stride {
-            1..=3 => windows.whole_columns.clone(),
-            _ => 0..0,
-        };
         for (rows, out) in windows.row_taps[first_row..].iter().zip(out.chunks_mut(windows.column_taps.len())) {
             let row_begin = windows.row_begin(channel, rows);
             let single = |column: usize, out: &mut T| {
@@ -62,53 +60,89 @@ impl<T, P: Fn(&mut T, usize, f64)> WithSimd for OutputRows<'_, T, P> {
                 let winner = windows.winner(image, &PoolWindow { first: row_begin + columns.first[0], rows, columns });
                 put(out, winner, image[winner]);
             };
-            let whole = if rows.count == windows.edges.rows.kernel { whole.clone() } else { 0..0 };
+            let whole = if rows.count == windows.edges.rows.kernel { windows.whole_columns.clone() } else { 0..0 };
             for begin in whole.clone().step_by(TILE) {
-                let tile = begin..whole.end.min(begin + TILE);
+                // the last tile of a row overlaps the one before, so that both are full
+                let tile = if whole.len() < TILE { whole.clone() } else { begin.min(whole.end - TILE)..(begin + TILE).min(whole.end) };
+                let first = row_begin + windows.column_taps[tile.start].first[0];
                 let out = &mut out[tile.clone()];
-                let first = row_begin + windows.column_taps[begin].first[0];
-                let winners = match windows.edges.columns.stride {
-                    1 => tile_winners::<1>(image, first, &windows.full_window),
-                    2 => tile_winners::<2>(image, first, &windows.full_window),
-                    _ => tile_winners::<3>(image, first, &windows.full_window),
+                let Some(winners) = tile_winners(simd, image, first, windows.edges.columns.stride, &windows.full_window) else {
+                    tile.zip(out).for_each(|(column, out)| single(column, out));
+                    continue;
                 };
-                match winners {
-                    Some((winners, values)) => {
-                        for (out, (winner, value)) in out.iter_mut().zip(winners.into_iter().zip(values)) {
-                            put(out, winner, value);
-                        }
-                    }
-                    None => tile.zip(out).for_each(|(column, out)| single(column, out)),
+                match out.first_chunk_mut::<TILE>() {
+                    // a loop of fixed length
+                    Some(out) => put_all(out, winners, &put),
+                    None => put_all(out, winners, &put),
                 }
             }
-            for (column, out) in out.iter_mut().enumerate().filter(|(column, _)| !whole.contains(column)) {
-                single(column, out);
+            for column in (0..whole.start).chain(whole.end..out.len()) {
+                single(column, &mut out[column]);
             }
         }
     }
 }
 
-/// Returns the winners of the windows at `first`, `first + STEP`, …, and their values. `offsets` are those of a window's places. `None` if a place is NaN, or
+/// Calls `put` with each output, its winner and the winner's value.
+#[inline(always)]
+fn put_all<T>(out: &mut [T], (winners, values): ([usize; TILE], [f64; TILE]), put: &impl Fn(&mut T, usize, f64)) {
+    for (out, (winner, value)) in out.iter_mut().zip(winners.into_iter().zip(values)) {
+        put(out, winner, value);
+    }
+}
+
+/// Loads the entries at `first`, `first + stride`, …, one for each lane. `None` if they are not all in the image.
+#[inline(always)]
+fn load_strided<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize) -> Option<S::f64s> {
+    let entries = image.get(first..first.checked_add(S::F64_LANES.checked_mul(stride)?)?)?;
+    Some(match stride {
+        1 => S::as_simd_f64s(entries).0[0],
+        2 => load_every_second(simd, entries),
+        _ => {
+            let mut lanes = [0.0; LANES];
+            for (lane, entry) in lanes.iter_mut().zip(entries.iter().step_by(stride)) {
+                *lane = *entry;
+            }
+            S::as_simd_f64s(&lanes[..S::F64_LANES]).0[0]
+        }
+    })
+}
+
+/// Returns the winners of the windows at `first`, `first + stride`, …, and their values. `offsets` are those of a window's places. `None` if a place is NaN, or
 /// past the end of the image: if there are fewer than [`TILE`] outputs, entries after the last window are read too.
 #[inline(always)]
-fn tile_winners<const STEP: usize>(image: &[f64], first: usize, offsets: &[usize]) -> Option<([usize; TILE], [f64; TILE])> {
-    let place = |offset: usize| image.get(first + offset..)?.as_chunks::<STEP>().0.first_chunk::<TILE>();
+fn tile_winners<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize, offsets: &[usize]) -> Option<([usize; TILE], [f64; TILE])> {
     let (first_offset, others) = offsets.split_first()?;
-    let mut values = place(*first_offset)?.map(|entry| entry[0]);
-    let mut winners: [usize; TILE] = std::array::from_fn(|n| first + first_offset + n * STEP);
-    // not 0 if a number is NaN; an integer, because the loop must have no branch
-    let mut any_nan = values.iter().fold(0, |any, value| any | u64::from(value.is_nan()));
-    for offset in others {
-        let entries = place(*offset)?;
-        for (n, ((winner, largest), entry)) in winners.iter_mut().zip(&mut values).zip(entries).enumerate() {
-            let value = entry[0];
-            let wins = value > *largest;
-            *winner = if wins { first + offset + n * STEP } else { *winner };
-            *largest = if wins { value } else { *largest };
-            any_nan |= u64::from(value.is_nan());
+    let (mut winners, mut values) = ([0; TILE], [0.0; TILE]);
+    let registers = winners.chunks_exact_mut(S::F64_LANES).zip(values.chunks_exact_mut(S::F64_LANES));
+    for (n, (winners, values)) in registers.enumerate() {
+        let first = first + n * S::F64_LANES * stride;
+        let mut largest = load_strided(simd, image, first + first_offset, stride)?;
+        // the winner of each window, as its offset from the window's first place
+        let mut winner = simd.splat_u64s(*first_offset as u64);
+        // a sum is NaN if one of its terms is NaN
+        let mut sum = largest;
+        for offset in others {
+            let value = load_strided(simd, image, first + offset, stride)?;
+            let wins = simd.greater_than_f64s(value, largest);
+            winner = simd.select_u64s(wins, simd.splat_u64s(*offset as u64), winner);
+            largest = simd.select_f64s(wins, value, largest);
+            sum = simd.add_f64s(sum, value);
+        }
+        let zero = simd.splat_u64s(0);
+        let is_nan = simd.select_u64s(simd.equal_f64s(sum, sum), zero, simd.splat_u64s(1));
+        let (mut offsets, mut is_any_nan) = ([0; LANES], [0; LANES]);
+        S::as_mut_simd_u64s(&mut offsets[..S::F64_LANES]).0[0] = winner;
+        S::as_mut_simd_u64s(&mut is_any_nan[..S::F64_LANES]).0[0] = is_nan;
+        if is_any_nan.iter().fold(0, |any, is_nan| any | is_nan) != 0 {
+            return None;
+        }
+        S::as_mut_simd_f64s(values).0[0] = largest;
+        for (window, (winner, offset)) in winners.iter_mut().zip(offsets).enumerate() {
+            *winner = first + window * stride + usize::try_from(offset).ok()?;
         }
     }
-    (any_nan == 0).then_some((winners, values))
+    Some((winners, values))
 }
 
 #[cfg(test)]

@@ -11,18 +11,14 @@
 //!
 //! In two dimensions, n is a *place*: the row-major index `y · width + x` of an output in its channel.
 
-// the compiler uses the wide registers of `with_simd` only in code that is inlined into it
-#![allow(clippy::inline_always)]
-
 use std::ops::Range;
-
-use pulp::{Arch, Simd, WithSimd};
 
 use super::{KernelOperands, KernelTap, PolyphaseLayout};
 use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::op::phase::{lay_out, polyphase};
 use crate::scratch::Scratch;
+use crate::shuffle::transpose_matrix;
 use crate::sums::{FactorSource, Init, LANES, Products, add};
 use crate::threads;
 
@@ -35,6 +31,9 @@ const BLOCK_PLACES: usize = 128;
 /// The number of places whose errors are transposed at once.
 const TRANSPOSED_PLACES: usize = 256;
 
+/// The largest number of outputs of a channel for which the plan keeps a list of all places.
+const MAX_KEPT_TAPS: usize = 4096;
+
 /// The plan for the weights of one group, which is the same for all groups.
 #[derive(Debug)]
 pub(super) struct Gathering {
@@ -42,6 +41,9 @@ pub(super) struct Gathering {
     layout: PolyphaseLayout,
     /// The plan for each phase of the layout. There is one phase, or none if all weights are over padding.
     phases: Vec<LaneAxis>,
+    /// The result of [`Gathering::all_taps`] if the outputs are few; otherwise the list is empty, and is made again for each call of [`Gathering::run`], because
+    /// it takes more memory than the image.
+    kept_taps: Vec<(usize, usize)>,
 }
 
 /// The weights that the lanes of a register hold.
@@ -119,12 +121,15 @@ impl Gathering {
             }
         });
         let phases = phases.collect();
-        Self { layout, phases }
+        let plan = Self { layout, phases, kept_taps: Vec::new() };
+        let has_few_outputs = conv.channel_len(View::Output) <= MAX_KEPT_TAPS;
+        Self { kept_taps: if has_few_outputs { plan.all_taps(conv) } else { Vec::new() }, ..plan }
     }
 
     /// Computes the gradients of all weights.
     pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], init: Init) {
-        let zeros_after_end = LANES; // a register may read past the end
+        // a register of weights may read past the end
+        let zeros_after_end = if self.phases.iter().any(|phase| matches!(phase, LaneAxis::Weights(_))) { LANES } else { 0 };
         let laid_out = lay_out(images, conv.channel_shape(View::Input).into(), &self.layout.axes, zeros_after_end);
         let operands = KernelOperands { conv, view: View::Weight, a: images, b: errors, init };
         // the laid-out input channels of a group, and all after them
@@ -138,18 +143,18 @@ impl Gathering {
                     });
                 }
                 LaneAxis::Weights(runs) => {
-                    let taps = self.all_taps(conv);
+                    let made = if self.kept_taps.is_empty() { self.all_taps(conv) } else { Vec::new() };
+                    let taps = if self.kept_taps.is_empty() { &made } else { &self.kept_taps };
                     let blocks = ChannelBlock::all(conv, LANES, out);
                     threads::share(blocks, conv.edge_count(), |blocks| {
-                        blocks.for_each(|block| runs.compute(operands, group_image(block.group), &taps, block));
+                        blocks.for_each(|block| runs.compute(operands, group_image(block.group), taps, block));
                     });
                 }
             }
         }
     }
 
-    /// Returns, for each place, its index in the errors of a channel and its offset in the laid-out image. This list is not part of the plan, because it
-    /// takes more memory than the image.
+    /// Returns, for each place, its index in the errors of a channel and its offset in the laid-out image.
     fn all_taps(&self, conv: &Conv2d) -> Vec<(usize, usize)> {
         let [width, image_width] = [conv.columns.output, self.layout.row_len()];
         (0..conv.rows.output).flat_map(|y| (0..width).map(move |x| (y * width + x, y * image_width + x))).collect()
@@ -160,8 +165,8 @@ impl Gathering {
         let KernelOperands { conv, b: errors, init, .. } = operands;
         let ChannelBlock { first_channel, out, .. } = block;
         let (places, filter_len) = (conv.channel_len(View::Output), conv.filter_len());
-        let channel_errors: Vec<_> = errors.chunks_exact(places).skip(first_channel).take(out.len() / filter_len).collect();
-        let channels = channel_errors.len();
+        let channels = out.len() / filter_len;
+        let errors = &errors[first_channel * places..][..channels * places];
         // the first lane of each block of lanes
         let lane_firsts: Vec<_> = (0..channels).step_by(LANES).collect();
         let lane_count = lane_firsts.len() * LANES;
@@ -174,7 +179,8 @@ impl Gathering {
         for first_place in (0..places).step_by(TRANSPOSED_PLACES) {
             let batch = first_place..places.min(first_place + TRANSPOSED_PLACES);
             let transposed = &mut transposed[..batch.len() * lane_count];
-            Arch::new().dispatch(Transpose { channel_errors: &channel_errors, first_place, transposed, lane_count });
+            // the errors of all channels at one place become neighbours
+            transpose_matrix(&errors[first_place..], places, transposed, lane_count);
             let lanes = FactorSource { numbers: transposed, firsts: &lane_firsts };
             for (window, sums) in sums_by_window(windows, lane_count, &mut sums) {
                 let taps = window.taps(&batch, [conv.columns.output, self.layout.row_len()], lane_count);
@@ -187,7 +193,13 @@ impl Gathering {
                 }
             }
         }
-        if windows.iter().all(|window| window.is_unpadded) {
+        let has_all_weights_in_order = |window: &SharedWindow| window.weights.iter().copied().eq(0..filter_len);
+        if let [window] = windows
+            && window.is_unpadded
+            && has_all_weights_in_order(window)
+        {
+            transpose_matrix(&sums, lane_count, out, filter_len);
+        } else if windows.iter().all(|window| window.is_unpadded) {
             for_each_sum(conv, windows, &mut sums, channels, |sum, weight| out[weight] = *sum);
         } else {
             let exact = |before, sum, weight| operands.exact(first_channel * filter_len + weight, places, before, sum);
@@ -286,7 +298,9 @@ impl SharedWindow {
         };
         let first_row = rows.start.max(batch.start / width);
         let end_row = rows.end.min(batch.end.div_ceil(width));
-        (first_row..end_row).flat_map(row_taps).collect()
+        let mut taps = Vec::with_capacity(batch.len());
+        taps.extend((first_row..end_row).flat_map(row_taps));
+        taps
     }
 }
 
@@ -322,44 +336,6 @@ impl WeightRuns {
             for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
                 for (sum, &weight) in sums.iter().zip(run) {
                     out[weight] = operands.exact(channel * filter_len + weight, places, out[weight], *sum);
-                }
-            }
-        }
-    }
-}
-
-/// Transposes the errors of some channels, so that the errors of all channels at one place are neighbours: `transposed[place · lane_count + channel]` is
-/// `channel_errors[channel][first_place + place]`.
-struct Transpose<'a> {
-    channel_errors: &'a [&'a [f64]],
-    first_place: usize,
-    transposed: &'a mut [f64],
-    /// The number of channels, rounded up to whole registers.
-    lane_count: usize,
-}
-
-impl WithSimd for Transpose<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _simd: S) {
-        let Self { channel_errors, first_place, transposed, lane_count } = self;
-        // tiles of 8 channels by 8 places are loaded channel by channel and stored place by place, transposed within registers
-        for (first_lane, channels) in (0..).step_by(LANES).zip(channel_errors.chunks(LANES)) {
-            for (tile_number, tile_places) in transposed.chunks_mut(LANES * lane_count).enumerate() {
-                let mut tile = [[0.0; LANES]; LANES];
-                for (row, channel) in tile.iter_mut().zip(channels) {
-                    let errors = &channel[first_place + tile_number * LANES..];
-                    match errors.first_chunk() {
-                        Some(errors) => *row = *errors,
-                        None => row[..errors.len()].copy_from_slice(errors),
-                    }
-                }
-                for (column, place) in tile_places.chunks_mut(lane_count).enumerate() {
-                    let lanes = place[first_lane..].first_chunk_mut::<LANES>().expect("a place has whole registers");
-                    for (error, row) in lanes.iter_mut().zip(&tile) {
-                        *error = row[column];
-                    }
                 }
             }
         }

@@ -26,7 +26,7 @@ use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::op::phase::{EntryPhase, Polyphase, copy_strided, lay_out, polyphase};
 use crate::scratch::Scratch;
-use crate::sums::{FactorSource, Init, LANES, Products, add, all_finite_and_nonzero};
+use crate::sums::{FactorSource, Init, LANES, Products, add, add_to_rows, all_finite_and_nonzero};
 use crate::threads;
 
 /// The largest number of channels that are computed at once.
@@ -75,8 +75,11 @@ struct PhaseKernel {
 
 /// Neighbouring rows of a phase that are multiplied by the same rows of the filter.
 ///
-/// The sums of its entries are in lanes. Usually each row begins a new register, and the lanes after its last entry are not used. If rows are short,
-/// one run of registers covers all rows instead, and the lanes between two rows are not used.
+/// The sums of its entries are in lanes. Usually each row begins a new register. The last register of a row of 28 entries then computes the entries 20 to 27,
+/// of which the third one has computed 20 to 23 already, and all registers are stored where the entries are. In three cases the sums are computed in scratch
+/// memory and copied: if rows are shorter than a register; if they are added to the previous numbers of the entries, which must not be read after the first
+/// register has changed them; or if the entries of a phase are not neighbours. Then the lanes after the last entry of a row are not used. If rows are short, one
+/// run of registers covers all rows instead, and the lanes between two rows are not used.
 #[derive(Debug)]
 struct RowTile {
     /// For each row, the index of its first entry in the band's part of a channel.
@@ -88,6 +91,8 @@ struct RowTile {
     /// For each register's worth of [`LANES`] neighbouring sums, an index `first` in the laid-out image. Sum n of the register reads, for each tap, the entry
     /// `first + n + (the tap's image index)`.
     image_firsts: Vec<usize>,
+    /// For each of these blocks, the index of its first entry in the band's part of a channel; empty if the sums are computed in scratch memory.
+    sum_places: Vec<usize>,
     /// The range of the taps of each summed channel that these rows use.
     used_taps: Range<usize>,
 }
@@ -103,9 +108,9 @@ struct OutputBlock<'a> {
 }
 
 impl Sliding {
-    /// Plans the computation of the tensor that `view` names. There is a band for each thread that makes the computation faster, or fewer
+    /// Plans the computation of the tensor that `view` names, for calls of [`Sliding::run`] with this `init`. There is a band for each thread that makes the computation faster, or fewer
     /// bands if they would be too small.
-    pub(super) fn new(conv: &Conv2d, view: View) -> Self {
+    pub(super) fn new(conv: &Conv2d, view: View, init: Init) -> Self {
         let [rows, columns] = [polyphase(&conv.rows, view), polyphase(&conv.columns, view)];
         // Bands are planned in rows of a phase. In the input gradient with stride 2, for example, the even rows are one phase and the odd rows another:
         // rows 0 to 9 of a phase are rows 0 to 19 of the image.
@@ -119,7 +124,7 @@ impl Sliding {
         let bands = (0..count).map(|band| {
             let (start, end) = (first_phase_row(band), first_phase_row(band + 1));
             let layout = PolyphaseLayout { axes: [rows.restricted_to(start..end), columns.clone()] };
-            let kernels = layout.phases().map(|phase| PhaseKernel::new(conv, view, &layout, phase)).collect();
+            let kernels = layout.phases().map(|phase| PhaseKernel::new(conv, view, init, &layout, phase)).collect();
             // the last band ends with the tensor
             let end_row = if band + 1 == count { conv.rows.len(view) } else { end * step };
             Band { rows: start * step..end_row, layout, kernels }
@@ -167,10 +172,11 @@ impl OutputBlock<'_> {
         let image_view = if view == View::Output { View::Input } else { View::Output };
         let group_len = conv.summed_channels(view) * conv.channel_len(image_view);
         let group_images = &images[self.group * group_len..][..group_len];
-        let zeros_after_end = LANES; // a register may read past the end
+        let tiles = || self.band.kernels.iter().flat_map(|kernel| &kernel.tiles);
+        // the last register of a row may read past the end, unless it ends with the row
+        let zeros_after_end = if tiles().all(|tile| !tile.sum_places.is_empty()) { 0 } else { LANES };
         let laid_out = lay_out(group_images, conv.channel_shape(image_view).into(), &self.band.layout.axes, zeros_after_end);
-        let tiles = self.band.kernels.iter().flat_map(|kernel| &kernel.tiles);
-        let most_lanes = tiles.map(|tile| tile.image_firsts.len() * LANES).max().unwrap_or(0);
+        let most_lanes = tiles().filter(|tile| tile.sum_places.is_empty()).map(|tile| tile.image_firsts.len() * LANES).max().unwrap_or(0);
         let mut scratch = Scratch::new(CHANNELS_AT_ONCE * most_lanes);
         // batches of about the same size: 5 channels as 3 + 2, not as 4 + 1
         let batches = self.out.len().div_ceil(CHANNELS_AT_ONCE);
@@ -185,7 +191,7 @@ impl OutputBlock<'_> {
 
 impl PhaseKernel {
     /// Plans the kernel of a pair of a row phase and a column phase.
-    fn new(conv: &Conv2d, view: View, layout: &PolyphaseLayout, phase: [&EntryPhase; 2]) -> Self {
+    fn new(conv: &Conv2d, view: View, init: Init, layout: &PolyphaseLayout, phase: [&EntryPhase; 2]) -> Self {
         let [rows, columns] = phase;
         let first_channel_taps = layout.taps(phase, conv.columns.kernel);
         // the distance between the weights of neighbouring summed channels
@@ -206,7 +212,7 @@ impl PhaseKernel {
             next_row = tile_rows.end;
             // the rows of a tile all have the same filter rows, each with a tap for each filter column
             let used_taps = filter_rows[0].start * columns.taps.len()..filter_rows[0].end * columns.taps.len();
-            RowTile::new(conv, view, layout.row_len(), phase, tile_rows, used_taps)
+            RowTile::new(conv, (view, init), layout.row_len(), phase, tile_rows, used_taps)
         });
         let tiles = tiles.filter(|tile| !tile.used_taps.is_empty()).collect();
         let has_unpadded_columns = layout.unpadded_taps(view, conv, column_axis, columns).all(|taps| taps.len() == columns.taps.len());
@@ -233,12 +239,18 @@ impl PhaseKernel {
         let rows = FactorSource { numbers: weights, firsts: &weight_firsts[..out.len()] };
         let first_entry = first_channel * conv.channel_len(view) + band.rows.start * conv.columns.len(view);
         for tile in &self.tiles {
+            let lanes = FactorSource { numbers: images, firsts: &tile.image_firsts };
+            let products = Products { rows, lanes, taps: &self.taps, chunk: self.channel_taps, used_taps: tile.used_taps.clone() };
+            if !tile.sum_places.is_empty() {
+                add_to_rows(&products, out, &tile.sum_places, init);
+                tile.correct(self, operands, first_entry, out);
+                continue;
+            }
             let sums = &mut scratch[..out.len() * tile.image_firsts.len() * LANES];
             if init == Init::Accumulate {
                 tile.load(self.step, sums, out);
             }
-            let lanes = FactorSource { numbers: images, firsts: &tile.image_firsts };
-            add(&Products { rows, lanes, taps: &self.taps, chunk: self.channel_taps, used_taps: tile.used_taps.clone() }, sums, init);
+            add(&products, sums, init);
             tile.store(self, operands, first_entry, sums, out);
         }
     }
@@ -248,7 +260,7 @@ impl RowTile {
     /// Plans a tile of the rows `tile_rows` of a phase. The rows of the laid-out image are `image_row_len` long.
     fn new(
         conv: &Conv2d,
-        view: View,
+        (view, init): (View, Init),
         image_row_len: usize,
         [rows, columns]: [&EntryPhase; 2],
         tile_rows: Range<usize>,
@@ -260,17 +272,42 @@ impl RowTile {
         let lanes_of_one_run = (tile_rows.len() - 1) * image_row_len + row_len;
         if tile_rows.len() * row_len.div_ceil(LANES) > lanes_of_one_run.div_ceil(LANES) {
             let image_firsts = (0..lanes_of_one_run).step_by(LANES).map(|x| tile_rows.start * image_row_len + x).collect();
-            return Self { row_firsts: tile_rows.map(row_first).collect(), row_len, row_pitch: image_row_len, image_firsts, used_taps };
+            let (row_firsts, sum_places) = (tile_rows.map(row_first).collect(), Vec::new());
+            return Self { row_firsts, row_len, row_pitch: image_row_len, image_firsts, sum_places, used_taps };
+        }
+        let has_whole_rows = rows.step == 1 && row_len == conv.columns.len(view);
+        if has_whole_rows && row_len >= LANES && init == Init::Overwrite {
+            // the last register of a row ends with the row
+            let columns = || (0..row_len).step_by(LANES).map(move |x| x.min(row_len - LANES));
+            let image_firsts = tile_rows.clone().flat_map(|y| columns().map(move |x| y * image_row_len + x)).collect();
+            let sum_places = tile_rows.clone().flat_map(|y| columns().map(move |x| row_first(y) + x)).collect();
+            let len = tile_rows.len() * row_len;
+            return Self {
+                row_firsts: vec![row_first(tile_rows.start)],
+                row_len: len,
+                row_pitch: len,
+                image_firsts,
+                sum_places,
+                used_taps,
+            };
         }
         let row_image_firsts = |y: usize| (0..row_len).step_by(LANES).map(move |x| y * image_row_len + x);
         let image_firsts = tile_rows.clone().flat_map(row_image_firsts).collect();
-        if rows.step == 1 && row_len == conv.columns.len(view) && row_len.is_multiple_of(LANES) {
+        let sum_places = Vec::new();
+        if has_whole_rows && row_len.is_multiple_of(LANES) {
             // entries and sums are contiguous over all rows, which can be loaded and stored as a single long row
             let len = tile_rows.len() * row_len;
-            return Self { row_firsts: vec![row_first(tile_rows.start)], row_len: len, row_pitch: len, image_firsts, used_taps };
+            return Self {
+                row_firsts: vec![row_first(tile_rows.start)],
+                row_len: len,
+                row_pitch: len,
+                image_firsts,
+                sum_places,
+                used_taps,
+            };
         }
         let row_firsts = tile_rows.map(row_first).collect();
-        Self { row_firsts, row_len, row_pitch: row_len.next_multiple_of(LANES), image_firsts, used_taps }
+        Self { row_firsts, row_len, row_pitch: row_len.next_multiple_of(LANES), image_firsts, sum_places, used_taps }
     }
 
     /// Loads the previous numbers of the entries into `sums`, for each channel of `out`. `step` is the step of the phase.
@@ -278,6 +315,26 @@ impl RowTile {
         for (sums, out) in sums.chunks_exact_mut(self.image_firsts.len() * LANES).zip(out) {
             for (row, &first) in sums.chunks_mut(self.row_pitch).zip(&self.row_firsts) {
                 copy_strided(&mut row[..self.row_len], step, &out[first..]);
+            }
+        }
+    }
+
+    /// Computes the entries again for which products with padding have changed the sum, if their sums are not in scratch memory.
+    fn correct(&self, kernel: &PhaseKernel, operands: KernelOperands<'_>, first_entry: usize, out: &mut [&mut [f64]]) {
+        if kernel.has_unpadded_columns {
+            return;
+        }
+        let channel_len = operands.conv.channel_len(operands.view);
+        let taps = operands.conv.summed_channels(operands.view) * self.used_taps.len();
+        for (channel, out) in out.iter_mut().enumerate() {
+            for &first in &self.row_firsts {
+                let sums = &mut out[first..][..self.row_len];
+                // padding changes only sums that are 0 or not finite
+                if !all_finite_and_nonzero(sums) {
+                    for (at, sum) in (first..).zip(sums) {
+                        *sum = operands.exact(first_entry + channel * channel_len + at, taps, *sum, *sum);
+                    }
+                }
             }
         }
     }
