@@ -35,7 +35,7 @@ pub fn function(
         node.symbol.clear();
     }
     let operations = reader.several_from(first);
-    reader.call_folds.extend(operations);
+    reader.composite_calls.extend(operations);
     result
 }
 

@@ -123,7 +123,7 @@ pub fn select(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, S
         let function = if is_whole {
             view(&shape, kind)
         } else {
-            copies(places.into_iter().map(|place| Some(CopySource { slot: 0, place })).collect(), &[&input], &shape, kind)
+            copies(places.into_iter().map(|flat_index| Some(CopySource { slot: 0, flat_index })).collect(), &[&input], &shape, kind)
         };
         let result = reader.emit_copy(function, &[id], span)?;
         reader.tensors[result].has_written_shape = axes.iter().any(|axis| matches!(axis, Axis::New));
@@ -349,7 +349,7 @@ fn look_up(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[Axis], base: 
     }
     let table = reader.shape(id).to_vec();
     if indices.is_empty() {
-        let sources = bases.into_iter().map(|place| Some(CopySource { slot: 0, place })).collect();
+        let sources = bases.into_iter().map(|flat_index| Some(CopySource { slot: 0, flat_index })).collect();
         return reader.emit_copy(copies(sources, &[&table], &shape, CopyKind::Slice), &[id], span);
     }
     let function = lookup(&table, &shape, bases, indices, if inner.len() == 1 { LookupKind::Entries } else { LookupKind::Rows });
@@ -404,9 +404,9 @@ pub fn set(
             format!("{} does not fit into the index, which is {}", reader.describe(new), crate::tensor::shape_words(&target_shape));
         return Err(reader.fail(span, message, "the value is broadcast to the shape of the index"));
     };
-    let mut sources: Vec<Option<CopySource>> = (0..len(&shape)).map(|place| Some(CopySource { slot: 0, place })).collect();
+    let mut sources: Vec<Option<CopySource>> = (0..len(&shape)).map(|flat_index| Some(CopySource { slot: 0, flat_index })).collect();
     for (n, target) in targets.into_iter().enumerate() {
-        sources[target] = Some(CopySource { slot: 1, place: broadcast.operand_entry(1, n) });
+        sources[target] = Some(CopySource { slot: 1, flat_index: broadcast.operand_entry(1, n) });
     }
     let function = copies(sources, &[&shape, &new_shape], &shape, CopyKind::Assign);
     reader.emit_copy(function, &[id, new], span)

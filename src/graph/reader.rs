@@ -146,9 +146,9 @@ pub struct GraphReader<'t, 'c> {
     /// The iteration of the innermost loop.
     pub turn: Option<Turn>,
     /// The operations of each statement that has several.
-    pub statement_folds: Vec<Range<usize>>,
+    pub composite_statements: Vec<Range<usize>>,
     /// The operations of each call that has several.
-    pub call_folds: Vec<Range<usize>>,
+    pub composite_calls: Vec<Range<usize>>,
     /// The given numbers on which the structure of the graph depends.
     pub structural: StructuralUses,
     /// The faults.

@@ -129,9 +129,9 @@ fn folds(reader: &GraphReader<'_, '_>, has_tensors: bool, output: Option<usize>)
         let node = &reader.nodes[n];
         last_reader[n] < members.end && node.name.intermediate > 0 && Some(node.tensor) != output
     };
-    let statements = reader.statement_folds.iter().filter(|_| has_tensors);
+    let statements = reader.composite_statements.iter().filter(|_| has_tensors);
     statements
-        .chain(&reader.call_folds)
+        .chain(&reader.composite_calls)
         .filter(|members| (members.start..members.end - 1).all(|n| is_inside(members, n)))
         .cloned()
         .collect()

@@ -34,7 +34,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     for _ in 0..5 {
         args.claim(&shape)?;
     }
-    let sources = shapes.iter().enumerate().flat_map(|(slot, shape)| (0..len(shape)).map(move |place| Some(CopySource { slot, place })));
+    let sources =
+        shapes.iter().enumerate().flat_map(|(slot, shape)| (0..len(shape)).map(move |flat_index| Some(CopySource { slot, flat_index })));
     let inputs: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
     let function = copies(sources.collect(), &inputs, &shape, CopyKind::Cat);
     let reads: Vec<StageSource> = (0..shapes.len()).map(StageSource::Input).collect();

@@ -19,7 +19,7 @@ use super::broadcast::Broadcast;
 use super::counted_zero::NOT_CHOSEN;
 use super::downcast::downcast;
 use super::elementwise::ElementwiseOperand;
-use super::links::{Direction, Linked, Linking, Links};
+use super::gather::{CopyMap, Direction, Gather, GatherRule};
 use super::mismatch::Mismatch;
 use super::numpy::NumPyForm;
 use super::numpy::code::Code;
@@ -136,7 +136,7 @@ impl Function for Choose {
         match (plan.operands[0], self.mask) {
             (ElementwiseOperand::Input(mask), _) if mask == input => None,
             (ElementwiseOperand::Input(mask), Mask::Computed) => Some(Arc::new(ByComputedMask { plan, slot: input, mask })),
-            _ => Some(Arc::new(Linked::new(ChooseLinks { plan, slot: input }, Direction::Backward, input))),
+            _ => Some(Arc::new(GatherRule::new(ChooseGather { plan, slot: input }, Direction::Backward, input))),
         }
     }
 }
@@ -208,23 +208,23 @@ impl OneTermEach for ChooseForward {
 /// The notation of the choice.
 const WHERE: &Primitive = &Primitive::new("where").form(Form::Call);
 
-/// The links between the entries of an input and the results that copied them.
+/// The copies of an input's entries in the result.
 #[derive(Debug)]
-struct ChooseLinks {
+struct ChooseGather {
     plan: Arc<ChoosePlan>,
     slot: usize,
 }
 
-impl Linking for ChooseLinks {
+impl Gather for ChooseGather {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let places = self.plan.broadcast.operand_entries(self.slot);
         let own = ElementwiseOperand::Input(self.slot);
         let sources = self.plan.all_chosen(tensors).zip(places).map(|(chosen, place)| (chosen == own).then_some(place));
-        Some(Arc::new(Links::of_sources(sources, self.plan.counts[self.slot])))
+        Some(Arc::new(CopyMap::of_sources(sources, self.plan.counts[self.slot])))
     }
 
-    fn links<'a>(&'a self, x: &'a Operands<'_>) -> &'a Links {
-        x.memo::<Links>().expect("the memo of this rule")
+    fn copy_map<'a>(&'a self, x: &'a Operands<'_>) -> &'a CopyMap {
+        x.memo::<CopyMap>().expect("the memo of this rule")
     }
 
     fn reason(&self, _x: &Operands<'_>, _direction: Direction, _entry: usize) -> &'static str {

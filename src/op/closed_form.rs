@@ -250,14 +250,14 @@ impl ClosedForm {
                     Targets::Known(classes) => [p, one(*classes.get(row)? == class), *divisor, upstream].into_iter().collect(),
                     Targets::Probabilities(operand) => {
                         let given = given.first()?;
-                        let sum = rows.places(row).map(|at| given[operand.place(at)]).sum();
+                        let sum = rows.flat_indices(row).map(|at| given[operand.place(at)]).sum();
                         [p, sum, given[operand.place(at)], *divisor, upstream].into_iter().collect()
                     }
                 })
             }
             (Self::LogSoftmax { rows }, [upstream, log_p]) => {
                 let (row, _) = rows.group_of(at);
-                let sum = rows.places(row).map(|at| -upstream[at]).sum();
+                let sum = rows.flat_indices(row).map(|at| -upstream[at]).sum();
                 Some([libm::exp(log_p[at]), sum, -upstream[at]].into_iter().collect())
             }
             _ => None,
@@ -274,7 +274,7 @@ impl ClosedForm {
             _ => upstream[at],
         };
         let (group, _) = groups.group_of(at);
-        let sum = |number: &dyn Fn(usize) -> f64| groups.places(group).map(number).sum::<f64>();
+        let sum = |number: &dyn Fn(usize) -> f64| groups.flat_indices(group).map(number).sum::<f64>();
         #[expect(clippy::cast_precision_loss, reason = "a number of entries")]
         let n = groups.len as f64;
         let sigma = *sigma.get(group)?;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::links::{Direction, Linked, Linking, Links};
+use super::gather::{CopyMap, Direction, Gather, GatherRule};
 use super::mismatch::Mismatch;
 use super::numpy::NumPyForm;
 use super::numpy::code::Code;
@@ -20,8 +20,8 @@ use crate::tensor::len;
 pub struct CopySource {
     /// The index of the input.
     pub slot: usize,
-    /// The row-major index of the entry of this input.
-    pub place: usize,
+    /// The row-major index of the entry in this input.
+    pub flat_index: usize,
 }
 
 /// The kind of a copy. It decides which equations and words are shown.
@@ -85,7 +85,7 @@ impl CopyKind {
 /// use gradstep::op::copies::{CopyKind, CopySource, copies};
 ///
 /// // the first and the last entry of a vector
-/// let sources = vec![Some(CopySource { slot: 0, place: 0 }), Some(CopySource { slot: 0, place: 3 })];
+/// let sources = vec![Some(CopySource { slot: 0, flat_index: 0 }), Some(CopySource { slot: 0, flat_index: 3 })];
 /// let ends = copies(sources, &[&[4]], &[2], CopyKind::Slice);
 /// assert_eq!(ends.shape(&[&[4]]), Ok(vec![2]));
 /// ```
@@ -94,22 +94,22 @@ pub fn copies(sources: Vec<Option<CopySource>>, inputs: &[&[usize]], shape: &[us
     let Copying { kind, gradients } = copying.into();
     let is_identity = inputs.len() == 1
         && len(inputs[0]) == sources.len()
-        && sources.iter().enumerate().all(|(at, source)| *source == Some(CopySource { slot: 0, place: at }));
+        && sources.iter().enumerate().all(|(at, source)| *source == Some(CopySource { slot: 0, flat_index: at }));
     if is_identity {
         return view(shape, kind);
     }
-    let of = |slot: usize| move |source: &Option<CopySource>| source.filter(|source| source.slot == slot).map(|source| source.place);
-    let links = inputs.iter().enumerate().map(|(slot, shape)| Arc::new(Links::of_sources(sources.iter().map(of(slot)), len(shape))));
-    let links = links.collect();
-    // with one input, `links` already has all sources
+    let of = |slot: usize| move |source: &Option<CopySource>| source.filter(|source| source.slot == slot).map(|source| source.flat_index);
+    let copy_maps = inputs.iter().enumerate().map(|(slot, shape)| Arc::new(CopyMap::of_sources(sources.iter().map(of(slot)), len(shape))));
+    let copy_maps = copy_maps.collect();
+    // with one input its map is enough
     let sources = if inputs.len() == 1 { None } else { Some(sources.into()) };
-    Arc::new(Copies { shape: shape.to_vec(), kind, gradients, links, sources })
+    Arc::new(Copies { shape: shape.to_vec(), kind, gradients, copy_maps, sources })
 }
 
 /// Creates the function that gives the entries of its input another shape. Unlike [`copies`] it needs no list of entries.
 #[must_use]
 pub fn view(shape: &[usize], kind: CopyKind) -> Arc<dyn Function> {
-    Arc::new(Copies { shape: shape.to_vec(), kind, gradients: Vec::new(), links: vec![Arc::new(Links::Identity)], sources: None })
+    Arc::new(Copies { shape: shape.to_vec(), kind, gradients: Vec::new(), copy_maps: vec![Arc::new(CopyMap::Identity)], sources: None })
 }
 
 /// Creates a copy of a tensor of this shape. No derivative passes back through the copy: PyTorch's `detach`.
@@ -125,8 +125,8 @@ struct Copies {
     kind: CopyKind,
     /// The gradient of each input in NumPy; empty if there is no short expression.
     gradients: Vec<Code>,
-    /// The links of each input.
-    links: Vec<Arc<Links>>,
+    /// The copies of each input's entries.
+    copy_maps: Vec<Arc<CopyMap>>,
     /// The source of each entry of y, if there are several inputs.
     sources: Option<Arc<[Option<CopySource>]>>,
 }
@@ -135,7 +135,7 @@ impl Copies {
     /// The copies of the entries of one input.
     fn of_input(&self, input: usize) -> CopiesOfInput {
         let gradient = self.gradients.get(input).cloned();
-        CopiesOfInput { kind: self.kind, input, inputs: self.links.len(), links: Arc::clone(&self.links[input]), gradient }
+        CopiesOfInput { kind: self.kind, input, inputs: self.copy_maps.len(), copy_map: Arc::clone(&self.copy_maps[input]), gradient }
     }
 }
 
@@ -146,14 +146,14 @@ impl Function for Copies {
 
     fn forward(&self) -> Arc<dyn Rule> {
         match &self.sources {
-            None => Arc::new(Linked::new(self.of_input(0), Direction::Forward, 0)),
-            Some(sources) => Arc::new(CopiesForward { kind: self.kind, links: self.links.clone(), sources: Arc::clone(sources) }),
+            None => Arc::new(GatherRule::new(self.of_input(0), Direction::Forward, 0)),
+            Some(sources) => Arc::new(CopiesForward { kind: self.kind, copy_maps: self.copy_maps.clone(), sources: Arc::clone(sources) }),
         }
     }
 
     fn backward(&self, input: usize) -> Option<Arc<dyn Rule>> {
         let is_detached = self.kind == CopyKind::Detach;
-        (!is_detached).then(|| Arc::new(Linked::new(self.of_input(input), Direction::Backward, input)) as Arc<dyn Rule>)
+        (!is_detached).then(|| Arc::new(GatherRule::new(self.of_input(input), Direction::Backward, input)) as Arc<dyn Rule>)
     }
 }
 
@@ -165,7 +165,7 @@ pub(crate) struct CopiesOfInput {
     input: usize,
     /// The number of inputs.
     inputs: usize,
-    links: Arc<Links>,
+    copy_map: Arc<CopyMap>,
     /// The gradient in NumPy.
     gradient: Option<Code>,
 }
@@ -173,19 +173,19 @@ pub(crate) struct CopiesOfInput {
 impl CopiesOfInput {
     /// Returns `true` if the entries only get another shape and the derivative passes back.
     pub(crate) fn is_view(&self) -> bool {
-        *self.links == Links::Identity && self.kind != CopyKind::Detach
+        *self.copy_map == CopyMap::Identity && self.kind != CopyKind::Detach
     }
 
     /// Returns the entry of the input that an entry of y copies. `None` if there are several inputs, or no derivative passes back.
     pub(crate) fn source(&self, entry: usize) -> Option<usize> {
         let is_whole = self.inputs == 1 && self.kind != CopyKind::Detach;
-        self.links.of(Direction::Forward, entry).first().copied().filter(|_| is_whole)
+        self.copy_map.of(Direction::Forward, entry).first().copied().filter(|_| is_whole)
     }
 }
 
-impl Linking for CopiesOfInput {
-    fn links<'a>(&'a self, _x: &'a Operands<'_>) -> &'a Links {
-        &self.links
+impl Gather for CopiesOfInput {
+    fn copy_map<'a>(&'a self, _x: &'a Operands<'_>) -> &'a CopyMap {
+        &self.copy_map
     }
 
     fn reason(&self, _x: &Operands<'_>, direction: Direction, _entry: usize) -> &'static str {
@@ -197,7 +197,7 @@ impl Linking for CopiesOfInput {
 
     fn numpy(&self) -> Option<NumPyForm> {
         let reshaped = || Code::Reshaped(Box::new(Code::upstream()), Input(self.input));
-        let keeps_order = matches!(*self.links, Links::Identity);
+        let keeps_order = matches!(*self.copy_map, CopyMap::Identity);
         self.gradient.clone().or_else(|| keeps_order.then(reshaped)).map(NumPyForm::new)
     }
 
@@ -217,22 +217,22 @@ impl Linking for CopiesOfInput {
 #[derive(Debug)]
 struct CopiesForward {
     kind: CopyKind,
-    links: Vec<Arc<Links>>,
+    copy_maps: Vec<Arc<CopyMap>>,
     sources: Arc<[Option<CopySource>]>,
 }
 
 impl Rule for CopiesForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (sum, source) in out.iter_mut().zip(&*self.sources) {
-            if let Some(CopySource { slot, place }) = *source {
-                *sum += x.get(Input(slot), place);
+            if let Some(CopySource { slot, flat_index }) = *source {
+                *sum += x.get(Input(slot), flat_index);
             }
         }
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        // each link is the term of one entry of y
-        self.links.iter().map(|links| links.prefix(Direction::Forward, entry)).sum()
+        // each copy is the term of one entry
+        self.copy_maps.iter().map(|copy_map| copy_map.prefix(Direction::Forward, entry)).sum()
     }
 
     fn has_terms(&self, _x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
@@ -244,22 +244,22 @@ impl Rule for CopiesForward {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let CopySource { slot, place } = self.sources[at].expect("an entry without a source has no term");
-        Term::copy(entry(x, Input(slot), place))
+        let CopySource { slot, flat_index } = self.sources[at].expect("an entry without a source has no term");
+        Term::copy(entry(x, Input(slot), flat_index))
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let Input(input) = slot else { return Vec::new() };
-        self.links[input].uses(Direction::Forward, at)
+        self.copy_maps[input].uses(Direction::Forward, at)
     }
 
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let Input(input) = slot else { return TermNumbers::new() };
-        self.links[input].rank(Direction::Forward, entry, at).into_iter().collect()
+        self.copy_maps[input].rank(Direction::Forward, entry, at).into_iter().collect()
     }
 
     fn equation(&self) -> Equation {
-        self.kind.equation(self.links.len())
+        self.kind.equation(self.copy_maps.len())
     }
 }
 
@@ -345,7 +345,7 @@ mod tests {
     use crate::op::checked::{check, factors, gradient, numbers, value};
 
     fn from(places: &[(usize, usize)]) -> Vec<Option<CopySource>> {
-        places.iter().map(|&(slot, place)| Some(CopySource { slot, place })).collect()
+        places.iter().map(|&(slot, flat_index)| Some(CopySource { slot, flat_index })).collect()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::links::Direction;
+use super::gather::Direction;
 use super::rule::{Equation, Function, Gist, Operands, Rule, Term, TermNumbers, Use, entry};
 use super::slot::{
     Reads,

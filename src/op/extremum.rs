@@ -11,8 +11,8 @@
 
 use std::sync::Arc;
 
+use super::gather::{CopyMap, Direction, Gather, GatherRule};
 use super::groups::{Groups, reduced_shape};
-use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
 use super::one_term::{OneTerm, OneTermEach};
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term};
@@ -104,8 +104,8 @@ impl ExtremumPlan {
 
     /// The index of the selected entry within its group.
     fn winner(&self, x: &[f64], group: usize) -> usize {
-        let mut winner = (0, x[self.groups.place(group, 0)]);
-        for (n, at) in self.groups.places(group).enumerate() {
+        let mut winner = (0, x[self.groups.flat_index(group, 0)]);
+        for (n, at) in self.groups.flat_indices(group).enumerate() {
             if self.beats(x[at], winner.1) {
                 winner = (n, x[at]);
             }
@@ -115,7 +115,7 @@ impl ExtremumPlan {
 
     /// The index of the selected entry in the tensor.
     fn winner_place(&self, x: &[f64], group: usize) -> usize {
-        self.groups.place(group, self.winner(x, group))
+        self.groups.flat_index(group, self.winner(x, group))
     }
 
     /// The entry of the output that reads the entry `at` of the input: the one of its group.
@@ -146,7 +146,7 @@ impl Function for Extremum {
     }
 
     fn backward(&self, _input: usize) -> Option<Arc<dyn Rule>> {
-        Some(Arc::new(Linked::new(ExtremumLinks { plan: Arc::clone(&self.plan), ties: self.ties }, Direction::Backward, 0)))
+        Some(Arc::new(GatherRule::new(ExtremumGather { plan: Arc::clone(&self.plan), ties: self.ties }, Direction::Backward, 0)))
     }
 }
 
@@ -202,34 +202,34 @@ impl OneTermEach for ExtremumForward {
     }
 }
 
-/// The links between each output and the entries that share the output's derivative.
+/// The entries that share an output's derivative, for each output.
 #[derive(Debug)]
-pub(crate) struct ExtremumLinks {
+pub(crate) struct ExtremumGather {
     plan: Arc<ExtremumPlan>,
     ties: Ties,
 }
 
-impl ExtremumLinks {
+impl ExtremumGather {
     /// The groups, one for each output.
     pub(crate) fn groups(&self) -> &Groups {
         &self.plan.groups
     }
 }
 
-/// The memo of [`ExtremumLinks`].
+/// The memo of [`ExtremumGather`].
 struct Winners {
-    links: Links,
+    copy_map: CopyMap,
     /// The number of entries that share the derivative of each output.
     counts: Vec<usize>,
 }
 
-impl ExtremumLinks {
+impl ExtremumGather {
     fn winners<'a>(x: &'a Operands<'_>) -> &'a Winners {
         x.memo::<Winners>().expect("the memo of this rule")
     }
 }
 
-impl Linking for ExtremumLinks {
+impl Gather for ExtremumGather {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let (x, groups) = (tensors[Input(0)], &self.plan.groups);
         let winners: Vec<usize> = (0..groups.count).map(|group| self.plan.winner_place(x, group)).collect();
@@ -242,16 +242,16 @@ impl Linking for ExtremumLinks {
                 #[allow(clippy::float_cmp)] // a tie
                 Ties::Shared => x[*at] == x[winner] || (x[*at].is_nan() && x[winner].is_nan()),
             };
-            for at in groups.places(group).filter(is_equal) {
+            for at in groups.flat_indices(group).filter(is_equal) {
                 outputs[at] = Some(group);
                 counts[group] += 1;
             }
         }
-        Some(Arc::new(Winners { links: Links::of_sources(outputs, groups.count).reversed(), counts }))
+        Some(Arc::new(Winners { copy_map: CopyMap::of_sources(outputs, groups.count).reversed(), counts }))
     }
 
-    fn links<'a>(&'a self, x: &'a Operands<'_>) -> &'a Links {
-        &Self::winners(x).links
+    fn copy_map<'a>(&'a self, x: &'a Operands<'_>) -> &'a CopyMap {
+        &Self::winners(x).copy_map
     }
 
     fn share(&self, x: &Operands<'_>, output: usize) -> Option<f64> {

@@ -30,8 +30,8 @@ struct GroupLoop {
     stride: usize,
 }
 
-/// The row-major index of the tensor's entry that iteration `number` of the nested loops reads.
-fn place(loops: &[GroupLoop], number: usize) -> usize {
+/// The flat index in the tensor of iteration `number` of the nested loops.
+fn flat_index(loops: &[GroupLoop], number: usize) -> usize {
     let mut rest = number;
     loops.iter().rev().fold(0, |place, GroupLoop { size, stride }| {
         let value = rest % size;
@@ -40,7 +40,7 @@ fn place(loops: &[GroupLoop], number: usize) -> usize {
     })
 }
 
-/// The iteration of these loops that reads the entry with the index `place`: the inverse of [`place`].
+/// The number of the iteration of these loops that visits this flat index: the inverse of [`flat_index`].
 fn number(loops: &[GroupLoop], place: usize) -> usize {
     loops.iter().fold(0, |number, GroupLoop { size, stride }| number * size + place / stride % size)
 }
@@ -69,19 +69,19 @@ impl Groups {
         self.reduced.len() <= 2
     }
 
-    /// The index in the tensor of the n-th entry of a group.
+    /// The flat index in the tensor of the n-th entry of a group.
     #[must_use]
-    pub fn place(&self, group: usize, n: usize) -> usize {
-        place(&self.kept, group) + place(&self.reduced, n)
+    pub fn flat_index(&self, group: usize, n: usize) -> usize {
+        flat_index(&self.kept, group) + flat_index(&self.reduced, n)
     }
 
-    /// The indices in the tensor of the entries of a group, in order.
-    pub fn places(&self, group: usize) -> impl Iterator<Item = usize> + Clone + '_ {
-        let first = place(&self.kept, group);
-        (0..self.len).map(move |n| first + place(&self.reduced, n))
+    /// The flat indices of the entries of a group, in order.
+    pub fn flat_indices(&self, group: usize) -> impl Iterator<Item = usize> + Clone + '_ {
+        let first = flat_index(&self.kept, group);
+        (0..self.len).map(move |n| first + flat_index(&self.reduced, n))
     }
 
-    /// The group of an entry, and the entry's index within the group.
+    /// The group of the entry at a flat index, and the number of the entry in the group.
     #[must_use]
     pub fn group_of(&self, at: usize) -> (usize, usize) {
         (number(&self.kept, at), number(&self.reduced, at))
@@ -91,7 +91,7 @@ impl Groups {
     #[must_use]
     pub fn arguments(&self, x: &Operands<'_>, slot: Slot, group: usize, main: usize) -> Factors {
         if self.len <= MAX_NAMED || !self.is_regular() {
-            return self.places(group).map(|at| entry(x, slot, at)).collect();
+            return self.flat_indices(group).map(|at| entry(x, slot, at)).collect();
         }
         let one = GroupLoop { size: 1, stride: 0 };
         let [rows, columns] = match self.reduced[..] {
@@ -99,7 +99,8 @@ impl Groups {
             [columns] => [one, columns],
             _ => [one, one],
         };
-        let places = Places { first: place(&self.kept, group), counts: [rows.size, columns.size], steps: [rows.stride, columns.stride] };
+        let places =
+            Places { first: flat_index(&self.kept, group), counts: [rows.size, columns.size], steps: [rows.stride, columns.stride] };
         entries(x, slot, main, places, std::iter::empty())
     }
 }
@@ -119,15 +120,15 @@ mod tests {
     fn groups_are_in_row_major_order_and_so_are_their_entries() {
         let columns = Groups::along(&[2, 3], &[0]);
         assert_eq!((columns.count, columns.len), (3, 2));
-        assert_eq!(columns.places(1).collect::<Vec<_>>(), [1, 4]);
+        assert_eq!(columns.flat_indices(1).collect::<Vec<_>>(), [1, 4]);
         let planes = Groups::along(&[2, 3, 1, 2], &[0, 3]);
-        assert_eq!(planes.places(2).collect::<Vec<_>>(), [4, 5, 10, 11]);
+        assert_eq!(planes.flat_indices(2).collect::<Vec<_>>(), [4, 5, 10, 11]);
         assert!(planes.is_regular() && !Groups::along(&[2, 2, 2, 2, 2], &[0, 2, 4]).is_regular());
         assert_eq!((reduced_shape(&[2, 3, 4], &[0, 2], false), reduced_shape(&[2, 3, 4], &[0, 2], true)), (vec![3], vec![1, 3, 1]));
         for groups in [columns, planes, Groups::along(&[], &[]), Groups::along(&[4], &[0]), Groups::along(&[2, 3, 2], &[1])] {
             for group in 0..groups.count {
                 for n in 0..groups.len {
-                    assert_eq!(groups.group_of(groups.place(group, n)), (group, n), "{groups:?}");
+                    assert_eq!(groups.group_of(groups.flat_index(group, n)), (group, n), "{groups:?}");
                 }
             }
         }

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
+use super::gather::{CopyMap, Direction, Gather, GatherRule};
 use super::groups::Groups;
-use super::links::{Direction, Linked, Linking, Links};
 use super::mismatch::Mismatch;
 use super::reuse::Reuse;
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule};
@@ -101,20 +101,20 @@ impl Function for Lookup {
     }
 
     fn forward(&self) -> Arc<dyn Rule> {
-        Arc::new(Linked::new(LookupLinks(Arc::clone(&self.0)), Direction::Forward, 0))
+        Arc::new(GatherRule::new(LookupGather(Arc::clone(&self.0)), Direction::Forward, 0))
     }
 
     fn backward(&self, input: usize) -> Option<Arc<dyn Rule>> {
         // the indices have no derivative
-        (input == 0).then(|| Arc::new(Linked::new(LookupLinks(Arc::clone(&self.0)), Direction::Backward, 0)) as Arc<dyn Rule>)
+        (input == 0).then(|| Arc::new(GatherRule::new(LookupGather(Arc::clone(&self.0)), Direction::Backward, 0)) as Arc<dyn Rule>)
     }
 }
 
-/// The links of a lookup, which follow from the indices.
+/// The copies of a lookup, which follow from the indices.
 #[derive(Debug)]
-pub(crate) struct LookupLinks(Arc<LookupPlan>);
+pub(crate) struct LookupGather(Arc<LookupPlan>);
 
-impl LookupLinks {
+impl LookupGather {
     /// The size of the axis along which this tensor of indices selects entries. `number` is the tensor's index.
     pub(crate) fn index_size(&self, number: usize) -> Option<usize> {
         self.0.indices.get(number).map(|index| index.size)
@@ -124,7 +124,7 @@ impl LookupLinks {
     /// result is the tensor's number. `known` returns the numbers in the other index tensors, if they never change. `None` if the outputs read other entries.
     pub(crate) fn picks<'a>(&self, rows: &Groups, known: &dyn Fn(usize) -> Option<&'a [f64]>) -> Option<usize> {
         let LookupPlan { base, indices, .. } = &*self.0;
-        let step = if rows.len > 1 { rows.place(0, 1) } else { return None };
+        let step = if rows.len > 1 { rows.flat_index(0, 1) } else { return None };
         let is_class =
             |index: &IndexOperand| index.stride == step && index.size == rows.len && index.places.iter().copied().eq(0..rows.count);
         let number = indices.iter().rposition(is_class)?;
@@ -135,18 +135,18 @@ impl LookupLinks {
                 *base += index.offset(*known.get(*place)?)?;
             }
         }
-        bases.iter().enumerate().all(|(row, base)| *base == rows.place(row, 0)).then_some(number)
+        bases.iter().enumerate().all(|(row, base)| *base == rows.flat_index(row, 0)).then_some(number)
     }
 }
 
-impl Linking for LookupLinks {
+impl Gather for LookupGather {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let places = (0..self.0.base.len()).map(|output| self.0.place(tensors, output));
-        Some(Arc::new(Links::of_sources(places, self.0.entries)))
+        Some(Arc::new(CopyMap::of_sources(places, self.0.entries)))
     }
 
-    fn links<'a>(&'a self, x: &'a Operands<'_>) -> &'a Links {
-        x.memo::<Links>().expect("the memo of this rule")
+    fn copy_map<'a>(&'a self, x: &'a Operands<'_>) -> &'a CopyMap {
+        x.memo::<CopyMap>().expect("the memo of this rule")
     }
 
     fn reason(&self, _x: &Operands<'_>, direction: Direction, _entry: usize) -> &'static str {

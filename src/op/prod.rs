@@ -63,11 +63,11 @@ struct ProdForward(Arc<Groups>);
 impl OneTermEach for ProdForward {
     fn value(&self, x: &Operands<'_>, group: usize) -> f64 {
         let read = x.tensors[Input(0)];
-        self.0.places(group).map(|at| read[at]).reduce(|product, factor| product * factor).unwrap_or(1.0)
+        self.0.flat_indices(group).map(|at| read[at]).reduce(|product, factor| product * factor).unwrap_or(1.0)
     }
 
     fn term(&self, x: &Operands<'_>, at: usize) -> Term {
-        let args = self.0.arguments(x, Input(0), at, self.0.place(at, 0));
+        let args = self.0.arguments(x, Input(0), at, self.0.flat_index(at, 0));
         if self.0.len <= MAX_NAMED { Term::product(args) } else { Term::apply(PROD, args, self.value(x, at)) }
     }
 
@@ -106,7 +106,7 @@ const OTHERS: &Expr = &Expr::Prime(PROD, &[whole::X]);
 impl ProdBackward {
     /// The product of all entries of a group except entry n. The entries before n are multiplied from left to right, and those after n from right to left.
     fn product_of_others(&self, x: &Operands<'_>, group: usize, n: usize) -> f64 {
-        let read = |n: usize| x.get(Input(0), self.0.place(group, n));
+        let read = |n: usize| x.get(Input(0), self.0.flat_index(group, n));
         let before = (0..n).fold(1.0, |product, n| product * read(n));
         let after = (n + 1..self.0.len).rev().fold(1.0, |product, n| product * read(n));
         before * after
@@ -115,14 +115,14 @@ impl ProdBackward {
     /// Adds the terms of a large group to `out`. One pass computes the products of the entries before each entry, and a second pass those of the entries after
     /// it.
     fn accumulate_large(&self, x: &Operands<'_>, group: usize, out: &mut [f64]) {
-        let read = |n: usize| x.get(Input(0), self.0.place(group, n));
+        let read = |n: usize| x.get(Input(0), self.0.flat_index(group, n));
         let mut after = vec![1.0; self.0.len];
         for n in (1..self.0.len).rev() {
             after[n - 1] = after[n] * read(n);
         }
         let (upstream, mut before) = (x.get(Upstream, group), 1.0);
         for (n, after) in after.into_iter().enumerate() {
-            out[self.0.place(group, n)] += upstream * (before * after);
+            out[self.0.flat_index(group, n)] += upstream * (before * after);
             before *= read(n);
         }
     }
@@ -135,8 +135,8 @@ impl Rule for ProdBackward {
                 self.accumulate_large(x, group, out);
                 continue;
             }
-            for (own, at) in self.0.places(group).enumerate() {
-                let others = (0..self.0.len).filter(|n| *n != own).map(|n| x.get(Input(0), self.0.place(group, n)));
+            for (own, at) in self.0.flat_indices(group).enumerate() {
+                let others = (0..self.0.len).filter(|n| *n != own).map(|n| x.get(Input(0), self.0.flat_index(group, n)));
                 out[at] += others.fold(x.get(Upstream, group), |product, factor| product * factor);
             }
         }
@@ -164,17 +164,17 @@ impl Rule for ProdBackward {
         if self.0.len > MAX_NAMED {
             factors.push(derived(OTHERS, Input(0), at, self.product_of_others(x, group, own)));
         } else {
-            factors.extend(self.0.places(group).filter(|place| *place != at).map(|place| entry(x, Input(0), place)));
+            factors.extend(self.0.flat_indices(group).filter(|place| *place != at).map(|place| entry(x, Input(0), place)));
         }
         Term::product(factors)
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let entries: Vec<usize> = match slot {
-            Upstream => self.0.places(at).collect(),
+            Upstream => self.0.flat_indices(at).collect(),
             // the derived factor reads the whole operand
             Input(0) if self.0.len > MAX_NAMED => (0..x.tensors[Input(0)].len()).collect(),
-            Input(0) => self.0.places(self.0.group_of(at).0).filter(|place| *place != at).collect(),
+            Input(0) => self.0.flat_indices(self.0.group_of(at).0).filter(|place| *place != at).collect(),
             _ => Vec::new(),
         };
         entries.into_iter().map(|entry| Use { entry, term: 0 }).collect()

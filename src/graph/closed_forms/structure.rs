@@ -16,9 +16,9 @@ use crate::op::copies::CopiesOfInput;
 use crate::op::downcast::downcast;
 use crate::op::edges::{Edges, View};
 use crate::op::elementwise::{ElementwiseForward, ElementwiseOperand};
+use crate::op::gather::{Direction, GatherRule};
 use crate::op::groups::Groups;
-use crate::op::links::{Direction, Linked};
-use crate::op::lookup::LookupLinks;
+use crate::op::lookup::LookupGather;
 use crate::op::operator::Operator;
 use crate::op::rule::Rule;
 use crate::op::softmax::SoftmaxBackward;
@@ -116,8 +116,8 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
     /// Returns the tensor of which a tensor is another shape, with the same entries in the same order. A detached copy is none.
     pub fn view_of(&self, id: TensorId) -> Option<TensorId> {
         let rule = self.rule(id)?;
-        if let Some(copies) = downcast::<Linked<CopiesOfInput>>(&rule) {
-            return copies.linking.is_view().then(|| self.reads(id)[0]);
+        if let Some(copies) = downcast::<GatherRule<CopiesOfInput>>(&rule) {
+            return copies.gather.is_view().then(|| self.reads(id)[0]);
         }
         match downcast::<ElementwiseForward>(&rule)?.0.operator {
             Operator::Copy => Some(self.reads(id)[0]),
@@ -152,12 +152,12 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
     /// Returns the classes if a tensor has, for each row of its first operand, the entry of a class: as targets, and their tensor if they have one.
     pub fn picked(&self, id: TensorId, rows: &Groups) -> Option<(Targets, Option<TensorId>)> {
         let rule = self.rule(id)?;
-        if let Some(copies) = downcast::<Linked<CopiesOfInput>>(&rule) {
-            let class = |row: usize| copies.linking.source(row).map(|at| rows.group_of(at)).filter(|(own, _)| *own == row);
+        if let Some(copies) = downcast::<GatherRule<CopiesOfInput>>(&rule) {
+            let class = |row: usize| copies.gather.source(row).map(|at| rows.group_of(at)).filter(|(own, _)| *own == row);
             let classes: Option<Vec<usize>> = (0..rows.count).map(|row| class(row).map(|(_, class)| class)).collect();
             return classes.filter(|_| self.len(id) == rows.count).map(|classes| (Targets::Known(classes.into()), None));
         }
-        let rule = downcast::<Linked<LookupLinks>>(&rule).filter(|rule| rule.direction == Direction::Forward)?;
+        let rule = downcast::<GatherRule<LookupGather>>(&rule).filter(|rule| rule.direction == Direction::Forward)?;
         let indices = self.reads(id).get(1..)?;
         // the indices of rows, such as arange(n), are made by the text and never change
         let known = |n: usize| {
@@ -165,7 +165,7 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
             let is_made = node_of(self.reader, indices[n]).is_none() && self.reader.is_made_by_text(indices[n]);
             tensor.data.as_deref().filter(|_| is_made).and_then(|data| data.as_slice())
         };
-        let number = rule.linking.picks(rows, &known)?;
+        let number = rule.gather.picks(rows, &known)?;
         indices.get(number).filter(|classes| self.len(**classes) == rows.count).map(|classes| (Targets::Classes, Some(*classes)))
     }
 

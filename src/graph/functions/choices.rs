@@ -8,7 +8,7 @@ use crate::op::elementwise::ElementwiseOperand;
 use crate::op::layer::Reported;
 use crate::python::tree::Span;
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row { names: &["where"], parameters: &["condition", "input|x", "other|y"], build: choice },
     Row { names: &["masked_fill", "masked_fill_"], parameters: &["input", "mask", "value"], build: masked_fill },

@@ -8,7 +8,7 @@ use crate::graph::value::{Number, Range, Scalar, Value};
 use crate::op::layer::Reported;
 use crate::tensor::{flat, len};
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row { names: &["range"], parameters: &["*ends"], build: range },
     Row { names: &["arange"], parameters: &["*ends|start|end|step"], build: arange },

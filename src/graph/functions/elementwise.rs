@@ -8,7 +8,7 @@ use crate::op::layer::Reported;
 use crate::op::operator::{self, Operator};
 use crate::python::tree::BinaryOperator;
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     unary(&["exp"]),
     unary(&["log", "ln"]),

@@ -13,7 +13,7 @@ use crate::tensor::{len, ravel, unravel};
 
 use super::shape::{rearranged, viewed};
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row { names: &["cat", "concatenate", "concat"], parameters: &["tensors|arrays", "dim|axis"], build: cat },
     Row { names: &["hstack"], parameters: &["tensors|tup"], build: hstack },
@@ -87,7 +87,7 @@ pub fn joined(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, k
             let mut index = unravel(at, &shape);
             let slot = starts.partition_point(|start| *start <= index[axis]) - 1;
             index[axis] -= starts[slot];
-            ravel(&index, &shapes[slot]).map(|place| CopySource { slot, place })
+            ravel(&index, &shapes[slot]).map(|flat_index| CopySource { slot, flat_index })
         })
         .collect();
     let inputs: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
@@ -168,7 +168,7 @@ pub fn stacked(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, 
         .map(|at| {
             let mut index = unravel(at, &shape);
             let slot = index.remove(axis);
-            ravel(&index, &inner).map(|place| CopySource { slot, place })
+            ravel(&index, &inner).map(|flat_index| CopySource { slot, flat_index })
         })
         .collect();
     let inputs = vec![&inner[..]; ids.len()];

@@ -9,7 +9,7 @@ use crate::op::lookup::{IndexOperand, LookupKind, lookup};
 use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row { names: &["gather"], parameters: &["input", "dim", "index"], build: gather },
     Row { names: &["take_along_axis"], parameters: &["arr", "indices", "axis"], build: take_along_axis },
@@ -32,7 +32,7 @@ fn take_along_axis(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Valu
     gathered(reader, table, axis, ix, call).map(Value::Tensor)
 }
 
-/// Reads, for each entry of `ix`, the entry of the table at the same place, but at this index along the axis.
+/// PyTorch's `gather`: result\[i, j\] is table\[ix\[i, j\], j\] along the axis 0, and table\[i, ix\[i, j\]\] along the axis 1.
 fn gathered(reader: &mut GraphReader<'_, '_>, table: TensorId, axis: usize, ix: TensorId, call: &Call) -> Result<TensorId, Reported> {
     let span = &call.span;
     let (own, shape) = (reader.shape(table).to_vec(), reader.shape(ix).to_vec());

@@ -13,7 +13,7 @@ use crate::tensor::{flat, len};
 use super::choices::chosen;
 use super::reduce::{named, scaled, softmax_along, sum_over};
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row {
         names: &["cross_entropy"],
@@ -82,7 +82,7 @@ fn class_axis(reader: &mut GraphReader<'_, '_>, input: TensorId, span: &Span) ->
     }
 }
 
-/// Reads, for each entry of `classes`, the entry of this class along an axis of the table.
+/// Picks the entry of the class of each row: result\[n\] is table\[n, classes\[n\]\] along the axis 1.
 fn picked(reader: &mut GraphReader<'_, '_>, table: TensorId, axis: usize, classes: TensorId, span: &Span) -> Result<TensorId, Reported> {
     let own = reader.shape(table).to_vec();
     let mut shape = own.clone();
@@ -160,7 +160,7 @@ fn class_weights(
     super::shape::viewed(reader, id, &wide, span)
 }
 
-/// Checks the classes of a target, if they are known. Returns the class that is ignored; `None` if the target certainly has none.
+/// Checks that the classes of a target are whole numbers from 0, if they are known. Returns `ignore_index`; `None` if no class of the target is equal to it.
 fn ignored_class(reader: &mut GraphReader<'_, '_>, call: &Call, target: TensorId, classes: usize) -> Result<Option<f64>, Reported> {
     #[allow(clippy::cast_precision_loss)] // a class
     let ignored = call.integer(reader, 3)?.unwrap_or(-100) as f64;
@@ -168,7 +168,7 @@ fn ignored_class(reader: &mut GraphReader<'_, '_>, call: &Call, target: TensorId
     let is_ignored = |class: f64| class == ignored;
     let Some(data) = reader.tensors[target].data.clone() else { return Ok(Some(ignored)) };
     reader.note_structure(target, "a class", &call.span);
-    // the ignored ones need not be classes
+    // an ignored class may be negative, as −100 is
     if let Some(wrong) = flat(&data).iter().find(|class| !is_ignored(**class) && (class.fract() != 0.0 || **class < 0.0)) {
         let message = format!("{} holds {wrong}, which is not a class", reader.describe(target));
         return Err(reader.fail(&call.span, message, "classes are whole numbers from 0"));

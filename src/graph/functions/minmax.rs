@@ -11,7 +11,7 @@ use crate::python::tree::Span;
 
 use super::elementwise::extreme as elementwise_extreme;
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row { names: &["max"], parameters: &["input|x|a", "dim|axis|other", "keepdim|keepdims"], build: max },
     Row { names: &["min"], parameters: &["input|x|a", "dim|axis|other", "keepdim|keepdims"], build: min },

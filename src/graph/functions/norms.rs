@@ -13,7 +13,7 @@ use super::products::matmul;
 use super::reduce::{mean_over, moments, named, scaled, softmax_along};
 use super::shape::{permuted, viewed};
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row { names: &["layer_norm"], parameters: &["input", "normalized_shape", "weight", "bias", "eps"], build: layer_norm },
     Row { names: &["rms_norm"], parameters: &["input", "normalized_shape", "weight", "eps"], build: rms_norm },

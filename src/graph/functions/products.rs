@@ -11,7 +11,7 @@ use crate::tensor::len;
 
 use super::shape::viewed;
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row { names: &["matmul"], parameters: &["input|a|x1", "other|b|x2"], build: matmul_call },
     Row { names: &["mm"], parameters: &["input", "mat2"], build: mm },
@@ -41,7 +41,7 @@ fn mv(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> 
     matmul_of_ranks(reader, call, [2, 1], "a matrix and a vector")
 }
 
-/// Multiplies two operands that must have these numbers of axes. `words` name such operands.
+/// Multiplies two operands of these ranks. `words` name them in the message, such as "two matrices".
 fn matmul_of_ranks(reader: &mut GraphReader<'_, '_>, call: &Call, ranks: [usize; 2], words: &str) -> Result<Value, Reported> {
     let ((left, _), (right, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
     if [&left, &right].map(|value| reader.shape_of(value).len()) != ranks {
@@ -289,7 +289,7 @@ fn with_ellipsis(
         counts.push(rest);
         most = most.max(rest);
     }
-    // letters that no text of a person has
+    // mathematical bold letters, which nobody writes in an equation
     let letters: String = ('\u{1d400}'..='\u{1d433}').take(most).collect();
     let tail = |count: usize| letters.chars().skip(most - count).collect::<String>();
     let spelled = operands.iter().zip(&counts).map(|(operand, count)| operand.replace("...", &tail(*count))).collect();

@@ -17,7 +17,7 @@ use crate::tensor::len;
 
 use super::shape::{detached, viewed};
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row { names: &["sum"], parameters: OVER_AXES, build: sum },
     Row { names: &["mean", "average"], parameters: OVER_AXES, build: mean },

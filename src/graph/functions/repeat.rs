@@ -14,7 +14,7 @@ use crate::tensor::{len, ravel, unravel};
 
 use super::shape::{order, rearranged, viewed};
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row { names: &["expand"], parameters: &["input", "*sizes"], build: expand },
     Row { names: &["broadcast_to"], parameters: &["input|x|array", "*shape|size"], build: expand },

@@ -9,7 +9,7 @@ use crate::op::numpy::code::Code;
 use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row { names: &["reshape"], parameters: &["input|a", "*shape|newshape"], build: reshape },
     Row { names: &["view"], parameters: &["input", "*shape"], build: reshape },
@@ -33,7 +33,7 @@ pub const ROWS: &[Row] = &[
     Row { names: &["item", "tolist"], parameters: &["input"], build: item },
 ];
 
-/// Makes a tensor whose entry at each index is an entry of the input, or 0.
+/// Makes a tensor whose entry at each index is an entry of the input, or 0. `source` returns the flat index of this entry; `None` for 0.
 ///
 /// # Errors
 /// If the result exceeds the memory limit.
@@ -43,12 +43,12 @@ pub fn rearranged(
     shape: &[usize],
     copying: impl Into<Copying>,
     span: &Span,
-    place: impl Fn(&[usize]) -> Option<usize>,
+    source: impl Fn(&[usize]) -> Option<usize>,
 ) -> Result<TensorId, Reported> {
     reader.claim_tensor(shape, span)?;
     // the lists of entries, in both directions
     reader.claim_tensor(&[len(shape), 2], span)?;
-    let sources = (0..len(shape)).map(|at| place(&unravel(at, shape)).map(|place| CopySource { slot: 0, place })).collect();
+    let sources = (0..len(shape)).map(|at| source(&unravel(at, shape)).map(|flat_index| CopySource { slot: 0, flat_index })).collect();
     let input = reader.shape(id).to_vec();
     reader.emit_copy(copies(sources, &[&input], shape, copying), &[id], span)
 }

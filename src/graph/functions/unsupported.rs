@@ -25,6 +25,10 @@ const ROWS: &[(&str, &str)] = &[
     ("grad autograd jacobian hessian vmap", "gradstep computes the gradients: leave it out"),
     ("fmod remainder", "// and % are for whole numbers that are known, such as sizes"),
     ("isnan isinf isfinite", "write x != x, or search for nan in the stepper with /"),
+    (
+        "scatter scatter_ scatter_add scatter_add_ index_fill index_fill_ index_copy index_copy_ index_add index_add_ put_along_axis",
+        "assign to an index: x[arange(n), y] = 0.9, or x[ix] += e",
+    ),
     ("any all count_nonzero", "write mask.sum()"),
     ("cross kron tensordot cdist", "write it with einsum"),
     (

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use super::join::stacked;
 use super::shape::viewed;
 
-/// The rows of these functions.
+/// The functions of this file, with their names and parameters.
 pub const ROWS: &[Row] = &[
     Row { names: &["conv2d"], parameters: CONVOLUTION, build: |reader, call| conv(reader, call, 2, false) },
     Row { names: &["conv1d"], parameters: CONVOLUTION, build: |reader, call| conv(reader, call, 1, false) },

@@ -18,10 +18,10 @@ use crate::op::copies::{CopiesOfInput, CopyKind};
 use crate::op::downcast::downcast;
 use crate::op::edges::{BilinearRule, View};
 use crate::op::elementwise::{ElementwiseBackward, ElementwiseForward, ElementwiseOperand};
-use crate::op::extremum::ExtremumLinks;
+use crate::op::extremum::ExtremumGather;
 use crate::op::functions::{MAX, MIN, RECIPROCAL, RSQRT, SQUARE};
-use crate::op::links::Linked;
-use crate::op::lookup::LookupLinks;
+use crate::op::gather::GatherRule;
+use crate::op::lookup::LookupGather;
 use crate::op::operator::Operator;
 use crate::op::rule::{Operands, Rule, Term, constant};
 use crate::op::slot::Slot::{Input, Output};
@@ -106,8 +106,8 @@ pub(in super::super) fn unsummed(subject: &Subject<'_>, of: Id) -> Option<(Vec<u
 
 /// Whether a site's rule copies entries, perhaps several times.
 fn reads_by_index(site: &Site<'_>) -> bool {
-    let is_slice = |rule: &Linked<CopiesOfInput>| matches!(rule.linking.kind, CopyKind::Slice | CopyKind::Repeat | CopyKind::Expand);
-    site.rule_as::<Linked<LookupLinks>>().is_some() || site.rule_as::<Linked<CopiesOfInput>>().is_some_and(is_slice)
+    let is_slice = |rule: &GatherRule<CopiesOfInput>| matches!(rule.gather.kind, CopyKind::Slice | CopyKind::Repeat | CopyKind::Expand);
+    site.rule_as::<GatherRule<LookupGather>>().is_some() || site.rule_as::<GatherRule<CopiesOfInput>>().is_some_and(is_slice)
 }
 
 /// If an entry is read several times, only the gradient of the last use is left.
@@ -125,8 +125,8 @@ pub fn index_overwritten(site: &Site<'_>) -> Vec<Variant> {
 
 /// The derivative goes to all entries of a group, or to both arguments of a maximum.
 pub fn max_to_all(site: &Site<'_>) -> Vec<Variant> {
-    if let Some(rule) = site.rule_as::<Linked<ExtremumLinks>>() {
-        let groups = rule.linking.groups().clone();
+    if let Some(rule) = site.rule_as::<GatherRule<ExtremumGather>>() {
+        let groups = rule.gather.groups().clone();
         return vec![Variant::only(site.with_rule(with_terms(site.rule, move |_, x, at| vec![upstream(x, groups.group_of(at).0)])))];
     }
     let is_extreme =
@@ -205,7 +205,7 @@ pub fn transpose_missing(site: &Site<'_>) -> Vec<Variant> {
         }
         return vec![Variant::only(site.with_rule(reading(site.rule, slot, Instead::Places(transposed(n)))))];
     }
-    let is_permuted = site.rule_as::<Linked<CopiesOfInput>>().is_some_and(|rule| rule.linking.kind == CopyKind::Permute);
+    let is_permuted = site.rule_as::<GatherRule<CopiesOfInput>>().is_some_and(|rule| rule.gather.kind == CopyKind::Permute);
     match *site.subject.shape(site.of) {
         [n, m] if is_permuted && n == m && n > 1 => {
             vec![Variant::named("of-a-transpose", "", [site.with_rule(moved(site.rule, transposed(n)))])]

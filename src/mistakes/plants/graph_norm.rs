@@ -13,7 +13,7 @@ use crate::op::copies::{CopiesOfInput, CopyKind};
 use crate::op::downcast::downcast;
 use crate::op::elementwise::{ElementwiseForward, ElementwiseOperand};
 use crate::op::functions::SQUARE;
-use crate::op::links::Linked;
+use crate::op::gather::GatherRule;
 use crate::op::operator::Operator;
 use crate::op::rule::{Function, Operands, Rule, Term, constant};
 use crate::op::seed::Seed;
@@ -121,7 +121,7 @@ pub fn detached(wanted: &Wanted<'_>) -> Vec<Planted> {
     let mut planted = Vec::new();
     for op in subject.network.ops().iter().filter(|op| op.pass == Pass::Forward) {
         let is_detach =
-            |part: &&Part| downcast::<Linked<CopiesOfInput>>(&part.rule).is_some_and(|rule| rule.linking.kind == CopyKind::Detach);
+            |part: &&Part| downcast::<GatherRule<CopiesOfInput>>(&part.rule).is_some_and(|rule| rule.gather.kind == CopyKind::Detach);
         let Some(source) = op.parts.first().filter(is_detach).and_then(|part| part.operands.get(Slot::Input(0))) else { continue };
         let gradient = subject.network.gradient_of(source).and_then(|gradient| subject.producer(gradient));
         if let (Some((number, _)), Some(numbers)) = (gradient, gradient_through(subject, op.output)) {

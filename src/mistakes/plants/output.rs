@@ -13,8 +13,8 @@ use crate::op::downcast::downcast;
 use crate::op::elementwise::ElementwiseForward;
 use crate::op::functions::SIGMOID;
 use crate::op::functions::guarded::BINARY_CROSS_ENTROPY;
-use crate::op::links::{Direction, Linked};
-use crate::op::lookup::LookupLinks;
+use crate::op::gather::{Direction, GatherRule};
+use crate::op::lookup::LookupGather;
 use crate::op::math;
 use crate::op::operator::Operator;
 use crate::op::rule::{Function as _, Operands, Origin, Rule, Term, constant};
@@ -272,9 +272,11 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     let mut planted = Vec::new();
     for part in subject.network.ops().iter().flat_map(|op| &op.parts) {
-        let Some(rule) = downcast::<Linked<LookupLinks>>(&part.rule).filter(|rule| rule.direction == Direction::Forward) else { continue };
+        let Some(rule) = downcast::<GatherRule<LookupGather>>(&part.rule).filter(|rule| rule.direction == Direction::Forward) else {
+            continue;
+        };
         for (number, id) in part.operands.iter().skip(1).enumerate() {
-            let Some(size) = rule.linking.index_size(number).filter(|_| subject.network.tensor(*id).role == Role::Constant) else {
+            let Some(size) = rule.gather.index_size(number).filter(|_| subject.network.tensor(*id).role == Role::Constant) else {
                 continue;
             };
             #[allow(clippy::cast_precision_loss)] // an axis has fewer than 2⁵³ entries

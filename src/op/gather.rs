@@ -1,7 +1,7 @@
-//! A link is a pair of an entry of y and an entry of x: the entry of y is a copy of the entry of x. Slices, lookups and `max` along an axis are made of links.
+//! Gather: each entry of y is a copy of an entry of x. Slices, lookups and `max` along an axis gather entries.
 //!
-//! In y = (x₂, x₀, x₂) the links are y₀ – x₂, y₁ – x₀ and y₂ – x₂. The backward pass follows the same links in the other direction: ∂C/∂x₂ = ∂C/∂y₀ + ∂C/∂y₂,
-//! ∂C/∂x₀ = ∂C/∂y₁, and ∂C/∂x₁ has no term and is 0.
+//! In y = (x₂, x₀, x₂) the entries of y are copies of x₂, x₀ and x₂. The backward pass adds the derivatives of all copies of an entry, which is also called a
+//! scatter-add: ∂C/∂x₂ = ∂C/∂y₀ + ∂C/∂y₂, ∂C/∂x₀ = ∂C/∂y₁, and ∂C/∂x₁ has no term and is 0. A [`CopyMap`] has both directions.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -18,16 +18,16 @@ use super::slot::{
 };
 use super::written::Written;
 
-/// The links between the entries of x and the entries of y = f(x).
+/// The entries of x and their copies in y.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Links {
-    /// Entry i of x is linked with entry i of y, for each i.
+pub enum CopyMap {
+    /// Entry i of y is a copy of entry i of x, for each i.
     Identity,
-    /// Any links.
+    /// Any copies.
     Lists {
-        /// For each entry of y the linked places in x, ascending.
+        /// For each entry of y the entries of x that it copies, ascending. A maximum's derivative has several.
         forward: Lists,
-        /// For each entry of x the linked places in y, ascending.
+        /// For each entry of x its copies in y, ascending.
         backward: Lists,
     },
 }
@@ -48,7 +48,7 @@ impl Lists {
 
     /// The inverse lists: for each of the `count` places, the entries whose list contains the place, ascending.
     fn reversed(&self, count: usize) -> Self {
-        // A counting sort by place, in linear time. First starts[p + 1] is the number of links of place p, then their running sum.
+        // A counting sort by place, in linear time. First starts[p + 1] is the number of copies of place p, then their running sum.
         let mut starts = vec![0; count + 1];
         self.places.iter().for_each(|place| starts[place + 1] += 1);
         for n in 1..starts.len() {
@@ -66,8 +66,8 @@ impl Lists {
     }
 }
 
-impl Links {
-    /// Links each entry of y with at most one entry of x. `sources` has, for each entry of y, the place of that entry of x. x has `count` entries.
+impl CopyMap {
+    /// CopyMap each entry of y with at most one entry of x. `sources` has, for each entry of y, the place of that entry of x. x has `count` entries.
     pub fn of_sources(sources: impl IntoIterator<Item = Option<usize>>, count: usize) -> Self {
         let sources = sources.into_iter();
         let (least, _) = sources.size_hint();
@@ -82,7 +82,7 @@ impl Links {
         Self::Lists { forward, backward }
     }
 
-    /// The same links with x and y exchanged.
+    /// The same map with x and y exchanged.
     #[must_use]
     pub fn reversed(self) -> Self {
         match self {
@@ -100,39 +100,39 @@ impl Links {
         }
     }
 
-    /// The places that are linked with an entry: places in x for an entry of y ([`Direction::Forward`]), or the reverse.
+    /// The entries that a term of an entry reads: entries of x for an entry of y ([`Direction::Forward`]), or the reverse.
     #[must_use]
     pub fn of(&self, direction: Direction, entry: usize) -> Cow<'_, [usize]> {
         self.lists(direction).map_or_else(|| vec![entry].into(), |lists| lists.of(entry).into())
     }
 
-    /// The n-th place that is linked with an entry.
+    /// The entry that the n-th term of an entry reads.
     fn get(&self, direction: Direction, entry: usize, n: u64) -> usize {
         let n = usize::try_from(n).expect("the terms of an entry fit in memory");
         self.lists(direction).map_or(entry, |lists| lists.of(entry)[n])
     }
 
-    /// The number of links of all entries before `entry`.
+    /// The number of terms of all entries before `entry`.
     #[must_use]
     pub fn prefix(&self, direction: Direction, entry: usize) -> u64 {
         self.lists(direction).map_or(entry, |lists| lists.starts[entry]) as u64
     }
 
-    /// The terms that read the place `at`: one for each entry that is linked with it.
+    /// The terms that read the entry `at`.
     #[must_use]
     pub fn uses(&self, direction: Direction, at: usize) -> Vec<Use> {
         let uses = |entry: &usize| Use { entry: *entry, term: self.rank(direction, *entry, at).unwrap_or(0) };
         self.of(direction.reversed(), at).iter().map(uses).collect()
     }
 
-    /// The position of the place `at` in the list of places that are linked with an entry; `None` if the list does not contain `at`.
+    /// The number of the term of an entry that reads the entry `at`; `None` if no term does.
     #[must_use]
     pub fn rank(&self, direction: Direction, entry: usize, at: usize) -> Option<u64> {
         self.of(direction, entry).binary_search(&at).ok().map(|n| n as u64)
     }
 }
 
-/// The direction in which links are followed.
+/// The direction of a gather.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// y is computed from x.
@@ -152,15 +152,15 @@ impl Direction {
     }
 }
 
-/// The links of one operand, with the factors, reasons and equations that the rules of [`Linked`] need.
-pub trait Linking: Debug + Send + Sync + 'static {
-    /// Computes the links from the operands, once per run; `None` if the links do not depend on the operands.
+/// The copies of one operand's entries, with the factors, reasons and equations of both directions.
+pub trait Gather: Debug + Send + Sync + 'static {
+    /// Computes the copies from the operands, once per run; `None` if they do not depend on the operands.
     fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
         None
     }
 
-    /// The links.
-    fn links<'a>(&'a self, operands: &'a Operands<'_>) -> &'a Links;
+    /// The entries and their copies.
+    fn copy_map<'a>(&'a self, operands: &'a Operands<'_>) -> &'a CopyMap;
 
     /// The factor of ∂C/∂y\[output\] in the terms of ∂C/∂x, such as ½ for two equal maxima; `None` for 1.
     fn share(&self, _operands: &Operands<'_>, _output: usize) -> Option<f64> {
@@ -184,23 +184,23 @@ pub trait Linking: Debug + Send + Sync + 'static {
     fn equation(&self, direction: Direction) -> Equation;
 }
 
-/// The rule of y, or of ∂C/∂x, that follows links.
+/// The rule of y, or of ∂C/∂x, of a gather.
 ///
-/// A term of y is a copy of the linked entry of x. A term of ∂C/∂x is the linked entry of ∂C/∂y, times a share if there is one.
+/// A term of y is a copy of an entry of x. A term of ∂C/∂x is the entry of ∂C/∂y of one of its copies, times a share if there is one.
 #[derive(Debug)]
-pub struct Linked<L> {
-    /// The links.
-    pub linking: L,
-    /// The direction in which the links are followed.
+pub struct GatherRule<L> {
+    /// The copies.
+    pub gather: L,
+    /// The direction of the rule.
     pub direction: Direction,
     /// The number of the input slot that x is in.
     slot: usize,
 }
 
-impl<L: Linking> Linked<L> {
+impl<L: Gather> GatherRule<L> {
     /// The rule of a direction; x is the input with the number `slot`.
-    pub fn new(linking: L, direction: Direction, slot: usize) -> Self {
-        Self { linking, direction, slot }
+    pub fn new(gather: L, direction: Direction, slot: usize) -> Self {
+        Self { gather, direction, slot }
     }
 
     /// The slot of the operand whose entries are added.
@@ -213,7 +213,7 @@ impl<L: Linking> Linked<L> {
 
     /// The share of the term that reads the place `at`.
     fn share(&self, operands: &Operands<'_>, at: usize) -> Option<f64> {
-        if self.direction == Direction::Backward { self.linking.share(operands, at) } else { None }
+        if self.direction == Direction::Backward { self.gather.share(operands, at) } else { None }
     }
 
     /// The value of the term that reads the place `at`.
@@ -223,15 +223,15 @@ impl<L: Linking> Linked<L> {
     }
 }
 
-impl<L: Linking> Rule for Linked<L> {
+impl<L: Gather> Rule for GatherRule<L> {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        self.linking.memo(tensors)
+        self.gather.memo(tensors)
     }
 
     fn accumulate(&self, operands: &Operands<'_>, out: &mut [f64]) {
         let read = operands.tensors[self.read_slot()];
         let value = |at: usize| self.share(operands, at).map_or(read[at], |share| read[at] * share);
-        match self.linking.links(operands).lists(self.direction) {
+        match self.gather.copy_map(operands).lists(self.direction) {
             None => out.iter_mut().enumerate().for_each(|(at, sum)| *sum += value(at)),
             Some(lists) => {
                 for (sum, bounds) in out.iter_mut().zip(lists.starts.windows(2)) {
@@ -242,28 +242,28 @@ impl<L: Linking> Rule for Linked<L> {
     }
 
     fn prefix_terms(&self, operands: &Operands<'_>, entry: usize) -> u64 {
-        self.linking.links(operands).prefix(self.direction, entry)
+        self.gather.copy_map(operands).prefix(self.direction, entry)
     }
 
     fn has_terms(&self, operands: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
-        let lists = self.linking.links(operands).lists(self.direction)?;
+        let lists = self.gather.copy_map(operands).lists(self.direction)?;
         Some((0..count).map(|entry| !lists.of(entry).is_empty()).collect())
     }
 
     fn reason_unreached(&self, operands: &Operands<'_>, entry: usize) -> &'static str {
-        self.linking.reason(operands, self.direction, entry)
+        self.gather.reason(operands, self.direction, entry)
     }
 
     fn written(&self) -> Written {
-        Written { numpy: self.linking.numpy().filter(|_| self.direction == Direction::Backward), indexed: None }
+        Written { numpy: self.gather.numpy().filter(|_| self.direction == Direction::Backward), indexed: None }
     }
 
     fn reuse(&self, entry: usize) -> Option<Reuse> {
-        self.linking.reuse(entry).filter(|_| self.direction == Direction::Backward)
+        self.gather.reuse(entry).filter(|_| self.direction == Direction::Backward)
     }
 
     fn term(&self, operands: &Operands<'_>, at: usize, term: u64) -> Term {
-        let place = self.linking.links(operands).get(self.direction, at, term);
+        let place = self.gather.copy_map(operands).get(self.direction, at, term);
         let read = entry(operands, self.read_slot(), place);
         match (self.direction, self.share(operands, place)) {
             (Direction::Forward, _) => Term::copy(read),
@@ -273,22 +273,22 @@ impl<L: Linking> Rule for Linked<L> {
     }
 
     fn add_terms(&self, operands: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
-        let links = self.linking.links(operands);
-        terms.fold(sum, |sum, term| sum + self.value(operands, links.get(self.direction, entry, term)))
+        let copy_map = self.gather.copy_map(operands);
+        terms.fold(sum, |sum, term| sum + self.value(operands, copy_map.get(self.direction, entry, term)))
     }
 
     fn uses(&self, operands: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        if slot == self.read_slot() { self.linking.links(operands).uses(self.direction, at) } else { Vec::new() }
+        if slot == self.read_slot() { self.gather.copy_map(operands).uses(self.direction, at) } else { Vec::new() }
     }
 
     fn terms_at(&self, operands: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         if slot != self.read_slot() {
             return TermNumbers::new();
         }
-        self.linking.links(operands).rank(self.direction, entry, at).into_iter().collect()
+        self.gather.copy_map(operands).rank(self.direction, entry, at).into_iter().collect()
     }
 
     fn equation(&self) -> Equation {
-        self.linking.equation(self.direction)
+        self.gather.equation(self.direction)
     }
 }
