@@ -31,6 +31,9 @@ const ROUNDS: usize = 3;
 /// The keys at each step: forward by steps, back, and the same by entries and ops.
 const KEYS: &str = "lllhkllhkllhjj";
 
+/// Keys after those of [`KEYS`]: the map, a fold, an address and a search.
+const MORE_KEYS: &str = "MjjF<Esc>FF:loss<Enter>:12345<Enter>/0.25<Enter>n";
+
 /// The cost of one key press.
 struct Pressed {
     what: String,
@@ -123,13 +126,14 @@ fn press(document: &Arc<Document>, step: u64, (width, height): (u16, u16)) -> Ve
     let mut pressed = vec![frame(&mut state, "jump", &mut |state| {
         update(state, Action::GoToStep(step));
     })];
-    for (name, key) in KEYS.chars().zip(keys::parse(KEYS).expect("keys")) {
+    let steps = KEYS.chars().map(String::from).zip(keys::parse(KEYS).expect("keys"));
+    let more = keys::parse(MORE_KEYS).expect("keys").into_iter().map(|key| (format!("{:?}", key.code), key));
+    for (name, key) in steps.chain(more) {
         // at the last step, `l` would compute the next iteration
         if state.stepper().expect("open").step >= document.trace.len() {
             update(&mut state, Action::GoToStep(step.saturating_sub(1).max(1)));
         }
         let unit = state.stepper().expect("open").unit;
-        let name = name.to_string();
         let mut key = frame(&mut state, &name, &mut |state| {
             if let Some(action) = keys::action(state, key) {
                 update(state, action);

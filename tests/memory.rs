@@ -156,3 +156,30 @@ fn small_samples_use_most_of_their_reserved_memory() {
     assert_eq!(status, Some(0), "{error}");
     assert!(largest < (limit << 10) + ALLOWANCE && largest > limit << 9, "{largest} KiB of {limit} MiB");
 }
+
+/// With the default limit of 1 GiB too: no text of a graph takes memory before it is refused.
+#[test]
+fn texts_of_graphs_that_ask_for_too_much_take_no_memory() {
+    const MOST: u64 = 100 << 10;
+    let folder = tempfile::tempdir().expect("a folder");
+    let deep = 100_000;
+    let texts = [
+        format!("u = {}x{}", "(".repeat(deep), ")".repeat(deep)),
+        "for i in range(10**9):\n    u = x * 2".to_owned(),
+        "u = torch.ones(10**6, 10**6) @ torch.ones(10**6, 10**6)".to_owned(),
+        "u = torch.ones(10**6, 1) * torch.ones(1, 10**6)".to_owned(),
+        "u = x[10**18]".to_owned(),
+        "u = x.repeat(10**9)".to_owned(),
+        "hs = list(range(10**12))".to_owned(),
+        "n = 10**10**10\nu = x * n".to_owned(),
+    ];
+    for nodes in texts {
+        let text = format!("title = \"t\"\n[graph]\nnodes = '''\n{nodes}\nJ = x.sum()\n'''\n[graph.inputs]\nx = [1, 2]\n");
+        fs::write(folder.path().join("t.toml"), text).expect("the scenario");
+        let ended = run(folder.path(), &["check", "t.toml"]);
+        let shown: String = nodes.chars().take(60).collect();
+        assert_eq!(ended.status, Some(1), "{shown}:\n{}", ended.error);
+        assert!(ended.error.contains("error: ") || ended.out.contains("error: "), "{shown}: {} {}", ended.out, ended.error);
+        assert!(ended.largest < MOST, "{shown} took {} KiB", ended.largest);
+    }
+}

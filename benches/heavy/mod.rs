@@ -46,6 +46,17 @@ fn fan(count: usize) -> String {
     graph("fan", std::iter::once("n0 = a + b".to_owned()).chain(nodes).chain([format!("J = {sum}")]))
 }
 
+/// A graph of tensors in which each statement reads the previous one. Every tenth statement has two operations.
+fn statements(count: usize) -> String {
+    let mut text = "title = \"statements\"\n[graph]\nnodes = '''\nn0 = x * 0.5\n".to_owned();
+    for n in 1..count {
+        let more = if n % 10 == 0 { " + 0.125" } else { "" };
+        let _ = writeln!(text, "n{n} = n{} {} x{more}", n - 1, if n % 2 == 0 { '*' } else { '+' });
+    }
+    let _ = writeln!(text, "J = n{}.sum()\n'''\n[graph.inputs]\nx = [0.5, -0.25]", count - 1);
+    text
+}
+
 fn layers(count: usize) -> String {
     let head = "title = \"layers\"\ninput = [0.5, 0.25]\ntarget = [0.1, 0.9]\nloss = \"squared_error\"\n";
     head.to_owned() + &linear(2, "tanh").repeat(count)
@@ -60,6 +71,8 @@ pub fn all() -> Vec<(String, String)> {
     };
     let train = |rate: &str| format!("[train]\nlearning_rate = {rate}\niterations = 1000000\n");
     let mut all = vec![
+        // at most 100,000 statements and operations
+        ("47600-statements".to_owned(), statements(47_600)),
         ("million-term-weight".to_owned(), squared(&[1, 1000, 1000], "\"normal\", seed = 2") + &conv(1)),
         (
             "softmax-10k".to_owned(),
