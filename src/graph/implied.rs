@@ -134,6 +134,7 @@ fn read(inference: &mut Inference, text: &Text<'_>) -> Option<()> {
     inference.names.clear();
     inference.largest.clear();
     inference.statements = 0;
+    inference.lookup = 0;
     if inference.missing.is_empty() {
         for name in text.missing.iter().take(MAX_NAMES) {
             let shape = inference.shapes.unknown();

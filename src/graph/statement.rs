@@ -6,12 +6,13 @@ use compact_str::CompactString;
 
 use super::MAX_OPERATIONS;
 use super::arithmetic;
+use super::functions::registry;
 use super::index;
 use super::reader::{Binding, GraphReader};
 use super::value::{Range, Value};
 use crate::network::Turn;
 use crate::op::layer::Reported;
-use crate::python::tree::{BinaryOperator, Expr, ExprKind, Span, Statement, StatementKind};
+use crate::python::tree::{BinaryOperator, Expr, ExprKind, Span, Statement, StatementKind, Word};
 use crate::tensor::flat;
 
 /// Names of assignments that a graph cannot have: they are addresses.
@@ -58,7 +59,7 @@ impl GraphReader<'_, '_> {
             let result = self.statement(statement);
             if !matches!(statement.kind, StatementKind::For(..) | StatementKind::With(..)) {
                 let operations = self.several_from(first);
-                self.statement_folds.extend(operations);
+                self.composite_statements.extend(operations);
             }
             if result.is_err() {
                 // names that follow from a faulty statement are not reported
@@ -376,8 +377,25 @@ impl GraphReader<'_, '_> {
             let help = format!("write {name} = [] before it, or leave the line out");
             return Err(self.fail(&base.span, format!("{name} is not a list"), help));
         }
+        if let ExprKind::Call(function, _) = &expr.kind
+            && let ExprKind::Attribute(base, word) = &function.kind
+            && let Some(name) = word.text.strip_suffix('_')
+        {
+            return Err(self.fail_in_place(base, (word, name), span));
+        }
         let help = "for example u = a * b";
         Err(self.fail(span, "a node is written name = expression", help))
+    }
+
+    /// Reports a method that changes its tensor in place: `x.add_(1)`. `name` is the name of the method that does not.
+    fn fail_in_place(&mut self, base: &Expr, (word, name): (&Word, &str), span: &Span) -> Reported {
+        let (tensor, call) = (self.source(&base.span), self.source(span));
+        let help = if registry::find(name).is_some() {
+            format!("write {tensor} = {}", call.replacen(&format!(".{}(", word.text), &format!(".{name}("), 1))
+        } else {
+            registry::help(name).map_or_else(|| format!("write {tensor} = … with the new entries"), str::to_owned)
+        };
+        self.fail(span, format!("{call} changes {tensor} in place, but a graph makes a new tensor for each change"), help)
     }
 }
 

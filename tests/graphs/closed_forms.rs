@@ -62,7 +62,7 @@ fn closed_forms_are_the_sums_over_the_paths() {
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     let counts: BTreeMap<&str, usize> = names.iter().map(|(kind, names)| (*kind, names.len())).collect();
-    let expected = [("classes", 24), ("log-softmax", 11), ("norm", 1), ("norm with a weight", 24), ("probabilities", 3), ("rms", 3)];
+    let expected = [("classes", 29), ("log-softmax", 15), ("norm", 1), ("norm with a weight", 25), ("probabilities", 3), ("rms", 3)];
     assert_eq!(counts, BTreeMap::from(expected), "{names:#?}");
 }
 

@@ -250,9 +250,14 @@ impl Inference {
             return Implied::Tensor(*shape);
         }
         let Some(shape) = self.shape(base) else { return Implied::Unknown };
-        if let [item @ Implied::Tensor(_)] = items {
+        if let [item @ Implied::Tensor(indices)] = items {
+            let result = self.looked_up(shape, *indices);
             // a table of vectors, which an index reads row by row
             self.assume_matrix(shape, false);
+            if self.shapes.sizes(shape).is_none() {
+                self.mark_table(shape, item);
+                return Implied::Tensor(result);
+            }
             self.mark_table(shape, item);
         }
         if let [item] = items

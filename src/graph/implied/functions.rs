@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::arguments::{Arguments, axis, sizes, tensor};
 use super::inference::{Implied, Inference, Likely};
 use super::networks::{
-    attention, batch_norm, binary_loss, conv1d, conv2d, cross_entropy, einsum, embedding, gather, group_norm, layer_norm, linear, matmul,
-    mse_loss, nll_loss, one_hot,
+    attention, batch_norm, binary_loss, bmm, conv1d, conv2d, cross_entropy, einsum, embedding, gather, group_norm, layer_norm, linear,
+    matmul, mse_loss, nll_loss, one_hot,
 };
 use super::shapes::{Shape, Size};
 
@@ -25,7 +25,7 @@ const ROWS: &[Row] = &[
     ("add", pair), ("sub", pair), ("mul", pair), ("div", pair), ("pow", pair), ("maximum", pair), ("minimum", pair), ("where", all),
     ("sum", sum), ("mean", reduce), ("var", moment), ("std", moment), ("prod", reduce), ("logsumexp", reduce), ("amax", reduce), ("amin", reduce),
     ("argmax", reduce), ("argmin", reduce), ("norm", norm), ("max", extreme), ("min", extreme),
-    ("matmul", matmul), ("mm", matmul), ("mv", matmul), ("bmm", matmul), ("dot", matmul), ("linear", linear), ("einsum", einsum),
+    ("matmul", matmul), ("mm", matmul), ("mv", matmul), ("bmm", bmm), ("dot", matmul), ("linear", linear), ("einsum", einsum),
     ("embedding", embedding), ("one_hot", one_hot), ("gather", gather), ("reshape", view), ("view", view), ("flatten", flatten), ("ravel", flatten),
     ("unsqueeze", unsqueeze), ("squeeze", squeeze), ("transpose", transpose), ("swapaxes", transpose), ("t", reverse), ("permute", permute),
     ("stack", stack), ("cat", cat), ("split", split), ("chunk", chunk), ("unbind", unbind), ("zeros", filled), ("ones", filled), ("full", full),

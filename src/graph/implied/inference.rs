@@ -108,6 +108,10 @@ pub struct Inference {
     pub assumes: bool,
     /// The names to the right of `@` that are vectors. As matrices they would be broadcast by accident (see [`Inference::doubt_matrix`]).
     pub vectors: HashSet<CompactString>,
+    /// The results of all lookups `table[indices]`, in the order of the text.
+    pub lookups: Vec<Shape>,
+    /// The number of lookups so far.
+    pub lookup: usize,
     /// The number of statements so far.
     pub statements: usize,
 }
@@ -204,6 +208,26 @@ impl Inference {
         if let Some(largest) = largest {
             self.mark_rows(table, largest.saturating_add(1));
         }
+    }
+
+    /// Returns the result of the next lookup `table[indices]` of this reading of the text. If an earlier reading found the rank of the result, a table of unknown shape gets
+    /// its rank.
+    pub fn looked_up(&mut self, table: Shape, indices: Shape) -> Shape {
+        let number = self.lookup;
+        self.lookup += 1;
+        let Some(result) = self.lookups.get(number).copied() else {
+            let result = self.shapes.unknown();
+            self.lookups.push(result);
+            return result;
+        };
+        if self.shapes.sizes(table).is_none()
+            && let (Some(sizes), Some(own)) = (self.shapes.sizes(result), self.shapes.sizes(indices))
+            && let Some(row) = sizes.get(own.len()..)
+        {
+            let rows = self.shapes.unknown_size();
+            self.shapes.set(table, [&[rows], row].concat());
+        }
+        result
     }
 
     /// Records the likely shape of a name without a value.

@@ -8,6 +8,15 @@ pub fn matmul(inference: &mut Inference, arguments: &Arguments) -> Implied {
     inference.matmul(&arguments.get(0), &arguments.get(1))
 }
 
+/// The product of two batches of matrices: three axes each.
+pub fn bmm(inference: &mut Inference, arguments: &Arguments) -> Implied {
+    for at in [0, 1] {
+        let shape = inference.any_shape(&arguments.get(at));
+        inference.shapes.with_rank(shape, 3);
+    }
+    matmul(inference, arguments)
+}
+
 pub fn linear(inference: &mut Inference, arguments: &Arguments) -> Implied {
     let weight = inference.any_shape(&arguments.get(1));
     let &[outputs, inputs] = &inference.shapes.with_rank(weight, 2)[..] else { return Implied::Unknown };
