@@ -67,7 +67,7 @@ impl Lists {
 }
 
 impl CopyMap {
-    /// CopyMap each entry of y with at most one entry of x. `sources` has, for each entry of y, the place of that entry of x. x has `count` entries.
+    /// The map of entries of y that each copy at most one entry of x. `sources` has, for each entry of y, the place of that entry of x. x has `count` entries.
     pub fn of_sources(sources: impl IntoIterator<Item = Option<usize>>, count: usize) -> Self {
         let sources = sources.into_iter();
         let (least, _) = sources.size_hint();
