@@ -146,7 +146,7 @@ pub fn weight_decay(wanted: &Wanted<'_>) -> Vec<Planted> {
     vec![
         variant("weight", all.iter().copied().filter(is_matrix).map(add).collect()),
         variant("parameter", all.iter().copied().map(add).collect()),
-        Variant::named(name.clone(), format!(": {name} times it"), own).at(vec![subject.network.tensor(wanted.of).name.to_string()]),
+        Variant::named(name.clone(), format!(": {name} times {{}}"), own).at(vec![subject.network.tensor(wanted.of).name.to_string()]),
     ]
 }
 
