@@ -1,4 +1,4 @@
-//! The mouse: a click on a term, on a key of the key bar or on a row of a list does what it shows, and is recorded.
+//! The mouse: a click on a term, on a key in the bottom line or on a row of a list does the same as the key or the command for it, and is recorded.
 
 use std::sync::Arc;
 use std::time::Duration;

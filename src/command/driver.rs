@@ -56,7 +56,7 @@ pub struct Driver {
     /// The name of the file that is being opened, and the task that reads it on the background thread.
     opening: Option<(String, BackgroundTask<Result<Opened, String>>)>,
     /// A value that the comparison in progress watches. Dropping it stops the comparison.
-    is_wanted: Option<Arc<()>>,
+    comparison_guard: Option<Arc<()>>,
     /// The clock that measures slices of work.
     slice_clock: fn() -> Duration,
     /// The area of the screen, which limits scrolling; `None` if unknown.
@@ -90,7 +90,7 @@ impl Driver {
     /// Returns a driver of a state.
     #[must_use]
     pub fn new(state: State, loader: ScenarioLoader) -> Self {
-        Self { state, loader, opening: None, is_wanted: None, slice_clock: elapsed, screen: None, copied: None, file: None }
+        Self { state, loader, opening: None, comparison_guard: None, slice_clock: elapsed, screen: None, copied: None, file: None }
     }
 
     /// Replaces the clock that measures slices of work.
@@ -103,12 +103,12 @@ impl Driver {
     #[must_use]
     pub fn writing_files(self) -> Self {
         let mut driver = Self { file: Some(ScenarioFile::new()), ..self };
-        driver.begin_file();
+        driver.begin_scenario_file();
         driver
     }
 
     /// Starts to watch the file of a scenario that was just opened, and offers unsaved edits of an earlier session.
-    fn begin_file(&mut self) {
+    fn begin_scenario_file(&mut self) {
         let (Some(file), Some(document)) = (&mut self.file, self.state.document()) else { return };
         let numbers = file.begin(&document.scenario);
         // a recording opens no files, so the file is not watched while a session is recorded
@@ -200,7 +200,7 @@ impl Driver {
         match started {
             Ok(opening) => self.opening = Some(opening),
             // it is a bundled scenario, or no thread could be started
-            Err(name) => self.show(loader.open(&name).map(Box::new).map(Opened::Another)),
+            Err(name) => self.show_opened(loader.open(&name).map(Box::new).map(Opened::Another)),
         }
     }
 
@@ -209,7 +209,7 @@ impl Driver {
         if let Some((_, opened)) = self.opening.take_if(|(_, opened)| opened.is_done_within(wait))
             && let Some(opened) = opened.take()
         {
-            self.show(opened);
+            self.show_opened(opened);
         }
     }
 
@@ -230,7 +230,7 @@ impl Driver {
         match BackgroundTask::begin(path, read) {
             Ok(opening) => self.opening = Some((name, opening)),
             // no thread could be started
-            Err(path) => self.show(read(path)),
+            Err(path) => self.show_opened(read(path)),
         }
     }
 
@@ -243,22 +243,22 @@ impl Driver {
             let is_error = true;
             return self.state.say("a recorded session reads no file: open the scenario with --mine FILE", is_error);
         }
-        let is_wanted = Arc::new(());
-        let guard = Arc::downgrade(&is_wanted);
+        let guard = Arc::new(());
+        let weak_guard = Arc::downgrade(&guard);
         let compared = move |(path, document): (PathBuf, Arc<Document>)| {
             // Esc drops the value to which the guard refers
-            let is_wanted = move || guard.strong_count() > 0;
+            let is_wanted = move || weak_guard.strong_count() > 0;
             match GradientsFile::read(&path, only.as_deref()).and_then(|file| compare_while(&document, file, is_wanted)) {
                 Ok(Some(own)) => Ok(Opened::Gradients(Box::new(own))),
                 Ok(None) => Err("not compared".to_owned()),
                 Err(error) => Err(sentence(&format!("{error:#}"))),
             }
         };
-        self.is_wanted = Some(is_wanted);
+        self.comparison_guard = Some(guard);
         match BackgroundTask::begin((PathBuf::from(path), document), compared.clone()) {
             Ok(opening) => self.opening = Some((display_name(path), opening)),
             // no thread could be started
-            Err(given) => self.show(compared(given)),
+            Err(given) => self.show_opened(compared(given)),
         }
     }
 
@@ -269,26 +269,26 @@ impl Driver {
             let is_error = true;
             return self.state.say("a recorded session reads no file: compare a bundled scenario", is_error);
         }
-        let is_wanted = Arc::new(());
-        let guard = Arc::downgrade(&is_wanted);
+        let guard = Arc::new(());
+        let weak_guard = Arc::downgrade(&guard);
         let computed = move |name: String| {
             let scenario = loader.scenario(&name)?;
             // Esc drops the value to which the guard refers
-            let losses = ComparedLosses::of(scenario, &mut || guard.strong_count() > 0)?;
+            let losses = ComparedLosses::of(scenario, &mut || weak_guard.strong_count() > 0)?;
             losses.map(|losses| Opened::Losses(Box::new(losses))).ok_or_else(|| "not compared".to_owned())
         };
-        self.is_wanted = Some(is_wanted);
+        self.comparison_guard = Some(guard);
         let shown = display_name(&name);
         let started = if is_bundled { Err(name) } else { BackgroundTask::begin(name, computed.clone()) };
         match started {
             Ok(opening) => self.opening = Some((shown, opening)),
             // it is a bundled scenario, or no thread could be started
-            Err(name) => self.show(computed(name)),
+            Err(name) => self.show_opened(computed(name)),
         }
     }
 
     /// Shows a scenario, or the reason why it cannot be opened.
-    fn show(&mut self, opened: Result<Opened, String>) {
+    fn show_opened(&mut self, opened: Result<Opened, String>) {
         match opened {
             Ok(Opened::Again { scenario, keeps_edits }) => {
                 self.state.message = None;
@@ -300,7 +300,7 @@ impl Driver {
             Ok(Opened::Another(document)) => {
                 let at = None; // the start that the scenario file names
                 self.state.open(Arc::from(document), at);
-                self.begin_file();
+                self.begin_scenario_file();
             }
             Err(why) => {
                 let is_error = true;
@@ -356,7 +356,7 @@ impl Driver {
         };
         let is_error = false; // of the messages below
         if *event == Event::Key(Code::Esc.into()) && self.opening.take().is_some() {
-            self.is_wanted = None;
+            self.comparison_guard = None;
             self.state.say("not opened", is_error);
             return Effect::Changed;
         }

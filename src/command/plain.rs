@@ -65,7 +65,7 @@ pub(super) fn run(driver: Driver, global: &GlobalOptions, recorder: Option<Recor
         in_ascii: global.is_ascii(),
         recorder,
         start: Instant::now(),
-        has_paused: false,
+        has_ended_play: false,
         copied: Vec::new(),
     };
     mode.finish_work()?;
@@ -75,7 +75,7 @@ pub(super) fn run(driver: Driver, global: &GlobalOptions, recorder: Option<Recor
             mode.print(&["> ".to_owned()], "")?;
         }
         let Some(line) = read_line(&mut io::stdin().lock())? else { break };
-        if mode.take(&line)? == Effect::Quit {
+        if mode.execute_line(&line)? == Effect::Quit {
             break;
         }
     }
@@ -113,15 +113,15 @@ struct PlainMode {
     /// The time at which the recording began.
     start: Instant,
     /// `true` if this line has stopped play.
-    has_paused: bool,
+    has_ended_play: bool,
 }
 
 impl PlainMode {
     /// Executes a line, and answers.
-    fn take(&mut self, line: &str) -> anyhow::Result<Effect> {
-        let mut again = false;
-        // `true` if the step is read out again although it was read out before: an address or a question led to it
-        let mut repeats = false;
+    fn execute_line(&mut self, line: &str) -> anyhow::Result<Effect> {
+        let mut reads_step = false;
+        // `true` if an address or a question leads to the step: then the step is read out even if it was read out before
+        let mut is_question = false;
         let settings = self.driver.state.settings.clone();
         if is_unknown_text_open(&self.driver.state) && chosen_candidate(&self.driver.state, line).is_none() {
             // closes the prompt with the unknown text, because this is a new line
@@ -130,17 +130,17 @@ impl PlainMode {
         }
         match meaning(&self.driver.state, line) {
             Err(why) => self.driver.state.say(why, true),
-            Ok(Line::Again) => again = true,
+            Ok(Line::Again) => reads_step = true,
             Ok(Line::Command(command, argument)) => return self.answer_command(command, &argument),
             Ok(Line::Row(row)) => {
-                repeats = self.driver.state.focus() == Focus::Prompt;
+                is_question = self.driver.state.focus() == Focus::Prompt;
                 if self.choose(row)? == Effect::Quit {
                     return Ok(Effect::Quit);
                 }
             }
             Ok(Line::Keys(keys)) => {
                 self.driver.state.message = None;
-                repeats = keys.len() > 2 && keys[0].code == Code::Char(':');
+                is_question = keys.len() > 2 && keys[0].code == Code::Char(':');
                 self.close_for(keys.first().copied())?;
                 for key in keys {
                     // if a key has no action, the line ends there, because the keys after it may not do what the user meant
@@ -156,11 +156,11 @@ impl PlainMode {
                 }
             }
         }
-        if std::mem::take(&mut self.has_paused) {
+        if std::mem::take(&mut self.has_ended_play) {
             self.driver.state.say("play needs a screen: l moves forward, 10l by ten units", false);
         }
-        again |= self.say_settings(&settings);
-        self.answer(again, repeats)?;
+        reads_step |= self.say_settings(&settings);
+        self.answer(reads_step, is_question)?;
         Ok(Effect::Changed)
     }
 
@@ -188,7 +188,7 @@ impl PlainMode {
         // play needs a screen, so it is stopped at once
         if self.driver.state.wake().is_some() {
             self.apply(&Event::Key(Code::Char(' ').into()))?;
-            self.has_paused = true;
+            self.has_ended_play = true;
         }
         Ok(effect)
     }
@@ -265,10 +265,11 @@ impl PlainMode {
         Ok(Effect::Changed)
     }
 
-    /// Prints the answer to the last line. If this would be only the status line, and `repeats` is set, reads the step out again.
-    fn answer(&mut self, again: bool, repeats: bool) -> anyhow::Result<()> {
-        let mut lines = self.reader.answer(&self.driver.state, self.options, again);
-        if repeats && lines.len() == 1 && self.copied.is_empty() {
+    /// Prints the answer to the last line. With `reads_step`, reads the step out even if it was read out before. With `is_question`, does so only if the answer
+    /// would be nothing but the status line.
+    fn answer(&mut self, reads_step: bool, is_question: bool) -> anyhow::Result<()> {
+        let mut lines = self.reader.answer(&self.driver.state, self.options, reads_step);
+        if is_question && lines.len() == 1 && self.copied.is_empty() {
             lines = self.reader.answer(&self.driver.state, self.options, true);
         }
         lines.splice(1..1, self.copied.drain(..));

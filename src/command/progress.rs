@@ -130,15 +130,15 @@ fn line_width() -> usize {
 /// The error of a computation that Ctrl-C stopped before its last iteration.
 #[derive(Debug)]
 pub(super) struct Interrupted {
-    /// The iteration that would have been computed next.
-    next: u64,
+    /// The iteration that was being computed.
+    iteration: u64,
     /// The last iteration of the computation.
     last: u64,
 }
 
 impl fmt::Display for Interrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stopped at iteration {} of {}", self.next, self.last)
+        write!(f, "stopped at iteration {} of {}", self.iteration, self.last)
     }
 }
 
@@ -146,7 +146,7 @@ impl std::error::Error for Interrupted {}
 
 /// Runs a computation over many iterations as a [`Task`].
 ///
-/// `compute` gets a function `go_on` and calls `go_on(next, last)` after each piece of work, with the numbers of the next and the last iteration. If `go_on`
+/// `compute` gets a function `go_on` and calls `go_on(iteration, last)` after each piece of work, with the numbers of the iteration in progress and of the last one. If `go_on`
 /// returns `false`, `compute` must stop and return `None`.
 ///
 /// # Errors
@@ -154,11 +154,11 @@ impl std::error::Error for Interrupted {}
 pub(super) fn with_progress<R>(compute: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> Option<R>) -> anyhow::Result<R> {
     // the first call of `go_on` sets the total number
     let mut task = Task::new(1)?;
-    let (mut next, mut last) = (1, 1);
-    let result = compute(&mut |next_iteration, last_iteration| {
-        (next, last, task.total) = (next_iteration, last_iteration, last_iteration);
-        task.go_on(next.saturating_sub(1), || "iterations".to_owned())
+    let (mut iteration, mut last) = (1, 1);
+    let result = compute(&mut |in_progress, last_iteration| {
+        (iteration, last, task.total) = (in_progress, last_iteration, last_iteration);
+        task.go_on(iteration.saturating_sub(1), || "iterations".to_owned())
     });
     task.clear()?;
-    result.ok_or_else(|| Interrupted { next, last }.into())
+    result.ok_or_else(|| Interrupted { iteration, last }.into())
 }

@@ -89,18 +89,18 @@ struct Chain {
     shrunk_by: [usize; 2],
     /// The shape of the input; `None` until a layer determines it.
     input: Option<Vec<usize>>,
-    /// The channels that the first convolution reads.
-    channels: usize,
+    /// The number of channels that the first convolution reads.
+    input_channels: usize,
 }
 
 /// Returns a scenario that uses these tensors (names and shapes) of the file `file`. If there is none, the error is a sentence with the reason.
 pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<String, String> {
-    let models = MODELS.iter().find(|model| tensors.iter().any(|(name, _)| name.starts_with(**model)));
-    let own = tensors.iter().filter(|(name, _)| models.is_none_or(|model| name.starts_with(model)));
+    let model_prefix = MODELS.iter().find(|model| tensors.iter().any(|(name, _)| name.starts_with(**model)));
+    let of_model = tensors.iter().filter(|(name, _)| model_prefix.is_none_or(|model| name.starts_with(model)));
     let mut groups: BTreeMap<Vec<(u64, String)>, Group<'_>> = BTreeMap::new();
     // a separable convolution of Keras has two kernels, and its bias belongs to the second one
     let is_separable = |layer: &str| tensors.iter().any(|(name, _)| name.starts_with(layer) && name.contains("pointwise_kernel"));
-    for (name, shape) in own {
+    for (name, shape) in of_model {
         let Some((layer, part)) = part_of(name) else { return Err(format!("{name} is neither a weight nor a bias")) };
         let mut key = natural(&layer);
         if is_separable(&layer) {
@@ -120,7 +120,7 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
     if ordered.is_empty() || ordered.len() > MAX_LAYERS {
         return Err(format!("a proposal has 1 to {MAX_LAYERS} layers, and these are {}", ordered.len()));
     }
-    let mut chain = Chain { text: String::new(), outputs: None, is_vector: false, shrunk_by: [0, 0], input: None, channels: 1 };
+    let mut chain = Chain { text: String::new(), outputs: None, is_vector: false, shrunk_by: [0, 0], input: None, input_channels: 1 };
     for (number, group) in ordered.iter().enumerate() {
         chain.layer(file, group, number + 1 == ordered.len(), ordered.get(number + 1).copied())?;
     }
@@ -216,16 +216,16 @@ impl Chain {
         }
     }
 
-    /// Adds a convolution, and returns the number of its groups, which follows from the channels of the layer before. `first` is the number of groups of a
-    /// first layer.
+    /// Adds a convolution, and returns the number of its groups, which follows from the channels of the layer before. `groups_of_first` is the
+    /// number of groups if the convolution is the first layer.
     fn convolution(
         &mut self,
         name: &str,
         [out, inputs, rows, columns]: [usize; 4],
         bias: Option<usize>,
-        first: usize,
+        groups_of_first: usize,
     ) -> Result<usize, String> {
-        let groups = self.outputs.map_or(first, |outputs| outputs / inputs.max(1));
+        let groups = self.outputs.map_or(groups_of_first, |outputs| outputs / inputs.max(1));
         let is_fitting = groups > 0 && out.is_multiple_of(groups) && self.outputs.is_none_or(|outputs| outputs == inputs * groups);
         if self.is_vector || !is_fitting {
             return Err(format!("{name} reads {inputs} channels, which the layer before does not make"));
@@ -234,7 +234,7 @@ impl Chain {
             return Err(format!("{name} makes {out} channels, but its bias has {}", bias.unwrap_or(0)));
         }
         if self.outputs.is_none() {
-            self.channels = inputs * groups;
+            self.input_channels = inputs * groups;
         }
         self.shrunk_by = [self.shrunk_by[0] + rows - 1, self.shrunk_by[1] + columns - 1];
         self.outputs = Some(out);
@@ -278,7 +278,7 @@ impl Chain {
             (Some(channels), false) => {
                 let area = inputs / channels;
                 let height = (1..=area).take_while(|n| n * n <= area).filter(|n| area.is_multiple_of(*n)).last().unwrap_or(1);
-                self.input = Some(vec![self.channels, height + self.shrunk_by[0], area / height + self.shrunk_by[1]]);
+                self.input = Some(vec![self.input_channels, height + self.shrunk_by[0], area / height + self.shrunk_by[1]]);
                 let order = if is_keras { "\norder = \"hwc\"" } else { "" };
                 let _ = writeln!(
                     self.text,
@@ -302,7 +302,7 @@ impl Chain {
         };
         let side = |lost: usize| USUAL_SIDE.max(lost + 1);
         let is_known = self.input.is_some();
-        let shape = self.input.unwrap_or_else(|| vec![self.channels, side(self.shrunk_by[0]), side(self.shrunk_by[1])]);
+        let shape = self.input.unwrap_or_else(|| vec![self.input_channels, side(self.shrunk_by[0]), side(self.shrunk_by[1])]);
         let guess = if is_known { "" } else { ", whose height and width are a guess" };
         let title = quoted(&format!("The model in {file}"));
         format!(

@@ -1,4 +1,4 @@
-//! The messages of keys that do nothing, or that go to another step than the user may expect.
+//! The messages of keys that do nothing, and of keys that go to a step that the user may not expect.
 
 use super::*;
 

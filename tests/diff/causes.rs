@@ -1,4 +1,4 @@
-//! The mistakes in the gradients of `tests/diff/plants` are named.
+//! `gradstep diff` names the mistake in each file of `tests/diff/plants`: gradients that were computed with a mistake made on purpose.
 
 use gradstep::mistakes::Explanation;
 use serde_json::Value;

@@ -1,4 +1,5 @@
-//! A comparison looks often whether it is still wanted, and ends at once if it is not. The tests count the work between two looks, and measure no time.
+//! A comparison can be interrupted: it checks often whether its result is still wanted, and ends soon after it is not. The tests count the work between two
+//! checks, and do not measure time.
 
 use std::cell::{Cell, RefCell};
 use std::fs;

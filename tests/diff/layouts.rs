@@ -1,4 +1,4 @@
-//! Weights with their axes in Keras' order are recognised.
+//! Gradients whose axes are in the order of Keras are recognised, and compared in PyTorch's order.
 
 use std::fs;
 

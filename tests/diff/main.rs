@@ -1,4 +1,4 @@
-//! `gradstep diff` says nothing about right gradients, and finds the tensor and the entry where wrong ones begin.
+//! `gradstep diff` reports no difference for right gradients. For wrong ones, it finds the first wrong tensor and its first wrong entry.
 
 mod causes;
 mod flips;

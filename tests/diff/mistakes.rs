@@ -1,4 +1,4 @@
-//! `docs/diff.md` lists every mistake with its words.
+//! `docs/diff.md` lists each mistake of the table in `src/mistakes`, with the sentence that `diff` prints for it.
 
 use gradstep::mistakes::MISTAKES;
 

@@ -1,4 +1,4 @@
-//! Patterns of places are said only where chance would hardly put the wrong entries.
+//! Patterns of positions, such as "only the last row is wrong": `diff` reports one only if it is unlikely that the wrong entries are there by chance.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Gradients of passes that students wrote with a mistake in them (`tests/diff/plants`): the first wrong tensor and all wrong ones are found.
+//! Gradients of backward passes with a mistake, as students write them (`tests/diff/plants`): `diff` finds the first wrong tensor, and all other wrong ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The program itself: what it prints for typical files, and for faulty ones.
+//! The command `diff` as a process: its output and its exit status for typical files and for faulty files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

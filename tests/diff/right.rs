@@ -1,4 +1,5 @@
-//! Right gradients are equal, and nothing else is said: PyTorch's in both precisions (`tests/diff/right`), and those of `grads`.
+//! Right gradients count as equal, and `diff` reports no pattern and no mistake for them: PyTorch's gradients in float32 and float64 (`tests/diff/right`),
+//! and those of `gradstep grads`.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,4 +1,5 @@
-//! What the stepper and the text say beside the user's numbers: factors, source texts, marks in heat maps; and files that `:mine` and recordings name.
+//! The texts beside the user's numbers, in the stepper and in the output of `diff`: factors, source texts, and marks in heat maps. Also the files that
+//! `:mine` and recordings name.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

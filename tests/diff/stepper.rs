@@ -1,4 +1,5 @@
-//! The user's own gradients in the stepper: marks, keys, words; and nothing is told early.
+//! The user's own gradients in the stepper: the marks of wrong entries, the keys that go to them, and the sentences about them. No frame shows a number that
+//! is computed later.
 
 use std::ffi::OsStr;
 use std::fs;

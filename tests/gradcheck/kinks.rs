@@ -1,4 +1,4 @@
-//! Kinks: entries on a kink, entries near a kink, and smooth functions that only look as if they had a kink.
+//! Kinks: entries at a kink, entries near a kink, and smooth functions whose differences look like those of a kink.
 
 use gradstep::gradcheck::{CheckOptions, Verdict, check};
 use gradstep::tensor::from_flat;

@@ -1,4 +1,4 @@
-//! `gradcheck` finds nothing wrong where PyTorch agrees, and names kinks as such.
+//! `gradcheck` reports no wrong derivative where PyTorch agrees, and counts entries at a kink as kinks.
 
 mod kinks;
 

@@ -1,4 +1,5 @@
-//! The gradient that would tell mistakes apart does so, once it is in the file.
+//! If several mistakes give the same numbers, `diff` names a gradient that would tell them apart. After this gradient is added to the file, only one of them
+//! is named.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,5 @@
-//! The search behind a wrong tensor that no mistake explains: what follows from it has no mistake of its own, and an independent mistake is named.
+//! The search for mistakes after a wrong tensor that no known mistake explains: tensors that are wrong only because of it get no mistake, and an independent
+//! mistake in a later tensor is named.
 
 use gradstep::diff::{Gradient, Report, Tolerance};
 use gradstep::mistakes::{gradients_with_other, plantings};

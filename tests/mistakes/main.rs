@@ -1,4 +1,4 @@
-//! Mistakes that are planted into backward passes are found, and named.
+//! Each known mistake is planted into the backward passes of random networks. `diff` must find the wrong tensors and name the mistake.
 
 mod apart;
 mod behind;

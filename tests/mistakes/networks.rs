@@ -1,4 +1,4 @@
-//! Random networks for planted mistakes: those of `tests/laws`, and templates for what is rare among them.
+//! Random networks for the planted mistakes: those of `tests/laws`, and templates for layers that are rare among them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Right gradients of random networks and of the graphs of tensors: equal, in double and in single precision, and without a cause.
+//! Right gradients of random networks and of graphs of tensors count as equal, in float64 and in float32, and no mistake is named.
 
 use std::env;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Two mistakes at once, at random places of random networks.
+//! Two mistakes at once, planted at random ops of random networks: both are named.
 
 use std::env;
 

@@ -1,4 +1,5 @@
-//! Faulty programs in the full screen. This test binary runs them itself: it starts its test [`victim`] in a pseudo-terminal.
+//! Programs in the full screen that fail, for example by a panic: the terminal is restored. The test binary is such a program: it starts its own test
+//! [`victim`] in a pseudo-terminal.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;

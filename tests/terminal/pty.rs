@@ -1,4 +1,5 @@
-//! A program in a pseudo-terminal: type, wait for a text, look at the state after its end.
+//! Runs a program in a pseudo-terminal for the tests: types keys, waits for a text on the screen, and reads the state of the terminal after the end of the
+//! program.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, ExitStatus};

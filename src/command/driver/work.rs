@@ -35,7 +35,7 @@ impl Driver {
             app::update(&mut self.state, Action::JobPieces(1));
             done += 1;
             limit.pieces -= 1;
-            // the progress has the number of the next iteration, so if it changes, an iteration is complete
+            // the progress has the number of the iteration in progress, so if it changes, an iteration is complete
             if self.state.job().map(Job::progress) != Some(progress_before) {
                 limit.iterations -= 1;
             }
@@ -81,8 +81,8 @@ impl Driver {
             return Ok(());
         }
         with_progress(|go_on| {
-            while let Some((next, last)) = self.state.job().map(Job::progress).filter(|_| limit.iterations > 0 && limit.pieces > 0) {
-                if !go_on(next, last) {
+            while let Some((iteration, last)) = self.state.job().map(Job::progress).filter(|_| limit.iterations > 0 && limit.pieces > 0) {
+                if !go_on(iteration, last) {
                     return None;
                 }
                 if let Err(error) = after_slice(self.work_slice(&mut limit)) {

@@ -32,9 +32,9 @@ pub struct Player {
     /// The state in which the session begins. To go back, the replay starts from this state and applies the events again, without pauses.
     opening: Driver,
     options: RenderOptions,
-    mode: Mode,
+    mode: ReplayMode,
     /// The state of the replay while the user controls the stepper.
-    interrupted: Option<Box<Driver>>,
+    replay_driver: Option<Box<Driver>>,
     /// The text about the end of the session.
     end: &'static str,
     /// The work of the last event that is still to do; `WorkLimit::default()` if there is none. The session's clock stops until it is done.
@@ -48,15 +48,15 @@ pub struct Player {
 
 /// The mode of a replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Mode {
+enum ReplayMode {
     /// Events are applied when they are due.
     Playing,
     /// The session's clock is stopped.
     Paused,
     /// A key was pressed that the replay does not have, so it asks whether the user wants to take over. The field is the mode before.
-    Asking(Box<Mode>),
+    Asking(Box<ReplayMode>),
     /// The user types the number of an event. The second field is the mode before.
-    Typing(String, Box<Mode>),
+    Typing(String, Box<ReplayMode>),
     /// Events are applied without pauses until this number of them is done.
     Seeking(usize),
     /// The user controls the stepper.
@@ -79,8 +79,8 @@ impl Player {
         let sync = ClockSync { session: Duration::ZERO, terminal: Duration::ZERO };
         let end = if session.breaks_off() { "the recording breaks off here" } else { WHOLE };
         let opening = driver.clone();
-        let (mode, interrupted, screen) = (Mode::Playing, None, Cell::default());
-        let mut player = Self { cursor, driver, opening, options, mode, interrupted, end, work_left, speed, sync, screen };
+        let (mode, replay_driver, screen) = (ReplayMode::Playing, None, Cell::default());
+        let mut player = Self { cursor, driver, opening, options, mode, replay_driver, end, work_left, speed, sync, screen };
         if player.cursor.len() == 0 {
             player.finish(Duration::ZERO, "the session has no events");
         }
@@ -106,22 +106,22 @@ impl Player {
     fn session_time(&self, now: Duration) -> Duration {
         let passed = now.saturating_sub(self.sync.terminal);
         match self.mode {
-            Mode::Playing => self.sync.session + passed.mul_f64(self.speed),
-            Mode::ByHand => self.sync.session + passed,
-            Mode::Paused | Mode::Asking(_) | Mode::Typing(..) | Mode::Seeking(_) => self.sync.session,
+            ReplayMode::Playing => self.sync.session + passed.mul_f64(self.speed),
+            ReplayMode::ByHand => self.sync.session + passed,
+            ReplayMode::Paused | ReplayMode::Asking(_) | ReplayMode::Typing(..) | ReplayMode::Seeking(_) => self.sync.session,
         }
     }
 
     /// Changes the mode. The session's clock continues from its current time.
-    fn set_mode(&mut self, mode: Mode, now: Duration) {
+    fn set_mode(&mut self, mode: ReplayMode, now: Duration) {
         self.sync = ClockSync { session: self.session_time(now), terminal: now };
         self.mode = mode;
     }
 
     /// Lets the user control the stepper.
     fn take_over(&mut self, now: Duration) {
-        self.interrupted = Some(Box::new(self.driver.clone()));
-        self.set_mode(Mode::ByHand, now);
+        self.replay_driver = Some(Box::new(self.driver.clone()));
+        self.set_mode(ReplayMode::ByHand, now);
         self.work_left = WorkLimit::default();
         app::update(&mut self.driver.state, Action::Halt);
     }
@@ -138,22 +138,22 @@ impl Player {
 
     /// Returns to the replay, at the event at which the user took over.
     fn give_back(&mut self, now: Duration) {
-        if let Some(driver) = self.interrupted.take() {
+        if let Some(driver) = self.replay_driver.take() {
             self.driver = *driver;
             let is_at_end = self.cursor.done == self.cursor.len();
-            self.mode = if is_at_end { Mode::Paused } else { Mode::Playing };
+            self.mode = if is_at_end { ReplayMode::Paused } else { ReplayMode::Playing };
             self.sync.terminal = now;
         }
     }
 
     /// Returns the number of events that are done, or that will be done when a seek ends.
-    fn place(&self) -> usize {
-        if let Mode::Seeking(target) = self.mode { target } else { self.cursor.done }
+    fn position(&self) -> usize {
+        if let ReplayMode::Seeking(target) = self.mode { target } else { self.cursor.done }
     }
 
     /// Begins to apply events without pauses, until this number of them is done. If more are done already, starts from the beginning.
     fn seek(&mut self, target: usize, now: Duration) {
-        self.set_mode(Mode::Seeking(target.min(self.cursor.len())), now);
+        self.set_mode(ReplayMode::Seeking(target.min(self.cursor.len())), now);
         if target < self.cursor.done {
             self.driver = self.opening.clone();
             self.cursor.done = 0;
@@ -172,7 +172,7 @@ impl Player {
             return;
         }
         let (time, slice_end) = (self.session_time(now), self.driver.slice_time() + SLICE);
-        let target = if let Mode::Seeking(target) = self.mode { Some(target) } else { None };
+        let target = if let ReplayMode::Seeking(target) = self.mode { Some(target) } else { None };
         let is_due = |cursor: &ReplayCursor, at: Duration| target.map_or(at <= time, |target| cursor.done < target);
         while let Some((at, _)) = self.cursor.next(&self.driver).filter(|(at, _)| is_due(&self.cursor, *at)) {
             let (effect, work) = self.cursor.apply_next(&mut self.driver);
@@ -190,7 +190,7 @@ impl Player {
             }
         }
         match target {
-            Some(target) if self.cursor.done >= target => self.set_mode(Mode::Paused, now),
+            Some(target) if self.cursor.done >= target => self.set_mode(ReplayMode::Paused, now),
             None if self.cursor.done == self.cursor.len() => self.finish(now, self.end),
             _ => {}
         }
@@ -201,28 +201,28 @@ impl Player {
         let is_ctrl_c = key.ctrl && key.code == Code::Char('c');
         match (self.mode.clone(), key.code) {
             _ if is_ctrl_c => return Flow::Quit,
-            (Mode::Typing(text, before), code) => self.type_number(&text, *before, code, now),
+            (ReplayMode::Typing(text, before), code) => self.type_number(&text, *before, code, now),
             (_, Code::Char('q')) if !key.ctrl && !key.alt => return Flow::Quit,
-            (Mode::Asking(_), Code::Enter) => self.take_over(now),
-            (Mode::Asking(before), _) => self.set_mode(*before, now),
-            (Mode::Playing, Code::Char(' ')) => self.set_mode(Mode::Paused, now),
-            (Mode::Paused, Code::Char(' ')) => self.set_mode(Mode::Playing, now),
-            (_, Code::Char('.')) => self.seek(self.place() + 1, now),
-            (_, Code::Char(',')) => self.seek(self.place().saturating_sub(1), now),
-            (mode, Code::Char(':')) => self.set_mode(Mode::Typing(String::new(), Box::new(mode)), now),
-            (mode @ (Mode::Playing | Mode::Paused), _) => self.set_mode(Mode::Asking(Box::new(mode)), now),
-            (Mode::Seeking(_) | Mode::ByHand, _) => {}
+            (ReplayMode::Asking(_), Code::Enter) => self.take_over(now),
+            (ReplayMode::Asking(before), _) => self.set_mode(*before, now),
+            (ReplayMode::Playing, Code::Char(' ')) => self.set_mode(ReplayMode::Paused, now),
+            (ReplayMode::Paused, Code::Char(' ')) => self.set_mode(ReplayMode::Playing, now),
+            (_, Code::Char('.')) => self.seek(self.position() + 1, now),
+            (_, Code::Char(',')) => self.seek(self.position().saturating_sub(1), now),
+            (mode, Code::Char(':')) => self.set_mode(ReplayMode::Typing(String::new(), Box::new(mode)), now),
+            (mode @ (ReplayMode::Playing | ReplayMode::Paused), _) => self.set_mode(ReplayMode::Asking(Box::new(mode)), now),
+            (ReplayMode::Seeking(_) | ReplayMode::ByHand, _) => {}
         }
         Flow::Changed
     }
 
     /// Edits the number of an event. Enter goes there; Esc returns to the mode before.
-    fn type_number(&mut self, text: &str, before: Mode, code: Code, now: Duration) {
+    fn type_number(&mut self, text: &str, before: ReplayMode, code: Code, now: Duration) {
         match code {
             Code::Char(digit @ '0'..='9') if text.len() < MAX_DIGITS => {
-                self.mode = Mode::Typing(format!("{text}{digit}"), Box::new(before));
+                self.mode = ReplayMode::Typing(format!("{text}{digit}"), Box::new(before));
             }
-            Code::Backspace if !text.is_empty() => self.mode = Mode::Typing(text[..text.len() - 1].to_owned(), Box::new(before)),
+            Code::Backspace if !text.is_empty() => self.mode = ReplayMode::Typing(text[..text.len() - 1].to_owned(), Box::new(before)),
             Code::Enter => match text.parse() {
                 Ok(number) => self.seek(number, now),
                 Err(_) => self.set_mode(before, now),
@@ -239,15 +239,17 @@ impl Player {
 
     /// Returns the texts of the marker: what the replay is doing, and the keys.
     fn marker(&self) -> (String, &'static str) {
-        let place = format!("{}/{}", self.cursor.done, self.cursor.len());
+        let progress = format!("{}/{}", self.cursor.done, self.cursor.len());
         match &self.mode {
-            Mode::Playing => (format!("▶ replay {place}"), "Space pauses, . , go on and back, : to an event, q quits"),
-            Mode::Paused => (format!("replay {place}, paused"), "Space goes on, . , one event, : to an event, q quits"),
-            Mode::Asking(_) => (format!("replay {place}: take over here?"), "Enter takes over, another key goes on with the replay"),
-            Mode::Typing(text, _) => (format!("replay {place}: to event {text}_"), "Enter goes there, Esc leaves it"),
-            Mode::Seeking(target) => (format!("replay {place}, on the way to {target}"), "q quits"),
-            Mode::ByHand if self.takes_text() => (format!("by hand, replay {place}"), "Esc, then T, gives back"),
-            Mode::ByHand => (format!("by hand, replay {place}"), "T gives back"),
+            ReplayMode::Playing => (format!("▶ replay {progress}"), "Space pauses, . , go on and back, : to an event, q quits"),
+            ReplayMode::Paused => (format!("replay {progress}, paused"), "Space goes on, . , one event, : to an event, q quits"),
+            ReplayMode::Asking(_) => {
+                (format!("replay {progress}: take over here?"), "Enter takes over, another key goes on with the replay")
+            }
+            ReplayMode::Typing(text, _) => (format!("replay {progress}: to event {text}_"), "Enter goes there, Esc leaves it"),
+            ReplayMode::Seeking(target) => (format!("replay {progress}, on the way to {target}"), "q quits"),
+            ReplayMode::ByHand if self.takes_text() => (format!("by hand, replay {progress}"), "Esc, then T, gives back"),
+            ReplayMode::ByHand => (format!("by hand, replay {progress}"), "T gives back"),
         }
     }
 }
@@ -255,7 +257,7 @@ impl Player {
 impl Program for Player {
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
         if input == Input::Wake {
-            if self.mode == Mode::ByHand {
+            if self.mode == ReplayMode::ByHand {
                 self.driver.tick(self.session_time(now));
             } else {
                 self.advance(now);
@@ -265,14 +267,14 @@ impl Program for Player {
         let mut flow = Flow::Same;
         let screen = self.screen.get();
         // a pasted text would act as keys of the replay, so it is ignored
-        if matches!(input, Input::Paste(_)) && self.mode != Mode::ByHand {
+        if matches!(input, Input::Paste(_)) && self.mode != ReplayMode::ByHand {
             return Ok(Flow::Same);
         }
         let no_aliases = &[];
         for event in to_events(input, &self.driver, &self.options, screen, no_aliases) {
             flow = Flow::Changed;
             let key = if let Event::Key(key) = event { Some(key) } else { None };
-            if self.mode != Mode::ByHand {
+            if self.mode != ReplayMode::ByHand {
                 if let Some(key) = key
                     && self.key(key, now) == Flow::Quit
                 {
@@ -293,13 +295,13 @@ impl Program for Player {
     }
 
     fn wake(&self) -> Option<Duration> {
-        if self.mode == Mode::ByHand {
+        if self.mode == ReplayMode::ByHand {
             return self.driver.wake().map(|at| self.sync.terminal + at.saturating_sub(self.sync.session));
         }
-        if self.work_left != WorkLimit::default() || matches!(self.mode, Mode::Seeking(_)) {
+        if self.work_left != WorkLimit::default() || matches!(self.mode, ReplayMode::Seeking(_)) {
             return Some(Duration::ZERO);
         }
-        if self.mode != Mode::Playing {
+        if self.mode != ReplayMode::Playing {
             return None;
         }
         // after the last event, the replay ends at once
