@@ -1,5 +1,5 @@
-//! If several mistakes give the same numbers, `diff` names a gradient that would tell them apart. After this gradient is added to the file, only one of them
-//! is named.
+//! If several mistakes give the same numbers, `diff` names a gradient that would tell them apart. After this gradient is added to the file, fewer
+//! mistakes are named.
 
 use std::collections::{HashMap, HashSet};
 
