@@ -58,7 +58,7 @@ impl PlainReader {
         if focus != Focus::List {
             self.list = None;
         }
-        let here = view.stepper.visit();
+        let here = view.stepper.current_visit();
         let effect = step::effect(&view);
         let is_new = self.read != Some(here) || !effect.is_empty() && self.effect != effect;
         if matches!(focus, Focus::Normal | Focus::Cursor | Focus::Answer) && (is_new || again) {

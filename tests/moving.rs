@@ -54,7 +54,7 @@ fn act(state: &mut State, count: u64, action: Action) {
 }
 
 fn place(state: &State) -> Visit {
-    state.stepper().map(Stepper::visit).unwrap()
+    state.stepper().map(Stepper::current_visit).unwrap()
 }
 
 fn units(document: &Document) -> Vec<Unit> {

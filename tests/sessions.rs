@@ -52,7 +52,7 @@ fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
     let document = Arc::new(loader.open(name).unwrap());
     let mut state = State::picker(picker_entries::bundled());
     state.open(Arc::clone(&document), None);
-    let header = Header::new(name.to_owned(), document.scenario.text.to_string(), state.stepper().expect("open").visit(), size);
+    let header = Header::new(name.to_owned(), document.scenario.text.to_string(), state.stepper().expect("open").current_visit(), size);
     let header = header.with_scenarios(state.scenarios.iter().map(|scenario| scenario.name.clone()).collect());
     let recorder = Recorder::new(Box::new(File::create(path).unwrap()) as Box<dyn Write>, &header).unwrap();
     let mut live = TerminalStepper::new(Driver::new(state, loader), OPTIONS, Some(recorder));

@@ -67,7 +67,7 @@ impl CopyFormat {
             Self::Value => value(scene, tensor, at).map(exact),
             Self::Address => {
                 let iteration = stepper.document.iterations() > 1;
-                let iteration = if iteration { format!("{}/", stepper.visit().iteration) } else { String::new() };
+                let iteration = if iteration { format!("{}/", stepper.current_visit().iteration) } else { String::new() };
                 // without a cursor, the address is that of this step, with the number of the term
                 match stepper.address_here().filter(|_| stepper.cursor.is_none() && scene.at.terms > 1) {
                     Some(address) => Ok(address.to_string()),

@@ -59,8 +59,8 @@ impl Cursor {
         let shown = scene.tensors();
         let now = shown.iter().position(|shown| shown.tensor == self.entry(scene).tensor).unwrap_or(0);
         let count = isize::try_from(shown.len()).unwrap_or(1);
-        let next = isize::try_from(now).unwrap_or(0).saturating_add(shift).rem_euclid(count);
-        let next = shown[usize::try_from(next).unwrap_or(0)];
+        let wanted = isize::try_from(now).unwrap_or(0).saturating_add(shift).rem_euclid(count);
+        let next = shown[usize::try_from(wanted).unwrap_or(0)];
         if next.is_result {
             return Self::on_result(scene);
         }

@@ -284,7 +284,7 @@ impl StepperContext<'_> {
     /// Jumps to a step, with the cursor on an entry if it has no step.
     fn jump_to_spot(&mut self, spot: Spot) {
         self.stop_and_forget_moves();
-        let before = self.stepper.visit();
+        let before = self.stepper.current_visit();
         self.stepper.cursor = None;
         if self.go(spot.step) {
             self.stepper.visits.record_jump_from(before);

@@ -204,7 +204,8 @@ impl StepperContext<'_> {
             [change] => estimate.and_then(|_| derivative(&old, change.number)),
             _ => None,
         };
-        self.stepper.effect = Some(EditEffect { edit, loss: [old.loss, new.loss], estimate, derivative, visit: self.stepper.visit() });
+        self.stepper.effect =
+            Some(EditEffect { edit, loss: [old.loss, new.loss], estimate, derivative, visit: self.stepper.current_visit() });
         self.stepper.before_edit = has_same_iteration.then_some(old);
     }
 }
@@ -213,7 +214,7 @@ impl Stepper {
     /// Returns the effect of the last edit. After the next move, there is none.
     #[must_use]
     pub fn shown_effect(&self) -> Option<&EditEffect> {
-        self.effect.as_ref().filter(|effect| effect.is_shown_at(self.visit()))
+        self.effect.as_ref().filter(|effect| effect.is_shown_at(self.current_visit()))
     }
 
     /// Returns whether the numbers before the last edit are still stored.

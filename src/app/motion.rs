@@ -66,7 +66,7 @@ impl StepperContext<'_> {
             _ => {}
         }
         self.stop_and_forget_moves();
-        let before = self.stepper.visit();
+        let before = self.stepper.current_visit();
         let document = Arc::clone(&self.stepper.document);
         let trace = &document.trace;
         let (moved, is_jump) = match action {
@@ -257,7 +257,7 @@ impl StepperContext<'_> {
 
     /// Moves forward by a number of units, and records the move, so that `h` can undo it.
     fn forward(&mut self, times: u64) {
-        let (unit, here) = (self.stepper.unit, self.stepper.visit());
+        let (unit, here) = (self.stepper.unit, self.stepper.current_visit());
         let units = i64::try_from(times).unwrap_or(1);
         if self.extend_job(unit, units) {
             self.stepper.forward_moves.iter_mut().for_each(|moves| moves.extend_last(times));
@@ -337,7 +337,7 @@ impl StepperContext<'_> {
     /// batch.
     pub fn mention_batch_loss(&mut self) {
         if self.is_loss_of_one_sample() {
-            let Visit { iteration, .. } = self.stepper.visit();
+            let Visit { iteration, .. } = self.stepper.current_visit();
             self.say(format!("this is the loss of one sample; the batch's is {iteration}/reduce:loss"), false);
         }
     }
@@ -372,7 +372,7 @@ impl StepperContext<'_> {
 
     /// Returns whether the step on the screen differs from `before`, or a job will change it.
     pub fn has_moved(&self, before: Visit) -> bool {
-        self.stepper.job.is_some() || self.stepper.visit() != before
+        self.stepper.job.is_some() || self.stepper.current_visit() != before
     }
 
     /// Shows a message after a jump from the batch to a sample: the sample computes the entry.
@@ -386,7 +386,7 @@ impl StepperContext<'_> {
 
     /// Moves by a number of units, back if negative. Returns whether the step on the screen changed or a job will change it.
     fn move_by(&mut self, unit: Unit, count: i64) -> bool {
-        let before = self.stepper.visit();
+        let before = self.stepper.current_visit();
         if unit == Unit::Iteration {
             self.move_by_iterations(count);
         } else {

@@ -15,14 +15,14 @@ impl Stepper {
     /// Returns which number is hidden at the step on the screen; `None` if no number is.
     #[must_use]
     pub fn hidden_number(&self) -> Option<HiddenNumber> {
-        let is_asked = self.prediction.is_on && self.prediction.answered != Some(self.visit());
+        let is_asked = self.prediction.is_on && self.prediction.answered != Some(self.current_visit());
         is_asked.then_some(if self.unit == Unit::Step { HiddenNumber::Term } else { HiddenNumber::Entry })
     }
 
     /// Returns the question at the step on the screen, if it is not answered.
     #[must_use]
     pub fn open_question(&self) -> Option<&PredictionQuestion> {
-        let here = self.visit();
+        let here = self.current_visit();
         self.prediction.question.as_ref().filter(|question| question.visit == here && Some(question.hidden) == self.hidden_number())
     }
 }
@@ -56,7 +56,7 @@ impl State {
             stepper.mode = Mode::Normal;
         }
         let Some(hidden) = stepper.hidden_number() else { return };
-        let visit = stepper.visit();
+        let visit = stepper.current_visit();
         stepper.prediction.question = Some(PredictionQuestion { visit, hidden, wrong: 0, hint: None });
         stepper.prediction.warned = None;
         stepper.play = None;
@@ -188,7 +188,7 @@ impl StepperContext<'_> {
         if question.hidden() == HiddenNumber::Entry {
             self.go(question.last_step());
         }
-        let visit = self.stepper.visit();
+        let visit = self.stepper.current_visit();
         self.stepper.prediction.question = None;
         self.stepper.prediction.answered = Some(visit);
         self.stepper.prediction.count(question.rule(), outcome, here);

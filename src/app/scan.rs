@@ -70,7 +70,7 @@ impl StepperContext<'_> {
 
     /// Begins a scan at a step. If the same scan is already in progress, it continues to one more match or breakpoint instead.
     fn begin_scan(&mut self, kind: ScanKind, goes_back: bool, times: u64, step: u64) {
-        let goal = ScanGoal { kind, goes_back, remaining: times, start: self.stepper.visit() };
+        let goal = ScanGoal { kind, goes_back, remaining: times, start: self.stepper.current_visit() };
         let goal_in_progress = self.stepper.job.as_mut().and_then(Job::scan_goal);
         if let Some(same) = goal_in_progress.filter(|other| other.kind == goal.kind && other.goes_back == goes_back) {
             same.remaining = same.remaining.saturating_add(times).min(MAX_REPEATS);
@@ -80,7 +80,7 @@ impl StepperContext<'_> {
         *self.message = None;
         self.stepper.visits.record_jump_from(goal.start);
         let document = Arc::clone(&self.stepper.document);
-        self.begin_job(Job::Scan(Box::new(goal.from(&document.trace, step))));
+        self.begin_job(Job::Scan(Box::new(goal.scan_from(&document.trace, step))));
     }
 
     /// Does one piece of a scan: it looks at some steps.
@@ -95,14 +95,14 @@ impl StepperContext<'_> {
                 job.scan.advance(trace, &|run, tensor| breakpoints.stops(trace, run, tensor), &mut budget)
             }
         };
-        let next = match scanned {
+        let continued = match scanned {
             Scanned::Unfinished => {
                 job.progress.1 = job.scan.step(trace);
                 Some(job)
             }
             Scanned::Found(hit) if job.goal.remaining > 1 => {
                 job.goal.remaining -= 1;
-                Some(job.goal.from(trace, hit.step))
+                Some(job.goal.scan_from(trace, hit.step))
             }
             Scanned::Found(hit) => {
                 self.go(hit.step);
@@ -114,7 +114,7 @@ impl StepperContext<'_> {
                 ScanKind::Breakpoints => return self.continue_in_other_iteration(job.goal),
             },
         };
-        self.stepper.job = next.map(Box::new).map(Job::Scan);
+        self.stepper.job = continued.map(Box::new).map(Job::Scan);
     }
 
     /// Shows a message about the match. If its step is after the step at which the key was pressed, the message begins with "found ahead".
@@ -165,7 +165,7 @@ impl StepperContext<'_> {
     pub(super) fn scan_iteration(&mut self, goal: ScanGoal) {
         let document = Arc::clone(&self.stepper.document);
         let step = if goal.goes_back { document.trace.len() + 1 } else { 0 };
-        self.stepper.job = Some(Job::Scan(Box::new(goal.from(&document.trace, step))));
+        self.stepper.job = Some(Job::Scan(Box::new(goal.scan_from(&document.trace, step))));
     }
 
     /// Sets a breakpoint, or removes it if there is one. It is at the entry under the cursor. Without a cursor, it is at this step's entry or op.

@@ -38,7 +38,7 @@ pub struct ScanJob {
 
 impl ScanGoal {
     /// Returns a scan for this goal that begins after `step`, or before it if the scan goes back.
-    pub fn from(self, trace: &Trace, step: u64) -> ScanJob {
+    pub fn scan_from(self, trace: &Trace, step: u64) -> ScanJob {
         let end = trace.len() + 1;
         let within = if self.goes_back { 1..step } else { step + 1..end };
         let scan = StepScan::new(trace, within, self.goes_back);

@@ -292,7 +292,7 @@ impl State {
                 Some(stepper) => NetworkMap::of(stepper).map(Overlay::map).ok_or_else(|| "there is no step".to_owned()),
                 None => return,
             },
-            OverlayKind::Curve => match self.stepper().map(|stepper| stepper.visit().iteration) {
+            OverlayKind::Curve => match self.stepper().map(|stepper| stepper.current_visit().iteration) {
                 Some(iteration) => self.ask_for_curve().map(|()| Overlay::curve(CurveMarker { iteration })),
                 None => return,
             },

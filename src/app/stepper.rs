@@ -168,7 +168,7 @@ impl Stepper {
 
     /// Returns the iteration and the step on the screen.
     #[must_use]
-    pub fn visit(&self) -> Visit {
+    pub fn current_visit(&self) -> Visit {
         Visit { iteration: self.document.trace.iteration(), step: self.step }
     }
 

@@ -172,7 +172,7 @@ impl StepperContext<'_> {
     /// # Errors
     /// As [`super::Document::find`].
     fn jump_or_inspect(&mut self, address: &Address) -> Result<(), String> {
-        let here = self.stepper.visit();
+        let here = self.stepper.current_visit();
         let Err(why) = self.jump_to(address.clone()) else { return Ok(()) };
         if !self.inspect_given(address) {
             return Err(why);

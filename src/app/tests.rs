@@ -147,10 +147,10 @@ fn actions_lead_to_the_expected_focus() {
 fn close_removes_the_top_layer_only() {
     for mut state in combinations() {
         while let [top, below @ ..] = layers(&state).as_slice() {
-            let place = state.stepper().map(Stepper::visit);
+            let place = state.stepper().map(Stepper::current_visit);
             assert_eq!(update(&mut state, Action::Close), None);
             assert_eq!(layers(&state), below, "{top:?}");
-            assert_eq!(state.stepper().map(Stepper::visit), place, "{top:?}");
+            assert_eq!(state.stepper().map(Stepper::current_visit), place, "{top:?}");
             assert_eq!(state.message.is_some(), *top == ScreenLayer::Job, "{top:?}: only a stopped job leaves a message");
         }
         assert_eq!((update(&mut state, Action::Close), state.focus()), (None, Focus::Normal));
@@ -191,7 +191,7 @@ fn opening_a_scenario_closes_all_layers_and_keeps_settings() {
         let settings = state.settings.clone();
         state.open(document(), Some(3));
         assert_eq!((layers(&state), state.focus(), &state.settings), (Vec::new(), Focus::Normal, &settings));
-        assert_eq!(state.stepper().map(Stepper::visit), Some(Visit { iteration: 1, step: 3 }));
+        assert_eq!(state.stepper().map(Stepper::current_visit), Some(Visit { iteration: 1, step: 3 }));
     }
 }
 
@@ -211,7 +211,7 @@ fn job_and_play_continue_under_an_overlay_or_the_picker() {
         act(&mut state, &[Action::TogglePlay, cover.clone()]);
         let due = state.wake().expect("play is on");
         update(&mut state, Action::Clock(due));
-        assert_eq!(state.stepper().map(Stepper::visit), Some(Visit { iteration: 1, step: 2 }), "{cover:?}");
+        assert_eq!(state.stepper().map(Stepper::current_visit), Some(Visit { iteration: 1, step: 2 }), "{cover:?}");
         assert_eq!(state.wake(), Some(due + state.settings.period()), "{cover:?}");
     }
 }

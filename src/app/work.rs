@@ -47,7 +47,7 @@ impl StepperContext<'_> {
     /// # Errors
     /// As [`super::Document::find`].
     pub fn jump_to(&mut self, address: Address) -> Result<(), String> {
-        let here = self.stepper.visit();
+        let here = self.stepper.current_visit();
         self.stepper.forward_moves = None;
         self.go_to(address)?;
         if self.has_moved(here) {
@@ -93,7 +93,7 @@ impl StepperContext<'_> {
 
     /// Jumps to another iteration, to the step that corresponds to the step on the screen.
     pub fn jump_to_iteration(&mut self, to: u64) {
-        let here = self.stepper.visit();
+        let here = self.stepper.current_visit();
         if to == here.iteration {
             return self.say("this is already the iteration", false);
         }
@@ -208,7 +208,7 @@ impl StepperContext<'_> {
 
     /// Goes to the step that a seek has found. Then continues with the rest of a move by units, or with the iterations that were added during the seek.
     fn complete_seek(&mut self, goal: &SeekGoal, found: SeekResult) {
-        let before = self.stepper.visit().iteration;
+        let before = self.stepper.current_visit().iteration;
         let old = Arc::clone(&self.stepper.document);
         match found {
             Ok((other, step)) => {
@@ -226,7 +226,7 @@ impl StepperContext<'_> {
             }
             SeekGoal::Iteration { more, .. } => {
                 *self.message = None;
-                let moved = self.stepper.visit().iteration.saturating_sub(before);
+                let moved = self.stepper.current_visit().iteration.saturating_sub(before);
                 self.stepper.forward_moves.iter_mut().for_each(|moves| moves.count_done(moved));
                 if more != 0 {
                     self.move_by_iterations(more);

@@ -166,7 +166,7 @@ impl OpenCommand {
         let (Some(path), Some(stepper)) = (&self.record, state.stepper()) else { return Ok(None) };
         let scenario = &stepper.document.scenario;
         let size = if self.plain { SIZE_OF_PLAIN } else { terminal::size()? };
-        let header = Header::new(scenario.name.clone(), scenario.text.to_string(), stepper.visit(), size)
+        let header = Header::new(scenario.name.clone(), scenario.text.to_string(), stepper.current_visit(), size)
             .with_files(files)
             .with_mine(mine)
             // this is also done if the address is that of an input or a parameter, on which the cursor is then

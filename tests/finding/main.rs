@@ -55,7 +55,7 @@ fn enter(state: &mut State, text: &str) -> Option<Request> {
 }
 
 fn place(state: &State) -> Visit {
-    state.stepper().map(Stepper::visit).unwrap()
+    state.stepper().map(Stepper::current_visit).unwrap()
 }
 
 fn message(state: &State) -> String {

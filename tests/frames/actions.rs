@@ -59,7 +59,7 @@ fn press(driver: &mut Driver, text: &str) {
 }
 
 fn visit(driver: &Driver) -> Visit {
-    driver.state.stepper().unwrap().visit()
+    driver.state.stepper().unwrap().current_visit()
 }
 
 /// Returns a copy in which nothing covers the stepper, play is paused and prediction is off.

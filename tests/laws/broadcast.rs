@@ -30,7 +30,10 @@ fn shapes() -> impl Strategy<Value = [Vec<usize>; 3]> {
 
 /// Returns the tensor that a rule computes from its inputs; a backward rule also reads y and ∂C/∂y (`more`).
 fn sums(rule: &dyn Rule, inputs: &[&[f64]], more: &[&[f64]], entries: usize) -> Vec<f64> {
-    let tensors = Reads::inputs(inputs.iter().copied()).with_backward(more.iter().copied());
+    let mut tensors = Reads::inputs(inputs.iter().copied());
+    if let [y, upstream] = *more {
+        tensors = tensors.with_output(y).with_upstream(upstream);
+    }
     let memo = rule.memo(&tensors);
     let mut sums = vec![0.0; entries];
     let x = Operands { tensors, memo: &memo };

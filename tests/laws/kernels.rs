@@ -90,10 +90,10 @@ pub fn views(
     let start = |shape: &[usize]| if seed.is_multiple_of(2) { vec![-0.0; len(shape)] } else { make(3, shape) };
     let mut inputs = vec![make(0, x)];
     inputs.extend(w.map(|w| make(1, w)));
+    let (output, upstream) = (make(4, y), make(2, y));
     let slots = Reads::inputs(&inputs);
     check_rule(function.forward().as_ref(), &slots, &start(y))?;
-    let more = [make(4, y), make(2, y)];
-    let slots = slots.with_backward(&more);
+    let slots = slots.with_output(&output).with_upstream(&upstream);
     for (slot, shape) in [Some(x), w].into_iter().flatten().enumerate() {
         check_rule(function.backward(slot).expect("a derivative").as_ref(), &slots, &start(shape))?;
     }
@@ -255,7 +255,7 @@ fn check_max_pool(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<
     #[allow(clippy::cast_precision_loss)] // some thousands
     let errors: Vec<f64> = (1..=winners.len()).map(|n| n as f64).collect();
     let backward = max.backward(0).expect("a derivative");
-    let tensors = Reads::inputs([&image[..]]).with_backward([&largest[..], &errors]);
+    let tensors = Reads::inputs([&image[..]]).with_output(&largest[..]).with_upstream(&errors);
     let memo = backward.memo(&tensors);
     let x_back = Operands { tensors, memo: &memo };
     let mut gradient = vec![7.0; image.len()];

@@ -72,7 +72,7 @@ proptest! {
             let mut a = vec![7.0; z.len()];
             forward(&function, &z, &mut a);
             let backward = function.backward(0).expect("a derivative");
-            let slots = Reads::inputs([&z[..]]).with_backward([&a[..], &da[..]]);
+            let slots = Reads::inputs([&z[..]]).with_output(&a[..]).with_upstream(&da[..]);
             let mut dz = vec![7.0; z.len()];
             with_operands(&*backward, &slots, |x| backward.overwrite(x, &mut dz));
             for slice in slices(&shape, axis) {
