@@ -5,6 +5,9 @@
 //! usually occur, such as |x| < 708 for eˣ. The others are computed by `libm` itself, so the results have the same bits for all arguments. (A NaN may have another
 //! sign or payload.)
 //!
+//! A long formula is computed in stages, each for a whole block of numbers before the next stage begins. The operations of one formula wait for each other; those
+//! of neighbouring registers do not, and a processor looks only about a hundred operations ahead.
+//!
 //! The algorithms are those of FreeBSD's msun, from which `libm` is translated. Their comments in `libm` explain the formulas.
 
 // a function is compiled for wide vector registers only if it is inlined into the function that `dispatch` calls
@@ -24,8 +27,8 @@ pub use pow::pow;
 
 /// A function of one number, in two versions.
 trait VectorFunction: Copy {
-    /// The value, computed without branches. It is arbitrary if `is_special(x)` is true.
-    fn value(self, x: f64) -> f64;
+    /// The values of a block, computed without branches. A value is arbitrary if `is_special` is true for its argument.
+    fn values<const N: usize>(self, x: &[f64; N]) -> [f64; N];
 
     /// Returns whether x needs the version with branches.
     fn is_special(self, x: f64) -> bool;
@@ -34,8 +37,11 @@ trait VectorFunction: Copy {
     fn scalar(self, x: f64) -> f64;
 }
 
-/// The number of numbers in a block. A smaller rest is filled up to a block.
-const BLOCK: usize = 32;
+/// The number of numbers in a block. A smaller rest is filled up to a block, or to a small block.
+const BLOCK: usize = 64;
+
+/// The number of numbers in a small block.
+const SMALL_BLOCK: usize = 16;
 
 /// The smallest rest that is filled up; fewer numbers are computed one by one.
 const MIN_BLOCK: usize = 4;
@@ -63,30 +69,47 @@ impl<F: VectorFunction> WithSimd for Apply<'_, F> {
             for x in rest {
                 *x = function.scalar(*x);
             }
+        } else if rest.len() <= SMALL_BLOCK {
+            apply_to_rest::<SMALL_BLOCK>(function, rest);
         } else {
-            let mut block = [FILLER; BLOCK];
-            block[..rest.len()].copy_from_slice(rest);
-            apply_to_block(function, &mut block);
-            rest.copy_from_slice(&block[..rest.len()]);
+            apply_to_rest::<BLOCK>(function, rest);
         }
     }
 }
 
+/// Replaces each of at most N numbers by its value.
+#[inline(always)]
+fn apply_to_rest<const N: usize>(function: impl VectorFunction, rest: &mut [f64]) {
+    let mut block = [FILLER; N];
+    block[..rest.len()].copy_from_slice(rest);
+    apply_to_block(function, &mut block);
+    rest.copy_from_slice(&block[..rest.len()]);
+}
+
 /// Replaces each number of a block by its value.
 #[inline(always)]
-fn apply_to_block(function: impl VectorFunction, x: &mut [f64; BLOCK]) {
-    let arguments = *x;
+fn apply_to_block<const N: usize>(function: impl VectorFunction, x: &mut [f64; N]) {
+    let values = function.values(x);
     // not 0 if some argument is special; an integer, because the loop must have no branch
-    let mut any_special = 0;
-    for (x, argument) in x.iter_mut().zip(arguments) {
-        any_special |= u64::from(function.is_special(argument));
-        *x = function.value(argument);
+    let any_special = x.iter().fold(0, |any, x| any | u64::from(function.is_special(*x)));
+    if any_special == 0 {
+        *x = values;
+        return;
     }
-    if any_special != 0 {
-        for (x, argument) in x.iter_mut().zip(arguments).filter(|(_, argument)| function.is_special(*argument)) {
-            *x = function.scalar(argument);
-        }
+    for (x, value) in x.iter_mut().zip(values) {
+        *x = if function.is_special(*x) { function.scalar(*x) } else { value };
     }
+}
+
+/// Returns a number for each index of a block: one stage of a computation.
+#[inline(always)]
+fn stage<const N: usize>(value: impl Fn(usize) -> f64) -> [f64; N] {
+    // a loop, because the compiler uses vector registers in it, but not in `array::from_fn`
+    let mut values = [0.0; N];
+    for (n, to) in values.iter_mut().enumerate() {
+        *to = value(n);
+    }
+    values
 }
 
 /// Replaces each x by f(x).

@@ -9,7 +9,10 @@
 //! | up to 1.25 | size of x, − 1 |
 //! | up to about 2.857, and above | 1 / x² |
 
-use super::{VectorFunction, exp::exp, from_word, upper};
+use super::{VectorFunction, exp::exp, from_word, stage, upper};
+
+/// The number of numbers in the widest register.
+const LANES: usize = 8;
 
 /// The ends of the first three ranges.
 const ENDS: [f64; 3] = [0.84375, 1.25, from_word(0x4006_db6d)];
@@ -41,36 +44,93 @@ const DIVISOR: [[f64; 4]; 9] = [
     [0.0, 0.0, -6.04244152148580987438e-02, 0.0],
 ];
 
-/// Returns the coefficient of the range that contains |x|.
+/// Returns the coefficient of the range that contains |x|: of the first or the second range for FAR = `false`, of the third or the fourth for FAR = `true`.
 #[inline(always)]
-fn coefficient(of_ranges: [f64; 4], size: f64) -> f64 {
-    let [first, second, third, fourth] = of_ranges;
-    let c = if size < ENDS[2] { third } else { fourth };
-    let c = if size < ENDS[1] { second } else { c };
-    if size < ENDS[0] { first } else { c }
+fn coefficient<const FAR: bool>([first, second, third, fourth]: [f64; 4], size: f64) -> f64 {
+    match FAR {
+        false if size < ENDS[0] => first,
+        false => second,
+        true if size < ENDS[2] => third,
+        true => fourth,
+    }
 }
 
-/// Returns the quotient of the polynomials.
+/// Returns the quotient of the polynomials of each number. `s` are the variables, and `sizes` the numbers |x|.
 #[inline(always)]
-fn quotient(size: f64) -> f64 {
-    let inverse_square = 1.0 / (size * size);
-    let s = if size < ENDS[1] { size - 1.0 } else { inverse_square };
-    let s = if size < ENDS[0] { size * size } else { s };
-    let p = |n: usize| coefficient(DIVIDEND[n], size);
-    let q = |n: usize| coefficient(DIVISOR[n], size);
-    let dividend = p(0) + s * (p(1) + s * (p(2) + s * (p(3) + s * (p(4) + s * (p(5) + s * (p(6) + s * p(7)))))));
-    let divisor = q(0) + s * (q(1) + s * (q(2) + s * (q(3) + s * (q(4) + s * (q(5) + s * (q(6) + s * (q(7) + s * q(8))))))));
-    dividend / divisor
+fn quotients<const FAR: bool, const N: usize>(sizes: &[f64; N], s: &[f64; N]) -> [f64; N] {
+    let dividends: [f64; N] = stage(|n| {
+        let p = |degree: usize| coefficient::<FAR>(DIVIDEND[degree], sizes[n]);
+        let s = s[n];
+        let first_seven = |last: f64| p(0) + s * (p(1) + s * (p(2) + s * (p(3) + s * (p(4) + s * (p(5) + s * last)))));
+        first_seven(if FAR { p(6) + s * p(7) } else { p(6) })
+    });
+    stage(|n| {
+        let q = |degree: usize| coefficient::<FAR>(DIVISOR[degree], sizes[n]);
+        let s = s[n];
+        let first_seven = |last: f64| q(0) + s * (q(1) + s * (q(2) + s * (q(3) + s * (q(4) + s * (q(5) + s * last)))));
+        dividends[n] / first_seven(if FAR { q(6) + s * (q(7) + s * q(8)) } else { q(6) })
+    })
 }
 
-/// Returns erfc |x| for 0.84375 ≤ |x| < 26.
+/// The numbers of a block with 1.25 ≤ |x|, which take the most time and are often few: they are collected and computed together.
+struct Far<const N: usize> {
+    /// The numbers |x|. The last register is filled up with a number of the range.
+    sizes: [f64; N],
+    /// The index in the block of each number.
+    places: [usize; N],
+    count: usize,
+}
+
+impl<const N: usize> Far<N> {
+    /// Collects the numbers.
+    #[inline(always)]
+    fn of(sizes: &[f64; N]) -> Self {
+        let mut far = Self { sizes: [ENDS[2]; N], places: [0; N], count: 0 };
+        for (n, size) in sizes.iter().enumerate() {
+            // stored without a branch, and overwritten by the next number if this one is not of the range
+            (far.sizes[far.count % N], far.places[far.count % N]) = (*size, n);
+            far.count += usize::from(*size >= ENDS[1]);
+        }
+        if far.count < N {
+            far.sizes[far.count] = ENDS[2];
+        }
+        far
+    }
+
+    /// Computes erfc |x| of the numbers, for |x| < 26, and copies it to their places in the block.
+    #[inline(always)]
+    fn copy_complements(&self, complements: &mut [f64; N]) {
+        let (registers, _) = self.sizes.as_chunks::<LANES>();
+        let places = self.places[..self.count].chunks(LANES);
+        for (sizes, places) in registers.iter().zip(places) {
+            for (place, value) in places.iter().zip(complement(sizes)) {
+                complements[place % N] = value;
+            }
+        }
+    }
+}
+
+/// Returns erfc |x| of each number for 1.25 ≤ |x| < 26.
 #[inline(always)]
-fn complement(size: f64, quotient: f64) -> f64 {
+fn complement(sizes: &[f64; LANES]) -> [f64; LANES] {
+    let quotients = quotients::<true, LANES>(sizes, &stage(|n| 1.0 / (sizes[n] * sizes[n])));
+    stage(|n| {
+        let size = sizes[n];
+        let z = upper(size);
+        exp(-z * z - 0.5625) * exp((z - size) * (z + size) + quotients[n]) / size
+    })
+}
+
+/// Returns for each x the quotient of the first two ranges, and erfc |x| for 0.84375 ≤ |x|. Either is arbitrary in the other ranges.
+#[inline(always)]
+fn quotients_and_complements<const N: usize>(x: &[f64; N]) -> [[f64; N]; 2] {
     /// erf 1, rounded to single precision.
     const ERF_1: f64 = 8.45062911510467529297e-01;
-    let z = upper(size);
-    let far = exp(-z * z - 0.5625) * exp((z - size) * (z + size) + quotient) / size;
-    if size < ENDS[1] { 1.0 - ERF_1 - quotient } else { far }
+    let sizes: [f64; N] = stage(|n| x[n].abs());
+    let quotients = quotients::<false, N>(&sizes, &stage(|n| if sizes[n] < ENDS[0] { sizes[n] * sizes[n] } else { sizes[n] - 1.0 }));
+    let mut complements = stage(|n| 1.0 - ERF_1 - quotients[n]);
+    Far::of(&sizes).copy_complements(&mut complements);
+    [quotients, complements]
 }
 
 /// The function erf x.
@@ -79,17 +139,19 @@ pub(super) struct Erf;
 
 impl VectorFunction for Erf {
     #[inline(always)]
-    fn value(self, x: f64) -> f64 {
+    fn values<const N: usize>(self, x: &[f64; N]) -> [f64; N] {
         /// 8 times (2 / √π − 1).
         const EFX8: f64 = 1.02703333676410069053e+00;
         /// 2⁻²⁸.
         const TINY: f64 = from_word(0x3e30_0000);
-        let size = x.abs();
-        let quotient = quotient(size);
-        let far = 1.0 - complement(size, quotient);
-        let far = (if size < 6.0 { far } else { 1.0 }).copysign(x);
-        let near = if size < TINY { 0.125 * (8.0 * x + EFX8 * x) } else { x + x * quotient };
-        if size < ENDS[0] { near } else { far }
+        let [quotients, complements] = quotients_and_complements(x);
+        stage(|n| {
+            let (x, quotient) = (x[n], quotients[n]);
+            let size = x.abs();
+            let far = (if size < 6.0 { 1.0 - complements[n] } else { 1.0 }).copysign(x);
+            let near = if size < TINY { 0.125 * (8.0 * x + EFX8 * x) } else { x + x * quotient };
+            if size < ENDS[0] { near } else { far }
+        })
     }
 
     #[inline(always)]
@@ -108,16 +170,18 @@ pub(super) struct Erfc;
 
 impl VectorFunction for Erfc {
     #[inline(always)]
-    fn value(self, x: f64) -> f64 {
+    fn values<const N: usize>(self, x: &[f64; N]) -> [f64; N] {
         /// 2⁻⁵⁶.
         const TINY: f64 = from_word(0x3c70_0000);
-        let size = x.abs();
-        let quotient = quotient(size);
-        let complement = complement(size, quotient);
-        let far = if x < 0.0 { 2.0 - complement } else { complement };
-        let near = if x < 0.25 { 1.0 - (x + x * quotient) } else { 0.5 - (x - 0.5 + x * quotient) };
-        let near = if size < TINY { 1.0 - x } else { near };
-        if size < ENDS[0] { near } else { far }
+        let [quotients, complements] = quotients_and_complements(x);
+        stage(|n| {
+            let (x, quotient, complement) = (x[n], quotients[n], complements[n]);
+            let size = x.abs();
+            let far = if x < 0.0 { 2.0 - complement } else { complement };
+            let near = if x < 0.25 { 1.0 - (x + x * quotient) } else { 0.5 - (x - 0.5 + x * quotient) };
+            let near = if size < TINY { 1.0 - x } else { near };
+            if size < ENDS[0] { near } else { far }
+        })
     }
 
     #[inline(always)]

@@ -2,7 +2,7 @@
 //!
 //! x = n ln 2 + r with a whole number n and |r| ≤ ½ ln 2, and eˣ = 2ⁿ eʳ. n ln 2 is subtracted in two parts, `hi` and `lo`, so that no digits are lost.
 
-use super::{HALF_LN2, INV_LN2, LN2, VectorFunction, from_word, power_of_2};
+use super::{HALF_LN2, INV_LN2, LN2, VectorFunction, from_word, power_of_2, stage};
 
 /// The coefficients of the polynomial in r² from which eʳ is computed.
 pub(super) const P: [f64; 5] = [
@@ -35,9 +35,9 @@ pub(super) fn exp(x: f64) -> f64 {
     if x.abs() >= TINY { y * power_of_2(n) } else { 1.0 + x }
 }
 
-/// Returns eˣ − 1 for |x| ≤ 38.8.
+/// Returns eˣ − 1 of each number, for |x| ≤ 38.8.
 #[inline(always)]
-fn exp_m1(x: f64) -> f64 {
+fn exp_m1<const N: usize>(x: &[f64; N]) -> [f64; N] {
     /// The coefficients of the polynomial.
     const Q: [f64; 5] = [
         -3.33333333333331316428e-02,
@@ -48,31 +48,44 @@ fn exp_m1(x: f64) -> f64 {
     ];
     /// 2⁻⁵⁴. For a smaller |x| the value is x.
     const TINY: f64 = from_word(0x3c90_0000);
-    let n = multiple_of_ln2(x);
-    let (hi, lo) = (x - n * LN2[0], n * LN2[1]);
-    let r = hi - lo;
-    let c = (hi - r) - lo;
-    let half = 0.5 * r;
-    let half_square = r * half;
-    let s = half_square;
-    let polynomial = 1.0 + s * (Q[0] + s * (Q[1] + s * (Q[2] + s * (Q[3] + s * Q[4]))));
-    let t = 3.0 - polynomial * half;
-    let quotient = half_square * ((polynomial - t) / (6.0 - r * t));
+    let multiples: [f64; N] = stage(|n| multiple_of_ln2(x[n]));
+    let parts = |n: usize| (x[n] - multiples[n] * LN2[0], multiples[n] * LN2[1]);
+    let r: [f64; N] = stage(|n| {
+        let (hi, lo) = parts(n);
+        hi - lo
+    });
+    let c: [f64; N] = stage(|n| {
+        let (hi, lo) = parts(n);
+        (hi - r[n]) - lo
+    });
+    let half_square = |r: f64| r * (0.5 * r);
+    let polynomials: [f64; N] = stage(|n| {
+        let s = half_square(r[n]);
+        1.0 + s * (Q[0] + s * (Q[1] + s * (Q[2] + s * (Q[3] + s * Q[4]))))
+    });
+    let quotients: [f64; N] = stage(|n| {
+        let (r, polynomial) = (r[n], polynomials[n]);
+        let t = 3.0 - polynomial * (0.5 * r);
+        half_square(r) * ((polynomial - t) / (6.0 - r * t))
+    });
     // the value is 2ⁿ (r − e + 1) − 1, added up in an order that depends on n
-    let e = (r * (quotient - c) - c) - half_square;
-    let (scale, inverse) = (power_of_2(n), power_of_2(-n));
-    let of_0 = r - (r * quotient - half_square);
-    let of_minus_1 = 0.5 * (r - e) - 0.5;
-    let of_1 = if r < -0.25 { -2.0 * (e - (r + 0.5)) } else { 1.0 + 2.0 * (r - e) };
-    let of_negative = (r - e + 1.0) * scale - 1.0;
-    let of_small = (r - e + (1.0 - inverse)) * scale;
-    let of_large = (r - (e + inverse) + 1.0) * scale;
-    let of_positive = if n >= 20.0 { of_large } else { of_small };
-    let of_positive = if n == 1.0 { of_1 } else { of_positive };
-    let of_negative = if n == -1.0 { of_minus_1 } else { of_negative };
-    let value = if n > 0.0 { of_positive } else { of_negative };
-    let value = if n == 0.0 { of_0 } else { value };
-    if x.abs() < TINY { x } else { value }
+    let e: [f64; N] = stage(|n| (r[n] * (quotients[n] - c[n]) - c[n]) - half_square(r[n]));
+    stage(|n| {
+        let (x, multiple, r, e) = (x[n], multiples[n], r[n], e[n]);
+        let (scale, inverse) = (power_of_2(multiple), power_of_2(-multiple));
+        let of_0 = r - (r * quotients[n] - half_square(r));
+        let of_minus_1 = 0.5 * (r - e) - 0.5;
+        let of_1 = if r < -0.25 { -2.0 * (e - (r + 0.5)) } else { 1.0 + 2.0 * (r - e) };
+        let of_negative = (r - e + 1.0) * scale - 1.0;
+        let of_small = (r - e + (1.0 - inverse)) * scale;
+        let of_large = (r - (e + inverse) + 1.0) * scale;
+        let of_positive = if multiple >= 20.0 { of_large } else { of_small };
+        let of_positive = if multiple == 1.0 { of_1 } else { of_positive };
+        let of_negative = if multiple == -1.0 { of_minus_1 } else { of_negative };
+        let value = if multiple > 0.0 { of_positive } else { of_negative };
+        let value = if multiple == 0.0 { of_0 } else { value };
+        if x.abs() < TINY { x } else { value }
+    })
 }
 
 /// For a smaller x, eˣ is 0.
@@ -84,9 +97,9 @@ pub(super) struct Exp;
 
 impl VectorFunction for Exp {
     #[inline(always)]
-    fn value(self, x: f64) -> f64 {
+    fn values<const N: usize>(self, x: &[f64; N]) -> [f64; N] {
         // −∞ is usual: it is a masked entry of a softmax
-        if x < EXP_IS_0 { 0.0 } else { exp(x) }
+        stage(|n| if x[n] < EXP_IS_0 { 0.0 } else { exp(x[n]) })
     }
 
     #[inline(always)]
@@ -106,7 +119,7 @@ pub(super) struct ExpM1;
 
 impl VectorFunction for ExpM1 {
     #[inline(always)]
-    fn value(self, x: f64) -> f64 {
+    fn values<const N: usize>(self, x: &[f64; N]) -> [f64; N] {
         exp_m1(x)
     }
 
@@ -129,20 +142,26 @@ const TANH_IS_1: f64 = from_word(0x4034_0001);
 
 impl VectorFunction for Tanh {
     #[inline(always)]
-    fn value(self, x: f64) -> f64 {
+    fn values<const N: usize>(self, x: &[f64; N]) -> [f64; N] {
         /// About ½ ln 3. For a larger |x|, tanh |x| = 1 − 2 / (e²ˣ + 1).
         const LARGE: f64 = from_word(0x3fe1_93eb);
         /// About ½ ln (5/3). Up to ½ ln 3, tanh |x| = (e²ˣ − 1) / (e²ˣ + 1); for a smaller |x| it is (1 − e⁻²ˣ) / (e⁻²ˣ + 1).
         const MEDIUM: f64 = from_word(0x3fd0_58af);
-        let size = x.abs();
-        let t = exp_m1(if size >= MEDIUM { 2.0 * size } else { -2.0 * size });
-        let dividend = if size >= MEDIUM { t } else { -t };
-        // one division: of a quotient with a selected dividend, the compiler would make two
-        let is_large = u64::from(size >= LARGE).wrapping_neg();
-        let dividend = f64::from_bits(2.0_f64.to_bits() & is_large | dividend.to_bits() & !is_large);
-        let quotient = dividend / (t + 2.0);
-        let value = if size >= LARGE { 1.0 - quotient } else { quotient };
-        (if size >= TANH_IS_1 { 1.0 } else { value }).copysign(x)
+        let sizes: [f64; N] = stage(|n| x[n].abs());
+        let t = exp_m1::<N>(&stage(|n| if sizes[n] >= MEDIUM { 2.0 * sizes[n] } else { -2.0 * sizes[n] }));
+        let quotients: [f64; N] = stage(|n| {
+            let (size, t) = (sizes[n], t[n]);
+            let dividend = if size >= MEDIUM { t } else { -t };
+            // one division: of a quotient with a selected dividend, the compiler would make two
+            let is_large = u64::from(size >= LARGE).wrapping_neg();
+            let dividend = f64::from_bits(2.0_f64.to_bits() & is_large | dividend.to_bits() & !is_large);
+            dividend / (t + 2.0)
+        });
+        stage(|n| {
+            let (size, quotient) = (sizes[n], quotients[n]);
+            let value = if size >= LARGE { 1.0 - quotient } else { quotient };
+            (if size >= TANH_IS_1 { 1.0 } else { value }).copysign(x[n])
+        })
     }
 
     #[inline(always)]

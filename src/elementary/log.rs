@@ -1,6 +1,6 @@
 //! ln x. With x = 2ᵏ (1 + f) and √½ ≤ 1 + f < √2, ln x = k ln 2 + ln(1 + f). ln(1 + f) is computed from a polynomial in s = f / (2 + f).
 
-use super::{LN2, VectorFunction, exponent};
+use super::{LN2, VectorFunction, exponent, stage};
 
 /// Returns ln x for a positive, normal, finite x.
 #[must_use]
@@ -43,9 +43,9 @@ pub(super) struct Log;
 
 impl VectorFunction for Log {
     #[inline(always)]
-    fn value(self, x: f64) -> f64 {
+    fn values<const N: usize>(self, x: &[f64; N]) -> [f64; N] {
         // for a special x, the sum of the bits could overflow
-        ln(if self.is_special(x) { 1.0 } else { x })
+        stage(|n| ln(if self.is_special(x[n]) { 1.0 } else { x[n] }))
     }
 
     #[inline(always)]
