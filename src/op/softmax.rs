@@ -14,7 +14,6 @@ use smallvec::smallvec;
 
 use super::functions::EXP;
 use super::groups::Groups;
-use super::math;
 use super::numpy::NumPyForm;
 use super::numpy::code::Code;
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, Use, entries, entry, evaluated};
@@ -175,8 +174,9 @@ impl SoftmaxNormaliser {
 #[derive(Debug)]
 struct SoftmaxVariant {
     function: &'static Primitive,
-    /// Returns the [`SoftmaxNormaliser::sum`] of a slice, from its entries zⱼ, the largest entry m, and exp(zⱼ − m) of all entries.
-    normaliser: fn(&[f64], f64, &[f64]) -> f64,
+    /// Returns the [`SoftmaxNormaliser::sum`] of a slice, from Σ exp(zⱼ − m), where m is the largest entry. For log-softmax this sum lacks the largest entry, which
+    /// would add 1: log1p keeps the digits of a small sum ([`log_of_sum`](super::math::log_of_sum)).
+    normaliser: fn(f64) -> f64,
     /// Returns the output aᵢ for the input zᵢ.
     value: fn(f64, &SoftmaxNormaliser) -> f64,
     /// Returns the probability pᵢ = softmax(z)ᵢ for the output aᵢ: aᵢ itself, or exp aᵢ for log-softmax.
@@ -193,7 +193,7 @@ struct SoftmaxVariant {
 
 static SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     function: SOFTMAX,
-    normaliser: |_, _, exponentials| exponentials.iter().sum(),
+    normaliser: |sum| sum,
     value: |z, normaliser| normaliser.value(z),
     probability: |a| a,
     has_factor_a: true,
@@ -214,7 +214,7 @@ static SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
 
 static LOG_SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     function: LOG_SOFTMAX,
-    normaliser: math::log_of_sum,
+    normaliser: libm::log1p,
     value: |z, normaliser| (z - normaliser.largest) - normaliser.sum,
     probability: libm::exp,
     has_factor_a: false,
@@ -295,11 +295,7 @@ impl Rule for SoftmaxForward {
         if self.0.variant.has_factor_a {
             return kernel::add_softmax(self.0.slices, z, Self::normalisers(x), out);
         }
-        for (slice, normaliser) in self.0.slices.all(z.len()).zip(Self::normalisers(x)) {
-            for at in slice.places().each() {
-                out[at] += (self.0.variant.value)(z[at], normaliser);
-            }
-        }
+        kernel::add_log_softmax(self.0.slices, z, Self::normalisers(x), out);
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {

@@ -9,56 +9,110 @@ use pulp::{Arch, Simd, WithSimd};
 use super::{Slice, Slices, SoftmaxNormaliser, SoftmaxVariant};
 use crate::elementary;
 use crate::scratch::Scratch;
+use crate::sums::{Init, put};
 
 /// The number of entries whose exponentials are computed at once, unless a slice is longer.
 const MAX_EXPONENTIALS: usize = 1024;
 
-/// Calls `visit` with each slice and with exp(z − m) of the slice's entries. `largest` returns the m of a slice.
-fn for_each_exponentials(slices: Slices, z: &[f64], largest: impl Fn(Slice) -> f64, mut visit: impl FnMut(Slice, f64, &[f64])) {
+/// Calls `visit` with some slices at a time and with exp(z − m) of their entries, where `largest` returns the m of each slice.
+fn for_each_exponentials<'m>(slices: Slices, z: &[f64], largest: &'m [f64], mut visit: impl FnMut(&[Slice], &'m [f64], &mut [f64])) {
     let n = slices.length_and_step(z.len()).0;
     let slices_at_once = (MAX_EXPONENTIALS / n.max(1)).max(1);
-    let mut all = slices.all(z.len()).peekable();
+    let mut all = slices.all(z.len());
     let mut exponentials = Scratch::new(n * slices_at_once.min(z.len() / n.max(1)));
-    let mut group: Vec<(Slice, f64)> = Vec::with_capacity(slices_at_once);
-    while all.peek().is_some() {
+    let mut group: Vec<Slice> = Vec::with_capacity(slices_at_once.min(largest.len()));
+    for largest in largest.chunks(slices_at_once) {
         group.clear();
-        group.extend(all.by_ref().take(slices_at_once).map(|slice| (slice, largest(slice))));
+        group.extend(all.by_ref().take(largest.len()));
         let exponentials = &mut exponentials[..group.len() * n];
-        for ((slice, largest), exponentials) in group.iter().zip(exponentials.chunks_exact_mut(n)) {
-            exponentials.iter_mut().zip(slice.values(z).iter()).for_each(|(exponential, z)| *exponential = z - largest);
+        for ((slice, largest), exponentials) in group.iter().zip(largest).zip(exponentials.chunks_exact_mut(n)) {
+            put(exponentials, slice.values(z).iter().map(|z| z - largest), Init::Overwrite);
         }
         elementary::exp(exponentials);
-        for ((slice, largest), exponentials) in group.iter().zip(exponentials.chunks_exact(n)) {
-            visit(*slice, *largest, exponentials);
-        }
+        visit(&group, largest, exponentials);
     }
+}
+
+/// Folds each row of `n` numbers, and calls `visit` with the results in order. Each step of a fold waits for the previous one, so several rows are folded at once.
+fn fold_rows(rows: &[f64], n: usize, start: f64, fold: impl Fn(f64, f64) -> f64, mut visit: impl FnMut(f64)) {
+    const ROWS: usize = 8;
+    let groups = rows.chunks_exact(ROWS * n);
+    let rest = groups.remainder();
+    for group in groups {
+        let rows: [&[f64]; ROWS] = std::array::from_fn(|row| &group[row * n..][..n]);
+        let mut results = [start; ROWS];
+        for at in 0..n {
+            for (result, row) in results.iter_mut().zip(rows) {
+                *result = fold(*result, row[at]);
+            }
+        }
+        results.into_iter().for_each(&mut visit);
+    }
+    rest.chunks_exact(n).for_each(|row| visit(row.iter().copied().fold(start, &fold)));
 }
 
 /// Returns the normalisers of all slices, in order.
 pub(super) fn normalisers(variant: &SoftmaxVariant, slices: Slices, z: &[f64]) -> Vec<SoftmaxNormaliser> {
-    let mut all = Vec::with_capacity(z.len() / slices.length_and_step(z.len()).0.max(1));
-    let largest = |slice: Slice| slice.values(z).iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    for_each_exponentials(slices, z, largest, |slice, largest, exponentials| {
-        all.push(SoftmaxNormaliser { largest, sum: (variant.normaliser)(&slice.values(z), largest, exponentials) });
+    let (n, step) = slices.length_and_step(z.len());
+    let count = z.len() / n.max(1);
+    let (mut largest, mut all) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    if n == 0 {
+        return all;
+    }
+    if step == 1 {
+        fold_rows(z, n, f64::NEG_INFINITY, f64::max, |m| largest.push(m));
+    } else {
+        largest.extend(slices.all(z.len()).map(|slice| slice.values(z).iter().copied().fold(f64::NEG_INFINITY, f64::max)));
+    }
+    for_each_exponentials(slices, z, &largest, |slices, largest, exponentials| {
+        if !variant.has_factor_a {
+            // the sum of log-softmax lacks the largest entry
+            for ((slice, largest), exponentials) in slices.iter().zip(largest).zip(exponentials.chunks_exact_mut(n)) {
+                let skipped = slice.values(z).iter().position(|z| z == largest);
+                skipped.into_iter().for_each(|skipped| exponentials[skipped] = 0.0);
+            }
+        }
+        let mut largest = largest.iter();
+        // exponentials are not negative, so 0 changes no sum
+        fold_rows(
+            exponentials,
+            n,
+            0.0,
+            |sum, exponential| sum + exponential,
+            |sum| {
+                let largest = largest.next().copied().unwrap_or(f64::NAN);
+                all.push(SoftmaxNormaliser { largest, sum: (variant.normaliser)(sum) });
+            },
+        );
     });
     all
 }
 
 /// Adds the softmax of each entry to `out`.
 pub(super) fn add_softmax(slices: Slices, z: &[f64], normalisers: &[SoftmaxNormaliser], out: &mut [f64]) {
-    for_each_exponentials(
-        slices,
-        z,
-        |slice| normalisers[slice.number].largest,
-        |slice, _, exponentials| {
+    let largest: Vec<f64> = normalisers.iter().map(|normaliser| normaliser.largest).collect();
+    for_each_exponentials(slices, z, &largest, |slices, _, exponentials| {
+        for (slice, exponentials) in slices.iter().zip(exponentials.chunks_exact(exponentials.len() / slices.len())) {
             let sum = normalisers[slice.number].sum;
             if slice.step == 1 {
-                out[slice.first..][..slice.n].iter_mut().zip(exponentials).for_each(|(out, exponential)| *out += exponential / sum);
+                put(&mut out[slice.first..][..slice.n], exponentials.iter().map(|exponential| exponential / sum), Init::Accumulate);
             } else {
                 slice.places().each().zip(exponentials).for_each(|(at, exponential)| out[at] += exponential / sum);
             }
-        },
-    );
+        }
+    });
+}
+
+/// Adds the log-softmax of each entry to `out`.
+pub(super) fn add_log_softmax(slices: Slices, z: &[f64], normalisers: &[SoftmaxNormaliser], out: &mut [f64]) {
+    for (slice, SoftmaxNormaliser { largest, sum }) in slices.all(z.len()).zip(normalisers) {
+        if slice.step == 1 {
+            let range = slice.first..slice.first + slice.n;
+            put(&mut out[range.clone()], z[range].iter().map(|z| (z - largest) - sum), Init::Accumulate);
+        } else {
+            slice.places().each().for_each(|at| out[at] += (z[at] - largest) - sum);
+        }
+    }
 }
 
 /// Adds all terms of ∂C/∂z to `out`: term j of entry i of a slice is daⱼ aⱼ ([i=j] − pᵢ), without the factor aⱼ for log-softmax.
@@ -69,66 +123,88 @@ pub(super) fn add_gradient(variant: &SoftmaxVariant, slices: Slices, a: &[f64], 
         elementary::exp(&mut p);
     }
     let p = if variant.has_factor_a { a } else { &p };
-    let mut factors = Scratch::new(slices.length_and_step(a.len()).0);
+    let (n, step) = slices.length_and_step(a.len());
+    let mut factors = Scratch::new(a.len());
+    if variant.has_factor_a {
+        put(&mut factors, da.iter().zip(a).map(|(da, a)| da * a), Init::Overwrite);
+    } else {
+        factors.copy_from_slice(da);
+    }
+    if step == 1 {
+        return Arch::new().dispatch(Gradients { n, factors: &factors, p, sums: out });
+    }
     for slice in slices.all(out.len()) {
-        let (a, da, p) = (slice.values(a), slice.values(da), slice.values(p));
-        for (factor, (a, da)) in factors.iter_mut().zip(a.iter().zip(da.iter())) {
-            *factor = if variant.has_factor_a { da * a } else { *da };
-        }
-        if slice.step == 1 {
-            Arch::new().dispatch(Gradient { factors: &factors, p: &p, sums: &mut out[slice.first..][..slice.n] });
-            continue;
-        }
-        let mut sums = slice.values(out).into_owned();
-        Arch::new().dispatch(Gradient { factors: &factors, p: &p, sums: &mut sums });
+        let (factors, p, mut sums) = (slice.values(&factors), slice.values(p), slice.values(out).into_owned());
+        Arch::new().dispatch(Gradients { n, factors: &factors, p: &p, sums: &mut sums });
         for (at, sum) in slice.places().each().zip(sums) {
             out[at] = sum;
         }
     }
 }
 
-/// The number of sums that are kept in registers.
-const TILE: usize = 16;
+/// The number of sums that are kept in registers for short slices, and for others.
+const TILES: [usize; 2] = [16, 32];
 
-/// The gradient of one slice: `sums[i] += factors[j] · ([i=j] − p[i])` for each j in order.
-struct Gradient<'a> {
+/// The gradients of slices of n neighbouring entries: `sums[i] += factors[j] · ([i=j] − p[i])` for each j of the slice in order.
+struct Gradients<'a> {
+    n: usize,
     factors: &'a [f64],
     p: &'a [f64],
     sums: &'a mut [f64],
 }
 
-impl WithSimd for Gradient<'_> {
+impl WithSimd for Gradients<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
-        for (first, (sums, p)) in (0..).step_by(TILE).zip(self.sums.chunks_mut(TILE).zip(self.p.chunks(TILE))) {
-            // 0 − p and not −p, because for p = 0 the two have different bits
-            let (mut of_others, mut of_same, mut tile) = ([0.0; TILE], [0.0; TILE], [0.0; TILE]);
-            for (n, p) in p.iter().enumerate() {
-                (of_others[n], of_same[n]) = (0.0 - p, 1.0 - p);
+        let Self { n, factors, p, sums } = self;
+        for ((factors, p), sums) in factors.chunks(n.max(1)).zip(p.chunks(n.max(1))).zip(sums.chunks_mut(n.max(1))) {
+            if n <= TILES[0] {
+                add_gradient_of_slice::<{ TILES[0] }>(factors, p, sums);
+            } else {
+                add_gradient_of_slice::<{ TILES[1] }>(factors, p, sums);
             }
-            tile[..sums.len()].copy_from_slice(sums);
-            let end = (first + TILE).min(self.factors.len());
-            for factor in &self.factors[..first] {
-                add_scaled(*factor, &of_others, &mut tile);
-            }
-            for (same, factor) in self.factors[first..end].iter().enumerate() {
-                // there is a comparison for each lane, because a single store into the array would delay the loads into the registers
-                let of_factor = std::array::from_fn(|n| if n == same { of_same[n] } else { of_others[n] });
-                add_scaled(*factor, &of_factor, &mut tile);
-            }
-            for factor in &self.factors[end..] {
-                add_scaled(*factor, &of_others, &mut tile);
-            }
-            sums.copy_from_slice(&tile[..sums.len()]);
         }
     }
 }
 
-/// Adds `factor` times each number to the sums.
+/// Adds the terms of one slice.
 #[inline(always)]
-fn add_scaled(factor: f64, numbers: &[f64; TILE], sums: &mut [f64; TILE]) {
+fn add_gradient_of_slice<const TILE: usize>(factors: &[f64], p: &[f64], sums: &mut [f64]) {
+    for (first, (sums, p)) in (0..).step_by(TILE).zip(sums.chunks_mut(TILE).zip(p.chunks(TILE))) {
+        // 0 − p as in the term: −p would have other bits for p = 0
+        let (mut of_others, mut tile) = ([0.0; TILE], [0.0; TILE]);
+        of_others.iter_mut().zip(p).for_each(|(of_others, p)| *of_others = 0.0 - p);
+        tile[..sums.len()].copy_from_slice(sums);
+        let end = (first + TILE).min(factors.len());
+        for factor in &factors[..first] {
+            add_scaled(*factor, &of_others, &mut tile);
+        }
+        for (same, factor) in factors[first..end].iter().enumerate() {
+            // (0 − p) + 1 has the bits of 1 − p, and (0 − p) + 0 those of 0 − p
+            let deltas = &DELTAS[TILES[1] - same..][..TILE];
+            for ((sum, number), delta) in tile.iter_mut().zip(&of_others).zip(deltas) {
+                *sum += factor * (number + delta);
+            }
+        }
+        for factor in &factors[end..] {
+            add_scaled(*factor, &of_others, &mut tile);
+        }
+        sums.copy_from_slice(&tile[..sums.len()]);
+    }
+}
+
+/// A 1 between zeros. From index `TILES[1]` − i on it is row i of the identity matrix: \[i=j\] for each j.
+const DELTAS: [f64; 2 * TILES[1]] = {
+    let mut deltas = [0.0; 2 * TILES[1]];
+    deltas[TILES[1]] = 1.0;
+    deltas
+};
+
+/// Adds the products of a factor to the sums.
+#[inline(always)]
+fn add_scaled<const TILE: usize>(factor: f64, numbers: &[f64; TILE], sums: &mut [f64; TILE]) {
     for (sum, number) in sums.iter_mut().zip(numbers) {
         *sum += factor * number;
     }
