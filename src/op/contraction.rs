@@ -230,6 +230,13 @@ impl Contraction {
             // `n->` and `in->i`: n neighbours are added
             ([], [n]) if read_stride(n) == 1 => Some(SumKernel::Sum(n.size)),
             ([i], [n]) if read_stride(n) == 1 && read_stride(i) == n.size => Some(SumKernel::Sum(n.size)),
+            // `ni->i` and `oni->oi`: n rows are added
+            ([i], [n]) if read_stride(i) == 1 && read_stride(n) == i.size => Some(SumKernel::SumRows { n: n.size, width: i.size }),
+            ([o, i], [n]) if read_stride(i) == 1 && read_stride(n) == i.size && read_stride(o) == n.size * i.size => {
+                Some(SumKernel::SumRows { n: n.size, width: i.size })
+            }
+            // `i->ni`: the entries are repeated n times
+            ([n, i], []) if read_stride(i) == 1 && read_stride(n) == 0 => Some(SumKernel::Tile(i.size)),
             _ => None,
         }
     }

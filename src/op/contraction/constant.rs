@@ -2,6 +2,8 @@
 //!
 //! With n = 2, `Expand` turns (1, 3) into (1, 1, 3, 3), and `Sum` turns (1, 3, 2, 5) into (4, 7).
 
+use pulp::Arch;
+
 use crate::op::combination::{add_scaled, set_scaled};
 use crate::sums::Init;
 use crate::threads::chunks;
@@ -15,6 +17,15 @@ pub enum SumKernel {
     Expand(usize),
     /// Sum i reads the n neighbouring entries from i · n to i · n + n − 1.
     Sum(usize),
+    /// Sum i reads the n entries that are `width` apart, from entry ⌊i / width⌋ · width · n + i mod `width` on: a sum over rows, for each column.
+    SumRows {
+        /// The number of terms of each sum.
+        n: usize,
+        /// The length of a row.
+        width: usize,
+    },
+    /// Sum i reads entry i mod n, so the whole operand is repeated.
+    Tile(usize),
 }
 
 impl SumKernel {
@@ -26,6 +37,10 @@ impl SumKernel {
             (Self::Copy, Init::Overwrite, _) => set_scaled(weight, read, sums),
             (Self::Expand(n), _, None) => expand(n, |x| x, read, sums, init),
             (Self::Expand(n), _, Some(k)) => expand(n, |x| k * x, read, sums, init),
+            (Self::SumRows { n, width }, _, None) => sum_rows(n, width, |x| x, read, sums, init),
+            (Self::SumRows { n, width }, _, Some(k)) => sum_rows(n, width, |x| k * x, read, sums, init),
+            (Self::Tile(n), Init::Accumulate, _) => sums.chunks_exact_mut(n).for_each(|sums| add_scaled(weight, read, sums)),
+            (Self::Tile(n), Init::Overwrite, _) => sums.chunks_exact_mut(n).for_each(|sums| set_scaled(weight, read, sums)),
             (Self::Sum(n), _, None) => sum_runs(n, |x| x, read, sums, init),
             (Self::Sum(n), _, Some(k)) => sum_runs(n, |x| k * x, read, sums, init),
         }
@@ -47,6 +62,20 @@ fn expand(n: usize, weighted: impl Fn(f64) -> f64 + Sync, read: &[f64], sums: &m
             match init {
                 Init::Accumulate => run.iter_mut().for_each(|sum| *sum += term),
                 Init::Overwrite => run.fill(term),
+            }
+        }
+    });
+}
+
+/// Adds n rows of `read`, each `width` entries long, to each row of sums. `weighted` multiplies an entry by the weight, if there is one.
+fn sum_rows(n: usize, width: usize, weighted: impl Fn(f64) -> f64 + Copy, read: &[f64], sums: &mut [f64], init: Init) {
+    Arch::new().dispatch(move || {
+        for (sums, rows) in sums.chunks_exact_mut(width).zip(read.chunks_exact(n * width)) {
+            if init == Init::Overwrite {
+                sums.fill(-0.0);
+            }
+            for row in rows.chunks_exact(width) {
+                sums.iter_mut().zip(row).for_each(|(sum, read)| *sum += weighted(*read));
             }
         }
     });

@@ -15,6 +15,8 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::{EndLabels, Label};
 use crate::scratch::Scratch;
 use crate::sums::{FactorSource, Init, LANES, Products, add};
@@ -38,6 +40,18 @@ struct Row {
     own: usize,
     /// The index of the row.
     index: usize,
+}
+
+/// The factors of a group of rows, which have the same lanes' factors.
+struct GroupFactors<'a> {
+    /// The tensor of the rows' factors.
+    own: &'a [f64],
+    /// The lanes' factors: their tensor, or a packed copy.
+    lanes: &'a [f64],
+    /// The index of the first lane's factor of the first term.
+    first: usize,
+    /// For each term, the offsets of the row's factor and of the lanes' factors from those of the first term.
+    taps: &'a [(usize, usize)],
 }
 
 /// The labels of a product of matrices in one view.
@@ -73,6 +87,11 @@ impl<'a> MatrixProduct<'a> {
     pub fn compute(&self, factors: [&[f64]; 2], sums: &mut [f64], init: Init) {
         let count = self.lane.size;
         let taps = self.taps();
+        let width = count.next_multiple_of(LANES);
+        let is_packed = self.lane.strides[self.ends[1]] != 1 || count != width;
+        // where the factors of each term are after packing
+        let packed_taps: Vec<(usize, usize)> =
+            if is_packed { taps.iter().enumerate().map(|(n, (i, _))| (*i, n % MAX_TERMS * width)).collect() } else { Vec::new() };
         chunks(sums, count, taps.len() as u64, |first, sums| {
             let first_row = first / count;
             let mut rows: Vec<Row> = (first_row..first_row + sums.len() / count).map(|index| self.row(index)).collect();
@@ -80,10 +99,21 @@ impl<'a> MatrixProduct<'a> {
             if !rows.is_sorted_by_key(|row| row.lanes) {
                 rows.sort_by_key(|row| row.lanes);
             }
-            for group in rows.chunk_by(|a, b| a.lanes == b.lanes) {
-                for (n, taps) in taps.chunks(MAX_TERMS).enumerate() {
-                    let init = if n == 0 { init } else { Init::Accumulate };
-                    self.add_group(factors, group, taps, (first_row, &mut *sums), init);
+            let mut packed = Scratch::new(if is_packed { taps.len().min(MAX_TERMS) * width } else { 0 });
+            for rows in rows.chunk_by(|a, b| a.lanes == b.lanes) {
+                for begin in (0..taps.len()).step_by(MAX_TERMS) {
+                    let init = if begin == 0 { init } else { Init::Accumulate };
+                    let range = begin..taps.len().min(begin + MAX_TERMS);
+                    let sums = (first_row, &mut *sums);
+                    if is_packed {
+                        let stride = self.lane.strides[self.ends[1]];
+                        pack(factors[1], (rows[0].lanes, stride), count, &taps[range.clone()], &mut packed);
+                        let factors = GroupFactors { own: factors[0], lanes: &packed, first: 0, taps: &packed_taps[range] };
+                        self.add_group(factors, rows, sums, init);
+                    } else {
+                        let factors = GroupFactors { own: factors[0], lanes: factors[1], first: rows[0].lanes, taps: &taps[range] };
+                        self.add_group(factors, rows, sums, init);
+                    }
                 }
             }
         });
@@ -114,26 +144,18 @@ impl<'a> MatrixProduct<'a> {
         row
     }
 
-    /// Adds the terms of `taps` to the rows of a group, which have the same lanes' factors. `sums` has the index of a row, and the sums from this row on.
-    fn add_group(&self, [own, lanes]: [&[f64]; 2], group: &[Row], taps: &[(usize, usize)], sums: (usize, &mut [f64]), init: Init) {
+    /// Adds the terms of some taps to the rows of a group. `sums` has the index of a row, and the sums from this row on.
+    fn add_group(&self, factors: GroupFactors<'_>, group: &[Row], sums: (usize, &mut [f64]), init: Init) {
+        let GroupFactors { own, lanes, first, taps } = factors;
         let (first_row, sums) = sums;
         let count = self.lane.size;
         let width = count.next_multiple_of(LANES);
-        let first = group[0].lanes;
-        let is_packed = self.lane.strides[self.ends[1]] != 1 || count != width;
-        let mut packed = Scratch::new(if is_packed { taps.len() * width } else { 0 });
-        if is_packed {
-            pack(lanes, (first, self.lane.strides[self.ends[1]]), count, taps, &mut packed);
-        }
-        let packed_taps: Vec<(usize, usize)> =
-            if is_packed { taps.iter().enumerate().map(|(n, (i, _))| (*i, n * width)).collect() } else { Vec::new() };
-        let (numbers, taps, first) = if is_packed { (&packed[..], &packed_taps[..], 0) } else { (lanes, taps, first) };
-        let lane_firsts: Vec<usize> = (0..width).step_by(LANES).map(|lane| first + lane).collect();
+        let lane_firsts: SmallVec<[usize; 16]> = (0..width).step_by(LANES).map(|lane| first + lane).collect();
         for rows in group.chunks(MAX_ROWS) {
-            let firsts: Vec<usize> = rows.iter().map(|row| row.own).collect();
+            let firsts: SmallVec<[usize; MAX_ROWS]> = rows.iter().map(|row| row.own).collect();
             let products = Products {
                 rows: FactorSource { numbers: own, firsts: &firsts },
-                lanes: FactorSource { numbers, firsts: &lane_firsts },
+                lanes: FactorSource { numbers: lanes, firsts: &lane_firsts },
                 taps,
                 chunk: taps.len(),
                 used_taps: 0..taps.len(),
@@ -162,6 +184,22 @@ impl<'a> MatrixProduct<'a> {
 /// Copies the lanes' factors of each term next to each other. The lanes after the last factor are 0.
 fn pack(numbers: &[f64], (first, stride): (usize, usize), count: usize, taps: &[(usize, usize)], packed: &mut [f64]) {
     let width = count.next_multiple_of(LANES);
+    let are_neighbours = taps.windows(2).all(|pair| pair[1].1 == pair[0].1 + 1);
+    if stride != 1 && are_neighbours {
+        // the factors of a lane are neighbours: a block of lanes and terms is transposed
+        let lane_factors = |lane: usize| &numbers[first + taps[0].1 + lane * stride..][..taps.len()];
+        for begin in (0..count).step_by(LANES) {
+            let lanes = begin..count.min(begin + LANES);
+            let factors: [&[f64]; LANES] = std::array::from_fn(|n| lane_factors((begin + n).min(lanes.end - 1)));
+            for (term, packed) in packed.chunks_exact_mut(width).take(taps.len()).enumerate() {
+                for (to, factors) in packed[lanes.clone()].iter_mut().zip(factors) {
+                    *to = factors[term];
+                }
+                packed[lanes.end..(begin + LANES).min(width)].fill(0.0);
+            }
+        }
+        return;
+    }
     for ((_, j), packed) in taps.iter().zip(packed.chunks_exact_mut(width)) {
         let (factors, rest) = packed.split_at_mut(count);
         if stride == 1 {
