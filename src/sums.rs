@@ -96,6 +96,16 @@ pub fn put(sums: &mut [f64], terms: impl Iterator<Item = f64>, init: Init) {
     });
 }
 
+/// Sets the sums without terms to 0. `has_terms` is `true` for each sum that has a term.
+pub fn clear(sums: &mut [f64], has_terms: &[bool]) {
+    Arch::new().dispatch(move || {
+        for (sum, has_terms) in sums.iter_mut().zip(has_terms) {
+            // the mask is all ones or all zeros; a branch would often be mispredicted in the backward pass of a pool
+            *sum = f64::from_bits(sum.to_bits() & u64::from(*has_terms).wrapping_neg());
+        }
+    });
+}
+
 /// Returns whether all sums are finite and not 0.
 #[must_use]
 pub fn all_finite_and_nonzero(sums: &[f64]) -> bool {

@@ -7,139 +7,174 @@
 use pulp::Arch;
 
 use super::{Case, Definition, Expr, Primitive, Relation, Slot};
+use crate::scratch::Scratch;
 
-/// The number of entries of a block.
-pub const BLOCK: usize = 32;
+/// The largest number of entries of a block. A larger block would not stay in the fastest cache.
+pub const BLOCK: usize = 256;
 
-/// A number for each entry of a block.
-pub type Block = [f64; BLOCK];
-
-/// Computes a function for a block of entries: one block for each argument, and the block of the values.
-pub type BlockFunction = fn(&[&Block], &mut Block);
+/// Computes a function for a block of entries. There is a slice of numbers for each argument, and one for the values; all have the same length.
+pub type BlockFunction = fn(&[&[f64]], &mut [f64]);
 
 /// Computes a function of one number for a block of entries; `function` replaces each number of a slice by its value.
-pub fn map(x: &[&Block], values: &mut Block, function: fn(&mut [f64])) {
-    *values = *x[0];
+pub fn map(x: &[&[f64]], values: &mut [f64], function: fn(&mut [f64])) {
+    values.copy_from_slice(x[0]);
     function(values);
 }
 
 /// Sets each number of `values` to the function of the entry's numbers in `a`.
-pub fn each(a: &Block, values: &mut Block, function: impl Fn(f64) -> f64) {
+pub fn each(a: &[f64], values: &mut [f64], function: impl Fn(f64) -> f64) {
     Arch::new().dispatch(move || values.iter_mut().zip(a).for_each(|(value, a)| *value = function(*a)));
 }
 
 /// Sets each number of `values` to the function of the entry's numbers in `a` and `b`.
-pub fn each_pair(a: &Block, b: &Block, values: &mut Block, function: impl Fn(f64, f64) -> f64) {
+pub fn each_pair(a: &[f64], b: &[f64], values: &mut [f64], function: impl Fn(f64, f64) -> f64) {
     Arch::new().dispatch(move || values.iter_mut().zip(a).zip(b).for_each(|((value, a), b)| *value = function(*a, *b)));
 }
 
-/// Returns 1 for each entry for which the comparison is true, and 0 for the others. These numbers have 64 bits like those that are compared, because vector
-/// registers need equal sizes.
-fn compare(a: &Block, b: &Block, is_true: impl Fn(f64, f64) -> bool) -> [u64; BLOCK] {
-    let mut results = [0; BLOCK];
-    let to = &mut results;
-    Arch::new().dispatch(move || to.iter_mut().zip(a.iter().zip(b)).for_each(|(result, (a, b))| *result = u64::from(is_true(*a, *b))));
-    results
+/// Sets the result of each entry to 1 if the comparison is true, else to 0. Returns whether it is true for any entry, and whether for all.
+fn compare(a: &[f64], b: &[f64], results: &mut [f64], is_true: impl Fn(f64, f64) -> bool) -> [bool; 2] {
+    // numbers as wide as those that are compared, as vector registers need it
+    let result = |a: f64, b: f64| if is_true(a, b) { 1.0 } else { 0.0 };
+    Arch::new().dispatch(move || {
+        results.iter_mut().zip(a.iter().zip(b)).for_each(|(to, (a, b))| *to = result(*a, *b));
+        let bits = || results.iter().map(|result| result.to_bits());
+        [bits().fold(0, |any, bits| any | bits) != 0, bits().fold(u64::MAX, |all, bits| all & bits) != 0]
+    })
 }
 
 /// The numbers that an expression reads: the arguments ([`Expr::Arg`]) and, in a derivative, the function's value.
 #[derive(Clone, Copy)]
 struct BlockContext<'a> {
-    arguments: &'a [&'a Block],
-    value: Option<&'a Block>,
+    arguments: &'a [&'a [f64]],
+    value: Option<&'a [f64]>,
 }
 
 /// The largest number of arguments of a function that is computed for blocks.
 const MAX_ARGUMENTS: usize = 3;
 
+/// The largest number of subexpressions whose values are needed at the same time.
+const MAX_TEMPORARIES: usize = 10;
+
+/// Returns memory for the values of the subexpressions of a block with this number of entries.
+fn temporaries(len: usize) -> Scratch {
+    Scratch::new(MAX_TEMPORARIES * len)
+}
+
 impl Expr {
-    /// Computes the values. `None` if a subexpression is not a number.
-    fn evaluate_block(&self, context: BlockContext<'_>, values: &mut Block) -> Option<()> {
+    /// Computes the values. The contents of `memory` are arbitrary. `None` if a subexpression is not a number.
+    fn evaluate_block(&self, context: BlockContext<'_>, values: &mut [f64], memory: &mut [f64]) -> Option<()> {
         match self {
-            Self::Entry(Slot::Output) => *values = *context.value?,
-            Self::Arg(n) => *values = **context.arguments.get(*n)?,
-            Self::Number(number) => *values = [*number; BLOCK],
-            Self::ClosedGate => *values = [0.0; BLOCK],
-            Self::Neg(a) => Self::one(a, context, values, |a| -a)?,
-            Self::Square(a) => Self::one(a, context, values, |a| a * a)?,
-            Self::Add(ab) => Self::two(ab, context, values, |a, b| a + b)?,
-            Self::Sub(ab) => Self::two(ab, context, values, |a, b| a - b)?,
-            Self::Mul(ab) => Self::two(ab, context, values, |a, b| a * b)?,
-            Self::Div(ab) => Self::two(ab, context, values, |a, b| a / b)?,
-            Self::Cases(cases, other) => Self::select(cases, other, context, values)?,
+            Self::Entry(Slot::Output) => values.copy_from_slice(context.value?),
+            Self::Arg(n) => values.copy_from_slice(context.arguments.get(*n)?),
+            Self::Number(number) => values.fill(*number),
+            Self::ClosedGate => values.fill(0.0),
+            Self::Neg(a) => Self::one(a, context, values, memory, |a| -a)?,
+            Self::Square(a) => Self::one(a, context, values, memory, |a| a * a)?,
+            Self::Add(ab) => Self::two(ab, context, values, memory, |a, b| a + b)?,
+            Self::Sub(ab) => Self::two(ab, context, values, memory, |a, b| a - b)?,
+            Self::Mul(ab) => Self::two(ab, context, values, memory, |a, b| a * b)?,
+            Self::Div(ab) => Self::two(ab, context, values, memory, |a, b| a / b)?,
+            Self::Cases(cases, other) => Self::select(cases, other, context, values, memory)?,
             Self::Of(function, arguments) => {
-                let mut blocks = [[0.0; BLOCK]; MAX_ARGUMENTS];
-                let blocks = blocks.get_mut(..arguments.len())?;
-                for (block, argument) in blocks.iter_mut().zip(*arguments) {
-                    argument.evaluate_block(context, block)?;
+                let len = values.len();
+                let (of_arguments, memory) = memory.split_at_mut_checked(arguments.len() * len)?;
+                let mut blocks: [&[f64]; MAX_ARGUMENTS] = [&[]; MAX_ARGUMENTS];
+                for (n, (block, argument)) in of_arguments.chunks_exact_mut(len).zip(*arguments).enumerate() {
+                    *blocks.get_mut(n)? = if let Some(block) = argument.as_block(context) {
+                        block
+                    } else {
+                        argument.evaluate_block(context, block, memory)?;
+                        block
+                    };
                 }
-                match blocks {
-                    [a] => function.block(&[a], values)?,
-                    [a, b] => function.block(&[a, b], values)?,
-                    [a, b, c] => function.block(&[a, b, c], values)?,
-                    _ => return None,
-                }
+                function.block_in(&blocks[..arguments.len()], values, memory)?;
             }
             _ => return None,
         }
         Some(())
     }
 
+    /// Returns the block that has the values of the expression already: an argument, or the value of the function.
+    fn as_block<'a>(&self, context: BlockContext<'a>) -> Option<&'a [f64]> {
+        match self {
+            Self::Arg(n) => context.arguments.get(*n).copied(),
+            Self::Entry(Slot::Output) => context.value,
+            _ => None,
+        }
+    }
+
     /// Computes a function of one subexpression.
-    fn one(a: &Self, context: BlockContext<'_>, values: &mut Block, function: impl Fn(f64) -> f64) -> Option<()> {
-        a.evaluate_block(context, values)?;
+    fn one(a: &Self, context: BlockContext<'_>, values: &mut [f64], memory: &mut [f64], function: impl Fn(f64) -> f64) -> Option<()> {
+        if let Some(a) = a.as_block(context) {
+            each(a, values, function);
+            return Some(());
+        }
+        a.evaluate_block(context, values, memory)?;
         Arch::new().dispatch(move || values.iter_mut().for_each(|a| *a = function(*a)));
         Some(())
     }
 
     /// Computes a function of two subexpressions.
-    fn two([a, b]: &[Self; 2], context: BlockContext<'_>, values: &mut Block, function: impl Fn(f64, f64) -> f64) -> Option<()> {
-        a.evaluate_block(context, values)?;
-        // a number or an argument is read without a copy
-        if let Self::Number(b) = b {
-            Arch::new().dispatch(move || values.iter_mut().for_each(|a| *a = function(*a, *b)));
-            return Some(());
-        }
-        let mut copy = [0.0; BLOCK];
-        let b = match b {
-            Self::Arg(n) => context.arguments.get(*n)?,
-            Self::Entry(Slot::Output) => context.value?,
-            _ => {
-                b.evaluate_block(context, &mut copy)?;
-                &copy
+    fn two(
+        [a, b]: &[Self; 2],
+        context: BlockContext<'_>,
+        values: &mut [f64],
+        memory: &mut [f64],
+        function: impl Fn(f64, f64) -> f64,
+    ) -> Option<()> {
+        // numbers and blocks are read where they are
+        match (a, a.as_block(context), b, b.as_block(context)) {
+            (_, Some(a), _, Some(b)) => each_pair(a, b, values, function),
+            (_, Some(a), Self::Number(b), _) => each(a, values, |a| function(a, *b)),
+            (Self::Number(a), _, _, Some(b)) => each(b, values, |b| function(*a, b)),
+            (_, None, Self::Number(b), _) => Self::one(a, context, values, memory, |a| function(a, *b))?,
+            (Self::Number(a), ..) => Self::one(b, context, values, memory, |b| function(*a, b))?,
+            (_, Some(a), _, None) => {
+                b.evaluate_block(context, values, memory)?;
+                Arch::new().dispatch(move || values.iter_mut().zip(a).for_each(|(b, a)| *b = function(*a, *b)));
             }
-        };
-        Arch::new().dispatch(move || values.iter_mut().zip(b).for_each(|(a, b)| *a = function(*a, *b)));
+            (_, None, _, of_b) => {
+                a.evaluate_block(context, values, memory)?;
+                let (copy, memory) = memory.split_at_mut_checked(values.len())?;
+                let b = if let Some(b) = of_b {
+                    b
+                } else {
+                    b.evaluate_block(context, copy, memory)?;
+                    copy
+                };
+                Arch::new().dispatch(move || values.iter_mut().zip(b).for_each(|(a, b)| *a = function(*a, *b)));
+            }
+        }
         Some(())
     }
 
     /// Computes the values of an expression with cases.
-    fn select(cases: &[Case], other: &Self, context: BlockContext<'_>, values: &mut Block) -> Option<()> {
+    fn select(cases: &[Case], other: &Self, context: BlockContext<'_>, values: &mut [f64], memory: &mut [f64]) -> Option<()> {
         let Some(([Case { left, is, right, value }], rest)) = cases.split_at_checked(1) else {
-            return other.evaluate_block(context, values);
+            return other.evaluate_block(context, values, memory);
         };
-        let (mut a, mut b) = ([0.0; BLOCK], [0.0; BLOCK]);
-        left.evaluate_block(context, &mut a)?;
-        right.evaluate_block(context, &mut b)?;
-        let is_true = match is {
-            Relation::Less => compare(&a, &b, |a, b| a < b),
-            Relation::AtMost => compare(&a, &b, |a, b| a <= b),
-            Relation::Equal => compare(&a, &b, |a, b| a == b),
-            Relation::AtLeast => compare(&a, &b, |a, b| a >= b),
-            Relation::Greater => compare(&a, &b, |a, b| a > b),
+        let (of_case, memory) = memory.split_at_mut_checked(values.len())?;
+        let (is_true, memory) = memory.split_at_mut_checked(values.len())?;
+        // `values` holds the right side of the comparison at first
+        left.evaluate_block(context, of_case, memory)?;
+        right.evaluate_block(context, values, memory)?;
+        let [any, all] = match is {
+            Relation::Less => compare(of_case, values, is_true, |a, b| a < b),
+            Relation::AtMost => compare(of_case, values, is_true, |a, b| a <= b),
+            Relation::Equal => compare(of_case, values, is_true, |a, b| a == b),
+            Relation::AtLeast => compare(of_case, values, is_true, |a, b| a >= b),
+            Relation::Greater => compare(of_case, values, is_true, |a, b| a > b),
         };
-        let count: u64 = is_true.iter().sum();
-        // if no entry needs a value, it is not computed
-        if count == BLOCK as u64 {
-            return value.evaluate_block(context, values);
+        // a value that no entry selects is not computed
+        if all {
+            return value.evaluate_block(context, values, memory);
         }
-        Self::select(rest, other, context, values)?;
-        if count > 0 {
-            value.evaluate_block(context, &mut a)?;
-            let of_case = &a;
+        Self::select(rest, other, context, values, memory)?;
+        if any {
+            value.evaluate_block(context, of_case, memory)?;
             Arch::new().dispatch(move || {
                 for ((value, of_case), is_true) in values.iter_mut().zip(of_case).zip(is_true) {
-                    *value = if is_true == 0 { *value } else { *of_case };
+                    *value = if *is_true == 0.0 { *value } else { *of_case };
                 }
             });
         }
@@ -148,8 +183,15 @@ impl Expr {
 }
 
 impl Primitive {
-    /// Computes the function for a block of entries, given a block for each argument. See [`Primitive::value`].
-    pub fn block(&self, arguments: &[&Block], values: &mut Block) -> Option<()> {
+    /// Computes the function for a block of entries, from a slice for each argument; as [`Primitive::value`] for each entry.
+    pub fn block(&self, arguments: &[&[f64]], values: &mut [f64]) -> Option<()> {
+        // only an expression needs memory
+        let len = if matches!(self.definition, Definition::Expr(_)) { values.len() } else { 0 };
+        self.block_in(arguments, values, &mut temporaries(len))
+    }
+
+    /// Computes the function as [`Primitive::block`], with memory for the values of subexpressions.
+    fn block_in(&self, arguments: &[&[f64]], values: &mut [f64], memory: &mut [f64]) -> Option<()> {
         match (self.block, self.definition) {
             (Some(block), _) => block(arguments, values),
             (None, Definition::Computed(function)) => {
@@ -160,14 +202,16 @@ impl Primitive {
                     *value = function(of_entry);
                 }
             }
-            (None, Definition::Expr(expr)) => expr.evaluate_block(BlockContext { arguments, value: None }, values)?,
+            (None, Definition::Expr(expr)) => expr.evaluate_block(BlockContext { arguments, value: None }, values, memory)?,
             (None, Definition::Largest | Definition::Smallest | Definition::Rule) => return None,
         }
         Some(())
     }
 
-    /// Computes the derivative by an argument for a block of entries. See [`Primitive::derivative`]. `value` has the function's values.
-    pub fn derivative_block(&self, argument: usize, arguments: &[&Block], value: &Block, derivatives: &mut Block) -> Option<()> {
-        self.derivatives.get(argument)?.evaluate_block(BlockContext { arguments, value: Some(value) }, derivatives)
+    /// Computes the derivative with respect to an argument for a block of entries; as [`Primitive::derivative`] for each entry. `value` are the function's
+    /// values.
+    pub fn derivative_block(&self, argument: usize, arguments: &[&[f64]], value: &[f64], derivatives: &mut [f64]) -> Option<()> {
+        let context = BlockContext { arguments, value: Some(value) };
+        self.derivatives.get(argument)?.evaluate_block(context, derivatives, &mut temporaries(derivatives.len()))
     }
 }

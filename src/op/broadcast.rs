@@ -24,6 +24,37 @@ pub struct Broadcast {
     operand_shapes: SmallVec<[Vec<usize>; 2]>,
     /// The axes of each operand, and those along which it is repeated.
     operands: SmallVec<[BroadcastOperand; 2]>,
+    /// The rows of the result.
+    rows: Rows,
+}
+
+/// The rows of the result: neighbouring entries along which each operand either advances with the result, or stays at one entry. Rows are as long as possible:
+/// two operands of the shapes 2x3x4 and 2x1x1 have two rows of 12 entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Rows {
+    /// The number of entries of each row.
+    len: usize,
+    /// For each operand, the step from the place of an entry to that of the next: 1 or 0.
+    steps: SmallVec<[usize; 2]>,
+    /// The loops over the rows, from the outermost to the innermost.
+    loops: SmallVec<[RowLoop; 2]>,
+}
+
+/// A loop over rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct RowLoop {
+    size: usize,
+    /// For each operand, its stride.
+    strides: SmallVec<[usize; 2]>,
+}
+
+/// The place in an operand that the first entry of each row reads, row after row.
+pub struct RowPlaces<'a> {
+    rows: &'a Rows,
+    operand: usize,
+    place: usize,
+    /// The current index of each loop.
+    indices: SmallVec<[usize; 4]>,
 }
 
 /// An operand. The axes of the result are split into the axes that the operand has and the axes along which the operand is repeated. Axes of size 1 are left
@@ -97,8 +128,27 @@ impl Broadcast {
     pub fn new(operands: &[(&'static str, &[usize])]) -> Result<Self, Mismatch> {
         let shape = shape(operands)?;
         let operand_shapes = operands.iter().map(|(_, own_shape)| own_shape.to_vec()).collect();
-        let operands = operands.iter().map(|(_, own_shape)| BroadcastOperand::new(own_shape, &shape)).collect();
-        Ok(Self { shape, operand_shapes, operands })
+        let operands: SmallVec<[_; 2]> = operands.iter().map(|(_, own_shape)| BroadcastOperand::new(own_shape, &shape)).collect();
+        let rows = Rows::new(&shape, &operands);
+        Ok(Self { shape, operand_shapes, operands, rows })
+    }
+
+    /// Returns the number of entries of a row of the result. Along a row, each operand either advances with the result or stays at one entry.
+    #[must_use]
+    pub fn row_len(&self) -> usize {
+        self.rows.len
+    }
+
+    /// Returns the step of an operand along a row: 1, or 0 if the operand is repeated.
+    #[must_use]
+    pub fn row_step(&self, operand: usize) -> usize {
+        self.rows.steps[operand]
+    }
+
+    /// Returns the place in an operand that the first entry of each row reads, row after row.
+    #[must_use]
+    pub fn row_places(&self, operand: usize) -> RowPlaces<'_> {
+        RowPlaces { rows: &self.rows, operand, place: 0, indices: SmallVec::from_elem(0, self.rows.loops.len()) }
     }
 
     /// The index of the entry of an operand that an entry of the result reads, with letters for the axes of the result: `i,0`. `None` if the result has more
@@ -136,21 +186,6 @@ impl Broadcast {
         self.operands[operand].own.iter().map(offset).sum()
     }
 
-    /// Returns the entry of an operand that each entry of the result reads, in order.
-    #[must_use]
-    pub fn operand_entries(&self, operand: usize) -> Vec<usize> {
-        let count = len(&self.shape);
-        let row_len = self.shape.last().copied().unwrap_or(1).max(1);
-        let mut entries = Vec::with_capacity(count);
-        for first in (0..count).step_by(row_len) {
-            // along a row, the operand moves from entry to entry, or stays at one entry
-            let place = self.operand_entry(operand, first);
-            let step = if row_len > 1 { self.operand_entry(operand, first + 1) - place } else { 0 };
-            entries.extend((0..row_len).map(|n| place + n * step));
-        }
-        entries
-    }
-
     /// Returns the number of readers of each entry of an operand.
     #[must_use]
     pub fn reader_count(&self, operand: usize) -> usize {
@@ -179,7 +214,54 @@ impl Broadcast {
     }
 }
 
+impl Rows {
+    /// Divides a result of this shape into rows.
+    fn new(shape: &[usize], operands: &[BroadcastOperand]) -> Self {
+        let mut rows = Self { len: 1, steps: SmallVec::from_elem(1, operands.len()), loops: SmallVec::new() };
+        let mut is_first = true;
+        // from the innermost axis outwards
+        for (axis, &size) in shape.iter().enumerate().rev().filter(|(_, size)| **size != 1) {
+            let result_stride = len(&shape[axis + 1..]);
+            let strides: SmallVec<[usize; 2]> = operands.iter().map(|operand| operand.stride(result_stride)).collect();
+            let continues = |inner: &[usize], len: usize| strides.iter().zip(inner).all(|(outer, inner)| *outer == inner * len);
+            match rows.loops.last_mut() {
+                None if is_first => (rows.len, rows.steps) = (size, strides),
+                None if continues(&rows.steps, rows.len) => rows.len *= size,
+                Some(inner) if continues(&inner.strides, inner.size) => inner.size *= size,
+                _ => rows.loops.push(RowLoop { size, strides }),
+            }
+            is_first = false;
+        }
+        rows.loops.reverse();
+        rows
+    }
+}
+
+impl Iterator for RowPlaces<'_> {
+    type Item = usize;
+
+    /// Returns the next place. After the last row it starts again with the first.
+    fn next(&mut self) -> Option<usize> {
+        let place = self.place;
+        for (index, RowLoop { size, strides }) in self.indices.iter_mut().zip(&self.rows.loops).rev() {
+            *index += 1;
+            self.place += strides[self.operand];
+            if *index < *size {
+                break;
+            }
+            self.place -= *size * strides[self.operand];
+            *index = 0;
+        }
+        Some(place)
+    }
+}
+
 impl BroadcastOperand {
+    /// The stride along the axis of the result that has this stride there; 0 if the operand is repeated along it.
+    fn stride(&self, result_stride: usize) -> usize {
+        self.own.iter().find(|axis| axis.result_stride == result_stride).map_or(0, |axis| axis.operand_stride)
+    }
+
     /// Splits the axes of the result's `shape` for an operand of shape `own_shape`.
     fn new(own_shape: &[usize], shape: &[usize]) -> Self {
         let missing_axes = shape.len() - own_shape.len();
@@ -235,6 +317,16 @@ mod tests {
         for shapes in pairs {
             let broadcast = Broadcast::new(&shapes.map(|shape| ("operand", shape))).expect("the shapes can be broadcast");
             let results = 0..len(broadcast.shape());
+            for operand in 0..2 {
+                let (len, step) = (broadcast.row_len(), broadcast.row_step(operand));
+                let mut first_places = broadcast.row_places(operand);
+                for row in results.clone().step_by(len) {
+                    let place = first_places.next().expect("a place");
+                    for n in 0..len {
+                        assert_eq!(place + n * step, broadcast.operand_entry(operand, row + n), "{shapes:?}");
+                    }
+                }
+            }
             for (operand, own_shape) in shapes.into_iter().enumerate() {
                 let read = |result: usize| by_definition(own_shape, broadcast.shape(), result);
                 for entry in 0..len(own_shape) {

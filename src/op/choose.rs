@@ -13,13 +13,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use pulp::Arch;
 use smallvec::smallvec;
 
 use super::broadcast::Broadcast;
 use super::counted_zero::NOT_CHOSEN;
 use super::downcast::downcast;
 use super::elementwise::ElementwiseOperand;
-use super::gather::{CopyMap, Direction, Gather, GatherRule};
+use super::elementwise::rows::{OperandRows, update};
+use super::gather::{CopyMap, Direction, Gather, GatherRule, NeighbourRun};
 use super::mismatch::Mismatch;
 use super::numpy::NumPyForm;
 use super::numpy::code::Code;
@@ -96,17 +98,9 @@ impl ChoosePlan {
         self.operands[if mask == 0.0 { 2 } else { 1 }]
     }
 
-    /// The operand that each entry of the result copies.
-    fn all_chosen(&self, tensors: &Reads<&[f64]>) -> impl Iterator<Item = ElementwiseOperand> {
-        let of_mask = |mask: f64| self.operands[if mask == 0.0 { 2 } else { 1 }];
-        let places = match self.operands[0] {
-            ElementwiseOperand::Input(slot) => self.broadcast.operand_entries(slot),
-            ElementwiseOperand::Constant(_) => vec![0; len(self.broadcast.shape())],
-        };
-        places.into_iter().map(move |place| match self.operands[0] {
-            ElementwiseOperand::Input(slot) => of_mask(tensors[Input(slot)][place]),
-            ElementwiseOperand::Constant(mask) => of_mask(mask),
-        })
+    /// Returns whether an input is chosen where the mask is not 0, and whether it is chosen where the mask is 0.
+    fn is_chosen(&self, slot: usize) -> [bool; 2] {
+        [1, 2].map(|operand| self.operands[operand] == ElementwiseOperand::Input(slot))
     }
 
     /// The index of the entry of the input `slot` that the entry `at` of the result copies; `None` if it copies an entry of another operand, or a number.
@@ -147,20 +141,15 @@ struct ChooseForward(Arc<ChoosePlan>);
 
 impl OneTermEach for ChooseForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let places = self.0.operands.map(|operand| match operand {
-            ElementwiseOperand::Input(slot) => self.0.broadcast.operand_entries(slot),
-            ElementwiseOperand::Constant(_) => Vec::new(),
+        let [mut mask, mut first, mut second] =
+            self.0.operands.map(|operand| OperandRows::new(operand, Some(&self.0.broadcast), &x.tensors));
+        Arch::new().dispatch(move || {
+            for sums in out.chunks_mut(self.0.broadcast.row_len().max(1)) {
+                let [mask, first, second] = [&mut mask, &mut first, &mut second].map(|rows| rows.next(sums.len()));
+                update(sums, [mask, first], |sum, mask, value| if mask == 0.0 { sum } else { sum + value });
+                update(sums, [mask, second], |sum, mask, value| if mask == 0.0 { sum + value } else { sum });
+            }
         });
-        let [_, of_first, of_second] = &places;
-        for (at, (sum, chosen)) in out.iter_mut().zip(self.0.all_chosen(&x.tensors)).enumerate() {
-            *sum += match chosen {
-                ElementwiseOperand::Input(slot) => {
-                    let places = if chosen == self.0.operands[1] { of_first } else { of_second };
-                    x.tensors[Input(slot)][places[at]]
-                }
-                ElementwiseOperand::Constant(value) => value,
-            };
-        }
     }
 
     fn value(&self, x: &Operands<'_>, at: usize) -> f64 {
@@ -217,10 +206,31 @@ struct ChooseGather {
 
 impl Gather for ChooseGather {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        let places = self.plan.broadcast.operand_entries(self.slot);
-        let own = ElementwiseOperand::Input(self.slot);
-        let sources = self.plan.all_chosen(tensors).zip(places).map(|(chosen, place)| (chosen == own).then_some(place));
-        Some(Arc::new(CopyMap::of_sources(sources, self.plan.counts[self.slot])))
+        let ChoosePlan { operands, broadcast, counts } = &*self.plan;
+        let is_chosen = self.plan.is_chosen(self.slot);
+        let (row_len, step) = (broadcast.row_len(), broadcast.row_step(self.slot));
+        let mut masks = OperandRows::new(operands[0], Some(broadcast), tensors);
+        let mut runs = Vec::new();
+        for (first, place) in (0..len(broadcast.shape())).step_by(row_len.max(1)).zip(broadcast.row_places(self.slot)) {
+            let mask = masks.next(row_len);
+            let mut chosen = (0..row_len).filter(|n| is_chosen[usize::from(mask.at(*n) == 0.0)]);
+            if step == 0 {
+                runs.extend(chosen.map(|n| NeighbourRun { entry: first + n, place, len: 1 }));
+                continue;
+            }
+            let Some(begin) = chosen.next() else { continue };
+            let mut run = begin..begin + 1;
+            for n in chosen {
+                if n == run.end {
+                    run.end += 1;
+                } else {
+                    runs.push(NeighbourRun { entry: first + run.start, place: place + run.start, len: run.len() });
+                    run = n..n + 1;
+                }
+            }
+            runs.push(NeighbourRun { entry: first + run.start, place: place + run.start, len: run.len() });
+        }
+        Some(Arc::new(CopyMap::of_runs(runs, [len(broadcast.shape()), counts[self.slot]])))
     }
 
     fn copy_map<'a>(&'a self, x: &'a Operands<'_>) -> &'a CopyMap {
@@ -302,10 +312,15 @@ const OTHERWISE: &[Expr; 3] = &[
 
 impl Rule for ByComputedMask {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        let (own, dy) = (ElementwiseOperand::Input(self.slot), x.tensors[Upstream]);
-        let places = self.plan.broadcast.operand_entries(self.slot);
-        for ((chosen, place), dy) in self.plan.all_chosen(&x.tensors).zip(places).zip(dy) {
-            out[place] += if chosen == own { *dy } else { 0.0 };
+        let broadcast = &self.plan.broadcast;
+        let is_chosen = self.plan.is_chosen(self.slot);
+        let step = broadcast.row_step(self.slot);
+        let mut masks = OperandRows::new(self.plan.operands[0], Some(broadcast), &x.tensors);
+        for (dy, place) in x.tensors[Upstream].chunks(broadcast.row_len().max(1)).zip(broadcast.row_places(self.slot)) {
+            let mask = masks.next(dy.len());
+            for (n, dy) in dy.iter().enumerate() {
+                out[place + n * step] += if is_chosen[usize::from(mask.at(n) == 0.0)] { *dy } else { 0.0 };
+            }
         }
     }
 

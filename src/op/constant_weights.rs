@@ -10,13 +10,13 @@ use std::sync::Arc;
 use super::edges::{Edges, View, infer_output_shape};
 use super::mismatch::Mismatch;
 use super::nest::Edge;
-use super::rule::{Equation, Function, Operands, Rule, Term, TermNumbers, Use, Window, clear, constant, entry};
+use super::rule::{Equation, Function, Operands, Rule, Term, TermNumbers, Use, Window, constant, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
 use super::written::Written;
-use crate::sums::Init;
+use crate::sums::{Init, clear};
 
 /// The constant weights of the edges.
 #[derive(Clone, Debug)]

@@ -23,13 +23,13 @@ use smallvec::smallvec;
 use super::mismatch::{Mismatch, check_same_shape};
 use super::nest::{Edge, Nest};
 use super::product_layout::ProductSlots;
-use super::rule::{Equation, Function, Operands, Rule, Term, TermNumbers, Use, Window, clear, entry};
+use super::rule::{Equation, Function, Operands, Rule, Term, TermNumbers, Use, Window, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
 };
 use super::written::Written;
-use crate::sums::Init;
+use crate::sums::{Init, clear};
 
 /// One of the three passes, named by the end of the edges that it computes. An *entry* of a view is an entry of the tensor that the pass computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@
 //! derivative. If an argument of min or max is NaN, each argument gets the whole derivative.
 
 mod kernel;
-mod rows;
+pub(super) mod rows;
 mod texts;
 
 use std::sync::Arc;
@@ -27,7 +27,6 @@ use super::written::Written;
 use crate::expr::{Expr, SUM, whole};
 use crate::op::functions::QUOTIENT;
 use crate::sums::Init;
-use rows::Row;
 
 /// One operand of an operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,27 +94,6 @@ impl Elementwise {
     /// The index of the entry of the input `slot` that the entry `at` of y reads.
     fn input_place(&self, slot: usize, at: usize) -> usize {
         self.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at))
-    }
-
-    /// The number of entries of a row of y. From one entry of a row to the next, each input either moves to its next entry, or stays at the same entry because
-    /// it is repeated.
-    fn row_len(&self, entries: usize) -> usize {
-        self.broadcast.as_ref().map_or(entries, |broadcast| broadcast.shape().last().copied().unwrap_or(1)).max(1)
-    }
-
-    /// For a row of y, returns the index of the entry of the input `slot` that the row's first entry reads, and the step to the next index: 1, or 0 if the
-    /// input is repeated. The row begins at the entry `at` of y and has `count` entries.
-    fn row_place(&self, slot: usize, at: usize, count: usize) -> (usize, usize) {
-        let place = self.input_place(slot, at);
-        (place, if count > 1 { self.input_place(slot, at + 1) - place } else { 1 })
-    }
-
-    /// The numbers of operand `i` for `count` entries of a row of y, from the entry `at` on.
-    fn row<'x>(&self, x: &Operands<'x>, i: usize, at: usize, count: usize) -> Row<'x> {
-        match self.operands[i] {
-            ElementwiseOperand::Input(slot) => Row::new(x.tensors[Input(slot)], self.row_place(slot, at, count), count),
-            ElementwiseOperand::Constant(value) => Row::Same(value),
-        }
     }
 
     /// The number of entries of y that read one entry of the input `slot`. It is the same for every entry of the input.

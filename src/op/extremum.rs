@@ -254,6 +254,10 @@ impl Gather for ExtremumGather {
         &Self::winners(x).copy_map
     }
 
+    fn has_shares(&self) -> bool {
+        self.ties == Ties::Shared
+    }
+
     fn share(&self, x: &Operands<'_>, output: usize) -> Option<f64> {
         let count = Self::winners(x).counts[output];
         #[allow(clippy::cast_precision_loss)] // a tensor has fewer than 2⁵³ entries

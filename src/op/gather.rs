@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use smallvec::smallvec;
 
@@ -17,6 +18,7 @@ use super::slot::{
     Slot::{self, Input, Upstream},
 };
 use super::written::Written;
+use crate::sums::{Init, clear, put};
 
 /// The entries of x and their copies in y.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,17 +26,88 @@ pub enum CopyMap {
     /// Entry i of y is a copy of entry i of x, for each i.
     Identity,
     /// Any copies.
-    Lists {
-        /// For each entry of y the entries of x that it copies, ascending. A maximum's derivative has several.
-        forward: Lists,
-        /// For each entry of x its copies in y, ascending.
-        backward: Lists,
-    },
+    Table(CopyTable),
+}
+
+/// Any copies, as runs of evenly spaced copies. The kernels follow the runs; the lists of single entries are only made for a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyTable {
+    /// The runs. The copies of each entry of x, and the entries that an entry of y copies, are in ascending order.
+    runs: Vec<CopyRun>,
+    /// The number of entries of y and of x.
+    counts: [usize; 2],
+    /// The direction in which each entry has at most one term.
+    single: Direction,
+    /// For each entry of y the entries of x that it copies, and for each entry of x its copies in y.
+    lists: OnceLock<[Lists; 2]>,
+}
+
+/// The copies `ends`, `ends + steps`, …. Each pair is a place in y and a place in x.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct CopyRun {
+    ends: [usize; 2],
+    steps: [isize; 2],
+    len: usize,
+}
+
+/// Neighbouring entries of y that are copies of neighbouring entries of x.
+#[derive(Clone, Copy, Debug)]
+pub struct NeighbourRun {
+    /// The first entry of y.
+    pub entry: usize,
+    /// The first place in x.
+    pub place: usize,
+    /// The number of copies.
+    pub len: usize,
+}
+
+/// Joins single copies to runs of evenly spaced copies.
+fn joined(all: impl Iterator<Item = NeighbourRun>) -> Vec<CopyRun> {
+    let mut runs: Vec<CopyRun> = Vec::new();
+    let mut run = CopyRun { ends: [0; 2], steps: [1, 1], len: 0 };
+    for NeighbourRun { entry, place, len } in all {
+        let step = place.wrapping_sub(run.ends[1]).cast_signed();
+        let is_next = len == 1 && run.len > 0 && run.ends[0] + run.len == entry;
+        if is_next && run.len == 1 {
+            (run.steps, run.len) = ([1, step], 2);
+        } else if is_next && step == run.steps[1].wrapping_mul(run.len.cast_signed()) {
+            run.len += 1;
+        } else {
+            runs.extend((run.len > 0).then_some(run));
+            run = CopyRun { ends: [entry, place], steps: [1, 1], len };
+        }
+    }
+    runs.extend((run.len > 0).then_some(run));
+    runs
+}
+
+impl CopyRun {
+    /// The places in y (end 0) or in x (end 1).
+    fn places(self, end: usize) -> impl Iterator<Item = usize> {
+        let (first, step) = (self.ends[end], self.steps[end]);
+        (0..self.len).map(move |n| first.wrapping_add_signed(step * n.cast_signed()))
+    }
+
+    /// The places in y or in x, if they are neighbours in ascending order.
+    fn range(self, end: usize) -> Option<Range<usize>> {
+        (self.len == 1 || self.steps[end] == 1).then(|| self.ends[end]..self.ends[end] + self.len)
+    }
+
+    /// Replaces the numbers at the places that are computed by a function of them and of the numbers at the other places, in order.
+    #[inline]
+    fn follow(self, direction: Direction, out: &mut [f64], read: &[f64], function: impl Fn(f64, f64) -> f64) {
+        let [own, other] = direction.ends();
+        if let (Some(own), Some(other)) = (self.range(own), self.range(other)) {
+            out[own].iter_mut().zip(&read[other]).for_each(|(sum, value)| *sum = function(*sum, *value));
+        } else {
+            self.places(own).zip(self.places(other)).for_each(|(own, other)| out[own] = function(out[own], read[other]));
+        }
+    }
 }
 
 /// A list of places for each entry. One array contains all lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lists {
+struct Lists {
     /// The index in `places` of each entry's first place. One more number at the end is the length of `places`.
     starts: Vec<usize>,
     places: Vec<usize>,
@@ -45,58 +118,87 @@ impl Lists {
     fn of(&self, entry: usize) -> &[usize] {
         &self.places[self.starts[entry]..self.starts[entry + 1]]
     }
+}
 
-    /// The inverse lists: for each of the `count` places, the entries whose list contains the place, ascending.
-    fn reversed(&self, count: usize) -> Self {
-        // A counting sort by place, in linear time. First starts[p + 1] is the number of copies of place p, then their running sum.
-        let mut starts = vec![0; count + 1];
-        self.places.iter().for_each(|place| starts[place + 1] += 1);
+impl CopyTable {
+    /// Makes the lists of a direction: for each entry the places at the other end, ascending.
+    fn lists_of(&self, direction: Direction) -> Lists {
+        let [own, other] = direction.ends();
+        // A counting sort by entry, in linear time. First starts[e + 1] is the number of copies of entry e, then their running sum.
+        let mut starts = vec![0; self.counts[own] + 1];
+        self.runs.iter().flat_map(|run| run.places(own)).for_each(|entry| starts[entry + 1] += 1);
         for n in 1..starts.len() {
             starts[n] += starts[n - 1];
         }
         let mut next = starts.clone();
-        let mut places = vec![0; self.places.len()];
-        for entry in 0..self.starts.len() - 1 {
-            for place in self.of(entry) {
-                places[next[*place]] = entry;
-                next[*place] += 1;
+        let mut places = vec![0; starts[self.counts[own]]];
+        for run in &self.runs {
+            for (entry, place) in run.places(own).zip(run.places(other)) {
+                places[next[entry]] = place;
+                next[entry] += 1;
             }
         }
-        Self { starts, places }
+        Lists { starts, places }
+    }
+
+    /// The lists of a direction.
+    fn lists(&self, direction: Direction) -> &Lists {
+        let lists = self.lists.get_or_init(|| [Direction::Forward, Direction::Backward].map(|direction| self.lists_of(direction)));
+        &lists[direction.ends()[0]]
+    }
+
+    /// For each entry, `true` if it has a copy.
+    fn has_copies(&self, direction: Direction) -> Vec<bool> {
+        let [own, _] = direction.ends();
+        let mut has_copies = vec![false; self.counts[own]];
+        for run in &self.runs {
+            match run.range(own) {
+                Some(range) => has_copies[range].fill(true),
+                None => run.places(own).for_each(|entry| has_copies[entry] = true),
+            }
+        }
+        has_copies
     }
 }
 
 impl CopyMap {
     /// The map of entries of y that each copy at most one entry of x. `sources` has, for each entry of y, the place of that entry of x. x has `count` entries.
     pub fn of_sources(sources: impl IntoIterator<Item = Option<usize>>, count: usize) -> Self {
-        let sources = sources.into_iter();
-        let (least, _) = sources.size_hint();
-        let (mut starts, mut places) = (Vec::with_capacity(least + 1), Vec::with_capacity(least));
-        starts.push(0);
-        for source in sources {
-            places.extend(source);
-            starts.push(places.len());
-        }
-        let forward = Lists { starts, places };
-        let backward = forward.reversed(count);
-        Self::Lists { forward, backward }
+        let mut entries = 0;
+        let runs = sources.into_iter().enumerate().filter_map(|(entry, place)| {
+            entries = entry + 1;
+            place.map(|place| NeighbourRun { entry, place, len: 1 })
+        });
+        let runs = joined(runs);
+        Self::table(runs, [entries, count])
+    }
+
+    /// The map of neighbouring entries of y that are copies of neighbouring entries of x. The runs are in ascending order of the entries of y, and do not overlap. `counts` are the
+    /// numbers of entries of y and of x.
+    pub fn of_runs(runs: impl IntoIterator<Item = NeighbourRun>, counts: [usize; 2]) -> Self {
+        Self::table(joined(runs.into_iter()), counts)
+    }
+
+    fn table(runs: Vec<CopyRun>, counts: [usize; 2]) -> Self {
+        Self::Table(CopyTable { runs, counts, single: Direction::Forward, lists: OnceLock::new() })
     }
 
     /// The same map with x and y exchanged.
     #[must_use]
     pub fn reversed(self) -> Self {
-        match self {
-            Self::Identity => Self::Identity,
-            Self::Lists { forward, backward } => Self::Lists { forward: backward, backward: forward },
-        }
+        let Self::Table(table) = self else { return self };
+        let runs = table.runs.into_iter();
+        let runs =
+            runs.map(|CopyRun { ends: [y, x], steps: [y_step, x_step], len }| CopyRun { ends: [x, y], steps: [x_step, y_step], len });
+        let [y, x] = table.counts;
+        Self::Table(CopyTable { runs: runs.collect(), counts: [x, y], single: table.single.reversed(), lists: OnceLock::new() })
     }
 
     /// The lists of a direction; `None` for the identity.
     fn lists(&self, direction: Direction) -> Option<&Lists> {
-        match (self, direction) {
-            (Self::Identity, _) => None,
-            (Self::Lists { forward, .. }, Direction::Forward) => Some(forward),
-            (Self::Lists { backward, .. }, Direction::Backward) => Some(backward),
+        match self {
+            Self::Identity => None,
+            Self::Table(table) => Some(table.lists(direction)),
         }
     }
 
@@ -142,6 +244,14 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// The ends of a copy, 0 in y and 1 in x: first the end that is computed, then the end that is read.
+    fn ends(self) -> [usize; 2] {
+        match self {
+            Self::Forward => [0, 1],
+            Self::Backward => [1, 0],
+        }
+    }
+
     /// The other direction.
     #[must_use]
     pub fn reversed(self) -> Self {
@@ -161,6 +271,11 @@ pub trait Gather: Debug + Send + Sync + 'static {
 
     /// The entries and their copies.
     fn copy_map<'a>(&'a self, operands: &'a Operands<'_>) -> &'a CopyMap;
+
+    /// Returns whether [`Gather::share`] is not `None` for some output.
+    fn has_shares(&self) -> bool {
+        false
+    }
 
     /// The factor of ∂C/∂y\[output\] in the terms of ∂C/∂x, such as ½ for two equal maxima; `None` for 1.
     fn share(&self, _operands: &Operands<'_>, _output: usize) -> Option<f64> {
@@ -230,14 +345,34 @@ impl<L: Gather> Rule for GatherRule<L> {
 
     fn accumulate(&self, operands: &Operands<'_>, out: &mut [f64]) {
         let read = operands.tensors[self.read_slot()];
-        let value = |at: usize| self.share(operands, at).map_or(read[at], |share| read[at] * share);
-        match self.gather.copy_map(operands).lists(self.direction) {
-            None => out.iter_mut().enumerate().for_each(|(at, sum)| *sum += value(at)),
-            Some(lists) => {
-                for (sum, bounds) in out.iter_mut().zip(lists.starts.windows(2)) {
-                    *sum = lists.places[bounds[0]..bounds[1]].iter().fold(*sum, |sum, at| sum + value(*at));
+        match self.gather.copy_map(operands) {
+            CopyMap::Table(table) if self.gather.has_shares() => {
+                let [own, other] = self.direction.ends();
+                for run in &table.runs {
+                    run.places(own).zip(run.places(other)).for_each(|(own, other)| out[own] += self.value(operands, other));
                 }
             }
+            CopyMap::Table(table) => {
+                table.runs.iter().for_each(|run| run.follow(self.direction, out, read, |sum, value| sum + value));
+            }
+            CopyMap::Identity => put(out, read.iter().copied(), Init::Accumulate),
+        }
+    }
+
+    fn overwrite(&self, operands: &Operands<'_>, sums: &mut [f64]) {
+        let read = operands.tensors[self.read_slot()];
+        match self.gather.copy_map(operands) {
+            CopyMap::Table(table) if table.single == self.direction && !self.gather.has_shares() => {
+                sums.fill(0.0);
+                table.runs.iter().for_each(|run| run.follow(self.direction, sums, read, |_, value| value));
+            }
+            CopyMap::Table(table) => {
+                // −0 + x has the bits of x for every x, whereas 0 + −0 is 0
+                sums.fill(-0.0);
+                self.accumulate(operands, sums);
+                clear(sums, &table.has_copies(self.direction));
+            }
+            CopyMap::Identity => sums.copy_from_slice(read),
         }
     }
 
@@ -245,9 +380,11 @@ impl<L: Gather> Rule for GatherRule<L> {
         self.gather.copy_map(operands).prefix(self.direction, entry)
     }
 
-    fn has_terms(&self, operands: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
-        let lists = self.gather.copy_map(operands).lists(self.direction)?;
-        Some((0..count).map(|entry| !lists.of(entry).is_empty()).collect())
+    fn has_terms(&self, operands: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
+        match self.gather.copy_map(operands) {
+            CopyMap::Identity => None,
+            CopyMap::Table(table) => Some(table.has_copies(self.direction)),
+        }
     }
 
     fn reason_unreached(&self, operands: &Operands<'_>, entry: usize) -> &'static str {

@@ -78,7 +78,9 @@ impl Groups {
     /// The flat indices of the entries of a group, in order.
     pub fn flat_indices(&self, group: usize) -> impl Iterator<Item = usize> + Clone + '_ {
         let first = flat_index(&self.kept, group);
-        (0..self.len).map(move |n| first + flat_index(&self.reduced, n))
+        // the loops over a single axis need no divisions
+        let stride = if let [GroupLoop { stride, .. }] = self.reduced[..] { Some(stride) } else { None };
+        (0..self.len).map(move |n| first + stride.map_or_else(|| flat_index(&self.reduced, n), |stride| n * stride))
     }
 
     /// The group of the entry at a flat index, and the number of the entry in the group.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::gather::{CopyMap, Direction, Gather, GatherRule};
+use super::gather::{CopyMap, Direction, Gather, GatherRule, NeighbourRun};
 use super::groups::Groups;
 use super::mismatch::Mismatch;
 use super::reuse::Reuse;
@@ -65,7 +65,15 @@ pub enum LookupKind {
 /// ```
 #[must_use]
 pub fn lookup(table: &[usize], output: &[usize], base: Vec<usize>, indices: Vec<IndexOperand>, kind: LookupKind) -> Arc<dyn Function> {
-    Arc::new(Lookup(Arc::new(LookupPlan { entries: len(table), output: output.to_vec(), base, indices, kind })))
+    let mut rows: Vec<NeighbourRun> = Vec::new();
+    for (entry, &place) in base.iter().enumerate() {
+        let has_same_indices = |last: &NeighbourRun| indices.iter().all(|index| index.places[entry] == index.places[last.entry]);
+        match rows.last_mut() {
+            Some(last) if last.place + last.len == place && has_same_indices(last) => last.len += 1,
+            _ => rows.push(NeighbourRun { entry, place, len: 1 }),
+        }
+    }
+    Arc::new(Lookup(Arc::new(LookupPlan { entries: len(table), output: output.to_vec(), base, rows, indices, kind })))
 }
 
 /// The function of [`lookup`].
@@ -80,6 +88,8 @@ struct LookupPlan {
     /// The shape of the output.
     output: Vec<usize>,
     base: Vec<usize>,
+    /// Runs of neighbouring outputs with the same indices and neighbouring bases, such as the rows of a table. The places are the bases.
+    rows: Vec<NeighbourRun>,
     indices: Vec<IndexOperand>,
     kind: LookupKind,
 }
@@ -141,8 +151,12 @@ impl LookupGather {
 
 impl Gather for LookupGather {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        let places = (0..self.0.base.len()).map(|output| self.0.place(tensors, output));
-        Some(Arc::new(CopyMap::of_sources(places, self.0.entries)))
+        let runs = self.0.rows.iter().filter_map(|row| {
+            let place = self.0.place(tensors, row.entry)?;
+            // the end of the table cuts off a row that begins in it
+            Some(NeighbourRun { place, len: row.len.min(self.0.entries - place), ..*row })
+        });
+        Some(Arc::new(CopyMap::of_runs(runs, [self.0.base.len(), self.0.entries])))
     }
 
     fn copy_map<'a>(&'a self, x: &'a Operands<'_>) -> &'a CopyMap {

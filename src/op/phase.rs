@@ -184,6 +184,7 @@ const COPY_COST: u64 = 8;
 
 /// Images as a kernel reads them: the images themselves if they have the kernel's layout already, or a copy.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // one value for each call of a kernel
 pub enum LaidOut<'a> {
     /// The images themselves.
     InPlace(&'a [f64]),

@@ -21,6 +21,7 @@ pub use super::window::Window;
 use super::written::Written;
 use crate::expr::{Expr, Notation, Primitive};
 use crate::step::Kind;
+use crate::sums::clear;
 use crate::tally;
 use crate::tensor::Places;
 use smallvec::{SmallVec, smallvec};
@@ -364,7 +365,11 @@ pub trait Rule: Any + Debug + Send + Sync {
 
     /// For each of the `count` entries of the result, `true` if the entry has a term; `None` if every entry has one. The value of an entry without terms is 0.
     fn has_terms(&self, x: &Operands<'_>, count: usize) -> Option<Vec<bool>> {
-        Some((0..count).map(|entry| self.prefix_terms(x, entry) < self.prefix_terms(x, entry + 1)).collect())
+        match self.terms_per_entry() {
+            Some(0) => Some(vec![false; count]),
+            Some(_) => None,
+            None => Some((0..count).map(|entry| self.prefix_terms(x, entry) < self.prefix_terms(x, entry + 1)).collect()),
+        }
     }
 
     /// The reason why an entry has no terms, as one clause that continues "it is 0:".
@@ -474,14 +479,6 @@ pub trait Function: Debug + Send + Sync {
 
     /// The rule of this function's part of ∂C/∂xᵢ, for i = `input`. It reads the inputs, y and ∂C/∂y. `None` for an input without a gradient, such as a target.
     fn backward(&self, input: usize) -> Option<Arc<dyn Rule>>;
-}
-
-/// Sets the entries without terms to 0.
-pub fn clear(sums: &mut [f64], has_terms: &[bool]) {
-    for (sum, has_terms) in sums.iter_mut().zip(has_terms) {
-        // a mask of only ones or only zeros; a branch would often be mispredicted in the backward pass of a pool
-        *sum = f64::from_bits(sum.to_bits() & u64::from(*has_terms).wrapping_neg());
-    }
 }
 
 /// [`Rule::prefix_terms`] of a rule that has exactly one term for each entry.

@@ -13,11 +13,12 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use crate::expr::block::{BLOCK, Block};
+use crate::expr::block::BLOCK;
 use crate::expr::{Case, Definition, Expr, Primitive, Relation, Slot};
 // RELU, SIGMOID, TANH and SOFTPLUS are names of curves in this file, so the functions that they use have other names or the prefix `functions`
 use crate::op::functions::{self, ONE, SIGMOID as SIGMA, TANH as TANH_OF, X as Z, ZERO};
 use crate::op::math;
+use crate::scratch::Scratch;
 use crate::sums::{Init, put};
 
 /// An activation of one number: a function of z and of the activation's keys. The keys are the numbers that a scenario file can set for the activation, such
@@ -88,22 +89,18 @@ impl Curve {
         }
     }
 
-    /// Returns one block for each key, filled with the key's value.
-    fn key_blocks(keys: &[f64]) -> [Block; MAX_KEYS] {
-        std::array::from_fn(|n| [keys.get(n).copied().unwrap_or(0.0); BLOCK])
-    }
-
-    /// Computes g(z) for one block of entries after another. If there are few entries, it computes them one by one.
+    /// Computes g(z) for a block of entries after the other, and entry by entry if there are few.
     fn compute_in_blocks(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         if z.len() <= FEW {
             return put(sums, z.iter().map(|z| self.value(*z, keys)), init);
         }
-        let [first, second] = Self::key_blocks(keys);
+        let keys_of_blocks = KeyBlocks::new(keys, z.len());
+        let mut values = [0.0; BLOCK];
         for (z, sums) in z.chunks(BLOCK).zip(sums.chunks_mut(BLOCK)) {
-            let mut values = [0.0; BLOCK];
-            let is_computed = self.function.block(&[&filled(z), &first, &second][..=keys.len()], &mut values).is_some();
+            let values = &mut values[..z.len()];
+            let is_computed = keys_of_blocks.with(z, |arguments| self.function.block(arguments, values)).is_some();
             if is_computed {
-                put(sums, values.into_iter(), init);
+                put(sums, values.iter().copied(), init);
             } else {
                 put(sums, z.iter().map(|z| self.value(*z, keys)), init);
             }
@@ -120,12 +117,12 @@ impl Curve {
         if z.len() <= FEW {
             return put(sums, z.iter().zip(a).zip(da).map(term), init);
         }
-        let [first, second] = Self::key_blocks(keys);
+        let keys_of_blocks = KeyBlocks::new(keys, z.len());
+        let mut slopes = [0.0; BLOCK];
         for (n, sums) in sums.chunks_mut(BLOCK).enumerate() {
             let [z, a, da] = [z, a, da].map(|of| &of[n * BLOCK..][..sums.len()]);
-            let mut slopes = [0.0; BLOCK];
-            let all = [&filled(z), &first, &second];
-            let is_computed = self.function.derivative_block(0, &all[..=keys.len()], &filled(a), &mut slopes).is_some();
+            let slopes = &mut slopes[..z.len()];
+            let is_computed = keys_of_blocks.with(z, |arguments| self.function.derivative_block(0, arguments, a, slopes)).is_some();
             if is_computed && da.iter().all(|da| da.is_finite()) {
                 put(sums, slopes.iter().zip(da).map(|(slope, da)| da * slope), init);
             } else {
@@ -141,11 +138,33 @@ const FEW: usize = 4;
 /// The largest number of keys of a curve.
 const MAX_KEYS: usize = 2;
 
-/// Returns a block that begins with these numbers. The rest of the block repeats one of them.
-fn filled(numbers: &[f64]) -> Block {
-    let mut block = [numbers[0]; BLOCK];
-    block[..numbers.len()].copy_from_slice(numbers);
-    block
+/// The values of the keys as arguments of a function of blocks: each is repeated for every entry.
+struct KeyBlocks {
+    /// The blocks, one after another.
+    values: Scratch,
+    /// The number of keys.
+    count: usize,
+    /// The number of entries of each block.
+    len: usize,
+}
+
+impl KeyBlocks {
+    /// Creates the blocks for a tensor with this number of entries.
+    fn new(keys: &[f64], entries: usize) -> Self {
+        let len = BLOCK.min(entries);
+        let mut values = Scratch::new(keys.len() * len);
+        values.chunks_exact_mut(len.max(1)).zip(keys).for_each(|(block, key)| block.fill(*key));
+        Self { values, count: keys.len(), len }
+    }
+
+    /// Calls `function` with the arguments for the entries with the numbers `z`.
+    fn with<T>(&self, z: &[f64], function: impl FnOnce(&[&[f64]]) -> T) -> T {
+        let mut arguments: [&[f64]; 1 + MAX_KEYS] = [z; 1 + MAX_KEYS];
+        for (n, argument) in arguments[1..=self.count].iter_mut().enumerate() {
+            *argument = &self.values[n * self.len..][..z.len()];
+        }
+        function(&arguments[..=self.count])
+    }
 }
 
 /// A kernel for a = g(z). Each closure that returns g(z) for one entry implements this trait. The compiler makes a separate loop for each closure, so that it

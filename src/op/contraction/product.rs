@@ -109,10 +109,10 @@ impl<'a> MatrixProduct<'a> {
                         let stride = self.lane.strides[self.ends[1]];
                         pack(factors[1], (rows[0].lanes, stride), count, &taps[range.clone()], &mut packed);
                         let factors = GroupFactors { own: factors[0], lanes: &packed, first: 0, taps: &packed_taps[range] };
-                        self.add_group(factors, rows, sums, init);
+                        self.add_group(&factors, rows, sums, init);
                     } else {
                         let factors = GroupFactors { own: factors[0], lanes: factors[1], first: rows[0].lanes, taps: &taps[range] };
-                        self.add_group(factors, rows, sums, init);
+                        self.add_group(&factors, rows, sums, init);
                     }
                 }
             }
@@ -145,8 +145,8 @@ impl<'a> MatrixProduct<'a> {
     }
 
     /// Adds the terms of some taps to the rows of a group. `sums` has the index of a row, and the sums from this row on.
-    fn add_group(&self, factors: GroupFactors<'_>, group: &[Row], sums: (usize, &mut [f64]), init: Init) {
-        let GroupFactors { own, lanes, first, taps } = factors;
+    fn add_group(&self, factors: &GroupFactors<'_>, group: &[Row], sums: (usize, &mut [f64]), init: Init) {
+        let &GroupFactors { own, lanes, first, taps } = factors;
         let (first_row, sums) = sums;
         let count = self.lane.size;
         let width = count.next_multiple_of(LANES);

@@ -1,84 +1,125 @@
-//! The kernels of elementwise operations. They compute row by row; functions and their derivatives are computed for a block of entries at a time
-//! ([`crate::expr::block`]).
+//! The kernels of elementwise operations. They compute row by row ([`super::rows`]); functions and their derivatives are computed for a block of entries at a
+//! time ([`crate::expr::block`]).
 
 use pulp::Arch;
 
-use super::rows::{Row, Sums, add_two_rows};
-use super::{ElementwiseBackward, ElementwiseForward, NamedFunction, Operands, Operator, TermPlace};
+use super::rows::{OperandRows, Row, add_row, add_rows, put_row, update};
+use super::{Elementwise, ElementwiseBackward, ElementwiseForward, NamedFunction, Operands, Operator, TermPlace};
 use crate::expr::Primitive;
-use crate::expr::block::{BLOCK, Block};
+use crate::expr::block::BLOCK;
+use crate::op::broadcast::RowPlaces;
 use crate::op::slot::Slot::{Output, Upstream};
+use crate::scratch::Scratch;
 use crate::sums::Init;
 
 /// The smallest number of entries for which computing a block is faster than computing one entry after another.
 const MIN_ENTRIES: usize = 6;
 
-/// A row of entries of y.
-#[derive(Clone, Copy)]
-struct Entries {
-    /// The first entry.
-    first: usize,
-    /// The number of entries.
+/// The number of sums to which rows are added at once, if each row has a sum of its own.
+const SUMS_AT_ONCE: usize = 8;
+
+/// The arguments of a function for the entries of a row.
+struct Arguments<'a> {
+    operands: [OperandRows<'a>; 3],
     count: usize,
+    rows: [Row<'a>; 3],
+    /// Memory for a block of each operand: a number that is the same for all entries of the row, repeated.
+    repeated: Scratch,
+    block_len: usize,
 }
 
-/// The arguments of a function for the entries of a block.
-struct Arguments {
-    blocks: [Block; 3],
-    count: usize,
-}
-
-impl Arguments {
-    fn new(count: usize) -> Self {
-        Self { blocks: [[0.0; BLOCK]; 3], count }
+impl<'a> Arguments<'a> {
+    /// The arguments for the rows of an operation, which have `row_len` entries.
+    fn new<'x: 'a>(operation: &'a Elementwise, x: &Operands<'x>, row_len: usize) -> Self {
+        let (count, block_len) = (operation.operands.len(), row_len.min(BLOCK));
+        let operands = std::array::from_fn(|i| if i < count { operation.rows(x, i) } else { OperandRows::Constant(0.0) });
+        Self { operands, count, rows: [Row::Same(0.0); 3], repeated: Scratch::new(count * block_len), block_len }
     }
 
-    /// Copies the arguments of `count` entries of a row from entry `first` on.
-    fn copy(&mut self, rows: &[Row<'_>; 3], first: usize, count: usize) {
-        for (row, block) in rows.iter().zip(&mut self.blocks[..self.count]) {
-            row.copy_to(first, count, block);
+    /// Goes on to the next row, of `len` entries.
+    fn next_row(&mut self, len: usize) {
+        let blocks = self.repeated.chunks_exact_mut(self.block_len.max(1));
+        for ((row, operand), block) in self.rows.iter_mut().zip(&mut self.operands).take(self.count).zip(blocks) {
+            *row = operand.next(len);
+            if let Row::Same(number) = row {
+                block.fill(*number);
+            }
         }
     }
 
-    /// Calls `function` with the arguments.
-    fn with<T>(&self, function: impl FnOnce(&[&Block]) -> T) -> T {
-        let [a, b, c] = &self.blocks;
-        function(&[a, b, c][..self.count])
+    /// Calls `function` with the arguments of `len` entries of the row from entry `first` on.
+    fn with<T>(&self, first: usize, len: usize, function: impl FnOnce(&[&[f64]]) -> T) -> T {
+        let mut arguments: [&[f64]; 3] = [&[]; 3];
+        for (i, argument) in arguments.iter_mut().enumerate().take(self.count) {
+            *argument = match self.rows[i] {
+                Row::Each(numbers) => &numbers[first..first + len],
+                Row::Same(_) => &self.repeated[i * self.block_len..][..len],
+            };
+        }
+        function(&arguments[..self.count])
+    }
+}
+
+/// The place of the entry of u that the first entry of each row of y reads, row after row. Without a broadcast there is one row, from place 0 on.
+struct UPlaces<'a>(Option<RowPlaces<'a>>);
+
+impl UPlaces<'_> {
+    fn next(&mut self) -> usize {
+        self.0.as_mut().and_then(Iterator::next).unwrap_or(0)
     }
 }
 
 impl ElementwiseForward {
     /// Adds all terms to `out`, or overwrites `out` with the sums of the terms.
     pub(super) fn compute(&self, x: &Operands<'_>, out: &mut [f64], init: Init) {
-        let row_len = self.0.row_len(out.len());
-        for (n, sums) in out.chunks_mut(row_len).enumerate() {
-            let (first, count) = (n * row_len, sums.len());
-            let row = |i| self.0.row(x, i, first, count);
-            match self.0.operator {
-                Operator::Copy => Sums::Each(sums, init).add_row(row(0), count, false),
-                Operator::Neg => Sums::Each(sums, init).add_row(row(0), count, true),
-                Operator::Mul => Sums::Each(sums, init).add_products(row(0), row(1), count),
-                Operator::Add | Operator::Sub => add_two_rows(sums, init, [row(0), row(1)], self.0.operator == Operator::Sub),
-                Operator::Call(called) => self.add_calls(x, called.function, Entries { first, count }, sums, init),
-            }
+        let operator = self.0.operator;
+        if let Operator::Call(called) = operator {
+            return self.compute_calls(x, called.function, out, init);
         }
+        let row_len = self.0.row_len(out.len());
+        let mut a = self.0.rows(x, 0);
+        let mut b = if operator.arity() > 1 { self.0.rows(x, 1) } else { OperandRows::Constant(0.0) };
+        Arch::new().dispatch(move || {
+            for sums in out.chunks_mut(row_len) {
+                let rows = [a.next(sums.len()), b.next(sums.len())];
+                match (operator, init) {
+                    (Operator::Neg, _) => put_row(sums, init, rows, |a, _| -a),
+                    (Operator::Mul, _) => put_row(sums, init, rows, |a, b| a * b),
+                    // −0 + a + b is a + b
+                    (Operator::Add, Init::Overwrite) => put_row(sums, init, rows, |a, b| a + b),
+                    (Operator::Sub, Init::Overwrite) => put_row(sums, init, rows, |a, b| a - b),
+                    (Operator::Add, Init::Accumulate) => update(sums, rows, |sum, a, b| sum + a + b),
+                    (Operator::Sub, Init::Accumulate) => update(sums, rows, |sum, a, b| sum + a - b),
+                    (Operator::Copy | Operator::Call(_), _) => put_row(sums, init, rows, |a, _| a),
+                }
+            }
+        });
     }
 
-    /// Computes a function of the operands for a row of entries, and adds the values to `sums`, or overwrites `sums`.
-    fn add_calls(&self, x: &Operands<'_>, function: &Primitive, entries: Entries, sums: &mut [f64], init: Init) {
-        let Entries { first, count } = entries;
-        let mut arguments = Arguments::new(self.0.operands.len());
-        let rows = std::array::from_fn(|i| if i < arguments.count { self.0.row(x, i, first, count) } else { Row::Same(0.0) });
-        for begin in (0..count).step_by(BLOCK) {
-            let len = BLOCK.min(count - begin);
-            let sums = &mut sums[begin..begin + len];
-            let mut values = [0.0; BLOCK];
-            arguments.copy(&rows, begin, len);
-            let is_computed = len >= MIN_ENTRIES && arguments.with(|arguments| function.block(arguments, &mut values)).is_some();
-            if is_computed {
-                Sums::Each(sums, init).add(values.into_iter());
-            } else {
-                Sums::Each(sums, init).add((first + begin..).take(len).map(|at| self.term_value(x, at, 0)));
+    /// Adds a function of the operands to each sum, or overwrites the sum.
+    fn compute_calls(&self, x: &Operands<'_>, function: &Primitive, out: &mut [f64], init: Init) {
+        let row_len = self.0.row_len(out.len());
+        let mut arguments = Arguments::new(&self.0, x, row_len);
+        let mut memory = Scratch::new(if init == Init::Accumulate { BLOCK.min(row_len) } else { 0 });
+        for (n, sums) in out.chunks_mut(row_len).enumerate() {
+            arguments.next_row(sums.len());
+            for (begin, sums) in (0..).step_by(BLOCK).zip(sums.chunks_mut(BLOCK)) {
+                let len = sums.len();
+                let compute = |values: &mut [f64]| {
+                    let is_computed =
+                        len >= MIN_ENTRIES && arguments.with(begin, len, |arguments| function.block(arguments, values)).is_some();
+                    if !is_computed {
+                        let places = n * row_len + begin..;
+                        values.iter_mut().zip(places).for_each(|(value, at)| *value = self.term_value(x, at, 0));
+                    }
+                };
+                if init == Init::Overwrite {
+                    compute(sums);
+                    continue;
+                }
+                let values = &mut memory[..len];
+                compute(values);
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += *value);
             }
         }
     }
@@ -94,73 +135,112 @@ impl ElementwiseBackward {
         } else {
             init
         };
+        let none = || OperandRows::Constant(0.0);
+        match (self.operation.operator, self.operand) {
+            (Operator::Call(called), _) => self.add_call_terms(x, called, out, init),
+            (Operator::Mul, operand) => self.add_terms(x, self.operation.rows(x, 1 - operand), out, init, |dy, b| dy * b),
+            (Operator::Neg, _) | (Operator::Sub, 1..) => self.add_terms(x, none(), out, init, |dy, _| -dy),
+            _ => self.add_terms(x, none(), out, init, |dy, _| dy),
+        }
+    }
+
+    /// The places of the entries of u that the first entries of the rows of y read, and the step along a row.
+    fn places(&self) -> (UPlaces<'_>, usize) {
+        let broadcast = self.operation.broadcast.as_ref();
+        let places = UPlaces(broadcast.map(|broadcast| broadcast.row_places(self.slot)));
+        (places, broadcast.map_or(1, |broadcast| broadcast.row_step(self.slot)))
+    }
+
+    /// Adds terms that are a function of the upstream and of another factor, whose rows are `factor`.
+    ///
+    /// The terms of an entry of u are in the order of the entries of y that read it, so one pass over y adds them all.
+    fn add_terms(&self, x: &Operands<'_>, mut factor: OperandRows<'_>, out: &mut [f64], init: Init, term: impl Fn(f64, f64) -> f64 + Copy) {
         let upstream = x.tensors[Upstream];
         let row_len = self.operation.row_len(upstream.len());
-        // the terms of an entry of u are in the order of the entries of y that read it, so one pass over y adds them all
-        for (n, dy) in upstream.chunks(row_len).enumerate() {
-            let (first, count) = (n * row_len, dy.len());
-            let (place, step) = self.operation.row_place(self.slot, first, count);
-            if let Operator::Call(called) = self.operation.operator {
-                self.add_call_terms(x, called, Entries { first, count }, (place, step), out, init);
-                continue;
+        let (mut places, step) = self.places();
+        let mut next = move |dy: &[f64]| (places.next(), factor.next(dy.len()));
+        if step == 1 {
+            Arch::new().dispatch(move || {
+                for dy in upstream.chunks(row_len) {
+                    let (place, factor) = next(dy);
+                    put_row(&mut out[place..place + dy.len()], init, [Row::Each(dy), factor], term);
+                }
+            });
+            return;
+        }
+        for rows in upstream.chunks(SUMS_AT_ONCE * row_len) {
+            let (mut dy, mut all) = ([&rows[..0]; SUMS_AT_ONCE], [(0, Row::Same(0.0)); SUMS_AT_ONCE]);
+            let count = rows.len() / row_len;
+            for (n, row) in rows.chunks(row_len).enumerate() {
+                (dy[n], all[n]) = (row, next(row));
             }
-            let sums = if step == 0 { Sums::One(&mut out[place]) } else { Sums::Each(&mut out[place..place + count], init) };
-            match (self.operation.operator, self.operand) {
-                (Operator::Mul, operand) => sums.add_products(Row::Each(dy), self.operation.row(x, 1 - operand, first, count), count),
-                (Operator::Neg, _) | (Operator::Sub, 1..) => sums.add_row(Row::Each(dy), count, true),
-                _ => sums.add_row(Row::Each(dy), count, false),
+            let first = all[0].0;
+            let have_own_sums = count == SUMS_AT_ONCE && all.iter().enumerate().all(|(n, (place, _))| *place == first + n);
+            match out.get_mut(first..).and_then(<[f64]>::first_chunk_mut) {
+                Some(sums) if have_own_sums => add_rows(sums, dy, all.map(|(_, factor)| factor), term),
+                _ => {
+                    for (dy, (place, factor)) in dy.into_iter().zip(all).take(count) {
+                        out[place] = add_row(out[place], dy, factor, term);
+                    }
+                }
             }
         }
     }
 
-    /// Adds the terms of a function's derivative for a row of entries of y. The row uses the entry of u at `place`, and then every `step`-th entry.
-    fn add_call_terms(
-        &self,
-        x: &Operands<'_>,
-        called: &'static NamedFunction,
-        entries: Entries,
-        (place, step): (usize, usize),
-        out: &mut [f64],
-        init: Init,
-    ) {
-        let Entries { first, count } = entries;
-        let mut arguments = Arguments::new(self.operation.operands.len());
-        let rows = std::array::from_fn(|i| if i < arguments.count { self.operation.row(x, i, first, count) } else { Row::Same(0.0) });
-        let row = |slot| Row::Each(&x.tensors[slot][first..first + count]);
-        let (y, dy) = (row(Output), row(Upstream));
+    /// Adds the terms of a function's derivative.
+    fn add_call_terms(&self, x: &Operands<'_>, called: &'static NamedFunction, out: &mut [f64], init: Init) {
+        let (upstream, y) = (x.tensors[Upstream], x.tensors[Output]);
+        let row_len = self.operation.row_len(upstream.len());
+        let (mut places, step) = self.places();
+        let mut arguments = Arguments::new(&self.operation, x, row_len);
+        let mut memory = Scratch::new(BLOCK.min(row_len));
         let has_quotient = called.quotients.get(self.operand).is_some_and(Option::is_some);
-        for begin in (0..count).step_by(BLOCK) {
-            let len = BLOCK.min(count - begin);
-            let (mut values, mut upstream, mut terms) = ([0.0; BLOCK], [0.0; BLOCK], [0.0; BLOCK]);
-            arguments.copy(&rows, begin, len);
-            y.copy_to(begin, len, &mut values);
-            dy.copy_to(begin, len, &mut upstream);
-            let is_computed = len >= MIN_ENTRIES
-                && arguments.with(|arguments| called.function.derivative_block(self.operand, arguments, &values, &mut terms)).is_some();
-            let others = if is_computed { multiply(&upstream, &mut terms, has_quotient) } else { [1; BLOCK] };
-            if others != [0; BLOCK] {
-                for n in (0..len).filter(|n| others[*n] != 0) {
-                    let at = TermPlace { input: place + (begin + n) * step, output: first + begin + n };
-                    terms[n] = self.call_term(x, called, at);
+        for (n, dy) in upstream.chunks(row_len).enumerate() {
+            let place = places.next();
+            arguments.next_row(dy.len());
+            for (begin, dy) in (0..).step_by(BLOCK).zip(dy.chunks(BLOCK)) {
+                let (first, len) = (n * row_len + begin, dy.len());
+                let terms = &mut memory[..len];
+                let is_computed = len >= MIN_ENTRIES
+                    && arguments
+                        .with(begin, len, |arguments| {
+                            called.function.derivative_block(self.operand, arguments, &y[first..first + len], terms)
+                        })
+                        .is_some();
+                let entry_term = |n: usize| self.call_term(x, called, TermPlace { input: place + (begin + n) * step, output: first + n });
+                if !is_computed {
+                    terms.iter_mut().enumerate().for_each(|(n, term)| *term = entry_term(n));
+                } else if has_other_terms(dy, terms, has_quotient) {
+                    for (n, (term, dy)) in terms.iter_mut().zip(dy).enumerate() {
+                        *term = if is_other_term(*term, *dy, has_quotient) { entry_term(n) } else { *term * dy };
+                    }
+                } else {
+                    Arch::new().dispatch(|| terms.iter_mut().zip(dy).for_each(|(term, dy)| *term *= dy));
+                }
+                if step == 0 {
+                    out[place] = terms.iter().fold(out[place], |sum, term| sum + term);
+                } else {
+                    let sums = &mut out[place + begin..place + begin + len];
+                    Arch::new().dispatch(|| put_row(sums, init, [Row::Each(terms), Row::Same(0.0)], |term, _| term));
                 }
             }
-            let sums = if step == 0 { Sums::One(&mut out[place]) } else { Sums::Each(&mut out[place + begin..place + begin + len], init) };
-            sums.add(terms.into_iter().take(len));
         }
     }
 }
 
-/// Multiplies each derivative by ∂C/∂y. Returns 1 for each entry whose term may differ from this product, because it is a quotient, or 0 behind a closed gate.
-fn multiply(upstream: &Block, derivatives: &mut Block, has_quotient: bool) -> [u64; BLOCK] {
-    let mut others = [0; BLOCK];
-    let to = &mut others;
-    Arch::new().dispatch(move || {
-        for ((term, upstream), other) in derivatives.iter_mut().zip(upstream).zip(to) {
-            let is_normal = (f64::MIN_POSITIVE..f64::INFINITY).contains(&term.abs());
-            let is_other = !is_normal && (has_quotient || !upstream.is_finite());
-            *other = u64::from(is_other);
-            *term *= upstream;
-        }
-    });
-    others
+/// Returns whether a term may be something else than the product of the derivative and the upstream: a quotient, or 0 behind a closed gate.
+#[allow(clippy::inline_always)] // as in `rows`
+#[inline(always)]
+fn is_other_term(derivative: f64, upstream: f64, has_quotient: bool) -> bool {
+    let is_normal = (f64::MIN_POSITIVE..f64::INFINITY).contains(&derivative.abs());
+    !is_normal && (has_quotient || !upstream.is_finite())
+}
+
+/// Returns whether [`is_other_term`] is true for any entry.
+fn has_other_terms(upstream: &[f64], derivatives: &[f64], has_quotient: bool) -> bool {
+    Arch::new().dispatch(|| {
+        let entries = derivatives.iter().zip(upstream);
+        // integers as wide as the numbers, as vector registers need it
+        entries.fold(0, |any, (derivative, upstream)| any | u64::from(is_other_term(*derivative, *upstream, has_quotient))) != 0
+    })
 }

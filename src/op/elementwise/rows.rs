@@ -1,93 +1,144 @@
-//! Adds terms to the sums of a row of y. Each operand has either a number for each entry of the row, or one number that broadcasting repeats.
+//! The rows of an elementwise operation. Along a row of y, each operand has either a number for each entry, or one number that broadcasting repeats.
 
-use crate::expr::block::{BLOCK, Block};
-use crate::sums::{Init, put};
+#![allow(clippy::inline_always)] // the compiler uses the widest registers only in code that is inlined into the function that `dispatch` calls
+
+use super::{Elementwise, ElementwiseOperand, Operands};
+use crate::op::broadcast::{Broadcast, RowPlaces};
+use crate::op::slot::{Reads, Slot::Input};
+use crate::sums::Init;
 
 /// The numbers of an operand along a row.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Row<'a> {
+pub(in crate::op) enum Row<'a> {
     /// A number for each entry of the row.
     Each(&'a [f64]),
     /// The same number for all entries.
     Same(f64),
 }
 
-/// The sums to which the terms of a row are added.
-#[derive(Debug)]
-pub(super) enum Sums<'a> {
-    /// A sum for each entry of the row, and its initial value.
-    Each(&'a mut [f64], Init),
-    /// One sum, to which the entries are added one after another.
-    One(&'a mut f64),
+impl Row<'_> {
+    /// The number of an entry.
+    #[inline(always)]
+    pub fn at(self, entry: usize) -> f64 {
+        match self {
+            Self::Each(numbers) => numbers[entry],
+            Self::Same(number) => number,
+        }
+    }
 }
 
-impl<'a> Row<'a> {
-    /// Returns the `count` numbers from `place` on. If `step` is 0, returns the number at `place`, which all entries share.
-    pub fn new(numbers: &'a [f64], (place, step): (usize, usize), count: usize) -> Self {
-        if step == 0 { Self::Same(numbers[place]) } else { Self::Each(&numbers[place..place + count]) }
-    }
+/// The rows of an operand, from the first row of y on.
+pub(in crate::op) enum OperandRows<'a> {
+    /// The rows of a tensor: its numbers, the places of the first numbers of the rows, and the step along a row.
+    Broadcast(&'a [f64], RowPlaces<'a>, usize),
+    /// The only row: a whole tensor.
+    Whole(&'a [f64]),
+    /// Rows with the same number: a constant.
+    Constant(f64),
+}
 
-    /// Copies the numbers of `count` entries, beginning with entry `first`. The rest of the block repeats one of them.
-    pub fn copy_to(self, first: usize, count: usize, block: &mut Block) {
-        match self {
-            Self::Same(number) => *block = [number; BLOCK],
-            Self::Each(numbers) => {
-                if let Some(numbers) = numbers[first..].first_chunk() {
-                    *block = *numbers;
-                } else {
-                    let (begin, rest) = block.split_at_mut(count);
-                    begin.copy_from_slice(&numbers[first..first + count]);
-                    rest.fill(begin[0]);
-                }
+impl<'a> OperandRows<'a> {
+    /// The rows of an operand; `None` for the broadcast if all inputs have the same shape.
+    pub fn new<'x: 'a>(operand: ElementwiseOperand, broadcast: Option<&'a Broadcast>, tensors: &Reads<&'x [f64]>) -> Self {
+        match (operand, broadcast) {
+            (ElementwiseOperand::Constant(value), _) => Self::Constant(value),
+            (ElementwiseOperand::Input(slot), None) => Self::Whole(tensors[Input(slot)]),
+            (ElementwiseOperand::Input(slot), Some(broadcast)) => {
+                Self::Broadcast(tensors[Input(slot)], broadcast.row_places(slot), broadcast.row_step(slot))
             }
         }
     }
-}
 
-impl Sums<'_> {
-    /// Adds a term for each entry of the row, in order.
-    #[inline]
-    pub fn add(self, terms: impl Iterator<Item = f64>) {
+    /// The next row of `count` entries.
+    #[inline(always)]
+    pub fn next(&mut self, count: usize) -> Row<'a> {
         match self {
-            Self::Each(sums, init) => put(sums, terms, init),
-            Self::One(sum) => *sum = terms.fold(*sum, |sum, term| sum + term),
-        }
-    }
-
-    /// Adds the numbers of a row of `count` entries, or subtracts them if `is_negative`.
-    pub fn add_row(self, row: Row<'_>, count: usize, is_negative: bool) {
-        match (row, is_negative) {
-            (Row::Each(a), false) => self.add(a.iter().copied()),
-            (Row::Each(a), true) => self.add(a.iter().map(|a| -a)),
-            (Row::Same(a), _) => self.add(std::iter::repeat_n(if is_negative { -a } else { a }, count)),
-        }
-    }
-
-    /// Adds the products of two rows of `count` entries.
-    pub fn add_products(self, a: Row<'_>, b: Row<'_>, count: usize) {
-        match (a, b) {
-            (Row::Each(a), Row::Each(b)) => self.add(a.iter().zip(b).map(|(a, b)| a * b)),
-            (Row::Each(a), Row::Same(b)) => self.add(a.iter().map(|a| a * b)),
-            (Row::Same(a), Row::Each(b)) => self.add(b.iter().map(|b| a * b)),
-            (Row::Same(a), Row::Same(b)) => self.add(std::iter::repeat_n(a * b, count)),
+            Self::Broadcast(numbers, places, step) => {
+                let place = places.next().unwrap_or(0);
+                if *step == 0 { Row::Same(numbers[place]) } else { Row::Each(&numbers[place..place + count]) }
+            }
+            Self::Whole(numbers) => Row::Each(&numbers[..count]),
+            Self::Constant(number) => Row::Same(*number),
         }
     }
 }
 
-/// Adds two terms to each sum: a number of the first row and a number of the second. If `is_negative`, the number of the second row is subtracted.
-pub(super) fn add_two_rows(sums: &mut [f64], init: Init, [a, b]: [Row<'_>; 2], is_negative: bool) {
-    match (init, a, b) {
-        // −0 + a + b is a + b
-        (Init::Overwrite, Row::Each(a), Row::Each(b)) if is_negative => put(sums, a.iter().zip(b).map(|(a, b)| a - b), init),
-        (Init::Overwrite, Row::Each(a), Row::Each(b)) => put(sums, a.iter().zip(b).map(|(a, b)| a + b), init),
-        (Init::Overwrite, Row::Each(a), Row::Same(b)) => {
-            let b = if is_negative { -b } else { b };
-            put(sums, a.iter().map(|a| a + b), init);
+impl Elementwise {
+    /// The number of entries of a row of y. Along a row, each input either advances with y or, if it is repeated, stays at one entry.
+    pub(super) fn row_len(&self, entries: usize) -> usize {
+        self.broadcast.as_ref().map_or(entries, |broadcast| broadcast.row_len()).max(1)
+    }
+
+    /// The rows of operand `i`.
+    pub(super) fn rows<'a, 'x: 'a>(&'a self, x: &Operands<'x>, i: usize) -> OperandRows<'a> {
+        OperandRows::new(self.operands[i], self.broadcast.as_deref(), &x.tensors)
+    }
+}
+
+/// Adds a term to each sum of a row, or overwrites the sum with the term. The term is a function of the numbers of two operands.
+#[inline(always)]
+pub(super) fn put_row(sums: &mut [f64], init: Init, [a, b]: [Row<'_>; 2], term: impl Fn(f64, f64) -> f64) {
+    match init {
+        Init::Accumulate => update(sums, [a, b], |sum, a, b| sum + term(a, b)),
+        Init::Overwrite => update(sums, [a, b], |_, a, b| term(a, b)),
+    }
+}
+
+/// Replaces each sum of a row by a function of it and of the numbers of two operands.
+#[inline(always)]
+pub(in crate::op) fn update(sums: &mut [f64], rows: [Row<'_>; 2], update: impl Fn(f64, f64, f64) -> f64) {
+    match rows {
+        [Row::Each(a), Row::Each(b)] => {
+            for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                *sum = update(*sum, *a, *b);
+            }
         }
-        _ => {
-            let count = sums.len();
-            Sums::Each(sums, init).add_row(a, count, false);
-            Sums::Each(sums, Init::Accumulate).add_row(b, count, is_negative);
+        [Row::Each(a), Row::Same(b)] => sums.iter_mut().zip(a).for_each(|(sum, a)| *sum = update(*sum, *a, b)),
+        [Row::Same(a), Row::Each(b)] => sums.iter_mut().zip(b).for_each(|(sum, b)| *sum = update(*sum, a, *b)),
+        [Row::Same(a), Row::Same(b)] => sums.iter_mut().for_each(|sum| *sum = update(*sum, a, b)),
+    }
+}
+
+/// Returns a sum to which the terms of a row are added, one after another.
+#[inline(always)]
+pub(super) fn add_row(sum: f64, dy: &[f64], b: Row<'_>, term: impl Fn(f64, f64) -> f64) -> f64 {
+    match b {
+        Row::Each(b) => dy.iter().zip(b).fold(sum, |sum, (dy, b)| sum + term(*dy, *b)),
+        Row::Same(b) => dy.iter().fold(sum, |sum, dy| sum + term(*dy, b)),
+    }
+}
+
+/// Adds the terms of several rows, each to a sum of its own. Every addition to a sum waits for the previous one; the additions to several sums do not wait for
+/// each other.
+#[allow(clippy::needless_range_loop)] // the index is that of several slices
+#[inline(always)]
+pub(super) fn add_rows<const N: usize>(sums: &mut [f64; N], dy: [&[f64]; N], b: [Row<'_>; N], term: impl Fn(f64, f64) -> f64) {
+    let len = dy[0].len();
+    let dy = dy.map(|dy| &dy[..len]);
+    let mut local = *sums;
+    if let Some(numbers) = all_each(b, len) {
+        for at in 0..len {
+            for (n, sum) in local.iter_mut().enumerate() {
+                *sum += term(dy[n][at], numbers[n][at]);
+            }
+        }
+    } else {
+        for at in 0..len {
+            for (n, sum) in local.iter_mut().enumerate() {
+                *sum += term(dy[n][at], b[n].at(at));
+            }
         }
     }
+    *sums = local;
+}
+
+/// Returns the numbers of all rows, if each has a number for each of the `len` entries.
+#[inline(always)]
+fn all_each<const N: usize>(rows: [Row<'_>; N], len: usize) -> Option<[&[f64]; N]> {
+    let mut all: [&[f64]; N] = [&[]; N];
+    for (numbers, row) in all.iter_mut().zip(rows) {
+        let Row::Each(row) = row else { return None };
+        *numbers = &row[..len];
+    }
+    Some(all)
 }

@@ -69,7 +69,9 @@ pub(super) fn normalisers(variant: &SoftmaxVariant, slices: Slices, z: &[f64]) -
             // the sum of log-softmax lacks the largest entry
             for ((slice, largest), exponentials) in slices.iter().zip(largest).zip(exponentials.chunks_exact_mut(n)) {
                 let skipped = slice.values(z).iter().position(|z| z == largest);
-                skipped.into_iter().for_each(|skipped| exponentials[skipped] = 0.0);
+                if let Some(skipped) = skipped {
+                    exponentials[skipped] = 0.0;
+                }
             }
         }
         let mut largest = largest.iter();
