@@ -31,6 +31,9 @@ pub(super) const INTERVAL: u64 = 1024;
 const MAX_CHECKPOINTS: u64 = 1 << 14;
 /// The number of fine checkpoints between two checkpoints, near the terms that were requested last.
 const FINE: u64 = 32;
+/// The largest number of fine checkpoints that a request stores, before the requested term. The steps back from this term need them. More of them would make a
+/// step at an arbitrary place slower, because short ranges of terms take longer to add than a long one.
+const NEAR: u64 = 4;
 /// The largest number of fine checkpoints of an entry. It is enough for two intervals, because a screen can show the terms on both sides of a checkpoint.
 const MAX_FINE: usize = 64;
 /// The largest number of entries with stored sums. So moving back and forth between a few long entries, such as the gradients of a reduce pass, needs no new
@@ -140,14 +143,18 @@ impl Trace {
             let of_run = self.sum_of_run(at).filter(|(before, _)| *before > term);
             (term, partial) = of_run.unwrap_or((term, partial));
         }
+        // far from the requested term, only every `interval`th state is stored
+        let spacing = entry.spacing();
+        let near = at.term.saturating_sub(NEAR * spacing) / spacing * spacing;
         while term < at.term {
-            // far from the requested term, only every `interval`th state is stored
-            let is_near = at.term - term < entry.interval;
-            let distance = if is_near { entry.spacing() } else { entry.interval };
-            let end = ((term / distance + 1) * distance).min(at.term);
+            let end = if term < near {
+                ((term / entry.interval + 1) * entry.interval).min(near)
+            } else {
+                ((term / spacing + 1) * spacing).min(at.term)
+            };
             partial = self.continue_sum(at, partial, term..end);
             term = end;
-            entry.store((term, partial), is_near);
+            entry.store((term, partial), term >= near);
         }
         entry.last = (term, partial);
         partial
