@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn the_last_row_may_be_cut_off() {
-        let from: Vec<f64> = (0..17).map(|n| n as f64).collect();
+        let from: Vec<f64> = (0..17).map(f64::from).collect();
         // rows of 9, of which the last has one entry less
         let mut to = [-1.0; 16];
         transpose_matrix(&from[8..], 9, &mut to[..8], 8);

@@ -56,15 +56,18 @@ fn step_counts(trace: &Trace) -> Vec<(usize, u64)> {
 /// Graphs with entries that share a maximum evenly.
 const TIES: [&str; 2] = ["kink-amax-tie", "kink-max-all-tie"];
 
+/// Another number in place of the entry with this index and this number.
+type Change = fn(f64, f64) -> f64;
+
 /// Masks, maxima and indices that are computed change which entries are chosen, and not how many steps there are. Ties are an exception: each entry that shares in one has a
 /// step.
 #[test]
 fn the_numbers_of_steps_do_not_depend_on_computed_numbers() {
-    let others: [(&str, fn(usize, f64) -> f64); 4] = [
+    let others: [(&str, Change); 4] = [
         ("opposite signs", |_, x| -x - 0.01),
-        ("other numbers", |at, x| (7.3 * x + 11.1 * at as f64).sin()),
-        ("large numbers", |at, x| 100.0 * x + at as f64),
-        ("small numbers", |at, x| 1e-3 * (x + at as f64)),
+        ("other numbers", |at, x| (7.3 * x + 11.1 * at).sin()),
+        ("large numbers", |at, x| 100.0 * x + at),
+        ("small numbers", |at, x| 1e-3 * (x + at)),
     ];
     let (mut differing, mut compared) = (Vec::new(), 0);
     for (name, text, trace) in traces().filter(|(name, ..)| !TIES.contains(&name.as_str())) {
@@ -73,7 +76,7 @@ fn the_numbers_of_steps_do_not_depend_on_computed_numbers() {
         for (what, other) in others {
             let mut run = trace.runs()[0].run.clone();
             for id in network.learnable() {
-                let numbers = run.values(id).iter().enumerate().map(|(at, x)| other(at, *x)).collect();
+                let numbers = run.values(id).iter().zip(0..).map(|(x, at)| other(f64::from(at), *x)).collect();
                 run = run.with_tensor_and_gradients(network, id, from_flat(&network.tensor(id).shape, numbers));
             }
             compared += 1;

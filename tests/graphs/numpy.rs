@@ -80,7 +80,7 @@ fn copied_lines_of_numpy_compute_the_gradients() {
         longest.extend(copied.lines.into_iter().map(|line| (line, name.clone())));
     }
     longest.sort_by_key(|(line, _)| std::cmp::Reverse(line.chars().count()));
-    let all: String = longest.iter().map(|(line, name)| format!("{line}    {name}\n")).collect();
+    let all = longest.iter().map(|(line, name)| format!("{line}    {name}\n")).collect::<Vec<_>>().concat();
     fs::write(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("copied_lines.txt"), all).expect("written");
     // the others are single numbers, the derivative of the output by itself, and those that need several lines
     assert!(lines * 10 > gradients * 7, "{lines} lines for {gradients} gradients");

@@ -340,7 +340,7 @@ pub fn check_edges(trace: &Trace) -> Result<(), String> {
         let (rule, x) = run.part(op, z, 0);
         let forward = rule.prefix_terms(&x, len(&network.tensor(op.output).shape));
         let bias = if op.parts.len() > 1 { len(&network.tensor(op.output).shape) as u64 } else { 0 };
-        let count = |id: Id| trace.ops().find(|(_, tensor, _)| *tensor == id).map_or(0, |(.., span)| span.end - span.start);
+        let count = |id: Id| trace.ops().find(|(run, tensor, _)| (*run, *tensor) == (0, id)).map_or(0, |(.., span)| span.end - span.start);
         ensure!(count(op.output) == forward + bias, "{} has {} forward steps, not {forward} + {bias}", layer.name, count(op.output));
         for read in op.parts[0].operands.iter() {
             let gradient = network.gradient_of(*read).ok_or_else(missing)?;

@@ -57,7 +57,7 @@ pub const FUNCTIONS: &[Row] = &[
     (&["@", "matmul"], matmul), (&["mm", "bmm", "mv"], matmul_of_rank), (&["dot", "inner", "outer"], vectors), (&["linear"], linear),
     (&["einsum"], einsum), (&["conv1d", "conv2d"], conv), (&["conv_transpose1d", "conv_transpose2d"], conv_transpose),
     (&["max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"], pool), (&["layer_norm", "rms_norm"], layer_norm),
-    (&["batch_norm", "group_norm"], channel_norm), (&["normalize", "dropout"], plain), (&["scaled_dot_product_attention"], attention),
+    (&["batch_norm", "group_norm", "instance_norm"], channel_norm), (&["normalize", "dropout"], plain), (&["scaled_dot_product_attention"], attention),
     (&["cross_entropy", "nll_loss"], classes), (&["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"], distance),
     (&["binary_cross_entropy", "binary_cross_entropy_with_logits"], binary_loss),
     (&["bool", "int", "long", "round"], whole), (&["len", "size", "dim", "ndimension", "numel", "nelement"], sizes),

@@ -187,6 +187,17 @@ pub fn channel_norm(w: &mut Writer<'_>, name: &str) -> Option<Written> {
             &shape,
         );
     }
+    if name == "instance_norm" {
+        // a channel of one entry has no variance
+        if shape[2] < 2 {
+            return None;
+        }
+        return written(
+            format!("F.instance_norm({x}, None, None, {weight}, {bias}, eps=1e-3)"),
+            format!("F.instance_norm({x}, weight={weight}, bias={bias}, eps=0.001)"),
+            &shape,
+        );
+    }
     written(
         format!("F.batch_norm({x}, None, None, {weight}, {bias}, training=True, eps=1e-3)"),
         format!("F.batch_norm({x}, None, None, weight={weight}, bias={bias}, training=True, eps=0.001)"),
