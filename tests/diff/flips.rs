@@ -1,4 +1,4 @@
-//! Gates that rounding decides: a user's float32 pass can compute z slightly below 0 where ours computes it slightly above, so that a ReLU is closed in one
+//! Gates that rounding decides: a user's float32 pass can compute z slightly below 0 where ours computes it slightly above, so that a relu is closed in one
 //! pass and open in the other. Such gradients count as equal in float32, but not in float64.
 
 use std::fs;

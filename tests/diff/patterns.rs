@@ -108,7 +108,9 @@ fn clipped_gradients_have_a_pattern() {
         let numbers: Vec<&mut f64> = numbers.collect();
         let all = numbers.iter().map(|number| **number * **number).sum::<f64>().sqrt();
         assert!(all > norm, "{all}");
-        numbers.into_iter().for_each(|number| *number *= norm / (all + 1e-6));
+        for number in numbers {
+            *number *= norm / (all + 1e-6);
+        }
     };
     let by_norm = changed("mazur-2-2-2", |mine| scaled_to(&mut numbers(mine), 0.05));
     assert!(by_norm.len() == 1 && by_norm[0].ends_with("their common norm is 0.05: your gradients are clipped by norm"), "{by_norm:?}");
