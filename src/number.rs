@@ -13,10 +13,10 @@
 //!
 //! - the text of 0 and of −0 is `0`; any other text has the sign of its number, and a digit from 1 to 9;
 //! - a text without a point and without an exponent is exact;
-//! - a text that ends with a 0 after the point is rounded, because an exact text has no such zeros: exactly one is `1`;
+//! - a text that ends with a 0 after the point is rounded, because an exact text has no such zeros: the text of the number 1 is `1`, not `1.0000`;
 //! - a number is never rounded up to a whole number (0.99996 is `0.9999`) or, with an exponent, to a power of ten.
 //!
-//! For example, `1.0000` is slightly more than one: exactly one would be `1`, and a number below one is not rounded up.
+//! For example, `1.0000` is slightly more than 1: the text of 1 itself is `1`, and a number below 1 is not rounded up.
 
 mod column;
 mod short;

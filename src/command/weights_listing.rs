@@ -59,7 +59,7 @@ pub(super) fn listing(path: &Path, proposes: bool) -> anyhow::Result<String> {
     match proposed(path, &*archive) {
         Ok(text) => {
             lines.push(
-                "Their names and shapes fit this scenario. Save it as a .toml file in the same folder, and correct the lines with a comment:"
+                "Their names and shapes fit this scenario. Save it as a .toml file in the same folder, and correct each line that has a comment:"
                     .to_owned(),
             );
             lines.push(String::new());

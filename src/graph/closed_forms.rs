@@ -92,7 +92,8 @@ fn members(structure: &Structure<'_, '_, '_>, matcher: &Matcher<'_, '_, '_, '_>,
     (is_whole && !matcher.independent.iter().any(|id| is_member(*id) || *id == candidate.input)).then_some(members)
 }
 
-/// Returns the same block for the tensors of which its input is another shape, if the block is their only reader.
+/// If the input of a block is a view of a tensor that has no other reader, returns the block with this tensor as its input. If this tensor is such a view too,
+/// also returns the block with the tensor of which it is a view, and so on.
 fn before_views(structure: &Structure<'_, '_, '_>, block: &PendingBlock) -> Vec<PendingBlock> {
     let (mut blocks, mut input, mut members) = (Vec::new(), block.input, block.members.clone());
     while let Some(source) = structure.view_of(input)

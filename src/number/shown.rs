@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0.6091 + (−0.1523) = 0.4568      0.4568 is the sum of the shown numbers
-//! −0.0937 + (−0.0993) ≈ −0.1931    their sum is −0.1930: the numbers are rounded, and the result is that of all their digits
+//! −0.0937 + (−0.0993) ≈ −0.1931    the shown numbers add up to −0.1930, but the numbers with all their digits add up to −0.1931
 //! ```
 
 /// The sign before a result that follows from the numbers on the screen.
@@ -30,7 +30,8 @@ const BRACKETS: [char; 2] = ['(', ')'];
 pub fn result_sign(terms: &[&str], result: &str, value: f64) -> &'static str {
     let calculated: Option<f64> = terms.iter().map(|term| term.split('·').map(quotient).product::<Option<f64>>()).sum();
     let (Some(calculated), Some(shown)) = (calculated, read(result)) else { return EXACT };
-    // a rounded text has an error of at most half a unit of its last digit
+    // a text that is rounded to the nearest number has an error of at most half a unit of its last digit; one that was not rounded up, such as 0.9999 for
+    // 0.99996, can have a larger one, and the sign can then be ≈
     let error = if shown.to_bits() == value.to_bits() { 0.0 } else { last_unit(result) / 2.0 };
     let slack = SLACK * calculated.abs().max(shown.abs());
     if (calculated - shown).abs() <= error + slack { EXACT } else { ROUNDED }
@@ -70,7 +71,7 @@ mod tests {
             (["0.3333", "0.6667"], "1", 1.0, "="),
             (["0.3333", "0.6666"], "1", 1.0, "≈"),
             (["−0.0937", "(−0.0993)"], "−0.1931", -0.193_078, "≈"),
-            // 0.25 can be rounded to 0.2 and to 0.3
+            // the shown numbers add up to 0.25, which lies halfway: both 0.2 and 0.3 are accepted
             (["0.2", "0.05"], "0.2", 0.249, "="),
             (["0.2", "0.05"], "0.3", 0.251, "="),
             (["1.25e−9", "2e−9"], "3.25e−9", 3.25e-9, "="),
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_product_of_numbers_can_miss_its_digits() {
+    fn a_single_term_has_the_rounded_sign_only_if_it_is_a_product_of_numbers() {
         for (text, result, value, expected) in [
             ("3·3", "9", 9.0, "="),
             ("0.5·0.5·0.5", "0.125", 0.125, "="),

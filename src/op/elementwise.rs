@@ -280,8 +280,8 @@ impl ElementwiseBackward {
         TermPlace { input, output: self.operation.reader(self.slot, input, n) }
     }
 
-    /// A factor such as `exp′(u)`: `expr` is its text, and `value` its value. If the inputs are broadcast, the picture shows the factor beside the entry of y.
-    /// Otherwise it shows the factor beside the entry of u.
+    /// A factor that is computed from entries, such as `exp′(u)` or the dividend of a quotient: `expr` is its text, and `value` its value. If the inputs are
+    /// broadcast, the picture shows the factor beside the entry of y. Otherwise it shows the factor beside the entry of u.
     fn derived(&self, expr: &'static Expr, at: TermPlace, value: f64) -> Arg {
         if self.operation.broadcast.is_some() {
             derived(expr, Output, at.output, value)
@@ -311,7 +311,7 @@ impl ElementwiseBackward {
         if local.is_normal() {
             return None;
         }
-        // `with_constant` is the text of the dividend if an operand is a constant, such as the 3 in x^3
+        // `with_constant` is the text of the dividend if an operand is a constant, such as the 3 in x^3, or is broadcast
         let Quotient { dividend, with_constant, divisor } = called.quotients.get(self.operand)?.as_ref()?;
         let number = |slot| match slot {
             // in a dividend, `Input(n)` means operand n, which can be a constant; everywhere else it means the n-th input tensor
@@ -321,15 +321,15 @@ impl ElementwiseBackward {
         // if a factor of the dividend other than ∂C/∂y is 0, then ∂y/∂u is exactly 0 and has not underflowed
         let mut is_exactly_zero = false;
         dividend.visit(&mut |slot, _| is_exactly_zero |= slot != Upstream && number(slot) == 0.0);
-        // the text of the dividend can name only entries that have the same index as the entry of y; it cannot name constants or entries of broadcast operands
-        let has_constant = self.operation.operands.iter().any(|operand| match *operand {
+        // a text names entries by the index of the entry of y. A constant has no entry, and an entry of a broadcast operand has another index
+        let has_unnameable_operand = self.operation.operands.iter().any(|operand| match *operand {
             ElementwiseOperand::Constant(_) => true,
             ElementwiseOperand::Input(slot) => self.operation.readers(slot) > 1,
         });
         let dividend = if let Expr::Entry(slot) = dividend {
             entry(x, *slot, at.output)
         } else {
-            let printed = if has_constant { with_constant } else { dividend };
+            let printed = if has_unnameable_operand { with_constant } else { dividend };
             self.derived(printed, at, dividend.value(&number)?)
         };
         let divisor = self.operation.arg(x, *divisor, at.output);

@@ -82,8 +82,9 @@ fn handle(signal: i32) {
 
 /// Restores the full screen after a stop.
 fn resume() {
-    // the shell's `bg` has continued the program in the background. If this thread changed the terminal now, it would be stopped, and could not handle
-    // SIGTERM. So the whole process stops again; it handles all signals when it is continued
+    // in the background, where the shell's `bg` continues the program, a change of the terminal would stop the process (SIGTTOU) in the middle of this
+    // function, each time it is continued, and this thread would never handle a SIGTERM. So the process stops itself here, outside such a call: when it is
+    // continued, this thread handles the signals that have arrived
     if !tty::in_foreground() && tty::can_suspend() {
         stop();
         return;

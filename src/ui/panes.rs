@@ -96,8 +96,11 @@ fn pane_layout(view: &View<'_>, screen: Rect) -> PaneLayout {
     // the pane `why` is in front while it shows the effect of an edit, or the question of prediction
     let is_answering = view.state.focus() == Focus::Answer;
     let mut shared = panes.iter().filter(|pane| matches!(pane.dock, Dock::Beside | Dock::Below));
-    let words = shared.position(|pane| pane.dock == Dock::Below).filter(|_| is_answering || view.stepper.shown_effect().is_some());
-    let front = |count: usize| words.filter(|words| *words < count).unwrap_or_else(|| view.state.settings.choice(Setting::Pane, count));
+    let why_index = shared.position(|pane| pane.dock == Dock::Below).filter(|_| is_answering || view.stepper.shown_effect().is_some());
+    // of the `shared_count` panes that share an area, the index of the one in front; on a roomy screen the pane `why` has its own area and is not among them
+    let front = |shared_count: usize| {
+        why_index.filter(|index| *index < shared_count).unwrap_or_else(|| view.state.settings.choice(Setting::Pane, shared_count))
+    };
     layout(&docks, screen, &front, &|n, room| panes[n].wants(view, screen, room))
 }
 

@@ -7,7 +7,7 @@ use crate::op::functions;
 use crate::op::groups::Groups;
 use crate::op::operator::Operator;
 
-/// The largest number of products with numbers that follow each other.
+/// The largest number of operations that [`Matcher::scaled`] follows back from a tensor.
 const MAX_FACTORS: usize = 16;
 
 /// A match of operations.
@@ -20,7 +20,8 @@ pub struct Matcher<'s, 'g, 't, 'c> {
     pub fixed: Vec<(TensorId, f64)>,
     /// Tensors that must not depend on the input of the block.
     pub independent: Vec<TensorId>,
-    /// Tensors that shift all entries of a row by the same number, which changes nothing.
+    /// Tensors that are subtracted from the logits of a softmax and have the same number for all entries of each of its slices, such as the slice's maximum.
+    /// The softmax does not depend on them.
     pub shifts: Vec<TensorId>,
 }
 
@@ -43,7 +44,7 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         result
     }
 
-    /// Matches an elementwise operation whose result has the shape of its first operand.
+    /// Matches an elementwise operation. The caller compares the shapes of its operands and its result.
     pub fn applied(&mut self, id: TensorId) -> Option<Applied> {
         let applied = self.graph.applied(id)?;
         self.matched.push(id);
@@ -66,7 +67,7 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         self.attempt(|this| {
             let Applied { operator, arguments, .. } = this.applied(id)?;
             let [Argument::Tensor(of, _), power] = arguments[..] else { return None };
-            #[expect(clippy::float_cmp, reason = "2 and −0.5 are exact")]
+            #[expect(clippy::float_cmp, reason = "the exponents that are looked for, such as 2 and 0.5, are exact")]
             let is_power = operator == Operator::POW && this.number(power)? == exponent;
             (is_power && this.graph.len(of) == this.graph.len(id)).then_some(of)
         })
@@ -103,7 +104,7 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         })
     }
 
-    /// Matches a number: of the text, or a given tensor of one entry, which must keep its value.
+    /// Matches a number in the source text, or a given tensor of one entry. Such a tensor is noted in `fixed`: the match holds only while it has this value.
     fn number(&mut self, argument: Argument) -> Option<f64> {
         match argument {
             Argument::Number(number) => Some(number),
@@ -116,7 +117,8 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         }
     }
 
-    /// Matches a tensor behind products with numbers, negations and other shapes, and returns it with the product of the numbers. This never fails.
+    /// Follows products with a number, quotients by a number, negations and views (reshapes and plain copies) back to the tensor from which they are computed.
+    /// Returns this tensor and the factor by which they multiply it. If `id` is none of these operations, returns `id` and 1.
     pub fn scaled(&mut self, id: TensorId) -> (TensorId, f64) {
         let (mut core, mut factor) = (id, 1.0);
         for _ in 0..MAX_FACTORS {
@@ -126,7 +128,8 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         (core, factor)
     }
 
-    /// Matches a product with a number, a quotient by a number, a negation or another shape.
+    /// Matches a product with a number, a quotient by a number, a negation or a view. Returns its operand and the factor by which it multiplies the operand: 1
+    /// for a view.
     pub fn factor(&mut self, id: TensorId) -> Option<(TensorId, f64)> {
         if let Some(source) = self.graph.view_of(id) {
             self.matched.push(id);
@@ -150,7 +153,7 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         })
     }
 
-    /// Matches other shapes of a tensor. This never fails.
+    /// Follows views (reshapes and plain copies) back to the tensor that is not a view. If `id` is not a view, returns `id`.
     pub fn without_views(&mut self, mut id: TensorId) -> TensorId {
         while let Some(source) = self.graph.view_of(id) {
             self.matched.push(id);
@@ -166,7 +169,8 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         Some(sum)
     }
 
-    /// Returns whether an elementwise operation with a result of the shape of `like` reads, for each entry, the number of its group in an operand.
+    /// Returns whether an operand has one entry for each group, and the operation reads for each entry of its result the operand's entry for the group of this
+    /// entry. The result must have the shape of `like`. `operand` is the tensor and its input slot.
     pub fn reads_groups(&self, applied: &Applied, like: TensorId, operand: (TensorId, usize), groups: &Groups) -> bool {
         let shape = self.graph.shape(like);
         let place = |at: usize| applied.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(operand.1, at));

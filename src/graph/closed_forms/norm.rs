@@ -17,9 +17,9 @@ struct Centred {
     groups: Option<Groups>,
 }
 
-/// A number for each group: σ, 1/σ or the variance.
+/// The variance of each group, or its mean of squares if the tensor is not centred.
 struct Spread {
-    /// The tensor that the variance is of.
+    /// The tensor of which it is the variance or the mean of squares.
     centred: Centred,
     groups: Groups,
     /// The variance, divided by the sum of squares.
@@ -73,7 +73,7 @@ pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Cand
     Some(Candidate { form, input: centred.of, output, operands })
 }
 
-/// Matches the product with γ and the sum with β that read x̂, also in another shape. Returns the last tensor, and γ.
+/// Follows x̂ forward through a product with γ and a sum with β, if there are any, and through views before them. Returns the result, and γ.
 fn affine(matcher: &mut Matcher<'_, '_, '_, '_>, normalised: TensorId) -> (TensorId, Option<(TensorId, RepeatedOperand)>) {
     let (mut output, mut weight) = (normalised, None);
     let mut end = normalised;

@@ -97,7 +97,7 @@ fn difference(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Can
     (end.factor > 0.0).then_some(Candidate { form, input, output: end.loss, operands })
 }
 
-/// Matches the other shapes that are made of a tensor, and returns the last one. This never fails.
+/// Follows the views of a tensor forward, as long as a view is its only reader. Returns the last view; `id` if there is none.
 fn past_views(matcher: &mut Matcher<'_, '_, '_, '_>, mut id: TensorId) -> TensorId {
     while let Some(user) = matcher.graph.only_user(id).filter(|user| matcher.graph.view_of(*user) == Some(id)) {
         matcher.matched.push(user);
@@ -140,13 +140,13 @@ fn sum_less_picked(
     is_difference.then_some((targets, classes, End { factor: of_lse * factor * end.factor, ..end }))
 }
 
-/// Returns whether a factor is the negative of another.
+/// Returns whether one factor is the negative of the other.
 #[expect(clippy::float_cmp, reason = "both are products of the same numbers")]
 fn is_opposite(one: f64, other: f64) -> bool {
     one == -other
 }
 
-/// Matches a + b or a − b, where one of both is `id`. Returns the result, the other operand, and the signs of `id` and the other operand.
+/// Matches a + b or a − b, where `id` is a or b. Returns the result, the other operand, and the signs of `id` and the other operand.
 fn sum_or_difference(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<(TensorId, TensorId, [f64; 2])> {
     let user = matcher.graph.only_user(id)?;
     let Applied { operator, arguments, .. } = matcher.applied(user)?;
@@ -184,7 +184,7 @@ struct End {
     factor: f64,
 }
 
-/// Matches the sum of all entries of a tensor, with products with numbers.
+/// Follows sums, products with a number, quotients by a number, negations and views from a tensor forward to a single number.
 fn end(matcher: &mut Matcher<'_, '_, '_, '_>, first: TensorId) -> Option<End> {
     let (mut id, mut factor) = (first, 1.0);
     while let Some(user) = matcher.graph.only_user(id) {
@@ -287,7 +287,7 @@ fn probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<
     })
 }
 
-/// Matches z − u, where u is the same for all entries of a row: no softmax depends on it. Returns z and u.
+/// Matches z − u, where u is the same for all entries of a row. The softmax of z − u is that of z. Returns z and u without its views.
 fn shifted(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId, rows: &Groups) -> Option<(TensorId, TensorId)> {
     matcher.attempt(|matcher| {
         let applied = matcher.applied(id)?;

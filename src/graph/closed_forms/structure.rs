@@ -29,7 +29,7 @@ use crate::tensor::len;
 pub enum Argument {
     /// The tensor, and its input slot.
     Tensor(TensorId, usize),
-    /// A number of the text.
+    /// A number in the source text.
     Number(f64),
 }
 
@@ -113,7 +113,8 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
         Some(Applied { operator: operation.operator, arguments, broadcast: operation.broadcast.clone() })
     }
 
-    /// Returns the tensor of which a tensor is another shape, with the same entries in the same order. A detached copy is none.
+    /// Returns the tensor of which a tensor is a view: a reshape or a plain copy, with the same entries in the same order. `None` if it is no view. A detached
+    /// copy is no view.
     pub fn view_of(&self, id: TensorId) -> Option<TensorId> {
         let rule = self.rule(id)?;
         if let Some(copies) = downcast::<GatherRule<CopiesOfInput>>(&rule) {
@@ -125,7 +126,7 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
         }
     }
 
-    /// Returns the operand and its groups if a tensor has the sum of each group, in the order of the groups.
+    /// Returns the operand and its groups if the entries of a tensor are the sums of groups of the operand's entries, in the order of the groups.
     pub fn sum(&self, id: TensorId) -> Option<(TensorId, Groups)> {
         let rule = self.rule(id)?;
         let rule = downcast::<ConstantWeightsRule<Contraction>>(&rule)?;
@@ -149,7 +150,8 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
         Some((of, rule.groups(self.shape(of))?, rule.is_log()))
     }
 
-    /// Returns the classes if a tensor has, for each row of its first operand, the entry of a class: as targets, and their tensor if they have one.
+    /// If a tensor has one entry for each row of its first operand, a copy of this row's entry for a class, returns the classes: as targets, and the tensor
+    /// from which they are read, if there is one.
     pub fn picked(&self, id: TensorId, rows: &Groups) -> Option<(Targets, Option<TensorId>)> {
         let rule = self.rule(id)?;
         if let Some(copies) = downcast::<GatherRule<CopiesOfInput>>(&rule) {
@@ -159,7 +161,7 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
         }
         let rule = downcast::<GatherRule<LookupGather>>(&rule).filter(|rule| rule.direction == Direction::Forward)?;
         let indices = self.reads(id).get(1..)?;
-        // the indices of rows, such as arange(n), are made by the text and never change
+        // the indices of rows, such as arange(n), are made by the source text and never change
         let known = |n: usize| {
             let tensor = &self.reader.tensors[indices[n]];
             let is_made = node_of(self.reader, indices[n]).is_none() && self.reader.is_made_by_text(indices[n]);
@@ -169,7 +171,8 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
         indices.get(number).filter(|classes| self.len(**classes) == rows.count).map(|classes| (Targets::Classes, Some(*classes)))
     }
 
-    /// Returns the tensors that depend on `input` and that some of `ends` depend on, with these, in order. `None` if there are too many.
+    /// Returns the tensors that depend on `input` and on which some of `ends` depend, in order; an end that depends on `input` is one of them. `None` if the
+    /// search finds more than `most` tensors.
     pub fn between(&self, input: TensorId, ends: &[TensorId], most: usize) -> Option<Vec<TensorId>> {
         // a tensor comes after its operands
         let mut stack: Vec<TensorId> = ends.iter().copied().filter(|end| *end > input).collect();
@@ -197,18 +200,18 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
     }
 }
 
-/// Returns the place of the entry with the index 1 on an axis, and 0 on the others. On an axis of size 1, the first entry.
+/// Returns the flat index of the entry whose index is 1 on an axis and 0 on the other axes. If the axis has size 1, returns that of the first entry.
 fn unit(shape: &[usize], axis: usize) -> usize {
     if shape[axis] > 1 { len(&shape[axis + 1..]) } else { 0 }
 }
 
-/// Returns whether a number is, for each entry of a tensor, the number of its group. The number has to be a sum of the entry's indices, each times a factor.
+/// Returns whether `number` of each entry of a tensor is the index of this entry's group. `number` has to be a sum of the entry's indices, each times a factor.
 pub fn is_group_number(shape: &[usize], groups: &Groups, number: impl Fn(usize) -> usize) -> bool {
     let is_right = |at: usize| number(at) == groups.group_of(at).0;
     number(0) == 0 && (0..shape.len()).all(|axis| is_right(unit(shape, axis)))
 }
 
-/// Returns whether a number is the same for all entries of each group. The number has to be a sum of the entry's indices, each times a factor.
+/// Returns whether `number` is the same for all entries of a group, in each group. `number` has to be a sum of the entry's indices, each times a factor.
 pub fn is_same_in_groups(shape: &[usize], groups: &Groups, number: impl Fn(usize) -> usize) -> bool {
     let is_right = |at: usize| groups.group_of(at).1 == 0 || number(at) == number(0);
     (0..shape.len()).all(|axis| is_right(unit(shape, axis)))
