@@ -1,7 +1,7 @@
 //! Rearranging numbers within vector registers, without a detour through memory.
 //!
-//! A register of eight lanes consists of four *pairs* of neighbours. The processor has fast instructions for two patterns: one exchanges the numbers of pairs,
-//! and one exchanges whole pairs. Together they make the two arrangements of this module:
+//! A register of eight lanes consists of four *pairs* of neighbours. The processor has fast instructions for two patterns: one exchanges the numbers of
+//! pairs between two registers, and one exchanges whole pairs between registers. Together they make the two arrangements of this module:
 //!
 //! ```text
 //! every second number of two registers      0 1 2 3 4 5 6 7 │ 8 9 10 11 12 13 14 15
@@ -20,11 +20,12 @@ use pulp::{Arch, Simd, WithSimd};
 
 use crate::sums::LANES;
 
-/// Exchanges pairs of registers with [`LANES`] lanes: (the even pairs of a and c, the even pairs of b and d, the odd pairs of a and c, the odd pairs of b and d).
-/// Pairs are counted from 0.
+/// Exchanges pairs between registers with [`LANES`] lanes. Returns the even pairs of a and c, the even pairs of b and d, the odd pairs of a and c, and the
+/// odd pairs of b and d. Pairs are counted from 0.
 #[inline(always)]
 fn exchange_pairs<S: Simd>(simd: S, [a, b, c, d]: [S::f64s; 4]) -> [S::f64s; 4] {
-    // `deinterleave` exchanges numbers of two registers, and then pairs. If numbers are exchanged twice, they are in their old places
+    // with four registers, `deinterleave` exchanges numbers between the first two and between the last two, and then exchanges pairs. Numbers that are
+    // exchanged before are then in their old places, and only the pairs are exchanged
     let [a, b] = simd.deinterleave_shfl_f64s([a, b]);
     let [c, d] = simd.deinterleave_shfl_f64s([c, d]);
     simd.deinterleave_shfl_f64s([a, b, c, d])
@@ -41,7 +42,7 @@ impl<S: Simd> Block<S> for [S::f64s; 8] {
     #[inline(always)]
     fn transposed(self, simd: S) -> Self {
         let [a, b, c, d, e, f, g, h] = self;
-        // columns n and n + 4 of four rows
+        // register n has columns n and n + 4 of four rows
         let upper = simd.deinterleave_shfl_f64s([a, b, c, d]);
         let lower = simd.deinterleave_shfl_f64s([e, f, g, h]);
         let [c0, c1, c4, c5] = exchange_pairs(simd, [upper[0], upper[1], lower[0], lower[1]]);
@@ -57,8 +58,9 @@ impl<S: Simd> Block<S> for [S::f64s; 4] {
     }
 }
 
-/// Transposes a matrix: `to[c][r] = from[r][c]`. The rows of `from` and of `to` have these lengths; if the rows of `to` are longer than `from` has rows, the
-/// rest of them becomes 0. The last row of `from` may be cut off after the last column, and `to` has a row for each column.
+/// Transposes a matrix: `to[c][r] = from[r][c]`. `from_row` and `to_row` are the lengths of the rows of `from` and of `to`. If the rows of `to` are longer than
+/// `from` has rows, the rest of them becomes 0. `to` has a row for each column to transpose. The columns of `from` after these are not read, and its last row
+/// may lack them.
 ///
 /// ```
 /// let mut to = [1.0; 6];

@@ -12,7 +12,7 @@ use crate::step::Pass;
 use crate::tensor::len;
 use crate::trace::Trace;
 
-/// The pass that the user computed with a mistake.
+/// The pass in which a mistake is searched or planted, with its right values. (Not the *subject* of the stepper, which is an entry.)
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Subject<'a> {
     pub trace: &'a Trace,
@@ -76,7 +76,8 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Returns the chain rule inside a [`StableBackward`], and any other rule itself. A [`StableBackward`] computes the product of the chain rule by a stable formula.
+/// Returns the chain rule inside a [`StableBackward`], and any other rule itself. A [`StableBackward`] computes the product of the chain rule by a stable
+/// formula.
 pub(super) fn unwrapped(rule: &Arc<dyn Rule>) -> &Arc<dyn Rule> {
     downcast::<StableBackward>(rule).map_or(rule, |stable| &stable.chain)
 }
@@ -89,9 +90,9 @@ pub(super) struct Site<'a> {
     pub op: usize,
     /// The index of the part in the op.
     pub part: usize,
-    /// x
+    /// The tensor x whose derivative this part contributes to.
     pub of: Id,
-    /// y
+    /// The tensor y = f(x, …).
     pub y: Id,
     pub rule: &'a Arc<dyn Rule>,
     pub operands: &'a Reads<Id>,

@@ -32,17 +32,17 @@ pub enum CopyMap {
 /// Any copies, as runs of evenly spaced copies. The kernels follow the runs; the lists of single entries are only made for a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyTable {
-    /// The runs. The copies of each entry of x, and the entries that an entry of y copies, are in ascending order.
+    /// The runs. In their order, the copies of each entry of x are ascending, and so are the entries of x that an entry of y copies.
     runs: Vec<CopyRun>,
     /// The number of entries of y and of x.
     counts: [usize; 2],
-    /// The direction in which each entry has at most one term.
+    /// A direction in which each computed entry has at most one term.
     single: Direction,
     /// For each entry of y the entries of x that it copies, and for each entry of x its copies in y.
     lists: OnceLock<[Lists; 2]>,
 }
 
-/// The copies `ends`, `ends + steps`, …. Each pair is a place in y and a place in x.
+/// Evenly spaced copies: `ends`, `ends + steps`, …. Each array has a number for y, and then one for x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct CopyRun {
     ends: [usize; 2],
@@ -61,16 +61,16 @@ pub struct NeighbourRun {
     pub len: usize,
 }
 
-/// Joins single copies to runs of evenly spaced copies.
+/// Turns runs of neighbours into runs of evenly spaced copies. A run of a single copy is joined to the run before it, if it continues that run.
 fn joined(all: impl Iterator<Item = NeighbourRun>) -> Vec<CopyRun> {
     let mut runs: Vec<CopyRun> = Vec::new();
     let mut run = CopyRun { ends: [0; 2], steps: [1, 1], len: 0 };
     for NeighbourRun { entry, place, len } in all {
-        let step = place.wrapping_sub(run.ends[1]).cast_signed();
+        let from_first = place.wrapping_sub(run.ends[1]).cast_signed();
         let is_next = len == 1 && run.len > 0 && run.ends[0] + run.len == entry;
         if is_next && run.len == 1 {
-            (run.steps, run.len) = ([1, step], 2);
-        } else if is_next && step == run.steps[1].wrapping_mul(run.len.cast_signed()) {
+            (run.steps, run.len) = ([1, from_first], 2);
+        } else if is_next && from_first == run.steps[1].wrapping_mul(run.len.cast_signed()) {
             run.len += 1;
         } else {
             runs.extend((run.len > 0).then_some(run));
@@ -93,7 +93,8 @@ impl CopyRun {
         (self.len == 1 || self.steps[end] == 1).then(|| self.ends[end]..self.ends[end] + self.len)
     }
 
-    /// Replaces the numbers at the places that are computed by a function of them and of the numbers at the other places, in order.
+    /// For each copy, in order, replaces the number of the computed entry by `function` of this number and of the number of the entry that is read. The
+    /// direction tells which end is computed and which is read.
     #[inline]
     fn follow(self, direction: Direction, out: &mut [f64], read: &[f64], function: impl Fn(f64, f64) -> f64) {
         let [own, other] = direction.ends();
@@ -147,7 +148,7 @@ impl CopyTable {
         &lists[direction.ends()[0]]
     }
 
-    /// For each entry, `true` if it has a copy.
+    /// For each entry that a direction computes, `true` if it has a term.
     fn has_copies(&self, direction: Direction) -> Vec<bool> {
         let [own, _] = direction.ends();
         let mut has_copies = vec![false; self.counts[own]];
@@ -162,7 +163,8 @@ impl CopyTable {
 }
 
 impl CopyMap {
-    /// The map of entries of y that each copy at most one entry of x. `sources` has, for each entry of y, the place of that entry of x. x has `count` entries.
+    /// The map of entries of y that each copy at most one entry of x. `sources` has, for each entry of y, the place of that entry of x, or `None` if there is
+    /// none. x has `count` entries.
     pub fn of_sources(sources: impl IntoIterator<Item = Option<usize>>, count: usize) -> Self {
         let mut entries = 0;
         let runs = sources.into_iter().enumerate().filter_map(|(entry, place)| {
@@ -173,8 +175,8 @@ impl CopyMap {
         Self::table(runs, [entries, count])
     }
 
-    /// The map of neighbouring entries of y that are copies of neighbouring entries of x. The runs are in ascending order of the entries of y, and do not overlap. `counts` are the
-    /// numbers of entries of y and of x.
+    /// The map of neighbouring entries of y that are copies of neighbouring entries of x. The runs are in ascending order of the entries of y, and do not
+    /// overlap. `counts` are the numbers of entries of y and of x.
     pub fn of_runs(runs: impl IntoIterator<Item = NeighbourRun>, counts: [usize; 2]) -> Self {
         Self::table(joined(runs.into_iter()), counts)
     }
@@ -202,7 +204,7 @@ impl CopyMap {
         }
     }
 
-    /// The entries that a term of an entry reads: entries of x for an entry of y ([`Direction::Forward`]), or the reverse.
+    /// The entries that the terms of an entry read: entries of x for an entry of y ([`Direction::Forward`]), or the reverse.
     #[must_use]
     pub fn of(&self, direction: Direction, entry: usize) -> Cow<'_, [usize]> {
         self.lists(direction).map_or_else(|| vec![entry].into(), |lists| lists.of(entry).into())
@@ -367,7 +369,7 @@ impl<L: Gather> Rule for GatherRule<L> {
                 table.runs.iter().for_each(|run| run.follow(self.direction, sums, read, |_, value| value));
             }
             CopyMap::Table(table) => {
-                // −0 + x has the bits of x for every x, whereas 0 + −0 is 0
+                // the sums start with −0, because −0 + x has the bits of x for every x, whereas 0 + −0 is 0; the entries without terms then become 0
                 sums.fill(-0.0);
                 self.accumulate(operands, sums);
                 clear(sums, &table.has_copies(self.direction));

@@ -190,7 +190,8 @@ fn linear(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
     }
 }
 
-/// The letters of an einsum. A letter is a label with a size; each axis of an operand has a label.
+/// The labels of an einsum. Each axis of an operand has a label: the number of its letter, or a label of its own if the axis has size 1 and is repeated. Axes
+/// with the same label have the same size.
 #[derive(Debug, Default)]
 struct EinsumAxes {
     /// The letter of each label; [`UNNAMED`] for a label that no letter names.
@@ -253,7 +254,7 @@ impl EinsumAxes {
         for letter in result.chars() {
             match self.letters.iter().position(|known| *known == letter) {
                 Some(at) if !output.contains(&at) => output.push(at),
-                _ => return Err(format!("the letter \"{letter}\" after -> must occur once, and before ->")),
+                _ => return Err(format!("the letter \"{letter}\" after -> must occur only once there, and must also occur before ->")),
             }
         }
         Ok(output)
@@ -319,7 +320,7 @@ fn einsum(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
     }
     let (operands, result) = match with_ellipsis(reader, &operands, result, &ids) {
         Ok(spelled_out) => spelled_out,
-        Err(message) => return Err(reader.fail(&call.span, message, "... takes the axes before the last ones")),
+        Err(message) => return Err(reader.fail(&call.span, message, "\"...\" stands for the axes of an operand that have no letter")),
     };
     let operands: Vec<&str> = operands.iter().map(String::as_str).collect();
     let result = result.as_deref();

@@ -67,7 +67,7 @@ pub fn scale_missing(site: &Site<'_>) -> Vec<Variant> {
     variants
 }
 
-/// The factor 1/√d is multiplied in twice, in both passes or in one.
+/// The factor 1/√d is multiplied in twice, in both passes or only in the backward pass.
 pub fn scale_twice(site: &Site<'_>) -> Vec<Variant> {
     let Some(scale) = scale_of_scores(site) else { return Vec::new() };
     let back = site.with_rule(scaled(site.rule, scale));

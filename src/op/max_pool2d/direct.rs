@@ -28,13 +28,15 @@ struct OutputRows<'a, T, P> {
     windows: &'a PoolWindows,
     image: &'a [f64],
     channel: usize,
+    /// The first of these rows, counted in the channel.
     first_row: usize,
     out: &'a mut [T],
+    /// Called with an output, the winner of its window, and the winner's value.
     put: P,
 }
 
 impl PoolWindows {
-    /// Calls `put` with each output, the winner of its window, and the winner's value. It is called twice for some outputs.
+    /// Calls `put` with each output in `out`, the winner of its window, and the winner's value. It is called twice for some outputs.
     pub(super) fn direct_winners<T>(
         &self,
         image: &[f64],
@@ -55,6 +57,7 @@ impl<T, P: Fn(&mut T, usize, f64)> WithSimd for OutputRows<'_, T, P> {
         let Self { windows, image, channel, first_row, out, put } = self;
         for (rows, out) in windows.row_taps[first_row..].iter().zip(out.chunks_mut(windows.column_taps.len())) {
             let row_begin = windows.row_begin(channel, rows);
+            // computes one output
             let single = |column: usize, out: &mut T| {
                 let columns = &windows.column_taps[column];
                 let winner = windows.winner(image, &PoolWindow { first: row_begin + columns.first[0], rows, columns });
@@ -71,7 +74,7 @@ impl<T, P: Fn(&mut T, usize, f64)> WithSimd for OutputRows<'_, T, P> {
                     continue;
                 };
                 match out.first_chunk_mut::<TILE>() {
-                    // a loop of fixed length
+                    // the compiler knows the length of this loop
                     Some(out) => put_all(out, winners, &put),
                     None => put_all(out, winners, &put),
                 }
@@ -108,8 +111,9 @@ fn load_strided<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize) ->
     })
 }
 
-/// Returns the winners of the windows at `first`, `first + stride`, …, and their values. `offsets` are those of a window's places. `None` if a place is NaN, or
-/// past the end of the image: if there are fewer than [`TILE`] outputs, entries after the last window are read too.
+/// Returns the winners of [`TILE`] windows, whose first places are `first`, `first + stride`, …, and their values. `offsets` has the offset of each place of
+/// a window from the first one. Returns `None` if the sum of the places of a window is NaN (as it is if one of them is NaN), or if a place is past the end of
+/// the image: if there are fewer than [`TILE`] outputs, entries after the last window are read too.
 #[inline(always)]
 fn tile_winners<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize, offsets: &[usize]) -> Option<([usize; TILE], [f64; TILE])> {
     let (first_offset, others) = offsets.split_first()?;
@@ -131,14 +135,14 @@ fn tile_winners<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize, of
         }
         let zero = simd.splat_u64s(0);
         let is_nan = simd.select_u64s(simd.equal_f64s(sum, sum), zero, simd.splat_u64s(1));
-        let (mut offsets, mut is_any_nan) = ([0; LANES], [0; LANES]);
-        S::as_mut_simd_u64s(&mut offsets[..S::F64_LANES]).0[0] = winner;
-        S::as_mut_simd_u64s(&mut is_any_nan[..S::F64_LANES]).0[0] = is_nan;
-        if is_any_nan.iter().fold(0, |any, is_nan| any | is_nan) != 0 {
+        let (mut winner_offsets, mut nan_flags) = ([0; LANES], [0; LANES]);
+        S::as_mut_simd_u64s(&mut winner_offsets[..S::F64_LANES]).0[0] = winner;
+        S::as_mut_simd_u64s(&mut nan_flags[..S::F64_LANES]).0[0] = is_nan;
+        if nan_flags.iter().fold(0, |any, flag| any | flag) != 0 {
             return None;
         }
         S::as_mut_simd_f64s(values).0[0] = largest;
-        for (window, (winner, offset)) in winners.iter_mut().zip(offsets).enumerate() {
+        for (window, (winner, offset)) in winners.iter_mut().zip(winner_offsets).enumerate() {
             *winner = first + window * stride + usize::try_from(offset).ok()?;
         }
     }

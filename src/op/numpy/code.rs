@@ -33,17 +33,17 @@ pub enum Code {
     Both(Box<Code>, Box<Code>),
 }
 
-/// The sign of a comparison.
+/// The operator of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
-    /// The sign of a relation, such as `<`.
+    /// The operator of a relation, such as `<`.
     Is(Relation),
     /// `!=`
     NotEqual,
 }
 
 impl Sign {
-    /// The sign of the opposite relation: `>=` for `<`.
+    /// The operator of the opposite relation: `>=` for `<`.
     fn negated(self) -> Self {
         match self {
             Self::NotEqual => Self::Is(Relation::Equal),
@@ -55,7 +55,7 @@ impl Sign {
         }
     }
 
-    /// The text of the sign.
+    /// The text of the operator.
     fn text(self) -> &'static str {
         match self {
             Self::NotEqual => "!=",
@@ -68,7 +68,7 @@ impl Sign {
     }
 }
 
-/// The precedence of the last operator of a text. It decides whether the text needs parentheses.
+/// The precedence of the operator of a text that is applied last, from the weakest to the strongest. It decides whether the text needs parentheses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Binding {
     Comparison,
@@ -101,8 +101,8 @@ impl Code {
     /// A call of a function with these arguments.
     #[must_use]
     pub fn call(function: &str, arguments: Vec<Self>) -> Self {
-        let places: Vec<String> = (0..arguments.len()).map(|n| format!("{{{n}}}")).collect();
-        Self::Call(format!("{function}({})", places.join(", ")), arguments)
+        let placeholders: Vec<String> = (0..arguments.len()).map(|n| format!("{{{n}}}")).collect();
+        Self::Call(format!("{function}({})", placeholders.join(", ")), arguments)
     }
 
     /// The expression with a text after it, such as `.T`.
@@ -121,7 +121,7 @@ impl Code {
     pub fn sum_over(self, axes: &[usize], rank: usize, keepdims: bool) -> Self {
         match (axes, keepdims) {
             ([], _) => self,
-            // the number in front of a product is a factor of the sum
+            // the number in front of a product is written in front of the sum
             #[expect(clippy::float_cmp, reason = "1 is exact")]
             _ if matches!(self, Self::Product(number, _) if number != 1.0) => {
                 let Self::Product(number, factors) = self else { return self };
@@ -208,6 +208,7 @@ impl Code {
         }
     }
 
+    /// A number times factors with exponents, as the simplest expression.
     fn product(number: f64, mut factors: Vec<(Self, i32)>) -> Self {
         factors.retain(|(_, exponent)| *exponent != 0);
         match (&factors[..], number) {
@@ -220,6 +221,7 @@ impl Code {
     /// The expression to the power of another expression.
     #[must_use]
     pub fn power(self, exponent: Self) -> Self {
+        /// The largest absolute value of an integer exponent that is passed to [`Code::to_the`].
         const LARGEST: i32 = 9;
         match exponent {
             #[expect(clippy::float_cmp, reason = "a whole number")]

@@ -34,6 +34,7 @@ impl EinsumLabels<'_> {
         }
         let others = || (0..self.operands.len()).filter(|other| *other != operand);
         let is_read = |label: &usize| self.output.contains(label) || others().any(|other| self.operands[other].contains(label));
+        // the axes of the gradient along which it may vary; it is constant along the others
         let kept: Vec<usize> = target.iter().copied().filter(is_read).collect();
         let upstream = Factor { code: Code::upstream(), labels: self.output.to_vec() };
         let factor = |other: usize| Factor { code: Code::input(other), labels: self.operands[other].to_vec() };
@@ -77,8 +78,8 @@ fn einsum(factors: &[Factor], target: &[usize]) -> Option<Code> {
     let letters = |labels: &[usize]| labels.iter().map(|label| LETTERS.chars().nth(*label)).collect::<Option<String>>();
     let subscripts: Vec<String> = factors.iter().map(|factor| letters(&factor.labels)).collect::<Option<_>>()?;
     let codes: Vec<Code> = factors.iter().map(|factor| factor.code.clone()).collect();
-    let places: Vec<String> = (0..codes.len()).map(|n| format!("{{{n}}}")).collect();
-    Some(Code::Call(format!("np.einsum(\"{}->{}\", {})", subscripts.join(","), letters(target)?, places.join(", ")), codes))
+    let placeholders: Vec<String> = (0..codes.len()).map(|n| format!("{{{n}}}")).collect();
+    Some(Code::Call(format!("np.einsum(\"{}->{}\", {})", subscripts.join(","), letters(target)?, placeholders.join(", ")), codes))
 }
 
 fn has_twice(labels: &[usize]) -> bool {
@@ -96,7 +97,7 @@ fn new_axes(index: &[Option<usize>]) -> String {
     if before > 1 { format!("[..., {}]", items[before..].join(", ")) } else { format!("[{}]", items[..=last].join(", ")) }
 }
 
-/// Returns a factor with its axes in the order of `target`.
+/// Returns a factor with its axes in the order of `target`. `None` if the labels of its axes are not those of `target`.
 fn rearranged(factor: &Factor, target: &[usize]) -> Option<Code> {
     let Factor { code, labels } = factor;
     if *labels == target {
@@ -160,7 +161,7 @@ fn merged(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
     }
 }
 
-/// Returns the product, written with `@`, and summed over the leading axes that the target lacks.
+/// Returns the product of two factors, written with `@`; leading axes that the target lacks are then summed. `None` if that is impossible.
 fn matrix_product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Code> {
     let is_summed = |label: &&usize| !target.contains(label) && right.labels.contains(label);
     let summed: Vec<usize> = left.labels.iter().filter(is_summed).copied().collect();
@@ -198,7 +199,7 @@ fn matmul(first: &Factor, second: &Factor, inner: usize, target: &[usize]) -> Op
     }
     let ([batch @ .., row], [other_batch @ .., column]) = (&own[..], &other[..]) else { return None };
     let [all @ .., i, j] = target else { return None };
-    // `@` aligns the batch axes at the last one
+    // `@` pairs the batch axes of its operands from the last one backwards
     if (row, column) != (i, j) || row == column || !all.ends_with(batch) || !all.ends_with(other_batch) {
         return None;
     }
@@ -210,7 +211,7 @@ fn matmul(first: &Factor, second: &Factor, inner: usize, target: &[usize]) -> Op
     Some(left.matmul(right))
 }
 
-/// Returns a factor whose axes have these labels: the factor as it is, or with its last two axes exchanged.
+/// Returns a factor whose axes have these labels: the factor as it is, or with its last two axes exchanged. `None` if neither has them.
 fn oriented(factor: &Factor, labels: &[usize]) -> Option<Code> {
     let Factor { code, labels: own } = factor;
     if own == labels {

@@ -16,7 +16,7 @@ use ratatui::layout::Rect;
 use self::draw::draw_node;
 use self::edges::HiddenItems;
 use self::layout::{NodeForm, Plan};
-use self::nodes::{Details, GraphNode, GraphNodes, nodes, part_that_reads, shown_entry};
+use self::nodes::{Details, GraphNode, GraphNodes, folded_tensor_that_reads, nodes, shown_entry};
 use super::canvas::{Canvas, Stroke, text_at};
 use super::target::{Spot, Spots, TermSpot};
 use crate::network::Id;
@@ -25,7 +25,8 @@ use crate::text::width;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The smallest height of a picture with a line for the numbers of turns, the iterations of a loop.
+/// A *turn* is one pass through the body of a loop. Above the picture, a line shows which nodes belong to turn 1, turn 2, …; this is the smallest height of a
+/// picture with that line.
 const MIN_HEIGHT_WITH_TURNS: u16 = 9;
 
 /// Draws the picture.
@@ -85,8 +86,9 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
 }
 
 /// Returns the nodes and their positions; `None` if the step's tensor is not a node.
+///
 /// The nodes at the ends of this step's edges should be visible. To make room for them, details are left out: first the heat maps of other ops, then the
-/// shapes. The parts of statements are written at the nodes only if all columns still fit.
+/// shapes. The part of a statement that a node computes is written at the node only if this hides no column.
 fn laid_out(view: &View<'_>, area: Rect) -> Option<(GraphNodes, Plan)> {
     let plan = |details: Details| {
         let graph = nodes(view, details);
@@ -172,7 +174,7 @@ fn hidden_label(hidden: &HiddenItems, are_all: bool) -> String {
 /// Returns the target of a click on an edge. In the forward pass, it is the term of `to` that reads `from`. In the backward pass, it is the term of the
 /// derivative by `from` that reads the derivative by `to`. If this step does not read a tensor, the first entry of the tensor is used.
 fn edge_spot(view: &View<'_>, from: Id, to: Id) -> Spot {
-    let to = part_that_reads(view, to, from);
+    let to = folded_tensor_that_reads(view, to, from);
     let entry = |tensor: Id| TensorEntry { tensor, at: shown_entry(view, tensor).unwrap_or(0) };
     let gradients = view.network().gradient_of(from).zip(view.network().gradient_of(to)).filter(|_| view.is_backward());
     let (of, reads) = gradients.unwrap_or((to, from));

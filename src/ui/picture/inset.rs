@@ -19,9 +19,10 @@ use crate::text::width;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::View;
 
-/// The smallest number of rows and of columns of an image that is drawn only in part.
+/// If only a part of an image is drawn, the part has at least this number of rows and of columns, or all of them if the image has fewer.
 const MIN_SIDE: usize = 6;
-/// The number of rows and of columns around the filter that are drawn of such an image.
+/// If only a part of an image is drawn with symbols, it is not larger than the filter with this number of rows and of columns on each side, except if
+/// [`MIN_SIDE`] is larger still.
 const AROUND: usize = 2;
 
 /// The character for a place without a pixel.
@@ -99,8 +100,9 @@ struct InsetSizes {
 }
 
 impl InsetSizes {
-    /// Returns the first style with which the whole image fits into one of the rooms, or a part of it with the whole filter. If there is none, returns the last
-    /// style, with a part of the filter. Also returns the numbers of rows and columns that are drawn.
+    /// A *room* is an area in which the inset may be drawn: a width and a height in cells. Returns the first style with which one of the rooms has space for
+    /// the whole image, or for a part of the image that contains the whole filter. If there is no such style, returns the last style, and the part may then
+    /// cut the filter. Also returns the numbers of rows and columns that are drawn; `None` if no room is large enough.
     fn choose(&self, pixel_styles: &[PixelStyle], rooms: [(u16, u16); 2]) -> Option<(PixelStyle, [usize; 2])> {
         // the numbers of rows and columns that fit into a room below the title
         let places = |pixel_style: &PixelStyle, (wide, high): (u16, u16)| {
@@ -130,8 +132,8 @@ impl InsetSizes {
 }
 
 impl Inset {
-    /// Returns the inset of this step for the first of these rooms that is large enough. A room is a width and a height in cells. Returns `None` if there is
-    /// none, and for an op without a filter.
+    /// Returns the inset of this step, with the largest pixels for which one of these rooms (width and height in cells) has space. Returns `None` if no room
+    /// is large enough, and for an op without a filter.
     pub fn of(view: &View<'_>, rooms: [(u16, u16); 2]) -> Option<Self> {
         let (part, window) = view.op().window()?;
         let (image, filter) = (part.operands[window.image], part.operands[window.filter?]);
@@ -150,7 +152,8 @@ impl Inset {
             titles: titles.each_ref().map(|title| width(title)),
         };
         let (pixel_style, [rows, columns]) = sizes.choose(&pixel_styles(view, image, filter), rooms)?;
-        // a range of `side` places along an axis; the filter is in its middle, except near the ends of the image
+        // a range of `side` places along an axis, except near the ends of the image with the filter in its middle, or with the place of this step if the
+        // filter is longer
         let range_around = |axis: usize, side: usize| {
             let Range { start, end } = footprint(axis);
             let middle = if end - start <= side { start.midpoint(end) } else { now.on_axis(axis) };
@@ -198,16 +201,16 @@ impl Inset {
         text_at(buf, area, 0, 0, &self.title, view.theme.style(StyleRole::Dim));
         for (row, y) in self.rows.clone().enumerate() {
             for (column, x) in self.columns.clone().enumerate() {
-                let at = (column * self.pixel_style.width, row * self.pixel_style.height + 1);
-                if let (Ok(x_cell), Ok(y_cell)) = (u16::try_from(at.0), u16::try_from(at.1)) {
-                    self.draw_pixel(view, (y, x), (x_cell, y_cell), area, buf, spots);
+                let cell = (column * self.pixel_style.width, row * self.pixel_style.height + 1);
+                if let (Ok(x_cell), Ok(y_cell)) = (u16::try_from(cell.0), u16::try_from(cell.1)) {
+                    self.draw_place(view, (y, x), (x_cell, y_cell), area, buf, spots);
                 }
             }
         }
     }
 
-    /// Draws a pixel and the weight over it. The pixel begins at a cell.
-    fn draw_pixel(&self, view: &View<'_>, at: (usize, usize), (x, y): (u16, u16), area: Rect, buf: &mut Buffer, spots: &mut Spots) {
+    /// Draws the place `at`: its pixel, if it has one, and the weight over it. `(x, y)` is the upper left cell of the place in `area`.
+    fn draw_place(&self, view: &View<'_>, at: (usize, usize), (x, y): (u16, u16), area: Rect, buf: &mut Buffer, spots: &mut Spots) {
         let PixelStyle { width: wide, height, has_symbols, has_numbers } = self.pixel_style;
         let (pixel, weight) = (self.pixel(at), weight_over(&self.filter_shape, self.window, self.now, at));
         let (dim, entry) = (view.theme.style(StyleRole::Dim), view.theme.style(StyleRole::Entry));
@@ -290,10 +293,10 @@ fn footprint(filter: &[usize], window: Window, now: WeightAndPlace, axis: usize)
 /// For example, let weight 4 of a row be over column 7, at pitch 1. Then weight 5 is over column 8. If the filter is rotated, it is over column 6.
 fn weight_over(filter: &[usize], window: Window, now: WeightAndPlace, (y, x): (usize, usize)) -> Option<usize> {
     let &[.., height, wide] = filter else { return None };
-    // along one axis with `n` weights, the weight `weight_now` is over the pixel `pixel_now`; returns the weight over `pixel`
-    let weight_on_axis = |pixel: usize, pixel_now: usize, weight_now: usize, pitch: usize, n: usize| {
-        let [pixel, pixel_now, weight_now, pitch] = [pixel, pixel_now, weight_now, pitch].map(|n| i64::try_from(n).unwrap_or(0));
-        let offset = if window.turned { pixel_now - pixel } else { pixel - pixel_now };
+    // along one axis with `n` weights, the weight `weight_now` is over the place `place_now`; returns the weight over `place`
+    let weight_on_axis = |place: usize, place_now: usize, weight_now: usize, pitch: usize, n: usize| {
+        let [place, place_now, weight_now, pitch] = [place, place_now, weight_now, pitch].map(|n| i64::try_from(n).unwrap_or(0));
+        let offset = if window.turned { place_now - place } else { place - place_now };
         let weight = usize::try_from(weight_now + offset / pitch).ok()?;
         (offset % pitch == 0 && weight < n).then_some(weight)
     };

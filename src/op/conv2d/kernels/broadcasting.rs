@@ -1,4 +1,4 @@
-//! The outputs of a small convolution with many filters: each entry of the image is multiplied by one weight of each filter.
+//! The outputs of a small convolution with many filters: an entry of the image is multiplied by the weights of 8 filters at once.
 //!
 //! The lanes of a register hold the sums of neighbouring output channels at one place. For each kernel position k, a register adds x · (w₀\[k\], …, w₇\[k\]),
 //! where x is the entry of the image under position k. So the weights of 8 filters must be neighbours in memory: they are transposed first, and so are the
@@ -27,10 +27,10 @@ const MAX_PRODUCTS: u64 = 1 << 18;
 pub(super) struct Broadcasting {
     /// For each place of an output channel, the index of the first entry of its window.
     window_firsts: Vec<usize>,
-    /// For each weight of a filter, the offset of its image entry from the first entry of the window, and the index of the weights of all filters among the
-    /// transposed weights.
+    /// For each weight of a filter, the offset of its image entry from the first entry of the window, and the index in the transposed weights of the weight
+    /// that the first filter has at this position. Those of the other filters follow it.
     taps: Vec<(usize, usize)>,
-    /// The index of each register in the transposed weights of one kernel position.
+    /// The filter in the first lane of each register.
     lane_firsts: Vec<usize>,
 }
 

@@ -9,7 +9,8 @@
 //! - Lanes are kernel positions k ([`LaneAxis::Weights`]): the register (x\[n\], …, x\[n + 7\]) is multiplied by e\[o, n\]. These image entries are
 //!   neighbours already. This choice is better for wide kernels and few channels.
 //!
-//! In two dimensions, n is a *place*: the row-major index `y · width + x` of an output in its channel.
+//! In two dimensions, n is a *place*: the row-major index `y · width + x` of an output in its channel. The places are the taps of [`Products`]. A [`KernelTap`]
+//! is something else: a kernel position.
 
 use std::ops::Range;
 
@@ -32,18 +33,19 @@ const BLOCK_PLACES: usize = 128;
 const TRANSPOSED_PLACES: usize = 256;
 
 /// The largest number of outputs of a channel for which the plan keeps a list of all places.
-const MAX_KEPT_TAPS: usize = 4096;
+const MAX_KEPT_PLACES: usize = 4096;
 
 /// The plan for the weights of one group, which is the same for all groups.
 #[derive(Debug)]
 pub(super) struct Gathering {
     /// The layout of the image that the outputs read.
     layout: PolyphaseLayout,
-    /// The plan for each phase of the layout. There is one phase, or none if all weights are over padding.
+    /// What the lanes hold, for each phase of the layout ([`crate::op::phase`]). The outputs of a convolution form a single phase, so this has one element,
+    /// or none if all weights are over padding.
     phases: Vec<LaneAxis>,
-    /// The result of [`Gathering::all_taps`] if the outputs are few; otherwise the list is empty, and is made again for each call of [`Gathering::run`], because
-    /// it takes more memory than the image.
-    kept_taps: Vec<(usize, usize)>,
+    /// The result of [`Gathering::all_places`] if the outputs are few; otherwise the list is empty, and is made again for each call of [`Gathering::run`],
+    /// because it takes more memory than the image.
+    kept_places: Vec<(usize, usize)>,
 }
 
 /// The weights that the lanes of a register hold.
@@ -121,14 +123,14 @@ impl Gathering {
             }
         });
         let phases = phases.collect();
-        let plan = Self { layout, phases, kept_taps: Vec::new() };
-        let has_few_outputs = conv.channel_len(View::Output) <= MAX_KEPT_TAPS;
-        Self { kept_taps: if has_few_outputs { plan.all_taps(conv) } else { Vec::new() }, ..plan }
+        let plan = Self { layout, phases, kept_places: Vec::new() };
+        let has_few_outputs = conv.channel_len(View::Output) <= MAX_KEPT_PLACES;
+        Self { kept_places: if has_few_outputs { plan.all_places(conv) } else { Vec::new() }, ..plan }
     }
 
     /// Computes the gradients of all weights.
     pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], init: Init) {
-        // a register of weights may read past the end
+        // if lanes are weights, a register loads `LANES` image entries even for a shorter run, so it may read past the end of the laid-out image
         let zeros_after_end = if self.phases.iter().any(|phase| matches!(phase, LaneAxis::Weights(_))) { LANES } else { 0 };
         let laid_out = lay_out(images, conv.channel_shape(View::Input).into(), &self.layout.axes, zeros_after_end);
         let operands = KernelOperands { conv, view: View::Weight, a: images, b: errors, init };
@@ -143,8 +145,8 @@ impl Gathering {
                     });
                 }
                 LaneAxis::Weights(runs) => {
-                    let made = if self.kept_taps.is_empty() { self.all_taps(conv) } else { Vec::new() };
-                    let taps = if self.kept_taps.is_empty() { &made } else { &self.kept_taps };
+                    let made = if self.kept_places.is_empty() { self.all_places(conv) } else { Vec::new() };
+                    let taps = if self.kept_places.is_empty() { &made } else { &self.kept_places };
                     let blocks = ChannelBlock::all(conv, LANES, out);
                     threads::share(blocks, conv.edge_count(), |blocks| {
                         blocks.for_each(|block| runs.compute(operands, group_image(block.group), taps, block));
@@ -155,7 +157,7 @@ impl Gathering {
     }
 
     /// Returns, for each place, its index in the errors of a channel and its offset in the laid-out image.
-    fn all_taps(&self, conv: &Conv2d) -> Vec<(usize, usize)> {
+    fn all_places(&self, conv: &Conv2d) -> Vec<(usize, usize)> {
         let [width, image_width] = [conv.columns.output, self.layout.row_len()];
         (0..conv.rows.output).flat_map(|y| (0..width).map(move |x| (y * width + x, y * image_width + x))).collect()
     }
@@ -183,11 +185,11 @@ impl Gathering {
             transpose_matrix(&errors[first_place..], places, transposed, lane_count);
             let lanes = FactorSource { numbers: transposed, firsts: &lane_firsts };
             for (window, sums) in sums_by_window(windows, lane_count, &mut sums) {
-                let taps = window.taps(&batch, [conv.columns.output, self.layout.row_len()], lane_count);
+                let taps = window.place_offsets(&batch, [conv.columns.output, self.layout.row_len()], lane_count);
                 for (firsts, sums) in window.image_firsts.chunks(BLOCK_WEIGHTS).zip(sums.chunks_mut(BLOCK_WEIGHTS * lane_count)) {
                     for taps in taps.chunks(BLOCK_PLACES) {
                         let rows = FactorSource { numbers: image, firsts };
-                        // one chunk with all taps, because here all taps are added
+                        // chunks are only needed to leave out some taps of each; here none is left out, so all taps are one chunk
                         add(&Products { rows, lanes, taps, chunk: taps.len(), used_taps: 0..taps.len() }, sums, Init::Accumulate);
                     }
                 }
@@ -288,9 +290,9 @@ impl SharedWindow {
 
     /// Returns, for each place of the window that is in `batch`, its offset in the laid-out image and the index of its errors in the transposed errors of
     /// the batch. `width` is the length of a row of errors, `image_width` that of a row of the laid-out image.
-    fn taps(&self, batch: &Range<usize>, [width, image_width]: [usize; 2], lane_count: usize) -> Vec<(usize, usize)> {
+    fn place_offsets(&self, batch: &Range<usize>, [width, image_width]: [usize; 2], lane_count: usize) -> Vec<(usize, usize)> {
         let [rows, columns] = &self.window;
-        let row_taps = |y: usize| {
+        let offsets_of_row = |y: usize| {
             // the batch may begin and end in the middle of a row
             let column = |place: usize| place.saturating_sub(y * width);
             let columns = columns.start.max(column(batch.start))..columns.end.min(column(batch.end));
@@ -298,9 +300,9 @@ impl SharedWindow {
         };
         let first_row = rows.start.max(batch.start / width);
         let end_row = rows.end.min(batch.end.div_ceil(width));
-        let mut taps = Vec::with_capacity(batch.len());
-        taps.extend((first_row..end_row).flat_map(row_taps));
-        taps
+        let mut offsets = Vec::with_capacity(batch.len());
+        offsets.extend((first_row..end_row).flat_map(offsets_of_row));
+        offsets
     }
 }
 

@@ -98,8 +98,8 @@ fn reads(view: &View<'_>, id: Id) -> NodeIndices {
     read.filter(|read| !parts.contains(read)).map(|read| view.shown_as(read)).collect()
 }
 
-/// Returns the first part of a node that reads a tensor.
-pub fn part_that_reads(view: &View<'_>, node: Id, read: Id) -> Id {
+/// Returns the first tensor folded into a node whose op reads the tensor `read`; the node itself if there is none.
+pub fn folded_tensor_that_reads(view: &View<'_>, node: Id, read: Id) -> Id {
     let parts = view.folded_into(node).take(MAX_PARTS);
     parts.into_iter().find(|part| operands(view, *part).any(|operand| operand == read)).unwrap_or(node)
 }
