@@ -116,7 +116,7 @@ fn open_line(view: &View<'_>) -> Vec<String> {
     let Some(prompt) = view.state.prompt() else { return Vec::new() };
     match prompt.kind {
         PromptKind::Answer(_) => {
-            // a new hint is the message too, so it is not repeated
+            // a new hint is also the text of the message, which `answer` has already added, so the hint is left out here
             let hint = |question| words::hint_text(question).filter(|_| view.state.message.is_none());
             let texts =
                 view.stepper.open_question().map(|question| hint(question).into_iter().chain([words::question_text(view, question)]));

@@ -9,7 +9,7 @@ use super::planting::{Planted, Planter, Variant, Wanted};
 use super::site::{Site, Subject};
 use super::table::MISTAKES;
 
-/// The largest number of sites of which all pairs are tried.
+/// The largest number of sites for which each pair is tried, and all sites but one.
 const MAX_PAIRED_SITES: usize = 8;
 
 /// The name of a variant, and the indices of the sites where it is possible, each with the variant there.
@@ -55,7 +55,7 @@ impl<'a> Candidates<'a> {
         candidates
     }
 
-    /// Returns the candidates of a mistake that is possible at sites: for each variant, at each set of sites of [`subsets`].
+    /// Returns the candidates of a mistake that is planted at sites: for each variant, one at each set of its possible sites that [`subsets`] gives.
     fn at_sites(&self, mistake: &'static Mistake, plant: fn(&Site<'_>) -> Vec<Variant>, base: &Fit) -> Vec<Candidate> {
         let used: HashSet<usize> = base
             .candidates
@@ -78,7 +78,7 @@ impl<'a> Candidates<'a> {
             for set in subsets(possible.len()) {
                 let chosen: Vec<&(usize, Variant)> = set.iter().map(|n| &possible[*n]).collect();
                 let mut at: Vec<String> = Vec::new();
-                // the backward pass goes from the last layer to the first
+                // the names are in the order of the backward pass, from the last layer to the first
                 for (site, _) in chosen.iter().rev() {
                     let name = self.subject.place_of(self.sites[*site].y);
                     if !at.contains(&name) {
@@ -119,7 +119,8 @@ fn reaching(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>]) -> Vec<bool> 
     ops
 }
 
-/// Returns sets of the first `count` numbers: each number alone, and all of them. If there are few, also each pair, and all but one.
+/// Returns sets of the numbers from 0 to `count` − 1: each number alone, and all of them. If there are few, also each pair, and each set that lacks one
+/// number.
 fn subsets(count: usize) -> Vec<Vec<usize>> {
     let mut sets: Vec<Vec<usize>> = (0..count).map(|n| vec![n]).collect();
     if count > 1 {

@@ -17,14 +17,16 @@ pub struct Explanation {
     pub report: Report,
     /// The mistakes that give these numbers, the best first.
     pub causes: Vec<Cause>,
-    /// The wrong tensors that are right for the numbers of an earlier wrong tensor, which no mistake explains: indices in the user's list.
+    /// The consequences, as indices in the user's list: tensors that differ from ours only because they were computed correctly from an earlier wrong
+    /// tensor. No mistake explains that earlier tensor.
     pub consequences: Vec<usize>,
-    /// The patterns of the wrong ones.
+    /// The patterns in the numbers of the wrong tensors, such as rounding.
     pub patterns: Vec<Pattern>,
-    /// `false` if the search for mistakes can still change the scale of the samples' gradients: no entry shows whether they are derivatives of the mean loss or of each
-    /// sample's own loss, so the scale in which mistakes explain more is chosen.
+    /// The samples' gradients may be derivatives of the mean loss or of each sample's own loss: these are their two scales. This is `false` if the
+    /// comparison does not show which scale they have; [`Self::find_causes`] then tries both, and chooses the one in which mistakes explain more.
     pub is_settled: bool,
-    /// The pass with which they are compared, if it is not the right pass because some of its gates are flipped.
+    /// The pass with which the gradients are compared, if some entries near a kink (the gates of `diff/flips.rs`) were moved to its other side. `None` if
+    /// they are compared with the right pass.
     reference: Option<Trace>,
 }
 
@@ -40,7 +42,7 @@ impl Explanation {
         explanation
     }
 
-    /// Compares the gradients as they are.
+    /// Compares the gradients in the scale that `user` has now, without deciding whether it is the right one.
     fn in_scale(trace: &Trace, mut user: UserGradients) -> Self {
         let Compared { report, flipped: reference, notes } = Compared::new(trace, &user);
         user.notes.extend(notes);
@@ -87,8 +89,8 @@ impl Explanation {
         Self::compared(trace, user).find_causes(trace, learning_rate, go_on)
     }
 
-    /// Returns the indices of the wrong tensors that no mistake of the best group explains. Consequences of other wrong tensors, tensors of another shape and tensors
-    /// that a pattern explains do not count.
+    /// Returns the indices of the wrong tensors that the best explanation (the causes of group 1) does not explain. Consequences of other wrong tensors,
+    /// tensors of another shape and tensors that a pattern explains do not count.
     #[must_use]
     pub fn unexplained(&self) -> Vec<usize> {
         let is_explained = |tensor: &usize| {
@@ -105,8 +107,8 @@ impl Explanation {
     /// The value by which explanations in two scales are compared; the smaller one is better.
     fn rank(&self) -> (usize, bool, usize) {
         let best: Vec<&Cause> = self.causes.iter().filter(|cause| cause.group == 1).collect();
-        let is_pattern = |cause: &&Cause| MISTAKES.iter().any(|row| row.id == cause.id && row.specificity == Specificity::Fitted);
-        (self.unexplained().len() + self.consequences.len(), best.iter().any(is_pattern), best.len())
+        let is_fitted = |cause: &&Cause| MISTAKES.iter().any(|row| row.id == cause.id && row.specificity == Specificity::Fitted);
+        (self.unexplained().len() + self.consequences.len(), best.iter().any(is_fitted), best.len())
     }
 }
 
@@ -139,7 +141,7 @@ fn findings(
             at: vec![layer],
             group: 1,
             explains: vec![*index],
-            // the line of the tensor says which axes are exchanged in a filter
+            // for a filter, the line that reports this tensor already says which axes are exchanged
             right: if gradient.shape(trace).len() == 2 { row.right } else { "" },
             same: Vec::new(),
             apart: String::new(),

@@ -26,10 +26,10 @@ pub struct Hint {
     pub words: String,
 }
 
-/// The largest number of mistakes that a hint names, and of subjects of one of them.
+/// The largest number of mistakes that a hint names, and the largest number of subjects that it names for one mistake.
 const MAX_NAMED: usize = 3;
 
-/// A mistake that gives the typed number, and the numbers of its rule that equal it.
+/// A mistake that gives the typed number, with its hint, and those numbers of its wrong rule that equal the typed one.
 type Fit = (&'static Mistake, &'static HintRow, Vec<Wrong>);
 
 impl Question<'_> {
@@ -49,8 +49,8 @@ impl Question<'_> {
         Verdict::Wrong(Some(Hint { ids: fits.iter().map(|(mistake, ..)| mistake.id).collect(), words }))
     }
 
-    /// Returns the mistakes that give a number, the likeliest first. Patterns are returned only if no other mistake gives the number. A rule with n numbers counts as a
-    /// rule with `counted(n)` numbers.
+    /// Returns the mistakes that give a number, the likeliest first. Patterns are returned only if no other mistake gives the number. The more
+    /// numbers a wrong rule has, the more digits of the typed number must agree; a rule with n numbers is treated as if it had `counted(n)`.
     fn mistakes_of(&self, typed: TypedNumber, counted: impl Fn(usize) -> usize) -> Vec<Fit> {
         let hints = MISTAKES.iter().filter_map(|mistake| Some((mistake, mistake.hint.as_ref()?)));
         let all = hints.map(|(mistake, hint)| {
@@ -102,7 +102,7 @@ impl Question<'_> {
             About::Factor { term, at } => {
                 let factor = &self.terms[term].factors[at];
                 match (self.hidden, factor.source) {
-                    // all terms have such a factor: the whole tensor
+                    // the mistake is about this factor of each term, so the name is that of the whole tensor
                     (HiddenNumber::Entry, Some(source)) if self.terms.len() > 1 && factor.derived.is_none() => {
                         scene.network().tensor(source.tensor).symbol.whole_in(Notation::Unicode)
                     }

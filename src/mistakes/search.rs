@@ -4,8 +4,8 @@
 //! and its numbers are compared with the user's. A candidate explains the first wrong tensor if this tensor and all earlier ones have the numbers of the pass, and if no
 //! tensor that the user has right changes. If later tensors are still wrong, a further mistake is searched in the pass that already has the first.
 //!
-//! If no candidate explains a tensor, the search goes on behind it: the user's numbers of this tensor are taken as they are, and everything that depends on them is
-//! computed from them. A later tensor that then has the user's numbers is a consequence, and has no mistake of its own.
+//! If no candidate explains a tensor, the search goes on behind it, that is, with the tensors that come later: the user's numbers of this tensor are taken
+//! as they are, and everything that depends on them is computed from them. A later tensor that then has the user's numbers is a consequence, and has no mistake of its own.
 
 use super::candidates::Candidates;
 use super::cause::{Cause, alternatives};
@@ -26,21 +26,22 @@ const MAX_FIRST: usize = 8;
 /// The largest number of mistakes that are found together.
 const MAX_MISTAKES: usize = 4;
 
-/// The largest number of multiplications of a pass in which pairs of mistakes are tried that explain nothing alone.
+/// Pairs of mistakes that explain a tensor only together are searched if a pass has at most this number of multiplications.
 const MAX_PAIRED_WORK: u64 = 100_000;
-/// The largest number of mistakes of which all pairs are tried.
+/// All pairs of candidates are tried, but only of this number of candidates. Further ones are left out.
 const MAX_PAIRED: usize = 160;
 
-/// The largest number of multiplications of a pass in which mistakes are searched behind an unexplained tensor.
+/// Mistakes are searched behind an unexplained tensor if a pass has at most this number of multiplications.
 const MAX_WORK_BEHIND: u64 = 50_000_000;
 /// The largest number of searches behind unexplained tensors.
 const MAX_SEARCHES_BEHIND: usize = 4;
-/// The largest number of unexplained tensors whose numbers are taken from the user.
+/// The largest number of unexplained tensors whose numbers are taken from the user. The gradients of one tensor in several samples count once.
 const MAX_TAKEN: usize = 16;
 /// The least number of wrong entries that a mistake behind an unexplained tensor must explain. A single entry may be equal by chance.
 const MIN_ENTRIES_BEHIND: usize = 2;
 
-/// The interrupt of a search: it is called with the number of candidates that are done and of all, and returns whether to go on.
+/// The interrupt of a search. Each part of the search counts its own candidates: the function gets the number of those that are done and the number of all,
+/// and returns whether to go on.
 pub type GoOn<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
 
 /// The result of a search.
@@ -48,7 +49,8 @@ pub type GoOn<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
 pub struct Findings {
     /// The mistakes that explain wrong tensors, the best first.
     pub causes: Vec<Cause>,
-    /// The wrong tensors that are right for the numbers of an earlier wrong tensor, which no mistake explains: indices in the user's list.
+    /// The consequences, as indices in the user's list: tensors that differ from ours only because they were computed correctly from an earlier wrong
+    /// tensor. No mistake explains that earlier tensor.
     pub consequences: Vec<usize>,
 }
 
@@ -128,7 +130,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Returns the fits, the best first, and the best one with the user's numbers of the tensors that nothing explains.
+    /// Returns the fits, the best first, and a copy of the best one whose pass also has the user's numbers of the tensors that nothing explains. If there
+    /// is no fit, the copy has no candidate.
     fn fits(&self, go_on: GoOn<'_>) -> Result<(Vec<Fit>, Fit), Interrupted> {
         let start = Fit::new(self.tensors.iter().map(|tensor| !tensor.differs).collect());
         let Some(first) = start.next_wrong() else { return Ok((Vec::new(), start)) };
@@ -136,7 +139,7 @@ impl Search<'_> {
         let mut bases = if fits.is_empty() { vec![start] } else { with_same_tensors(&fits) };
         let (mut searches, mut taken) = (0, 0);
         let most = if self.work() > MAX_WORK_BEHIND { 0 } else { MAX_SEARCHES_BEHIND };
-        // the next wrong tensor of the bases is not explained
+        // all bases have the same next wrong tensor, and no candidate was found that explains it
         while let Some(unexplained) = bases[0].next_wrong().filter(|_| taken < MAX_TAKEN) {
             bases = bases.iter().map(|base| self.taking(base, unexplained)).collect();
             taken += 1;
@@ -153,7 +156,7 @@ impl Search<'_> {
         Ok((fits, bases.swap_remove(0)))
     }
 
-    /// Returns the fits that explain the first wrong tensor, the best first: those that explain everything, or else those that explain most.
+    /// Returns the fits that explain the first wrong tensor, the best first. If some of them explain all wrong tensors, only such fits are returned.
     fn explaining(&self, start: &Fit, first: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
         let singles = self.extensions(start, first, go_on)?;
         if singles.iter().any(|fit| fit.is_complete() && !fit.is_fitted()) {
@@ -170,7 +173,8 @@ impl Search<'_> {
         self.with_further(best(all), go_on)
     }
 
-    /// Returns the fits with a third mistake and a fourth, which explain what the best fit leaves unexplained.
+    /// If the best fit has two or three mistakes and leaves a tensor unexplained, returns the fits with a third mistake, and then with a fourth, as far as
+    /// they explain more. Otherwise returns the fits as they are.
     fn with_further(&self, mut fits: Vec<Fit>, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
         while let Some(fit) = fits.first().filter(|fit| (2..MAX_MISTAKES).contains(&fit.mistakes())) {
             let Some(next) = fit.next_wrong() else { break };
@@ -185,8 +189,8 @@ impl Search<'_> {
         Ok(fits)
     }
 
-    /// Returns the fits with one more mistake, which explains the tensor `next` behind an unexplained one. The mistakes are searched for the first of several bases, and
-    /// then tried for the others, which are alternatives to it.
+    /// Returns the fits with one more mistake, which explains the tensor `next` behind an unexplained one. The mistake is searched for the first of the
+    /// bases. The other bases explain the same tensors as the first, so each mistake that was found is also tried with them.
     fn behind(&self, bases: &[Fit], next: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
         let is_sure = |base: &Fit, fit: &Fit| {
             let is_fitted = fit.candidates.last().is_some_and(|candidate| candidate.mistake.specificity == Specificity::Fitted);
@@ -204,7 +208,8 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// Returns a fit whose pass has the user's numbers of an unexplained tensor, in all samples in which they are not explained.
+    /// Returns a fit whose pass has the user's numbers of an unexplained tensor, and also those of the same tensor in the other samples where nothing
+    /// explains them.
     fn taking(&self, fit: &Fit, unexplained: usize) -> Fit {
         let is_of_sample = |tensor: &ComparedTensor<'_>| self.subject.trace.runs()[tensor.run].sample.is_some();
         let same = |tensor: &ComparedTensor<'_>| {
@@ -276,7 +281,7 @@ impl Search<'_> {
                 }
                 all.push(longer);
             }
-            // each fit in `front` has one place more than the last one
+            // a pushed fit explains `next` too, so the loop ends; the limit keeps it short
             front.truncate(MAX_FIRST);
         }
         Ok(all)
@@ -321,7 +326,8 @@ impl Search<'_> {
         self.tolerance.are_equal(tensor.numbers, pass.values(tensor.run, tensor.id), |at| tensor.terms.entry(at))
     }
 
-    /// Compares the user's tensors with the pass of a plan. `None` if a tensor up to `next` has other numbers, or if a tensor that the user has right is changed.
+    /// Compares the user's tensors with the pass of a plan. `None` if the plan does not change the tensor `next`, if a tensor up to `next` has other
+    /// numbers than the pass, if the plan changes a tensor that the user has right, or if it explains `next` only in some of the samples.
     fn matched(&self, plan: &Plan, next: usize) -> Option<Vec<bool>> {
         let mut pass = WrongPass::new(self.subject.trace, plan);
         if !pass.is_changed(self.tensors[next].run, self.tensors[next].id) {
@@ -335,7 +341,7 @@ impl Search<'_> {
             }
             matched.push(is_equal);
         }
-        // a wrong rule is wrong in every sample
+        // a wrong rule is wrong in every sample, but a wrong given number may be that of one sample
         let is_of_sample = |tensor: &ComparedTensor<'_>| self.subject.trace.runs()[tensor.run].sample.is_some();
         let one = &self.tensors[next];
         let same = |other: &ComparedTensor<'_>| other.gradient.of == one.gradient.of && is_of_sample(other);

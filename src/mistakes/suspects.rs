@@ -7,15 +7,15 @@ use super::plan::{Edit, Ops};
 use crate::network::{Id, Network};
 use crate::trace::Trace;
 
-/// For each op, whether a wrong tensor can be its consequence.
+/// For each op, whether it can be the reason for the wrong tensor.
 pub(super) struct Suspects {
     of_sample: Vec<bool>,
     of_batch: Vec<bool>,
 }
 
 impl Suspects {
-    /// Finds the ops from which the tensor at `index` is computed. An op counts only if there is a way from it to the tensor on which no tensor is settled: if the
-    /// user has the right numbers of a tensor, the mistake is not behind it.
+    /// Finds the ops from which the tensor at `index` is computed. An op counts only if on one of the ways from the op to this tensor no tensor is settled:
+    /// a mistake at the op would also change the tensors on the way, so it is not the reason if the user has them right.
     pub fn of(trace: &Trace, tensors: &[ComparedTensor<'_>], index: usize, is_settled: impl Fn(usize) -> bool) -> Self {
         let settled: HashSet<(usize, Id)> =
             tensors.iter().enumerate().filter(|(at, _)| is_settled(*at)).map(|(_, tensor)| (tensor.run, tensor.id)).collect();
@@ -23,7 +23,7 @@ impl Suspects {
         let is_of_sample = trace.runs()[run].sample.is_some();
         let of_batch = if is_of_sample { Vec::new() } else { reaching_ops(trace.network_of(run), id, |_| false) };
         let in_sample = if is_of_sample { Some(id) } else { trace.network().gradient_of(gradient.of) };
-        // one of several samples can be right where another one is wrong
+        // with several samples, the same tensor can be right in one and wrong in another
         let is_settled = |id: Id| trace.samples() == 1 && settled.contains(&(0, id));
         let of_sample = in_sample.map_or_else(Vec::new, |id| reaching_ops(trace.network(), id, is_settled));
         Self { of_sample, of_batch }
@@ -40,7 +40,7 @@ impl Suspects {
     }
 }
 
-/// For each op, whether there is a way from it to a tensor on which no tensor is settled.
+/// For each op, whether there is a way from it to the tensor `id` with no settled tensor before `id`.
 fn reaching_ops(network: &Network, id: Id, is_settled: impl Fn(Id) -> bool) -> Vec<bool> {
     let mut reaches = vec![false; network.tensors().len()];
     reaches[id] = true;

@@ -82,7 +82,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         return Err(args.fail("scale_factor", "the output would be too large".to_owned(), "take a smaller scale_factor"));
     };
     args.claim(&[channels, rows, columns])?; // the output
-    // about six numbers for each row and each column: its range and the weights in it, and the ranges that contain it
+    // about six numbers for each row and each column of the output: the range of inputs that it reads (2), their weights (at most 2), and the range of
+    // outputs that read an input (2; there are at most as many inputs as outputs)
     args.claim(&[6, rows])?;
     args.claim(&[6, columns])?;
     let [rows, columns] = [(height, scale[0]), (width, scale[1])]

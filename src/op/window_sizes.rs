@@ -1,9 +1,10 @@
-//! The sizes of the windows of a convolution, in words: `Stride 2: the filter moves 2 places at a time.`
+//! The settings of a convolution, in words: `Stride 2: the filter moves 2 places at a time.`
 
 use super::axis::Axis;
 use super::edges::View;
 
-/// The sizes of the windows of a convolution, as pairs of rows and columns.
+/// The settings of a convolution other than the size of its filter. Stride, padding and dilation are pairs: for the axis of the rows and the axis of the
+/// columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowSizes {
     /// The distance between neighbouring windows.
@@ -19,7 +20,8 @@ pub struct WindowSizes {
 }
 
 impl WindowSizes {
-    /// Returns the sizes of a convolution with these axes. A convolution along one axis has no `rows`; the sizes of its columns are then used for both axes.
+    /// Returns the settings of a convolution with these axes. A convolution along one axis has no `rows`: stride, padding and dilation of `columns` are
+    /// then used for both axes.
     #[must_use]
     pub fn new(rows: Option<&Axis>, columns: &Axis, groups: usize) -> Self {
         let is_1d = rows.is_none();
@@ -35,7 +37,7 @@ impl WindowSizes {
         self.stride != [1, 1]
     }
 
-    /// Returns a sentence for each size that matters to the output, to the weight gradient or to the input gradient of a convolution.
+    /// Returns a sentence for each setting that matters to the output, to the weight gradient or to the input gradient of a convolution.
     #[must_use]
     pub fn words(&self, view: View) -> String {
         let [stride, dilation] = [self.stride, self.dilation].map(pair_text);

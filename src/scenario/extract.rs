@@ -71,8 +71,8 @@ fn line_end(bytes: &[u8], at: usize) -> usize {
     bytes[at..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |length| at + length)
 }
 
-/// Returns the range of the first string in one line that has no closing quote. It goes from the opening quote to the end of the line. In the last line, such a
-/// string is found only if a line break follows.
+/// Returns the range of the first single-line string (not `"""` or `'''`) that has no closing quote. It goes from the opening quote to the end of the line.
+/// In the last line, such a string is found only if a line break follows.
 pub(super) fn unclosed_string(text: &str) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -90,7 +90,7 @@ pub(super) fn unclosed_string(text: &str) -> Option<Range<usize>> {
 }
 
 /// Returns the end of the string that begins at `at`. If the string has no closing quote, the error is the position at which the search stops: the next line
-/// break, or the end of the text for a `"""` string, which may contain line breaks.
+/// break, or the end of the text for a `"""` or `'''` string, which may contain line breaks.
 fn string_end(bytes: &[u8], at: usize) -> Result<usize, usize> {
     let quote = bytes[at];
     let is_multiline = bytes[at..].starts_with(&[quote; 3]);

@@ -110,7 +110,8 @@ pub(super) struct Objective {
     pub batch_loss: Result<BatchLoss, Reported>,
     /// `true` if the kind of the loss is known.
     pub is_kind_known: bool,
-    /// `true` if the loss contains the target of all samples. The loss `upstream` does, under its key `gradient`.
+    /// `true` if the table of the loss gives the target, one for all samples. Only the loss `upstream` does: its key `gradient`, the given ∂C/∂a, takes the
+    /// place of a target.
     pub gives_target: bool,
 }
 
@@ -191,7 +192,8 @@ pub(super) fn fitted_target(
     found.fill(reader, "target", shape, Fan::of(shape))
 }
 
-/// Returns the target for a class index that is the only number of a tensor: 1 at the entry with this index, and 0 elsewhere.
+/// Returns the target for a class index that is given as a tensor with one number, such as `[2]`: 1 at the entry with this index, and 0 elsewhere.
+/// [`one_hot_target`] does the same for a plain number.
 fn one_hot(class: f64, shape: &[usize]) -> Result<Tensor, String> {
     let mut data = vec![0.0; len(shape)];
     #[allow(clippy::cast_precision_loss)] // the number of classes is far less than 2⁵³

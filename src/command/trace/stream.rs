@@ -8,8 +8,8 @@
 //! thread 2   chunk 2   chunk 5   chunk 8
 //! ```
 //!
-//! To limit the memory, each thread has at most one finished buffer that is not written yet. If it has one, it waits before it finishes another. The main
-//! thread sends written buffers back to their thread, which uses them again.
+//! To limit the memory, a thread has at most two finished buffers that the main thread has not received: one in the channel, and one that it waits to send.
+//! The main thread sends written buffers back to their thread, which uses them again.
 
 use std::io::{self, Write};
 use std::mem::replace;
@@ -53,28 +53,29 @@ pub(super) fn write<L: LineBuffer>(trace: &Trace, steps: Range<u64>, lines: impl
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map_while(|first| {
-                // the channel has room for one finished buffer, so a thread with another one waits
+                // the channel has room for one finished buffer; a thread that has finished another one waits to send it
                 let (full_sender, full_buffers) = sync_channel(1);
                 let (empty_sender, empty_buffers) = channel();
-                let (start, started_threads) = channel();
+                // for the number of threads that the system has started, which is known only after the last attempt
+                let (count_sender, count_receiver) = channel();
                 let (chunks, lines) = (chunks.clone(), &lines);
                 let started = threads::try_spawn(scope, move || {
-                    let Ok(threads) = started_threads.recv() else { return };
+                    let Ok(started_count) = count_receiver.recv() else { return };
                     // the error only means that the output has failed, which the main thread reports
-                    let _ = make_lines(trace, chunks.skip(first).step_by(threads), lines(), |lines, ends_chunk| {
+                    let _ = make_lines(trace, chunks.skip(first).step_by(started_count), lines(), |lines, ends_chunk| {
                         let lines = replace(lines, empty_buffers.try_recv().unwrap_or_default());
                         full_sender.send((lines, ends_chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into())
                     });
                 });
-                started.then_some((full_buffers, empty_sender, start))
+                started.then_some((full_buffers, empty_sender, count_sender))
             })
             .collect();
         if workers.is_empty() {
             return on_this_thread(to);
         }
         // the system may not have started all threads, so the chunks are divided among those that it has started
-        for (.., start) in &workers {
-            let _ = start.send(workers.len());
+        for (.., count_sender) in &workers {
+            let _ = count_sender.send(workers.len());
         }
         for (_, (full_buffers, empty_sender, _)) in chunks.clone().zip(workers.iter().cycle()) {
             loop {

@@ -15,7 +15,7 @@ use crate::sums::Init;
 /// The smallest number of entries for which computing a block is faster than computing one entry after another.
 const MIN_ENTRIES: usize = 6;
 
-/// The number of sums to which rows are added at once, if each row has a sum of its own.
+/// The number of rows whose terms are added at the same time, if all terms of a row belong to one sum, and each row has another sum.
 const SUMS_AT_ONCE: usize = 8;
 
 /// The arguments of a function for the entries of a row.
@@ -23,7 +23,7 @@ struct Arguments<'a> {
     operands: [OperandRows<'a>; 3],
     count: usize,
     rows: [Row<'a>; 3],
-    /// Memory for a block of each operand: a number that is the same for all entries of the row, repeated.
+    /// A block for each operand. If the operand has one number for the whole row, the block is filled with it.
     repeated: Scratch,
     block_len: usize,
 }
@@ -60,7 +60,8 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// The place of the entry of u that the first entry of each row of y reads, row after row. Without a broadcast there is one row, from place 0 on.
+/// Iterates over the rows of the result y. For each row, gives the place in u of the entry that the row's first entry reads; u is the operand whose
+/// derivative is computed. Without a broadcast there is one row, and its place is 0.
 struct UPlaces<'a>(Option<RowPlaces<'a>>);
 
 impl UPlaces<'_> {
@@ -85,7 +86,7 @@ impl ElementwiseForward {
                 match (operator, init) {
                     (Operator::Neg, _) => put_row(sums, init, rows, |a, _| -a),
                     (Operator::Mul, _) => put_row(sums, init, rows, |a, b| a * b),
-                    // −0 + a + b is a + b
+                    // a sum starts at −0, because −0 + x has the bits of x; so the overwritten sum −0 + a + b is a + b
                     (Operator::Add, Init::Overwrite) => put_row(sums, init, rows, |a, b| a + b),
                     (Operator::Sub, Init::Overwrite) => put_row(sums, init, rows, |a, b| a - b),
                     (Operator::Add, Init::Accumulate) => update(sums, rows, |sum, a, b| sum + a + b),
@@ -144,7 +145,8 @@ impl ElementwiseBackward {
         }
     }
 
-    /// The places of the entries of u that the first entries of the rows of y read, and the step along a row.
+    /// The places of the entries of u that the first entries of the rows of y read, and the stride in u along a row: 1, or 0 if all entries of the row read
+    /// the same entry of u.
     fn places(&self) -> (UPlaces<'_>, usize) {
         let broadcast = self.operation.broadcast.as_ref();
         let places = UPlaces(broadcast.map(|broadcast| broadcast.row_places(self.slot)));
@@ -157,9 +159,9 @@ impl ElementwiseBackward {
     fn add_terms(&self, x: &Operands<'_>, mut factor: OperandRows<'_>, out: &mut [f64], init: Init, term: impl Fn(f64, f64) -> f64 + Copy) {
         let upstream = x.tensors[Upstream];
         let row_len = self.operation.row_len(upstream.len());
-        let (mut places, step) = self.places();
+        let (mut places, stride) = self.places();
         let mut next = move |dy: &[f64]| (places.next(), factor.next(dy.len()));
-        if step == 1 {
+        if stride == 1 {
             Arch::new().dispatch(move || {
                 for dy in upstream.chunks(row_len) {
                     let (place, factor) = next(dy);
@@ -191,7 +193,7 @@ impl ElementwiseBackward {
     fn add_call_terms(&self, x: &Operands<'_>, called: &'static NamedFunction, out: &mut [f64], init: Init) {
         let (upstream, y) = (x.tensors[Upstream], x.tensors[Output]);
         let row_len = self.operation.row_len(upstream.len());
-        let (mut places, step) = self.places();
+        let (mut places, stride) = self.places();
         let mut arguments = Arguments::new(&self.operation, x, row_len);
         let mut memory = Scratch::new(BLOCK.min(row_len));
         let has_quotient = called.quotients.get(self.operand).is_some_and(Option::is_some);
@@ -207,7 +209,7 @@ impl ElementwiseBackward {
                             called.function.derivative_block(self.operand, arguments, &y[first..first + len], terms)
                         })
                         .is_some();
-                let entry_term = |n: usize| self.call_term(x, called, TermPlace { input: place + (begin + n) * step, output: first + n });
+                let entry_term = |n: usize| self.call_term(x, called, TermPlace { input: place + (begin + n) * stride, output: first + n });
                 if !is_computed {
                     terms.iter_mut().enumerate().for_each(|(n, term)| *term = entry_term(n));
                 } else if has_other_terms(dy, terms, has_quotient) {
@@ -217,7 +219,7 @@ impl ElementwiseBackward {
                 } else {
                     Arch::new().dispatch(|| terms.iter_mut().zip(dy).for_each(|(term, dy)| *term *= dy));
                 }
-                if step == 0 {
+                if stride == 0 {
                     out[place] = terms.iter().fold(out[place], |sum, term| sum + term);
                 } else {
                     let sums = &mut out[place + begin..place + begin + len];
@@ -228,7 +230,8 @@ impl ElementwiseBackward {
     }
 }
 
-/// Returns whether a term may be something else than the product of the derivative and the upstream: a quotient, or 0 behind a closed gate.
+/// Returns whether a term may be something else than the product of the derivative and the upstream: a quotient, or the 0 of an entry of y that does not
+/// depend on u ([`Expr::ClosedGate`](crate::expr::Expr::ClosedGate)), which stays 0 even if the upstream is infinite or NaN.
 #[allow(clippy::inline_always)] // as in `rows`
 #[inline(always)]
 fn is_other_term(derivative: f64, upstream: f64, has_quotient: bool) -> bool {

@@ -41,6 +41,6 @@ const SMOOTH_L1: Distance = Distance::new(
     &Primitive::differentiable("smooth_l1", Definition::Expr(&Expr::Cases(&[SQUARE], &LINE)), DERIVATIVE)
         .arguments(&["d", "beta"])
         .smooth(),
-    "The absolute error d = a − t with its corner rounded off: a parabola where |d| is less than beta, a straight line beyond.",
+    "The absolute error |d|, where d = a − t, with its corner rounded off: a parabola where |d| is less than beta, a straight line beyond.",
     "Beyond beta the derivative is the sign of d, the same for every distance; within beta it is d / beta, smaller near the target.",
 );

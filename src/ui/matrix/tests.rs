@@ -63,7 +63,7 @@ fn decimal_points_are_aligned() {
 }
 
 #[test]
-fn a_vector_is_a_column_or_a_row_if_only_the_height_is_too_small() {
+fn a_vector_is_a_row_if_only_the_height_is_too_small_else_a_column() {
     let matrix = Matrix::new("b", &[4], ColumnFormat::of([3.0]), &index_as_value, &no_mark);
     assert_eq!(drawn(&matrix, 20, 5), "b  4\n1  0\n2  1\n3  2\n4  3\n");
     assert_eq!(drawn(&matrix, 20, 4), "b  4\n 1  2  3  4\n 0  1  2  3\n\n");
@@ -107,7 +107,7 @@ fn the_heading_of_the_last_channel_is_not_cut() {
 }
 
 #[test]
-fn two_rows_leave_room_for_the_column_indices() {
+fn column_indices_stay_if_only_one_or_two_rows_fit() {
     let matrix = Matrix { focus: Some(0), ..Matrix::new("W", &[9, 3], ColumnFormat::of([1.0]), &|_| Some(1.0), &no_mark) };
     assert_eq!(drawn(&matrix, 12, 4), "W  9×3\n   1  2  3\n1  1  1  1\n2↓ 1  1  1\n");
     assert_eq!(drawn(&matrix, 12, 3), "W  9×3\n   1  2  3\n1↓ 1  1  1\n");
@@ -191,7 +191,7 @@ fn tint_sets_the_foreground_and_heat_the_background() {
 }
 
 #[test]
-fn sign_and_magnitude_are_visible_inside_the_window() {
+fn sign_and_magnitude_are_visible_in_marked_entries() {
     let value = |i: usize| Some([1.0, -1.0, 0.25, 0.0][i]);
     let mark = |_: usize| Mark::Entry;
     let matrix = Matrix { heat: Some(1.0), ..Matrix::new("", &[1, 4], ColumnFormat::of([1.0, -1.0, 0.25, 0.0]), &value, &mark) };
@@ -204,14 +204,15 @@ fn sign_and_magnitude_are_visible_inside_the_window() {
         .collect();
     for (i, cells) in backgrounds.iter().enumerate() {
         let [mark, number] = cells.expect("a cell").map(Some);
-        // a mark has the colour of the window; a number has the colour of its sign and size, and 0 has none
+        // the cell before a number has the colour of Mark::Entry; the number has the colour of its sign and size, but 0 has no such colour and keeps that
+        // of the mark
         assert_eq!(mark, entry, "{i}");
         let expected = theme.heat([1.0, -1.0, 0.25, 0.0][i], 1.0).bg.or(entry);
         assert_eq!(number, expected, "{i}");
     }
 }
 
-/// The lines that a number of rows needs include the headings of several matrices side by side.
+/// `lines_of` counts a line for the headings too, if several matrices are side by side.
 #[test]
 fn headings_have_a_line() {
     let matrix = Matrix::new("W", &[4, 1, 5, 5], ColumnFormat::of([-0.25]), &index_as_value, &no_mark);
