@@ -102,7 +102,7 @@ impl Question<'_> {
             About::Factor { term, at } => {
                 let factor = &self.terms[term].factors[at];
                 match (self.hidden, factor.source) {
-                    // the mistake is about this factor of each term, so the name is that of the whole tensor
+                    // the mistake is about this factor of all terms that have it, so the name is that of the whole tensor
                     (HiddenNumber::Entry, Some(source)) if self.terms.len() > 1 && factor.derived.is_none() => {
                         scene.network().tensor(source.tensor).symbol.whole_in(Notation::Unicode)
                     }
