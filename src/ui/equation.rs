@@ -423,7 +423,7 @@ pub fn closed_form_sentence(view: &View<'_>) -> Option<String> {
     at_once::sentence(view)
 }
 
-/// Returns the texts of [`alternative`] without a limit of width, for the plain mode: one step, or the sum over all paths.
+/// Returns the texts of `alternative` without a limit of width, for the plain mode: one step, or the sum over all paths.
 #[must_use]
 pub fn alternative_sentences(view: &View<'_>) -> Vec<String> {
     // the closed form is written once, when the entry is complete
