@@ -79,7 +79,7 @@ pub struct Primitive {
     pub derivatives: &'static [Expr],
     /// `true` if the function has no kinks, although its derivatives have cases. Such a case gives a value where the formula has none, as for 0⁰.
     pub is_smooth: bool,
-    /// The function in NumPy, where `{0}` and `{1}` stand for the arguments: `np.exp({0})`. Empty if NumPy has no short form of it.
+    /// The function in NumPy, with `{0}` and `{1}` for its arguments: `np.exp({0})`. Empty if NumPy has no short expression for it.
     pub numpy: &'static str,
 }
 

@@ -152,13 +152,13 @@ pub enum Action {
     ScrollAtMost(u16),
     /// Opens the picker over the stepper.
     OpenPicker,
-    /// Closes the part with the focus: the overlay, the picker or its filter, the prompt or the cursor. If none of them is open, stops the job and play.
+    /// Closes what is open: an overlay, the picker or its filter, the prompt, or the cursor. If nothing is open, stops the job and play.
     Close,
     /// Ends the job and play without a message. A replay does this when it hands control to the user.
     Halt,
     /// Shows this sentence as a message.
     Say(&'static str),
-    /// Copies a shell command: `gradstep` with these arguments. In the arguments, `{scenario}` stands for the open scenario and `{address}` for this step.
+    /// Copies a shell command that calls `gradstep` with these arguments. `{scenario}` is replaced by the open scenario, `{address}` by this step's address.
     CopyCommandLine(&'static str),
     /// Ends the program.
     Quit,

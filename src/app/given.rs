@@ -91,7 +91,7 @@ fn sources(scenario: &Scenario, tensor: Id) -> Vec<&str> {
     found.into_iter().filter(is_editable).map(|id| &*network.tensor(id).name).collect()
 }
 
-/// What a typed name refers to.
+/// The tensor or number that a typed name refers to.
 enum EditTarget {
     /// A number.
     Number(GivenNumber),

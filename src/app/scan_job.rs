@@ -3,7 +3,7 @@
 use super::{Search, Visit};
 use crate::trace::{StepScan, Trace};
 
-/// What a scan looks for.
+/// The goal of a scan.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ScanKind {
     /// The matches of a search in this iteration. After the last step, the scan continues at the first step.

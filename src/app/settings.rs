@@ -50,8 +50,8 @@ pub struct Settings {
     pub start_unit: Unit,
     /// The number of significant digits of numbers on the screen.
     pub digits: Digits,
-    /// The user's own keys in vim's notation, each with the key that it stands for. The help shows them. The terminal replaces them, so `app` never receives
-    /// one.
+    /// The keys that the user has defined, each with the key that it replaces, in vim's notation. The help shows them. `terminal` translates them before `app`
+    /// sees them.
     pub aliases: Vec<(String, String)>,
     /// For each setting, the number of choices by which keys have moved it forward, negative for back. A setting without an entry is at its first choice.
     ///
@@ -118,7 +118,7 @@ impl Settings {
         self.moved.insert(Setting::Index, i64::from(first == 0));
     }
 
-    /// Where several panes share one area, shows the pane with the words, which is the second of them.
+    /// Shows the pane `why`, if several panes share one area. It is the second of them.
     pub(super) fn show_words(&mut self) {
         self.moved.insert(Setting::Pane, 1);
     }

@@ -32,17 +32,7 @@ impl NumPyForm {
 
 /// Returns the text of a sum of forms. `name` returns the name of an operand; its first argument is the index of the form that has this operand.
 pub fn sum(forms: &[&NumPyForm], name: &mut dyn FnMut(usize, Slot) -> String) -> String {
-    let mut text = String::new();
-    for (n, form) in forms.iter().enumerate() {
-        let (term, is_negative) = form.code.signed_text(&mut |slot| name(n, slot));
-        text.push_str(match (n, is_negative) {
-            (0, false) => "",
-            (0, true) => "-",
-            (_, false) => " + ",
-            (_, true) => " - ",
-        });
-        text.push_str(&term);
-    }
+    let text = code::signed_sum(forms.iter().enumerate().map(|(n, form)| form.code.signed_text(&mut |slot| name(n, slot))));
     match forms.iter().map(|form| form.broadcast_to).collect::<Option<Vec<Slot>>>().as_deref() {
         Some([slot, ..]) => format!("np.broadcast_to({text}, {}.shape)", name(0, *slot)),
         _ => text,

@@ -280,17 +280,7 @@ impl Code {
             Self::Slot(slot) => (name(*slot), Binding::Atom, false),
             Self::Number(number) => (number_text(number.abs()), Binding::Atom, number.is_sign_negative() && *number != 0.0),
             Self::Sum(terms) => {
-                let mut text = String::new();
-                for (n, term) in terms.iter().enumerate() {
-                    let (term, is_negative) = term.signed_text(name);
-                    text.push_str(match (n, is_negative) {
-                        (0, false) => "",
-                        (0, true) => "-",
-                        (_, false) => " + ",
-                        (_, true) => " - ",
-                    });
-                    text.push_str(&term);
-                }
+                let text = signed_sum(terms.iter().map(|term| term.signed_text(name)));
                 (text, Binding::Sum, false)
             }
             Self::Product(number, factors) => (product_text(*number, factors, name), Binding::Product, *number < 0.0),
@@ -338,6 +328,21 @@ fn multiply(factors: &mut Vec<(Code, i32)>, factor: Code, exponent: i32) {
         Some((_, own)) => *own += exponent,
         None => factors.push((factor, exponent)),
     }
+}
+
+/// Returns a sum as text: `a - b + c`. Each term is a text, and `true` if a minus belongs before it.
+pub fn signed_sum(terms: impl Iterator<Item = (String, bool)>) -> String {
+    let mut text = String::new();
+    for (n, (term, is_negative)) in terms.enumerate() {
+        text.push_str(match (n, is_negative) {
+            (0, false) => "",
+            (0, true) => "-",
+            (_, false) => " + ",
+            (_, true) => " - ",
+        });
+        text.push_str(&term);
+    }
+    text
 }
 
 /// Returns the text of a product without its sign.

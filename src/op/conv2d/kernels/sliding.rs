@@ -276,35 +276,31 @@ impl RowTile {
             return Self { row_firsts, row_len, row_pitch: image_row_len, image_firsts, sum_places, used_taps };
         }
         let has_whole_rows = rows.step == 1 && row_len == conv.columns.len(view);
-        if has_whole_rows && row_len >= LANES && init == Init::Overwrite {
-            // the last register of a row ends with the row
-            let columns = || (0..row_len).step_by(LANES).map(move |x| x.min(row_len - LANES));
-            let image_firsts = tile_rows.clone().flat_map(|y| columns().map(move |x| y * image_row_len + x)).collect();
-            let sum_places = tile_rows.clone().flat_map(|y| columns().map(move |x| row_first(y) + x)).collect();
+        // a tile whose rows follow each other without a gap, as a single long row
+        let one_row = |image_firsts, sum_places| {
             let len = tile_rows.len() * row_len;
-            return Self {
+            Self {
                 row_firsts: vec![row_first(tile_rows.start)],
                 row_len: len,
                 row_pitch: len,
                 image_firsts,
                 sum_places,
-                used_taps,
-            };
+                used_taps: used_taps.clone(),
+            }
+        };
+        if has_whole_rows && row_len >= LANES && init == Init::Overwrite {
+            // the last register of a row ends with the row
+            let columns = || (0..row_len).step_by(LANES).map(move |x| x.min(row_len - LANES));
+            let image_firsts = tile_rows.clone().flat_map(|y| columns().map(move |x| y * image_row_len + x)).collect();
+            let sum_places = tile_rows.clone().flat_map(|y| columns().map(move |x| row_first(y) + x)).collect();
+            return one_row(image_firsts, sum_places);
         }
         let row_image_firsts = |y: usize| (0..row_len).step_by(LANES).map(move |x| y * image_row_len + x);
         let image_firsts = tile_rows.clone().flat_map(row_image_firsts).collect();
         let sum_places = Vec::new();
         if has_whole_rows && row_len.is_multiple_of(LANES) {
             // entries and sums are contiguous over all rows, which can be loaded and stored as a single long row
-            let len = tile_rows.len() * row_len;
-            return Self {
-                row_firsts: vec![row_first(tile_rows.start)],
-                row_len: len,
-                row_pitch: len,
-                image_firsts,
-                sum_places,
-                used_taps,
-            };
+            return one_row(image_firsts, sum_places);
         }
         let row_firsts = tile_rows.map(row_first).collect();
         Self { row_firsts, row_len, row_pitch: row_len.next_multiple_of(LANES), image_firsts, sum_places, used_taps }
