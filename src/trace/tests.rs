@@ -213,6 +213,23 @@ fn a_screen_asks_for_the_terms_around_its_step_and_adds_few_terms_again() {
     assert!(work <= 4 * asked + 10 * 80, "{work} for {asked} requests");
 }
 
+/// A step back finds a stored sum that is at most 32 terms before it. Only each 128th step back adds up to 1024 terms again.
+#[test]
+fn steps_back_in_a_long_sum_add_few_terms_again() {
+    let trace = many_samples();
+    let first = trace.resolve(&"reduce:loss".parse().expect("an address")).expect("a step");
+    let now = first + 5 * INTERVAL - 1;
+    let ask = |step: u64| trace.get(step).expect("a step").sum;
+    ask(now);
+    let before = WORK.get();
+    for step in (now - 256..now).rev() {
+        ask(step);
+    }
+    let work = WORK.get() - before;
+    // a term and its part count 2: 256 times 16 terms on average, and twice at most 1024 terms
+    assert!(work <= 2 * (256 * 16 + 2 * 1024) + 1024, "{work}");
+}
+
 #[test]
 fn moves_between_long_entries_add_no_sum_again() {
     let many = many_samples();

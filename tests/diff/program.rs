@@ -232,6 +232,21 @@ fn plants() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/plants")
 }
 
+/// If one gradient is rounded and another has a wrong sign, not all of them differ only by rounding.
+#[test]
+fn a_rounded_gradient_beside_a_wrong_one_is_counted_as_wrong() {
+    let right = right(factor());
+    let value = |name: &str, value: f64| match name {
+        "fc1.weight" => -value,
+        _ => format!("{value:.2e}").parse().expect("a number"),
+    };
+    let mine: Vec<_> =
+        right.iter().map(|(name, shape, values)| (name.clone(), *shape, values.iter().map(|n| value(name, *n)).collect())).collect();
+    let found = diff_file("mine.json", as_json(&mine).as_bytes(), &[]);
+    assert!(found.out.starts_with("two layers: 4 of 4 gradients are wrong\n"), "{}", found.out);
+    assert!(found.out.contains("rounded to 3 significant digits") && found.out.contains("the sign is wrong"), "{}", found.out);
+}
+
 /// Typical outputs. Whoever knows backpropagation and not this program should understand them.
 #[test]
 fn typical_outputs() {
