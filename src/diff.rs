@@ -22,7 +22,7 @@ mod user;
 pub use compared::Compared;
 pub use file::{FileTensor, read};
 pub use gradient::{Gradient, LossOf};
-pub use patterns::{NOT_FINITE, Pattern, ROUNDED, patterns};
+pub use patterns::{CLIPPED, NOT_FINITE, Pattern, ROUNDED, patterns};
 pub use report::{Comparison, Report, Status, UserTensor, Worst, both, both_on_screen};
 pub use source_text::SourceTexts;
 pub use terms::TermSums;

@@ -184,10 +184,10 @@ impl OwnGradients {
         self.user.factor_words(index).map_or_else(|| both.clone(), |factor| both.replacen(", right", &format!(" ({factor}), right"), 1))
     }
 
-    /// Returns the label of a user's number. It is `yours`, or with a factor `yours, times 4: your loss is a mean`.
+    /// Returns the label of a user's number. It is `yours`, or `yours × 4` if the number in the file is multiplied by 4 before it is compared.
     #[must_use]
     pub fn label(&self, index: usize) -> String {
-        self.user.factor_words(index).map_or_else(|| "yours".to_owned(), |factor| format!("yours, {factor}"))
+        self.user.factor(index).map_or_else(|| "yours".to_owned(), |factor| format!("yours × {factor}"))
     }
 
     /// Returns whether a tensor has entries that differ.
@@ -300,7 +300,7 @@ impl OwnGradients {
         let has_numbers = self.report.tensors.iter().any(|tensor| matches!(tensor.status, Status::Equal | Status::Different));
         let of_precision = (precision < Precision::Double && has_numbers).then(|| {
             format!(
-                "the gradients are {} numbers, so they are compared within {relative} of the right number plus {of_largest} of the tensor's largest entry",
+                "the numbers of a gradient fit into {}, so all are compared within {relative} of the right number plus {of_largest} of the tensor's largest entry",
                 precision.name()
             )
         });

@@ -111,6 +111,7 @@ pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
             None => unknown.push(tensor),
         }
     }
+    let unknown = by_spelling(trace, unknown, &mut taken, &mut names);
     by_order(trace, unknown, &taken, &mut names);
     if names.named.is_empty() && others > 0 {
         names.notes.push(format!("{} of the file {} no gradients", counted(others, "tensor"), if others == 1 { "is" } else { "are" }));
@@ -175,6 +176,55 @@ fn find(network: &Network, name: &str, all: &HashSet<String>) -> Option<Id> {
     first.or_else(|| network.find(name))
 }
 
+/// Gives each tensor whose name is a misspelt one of the network, such as `fc2.bais` or `FC2.bias`, the parameter that it names. Returns the other tensors.
+///
+/// The parameter must be free and have the tensor's shape. See [`is_misspelt`] for what counts as misspelt.
+fn by_spelling(trace: &Trace, unknown: Vec<FileTensor>, taken: &mut HashMap<Gradient, usize>, names: &mut Names) -> Vec<FileTensor> {
+    let network = trace.network();
+    let free: Vec<(Id, &str)> = network
+        .learnable()
+        .filter(|of| !taken.contains_key(&Gradient { of: *of, loss: LossOf::Batch }))
+        .map(|of| (of, network.tensor(of).name.as_str()))
+        .collect();
+    let meant = |tensor: &FileTensor| {
+        let mut all = free.iter().filter(|(_, name)| is_misspelt(&tensor.name, name));
+        let gradient = Gradient { of: all.next()?.0, loss: LossOf::Batch };
+        (all.next().is_none() && tensor.shape == gradient.shape(trace)).then_some(gradient)
+    };
+    let all: Vec<Option<Gradient>> = unknown.iter().map(meant).collect();
+    let (mut others, mut pairs) = (Vec::new(), Vec::new());
+    for (tensor, gradient) in unknown.into_iter().zip(&all) {
+        // two names that are similar to one parameter say nothing
+        match gradient.filter(|gradient| all.iter().filter(|other| **other == Some(*gradient)).count() == 1) {
+            Some(gradient) => {
+                pairs.push(format!("{} is {}", line(&tensor.name), line(&gradient.name(trace))));
+                taken.insert(gradient, names.named.len());
+                names.named.push(Named { tensor, gradient });
+            }
+            None => others.push(tensor),
+        }
+    }
+    if !pairs.is_empty() {
+        names.notes.push(format!("matched by similar names: {}", pairs.join(", ")));
+    }
+    others
+}
+
+/// Returns whether a name is another one with other capitals, or with one wrong character in one word of at least four letters. A number is never wrong: in another
+/// model `fc3.weight` can be the name of our `fc2.weight`.
+fn is_misspelt(given: &str, name: &str) -> bool {
+    let [given, name] = [given, name].map(str::to_lowercase);
+    let mut wrong = given.split('.').zip(name.split('.')).filter(|(one, other)| one != other);
+    let is_one = |(one, other): (&str, &str)| one.len().min(other.len()) >= 4 && suggest::distance(one, other) == 1;
+    let same_parts = given.split('.').count() == name.split('.').count() && digits(&given).eq(digits(&name));
+    same_parts && wrong.next().is_none_or(is_one) && wrong.next().is_none()
+}
+
+/// The numbers in a name.
+fn digits(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty())
+}
+
 /// Gives each tensor with an unknown name the next parameter of its shape that is not taken yet.
 fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradient, usize>, names: &mut Names) {
     if counts_down(&unknown) {
@@ -234,9 +284,7 @@ fn counts_down(tensors: &[FileTensor]) -> bool {
 /// Sorts the tensors whose names differ only in a number by this number: `dW2`, `db2`, `dW1`, `db1` become `dW1`, `db1`, `dW2`, `db2`.
 fn in_order_of_numbers(tensors: Vec<FileTensor>) -> Vec<FileTensor> {
     let stem = |tensor: &FileTensor| -> String { tensor.name.chars().filter(|c| !c.is_ascii_digit()).collect() };
-    let numbers = |tensor: &FileTensor| -> Vec<u64> {
-        tensor.name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
-    };
+    let numbers = |tensor: &FileTensor| -> Vec<u64> { digits(&tensor.name).filter_map(|digits| digits.parse().ok()).collect() };
     let stems: Vec<String> = tensors.iter().map(stem).collect();
     let mut of_stem: HashMap<String, Vec<FileTensor>> = HashMap::new();
     for (tensor, stem) in tensors.into_iter().zip(&stems) {
@@ -281,6 +329,20 @@ fn left_out(trace: &Trace, unknown: &[FileTensor]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wrong_letter_or_other_capitals_are_misspelt_and_a_number_is_not() {
+        for (given, name) in
+            [("fc2.bais", "fc2.bias"), ("FC2.Bias", "fc2.bias"), ("fc1.wieght", "fc1.weight"), ("fc1.weights", "fc1.weight")]
+        {
+            assert!(is_misspelt(given, name), "{given}");
+        }
+        for (given, name) in
+            [("fc3.weight", "fc2.weight"), ("1.bias", "fc1.bias"), ("dW1", "W1"), ("fc1.bais", "fc1.weight"), ("c1.bais", "fc1.bias")]
+        {
+            assert!(!is_misspelt(given, name), "{given}");
+        }
+    }
 
     #[test]
     fn numbers_in_names_decide_the_order() {

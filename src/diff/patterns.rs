@@ -32,7 +32,7 @@ pub struct Pattern {
 /// The id of the pattern of right numbers that were rounded to a few digits.
 pub const ROUNDED: &str = "rounded";
 /// The id of the pattern of gradients that were clipped.
-const CLIPPED: &str = "clipped";
+pub const CLIPPED: &str = "clipped";
 /// The id of the pattern of a tensor whose numbers are all 0.
 const ZERO: &str = "zero";
 

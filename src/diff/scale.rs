@@ -51,7 +51,12 @@ impl SampleScale {
     /// The factor by which the numbers of the samples were multiplied, as a clause; `None` without a factor.
     pub fn factor_words(self) -> Option<String> {
         let mean = if self.is_sure { "your loss is a mean" } else { "your loss is taken for a mean" };
-        self.is_mean.then(|| format!("times {}: {mean}", self.samples))
+        self.number().map(|samples| format!("times {samples}: {mean}"))
+    }
+
+    /// The factor by which the numbers of the samples were multiplied; `None` without a factor.
+    pub fn number(self) -> Option<usize> {
+        self.is_mean.then_some(self.samples)
     }
 
     /// The other scale.

@@ -174,6 +174,13 @@ impl UserGradients {
         self.scale.filter(|_| is_of_sample)?.factor_words()
     }
 
+    /// Returns the factor by which the numbers of a tensor are multiplied before they are compared; `None` without a factor.
+    #[must_use]
+    pub fn factor(&self, tensor: usize) -> Option<usize> {
+        let is_of_sample = matches!(self.tensors.get(tensor)?.gradient.loss, LossOf::Sample(_));
+        self.scale.filter(|_| is_of_sample)?.number()
+    }
+
     /// Sorts the tensors in the order of computation.
     fn sort(&mut self, trace: &Trace) {
         let mut order: Vec<usize> = (0..self.tensors.len()).collect();

@@ -4,7 +4,7 @@ use super::cause::Cause;
 use super::mistake::Specificity;
 use super::search::{Findings, GoOn, cause_of_shape, causes};
 use super::table::MISTAKES;
-use crate::diff::{Compared, Pattern, Report, Status, TermSums, UserGradients, patterns};
+use crate::diff::{CLIPPED, Compared, Pattern, Report, Status, TermSums, UserGradients, patterns};
 use crate::interrupt::Interrupted;
 use crate::trace::Trace;
 
@@ -104,11 +104,12 @@ impl Explanation {
         wrong.filter(|tensor| !is_explained(tensor)).collect()
     }
 
-    /// The value by which explanations in two scales are compared; the smaller one is better.
-    fn rank(&self) -> (usize, bool, usize) {
+    /// The value by which explanations in two scales are compared; the smaller one is better. A consequence counts less than a mistake: a mistake that is found
+    /// behind an unexplained tensor in one scale only may be nothing but this scale.
+    fn rank(&self) -> (usize, bool, usize, usize) {
         let best: Vec<&Cause> = self.causes.iter().filter(|cause| cause.group == 1).collect();
         let is_fitted = |cause: &&Cause| MISTAKES.iter().any(|row| row.id == cause.id && row.specificity == Specificity::Fitted);
-        (self.unexplained().len() + self.consequences.len(), best.iter().any(is_fitted), best.len())
+        (self.unexplained().len(), best.iter().any(is_fitted), best.len(), self.consequences.len())
     }
 }
 
@@ -121,10 +122,15 @@ fn findings(
 ) -> Result<Findings, Interrupted> {
     let tolerance = user.tolerance.smaller(user.precision.tolerance());
     let mut sought = report.clone();
+    let mut clipped = Vec::new();
     for pattern in patterns.iter().filter(|pattern| pattern.explains) {
-        sought.tensors[pattern.tensor].status = Status::Equal;
+        if pattern.id == CLIPPED {
+            clipped.push(pattern.tensor);
+        } else {
+            sought.tensors[pattern.tensor].status = Status::Equal;
+        }
     }
-    let Findings { causes: mut found, consequences } = causes(trace, &user.tensors, &sought, tolerance, learning_rate, go_on)?;
+    let Findings { causes: mut found, consequences } = causes(trace, (&user.tensors, &clipped), &sought, tolerance, learning_rate, go_on)?;
     // a tensor of another shape is not part of the search
     let mut of_shapes = Vec::new();
     for (index, turned) in &user.turned_alone {

@@ -126,12 +126,13 @@ pub(super) fn best(mut fits: Vec<Fit>) -> Vec<Fit> {
     let most = fits.iter().map(Fit::explained).max().unwrap_or(0);
     if fits.iter().any(Fit::is_complete) {
         fits.retain(Fit::is_complete);
+        // one mistake with a fitted number, such as a factor of 4, is likelier than two others that happen to give it, such as 8 and ½
+        let fewest = fits.iter().map(Fit::mistakes).min().unwrap_or(0);
+        fits.retain(|fit| fit.mistakes() == fewest);
         // a fitted number is not needed if another mistake explains the numbers
         if !fits.iter().all(Fit::is_fitted) {
             fits.retain(|fit| !fit.is_fitted());
         }
-        let fewest = fits.iter().map(Fit::mistakes).min().unwrap_or(0);
-        fits.retain(|fit| fit.mistakes() == fewest);
     }
     fits.sort_by_key(|fit| (most - fit.explained(), fit.is_fitted(), fit.mistakes(), fit.specificities(), fit.candidates.len()));
     let mut seen = HashSet::new();

@@ -33,7 +33,7 @@ pub enum Specificity {
     Rule,
     /// A well-known factor, such as −1. The same factor at another place can give the same numbers, so only the first place is named.
     Factor,
-    /// A number that is fitted to the user's numbers, such as the factor 0.37. It is named only if no other mistake explains them.
+    /// A number that is fitted to the user's numbers, such as the factor 0.37. It is named only if no other single mistake explains them.
     Fitted,
 }
 

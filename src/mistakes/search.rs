@@ -55,13 +55,14 @@ pub struct Findings {
 }
 
 /// Searches the mistakes that explain the differences between the user's tensors and the right ones. `user` must be in the order of the backward pass, as `report` is.
-/// Without a learning rate, no mistake with the learning rate is tried.
+/// `clipped` are the indices of tensors whose numbers are explained already, and which change the later ones. Without a learning rate, no mistake with the
+/// learning rate is tried.
 ///
 /// # Errors
 /// If `go_on` returns `false`.
 pub fn causes(
     trace: &Trace,
-    user: &[UserTensor],
+    (user, clipped): (&[UserTensor], &[usize]),
     report: &Report,
     tolerance: Tolerance,
     learning_rate: Option<f64>,
@@ -83,7 +84,8 @@ pub fn causes(
     }
     let subject = Subject { trace, network: trace.network(), learning_rate };
     let search = Search { subject, tensors: &tensors, tolerance, candidates: Candidates::new(subject, &tensors) };
-    let (fits, last) = search.fits(go_on)?;
+    let clipped = (0..tensors.len()).filter(|at| clipped.contains(&tensors[*at].index));
+    let (fits, last) = search.fits(clipped, go_on)?;
     let consequences = last.consequences.iter().map(|at| tensors[*at].index).collect();
     Ok(Findings { causes: alternatives(&subject, &tensors, tolerance, fits), consequences })
 }
@@ -131,9 +133,14 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Returns the fits, the best first, and a copy of the best one whose pass also has the user's numbers of the tensors that nothing explains. If there
-    /// is no fit, the copy has no candidate.
-    fn fits(&self, go_on: GoOn<'_>) -> Result<(Vec<Fit>, Fit), Interrupted> {
-        let start = Fit::new(self.tensors.iter().map(|tensor| !tensor.differs).collect());
+    /// is no fit, the copy has no candidate. The user's numbers of the tensors `clipped` are taken before the search.
+    fn fits(&self, clipped: impl Iterator<Item = usize>, go_on: GoOn<'_>) -> Result<(Vec<Fit>, Fit), Interrupted> {
+        let mut start = Fit::new(self.tensors.iter().map(|tensor| !tensor.differs).collect());
+        for at in clipped {
+            if !start.matched()[at] {
+                start = self.taking(&start, at);
+            }
+        }
         let Some(first) = start.next_wrong() else { return Ok((Vec::new(), start)) };
         let mut fits = self.explaining(&start, first, go_on)?;
         let mut bases = if fits.is_empty() { vec![start] } else { with_same_tensors(&fits) };
@@ -220,7 +227,8 @@ impl Search<'_> {
         let numbers = taken.iter().map(|at| &self.tensors[*at]).map(|tensor| (tensor.run, tensor.id, tensor.numbers));
         let plan = fit.plan.taking(numbers);
         let mut pass = WrongPass::new(self.subject.trace, &plan);
-        let matched = self.tensors.iter().map(|tensor| self.is_equal(&mut pass, tensor)).collect();
+        // a tensor that the user has right stays right, although the user's wrong numbers before it give others
+        let matched = self.tensors.iter().map(|tensor| !tensor.differs || self.is_equal(&mut pass, tensor)).collect();
         fit.taking(&taken, plan, matched)
     }
 

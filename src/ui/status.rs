@@ -135,11 +135,11 @@ pub fn under_cursor(view: &View<'_>) -> Option<String> {
     let (name, symbol) = (view.name(tensor, at), view.entry_symbol_with_layer(tensor, at));
     let symbol = if symbol == name { String::new() } else { format!("  {symbol}") };
     let own = view.own_entry(tensor, at);
-    let label = |index: usize| view.own().map_or_else(String::new, |own| own.label(index));
+    let label = |index: usize| view.own().map(|own| (own.label(index), own.user.factor(index))).unwrap_or_default();
     let number = |own: OwnEntry| {
-        let (sign, label) = (if own.differs { '≠' } else { '=' }, label(own.tensor));
-        let colon = if label.contains(':') { " is" } else { "" };
-        format!("  {sign} {label}{colon} {}", exact_on_screen(own.mine + 0.0))
+        let (sign, (label, factor)) = (if own.differs { '≠' } else { '=' }, label(own.tensor));
+        let is = if factor.is_some() { " is" } else { "" };
+        format!("  {sign} {label}{is} {}", exact_on_screen(own.mine + 0.0))
     };
     let own = own.map_or_else(String::new, number);
     Some(format!("{name} {state}{own}{symbol}"))

@@ -12,8 +12,7 @@ const MAX_CANDIDATES: usize = 1000;
 
 /// Returns the candidate that is most similar to `word`, or `None` if no candidate is similar.
 ///
-/// The distance is the number of characters to insert, to delete, to replace, or to swap with the next one. A candidate is similar if its distance is at most a
-/// third of the word's length. For example, `kernel_size` has the distance 1 from `kernelsize`.
+/// A candidate is similar if its [`distance`] is at most a third of the word's length. For example, `kernel_size` has the distance 1 from `kernelsize`.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     if length > MAX_BYTES {
@@ -25,12 +24,17 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .into_iter()
         .take(MAX_CANDIDATES)
         .filter(|candidate| candidate.len() <= MAX_BYTES)
-        .map(|candidate| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
         // two short names in which every character differs, such as `x` and `y`, are not similar
         .filter(|&(distance, candidate)| distance <= max_distance && distance < length.min(candidate.chars().count()))
         // if two candidates have the same distance, one that begins with the word is better
         .min_by_key(|&(distance, candidate)| (distance, !candidate.starts_with(&lower)))
         .map(|(_, candidate)| candidate)
+}
+
+/// Returns the number of characters to insert, to delete, to replace, or to swap with the next one.
+pub fn distance(one: &str, other: &str) -> usize {
+    strsim::osa_distance(one, other)
 }
 
 /// Returns the help line that suggests a name: `did you mean "stride"?`.

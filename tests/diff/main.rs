@@ -1,5 +1,6 @@
 //! `gradstep diff` reports no difference for right gradients. For wrong ones, it finds the first wrong tensor and its first wrong entry.
 
+mod answers;
 mod causes;
 mod flips;
 #[cfg(debug_assertions)] // a release build does not count

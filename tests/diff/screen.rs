@@ -75,8 +75,8 @@ fn a_factor_is_said_wherever_both_numbers_are_shown() {
     let factor = "times 4: your loss is a mean";
     for (keys_pressed, said) in [
         ("D", format!("yours 2 ({factor}), right ")),
-        ("Di", format!("≠ yours, {factor} is 2 ")),
-        ("Dd", format!("yours, {factor}, different")),
+        ("Di", "≠ yours × 4 is 2 ".to_owned()),
+        ("Dd", "yours × 4, different".to_owned()),
         (":mine<CR>", format!("({factor})")),
     ] {
         let shown = text(&pressed_with(&document, given(), keys_pressed));

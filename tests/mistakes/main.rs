@@ -58,7 +58,7 @@ fn search(document: &Document, mine: &[UserTensor]) -> Vec<Cause> {
 fn findings(document: &Document, mine: &[UserTensor], tolerance: Tolerance) -> Findings {
     let trace = &document.trace;
     let report = Report::new(trace, mine, tolerance);
-    causes(trace, mine, &report, tolerance, learning_rate(document), &mut |_, _| true).expect("not interrupted")
+    causes(trace, (mine, &[]), &report, tolerance, learning_rate(document), &mut |_, _| true).expect("not interrupted")
 }
 
 /// Whether numbers have entries that a person would not call a result.

@@ -52,8 +52,9 @@ fn right_gradients_have_no_cause() {
                 let report = Report::new(trace, &mine, tolerance);
                 let wrong = report.first().map(|first| wanted[first].name(trace));
                 assert!(report.is_equal(), "{wrong:?} with {tolerance:?} in\n{text}");
-                let found =
-                    causes(trace, &mine, &report, tolerance, learning_rate(&document), &mut |_, _| true).expect("not interrupted").causes;
+                let found = causes(trace, (&mine, &[]), &report, tolerance, learning_rate(&document), &mut |_, _| true)
+                    .expect("not interrupted")
+                    .causes;
                 assert!(found.is_empty(), "{} in\n{text}", found[0].id);
             }
         }

@@ -1,6 +1,7 @@
 //! The pattern of numbers that are not finite: the first one in the order of the backward pass, from which the others are computed.
 
 use super::Pattern;
+use crate::diff::gradient::LossOf;
 use crate::diff::report::{Report, Status, UserTensor};
 use crate::number::exact;
 use crate::tensor::{index_text, unravel};
@@ -20,7 +21,9 @@ pub(super) fn find(trace: &Trace, user: &[UserTensor], report: &Report) -> Optio
     let at = compared.wrong.iter().copied().find(|at| !values[*at].is_finite())?;
     let name = |tensor: usize| report.tensors[tensor].gradient.name(trace);
     let index = index_text(&unravel(at, compared.gradient.shape(trace)));
-    let later: Vec<String> = all.map(name).collect();
+    // a number of a sample reaches the gradients of this sample and those of the batch
+    let loss = |tensor: usize| report.tensors[tensor].gradient.loss;
+    let later: Vec<String> = all.filter(|later| loss(*later) == LossOf::Batch || loss(*later) == loss(tensor)).map(name).collect();
     let spreads = match later.len() {
         0 => String::new(),
         1 => format!("; it spreads backward from there to {}", later[0]),

@@ -1,0 +1,54 @@
+//! The gradients of a convolutional network for four samples (`answers/digits.toml`), which somebody else computed in NumPy with errors that are in no table, or
+//! that are easily taken for others. The answers must be true.
+
+use std::path::Path;
+
+use super::program::{Run, run};
+
+fn diff(file: &str) -> Run {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/answers");
+    let [scenario, mine] = ["digits.toml", file].map(|name| folder.join(name).to_string_lossy().into_owned());
+    run(&["diff", &scenario, &mine])
+}
+
+/// The lines from `why` to the table of tensors.
+fn why(run: &Run) -> Vec<&str> {
+    run.out.lines().skip_while(|line| !line.starts_with("why ")).take_while(|line| !line.is_empty()).collect()
+}
+
+/// The targets of the error are smoothed, which is no mistake of the table. The gradients of the batch are the sums of these errors, so the sum over the samples is
+/// not wrong.
+#[test]
+fn the_scale_of_an_unknown_error_is_no_mistake() {
+    let found = diff("label-smoothing.npz");
+    let [unknown, consequences] = why(&found)[..] else { panic!("{}", found.out) };
+    assert!(unknown.ends_with("no known mistake gives exactly the numbers of 1:fc2.z, the first wrong gradient"), "{}", found.out);
+    assert!(consequences.contains("only consequences: "), "{}", found.out);
+    assert!(found.out.contains("note: the gradients of the samples are taken for those of the mean loss"), "{}", found.out);
+}
+
+/// The sum over four samples is divided by 3: one factor, not a mean and a sum.
+#[test]
+fn one_factor_is_one_mistake() {
+    let found = diff("divided-by-3.npz");
+    let [why, _] = why(&found)[..] else { panic!("{}", found.out) };
+    assert!(why.starts_with("why     the numbers are the right ones times 1.33333 [explains "), "{}", found.out);
+}
+
+/// The error of the output is clipped before it goes on: all later gradients follow from it.
+#[test]
+fn what_follows_from_a_clipped_error_is_a_consequence() {
+    let found = diff("clip.npz");
+    assert!(why(&found)[0].contains("your gradients are clipped by value"), "{}", found.out);
+    assert!(found.out.contains("only consequences: fc1.a, ") && !found.out.contains("not explained"), "{}", found.out);
+}
+
+/// A NaN in each sample. It cannot come from another sample, and the other gradients are right.
+#[test]
+fn nan_of_a_sample_does_not_spread_to_another_sample() {
+    let found = diff("nan.npz");
+    assert!(why(&found)[0].contains("1:fc1.z[2] is the first number of the file that is not finite"), "{}", found.out);
+    for false_word in ["spreads", "consequences"] {
+        assert!(!found.out.contains(false_word), "{}", found.out);
+    }
+}
