@@ -74,7 +74,7 @@ pub use bookmarks::{Bookmark, Bookmarks};
 pub use breakpoints::{Breakpoint, Breakpoints};
 pub use command::{Command, Commands, TYPED_COMMANDS, TypedCommand, TypedCommandKind};
 pub use compared_losses::ComparedLosses;
-pub use comparing::{CompareOptions, MistakeHere, OwnEntry, OwnGradients};
+pub use comparing::{CompareOptions, MistakeHere, ComparedEntry, GradientComparison};
 pub use copy::CopyFormat;
 pub use cursor::Cursor;
 pub use curve::CurveMarker;

@@ -22,7 +22,7 @@ mod new;
 mod open;
 mod options;
 mod outside;
-mod own;
+mod compare;
 pub mod picker_entries;
 mod plain;
 mod progress;
@@ -224,7 +224,7 @@ fn print_faults(faults: &Faults, global: &GlobalOptions) -> anyhow::Result<ExitC
 fn print_interruption(error: anyhow::Error) -> anyhow::Result<ExitCode> {
     let place = match error.downcast::<Interrupted>() {
         Ok(interrupted) => interrupted.to_string(),
-        Err(error) => error.downcast::<own::Stopped>()?.to_string(),
+        Err(error) => error.downcast::<compare::Stopped>()?.to_string(),
     };
     let mut to = output::stderr();
     writeln!(to, "{place}")?;

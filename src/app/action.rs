@@ -146,7 +146,7 @@ pub enum Action {
     /// Moves the marker of the open curve by this number of iterations, back if negative.
     MoveMarker(i64),
     /// Opens an overlay, or closes it if it is open.
-    Toggle(OverlayKind),
+    ToggleOverlay(OverlayKind),
     /// Reduces the scroll offset of the overlay to this number of lines, if it is larger. At this offset the last line of the text is visible. The caller knows
     /// the height of the screen, and `update` does not.
     ScrollAtMost(u16),

@@ -29,7 +29,7 @@ pub struct CompareOptions {
 
 /// The user's own gradients, their differences from the right ones, and the explanation of the differences.
 #[derive(Debug)]
-pub struct OwnGradients {
+pub struct GradientComparison {
     /// The name of their file, escaped.
     pub file: String,
     /// The result of the comparison, with the mistakes that explain the differences.
@@ -75,7 +75,7 @@ const MAX_ALTERNATIVES: usize = 2;
 
 /// The user's number for an entry.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct OwnEntry {
+pub struct ComparedEntry {
     /// The index of the tensor in the user's list.
     pub tensor: usize,
     /// The user's number.
@@ -84,7 +84,7 @@ pub struct OwnEntry {
     pub differs: bool,
 }
 
-impl Deref for OwnGradients {
+impl Deref for GradientComparison {
     type Target = Explanation;
 
     fn deref(&self) -> &Explanation {
@@ -92,7 +92,7 @@ impl Deref for OwnGradients {
     }
 }
 
-impl OwnGradients {
+impl GradientComparison {
     /// Compares the tensors of a file with the gradients of a document's iteration. [`Self::find_causes`] then finds out why some of them differ.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ impl OwnGradients {
         let user = UserGradients::new(trace, tensors, options.tolerance)?;
         let learning_rate = options.learning_rate.or_else(|| document.descent.train().map(|train| train.optimizer.learning_rate));
         let (iteration, scenario) = (trace.iteration(), Arc::clone(&document.scenario));
-        let mut own = Self {
+        let mut comparison = Self {
             file,
             explanation: Explanation::compared(trace, user),
             unexplained: Vec::new(),
@@ -113,8 +113,8 @@ impl OwnGradients {
             places: Vec::new(),
         };
         let place = |(index, tensor): (usize, &crate::diff::UserTensor)| Some((tensor.gradient.find(trace)?, index));
-        own.by_tensor = own.user.tensors.iter().enumerate().filter_map(place).collect();
-        Ok(own)
+        comparison.by_tensor = comparison.user.tensors.iter().enumerate().filter_map(place).collect();
+        Ok(comparison)
     }
 
     /// Searches for mistakes that explain the differences. Calls `go_on` with two numbers: the number of mistakes that were tried, and the number of all
@@ -125,11 +125,11 @@ impl OwnGradients {
     pub fn find_causes(self, document: &Document, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
         let explanation = self.explanation.find_causes(&document.trace, self.learning_rate, go_on)?;
         let unexplained = explanation.unexplained();
-        let mut own = Self { explanation, unexplained, ..self };
-        let last = own.last_shown_group();
-        let place = |cause: &Cause| (cause.group <= last).then(|| place_of(cause, &document.trace, &own.user)).flatten();
-        own.places = own.causes.iter().map(place).collect();
-        Ok(own)
+        let mut comparison = Self { explanation, unexplained, ..self };
+        let last = comparison.last_shown_group();
+        let place = |cause: &Cause| (cause.group <= last).then(|| place_of(cause, &document.trace, &comparison.user)).flatten();
+        comparison.places = comparison.causes.iter().map(place).collect();
+        Ok(comparison)
     }
 
     /// Compares the tensors of a file and searches for mistakes, without interruption.
@@ -140,8 +140,8 @@ impl OwnGradients {
     /// # Panics
     /// Never: nothing interrupts the search.
     pub fn new(document: &Document, file: String, tensors: Vec<FileTensor>, options: CompareOptions) -> Result<Self, String> {
-        let own = Self::compared(document, file, tensors, options)?;
-        Ok(own.find_causes(document, &mut |_, _| true).expect("nothing interrupts the search"))
+        let comparison = Self::compared(document, file, tensors, options)?;
+        Ok(comparison.find_causes(document, &mut |_, _| true).expect("nothing interrupts the search"))
     }
 
     /// Returns whether the comparison is valid for this document: it is at the same iteration, and no number was edited since.
@@ -168,12 +168,12 @@ impl OwnGradients {
 
     /// Returns the user's number for an entry. Returns `None` while the scene does not know the right number completely.
     #[must_use]
-    pub fn entry(&self, trace: &Trace, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<OwnEntry> {
+    pub fn entry(&self, trace: &Trace, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<ComparedEntry> {
         let index = self.tensor(trace, scene.at.run_index, tensor)?;
         // until the right number is complete, it is unknown whether the user's number differs
         scene.complete_number(tensor, at)?;
         let mine = *self.user.tensors[index].values.as_ref().ok()?.get(at)?;
-        Some(OwnEntry { tensor: index, mine, differs: self.report.tensors[index].wrong.binary_search(&at).is_ok() })
+        Some(ComparedEntry { tensor: index, mine, differs: self.report.tensors[index].wrong.binary_search(&at).is_ok() })
     }
 
     /// Returns a user's number and the right one as a text: `yours 0.1 (times 4: your loss is a mean), right −0.3`. The factor in brackets is known if all
@@ -375,14 +375,14 @@ fn place_of(cause: &Cause, trace: &Trace, user: &UserGradients) -> Option<Mistak
 
 impl State {
     /// Shows the user's gradients beside those of the open scenario, and reports which are wrong.
-    pub fn compare_gradients(&mut self, own: Arc<OwnGradients>) {
+    pub fn compare_gradients(&mut self, comparison: Arc<GradientComparison>) {
         let Some(stepper) = self.stepper_mut() else { return };
-        let [go_on, short] = if own.report.is_equal() { ["", ""] } else { [": D goes to the first difference", ": D shows the first"] };
-        let notes = own.notes().len();
-        let headline = own.headline();
+        let [go_on, short] = if comparison.report.is_equal() { ["", ""] } else { [": D goes to the first difference", ": D shows the first"] };
+        let notes = comparison.notes().len();
+        let headline = comparison.headline();
         let notes = if notes > 0 { format!("; :mine lists {}", counted(notes, "note")) } else { String::new() };
-        let texts = [format!("{}: {headline}{go_on}{notes}", own.file), format!("{headline}{short}{notes}")];
-        stepper.own = Some(own);
+        let texts = [format!("{}: {headline}{go_on}{notes}", comparison.file), format!("{headline}{short}{notes}")];
+        stepper.comparison = Some(comparison);
         self.message = Some(Message::first_that_fits(&texts));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::comparing::{MistakePlace, NOT_LOADED};
 use super::cursor::Cursor;
 use super::stepper_context::StepperContext;
-use super::{Action, Message, OwnGradients, Search};
+use super::{Action, Message, GradientComparison, Search};
 use crate::diff::{Gradient, SourceTexts};
 use crate::network::Id;
 use crate::step::{Address, TensorEntry};
@@ -60,7 +60,7 @@ impl Spot {
     }
 }
 
-impl OwnGradients {
+impl GradientComparison {
     /// The address of the first wrong entry of a tensor, or of the tensor.
     fn address(&self, trace: &Trace, index: usize) -> Option<Address> {
         let compared = &self.report.tensors[index];
@@ -182,59 +182,59 @@ impl OwnGradients {
 impl StepperContext<'_> {
     /// Goes to the first wrong entry, or to the step of the mistake if that is on the screen; and lets `n` and `N` go to the other wrong entries.
     pub(super) fn first_difference(&mut self) {
-        let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };
-        let Some(first) = own.report.first() else { return self.say(format!("{}: {}", own.file, own.headline()), false) };
+        let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
+        let Some(first) = comparison.report.first() else { return self.say(format!("{}: {}", comparison.file, comparison.headline()), false) };
         let trace = &Arc::clone(&self.stepper.document).trace;
-        let places = if own.is_of(&self.stepper.document) { own.places_of_key(trace, first) } else { vec![Difference::Tensor(first)] };
+        let places = if comparison.is_of(&self.stepper.document) { comparison.places_of_key(trace, first) } else { vec![Difference::Tensor(first)] };
         let here =
             Spot { step: self.stepper.step, cursor: self.stepper.scene().and_then(|scene| Some(self.stepper.cursor?.entry(&scene))) };
-        let now = places.iter().position(|place| own.spot(trace, *place) == Some(here));
+        let now = places.iter().position(|place| comparison.spot(trace, *place) == Some(here));
         let next = now.map_or(0, |now| (now + 1) % places.len());
         let after = places[(next + 1) % places.len()];
         self.go_to_difference(places[next]);
-        if own.is_of(&self.stepper.document) {
-            let texts = own.place_words(trace, places[next], (places.len() > 1).then_some(after));
+        if comparison.is_of(&self.stepper.document) {
+            let texts = comparison.place_words(trace, places[next], (places.len() > 1).then_some(after));
             *self.message = Some(Message::first_that_fits(&texts));
         }
     }
 
     /// Goes to a place of the comparison, and lets `n` and `N` go to the wrong entries.
     pub(super) fn go_to_difference(&mut self, place: Difference) {
-        let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };
+        let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
         let document = Arc::clone(&self.stepper.document);
-        if !own.is_of_scenario(&document) {
-            return self.say(format!("your gradients were compared before the edits (:mine {} compares them again)", own.file), false);
+        if !comparison.is_of_scenario(&document) {
+            return self.say(format!("your gradients were compared before the edits (:mine {} compares them again)", comparison.file), false);
         }
         self.stepper.search = Some(Search::Differences);
         self.settings.show_words();
-        if own.is_of(&document) {
-            if let Some(spot) = own.spot(&document.trace, place) {
+        if comparison.is_of(&document) {
+            if let Some(spot) = comparison.spot(&document.trace, place) {
                 self.jump_to_spot(spot);
             }
-            return *self.message = Some(Message::first_that_fits(&own.place_words(&document.trace, place, None)));
+            return *self.message = Some(Message::first_that_fits(&comparison.place_words(&document.trace, place, None)));
         }
         match place {
-            Difference::Tensor(index) if let Some(address) = own.address(&document.trace, index) => {
+            Difference::Tensor(index) if let Some(address) = comparison.address(&document.trace, index) => {
                 self.do_action(&Action::GoToAddress(address), None);
             }
-            _ => self.say(own.headline(), false),
+            _ => self.say(comparison.headline(), false),
         }
     }
 
     /// Goes to the next wrong entry, or to the previous one. After the last comes the first.
     pub(super) fn next_difference(&mut self, goes_back: bool, times: u64) {
-        let Some(own) = self.stepper.own.clone() else { return self.say(NOT_LOADED, false) };
+        let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
         let document = Arc::clone(&self.stepper.document);
-        if !own.is_of(&document) {
+        if !comparison.is_of(&document) {
             return self.first_difference();
         }
         let trace = &document.trace;
-        let tensors = own.wrong_tensors(trace);
-        let count = tensors.last().map_or(0, |last| last.before + own.report.tensors[last.index].wrong.len());
+        let tensors = comparison.wrong_tensors(trace);
+        let count = tensors.last().map_or(0, |last| last.before + comparison.report.tensors[last.index].wrong.len());
         if count == 0 {
             return self.say("no step computes an entry that differs from yours", false);
         }
-        let passed = self.passed(&own, trace, &tensors);
+        let passed = self.passed(&comparison, trace, &tensors);
         let times = usize::try_from(times).unwrap_or(usize::MAX).min(count * 2);
         let (number, wrapped) = if goes_back {
             let distance = times.checked_sub(passed.before);
@@ -245,7 +245,7 @@ impl StepperContext<'_> {
             (number % count, if number >= count { " (from the first one again)" } else { "" })
         };
         let wrong = tensors[tensors.partition_point(|tensor| tensor.before <= number) - 1];
-        let at = own.report.tensors[wrong.index].wrong[number - wrong.before];
+        let at = comparison.report.tensors[wrong.index].wrong[number - wrong.before];
         let Some(spot) = Spot::of(trace, wrong.run, wrong.tensor, at) else { return };
         self.settings.show_words();
         let is_here = self.stepper.step == spot.step && spot.cursor.is_none() && self.stepper.cursor.is_none();
@@ -253,7 +253,7 @@ impl StepperContext<'_> {
             return self.say("this is the only difference", false);
         }
         self.jump_to_spot(spot);
-        let both = own.numbers(trace, wrong.index, at).unwrap_or_default();
+        let both = comparison.numbers(trace, wrong.index, at).unwrap_or_default();
         let place = format!("{both}, wrong number {} of {count}", number + 1);
         let without = spot.cursor.map(|_| format!("; no step computes it: {}", trace.reason_unreached(wrong.run, wrong.tensor, at)));
         let texts = [
@@ -265,12 +265,12 @@ impl StepperContext<'_> {
     }
 
     /// Returns the number of wrong entries before the entry on the screen.
-    fn passed(&self, own: &OwnGradients, trace: &Trace, tensors: &[WrongTensor]) -> Passed {
+    fn passed(&self, comparison: &GradientComparison, trace: &Trace, tensors: &[WrongTensor]) -> Passed {
         let step = self.stepper.step;
         // tensors whose op has begun
         let begun = tensors.partition_point(|wrong| trace.entry_steps(wrong.run, wrong.tensor, 0).is_some_and(|steps| steps.start <= step));
         let Some(last) = begun.checked_sub(1).map(|last| tensors[last]) else { return Passed { before: 0, until: 0 } };
-        let wrong = &own.report.tensors[last.index].wrong;
+        let wrong = &comparison.report.tensors[last.index].wrong;
         let scene = self.stepper.document.scene(step).filter(|scene| scene.at.run_index == last.run && scene.output == last.tensor);
         let Some(scene) = scene else { return Passed { before: last.before + wrong.len(), until: last.before + wrong.len() } };
         let cursor = self.stepper.cursor.map(|cursor| cursor.entry(&scene)).filter(|entry| entry.tensor == scene.output);
@@ -286,7 +286,7 @@ impl StepperContext<'_> {
         self.stop_and_forget_moves();
         let before = self.stepper.current_visit();
         self.stepper.cursor = None;
-        if self.go(spot.step) {
+        if self.go_to_step(spot.step) {
             self.stepper.visits.record_jump_from(before);
         }
         let scene = self.stepper.scene();

@@ -111,7 +111,7 @@ impl Document {
             let step = first.resolve(address).or_else(|why| first.given_entry(address).map(|(_, step)| step).ok_or(why))?;
             return Ok(Some((first, step)));
         };
-        first.may_exist(number, address)?;
+        first.check_address(number, address)?;
         let experiment = first.experiment.clone();
         drop(first);
         let Some(iteration) = compute(&experiment.descent, number, go_on)? else { return Ok(None) };
@@ -143,7 +143,7 @@ impl Document {
     /// Returns one sentence about the error and about what exists instead.
     pub fn find(&self, address: &Address, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<(Option<Self>, u64)>, String> {
         let Some(number) = self.other_iteration(address)? else { return Ok(Some((None, self.resolve(address)?))) };
-        self.may_exist(number, address)?;
+        self.check_address(number, address)?;
         let Some(iteration) = compute(&self.descent, number, go_on)? else { return Ok(None) };
         self.document_at(number, iteration, address).map(Some)
     }
@@ -198,8 +198,8 @@ impl Document {
     ///
     /// # Errors
     /// As [`Document::find`], if no iteration can have the address.
-    pub(super) fn may_exist(&self, number: u64, address: &Address) -> Result<(), String> {
-        self.trace.may_exist(&address.location, &self.descent.samples(number))
+    pub(super) fn check_address(&self, number: u64, address: &Address) -> Result<(), String> {
+        self.trace.check_location(&address.location, &self.descent.samples(number))
     }
 
     /// Returns the iteration of an address; `None` if it is this document's iteration.

@@ -7,7 +7,7 @@ mod copy;
 mod digits;
 mod leaves;
 mod old_edits;
-mod own;
+mod comparison;
 mod reads;
 mod score;
 mod terms;
@@ -31,7 +31,7 @@ fn builder(kind: ListKind) -> ListBuilder {
         ListKind::Terms => terms::list,
         ListKind::Leaves => leaves::list,
         ListKind::Copy => copy::list,
-        ListKind::Own => own::list,
+        ListKind::Comparison => comparison::list,
         ListKind::Bookmarks => bookmarks::list,
         ListKind::Score => score::list,
         ListKind::Unsaved => unsaved::list,

@@ -72,22 +72,22 @@ impl StepperContext<'_> {
         let (moved, is_jump) = match action {
             Action::StepForward => (self.move_by(Unit::Step, signed), false),
             Action::StepBack => (self.move_by(Unit::Step, -signed), false),
-            Action::StepOut => (self.go(trace.span(before.step, Unit::Op).end - 1), false),
-            Action::First => (self.go(1), true),
+            Action::StepOut => (self.go_to_step(trace.span(before.step, Unit::Op).end - 1), false),
+            Action::First => (self.go_to_step(1), true),
             Action::Last => (self.go_to_number(count.unwrap_or(trace.len())), true),
-            Action::GoToStep(k) => (self.go((*k).clamp(1, trace.len())), true),
+            Action::GoToStep(k) => (self.go_to_step((*k).clamp(1, trace.len())), true),
             Action::GoToEntry(tensor, at) => {
                 let tensor = self.addressed_tensor(*tensor);
                 match self.first_step_of(TensorEntry { tensor, at: *at }) {
                     Ok(k) => {
                         self.explain_jump(tensor, *at, k);
-                        (self.go(k), true)
+                        (self.go_to_step(k), true)
                     }
                     Err(why) => return self.stay_at(tensor, *at, &why),
                 }
             }
             Action::GoToProducer => match self.first_step_of_producer() {
-                Ok(k) => (self.go(k), true),
+                Ok(k) => (self.go_to_step(k), true),
                 Err(why) => return self.say(why, false),
             },
             Action::GoToAddress(address) => {
@@ -96,7 +96,7 @@ impl StepperContext<'_> {
                 };
             }
             Action::BackwardPass => match trace.resolve(&Location::Backward.into()) {
-                Ok(k) => (self.go(k), true),
+                Ok(k) => (self.go_to_step(k), true),
                 Err(why) => return self.say(why, true),
             },
             Action::JumpBack => match self.stepper.visits.go_back(before, times) {
@@ -359,11 +359,11 @@ impl StepperContext<'_> {
             let whole = if self.stepper.document.iterations() > 1 { "this iteration" } else { "the trace" };
             self.say(format!("{whole} has {len} {}: this is the last", if len == 1 { "step" } else { "steps" }), false);
         }
-        self.go(step.clamp(1, len))
+        self.go_to_step(step.clamp(1, len))
     }
 
     /// Goes to a step of this iteration. Returns whether the step changed.
-    pub fn go(&mut self, step: u64) -> bool {
+    pub fn go_to_step(&mut self, step: u64) -> bool {
         self.stepper.scroll = [0, 0];
         self.stepper.channel_offset = 0;
         self.stepper.effect = None;

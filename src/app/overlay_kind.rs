@@ -33,7 +33,7 @@ pub enum ListKind {
     /// The texts that can be copied.
     Copy,
     /// The comparison with the gradients that the user's own program computed.
-    Own,
+    Comparison,
     /// The bookmarks.
     Bookmarks,
     /// The score of prediction.

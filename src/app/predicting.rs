@@ -120,7 +120,7 @@ pub(super) fn looks_ahead(action: &Action) -> bool {
             | Action::EditNumber(_)
             | Action::Undo
             | Action::Redo
-            | Action::Toggle(OverlayKind::Notes | OverlayKind::Curve)
+            | Action::ToggleOverlay(OverlayKind::Notes | OverlayKind::Curve)
     )
 }
 
@@ -186,7 +186,7 @@ impl StepperContext<'_> {
         let here = self.stepper.address_here();
         self.stepper.mode = Mode::Normal;
         if question.hidden() == HiddenNumber::Entry {
-            self.go(question.last_step());
+            self.go_to_step(question.last_step());
         }
         let visit = self.stepper.current_visit();
         self.stepper.prediction.question = None;

@@ -105,7 +105,7 @@ impl StepperContext<'_> {
                 Some(job.goal.scan_from(trace, hit.step))
             }
             Scanned::Found(hit) => {
-                self.go(hit.step);
+                self.go_to_step(hit.step);
                 return self.say_found(&job, hit);
             }
             Scanned::Nothing => match &job.goal.kind {
@@ -149,7 +149,7 @@ impl StepperContext<'_> {
         let iteration = document.trace.iteration();
         let is_at_end = if goal.goes_back { iteration == 1 } else { document.is_last_iteration };
         if is_at_end {
-            self.go(if goal.goes_back { 1 } else { document.trace.len() });
+            self.go_to_step(if goal.goes_back { 1 } else { document.trace.len() });
             let (further, end) = if goal.goes_back { ("earlier", "first") } else { ("further", "last") };
             return self.say(format!("no {further} breakpoint: ran to the {end} step; Backspace goes back"), false);
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Folds, ForwardMoves, Job, List, MistakeHere, Mode, OwnEntry,
-    OwnGradients, Prediction, Search, Training, Visit, Visits, Watches,
+    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Folds, ForwardMoves, Job, List, MistakeHere, Mode, ComparedEntry,
+    GradientComparison, Prediction, Search, Training, Visit, Visits, Watches,
 };
 use crate::network::Id;
 use crate::scene::{Grid, Scene};
@@ -66,7 +66,7 @@ pub struct Stepper {
     /// The state of prediction.
     pub prediction: Prediction,
     /// The comparison with the gradients of the user's own program; `None` if none are loaded.
-    pub own: Option<Arc<OwnGradients>>,
+    pub comparison: Option<Arc<GradientComparison>>,
     /// The last change of the scenario's file by another program; `None` if the file is as gradstep read or wrote it.
     pub file_change: Option<FileChange>,
     /// `true` after the file was read again, until overlays about the old network are closed.
@@ -105,7 +105,7 @@ impl Stepper {
             effect: None,
             before_edit: None,
             prediction: Prediction::default(),
-            own: None,
+            comparison: None,
             file_change: None,
             is_reloaded: false,
         }
@@ -144,26 +144,26 @@ impl Stepper {
 
     /// Returns the comparison with the user's gradients, if it is about the iteration on the screen.
     #[must_use]
-    pub fn own_here(&self) -> Option<&OwnGradients> {
-        self.own.as_deref().filter(|own| own.is_of(&self.document))
+    pub fn current_comparison(&self) -> Option<&GradientComparison> {
+        self.comparison.as_deref().filter(|comparison| comparison.is_of(&self.document))
     }
 
     /// Returns the user's number for an entry. Returns `None` while the scene does not know the right number completely.
     #[must_use]
-    pub fn own_entry(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<OwnEntry> {
-        self.own_here()?.entry(&self.document.trace, scene, tensor, at)
+    pub fn compared_entry(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<ComparedEntry> {
+        self.current_comparison()?.entry(&self.document.trace, scene, tensor, at)
     }
 
     /// Returns the user's mistakes that concern the step of the scene.
-    pub fn own_mistakes<'a>(&'a self, scene: &Scene<'_>) -> Vec<MistakeHere<'a>> {
-        let found = self.own_here().map(|own| own.mistakes_here(&self.document.trace, scene).collect());
+    pub fn mistakes_here<'a>(&'a self, scene: &Scene<'_>) -> Vec<MistakeHere<'a>> {
+        let found = self.current_comparison().map(|comparison| comparison.mistakes_here(&self.document.trace, scene).collect());
         found.unwrap_or_default()
     }
 
     /// Returns the index of the user's tensor for a tensor of the run on the screen.
     #[must_use]
-    pub fn own_tensor(&self, scene: &Scene<'_>, tensor: Id) -> Option<usize> {
-        self.own_here()?.tensor(&self.document.trace, scene.at.run_index, tensor)
+    pub fn compared_tensor(&self, scene: &Scene<'_>, tensor: Id) -> Option<usize> {
+        self.current_comparison()?.tensor(&self.document.trace, scene.at.run_index, tensor)
     }
 
     /// Returns the iteration and the step on the screen.

@@ -82,7 +82,7 @@ impl State {
             TypedCommandKind::Score => self.score(argument),
             TypedCommandKind::CompareLosses if argument.is_empty() => self.forget_compared_losses(),
             TypedCommandKind::CompareLosses => return Some(Request::CompareLosses(argument.to_owned())),
-            TypedCommandKind::CompareGradients if argument.is_empty() => self.toggle(OverlayKind::List(ListKind::Own)),
+            TypedCommandKind::CompareGradients if argument.is_empty() => self.toggle(OverlayKind::List(ListKind::Comparison)),
             TypedCommandKind::CompareGradients => return Some(Request::CompareGradients(argument.to_owned())),
             TypedCommandKind::Break => self.with_context(|context| context.set_breakpoint(argument)),
             TypedCommandKind::Delete => self.with_context(|context| context.delete_breakpoint(argument)),
@@ -189,7 +189,7 @@ impl StepperContext<'_> {
         let document = Arc::clone(&self.stepper.document);
         let Some((TensorEntry { tensor, at }, step)) = document.given_entry(address) else { return false };
         self.stepper.job = None;
-        self.go(step);
+        self.go_to_step(step);
         if let Some(scene) = document.scene(step) {
             self.stepper.cursor = Some(Cursor::on(&scene, tensor, at));
             let name = scene.name(tensor, at);

@@ -23,8 +23,8 @@ learning_rate = 0.001
 iterations = 100_000
 "#;
 
-const HELP: Action = Action::Toggle(OverlayKind::Help);
-const NOTES: Action = Action::Toggle(OverlayKind::Notes);
+const HELP: Action = Action::ToggleOverlay(OverlayKind::Help);
+const NOTES: Action = Action::ToggleOverlay(OverlayKind::Notes);
 
 /// Returns the scenario `small` at its first iteration.
 fn document() -> Arc<Document> {

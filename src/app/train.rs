@@ -146,7 +146,7 @@ impl Stepper {
         })
     }
 
-    /// Returns the curves of all runs. With `is_path`, they show the chosen parameter, otherwise the loss. The curve of the current run ends at the last
+    /// Returns the curves of all training runs. With `is_path`, they show the chosen parameter, otherwise the loss. The curve of the current one ends at the last
     /// computed iteration.
     fn curves(&self, is_path: bool) -> Option<Curves> {
         let so_far = self.curve_so_far()?;

@@ -5,7 +5,7 @@ use super::document::Experiment;
 use crate::network::DescentComputation;
 use crate::step::TensorEntry;
 
-/// A run of gradient descent in progress.
+/// A training run in progress.
 #[derive(Clone, Debug)]
 pub struct TrainJob {
     /// The entry of a parameter whose values are stored.
@@ -15,7 +15,7 @@ pub struct TrainJob {
     pub(super) computation: ComputationState<TrainProgress>,
 }
 
-/// The result of one or several pieces of a run.
+/// The result of one or several pieces of a training run.
 #[derive(Debug)]
 pub(super) struct TrainProgress {
     pub computation: Box<DescentComputation>,
@@ -23,7 +23,7 @@ pub(super) struct TrainProgress {
     pub completed: Option<TrainedIteration>,
 }
 
-/// The numbers of an iteration that the run stores.
+/// The numbers of an iteration that the training run stores.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct TrainedIteration {
     pub number: u64,

@@ -1,5 +1,5 @@
-//! The runs of gradient descent that are drawn as curves: the run with the current edits, the runs before the last edits, and the runs of other scenarios. An
-//! edit of a number starts a new run, so that the user sees its effect on the loss.
+//! The training runs that are drawn as curves: the one with the current edits, those before the last edits, and those of other scenarios. A training run is a
+//! run of gradient descent through all iterations. An edit of a number starts a new training run, so that the user sees the effect of the edit on the loss.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use crate::network::{Losses, Series};
 use crate::number::Digits;
 use crate::step::TensorEntry;
 
-/// The largest number of stored earlier runs.
+/// The largest number of stored earlier training runs.
 const MAX_EARLIER: usize = 5;
 
-/// The run of gradient descent with the current edits, and earlier runs.
+/// The training run with the current edits, and other training runs.
 #[derive(Clone, Debug)]
 pub struct Training {
-    /// The run with the current edits.
+    /// The training run with the current edits.
     pub(super) current: TrainingRun,
-    /// The runs before the last edits, the oldest first.
+    /// The training runs before the last edits, the oldest first.
     pub(super) earlier: Vec<TrainingRun>,
-    /// The runs of other scenarios, in the order in which they were added.
+    /// The training runs of other scenarios, in the order in which they were added.
     pub(super) compared: Vec<ComparedLosses>,
 }
 
-/// A run of gradient descent.
+/// A run of gradient descent through all iterations.
 #[derive(Clone, Debug)]
 pub(super) struct TrainingRun {
     /// The edits of the scenario's numbers.
@@ -49,22 +49,22 @@ pub(super) struct ParameterPath {
 /// A curve: the values of a number over the iterations.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    /// The last edit of the run; `None` for a run of a file.
+    /// The last edit before the training run; `None` if there is no edit.
     pub edit: Option<Edit>,
-    /// The name and the optimizer of the run of another scenario; `None` for a run of the open one.
-    pub run: Option<String>,
+    /// The name and the optimizer of another scenario; `None` if the curve is of the open one.
+    pub other_scenario: Option<String>,
     /// The iterations with the values, in order.
     pub points: Vec<(u64, f64)>,
 }
 
-/// The curves of a number in all runs.
+/// The curves of a number in all training runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curves {
     /// The name of the number: `loss`, or the address of a parameter's entry.
     pub name: String,
-    /// The curve of the run with the current edits.
+    /// The curve with the current edits.
     pub current: Curve,
-    /// The curves of other scenarios, and those of earlier runs, the oldest first.
+    /// The curves of other scenarios, and those before the last edits, the oldest first.
     pub others: Vec<Curve>,
     /// The iteration on the screen; 0 if no iteration is on the screen.
     pub here: u64,
@@ -74,7 +74,7 @@ pub struct Curves {
     pub iterations: u64,
     /// `true` if no further iteration can be computed.
     pub is_complete: bool,
-    /// The optimizer of the current run with its settings; empty without training.
+    /// The optimizer of the open scenario with its settings; empty without training.
     pub optimizer: String,
 }
 
@@ -83,7 +83,7 @@ impl TrainingRun {
         Self { edits, losses, reached: 0, end: None, path: None }
     }
 
-    /// Starts to store the values of an entry. Does nothing if the run already stores them.
+    /// Starts to store the values of an entry. Does nothing if they are already stored.
     pub fn follow(&mut self, entry: TensorEntry, budget: &Arc<MemoryBudget>) {
         if self.path.as_ref().is_none_or(|path| path.entry != entry) {
             self.path = Some(ParameterPath { entry, values: Series::new(Arc::clone(budget)) });
@@ -95,31 +95,31 @@ impl TrainingRun {
         self.curve(self.losses.up_to(until))
     }
 
-    /// Returns the curve of an entry, if the run stores its values.
+    /// Returns the curve of an entry, if its values are stored.
     pub fn path_of(&self, entry: TensorEntry) -> Option<Curve> {
         let path = self.path.as_ref().filter(|path| path.entry == entry)?;
         Some(self.curve(path.values.up_to(u64::MAX)))
     }
 
     fn curve(&self, points: Vec<(u64, f64)>) -> Curve {
-        Curve { edit: self.edits.last().cloned(), run: None, points }
+        Curve { edit: self.edits.last().cloned(), other_scenario: None, points }
     }
 }
 
 impl Training {
-    /// Returns the run of a scenario without edits.
+    /// Returns the training runs of a scenario without edits.
     pub(super) fn new(losses: &Arc<Losses>) -> Self {
         Self { current: TrainingRun::new(Vec::new(), Arc::clone(losses)), earlier: Vec::new(), compared: Vec::new() }
     }
 
-    /// Starts a run with other edits. The run so far, with `known` iterations, becomes an earlier run if it has enough points for a curve.
+    /// Starts a training run with other edits. The current one, with `known` iterations, becomes an earlier one if it has enough points for a curve.
     pub(super) fn begin(&mut self, edits: Vec<Edit>, losses: &Arc<Losses>, known: u64) {
         let mut old = std::mem::replace(&mut self.current, TrainingRun::new(edits, Arc::clone(losses)));
         old.reached = old.reached.max(known);
         if old.reached > 1 {
             self.earlier.push(old);
         }
-        // after undo or redo, an earlier run may have the same edits as the new one
+        // after undo or redo, an earlier training run may have the same edits as the new one
         self.earlier.retain(|run| run.edits != self.current.edits);
         let surplus = self.earlier.len().saturating_sub(MAX_EARLIER);
         self.earlier.drain(..surplus);
@@ -127,11 +127,11 @@ impl Training {
 }
 
 impl Curve {
-    /// Returns the label of the run: its last edit, or the name and the optimizer of another scenario.
+    /// Returns the label of the curve: its last edit, or the name and the optimizer of another scenario.
     #[must_use]
     pub fn what(&self, digits: Digits) -> String {
-        match (&self.run, &self.edit) {
-            (Some(run), _) => run.clone(),
+        match (&self.other_scenario, &self.edit) {
+            (Some(scenario), _) => scenario.clone(),
             (None, Some(edit)) => edit.summary(digits),
             (None, None) => "as in the file".to_owned(),
         }
@@ -139,10 +139,10 @@ impl Curve {
 }
 
 impl Curves {
-    /// Returns whether runs of other scenarios are drawn.
+    /// Returns whether curves of other scenarios are drawn.
     #[must_use]
-    pub fn has_runs(&self) -> bool {
-        self.others.iter().any(|curve| curve.run.is_some())
+    pub fn has_other_scenarios(&self) -> bool {
+        self.others.iter().any(|curve| curve.other_scenario.is_some())
     }
 
     /// Returns the points of all curves.
@@ -150,7 +150,7 @@ impl Curves {
         self.others.iter().chain([&self.current]).flat_map(|curve| curve.points.iter().copied())
     }
 
-    /// Returns the point of the current run that is nearest to an iteration.
+    /// Returns the point of the current curve that is nearest to an iteration.
     #[must_use]
     pub fn nearest(&self, iteration: u64) -> Option<(u64, f64)> {
         self.current.points.iter().copied().min_by_key(|(number, _)| number.abs_diff(iteration))

@@ -134,7 +134,7 @@ impl State {
                 let then = self.leaving.take();
                 return self.write_edits(None, then);
             }
-            Action::Toggle(kind) => self.toggle(kind),
+            Action::ToggleOverlay(kind) => self.toggle(kind),
             Action::Scroll(lines) => self.scroll(lines),
             Action::Page(pages) => {
                 let page_lines = if matches!(self.focus(), Focus::Normal | Focus::Cursor) { 5 } else { 10 };

@@ -41,15 +41,15 @@ impl Visits {
 
     /// Returns the place of `times` jumps ago. If there are fewer, returns the first one; `None` if there is none.
     pub fn go_back(&mut self, here: Visit, times: u64) -> Option<Visit> {
-        Self::go(&mut self.back, &mut self.forward, here, times)
+        Self::move_between(&mut self.back, &mut self.forward, here, times)
     }
 
     /// Returns the place of `times` undone jumps later. If there are fewer, returns the last one; `None` if there is none.
     pub fn go_forward(&mut self, here: Visit, times: u64) -> Option<Visit> {
-        Self::go(&mut self.forward, &mut self.back, here, times)
+        Self::move_between(&mut self.forward, &mut self.back, here, times)
     }
 
-    fn go(from: &mut Vec<Visit>, to: &mut Vec<Visit>, here: Visit, times: u64) -> Option<Visit> {
+    fn move_between(from: &mut Vec<Visit>, to: &mut Vec<Visit>, here: Visit, times: u64) -> Option<Visit> {
         let (mut place, mut found) = (here, None);
         for _ in 0..times {
             // if a jump was stopped, its start is in the list although the user is still there; such a place is skipped

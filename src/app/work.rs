@@ -27,11 +27,11 @@ impl StepperContext<'_> {
             None => {
                 self.stepper.job = None;
                 let step = document.resolve(&address)?;
-                self.go(step);
+                self.go_to_step(step);
                 self.mention_batch_loss();
             }
             Some(to) => {
-                document.may_exist(to, &address)?;
+                document.check_address(to, &address)?;
                 // frees the memory of the old job first, because the new job may need it
                 self.stepper.job = None;
                 let computation = document.descent.start(to);
@@ -82,7 +82,7 @@ impl StepperContext<'_> {
         let wanted = if count < 0 { current.saturating_sub(back).max(1) } else { current.saturating_add(count.unsigned_abs()) };
         let (to, location) = if wanted > last { (last, Location::Last) } else { (wanted, Location::First) };
         if to == current {
-            self.go(if location == Location::Last { document.trace.len() } else { 1 });
+            self.go_to_step(if location == Location::Last { document.trace.len() } else { 1 });
             if let Some(shortage) = document.shortage.filter(|_| wanted > last) {
                 self.say(shortage.to_string(), true);
             }
@@ -215,7 +215,7 @@ impl StepperContext<'_> {
                 if let Some(other) = other {
                     self.stepper.document = Arc::new(other);
                 }
-                self.go(step);
+                self.go_to_step(step);
             }
             Err(why) => return self.say(why, true),
         }
@@ -238,8 +238,8 @@ impl StepperContext<'_> {
             SeekGoal::Units(units) => {
                 let span = self.stepper.document.trace.span(self.stepper.step, units.unit);
                 match (self.settings.key_meanings, units.remaining < 0) {
-                    (KeyMeanings::ToFirstSteps, true) => _ = self.go(span.start),
-                    (KeyMeanings::ToLastSteps, false) => _ = self.go(span.end - 1),
+                    (KeyMeanings::ToFirstSteps, true) => _ = self.go_to_step(span.start),
+                    (KeyMeanings::ToLastSteps, false) => _ = self.go_to_step(span.end - 1),
                     (KeyMeanings::ToFirstSteps, false) | (KeyMeanings::ToLastSteps, true) => {}
                 }
                 self.count_forward(units.remaining, 1);
@@ -262,7 +262,7 @@ impl StepperContext<'_> {
                 let room = if remaining > 0 { trace.len() - step } else { step - 1 };
                 let count = i64::try_from(room).unwrap_or(i64::MAX).min(remaining.abs()) * remaining.signum();
                 if count != 0 {
-                    self.go(step.saturating_add_signed(count));
+                    self.go_to_step(step.saturating_add_signed(count));
                     self.count_forward(remaining, count.unsigned_abs());
                     return self.set_rest_of_move(units.with_remaining(remaining - count));
                 }
@@ -279,13 +279,13 @@ impl StepperContext<'_> {
             _ => None,
         };
         if let Some(next) = next {
-            self.go(next);
+            self.go_to_step(next);
             self.count_forward(remaining, 1);
         } else if remaining > 0 && document.is_last_iteration {
-            self.go(trace.len());
+            self.go_to_step(trace.len());
             return;
         } else if remaining < 0 && iteration == 1 || remaining == 0 {
-            self.go(if remaining == 0 { step } else { 1 });
+            self.go_to_step(if remaining == 0 { step } else { 1 });
             return;
         } else {
             let to = if remaining > 0 { iteration + 1 } else { iteration - 1 };
@@ -320,13 +320,13 @@ impl StepperContext<'_> {
             }
             step = next;
             if !is_zero(step) {
-                self.go(step);
+                self.go_to_step(step);
                 self.count_forward(units.remaining, 1);
                 self.set_rest_of_move(units.with_remaining(units.remaining - direction));
                 return true;
             }
         }
-        let moved = self.go(step);
+        let moved = self.go_to_step(step);
         if moved {
             self.set_rest_of_move(units);
         }

@@ -13,11 +13,11 @@ use clap::Parser;
 
 use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
-use super::own::{GradientsFile, TensorOption, compare_with_progress};
+use super::compare::{GradientsFile, TensorOption, compare_with_progress};
 use super::report::write_json;
 use super::source::ScenarioLoader;
 use super::{Invocation, document_at_iteration, print_faults};
-use crate::app::{CompareOptions, Document, OwnGradients};
+use crate::app::{CompareOptions, Document, GradientComparison};
 use crate::diff::UserTolerance;
 use crate::output;
 use crate::scenario::Faults;
@@ -58,7 +58,7 @@ pub(super) struct DiffCommand {
 }
 
 /// A function that prints a comparison.
-type PrintComparison = fn(&OwnGradients, &Document, &GlobalOptions) -> anyhow::Result<()>;
+type PrintComparison = fn(&GradientComparison, &Document, &GlobalOptions) -> anyhow::Result<()>;
 
 /// The functions that print the result. The first prints what is known before the search for mistakes, which may take long, and the second prints the rest.
 #[derive(Debug)]
@@ -103,20 +103,20 @@ impl Invocation for DiffCommand {
         let tolerance = UserTolerance { relative: self.rtol, of_largest: self.atol };
         let options = CompareOptions { tolerance, learning_rate: self.learning_rate };
         let file = GradientsFile::read(&self.mine, self.tensor.tensor.as_deref())?;
-        let own = compare_with_progress(&document, file, options, |own| (self.format.writer.compared)(own, &document, global))?;
-        (self.format.writer.complete)(&own, &document, global)?;
-        Ok(ExitCode::from(u8::from(!own.report.is_equal())))
+        let comparison = compare_with_progress(&document, file, options, |comparison| (self.format.writer.compared)(comparison, &document, global))?;
+        (self.format.writer.complete)(&comparison, &document, global)?;
+        Ok(ExitCode::from(u8::from(!comparison.report.is_equal())))
     }
 }
 
 /// Prints one line of JSON. Notes about names and layouts are printed to stderr.
-fn json(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
+fn json(comparison: &GradientComparison, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     let mut notes = output::stderr();
-    for note in own.notes() {
+    for note in comparison.notes() {
         writeln!(notes, "{}", global.in_charset(&format!("note: {note}")))?;
     }
     notes.finish()?;
     let mut to = output::stdout_without_line_buffer();
-    write_json(&report::JsonReport::of(own, document), &mut to)?;
+    write_json(&report::JsonReport::of(comparison, document), &mut to)?;
     to.finish()
 }

@@ -17,12 +17,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::bundled;
-use super::own::{GradientsFile, compare_while, file_and_tensor};
+use super::compare::{GradientsFile, compare_while, file_and_tensor};
 use super::read::display_name;
 use super::recent;
 use super::scenario_file::ScenarioFile;
 use super::source::ScenarioLoader;
-use crate::app::{self, Action, ComparedLosses, Document, Focus, OwnGradients, Request, SLICE, State};
+use crate::app::{self, Action, ComparedLosses, Document, Focus, GradientComparison, Request, SLICE, State};
 use crate::keys::{self, Code};
 use crate::network::Network;
 use crate::scenario::Scenario;
@@ -75,7 +75,7 @@ enum Opened {
     /// The open scenario, read from its file again. It is shown with or without the unsaved edits.
     Again { scenario: Box<Scenario>, keeps_edits: bool },
     /// The comparison with the user's gradient file.
-    Gradients(Box<OwnGradients>),
+    Gradients(Box<GradientComparison>),
     /// The losses of another scenario.
     Losses(Box<ComparedLosses>),
 }
@@ -249,7 +249,7 @@ impl Driver {
             // Esc drops the value to which the guard refers
             let is_wanted = move || weak_guard.strong_count() > 0;
             match GradientsFile::read(&path, only.as_deref()).and_then(|file| compare_while(&document, file, is_wanted)) {
-                Ok(Some(own)) => Ok(Opened::Gradients(Box::new(own))),
+                Ok(Some(comparison)) => Ok(Opened::Gradients(Box::new(comparison))),
                 Ok(None) => Err("not compared".to_owned()),
                 Err(error) => Err(sentence(&format!("{error:#}"))),
             }
@@ -295,7 +295,7 @@ impl Driver {
                 self.state.reload(&scenario, keeps_edits);
                 self.keep_edits();
             }
-            Ok(Opened::Gradients(own)) => self.state.compare_gradients(Arc::from(own)),
+            Ok(Opened::Gradients(comparison)) => self.state.compare_gradients(Arc::from(comparison)),
             Ok(Opened::Losses(losses)) => self.state.compare_losses(*losses),
             Ok(Opened::Another(document)) => {
                 let at = None; // the start that the scenario file names

@@ -16,14 +16,14 @@ use super::Invocation;
 use super::driver::Driver;
 use super::live::TerminalStepper;
 use super::options::{DrawOptions, GlobalOptions};
-use super::own::{MineOptions, compare_with_progress};
+use super::compare::{MineOptions, compare_with_progress};
 use super::picker_entries;
 use super::plain;
 use super::read::display_name;
 use super::source::{self, MAX_RECORDED_BYTES, ScenarioLoader, read_for_recording};
 use super::user_settings::{self, UserSettings};
 use super::weights_listing;
-use crate::app::{CompareOptions, Document, OwnGradients, Setting, State};
+use crate::app::{CompareOptions, Document, GradientComparison, Setting, State};
 use crate::keys::{Code, Key};
 use crate::output;
 use crate::session::{Event, Header, Recorder};
@@ -99,7 +99,7 @@ impl Invocation for OpenCommand {
         let at = self.at.as_deref().map(|text| Ok::<_, anyhow::Error>((text, parse_address(text)?))).transpose()?;
         let document = Arc::new(Document::new(scenario));
         let scenario = Arc::clone(&document.scenario);
-        let (own, mine) = self.compare(&document)?;
+        let (comparison, mine) = self.compare(&document)?;
         let mut state = State::picker(match loader.opens_files {
             // scripts choose rows by number, so the list must not have recent files
             true if self.plain => picker_entries::all(),
@@ -123,8 +123,8 @@ impl Invocation for OpenCommand {
             let is_error = false;
             state.say(note, is_error);
         }
-        if let Some(own) = own {
-            state.compare_gradients(Arc::new(own));
+        if let Some(comparison) = comparison {
+            state.compare_gradients(Arc::new(comparison));
         }
         let recorder = self.begin_recording(&state, (recorded_files, mine), goal)?;
         if self.plain {
@@ -140,7 +140,7 @@ impl Invocation for OpenCommand {
 
 impl OpenCommand {
     /// Compares the file of `--mine`. Returns the comparison, and the file for a recording: its name and its bytes.
-    fn compare(&self, document: &Arc<Document>) -> anyhow::Result<(Option<OwnGradients>, RecordedFiles)> {
+    fn compare(&self, document: &Arc<Document>) -> anyhow::Result<(Option<GradientComparison>, RecordedFiles)> {
         let Some(file) = self.mine.read()? else { return Ok((None, BTreeMap::new())) };
         let mut recorded = BTreeMap::new();
         if self.record.is_some() {

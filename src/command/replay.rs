@@ -19,7 +19,7 @@ pub use player::Player;
 
 use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
-use super::own::{GradientsFile, compare_while, file_and_tensor};
+use super::compare::{GradientsFile, compare_while, file_and_tensor};
 use super::read::{display_name, read_file};
 use super::source::{ScenarioLoader, SessionFiles};
 
@@ -138,7 +138,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     // opens at step 1, which costs least; then `go_to` goes to the step at which the session begins
     let document = Arc::new(Document::new(scenario));
     let mine = header.mine.iter().next();
-    let own = mine
+    let comparison = mine
         .map(|(typed, bytes)| {
             let (path, only) = file_and_tensor(typed);
             GradientsFile { path: path.to_owned(), bytes: bytes.clone(), only: only.map(str::to_owned) }
@@ -157,8 +157,8 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     }
     check_opening(&state)?;
     state.greet();
-    if let Some(own) = own.flatten() {
-        state.compare_gradients(Arc::new(own));
+    if let Some(comparison) = comparison.flatten() {
+        state.compare_gradients(Arc::new(comparison));
     }
     let mut driver = Driver::new(state, ScenarioLoader::bundled(limits));
     driver.set_screen_size(header.size);

@@ -15,7 +15,7 @@ use super::driver::{Driver, Effect};
 use super::format::{self, CommandOutput, OutputFormat};
 use super::open::{address_error, parse_address};
 use super::options::{DrawOptions, GlobalOptions};
-use super::own::{MineOptions, compare_with_progress};
+use super::compare::{MineOptions, compare_with_progress};
 use super::source::ScenarioLoader;
 use super::user_settings::UserSettings;
 use super::{Invocation, document_at, open_output, picker_entries};
@@ -109,8 +109,8 @@ impl Invocation for ShowCommand {
             }
         };
         let document = Arc::new(document);
-        let own = self.mine.read()?.map(|file| compare_with_progress(&document, file, CompareOptions::default(), |_| Ok(())));
-        let own = own.transpose()?;
+        let comparison = self.mine.read()?.map(|file| compare_with_progress(&document, file, CompareOptions::default(), |_| Ok(())));
+        let comparison = comparison.transpose()?;
         let scenario = Arc::clone(&document.scenario);
         let mut state = State::picker(picker_entries::all());
         self.draw.apply(&UserSettings::default(), &mut state.settings);
@@ -119,8 +119,8 @@ impl Invocation for ShowCommand {
         if let Some((text, address)) = address.filter(|(_, address)| state.document().is_some_and(|it| it.given_entry(address).is_some())) {
             state.open_at(&address).map_err(|why| address_error(text, &why))?;
         }
-        if let Some(own) = own {
-            state.compare_gradients(Arc::new(own));
+        if let Some(comparison) = comparison {
+            state.compare_gradients(Arc::new(comparison));
         }
         let mut driver = Driver::new(state, loader);
         driver.set_screen_size(self.size);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::step::number;
-use crate::app::OwnEntry;
+use crate::app::ComparedEntry;
 use crate::network::Id;
 use crate::number::exact;
 use crate::scene::Grid;
@@ -65,12 +65,12 @@ pub fn matrix(view: &View<'_>, tensor: Id) -> Vec<String> {
 /// Returns the number of an entry, in brackets if it is the entry of this step.
 fn marked(view: &View<'_>, tensor: Id, at: usize, focus: Option<usize>) -> String {
     let number = number(view, tensor, at);
-    let factor = |own: &OwnEntry| {
-        view.own().and_then(|all| all.user.factor_words(own.tensor)).map_or_else(String::new, |factor| format!(", {factor}"))
+    let factor = |user: &ComparedEntry| {
+        view.comparison().and_then(|all| all.user.factor_words(user.tensor)).map_or_else(String::new, |factor| format!(", {factor}"))
     };
-    let own = view.own_entry(tensor, at).filter(|own| own.differs);
-    let own = own.map_or_else(String::new, |own| format!(" (yours {}{})", exact(own.mine), factor(&own)));
-    if focus == Some(at) { format!("[{number}]{own}") } else { format!("{number}{own}") }
+    let user = view.compared_entry(tensor, at).filter(|user| user.differs);
+    let user = user.map_or_else(String::new, |user| format!(" (yours {}{})", exact(user.mine), factor(&user)));
+    if focus == Some(at) { format!("[{number}]{user}") } else { format!("{number}{user}") }
 }
 
 /// Returns at most [`MAX_SIDE`] of `all` indices, with `at` among them.

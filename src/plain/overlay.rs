@@ -98,7 +98,7 @@ fn curve(curves: &Curves) -> Vec<String> {
     }
     for other in &curves.others {
         if let (Some((_, first)), Some((iteration, value))) = (other.points.first(), other.points.last()) {
-            let word = if other.run.is_some() { "compared" } else { "before" };
+            let word = if other.other_scenario.is_some() { "compared" } else { "before" };
             let what = spoken(&other.what(Digits::default()));
             lines.push(format!("{word}, {what}: from {} to {} in iteration {iteration}", short(*first), short(*value)).replace('−', "-"));
         }

@@ -149,7 +149,7 @@ impl Trace {
     ///
     /// # Errors
     /// As [`Trace::resolve`].
-    pub fn may_exist(&self, location: &Location, samples: &[usize]) -> Result<(), String> {
+    pub fn check_location(&self, location: &Location, samples: &[usize]) -> Result<(), String> {
         let Location::Op { scope, name, index, .. } = location else { return Ok(()) };
         let first_sample = 0;
         let run_index = match (scope, self.run_index(*scope)) {

@@ -149,14 +149,14 @@ impl Chart<'_> {
         }
     }
 
-    /// Draws all curves. If there are several, each has its letter after its end; and if there are several other runs of scenarios, they have their letters along
+    /// Draws all curves. If there are several, each has its letter after its end; and if there are several other scenarios, they have their letters along
     /// their curves too.
     fn draw_curves(&self, plot: &Plot, buf: &mut Buffer) {
         let stroke = |style: Style, rank| Stroke { style, rank, is_thick: rank > 1, is_sparse: false, spot: None };
         let mut canvas = Canvas::new(plot.area);
         let faint = self.theme.style(StyleRole::Forward);
         let others = || self.curves.others.iter().enumerate();
-        let style = |(n, curve): (usize, &Curve)| if curve.run.is_some() { run_style(self.theme, n) } else { faint };
+        let style = |(n, curve): (usize, &Curve)| if curve.other_scenario.is_some() { run_style(self.theme, n) } else { faint };
         for (n, curve) in others() {
             plot.draw(&curve.points, LineStyle { stroke: stroke(style((n, curve)), 1), solid_until: 0, gap: DOTTED }, &mut canvas);
         }
@@ -167,7 +167,7 @@ impl Chart<'_> {
             return;
         }
         for ((n, curve), letter) in
-            others().zip(FIRST_OTHER..).filter(|((_, curve), _)| self.curves.others.len() > 1 && curve.run.is_some())
+            others().zip(FIRST_OTHER..).filter(|((_, curve), _)| self.curves.others.len() > 1 && curve.other_scenario.is_some())
         {
             // the letters of the curves are beside each other, not one above the other
             let along = (1..LETTERS_ALONG).map(|k| curve.points.len() * k / LETTERS_ALONG + curve.points.len() * n / (8 * LETTERS_ALONG));
@@ -213,8 +213,8 @@ impl Chart<'_> {
     }
 }
 
-/// The style of a run of another scenario; n is its index among the other curves. The first colour of shared weights is left out, because it is similar to that
-/// of the open scenario's run.
+/// The style of the curve of another scenario; n is its index among the other curves. The first colour of shared weights is left out, because it is similar to that
+/// of the open scenario.
 pub(super) fn run_style(theme: &Theme, n: usize) -> Style {
     theme.shared(n + 1)
 }

@@ -1,6 +1,6 @@
 //! The sentences in the pane `why` about the gradients of the user's own program: the user's number, the right number, and the cause or pattern of the wrong numbers.
 
-use crate::app::{MistakeHere, OwnEntry};
+use crate::app::{MistakeHere, ComparedEntry};
 use crate::diff::SourceTexts;
 use crate::mistakes::{Cause, WrongTerm};
 use crate::step::TensorEntry;
@@ -28,19 +28,19 @@ pub fn sentences(view: &View<'_>) -> Vec<String> {
 /// Returns the sentence about the entry of the step: both numbers, if they differ.
 fn entry_sentence(view: &View<'_>) -> Option<String> {
     let (tensor, at) = (view.output, view.at.entry);
-    let OwnEntry { mine, differs, tensor: index } = view.own_entry(tensor, at)?;
+    let ComparedEntry { mine, differs, tensor: index } = view.compared_entry(tensor, at)?;
     let right = view.complete_number(tensor, at)?;
     if differs {
-        return Some(format!("≠ {}", view.own()?.beside(index, mine, right)));
+        return Some(format!("≠ {}", view.comparison()?.beside(index, mine, right)));
     }
     // no sentence for a tensor without wrong entries
-    view.own()?.has_wrong_entries(index).then(|| "your number is equal here".to_owned())
+    view.comparison()?.has_wrong_entries(index).then(|| "your number is equal here".to_owned())
 }
 
 /// Returns the sentences about the mistakes that concern the step: what the wrong rule does, and what it computes for the entry if the mistake is made here.
 fn mistake_sentences(view: &View<'_>) -> Vec<String> {
     view.stepper
-        .own_mistakes(&view.scene)
+        .mistakes_here(&view.scene)
         .iter()
         .map(|mistake| format!("{}{}", what_is_wrong(mistake), wrong_rule(view, mistake)))
         .collect()
@@ -86,8 +86,8 @@ fn factor(view: &View<'_>, value: f64) -> String {
 
 /// Returns the sentences about the patterns of the tensor that the step computes, which are the same at each step of the op.
 fn pattern_sentences(view: &View<'_>) -> Vec<String> {
-    let Some((own, tensor)) = view.own().zip(view.own_tensor(view.output)) else { return Vec::new() };
-    own.patterns_of(tensor).iter().map(|words| line(words)).collect()
+    let Some((comparison, tensor)) = view.comparison().zip(view.compared_tensor(view.output)) else { return Vec::new() };
+    comparison.patterns_of(tensor).iter().map(|words| line(words)).collect()
 }
 
 /// Returns the largest number of lines that the sentences need at any step of the op.
@@ -96,11 +96,11 @@ pub fn height(view: &View<'_>, wide: usize) -> usize {
     let mut texts = SourceTexts::new(&view.document.scenario.network);
     let mut lines_of = |text: &str| wrap(&texts.explain(text), wide).len();
     let made = |mistake: &MistakeHere<'_>| if mistake.wrong.is_some() { MISTAKE_LINES } else { 0 };
-    let mistakes = view.stepper.own_mistakes(&view.scene);
+    let mistakes = view.stepper.mistakes_here(&view.scene);
     let mistakes: usize = mistakes.iter().map(|mistake| lines_of(&what_is_wrong(mistake)) + made(mistake)).sum();
-    let Some((own, tensor)) = view.own().zip(view.own_tensor(view.output)) else { return mistakes };
+    let Some((comparison, tensor)) = view.comparison().zip(view.compared_tensor(view.output)) else { return mistakes };
     let patterns: usize = pattern_sentences(view).iter().map(|sentence| lines_of(sentence)).sum();
-    let factor = own.user.factor_words(tensor);
+    let factor = comparison.user.factor_words(tensor);
     let numbers = factor.map_or_else(|| ENTRY_TEXT.to_owned(), |factor| format!("{ENTRY_TEXT} ({factor})"));
     lines_of(&numbers) + mistakes + patterns
 }

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Focus, OverlayKind, OwnEntry, Prompt, PromptKind, SPEEDS, State, Stepper, hidden_symbol, number_name};
+use crate::app::{Action, Focus, OverlayKind, ComparedEntry, Prompt, PromptKind, SPEEDS, State, Stepper, hidden_symbol, number_name};
 use crate::glyph::SEPARATOR;
 use crate::keys::{self, Key, KeyBinding};
 use crate::number::exact_on_screen;
@@ -134,15 +134,15 @@ pub fn under_cursor(view: &View<'_>) -> Option<String> {
     };
     let (name, symbol) = (view.name(tensor, at), view.entry_symbol_with_layer(tensor, at));
     let symbol = if symbol == name { String::new() } else { format!("  {symbol}") };
-    let own = view.own_entry(tensor, at);
-    let label = |index: usize| view.own().map(|own| (own.label(index), own.user.factor(index))).unwrap_or_default();
-    let number = |own: OwnEntry| {
-        let (sign, (label, factor)) = (if own.differs { '≠' } else { '=' }, label(own.tensor));
+    let user = view.compared_entry(tensor, at);
+    let label = |index: usize| view.comparison().map(|all| (all.label(index), all.user.factor(index))).unwrap_or_default();
+    let number = |user: ComparedEntry| {
+        let (sign, (label, factor)) = (if user.differs { '≠' } else { '=' }, label(user.tensor));
         let is = if factor.is_some() { " is" } else { "" };
-        format!("  {sign} {label}{is} {}", exact_on_screen(own.mine + 0.0))
+        format!("  {sign} {label}{is} {}", exact_on_screen(user.mine + 0.0))
     };
-    let own = own.map_or_else(String::new, number);
-    Some(format!("{name} {state}{own}{symbol}"))
+    let user = user.map_or_else(String::new, number);
+    Some(format!("{name} {state}{user}{symbol}"))
 }
 
 /// Draws the prompt if it has the focus, otherwise the key bar with the keys of the current focus.
@@ -194,7 +194,7 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
         Action::Accept => focus != Focus::List || can_choose,
         _ => true,
     };
-    let is_help = |row: &KeyBinding| row.action == Action::Toggle(OverlayKind::Help);
+    let is_help = |row: &KeyBinding| row.action == Action::ToggleOverlay(OverlayKind::Help);
     let has_key = |row: &KeyBinding| !row.bar.is_empty() && !keys::user_keys(state, row).is_empty();
     let rows: Vec<_> = keys::rows(focus).filter(|row| has_key(row) && is_possible(row)).collect();
     let mut used = 1 + rows.iter().filter(|row| is_help(row)).map(|row| bar_width(state, row)).sum::<usize>();

@@ -6,7 +6,7 @@ use std::ops::{Deref, Range};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::app::{Document, OwnEntry, OwnGradients, State, Stepper};
+use crate::app::{Document, ComparedEntry, GradientComparison, State, Stepper};
 use crate::expr::Notation;
 use crate::network::{Id, TensorInfo};
 use crate::scene::Scene;
@@ -77,20 +77,20 @@ impl<'a> View<'a> {
 
     /// Returns the comparison with the user's gradient file, if the file was compared with this iteration.
     #[must_use]
-    pub fn own(&self) -> Option<&OwnGradients> {
-        self.stepper.own_here()
+    pub fn comparison(&self) -> Option<&GradientComparison> {
+        self.stepper.current_comparison()
     }
 
     /// Returns the user's number for an entry, if its right number is known.
     #[must_use]
-    pub fn own_entry(&self, tensor: Id, at: usize) -> Option<OwnEntry> {
-        self.stepper.own_entry(&self.scene, tensor, at)
+    pub fn compared_entry(&self, tensor: Id, at: usize) -> Option<ComparedEntry> {
+        self.stepper.compared_entry(&self.scene, tensor, at)
     }
 
     /// Returns the index in the user's list of a tensor; `None` if the user has no gradient for it.
     #[must_use]
-    pub fn own_tensor(&self, tensor: Id) -> Option<usize> {
-        self.stepper.own_tensor(&self.scene, tensor)
+    pub fn compared_tensor(&self, tensor: Id) -> Option<usize> {
+        self.stepper.compared_tensor(&self.scene, tensor)
     }
 
     /// Returns whether the scenario has statements that show more than the equations do.

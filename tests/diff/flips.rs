@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use gradstep::app::{CompareOptions, Document, OwnGradients};
+use gradstep::app::{CompareOptions, Document, GradientComparison};
 use gradstep::diff::{FileTensor, Precision};
 use tempfile::tempdir;
 
@@ -21,15 +21,15 @@ fn near() -> Document {
 }
 
 /// The right gradient of fc1.weight with the row of the first neuron replaced, and a factor on the numbers of the second.
-fn compared(document: &Document, first_row: f64, factor: f64) -> OwnGradients {
+fn compared(document: &Document, first_row: f64, factor: f64) -> GradientComparison {
     let network = document.trace.network();
     let id = network.find("grad.fc1.weight").expect("a gradient");
     let right = document.trace.run(0).values(id);
     assert!(right[..3].iter().all(|value| *value != 0.0), "the relu is open: {right:?}");
     let values = (0..6).map(|at| if at < 3 { first_row } else { factor * right[at] }).collect();
     let tensor = FileTensor { name: "fc1.weight".to_owned(), sample: None, shape: vec![2, 3], values, is_half: false };
-    let own = OwnGradients::new(document, "mine.json".to_owned(), vec![tensor], CompareOptions::default());
-    own.expect("a gradient")
+    let comparison = GradientComparison::new(document, "mine.json".to_owned(), vec![tensor], CompareOptions::default());
+    comparison.expect("a gradient")
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use gradstep::app::{CompareOptions, Document, OwnGradients, State};
+use gradstep::app::{CompareOptions, Document, GradientComparison, State};
 use gradstep::command::ScenarioLoader;
 use gradstep::command::driver::Driver;
 use gradstep::diff::FileTensor;
@@ -54,8 +54,8 @@ fn unexplained(document: &Document) -> Vec<FileTensor> {
     vec![FileTensor { name: "conv1.weight".to_owned(), sample: None, shape: network.tensor(id).shape.clone(), values, is_half: false }]
 }
 
-fn compared(document: &Document) -> Result<OwnGradients, String> {
-    OwnGradients::new(document, "mine.json".to_owned(), unexplained(document), CompareOptions::default())
+fn compared(document: &Document) -> Result<GradientComparison, String> {
+    GradientComparison::new(document, "mine.json".to_owned(), unexplained(document), CompareOptions::default())
 }
 
 /// The largest number of factors that are looked up between two looks. A term has at most four.
@@ -71,8 +71,8 @@ fn between_two_looks_is_at_most_one_slice_of_work() {
         counted.borrow_mut().push(tally::take());
         true
     };
-    let own = interruptible(look, || compared(&document)).expect("it is not interrupted").expect("a gradient");
-    assert!(!own.report.is_equal() && own.causes.is_empty(), "{:?}", own.causes);
+    let comparison = interruptible(look, || compared(&document)).expect("it is not interrupted").expect("a gradient");
+    assert!(!comparison.report.is_equal() && comparison.causes.is_empty(), "{:?}", comparison.causes);
     let work = work.borrow();
     let (most, all): (u64, u64) = (work.iter().copied().max().expect("looks"), work.iter().sum());
     assert!(most <= MOST, "{most} factors in one slice");

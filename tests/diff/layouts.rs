@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use gradstep::app::{CompareOptions, Document, OwnGradients};
+use gradstep::app::{CompareOptions, Document, GradientComparison};
 use gradstep::diff::{FileTensor, Gradient, LossOf, Precision};
 use gradstep::network::Role;
 use gradstep::tensor::{len, ravel, unravel};
@@ -49,8 +49,8 @@ fn weights(document: &Document, is_keras: fn(&str) -> bool) -> Vec<FileTensor> {
     learnable.map(tensor).collect()
 }
 
-fn compared(document: &Document, tensors: Vec<FileTensor>) -> OwnGradients {
-    OwnGradients::new(document, "mine.npz".to_owned(), tensors, CompareOptions::default()).expect("gradients")
+fn compared(document: &Document, tensors: Vec<FileTensor>) -> GradientComparison {
+    GradientComparison::new(document, "mine.npz".to_owned(), tensors, CompareOptions::default()).expect("gradients")
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gradstep::app::{CompareOptions, OwnGradients};
+use gradstep::app::{CompareOptions, GradientComparison};
 use gradstep::diff::{Precision, read};
 use serde_json::Value;
 
@@ -29,18 +29,18 @@ fn gradients_of_pytorch_are_equal() {
         let document = document(&folder().join(text("scenario")).to_string_lossy());
         let mine = text("mine");
         let tensors = read(mine, fs::read(folder().join(mine)).expect("a file"), None).unwrap_or_else(|error| panic!("{mine}: {error:?}"));
-        let own = OwnGradients::new(&document, mine.to_owned(), tensors, CompareOptions::default());
-        let own = own.unwrap_or_else(|why| panic!("{mine}: {why}"));
+        let comparison = GradientComparison::new(&document, mine.to_owned(), tensors, CompareOptions::default());
+        let comparison = comparison.unwrap_or_else(|why| panic!("{mine}: {why}"));
         let is_float32 = text("type") == "float32";
-        if is_float32 && own.user.precision != Precision::Single {
+        if is_float32 && comparison.user.precision != Precision::Single {
             wrong.push(format!("{mine}: float32 is not noticed"));
         }
-        if !own.report.is_equal()
-            || !own.patterns.is_empty()
-            || !own.causes.is_empty()
-            || !own.user.missing.is_empty() && !mine.starts_with("graph")
+        if !comparison.report.is_equal()
+            || !comparison.patterns.is_empty()
+            || !comparison.causes.is_empty()
+            || !comparison.user.missing.is_empty() && !mine.starts_with("graph")
         {
-            wrong.push(format!("{mine}: {}; {:?}", own.headline(), own.user.notes));
+            wrong.push(format!("{mine}: {}; {:?}", comparison.headline(), comparison.user.notes));
         }
     }
     assert!(counts["float32"] > 70 && counts["float64"] > 70, "{counts:?}");

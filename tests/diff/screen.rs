@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gradstep::app::{CompareOptions, Document, OwnGradients, State, Visit};
+use gradstep::app::{CompareOptions, Document, GradientComparison, State, Visit};
 use gradstep::command::driver::Driver;
 use gradstep::command::{ScenarioLoader, replay};
 use gradstep::diff::FileTensor;
@@ -34,10 +34,10 @@ fn tensor(name: &str, shape: &[usize], values: Vec<f64>) -> FileTensor {
 }
 
 fn pressed_with(document: &Arc<Document>, tensors: Vec<FileTensor>, keys_pressed: &str) -> Driver {
-    let own = OwnGradients::new(document, "mine.json".to_owned(), tensors, CompareOptions::default()).expect("gradients");
+    let comparison = GradientComparison::new(document, "mine.json".to_owned(), tensors, CompareOptions::default()).expect("gradients");
     let mut state = State::picker(Vec::new());
     state.open(Arc::clone(document), Some(1));
-    state.compare_gradients(Arc::new(own));
+    state.compare_gradients(Arc::new(comparison));
     pressed(state, keys_pressed)
 }
 
@@ -244,7 +244,7 @@ fn a_file_of_one_tensor_gets_its_name_after_the_colon() {
         state.open(Arc::clone(&document), Some(1));
         let driver = pressed(state, &format!(":mine {}{more}<CR>", file.display()));
         let message = driver.state.message.as_ref().map_or_else(String::new, |message| message.text.clone());
-        (message, driver.state.stepper().is_some_and(|stepper| stepper.own.is_some()))
+        (message, driver.state.stepper().is_some_and(|stepper| stepper.comparison.is_some()))
     };
     let (said, is_loaded) = compared(" --tensor fc2.bias");
     assert!(is_loaded && said.contains("the gradient is wrong"), "{said}");

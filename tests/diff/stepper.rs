@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use gradstep::app::{Action, CompareOptions, Document, OwnGradients, Setting, State, update};
+use gradstep::app::{Action, CompareOptions, Document, GradientComparison, Setting, State, update};
 use gradstep::command::ScenarioLoader;
 use gradstep::command::driver::Driver;
 use gradstep::diff::read;
@@ -20,24 +20,24 @@ use std::time::Duration;
 use super::document;
 
 /// A planted mistake in the stepper: the filter of conv2 is not turned.
-fn opened() -> (Arc<Document>, Arc<OwnGradients>) {
+fn opened() -> (Arc<Document>, Arc<GradientComparison>) {
     opened_with("cnn-two", "kernel-not-flipped-1")
 }
 
 /// A scenario of the planted mistakes, with the gradients of a student.
-fn opened_with(scenario: &str, mine: &str) -> (Arc<Document>, Arc<OwnGradients>) {
+fn opened_with(scenario: &str, mine: &str) -> (Arc<Document>, Arc<GradientComparison>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/plants");
     let document = document(&folder.join(format!("scenarios/{scenario}.toml")).to_string_lossy());
     let mine = format!("mine/{mine}.json");
     let tensors = read(&mine, fs::read(folder.join(&mine)).expect("a file"), None).expect("tensors");
-    let own = OwnGradients::new(&document, "mine.json".to_owned(), tensors, CompareOptions::default());
-    (Arc::new(document), Arc::new(own.expect("gradients")))
+    let comparison = GradientComparison::new(&document, "mine.json".to_owned(), tensors, CompareOptions::default());
+    (Arc::new(document), Arc::new(comparison.expect("gradients")))
 }
 
-fn state(document: &Arc<Document>, own: &Arc<OwnGradients>, step: u64) -> State {
+fn state(document: &Arc<Document>, comparison: &Arc<GradientComparison>, step: u64) -> State {
     let mut state = State::picker(Vec::new());
     state.open(Arc::clone(document), Some(step));
-    state.compare_gradients(Arc::clone(own));
+    state.compare_gradients(Arc::clone(comparison));
     state
 }
 
@@ -67,8 +67,8 @@ fn address(driver: &Driver) -> String {
 
 #[test]
 fn which_where_and_why_are_one_key_away() {
-    let (document, own) = opened();
-    let driver = pressed(state(&document, &own, 1), "D");
+    let (document, comparison) = opened();
+    let driver = pressed(state(&document, &comparison, 1), "D");
     assert!(address(&driver).starts_with("grad.conv1.weight[0,0,0,0]"), "{}", address(&driver));
     let shown = text(&driver);
     // which and where: the message; why: the words; and the mark does not rely on a colour
@@ -90,9 +90,9 @@ fn which_where_and_why_are_one_key_away() {
 /// On the smallest first-class screen, one key shows which, where and why, and the numbers stay in view.
 #[test]
 fn a_small_screen_shows_the_cause_beside_the_numbers() {
-    let (document, own) = opened();
+    let (document, comparison) = opened();
     let size = (80, 24);
-    let driver = pressed(state(&document, &own, 1), "D");
+    let driver = pressed(state(&document, &comparison, 1), "D");
     let shown = export::text(&frame(&driver, size));
     for said in [
         " grad.conv1.weight[0,0,0,0]  step 2335/2960",
@@ -113,8 +113,8 @@ fn a_small_screen_shows_the_cause_beside_the_numbers() {
 
 #[test]
 fn d_again_goes_to_the_step_of_the_mistake_and_back() {
-    let (document, own) = opened();
-    let driver = pressed(state(&document, &own, 1), "DD");
+    let (document, comparison) = opened();
+    let driver = pressed(state(&document, &comparison, 1), "DD");
     // the first number that a filter that is not turned changes: w[0,0] of the filters times the errors, by hand from the file
     assert!(address(&driver).starts_with("grad.conv1.a[0,0,0]"), "{}", address(&driver));
     let shown = text(&driver);
@@ -125,16 +125,16 @@ fn d_again_goes_to_the_step_of_the_mistake_and_back() {
     }
     assert!(address(&pressed(driver.state.clone(), "D")).starts_with("grad.conv1.weight[0,0,0,0]"));
     // the list goes there too
-    let listed = pressed(state(&document, &own, 1), ":mine<CR><CR>");
+    let listed = pressed(state(&document, &comparison, 1), ":mine<CR><CR>");
     assert_eq!(address(&listed), address(&driver));
-    assert!(text(&pressed(state(&document, &own, 1), "D")).contains("The mistake is made at grad.conv1.a[0,0,0]: the filter"));
+    assert!(text(&pressed(state(&document, &comparison, 1), "D")).contains("The mistake is made at grad.conv1.a[0,0,0]: the filter"));
 }
 
 #[test]
 fn two_mistakes_are_counted_and_both_have_their_step() {
-    let (document, own) = opened_with("cnn-two", "two-1");
+    let (document, comparison) = opened_with("cnn-two", "two-1");
     let shown = |keys: &str| {
-        let driver = pressed(state(&document, &own, 1), keys);
+        let driver = pressed(state(&document, &comparison, 1), keys);
         (address(&driver), text(&driver))
     };
     let (_, first) = shown("D");
@@ -157,9 +157,9 @@ fn two_mistakes_are_counted_and_both_have_their_step() {
 /// The gradients of a batch are added up in `reduce`, but the mistake is made in each sample.
 #[test]
 fn in_a_batch_the_first_key_goes_to_the_sample_of_the_mistake() {
-    let (document, own) = opened_with("mlp-tanh", "activation-derivative-missing-1");
+    let (document, comparison) = opened_with("mlp-tanh", "activation-derivative-missing-1");
     assert!(document.trace.samples() > 1);
-    let driver = pressed(state(&document, &own, 1), "D");
+    let driver = pressed(state(&document, &comparison, 1), "D");
     assert!(address(&driver).starts_with("1:grad.fc1.z["), "{}", address(&driver));
     let shown = text(&driver);
     for said in [
@@ -175,10 +175,10 @@ fn in_a_batch_the_first_key_goes_to_the_sample_of_the_mistake() {
 
 #[test]
 fn n_goes_through_all_differences_and_back() {
-    let (document, own) = opened();
-    let wrong: usize = own.report.tensors.iter().map(|tensor| tensor.wrong.len()).sum();
+    let (document, comparison) = opened();
+    let wrong: usize = comparison.report.tensors.iter().map(|tensor| tensor.wrong.len()).sum();
     assert_eq!(wrong, 14);
-    let mut driver = pressed(state(&document, &own, 1), "D");
+    let mut driver = pressed(state(&document, &comparison, 1), "D");
     let first = address(&driver);
     let mut seen = vec![first.clone()];
     for _ in 1..wrong {
@@ -196,44 +196,44 @@ fn n_goes_through_all_differences_and_back() {
 
 #[test]
 fn the_step_of_the_mistake_has_both_rules() {
-    let (document, own) = opened();
+    let (document, comparison) = opened();
     // conv2 moves the error back to conv1
     let at = document.trace.resolve(&"grad.conv1.a[0,0,0]".parse().expect("an address")).expect("a step");
     let last = document.trace.span(at, gradstep::step::Unit::Entry).end - 1;
-    let shown = text(&pressed(state(&document, &own, last), ""));
+    let shown = text(&pressed(state(&document, &comparison, last), ""));
     assert!(shown.contains("The mistake is made here: the filter of conv2"), "{shown}");
     assert!(shown.contains("The wrong rule:"), "{shown}");
-    let comparison = text(&pressed(state(&document, &own, 1), ":mine<CR>"));
+    let list = text(&pressed(state(&document, &comparison, 1), ":mine<CR>"));
     for said in ["conv1.weight", "different", "12 of 12", "the filter of conv2"] {
-        assert!(comparison.contains(said), "{said}\n{comparison}");
+        assert!(list.contains(said), "{said}\n{list}");
     }
 }
 
 #[test]
 fn without_gradients_and_after_an_edit_the_keys_say_why() {
-    let (document, own) = opened();
+    let (document, comparison) = opened();
     let mut empty = State::picker(Vec::new());
     empty.open(Arc::clone(&document), Some(1));
     assert!(text(&pressed(empty, "D")).contains("no gradients of your own are loaded"), "D");
-    let edited = pressed(state(&document, &own, 1), ":set conv1.bias[0] 1<CR>");
+    let edited = pressed(state(&document, &comparison, 1), ":set conv1.bias[0] 1<CR>");
     assert!(text(&pressed(edited.state.clone(), "D")).contains("compared before the edits"), "{}", text(&edited));
     assert!(!text(&pressed(edited.state, "G")).contains('≠'), "no mark after an edit");
-    let loaded = pressed(state(&document, &own, 1), ":mine other.json<CR>");
+    let loaded = pressed(state(&document, &comparison, 1), ":mine other.json<CR>");
     assert!(text(&loaded).contains("a recorded session reads no file"), "{}", text(&loaded));
 }
 
 /// A frame with the user's gradients does not depend on numbers of later steps either.
 #[test]
 fn nothing_is_told_early() {
-    let (document, own) = opened();
+    let (document, comparison) = opened();
     let backward = document.trace.resolve(&"grad.fc1.z".parse().expect("an address")).expect("a step");
     let steps = (backward..=document.trace.len()).step_by(37).chain([1, 400]);
     let mut marks = 0;
     for step in steps {
         for size in [(80, 24), (120, 40)] {
-            let shown = frame(&pressed(state(&document, &own, step), ""), size);
+            let shown = frame(&pressed(state(&document, &comparison, step), ""), size);
             let later = Arc::new(document.with_future(step, |x| if x == 0.0 { -0.375 } else { -3.0 * x }));
-            let other = frame(&pressed(state(&later, &own, step), ""), size);
+            let other = frame(&pressed(state(&later, &comparison, step), ""), size);
             assert_eq!(export::text(&shown), export::text(&other), "step {step}");
             marks += export::text(&shown).matches('≠').count();
         }
@@ -244,12 +244,12 @@ fn nothing_is_told_early() {
 /// While a number is asked for, neither the mark nor the number beside it tells it.
 #[test]
 fn prediction_hides_what_is_asked_for() {
-    let (document, own) = opened();
+    let (document, comparison) = opened();
     let at = document.trace.resolve(&"grad.conv1.bias[1]".parse().expect("an address")).expect("a step");
     let last = document.trace.span(at, gradstep::step::Unit::Entry).end - 1;
-    let told = text(&pressed(state(&document, &own, last), ""));
+    let told = text(&pressed(state(&document, &comparison, last), ""));
     assert!(told.contains("≠ yours"), "{told}");
-    let mut asking = state(&document, &own, last);
+    let mut asking = state(&document, &comparison, last);
     update(&mut asking, Action::CycleSetting(Setting::SkipZeros, 0));
     let hidden = text(&pressed(asking, "kp"));
     assert!(!hidden.contains("≠ yours") && !hidden.contains("your number is equal"), "{hidden}");

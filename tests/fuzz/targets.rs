@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use gradstep::app::{Action, CompareOptions, Document, Focus, OwnGradients, Screen, State, update};
+use gradstep::app::{Action, CompareOptions, Document, Focus, GradientComparison, Screen, State, update};
 use gradstep::command::{picker_entries, replay};
 use gradstep::diff;
 use gradstep::keys;
@@ -181,8 +181,8 @@ pub fn gradients(name: &str, bytes: &[u8]) {
         for tensor in &tensors {
             assert_eq!(tensor.values.len(), tensor.shape.iter().product::<usize>(), "{} of shape {:?}", tensor.name, tensor.shape);
         }
-        match OwnGradients::compared(compared_network(), "fuzz".to_owned(), tensors, CompareOptions::default()) {
-            Ok(own) => own.user.notes.iter().for_each(|note| check_visible(note)),
+        match GradientComparison::compared(compared_network(), "fuzz".to_owned(), tensors, CompareOptions::default()) {
+            Ok(comparison) => comparison.user.notes.iter().for_each(|note| check_visible(note)),
             Err(why) => check_visible(&why),
         }
     }

@@ -31,9 +31,9 @@ pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> 
     if let Some(old) = stepper.value_before_edit(scene, entry.tensor, entry.at) {
         rows.push(row("before the last edit", exact_on_screen(old)));
     }
-    if let Some(own) = stepper.own_entry(scene, entry.tensor, entry.at) {
-        let label = stepper.own.as_ref().map_or_else(String::new, |all| all.label(own.tensor));
-        rows.push(row(&format!("{label}{}", if own.differs { ", different" } else { "" }), exact_on_screen(own.mine)));
+    if let Some(user) = stepper.compared_entry(scene, entry.tensor, entry.at) {
+        let label = stepper.comparison.as_ref().map_or_else(String::new, |all| all.label(user.tensor));
+        rows.push(row(&format!("{label}{}", if user.differs { ", different" } else { "" }), exact_on_screen(user.mine)));
     }
     Ok(List::new(format!("{name}: all digits"), rows))
 }

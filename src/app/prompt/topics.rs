@@ -63,7 +63,7 @@ const fn row(words: &'static str, answer: TopicAnswer, description: &'static str
 }
 
 const fn list(kind: ListKind) -> TopicAnswer {
-    TopicAnswer::Command(Action::Toggle(OverlayKind::List(kind)))
+    TopicAnswer::Command(Action::ToggleOverlay(OverlayKind::List(kind)))
 }
 
 #[rustfmt::skip]
@@ -93,12 +93,12 @@ const TOPICS: &[Topic] = &[
     row("rule,why,words,text,sentence,explain", TopicAnswer::Command(Action::CycleSetting(Setting::Pane, 1)), "the pane why has the rule in words; on a small screen Tab shows it"),
     row("precision,exact,decimals,digits,rounding", list(ListKind::Digits), ""),
     row("latex,clipboard,numpy,formula", list(ListKind::Copy), ""),
-    row("architecture,layers,structure,overview,shapes,network,graph,nodes", TopicAnswer::Command(Action::Toggle(OverlayKind::Map)), ""),
-    row("training,curve,logarithmic,scale,learning curve,convergence,plot,epochs,loss curve", TopicAnswer::Command(Action::Toggle(OverlayKind::Curve)), ""),
-    row("note,notes,explanation,story,about", TopicAnswer::Command(Action::Toggle(OverlayKind::Notes)), ""),
+    row("architecture,layers,structure,overview,shapes,network,graph,nodes", TopicAnswer::Command(Action::ToggleOverlay(OverlayKind::Map)), ""),
+    row("training,curve,logarithmic,scale,learning curve,convergence,plot,epochs,loss curve", TopicAnswer::Command(Action::ToggleOverlay(OverlayKind::Curve)), ""),
+    row("note,notes,explanation,story,about", TopicAnswer::Command(Action::ToggleOverlay(OverlayKind::Notes)), ""),
     row("note,my note,own note,comment,annotate,remember", TopicAnswer::TypedCommand("mark"), "a name for this step; a [[note]] in the scenario file is shown at its step"),
     row("theme,dark,light,background,colour,color,contrast", TopicAnswer::CommandLine("{scenario} --background light"), "the colours of a light background"),
-    row("legend,colours,colors,colour,color,symbols,keys,marks,mouse,manual,docs,shortcuts,palette,commands,theme", TopicAnswer::Command(Action::Toggle(OverlayKind::Help)), ""),
+    row("legend,colours,colors,colour,color,symbols,keys,marks,mouse,manual,docs,shortcuts,palette,commands,theme", TopicAnswer::Command(Action::ToggleOverlay(OverlayKind::Help)), ""),
     row("slide,svg,image,screenshot,png,export,print,figure,picture", TopicAnswer::CommandLine("show {scenario} --at {address} --format svg -o slide.svg"), "this step as a slide: copies the command line for a shell"),
     row("picture,pane,panes,draw,neurons,diagram", TopicAnswer::Command(Action::CycleSetting(Setting::Pane, 1)), ""),
     row("size,zoom,readable,last row,bigger,larger,large,font,characters,projector,fullscreen,lecture hall", TopicAnswer::Command(Action::CycleSetting(Setting::Zoom, 1)), ""),

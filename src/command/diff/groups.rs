@@ -1,6 +1,6 @@
 //! Groups of a user's tensors. The gradients of one tensor in several samples are reported together.
 
-use crate::app::OwnGradients;
+use crate::app::GradientComparison;
 use crate::diff::{Comparison, LossOf};
 use crate::text::line;
 use crate::trace::Trace;
@@ -14,9 +14,9 @@ pub(super) struct Group {
 
 /// Groups tensors: two are in one group if they are gradients of the same tensor x in different samples, and have the same key. A group has the position of its
 /// first tensor.
-pub(super) fn groups<K: PartialEq>(own: &OwnGradients, tensors: impl IntoIterator<Item = usize>, key: impl Fn(usize) -> K) -> Vec<Group> {
+pub(super) fn groups<K: PartialEq>(comparison: &GradientComparison, tensors: impl IntoIterator<Item = usize>, key: impl Fn(usize) -> K) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    let gradient = |index: usize| own.user.tensors[index].gradient;
+    let gradient = |index: usize| comparison.user.tensors[index].gradient;
     for index in tensors {
         let is_of_sample = |index: usize| matches!(gradient(index).loss, LossOf::Sample(_));
         let joins = |first: usize| {
@@ -31,31 +31,31 @@ pub(super) fn groups<K: PartialEq>(own: &OwnGradients, tensors: impl IntoIterato
 }
 
 /// Returns the names of tensors, with one name for each group: `conv1.weight`, `conv1.z of samples 1 to 3`.
-pub(super) fn names(own: &OwnGradients, trace: &Trace, tensors: impl IntoIterator<Item = usize>) -> Vec<String> {
-    groups(own, tensors, |_| ()).iter().map(|group| group.name(own, trace)).collect()
+pub(super) fn names(comparison: &GradientComparison, trace: &Trace, tensors: impl IntoIterator<Item = usize>) -> Vec<String> {
+    groups(comparison, tensors, |_| ()).iter().map(|group| group.name(comparison, trace)).collect()
 }
 
 impl Group {
     /// The name of the group, escaped.
-    pub fn name(&self, own: &OwnGradients, trace: &Trace) -> String {
+    pub fn name(&self, comparison: &GradientComparison, trace: &Trace) -> String {
         if let [index] = self.tensors[..] {
-            return own.name(trace, index);
+            return comparison.name(trace, index);
         }
-        let gradient = own.user.tensors[self.tensors[0]].gradient;
-        let mut samples: Vec<usize> = self.tensors.iter().filter_map(|index| sample(own, trace, *index)).collect();
+        let gradient = comparison.user.tensors[self.tensors[0]].gradient;
+        let mut samples: Vec<usize> = self.tensors.iter().filter_map(|index| sample(comparison, trace, *index)).collect();
         samples.sort_unstable();
         format!("{} of samples {}", line(&trace.network().tensor(gradient.of).name), ranges(&samples))
     }
 
     /// The comparisons of its tensors.
-    pub fn comparisons<'a>(&self, own: &'a OwnGradients) -> impl Iterator<Item = (usize, &'a Comparison)> {
-        self.tensors.iter().map(|index| (*index, &own.report.tensors[*index]))
+    pub fn comparisons<'a>(&self, comparison: &'a GradientComparison) -> impl Iterator<Item = (usize, &'a Comparison)> {
+        self.tensors.iter().map(|index| (*index, &comparison.report.tensors[*index]))
     }
 }
 
 /// The number of the sample of a tensor, from 1.
-fn sample(own: &OwnGradients, trace: &Trace, index: usize) -> Option<usize> {
-    let LossOf::Sample(run) = own.user.tensors[index].gradient.loss else { return None };
+fn sample(comparison: &GradientComparison, trace: &Trace, index: usize) -> Option<usize> {
+    let LossOf::Sample(run) = comparison.user.tensors[index].gradient.loss else { return None };
     Some(trace.runs()[run].sample? + 1)
 }
 

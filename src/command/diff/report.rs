@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::app::{Document, OwnGradients};
+use crate::app::{Document, GradientComparison};
 use crate::diff::{Comparison, SourceTexts, Status, Worst};
 use crate::mistakes::{Cause, Explanation};
 use crate::number::Json;
@@ -99,8 +99,8 @@ pub(super) fn status_name(status: Status) -> &'static str {
 }
 
 impl<'a> JsonReport<'a> {
-    pub fn of(own: &'a OwnGradients, document: &'a Document) -> Self {
-        let Explanation { user, report, patterns, .. } = &**own;
+    pub fn of(comparison: &'a GradientComparison, document: &'a Document) -> Self {
+        let Explanation { user, report, patterns, .. } = &**comparison;
         let trace = &document.trace;
         let name = |tensor: usize| user.tensors[tensor].gradient.name(trace);
         let mut tensors: Vec<TensorRow<'_>> =
@@ -126,9 +126,9 @@ impl<'a> JsonReport<'a> {
             equal: report.is_equal(),
             tensors,
             first: report.first().map(|first| FirstWrong::new(trace, &report.tensors[first])),
-            causes: own.causes.iter().map(|cause| CauseRow::new(cause, trace, &name)).collect(),
-            unexplained: own.unexplained.iter().map(|tensor| name(*tensor)).collect(),
-            consequences: own.consequences.iter().map(|tensor| name(*tensor)).collect(),
+            causes: comparison.causes.iter().map(|cause| CauseRow::new(cause, trace, &name)).collect(),
+            unexplained: comparison.unexplained.iter().map(|tensor| name(*tensor)).collect(),
+            consequences: comparison.consequences.iter().map(|tensor| name(*tensor)).collect(),
             patterns: patterns.iter().map(pattern).collect(),
         }
     }

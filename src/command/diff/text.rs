@@ -4,7 +4,7 @@
 //! printed before the search for mistakes, which takes longer. The table of all gradients is at the end.
 
 use super::groups::{Group, groups, names};
-use crate::app::{Document, OwnGradients};
+use crate::app::{Document, GradientComparison};
 use crate::command::options::GlobalOptions;
 use crate::diff::{Comparison, NOT_FINITE, Pattern, SourceTexts, Status, both};
 use crate::mistakes::Explanation;
@@ -16,31 +16,31 @@ use crate::trace::Trace;
 
 /// Prints which gradients are wrong and where the first wrong number is, with the notes on names and layouts. The mistakes are not known yet. If the comparison
 /// depends on them, prints nothing.
-pub(super) fn print_comparison(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
-    if own.is_settled {
-        print(&explained(&comparison_lines(own, document), &mut SourceTexts::new(document.trace.network())), global)
+pub(super) fn print_comparison(comparison: &GradientComparison, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
+    if comparison.is_settled {
+        print(&explained(&comparison_lines(comparison, document), &mut SourceTexts::new(document.trace.network())), global)
     } else {
         Ok(())
     }
 }
 
 /// Prints why the first gradient is wrong, the patterns, and the table of all gradients.
-pub(super) fn print_causes(own: &OwnGradients, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
+pub(super) fn print_causes(comparison: &GradientComparison, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     let trace = &document.trace;
     // the source texts that were printed after their names before
     let mut texts = SourceTexts::new(trace.network());
-    let comparison = explained(&comparison_lines(own, document), &mut texts);
+    let heading = explained(&comparison_lines(comparison, document), &mut texts);
     let mut lines = Vec::new();
-    if !own.report.is_equal() {
-        lines.extend(cause_lines(own, trace));
-        lines.extend(pattern_lines(own, trace, false));
+    if !comparison.report.is_equal() {
+        lines.extend(cause_lines(comparison, trace));
+        lines.extend(pattern_lines(comparison, trace, false));
     }
     lines = explained(&lines, &mut texts);
-    if !own.is_settled {
-        lines.splice(0..0, comparison);
+    if !comparison.is_settled {
+        lines.splice(0..0, heading);
     }
     lines.push(String::new());
-    lines.extend(tensor_lines(own, trace, &mut texts));
+    lines.extend(tensor_lines(comparison, trace, &mut texts));
     print(&lines, global)
 }
 
@@ -60,33 +60,33 @@ fn print(lines: &[String], global: &GlobalOptions) -> anyhow::Result<()> {
 /// From this number of equal tensors on, they are not listed one by one.
 const MANY: usize = 40;
 
-fn comparison_lines(own: &OwnGradients, document: &Document) -> Vec<String> {
-    let Explanation { report, .. } = &**own;
+fn comparison_lines(comparison: &GradientComparison, document: &Document) -> Vec<String> {
+    let Explanation { report, .. } = &**comparison;
     let trace = &document.trace;
-    let mut lines = vec![format!("{}: {}", line(&document.scenario.title), own.headline())];
-    lines.extend(own.notes().iter().map(|note| format!("note: {note}")));
+    let mut lines = vec![format!("{}: {}", line(&document.scenario.title), comparison.headline())];
+    lines.extend(comparison.notes().iter().map(|note| format!("note: {note}")));
     if let Some(first) = report.first() {
         let wrong = (0..report.tensors.len()).filter(|index| !report.tensors[*index].is_equal());
-        let names = names(own, trace, wrong.clone());
+        let names = names(comparison, trace, wrong.clone());
         let equal = match report.tensors.len() - wrong.count() {
             0 => String::new(),
             count => format!("; {} equal", if count == 1 { "1 other is".to_owned() } else { format!("{count} others are") }),
         };
         lines.push(String::new());
         lines.push(format!("which   {}{equal}", list_of_names(&names)));
-        lines.push(format!("where   {}", first_words(own, trace, first)));
+        lines.push(format!("where   {}", first_words(comparison, trace, first)));
     }
     lines
 }
 
 /// The lines of the tensors: status, name and the difference.
-fn tensor_lines(own: &OwnGradients, trace: &Trace, texts: &mut SourceTexts<'_>) -> Vec<String> {
-    let Explanation { user, report, .. } = &**own;
+fn tensor_lines(comparison: &GradientComparison, trace: &Trace, texts: &mut SourceTexts<'_>) -> Vec<String> {
+    let Explanation { user, report, .. } = &**comparison;
     let equal = report.tensors.iter().filter(|tensor| tensor.is_equal()).count();
     let is_listed = |index: &usize| equal <= MANY || !report.tensors[*index].is_equal();
     let key = |index: usize| (report.tensors[index].status, user.tensors[index].values.as_ref().err());
-    let groups = groups(own, (0..report.tensors.len()).filter(is_listed), key);
-    let mut rows: Vec<[String; 3]> = groups.iter().map(|group| row(own, trace, group, texts)).collect();
+    let groups = groups(comparison, (0..report.tensors.len()).filter(is_listed), key);
+    let mut rows: Vec<[String; 3]> = groups.iter().map(|group| row(comparison, trace, group, texts)).collect();
     if equal > MANY {
         rows.push(["equal".to_owned(), format!("{equal} others"), String::new()]);
     }
@@ -104,25 +104,25 @@ fn tensor_lines(own: &OwnGradients, trace: &Trace, texts: &mut SourceTexts<'_>) 
 }
 
 /// The row of a group of tensors with the same status.
-fn row(own: &OwnGradients, trace: &Trace, group: &Group, texts: &mut SourceTexts<'_>) -> [String; 3] {
-    let (user, compared) = (&own.user.tensors[group.tensors[0]], &own.report.tensors[group.tensors[0]]);
-    let entries = entries(group.comparisons(own).map(|(_, compared)| compared.of).sum());
+fn row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mut SourceTexts<'_>) -> [String; 3] {
+    let (user, compared) = (&comparison.user.tensors[group.tensors[0]], &comparison.report.tensors[group.tensors[0]]);
+    let entries = entries(group.comparisons(comparison).map(|(_, compared)| compared.of).sum());
     let (status, rest) = match (compared.status, &user.values) {
         (Status::Equal, _) => ("equal", entries),
         (Status::Shape, Err(why)) => ("shape", why.clone()),
         (Status::NotFinite, Ok(values)) => {
             let not_finite = |(index, compared): (usize, &Comparison)| {
-                let values = own.user.tensors[index].values.as_deref().unwrap_or_default();
+                let values = comparison.user.tensors[index].values.as_deref().unwrap_or_default();
                 compared.wrong.iter().filter(|at| !values[**at].is_finite()).count()
             };
-            let count: usize = group.comparisons(own).map(not_finite).sum();
+            let count: usize = group.comparisons(comparison).map(not_finite).sum();
             let at = compared.wrong.iter().find(|at| !values[**at].is_finite()).copied().unwrap_or(0);
-            let index = entry_name(own, trace, group, group.tensors[0], at);
+            let index = entry_name(comparison, trace, group, group.tensors[0], at);
             ("not finite", format!("{count} of {entries}, first{index}: yours {}", exact(values[at])))
         }
-        _ => ("different", difference(own, trace, group, &entries)),
+        _ => ("different", difference(comparison, trace, group, &entries)),
     };
-    let name = group.name(own, trace);
+    let name = group.name(comparison, trace);
     // the source text is at the end of the row, where it does not move a column
     let explained = texts.explain(&name);
     [status.to_owned(), name.clone(), format!("{rest}{}", explained.strip_prefix(&name).unwrap_or_default())]
@@ -133,22 +133,22 @@ fn entries(count: usize) -> String {
 }
 
 /// Returns the name of an entry after a blank: ` [0,1]`, or ` 2:conv1.z[0,1]` in a group of several tensors. For a single number, returns an empty text.
-fn entry_name(own: &OwnGradients, trace: &Trace, group: &Group, tensor: usize, at: usize) -> String {
-    let shape = own.user.tensors[tensor].gradient.shape(trace);
-    let name = if group.tensors.len() > 1 { own.name(trace, tensor) } else { String::new() };
+fn entry_name(comparison: &GradientComparison, trace: &Trace, group: &Group, tensor: usize, at: usize) -> String {
+    let shape = comparison.user.tensors[tensor].gradient.shape(trace);
+    let name = if group.tensors.len() > 1 { comparison.name(trace, tensor) } else { String::new() };
     let index = if shape.is_empty() { String::new() } else { index_text(&unravel(at, shape)) };
     if name.is_empty() && index.is_empty() { String::new() } else { format!(" {name}{index}") }
 }
 
 /// Describes how much tensors differ: `36 of 36 entries; largest difference 1.2, at [2,0,1,1]: yours 0.1, right -1.1 (off by 109 %)`.
-fn difference(own: &OwnGradients, trace: &Trace, group: &Group, entries: &str) -> String {
-    let all = || group.comparisons(own);
+fn difference(comparison: &GradientComparison, trace: &Trace, group: &Group, entries: &str) -> String {
+    let all = || group.comparisons(comparison);
     let wrong: usize = all().map(|(_, compared)| compared.wrong.len()).sum();
     let worsts = all().filter_map(|(index, compared)| Some((index, compared.worst?)));
     let difference = |worst: &crate::diff::Worst| (worst.mine - worst.right).abs();
     let worst = worsts.reduce(|worst, other| if difference(&other.1) > difference(&worst.1) { other } else { worst });
     let Some((index, worst)) = worst else { return format!("{wrong} of {entries}") };
-    let name = entry_name(own, trace, group, index, worst.at);
+    let name = entry_name(comparison, trace, group, index, worst.at);
     let at = if name.is_empty() { String::new() } else { format!(", at{name}") };
     let what = if wrong == 1 { "difference" } else { "largest difference" };
     let share = if worst.right == 0.0 { String::new() } else { format!(" (off by {})", share(difference(&worst) / worst.right.abs())) };
@@ -172,18 +172,18 @@ fn share(share: f64) -> String {
 }
 
 /// The first wrong entry, with both numbers and its address in the stepper; the first number that differs only by rounding, if all do.
-fn first_words(own: &OwnGradients, trace: &Trace, first: usize) -> String {
-    let (user, compared) = (&own.user.tensors[first], &own.report.tensors[first]);
+fn first_words(comparison: &GradientComparison, trace: &Trace, first: usize) -> String {
+    let (user, compared) = (&comparison.user.tensors[first], &comparison.report.tensors[first]);
     let gradient = compared.gradient;
     let entry = compared.wrong.first().copied();
-    let what = own.name(trace, first);
+    let what = comparison.name(trace, first);
     let address =
         gradient.address(trace, entry).map_or_else(String::new, |address| format!(" (in the stepper :{})", line(&address.to_string())));
     match (&user.values, entry) {
         (Ok(values), Some(at)) => {
             let shape = gradient.shape(trace);
             let index = if shape.is_empty() { String::new() } else { index_text(&unravel(at, shape)) };
-            let kind = if own.is_only_rounded() { "different" } else { "wrong" };
+            let kind = if comparison.is_only_rounded() { "different" } else { "wrong" };
             format!("{what}{index} is the first {kind} number: {}{address}", both(values[at], gradient.right(trace)[at]))
         }
         (Err(why), _) => format!("{what} is the first wrong tensor: {why}{address}"),
@@ -199,25 +199,25 @@ const RIGHT: &str = "right:  ";
 
 /// Returns the lines about the mistakes. There is a line for each mistake of the best explanation, for a few alternatives, and for the tensors that are not
 /// explained.
-fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
-    let mut lines = pattern_lines(own, trace, true);
-    let first = own.unexplained.first().copied().filter(|first| own.is_first_of_values(*first));
+fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
+    let mut lines = pattern_lines(comparison, trace, true);
+    let first = comparison.unexplained.first().copied().filter(|first| comparison.is_first_of_values(*first));
     if let Some(first) = first {
-        let pattern = own.patterns.iter().find(|pattern| pattern.id == NOT_FINITE && own.causes.is_empty());
+        let pattern = comparison.patterns.iter().find(|pattern| pattern.id == NOT_FINITE && comparison.causes.is_empty());
         lines.push(match pattern {
             Some(pattern) => format!("why     {}", line(&pattern.words)),
             None => {
-                format!("why     no known mistake gives exactly the numbers of {}, the first wrong gradient", own.name(trace, first))
+                format!("why     no known mistake gives exactly the numbers of {}, the first wrong gradient", comparison.name(trace, first))
             }
         });
     }
-    for cause in own.shown_causes() {
+    for cause in comparison.shown_causes() {
         let head = match (lines.len(), cause.group) {
             (0, _) => "why   ",
             (_, 1) => "  and ",
             _ => "  or  ",
         };
-        let names = names(own, trace, cause.explains.iter().copied());
+        let names = names(comparison, trace, cause.explains.iter().copied());
         // a later mistake of a group gives the user's numbers only with those before it
         let with = if head.trim() == "and" && cause.group == 1 && lines.len() > usize::from(first.is_some()) {
             ", together with the mistake above"
@@ -230,25 +230,25 @@ fn cause_lines(own: &OwnGradients, trace: &Trace) -> Vec<String> {
             lines.push(format!("{RIGHT}{}", line(cause.right)));
         }
     }
-    lines.extend(own.other_causes().map(|others| format!("{MARGIN}{others} as well (--format json lists all)")));
-    if let Some(best) = own.causes.first().filter(|best| !best.apart.is_empty()) {
+    lines.extend(comparison.other_causes().map(|others| format!("{MARGIN}{others} as well (--format json lists all)")));
+    if let Some(best) = comparison.causes.first().filter(|best| !best.apart.is_empty()) {
         lines.push(format!("apart   {}", line(&best.apart)));
     }
-    let is_other = |tensor: &usize| first.is_none_or(|first| own.user.tensors[*tensor].gradient.of != own.user.tensors[first].gradient.of);
-    let others = names(own, trace, own.unexplained.iter().copied().filter(is_other));
+    let is_other = |tensor: &usize| first.is_none_or(|first| comparison.user.tensors[*tensor].gradient.of != comparison.user.tensors[first].gradient.of);
+    let others = names(comparison, trace, comparison.unexplained.iter().copied().filter(is_other));
     if !others.is_empty() {
         let either = if first.is_some() { " either" } else { "" };
         lines.push(format!("{MARGIN}not explained{either}: {}", list_of_names(&others)));
     }
-    lines.extend(own.consequence_words(trace).map(|words| format!("{MARGIN}{words}")));
+    lines.extend(comparison.consequence_words(trace).map(|words| format!("{MARGIN}{words}")));
     lines
 }
 
 /// Returns the lines about the patterns that explain the difference, or about the others. Tensors with the same pattern share a line.
-fn pattern_lines(own: &OwnGradients, trace: &Trace, explains: bool) -> Vec<String> {
+fn pattern_lines(comparison: &GradientComparison, trace: &Trace, explains: bool) -> Vec<String> {
     let mut same: Vec<(&Pattern, Vec<usize>)> = Vec::new();
     // the first number that is not finite has a line of its own
-    for pattern in own.patterns.iter().filter(|pattern| pattern.id != NOT_FINITE && pattern.explains == explains) {
+    for pattern in comparison.patterns.iter().filter(|pattern| pattern.id != NOT_FINITE && pattern.explains == explains) {
         match same.iter_mut().find(|(first, _)| first.words == pattern.words) {
             Some((_, tensors)) => tensors.push(pattern.tensor),
             None => same.push((pattern, vec![pattern.tensor])),
@@ -256,7 +256,7 @@ fn pattern_lines(own: &OwnGradients, trace: &Trace, explains: bool) -> Vec<Strin
     }
     let text = |(pattern, tensors): &(&Pattern, Vec<usize>)| {
         let head = if explains { "why    " } else { "pattern" };
-        format!("{head} {}: {}", list_of_names(&names(own, trace, tensors.iter().copied())), line(&pattern.words))
+        format!("{head} {}: {}", list_of_names(&names(comparison, trace, tensors.iter().copied())), line(&pattern.words))
     };
     same.iter().map(text).collect()
 }

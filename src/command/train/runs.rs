@@ -76,7 +76,7 @@ impl Report for RunsReport<'_> {
 impl RunsReport<'_> {
     fn curves(&self) -> Curves {
         let points = |run: &Trained| (1..).zip(run.result.losses.iter().copied()).collect();
-        let mut curves = self.runs.iter().map(|run| Curve { edit: None, run: Some(run.name().to_owned()), points: points(run) });
+        let mut curves = self.runs.iter().map(|run| Curve { edit: None, other_scenario: Some(run.name().to_owned()), points: points(run) });
         let current = curves.next().expect("there are several runs");
         let iterations = self.runs.iter().map(|run| run.result.losses.len() as u64).max().unwrap_or(1);
         Curves {

@@ -100,9 +100,9 @@ pub fn with_matrix<T>(
         let block = block.saturating_add_signed(view.stepper.channel_offset).min(grid.blocks.saturating_sub(1));
         if cursor.is_some() { at } else { grid.entry([block, row, column]) }
     });
-    let differs = |at: usize| view.own_entry(tensor, own(at)).is_some_and(|own| own.differs);
+    let differs = |at: usize| view.compared_entry(tensor, own(at)).is_some_and(|user| user.differs);
     let matrix = Matrix {
-        differs: view.own_tensor(tensor).map(|_| &differs as &dyn Fn(usize) -> bool),
+        differs: view.compared_tensor(tensor).map(|_| &differs as &dyn Fn(usize) -> bool),
         cursor,
         role: if view.pass_of(tensor) == Some(Pass::Backward) { StyleRole::Backward } else { StyleRole::Forward },
         focus,

@@ -38,7 +38,7 @@ fn frame(screen: Rect) -> Rect {
 fn legend_and_chart(curves: &Curves, area: Rect) -> (Rect, Rect) {
     let inside = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
     let lines =
-        if curves.has_runs() { 1 + u16::try_from(curves.others.len()).unwrap_or(u16::MAX) } else { u16::from(!curves.others.is_empty()) };
+        if curves.has_other_scenarios() { 1 + u16::try_from(curves.others.len()).unwrap_or(u16::MAX) } else { u16::from(!curves.others.is_empty()) };
     let height = lines.min(inside.height.saturating_sub(6));
     (Rect { height, ..inside }, Rect { y: inside.y + height, height: inside.height - height, ..inside })
 }
@@ -103,12 +103,12 @@ fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> S
     cut(&format!(" {} ", parts.join(SEPARATOR)), room)
 }
 
-/// Returns the lines of the legend. There are none if there is only one run. A run of another scenario has a line with its first and its last loss.
+/// Returns the lines of the legend. There are none if there is only one curve. The curve of another scenario has a line with its first and its last loss.
 fn legend(curves: &Curves, view: &View<'_>) -> Vec<(String, Style)> {
     let digits = view.digits;
     let faint = view.theme.style(StyleRole::Forward);
     let what = |curve: &Curve| curve.what(digits);
-    if !curves.has_runs() {
+    if !curves.has_other_scenarios() {
         let others = curves.others.iter().zip(FIRST_OTHER..).map(|(curve, letter)| format!("{letter} (dotted): {}", what(curve)));
         let all: Vec<String> = [format!("a (now): {}", what(&curves.current))].into_iter().chain(others).collect();
         return if all.len() > 1 { vec![(all.join(SEPARATOR), faint)] } else { Vec::new() };
@@ -124,7 +124,7 @@ fn legend(curves: &Curves, view: &View<'_>) -> Vec<(String, Style)> {
     let now = format!("a  {}now, {}{separator}{}", values(&curves.current), what(&curves.current), curves.optimizer);
     let mut lines = vec![(now, view.theme.style(StyleRole::Backward))];
     for ((n, curve), letter) in curves.others.iter().enumerate().zip(FIRST_OTHER..) {
-        let style = if curve.run.is_some() { run_style(&view.theme, n) } else { faint };
+        let style = if curve.other_scenario.is_some() { run_style(&view.theme, n) } else { faint };
         lines.push((format!("{letter}  {}{}", values(curve), what(curve)), style));
     }
     lines

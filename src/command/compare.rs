@@ -13,7 +13,7 @@ use clap::Args;
 
 use super::progress::Task;
 use super::read::{display_name, read_file};
-use crate::app::{CompareOptions, Document, OwnGradients, SLICE};
+use crate::app::{CompareOptions, Document, GradientComparison, SLICE};
 use crate::diff;
 use crate::interrupt::{Interrupted, interruptible};
 use crate::text::{cut, sentence};
@@ -84,13 +84,13 @@ impl GradientsFile {
     ///
     /// # Errors
     /// One sentence, if the file cannot be read, or if no tensor of it can be compared.
-    fn compared(self, document: &Document, options: CompareOptions) -> anyhow::Result<OwnGradients> {
+    fn compared(self, document: &Document, options: CompareOptions) -> anyhow::Result<GradientComparison> {
         let name = display_name(&self.path);
         let tensors = diff::read(&self.path, self.bytes, self.only.as_deref()).map_err(|WeightsError { message, help }| {
             let help = if help.is_empty() { String::new() } else { format!("; {help}") };
             anyhow!("{name}: {}", cut(&sentence(&format!("{message}{help}")), LONGEST))
         })?;
-        OwnGradients::compared(document, name.clone(), tensors, options).map_err(|why| anyhow!("{name}: {why}"))
+        GradientComparison::compared(document, name.clone(), tensors, options).map_err(|why| anyhow!("{name}: {why}"))
     }
 }
 
@@ -105,11 +105,11 @@ pub(super) fn compare_while(
     document: &Document,
     file: GradientsFile,
     is_wanted: impl Fn() -> bool + Clone + 'static,
-) -> anyhow::Result<Option<OwnGradients>> {
+) -> anyhow::Result<Option<GradientComparison>> {
     let go_on = is_wanted.clone();
     let compared = interruptible(is_wanted, || {
-        let own = file.compared(document, CompareOptions::default())?;
-        Ok::<_, anyhow::Error>(own.find_causes(document, &mut |_, _| go_on()).ok())
+        let comparison = file.compared(document, CompareOptions::default())?;
+        Ok::<_, anyhow::Error>(comparison.find_causes(document, &mut |_, _| go_on()).ok())
     });
     // an interrupted comparison has no result, and no error either
     compared.unwrap_or(Ok(None))
@@ -123,15 +123,15 @@ pub(super) fn compare_with_progress(
     document: &Arc<Document>,
     file: GradientsFile,
     options: CompareOptions,
-    after_comparison: impl FnOnce(&OwnGradients) -> anyhow::Result<()>,
-) -> anyhow::Result<OwnGradients> {
+    after_comparison: impl FnOnce(&GradientComparison) -> anyhow::Result<()>,
+) -> anyhow::Result<GradientComparison> {
     let shared = Arc::clone(document);
     // both stages are one task, so that Ctrl-C is noticed between them too
     let mut task = Task::new(1)?;
-    let own = stage(&mut task, "comparison", |_| Stopped::Comparing, move |_| file.compared(&shared, options))??;
-    after_comparison(&own)?;
+    let comparison = stage(&mut task, "comparison", |_| Stopped::Comparing, move |_| file.compared(&shared, options))??;
+    after_comparison(&comparison)?;
     let shared = Arc::clone(document);
-    stage(&mut task, "mistakes", Stopped::Searching, move |progress| own.find_causes(&shared, &mut |tried, all| progress.set(tried, all)))?
+    stage(&mut task, "mistakes", Stopped::Searching, move |progress| comparison.find_causes(&shared, &mut |tried, all| progress.set(tried, all)))?
         .map_err(|Interrupted| Stopped::Searching([0, 0]).into())
 }
 
