@@ -4,6 +4,7 @@
 
 pub mod bundled;
 mod check;
+mod compare;
 mod completions;
 mod diff;
 pub mod driver;
@@ -22,7 +23,6 @@ mod new;
 mod open;
 mod options;
 mod outside;
-mod compare;
 pub mod picker_entries;
 mod plain;
 mod progress;
@@ -224,7 +224,7 @@ fn print_faults(faults: &Faults, global: &GlobalOptions) -> anyhow::Result<ExitC
 fn print_interruption(error: anyhow::Error) -> anyhow::Result<ExitCode> {
     let place = match error.downcast::<Interrupted>() {
         Ok(interrupted) => interrupted.to_string(),
-        Err(error) => error.downcast::<compare::Stopped>()?.to_string(),
+        Err(error) => error.downcast::<compare::ComparisonStopped>()?.to_string(),
     };
     let mut to = output::stderr();
     writeln!(to, "{place}")?;

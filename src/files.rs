@@ -172,7 +172,7 @@ mod beneath {
 
         use super::*;
 
-        type Open = fn(&OwnedFd, &Path) -> io::Result<File>;
+        type OpenFile = fn(&OwnedFd, &Path) -> io::Result<File>;
 
         #[test]
         fn both_open_functions_read_the_same_files_and_follow_no_link() {
@@ -186,7 +186,7 @@ mod beneath {
             symlink("a", inside.join("link")).unwrap();
             symlink("sub", inside.join("folder")).unwrap();
             let root = open_folder(&inside).unwrap();
-            for open in [open as Open, open_by_component as Open] {
+            for open in [open as OpenFile, open_by_component as OpenFile] {
                 let read = |path: &str| -> io::Result<String> {
                     let mut text = String::new();
                     open(&root, Path::new(path))?.read_to_string(&mut text)?;

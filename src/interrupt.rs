@@ -29,14 +29,14 @@ pub const TERM: u64 = 1 << 6;
 pub struct Interrupted;
 
 /// The state of an interruptible computation.
-struct Watch {
+struct InterruptState {
     look: Rc<dyn Fn() -> bool>,
     /// The work since the last call of `look`.
     work: u64,
     is_stopped: bool,
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for InterruptState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watch").field("work", &self.work).field("is_stopped", &self.is_stopped).finish_non_exhaustive()
     }
@@ -44,13 +44,13 @@ impl fmt::Debug for Watch {
 
 thread_local! {
     /// The interruptible computation of this thread.
-    static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) };
+    static WATCH: RefCell<Option<InterruptState>> = const { RefCell::new(None) };
 }
 
 /// Restores the state of the outer computation, also after a panic.
-struct Restore(Option<Watch>);
+struct RestoreState(Option<InterruptState>);
 
-impl Drop for Restore {
+impl Drop for RestoreState {
     fn drop(&mut self) {
         WATCH.replace(self.0.take());
     }
@@ -61,7 +61,7 @@ impl Drop for Restore {
 /// # Errors
 /// If the result is no longer wanted.
 pub fn interruptible<R>(look: impl Fn() -> bool + 'static, run: impl FnOnce() -> R) -> Result<R, Interrupted> {
-    let restore = Restore(WATCH.replace(Some(Watch { look: Rc::new(look), work: 0, is_stopped: false })));
+    let restore = RestoreState(WATCH.replace(Some(InterruptState { look: Rc::new(look), work: 0, is_stopped: false })));
     let result = run();
     let is_wanted = goes_on(SLICE);
     drop(restore);

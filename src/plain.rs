@@ -17,7 +17,7 @@ mod step;
 
 pub use matrix::{matrices, matrix};
 
-use crate::app::{Candidate, Focus, ListRow, PromptKind, State, Visit};
+use crate::app::{Focus, ListRow, PromptCandidate, PromptKind, State, Visit};
 use crate::glyph::{spoken, spoken_sentence};
 use crate::text::line;
 use crate::ui::RenderOptions;
@@ -142,8 +142,8 @@ fn open_line(view: &View<'_>) -> Vec<String> {
 }
 
 /// Returns the name and the description of a candidate. If the description begins with the name, returns only the description.
-fn candidate_text(candidate: &Candidate) -> String {
-    let Candidate { label, description: words, .. } = candidate;
+fn candidate_text(candidate: &PromptCandidate) -> String {
+    let PromptCandidate { label, description: words, .. } = candidate;
     let name = line(label);
     match words.strip_prefix(label.as_str()) {
         _ if words.is_empty() => name,

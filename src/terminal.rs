@@ -1,12 +1,12 @@
-//! Runs a [`Program`] in the full screen of the terminal. [`run`] sends events to the program and draws its frames.
+//! Runs a [`TerminalProgram`] in the full screen of the terminal. [`run`] sends events to the program and draws its frames.
 //!
 //! ```text
-//! keys, mouse, resize, clock ─▶ run ─▶ Program::input ─▶ Flow ─▶ Program::draw ─▶ Buffer ─▶ one write
+//! keys, mouse, resize, clock ─▶ run ─▶ TerminalProgram::input ─▶ Flow ─▶ TerminalProgram::draw ─▶ Buffer ─▶ one write
 //! ```
 //!
 //! However the program ends, the terminal is restored (`modes::leave`): after a return, a panic or a signal, and if the terminal itself is closed.
 //!
-//! Only this module reads events and sets terminal modes. A [`Program`] does no input or output of the terminal, so tests can run it without a terminal.
+//! Only this module reads events and sets terminal modes. A [`TerminalProgram`] does no input or output of the terminal, so tests can run it without a terminal.
 
 pub mod capability;
 mod modes;
@@ -52,7 +52,7 @@ pub enum Input {
     Paste(String),
     /// The terminal has a new size: columns and rows. The next frame is drawn even if the program returns [`Flow::Same`].
     Resize(u16, u16),
-    /// The time that [`Program::wake`] returned is reached.
+    /// The time that [`TerminalProgram::wake`] returned is reached.
     Wake,
 }
 
@@ -68,7 +68,7 @@ pub enum Flow {
 }
 
 /// A program that runs in the full screen. All times are counted from the start of [`run`].
-pub trait Program {
+pub trait TerminalProgram {
     /// Handles an input at the time `now`.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ pub struct TerminalOptions {
 ///
 /// # Errors
 /// If there is no terminal, if the terminal can no longer be read or written, or if the program fails. The terminal is restored before the return.
-pub fn run(program: &mut dyn Program, options: &TerminalOptions) -> anyhow::Result<()> {
+pub fn run(program: &mut dyn TerminalProgram, options: &TerminalOptions) -> anyhow::Result<()> {
     tty::check()?;
     panic::install();
     #[cfg(unix)]
@@ -134,7 +134,7 @@ const SIZE: &str = "cannot read the size of the terminal";
 
 /// The event loop of [`run`].
 struct EventLoop<'a> {
-    program: &'a mut dyn Program,
+    program: &'a mut dyn TerminalProgram,
     reader: Reader,
     screen: TerminalScreen,
     start: Instant,

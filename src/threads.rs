@@ -128,13 +128,13 @@ thread_local! {
 impl Team {
     /// Calls `run` with this team as the thread's team. Restores the previous team afterwards, even after a panic.
     fn during<R>(self, run: impl FnOnce() -> R) -> R {
-        struct Restore(Team);
-        impl Drop for Restore {
+        struct RestoreTeam(Team);
+        impl Drop for RestoreTeam {
             fn drop(&mut self) {
                 TEAM.replace(mem::take(&mut self.0));
             }
         }
-        let _restore = Restore(TEAM.replace(self));
+        let _restore = RestoreTeam(TEAM.replace(self));
         run()
     }
 }
@@ -223,13 +223,13 @@ pub struct BackgroundTask<T>(Arc<Completion<T>>);
 /// The state of the work, and a condition variable that is notified when the state changes.
 #[derive(Debug)]
 struct Completion<T> {
-    result: Mutex<Outcome<T>>,
+    result: Mutex<TaskOutcome<T>>,
     changed: Condvar,
 }
 
 /// The state of the work of a [`BackgroundTask`].
 #[derive(Debug)]
-enum Outcome<T> {
+enum TaskOutcome<T> {
     /// The work is not done.
     Pending,
     /// The result, or the panic of the work.
@@ -240,7 +240,7 @@ enum Outcome<T> {
 
 impl<T> Completion<T> {
     /// Locks the state.
-    fn result(&self) -> MutexGuard<'_, Outcome<T>> {
+    fn result(&self) -> MutexGuard<'_, TaskOutcome<T>> {
         self.result.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -320,7 +320,7 @@ impl<T: Send + 'static> BackgroundTask<T> {
     /// Returns `input` if the system refuses to start the background thread, or if this is the background thread: then the caller must do the work.
     pub fn begin<I: Send + 'static>(input: I, run: impl FnOnce(I) -> T + Send + 'static) -> Result<Self, I> {
         let Some(worker) = worker() else { return Err(input) };
-        let completion = Arc::new(Completion { result: Mutex::new(Outcome::Pending), changed: Condvar::new() });
+        let completion = Arc::new(Completion { result: Mutex::new(TaskOutcome::Pending), changed: Condvar::new() });
         let (weak, pending) = (Arc::downgrade(&completion), PendingWork::new());
         let work = move || {
             // `_pending` is dropped at the end of this closure, after `result`. So if the task was dropped, the memory of the result is freed before the work
@@ -328,7 +328,7 @@ impl<T: Send + 'static> BackgroundTask<T> {
             let _pending = pending;
             let result = catch_unwind(AssertUnwindSafe(|| run(input)));
             if let Some(completion) = weak.upgrade() {
-                *completion.result() = Outcome::Ready(result);
+                *completion.result() = TaskOutcome::Ready(result);
                 completion.changed.notify_all();
             }
         };
@@ -340,7 +340,7 @@ impl<T: Send + 'static> BackgroundTask<T> {
     /// Waits for the result, for at most `wait`. Returns whether the work is done.
     #[must_use]
     pub fn is_done_within(&self, wait: Duration) -> bool {
-        let is_pending = |result: &mut Outcome<T>| matches!(result, Outcome::Pending);
+        let is_pending = |result: &mut TaskOutcome<T>| matches!(result, TaskOutcome::Pending);
         let waited = self.0.changed.wait_timeout_while(self.0.result(), wait, is_pending);
         !is_pending(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
@@ -351,11 +351,11 @@ impl<T: Send + 'static> BackgroundTask<T> {
     /// If the work panicked, with the same panic.
     #[must_use]
     pub fn take(&self) -> Option<T> {
-        let is_pending = |result: &mut Outcome<T>| matches!(result, Outcome::Pending);
+        let is_pending = |result: &mut TaskOutcome<T>| matches!(result, TaskOutcome::Pending);
         let mut result = self.0.changed.wait_while(self.0.result(), is_pending).unwrap_or_else(PoisonError::into_inner);
-        match mem::replace(&mut *result, Outcome::Taken) {
-            Outcome::Ready(result) => Some(result.unwrap_or_else(|panic| resume_unwind(panic))),
-            Outcome::Pending | Outcome::Taken => None,
+        match mem::replace(&mut *result, TaskOutcome::Taken) {
+            TaskOutcome::Ready(result) => Some(result.unwrap_or_else(|panic| resume_unwind(panic))),
+            TaskOutcome::Pending | TaskOutcome::Taken => None,
         }
     }
 }

@@ -107,7 +107,7 @@ pub trait Archive: Debug + Send + Sync {
 }
 
 /// A function that opens a file from its bytes.
-type Open = fn(Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError>;
+type OpenArchive = fn(Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError>;
 
 /// The file name extensions of [`KINDS`], as a list for messages and helps.
 macro_rules! tensor_files {
@@ -118,14 +118,14 @@ macro_rules! tensor_files {
 pub(crate) use tensor_files;
 
 /// The file name extensions, each with the function that opens such a file.
-const KINDS: [(&str, Open); 5] =
+const KINDS: [(&str, OpenArchive); 5] =
     [(".npy", npy::open), (".npz", npz::open), (".safetensors", safetensors::open), (".pt", pt::open), (".pth", pt::open)];
 
 /// Returns the function that opens a file with this name.
 ///
 /// # Errors
 /// If no format of tensor files has this extension.
-pub fn opener(path: &str) -> Result<Open, WeightsError> {
+pub fn opener(path: &str) -> Result<OpenArchive, WeightsError> {
     let has_extension =
         |end: &str| path.len() >= end.len() && path.as_bytes()[path.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes());
     if let Some((_, open)) = KINDS.iter().find(|(end, _)| has_extension(end)) {

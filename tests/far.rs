@@ -12,7 +12,7 @@ use gradstep::command::{ScenarioLoader, TerminalStepper, replay};
 use gradstep::keys;
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::session::{Event, Header, Recorder, Session};
-use gradstep::terminal::{Flow, Input, Program};
+use gradstep::terminal::{Flow, Input, TerminalProgram};
 use gradstep::ui::{RenderOptions, export};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

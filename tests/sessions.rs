@@ -15,7 +15,7 @@ use gradstep::command::{ScenarioLoader, TerminalStepper, bundled, picker_entries
 use gradstep::keys;
 use gradstep::scenario::Limits;
 use gradstep::session::{Event, Header, Recorder, Session};
-use gradstep::terminal::{Flow, Input, Program};
+use gradstep::terminal::{Flow, Input, TerminalProgram};
 use gradstep::ui::theme::{Background, Colours, Theme};
 use gradstep::ui::{self, RenderOptions, export, svg};
 use ratatui::buffer::Buffer;

@@ -16,7 +16,7 @@ use gradstep::command::{ScenarioLoader, TerminalStepper};
 use gradstep::keys::{Code, parse};
 use gradstep::scenario::{Limits, Source, read};
 use gradstep::session::{Event, Header, Session};
-use gradstep::terminal::{Input, Program};
+use gradstep::terminal::{Input, TerminalProgram};
 use gradstep::ui::RenderOptions;
 
 /// The number of nodes of a graph: more ops than a key computes at once.

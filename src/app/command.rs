@@ -79,7 +79,7 @@ pub enum TypedCommandKind {
 
 /// The argument of a typed command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Argument {
+pub enum CommandArgument {
     /// No argument.
     Nothing,
     /// An entry or an op. Without an argument, the command is about the entry under the cursor or, without a cursor, about this step's entry or op, depending on
@@ -89,7 +89,7 @@ pub enum Argument {
     Address,
     /// Another argument. The text names it in the list of commands, such as `NUMBER`.
     Required(&'static str),
-    /// An argument like [`Argument::Required`] that can be left out.
+    /// An argument like [`CommandArgument::Required`] that can be left out.
     Optional(&'static str),
 }
 
@@ -99,40 +99,40 @@ pub struct TypedCommand {
     /// The name. It is one word if the command takes an argument.
     pub name: &'static str,
     /// Its argument.
-    pub argument: Argument,
+    pub argument: CommandArgument,
     /// A sentence about its effect.
     pub description: &'static str,
     /// Its effect.
     pub kind: TypedCommandKind,
 }
 
-const fn row(name: &'static str, argument: Argument, kind: TypedCommandKind, description: &'static str) -> TypedCommand {
+const fn row(name: &'static str, argument: CommandArgument, kind: TypedCommandKind, description: &'static str) -> TypedCommand {
     TypedCommand { name, argument, description, kind }
 }
 
 /// All typed commands.
 #[rustfmt::skip]
 pub static TYPED_COMMANDS: &[TypedCommand] = &[
-    row("break", Argument::AddressOrHere, TypedCommandKind::Break, "breakpoint at an op, an entry or a condition: |grad.fc1.z| > 1"),
-    row("breaks", Argument::Nothing, TypedCommandKind::Breaks, "list the breakpoints"),
-    row("delete", Argument::Required("NUMBER"), TypedCommandKind::Delete, "remove a breakpoint: its number, or all"),
-    row("first value that is not finite", Argument::Nothing, TypedCommandKind::NotFinite, "search this iteration for the first NaN or infinity"),
-    row("watch", Argument::Address, TypedCommandKind::Watch, "keep a value in sight"),
-    row("mark", Argument::Required("NAME"), TypedCommandKind::Mark, "bookmark this place"),
-    row("index", Argument::Required("0 or 1"), TypedCommandKind::Index, "count subscripts and headings from 0 or from 1"),
-    row("speed", Argument::Required("UNITS"), TypedCommandKind::Speed, "play this many units a second"),
-    row("e", Argument::Optional("FILE"), TypedCommandKind::Open, "read the scenario file again, and keep the unsaved edits; or open a file or a bundled name"),
-    row("e!", Argument::Optional("FILE"), TypedCommandKind::DiscardAndOpen, "as e, and discard the unsaved edits"),
-    row("reload", Argument::Nothing, TypedCommandKind::Open, "read the scenario file again, and keep the unsaved edits"),
-    row("q", Argument::Nothing, TypedCommandKind::Quit, "quit"),
-    row("q!", Argument::Nothing, TypedCommandKind::DiscardAndQuit, "quit, and discard the unsaved edits"),
-    row("set", Argument::Required("ENTRY VALUE"), TypedCommandKind::Set, "edit a number: fc1.weight[0,1] 1/3, fc1.bias[0] += 0.1, 2:input[0] *= 2, target 2, learning_rate 0.1"),
-    row("write", Argument::Optional("FILE"), TypedCommandKind::Write, "write the edits to the scenario file, or to another one"),
-    row("w", Argument::Optional("FILE"), TypedCommandKind::Write, "as write"),
-    row("wq", Argument::Optional("FILE"), TypedCommandKind::WriteAndQuit, "write the edits and quit"),
-    row("score", Argument::Optional("new"), TypedCommandKind::Score, "the score of prediction by rule, and what to practise; score new resets it to 0"),
-    row("compare", Argument::Optional("FILE"), TypedCommandKind::CompareLosses, "draw the loss of another scenario in the same chart: another optimizer or learning rate; without a file, take such curves away"),
-    row("mine", Argument::Optional("FILE"), TypedCommandKind::CompareGradients, concat!("compare the gradients of your own program, in a file of .json, ", tensor_files!(), ", with the right ones: marks the numbers that differ, and names the mistake; FILE --tensor NAME for an .npy file; without a file, list the comparison")),
+    row("break", CommandArgument::AddressOrHere, TypedCommandKind::Break, "breakpoint at an op, an entry or a condition: |grad.fc1.z| > 1"),
+    row("breaks", CommandArgument::Nothing, TypedCommandKind::Breaks, "list the breakpoints"),
+    row("delete", CommandArgument::Required("NUMBER"), TypedCommandKind::Delete, "remove a breakpoint: its number, or all"),
+    row("first value that is not finite", CommandArgument::Nothing, TypedCommandKind::NotFinite, "search this iteration for the first NaN or infinity"),
+    row("watch", CommandArgument::Address, TypedCommandKind::Watch, "keep a value in sight"),
+    row("mark", CommandArgument::Required("NAME"), TypedCommandKind::Mark, "bookmark this place"),
+    row("index", CommandArgument::Required("0 or 1"), TypedCommandKind::Index, "count subscripts and headings from 0 or from 1"),
+    row("speed", CommandArgument::Required("UNITS"), TypedCommandKind::Speed, "play this many units a second"),
+    row("e", CommandArgument::Optional("FILE"), TypedCommandKind::Open, "read the scenario file again, and keep the unsaved edits; or open a file or a bundled name"),
+    row("e!", CommandArgument::Optional("FILE"), TypedCommandKind::DiscardAndOpen, "as e, and discard the unsaved edits"),
+    row("reload", CommandArgument::Nothing, TypedCommandKind::Open, "read the scenario file again, and keep the unsaved edits"),
+    row("q", CommandArgument::Nothing, TypedCommandKind::Quit, "quit"),
+    row("q!", CommandArgument::Nothing, TypedCommandKind::DiscardAndQuit, "quit, and discard the unsaved edits"),
+    row("set", CommandArgument::Required("ENTRY VALUE"), TypedCommandKind::Set, "edit a number: fc1.weight[0,1] 1/3, fc1.bias[0] += 0.1, 2:input[0] *= 2, target 2, learning_rate 0.1"),
+    row("write", CommandArgument::Optional("FILE"), TypedCommandKind::Write, "write the edits to the scenario file, or to another one"),
+    row("w", CommandArgument::Optional("FILE"), TypedCommandKind::Write, "as write"),
+    row("wq", CommandArgument::Optional("FILE"), TypedCommandKind::WriteAndQuit, "write the edits and quit"),
+    row("score", CommandArgument::Optional("new"), TypedCommandKind::Score, "the score of prediction by rule, and what to practise; score new resets it to 0"),
+    row("compare", CommandArgument::Optional("FILE"), TypedCommandKind::CompareLosses, "draw the loss of another scenario in the same chart: another optimizer or learning rate; without a file, take such curves away"),
+    row("mine", CommandArgument::Optional("FILE"), TypedCommandKind::CompareGradients, concat!("compare the gradients of your own program, in a file of .json, ", tensor_files!(), ", with the right ones: marks the numbers that differ, and names the mistake; FILE --tensor NAME for an .npy file; without a file, list the comparison")),
 ];
 
 impl TypedCommand {
@@ -140,18 +140,18 @@ impl TypedCommand {
     #[must_use]
     pub fn usage(&self) -> String {
         match self.argument {
-            Argument::Nothing => self.name.to_owned(),
-            Argument::AddressOrHere => format!("{} [ENTRY]", self.name),
-            Argument::Address => format!("{} ENTRY", self.name),
-            Argument::Required(what) => format!("{} {what}", self.name),
-            Argument::Optional(what) => format!("{} [{what}]", self.name),
+            CommandArgument::Nothing => self.name.to_owned(),
+            CommandArgument::AddressOrHere => format!("{} [ENTRY]", self.name),
+            CommandArgument::Address => format!("{} ENTRY", self.name),
+            CommandArgument::Required(what) => format!("{} {what}", self.name),
+            CommandArgument::Optional(what) => format!("{} [{what}]", self.name),
         }
     }
 
     /// Returns whether the argument must not be left out.
     #[must_use]
     pub fn needs_argument(&self) -> bool {
-        matches!(self.argument, Argument::Address | Argument::Required(_))
+        matches!(self.argument, CommandArgument::Address | CommandArgument::Required(_))
     }
 
     /// Returns the argument if a line is this command. It is the text after the name, and can be empty.
@@ -161,6 +161,6 @@ impl TypedCommand {
             return Some("");
         }
         let rest = line.strip_prefix(self.name)?;
-        (self.argument != Argument::Nothing && rest.starts_with(char::is_whitespace)).then_some(rest.trim())
+        (self.argument != CommandArgument::Nothing && rest.starts_with(char::is_whitespace)).then_some(rest.trim())
     }
 }

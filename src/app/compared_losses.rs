@@ -44,7 +44,11 @@ impl ComparedLosses {
 
     /// Returns the losses as a curve.
     pub(super) fn curve(&self) -> Curve {
-        Curve { edit: None, other_scenario: Some(format!("{}: {}", self.name, self.optimizer.summary())), points: self.losses.up_to(u64::MAX) }
+        Curve {
+            edit: None,
+            other_scenario: Some(format!("{}: {}", self.name, self.optimizer.summary())),
+            points: self.losses.up_to(u64::MAX),
+        }
     }
 }
 

@@ -377,7 +377,8 @@ impl State {
     /// Shows the user's gradients beside those of the open scenario, and reports which are wrong.
     pub fn compare_gradients(&mut self, comparison: Arc<GradientComparison>) {
         let Some(stepper) = self.stepper_mut() else { return };
-        let [go_on, short] = if comparison.report.is_equal() { ["", ""] } else { [": D goes to the first difference", ": D shows the first"] };
+        let [go_on, short] =
+            if comparison.report.is_equal() { ["", ""] } else { [": D goes to the first difference", ": D shows the first"] };
         let notes = comparison.notes().len();
         let headline = comparison.headline();
         let notes = if notes > 0 { format!("; :mine lists {}", counted(notes, "note")) } else { String::new() };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::comparing::{MistakePlace, NOT_LOADED};
 use super::cursor::Cursor;
 use super::stepper_context::StepperContext;
-use super::{Action, Message, GradientComparison, Search};
+use super::{Action, GradientComparison, Message, Search};
 use crate::diff::{Gradient, SourceTexts};
 use crate::network::Id;
 use crate::step::{Address, TensorEntry};
@@ -23,7 +23,7 @@ pub enum Difference {
 
 /// A step, and the cursor on an entry that has no step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Spot {
+struct Destination {
     step: u64,
     cursor: Option<TensorEntry>,
 }
@@ -47,7 +47,7 @@ struct Passed {
     until: usize,
 }
 
-impl Spot {
+impl Destination {
     /// Returns the spot of an entry: the step that completes it. An entry without steps has its number at the end of its op; the cursor is then on the entry.
     fn of(trace: &Trace, run: usize, tensor: Id, at: usize) -> Option<Self> {
         let steps = trace.entry_steps(run, tensor, at)?;
@@ -69,19 +69,19 @@ impl GradientComparison {
     }
 
     /// Returns the spot of a place; `None` if no step computes it.
-    fn spot(&self, trace: &Trace, place: Difference) -> Option<Spot> {
+    fn spot(&self, trace: &Trace, place: Difference) -> Option<Destination> {
         match place {
             Difference::Mistake(cause) => {
                 let MistakePlace { run, entry } = self.place(cause)?;
-                Spot::of(trace, run, entry.tensor, entry.at)
+                Destination::of(trace, run, entry.tensor, entry.at)
             }
             Difference::Tensor(index) => {
                 let compared = &self.report.tensors[index];
                 let (run, tensor) = compared.gradient.find(trace)?;
                 match compared.wrong.first() {
-                    Some(at) => Spot::of(trace, run, tensor, *at),
+                    Some(at) => Destination::of(trace, run, tensor, *at),
                     // a tensor of another shape
-                    None => Some(Spot { step: trace.resolve(&self.address(trace, index)?).ok()?, cursor: None }),
+                    None => Some(Destination { step: trace.resolve(&self.address(trace, index)?).ok()?, cursor: None }),
                 }
             }
         }
@@ -183,11 +183,16 @@ impl StepperContext<'_> {
     /// Goes to the first wrong entry, or to the step of the mistake if that is on the screen; and lets `n` and `N` go to the other wrong entries.
     pub(super) fn first_difference(&mut self) {
         let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
-        let Some(first) = comparison.report.first() else { return self.say(format!("{}: {}", comparison.file, comparison.headline()), false) };
+        let Some(first) = comparison.report.first() else {
+            return self.say(format!("{}: {}", comparison.file, comparison.headline()), false);
+        };
         let trace = &Arc::clone(&self.stepper.document).trace;
-        let places = if comparison.is_of(&self.stepper.document) { comparison.places_of_key(trace, first) } else { vec![Difference::Tensor(first)] };
-        let here =
-            Spot { step: self.stepper.step, cursor: self.stepper.scene().and_then(|scene| Some(self.stepper.cursor?.entry(&scene))) };
+        let places =
+            if comparison.is_of(&self.stepper.document) { comparison.places_of_key(trace, first) } else { vec![Difference::Tensor(first)] };
+        let here = Destination {
+            step: self.stepper.step,
+            cursor: self.stepper.scene().and_then(|scene| Some(self.stepper.cursor?.entry(&scene))),
+        };
         let now = places.iter().position(|place| comparison.spot(trace, *place) == Some(here));
         let next = now.map_or(0, |now| (now + 1) % places.len());
         let after = places[(next + 1) % places.len()];
@@ -203,7 +208,8 @@ impl StepperContext<'_> {
         let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
         let document = Arc::clone(&self.stepper.document);
         if !comparison.is_of_scenario(&document) {
-            return self.say(format!("your gradients were compared before the edits (:mine {} compares them again)", comparison.file), false);
+            return self
+                .say(format!("your gradients were compared before the edits (:mine {} compares them again)", comparison.file), false);
         }
         self.stepper.search = Some(Search::Differences);
         self.settings.show_words();
@@ -246,7 +252,7 @@ impl StepperContext<'_> {
         };
         let wrong = tensors[tensors.partition_point(|tensor| tensor.before <= number) - 1];
         let at = comparison.report.tensors[wrong.index].wrong[number - wrong.before];
-        let Some(spot) = Spot::of(trace, wrong.run, wrong.tensor, at) else { return };
+        let Some(spot) = Destination::of(trace, wrong.run, wrong.tensor, at) else { return };
         self.settings.show_words();
         let is_here = self.stepper.step == spot.step && spot.cursor.is_none() && self.stepper.cursor.is_none();
         if count == 1 && is_here {
@@ -282,7 +288,7 @@ impl StepperContext<'_> {
     }
 
     /// Jumps to a step, with the cursor on an entry if it has no step.
-    fn jump_to_spot(&mut self, spot: Spot) {
+    fn jump_to_spot(&mut self, spot: Destination) {
         self.stop_and_forget_moves();
         let before = self.stepper.current_visit();
         self.stepper.cursor = None;

@@ -3,11 +3,11 @@
 
 mod bookmarks;
 mod breaks;
+mod comparison;
 mod copy;
 mod digits;
 mod leaves;
 mod old_edits;
-mod comparison;
 mod reads;
 mod score;
 mod terms;

@@ -13,7 +13,7 @@ use crate::scenario::GivenNumber;
 use crate::scene::HiddenNumber;
 use crate::step::Pass;
 
-pub use candidates::Candidate;
+pub use candidates::PromptCandidate;
 pub(super) use meaning::{Meaning, is_written_in_full};
 
 /// The kind of text that a prompt takes.

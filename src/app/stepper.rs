@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Bookmarks, Breakpoints, Cursor, Document, EditEffect, Edits, FileChange, Folds, ForwardMoves, Job, List, MistakeHere, Mode, ComparedEntry,
-    GradientComparison, Prediction, Search, Training, Visit, Visits, Watches,
+    Bookmarks, Breakpoints, ComparedEntry, Cursor, Document, EditEffect, Edits, FileChange, Folds, ForwardMoves, GradientComparison, Job,
+    List, MistakeHere, Mode, Prediction, Search, Training, Visit, Visits, Watches,
 };
 use crate::network::Id;
 use crate::scene::{Grid, Scene};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::command::{Argument, TypedCommand, TypedCommandKind};
+use super::command::{CommandArgument, TypedCommand, TypedCommandKind};
 use super::prediction::LooksAhead;
 use super::prompt::Meaning;
 use super::stepper_context::StepperContext;
@@ -49,7 +49,7 @@ impl State {
 
     /// Runs a typed command.
     fn execute(&mut self, command: &TypedCommand, argument: &str) -> Option<Request> {
-        if command.argument == Argument::Nothing && !argument.is_empty() {
+        if command.argument == CommandArgument::Nothing && !argument.is_empty() {
             self.say(format!("{} takes no argument", command.name), true);
             return None;
         }

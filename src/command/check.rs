@@ -75,7 +75,7 @@ struct FileReport {
     title: Option<String>,
     /// The number of `[[expect]]` tables; `None` if the scenario is not valid.
     expectations: Option<usize>,
-    deviations: Vec<Deviation>,
+    deviations: Vec<FailedExpectation>,
     /// The number of all faults. `faults` has only the first ones.
     fault_count: usize,
     faults: Vec<FaultRow>,
@@ -88,14 +88,14 @@ struct FileReport {
 
 /// An expected number or tensor that differs from the computed one.
 #[derive(Serialize)]
-struct Deviation {
+struct FailedExpectation {
     /// The line in the file of the key `at`.
     line: usize,
     at: String,
     tolerance: Json,
     source: Option<String>,
     /// The first entry that differs; `None` if nothing was computed.
-    first: Option<WrongEntry>,
+    first: Option<UnexpectedEntry>,
     /// The number of further entries that differ.
     more: usize,
     /// The reason why nothing was computed.
@@ -104,7 +104,7 @@ struct Deviation {
 
 /// An entry that is not as expected.
 #[derive(Serialize)]
-struct WrongEntry {
+struct UnexpectedEntry {
     /// The address of the entry.
     at: String,
     index: Index,
@@ -260,7 +260,7 @@ impl FileReport {
             (Some(1), 0) => format!("ok  {file} (1 expected number holds)"),
             (Some(expected), 0) => format!("ok  {file} ({expected} expected numbers hold)"),
             (Some(expected), wrong) => {
-                let lines: Vec<String> = deviations.iter().map(Deviation::text).collect();
+                let lines: Vec<String> = deviations.iter().map(FailedExpectation::text).collect();
                 format!("differs  {file} ({wrong} of {expected} expected numbers)\n{}", lines.join("\n"))
             }
         }
@@ -275,10 +275,10 @@ impl From<LocatedFault> for FaultRow {
     }
 }
 
-impl Deviation {
+impl FailedExpectation {
     fn text(&self) -> String {
         let Self { line, tolerance, more, .. } = self;
-        let Some(WrongEntry { at, computed, expected, .. }) = &self.first else {
+        let Some(UnexpectedEntry { at, computed, expected, .. }) = &self.first else {
             return format!("  line {line}: {}", self.error.as_deref().unwrap_or_default());
         };
         let more = if *more > 0 { format!(", and {more} more of its entries") } else { String::new() };
@@ -289,9 +289,9 @@ impl Deviation {
 }
 
 /// Returns the difference between a computed number or tensor and the expected one; `None` if they agree within the tolerance.
-fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<Option<Deviation>> {
+fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<Option<FailedExpectation>> {
     let Expectation { at, entry, value, tolerance, source, line } = expectation;
-    let nothing = Deviation {
+    let nothing = FailedExpectation {
         line: *line,
         at: at.to_string(),
         tolerance: Json(*tolerance),
@@ -304,12 +304,12 @@ fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<O
     let computed = other_iteration.map(|n| with_progress(|go_on| document.reach(n, go_on).transpose())).transpose()?;
     let other_document = match computed.transpose() {
         Ok(other) => other,
-        Err(why) => return Ok(Some(Deviation { error: Some(why), ..nothing })),
+        Err(why) => return Ok(Some(FailedExpectation { error: Some(why), ..nothing })),
     };
     let trace = &other_document.as_ref().unwrap_or(document).trace;
     let (run_index, tensor) = match trace.tensor(at) {
         Ok(found) => found,
-        Err(why) => return Ok(Some(Deviation { error: Some(why), ..nothing })),
+        Err(why) => return Ok(Some(FailedExpectation { error: Some(why), ..nothing })),
     };
     let values = trace.run(run_index).values(tensor);
     let values = entry.map_or(values, |at| &values[at..=at]);
@@ -319,6 +319,6 @@ fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<O
     let Some((position, (computed, expected))) = wrong.next() else { return Ok(None) };
     let index = unravel(entry.unwrap_or(position), &trace.network_of(run_index).tensor(tensor).shape);
     let name = if entry.is_some() { at.to_string() } else { format!("{at}{}", index_text(&index)) };
-    let first = WrongEntry { at: name, index, computed: Json(*computed), expected: Json(*expected) };
-    Ok(Some(Deviation { first: Some(first), more: wrong.count(), ..nothing }))
+    let first = UnexpectedEntry { at: name, index, computed: Json(*computed), expected: Json(*expected) };
+    Ok(Some(FailedExpectation { first: Some(first), more: wrong.count(), ..nothing }))
 }

@@ -118,7 +118,7 @@ pub(super) fn compare_while(
 /// Compares a file and searches for mistakes, with progress on stderr. Calls `after_comparison` between the two.
 ///
 /// # Errors
-/// As [`GradientsFile::compared`], those of `after_comparison`, and [`Stopped`] if Ctrl-C stops it.
+/// As [`GradientsFile::compared`], those of `after_comparison`, and [`ComparisonStopped`] if Ctrl-C stops it.
 pub(super) fn compare_with_progress(
     document: &Arc<Document>,
     file: GradientsFile,
@@ -128,23 +128,25 @@ pub(super) fn compare_with_progress(
     let shared = Arc::clone(document);
     // both stages are one task, so that Ctrl-C is noticed between them too
     let mut task = Task::new(1)?;
-    let comparison = stage(&mut task, "comparison", |_| Stopped::Comparing, move |_| file.compared(&shared, options))??;
+    let comparison = stage(&mut task, "comparison", |_| ComparisonStopped::Comparing, move |_| file.compared(&shared, options))??;
     after_comparison(&comparison)?;
     let shared = Arc::clone(document);
-    stage(&mut task, "mistakes", Stopped::Searching, move |progress| comparison.find_causes(&shared, &mut |tried, all| progress.set(tried, all)))?
-        .map_err(|Interrupted| Stopped::Searching([0, 0]).into())
+    stage(&mut task, "mistakes", ComparisonStopped::Searching, move |progress| {
+        comparison.find_causes(&shared, &mut |tried, all| progress.set(tried, all))
+    })?
+    .map_err(|Interrupted| ComparisonStopped::Searching([0, 0]).into())
 }
 
 /// The error of a comparison that Ctrl-C stopped.
 #[derive(Debug)]
-pub(super) enum Stopped {
+pub(super) enum ComparisonStopped {
     /// It was stopped while gradients were compared.
     Comparing,
     /// It was stopped in the search for mistakes. The numbers are those of the mistakes that were tried, and of all mistakes.
     Searching([usize; 2]),
 }
 
-impl fmt::Display for Stopped {
+impl fmt::Display for ComparisonStopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Comparing => f.write_str("stopped before all gradients were compared"),
@@ -154,7 +156,7 @@ impl fmt::Display for Stopped {
     }
 }
 
-impl std::error::Error for Stopped {}
+impl std::error::Error for ComparisonStopped {}
 
 /// The progress of a stage, which two threads share.
 #[derive(Debug, Default)]
@@ -183,11 +185,11 @@ impl StageProgress {
 /// Does a stage of the comparison on the background thread. After each slice of time, this thread checks for Ctrl-C and shows the progress.
 ///
 /// # Errors
-/// [`Stopped`] after Ctrl-C.
+/// [`ComparisonStopped`] after Ctrl-C.
 fn stage<R: Send + 'static>(
     task: &mut Task,
     what: &'static str,
-    stopped: fn([usize; 2]) -> Stopped,
+    stopped: fn([usize; 2]) -> ComparisonStopped,
     run: impl FnOnce(&StageProgress) -> R + Send + 'static,
 ) -> anyhow::Result<R> {
     let progress = Arc::new(StageProgress::default());

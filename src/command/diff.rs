@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use clap::Parser;
 
+use super::compare::{GradientsFile, TensorOption, compare_with_progress};
 use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
-use super::compare::{GradientsFile, TensorOption, compare_with_progress};
 use super::report::write_json;
 use super::source::ScenarioLoader;
 use super::{Invocation, document_at_iteration, print_faults};
@@ -103,7 +103,8 @@ impl Invocation for DiffCommand {
         let tolerance = UserTolerance { relative: self.rtol, of_largest: self.atol };
         let options = CompareOptions { tolerance, learning_rate: self.learning_rate };
         let file = GradientsFile::read(&self.mine, self.tensor.tensor.as_deref())?;
-        let comparison = compare_with_progress(&document, file, options, |comparison| (self.format.writer.compared)(comparison, &document, global))?;
+        let comparison =
+            compare_with_progress(&document, file, options, |comparison| (self.format.writer.compared)(comparison, &document, global))?;
         (self.format.writer.complete)(&comparison, &document, global)?;
         Ok(ExitCode::from(u8::from(!comparison.report.is_equal())))
     }

@@ -17,7 +17,7 @@ use super::journal;
 use crate::app::{Document, State, number_name};
 use crate::keys;
 use crate::output;
-use crate::output::disk::faults::{Fault, calls, plan};
+use crate::output::disk::faults::{DiskFault, calls, plan};
 use crate::scenario::{GivenNumber, Limits, Scenario};
 use crate::session::Event;
 
@@ -40,7 +40,7 @@ const SCRIPT: &[(&str, &[(&str, f64)])] = &[
 ];
 
 /// The values of numbers by name.
-type Numbers = BTreeMap<String, f64>;
+type NamedNumbers = BTreeMap<String, f64>;
 
 const VARIABLES: [&str; 2] = ["GRADSTEP_TEST_FAULT", "GRADSTEP_TEST_CALL"];
 
@@ -49,7 +49,7 @@ fn loader() -> ScenarioLoader {
 }
 
 /// Returns the numbers that the script edits.
-fn numbers(scenario: &Scenario) -> Numbers {
+fn numbers(scenario: &Scenario) -> NamedNumbers {
     let shared = |name: &str, at| GivenNumber::Shared { tensor: scenario.network.find(name).unwrap(), at };
     let numbers = [shared("fc1.weight", 1), shared("fc2.weight", 0), shared("fc1.bias", 0), shared("fc1.bias", 1)];
     numbers.map(|number| (number_name(scenario, number), scenario.given_value(number))).into()
@@ -74,7 +74,7 @@ fn print(line: &str) {
 #[ignore = "the child of the tests below"]
 fn child() {
     let [Ok(fault), Ok(at)] = VARIABLES.map(env::var) else { return };
-    let fault = [Fault::Fail, Fault::FailForGood, Fault::Kill].into_iter().find(|known| format!("{known:?}") == fault).unwrap();
+    let fault = [DiskFault::Fail, DiskFault::FailForGood, DiskFault::Kill].into_iter().find(|known| format!("{known:?}") == fault).unwrap();
     let mut state = State::picker(Vec::new());
     state.open(Arc::new(Document::new(loader().load("net.toml".as_ref()).unwrap())), None);
     let mut driver = Driver::new(state, loader()).writing_files();
@@ -102,7 +102,7 @@ struct Output {
 }
 
 /// Runs the child in a folder with a fault in call number `at`, from 1.
-fn run(folder: &Path, fault: Fault, at: usize) -> Output {
+fn run(folder: &Path, fault: DiskFault, at: usize) -> Output {
     fs::write(folder.join("net.toml"), TEXT).unwrap();
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["command::faults::child", "--exact", "--ignored", "--nocapture"]).current_dir(folder);
@@ -120,12 +120,12 @@ fn run(folder: &Path, fault: Fault, at: usize) -> Output {
 
 /// Returns the numbers of the scenario file in a folder. If it were a mixture of old and new files, it would not be valid, or would have numbers that no
 /// command gave it.
-fn in_file(folder: &Path) -> Numbers {
+fn in_file(folder: &Path) -> NamedNumbers {
     numbers(&loader().reload(&folder.join("net.toml")).unwrap())
 }
 
 /// Returns the numbers of the scenario file after the edits of the journals are applied.
-fn recovered(folder: &Path) -> Numbers {
+fn recovered(folder: &Path) -> NamedNumbers {
     let mut numbers = in_file(folder);
     let key = journal::key(Some(&folder.join("net.toml")), "net");
     if let Some(leftover) = journal::leftover(&folder.join("state/gradstep/edits"), &key) {
@@ -135,7 +135,7 @@ fn recovered(folder: &Path) -> Numbers {
 }
 
 /// Returns the numbers before the first command and after each command.
-fn states(folder: &Path) -> Vec<Numbers> {
+fn states(folder: &Path) -> Vec<NamedNumbers> {
     fs::write(folder.join("net.toml"), TEXT).unwrap();
     let mut states = vec![in_file(folder)];
     for (_, changes) in SCRIPT {
@@ -157,7 +157,7 @@ fn a_kill_in_any_call_leaves_the_old_or_the_new_file_and_loses_no_edit() {
     loop {
         let folder = tempfile::tempdir().unwrap();
         let states = states(folder.path());
-        let output = run(folder.path(), Fault::Kill, at);
+        let output = run(folder.path(), DiskFault::Kill, at);
         if !output.calls.is_empty() {
             assert_eq!(output.did.len(), SCRIPT.len());
             break;
@@ -175,7 +175,7 @@ fn a_kill_in_any_call_leaves_the_old_or_the_new_file_and_loses_no_edit() {
 
 #[test]
 fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
-    for fault in [Fault::Fail, Fault::FailForGood] {
+    for fault in [DiskFault::Fail, DiskFault::FailForGood] {
         let mut at = 1;
         loop {
             let folder = tempfile::tempdir().unwrap();
@@ -189,7 +189,7 @@ fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
             let (number, hit) = did.iter().enumerate().find(|(_, (before, after, ..))| (*before..*after).contains(&(at - 1))).unwrap();
             // these calls may fail without a message: there is another way, or their result is not needed
             let is_harmless =
-                fault == Fault::Fail && matches!(calls[at - 1].as_str(), "create without a name" | "remove" | "sync the folder");
+                fault == DiskFault::Fail && matches!(calls[at - 1].as_str(), "create without a name" | "remove" | "sync the folder");
             assert!(hit.2 || is_harmless, "{context}: command {number} reports nothing");
             assert!(last.starts_with("written to net.toml"), "{context}: {last}");
             assert_eq!(in_file(folder.path()), states[SCRIPT.len()], "{context}");
@@ -204,7 +204,7 @@ fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
 #[test]
 fn the_bytes_of_a_file_are_on_the_disk_before_its_name() {
     let folder = tempfile::tempdir().unwrap();
-    let calls = run(folder.path(), Fault::Fail, usize::MAX).calls;
+    let calls = run(folder.path(), DiskFault::Fail, usize::MAX).calls;
     let (mut is_synced, mut is_name_synced, mut names) = (true, true, 0);
     for (at, call) in calls.iter().enumerate() {
         let context = format!("call {at}, {call}, of {calls:?}");

@@ -13,7 +13,7 @@ use super::Invocation;
 use super::format::CommandOutput;
 use super::options::{GlobalOptions, parse_count};
 use super::progress::{INTERRUPTED, Task};
-use super::report::{Report, ReportArguments, write_json};
+use super::report::{CommandReport, ReportArguments, write_json};
 use super::text_writer::TextWriter;
 use crate::app::Document;
 use crate::gradcheck::{BatchCheck, CheckOptions, EntryCheck, FLOOR, TOLERANCE, TensorCheck, Verdict, check};
@@ -57,7 +57,7 @@ impl Invocation for GradcheckCommand {
         let report = match report {
             Ok(report) => report,
             Err(stopped) => {
-                let Stopped { done, within, off } = stopped;
+                let CheckStopped { done, within, off } = stopped;
                 let mut to = output::stderr();
                 writeln!(to, "{}", global.in_charset(&format!("stopped after {done} of {total} derivatives, in {within}; {off} off")))?;
                 to.finish()?;
@@ -88,7 +88,7 @@ struct GradcheckReport<'a> {
     tensors: Vec<TensorRow>,
 }
 
-impl Report for GradcheckReport<'_> {
+impl CommandReport for GradcheckReport<'_> {
     fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()> {
         out.text(&self.text())
     }
@@ -148,7 +148,7 @@ struct WorstEntry {
 
 /// The counts when Ctrl-C stopped the check.
 #[derive(Debug)]
-struct Stopped {
+struct CheckStopped {
     done: usize,
     /// The tensor that was being checked.
     within: String,
@@ -160,7 +160,7 @@ const REDUCE: &str = "reduce:";
 
 impl<'a> GradcheckReport<'a> {
     /// Checks all derivatives. `go_on` gets the number of derivatives that are done. If it returns `false`, the check stops.
-    fn new(scenario: &'a str, trace: &Trace, options: CheckOptions, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, Stopped> {
+    fn new(scenario: &'a str, trace: &Trace, options: CheckOptions, mut go_on: impl FnMut(u64) -> bool) -> Result<Self, CheckStopped> {
         let several = trace.samples() > 1;
         let batch_run = trace.runs().iter().find(|run| run.sample.is_none());
         let mut batch_check = batch_run.and_then(|batch| Some((batch, BatchCheck::new(&batch.network, &batch.run)?)));
@@ -187,7 +187,7 @@ impl<'a> GradcheckReport<'a> {
             if let Some(incomplete) = incomplete {
                 let sum = |count: fn(&TensorRow) -> usize| tensors.iter().map(count).sum();
                 let within = format!("{prefix}{}", network.tensor(incomplete.gradient).name);
-                return Err(Stopped { done: sum(|row| row.checked), within, off: sum(|row| row.off) });
+                return Err(CheckStopped { done: sum(|row| row.checked), within, off: sum(|row| row.off) });
             }
             if let Some((_, batch_check)) = &mut batch_check {
                 batch_check.add(position, &checked);

@@ -14,13 +14,13 @@ use super::driver::{Driver, Effect};
 use crate::app::Focus;
 use crate::keys::{self, Code, Key};
 use crate::session::{Event, Recorder, as_recorded};
-use crate::terminal::{Flow, Input, Program};
+use crate::terminal::{Flow, Input, TerminalProgram};
 use crate::ui::{self, RenderOptions};
 
 /// The largest number of pasted characters that are added to the prompt. No address is longer.
 const MAX_PASTED_CHARS: usize = 200;
 
-/// The stepper as a [`Program`] in the terminal.
+/// The stepper as a [`TerminalProgram`] in the terminal.
 pub struct TerminalStepper {
     driver: Driver,
     options: RenderOptions,
@@ -76,7 +76,7 @@ impl TerminalStepper {
     }
 }
 
-impl Program for TerminalStepper {
+impl TerminalProgram for TerminalStepper {
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
         // the time is rounded as in the recording, so that the replay has the same times
         let now = as_recorded(now);

@@ -13,10 +13,10 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Parser;
 
 use super::Invocation;
+use super::compare::{MineOptions, compare_with_progress};
 use super::driver::Driver;
 use super::live::TerminalStepper;
 use super::options::{DrawOptions, GlobalOptions};
-use super::compare::{MineOptions, compare_with_progress};
 use super::picker_entries;
 use super::plain;
 use super::read::display_name;

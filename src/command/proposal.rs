@@ -17,7 +17,7 @@ const USUAL_SIDE: usize = 28;
 
 /// The role of a tensor in its layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+enum TensorRole {
     Weight,
     Bias,
     RunningMean,
@@ -28,11 +28,11 @@ enum Part {
 
 /// The last words of names, each with the part that it means.
 #[rustfmt::skip]
-const PARTS: [(&str, Part); 16] = [
-    ("weight", Part::Weight), ("weights", Part::Weight), ("kernel", Part::Weight), ("depthwise_kernel", Part::Weight), ("pointwise_kernel", Part::Weight),
-    ("w", Part::Weight), ("gamma", Part::Weight), ("scale", Part::Weight),
-    ("bias", Part::Bias), ("biases", Part::Bias), ("b", Part::Bias), ("beta", Part::Bias),
-    ("running_mean", Part::RunningMean), ("running_var", Part::RunningVar), ("num_batches_tracked", Part::Count), ("iterations", Part::Count),
+const PARTS: [(&str, TensorRole); 16] = [
+    ("weight", TensorRole::Weight), ("weights", TensorRole::Weight), ("kernel", TensorRole::Weight), ("depthwise_kernel", TensorRole::Weight), ("pointwise_kernel", TensorRole::Weight),
+    ("w", TensorRole::Weight), ("gamma", TensorRole::Weight), ("scale", TensorRole::Weight),
+    ("bias", TensorRole::Bias), ("biases", TensorRole::Bias), ("b", TensorRole::Bias), ("beta", TensorRole::Bias),
+    ("running_mean", TensorRole::RunningMean), ("running_var", TensorRole::RunningVar), ("num_batches_tracked", TensorRole::Count), ("iterations", TensorRole::Count),
 ];
 
 /// Prefixes of the names of a model's tensors in a checkpoint.
@@ -43,19 +43,19 @@ const DEPTHWISE: &str = "depthwise";
 
 /// The tensors of a layer.
 #[derive(Debug, Default)]
-struct Group<'a> {
+struct LayerTensors<'a> {
     /// The name and shape of each part.
-    parts: BTreeMap<Part, (&'a str, &'a [usize])>,
+    parts: BTreeMap<TensorRole, (&'a str, &'a [usize])>,
 }
 
-impl Group<'_> {
-    fn shape(&self, part: Part) -> Option<&[usize]> {
+impl LayerTensors<'_> {
+    fn shape(&self, part: TensorRole) -> Option<&[usize]> {
         self.parts.get(&part).map(|(_, shape)| *shape)
     }
 }
 
 /// Splits the name of a tensor into the name of its layer and its part: `fc1` and the weight for `fc1.weight`, `1` and the bias for `b1`.
-fn part_of(name: &str) -> Option<(String, Part)> {
+fn part_of(name: &str) -> Option<(String, TensorRole)> {
     let find = |word: &str| PARTS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, part)| *part);
     let (layer, word) = name.rsplit_once(['.', '/']).unwrap_or(("", name));
     if let Some(part) = find(word.trim_end_matches(":0")) {
@@ -79,7 +79,7 @@ fn natural(name: &str) -> Vec<(u64, String)> {
 }
 
 /// The layers so far.
-struct Chain {
+struct ProposedLayers {
     text: String,
     /// The number of outputs of the last layer: channels of an image, or entries of a vector.
     outputs: Option<usize>,
@@ -97,7 +97,7 @@ struct Chain {
 pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<String, String> {
     let model_prefix = MODELS.iter().find(|model| tensors.iter().any(|(name, _)| name.starts_with(**model)));
     let of_model = tensors.iter().filter(|(name, _)| model_prefix.is_none_or(|model| name.starts_with(model)));
-    let mut groups: BTreeMap<Vec<(u64, String)>, Group<'_>> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<(u64, String)>, LayerTensors<'_>> = BTreeMap::new();
     // a separable convolution of Keras has two kernels, and its bias belongs to the second one
     let is_separable = |layer: &str| tensors.iter().any(|(name, _)| name.starts_with(layer) && name.contains("pointwise_kernel"));
     for (name, shape) in of_model {
@@ -112,15 +112,16 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
     }
     // layers whose names have no numbers are in the order of the file
     let has_numbers = groups.len() < 2 || groups.keys().all(|key| key.iter().any(|(number, _)| *number > 0) || key == &natural("0"));
-    let mut ordered: Vec<&Group<'_>> = groups.values().collect();
+    let mut ordered: Vec<&LayerTensors<'_>> = groups.values().collect();
     if !has_numbers {
-        let place = |group: &&Group<'_>| tensors.iter().position(|(name, _)| group.parts.values().any(|(own, _)| own == name));
+        let place = |group: &&LayerTensors<'_>| tensors.iter().position(|(name, _)| group.parts.values().any(|(own, _)| own == name));
         ordered.sort_by_key(place);
     }
     if ordered.is_empty() || ordered.len() > MAX_LAYERS {
         return Err(format!("a proposal has 1 to {MAX_LAYERS} layers, and these are {}", ordered.len()));
     }
-    let mut chain = Chain { text: String::new(), outputs: None, is_vector: false, shrunk_by: [0, 0], input: None, input_channels: 1 };
+    let mut chain =
+        ProposedLayers { text: String::new(), outputs: None, is_vector: false, shrunk_by: [0, 0], input: None, input_channels: 1 };
     for (number, group) in ordered.iter().enumerate() {
         chain.layer(file, group, number + 1 == ordered.len(), ordered.get(number + 1).copied())?;
     }
@@ -138,13 +139,13 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-impl Chain {
-    fn layer(&mut self, file: &str, group: &Group<'_>, is_last: bool, next: Option<&Group<'_>>) -> Result<(), String> {
-        let Some((name, shape)) = group.parts.get(&Part::Weight) else {
+impl ProposedLayers {
+    fn layer(&mut self, file: &str, group: &LayerTensors<'_>, is_last: bool, next: Option<&LayerTensors<'_>>) -> Result<(), String> {
+        let Some((name, shape)) = group.parts.get(&TensorRole::Weight) else {
             let names: Vec<&str> = group.parts.values().map(|(name, _)| *name).collect();
             return Err(format!("{} has no weight beside it", names.join(", ")));
         };
-        let bias = group.shape(Part::Bias).map(|shape| shape.iter().product::<usize>());
+        let bias = group.shape(TensorRole::Bias).map(|shape| shape.iter().product::<usize>());
         let mut groups = 1;
         let (kind, layout, comment) = match **shape {
             [_] => (self.norm(group)?, "", ""),
@@ -174,9 +175,12 @@ impl Chain {
             ref other => return Err(format!("{name} is {}, and no layer of a chain has such a weight", shape_text(other))),
         };
         let _ = writeln!(self.text, "\n[[layer]]\ntype = \"{kind}\"{comment}");
-        for (part, key) in
-            [(Part::Weight, "weight"), (Part::Bias, "bias"), (Part::RunningMean, "running_mean"), (Part::RunningVar, "running_var")]
-        {
+        for (part, key) in [
+            (TensorRole::Weight, "weight"),
+            (TensorRole::Bias, "bias"),
+            (TensorRole::RunningMean, "running_mean"),
+            (TensorRole::RunningVar, "running_var"),
+        ] {
             if let Some((name, _)) = group.parts.get(&part) {
                 let _ = writeln!(self.text, "{key} = {{ file = {}, key = {} }}", quoted(file), quoted(name));
             }
@@ -187,7 +191,7 @@ impl Chain {
         if !layout.is_empty() {
             let _ = writeln!(self.text, "weight_layout = \"{layout}\"");
         }
-        let is_norm_next = next.is_some_and(|next| next.shape(Part::Weight).is_some_and(|shape| shape.len() == 1));
+        let is_norm_next = next.is_some_and(|next| next.shape(TensorRole::Weight).is_some_and(|shape| shape.len() == 1));
         if kind.contains("norm") {
             self.text.push_str("# eps = 1e-5, PyTorch's default\n");
             if !is_last {
@@ -201,15 +205,15 @@ impl Chain {
     }
 
     /// Returns the type of a normalisation.
-    fn norm(&self, group: &Group<'_>) -> Result<&'static str, String> {
-        let has_statistics = group.shape(Part::RunningMean).is_some();
+    fn norm(&self, group: &LayerTensors<'_>) -> Result<&'static str, String> {
+        let has_statistics = group.shape(TensorRole::RunningMean).is_some();
         let kind = match (has_statistics, self.is_vector) {
             (true, true) => "batch_norm1d",
             (true, false) => "batch_norm2d",
             (false, true) => "layer_norm",
             (false, false) => "instance_norm2d",
         };
-        let size = group.shape(Part::Weight).unwrap_or_default();
+        let size = group.shape(TensorRole::Weight).unwrap_or_default();
         match LAYERS.iter().find(|layer| layer.name == kind) {
             Some(layer) if self.outputs.is_some_and(|outputs| size == [outputs]) => Ok(layer.name),
             _ => Err(format!("a {kind} of {} does not fit between the layers", shape_text(size))),
@@ -248,7 +252,7 @@ impl Chain {
         [rows, columns]: [usize; 2],
         bias: Option<usize>,
         is_keras: bool,
-        next: Option<&Group<'_>>,
+        next: Option<&LayerTensors<'_>>,
     ) -> Result<&'static str, String> {
         // returns whether a layer with these sizes fits between its neighbours
         let fits = |out: usize, inputs: usize| {
@@ -257,7 +261,7 @@ impl Chain {
                 (Some(channels), false) => inputs.is_multiple_of(channels),
                 (None, _) => true,
             };
-            let after = match next.and_then(|next| next.shape(Part::Weight)) {
+            let after = match next.and_then(|next| next.shape(TensorRole::Weight)) {
                 Some(&[a, b]) => a == out || b == out,
                 Some(&[n]) => n == out,
                 _ => true,

@@ -17,9 +17,9 @@ use clap::Parser;
 pub use frames::{Frame, frames};
 pub use player::Player;
 
+use super::compare::{GradientsFile, compare_while, file_and_tensor};
 use super::format::{self, OutputFormat};
 use super::options::GlobalOptions;
-use super::compare::{GradientsFile, compare_while, file_and_tensor};
 use super::read::{display_name, read_file};
 use super::source::{ScenarioLoader, SessionFiles};
 

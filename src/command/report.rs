@@ -13,7 +13,7 @@ use super::text_writer::TextWriter;
 use crate::scenario::Scenario;
 
 /// A report that can be printed as a table or as JSON.
-pub(super) trait Report {
+pub(super) trait CommandReport {
     /// Writes the table for people.
     fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()>;
     /// Writes the report as JSON, with [`write_json`].
@@ -27,7 +27,7 @@ pub(super) fn write_json(report: &impl Serialize, to: &mut CommandOutput) -> io:
 }
 
 /// A function that writes a report in one format.
-type ReportWriter = fn(&dyn Report, &GlobalOptions, &mut CommandOutput) -> io::Result<()>;
+type ReportWriter = fn(&dyn CommandReport, &GlobalOptions, &mut CommandOutput) -> io::Result<()>;
 
 static FORMATS: &[OutputFormat<ReportWriter>] = &[
     OutputFormat {
@@ -55,7 +55,7 @@ impl ReportArguments {
     }
 
     /// Prints the report and closes the output.
-    pub fn print(&self, global: &GlobalOptions, mut to: CommandOutput, report: &dyn Report) -> anyhow::Result<()> {
+    pub fn print(&self, global: &GlobalOptions, mut to: CommandOutput, report: &dyn CommandReport) -> anyhow::Result<()> {
         (self.format.writer)(report, global, &mut to)?;
         to.finish()
     }

@@ -11,11 +11,11 @@ use anyhow::Context as _;
 use clap::Parser;
 use ratatui::buffer::Buffer;
 
+use super::compare::{MineOptions, compare_with_progress};
 use super::driver::{Driver, Effect};
 use super::format::{self, CommandOutput, OutputFormat};
 use super::open::{address_error, parse_address};
 use super::options::{DrawOptions, GlobalOptions};
-use super::compare::{MineOptions, compare_with_progress};
 use super::source::ScenarioLoader;
 use super::user_settings::UserSettings;
 use super::{Invocation, document_at, open_output, picker_entries};

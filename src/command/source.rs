@@ -65,12 +65,12 @@ pub(super) const MAX_RECORDED_BYTES: usize = 32 << 20;
 
 /// A source of a scenario's files that stores a copy of each file that it reads, for the recording.
 #[derive(Debug)]
-struct RecordedFiles {
+struct CopyingFiles {
     files: Arc<dyn Files>,
     read: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
-impl Files for RecordedFiles {
+impl Files for CopyingFiles {
     fn read(&self, path: &str, max_bytes: usize) -> Result<Vec<u8>, WeightsError> {
         let bytes = self.files.read(path, max_bytes)?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,7 +100,7 @@ impl Files for SessionFiles {
 /// Those of [`ScenarioLoader::load`], and if the files are too large for a recording.
 pub(super) fn read_for_recording(typed: &OsStr, limits: Limits) -> anyhow::Result<(Scenario, BTreeMap<String, Vec<u8>>)> {
     let (source, files) = read_source(typed)?;
-    let recorded = Arc::new(RecordedFiles { files, read: Mutex::default() });
+    let recorded = Arc::new(CopyingFiles { files, read: Mutex::default() });
     let mut scenario = scenario::read_with_files(source, limits, Arc::clone(&recorded) as Arc<dyn Files>)?;
     scenario.path = path_of(typed);
     let read = std::mem::take(&mut *recorded.read.lock().unwrap_or_else(PoisonError::into_inner));

@@ -19,7 +19,7 @@ use super::json::Nested;
 use super::options::GlobalOptions;
 use super::progress::{INTERRUPTED, Task};
 use super::read::display_name;
-use super::report::{Report, ReportArguments, write_json};
+use super::report::{CommandReport, ReportArguments, write_json};
 use super::source::ScenarioLoader;
 use super::tensors::{NestedTensors, TensorIds};
 use super::text_writer::TextWriter;
@@ -234,7 +234,7 @@ fn is_row(n: usize, distance: usize) -> bool {
     n == 0 || (n + 1).is_multiple_of(distance)
 }
 
-impl Report for TrainReport<'_> {
+impl CommandReport for TrainReport<'_> {
     fn json(&self, to: &mut CommandOutput) -> io::Result<()> {
         write_json(self, to)
     }

@@ -28,7 +28,7 @@ pub(super) struct WrittenFile {
 
 /// The state of the file before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
+enum FileState {
     /// It is the scenario's file as the program knows it.
     Own,
     /// It is the scenario's file, which another program has deleted.
@@ -63,7 +63,7 @@ pub(super) fn write_edits(
         remove_unused(old, &new);
     }
     let beside = if names.is_empty() { String::new() } else { format!(", with {} beside it", names.join(", ")) };
-    let deleted = if target == Target::Deleted { ", which had been deleted" } else { "" };
+    let deleted = if target == FileState::Deleted { ", which had been deleted" } else { "" };
     // notes and expectations are about the old numbers
     let tables = [(!scenario.remarks.is_empty(), "[[note]]"), (!scenario.expectations.is_empty(), "[[expect]]")];
     let old: Vec<&str> = tables.iter().filter(|(exists, _)| *exists).map(|(_, table)| *table).collect();
@@ -80,13 +80,13 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
 ///
 /// # Errors
 /// If it must not be overwritten.
-fn target(path: &Path, own: Option<&KnownFile>) -> anyhow::Result<Target> {
+fn target(path: &Path, own: Option<&KnownFile>) -> anyhow::Result<FileState> {
     let name = display_name(path);
     match (path.symlink_metadata(), own) {
-        (Err(error), own) if error.kind() == ErrorKind::NotFound => Ok(if own.is_some() { Target::Deleted } else { Target::New }),
+        (Err(error), own) if error.kind() == ErrorKind::NotFound => Ok(if own.is_some() { FileState::Deleted } else { FileState::New }),
         (Err(error), _) => Err(error).with_context(|| format!("cannot write {name}")),
         (Ok(_), None) => bail!("{name} exists already: :write FILE writes to another file"),
-        (Ok(_), Some(own)) if has_text(path, &own.text) => Ok(Target::Own),
+        (Ok(_), Some(own)) if has_text(path, &own.text) => Ok(FileState::Own),
         (Ok(_), Some(_)) => {
             bail!("{name} has changed since it was read: :e reads it again and keeps the edits, :write FILE writes to another file")
         }
@@ -97,7 +97,7 @@ fn target(path: &Path, own: Option<&KnownFile>) -> anyhow::Result<Target> {
 ///
 /// # Errors
 /// If a file cannot be written. The old scenario file is unchanged then.
-fn write_scenario(scenario: &Scenario, path: &Path, target: Target) -> anyhow::Result<(WrittenFile, Vec<String>)> {
+fn write_scenario(scenario: &Scenario, path: &Path, target: FileState) -> anyhow::Result<(WrittenFile, Vec<String>)> {
     let folder = folder_of(path);
     let stem = path.file_stem().map_or_else(|| scenario.name.clone(), |stem| stem.to_string_lossy().into_owned());
     let is_taken = |name: &str| folder.join(name).symlink_metadata().is_ok();
@@ -150,9 +150,9 @@ fn save_tensors(files: &[(String, String, Arc<Tensor>)], folder: &Path, saved: &
 }
 
 /// Saves a file completely or not at all.
-fn save(path: &Path, target: Target, bytes: &[u8]) -> anyhow::Result<()> {
+fn save(path: &Path, target: FileState, bytes: &[u8]) -> anyhow::Result<()> {
     let context = || format!("cannot write {}", display_name(path));
-    let open = if target == Target::Own { output::replacement } else { output::new_file };
+    let open = if target == FileState::Own { output::replacement } else { output::new_file };
     let mut to = open(path).with_context(context)?;
     to.raw().write_all(bytes).with_context(context)?;
     to.finish().with_context(context)

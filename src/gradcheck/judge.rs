@@ -17,7 +17,7 @@ const NEAR: f64 = 1e-6;
 
 /// The directions in which an entry is moved for a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
+enum MoveDirection {
     /// Up and down, for a central difference.
     Both,
     /// Down, for a one-sided difference.
@@ -79,24 +79,24 @@ impl Judge<'_, '_> {
     }
 
     /// Returns the slope at one step size. A one-sided step may cross `kink`.
-    fn slope(&mut self, at: usize, h: f64, direction: Direction, kink: Option<KinkSite>) -> StepSlope {
+    fn slope(&mut self, at: usize, h: f64, direction: MoveDirection, kink: Option<KinkSite>) -> StepSlope {
         let h = match direction {
-            Direction::Both => return StepSlope::central(&self.moves(at, h), h),
-            Direction::Left => -h,
-            Direction::Right => h,
+            MoveDirection::Both => return StepSlope::central(&self.moves(at, h), h),
+            MoveDirection::Left => -h,
+            MoveDirection::Right => h,
         };
         StepSlope::one_sided(&[h, 2.0 * h].map(|distance| self.moved(at, distance)), self.loss, h, kink)
     }
 
     /// Returns each step size with its slope.
-    fn slopes(&mut self, at: usize, steps: &[f64], direction: Direction, kink: Option<KinkSite>) -> Vec<(f64, StepSlope)> {
+    fn slopes(&mut self, at: usize, steps: &[f64], direction: MoveDirection, kink: Option<KinkSite>) -> Vec<(f64, StepSlope)> {
         steps.iter().map(|&h| (h, self.slope(at, h, direction, kink))).collect()
     }
 
     /// Estimates the slopes to the left and to the right of a kink. Returns the two slopes, the smaller one first, and the larger one of their uncertainties.
     fn slopes_beside(&mut self, at: usize, kink: KinkSite) -> Option<([f64; 2], f64)> {
         let steps = coarse_steps(self.values[at]);
-        let [left, right] = [Direction::Left, Direction::Right].map(|direction| self.slopes(at, &steps, direction, Some(kink)));
+        let [left, right] = [MoveDirection::Left, MoveDirection::Right].map(|direction| self.slopes(at, &steps, direction, Some(kink)));
         let size = self.size(at);
         let (left, right) = (estimate(&left, size, self.noise)?, estimate(&right, size, self.noise)?);
         Some(([left.slope.min(right.slope), left.slope.max(right.slope)], left.uncertainty.max(right.uncertainty)))
@@ -110,7 +110,7 @@ impl Judge<'_, '_> {
         if let [kink] = kinks[..] {
             let steps = coarse_steps(self.values[at]);
             let mut slope_at = |direction| Some(estimate(&self.slopes(at, &steps, direction, Some(kink)), size, noise)?.slope);
-            return Some([slope_at(Direction::Left)?, slope_at(Direction::Right)?]);
+            return Some([slope_at(MoveDirection::Left)?, slope_at(MoveDirection::Right)?]);
         }
         let h = power_of_two(FIRST_STEP * size);
         let slopes = [-h, h].map(|h| {
@@ -196,7 +196,7 @@ impl Judge<'_, '_> {
 
     /// Estimates the slope in each of these directions. Returns the best estimate. An estimate in which three step sizes agree is better than another; then,
     /// the one with the smaller uncertainty is better.
-    fn estimate(&mut self, at: usize, steps: &[f64], directions: &[Direction]) -> Option<Estimate> {
+    fn estimate(&mut self, at: usize, steps: &[f64], directions: &[MoveDirection]) -> Option<Estimate> {
         let estimates = directions.iter().filter_map(|&direction| {
             let slopes = self.slopes(at, steps, direction, None);
             estimate(&slopes, self.size(at), self.noise)
@@ -236,8 +236,8 @@ impl Judge<'_, '_> {
             is_near_kink = [-NEAR, NEAR].iter().any(|&distance| !self.moved(at, distance).crossings.is_empty());
         }
         // if the kink is to the left of the entry, steps to the right do not cross it
-        let directions: &[Direction] =
-            if crosses_kink { &[Direction::Both, Direction::Left, Direction::Right] } else { &[Direction::Both] };
+        let directions: &[MoveDirection] =
+            if crosses_kink { &[MoveDirection::Both, MoveDirection::Left, MoveDirection::Right] } else { &[MoveDirection::Both] };
         let mut estimate = self.estimate(at, &coarse_steps(self.values[at]), directions);
         if !(is_smooth_loss && estimate.is_some_and(|estimate| estimate.agrees(derivative))) {
             estimate = self.estimate(at, &fine_steps(self.values[at], self.loss, derivative), directions);

@@ -57,7 +57,7 @@ pub struct Call {
 
 /// A function of the table, with its names and parameters.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub struct FunctionRow {
     /// The names, without a module. The first one is the name in messages.
     pub names: &'static [&'static str],
     /// The parameters, in order. `dim|axis` has two names, and `*shape` takes all arguments from its position on.

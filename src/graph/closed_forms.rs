@@ -48,7 +48,7 @@ pub struct PendingBlock {
 }
 
 /// A block of which it is not known whether all paths go through its output.
-struct Candidate {
+struct BlockCandidate {
     form: ClosedForm,
     input: TensorId,
     output: TensorId,
@@ -72,7 +72,7 @@ pub fn find(reader: &GraphReader<'_, '_>, output: Option<TensorId>) -> Vec<Pendi
             continue;
         };
         let Some(members) = members(&structure, &matcher, &candidate) else { continue };
-        let Candidate { form, input, output, operands } = candidate;
+        let BlockCandidate { form, input, output, operands } = candidate;
         let block = PendingBlock { form, input, output, operands, members, fixed: matcher.fixed };
         blocks.extend(before_views(&structure, &block));
         blocks.push(block);
@@ -81,7 +81,7 @@ pub fn find(reader: &GraphReader<'_, '_>, output: Option<TensorId>) -> Vec<Pendi
 }
 
 /// Returns the tensors that a block computes and that depend on its input. `None` if a path leads around its output, the block has an operation that was not matched, or γ depends on the input.
-fn members(structure: &Structure<'_, '_, '_>, matcher: &Matcher<'_, '_, '_, '_>, candidate: &Candidate) -> Option<Vec<TensorId>> {
+fn members(structure: &Structure<'_, '_, '_>, matcher: &Matcher<'_, '_, '_, '_>, candidate: &BlockCandidate) -> Option<Vec<TensorId>> {
     let matched: HashSet<TensorId> = matcher.matched.iter().copied().collect();
     let unchecked: HashSet<TensorId> = structure.between(candidate.input, &matcher.shifts, MAX_BLOCK)?.into_iter().collect();
     let members = structure.between(candidate.input, &[candidate.output], MAX_BLOCK)?;

@@ -1,6 +1,6 @@
 //! Calls a function: finds the function of a name, and binds the arguments to its parameters.
 
-use super::call::{Bound, Call, Row, Spelling, signature};
+use super::call::{Bound, Call, FunctionRow, Spelling, signature};
 use super::functions::registry;
 use super::reader::GraphReader;
 use super::value::Value;
@@ -69,7 +69,7 @@ fn unknown(reader: &mut GraphReader<'_, '_>, name: &str, spelling: Spelling, spa
 
 fn bind(
     reader: &mut GraphReader<'_, '_>,
-    row: &'static Row,
+    row: &'static FunctionRow,
     name: &str,
     spelling: Spelling,
     arguments: Vec<Bound>,

@@ -11,7 +11,7 @@ use super::statement::called_name;
 use super::value::Value;
 use crate::op::layer::Reported;
 use crate::op::operator::Operator;
-use crate::python::tree::{Argument, BinaryOperator, Comparison, Expr, ExprKind, Link, Span, UnaryOperator, Word};
+use crate::python::tree::{Argument, BinaryOperator, ComparisonOperator, Expr, ExprKind, Link, Span, UnaryOperator, Word};
 
 impl GraphReader<'_, '_> {
     /// Evaluates an expression.
@@ -289,27 +289,27 @@ impl GraphReader<'_, '_> {
     }
 
     /// Compares two values. The result of a comparison with a tensor is a mask of 0 and 1.
-    fn compare(&mut self, comparison: Comparison, left: &Value, right: &Value, span: &Span) -> Result<Value, Reported> {
+    fn compare(&mut self, comparison: ComparisonOperator, left: &Value, right: &Value, span: &Span) -> Result<Value, Reported> {
         if let Some((a, b)) = left.number().zip(right.number()) {
             let (a, b) = (a.value.as_f64(), b.value.as_f64());
             return Ok(Value::Bool(match comparison {
-                Comparison::Less => a < b,
-                Comparison::AtMost => a <= b,
-                Comparison::Greater => a > b,
-                Comparison::AtLeast => a >= b,
+                ComparisonOperator::Less => a < b,
+                ComparisonOperator::AtMost => a <= b,
+                ComparisonOperator::Greater => a > b,
+                ComparisonOperator::AtLeast => a >= b,
                 #[allow(clippy::float_cmp)] // as in Python
-                Comparison::Equal => a == b,
+                ComparisonOperator::Equal => a == b,
                 #[allow(clippy::float_cmp)] // as in Python
-                Comparison::NotEqual => a != b,
+                ComparisonOperator::NotEqual => a != b,
             }));
         }
         let operation = match comparison {
-            Comparison::Less => "<",
-            Comparison::AtMost => "<=",
-            Comparison::Greater => ">",
-            Comparison::AtLeast => ">=",
-            Comparison::Equal => "==",
-            Comparison::NotEqual => "!=",
+            ComparisonOperator::Less => "<",
+            ComparisonOperator::AtMost => "<=",
+            ComparisonOperator::Greater => ">",
+            ComparisonOperator::AtLeast => ">=",
+            ComparisonOperator::Equal => "==",
+            ComparisonOperator::NotEqual => "!=",
         };
         self.mask(operation, &[left.clone(), right.clone()], span)
     }

@@ -15,7 +15,7 @@ use crate::tensor::{flat, len};
 
 /// One axis of the result of the basic items.
 #[derive(Clone, Debug)]
-enum Axis {
+enum IndexedAxis {
     /// A new axis of size 1.
     New,
     /// Entries of an axis of the tensor: the first one, the distance, and their number.
@@ -112,7 +112,7 @@ fn slice_of(
 /// If an item does not fit.
 pub fn select(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, Span)], span: &Span) -> Result<TensorId, Reported> {
     let (axes, base) = axes(reader, id, items, span)?;
-    let is_indexed = |axis: &Axis| matches!(axis, Axis::Indexed { .. });
+    let is_indexed = |axis: &IndexedAxis| matches!(axis, IndexedAxis::Indexed { .. });
     if !axes.iter().any(is_indexed) {
         let shape = shape_of(&axes);
         reader.claim_tensor(&shape, span)?;
@@ -126,14 +126,19 @@ pub fn select(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, S
             copies(places.into_iter().map(|flat_index| Some(CopySource { slot: 0, flat_index })).collect(), &[&input], &shape, kind)
         };
         let result = reader.emit_copy(function, &[id], span)?;
-        reader.tensors[result].has_written_shape = axes.iter().any(|axis| matches!(axis, Axis::New));
+        reader.tensors[result].has_written_shape = axes.iter().any(|axis| matches!(axis, IndexedAxis::New));
         return Ok(result);
     }
     look_up(reader, id, &axes, base, span)
 }
 
 /// Reads the items of an index: the axes of the result, and the place of the first entry.
-fn axes(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, Span)], span: &Span) -> Result<(Vec<Axis>, usize), Reported> {
+fn axes(
+    reader: &mut GraphReader<'_, '_>,
+    id: TensorId,
+    items: &[(Value, Span)],
+    span: &Span,
+) -> Result<(Vec<IndexedAxis>, usize), Reported> {
     let shape = reader.shape(id).to_vec();
     let consumed = items.iter().filter(|(item, _)| !matches!(item, Value::None | Value::Ellipsis)).count();
     if consumed > shape.len() {
@@ -144,11 +149,11 @@ fn axes(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, Span)],
         return Err(reader.fail(span, "an index has at most one ...", ""));
     }
     let stride = |axis: usize| len(&shape[axis + 1..]);
-    let whole = |axis: usize| Axis::Slice { stride: stride(axis), first: 0, step: 1, count: shape[axis] };
+    let whole = |axis: usize| IndexedAxis::Slice { stride: stride(axis), first: 0, step: 1, count: shape[axis] };
     let (mut axes, mut base, mut axis) = (Vec::new(), 0, 0);
     for (item, item_span) in items {
         match item {
-            Value::None => axes.push(Axis::New),
+            Value::None => axes.push(IndexedAxis::New),
             Value::Ellipsis => {
                 for _ in 0..shape.len() - consumed {
                     axes.push(whole(axis));
@@ -160,7 +165,7 @@ fn axes(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, Span)],
                 if count == 0 {
                     return Err(reader.fail(item_span, "this slice is empty", format!("the axis has {} entries", shape[axis])));
                 }
-                axes.push(Axis::Slice { stride: stride(axis), first, step, count });
+                axes.push(IndexedAxis::Slice { stride: stride(axis), first, step, count });
                 axis += 1;
             }
             _ if item.number().is_some() && !matches!(item, Value::Bool(_)) => {
@@ -170,7 +175,7 @@ fn axes(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, Span)],
             }
             _ => {
                 let by = index_tensor(reader, item, shape[axis], item_span)?;
-                axes.push(Axis::Indexed { stride: stride(axis), size: shape[axis], by });
+                axes.push(IndexedAxis::Indexed { stride: stride(axis), size: shape[axis], by });
                 axis += 1;
             }
         }
@@ -266,21 +271,21 @@ fn check_neighbours(reader: &mut GraphReader<'_, '_>, items: &[(Value, Span)], s
     Ok(())
 }
 
-fn shape_of(axes: &[Axis]) -> Vec<usize> {
+fn shape_of(axes: &[IndexedAxis]) -> Vec<usize> {
     axes.iter()
         .map(|axis| match axis {
-            Axis::New => 1,
-            Axis::Slice { count, .. } => *count,
-            Axis::Indexed { size, .. } => *size,
+            IndexedAxis::New => 1,
+            IndexedAxis::Slice { count, .. } => *count,
+            IndexedAxis::Indexed { size, .. } => *size,
         })
         .collect()
 }
 
 /// Returns the place in the tensor of each entry of the result, in row-major order. On an axis with an index tensor, the index is 0.
-fn places(axes: &[Axis], base: usize) -> Vec<usize> {
+fn places(axes: &[IndexedAxis], base: usize) -> Vec<usize> {
     let mut places = vec![base];
     for axis in axes {
-        let Axis::Slice { stride, first, step, count } = axis else { continue };
+        let IndexedAxis::Slice { stride, first, step, count } = axis else { continue };
         let offsets: Vec<isize> = (0..*count)
             .map(|n| {
                 let at = first.cast_signed() + n.cast_signed() * isize::try_from(*step).unwrap_or(0);
@@ -293,10 +298,10 @@ fn places(axes: &[Axis], base: usize) -> Vec<usize> {
 }
 
 /// Reads the entries that index tensors select.
-fn look_up(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[Axis], base: usize, span: &Span) -> Result<TensorId, Reported> {
+fn look_up(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[IndexedAxis], base: usize, span: &Span) -> Result<TensorId, Reported> {
     let index_tensors: Vec<(usize, usize, &IndexTensor)> = axes
         .iter()
-        .filter_map(|axis| if let Axis::Indexed { stride, size, by } = axis { Some((*stride, *size, by)) } else { None })
+        .filter_map(|axis| if let IndexedAxis::Indexed { stride, size, by } = axis { Some((*stride, *size, by)) } else { None })
         .collect();
     let shapes: Vec<Vec<usize>> = index_tensors
         .iter()
@@ -312,7 +317,7 @@ fn look_up(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[Axis], base: 
         return Err(reader.fail(span, message, ""));
     };
     let chosen_shape = broadcast.shape().to_vec();
-    let is_indexed = |axis: &Axis| matches!(axis, Axis::Indexed { .. });
+    let is_indexed = |axis: &IndexedAxis| matches!(axis, IndexedAxis::Indexed { .. });
     let first = axes.iter().position(is_indexed).unwrap_or(0);
     let after = axes.iter().rposition(is_indexed).map_or(0, |last| last + 1);
     let shape = [shape_of(&axes[..first]), chosen_shape.clone(), shape_of(&axes[after..])].concat();
@@ -413,8 +418,13 @@ pub fn set(
 }
 
 /// Returns the places that an index points at, and their shape. Index tensors must be known.
-fn known_places(reader: &mut GraphReader<'_, '_>, axes: &[Axis], base: usize, span: &Span) -> Result<(Vec<usize>, Vec<usize>), Reported> {
-    if !axes.iter().any(|axis| matches!(axis, Axis::Indexed { .. })) {
+fn known_places(
+    reader: &mut GraphReader<'_, '_>,
+    axes: &[IndexedAxis],
+    base: usize,
+    span: &Span,
+) -> Result<(Vec<usize>, Vec<usize>), Reported> {
+    if !axes.iter().any(|axis| matches!(axis, IndexedAxis::Indexed { .. })) {
         return Ok((places(axes, base), shape_of(axes)));
     }
     let mut places_so_far: Vec<(usize, usize)> = vec![(base, 0)];
@@ -422,15 +432,15 @@ fn known_places(reader: &mut GraphReader<'_, '_>, axes: &[Axis], base: usize, sp
     let mut rows: Option<usize> = None;
     for axis in axes {
         match axis {
-            Axis::New => shape.push(1),
-            Axis::Slice { count, .. } => {
+            IndexedAxis::New => shape.push(1),
+            IndexedAxis::Slice { count, .. } => {
                 let offsets = places(std::slice::from_ref(axis), 0);
                 // `first` of a slice with a negative step is its largest place, so offsets are never negative
                 places_so_far =
                     places_so_far.iter().flat_map(|(place, row)| offsets.iter().map(move |offset| (place + offset, *row))).collect();
                 shape.push(*count);
             }
-            Axis::Indexed { stride, size, by } => {
+            IndexedAxis::Indexed { stride, size, by } => {
                 let numbers = match by {
                     IndexTensor::Known(numbers) => numbers.clone(),
                     IndexTensor::Tensor(id) => {

@@ -1,7 +1,7 @@
 //! Turns values into the operands of operations: tensors, numbers, and lists of numbers.
 
 use super::reader::GraphReader;
-use super::value::{Extremum, Number, Operand, TensorId, Value};
+use super::value::{AxisExtremum, Number, Operand, TensorId, Value};
 use crate::op::layer::Reported;
 use crate::python::tree::Span;
 
@@ -26,7 +26,7 @@ impl GraphReader<'_, '_> {
     }
 
     /// Returns the values of a pair that is used as a tensor, as in `x.max(1).sum()`. Warns that this is an error in PyTorch.
-    fn values_of(&mut self, extremum: Extremum, span: &Span) -> TensorId {
+    fn values_of(&mut self, extremum: AxisExtremum, span: &Span) -> TensorId {
         let name = extremum.extreme.function();
         let message =
             format!("in PyTorch {name}({}) returns a pair of values and indices, not a tensor; here its values are used", extremum.axis);

@@ -42,7 +42,7 @@ pub enum Value {
     /// `range(start, stop, step)`
     Range(Range),
     /// PyTorch's result of `x.max(dim)`, with `.values` and `.indices`.
-    Extremum(Extremum),
+    Extremum(AxisExtremum),
 }
 
 /// A number that is known while the text is read.
@@ -78,7 +78,7 @@ pub struct Range {
 
 /// The largest or smallest entries along an axis, with their indices.
 #[derive(Clone, Copy, Debug)]
-pub struct Extremum {
+pub struct AxisExtremum {
     /// The entries.
     pub values: TensorId,
     /// The tensor that is searched.
@@ -119,7 +119,7 @@ impl Range {
 
 impl Value {
     /// Splits PyTorch's pair of values and indices: the pair, and its values as a tensor. Another value stays as it is.
-    pub fn without_indices(self) -> (Option<Extremum>, Self) {
+    pub fn without_indices(self) -> (Option<AxisExtremum>, Self) {
         match self {
             Self::Extremum(pair) => (Some(pair), Self::Tensor(pair.values)),
             value => (None, value),
@@ -127,9 +127,9 @@ impl Value {
     }
 
     /// Returns the pair with this tensor as its values; without a pair, the value itself.
-    pub fn with_indices_of(self, pair: Option<Extremum>) -> Self {
+    pub fn with_indices_of(self, pair: Option<AxisExtremum>) -> Self {
         match (pair, self) {
-            (Some(pair), Self::Tensor(values)) => Self::Extremum(Extremum { values, ..pair }),
+            (Some(pair), Self::Tensor(values)) => Self::Extremum(AxisExtremum { values, ..pair }),
             (_, value) => value,
         }
     }

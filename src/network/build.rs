@@ -230,7 +230,7 @@ struct Shortcut {
 }
 
 /// One use of a tensor as an operand: the index of the forward op, the index of the op's part, and the index of the operand in the part.
-type Use = (usize, usize, usize);
+type OperandUse = (usize, usize, usize);
 
 impl Builder {
     /// Builds a graph. `output` is an index into the list of inputs and constants, followed by the nodes. `text` has the statements of the nodes, if there are
@@ -296,7 +296,7 @@ impl Builder {
     fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>) -> Vec<Op> {
         let count = self.tensors.len();
         let loss_depends_on = self.dependencies_of(loss);
-        let mut uses: Vec<Vec<Use>> = vec![Vec::new(); count];
+        let mut uses: Vec<Vec<OperandUse>> = vec![Vec::new(); count];
         for (op, forward) in self.forward.iter().enumerate().filter(|(_, forward)| loss_depends_on[forward.output]) {
             for (part, (_, reads)) in forward.parts.iter().enumerate() {
                 for (slot, &id) in reads.iter().enumerate() {
@@ -377,7 +377,7 @@ impl Builder {
     }
 
     /// Returns the part that one use of a tensor adds to the tensor's gradient. Returns `None` if the function has no derivative by this operand.
-    fn backward_part(&self, (op, part, slot): Use, gradients: &[Option<Id>], shortcut: Option<&Shortcut>) -> Option<Part> {
+    fn backward_part(&self, (op, part, slot): OperandUse, gradients: &[Option<Id>], shortcut: Option<&Shortcut>) -> Option<Part> {
         let forward = &self.forward[op];
         let (function, reads) = &forward.parts[part];
         let rule = function.backward(slot)?;

@@ -25,7 +25,7 @@ use crate::tensor::{Tensor, flat, flat_mut};
 struct Learned {
     /// Its index in [`Learner::parameters`].
     index: usize,
-    gradient: Gradient,
+    gradient: ParameterGradient,
     /// The factor of the parameter in its gradient, if the loss has a penalty on it.
     penalty: Option<f64>,
     /// The states of the previous iteration. Empty before the first update, and for a state that the next iteration does not read.
@@ -34,7 +34,7 @@ struct Learned {
 
 /// The gradient of a parameter, for one sample.
 #[derive(Clone, Copy, Debug)]
-enum Gradient {
+enum ParameterGradient {
     /// A tensor that the pass computes.
     Tensor(Id),
     /// The outer product e xᵀ of a linear layer, which is as large as its weight. The update computes it piece by piece, so that it need not be stored and
@@ -49,7 +49,7 @@ enum Gradient {
     },
 }
 
-impl Gradient {
+impl ParameterGradient {
     /// The gradient in the tensor `id`. `is_given` returns whether a tensor is a parameter or a constant.
     fn new(network: &Network, id: Id, is_given: impl Fn(Id) -> bool) -> Self {
         let product = || {
@@ -113,7 +113,7 @@ impl<'a> Learner<'a> {
         let weights: Vec<Id> = network.weights().filter(|_| loss.l2 != 0.0).collect();
         let learned = |id: &Id| {
             let penalty = weights.contains(id).then(|| penalty_factor(loss.l2));
-            let gradient = Gradient::new(network, *gradients.get(id)?, |id| indices.contains_key(&id));
+            let gradient = ParameterGradient::new(network, *gradients.get(id)?, |id| indices.contains_key(&id));
             Some(Learned { index: *indices.get(id)?, gradient, penalty, states: Vec::new() })
         };
         let learned: Vec<_> = train.into_iter().flat_map(|train| &train.learned).filter_map(learned).collect();

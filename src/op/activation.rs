@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
-use curves::Curve;
+use curves::ActivationCurve;
 
 use super::flatten::Identity;
 use super::layer::{A, Args, Layer, LayerKind, Reported, Stage, StageSource};
@@ -76,7 +76,7 @@ pub enum Probabilities {
 #[derive(Clone, Copy, Debug)]
 enum FunctionSource {
     /// A function of one number, for each entry.
-    Curve(&'static Curve),
+    Curve(&'static ActivationCurve),
     /// A function of the whole tensor.
     Whole(fn() -> Arc<dyn Function>),
     /// a = z
@@ -85,7 +85,7 @@ enum FunctionSource {
 
 impl Activation {
     /// Creates the row of a function of one number.
-    const fn curve(curve: &'static Curve, keys: &'static [(&'static str, f64)]) -> Self {
+    const fn curve(curve: &'static ActivationCurve, keys: &'static [(&'static str, f64)]) -> Self {
         Self {
             name: curve.function.name,
             keys,
@@ -171,7 +171,7 @@ const IDENTITY_BACK: Equation = Equation {
 /// A function of one number for each entry, with the values of its keys.
 #[derive(Clone, Debug)]
 struct ActivationFunction {
-    curve: &'static Curve,
+    curve: &'static ActivationCurve,
     keys: SmallVec<[f64; 1]>,
 }
 
@@ -232,7 +232,7 @@ impl Rule for ActivationForward {
     }
 
     fn equation(&self) -> Equation {
-        let Curve { function, words, .. } = self.0.curve;
+        let ActivationCurve { function, words, .. } = self.0.curve;
         Equation { right: Expr::Of(function, &[whole::X]), name: "activation", gist: Gist::Definition(function), words }
     }
 }

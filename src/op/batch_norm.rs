@@ -20,7 +20,7 @@ use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
 use super::edges::Bilinear;
 use super::layer::{Args, Fan, Layer, LayerKind, Leaf, Reported, Stage, StageSource, TensorSymbols};
-use super::norm::{SCALE_CHANNELS, Scaled, copied, read_eps, read_parameters, reciprocal_root, scaled_and_shifted};
+use super::norm::{NormScale, SCALE_CHANNELS, copied, read_eps, read_parameters, reciprocal_root, scaled_and_shifted};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, Join, SUM, whole};
 use crate::tensor::{flat, len, shape_words};
@@ -98,7 +98,7 @@ fn build(args: &mut dyn Args, shape: &[usize]) -> Result<Layer, Reported> {
     ];
     let [rstd, centred] = [0, 1].map(StageSource::Stage);
     let normalised = |symbols| Stage::new(symbols).with_part(Arc::new(Bilinear::new(multiply, NORMALISE)), [centred, rstd]);
-    scaled_and_shifted(args, shape, Scaled { parameters_shape: &channels, scale: SCALE_CHANNELS }, parameters, stages, normalised)
+    scaled_and_shifted(args, shape, NormScale { parameters_shape: &channels, scale: SCALE_CHANNELS }, parameters, stages, normalised)
 }
 
 // the two parts of c = x − μ

@@ -217,15 +217,15 @@ impl ExtremumGather {
 }
 
 /// The memo of [`ExtremumGather`].
-struct Winners {
+struct ExtremumWinners {
     copy_map: CopyMap,
     /// The number of entries that share the derivative of each output.
     counts: Vec<usize>,
 }
 
 impl ExtremumGather {
-    fn winners<'a>(x: &'a Operands<'_>) -> &'a Winners {
-        x.memo::<Winners>().expect("the memo of this rule")
+    fn winners<'a>(x: &'a Operands<'_>) -> &'a ExtremumWinners {
+        x.memo::<ExtremumWinners>().expect("the memo of this rule")
     }
 }
 
@@ -247,7 +247,7 @@ impl Gather for ExtremumGather {
                 counts[group] += 1;
             }
         }
-        Some(Arc::new(Winners { copy_map: CopyMap::of_sources(outputs, groups.count).reversed(), counts }))
+        Some(Arc::new(ExtremumWinners { copy_map: CopyMap::of_sources(outputs, groups.count).reversed(), counts }))
     }
 
     fn copy_map<'a>(&'a self, x: &'a Operands<'_>) -> &'a CopyMap {

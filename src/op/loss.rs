@@ -386,13 +386,13 @@ fn to_usize(term: u64) -> usize {
 
 /// The way in which the terms of all outputs become the loss of one sample: their sum or their mean.
 #[derive(Clone, Copy, Debug)]
-struct Reduction {
+struct LossReduction {
     is_mean: bool,
     /// The factor of each term: 1/n for the mean over n outputs, 1 for the sum.
     scale: f64,
 }
 
-impl Reduction {
+impl LossReduction {
     /// Reads the key `reduction`; the sum if it is absent.
     fn read(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Self, Reported> {
         Self::read_or(args, output, "sum")

@@ -313,14 +313,14 @@ impl Rule for MaxPoolForward {
 }
 
 /// The memo of the backward rule: the winners of all outputs, as indices in the image.
-struct Winners {
+struct PoolWinners {
     /// The winner of each output.
     by_output: Vec<usize>,
     /// The pairs (winner, output), sorted. An input has a term for each pair in which it is the winner. Computed at the first use.
     sorted_pairs: OnceLock<Vec<(usize, usize)>>,
 }
 
-impl Winners {
+impl PoolWinners {
     fn sorted_pairs(&self) -> &[(usize, usize)] {
         self.sorted_pairs.get_or_init(|| {
             // A counting sort by winner, in linear time. At first, next[w + 1] is the number of pairs with the winner w. Then, as a running sum, next[w] is the
@@ -353,12 +353,12 @@ impl MaxPoolBackward {
 
     /// Returns the winner of each output.
     fn winners<'a>(x: &'a Operands<'_>) -> &'a [usize] {
-        x.memo::<Winners>().map_or(&[], |winners| &winners.by_output)
+        x.memo::<PoolWinners>().map_or(&[], |winners| &winners.by_output)
     }
 
     /// Returns the pairs (winner, output), sorted.
     fn sorted_pairs<'a>(x: &'a Operands<'_>) -> &'a [(usize, usize)] {
-        x.memo::<Winners>().map_or(&[], Winners::sorted_pairs)
+        x.memo::<PoolWinners>().map_or(&[], PoolWinners::sorted_pairs)
     }
 
     /// Returns the index of the first pair whose winner is `input`. If no pair has this winner, returns the index at which such a pair would be.
@@ -371,7 +371,7 @@ impl Rule for MaxPoolBackward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let mut by_output = vec![0; len(&output_shape(&self.0.edges))];
         self.0.winners(tensors[Input(0)], &mut by_output, |entry, winner, _| *entry = winner);
-        Some(Arc::new(Winners { by_output, sorted_pairs: OnceLock::new() }))
+        Some(Arc::new(PoolWinners { by_output, sorted_pairs: OnceLock::new() }))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
@@ -476,8 +476,8 @@ mod tests {
 
     #[test]
     fn pairs_are_sorted_by_winner_and_then_by_output() {
-        let winners = Winners { by_output: vec![4, 0, 4, 7, 0, 4], sorted_pairs: OnceLock::new() };
+        let winners = PoolWinners { by_output: vec![4, 0, 4, 7, 0, 4], sorted_pairs: OnceLock::new() };
         assert_eq!(winners.sorted_pairs(), [(0, 1), (0, 4), (4, 0), (4, 2), (4, 5), (7, 3)]);
-        assert!(Winners { by_output: Vec::new(), sorted_pairs: OnceLock::new() }.sorted_pairs().is_empty());
+        assert!(PoolWinners { by_output: Vec::new(), sorted_pairs: OnceLock::new() }.sorted_pairs().is_empty());
     }
 }

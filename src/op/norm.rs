@@ -101,12 +101,12 @@ pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
     let normalised =
         |symbols| Stage::new(symbols).with_part(Arc::new(Bilinear::new(multiply, groups.equations.normalise)), [centred, rstd]);
     let parameters_shape = groups.parameters_shape;
-    scaled_and_shifted(args, shape, Scaled { parameters_shape, scale: groups.equations.scale }, parameters, stages, normalised)
+    scaled_and_shifted(args, shape, NormScale { parameters_shape, scale: groups.equations.scale }, parameters, stages, normalised)
 }
 
 /// The shape of a norm's parameters, and the equations of the product with the weight.
 #[derive(Debug)]
-pub struct Scaled<'a> {
+pub struct NormScale<'a> {
     /// The shape of weight and bias.
     pub parameters_shape: &'a [usize],
     /// The equations of y = n · w, of ∂C/∂w and of ∂C/∂n.
@@ -136,7 +136,7 @@ pub fn read_parameters(args: &mut dyn Args, shape: &[usize]) -> Result<Vec<Leaf>
 pub fn scaled_and_shifted(
     args: &mut dyn Args,
     shape: &[usize],
-    Scaled { parameters_shape, scale }: Scaled<'_>,
+    NormScale { parameters_shape, scale }: NormScale<'_>,
     parameters: Vec<Leaf>,
     mut stages: Vec<Stage>,
     normalised: impl FnOnce(TensorSymbols) -> Stage,

@@ -1,6 +1,6 @@
 //! The position of the parser in the tokens of a text, and the errors so far.
 
-use super::lexer::{self, Fault, Token, TokenKind};
+use super::lexer::{self, LexicalFault, Token, TokenKind};
 use super::tree::Span;
 use super::{SyntaxError, messages};
 use crate::text::counted;
@@ -17,7 +17,7 @@ pub(super) fn fail<T>(span: Span, message: impl Into<String>, help: impl Into<St
 }
 
 /// The tokens of a text with a current one.
-pub(super) struct Cursor<'t> {
+pub(super) struct TokenCursor<'t> {
     pub text: &'t str,
     pub tokens: Vec<Token>,
     /// The index of the current token.
@@ -27,7 +27,7 @@ pub(super) struct Cursor<'t> {
     hidden: (usize, Span),
 }
 
-impl<'t> Cursor<'t> {
+impl<'t> TokenCursor<'t> {
     /// Returns a cursor at the first token of a text.
     pub fn new(text: &'t str) -> Self {
         Self { text, tokens: lexer::tokens(text), at: 0, errors: Vec::new(), hidden: (0, 0..0) }
@@ -67,7 +67,7 @@ impl<'t> Cursor<'t> {
     /// Returns the end of the last token that is part of a statement.
     pub fn previous_end(&self) -> usize {
         let is_part = |token: &&Token| {
-            !matches!(token.kind, TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent | TokenKind::Fault(Fault::OpenBracket))
+            !matches!(token.kind, TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent | TokenKind::Fault(LexicalFault::OpenBracket))
         };
         self.tokens[..self.at].iter().rev().find(is_part).map_or(0, |token| token.end)
     }

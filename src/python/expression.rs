@@ -7,9 +7,9 @@ use std::collections::HashSet;
 
 use compact_str::CompactString;
 
-use super::cursor::{Cursor, Parsed, fail};
+use super::cursor::{Parsed, TokenCursor, fail};
 use super::lexer::{AUGMENTED, Token, TokenKind, closing};
-use super::tree::{Argument, BinaryOperator, Comparison, Expr, ExprKind, Link, Span, UnaryOperator, Word};
+use super::tree::{Argument, BinaryOperator, ComparisonOperator, Expr, ExprKind, Link, Span, UnaryOperator, Word};
 use super::{MAX_DEPTH, messages};
 
 /// An expression with the height of its tree, which is 1 for a name. The expression is boxed, so that the recursive parser does not need a large stack.
@@ -47,20 +47,20 @@ fn binary(kind: TokenKind) -> Option<(usize, BinaryOperator)> {
     })
 }
 
-fn comparison(kind: TokenKind) -> Option<Comparison> {
+fn comparison(kind: TokenKind) -> Option<ComparisonOperator> {
     let TokenKind::Sign(sign) = kind else { return None };
     Some(match sign {
-        "<" => Comparison::Less,
-        "<=" => Comparison::AtMost,
-        ">" => Comparison::Greater,
-        ">=" => Comparison::AtLeast,
-        "==" => Comparison::Equal,
-        "!=" => Comparison::NotEqual,
+        "<" => ComparisonOperator::Less,
+        "<=" => ComparisonOperator::AtMost,
+        ">" => ComparisonOperator::Greater,
+        ">=" => ComparisonOperator::AtLeast,
+        "==" => ComparisonOperator::Equal,
+        "!=" => ComparisonOperator::NotEqual,
         _ => return None,
     })
 }
 
-impl Cursor<'_> {
+impl TokenCursor<'_> {
     /// Returns an expression from `start` to the last token. Its parts have at most the height `below`. If its tree is too high, the error is at the last
     /// token.
     fn above(&self, start: usize, kind: ExprKind, below: usize) -> Parsed<ExprWithHeight> {

@@ -38,14 +38,14 @@ pub(super) enum TokenKind {
     Indent,
     /// The end of a block.
     Dedent,
-    Fault(Fault),
+    Fault(LexicalFault),
     /// The end of the text.
     End,
 }
 
 /// The errors that the lexer finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum LexicalFault {
     /// A character without a meaning.
     Character,
     /// A string without its closing quote.
@@ -242,11 +242,11 @@ impl<'t> Lexer<'t> {
                 is_consistent &= outer.characters == characters;
             } else {
                 self.indents.push(Indent { column, characters, is_block: false });
-                self.tokens.push(Token { kind: TokenKind::Fault(Fault::Indentation), start, end });
+                self.tokens.push(Token { kind: TokenKind::Fault(LexicalFault::Indentation), start, end });
             }
         }
         if !is_consistent {
-            self.tokens.push(Token { kind: TokenKind::Fault(Fault::Tabs), start, end });
+            self.tokens.push(Token { kind: TokenKind::Fault(LexicalFault::Tabs), start, end });
         }
     }
 
@@ -273,7 +273,7 @@ impl<'t> Lexer<'t> {
             }
         }
         if let Some(open) = self.brackets.last().copied() {
-            self.tokens.push(Token { kind: TokenKind::Fault(Fault::OpenBracket), start: open, end: open + 1 });
+            self.tokens.push(Token { kind: TokenKind::Fault(LexicalFault::OpenBracket), start: open, end: open + 1 });
             self.brackets.clear();
             // the position of the token is the beginning of the next line
             let end = self.tokens.iter().rev().nth(1).map_or(self.at, |token| token.end);
@@ -327,7 +327,7 @@ impl<'t> Lexer<'t> {
             self.at += 1 + blanks;
             self.skip_line_end();
         } else {
-            self.push(TokenKind::Fault(Fault::Backslash), self.at + 1);
+            self.push(TokenKind::Fault(LexicalFault::Backslash), self.at + 1);
         }
     }
 
@@ -368,10 +368,10 @@ impl<'t> Lexer<'t> {
         let end = self.at + prefix + length.min(rest.len());
         if is_long {
             // the error is at the opening quotes, and the rest of the text belongs to the string
-            self.tokens.push(Token { kind: TokenKind::Fault(Fault::OpenString), start: self.at, end: self.at + prefix + 3 });
+            self.tokens.push(Token { kind: TokenKind::Fault(LexicalFault::OpenString), start: self.at, end: self.at + prefix + 3 });
             self.at = self.text.len();
         } else {
-            self.push(TokenKind::Fault(Fault::OpenString), end);
+            self.push(TokenKind::Fault(LexicalFault::OpenString), end);
         }
     }
 
@@ -382,11 +382,11 @@ impl<'t> Lexer<'t> {
         let is_part = |c: char| continues_name(c) || c == '.';
         let whole = length + rest[length..].find(|c| !is_part(c)).unwrap_or(rest.len() - length);
         let after = &rest[length..];
-        if after.starts_with(['.', '_']) || kind == TokenKind::Fault(Fault::NotANumber) {
-            return self.push(TokenKind::Fault(Fault::NotANumber), self.at + whole);
+        if after.starts_with(['.', '_']) || kind == TokenKind::Fault(LexicalFault::NotANumber) {
+            return self.push(TokenKind::Fault(LexicalFault::NotANumber), self.at + whole);
         }
         if matches!(after, "j" | "J") || (after.starts_with(['j', 'J']) && !after[1..].starts_with(continues_name)) {
-            return self.push(TokenKind::Fault(Fault::Complex), self.at + length + 1);
+            return self.push(TokenKind::Fault(LexicalFault::Complex), self.at + length + 1);
         }
         self.push(kind, self.at + length);
     }
@@ -395,7 +395,7 @@ impl<'t> Lexer<'t> {
     fn sign(&mut self, first: char) {
         let rest = self.rest();
         let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) else {
-            return self.push(TokenKind::Fault(Fault::Character), self.at + first.len_utf8());
+            return self.push(TokenKind::Fault(LexicalFault::Character), self.at + first.len_utf8());
         };
         match *sign {
             "(" | "[" | "{" => self.brackets.push(self.at),
@@ -421,12 +421,12 @@ impl<'t> Lexer<'t> {
         // in `(a + [b)` the inner bracket is not closed
         let closed = self.brackets.iter().rev().take(COMPARED_BRACKETS).position(|&outer| closing_at(outer) == sign);
         if let Some(closed) = closed {
-            self.tokens.push(Token { kind: TokenKind::Fault(Fault::OpenBracket), start: open, end: open + 1 });
+            self.tokens.push(Token { kind: TokenKind::Fault(LexicalFault::OpenBracket), start: open, end: open + 1 });
             self.brackets.truncate(self.brackets.len() - closed - 1);
             self.push(TokenKind::Sign(sign), self.at + sign.len());
         } else {
             self.brackets.pop();
-            self.push(TokenKind::Fault(Fault::WrongBracket(expected)), self.at + sign.len());
+            self.push(TokenKind::Fault(LexicalFault::WrongBracket(expected)), self.at + sign.len());
         }
         true
     }
@@ -456,7 +456,7 @@ fn number(text: &str) -> (usize, TokenKind) {
         let length = text.find(|c: char| !continues_name(c)).unwrap_or(text.len());
         let digits = text[2..length].replace('_', "");
         let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix)) && !text[..length].ends_with('_');
-        let kind = if is_number { integer(&digits, radix) } else { TokenKind::Fault(Fault::NotANumber) };
+        let kind = if is_number { integer(&digits, radix) } else { TokenKind::Fault(LexicalFault::NotANumber) };
         return (length, kind);
     }
     let mut length = digits_length(text);
@@ -478,16 +478,16 @@ fn number(text: &str) -> (usize, TokenKind) {
 }
 
 fn integer(digits: &str, radix: u32) -> TokenKind {
-    i64::from_str_radix(digits, radix).map_or(TokenKind::Fault(Fault::IntegerTooLarge), TokenKind::Integer)
+    i64::from_str_radix(digits, radix).map_or(TokenKind::Fault(LexicalFault::IntegerTooLarge), TokenKind::Integer)
 }
 
 fn float(text: &str) -> TokenKind {
-    let Ok(value) = text.parse::<f64>() else { return TokenKind::Fault(Fault::NotANumber) };
+    let Ok(value) = text.parse::<f64>() else { return TokenKind::Fault(LexicalFault::NotANumber) };
     let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
     if value.is_infinite() {
-        TokenKind::Fault(Fault::FloatTooLarge)
+        TokenKind::Fault(LexicalFault::FloatTooLarge)
     } else if value == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
-        TokenKind::Fault(Fault::FloatTooSmall)
+        TokenKind::Fault(LexicalFault::FloatTooSmall)
     } else {
         TokenKind::Float(value)
     }

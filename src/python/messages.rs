@@ -1,7 +1,7 @@
 //! The error messages for wrong tokens, and for parts of Python that a graph does not support.
 
 use super::SyntaxError;
-use super::lexer::{Fault, Token, TokenKind, closing};
+use super::lexer::{LexicalFault, Token, TokenKind, closing};
 use super::tree::Span;
 use crate::text;
 
@@ -165,34 +165,38 @@ pub(super) fn open_bracket(text: &str, span: Span) -> SyntaxError {
 }
 
 /// Returns the error for a fault that the lexer found.
-pub(super) fn fault(text: &str, token: &Token, fault: Fault) -> SyntaxError {
+pub(super) fn fault(text: &str, token: &Token, fault: LexicalFault) -> SyntaxError {
     let span = token.span();
     let word = &text[span.clone()];
     match fault {
-        Fault::Character => {
+        LexicalFault::Character => {
             error(span, format!("{} has no meaning in an expression", quoted(word)), character_help(word.chars().next().unwrap_or(' ')))
         }
-        Fault::OpenString => {
+        LexicalFault::OpenString => {
             let quotes = word.trim_start_matches(|c: char| c.is_ascii_alphabetic());
             let quote = if quotes.starts_with("'''") || quotes.starts_with("\"\"\"") { &quotes[..3] } else { &quotes[..1] };
             error(span, "this string is not closed", format!("add {quote}"))
         }
-        Fault::NotANumber => error(span, format!("{} is not a number", quoted(word)), "numbers are written 2, 0.5 or 1e-3"),
-        Fault::Complex => error(span, format!("{} is a complex number", quoted(word)), "the numbers of a graph are real; leave j out"),
-        Fault::IntegerTooLarge => error(span, "this integer is too large, it has more than 64 bits", "write it with a decimal point"),
-        Fault::FloatTooLarge => error(span, "this number is too large for f64", "the largest is about 1.8e308"),
-        Fault::FloatTooSmall => {
+        LexicalFault::NotANumber => error(span, format!("{} is not a number", quoted(word)), "numbers are written 2, 0.5 or 1e-3"),
+        LexicalFault::Complex => {
+            error(span, format!("{} is a complex number", quoted(word)), "the numbers of a graph are real; leave j out")
+        }
+        LexicalFault::IntegerTooLarge => {
+            error(span, "this integer is too large, it has more than 64 bits", "write it with a decimal point")
+        }
+        LexicalFault::FloatTooLarge => error(span, "this number is too large for f64", "the largest is about 1.8e308"),
+        LexicalFault::FloatTooSmall => {
             error(span, "this number is too small for f64, it would become 0", "the smallest is about 5e-324; write 0 if you mean it")
         }
-        Fault::Indentation => error(
+        LexicalFault::Indentation => error(
             span,
             "this line begins in another column than the lines before",
             "begin it in the column of the block that it belongs to",
         ),
-        Fault::Tabs => error(span, "tabs and spaces are mixed in the indentation", "indent all lines with spaces alone"),
-        Fault::Backslash => error(span, "a backslash has no meaning before the end of a line", "leave it out"),
-        Fault::OpenBracket => open_bracket(text, span),
-        Fault::WrongBracket(expected) => error(span, "this closing bracket has no opening one", format!("write {expected}")),
+        LexicalFault::Tabs => error(span, "tabs and spaces are mixed in the indentation", "indent all lines with spaces alone"),
+        LexicalFault::Backslash => error(span, "a backslash has no meaning before the end of a line", "leave it out"),
+        LexicalFault::OpenBracket => open_bracket(text, span),
+        LexicalFault::WrongBracket(expected) => error(span, "this closing bracket has no opening one", format!("write {expected}")),
     }
 }
 

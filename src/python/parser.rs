@@ -1,7 +1,7 @@
 //! Parses statements. After a statement with an error, the parser continues with the next statement.
 
-use super::cursor::{Cursor, Parsed, fail};
-use super::lexer::{Fault, TokenKind};
+use super::cursor::{Parsed, TokenCursor, fail};
+use super::lexer::{LexicalFault, TokenKind};
 use super::messages::{self, quoted};
 use super::tree::{BinaryOperator, Expr, ExprKind, Statement, StatementKind};
 use super::{MAX_DEPTH, Program, SyntaxError, names};
@@ -20,7 +20,7 @@ const NO_IN: &str = "the loop has no \"in\"";
 
 /// Parses a text.
 pub(super) fn program(text: &str) -> Program {
-    let mut cursor = Cursor::new(text);
+    let mut cursor = TokenCursor::new(text);
     let statements = cursor.statements(0);
     Program { statements, errors: cursor.into_errors() }
 }
@@ -43,7 +43,7 @@ fn augmented(kind: TokenKind) -> Option<BinaryOperator> {
     })
 }
 
-impl Cursor<'_> {
+impl TokenCursor<'_> {
     /// Parses statements up to the end of the block. `depth` is the number of blocks around them.
     fn statements(&mut self, depth: usize) -> Vec<Statement> {
         let mut statements = Vec::new();
@@ -442,7 +442,7 @@ impl Cursor<'_> {
                 TokenKind::Newline | TokenKind::End if at >= self.at => break,
                 TokenKind::Sign(";") if stops_at_semicolon && open == 0 && at >= self.at => break,
                 TokenKind::Sign("(" | "[" | "{") => open += 1,
-                TokenKind::Sign(")" | "]" | "}") | TokenKind::Fault(Fault::WrongBracket(_)) => open = open.saturating_sub(1),
+                TokenKind::Sign(")" | "]" | "}") | TokenKind::Fault(LexicalFault::WrongBracket(_)) => open = open.saturating_sub(1),
                 _ => {}
             }
             at += 1;

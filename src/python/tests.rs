@@ -5,7 +5,7 @@ mod random;
 
 use std::fmt::Write as _;
 
-use super::tree::{Argument, BinaryOperator, Comparison, Expr, ExprKind, Link, Statement, StatementKind, UnaryOperator};
+use super::tree::{Argument, BinaryOperator, ComparisonOperator, Expr, ExprKind, Link, Statement, StatementKind, UnaryOperator};
 use super::{MAX_DEPTH, parse};
 
 fn joined(items: &[Expr]) -> String {
@@ -62,12 +62,12 @@ fn expression(expr: &Expr) -> String {
         ExprKind::Power(base, exponent) => format!("(** {} {})", expression(base), expression(exponent)),
         ExprKind::Compare(comparison, sides) => {
             let sign = match comparison {
-                Comparison::Less => "<",
-                Comparison::AtMost => "<=",
-                Comparison::Greater => ">",
-                Comparison::AtLeast => ">=",
-                Comparison::Equal => "==",
-                Comparison::NotEqual => "!=",
+                ComparisonOperator::Less => "<",
+                ComparisonOperator::AtMost => "<=",
+                ComparisonOperator::Greater => ">",
+                ComparisonOperator::AtLeast => ">=",
+                ComparisonOperator::Equal => "==",
+                ComparisonOperator::NotEqual => "!=",
             };
             format!("({sign} {})", joined(&sides[..]))
         }

@@ -60,7 +60,7 @@ pub enum ExprKind {
     /// `base ** exponent`, also written `base ^ exponent`.
     Power(Box<Expr>, Box<Expr>),
     /// `left < right` and the like.
-    Compare(Comparison, Box<[Expr; 2]>),
+    Compare(ComparisonOperator, Box<[Expr; 2]>),
     /// `a, b` or `(a, b)`
     Tuple(Vec<Expr>),
     /// `[a, b]`
@@ -125,7 +125,7 @@ pub enum BinaryOperator {
 
 /// A comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Comparison {
+pub enum ComparisonOperator {
     /// `<`
     Less,
     /// `<=`

@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use super::excerpt::quoted;
-use super::known::{KnownNetwork, Notation};
+use super::known::{KnownNetwork, NetworkNotation};
 use super::reader::{ScenarioReader, Span, TomlTable};
 use super::tensor::{read_tensor, with_rank};
 use super::train::TrainSettings;
@@ -199,7 +199,9 @@ fn check_location(
             Some(steps) if *n > steps => fail(reader, format!("there is no step {n}, the last is {steps}"), ""),
             _ => Ok(()),
         },
-        Location::Loss if resolver.network.notation() == Some(Notation::Graph) && resolver.network.help_if_missing("loss").is_some() => {
+        Location::Loss
+            if resolver.network.notation() == Some(NetworkNotation::Graph) && resolver.network.help_if_missing("loss").is_some() =>
+        {
             fail(reader, "a graph has no loss".to_owned(), "its output is an op like the others")
         }
         Location::Op { scope, name, index, term } => {

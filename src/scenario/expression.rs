@@ -52,7 +52,7 @@ fn fail<T>(span: Range<usize>, message: impl Into<String>, help: impl Into<Strin
 
 /// A token of an expression.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Token {
+enum ExpressionToken {
     Number(f64),
     /// A variable or a function; its text is at the parser's `span`.
     Name,
@@ -89,21 +89,26 @@ fn number_length(text: &str) -> usize {
 
 /// Parses the expression in `range` of `text`. Positions in the result and in errors are bytes of `text`.
 pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Vec<Instruction>, ExpressionError> {
-    let mut parser =
-        Parser { text: &text[..range.end], token: Token::End, span: range.start..range.start, next: range.start, instructions: Vec::new() };
+    let mut parser = ExpressionParser {
+        text: &text[..range.end],
+        token: ExpressionToken::End,
+        span: range.start..range.start,
+        next: range.start,
+        instructions: Vec::new(),
+    };
     parser.advance()?;
-    if parser.token == Token::End {
+    if parser.token == ExpressionToken::End {
         return fail(range, "the expression is empty", "write what the node computes, as in u = a * b");
     }
     let (min_power, depth) = (0, 0);
     parser.expression(min_power, depth)?;
     match parser.token {
-        Token::End => Ok(parser.instructions),
-        Token::Sign(')') => fail(parser.span, "this closing parenthesis has no opening one", "leave it out"),
-        Token::Sign(',') => {
+        ExpressionToken::End => Ok(parser.instructions),
+        ExpressionToken::Sign(')') => fail(parser.span, "this closing parenthesis has no opening one", "leave it out"),
+        ExpressionToken::Sign(',') => {
             fail(parser.span, "a comma is allowed only between the arguments of a function", "write the decimal point as .")
         }
-        Token::Sign('=') => fail(parser.span, "a node has only one =", "write two nodes"),
+        ExpressionToken::Sign('=') => fail(parser.span, "a node has only one =", "write two nodes"),
         _ => {
             let help = "a product is written with *";
             fail(parser.span.clone(), format!("an operator is missing before {}", quoted(parser.token_text())), help)
@@ -111,10 +116,10 @@ pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Vec<Instruction>,
     }
 }
 
-struct Parser<'a> {
+struct ExpressionParser<'a> {
     text: &'a str,
     /// The current token.
-    token: Token,
+    token: ExpressionToken,
     /// The position of the current token.
     span: Range<usize>,
     /// The position after the current token.
@@ -123,7 +128,7 @@ struct Parser<'a> {
     instructions: Vec<Instruction>,
 }
 
-impl<'a> Parser<'a> {
+impl<'a> ExpressionParser<'a> {
     /// Returns the text of the current token.
     fn token_text(&self) -> &'a str {
         &self.text[self.span.clone()]
@@ -136,11 +141,11 @@ impl<'a> Parser<'a> {
         let rest = &self.text[start..];
         let name = name_length(rest);
         let Some(first) = rest.chars().next() else {
-            (self.token, self.span) = (Token::End, start..start);
+            (self.token, self.span) = (ExpressionToken::End, start..start);
             return Ok(());
         };
         let length = if name > 0 {
-            self.token = Token::Name;
+            self.token = ExpressionToken::Name;
             // a name after the name of a module, as in math.exp
             let after_dot = rest[name..].strip_prefix('.').map_or(0, name_length);
             if after_dot > 0 {
@@ -151,7 +156,7 @@ impl<'a> Parser<'a> {
             name
         } else if first.is_ascii_digit() || first == '.' {
             let length = number_length(rest);
-            self.token = Token::Number(Self::number(rest, start, length)?);
+            self.token = ExpressionToken::Number(Self::number(rest, start, length)?);
             length
         } else {
             if !"+-*/^(),=".contains(first) {
@@ -159,7 +164,7 @@ impl<'a> Parser<'a> {
             }
             // `**` is Python's spelling of `^`
             let is_power = rest.starts_with("**");
-            self.token = Token::Sign(if is_power { '^' } else { first });
+            self.token = ExpressionToken::Sign(if is_power { '^' } else { first });
             if is_power { 2 } else { first.len_utf8() }
         };
         self.span = start..start + length;
@@ -203,11 +208,11 @@ impl<'a> Parser<'a> {
         self.operand(depth)?;
         loop {
             let (operator, (left, right)) = match self.token {
-                Token::Sign('+') => (Operator::Add, SUM),
-                Token::Sign('-') => (Operator::Sub, SUM),
-                Token::Sign('*') => (Operator::Mul, PRODUCT),
-                Token::Sign('/') => (Operator::DIV, PRODUCT),
-                Token::Sign('^') => (Operator::POW, POWER),
+                ExpressionToken::Sign('+') => (Operator::Add, SUM),
+                ExpressionToken::Sign('-') => (Operator::Sub, SUM),
+                ExpressionToken::Sign('*') => (Operator::Mul, PRODUCT),
+                ExpressionToken::Sign('/') => (Operator::DIV, PRODUCT),
+                ExpressionToken::Sign('^') => (Operator::POW, POWER),
                 _ => return Ok(()),
             };
             if left < min_power {
@@ -223,13 +228,13 @@ impl<'a> Parser<'a> {
     fn operand(&mut self, depth: usize) -> Result<(), ExpressionError> {
         let span = self.span.clone();
         match self.token {
-            Token::Number(value) => {
+            ExpressionToken::Number(value) => {
                 self.instructions.push(Instruction::Constant(value));
                 self.advance()
             }
-            Token::Name => {
+            ExpressionToken::Name => {
                 self.advance()?;
-                if self.token == Token::Sign('(') {
+                if self.token == ExpressionToken::Sign('(') {
                     return self.call(span, depth);
                 }
                 let name = &self.text[span.clone()];
@@ -240,13 +245,13 @@ impl<'a> Parser<'a> {
                 self.instructions.push(Instruction::Variable(span));
                 Ok(())
             }
-            Token::Sign('-') => {
+            ExpressionToken::Sign('-') => {
                 self.advance()?;
-                if let Token::Number(value) = self.token {
+                if let ExpressionToken::Number(value) = self.token {
                     // a minus before a number becomes part of the number: it is a negative constant
                     let number = self.span.clone();
                     self.advance()?;
-                    if self.token != Token::Sign('^') {
+                    if self.token != ExpressionToken::Sign('^') {
                         self.instructions.push(Instruction::Constant(-value));
                         return Ok(());
                     }
@@ -258,28 +263,28 @@ impl<'a> Parser<'a> {
                 self.instructions.push(Instruction::Apply(Operator::Neg, 1));
                 Ok(())
             }
-            Token::Sign('(') => {
+            ExpressionToken::Sign('(') => {
                 self.advance()?;
-                if self.token == Token::Sign(')') {
+                if self.token == ExpressionToken::Sign(')') {
                     return fail(span.start..self.span.end, "these parentheses are empty", "");
                 }
                 self.expression(0, depth + 1)?;
                 self.close(span)
             }
-            Token::Sign(sign) => fail(span, format!("a number or a name is missing before \"{sign}\""), ""),
-            Token::End => fail(span, "a number or a name is missing at the end", ""),
+            ExpressionToken::Sign(sign) => fail(span, format!("a number or a name is missing before \"{sign}\""), ""),
+            ExpressionToken::End => fail(span, "a number or a name is missing at the end", ""),
         }
     }
 
     /// Reads the closing parenthesis. `open` is the position of the opening one.
     fn close(&mut self, open: Range<usize>) -> Result<(), ExpressionError> {
         match self.token {
-            Token::Sign(')') => self.advance(),
-            Token::End => fail(open, "this parenthesis is not closed", "add )"),
-            Token::Sign(',') => {
+            ExpressionToken::Sign(')') => self.advance(),
+            ExpressionToken::End => fail(open, "this parenthesis is not closed", "add )"),
+            ExpressionToken::Sign(',') => {
                 fail(self.span.clone(), "a comma is allowed only between the arguments of a function", "write the decimal point as .")
             }
-            Token::Sign('=') => fail(self.span.clone(), "a node has only one =", "write two nodes"),
+            ExpressionToken::Sign('=') => fail(self.span.clone(), "a node has only one =", "write two nodes"),
             _ => fail(
                 self.span.clone(),
                 format!("an operator is missing before {}", quoted(self.token_text())),
@@ -302,11 +307,11 @@ impl<'a> Parser<'a> {
         let open = self.span.clone();
         self.advance()?;
         let mut count = 0;
-        if self.token != Token::Sign(')') {
+        if self.token != ExpressionToken::Sign(')') {
             loop {
                 self.expression(0, depth + 1)?;
                 count += 1;
-                if self.token != Token::Sign(',') {
+                if self.token != ExpressionToken::Sign(',') {
                     break;
                 }
                 self.advance()?;

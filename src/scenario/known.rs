@@ -26,7 +26,7 @@ pub(super) enum KnownNetwork {
 
 /// The two ways to write a network in a scenario file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Notation {
+pub(super) enum NetworkNotation {
     /// `[[layer]]` tables.
     Layers,
     /// A `[graph]`.
@@ -43,11 +43,11 @@ impl KnownNetwork {
     }
 
     /// Returns whether the file describes layers or a graph, if this is known.
-    pub fn notation(&self) -> Option<Notation> {
+    pub fn notation(&self) -> Option<NetworkNotation> {
         match self {
-            Self::Complete(network) if network.reads_samples() => Some(Notation::Layers),
-            Self::Complete(_) | Self::Graph { .. } => Some(Notation::Graph),
-            Self::Layers(..) => Some(Notation::Layers),
+            Self::Complete(network) if network.reads_samples() => Some(NetworkNotation::Layers),
+            Self::Complete(_) | Self::Graph { .. } => Some(NetworkNotation::Graph),
+            Self::Layers(..) => Some(NetworkNotation::Layers),
             Self::Nothing => None,
         }
     }

@@ -18,7 +18,7 @@ struct OptimizerKind {
     /// The default of the weight decay.
     weight_decay: f64,
     /// Reads the keys.
-    rule: fn(&mut Settings<'_, '_, '_>) -> Result<UpdateRule, Reported>,
+    rule: fn(&mut OptimizerTable<'_, '_, '_>) -> Result<UpdateRule, Reported>,
 }
 
 /// All optimizers. The first is the default.
@@ -37,7 +37,7 @@ const OPTIMIZERS: [OptimizerKind; 5] = [
 ];
 
 /// The table `[train]` while an optimizer reads its keys.
-struct Settings<'a, 't, 'i> {
+struct OptimizerTable<'a, 't, 'i> {
     reader: &'a mut ScenarioReader,
     table: &'t TomlTable<'i>,
 }
@@ -59,7 +59,7 @@ pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &
     let misplaced = if is_known { check_keys(reader, table, known) } else { Ok(()) };
     let rate = learning_rate(reader, table, header, known.rate, is_known);
     let weight_decay = non_negative(reader, table, "weight_decay");
-    let mut settings = Settings { reader, table };
+    let mut settings = OptimizerTable { reader, table };
     let rule = (known.rule)(&mut settings);
     let schedule = schedule(reader, table);
     kind?;
@@ -118,7 +118,7 @@ pub(super) fn non_negative(reader: &mut ScenarioReader, table: &TomlTable<'_>, k
     }
 }
 
-impl Settings<'_, '_, '_> {
+impl OptimizerTable<'_, '_, '_> {
     /// Reads a number of at least 0.
     fn number(&mut self, key: &str, default: f64) -> Result<f64, Reported> {
         Ok(non_negative(self.reader, self.table, key)?.unwrap_or(default))
@@ -144,7 +144,7 @@ impl Settings<'_, '_, '_> {
     }
 }
 
-fn sgd(settings: &mut Settings<'_, '_, '_>) -> Result<UpdateRule, Reported> {
+fn sgd(settings: &mut OptimizerTable<'_, '_, '_>) -> Result<UpdateRule, Reported> {
     let (momentum, dampening, nesterov) = (settings.number("momentum", 0.0), settings.number("dampening", 0.0), settings.flag("nesterov"));
     let (momentum, dampening, is_nesterov) = (momentum?, dampening?, nesterov?);
     if is_nesterov && (momentum == 0.0 || dampening != 0.0) {
@@ -155,7 +155,7 @@ fn sgd(settings: &mut Settings<'_, '_, '_>) -> Result<UpdateRule, Reported> {
     Ok(UpdateRule::Sgd { momentum, dampening, is_nesterov })
 }
 
-fn adam(settings: &mut Settings<'_, '_, '_>, is_decoupled: bool) -> Result<UpdateRule, Reported> {
+fn adam(settings: &mut OptimizerTable<'_, '_, '_>, is_decoupled: bool) -> Result<UpdateRule, Reported> {
     let betas = settings.table.get("betas").map(|value| match value.get_ref() {
         DeValue::Array(items) if items.len() == 2 => {
             let read: Vec<Result<f64, Reported>> = items.iter().map(|item| settings.share("each of betas", item)).collect();
@@ -167,13 +167,13 @@ fn adam(settings: &mut Settings<'_, '_, '_>, is_decoupled: bool) -> Result<Updat
     Ok(UpdateRule::Adam { betas: betas.unwrap_or(Ok([0.9, 0.999]))?, eps: eps?, is_decoupled })
 }
 
-fn rms_prop(settings: &mut Settings<'_, '_, '_>) -> Result<UpdateRule, Reported> {
+fn rms_prop(settings: &mut OptimizerTable<'_, '_, '_>) -> Result<UpdateRule, Reported> {
     let alpha = settings.table.get("alpha").map_or(Ok(0.99), |value| settings.share("alpha", value));
     let (eps, momentum, centred) = (settings.number("eps", 1e-8), settings.number("momentum", 0.0), settings.flag("centered"));
     Ok(UpdateRule::RmsProp { alpha: alpha?, eps: eps?, momentum: momentum?, is_centred: centred? })
 }
 
-fn adagrad(settings: &mut Settings<'_, '_, '_>) -> Result<UpdateRule, Reported> {
+fn adagrad(settings: &mut OptimizerTable<'_, '_, '_>) -> Result<UpdateRule, Reported> {
     let (lr_decay, eps) = (settings.number("lr_decay", 0.0), settings.number("eps", 1e-10));
     let initial = settings.number("initial_accumulator_value", 0.0);
     Ok(UpdateRule::Adagrad { lr_decay: lr_decay?, eps: eps?, initial: initial? })

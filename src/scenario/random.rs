@@ -127,9 +127,9 @@ mod tests {
     /// cos(2π v) computed with 60 digits.
     #[test]
     fn the_first_numbers_of_a_seed_equal_an_independent_implementation() {
-        type Numbers = [f64; 4];
+        type FirstNumbers = [f64; 4];
         #[rustfmt::skip]
-        let expected: [(u64, Numbers, Numbers); 4] = [
+        let expected: [(u64, FirstNumbers, FirstNumbers); 4] = [
             (0, [0.324_575_268_031_406_7, 0.382_239_296_511_673_43, 0.359_617_207_647_355_3, 0.011_455_508_934_653_635],
                 [-0.654_265_126_640_594_9, 0.941_683_780_004_374_8, 1.159_637_185_289_785, 1.114_281_166_493_417_8]),
             (1, [0.811_612_158_881_884_8, 0.747_104_716_158_218_7, 0.100_150_903_533_783_75, 0.746_216_870_616_810_4],

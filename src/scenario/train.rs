@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use toml::de::DeValue;
 
 use super::excerpt::quoted;
-use super::known::{KnownNetwork, Notation};
+use super::known::{KnownNetwork, NetworkNotation};
 use super::names::LayerNames;
 use super::optimizer;
 use super::reader::{ScenarioReader, Span, TomlTable};
@@ -99,7 +99,7 @@ fn batch_size(reader: &mut ScenarioReader, table: &TomlTable<'_>, samples: Optio
 /// Returns the parameters that are updated. In a graph, they are the inputs under the key `learn`. In a network of layers, they are all parameters except those
 /// under `freeze`. `header` is the position of `[train]`.
 fn learned(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &Span, network: &KnownNetwork) -> Result<Vec<Id>, Reported> {
-    let is_graph = network.notation().ok_or(Reported)? == Notation::Graph;
+    let is_graph = network.notation().ok_or(Reported)? == NetworkNotation::Graph;
     let (key, wrong_key) = if is_graph { ("learn", "freeze") } else { ("freeze", "learn") };
     let wrong_key_reported = table.get_key_value(wrong_key).map(|(wrong_key, _)| {
         let (message, help) = if is_graph {
@@ -154,7 +154,7 @@ fn read_names<'t>(
         KnownNetwork::Layers(layers, _) => !layers.certainly_lacks(name.split_once('.').map_or(name, |(layer, _)| layer)),
         KnownNetwork::Graph { inputs: None, .. } | KnownNetwork::Nothing => true,
     };
-    let kind = if network.notation() == Some(Notation::Graph) { "input" } else { "parameter or layer" };
+    let kind = if network.notation() == Some(NetworkNotation::Graph) { "input" } else { "parameter or layer" };
     let mut names = HashSet::new();
     let mut all_valid = Ok(());
     for item in &items[..] {

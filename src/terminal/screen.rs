@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::pen::Pen;
-use super::{Program, modes};
+use super::{TerminalProgram, modes};
 
 /// The largest drawn size. It limits the memory if a terminal reports a wrong size.
 const MAX_SIZE: (u16, u16) = (1000, 500);
@@ -37,7 +37,7 @@ impl TerminalScreen {
     }
 
     /// Draws `program` and writes the changes to the terminal.
-    pub(super) fn draw(&mut self, program: &dyn Program) -> io::Result<()> {
+    pub(super) fn draw(&mut self, program: &dyn TerminalProgram) -> io::Result<()> {
         let area = self.next.area;
         if area.is_empty() {
             return Ok(());

@@ -55,7 +55,7 @@ pub(super) struct PartialSum {
 pub(super) const START: PartialSum = PartialSum { part: 0, terms_before: 0, sum: -0.0 };
 
 /// The index of a term, and the state before this term.
-type Checkpoint = (u64, PartialSum);
+type SumCheckpoint = (u64, PartialSum);
 
 /// An entry with its stored sums.
 #[derive(Debug)]
@@ -65,11 +65,11 @@ struct EntrySums {
     /// The number of terms between two checkpoints.
     interval: u64,
     /// The states before the terms 0, `interval`, 2 · `interval`, …, in order, up to the last one that was computed.
-    checkpoints: Vec<Checkpoint>,
+    checkpoints: Vec<SumCheckpoint>,
     /// The states before every `interval` / [`FINE`]th term, in the intervals of the last requests.
-    fine: VecDeque<Checkpoint>,
+    fine: VecDeque<SumCheckpoint>,
     /// The state before the last requested term.
-    last: Checkpoint,
+    last: SumCheckpoint,
 }
 
 impl EntrySums {
@@ -80,14 +80,14 @@ impl EntrySums {
     }
 
     /// Returns the stored state that is nearest before a term, or at it.
-    fn nearest(&self, term: u64) -> Checkpoint {
+    fn nearest(&self, term: u64) -> SumCheckpoint {
         let checkpoint = self.checkpoints[self.checkpoints.partition_point(|(before, _)| *before <= term) - 1];
         let others = self.fine.iter().chain([&self.last]).filter(|(before, _)| *before <= term);
         others.fold(checkpoint, |nearest, other| if other.0 > nearest.0 { *other } else { nearest })
     }
 
     /// Stores the state before a term, if the term has a checkpoint. With `is_near`, the term is near a request, where there are fine checkpoints.
-    fn store(&mut self, state: Checkpoint, is_near: bool) {
+    fn store(&mut self, state: SumCheckpoint, is_near: bool) {
         if state.0.is_multiple_of(self.interval) {
             let place = self.checkpoints.partition_point(|(before, _)| *before < state.0);
             self.checkpoints.insert(place, state);
@@ -162,7 +162,7 @@ impl Trace {
 
     /// Returns the last state at or before a position that the run has stored. The run stores states only for an op with very many parts, or with a single
     /// entry and a long sum.
-    fn sum_of_run(&self, at: &Position) -> Option<Checkpoint> {
+    fn sum_of_run(&self, at: &Position) -> Option<SumCheckpoint> {
         let (run, op, number) = self.op(at.segment);
         let Some(offsets) = self.network_of(at.run_index).part_offsets(number) else {
             let (term, sum) = run.sum_before_term(op, number, at.term)?;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 /// The relation of a number to the bound of its condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Relation {
+enum ValueRelation {
     Less,
     AtMost,
     Equal,
@@ -18,16 +18,16 @@ enum Relation {
 }
 
 /// The relations with their signs. The first sign that matches is taken, so `<=` comes before `<`.
-const RELATIONS: [(&str, Relation); 9] = [
-    ("<=", Relation::AtMost),
-    (">=", Relation::AtLeast),
-    ("==", Relation::Equal),
-    ("!=", Relation::NotEqual),
-    ("<", Relation::Less),
-    (">", Relation::Greater),
-    ("not finite", Relation::NotFinite),
-    ("nan", Relation::Nan),
-    ("inf", Relation::Infinite),
+const RELATIONS: [(&str, ValueRelation); 9] = [
+    ("<=", ValueRelation::AtMost),
+    (">=", ValueRelation::AtLeast),
+    ("==", ValueRelation::Equal),
+    ("!=", ValueRelation::NotEqual),
+    ("<", ValueRelation::Less),
+    (">", ValueRelation::Greater),
+    ("not finite", ValueRelation::NotFinite),
+    ("nan", ValueRelation::Nan),
+    ("inf", ValueRelation::Infinite),
 ];
 
 /// A condition on one number.
@@ -35,28 +35,28 @@ const RELATIONS: [(&str, Relation); 9] = [
 pub struct ValueTest {
     /// `true` if the condition is on the absolute value |x|.
     pub is_on_magnitude: bool,
-    relation: Relation,
+    relation: ValueRelation,
     bound: f64,
 }
 
 impl ValueTest {
     /// The condition that a number is NaN or infinite.
-    pub const NOT_FINITE: Self = Self { is_on_magnitude: false, relation: Relation::NotFinite, bound: 0.0 };
+    pub const NOT_FINITE: Self = Self { is_on_magnitude: false, relation: ValueRelation::NotFinite, bound: 0.0 };
 
     /// Returns whether a number meets the condition. NaN meets no comparison except `!=`.
     #[must_use]
     pub fn holds(&self, number: f64) -> bool {
         let number = if self.is_on_magnitude { number.abs() } else { number };
         match self.relation {
-            Relation::Less => number < self.bound,
-            Relation::AtMost => number <= self.bound,
-            Relation::Equal => number == self.bound,
-            Relation::NotEqual => number != self.bound,
-            Relation::AtLeast => number >= self.bound,
-            Relation::Greater => number > self.bound,
-            Relation::Nan => number.is_nan(),
-            Relation::Infinite => number.is_infinite(),
-            Relation::NotFinite => !number.is_finite(),
+            ValueRelation::Less => number < self.bound,
+            ValueRelation::AtMost => number <= self.bound,
+            ValueRelation::Equal => number == self.bound,
+            ValueRelation::NotEqual => number != self.bound,
+            ValueRelation::AtLeast => number >= self.bound,
+            ValueRelation::Greater => number > self.bound,
+            ValueRelation::Nan => number.is_nan(),
+            ValueRelation::Infinite => number.is_infinite(),
+            ValueRelation::NotFinite => !number.is_finite(),
         }
     }
 
@@ -85,7 +85,7 @@ impl FromStr for ValueTest {
             }
         })?;
         let rest = text[sign.len()..].trim();
-        let takes_bound = !matches!(relation, Relation::Nan | Relation::Infinite | Relation::NotFinite);
+        let takes_bound = !matches!(relation, ValueRelation::Nan | ValueRelation::Infinite | ValueRelation::NotFinite);
         let bound = match (takes_bound, rest.is_empty()) {
             (false, true) => 0.0,
             (false, false) => return Err(format!("{sign} is a condition of its own: {forms}")),
@@ -100,7 +100,7 @@ impl fmt::Display for ValueTest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = RELATIONS.iter().find(|(_, relation)| *relation == self.relation).map_or("", |(sign, _)| sign);
         match self.relation {
-            Relation::Nan | Relation::Infinite | Relation::NotFinite => f.write_str(sign),
+            ValueRelation::Nan | ValueRelation::Infinite | ValueRelation::NotFinite => f.write_str(sign),
             _ => write!(f, "{sign} {}", self.bound.to_string().replace('-', "−")),
         }
     }

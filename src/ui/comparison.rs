@@ -1,6 +1,6 @@
 //! The sentences in the pane `why` about the gradients of the user's own program: the user's number, the right number, and the cause or pattern of the wrong numbers.
 
-use crate::app::{MistakeHere, ComparedEntry};
+use crate::app::{ComparedEntry, MistakeHere};
 use crate::diff::SourceTexts;
 use crate::mistakes::{Cause, WrongTerm};
 use crate::step::TensorEntry;

@@ -10,11 +10,11 @@ use crate::text::width;
 
 /// A line of texts, some of which name a key.
 #[derive(Clone, Debug, Default)]
-pub struct Hints(Vec<Hint>);
+pub struct Hints(Vec<LineHint>);
 
 /// A text of the line.
 #[derive(Clone, Debug)]
-struct Hint {
+struct LineHint {
     text: String,
     role: StyleRole,
     /// The key in vim's notation that a click presses; `None` for a text without a key.
@@ -35,7 +35,7 @@ impl Hints {
     }
 
     fn push(mut self, role: StyleRole, text: String, key: Option<&'static str>) -> Self {
-        self.0.push(Hint { text, role, key });
+        self.0.push(LineHint { text, role, key });
         self
     }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::app::{Focus, Setting};
 
 /// A function that returns the click target under a cell of a pane's area, if there is one.
-type Hit = fn(&View<'_>, Rect, u16, u16) -> Option<ClickTarget>;
+type HitTest = fn(&View<'_>, Rect, u16, u16) -> Option<ClickTarget>;
 
 /// A pane.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Pane {
     /// Draws the pane into an area, below the title.
     pub draw: fn(&View<'_>, Rect, &mut Buffer),
     /// Returns the target of a click in the same area; `None` if clicks on the pane do nothing.
-    pub hit: Option<Hit>,
+    pub hit: Option<HitTest>,
 }
 
 /// All panes in the order in which they are cut from the screen. Tab shows panes that share an area in this order.

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Widget};
 
-use crate::app::{Candidate, Focus, Prompt, PromptKind, State};
+use crate::app::{Focus, Prompt, PromptCandidate, PromptKind, State};
 use crate::text::{self, align_left, cut, width, wrap_at_most};
 use crate::ui::backdrop;
 use crate::ui::theme::{StyleRole, Theme};
@@ -23,7 +23,7 @@ const BELOW: u16 = 2;
 
 /// The candidates of the prompt, laid out on a screen.
 struct PopupLayout {
-    candidates: Vec<Candidate>,
+    candidates: Vec<PromptCandidate>,
     title: String,
     /// The number of the chosen candidate.
     chosen: Option<usize>,
@@ -47,7 +47,7 @@ fn popup_layout(state: &State, screen: Rect) -> Option<PopupLayout> {
         return None;
     }
     // all rows decide the widths, so that the columns do not move while Tab chooses
-    let column = |of: fn(&Candidate) -> &str, most: usize| candidates.iter().map(|one| width(of(one))).max().unwrap_or(0).min(most);
+    let column = |of: fn(&PromptCandidate) -> &str, most: usize| candidates.iter().map(|one| width(of(one))).max().unwrap_or(0).min(most);
     let columns = [
         column(|one| &one.label, usize::from(screen.width) * 3 / 10),
         column(|one| &one.keys, MAX_KEYS_WIDTH),
@@ -57,7 +57,7 @@ fn popup_layout(state: &State, screen: Rect) -> Option<PopupLayout> {
     let title = title(prompt, candidates.first());
     let inside = wanted.max(width(&title) + 2).min(MAX_WIDTH).min(usize::from(screen.width) - 2);
     // if descriptions are cut, the full description of the chosen row is below the rows. The longest description decides the number of its lines
-    let lines_of = |one: &Candidate| whole(one, inside.saturating_sub(2)).len();
+    let lines_of = |one: &PromptCandidate| whole(one, inside.saturating_sub(2)).len();
     let whole_lines = if wanted > inside { candidates.iter().map(lines_of).max().unwrap_or(0) } else { 0 };
     let whole_lines = whole_lines.min(usize::from(screen.height - BELOW - 3));
     // the list takes at most two fifths of the screen, so that the equation stays visible
@@ -113,19 +113,19 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
 }
 
 /// Returns lines with the name and the full description of a row.
-fn whole(candidate: &Candidate, wide: usize) -> Vec<String> {
+fn whole(candidate: &PromptCandidate, wide: usize) -> Vec<String> {
     let label = text::line(&candidate.label);
     let text = if candidate.description.is_empty() { label } else { format!("{label}: {}", candidate.description) };
     wrap_at_most(&text, wide, MAX_DESCRIPTION_LINES)
 }
 
 /// Returns the texts of a row. They are escaped, because they contain the typed text.
-fn cells(candidate: &Candidate) -> [String; 3] {
+fn cells(candidate: &PromptCandidate) -> [String; 3] {
     [text::line(&candidate.label), candidate.keys.clone(), candidate.description.to_owned()]
 }
 
 /// Returns the title: the kind of the candidates, or a question after Enter.
-fn title(prompt: &Prompt, best: Option<&Candidate>) -> String {
+fn title(prompt: &Prompt, best: Option<&PromptCandidate>) -> String {
     match (prompt.kind, best) {
         (_, Some(best)) if prompt.is_unknown && best.text.trim_end() == prompt.input.value().trim() => {
             format!(" write {} ", text::line(&best.label))

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Widget;
 
-use crate::app::{Action, Focus, OverlayKind, ComparedEntry, Prompt, PromptKind, SPEEDS, State, Stepper, hidden_symbol, number_name};
+use crate::app::{Action, ComparedEntry, Focus, OverlayKind, Prompt, PromptKind, SPEEDS, State, Stepper, hidden_symbol, number_name};
 use crate::glyph::SEPARATOR;
 use crate::keys::{self, Key, KeyBinding};
 use crate::number::exact_on_screen;

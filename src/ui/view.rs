@@ -6,7 +6,7 @@ use std::ops::{Deref, Range};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-use crate::app::{Document, ComparedEntry, GradientComparison, State, Stepper};
+use crate::app::{ComparedEntry, Document, GradientComparison, State, Stepper};
 use crate::expr::Notation;
 use crate::network::{Id, TensorInfo};
 use crate::scene::Scene;

@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use pickle::{Pickle, SAVE_STATE_DICT};
-use values::{StorageInfo, TensorInfo, Value};
+use values::{StorageInfo, StorageView, Value};
 
 use super::dtype::TYPES_READ;
 use super::zip::{ZipEntry, entries};
@@ -43,7 +43,7 @@ struct Pt {
     bytes: Vec<u8>,
     /// The names of the tensors; `None` if the file is a single tensor.
     names: Option<TensorNames>,
-    tensors: Vec<TensorInfo>,
+    tensors: Vec<StorageView>,
     /// The position of the numbers of each storage.
     storages: Vec<Arc<Storage>>,
     is_big_endian: bool,
@@ -165,7 +165,7 @@ fn open_without_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
 }
 
 /// Returns the tensors of a pickle and their names. The names are `None` for a single tensor. Checks that every tensor is within its storage.
-fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<TensorNames>, Vec<TensorInfo>), WeightsError> {
+fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<TensorNames>, Vec<StorageView>), WeightsError> {
     for (info, storage) in pickle.storages.iter().zip(storages) {
         let size = info.element.map_or(1, |element| element.size as u64);
         if info.count.checked_mul(size) != Some(storage.range.len() as u64) {
@@ -238,7 +238,7 @@ fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, Value)>, WeightsError> {
 }
 
 /// Checks that a tensor is within its storage of `bytes` bytes.
-fn check(info: &TensorInfo, name: &str, bytes: usize) -> Result<(), WeightsError> {
+fn check(info: &StorageView, name: &str, bytes: usize) -> Result<(), WeightsError> {
     let entries = info.shape.iter().try_fold(1_u64, |entries, &n| entries.checked_mul(n));
     let Some(entries) = entries else { return Err(damaged(format!("its tensor \"{name}\" claims more numbers than any file can hold"))) };
     if entries == 0 {
@@ -307,7 +307,7 @@ struct Strided {
 }
 
 impl Strided {
-    fn new(info: &TensorInfo) -> Self {
+    fn new(info: &StorageView) -> Self {
         let axes: Vec<(usize, usize)> = info.shape.iter().zip(&info.strides).map(|(&n, &stride)| (position(n), position(stride))).collect();
         let is_empty = axes.iter().any(|(n, _)| *n == 0);
         Self { index: vec![0; axes.len()], axes, next: (!is_empty).then(|| position(info.offset)) }

@@ -20,7 +20,7 @@ const MAX_HEADER: usize = 16 << 20;
 #[derive(Debug)]
 struct Safetensors {
     bytes: Vec<u8>,
-    infos: Vec<TensorInfo>,
+    infos: Vec<HeaderTensor>,
     names: TensorNames,
     /// The position of the first number.
     data_start: usize,
@@ -28,7 +28,7 @@ struct Safetensors {
 
 /// The header's description of a tensor.
 #[derive(Debug, Deserialize)]
-struct TensorInfo {
+struct HeaderTensor {
     dtype: String,
     shape: Vec<u64>,
     /// The range of the tensor's bytes, counted from `data_start`.
@@ -37,7 +37,7 @@ struct TensorInfo {
 
 /// The names and descriptions of all tensors in a header. They are in a list: a map would keep only one of two equal names, and duplicate names must be
 /// reported.
-struct TensorInfos(Vec<(String, TensorInfo)>);
+struct TensorInfos(Vec<(String, HeaderTensor)>);
 
 impl<'de> Deserialize<'de> for TensorInfos {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -83,7 +83,7 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
         .map_err(|error| damaged(format!("its header is not that of safetensors: it is not UTF-8 at byte {}", 8 + error.valid_up_to())))?;
     let TensorInfos(all) =
         serde_json::from_str(header).map_err(|error| damaged(format!("its header is not that of safetensors: {error}")))?;
-    let (names, infos): (Vec<String>, Vec<TensorInfo>) = all.into_iter().unzip();
+    let (names, infos): (Vec<String>, Vec<HeaderTensor>) = all.into_iter().unzip();
     let names = TensorNames::new(names)?;
     check_infos(&names, &infos, bytes.len() - data_start)?;
     Ok(Arc::new(Safetensors { bytes, infos, names, data_start }))
@@ -91,14 +91,14 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
 
 /// Checks the descriptions of all tensors, also of those that the scenario does not use: if one description is wrong, the file is damaged. Together, the
 /// tensors must cover all `data_len` bytes after the header, without overlaps and gaps.
-fn check_infos(names: &TensorNames, infos: &[TensorInfo], data_len: usize) -> Result<(), WeightsError> {
+fn check_infos(names: &TensorNames, infos: &[HeaderTensor], data_len: usize) -> Result<(), WeightsError> {
     // the indices of the tensors, in the order of their bytes
     let mut by_offset: Vec<usize> = (0..infos.len()).collect();
     by_offset.sort_unstable_by_key(|&tensor| infos[tensor].data_offsets);
     // the number of bytes of the tensors before the current one
     let mut covered = 0;
     for tensor in by_offset {
-        let TensorInfo { dtype, shape, data_offsets: [from, to] } = &infos[tensor];
+        let HeaderTensor { dtype, shape, data_offsets: [from, to] } = &infos[tensor];
         let damaged = |what: String| {
             WeightsError::new(format!("its tensor \"{}\" {what}", names.list()[tensor]), "the file is damaged or incomplete")
         };
@@ -161,7 +161,7 @@ impl Archive for Safetensors {
     }
 
     fn layout(&self, tensor: usize) -> Result<TensorLayout, WeightsError> {
-        let TensorInfo { dtype, shape, .. } = &self.infos[tensor];
+        let HeaderTensor { dtype, shape, .. } = &self.infos[tensor];
         let Some(dtype) = Dtype::safetensors(dtype) else {
             return Err(WeightsError::new(
                 format!("its numbers have the type {dtype:?}"),

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crossterm::event::KeyCode;
-use gradstep::terminal::{self, Flow, Input, Program, TerminalOptions};
+use gradstep::terminal::{self, Flow, Input, TerminalOptions, TerminalProgram};
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use rustix::process::Signal;
 
@@ -21,7 +21,7 @@ struct Victim {
     fill: bool,
 }
 
-impl Program for Victim {
+impl TerminalProgram for Victim {
     fn input(&mut self, input: Input, _: Duration) -> anyhow::Result<Flow> {
         let Input::Key(key) = input else {
             return Ok(Flow::Same);

@@ -1,7 +1,7 @@
 //! The comparison with the gradients of the user's own program: the mistakes, the notes on names and layouts, a row for each gradient, and the patterns.
 
 use crate::app::comparing::NOT_LOADED;
-use crate::app::{Action, Difference, List, ListRow, GradientComparison, Stepper};
+use crate::app::{Action, Difference, GradientComparison, List, ListRow, Stepper};
 use crate::diff::{SourceTexts, Status};
 use crate::number::with_digits;
 use crate::scene::Scene;
@@ -15,12 +15,18 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
     let document = &stepper.document;
     let trace = &document.trace;
     if !comparison.is_of(document) {
-        return Err(format!("your gradients were compared in another iteration, or before edits (:mine {} compares again)", comparison.file));
+        return Err(format!(
+            "your gradients were compared in another iteration, or before edits (:mine {} compares again)",
+            comparison.file
+        ));
     }
     let (mut rows, mut texts) = (Vec::new(), SourceTexts::new(trace.network()));
     rows.extend(cause_rows(comparison, trace, &mut texts));
     rows.extend(
-        comparison.notes().into_iter().map(|note| ListRow { whole: note.clone(), ..ListRow::text([String::new(), "note".to_owned(), note]) }),
+        comparison
+            .notes()
+            .into_iter()
+            .map(|note| ListRow { whole: note.clone(), ..ListRow::text([String::new(), "note".to_owned(), note]) }),
     );
     for (index, (user, compared)) in comparison.user.tensors.iter().zip(&comparison.report.tensors).enumerate() {
         let (status, words) = match (compared.status, &user.values) {

@@ -2,7 +2,7 @@
 
 use super::topics::{self, TopicMatch};
 use super::{Document, Prompt, PromptKind, completions_of};
-use crate::app::command::{Argument, Command, TYPED_COMMANDS, TypedCommand};
+use crate::app::command::{Command, CommandArgument, TYPED_COMMANDS, TypedCommand};
 use crate::words::fuzzy::FuzzyText;
 use crate::words::suggest;
 
@@ -33,7 +33,7 @@ const SEARCHES: [(&str, &str); 7] = [
 
 /// A row of the list above the prompt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Candidate {
+pub struct PromptCandidate {
     /// The text that the row puts into the prompt.
     pub text: String,
     /// The name in the list, such as `break [ENTRY]`.
@@ -44,7 +44,7 @@ pub struct Candidate {
     pub description: &'static str,
 }
 
-impl Candidate {
+impl PromptCandidate {
     fn address(text: String) -> Self {
         let description = PLACES.iter().find(|(place, _)| *place == text).map_or("", |(_, description)| description);
         Self { label: text.clone(), text, description, ..Self::default() }
@@ -63,7 +63,7 @@ impl Candidate {
 
     fn typed_command(command: &'static TypedCommand, document: &Document, is_marked: bool) -> Self {
         let mark = if is_marked || document.has_op(command.name) { "!" } else { "" };
-        let end = if command.argument == Argument::Nothing { "" } else { " " };
+        let end = if command.argument == CommandArgument::Nothing { "" } else { " " };
         Self {
             text: format!("{mark}{}{end}", command.name),
             label: format!("{mark}{}", command.usage()),
@@ -119,10 +119,10 @@ fn matching<'a>(commands: &'a [Command], typed: &str) -> Vec<AnyCommand<'a>> {
 impl Prompt {
     /// Returns the candidates for the typed text.
     #[must_use]
-    pub fn candidates(&self, document: &Document) -> Vec<Candidate> {
+    pub fn candidates(&self, document: &Document) -> Vec<PromptCandidate> {
         let typed = self.typed();
         let commands = match self.kind {
-            PromptKind::Addresses => return self.completions(document).into_iter().map(Candidate::address).collect(),
+            PromptKind::Addresses => return self.completions(document).into_iter().map(PromptCandidate::address).collect(),
             PromptKind::Search => return searches(document, typed),
             PromptKind::Value(_) | PromptKind::Answer(_) | PromptKind::Filter => return Vec::new(),
             PromptKind::Palette(commands) => &**commands.0,
@@ -132,8 +132,8 @@ impl Prompt {
             return found;
         }
         let matched = matching(commands, rest.trim_end()).into_iter().map(|command| match command {
-            AnyCommand::WithKey(command) => Candidate::command(command, document, !mark.is_empty()),
-            AnyCommand::Typed(command) => Candidate::typed_command(command, document, !mark.is_empty()),
+            AnyCommand::WithKey(command) => PromptCandidate::command(command, document, !mark.is_empty()),
+            AnyCommand::Typed(command) => PromptCandidate::typed_command(command, document, !mark.is_empty()),
         });
         if !mark.is_empty() {
             return matched.collect();
@@ -142,10 +142,10 @@ impl Prompt {
         if typed.is_empty() {
             beginning.truncate(MAX_BEFORE_COMMANDS);
         }
-        let addresses = |texts: Vec<String>| texts.into_iter().map(Candidate::address);
-        let mut all: Vec<Candidate> = addresses(beginning).collect();
+        let addresses = |texts: Vec<String>| texts.into_iter().map(PromptCandidate::address);
+        let mut all: Vec<PromptCandidate> = addresses(beginning).collect();
         // a command with exactly this name comes before the topics with this word
-        let (named, matched): (Vec<Candidate>, Vec<Candidate>) =
+        let (named, matched): (Vec<PromptCandidate>, Vec<PromptCandidate>) =
             matched.partition(|candidate| candidate.text.trim_end() == typed.trim_end());
         let others = named.into_iter().chain(topic_candidates(commands, document, typed)).chain(matched).chain(addresses(containing));
         for candidate in others {
@@ -158,19 +158,19 @@ impl Prompt {
 }
 
 /// Returns the candidates for a word of the topics, such as `stride`.
-fn topic_candidates(commands: &[Command], document: &Document, typed: &str) -> Vec<Candidate> {
+fn topic_candidates(commands: &[Command], document: &Document, typed: &str) -> Vec<PromptCandidate> {
     let candidate = |(found, description): (TopicMatch, &'static str)| match found {
-        TopicMatch::Address(address) => Some(Candidate { label: address.clone(), text: address, description, keys: String::new() }),
+        TopicMatch::Address(address) => Some(PromptCandidate { label: address.clone(), text: address, description, keys: String::new() }),
         TopicMatch::KeylessAction(_, name) => {
-            Some(Candidate { label: name.to_owned(), text: name.to_owned(), description, keys: String::new() })
+            Some(PromptCandidate { label: name.to_owned(), text: name.to_owned(), description, keys: String::new() })
         }
         TopicMatch::TypedCommand(name) => {
             let command = TYPED_COMMANDS.iter().find(|command| command.name == name)?;
-            Some(Candidate::typed_command(command, document, false).with_description(description))
+            Some(PromptCandidate::typed_command(command, document, false).with_description(description))
         }
         TopicMatch::Command(action) => {
             let command = commands.iter().find(|command| command.action == action)?;
-            Some(Candidate::command(command, document, false).with_description(description))
+            Some(PromptCandidate::command(command, document, false).with_description(description))
         }
     };
     let is_whole = false;
@@ -178,8 +178,8 @@ fn topic_candidates(commands: &[Command], document: &Document, typed: &str) -> V
 }
 
 /// Returns the addresses that complete the argument of a command; `None` if the text is not a command that takes an address.
-fn arguments(document: &Document, mark: &str, typed: &str) -> Option<Vec<Candidate>> {
-    let takes_address = |command: &&TypedCommand| matches!(command.argument, Argument::Address | Argument::AddressOrHere);
+fn arguments(document: &Document, mark: &str, typed: &str) -> Option<Vec<PromptCandidate>> {
+    let takes_address = |command: &&TypedCommand| matches!(command.argument, CommandArgument::Address | CommandArgument::AddressOrHere);
     let command = TYPED_COMMANDS
         .iter()
         .filter(takes_address)
@@ -189,13 +189,13 @@ fn arguments(document: &Document, mark: &str, typed: &str) -> Option<Vec<Candida
     let (bar, argument) = argument.strip_prefix('|').map_or(("", argument), |rest| ("|", rest));
     let (beginning, containing) = completions_of(document, argument.trim_end());
     let all = beginning.into_iter().chain(containing).take(super::MAX_OFFERED);
-    Some(all.map(|address| Candidate::address(format!("{mark}{} {bar}{address}", command.name))).collect())
+    Some(all.map(|address| PromptCandidate::address(format!("{mark}{} {bar}{address}", command.name))).collect())
 }
 
 /// Returns the searches that complete a text: conditions on values that begin with it, and names of ops that contain it.
-fn searches(document: &Document, typed: &str) -> Vec<Candidate> {
+fn searches(document: &Document, typed: &str) -> Vec<PromptCandidate> {
     let typed = typed.trim_end();
-    let of_values = SEARCHES.into_iter().filter(|(text, _)| text.starts_with(typed)).map(|(text, description)| Candidate {
+    let of_values = SEARCHES.into_iter().filter(|(text, _)| text.starts_with(typed)).map(|(text, description)| PromptCandidate {
         text: text.to_owned(),
         label: text.to_owned(),
         keys: String::new(),
@@ -204,5 +204,5 @@ fn searches(document: &Document, typed: &str) -> Vec<Candidate> {
     let names = document.names();
     let (beginning, containing) = (names.starting_with(typed, super::MAX_OFFERED), names.containing(typed, super::MAX_OFFERED));
     let of_names = beginning.into_iter().chain(containing).take(if typed.is_empty() { MAX_BEFORE_COMMANDS } else { super::MAX_OFFERED });
-    of_values.chain(of_names.map(|name| Candidate::address(name.to_string()))).collect()
+    of_values.chain(of_names.map(|name| PromptCandidate::address(name.to_string()))).collect()
 }

@@ -14,7 +14,11 @@ pub(super) struct Group {
 
 /// Groups tensors: two are in one group if they are gradients of the same tensor x in different samples, and have the same key. A group has the position of its
 /// first tensor.
-pub(super) fn groups<K: PartialEq>(comparison: &GradientComparison, tensors: impl IntoIterator<Item = usize>, key: impl Fn(usize) -> K) -> Vec<Group> {
+pub(super) fn groups<K: PartialEq>(
+    comparison: &GradientComparison,
+    tensors: impl IntoIterator<Item = usize>,
+    key: impl Fn(usize) -> K,
+) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let gradient = |index: usize| comparison.user.tensors[index].gradient;
     for index in tensors {

@@ -18,7 +18,7 @@ pub(super) struct JsonReport<'a> {
     rtol: Json,
     atol: Json,
     equal: bool,
-    tensors: Vec<TensorRow<'a>>,
+    tensors: Vec<GradientRow<'a>>,
     first: Option<FirstWrong>,
     causes: Vec<CauseRow>,
     /// The wrong tensors that no mistake of the first group explains.
@@ -30,7 +30,7 @@ pub(super) struct JsonReport<'a> {
 
 /// A tensor.
 #[derive(Serialize)]
-struct TensorRow<'a> {
+struct GradientRow<'a> {
     name: String,
     /// The name in the file, if it differs from `name`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,9 +103,9 @@ impl<'a> JsonReport<'a> {
         let Explanation { user, report, patterns, .. } = &**comparison;
         let trace = &document.trace;
         let name = |tensor: usize| user.tensors[tensor].gradient.name(trace);
-        let mut tensors: Vec<TensorRow<'_>> =
-            user.tensors.iter().zip(&report.tensors).map(|(user, compared)| TensorRow::new(trace, &user.given, compared)).collect();
-        tensors.extend(user.missing.iter().map(|gradient| TensorRow {
+        let mut tensors: Vec<GradientRow<'_>> =
+            user.tensors.iter().zip(&report.tensors).map(|(user, compared)| GradientRow::new(trace, &user.given, compared)).collect();
+        tensors.extend(user.missing.iter().map(|gradient| GradientRow {
             name: gradient.name(trace),
             given: None,
             source: SourceTexts::of(trace, *gradient),
@@ -134,7 +134,7 @@ impl<'a> JsonReport<'a> {
     }
 }
 
-impl<'a> TensorRow<'a> {
+impl<'a> GradientRow<'a> {
     fn new(trace: &Trace, given: &'a str, compared: &Comparison) -> Self {
         let name = compared.gradient.name(trace);
         let shape = compared.gradient.shape(trace);

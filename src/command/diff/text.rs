@@ -234,7 +234,9 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
     if let Some(best) = comparison.causes.first().filter(|best| !best.apart.is_empty()) {
         lines.push(format!("apart   {}", line(&best.apart)));
     }
-    let is_other = |tensor: &usize| first.is_none_or(|first| comparison.user.tensors[*tensor].gradient.of != comparison.user.tensors[first].gradient.of);
+    let is_other = |tensor: &usize| {
+        first.is_none_or(|first| comparison.user.tensors[*tensor].gradient.of != comparison.user.tensors[first].gradient.of)
+    };
     let others = names(comparison, trace, comparison.unexplained.iter().copied().filter(is_other));
     if !others.is_empty() {
         let either = if first.is_some() { " either" } else { "" };

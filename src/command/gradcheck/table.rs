@@ -14,10 +14,10 @@ impl GradcheckReport<'_> {
         let (infinite, undefined, unsettled) = (total(|row| row.not_finite), total(|row| row.undefined), total(|row| row.unsettled));
         let mut columns: Vec<ReportColumn> = COLUMNS.to_vec();
         columns.retain(|column| match column.when {
-            Visibility::Always => true,
-            Visibility::NonZero(count) => total(count) > 0,
-            Visibility::AllChecked => checked == entries,
-            Visibility::SomeChecked => checked < entries,
+            ColumnCondition::Always => true,
+            ColumnCondition::NonZero(count) => total(count) > 0,
+            ColumnCondition::AllChecked => checked == entries,
+            ColumnCondition::SomeChecked => checked < entries,
         });
         let mut rows = vec![columns.iter().map(|column| column.title.to_owned()).collect::<Vec<_>>()];
         rows.extend(self.tensors.iter().map(|row| columns.iter().map(|column| (column.cell)(row)).collect()));
@@ -86,7 +86,7 @@ impl GradcheckReport<'_> {
 struct ReportColumn {
     title: &'static str,
     align: Alignment,
-    when: Visibility,
+    when: ColumnCondition,
     cell: fn(&TensorRow) -> String,
 }
 
@@ -99,7 +99,7 @@ enum Alignment {
 
 /// The condition under which a column is printed.
 #[derive(Clone, Copy)]
-enum Visibility {
+enum ColumnCondition {
     Always,
     /// The sum of this count over all rows is not 0.
     NonZero(fn(&TensorRow) -> usize),
@@ -112,24 +112,24 @@ enum Visibility {
 impl ReportColumn {
     /// Returns a column of counts. It is hidden if all counts are 0.
     const fn count(title: &'static str, count: fn(&TensorRow) -> usize, cell: fn(&TensorRow) -> String) -> Self {
-        Self { title, align: Alignment::Right, when: Visibility::NonZero(count), cell }
+        Self { title, align: Alignment::Right, when: ColumnCondition::NonZero(count), cell }
     }
 }
 
 /// The columns, in the order of the table.
 #[rustfmt::skip]
 const COLUMNS: [ReportColumn; 11] = [
-    ReportColumn { title: "tensor", align: Alignment::Left, when: Visibility::Always, cell: |row| row.name.trim_start_matches(REDUCE).to_owned() },
-    ReportColumn { title: "entries", align: Alignment::Right, when: Visibility::AllChecked, cell: |row| row.entries.to_string() },
-    ReportColumn { title: "checked", align: Alignment::Right, when: Visibility::SomeChecked, cell: TensorRow::checked_of_all },
+    ReportColumn { title: "tensor", align: Alignment::Left, when: ColumnCondition::Always, cell: |row| row.name.trim_start_matches(REDUCE).to_owned() },
+    ReportColumn { title: "entries", align: Alignment::Right, when: ColumnCondition::AllChecked, cell: |row| row.entries.to_string() },
+    ReportColumn { title: "checked", align: Alignment::Right, when: ColumnCondition::SomeChecked, cell: TensorRow::checked_of_all },
     ReportColumn::count("off", |row| row.off, |row| text_unless_0(row.off)),
     ReportColumn::count("kinks", |row| row.kinks, |row| text_unless_0(row.kinks)),
     ReportColumn::count("near kinks", |row| row.near_kinks, |row| text_unless_0(row.near_kinks)),
     ReportColumn::count("not finite", |row| row.not_finite, |row| text_unless_0(row.not_finite)),
     ReportColumn::count("undefined", |row| row.undefined, |row| text_unless_0(row.undefined)),
     ReportColumn::count("rounded", |row| row.unsettled, |row| text_unless_0(row.unsettled)),
-    ReportColumn { title: "error", align: Alignment::Right, when: Visibility::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), WorstEntry::error_text) },
-    ReportColumn { title: "worst entry", align: Alignment::Left, when: Visibility::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), |worst| worst.at.clone()) },
+    ReportColumn { title: "error", align: Alignment::Right, when: ColumnCondition::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), WorstEntry::error_text) },
+    ReportColumn { title: "worst entry", align: Alignment::Left, when: ColumnCondition::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), |worst| worst.at.clone()) },
 ];
 
 /// Rounds a difference quotient to 9 significant digits; the digits after them are rounding errors.

@@ -16,7 +16,7 @@ use crate::command::driver::{Driver, Effect, WorkLimit};
 use crate::command::live::to_events;
 use crate::keys::{Code, Key};
 use crate::session::{Event, Session};
-use crate::terminal::{Flow, Input, Program};
+use crate::terminal::{Flow, Input, TerminalProgram};
 use crate::ui::{self, RenderOptions};
 
 /// The text about the end of a complete session.
@@ -254,7 +254,7 @@ impl Player {
     }
 }
 
-impl Program for Player {
+impl TerminalProgram for Player {
     fn input(&mut self, input: Input, now: Duration) -> anyhow::Result<Flow> {
         if input == Input::Wake {
             if self.mode == ReplayMode::ByHand {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{TrainReport, Trained, distance_of_rows, is_row};
 use crate::app::{Curve, Curves};
 use crate::command::format::CommandOutput;
-use crate::command::report::{Report, write_json};
+use crate::command::report::{CommandReport, write_json};
 use crate::command::text_writer::TextWriter;
 use crate::number::exact;
 use crate::text::{align_left, align_right, counted, width};
@@ -32,7 +32,7 @@ struct RunsJson<'a> {
     runs: &'a [TrainReport<'a>],
 }
 
-impl Report for RunsReport<'_> {
+impl CommandReport for RunsReport<'_> {
     fn json(&self, to: &mut CommandOutput) -> io::Result<()> {
         write_json(&RunsJson { format: 1, runs: self.reports }, to)
     }

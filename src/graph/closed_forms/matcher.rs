@@ -1,6 +1,6 @@
 //! Matches the operations of a block, from its last one back. What is matched is noted, and forgotten if the match fails.
 
-use super::structure::{Applied, Argument, Structure, is_group_number};
+use super::structure::{Applied, ElementwiseArgument, Structure, is_group_number};
 use crate::expr::Primitive;
 use crate::graph::value::TensorId;
 use crate::op::functions;
@@ -56,7 +56,7 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         self.attempt(|this| {
             let Applied { operator: Operator::Call(called), arguments, .. } = this.applied(id)? else { return None };
             match arguments[..] {
-                [Argument::Tensor(of, _)] if called.function == function => Some(of),
+                [ElementwiseArgument::Tensor(of, _)] if called.function == function => Some(of),
                 _ => None,
             }
         })
@@ -66,7 +66,7 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
     pub fn power(&mut self, id: TensorId, exponent: f64) -> Option<TensorId> {
         self.attempt(|this| {
             let Applied { operator, arguments, .. } = this.applied(id)?;
-            let [Argument::Tensor(of, _), power] = arguments[..] else { return None };
+            let [ElementwiseArgument::Tensor(of, _), power] = arguments[..] else { return None };
             #[expect(clippy::float_cmp, reason = "the exponents that are looked for, such as 2 and 0.5, are exact")]
             let is_power = operator == Operator::POW && this.number(power)? == exponent;
             (is_power && this.graph.len(of) == this.graph.len(id)).then_some(of)
@@ -78,7 +78,7 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         self.function(id, functions::RECIPROCAL).or_else(|| self.power(id, -1.0)).or_else(|| {
             self.attempt(|this| {
                 let Applied { operator, arguments, .. } = this.applied(id)?;
-                let [one, Argument::Tensor(of, _)] = arguments[..] else { return None };
+                let [one, ElementwiseArgument::Tensor(of, _)] = arguments[..] else { return None };
                 #[expect(clippy::float_cmp, reason = "1 is exact")]
                 let is_one = operator == Operator::DIV && this.number(one)? == 1.0;
                 (is_one && this.graph.len(of) == this.graph.len(id)).then_some(of)
@@ -96,7 +96,7 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         self.function(id, functions::SQUARE).or_else(|| self.power(id, 2.0)).or_else(|| {
             self.attempt(|this| match this.applied(id)? {
                 Applied { operator: Operator::Mul, arguments, .. } => match arguments[..] {
-                    [Argument::Tensor(a, _), Argument::Tensor(b, _)] if a == b => Some(a),
+                    [ElementwiseArgument::Tensor(a, _), ElementwiseArgument::Tensor(b, _)] if a == b => Some(a),
                     _ => None,
                 },
                 _ => None,
@@ -105,15 +105,15 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
     }
 
     /// Matches a number in the source text, or a given tensor of one entry. Such a tensor is noted in `fixed`: the match holds only while it has this value.
-    fn number(&mut self, argument: Argument) -> Option<f64> {
+    fn number(&mut self, argument: ElementwiseArgument) -> Option<f64> {
         match argument {
-            Argument::Number(number) => Some(number),
-            Argument::Tensor(id, _) if self.graph.len(id) == 1 && self.graph.reads(id).is_empty() => {
+            ElementwiseArgument::Number(number) => Some(number),
+            ElementwiseArgument::Tensor(id, _) if self.graph.len(id) == 1 && self.graph.reads(id).is_empty() => {
                 let number = self.graph.reader.tensors[id].data.as_ref()?.first().copied()?;
                 self.fixed.push((id, number));
                 Some(number)
             }
-            Argument::Tensor(..) => None,
+            ElementwiseArgument::Tensor(..) => None,
         }
     }
 
@@ -138,15 +138,15 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         self.attempt(|this| {
             let Applied { operator, arguments, .. } = this.applied(id)?;
             let (of, factor) = match (operator, &arguments[..]) {
-                (Operator::Neg, [Argument::Tensor(of, _)]) => (*of, -1.0),
-                (Operator::Mul, [Argument::Tensor(of, _), other]) if this.graph.len(*of) == this.graph.len(id) => {
+                (Operator::Neg, [ElementwiseArgument::Tensor(of, _)]) => (*of, -1.0),
+                (Operator::Mul, [ElementwiseArgument::Tensor(of, _), other]) if this.graph.len(*of) == this.graph.len(id) => {
                     match this.number(*other) {
                         Some(number) => (*of, number),
                         None => return None,
                     }
                 }
-                (Operator::Mul, [other, Argument::Tensor(of, _)]) => (*of, this.number(*other)?),
-                (operator, [Argument::Tensor(of, _), other]) if operator == Operator::DIV => (*of, 1.0 / this.number(*other)?),
+                (Operator::Mul, [other, ElementwiseArgument::Tensor(of, _)]) => (*of, this.number(*other)?),
+                (operator, [ElementwiseArgument::Tensor(of, _), other]) if operator == Operator::DIV => (*of, 1.0 / this.number(*other)?),
                 _ => return None,
             };
             (this.graph.len(of) == this.graph.len(id)).then_some((of, factor))

@@ -1,8 +1,8 @@
 //! Norms: batch norm, layer norm, group norm and RMS norm, in their usual spellings.
 
-use super::Candidate;
+use super::BlockCandidate;
 use super::matcher::Matcher;
-use super::structure::{Applied, Argument};
+use super::structure::{Applied, ElementwiseArgument};
 use crate::graph::value::TensorId;
 use crate::op::closed_form::{ClosedForm, Deviation, RepeatedOperand, is_reciprocal};
 use crate::op::functions;
@@ -36,14 +36,16 @@ struct Scale {
 }
 
 /// Matches a norm whose x̂ is this tensor.
-pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Candidate> {
+pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<BlockCandidate> {
     let applied = matcher.applied(id)?;
     let (numerator, scale_operand, scale) = match (applied.operator, &applied.arguments[..]) {
-        (Operator::Mul, [Argument::Tensor(a, s), Argument::Tensor(b, t)]) => match matcher.attempt(|matcher| inverse(matcher, *b)) {
-            Some(scale) => (*a, (*b, *t), scale),
-            None => (*b, (*a, *s), matcher.attempt(|matcher| inverse(matcher, *a))?),
-        },
-        (operator, [Argument::Tensor(a, _), Argument::Tensor(b, t)]) if operator == Operator::DIV => {
+        (Operator::Mul, [ElementwiseArgument::Tensor(a, s), ElementwiseArgument::Tensor(b, t)]) => {
+            match matcher.attempt(|matcher| inverse(matcher, *b)) {
+                Some(scale) => (*a, (*b, *t), scale),
+                None => (*b, (*a, *s), matcher.attempt(|matcher| inverse(matcher, *a))?),
+            }
+        }
+        (operator, [ElementwiseArgument::Tensor(a, _), ElementwiseArgument::Tensor(b, t)]) if operator == Operator::DIV => {
             (*a, (*b, *t), deviation(matcher, *b)?)
         }
         _ => return None,
@@ -70,7 +72,7 @@ pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Cand
         is_inverse,
         weight: weight.map(|(_, operand)| operand),
     };
-    Some(Candidate { form, input: centred.of, output, operands })
+    Some(BlockCandidate { form, input: centred.of, output, operands })
 }
 
 /// Follows x̂ forward through a product with γ and a sum with β, if there are any, and through views before them. Returns the result, and γ.
@@ -84,7 +86,7 @@ fn affine(matcher: &mut Matcher<'_, '_, '_, '_>, normalised: TensorId) -> (Tenso
             continue;
         }
         let Some(Applied { operator, arguments, broadcast }) = matcher.graph.applied(user) else { break };
-        let [Argument::Tensor(a, s), Argument::Tensor(b, t)] = arguments[..] else { break };
+        let [ElementwiseArgument::Tensor(a, s), ElementwiseArgument::Tensor(b, t)] = arguments[..] else { break };
         let (other, slot) = if a == end { (b, t) } else { (a, s) };
         if matcher.graph.shape(user) != matcher.graph.shape(end) || other == end {
             break;
@@ -113,7 +115,7 @@ fn affine(matcher: &mut Matcher<'_, '_, '_, '_>, normalised: TensorId) -> (Tenso
 fn centred(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Centred> {
     matcher.attempt(|matcher| {
         let applied = matcher.applied(id)?;
-        let [Argument::Tensor(of, _), Argument::Tensor(mean, slot)] = applied.arguments[..] else { return None };
+        let [ElementwiseArgument::Tensor(of, _), ElementwiseArgument::Tensor(mean, slot)] = applied.arguments[..] else { return None };
         let (averaged, groups) = self::mean(matcher, mean)?;
         let is_centred = applied.operator == Operator::Sub
             && averaged == of
@@ -146,7 +148,9 @@ fn variance(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Sprea
             matcher.attempt(|matcher| {
                 let id = matcher.without_views(id);
                 let applied = matcher.applied(id)?;
-                let [Argument::Tensor(squares, _), Argument::Tensor(square, _)] = applied.arguments[..] else { return None };
+                let [ElementwiseArgument::Tensor(squares, _), ElementwiseArgument::Tensor(square, _)] = applied.arguments[..] else {
+                    return None;
+                };
                 let (squares, groups) = self::mean(matcher, squares)?;
                 let of = matcher.square(squares)?;
                 let square = matcher.without_views(square);
@@ -170,13 +174,13 @@ fn shifted_variance(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Opti
 fn plus_number(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<TensorId> {
     let applied = matcher.applied(id)?;
     let graph = matcher.graph;
-    let is_number = |argument: &Argument| match *argument {
-        Argument::Number(_) => true,
-        Argument::Tensor(other, _) => graph.len(other) == 1 && graph.reads(other).is_empty(),
+    let is_number = |argument: &ElementwiseArgument| match *argument {
+        ElementwiseArgument::Number(_) => true,
+        ElementwiseArgument::Tensor(other, _) => graph.len(other) == 1 && graph.reads(other).is_empty(),
     };
     let [a, b] = applied.arguments[..] else { return None };
     let (of, number) = if is_number(&b) { (a, b) } else { (b, a) };
-    let Argument::Tensor(of, _) = of else { return None };
+    let ElementwiseArgument::Tensor(of, _) = of else { return None };
     (applied.operator == Operator::Add && is_number(&number) && graph.len(of) == graph.len(id)).then_some(of)
 }
 

@@ -1,8 +1,8 @@
 //! The logarithm of the softmax, and the cross-entropy after it, in their usual spellings.
 
-use super::Candidate;
+use super::BlockCandidate;
 use super::matcher::Matcher;
-use super::structure::{Applied, Argument, is_same_in_groups};
+use super::structure::{Applied, ElementwiseArgument, is_same_in_groups};
 use crate::expr::LOG;
 use crate::graph::value::TensorId;
 use crate::op::closed_form::{ClosedForm, ProbabilityOperand, RepeatedOperand, Targets};
@@ -12,23 +12,23 @@ use crate::op::operator::Operator;
 
 /// The logits, and the rows in which they are normalised.
 #[derive(Clone, Debug, PartialEq)]
-struct Logits {
+struct LogitRows {
     of: TensorId,
     rows: Groups,
 }
 
 /// Matches a log-softmax whose result is this tensor, a softmax of which the logarithm of one entry for each row is taken, or the exponentials of log Σ exp z − z\[class\],
 /// with the loss after it.
-pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Candidate> {
-    if let Some(Logits { of, rows }) = log_probabilities(matcher, id) {
+pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<BlockCandidate> {
+    if let Some(LogitRows { of, rows }) = log_probabilities(matcher, id) {
         let loss = matcher.attempt(|matcher| cross_entropy(matcher, id, &rows));
         let Some((targets, operand, end)) = loss else {
-            return Some(Candidate { form: ClosedForm::LogSoftmax { rows }, input: of, output: id, operands: vec![id] });
+            return Some(BlockCandidate { form: ClosedForm::LogSoftmax { rows }, input: of, output: id, operands: vec![id] });
         };
         let form = ClosedForm::CrossEntropy { rows, divisor: -1.0 / end.factor, probabilities: ProbabilityOperand::Logarithms, targets };
-        return Some(Candidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(operand).collect() });
+        return Some(BlockCandidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(operand).collect() });
     }
-    let Some(Logits { of, rows }) = probabilities(matcher, id) else { return difference(matcher, id) };
+    let Some(LogitRows { of, rows }) = probabilities(matcher, id) else { return difference(matcher, id) };
     let picked = matcher.graph.only_user(id)?;
     let (targets, classes) = matcher.graph.picked(picked, &rows)?;
     let log = matcher.graph.only_user(picked)?;
@@ -36,7 +36,7 @@ pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Cand
     matcher.matched.push(picked);
     let end = end(matcher, log)?;
     let form = ClosedForm::CrossEntropy { rows, divisor: -1.0 / end.factor, probabilities: ProbabilityOperand::Probabilities, targets };
-    Some(Candidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(classes).collect() })
+    Some(BlockCandidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(classes).collect() })
 }
 
 /// Matches the loss after log p: the sum of the entries of the classes, or of products with probabilities. Returns the tensor of the classes or probabilities too.
@@ -55,7 +55,7 @@ fn cross_entropy(matcher: &mut Matcher<'_, '_, '_, '_>, log_p: TensorId, rows: &
         return Some((targets, classes, end(matcher, user).map(signed).filter(|end| end.factor < 0.0)?));
     }
     let Applied { operator: Operator::Mul, arguments, broadcast } = matcher.graph.applied(user)? else { return None };
-    let [Argument::Tensor(a, s), Argument::Tensor(b, t)] = arguments[..] else { return None };
+    let [ElementwiseArgument::Tensor(a, s), ElementwiseArgument::Tensor(b, t)] = arguments[..] else { return None };
     let (targets, slot) = if matcher.matched.contains(&a) { (b, t) } else { (a, s) };
     matcher.independent.push(targets);
     let is_whole = a != b && matcher.graph.shape(user) == matcher.graph.shape(log_p);
@@ -69,7 +69,7 @@ fn cross_entropy(matcher: &mut Matcher<'_, '_, '_, '_>, log_p: TensorId, rows: &
 /// lse  = m + np.log(np.exp(x - m).sum(1))
 /// loss = (lse - x[range(n), y]).mean()
 /// ```
-fn difference(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Candidate> {
+fn difference(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<BlockCandidate> {
     let exponents = matcher.function(id, functions::EXP)?;
     let sum = matcher.graph.only_user(id)?;
     let (_, rows) = matcher.sum(sum)?;
@@ -82,7 +82,7 @@ fn difference(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Can
     if let Some((of, shift)) = shift
         && let Some(sum) = matcher.graph.only_user(lse)
         && let Some(Applied { operator: Operator::Add, arguments, broadcast: None }) = matcher.graph.applied(sum)
-        && let [Argument::Tensor(a, _), Argument::Tensor(b, _)] = arguments[..]
+        && let [ElementwiseArgument::Tensor(a, _), ElementwiseArgument::Tensor(b, _)] = arguments[..]
         && matcher.without_views(if a == lse { b } else { a }) == shift
     {
         matcher.matched.push(sum);
@@ -94,7 +94,7 @@ fn difference(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Can
     let form = ClosedForm::CrossEntropy { rows, divisor: 1.0 / end.factor, probabilities: ProbabilityOperand::Logits, targets };
     let input = shift.map_or(exponents, |(of, _)| of);
     let operands = std::iter::once(logits).chain(classes).chain([lse]).collect();
-    (end.factor > 0.0).then_some(Candidate { form, input, output: end.loss, operands })
+    (end.factor > 0.0).then_some(BlockCandidate { form, input, output: end.loss, operands })
 }
 
 /// Follows the views of a tensor forward, as long as a view is its only reader. Returns the last view; `id` if there is none.
@@ -150,7 +150,7 @@ fn is_opposite(one: f64, other: f64) -> bool {
 fn sum_or_difference(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<(TensorId, TensorId, [f64; 2])> {
     let user = matcher.graph.only_user(id)?;
     let Applied { operator, arguments, .. } = matcher.applied(user)?;
-    let [Argument::Tensor(a, _), Argument::Tensor(b, _)] = arguments[..] else { return None };
+    let [ElementwiseArgument::Tensor(a, _), ElementwiseArgument::Tensor(b, _)] = arguments[..] else { return None };
     if a == b || matcher.graph.len(a) != matcher.graph.len(b) {
         return None;
     }
@@ -198,10 +198,10 @@ fn end(matcher: &mut Matcher<'_, '_, '_, '_>, first: TensorId) -> Option<End> {
 }
 
 /// Matches log p: a log-softmax, the logarithm of a softmax, or z − log Σ exp z.
-fn log_probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Logits> {
+fn log_probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<LogitRows> {
     if let Some((of, rows, true)) = matcher.graph.softmax(id) {
         matcher.matched.push(id);
-        return Some(Logits { of, rows });
+        return Some(LogitRows { of, rows });
     }
     matcher
         .attempt(|matcher| {
@@ -211,7 +211,7 @@ fn log_probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Opt
         .or_else(|| {
             matcher.attempt(|matcher| {
                 let applied = matcher.applied(id)?;
-                let [Argument::Tensor(z, _), Argument::Tensor(l, slot)] = applied.arguments[..] else { return None };
+                let [ElementwiseArgument::Tensor(z, _), ElementwiseArgument::Tensor(l, slot)] = applied.arguments[..] else { return None };
                 let (exponents, rows, more) = log_of_sum(matcher, l)?;
                 // the same shift is in both: z − u − log Σ exp(z − u), or z − (log Σ exp(z − u) + u)
                 let (is_same, logits) = match shifted(matcher, exponents, &rows) {
@@ -221,7 +221,7 @@ fn log_probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Opt
                     _ => return None,
                 };
                 let is_whole = matcher.graph.shape(z) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, (l, slot), &rows);
-                (applied.operator == Operator::Sub && is_same && is_whole).then_some(Logits { of: logits, rows })
+                (applied.operator == Operator::Sub && is_same && is_whole).then_some(LogitRows { of: logits, rows })
             })
         })
 }
@@ -242,7 +242,7 @@ fn log_of_sum(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<(Te
         return Some((exponents, rows, None));
     }
     let applied = matcher.applied(id)?;
-    let [Argument::Tensor(a, _), Argument::Tensor(b, _)] = applied.arguments[..] else { return None };
+    let [ElementwiseArgument::Tensor(a, _), ElementwiseArgument::Tensor(b, _)] = applied.arguments[..] else { return None };
     let (found, shift) = match log(matcher, a) {
         Some(found) => (found, b),
         None => (log(matcher, b)?, a),
@@ -253,14 +253,14 @@ fn log_of_sum(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<(Te
 }
 
 /// Matches a softmax: the function, or exp s divided by its sum.
-fn probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Logits> {
+fn probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<LogitRows> {
     if let Some((of, rows, false)) = matcher.graph.softmax(id) {
         matcher.matched.push(id);
-        return Some(Logits { of, rows });
+        return Some(LogitRows { of, rows });
     }
     matcher.attempt(|matcher| {
         let applied = matcher.applied(id)?;
-        let [Argument::Tensor(a, s), Argument::Tensor(b, t)] = applied.arguments[..] else { return None };
+        let [ElementwiseArgument::Tensor(a, s), ElementwiseArgument::Tensor(b, t)] = applied.arguments[..] else { return None };
         let by_sum = |matcher: &mut Matcher<'_, '_, '_, '_>, exponentials: TensorId, sum: (TensorId, usize), is_inverse: bool| {
             matcher.attempt(|matcher| {
                 let mut total = matcher.without_views(sum.0);
@@ -283,7 +283,7 @@ fn probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<
         };
         let exponents = matcher.function(exponentials, functions::EXP)?;
         let of = shifted(matcher, exponents, &rows).map_or(exponents, |(of, _)| of);
-        Some(Logits { of, rows })
+        Some(LogitRows { of, rows })
     })
 }
 
@@ -291,7 +291,7 @@ fn probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<
 fn shifted(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId, rows: &Groups) -> Option<(TensorId, TensorId)> {
     matcher.attempt(|matcher| {
         let applied = matcher.applied(id)?;
-        let [Argument::Tensor(of, _), Argument::Tensor(shift, slot)] = applied.arguments[..] else { return None };
+        let [ElementwiseArgument::Tensor(of, _), ElementwiseArgument::Tensor(shift, slot)] = applied.arguments[..] else { return None };
         let shape = matcher.graph.shape(id);
         let place = |at: usize| applied.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at));
         if applied.operator != Operator::Sub || matcher.graph.shape(of) != shape || !is_same_in_groups(shape, rows, place) {

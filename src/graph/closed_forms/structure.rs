@@ -26,7 +26,7 @@ use crate::tensor::len;
 
 /// An operand of an elementwise operation.
 #[derive(Clone, Copy, Debug)]
-pub enum Argument {
+pub enum ElementwiseArgument {
     /// The tensor, and its input slot.
     Tensor(TensorId, usize),
     /// A number in the source text.
@@ -38,7 +38,7 @@ pub struct Applied {
     /// The operator.
     pub operator: Operator,
     /// The operands.
-    pub arguments: SmallVec<[Argument; 3]>,
+    pub arguments: SmallVec<[ElementwiseArgument; 3]>,
     /// The broadcast; `None` if all operands have the same shape.
     pub broadcast: Option<Arc<Broadcast>>,
 }
@@ -106,8 +106,8 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
         let rule = self.rule(id)?;
         let ElementwiseForward(operation) = downcast(&rule)?;
         let argument = |operand: &ElementwiseOperand| match *operand {
-            ElementwiseOperand::Input(slot) => Argument::Tensor(self.reads(id)[slot], slot),
-            ElementwiseOperand::Constant(number) => Argument::Number(number),
+            ElementwiseOperand::Input(slot) => ElementwiseArgument::Tensor(self.reads(id)[slot], slot),
+            ElementwiseOperand::Constant(number) => ElementwiseArgument::Number(number),
         };
         let arguments = operation.operands.iter().map(argument).collect();
         Some(Applied { operator: operation.operator, arguments, broadcast: operation.broadcast.clone() })

@@ -1,6 +1,6 @@
 //! Choices by a mask: `where`, `masked_fill`.
 
-use crate::graph::call::{Call, Row, Spelling};
+use crate::graph::call::{Call, FunctionRow, Spelling};
 use crate::graph::reader::{GraphReader, GraphTensor, TensorOrigin};
 use crate::graph::value::{Operand, TensorId, Value};
 use crate::op::choose::{Mask, choose};
@@ -9,9 +9,9 @@ use crate::op::layer::Reported;
 use crate::python::tree::Span;
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row { names: &["where"], parameters: &["condition", "input|x", "other|y"], build: choice },
-    Row { names: &["masked_fill", "masked_fill_"], parameters: &["input", "mask", "value"], build: masked_fill },
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow { names: &["where"], parameters: &["condition", "input|x", "other|y"], build: choice },
+    FunctionRow { names: &["masked_fill", "masked_fill_"], parameters: &["input", "mask", "value"], build: masked_fill },
 ];
 
 fn choice(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {

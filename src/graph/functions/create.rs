@@ -1,7 +1,7 @@
 //! Constants: `arange(3)`, `zeros(2, 3)`, `tensor([1, 2])`, `one_hot(y, 27)`, and Python's own `range`, `len`, `float`.
 
 use crate::graph::arithmetic;
-use crate::graph::call::{Call, Row};
+use crate::graph::call::{Call, FunctionRow};
 use crate::graph::index;
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{Number, Range, Scalar, Value};
@@ -9,35 +9,35 @@ use crate::op::layer::Reported;
 use crate::tensor::{flat, len};
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row { names: &["range"], parameters: &["*ends"], build: range },
-    Row { names: &["arange"], parameters: &["*ends|start|end|step"], build: arange },
-    Row { names: &["zeros"], parameters: &["*size|shape"], build: |reader, call| filled(reader, call, 0.0) },
-    Row { names: &["ones"], parameters: &["*size|shape"], build: |reader, call| filled(reader, call, 1.0) },
-    Row { names: &["full"], parameters: &["size|shape", "fill_value"], build: full },
-    Row { names: &["zeros_like"], parameters: &["input|a"], build: |reader, call| like(reader, call, 0.0) },
-    Row { names: &["ones_like"], parameters: &["input|a"], build: |reader, call| like(reader, call, 1.0) },
-    Row { names: &["full_like"], parameters: &["input|a", "fill_value"], build: full_like },
-    Row { names: &["eye", "identity"], parameters: &["n|N", "m|M"], build: eye },
-    Row {
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow { names: &["range"], parameters: &["*ends"], build: range },
+    FunctionRow { names: &["arange"], parameters: &["*ends|start|end|step"], build: arange },
+    FunctionRow { names: &["zeros"], parameters: &["*size|shape"], build: |reader, call| filled(reader, call, 0.0) },
+    FunctionRow { names: &["ones"], parameters: &["*size|shape"], build: |reader, call| filled(reader, call, 1.0) },
+    FunctionRow { names: &["full"], parameters: &["size|shape", "fill_value"], build: full },
+    FunctionRow { names: &["zeros_like"], parameters: &["input|a"], build: |reader, call| like(reader, call, 0.0) },
+    FunctionRow { names: &["ones_like"], parameters: &["input|a"], build: |reader, call| like(reader, call, 1.0) },
+    FunctionRow { names: &["full_like"], parameters: &["input|a", "fill_value"], build: full_like },
+    FunctionRow { names: &["eye", "identity"], parameters: &["n|N", "m|M"], build: eye },
+    FunctionRow {
         names: &["tensor", "array", "asarray", "as_tensor", "Tensor", "from_numpy", "LongTensor", "FloatTensor"],
         parameters: &["data|object"],
         build: tensor,
     },
-    Row { names: &["one_hot"], parameters: &["input|tensor", "num_classes"], build: one_hot },
-    Row { names: &["len"], parameters: &["value"], build: length },
-    Row { names: &["size"], parameters: &["input|a", "dim|axis"], build: size },
-    Row { names: &["numel", "nelement"], parameters: &["input"], build: numel },
-    Row { names: &["dim", "ndimension"], parameters: &["input"], build: rank },
-    Row { names: &["list"], parameters: &["items"], build: list },
-    Row { names: &["tuple"], parameters: &["items"], build: tuple },
-    Row { names: &["int"], parameters: &["value"], build: int },
-    Row { names: &["long"], parameters: &["input"], build: int },
-    Row { names: &["round"], parameters: &["value"], build: rounded },
-    Row { names: &["bool"], parameters: &["input"], build: bool_mask },
-    Row { names: &["enumerate"], parameters: &["items"], build: enumerate },
-    Row { names: &["zip"], parameters: &["*items"], build: zip },
-    Row { names: &["reversed"], parameters: &["items"], build: reversed },
+    FunctionRow { names: &["one_hot"], parameters: &["input|tensor", "num_classes"], build: one_hot },
+    FunctionRow { names: &["len"], parameters: &["value"], build: length },
+    FunctionRow { names: &["size"], parameters: &["input|a", "dim|axis"], build: size },
+    FunctionRow { names: &["numel", "nelement"], parameters: &["input"], build: numel },
+    FunctionRow { names: &["dim", "ndimension"], parameters: &["input"], build: rank },
+    FunctionRow { names: &["list"], parameters: &["items"], build: list },
+    FunctionRow { names: &["tuple"], parameters: &["items"], build: tuple },
+    FunctionRow { names: &["int"], parameters: &["value"], build: int },
+    FunctionRow { names: &["long"], parameters: &["input"], build: int },
+    FunctionRow { names: &["round"], parameters: &["value"], build: rounded },
+    FunctionRow { names: &["bool"], parameters: &["input"], build: bool_mask },
+    FunctionRow { names: &["enumerate"], parameters: &["items"], build: enumerate },
+    FunctionRow { names: &["zip"], parameters: &["*items"], build: zip },
+    FunctionRow { names: &["reversed"], parameters: &["items"], build: reversed },
 ];
 
 /// The largest number of entries of a list that is made while the text is read.

@@ -1,6 +1,6 @@
 //! Elementwise functions: `exp(x)`, `x.clamp(min=0)`, `maximum(a, b)`.
 
-use crate::graph::call::{Build, Call, Row};
+use crate::graph::call::{Build, Call, FunctionRow};
 use crate::graph::reader::GraphReader;
 use crate::graph::value::Value;
 use crate::op::extremum::Extreme;
@@ -9,7 +9,7 @@ use crate::op::operator::{self, Operator};
 use crate::python::tree::BinaryOperator;
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
+pub const ROWS: &[FunctionRow] = &[
     unary(&["exp"]),
     unary(&["log", "ln"]),
     unary(&["log1p"]),
@@ -32,13 +32,13 @@ pub const ROWS: &[Row] = &[
     unary(&["floor"]),
     unary(&["ceil"]),
     unary(&["trunc", "fix"]),
-    Row { names: &["softplus"], parameters: &["input|x", "beta", "threshold"], build: softplus },
-    Row { names: &["leaky_relu"], parameters: &["input|x", "negative_slope"], build: leaky_relu },
-    Row { names: &["elu"], parameters: &["input|x", "alpha"], build: elu },
-    Row { names: &["gelu"], parameters: &["input|x", "approximate"], build: gelu },
-    Row { names: &["clamp", "clip", "clamp_"], parameters: &["input|x|a", "min|a_min", "max|a_max"], build: clamp },
-    Row { names: &["clamp_min"], parameters: &["input|x", "min"], build: clamp_min },
-    Row { names: &["clamp_max"], parameters: &["input|x", "max"], build: clamp_max },
+    FunctionRow { names: &["softplus"], parameters: &["input|x", "beta", "threshold"], build: softplus },
+    FunctionRow { names: &["leaky_relu"], parameters: &["input|x", "negative_slope"], build: leaky_relu },
+    FunctionRow { names: &["elu"], parameters: &["input|x", "alpha"], build: elu },
+    FunctionRow { names: &["gelu"], parameters: &["input|x", "approximate"], build: gelu },
+    FunctionRow { names: &["clamp", "clip", "clamp_"], parameters: &["input|x|a", "min|a_min", "max|a_max"], build: clamp },
+    FunctionRow { names: &["clamp_min"], parameters: &["input|x", "min"], build: clamp_min },
+    FunctionRow { names: &["clamp_max"], parameters: &["input|x", "max"], build: clamp_max },
     binary(&["add"], |reader, call| arithmetic(reader, call, BinaryOperator::Add)),
     binary(&["sub", "subtract"], |reader, call| arithmetic(reader, call, BinaryOperator::Sub)),
     binary(&["mul", "multiply"], |reader, call| arithmetic(reader, call, BinaryOperator::Mul)),
@@ -46,15 +46,15 @@ pub const ROWS: &[Row] = &[
     binary(&["pow", "power", "float_power"], |reader, call| arithmetic(reader, call, BinaryOperator::Pow)),
     binary(&["maximum", "fmax"], |reader, call| extreme_of_two(reader, call, Extreme::Max)),
     binary(&["minimum", "fmin"], |reader, call| extreme_of_two(reader, call, Extreme::Min)),
-    Row { names: &["neg", "negative"], parameters: &["input|x"], build: negative },
+    FunctionRow { names: &["neg", "negative"], parameters: &["input|x"], build: negative },
 ];
 
-const fn unary(names: &'static [&'static str]) -> Row {
-    Row { names, parameters: &["input|x"], build: unary_function }
+const fn unary(names: &'static [&'static str]) -> FunctionRow {
+    FunctionRow { names, parameters: &["input|x"], build: unary_function }
 }
 
-const fn binary(names: &'static [&'static str], build: Build) -> Row {
-    Row { names, parameters: &["input|x1", "other|x2|exponent"], build }
+const fn binary(names: &'static [&'static str], build: Build) -> FunctionRow {
+    FunctionRow { names, parameters: &["input|x1", "other|x2|exponent"], build }
 }
 
 /// Applies the function with this name in the table of [`operator`], to the first argument and to numbers.

@@ -1,7 +1,7 @@
 //! Functions that join tensors, and split them.
 
 use crate::graph::arithmetic;
-use crate::graph::call::{Call, Row};
+use crate::graph::call::{Call, FunctionRow};
 use crate::graph::index;
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
@@ -14,18 +14,18 @@ use crate::tensor::{len, ravel, unravel};
 use super::shape::{rearranged, viewed};
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row { names: &["cat", "concatenate", "concat"], parameters: &["tensors|arrays", "dim|axis"], build: cat },
-    Row { names: &["hstack"], parameters: &["tensors|tup"], build: hstack },
-    Row { names: &["vstack"], parameters: &["tensors|tup"], build: vstack },
-    Row { names: &["stack"], parameters: &["tensors|arrays", "dim|axis"], build: stack },
-    Row {
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow { names: &["cat", "concatenate", "concat"], parameters: &["tensors|arrays", "dim|axis"], build: cat },
+    FunctionRow { names: &["hstack"], parameters: &["tensors|tup"], build: hstack },
+    FunctionRow { names: &["vstack"], parameters: &["tensors|tup"], build: vstack },
+    FunctionRow { names: &["stack"], parameters: &["tensors|arrays", "dim|axis"], build: stack },
+    FunctionRow {
         names: &["split"],
         parameters: &["input|tensor|ary", "split_size_or_sections|split_size|indices_or_sections", "dim|axis"],
         build: split,
     },
-    Row { names: &["chunk"], parameters: &["input", "chunks", "dim"], build: chunk },
-    Row { names: &["unbind"], parameters: &["input", "dim"], build: unbind },
+    FunctionRow { names: &["chunk"], parameters: &["input", "chunks", "dim"], build: chunk },
+    FunctionRow { names: &["unbind"], parameters: &["input", "dim"], build: unbind },
 ];
 
 /// The largest number of tensors that one operation joins. It has a list of all its entries for each of them.

@@ -1,6 +1,6 @@
 //! Lookups by index: `gather`, `index_select`, `embedding`.
 
-use crate::graph::call::{Call, Row};
+use crate::graph::call::{Call, FunctionRow};
 use crate::graph::index;
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
@@ -10,12 +10,12 @@ use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row { names: &["gather"], parameters: &["input", "dim", "index"], build: gather },
-    Row { names: &["take_along_axis"], parameters: &["arr", "indices", "axis"], build: take_along_axis },
-    Row { names: &["index_select"], parameters: &["input", "dim", "index"], build: index_select },
-    Row { names: &["take"], parameters: &["a", "indices", "axis"], build: take },
-    Row { names: &["embedding"], parameters: &["input", "weight"], build: embedding },
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow { names: &["gather"], parameters: &["input", "dim", "index"], build: gather },
+    FunctionRow { names: &["take_along_axis"], parameters: &["arr", "indices", "axis"], build: take_along_axis },
+    FunctionRow { names: &["index_select"], parameters: &["input", "dim", "index"], build: index_select },
+    FunctionRow { names: &["take"], parameters: &["a", "indices", "axis"], build: take },
+    FunctionRow { names: &["embedding"], parameters: &["input", "weight"], build: embedding },
 ];
 
 fn gather(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {

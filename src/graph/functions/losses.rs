@@ -1,6 +1,6 @@
 //! Losses. Each loss becomes several operations. As in PyTorch, `reduction` is `"mean"`, `"sum"` or `"none"`.
 
-use crate::graph::call::{Call, Row};
+use crate::graph::call::{Call, FunctionRow};
 use crate::graph::index;
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
@@ -14,19 +14,19 @@ use super::choices::chosen;
 use super::reduce::{named, scaled, softmax_along, sum_over};
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row {
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow {
         names: &["cross_entropy"],
         parameters: &["input", "target", "weight", "ignore_index", "reduction", "label_smoothing"],
         build: cross_entropy,
     },
-    Row { names: &["nll_loss"], parameters: &["input", "target", "weight", "ignore_index", "reduction"], build: nll_loss },
-    Row { names: &["mse_loss"], parameters: &["input", "target", "reduction"], build: mse_loss },
-    Row { names: &["l1_loss"], parameters: &["input", "target", "reduction"], build: l1_loss },
-    Row { names: &["smooth_l1_loss"], parameters: &["input", "target", "reduction", "beta"], build: smooth_l1_loss },
-    Row { names: &["huber_loss"], parameters: &["input", "target", "reduction", "delta"], build: huber_loss },
-    Row { names: &["binary_cross_entropy"], parameters: &["input", "target", "weight", "reduction"], build: binary_cross_entropy },
-    Row {
+    FunctionRow { names: &["nll_loss"], parameters: &["input", "target", "weight", "ignore_index", "reduction"], build: nll_loss },
+    FunctionRow { names: &["mse_loss"], parameters: &["input", "target", "reduction"], build: mse_loss },
+    FunctionRow { names: &["l1_loss"], parameters: &["input", "target", "reduction"], build: l1_loss },
+    FunctionRow { names: &["smooth_l1_loss"], parameters: &["input", "target", "reduction", "beta"], build: smooth_l1_loss },
+    FunctionRow { names: &["huber_loss"], parameters: &["input", "target", "reduction", "delta"], build: huber_loss },
+    FunctionRow { names: &["binary_cross_entropy"], parameters: &["input", "target", "weight", "reduction"], build: binary_cross_entropy },
+    FunctionRow {
         names: &["binary_cross_entropy_with_logits"],
         parameters: &["input", "target", "weight", "reduction", "pos_weight"],
         build: with_logits,

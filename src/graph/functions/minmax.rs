@@ -2,9 +2,9 @@
 //!
 //! As in PyTorch, `max(dim)` sends the derivative to the first of equal entries, and `amax`, `x.max()` and NumPy's `max` share it evenly.
 
-use crate::graph::call::{self, Call, Row, Spelling};
+use crate::graph::call::{self, Call, FunctionRow, Spelling};
 use crate::graph::reader::GraphReader;
-use crate::graph::value::{Extremum, TensorId, Value};
+use crate::graph::value::{AxisExtremum, TensorId, Value};
 use crate::op::extremum::{Extreme, Ties, argmax as argmax_function, extremum};
 use crate::op::layer::Reported;
 use crate::python::tree::Span;
@@ -12,13 +12,13 @@ use crate::python::tree::Span;
 use super::elementwise::extreme as elementwise_extreme;
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row { names: &["max"], parameters: &["input|x|a", "dim|axis|other", "keepdim|keepdims"], build: max },
-    Row { names: &["min"], parameters: &["input|x|a", "dim|axis|other", "keepdim|keepdims"], build: min },
-    Row { names: &["amax"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: amax },
-    Row { names: &["amin"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: amin },
-    Row { names: &["argmax"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: argmax },
-    Row { names: &["argmin"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: argmin },
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow { names: &["max"], parameters: &["input|x|a", "dim|axis|other", "keepdim|keepdims"], build: max },
+    FunctionRow { names: &["min"], parameters: &["input|x|a", "dim|axis|other", "keepdim|keepdims"], build: min },
+    FunctionRow { names: &["amax"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: amax },
+    FunctionRow { names: &["amin"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: amin },
+    FunctionRow { names: &["argmax"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: argmax },
+    FunctionRow { names: &["argmin"], parameters: &["input|x|a", "dim|axis", "keepdim|keepdims"], build: argmin },
 ];
 
 fn max(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -66,7 +66,7 @@ fn over_axes_or_two(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extr
     if call.is_numpy() {
         return Ok(Value::Tensor(values));
     }
-    Ok(Value::Extremum(Extremum { values, of, axis, keepdim, extreme }))
+    Ok(Value::Extremum(AxisExtremum { values, of, axis, keepdim, extreme }))
 }
 
 /// The extreme entries over some axes, or over all; equal ones share the derivative.
@@ -92,8 +92,8 @@ fn shared(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extreme) -> Re
 ///
 /// # Errors
 /// If the results exceed the memory limit.
-pub fn indices(reader: &mut GraphReader<'_, '_>, extremum: Extremum, span: &Span) -> Result<TensorId, Reported> {
-    let Extremum { of, axis, keepdim, extreme, .. } = extremum;
+pub fn indices(reader: &mut GraphReader<'_, '_>, extremum: AxisExtremum, span: &Span) -> Result<TensorId, Reported> {
+    let AxisExtremum { of, axis, keepdim, extreme, .. } = extremum;
     let function = argmax_function(reader.shape(of), Some(axis), keepdim, extreme);
     reader.emit(function, &[of], span)
 }

@@ -1,6 +1,6 @@
 //! Normalisations and attention. Each call becomes several operations.
 
-use crate::graph::call::{Call, Row};
+use crate::graph::call::{Call, FunctionRow};
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
 use crate::op::layer::Reported;
@@ -14,27 +14,27 @@ use super::reduce::{mean_over, moments, named, scaled, softmax_along};
 use super::shape::{permuted, viewed};
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row { names: &["layer_norm"], parameters: &["input", "normalized_shape", "weight", "bias", "eps"], build: layer_norm },
-    Row { names: &["rms_norm"], parameters: &["input", "normalized_shape", "weight", "eps"], build: rms_norm },
-    Row {
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow { names: &["layer_norm"], parameters: &["input", "normalized_shape", "weight", "bias", "eps"], build: layer_norm },
+    FunctionRow { names: &["rms_norm"], parameters: &["input", "normalized_shape", "weight", "eps"], build: rms_norm },
+    FunctionRow {
         names: &["batch_norm"],
         parameters: &["input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"],
         build: batch_norm,
     },
-    Row {
+    FunctionRow {
         names: &["instance_norm"],
         parameters: &["input", "running_mean", "running_var", "weight", "bias", "use_input_stats", "momentum", "eps"],
         build: instance_norm,
     },
-    Row { names: &["group_norm"], parameters: &["input", "num_groups", "weight", "bias", "eps"], build: group_norm },
-    Row { names: &["normalize"], parameters: &["input", "p", "dim", "eps"], build: normalize },
-    Row {
+    FunctionRow { names: &["group_norm"], parameters: &["input", "num_groups", "weight", "bias", "eps"], build: group_norm },
+    FunctionRow { names: &["normalize"], parameters: &["input", "p", "dim", "eps"], build: normalize },
+    FunctionRow {
         names: &["scaled_dot_product_attention"],
         parameters: &["query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale"],
         build: attention,
     },
-    Row { names: &["dropout"], parameters: &["input", "p", "training"], build: dropout },
+    FunctionRow { names: &["dropout"], parameters: &["input", "p", "training"], build: dropout },
 ];
 
 fn tensor_and_number(

@@ -1,6 +1,6 @@
 //! Products: `@`, `matmul`, `dot`, `outer`, `linear`, `einsum`.
 
-use crate::graph::call::{Call, Row, Spelling};
+use crate::graph::call::{Call, FunctionRow, Spelling};
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
 use crate::op::einsum::{EinsumKind, einsum as einsum_function};
@@ -12,16 +12,16 @@ use crate::tensor::len;
 use super::shape::viewed;
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row { names: &["matmul"], parameters: &["input|a|x1", "other|b|x2"], build: matmul_call },
-    Row { names: &["mm"], parameters: &["input", "mat2"], build: mm },
-    Row { names: &["bmm"], parameters: &["input", "mat2"], build: bmm },
-    Row { names: &["mv"], parameters: &["input", "vec"], build: mv },
-    Row { names: &["dot"], parameters: &["input|a", "other|b"], build: dot },
-    Row { names: &["inner"], parameters: &["input|a", "other|b"], build: inner },
-    Row { names: &["outer"], parameters: &["input|a", "vec2|b"], build: outer },
-    Row { names: &["linear"], parameters: &["input", "weight", "bias"], build: linear },
-    Row { names: &["einsum"], parameters: &["equation", "*operands"], build: einsum },
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow { names: &["matmul"], parameters: &["input|a|x1", "other|b|x2"], build: matmul_call },
+    FunctionRow { names: &["mm"], parameters: &["input", "mat2"], build: mm },
+    FunctionRow { names: &["bmm"], parameters: &["input", "mat2"], build: bmm },
+    FunctionRow { names: &["mv"], parameters: &["input", "vec"], build: mv },
+    FunctionRow { names: &["dot"], parameters: &["input|a", "other|b"], build: dot },
+    FunctionRow { names: &["inner"], parameters: &["input|a", "other|b"], build: inner },
+    FunctionRow { names: &["outer"], parameters: &["input|a", "vec2|b"], build: outer },
+    FunctionRow { names: &["linear"], parameters: &["input", "weight", "bias"], build: linear },
+    FunctionRow { names: &["einsum"], parameters: &["equation", "*operands"], build: einsum },
 ];
 
 fn matmul_call(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {

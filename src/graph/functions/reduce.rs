@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::graph::call::{Call, Row, Spelling};
+use crate::graph::call::{Call, FunctionRow, Spelling};
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
 use crate::op::cumsum::cumsum as cumsum_function;
@@ -18,35 +18,35 @@ use crate::tensor::len;
 use super::shape::{detached, viewed};
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row { names: &["sum"], parameters: OVER_AXES, build: sum },
-    Row { names: &["mean", "average"], parameters: OVER_AXES, build: mean },
-    Row { names: &["var"], parameters: MOMENT, build: var },
-    Row { names: &["std"], parameters: MOMENT, build: std },
-    Row { names: &["prod"], parameters: OVER_AXES, build: prod },
-    Row { names: &["logsumexp"], parameters: OVER_AXES, build: logsumexp },
-    Row { names: &["norm", "vector_norm"], parameters: &["input|x", "p|ord", "dim|axis", "keepdim|keepdims"], build: norm },
-    Row { names: &["softmax"], parameters: &["input|x", "dim|axis"], build: |reader, call| softmax_call(reader, call, false) },
-    Row { names: &["log_softmax"], parameters: &["input|x", "dim|axis"], build: |reader, call| softmax_call(reader, call, true) },
-    Row { names: &["cumsum"], parameters: &["input|x|a", "dim|axis"], build: cumsum },
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow { names: &["sum"], parameters: OVER_AXES, build: sum },
+    FunctionRow { names: &["mean", "average"], parameters: OVER_AXES, build: mean },
+    FunctionRow { names: &["var"], parameters: MOMENT, build: var },
+    FunctionRow { names: &["std"], parameters: MOMENT, build: std },
+    FunctionRow { names: &["prod"], parameters: OVER_AXES, build: prod },
+    FunctionRow { names: &["logsumexp"], parameters: OVER_AXES, build: logsumexp },
+    FunctionRow { names: &["norm", "vector_norm"], parameters: &["input|x", "p|ord", "dim|axis", "keepdim|keepdims"], build: norm },
+    FunctionRow { names: &["softmax"], parameters: &["input|x", "dim|axis"], build: |reader, call| softmax_call(reader, call, false) },
+    FunctionRow { names: &["log_softmax"], parameters: &["input|x", "dim|axis"], build: |reader, call| softmax_call(reader, call, true) },
+    FunctionRow { names: &["cumsum"], parameters: &["input|x|a", "dim|axis"], build: cumsum },
 ];
 
 const OVER_AXES: &[&str] = &["input|x|a", "dim|axis", "keepdim|keepdims"];
 const MOMENT: &[&str] = &["input|x|a", "dim|axis", "unbiased", "keepdim|keepdims", "correction|ddof"];
 
 /// A tensor with the axes that a function reduces.
-struct Reduction {
+struct ReducedAxes {
     id: TensorId,
     axes: Vec<usize>,
     keepdim: bool,
 }
 
-fn reduction(reader: &mut GraphReader<'_, '_>, call: &Call, [dim, keepdim]: [usize; 2]) -> Result<Reduction, Reported> {
+fn reduction(reader: &mut GraphReader<'_, '_>, call: &Call, [dim, keepdim]: [usize; 2]) -> Result<ReducedAxes, Reported> {
     let id = call.tensor(reader, 0)?;
     let rank = reader.shape(id).len();
     let axes = call.axes(reader, dim, rank)?.unwrap_or_else(|| (0..rank).collect());
     let keepdim = call.flag(reader, keepdim, false)?;
-    Ok(Reduction { id, axes, keepdim })
+    Ok(ReducedAxes { id, axes, keepdim })
 }
 
 /// Returns the number of entries that are reduced to one.
@@ -156,7 +156,7 @@ fn sum(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
         }
         return Ok(total);
     }
-    let Reduction { id, axes, keepdim } = reduction(reader, call, [1, 2])?;
+    let ReducedAxes { id, axes, keepdim } = reduction(reader, call, [1, 2])?;
     if call.spelling == Spelling::Bare && reader.shape(id).len() > 1 && !call.has(1) {
         let written = reader.name_of(id);
         let name = if written.contains(' ') { format!("({written})") } else { written.clone() };
@@ -167,7 +167,7 @@ fn sum(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
 }
 
 fn mean(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let Reduction { id, axes, keepdim } = reduction(reader, call, [1, 2])?;
+    let ReducedAxes { id, axes, keepdim } = reduction(reader, call, [1, 2])?;
     mean_over(reader, id, &axes, keepdim, &call.span).map(Value::Tensor)
 }
 
@@ -176,7 +176,7 @@ fn variance(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<TensorId, R
     // PyTorch's old form var(x, unbiased) has the flag in the place of the axis
     let has_flag_as_axis = matches!(call.get(1), Some((Value::Bool(_), _)));
     let (dim, unbiased) = if has_flag_as_axis { (usize::MAX, 1) } else { (1, 2) };
-    let Reduction { id, axes, keepdim } = reduction(reader, call, [dim, 3])?;
+    let ReducedAxes { id, axes, keepdim } = reduction(reader, call, [dim, 3])?;
     if call.has(unbiased) && call.has(4) {
         return Err(reader.fail(&call.span, "unbiased and correction say the same", "write one of them"));
     }
@@ -204,14 +204,14 @@ fn std(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
 }
 
 fn prod(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let Reduction { id, axes, keepdim } = reduction(reader, call, [1, 2])?;
+    let ReducedAxes { id, axes, keepdim } = reduction(reader, call, [1, 2])?;
     let function = prod_function(reader.shape(id), &axes, keepdim);
     reader.emit(function, &[id], &call.span).map(Value::Tensor)
 }
 
 /// log Σ exp x = m + log Σ exp(x − m), where m is the largest entry. m counts as a constant, because the result does not depend on it.
 fn logsumexp(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let Reduction { id, axes, keepdim } = reduction(reader, call, [1, 2])?;
+    let ReducedAxes { id, axes, keepdim } = reduction(reader, call, [1, 2])?;
     let span = &call.span;
     let function = extremum(reader.shape(id), &axes, true, Extreme::Max, Ties::Shared);
     let largest = reader.emit(function, &[id], span)?;
@@ -230,7 +230,7 @@ fn logsumexp(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
 }
 
 fn norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let Reduction { id, axes, keepdim } = reduction(reader, call, [2, 3])?;
+    let ReducedAxes { id, axes, keepdim } = reduction(reader, call, [2, 3])?;
     let span = &call.span;
     let order = match call.get(1) {
         Some((Value::Text(text), _)) if text == "fro" => None,

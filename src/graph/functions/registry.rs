@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::graph::call::Row;
+use crate::graph::call::FunctionRow;
 
 use super::{choices, create, elementwise, join, lookup, losses, minmax, norms, products, reduce, repeat, shape, unsupported, windows};
 
 /// The tables of the files of this folder.
-const TABLES: &[&[Row]] = &[
+const TABLES: &[&[FunctionRow]] = &[
     elementwise::ROWS,
     reduce::ROWS,
     minmax::ROWS,
@@ -25,7 +25,7 @@ const TABLES: &[&[Row]] = &[
 ];
 
 /// All rows by name. If several rows have the same name, the first one is used.
-static BY_NAME: LazyLock<HashMap<&'static str, &'static Row>> = LazyLock::new(|| {
+static BY_NAME: LazyLock<HashMap<&'static str, &'static FunctionRow>> = LazyLock::new(|| {
     let mut rows = HashMap::new();
     for row in rows_of_tables() {
         for name in row.names {
@@ -35,13 +35,13 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static Row>> = LazyLock::new(||
     rows
 });
 
-fn rows_of_tables() -> impl Iterator<Item = &'static Row> {
+fn rows_of_tables() -> impl Iterator<Item = &'static FunctionRow> {
     TABLES.iter().flat_map(|rows| rows.iter())
 }
 
 /// Finds a function by its name without a module.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Row> {
+pub fn find(name: &str) -> Option<&'static FunctionRow> {
     BY_NAME.get(name).copied()
 }
 

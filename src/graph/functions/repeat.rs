@@ -1,7 +1,7 @@
 //! Functions that repeat, flip, roll, mask and pad the entries of a tensor.
 
 use crate::graph::arithmetic;
-use crate::graph::call::{self, Call, Row};
+use crate::graph::call::{self, Call, FunctionRow};
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
 use crate::op::copies::CopyKind;
@@ -15,18 +15,18 @@ use crate::tensor::{len, ravel, unravel};
 use super::shape::{order, rearranged, viewed};
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row { names: &["expand"], parameters: &["input", "*sizes"], build: expand },
-    Row { names: &["broadcast_to"], parameters: &["input|x|array", "*shape|size"], build: expand },
-    Row { names: &["expand_as"], parameters: &["input", "other"], build: expand_as },
-    Row { names: &["repeat"], parameters: &["input|a", "*repeats|axis"], build: repeat },
-    Row { names: &["tile"], parameters: &["input|A", "*reps|dims"], build: tile },
-    Row { names: &["repeat_interleave"], parameters: &["input", "repeats", "dim"], build: repeat_interleave },
-    Row { names: &["flip"], parameters: &["input|m", "*dims|axis"], build: flip },
-    Row { names: &["roll"], parameters: &["input|a", "shifts|shift", "dims|axis"], build: roll },
-    Row { names: &["tril"], parameters: &["input|m", "diagonal|k"], build: |reader, call| triangle(reader, call, CopyKind::Tril) },
-    Row { names: &["triu"], parameters: &["input|m", "diagonal|k"], build: |reader, call| triangle(reader, call, CopyKind::Triu) },
-    Row { names: &["pad"], parameters: &["input|array", "pad|pad_width", "mode", "value|constant_values"], build: pad },
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow { names: &["expand"], parameters: &["input", "*sizes"], build: expand },
+    FunctionRow { names: &["broadcast_to"], parameters: &["input|x|array", "*shape|size"], build: expand },
+    FunctionRow { names: &["expand_as"], parameters: &["input", "other"], build: expand_as },
+    FunctionRow { names: &["repeat"], parameters: &["input|a", "*repeats|axis"], build: repeat },
+    FunctionRow { names: &["tile"], parameters: &["input|A", "*reps|dims"], build: tile },
+    FunctionRow { names: &["repeat_interleave"], parameters: &["input", "repeats", "dim"], build: repeat_interleave },
+    FunctionRow { names: &["flip"], parameters: &["input|m", "*dims|axis"], build: flip },
+    FunctionRow { names: &["roll"], parameters: &["input|a", "shifts|shift", "dims|axis"], build: roll },
+    FunctionRow { names: &["tril"], parameters: &["input|m", "diagonal|k"], build: |reader, call| triangle(reader, call, CopyKind::Tril) },
+    FunctionRow { names: &["triu"], parameters: &["input|m", "diagonal|k"], build: |reader, call| triangle(reader, call, CopyKind::Triu) },
+    FunctionRow { names: &["pad"], parameters: &["input|array", "pad|pad_width", "mode", "value|constant_values"], build: pad },
 ];
 
 /// Repeats a tensor along axes of size 1, and along new axes, to a shape.

@@ -1,6 +1,6 @@
 //! Functions that give a tensor another shape or order: copies of entries.
 
-use crate::graph::call::{self, Call, Row, Spelling};
+use crate::graph::call::{self, Call, FunctionRow, Spelling};
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
 use crate::op::copies::{CopyKind, CopySource, Copying, copies, detach as detach_function, view};
@@ -10,27 +10,27 @@ use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row { names: &["reshape"], parameters: &["input|a", "*shape|newshape"], build: reshape },
-    Row { names: &["view"], parameters: &["input", "*shape"], build: reshape },
-    Row { names: &["view_as", "reshape_as"], parameters: &["input", "other"], build: view_as },
-    Row { names: &["flatten"], parameters: &["input|a", "start_dim", "end_dim"], build: flatten },
-    Row { names: &["ravel"], parameters: &["input|a"], build: flatten },
-    Row { names: &["unsqueeze", "expand_dims"], parameters: &["input|a", "dim|axis"], build: unsqueeze },
-    Row { names: &["squeeze"], parameters: &["input|a", "dim|axis"], build: squeeze },
-    Row { names: &["transpose"], parameters: &["input|a", "*dims|axes"], build: transpose },
-    Row { names: &["swapaxes", "swapdims"], parameters: &["input|a", "*axes"], build: swapaxes },
-    Row { names: &["permute"], parameters: &["input", "*dims"], build: permute },
-    Row { names: &["moveaxis", "movedim"], parameters: &["input|a", "source", "destination"], build: movedim },
-    Row { names: &["t"], parameters: &["input"], build: t },
-    Row { names: &["detach"], parameters: &["input"], build: detach },
-    Row {
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow { names: &["reshape"], parameters: &["input|a", "*shape|newshape"], build: reshape },
+    FunctionRow { names: &["view"], parameters: &["input", "*shape"], build: reshape },
+    FunctionRow { names: &["view_as", "reshape_as"], parameters: &["input", "other"], build: view_as },
+    FunctionRow { names: &["flatten"], parameters: &["input|a", "start_dim", "end_dim"], build: flatten },
+    FunctionRow { names: &["ravel"], parameters: &["input|a"], build: flatten },
+    FunctionRow { names: &["unsqueeze", "expand_dims"], parameters: &["input|a", "dim|axis"], build: unsqueeze },
+    FunctionRow { names: &["squeeze"], parameters: &["input|a", "dim|axis"], build: squeeze },
+    FunctionRow { names: &["transpose"], parameters: &["input|a", "*dims|axes"], build: transpose },
+    FunctionRow { names: &["swapaxes", "swapdims"], parameters: &["input|a", "*axes"], build: swapaxes },
+    FunctionRow { names: &["permute"], parameters: &["input", "*dims"], build: permute },
+    FunctionRow { names: &["moveaxis", "movedim"], parameters: &["input|a", "source", "destination"], build: movedim },
+    FunctionRow { names: &["t"], parameters: &["input"], build: t },
+    FunctionRow { names: &["detach"], parameters: &["input"], build: detach },
+    FunctionRow {
         names: &["clone", "contiguous", "copy", "double", "to", "type", "cpu", "cuda", "numpy", "type_as", "half", "requires_grad_"],
         parameters: &["input|a|x", "*rest"],
         build: same,
     },
-    Row { names: &["float"], parameters: &["input|a|x", "*rest"], build: float },
-    Row { names: &["item", "tolist"], parameters: &["input"], build: item },
+    FunctionRow { names: &["float"], parameters: &["input|a|x", "*rest"], build: float },
+    FunctionRow { names: &["item", "tolist"], parameters: &["input"], build: item },
 ];
 
 /// Makes a tensor whose entry at each index is an entry of the input, or 0. `source` returns the flat index of this entry; `None` for 0.

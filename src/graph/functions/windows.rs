@@ -1,7 +1,7 @@
 //! Convolutions and pools, called from a graph. A convolution of a batch is one convolution for each example; a pool takes the examples as channels.
 
 use crate::graph::arithmetic;
-use crate::graph::call::{Call, Row};
+use crate::graph::call::{Call, FunctionRow};
 use crate::graph::index;
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
@@ -18,15 +18,15 @@ use super::join::stacked;
 use super::shape::viewed;
 
 /// The functions of this file, with their names and parameters.
-pub const ROWS: &[Row] = &[
-    Row { names: &["conv2d"], parameters: CONVOLUTION, build: |reader, call| conv(reader, call, 2, false) },
-    Row { names: &["conv1d"], parameters: CONVOLUTION, build: |reader, call| conv(reader, call, 1, false) },
-    Row { names: &["conv_transpose2d"], parameters: TRANSPOSED, build: |reader, call| conv(reader, call, 2, true) },
-    Row { names: &["conv_transpose1d"], parameters: TRANSPOSED, build: |reader, call| conv(reader, call, 1, true) },
-    Row { names: &["max_pool2d"], parameters: MAX_POOL, build: |reader, call| pool(reader, call, 2, true) },
-    Row { names: &["max_pool1d"], parameters: MAX_POOL, build: |reader, call| pool(reader, call, 1, true) },
-    Row { names: &["avg_pool2d"], parameters: AVG_POOL, build: |reader, call| pool(reader, call, 2, false) },
-    Row { names: &["avg_pool1d"], parameters: AVG_POOL, build: |reader, call| pool(reader, call, 1, false) },
+pub const ROWS: &[FunctionRow] = &[
+    FunctionRow { names: &["conv2d"], parameters: CONVOLUTION, build: |reader, call| conv(reader, call, 2, false) },
+    FunctionRow { names: &["conv1d"], parameters: CONVOLUTION, build: |reader, call| conv(reader, call, 1, false) },
+    FunctionRow { names: &["conv_transpose2d"], parameters: TRANSPOSED, build: |reader, call| conv(reader, call, 2, true) },
+    FunctionRow { names: &["conv_transpose1d"], parameters: TRANSPOSED, build: |reader, call| conv(reader, call, 1, true) },
+    FunctionRow { names: &["max_pool2d"], parameters: MAX_POOL, build: |reader, call| pool(reader, call, 2, true) },
+    FunctionRow { names: &["max_pool1d"], parameters: MAX_POOL, build: |reader, call| pool(reader, call, 1, true) },
+    FunctionRow { names: &["avg_pool2d"], parameters: AVG_POOL, build: |reader, call| pool(reader, call, 2, false) },
+    FunctionRow { names: &["avg_pool1d"], parameters: AVG_POOL, build: |reader, call| pool(reader, call, 1, false) },
 ];
 
 const CONVOLUTION: &[&str] = &["input", "weight", "bias", "stride", "padding", "dilation", "groups"];

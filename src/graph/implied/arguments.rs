@@ -5,7 +5,7 @@ use super::shapes::{Shape, Size};
 
 /// The arguments of a call, by the parameters of the function.
 #[derive(Debug, Default)]
-pub struct Arguments {
+pub struct ImpliedArguments {
     /// The value of each parameter; `None` if it is not given.
     pub values: Vec<Option<Implied>>,
     /// The values of a parameter with a star.
@@ -18,7 +18,7 @@ pub struct Arguments {
     pub is_numpy: bool,
 }
 
-impl Arguments {
+impl ImpliedArguments {
     /// Returns the value of a parameter; an unknown one if it is not given.
     pub fn get(&self, at: usize) -> Implied {
         self.values.get(at).cloned().flatten().unwrap_or(Implied::Unknown)
@@ -47,7 +47,7 @@ pub fn axis(inference: &Inference, value: &Implied, rank: usize) -> Option<usize
 }
 
 /// Returns the sizes of the first argument.
-pub fn sizes(inference: &mut Inference, arguments: &Arguments) -> Option<Vec<Size>> {
+pub fn sizes(inference: &mut Inference, arguments: &ImpliedArguments) -> Option<Vec<Size>> {
     let shape = inference.shape(&arguments.get(0))?;
     inference.shapes.sizes(shape)
 }

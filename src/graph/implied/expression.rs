@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use compact_str::CompactString;
 
-use super::arguments::Arguments;
+use super::arguments::ImpliedArguments;
 use super::functions;
 use super::inference::{Implied, Inference, Likely, MissingName, Usage};
 use super::shapes::{Shape, Size};
@@ -87,7 +87,7 @@ impl Inference {
             ("values" | "indices", Implied::Pair(shape)) => Implied::Tensor(*shape),
             ("real" | "data", _) => value,
             ("shape", _) => self.sizes_of(&value),
-            ("T", _) => functions::reverse(self, &Arguments { values: vec![Some(value)], ..Arguments::default() }),
+            ("T", _) => functions::reverse(self, &ImpliedArguments { values: vec![Some(value)], ..ImpliedArguments::default() }),
             ("mT", _) => {
                 let shape = self.any_shape(&value);
                 let Some(mut sizes) = self.shapes.sizes(shape).filter(|sizes| sizes.len() > 1) else { return Implied::Unknown };
@@ -197,7 +197,7 @@ impl Inference {
         let Some(row) = registry::find(name) else { return Implied::Unknown };
         let canonical = row.names[0];
         let star = row.parameters.iter().position(|parameter| parameter.starts_with('*'));
-        let mut bound = Arguments { values: vec![None; row.parameters.len()], ..Arguments::default() };
+        let mut bound = ImpliedArguments { values: vec![None; row.parameters.len()], ..ImpliedArguments::default() };
         bound.is_bare = matches!(function.kind, ExprKind::Name(_));
         bound.is_numpy = matches!(&function.kind, ExprKind::Attribute(base, _) if is_numpy(base));
         let given = receiver

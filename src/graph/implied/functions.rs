@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::arguments::{Arguments, axis, sizes, tensor};
+use super::arguments::{ImpliedArguments, axis, sizes, tensor};
 use super::inference::{Implied, Inference, Likely};
 use super::networks::{
     attention, batch_norm, binary_loss, bmm, conv1d, conv2d, cross_entropy, einsum, embedding, gather, group_norm, layer_norm, linear,
@@ -12,10 +12,10 @@ use super::networks::{
 use super::shapes::{Shape, Size};
 
 /// The first name of a function in the registry, and the shape of its result.
-type Row = (&'static str, fn(&mut Inference, &Arguments) -> Implied);
+type ShapeRow = (&'static str, fn(&mut Inference, &ImpliedArguments) -> Implied);
 
 #[rustfmt::skip]
-const ROWS: &[Row] = &[
+const ROWS: &[ShapeRow] = &[
     ("exp", same), ("log", same), ("log1p", same), ("expm1", same), ("sqrt", same), ("rsqrt", same), ("square", same), ("abs", same), ("sin", same),
     ("cos", same), ("tan", same), ("tanh", same), ("sigmoid", same), ("relu", same), ("silu", same), ("reciprocal", same), ("erf", same),
     ("logsigmoid", same), ("sign", same), ("floor", same), ("ceil", same), ("trunc", same), ("softplus", same), ("leaky_relu", same), ("elu", same),
@@ -37,18 +37,18 @@ const ROWS: &[Row] = &[
 ];
 
 /// Returns the shape of the result of a function.
-pub fn result(inference: &mut Inference, canonical: &str, arguments: &Arguments) -> Implied {
+pub fn result(inference: &mut Inference, canonical: &str, arguments: &ImpliedArguments) -> Implied {
     match ROWS.iter().find(|(name, _)| *name == canonical) {
         Some((_, shape)) => shape(inference, arguments),
         None => Implied::Unknown,
     }
 }
 
-fn number(_: &mut Inference, _: &Arguments) -> Implied {
+fn number(_: &mut Inference, _: &ImpliedArguments) -> Implied {
     Implied::Number
 }
 
-fn whole(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn whole(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     match arguments.get(0) {
         Implied::Integer(n) => Implied::Integer(n),
         Implied::Tensor(shape) if inference.shapes.sizes(shape).is_some_and(|sizes| !sizes.is_empty()) => Implied::Unknown,
@@ -56,45 +56,45 @@ fn whole(inference: &mut Inference, arguments: &Arguments) -> Implied {
     }
 }
 
-fn first(_: &mut Inference, arguments: &Arguments) -> Implied {
+fn first(_: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     arguments.get(0)
 }
 
-fn same(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn same(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     Implied::Tensor(inference.any_shape(&arguments.get(0)))
 }
 
-fn masked_fill(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn masked_fill(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     inference.broadcast(&[arguments.get(0), arguments.get(1)], Likely::Any)
 }
 
-fn pair(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn pair(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     inference.broadcast(&[arguments.get(0), arguments.get(1)], Likely::Any)
 }
 
-fn all(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn all(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     inference.broadcast(&[arguments.get(0), arguments.get(1), arguments.get(2)], Likely::Any)
 }
 
-fn reduce(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn reduce(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let [dim, keepdim] = [1, 2].map(|at| arguments.values.get(at).cloned().flatten());
     reduced(inference, &arguments.get(0), dim, keepdim.as_ref())
 }
 
 /// In `(y * G).sum()` G is the derivative of a loss by y, so it has the shape of y.
-fn sum(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn sum(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     if let Implied::Tensor(shape) = arguments.get(0) {
         arguments.factors.iter().for_each(|factor| inference.mark_likely(*factor, Likely::Whole(shape)));
     }
     reduce(inference, arguments)
 }
 
-fn moment(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn moment(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let [dim, keepdim] = [1, 3].map(|at| arguments.values.get(at).cloned().flatten());
     reduced(inference, &arguments.get(0), dim, keepdim.as_ref())
 }
 
-fn norm(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn norm(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let [dim, keepdim] = [2, 3].map(|at| arguments.values.get(at).cloned().flatten());
     reduced(inference, &arguments.get(0), dim, keepdim.as_ref())
 }
@@ -129,7 +129,7 @@ fn reduced(inference: &mut Inference, value: &Implied, dim: Option<Implied>, kee
     tensor(inference, sizes)
 }
 
-fn extreme(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn extreme(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let is_axis = inference.integer(&arguments.get(1)).is_some();
     if arguments.has(1) && (arguments.is_bare || !is_axis) {
         return inference.broadcast(&[arguments.get(0), arguments.get(1)], Likely::Any);
@@ -140,7 +140,7 @@ fn extreme(inference: &mut Inference, arguments: &Arguments) -> Implied {
     }
 }
 
-fn view(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn view(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let wanted = arguments.following(inference);
     if wanted.iter().any(|value| matches!(value, Implied::Unknown)) {
         return Implied::Unknown;
@@ -154,7 +154,7 @@ fn view(inference: &mut Inference, arguments: &Arguments) -> Implied {
     tensor(inference, sizes_after)
 }
 
-fn flatten(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn flatten(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let Some(before) = sizes(inference, arguments) else { return Implied::Unknown };
     let start = if arguments.has(1) { axis(inference, &arguments.get(1), before.len()) } else { Some(0) };
     let end = if arguments.has(2) { axis(inference, &arguments.get(2), before.len()) } else { before.len().checked_sub(1) };
@@ -166,14 +166,14 @@ fn flatten(inference: &mut Inference, arguments: &Arguments) -> Implied {
     tensor(inference, after)
 }
 
-fn unsqueeze(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn unsqueeze(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
     let Some(axis) = axis(inference, &arguments.get(1), sizes.len() + 1) else { return Implied::Unknown };
     sizes.insert(axis, inference.shapes.size(1));
     tensor(inference, sizes)
 }
 
-fn squeeze(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn squeeze(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
     let Some(axis) = axis(inference, &arguments.get(1), sizes.len()) else { return Implied::Unknown };
     match inference.shapes.number(sizes[axis]) {
@@ -184,7 +184,7 @@ fn squeeze(inference: &mut Inference, arguments: &Arguments) -> Implied {
     tensor(inference, sizes)
 }
 
-fn transpose(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn transpose(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let wanted = arguments.following(inference);
     let [first, second] = &wanted[..] else {
         return if wanted.is_empty() { reverse(inference, arguments) } else { permute(inference, arguments) };
@@ -196,13 +196,13 @@ fn transpose(inference: &mut Inference, arguments: &Arguments) -> Implied {
 }
 
 /// `x.T`: the axes in reverse order.
-pub fn reverse(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn reverse(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
     sizes.reverse();
     tensor(inference, sizes)
 }
 
-fn permute(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn permute(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let wanted = arguments.following(inference);
     let Some(sizes) = sizes(inference, arguments) else { return Implied::Unknown };
     let axes: Option<Vec<usize>> = wanted.iter().map(|value| axis(inference, value, sizes.len())).collect();
@@ -213,7 +213,7 @@ fn permute(inference: &mut Inference, arguments: &Arguments) -> Implied {
 }
 
 /// Returns the shapes of the items of the first argument, and an axis; `None` if one is not known.
-fn joined(inference: &mut Inference, arguments: &Arguments, more: usize) -> Option<(Vec<Vec<Size>>, usize)> {
+fn joined(inference: &mut Inference, arguments: &ImpliedArguments, more: usize) -> Option<(Vec<Vec<Size>>, usize)> {
     let Implied::Items(items) = arguments.get(0) else { return None };
     let shapes: Vec<Shape> = items.iter().map(|item| inference.any_shape(item)).collect();
     let sizes: Vec<Vec<Size>> = shapes.iter().map(|shape| inference.shapes.sizes(*shape)).collect::<Option<_>>()?;
@@ -222,7 +222,7 @@ fn joined(inference: &mut Inference, arguments: &Arguments, more: usize) -> Opti
     sizes.iter().all(|other| other.len() == rank).then_some((sizes, axis))
 }
 
-fn stack(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn stack(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let Some((all, axis)) = joined(inference, arguments, 1) else { return Implied::Unknown };
     for other in &all[1..] {
         all[0].iter().zip(other).for_each(|(a, b)| inference.shapes.join(*a, *b));
@@ -232,7 +232,7 @@ fn stack(inference: &mut Inference, arguments: &Arguments) -> Implied {
     tensor(inference, sizes)
 }
 
-fn cat(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn cat(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let Some((all, axis)) = joined(inference, arguments, 0).filter(|(all, axis)| *axis < all[0].len()) else { return Implied::Unknown };
     let total: Option<usize> = all.iter().map(|sizes| inference.shapes.number(sizes[axis])).sum();
     let mut sizes = all[0].clone();
@@ -244,7 +244,12 @@ fn cat(inference: &mut Inference, arguments: &Arguments) -> Implied {
 }
 
 /// The pieces of an axis that have this size each.
-fn pieces(inference: &mut Inference, arguments: &Arguments, axis_at: usize, size: impl Fn(&Inference, Size) -> Option<usize>) -> Implied {
+fn pieces(
+    inference: &mut Inference,
+    arguments: &ImpliedArguments,
+    axis_at: usize,
+    size: impl Fn(&Inference, Size) -> Option<usize>,
+) -> Implied {
     let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
     let axis = if arguments.has(axis_at) { axis(inference, &arguments.get(axis_at), sizes.len()) } else { Some(0) };
     let Some(axis) = axis.filter(|axis| *axis < sizes.len()) else { return Implied::Unknown };
@@ -253,7 +258,7 @@ fn pieces(inference: &mut Inference, arguments: &Arguments, axis_at: usize, size
     Implied::Pieces(inference.shapes.of(sizes))
 }
 
-fn split(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn split(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let each = inference.integer(&arguments.get(1)).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
     // NumPy counts the pieces, and the last piece may be smaller
     pieces(inference, arguments, 2, |inference, size| {
@@ -261,14 +266,14 @@ fn split(inference: &mut Inference, arguments: &Arguments) -> Implied {
     })
 }
 
-fn chunk(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn chunk(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let count = inference.integer(&arguments.get(1)).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
     pieces(inference, arguments, 2, |inference, size| {
         count.zip(inference.shapes.number(size)).filter(|(count, n)| n % count == 0).map(|(count, n)| n / count)
     })
 }
 
-fn unbind(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn unbind(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
     let axis = if arguments.has(1) { axis(inference, &arguments.get(1), sizes.len()) } else { Some(0) };
     let Some(axis) = axis.filter(|axis| *axis < sizes.len()) else { return Implied::Unknown };
@@ -276,7 +281,7 @@ fn unbind(inference: &mut Inference, arguments: &Arguments) -> Implied {
     Implied::Pieces(inference.shapes.of(sizes))
 }
 
-fn filled(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn filled(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let wanted = arguments.following(inference);
     if wanted.iter().any(|value| matches!(value, Implied::Unknown)) {
         return Implied::Unknown;
@@ -285,7 +290,7 @@ fn filled(inference: &mut Inference, arguments: &Arguments) -> Implied {
     tensor(inference, sizes)
 }
 
-fn full(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn full(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     match arguments.get(0) {
         Implied::Items(items) => {
             let sizes = items.iter().map(|value| inference.size(value)).collect();
@@ -295,31 +300,31 @@ fn full(inference: &mut Inference, arguments: &Arguments) -> Implied {
     }
 }
 
-fn eye(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn eye(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let n = inference.size(&arguments.get(0));
     let m = if arguments.has(1) { inference.size(&arguments.get(1)) } else { n };
     tensor(inference, vec![n, m])
 }
 
 /// `arange(n)` and `range(n)`: the numbers from 0; with a start or a step their count is not known.
-fn arange(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn arange(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let sizes: Vec<Size> = arguments.rest.iter().map(|value| inference.size(value)).collect();
     let count = if let [count] = sizes[..] { count } else { inference.shapes.unknown_size() };
     tensor(inference, vec![count])
 }
 
-fn range(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn range(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     arange(inference, arguments)
 }
 
-fn length(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn length(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     if let Implied::Items(items) = arguments.get(0) {
         return Implied::Integer(i64::try_from(items.len()).unwrap_or(i64::MAX));
     }
     sizes(inference, arguments).and_then(|sizes| sizes.first().copied()).map_or(Implied::Number, Implied::Size)
 }
 
-fn size(inference: &mut Inference, arguments: &Arguments) -> Implied {
+fn size(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let Some(sizes) = sizes(inference, arguments) else { return if arguments.has(1) { Implied::Number } else { Implied::Unknown } };
     if arguments.has(1) {
         return axis(inference, &arguments.get(1), sizes.len()).map_or(Implied::Number, |axis| Implied::Size(sizes[axis]));

@@ -1,15 +1,15 @@
 //! The shapes of products, lookups, norms and losses, and what they imply for the shapes of their parameters.
 
-use super::arguments::{Arguments, sizes, tensor};
+use super::arguments::{ImpliedArguments, sizes, tensor};
 use super::inference::{Implied, Inference, Likely, Usage};
 use super::shapes::Size;
 
-pub fn matmul(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn matmul(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     inference.matmul(&arguments.get(0), &arguments.get(1))
 }
 
 /// The product of two batches of matrices: three axes each.
-pub fn bmm(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn bmm(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     for at in [0, 1] {
         let shape = inference.any_shape(&arguments.get(at));
         inference.shapes.with_rank(shape, 3);
@@ -17,7 +17,7 @@ pub fn bmm(inference: &mut Inference, arguments: &Arguments) -> Implied {
     matmul(inference, arguments)
 }
 
-pub fn linear(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn linear(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let weight = inference.any_shape(&arguments.get(1));
     let &[outputs, inputs] = &inference.shapes.with_rank(weight, 2)[..] else { return Implied::Unknown };
     let bias = inference.any_shape(&arguments.get(2));
@@ -33,7 +33,7 @@ pub fn linear(inference: &mut Inference, arguments: &Arguments) -> Implied {
 }
 
 /// `einsum("ij,jk->ik", a, b)`: each letter is a size. An axis of size 1 is broadcast, so it does not determine the size of its letter.
-pub fn einsum(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn einsum(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let Implied::Text(equation) = arguments.get(0) else { return Implied::Unknown };
     let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
     let Some((inputs, output)) = equation.split_once("->") else { return Implied::Unknown };
@@ -64,7 +64,7 @@ pub fn einsum(inference: &mut Inference, arguments: &Arguments) -> Implied {
     tensor(inference, sizes)
 }
 
-pub fn embedding(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn embedding(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let weight = inference.any_shape(&arguments.get(1));
     let &[rows, columns] = &inference.shapes.with_rank(weight, 2)[..] else { return Implied::Unknown };
     inference.mark_indices(&arguments.get(0), Some(rows));
@@ -74,7 +74,7 @@ pub fn embedding(inference: &mut Inference, arguments: &Arguments) -> Implied {
     tensor(inference, sizes)
 }
 
-pub fn one_hot(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn one_hot(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let classes = if arguments.has(1) { inference.size(&arguments.get(1)) } else { inference.shapes.unknown_size() };
     inference.mark_indices(&arguments.get(0), Some(classes));
     let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
@@ -82,13 +82,13 @@ pub fn one_hot(inference: &mut Inference, arguments: &Arguments) -> Implied {
     tensor(inference, sizes)
 }
 
-pub fn gather(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn gather(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     inference.mark_indices(&arguments.get(2), None);
     Implied::Tensor(inference.any_shape(&arguments.get(2)))
 }
 
 /// The weight and the bias of a norm have the last axes of the input, which the second argument lists.
-pub fn layer_norm(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn layer_norm(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let items = match arguments.get(1) {
         Implied::Items(items) => items.to_vec(),
         other => vec![other],
@@ -105,7 +105,7 @@ pub fn layer_norm(inference: &mut Inference, arguments: &Arguments) -> Implied {
 }
 
 /// Gives an argument, if there is one, these sizes.
-fn parameter(inference: &mut Inference, arguments: &Arguments, at: usize, sizes: &[Size]) {
+fn parameter(inference: &mut Inference, arguments: &ImpliedArguments, at: usize, sizes: &[Size]) {
     if arguments.has(at) {
         let shape = inference.any_shape(&arguments.get(at));
         inference.shapes.set(shape, sizes.to_vec());
@@ -113,7 +113,7 @@ fn parameter(inference: &mut Inference, arguments: &Arguments, at: usize, sizes:
 }
 
 /// The parameters of these positions have a number for each channel.
-fn per_channel(inference: &mut Inference, arguments: &Arguments, positions: &[usize]) -> Implied {
+fn per_channel(inference: &mut Inference, arguments: &ImpliedArguments, positions: &[usize]) -> Implied {
     let input = inference.any_shape(&arguments.get(0));
     if let Some(&channels) = inference.shapes.sizes(input).as_ref().and_then(|sizes| sizes.get(1)) {
         for at in positions {
@@ -123,7 +123,7 @@ fn per_channel(inference: &mut Inference, arguments: &Arguments, positions: &[us
     Implied::Tensor(input)
 }
 
-pub fn batch_norm(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn batch_norm(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     for at in [1, 2] {
         let statistics = inference.any_shape(&arguments.get(at));
         if let Some(missing) = inference.missing_of(statistics) {
@@ -133,20 +133,20 @@ pub fn batch_norm(inference: &mut Inference, arguments: &Arguments) -> Implied {
     per_channel(inference, arguments, &[1, 2, 3, 4])
 }
 
-pub fn group_norm(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn group_norm(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     per_channel(inference, arguments, &[2, 3])
 }
 
-pub fn conv2d(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn conv2d(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     convolution(inference, arguments, 2)
 }
 
-pub fn conv1d(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn conv1d(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     convolution(inference, arguments, 1)
 }
 
 /// The weight has an axis for the outputs, one for the inputs, and one for each axis of the window.
-fn convolution(inference: &mut Inference, arguments: &Arguments, window: usize) -> Implied {
+fn convolution(inference: &mut Inference, arguments: &ImpliedArguments, window: usize) -> Implied {
     let weight = inference.any_shape(&arguments.get(1));
     let weight = inference.shapes.with_rank(weight, window + 2);
     if weight.len() != window + 2 {
@@ -165,7 +165,7 @@ fn convolution(inference: &mut Inference, arguments: &Arguments, window: usize) 
 }
 
 /// The result of a loss: a number, unless a reduction is given.
-fn loss(inference: &mut Inference, arguments: &Arguments, reduction: usize) -> Implied {
+fn loss(inference: &mut Inference, arguments: &ImpliedArguments, reduction: usize) -> Implied {
     if arguments.has(reduction) && !matches!(arguments.get(reduction), Implied::Text(text) if text == "mean" || text == "sum") {
         return Implied::Unknown;
     }
@@ -173,7 +173,7 @@ fn loss(inference: &mut Inference, arguments: &Arguments, reduction: usize) -> I
 }
 
 /// The target has a class for each row of the input, or a probability for each entry.
-fn classes(inference: &mut Inference, arguments: &Arguments) {
+fn classes(inference: &mut Inference, arguments: &ImpliedArguments) {
     let Some(mut rows) = sizes(inference, arguments).filter(|sizes| !sizes.is_empty()) else { return };
     let axis = usize::from(rows.len() > 1);
     let class = rows.remove(axis);
@@ -196,28 +196,28 @@ fn classes(inference: &mut Inference, arguments: &Arguments) {
     }
 }
 
-pub fn cross_entropy(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn cross_entropy(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     classes(inference, arguments);
     loss(inference, arguments, 4)
 }
 
-pub fn nll_loss(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn nll_loss(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     classes(inference, arguments);
     loss(inference, arguments, 4)
 }
 
-pub fn mse_loss(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn mse_loss(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     inference.broadcast(&[arguments.get(0), arguments.get(1)], Likely::Whole);
     loss(inference, arguments, 2)
 }
 
-pub fn binary_loss(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn binary_loss(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     inference.broadcast(&[arguments.get(0), arguments.get(1)], Likely::Whole);
     loss(inference, arguments, 3)
 }
 
 /// Queries of L x E, keys of S x E and values of S x V give L x V.
-pub fn attention(inference: &mut Inference, arguments: &Arguments) -> Implied {
+pub fn attention(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let [query, key, value] = [0, 1, 2].map(|at| {
         let shape = inference.any_shape(&arguments.get(at));
         inference.shapes.sizes(shape).filter(|sizes| sizes.len() > 1)

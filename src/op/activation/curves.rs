@@ -1,6 +1,6 @@
 //! The functions of one number that serve as activations, with their derivatives.
 //!
-//! A [`Curve`] has a function g and its derivative g′, both as expressions, and an explanation of each. Functions that are used often also have kernels for
+//! A [`ActivationCurve`] has a function g and its derivative g′, both as expressions, and an explanation of each. Functions that are used often also have kernels for
 //! whole tensors, which are faster and give the same numbers bit for bit.
 //!
 //! The formulas are those of PyTorch's modules `ReLU`, `LeakyReLU`, `ELU`, …: for example `relu(−2) = 0`, `leaky_relu(−2) = −0.02` and
@@ -23,7 +23,7 @@ use crate::sums::{Init, put};
 
 /// An activation of one number: a function of z and of the activation's keys. The keys are the numbers that a scenario file can set for the activation, such
 /// as `negative_slope`, in the order of its row in [`ACTIVATIONS`](super::ACTIVATIONS).
-pub(super) struct Curve {
+pub(super) struct ActivationCurve {
     /// The function with its derivative.
     pub function: &'static Primitive,
     /// The expression that stands for g′(z) in the equation of a step.
@@ -36,7 +36,7 @@ pub(super) struct Curve {
     pub back: &'static str,
 }
 
-impl fmt::Debug for Curve {
+impl fmt::Debug for ActivationCurve {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.function.name)
     }
@@ -49,7 +49,7 @@ pub(super) fn arguments(z: f64, keys: &[f64]) -> SmallVec<[f64; 4]> {
     arguments
 }
 
-impl Curve {
+impl ActivationCurve {
     /// Creates a curve; `words` explains the value, and `back` the derivative.
     const fn new(
         function: &'static Primitive,
@@ -227,14 +227,14 @@ const THREE: Expr = Expr::Number(3.0);
 const MINUS_THREE: Expr = Expr::Number(-3.0);
 const SIX: Expr = Expr::Number(6.0);
 
-pub(super) const RELU: Curve = Curve::new(
+pub(super) const RELU: ActivationCurve = ActivationCurve::new(
     functions::RELU,
     Some((&|z: f64, _: &[f64]| math::relu(z), &ReluGate)),
     "Positive numbers pass unchanged; negative ones become 0.",
     "Where z was positive, relu passed it on, and the derivative passes back unchanged. Elsewhere the output was 0 and no derivative passes: relu′ = 0 (also at 0).",
 );
 
-pub(super) const LEAKY_RELU: Curve = Curve::new(
+pub(super) const LEAKY_RELU: ActivationCurve = ActivationCurve::new(
     functions::LEAKY_RELU,
     Some((&|z: f64, keys: &[f64]| if z > 0.0 { z } else { z * keys[0] }, &|z: f64, _: f64, keys: &[f64]| {
         if z > 0.0 { 1.0 } else { keys[0] }
@@ -243,42 +243,42 @@ pub(super) const LEAKY_RELU: Curve = Curve::new(
     "Where z was positive, the derivative passes back unchanged. Elsewhere (also at 0) it is multiplied by negative_slope, so a neuron that is below 0 can still learn.",
 );
 
-pub(super) const ELU: Curve = Curve::new(
+pub(super) const ELU: ActivationCurve = ActivationCurve::new(
     functions::ELU,
     None,
     "Positive numbers pass unchanged; for negative ones the curve falls towards −α. The second number of this step is α, the key alpha.",
     "Where z was positive, the derivative passes back unchanged. Elsewhere elu′(z) = α eᶻ: α at 0, and smaller the further z is below 0.",
 );
 
-pub(super) const SIGMOID: Curve = Curve::new(
+pub(super) const SIGMOID: ActivationCurve = ActivationCurve::new(
     functions::SIGMOID,
     None,
     "The sigmoid maps every number into the range from 0 to 1.",
     "The derivative of the sigmoid is σ′(z) = σ(z) (1 − σ(z)): at most ¼, and almost 0 where the neuron is saturated, so that little of the error gets through.",
 );
 
-pub(super) const TANH: Curve = Curve::new(
+pub(super) const TANH: ActivationCurve = ActivationCurve::new(
     functions::TANH,
     None,
     "The hyperbolic tangent maps every number into the range from −1 to 1.",
     "The derivative of tanh is tanh′(z) = 1 − tanh² z: 1 in the middle, almost 0 where the neuron is saturated.",
 );
 
-pub(super) const SOFTPLUS: Curve = Curve::new(
+pub(super) const SOFTPLUS: ActivationCurve = ActivationCurve::new(
     functions::SOFTPLUS,
     None,
     "A relu with its corner rounded off: nearly z where z is large, nearly 0 where it is very negative, and positive everywhere.",
     "The derivative of softplus is the sigmoid: softplus′(z) = 1 / (1 + e⁻ᶻ). Where z is large the error passes; where z is very negative almost none of it does.",
 );
 
-pub(super) const SILU: Curve = Curve::new(
+pub(super) const SILU: ActivationCurve = ActivationCurve::new(
     functions::SILU,
     None,
     "Every number is multiplied by its own sigmoid σ(z) = 1 / (1 + e⁻ᶻ): large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     "The derivative of z σ(z) has two parts, one for each factor: silu′(z) = σ(z) + z σ(z) (1 − σ(z)). It is nearly 1 where z is large, nearly 0 where it is very negative, and negative left of the dip.",
 );
 
-pub(super) const GELU: Curve = Curve::new(
+pub(super) const GELU: ActivationCurve = ActivationCurve::new(
     functions::GELU,
     None,
     "Every number is multiplied by Φ(z) = ½ (1 + erf(z / √2)), the probability that a normally distributed number is below it: large ones pass, very negative ones vanish, and in between the curve dips below 0.",
@@ -297,21 +297,21 @@ macro_rules! clamped {
     };
 }
 
-pub(super) const HARDTANH: Curve = Curve::new(
+pub(super) const HARDTANH: ActivationCurve = ActivationCurve::new(
     &clamped!("hardtanh", FIRST_KEY, SECOND_KEY, &["z", "min_val", "max_val"]),
     None,
     "Between min_val and max_val, the second and third number of this step, every number passes; beyond them it is cut off.",
     "Where z was between min_val and max_val, the derivative passes back unchanged. Where z was cut off, or is exactly on a bound, nothing passes: hardtanh′ = 0.",
 );
 
-pub(super) const RELU6: Curve = Curve::new(
+pub(super) const RELU6: ActivationCurve = ActivationCurve::new(
     &clamped!("relu6", ZERO, SIX, &["z"]),
     None,
     "A relu that stops at 6: negative numbers become 0, those above 6 become 6, and those between pass unchanged.",
     "Where z was between 0 and 6, the derivative passes back unchanged. Elsewhere, also at 0 and at 6, nothing passes: relu6′ = 0.",
 );
 
-pub(super) const MISH: Curve = Curve::new(
+pub(super) const MISH: ActivationCurve = ActivationCurve::new(
     &of_z(
         "mish",
         &Expr::Mul(&[Z, TANH_OF_SOFTPLUS]),
@@ -325,7 +325,7 @@ pub(super) const MISH: Curve = Curve::new(
     "The derivative of z tanh(softplus(z)) has two parts, one for each factor; the derivative of tanh is 1 − tanh², that of softplus the sigmoid.",
 );
 
-pub(super) const HARDSWISH: Curve = Curve::new(
+pub(super) const HARDSWISH: ActivationCurve = ActivationCurve::new(
     &of_z(
         "hardswish",
         &Expr::Cases(

@@ -33,7 +33,7 @@ const MAX_ROWS: usize = 64;
 
 /// A row of the computed tensor, with the indices of the factors of its first term.
 #[derive(Clone, Copy, Debug)]
-struct Row {
+struct ProductRow {
     /// The index of the first lane's factor.
     lanes: usize,
     /// The index of the row's factor.
@@ -94,7 +94,7 @@ impl<'a> MatrixProduct<'a> {
             if is_packed { taps.iter().enumerate().map(|(n, (i, _))| (*i, n % MAX_TERMS * width)).collect() } else { Vec::new() };
         chunks(sums, count, taps.len() as u64, |first, sums| {
             let first_row = first / count;
-            let mut rows: Vec<Row> = (first_row..first_row + sums.len() / count).map(|index| self.row(index)).collect();
+            let mut rows: Vec<ProductRow> = (first_row..first_row + sums.len() / count).map(|index| self.row(index)).collect();
             // rows with the same lanes' factors are computed together
             if !rows.is_sorted_by_key(|row| row.lanes) {
                 rows.sort_by_key(|row| row.lanes);
@@ -131,10 +131,10 @@ impl<'a> MatrixProduct<'a> {
     }
 
     /// The row of the computed tensor with this index.
-    fn row(&self, index: usize) -> Row {
+    fn row(&self, index: usize) -> ProductRow {
         let [own, lanes] = self.ends;
         let outer = &self.labels.own[..self.labels.own.len() - 1];
-        let (mut rest, mut row) = (index, Row { lanes: 0, own: 0, index });
+        let (mut rest, mut row) = (index, ProductRow { lanes: 0, own: 0, index });
         for label in outer.iter().rev() {
             let value = rest % label.size;
             rest /= label.size;
@@ -145,7 +145,7 @@ impl<'a> MatrixProduct<'a> {
     }
 
     /// Adds the terms of some taps to the rows of a group. `sums` has the index of a row, and the sums from this row on.
-    fn add_group(&self, factors: &GroupFactors<'_>, group: &[Row], sums: (usize, &mut [f64]), init: Init) {
+    fn add_group(&self, factors: &GroupFactors<'_>, group: &[ProductRow], sums: (usize, &mut [f64]), init: Init) {
         let &GroupFactors { own, lanes, first, taps } = factors;
         let (first_row, sums) = sums;
         let count = self.lane.size;
@@ -160,7 +160,7 @@ impl<'a> MatrixProduct<'a> {
                 chunk: taps.len(),
                 used_taps: 0..taps.len(),
             };
-            let place = |row: &Row| (row.index - first_row) * count..(row.index - first_row + 1) * count;
+            let place = |row: &ProductRow| (row.index - first_row) * count..(row.index - first_row + 1) * count;
             let are_neighbours = rows.windows(2).all(|pair| pair[1].index == pair[0].index + 1);
             if count == width && are_neighbours {
                 let range: Range<usize> = place(&rows[0]).start..place(&rows[rows.len() - 1]).end;

@@ -3,7 +3,7 @@
 
 use pulp::Arch;
 
-use super::rows::{OperandRows, Row, add_row, add_rows, put_row, update};
+use super::rows::{OperandRows, RowNumbers, add_row, add_rows, put_row, update};
 use super::{Elementwise, ElementwiseBackward, ElementwiseForward, NamedFunction, Operands, Operator, TermPlace};
 use crate::expr::Primitive;
 use crate::expr::block::BLOCK;
@@ -19,21 +19,21 @@ const MIN_ENTRIES: usize = 6;
 const SUMS_AT_ONCE: usize = 8;
 
 /// The arguments of a function for the entries of a row.
-struct Arguments<'a> {
+struct RowArguments<'a> {
     operands: [OperandRows<'a>; 3],
     count: usize,
-    rows: [Row<'a>; 3],
+    rows: [RowNumbers<'a>; 3],
     /// A block for each operand. If the operand has one number for the whole row, the block is filled with it.
     repeated: Scratch,
     block_len: usize,
 }
 
-impl<'a> Arguments<'a> {
+impl<'a> RowArguments<'a> {
     /// The arguments for the rows of an operation, which have `row_len` entries.
     fn new<'x: 'a>(operation: &'a Elementwise, x: &Operands<'x>, row_len: usize) -> Self {
         let (count, block_len) = (operation.operands.len(), row_len.min(BLOCK));
         let operands = std::array::from_fn(|i| if i < count { operation.rows(x, i) } else { OperandRows::Constant(0.0) });
-        Self { operands, count, rows: [Row::Same(0.0); 3], repeated: Scratch::new(count * block_len), block_len }
+        Self { operands, count, rows: [RowNumbers::Same(0.0); 3], repeated: Scratch::new(count * block_len), block_len }
     }
 
     /// Goes on to the next row, of `len` entries.
@@ -41,7 +41,7 @@ impl<'a> Arguments<'a> {
         let blocks = self.repeated.chunks_exact_mut(self.block_len.max(1));
         for ((row, operand), block) in self.rows.iter_mut().zip(&mut self.operands).take(self.count).zip(blocks) {
             *row = operand.next(len);
-            if let Row::Same(number) = row {
+            if let RowNumbers::Same(number) = row {
                 block.fill(*number);
             }
         }
@@ -52,8 +52,8 @@ impl<'a> Arguments<'a> {
         let mut arguments: [&[f64]; 3] = [&[]; 3];
         for (i, argument) in arguments.iter_mut().enumerate().take(self.count) {
             *argument = match self.rows[i] {
-                Row::Each(numbers) => &numbers[first..first + len],
-                Row::Same(_) => &self.repeated[i * self.block_len..][..len],
+                RowNumbers::Each(numbers) => &numbers[first..first + len],
+                RowNumbers::Same(_) => &self.repeated[i * self.block_len..][..len],
             };
         }
         function(&arguments[..self.count])
@@ -100,7 +100,7 @@ impl ElementwiseForward {
     /// Adds a function of the operands to each sum, or overwrites the sum.
     fn compute_calls(&self, x: &Operands<'_>, function: &Primitive, out: &mut [f64], init: Init) {
         let row_len = self.0.row_len(out.len());
-        let mut arguments = Arguments::new(&self.0, x, row_len);
+        let mut arguments = RowArguments::new(&self.0, x, row_len);
         let mut memory = Scratch::new(if init == Init::Accumulate { BLOCK.min(row_len) } else { 0 });
         for (n, sums) in out.chunks_mut(row_len).enumerate() {
             arguments.next_row(sums.len());
@@ -165,13 +165,13 @@ impl ElementwiseBackward {
             Arch::new().dispatch(move || {
                 for dy in upstream.chunks(row_len) {
                     let (place, factor) = next(dy);
-                    put_row(&mut out[place..place + dy.len()], init, [Row::Each(dy), factor], term);
+                    put_row(&mut out[place..place + dy.len()], init, [RowNumbers::Each(dy), factor], term);
                 }
             });
             return;
         }
         for rows in upstream.chunks(SUMS_AT_ONCE * row_len) {
-            let (mut dy, mut all) = ([&rows[..0]; SUMS_AT_ONCE], [(0, Row::Same(0.0)); SUMS_AT_ONCE]);
+            let (mut dy, mut all) = ([&rows[..0]; SUMS_AT_ONCE], [(0, RowNumbers::Same(0.0)); SUMS_AT_ONCE]);
             let count = rows.len() / row_len;
             for (n, row) in rows.chunks(row_len).enumerate() {
                 (dy[n], all[n]) = (row, next(row));
@@ -194,7 +194,7 @@ impl ElementwiseBackward {
         let (upstream, y) = (x.tensors[Upstream], x.tensors[Output]);
         let row_len = self.operation.row_len(upstream.len());
         let (mut places, stride) = self.places();
-        let mut arguments = Arguments::new(&self.operation, x, row_len);
+        let mut arguments = RowArguments::new(&self.operation, x, row_len);
         let mut memory = Scratch::new(BLOCK.min(row_len));
         let has_quotient = called.quotients.get(self.operand).is_some_and(Option::is_some);
         for (n, dy) in upstream.chunks(row_len).enumerate() {
@@ -223,7 +223,7 @@ impl ElementwiseBackward {
                     out[place] = terms.iter().fold(out[place], |sum, term| sum + term);
                 } else {
                     let sums = &mut out[place + begin..place + begin + len];
-                    Arch::new().dispatch(|| put_row(sums, init, [Row::Each(terms), Row::Same(0.0)], |term, _| term));
+                    Arch::new().dispatch(|| put_row(sums, init, [RowNumbers::Each(terms), RowNumbers::Same(0.0)], |term, _| term));
                 }
             }
         }

@@ -9,14 +9,14 @@ use crate::sums::Init;
 
 /// The numbers of an operand along a row.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::op) enum Row<'a> {
+pub(in crate::op) enum RowNumbers<'a> {
     /// A number for each entry of the row.
     Each(&'a [f64]),
     /// The same number for all entries.
     Same(f64),
 }
 
-impl Row<'_> {
+impl RowNumbers<'_> {
     /// The number of an entry.
     #[inline(always)]
     pub fn at(self, entry: usize) -> f64 {
@@ -51,14 +51,14 @@ impl<'a> OperandRows<'a> {
 
     /// The next row of `count` entries.
     #[inline(always)]
-    pub fn next(&mut self, count: usize) -> Row<'a> {
+    pub fn next(&mut self, count: usize) -> RowNumbers<'a> {
         match self {
             Self::Broadcast(numbers, places, step) => {
                 let place = places.next().unwrap_or(0);
-                if *step == 0 { Row::Same(numbers[place]) } else { Row::Each(&numbers[place..place + count]) }
+                if *step == 0 { RowNumbers::Same(numbers[place]) } else { RowNumbers::Each(&numbers[place..place + count]) }
             }
-            Self::Whole(numbers) => Row::Each(&numbers[..count]),
-            Self::Constant(number) => Row::Same(*number),
+            Self::Whole(numbers) => RowNumbers::Each(&numbers[..count]),
+            Self::Constant(number) => RowNumbers::Same(*number),
         }
     }
 }
@@ -77,7 +77,7 @@ impl Elementwise {
 
 /// Adds a term to each sum of a row, or overwrites the sum with the term. The term is a function of the numbers of two operands.
 #[inline(always)]
-pub(super) fn put_row(sums: &mut [f64], init: Init, [a, b]: [Row<'_>; 2], term: impl Fn(f64, f64) -> f64) {
+pub(super) fn put_row(sums: &mut [f64], init: Init, [a, b]: [RowNumbers<'_>; 2], term: impl Fn(f64, f64) -> f64) {
     match init {
         Init::Accumulate => update(sums, [a, b], |sum, a, b| sum + term(a, b)),
         Init::Overwrite => update(sums, [a, b], |_, a, b| term(a, b)),
@@ -86,25 +86,25 @@ pub(super) fn put_row(sums: &mut [f64], init: Init, [a, b]: [Row<'_>; 2], term: 
 
 /// Replaces each sum of a row by a function of it and of the numbers of two operands.
 #[inline(always)]
-pub(in crate::op) fn update(sums: &mut [f64], rows: [Row<'_>; 2], update: impl Fn(f64, f64, f64) -> f64) {
+pub(in crate::op) fn update(sums: &mut [f64], rows: [RowNumbers<'_>; 2], update: impl Fn(f64, f64, f64) -> f64) {
     match rows {
-        [Row::Each(a), Row::Each(b)] => {
+        [RowNumbers::Each(a), RowNumbers::Each(b)] => {
             for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
                 *sum = update(*sum, *a, *b);
             }
         }
-        [Row::Each(a), Row::Same(b)] => sums.iter_mut().zip(a).for_each(|(sum, a)| *sum = update(*sum, *a, b)),
-        [Row::Same(a), Row::Each(b)] => sums.iter_mut().zip(b).for_each(|(sum, b)| *sum = update(*sum, a, *b)),
-        [Row::Same(a), Row::Same(b)] => sums.iter_mut().for_each(|sum| *sum = update(*sum, a, b)),
+        [RowNumbers::Each(a), RowNumbers::Same(b)] => sums.iter_mut().zip(a).for_each(|(sum, a)| *sum = update(*sum, *a, b)),
+        [RowNumbers::Same(a), RowNumbers::Each(b)] => sums.iter_mut().zip(b).for_each(|(sum, b)| *sum = update(*sum, a, *b)),
+        [RowNumbers::Same(a), RowNumbers::Same(b)] => sums.iter_mut().for_each(|sum| *sum = update(*sum, a, b)),
     }
 }
 
 /// Returns a sum to which the terms of a row are added, one after another.
 #[inline(always)]
-pub(super) fn add_row(sum: f64, dy: &[f64], b: Row<'_>, term: impl Fn(f64, f64) -> f64) -> f64 {
+pub(super) fn add_row(sum: f64, dy: &[f64], b: RowNumbers<'_>, term: impl Fn(f64, f64) -> f64) -> f64 {
     match b {
-        Row::Each(b) => dy.iter().zip(b).fold(sum, |sum, (dy, b)| sum + term(*dy, *b)),
-        Row::Same(b) => dy.iter().fold(sum, |sum, dy| sum + term(*dy, b)),
+        RowNumbers::Each(b) => dy.iter().zip(b).fold(sum, |sum, (dy, b)| sum + term(*dy, *b)),
+        RowNumbers::Same(b) => dy.iter().fold(sum, |sum, dy| sum + term(*dy, b)),
     }
 }
 
@@ -112,7 +112,7 @@ pub(super) fn add_row(sum: f64, dy: &[f64], b: Row<'_>, term: impl Fn(f64, f64) 
 /// each other.
 #[allow(clippy::needless_range_loop)] // the index is that of several slices
 #[inline(always)]
-pub(super) fn add_rows<const N: usize>(sums: &mut [f64; N], dy: [&[f64]; N], b: [Row<'_>; N], term: impl Fn(f64, f64) -> f64) {
+pub(super) fn add_rows<const N: usize>(sums: &mut [f64; N], dy: [&[f64]; N], b: [RowNumbers<'_>; N], term: impl Fn(f64, f64) -> f64) {
     let len = dy[0].len();
     let dy = dy.map(|dy| &dy[..len]);
     let mut local = *sums;
@@ -134,10 +134,10 @@ pub(super) fn add_rows<const N: usize>(sums: &mut [f64; N], dy: [&[f64]; N], b: 
 
 /// Returns the numbers of all rows, if each has a number for each of the `len` entries.
 #[inline(always)]
-fn all_each<const N: usize>(rows: [Row<'_>; N], len: usize) -> Option<[&[f64]; N]> {
+fn all_each<const N: usize>(rows: [RowNumbers<'_>; N], len: usize) -> Option<[&[f64]; N]> {
     let mut all: [&[f64]; N] = [&[]; N];
     for (numbers, row) in all.iter_mut().zip(rows) {
-        let Row::Each(row) = row else { return None };
+        let RowNumbers::Each(row) = row else { return None };
         *numbers = &row[..len];
     }
     Some(all)

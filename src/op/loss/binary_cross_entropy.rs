@@ -8,8 +8,8 @@ use std::sync::Arc;
 use smallvec::smallvec;
 
 use super::{
-    A, A_ENTRY, ALL_A, ALL_T, COMPLEMENT_RATIO, Loss, LossKind, NetworkOutput, ONE_MINUS_A, ONE_MINUS_T, Pointwise, PointwiseLoss,
-    Probabilities, RATIO, Reduction, T, Z, log_for_weight,
+    A, A_ENTRY, ALL_A, ALL_T, COMPLEMENT_RATIO, Loss, LossKind, LossReduction, NetworkOutput, ONE_MINUS_A, ONE_MINUS_T, Pointwise,
+    PointwiseLoss, Probabilities, RATIO, T, Z, log_for_weight,
 };
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Reported};
@@ -23,7 +23,7 @@ use crate::op::slot::Slot;
 pub const KIND: LossKind = LossKind { name: "binary_cross_entropy", keys: &["reduction"], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    let reduction = Reduction::read(args, output);
+    let reduction = LossReduction::read(args, output);
     if output.probabilities() != Some(Probabilities::Independent) {
         let help = match (output.activation, output.probabilities()) {
             (None, _) => "give the last layer activation = \"sigmoid\", or use the loss \"binary_cross_entropy_with_logits\"",
@@ -67,7 +67,7 @@ const fn sigmoid_error(is_mean: bool) -> Expr {
 /// The loss C, as a function of a, t and z.
 #[derive(Clone, Copy, Debug)]
 struct BinaryCrossEntropy {
-    reduction: Reduction,
+    reduction: LossReduction,
 }
 
 impl Pointwise for BinaryCrossEntropy {
@@ -132,7 +132,7 @@ impl Pointwise for BinaryCrossEntropy {
 /// The rule of δ = ∂C/∂z for sigmoid with binary cross-entropy: a − t, or (a − t) / n for the mean.
 #[derive(Debug)]
 struct SigmoidBinaryCrossEntropyBackward {
-    reduction: Reduction,
+    reduction: LossReduction,
 }
 
 impl Rule for SigmoidBinaryCrossEntropyBackward {

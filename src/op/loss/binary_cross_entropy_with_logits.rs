@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, NetworkOutput, ONE_MINUS_T, Pointwise, PointwiseLoss, Reduction, T, T_ENTRY};
+use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, LossReduction, NetworkOutput, ONE_MINUS_T, Pointwise, PointwiseLoss, T, T_ENTRY};
 use crate::expr::{Definition, Expr, Form, Join, LOG, Primitive, SUM, whole};
 use crate::op::functions::SIGMOID;
 use crate::op::layer::{Args, Reported};
@@ -18,7 +18,7 @@ use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, entry, 
 pub const KIND: LossKind = LossKind { name: "binary_cross_entropy_with_logits", keys: &["reduction"], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    let reduction = Reduction::read(args, output)?;
+    let reduction = LossReduction::read(args, output)?;
     Ok(Loss::of_output_and_target(Arc::new(PointwiseLoss(BinaryCrossEntropyWithLogits { reduction }))))
 }
 
@@ -50,7 +50,7 @@ const SUM_OF_LOGS: Expr = Expr::Of(
 
 #[derive(Clone, Copy, Debug)]
 struct BinaryCrossEntropyWithLogits {
-    reduction: Reduction,
+    reduction: LossReduction,
 }
 
 impl Pointwise for BinaryCrossEntropyWithLogits {

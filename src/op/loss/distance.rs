@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 
-use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, NetworkOutput, Pointwise, PointwiseLoss, Reduction, T, T_ENTRY};
+use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossReduction, NetworkOutput, Pointwise, PointwiseLoss, T, T_ENTRY};
 use crate::expr::{Expr, Join, Primitive, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::rule::{Arguments, Equation, Factors, Gist, Operands, Term, derived};
@@ -49,7 +49,7 @@ impl Distance {
         reduction: &'static str,
         key: Option<(&str, f64)>,
     ) -> Result<Loss, Reported> {
-        let reduction = Reduction::read_or(args, output, reduction);
+        let reduction = LossReduction::read_or(args, output, reduction);
         let mut keys = SmallVec::new();
         if let Some((key, default)) = key {
             let value = args.number(key)?.unwrap_or(default);
@@ -70,7 +70,7 @@ struct DistanceLoss {
     distance: &'static Distance,
     /// The arguments of f after d.
     keys: SmallVec<[f64; 1]>,
-    reduction: Reduction,
+    reduction: LossReduction,
 }
 
 impl DistanceLoss {

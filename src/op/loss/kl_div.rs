@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Reduction, T, T_ENTRY, log_for_weight};
+use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, LossReduction, NetworkOutput, Pointwise, PointwiseLoss, T, T_ENTRY, log_for_weight};
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, derived, entry};
@@ -17,13 +17,13 @@ use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, derived
 pub const KIND: LossKind = LossKind { name: "kl_div", keys: &["reduction"], build };
 
 fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Reported> {
-    let reduction = Reduction::read(args, output)?;
+    let reduction = LossReduction::read(args, output)?;
     Ok(Loss::of_output_and_target(Arc::new(PointwiseLoss(Divergence { reduction }))))
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Divergence {
-    reduction: Reduction,
+    reduction: LossReduction,
 }
 
 /// log t − a of one entry.

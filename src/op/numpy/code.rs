@@ -28,21 +28,21 @@ pub enum Code {
     /// An expression in the shape of the tensor in a slot: `a.reshape(x.shape)`.
     Reshaped(Box<Code>, Slot),
     /// A comparison of two expressions. Its value is a mask.
-    Compare(Box<Code>, Sign, Box<Code>),
+    Compare(Box<Code>, ComparisonSign, Box<Code>),
     /// The mask of the entries for which two masks are true: `(a > 0) & (a < 1)`.
     Both(Box<Code>, Box<Code>),
 }
 
 /// The operator of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
+pub enum ComparisonSign {
     /// The operator of a relation, such as `<`.
     Is(Relation),
     /// `!=`
     NotEqual,
 }
 
-impl Sign {
+impl ComparisonSign {
     /// The operator of the opposite relation: `>=` for `<`.
     fn negated(self) -> Self {
         match self {
@@ -70,7 +70,7 @@ impl Sign {
 
 /// The precedence of the operator of a text that is applied last, from the weakest to the strongest. It decides whether the text needs parentheses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Binding {
+enum CodePrecedence {
     Comparison,
     And,
     Sum,
@@ -240,7 +240,7 @@ impl Code {
     /// The comparison of two expressions.
     #[must_use]
     pub fn compare(self, is: Relation, other: Self) -> Self {
-        Self::Compare(Box::new(self), Sign::Is(is), Box::new(other))
+        Self::Compare(Box::new(self), ComparisonSign::Is(is), Box::new(other))
     }
 
     /// `value` where the mask is true, and `other` elsewhere.
@@ -258,16 +258,16 @@ impl Code {
     pub fn signed_text(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, bool) {
         let (text, binding, is_negative) = self.print(name);
         // −(a + b)
-        let needs_brackets = if is_negative { binding < Binding::Product } else { binding < Binding::Sum };
+        let needs_brackets = if is_negative { binding < CodePrecedence::Product } else { binding < CodePrecedence::Sum };
         (if needs_brackets { format!("({text})") } else { text }, is_negative)
     }
 
     /// The text as an operand of an operator with this precedence: in parentheses if they are needed.
-    fn operand(&self, least: Binding, name: &mut dyn FnMut(Slot) -> String) -> String {
+    fn operand(&self, least: CodePrecedence, name: &mut dyn FnMut(Slot) -> String) -> String {
         let (text, binding, is_negative) = self.print(name);
-        let text = if is_negative && binding < Binding::Product { format!("({text})") } else { text };
+        let text = if is_negative && binding < CodePrecedence::Product { format!("({text})") } else { text };
         match is_negative {
-            true if least > Binding::Comparison => format!("(-{text})"),
+            true if least > CodePrecedence::Comparison => format!("(-{text})"),
             true => format!("-{text}"),
             false if binding < least => format!("({text})"),
             false => text,
@@ -275,48 +275,48 @@ impl Code {
     }
 
     /// The text without its sign, the precedence of the text, and whether the sign is a minus.
-    fn print(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, Binding, bool) {
+    fn print(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, CodePrecedence, bool) {
         match self {
-            Self::Slot(slot) => (name(*slot), Binding::Atom, false),
-            Self::Number(number) => (number_text(number.abs()), Binding::Atom, number.is_sign_negative() && *number != 0.0),
+            Self::Slot(slot) => (name(*slot), CodePrecedence::Atom, false),
+            Self::Number(number) => (number_text(number.abs()), CodePrecedence::Atom, number.is_sign_negative() && *number != 0.0),
             Self::Sum(terms) => {
                 let text = signed_sum(terms.iter().map(|term| term.signed_text(name)));
-                (text, Binding::Sum, false)
+                (text, CodePrecedence::Sum, false)
             }
-            Self::Product(number, factors) => (product_text(*number, factors, name), Binding::Product, *number < 0.0),
+            Self::Product(number, factors) => (product_text(*number, factors, name), CodePrecedence::Product, *number < 0.0),
             Self::Power(base, exponent) => {
                 let exponent = match **exponent {
                     Self::Number(number) if number < 0.0 => format!("-{}", number_text(-number)),
-                    ref exponent => exponent.operand(Binding::Atom, name),
+                    ref exponent => exponent.operand(CodePrecedence::Atom, name),
                 };
-                (format!("{}**{exponent}", base.operand(Binding::Atom, name)), Binding::Power, false)
+                (format!("{}**{exponent}", base.operand(CodePrecedence::Atom, name)), CodePrecedence::Power, false)
             }
             Self::MatMul(left, right) => {
-                let left = left.operand(Binding::Product, name);
-                (format!("{left} @ {}", right.operand(Binding::Power, name)), Binding::Product, false)
+                let left = left.operand(CodePrecedence::Product, name);
+                (format!("{left} @ {}", right.operand(CodePrecedence::Power, name)), CodePrecedence::Product, false)
             }
             Self::Call(template, arguments) => {
                 let mut text = template.clone();
                 for (n, argument) in arguments.iter().enumerate() {
-                    text = text.replace(&format!("{{{n}}}"), &argument.operand(Binding::Comparison, name));
+                    text = text.replace(&format!("{{{n}}}"), &argument.operand(CodePrecedence::Comparison, name));
                 }
-                (text, Binding::Atom, false)
+                (text, CodePrecedence::Atom, false)
             }
-            Self::After(code, after) => (format!("{}{after}", code.operand(Binding::Atom, name)), Binding::Atom, false),
+            Self::After(code, after) => (format!("{}{after}", code.operand(CodePrecedence::Atom, name)), CodePrecedence::Atom, false),
             Self::Reshaped(code, slot) => {
-                let code = code.operand(Binding::Atom, name);
-                (format!("{code}.reshape({}.shape)", name(*slot)), Binding::Atom, false)
+                let code = code.operand(CodePrecedence::Atom, name);
+                (format!("{code}.reshape({}.shape)", name(*slot)), CodePrecedence::Atom, false)
             }
             Self::Compare(left, sign, right) => {
                 let [left, right] = [left, right].map(|side| match **side {
                     Self::Number(number) => signed_number(number),
-                    ref side => side.operand(Binding::Sum, name),
+                    ref side => side.operand(CodePrecedence::Sum, name),
                 });
-                (format!("{left} {} {right}", sign.text()), Binding::Comparison, false)
+                (format!("{left} {} {right}", sign.text()), CodePrecedence::Comparison, false)
             }
             Self::Both(left, right) => {
-                let [left, right] = [left, right].map(|side| side.operand(Binding::And, name));
-                (format!("{left} & {right}"), Binding::And, false)
+                let [left, right] = [left, right].map(|side| side.operand(CodePrecedence::And, name));
+                (format!("{left} & {right}"), CodePrecedence::And, false)
             }
         }
     }
@@ -348,8 +348,8 @@ pub fn signed_sum(terms: impl Iterator<Item = (String, bool)>) -> String {
 /// Returns the text of a product without its sign.
 fn product_text(number: f64, factors: &[(Code, i32)], name: &mut dyn FnMut(Slot) -> String) -> String {
     let mut power = |(factor, exponent): &(Code, i32)| match exponent.unsigned_abs() {
-        1 => factor.operand(Binding::Power, name),
-        exponent => format!("{}**{exponent}", factor.operand(Binding::Atom, name)),
+        1 => factor.operand(CodePrecedence::Power, name),
+        exponent => format!("{}**{exponent}", factor.operand(CodePrecedence::Atom, name)),
     };
     let mut above: Vec<String> = factors.iter().filter(|(_, exponent)| *exponent > 0).map(&mut power).collect();
     let mut below: Vec<String> = factors.iter().filter(|(_, exponent)| *exponent < 0).map(&mut power).collect();

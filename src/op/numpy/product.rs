@@ -19,7 +19,7 @@ pub struct EinsumLabels<'a> {
 }
 
 /// A factor of a product: its expression, and the labels of its axes.
-struct Factor {
+struct ProductFactor {
     code: Code,
     labels: Vec<usize>,
 }
@@ -36,8 +36,8 @@ impl EinsumLabels<'_> {
         let is_read = |label: &usize| self.output.contains(label) || others().any(|other| self.operands[other].contains(label));
         // the axes of the gradient along which it may vary; it is constant along the others
         let kept: Vec<usize> = target.iter().copied().filter(is_read).collect();
-        let upstream = Factor { code: Code::upstream(), labels: self.output.to_vec() };
-        let factor = |other: usize| Factor { code: Code::input(other), labels: self.operands[other].to_vec() };
+        let upstream = ProductFactor { code: Code::upstream(), labels: self.output.to_vec() };
+        let factor = |other: usize| ProductFactor { code: Code::input(other), labels: self.operands[other].to_vec() };
         if others().next().is_none() && self.is_aligned(target) {
             let is_whole = target.iter().all(|label| is_read(label) || self.sizes[*label] == 1);
             return Some(NumPyForm { code: upstream.code, broadcast_to: (!is_whole).then_some(Input(operand)) });
@@ -53,7 +53,7 @@ impl EinsumLabels<'_> {
             Some(code) => code,
             None if self.output.is_empty() => {
                 // ∂C/∂y is a number
-                let others: Vec<Factor> = others().map(factor).collect();
+                let others: Vec<ProductFactor> = others().map(factor).collect();
                 let product = if let [first, second] = &others[..] { product(first, second, &kept) } else { None };
                 Code::upstream().times(product.or_else(|| einsum(&others, &kept))?)
             }
@@ -74,7 +74,7 @@ impl EinsumLabels<'_> {
 }
 
 /// Returns a sum of products as a call of `einsum`.
-fn einsum(factors: &[Factor], target: &[usize]) -> Option<Code> {
+fn einsum(factors: &[ProductFactor], target: &[usize]) -> Option<Code> {
     let letters = |labels: &[usize]| labels.iter().map(|label| LETTERS.chars().nth(*label)).collect::<Option<String>>();
     let subscripts: Vec<String> = factors.iter().map(|factor| letters(&factor.labels)).collect::<Option<_>>()?;
     let codes: Vec<Code> = factors.iter().map(|factor| factor.code.clone()).collect();
@@ -98,8 +98,8 @@ fn new_axes(index: &[Option<usize>]) -> String {
 }
 
 /// Returns a factor with its axes in the order of `target`. `None` if the labels of its axes are not those of `target`.
-fn rearranged(factor: &Factor, target: &[usize]) -> Option<Code> {
-    let Factor { code, labels } = factor;
+fn rearranged(factor: &ProductFactor, target: &[usize]) -> Option<Code> {
+    let ProductFactor { code, labels } = factor;
     if *labels == target {
         return Some(code.clone());
     }
@@ -108,7 +108,7 @@ fn rearranged(factor: &Factor, target: &[usize]) -> Option<Code> {
 }
 
 /// Returns the sum of the products of two factors over the labels that the target lacks.
-fn product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Code> {
+fn product(left: &ProductFactor, right: &ProductFactor, target: &[usize]) -> Option<Code> {
     if has_twice(&left.labels) || has_twice(&right.labels) {
         return None;
     }
@@ -127,7 +127,7 @@ fn product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Code> {
         // a product entry by entry, and then its sum over axes
         let all = all?;
         let kept: Vec<usize> = all.iter().copied().filter(|label| target.contains(label)).collect();
-        let aligned = |factor: &Factor| {
+        let aligned = |factor: &ProductFactor| {
             let index: Vec<Option<usize>> = all.iter().map(|label| factor.labels.contains(label).then_some(*label)).collect();
             factor.code.clone().then(new_axes(&index))
         };
@@ -162,7 +162,7 @@ fn merged(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
 }
 
 /// Returns the product of two factors, written with `@`; leading axes that the target lacks are then summed. `None` if that is impossible.
-fn matrix_product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Code> {
+fn matrix_product(left: &ProductFactor, right: &ProductFactor, target: &[usize]) -> Option<Code> {
     let is_summed = |label: &&usize| !target.contains(label) && right.labels.contains(label);
     let summed: Vec<usize> = left.labels.iter().filter(is_summed).copied().collect();
     let is_only_in_one = |label: &usize| !target.contains(label) && !summed.contains(label);
@@ -173,7 +173,7 @@ fn matrix_product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Cod
     // `@` keeps the batch axes, so they are summed afterwards
     let before = &summed[..summed.len() - 1];
     let whole: Vec<usize> = before.iter().chain(target).copied().collect();
-    let in_order = |first: &Factor, second: &Factor| {
+    let in_order = |first: &ProductFactor, second: &ProductFactor| {
         let code = matmul(first, second, inner, &whole)?;
         Some(code.sum_over(&(0..before.len()).collect::<Vec<_>>(), whole.len(), false))
     };
@@ -181,8 +181,8 @@ fn matrix_product(left: &Factor, right: &Factor, target: &[usize]) -> Option<Cod
 }
 
 /// Returns `first @ second` if this is the product with the labels `target`, summed over `inner`.
-fn matmul(first: &Factor, second: &Factor, inner: usize, target: &[usize]) -> Option<Code> {
-    let free = |factor: &Factor| factor.labels.iter().copied().filter(|label| *label != inner).collect::<Vec<usize>>();
+fn matmul(first: &ProductFactor, second: &ProductFactor, inner: usize, target: &[usize]) -> Option<Code> {
+    let free = |factor: &ProductFactor| factor.labels.iter().copied().filter(|label| *label != inner).collect::<Vec<usize>>();
     let (own, other) = (free(first), free(second));
     // vectors
     if own.is_empty() && second.labels.len() < 2 && target.is_empty() {
@@ -212,8 +212,8 @@ fn matmul(first: &Factor, second: &Factor, inner: usize, target: &[usize]) -> Op
 }
 
 /// Returns a factor whose axes have these labels: the factor as it is, or with its last two axes exchanged. `None` if neither has them.
-fn oriented(factor: &Factor, labels: &[usize]) -> Option<Code> {
-    let Factor { code, labels: own } = factor;
+fn oriented(factor: &ProductFactor, labels: &[usize]) -> Option<Code> {
+    let ProductFactor { code, labels: own } = factor;
     if own == labels {
         return Some(code.clone());
     }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 /// The effect of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum DiskFault {
     /// The call fails, as on a full disk.
     Fail,
     /// All calls from this one on fail.
@@ -15,17 +15,17 @@ pub(crate) enum Fault {
 }
 
 /// The planned fault, and the calls since it was planned.
-struct Plan {
+struct FaultPlan {
     /// The fault, and the number of the call in which it happens, from 1.
-    fault: Option<(Fault, usize)>,
+    fault: Option<(DiskFault, usize)>,
     calls: Vec<&'static str>,
 }
 
-static PLAN: Mutex<Plan> = Mutex::new(Plan { fault: None, calls: Vec::new() });
+static PLAN: Mutex<FaultPlan> = Mutex::new(FaultPlan { fault: None, calls: Vec::new() });
 
 /// Plans a fault in call number `at`, counted from 1.
-pub(crate) fn plan(fault: Fault, at: usize) {
-    *PLAN.lock().unwrap() = Plan { fault: Some((fault, at)), calls: Vec::new() };
+pub(crate) fn plan(fault: DiskFault, at: usize) {
+    *PLAN.lock().unwrap() = FaultPlan { fault: Some((fault, at)), calls: Vec::new() };
 }
 
 /// Returns the calls since the plan was made.
@@ -45,10 +45,10 @@ pub(super) fn about_to(call: &'static str) -> io::Result<()> {
     let Some((fault, at)) = plan.fault else { return Ok(()) };
     plan.calls.push(call);
     let number = plan.calls.len();
-    if number < at || number > at && fault != Fault::FailForGood {
+    if number < at || number > at && fault != DiskFault::FailForGood {
         return Ok(());
     }
-    if fault == Fault::Kill {
+    if fault == DiskFault::Kill {
         let me = rustix::process::getpid();
         rustix::process::kill_process(me, rustix::process::Signal::KILL).unwrap();
         // the signal can take a moment to arrive

@@ -4,10 +4,10 @@ use super::super::parse;
 use super::statements;
 
 /// A text, the wrong part of it, and the message.
-type Row = (&'static str, &'static str, &'static str);
+type ErrorCase = (&'static str, &'static str, &'static str);
 
 /// Checks that each text has one error, with this position and message.
-fn check(table: &[Row]) {
+fn check(table: &[ErrorCase]) {
     for (text, part, message) in table {
         let errors = parse(text).errors;
         assert_eq!(errors.len(), 1, "{text}: {errors:?}");

@@ -37,8 +37,11 @@ fn frame(screen: Rect) -> Rect {
 /// Returns the area of the legend, which is empty if there is none, and the area of the chart.
 fn legend_and_chart(curves: &Curves, area: Rect) -> (Rect, Rect) {
     let inside = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
-    let lines =
-        if curves.has_other_scenarios() { 1 + u16::try_from(curves.others.len()).unwrap_or(u16::MAX) } else { u16::from(!curves.others.is_empty()) };
+    let lines = if curves.has_other_scenarios() {
+        1 + u16::try_from(curves.others.len()).unwrap_or(u16::MAX)
+    } else {
+        u16::from(!curves.others.is_empty())
+    };
     let height = lines.min(inside.height.saturating_sub(6));
     (Rect { height, ..inside }, Rect { y: inside.y + height, height: inside.height - height, ..inside })
 }

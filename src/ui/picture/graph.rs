@@ -15,7 +15,7 @@ use ratatui::layout::Rect;
 
 use self::draw::draw_node;
 use self::edges::HiddenItems;
-use self::layout::{NodeForm, Plan};
+use self::layout::{GraphLayout, NodeForm};
 use self::nodes::{Details, GraphNode, GraphNodes, folded_tensor_that_reads, nodes, shown_entry};
 use super::canvas::{Canvas, Stroke, text_at};
 use super::target::{Spot, Spots, TermSpot};
@@ -89,7 +89,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
 ///
 /// The nodes at the ends of this step's edges should be visible. To make room for them, details are left out: first the heat maps of other ops, then the
 /// shapes. The part of a statement that a node computes is written at the node only if this hides no column.
-fn laid_out(view: &View<'_>, area: Rect) -> Option<(GraphNodes, Plan)> {
+fn laid_out(view: &View<'_>, area: Rect) -> Option<(GraphNodes, GraphLayout)> {
     let plan = |details: Details| {
         let graph = nodes(view, details);
         let nodes = &graph.nodes;
@@ -97,7 +97,7 @@ fn laid_out(view: &View<'_>, area: Rect) -> Option<(GraphNodes, Plan)> {
         // the nodes that should be visible: the current one, and those to which it is connected by this step's edges
         let is_linked = |node: &GraphNode| is_step_edge(view, node.id, nodes[current].id) || is_step_edge(view, nodes[current].id, node.id);
         let to_show: Vec<usize> = std::iter::once(current).chain((0..nodes.len()).filter(|n| is_linked(&nodes[*n]))).collect();
-        let plan = Plan::best(nodes, &to_show, (i32::from(area.width), i32::from(area.height)));
+        let plan = GraphLayout::best(nodes, &to_show, (i32::from(area.width), i32::from(area.height)));
         let shown = to_show.iter().filter(|node| plan.columns.column_of(nodes[**node].depth).is_some()).count();
         let fits = plan.columns.places.iter().all(|(x, wide)| x + wide <= i32::from(area.width));
         let turns: BTreeSet<usize> = nodes
@@ -135,7 +135,7 @@ fn turn_line(view: &View<'_>, area: Rect) -> Rect {
 
 /// Writes the number of a turn above the columns with the nodes of this turn, and draws a line to the end of the last of these columns. So the statements of a
 /// turn are visible as a group.
-fn draw_turns(view: &View<'_>, nodes: &[GraphNode], plan: &Plan, line: Rect, buf: &mut Buffer) {
+fn draw_turns(view: &View<'_>, nodes: &[GraphNode], plan: &GraphLayout, line: Rect, buf: &mut Buffer) {
     if line.is_empty() {
         return;
     }

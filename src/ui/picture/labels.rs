@@ -20,12 +20,12 @@ pub struct LabelRoom {
 }
 
 /// The label of a neuron: its symbol with its number, or with its number below.
-pub struct Label {
+pub struct NeuronLabel {
     pub beside: String,
     pub below: Option<String>,
 }
 
-impl Label {
+impl NeuronLabel {
     /// Returns the width in cells.
     pub fn width(&self) -> usize {
         width(&self.beside).max(self.below.as_deref().map_or(0, width))
@@ -83,14 +83,14 @@ pub fn label_rooms(view: &View<'_>, columns: [&Column; 2], all: usize, can_be_be
 }
 
 /// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, numbers are left out.
-pub fn labels(view: &View<'_>, column: &Column, room: LabelRoom) -> Vec<Label> {
+pub fn labels(view: &View<'_>, column: &Column, room: LabelRoom) -> Vec<NeuronLabel> {
     let label = |neuron: &Neuron| {
         let number = number(view, neuron).unwrap_or_else(|| glyph::TO_COME.to_owned());
         if room.is_below {
-            return Label { beside: neuron.symbol.clone(), below: Some(number) };
+            return NeuronLabel { beside: neuron.symbol.clone(), below: Some(number) };
         }
         let full = format!("{} {number}", neuron.symbol);
-        Label { beside: if width(&full) <= room.cells { full } else { neuron.symbol.clone() }, below: None }
+        NeuronLabel { beside: if width(&full) <= room.cells { full } else { neuron.symbol.clone() }, below: None }
     };
     column.all().map(label).collect()
 }

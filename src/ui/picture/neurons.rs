@@ -13,7 +13,7 @@ use super::bars;
 use super::canvas::{Canvas, Stroke, text_at};
 use super::column::{Column, Neuron};
 use super::columns::{NeuronColumns, NeuronEdge, ShownNeurons, is_shared};
-use super::labels::{Label, UNLABELLED, label_rooms, labels, place_on_line};
+use super::labels::{NeuronLabel, UNLABELLED, label_rooms, labels, place_on_line};
 use super::target::{Spot, Spots, TermSpot};
 use crate::network::Id;
 use crate::step::TensorEntry;
@@ -53,7 +53,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
     let all = usize::from(area.width) + if is_stacked { UNLABELLED[0] - 1 } else { 0 };
     let rooms = label_rooms(view, [&left, &right], all, !is_stacked);
     let labels = [labels(view, &left, rooms[0]), labels(view, &right, rooms[1])];
-    let widest = |n: usize| u16::try_from(labels[n].iter().map(Label::width).max().unwrap_or(0).min(rooms[n].cells)).unwrap_or(0);
+    let widest = |n: usize| u16::try_from(labels[n].iter().map(NeuronLabel::width).max().unwrap_or(0).min(rooms[n].cells)).unwrap_or(0);
     // the columns of the left and the right neurons, in cells
     let (from, to) = if is_stacked { (0, area.width - 1) } else { (widest(0) + 2, area.width.saturating_sub(widest(1) + 3)) };
     let name = draw_edges(view, &columns, (&shown, &kinds), [(&left, from), (&right, to)], area, buf, spots);

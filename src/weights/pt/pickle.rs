@@ -9,7 +9,7 @@
 
 use super::super::{WeightsError, read_le};
 use super::dtypes::ElementType;
-use super::values::{NAMES, Name, StorageInfo, TensorInfo, Value};
+use super::values::{NAMES, Name, StorageInfo, StorageView, Value};
 
 /// The help for a pickle with other values than tensors.
 pub(super) const SAVE_STATE_DICT: &str = "nothing in the file is run, so it may hold only dictionaries, lists, numbers and tensors: save the tensors alone, torch.save(model.state_dict(), \"model.pt\")";
@@ -33,7 +33,7 @@ pub(super) struct Pickle<'a> {
     lists: Vec<Vec<Value>>,
     dictionaries: Vec<Vec<(Value, Value)>>,
     pub storages: Vec<StorageInfo>,
-    pub tensors: Vec<TensorInfo>,
+    pub tensors: Vec<StorageView>,
     stack: Vec<Value>,
     memo: Vec<Value>,
     /// The number of bytes used so far.
@@ -403,7 +403,7 @@ impl<'a> Pickle<'a> {
             return Err(damaged(&format!("has a tensor of {} dimensions and {} strides", shape.len(), strides.len())));
         }
         self.fill(CONTAINER * 2 + VALUE * shape.len())?;
-        self.tensors.push(TensorInfo { storage: storage as usize, element, offset, shape, strides });
+        self.tensors.push(StorageView { storage: storage as usize, element, offset, shape, strides });
         self.push(Value::Tensor(number_of(&self.tensors)))
     }
 

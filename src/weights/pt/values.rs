@@ -71,7 +71,7 @@ pub(super) struct StorageInfo {
 
 /// A tensor: a view of a storage.
 #[derive(Clone, Debug)]
-pub(super) struct TensorInfo {
+pub(super) struct StorageView {
     /// The index of its storage.
     pub storage: usize,
     /// The type of its numbers.

@@ -2,7 +2,7 @@
 //!
 //! Coordinates are columns and rows of screen cells, from the upper left corner of the picture.
 
-use super::layout::{GraphColumns, NodeForm, Plan};
+use super::layout::{GraphColumns, GraphLayout, NodeForm};
 use super::nodes::GraphNode;
 
 /// A line from one cell to another.
@@ -23,7 +23,7 @@ pub struct HiddenItems {
     pub nodes: Vec<usize>,
 }
 
-impl Plan {
+impl GraphLayout {
     /// Returns the items whose rows are not visible, column by column. `last` is the last row of the picture.
     pub fn hidden(&self, last: i32) -> Vec<HiddenItems> {
         let mut found = Vec::new();

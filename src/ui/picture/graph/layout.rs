@@ -85,11 +85,11 @@ pub struct LayoutItem {
 }
 
 /// The layout of a graph.
-pub struct Plan {
+pub struct GraphLayout {
     pub form: NodeForm,
     pub columns: GraphColumns,
     pub items: Vec<LayoutItem>,
-    /// The index of each item, by its `source` and its column. Empty before [`Plan::place_items`].
+    /// The index of each item, by its `source` and its column. Empty before [`GraphLayout::place_items`].
     pub item_at: BTreeMap<(usize, usize), usize>,
     /// The visible rows. If columns are scrolled, the rows above and below are reserved for the marks with the numbers of hidden items.
     pub rows: Range<i32>,
@@ -167,7 +167,7 @@ impl GraphColumns {
     }
 }
 
-impl Plan {
+impl GraphLayout {
     /// Returns the layout with the most columns and, among these, the widest spacing. If not all nodes fit, the first node of `to_show` is visible, and as many
     /// of the other nodes of `to_show` as possible.
     pub fn best(nodes: &[GraphNode], to_show: &[usize], (width, height): (i32, i32)) -> Self {
