@@ -25,7 +25,8 @@ use ratatui::layout::Rect;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
-/// The number of times that each key is pressed from the same step. The shortest time counts: other programs, which use the processor's caches, only make a time longer.
+/// The number of times that each key is pressed from the same step. The shortest time counts: other programs, which use the processor's caches, only make a
+/// time longer.
 const ROUNDS: usize = 3;
 
 /// The keys at each step: forward by steps, back, and the same by entries and ops.

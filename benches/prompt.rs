@@ -1,5 +1,5 @@
-//! Measures a key in the prompt for commands and addresses, with the search for its candidates: `cargo bench --bench prompt`. The time of a key should not depend
-//! on the number of samples, nodes or layers.
+//! Measures a key in the prompt for commands and addresses, with the search for its candidates: `cargo bench --bench prompt`. The time of a key should not
+//! depend on the number of samples, nodes or layers.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Measures `gradstep grads FILE --format json` without the start of the process: `cargo bench --bench start`.
 //!
-//! N1 has layers of 2, 2 and 2 neurons. N2 has one filter on a 3x3 input. N3 is the network of figure 1, and its weights come from `init`, from the scenario file
-//! or from an `.npz` file.
+//! N1 has layers of 2, 2 and 2 neurons. N2 has one filter on a 3x3 input. N3 is the network of figure 1, and its weights come from `init`, from the scenario
+//! file or from an `.npz` file.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;

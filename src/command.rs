@@ -66,7 +66,7 @@ use crate::words::suggest;
 use format::CommandOutput;
 use open::OPEN;
 use options::GlobalOptions;
-use progress::{INTERRUPTED, Interrupted};
+use progress::{DescentInterrupted, INTERRUPTED};
 use read::display_name;
 
 /// Step through every multiplication of backpropagation.
@@ -222,7 +222,7 @@ fn print_faults(faults: &Faults, global: &GlobalOptions) -> anyhow::Result<ExitC
 
 /// Prints the place at which Ctrl-C stopped a command: an iteration, or a stage of a comparison. Any other error is returned.
 fn print_interruption(error: anyhow::Error) -> anyhow::Result<ExitCode> {
-    let place = match error.downcast::<Interrupted>() {
+    let place = match error.downcast::<DescentInterrupted>() {
         Ok(interrupted) => interrupted.to_string(),
         Err(error) => error.downcast::<compare::ComparisonStopped>()?.to_string(),
     };

@@ -2,11 +2,11 @@
 //!
 //! `libm` computes one number after another, and branches. The functions of this module do the operations of `libm` in the same order, but without branches:
 //! they compute the results of all branches and select one of them, so the compiler uses vector registers. Each function does this for the arguments that
-//! usually occur, such as |x| < 708 for eˣ. The others are computed by `libm` itself, so the results have the same bits for all arguments. (A NaN may have another
-//! sign or payload.)
+//! usually occur, such as |x| < 708 for eˣ. The others are computed by `libm` itself, so the results have the same bits for all arguments. (A NaN may have
+//! another sign or payload.)
 //!
-//! A long formula is computed in stages, each for a whole block of numbers before the next stage begins. The operations of one formula wait for each other; those
-//! of neighbouring registers do not, and a processor looks only about a hundred operations ahead.
+//! A long formula is computed in stages, each for a whole block of numbers before the next stage begins. The operations of one formula wait for each other;
+//! those of neighbouring registers do not, and a processor looks only about a hundred operations ahead.
 //!
 //! The algorithms are those of FreeBSD's msun, from which `libm` is translated. Their comments in `libm` explain the formulas.
 

@@ -7,7 +7,8 @@ pub use spoken::{spoken, spoken_sentence};
 /// The replacement for a character that has no ASCII form.
 pub const UNKNOWN: char = '?';
 
-/// The sign for a number that is not computed yet: U+2219. It looks like the product sign U+00B7, but their ASCII forms differ: `_` for this sign, `*` for a product.
+/// The sign for a number that is not computed yet: U+2219. It looks like the product sign U+00B7, but their ASCII forms differ: `_` for this sign, `*` for a
+/// product.
 pub const TO_COME: &str = "∙";
 
 /// The sign for a hidden number, which the user has to predict.

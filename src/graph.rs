@@ -81,8 +81,8 @@ pub struct GivenTensor {
     pub is_mask: bool,
 }
 
-/// A function that claims the memory of a tensor. Its arguments are the index of a text, the position in the text at which the tensor is made, and the shape. If it
-/// fails, it has reported a fault.
+/// A function that claims the memory of a tensor. Its arguments are the index of a text, the position in the text at which the tensor is made, and the shape.
+/// If it fails, it has reported a fault.
 pub type Claim<'c> = dyn FnMut(usize, &Span, &[usize]) -> Result<(), Reported> + 'c;
 
 /// The names of the axes of tensors, by tensor.
@@ -121,8 +121,8 @@ pub struct GraphResult {
     pub shapes: Vec<(String, Vec<usize>)>,
 }
 
-/// Reads a graph. `texts` are its source texts, one after another. `axes` has names of axes, and `output` is the name of the output; by default it is the tensor that the last statement assigns.
-/// `claim` claims the memory of a tensor of a shape, at a position.
+/// Reads a graph. `texts` are its source texts, one after another. `axes` has names of axes, and `output` is the name of the output; by default it is the
+/// tensor that the last statement assigns. `claim` claims the memory of a tensor of a shape, at a position.
 pub fn read(texts: &[&str], given: &[GivenTensor], axes: AxisNames, output: Option<&str>, claim: &mut Claim<'_>) -> GraphResult {
     let mut reader = GraphReader {
         texts,

@@ -30,7 +30,7 @@ pub use batch::Batch;
 pub use build::{Builder, Chain, GraphLeaf, Node};
 pub use descent::{Descent, DescentComputation, Iteration};
 pub use descent_result::{DescentResult, SampleLosses};
-pub use graph_text::{ClosedBlock, Fold, GraphText, Origin, Statement, StructuralUse, Turn};
+pub use graph_text::{ClosedBlock, Fold, GraphText, SourcePlace, StatementText, StructuralUse, Turn};
 pub use iteration_runs::{IterationRun, IterationRuns};
 pub use optimizer::{Optimizer, UpdateRule, parameter_of_state};
 pub use run::Run;

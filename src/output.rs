@@ -1,7 +1,7 @@
 //! Output to stdout, stderr and files. The full screen has its own output (`terminal`).
 //!
-//! Control characters in texts are escaped, so that a file cannot send commands to the terminal. All writes and the last flush are checked. If the reader of a pipe
-//! closes it (`trace | head`), the program ends without an error; a full disk is an error.
+//! Control characters in texts are escaped, so that a file cannot send commands to the terminal. All writes and the last flush are checked. If the reader of a
+//! pipe closes it (`trace | head`), the program ends without an error; a full disk is an error.
 
 pub(crate) mod disk;
 mod save;

@@ -32,13 +32,13 @@ fn exchange_pairs<S: Simd>(simd: S, [a, b, c, d]: [S::f64s; 4]) -> [S::f64s; 4] 
 }
 
 /// A square block of numbers, with a register for each row.
-pub trait Block<S> {
+pub trait SquareBlock<S> {
     /// Exchanges rows and columns: lane r of register n becomes lane n of register r.
     #[must_use]
     fn transposed(self, simd: S) -> Self;
 }
 
-impl<S: Simd> Block<S> for [S::f64s; 8] {
+impl<S: Simd> SquareBlock<S> for [S::f64s; 8] {
     #[inline(always)]
     fn transposed(self, simd: S) -> Self {
         let [a, b, c, d, e, f, g, h] = self;
@@ -51,7 +51,7 @@ impl<S: Simd> Block<S> for [S::f64s; 8] {
     }
 }
 
-impl<S: Simd> Block<S> for [S::f64s; 4] {
+impl<S: Simd> SquareBlock<S> for [S::f64s; 4] {
     #[inline(always)]
     fn transposed(self, simd: S) -> Self {
         simd.deinterleave_shfl_f64s(self)

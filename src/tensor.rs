@@ -25,7 +25,8 @@ pub const LINE_BYTES: usize = 64;
 /// The number of entries of a cache line.
 pub const LINE_ENTRIES: usize = LINE_BYTES / size_of::<f64>();
 
-/// Creates a tensor of zeros whose first entry is at the beginning of a cache line, because it takes longer to load or store a vector register across two lines.
+/// Creates a tensor of zeros whose first entry is at the beginning of a cache line, because it takes longer to load or store a vector register across two
+/// lines.
 ///
 /// # Panics
 /// Does not happen: the `expect` cannot fail, because the slice has as many entries as the shape.
@@ -38,7 +39,8 @@ pub fn aligned_zeros(shape: &[usize]) -> Tensor {
     memory.slice_move(s![begin..begin + len]).into_shape_with_order(IxDyn(shape)).expect("as many entries as the shape")
 }
 
-/// The largest number of entries that [`aligned`] copies: 2 MB, about the size of a core's own cache. The kernels wait for the entries of a larger tensor anyway.
+/// The largest number of entries that [`aligned`] copies: 2 MB, about the size of a core's own cache. The kernels wait for the entries of a larger tensor
+/// anyway.
 const MAX_ALIGNED: usize = 1 << 18;
 
 /// Moves a tensor that fits in the cache to the beginning of a cache line, as [`aligned_zeros`] does.

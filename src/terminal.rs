@@ -6,7 +6,8 @@
 //!
 //! However the program ends, the terminal is restored (`modes::leave`): after a return, a panic or a signal, and if the terminal itself is closed.
 //!
-//! Only this module reads events and sets terminal modes. A [`TerminalProgram`] does no input or output of the terminal, so tests can run it without a terminal.
+//! Only this module reads events and sets terminal modes. A [`TerminalProgram`] does no input or output of the terminal, so tests can run it without a
+//! terminal.
 
 pub mod capability;
 mod modes;
@@ -232,7 +233,8 @@ impl EventLoop<'_> {
     }
 }
 
-/// Returns the escape sequence OSC 52, with which the terminal copies a text to its clipboard. The text is in base64, so it cannot contain other escape sequences.
+/// Returns the escape sequence OSC 52, with which the terminal copies a text to its clipboard. The text is in base64, so it cannot contain other escape
+/// sequences.
 fn copy_sequence(text: &str) -> String {
     let mut sequence = String::new();
     // writing to a string cannot fail

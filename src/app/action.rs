@@ -95,16 +95,16 @@ pub enum Action {
     Complete,
     /// Puts the previous completion into the prompt.
     CompleteBack,
-    /// Does what Enter does in the part with the focus: in the prompt, does what the text means; in the picker, opens the selected scenario; in a list, does the
-    /// action of the selected row; in the map or the curve, goes to the selected block or iteration; in any other overlay, closes it.
+    /// Does what Enter does in the part with the focus: in the prompt, does what the text means; in the picker, opens the selected scenario; in a list, does
+    /// the action of the selected row; in the map or the curve, goes to the selected block or iteration; in any other overlay, closes it.
     Accept,
     /// Goes to a step, counted from 1.
     GoToStep(u64),
-    /// If the cursor is open, moves it to this entry of a matrix on the screen. Otherwise, goes to the first step that computes the entry. If no step computes it
-    /// (an input, for example), opens the cursor on it.
+    /// If the cursor is open, moves it to this entry of a matrix on the screen. Otherwise, goes to the first step that computes the entry. If no step computes
+    /// it (an input, for example), opens the cursor on it.
     GoToEntry(Id, usize),
-    /// Scrolls the part with the focus by this number of lines, up if negative: the text of an overlay, or the matrices. In a list, the map, the curve, the picker
-    /// or the prompt, moves the selection.
+    /// Scrolls the part with the focus by this number of lines, up if negative: the text of an overlay, or the matrices. In a list, the map, the curve, the
+    /// picker or the prompt, moves the selection.
     Scroll(i16),
     /// Does the same as [`Action::Scroll`], by this number of pages.
     Page(i16),

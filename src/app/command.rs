@@ -82,8 +82,8 @@ pub enum TypedCommandKind {
 pub enum CommandArgument {
     /// No argument.
     Nothing,
-    /// An entry or an op. Without an argument, the command is about the entry under the cursor or, without a cursor, about this step's entry or op, depending on
-    /// the unit.
+    /// An entry or an op. Without an argument, the command is about the entry under the cursor or, without a cursor, about this step's entry or op, depending
+    /// on the unit.
     AddressOrHere,
     /// An entry or an op.
     Address,

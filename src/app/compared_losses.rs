@@ -21,8 +21,8 @@ pub struct ComparedLosses {
 }
 
 impl ComparedLosses {
-    /// Runs the gradient descent of a scenario, and returns its losses. `go_on` is called after each iteration. If it returns `false`, the descent ends, and this
-    /// function returns `None`.
+    /// Runs the gradient descent of a scenario, and returns its losses. `go_on` is called after each iteration. If it returns `false`, the descent ends, and
+    /// this function returns `None`.
     ///
     /// # Errors
     /// A sentence if the scenario has no gradient descent, or too little memory.

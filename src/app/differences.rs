@@ -87,8 +87,8 @@ impl GradientComparison {
         }
     }
 
-    /// Returns the places that `D` shows in turn: the first wrong entry, and the places of the mistakes. If the first wrong tensor belongs to the batch, and a mistake
-    /// is made in a sample, the mistakes come first.
+    /// Returns the places that `D` shows in turn: the first wrong entry, and the places of the mistakes. If the first wrong tensor belongs to the batch, and a
+    /// mistake is made in a sample, the mistakes come first.
     fn places_of_key(&self, trace: &Trace, first: usize) -> Vec<Difference> {
         let run = self.report.tensors[first].gradient.find(trace).map(|(run, _)| run);
         let is_of_batch = |run: usize| trace.runs()[run].sample.is_none();

@@ -271,8 +271,8 @@ impl Document {
         self.is_last_iteration && self.trace.iteration() < self.iterations() && step >= self.trace.loss_step()
     }
 
-    /// Returns a copy with other numbers in all steps after step `after` ([`Trace::with_future`]). If the loss is one of these numbers, `is_last_iteration` is inverted.
-    /// Tests use the copy to show that frames do not depend on later numbers.
+    /// Returns a copy with other numbers in all steps after step `after` ([`Trace::with_future`]). If the loss is one of these numbers, `is_last_iteration` is
+    /// inverted. Tests use the copy to show that frames do not depend on later numbers.
     #[must_use]
     pub fn with_future(&self, after: u64, other: Replacement) -> Self {
         let knows_loss = after >= self.trace.loss_step();

@@ -20,8 +20,8 @@ use crate::step::TensorEntry;
 use crate::text::list_of_names;
 
 impl StepperContext<'_> {
-    /// Opens the prompt for a new value of the entry under the cursor, with the first character of the value if it is typed already. Without a cursor, opens the cursor
-    /// first.
+    /// Opens the prompt for a new value of the entry under the cursor, with the first character of the value if it is typed already. Without a cursor, opens
+    /// the cursor first.
     pub(super) fn begin_edit(&mut self, first: Option<char>) {
         self.stepper.play = None;
         self.stepper.awaits_value = true;

@@ -145,8 +145,8 @@ impl Edits {
         }
     }
 
-    /// Converts the unsaved edits to edits of a file that has changed. `find` gets a number and its edited value. It returns the same number in the changed file,
-    /// and the value there, if the file has this number and allows the edited value.
+    /// Converts the unsaved edits to edits of a file that has changed. `find` gets a number and its edited value. It returns the same number in the changed
+    /// file, and the value there, if the file has this number and allows the edited value.
     pub(super) fn carried_over(&self, find: impl Fn(GivenNumber, f64) -> Option<(GivenNumber, f64)>) -> Self {
         let mut carried = Self::default();
         let unsaved: BTreeMap<GivenNumber, f64> = self.unsaved().collect();

@@ -62,7 +62,8 @@ fn number_of_file(scenario: &Scenario, sample: usize, tensor: Id, at: usize) -> 
     })
 }
 
-/// Returns the message about an entry that cannot be edited because it is computed. It names the given tensors from which `tensor` is computed, the nearest first.
+/// Returns the message about an entry that cannot be edited because it is computed. It names the given tensors from which `tensor` is computed, the nearest
+/// first.
 fn computed(scenario: &Scenario, tensor: Option<Id>, name: &str) -> String {
     let given = tensor.map(|tensor| sources(scenario, tensor)).unwrap_or_default();
     if given.is_empty() {

@@ -30,8 +30,8 @@ impl StepperContext<'_> {
         }
     }
 
-    /// Continues the job until `iterations` iterations or `pieces` pieces are done, whichever comes first. (A piece is the smallest unit of work of a job, such as
-    /// one op or a move by one unit.) If the job ends and play is on, play makes its next move one period later.
+    /// Continues the job until `iterations` iterations or `pieces` pieces are done, whichever comes first. (A piece is the smallest unit of work of a job, such
+    /// as one op or a move by one unit.) If the job ends and play is on, play makes its next move one period later.
     pub fn advance_job(&mut self, iterations: u64, pieces: u64) {
         self.work_on_job(iterations, pieces);
         if self.stepper.job.is_none() && self.stepper.play.is_some() {

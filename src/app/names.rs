@@ -1,8 +1,8 @@
 //! An index of the names of ops, for completion in the prompt. The names are sorted once, and binary search finds the names with a prefix. So a search in
 //! 100,000 names takes about as long as a search in 100.
 //!
-//! [`OpNames::starting_with`] finds names that begin with a text, [`OpNames::containing`] other names that contain it. The second argument is the largest number
-//! of results. The *parts* of a name are the texts between its dots: `grad.fc1.z` has the parts `grad`, `fc1` and `z`.
+//! [`OpNames::starting_with`] finds names that begin with a text, [`OpNames::containing`] other names that contain it. The second argument is the largest
+//! number of results. The *parts* of a name are the texts between its dots: `grad.fc1.z` has the parts `grad`, `fc1` and `z`.
 //!
 //! ```text
 //! starting_with("fc1", 2)   fc1.z  fc1.a

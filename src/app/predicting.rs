@@ -7,7 +7,7 @@ use super::prediction::{LooksAhead, Outcome, PredictionQuestion};
 use super::stepper_context::StepperContext;
 use super::{Action, Document, Mode, OverlayKind, Prompt, PromptKind, State, Stepper};
 use crate::glyph::with_minus_signs;
-use crate::mistakes::{Question, TypedNumber, Verdict};
+use crate::mistakes::{Judgement, Question, TypedNumber};
 use crate::scene::{HiddenNumber, Scene};
 use crate::step::Unit;
 
@@ -148,8 +148,8 @@ impl StepperContext<'_> {
         let document = Arc::clone(&self.stepper.document);
         let Some((question, scene)) = self.asked_question(&document) else { return };
         let hint = match question.judge(typed, &scene) {
-            Verdict::Right => None,
-            Verdict::Wrong(hint) => Some(hint.map_or_else(|| question.nudge(typed, &scene), |hint| hint.words)),
+            Judgement::Right => None,
+            Judgement::Wrong(hint) => Some(hint.map_or_else(|| question.nudge(typed, &scene), |hint| hint.words)),
         };
         let Some(open) = &mut self.stepper.prediction.question else { return };
         match hint {

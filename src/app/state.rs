@@ -180,8 +180,8 @@ impl State {
         self.stepper()?.job.as_ref()
     }
 
-    /// Returns the time at which the caller must pass an [`super::Action::Clock`] to [`super::update`], because play makes its next move then; `None` if play is
-    /// paused.
+    /// Returns the time at which the caller must pass an [`super::Action::Clock`] to [`super::update`], because play makes its next move then; `None` if play
+    /// is paused.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         self.stepper()?.play

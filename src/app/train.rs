@@ -146,8 +146,8 @@ impl Stepper {
         })
     }
 
-    /// Returns the curves of all training runs. With `is_path`, they show the chosen parameter, otherwise the loss. The curve of the current one ends at the last
-    /// computed iteration.
+    /// Returns the curves of all training runs. With `is_path`, they show the chosen parameter, otherwise the loss. The curve of the current one ends at the
+    /// last computed iteration.
     fn curves(&self, is_path: bool) -> Option<Curves> {
         let so_far = self.curve_so_far()?;
         let run = &self.training.current;

@@ -357,8 +357,9 @@ impl StepperContext<'_> {
 }
 
 impl Stepper {
-    /// Returns the locations in another iteration that correspond to the step on the screen, the best first: the same term, the same entry, the same op, and the
-    /// first step, which always exists. If the batch of that iteration has other samples, the locations are in the sample with the same position in the batch.
+    /// Returns the locations in another iteration that correspond to the step on the screen, the best first: the same term, the same entry, the same op, and
+    /// the first step, which always exists. If the batch of that iteration has other samples, the locations are in the sample with the same position in the
+    /// batch.
     pub(super) fn nearest_locations_in(&self, iteration: u64) -> Vec<Location> {
         let mut locations = vec![Location::First];
         if let Some((trace, at)) = self.trace_and_position()

@@ -51,8 +51,8 @@ pub(super) struct DiffCommand {
     iteration: u64,
     #[command(flatten)]
     tensor: TensorOption,
-    /// To recognise gradients that were multiplied by the learning rate, or computed from the updated weights: the learning rate of your update [default: the scenario's
-    /// learning rate]
+    /// To recognise gradients that were multiplied by the learning rate, or computed from the updated weights: the learning rate of your update [default: the
+    /// scenario's learning rate]
     #[arg(long, value_name = "X", value_parser = parse_share)]
     learning_rate: Option<f64>,
 }

@@ -38,7 +38,8 @@ impl KeptEdits {
         self.leftover.as_ref().map(|leftover| leftover.numbers.clone())
     }
 
-    /// Writes the unsaved edits of the stepper to the journal of the file `path`. Removes the journal of an earlier session when its edits were restored or discarded.
+    /// Writes the unsaved edits of the stepper to the journal of the file `path`. Removes the journal of an earlier session when its edits were restored or
+    /// discarded.
     ///
     /// # Errors
     /// If the journal cannot be written.

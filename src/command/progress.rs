@@ -129,28 +129,28 @@ fn line_width() -> usize {
 
 /// The error of a computation that Ctrl-C stopped before its last iteration.
 #[derive(Debug)]
-pub(super) struct Interrupted {
+pub(super) struct DescentInterrupted {
     /// The iteration that was being computed.
     iteration: u64,
     /// The last iteration of the computation.
     last: u64,
 }
 
-impl fmt::Display for Interrupted {
+impl fmt::Display for DescentInterrupted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "stopped at iteration {} of {}", self.iteration, self.last)
     }
 }
 
-impl std::error::Error for Interrupted {}
+impl std::error::Error for DescentInterrupted {}
 
 /// Runs a computation over many iterations as a [`Task`].
 ///
-/// `compute` gets a function `go_on` and calls `go_on(iteration, last)` after each piece of work, with the numbers of the iteration in progress and of the last one. If `go_on`
-/// returns `false`, `compute` must stop and return `None`.
+/// `compute` gets a function `go_on` and calls `go_on(iteration, last)` after each piece of work, with the numbers of the iteration in progress and of the last
+/// one. If `go_on` returns `false`, `compute` must stop and return `None`.
 ///
 /// # Errors
-/// [`Interrupted`] if `compute` returns `None`.
+/// [`DescentInterrupted`] if `compute` returns `None`.
 pub(super) fn with_progress<R>(compute: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> Option<R>) -> anyhow::Result<R> {
     // the first call of `go_on` sets the total number
     let mut task = Task::new(1)?;
@@ -160,5 +160,5 @@ pub(super) fn with_progress<R>(compute: impl FnOnce(&mut dyn FnMut(u64, u64) -> 
         task.go_on(iteration.saturating_sub(1), || "iterations".to_owned())
     });
     task.clear()?;
-    result.ok_or_else(|| Interrupted { iteration, last }.into())
+    result.ok_or_else(|| DescentInterrupted { iteration, last }.into())
 }

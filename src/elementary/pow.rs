@@ -87,8 +87,8 @@ fn power(x: f64, y: f64) -> (f64, bool) {
     (if x == 1.0 { 1.0 } else { power }, is_special_x || is_special_y || is_special_power)
 }
 
-/// Returns log₂ x as the sum of two numbers, the first with 21 bits after its exponent. x is positive, normal and finite. With x = 2ⁿ a, where a is near 1 or near 1.5,
-/// the logarithm of a is computed from a polynomial in s = (a − 1) / (a + 1) or (a − 1.5) / (a + 1.5).
+/// Returns log₂ x as the sum of two numbers, the first with 21 bits after its exponent. x is positive, normal and finite. With x = 2ⁿ a, where a is near 1 or
+/// near 1.5, the logarithm of a is computed from a polynomial in s = (a − 1) / (a + 1) or (a − 1.5) / (a + 1.5).
 #[inline(always)]
 fn log2(x: f64) -> [f64; 2] {
     /// The coefficients of the polynomial.

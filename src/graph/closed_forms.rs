@@ -10,9 +10,9 @@
 //! y    = gamma * xhat + beta
 //! ```
 //!
-//! are matched from `xhat` back to `x`: a quotient of x − mean(x) and √(v + ε), where v is the mean of (x − mean(x))² over the same entries. Then the block goes on to `y`.
-//! Its closed form is the whole derivative by `x` if every path from `x` to the output goes through `y`, so a block of which another operation reads an inner tensor is
-//! not one.
+//! are matched from `xhat` back to `x`: a quotient of x − mean(x) and √(v + ε), where v is the mean of (x − mean(x))² over the same entries. Then the block
+//! goes on to `y`. Its closed form is the whole derivative by `x` if every path from `x` to the output goes through `y`, so a block of which another operation
+//! reads an inner tensor is not one.
 
 mod matcher;
 mod norm;
@@ -80,7 +80,8 @@ pub fn find(reader: &GraphReader<'_, '_>, output: Option<TensorId>) -> Vec<Pendi
     blocks
 }
 
-/// Returns the tensors that a block computes and that depend on its input. `None` if a path leads around its output, the block has an operation that was not matched, or γ depends on the input.
+/// Returns the tensors that a block computes and that depend on its input. `None` if a path leads around its output, the block has an operation that was not
+/// matched, or γ depends on the input.
 fn members(structure: &Structure<'_, '_, '_>, matcher: &Matcher<'_, '_, '_, '_>, candidate: &BlockCandidate) -> Option<Vec<TensorId>> {
     let matched: HashSet<TensorId> = matcher.matched.iter().copied().collect();
     let unchecked: HashSet<TensorId> = structure.between(candidate.input, &matcher.shifts, MAX_BLOCK)?.into_iter().collect();

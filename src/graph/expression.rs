@@ -11,14 +11,14 @@ use super::statement::called_name;
 use super::value::Value;
 use crate::op::layer::Reported;
 use crate::op::operator::Operator;
-use crate::python::tree::{Argument, BinaryOperator, ComparisonOperator, Expr, ExprKind, Link, Span, UnaryOperator, Word};
+use crate::python::tree::{Argument, BinaryOperator, ComparisonOperator, ExprKind, Link, PythonExpr, Span, UnaryOperator, Word};
 
 impl GraphReader<'_, '_> {
     /// Evaluates an expression.
     ///
     /// # Errors
     /// If it has a fault, which is reported, or uses a name whose statement has a fault.
-    pub fn evaluate(&mut self, expr: &Expr) -> Result<Value, Reported> {
+    pub fn evaluate(&mut self, expr: &PythonExpr) -> Result<Value, Reported> {
         let span = &expr.span;
         match &expr.kind {
             ExprKind::Integer(n) => arithmetic::exact(self, *n, span),
@@ -61,7 +61,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    fn evaluate_all(&mut self, items: &[Expr]) -> Result<Vec<Value>, Reported> {
+    fn evaluate_all(&mut self, items: &[PythonExpr]) -> Result<Vec<Value>, Reported> {
         // all items are evaluated, so that the faults of all are reported
         let values: Vec<_> = items.iter().map(|item| self.evaluate(item)).collect();
         let values: Vec<Value> = values.into_iter().collect::<Result<_, _>>()?;
@@ -92,7 +92,7 @@ impl GraphReader<'_, '_> {
         Err(Reported)
     }
 
-    fn attribute(&mut self, base: &Expr, word: &Word, span: &Span) -> Result<Value, Reported> {
+    fn attribute(&mut self, base: &PythonExpr, word: &Word, span: &Span) -> Result<Value, Reported> {
         if self.is_module(base) {
             if let Some(value) = attribute::constant(&word.text).or_else(|| attribute::of_module(&word.text)) {
                 return Ok(value);
@@ -108,7 +108,7 @@ impl GraphReader<'_, '_> {
     }
 
     /// Returns whether the expression is the name of a module that has no effect: `torch`, `np`, `torch.nn.functional`.
-    fn is_module(&self, expr: &Expr) -> bool {
+    fn is_module(&self, expr: &PythonExpr) -> bool {
         match &expr.kind {
             ExprKind::Name(name) => attribute::MODULES.contains(&name.as_str()) && !self.names.contains_key(name),
             ExprKind::Attribute(base, word) => attribute::SUBMODULES.contains(&word.text.as_str()) && self.is_module(base),
@@ -116,7 +116,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    fn call(&mut self, function: &Expr, arguments: &[Argument], span: &Span) -> Result<Value, Reported> {
+    fn call(&mut self, function: &PythonExpr, arguments: &[Argument], span: &Span) -> Result<Value, Reported> {
         match &function.kind {
             ExprKind::Name(name) => match self.names.get(name) {
                 Some(Binding::Faulty) => Err(Reported),
@@ -177,7 +177,7 @@ impl GraphReader<'_, '_> {
     ///
     /// # Errors
     /// As [`GraphReader::evaluate`].
-    pub fn index_items(&mut self, items: &[Expr]) -> Result<Vec<(Value, Span)>, Reported> {
+    pub fn index_items(&mut self, items: &[PythonExpr]) -> Result<Vec<(Value, Span)>, Reported> {
         let values: Vec<_> = items
             .iter()
             .map(|item| {
@@ -212,7 +212,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    fn chain(&mut self, first: &Expr, links: &[Link]) -> Result<Value, Reported> {
+    fn chain(&mut self, first: &PythonExpr, links: &[Link]) -> Result<Value, Reported> {
         let mut so_far = self.evaluate(first);
         for link in links {
             // the right operand is evaluated after a fault of the left one too, so that the faults of both are reported
@@ -227,8 +227,8 @@ impl GraphReader<'_, '_> {
         so_far
     }
 
-    /// Extends a span to the parentheses around its first or last operand. In `(a + b) * c` the span of `a + b` excludes the parentheses, so that of the product
-    /// would begin inside them.
+    /// Extends a span to the parentheses around its first or last operand. In `(a + b) * c` the span of `a + b` excludes the parentheses, so that of the
+    /// product would begin inside them.
     fn with_parentheses(&self, span: &Span) -> Span {
         // a long piece has no symbol, so its parentheses do not matter
         let Some(text) = self.texts.get(self.text_number).filter(|_| span.len() <= MAX_SOURCE) else { return span.clone() };
@@ -316,12 +316,12 @@ impl GraphReader<'_, '_> {
 }
 
 /// Returns whether the expression is the name `self`.
-fn is_self(expr: &Expr) -> bool {
+fn is_self(expr: &PythonExpr) -> bool {
     matches!(&expr.kind, ExprKind::Name(name) if name == "self")
 }
 
 /// Returns whether a module is NumPy's.
-pub fn is_numpy(expr: &Expr) -> bool {
+pub fn is_numpy(expr: &PythonExpr) -> bool {
     match &expr.kind {
         ExprKind::Name(name) => name == "np" || name == "numpy",
         ExprKind::Attribute(base, _) => is_numpy(base),

@@ -1,7 +1,7 @@
 //! Infers the shapes of names without a value from the text, as far as the text implies them.
 //!
-//! The statements are interpreted on shapes that are known in part (`implied/shapes.rs`). In `h = x @ W + b` with x of 4x3, the first size of W is 3, and b has a
-//! number for each column of the product. Each operation records what it implies, and the text is read again until nothing new is found.
+//! The statements are interpreted on shapes that are known in part (`implied/shapes.rs`). In `h = x @ W + b` with x of 4x3, the first size of W is 3, and b has
+//! a number for each column of the product. Each operation records what it implies, and the text is read again until nothing new is found.
 //!
 //! The first phase uses only certain facts. The second phase assumes the usual shape where the text does not determine it: a matrix to the right of `@`, a
 //! bias with one axis. If the assumptions contradict each other, the result is that of the first phase.
@@ -20,7 +20,7 @@ use compact_str::CompactString;
 
 use super::GivenTensor;
 use super::statement::{assigned_names, first_name, is_left_out};
-use crate::python::tree::{BinaryOperator, Expr, ExprKind, Statement, StatementKind};
+use crate::python::tree::{BinaryOperator, ExprKind, PythonExpr, Statement, StatementKind};
 use crate::tensor::Tensor;
 use inference::{Assumed, Implied, Inference, Likely, MissingName, Usage};
 use shapes::Shape;
@@ -264,14 +264,14 @@ fn run(inference: &mut Inference, statements: &[Statement]) -> Option<()> {
     Some(())
 }
 
-fn augment(inference: &mut Inference, target: &Expr, operator: BinaryOperator, value: &Expr) {
+fn augment(inference: &mut Inference, target: &PythonExpr, operator: BinaryOperator, value: &PythonExpr) {
     let link = crate::python::tree::Link { operator, span: value.span.clone(), right: value.clone() };
-    let sum = Expr { span: value.span.clone(), kind: ExprKind::Chain(Box::new(target.clone()), vec![link]) };
+    let sum = PythonExpr { span: value.span.clone(), kind: ExprKind::Chain(Box::new(target.clone()), vec![link]) };
     let value = inference.evaluate(&sum);
     assign(inference, target, &value);
 }
 
-fn assign(inference: &mut Inference, target: &Expr, value: &Implied) {
+fn assign(inference: &mut Inference, target: &PythonExpr, value: &Implied) {
     match &target.kind {
         ExprKind::Tuple(targets) | ExprKind::List(targets) => {
             let items: Vec<Implied> = match value {
@@ -293,7 +293,7 @@ fn assign(inference: &mut Inference, target: &Expr, value: &Implied) {
 }
 
 /// Interprets `list.append(value)`.
-fn append(inference: &mut Inference, expr: &Expr) {
+fn append(inference: &mut Inference, expr: &PythonExpr) {
     let ExprKind::Call(function, arguments) = &expr.kind else { return };
     let (ExprKind::Attribute(base, _), [argument]) = (&function.kind, &arguments[..]) else { return };
     let value = inference.evaluate(&argument.value);
@@ -305,7 +305,7 @@ fn append(inference: &mut Inference, expr: &Expr) {
 }
 
 /// Unrolls a loop. If the number of turns is unknown, the body is read once, and the names that it assigns are unknown after it.
-fn for_loop(inference: &mut Inference, variable: &Expr, iterable: &Expr, body: &[Statement]) -> Option<()> {
+fn for_loop(inference: &mut Inference, variable: &PythonExpr, iterable: &PythonExpr, body: &[Statement]) -> Option<()> {
     let over = inference.evaluate(iterable);
     let item = match &over {
         Implied::Tensor(shape) => inference.shapes.sizes(*shape).and_then(|sizes| {

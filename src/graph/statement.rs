@@ -12,7 +12,7 @@ use super::reader::{Binding, GraphReader};
 use super::value::{Range, Value};
 use crate::network::Turn;
 use crate::op::layer::Reported;
-use crate::python::tree::{BinaryOperator, Expr, ExprKind, Span, Statement, StatementKind, Word};
+use crate::python::tree::{BinaryOperator, ExprKind, PythonExpr, Span, Statement, StatementKind, Word};
 use crate::tensor::flat;
 
 /// Names of assignments that a graph cannot have: they are addresses.
@@ -146,7 +146,7 @@ impl GraphReader<'_, '_> {
     }
 
     /// Assigns a value to a target.
-    fn assign_target(&mut self, target: &Expr, value: Value, value_span: &Span) -> Result<(), Reported> {
+    fn assign_target(&mut self, target: &PythonExpr, value: Value, value_span: &Span) -> Result<(), Reported> {
         match &target.kind {
             ExprKind::Tuple(targets) | ExprKind::List(targets) => {
                 let items = self.unpack(&value, targets.len(), value_span)?;
@@ -242,7 +242,7 @@ impl GraphReader<'_, '_> {
     }
 
     /// Interprets `target += value` and the like.
-    fn augment(&mut self, target: &Expr, operator: BinaryOperator, value: &Expr, span: &Span) -> Result<(), Reported> {
+    fn augment(&mut self, target: &PythonExpr, operator: BinaryOperator, value: &PythonExpr, span: &Span) -> Result<(), Reported> {
         let Some(name) = first_name(target) else {
             return Err(self.fail(&target.span, "this cannot be assigned", "assign to a name, or to x[i]"));
         };
@@ -265,7 +265,7 @@ impl GraphReader<'_, '_> {
     }
 
     /// Unrolls a loop.
-    fn for_loop(&mut self, variable: &Expr, iterable: &Expr, body: &[Statement], span: &Span) -> Result<(), Reported> {
+    fn for_loop(&mut self, variable: &PythonExpr, iterable: &PythonExpr, body: &[Statement], span: &Span) -> Result<(), Reported> {
         if body.iter().all(|statement| is_left_out(&statement.kind)) {
             self.leave_out(span);
             return Ok(());
@@ -319,7 +319,7 @@ impl GraphReader<'_, '_> {
     }
 
     /// Binds the variable of a loop. This does not count as an assignment: the name gets no new version.
-    fn bind_variable(&mut self, variable: &Expr, value: &Value) -> Result<(), Reported> {
+    fn bind_variable(&mut self, variable: &PythonExpr, value: &Value) -> Result<(), Reported> {
         match &variable.kind {
             ExprKind::Name(name) => {
                 self.names.insert(name.clone(), Binding::Known(value.clone()));
@@ -333,7 +333,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    fn with(&mut self, context: &Expr, body: &[Statement], span: &Span) -> Result<(), Reported> {
+    fn with(&mut self, context: &PythonExpr, body: &[Statement], span: &Span) -> Result<(), Reported> {
         if called_name(context).is_some_and(|name| name == "no_grad" || name == "inference_mode") {
             self.leave_out(span);
             return Ok(());
@@ -346,7 +346,7 @@ impl GraphReader<'_, '_> {
     }
 
     /// Interprets an expression alone: a list's `append`, or a line that is left out.
-    fn expression_statement(&mut self, expr: &Expr, span: &Span) -> Result<(), Reported> {
+    fn expression_statement(&mut self, expr: &PythonExpr, span: &Span) -> Result<(), Reported> {
         if is_left_out_expression(expr) {
             self.leave_out(span);
             return Ok(());
@@ -388,7 +388,7 @@ impl GraphReader<'_, '_> {
     }
 
     /// Reports a method that changes its tensor in place: `x.add_(1)`. `name` is the name of the method that does not.
-    fn fail_in_place(&mut self, base: &Expr, (word, name): (&Word, &str), span: &Span) -> Reported {
+    fn fail_in_place(&mut self, base: &PythonExpr, (word, name): (&Word, &str), span: &Span) -> Reported {
         let (tensor, call) = (self.source(&base.span), self.source(span));
         let help = if registry::find(name).is_some() {
             format!("write {tensor} = {}", call.replacen(&format!(".{}(", word.text), &format!(".{name}("), 1))
@@ -410,7 +410,7 @@ fn count_statements(body: &[Statement]) -> usize {
 }
 
 /// Returns the name that a target assigns first: `x` of `x[i]` and of `x, y`. The prefix `self.` is ignored.
-pub fn first_name(target: &Expr) -> Option<CompactString> {
+pub fn first_name(target: &PythonExpr) -> Option<CompactString> {
     match &target.kind {
         ExprKind::Name(name) => Some(name.clone()),
         ExprKind::Attribute(base, word) if matches!(&base.kind, ExprKind::Name(name) if name == "self") => Some(word.text.clone()),
@@ -422,7 +422,7 @@ pub fn first_name(target: &Expr) -> Option<CompactString> {
 
 /// Returns all names that a statement assigns.
 pub fn assigned_names(kind: &StatementKind) -> Vec<CompactString> {
-    fn collect(target: &Expr, names: &mut Vec<CompactString>) {
+    fn collect(target: &PythonExpr, names: &mut Vec<CompactString>) {
         match &target.kind {
             ExprKind::Tuple(items) | ExprKind::List(items) => items.iter().for_each(|item| collect(item, names)),
             _ => names.extend(first_name(target)),
@@ -452,7 +452,7 @@ pub fn assigned_names(kind: &StatementKind) -> Vec<CompactString> {
 }
 
 /// Returns the last name of the function that an expression calls: `no_grad` for `torch.no_grad()`.
-pub fn called_name(expr: &Expr) -> Option<&str> {
+pub fn called_name(expr: &PythonExpr) -> Option<&str> {
     let ExprKind::Call(function, _) = &expr.kind else { return None };
     match &function.kind {
         ExprKind::Name(name) => Some(name),
@@ -473,12 +473,12 @@ pub fn is_left_out(kind: &StatementKind) -> bool {
     }
 }
 
-fn is_left_out_target(target: &Expr) -> bool {
+fn is_left_out_target(target: &PythonExpr) -> bool {
     matches!(&target.kind, ExprKind::Attribute(base, word)
         if LEFT_OUT_ATTRIBUTES.contains(&word.text.as_str()) && !matches!(&base.kind, ExprKind::Name(name) if name == "self"))
 }
 
-fn is_left_out_expression(expr: &Expr) -> bool {
+fn is_left_out_expression(expr: &PythonExpr) -> bool {
     match &expr.kind {
         ExprKind::Name(_) | ExprKind::Text(_) | ExprKind::Ellipsis | ExprKind::None => true,
         ExprKind::Attribute(base, _) => is_left_out_expression(base),

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::closed_forms::{self, PendingBlock};
 use super::reader::{GraphReader, TensorOrigin};
 use super::structural::PendingStructure;
-use crate::network::{ClosedBlock, GraphText, Origin, Statement, StructuralUse};
+use crate::network::{ClosedBlock, GraphText, SourcePlace, StatementText, StructuralUse};
 
 /// The longest statement that is kept, in bytes.
 const MAX_STATEMENT: usize = 2000;
@@ -70,12 +70,12 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
         let position = |at: usize| at.checked_sub(start).and_then(|at| line.positions.get(at).copied());
         // if the operation has no position in the statement, the whole statement is marked
         let part = position(node.at.1.start).zip(position(node.at.1.end)).map_or(0..line.text.len(), |(start, end)| start..end);
-        Origin { statement: node.statement, part, turn: node.turn }
+        SourcePlace { statement: node.statement, part, turn: node.turn }
     };
     let origins = reader.nodes.iter().map(origin).collect();
     let statements = reader.statements.iter().zip(&lines);
     let statements =
-        statements.map(|((text_number, span), line)| Statement { text: line.text.clone(), line: line_of(*text_number, span.start) });
+        statements.map(|((text_number, span), line)| StatementText { text: line.text.clone(), line: line_of(*text_number, span.start) });
     let has_tensors = reader.tensors.iter().any(|tensor| !tensor.shape.is_empty());
     let given = reader.leaves.len();
     let id = |tensor: usize| match reader.tensors[tensor].origin {

@@ -1,5 +1,5 @@
-//! Keys as text in vim's notation: `ll<End>:57<Enter>` is the key `l` twice, then End, the keys `:`, `5` and `7`, and Enter. `<C-c>` is c with Ctrl. The key `<` is
-//! written as `<lt>`, and an invisible character by its number: `<U+202E>`.
+//! Keys as text in vim's notation: `ll<End>:57<Enter>` is the key `l` twice, then End, the keys `:`, `5` and `7`, and Enter. `<C-c>` is c with Ctrl. The key
+//! `<` is written as `<lt>`, and an invisible character by its number: `<U+202E>`.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -10,7 +10,7 @@ use crate::step::TensorEntry;
 
 /// The judgement of a number.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum Judgement {
     /// The number equals the answer within the tolerance.
     Right,
     /// The number is wrong. There is a hint if a known mistake gives it.
@@ -35,18 +35,18 @@ type Fit = (&'static Mistake, &'static HintRow, Vec<Wrong>);
 impl Question<'_> {
     /// Judges a number. The scene gives the symbols of the hint.
     #[must_use]
-    pub fn judge(&self, typed: TypedNumber, scene: &Scene<'_>) -> Verdict {
+    pub fn judge(&self, typed: TypedNumber, scene: &Scene<'_>) -> Judgement {
         if typed.is_right(self.answer, self.rounding_error()) {
-            return Verdict::Right;
+            return Judgement::Right;
         }
         let fits = self.mistakes_of(typed, |count| count);
         let clauses: Vec<String> = fits.iter().map(|fit| self.clause(fit, scene)).collect();
         let words = match (fits.as_slice(), clauses.as_slice()) {
-            ([], _) => return Verdict::Wrong(None),
+            ([], _) => return Judgement::Wrong(None),
             ([(_, HintRow { instead, .. }, _)], [clause]) if !instead.is_empty() => format!("{clause}: {instead}"),
             _ => clauses.join(", or "),
         };
-        Verdict::Wrong(Some(Hint { ids: fits.iter().map(|(mistake, ..)| mistake.id).collect(), words }))
+        Judgement::Wrong(Some(Hint { ids: fits.iter().map(|(mistake, ..)| mistake.id).collect(), words }))
     }
 
     /// Returns the mistakes that give a number, the likeliest first. Patterns are returned only if no other mistake gives the number. The more

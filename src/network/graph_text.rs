@@ -19,7 +19,7 @@ use crate::op::closed_form::ClosedForm;
 
 /// A statement of the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statement {
+pub struct StatementText {
     /// The statement as one line, without comments.
     pub text: String,
     /// The number of its first line, from 1.
@@ -37,7 +37,7 @@ pub struct Turn {
 
 /// The place in the text that computes a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct SourcePlace {
     /// The index of the statement.
     pub statement: usize,
     /// The range of bytes of the operation in the statement's text.
@@ -92,11 +92,11 @@ pub struct StructuralUse {
 /// The text of a graph; empty for a network of layers.
 #[derive(Clone, Debug, Default)]
 pub struct GraphText {
-    statements: Vec<Statement>,
+    statements: Vec<StatementText>,
     /// The number of inputs and constants, which come before the computed tensors.
     given: usize,
     /// The origin of each computed tensor.
-    origins: Vec<Origin>,
+    origins: Vec<SourcePlace>,
     folds: Vec<Fold>,
     says_more: bool,
     /// The names of the axes, for the tensors that have some.
@@ -115,7 +115,13 @@ impl GraphText {
     /// computed tensors, which are counted from 0. Two folds have no tensor in common, or one contains the other. `has_tensors` is `false` for a graph of
     /// single numbers.
     #[must_use]
-    pub fn new(has_tensors: bool, given: usize, statements: Vec<Statement>, origins: Vec<Origin>, mut folds: Vec<Range<usize>>) -> Self {
+    pub fn new(
+        has_tensors: bool,
+        given: usize,
+        statements: Vec<StatementText>,
+        origins: Vec<SourcePlace>,
+        mut folds: Vec<Range<usize>>,
+    ) -> Self {
         // sorted so that a fold comes after those that contain it
         folds.sort_unstable_by_key(|members| (members.start, std::cmp::Reverse(members.end)));
         folds.dedup();
@@ -199,13 +205,13 @@ impl GraphText {
 
     /// Returns the origin of a tensor; `None` for an input, a constant and a derivative.
     #[must_use]
-    pub fn origin(&self, id: Id) -> Option<&Origin> {
+    pub fn origin(&self, id: Id) -> Option<&SourcePlace> {
         self.origins.get(id.checked_sub(self.given)?)
     }
 
     /// Returns a statement.
     #[must_use]
-    pub fn statement(&self, number: usize) -> Option<&Statement> {
+    pub fn statement(&self, number: usize) -> Option<&StatementText> {
         self.statements.get(number)
     }
 
@@ -247,8 +253,8 @@ mod tests {
     /// A text with two inputs and six computed tensors. The first statement computes five of them, with a call that computes three. The second statement
     /// computes one.
     fn text() -> GraphText {
-        let origin = |statement| Origin { statement, part: 0..1, turn: None };
-        let statement = |text: &str, line| Statement { text: text.to_owned(), line };
+        let origin = |statement| SourcePlace { statement, part: 0..1, turn: None };
+        let statement = |text: &str, line| StatementText { text: text.to_owned(), line };
         let origins = vec![origin(0), origin(0), origin(0), origin(0), origin(0), origin(1)];
         GraphText::new(true, 2, vec![statement("u = f(x @ W) + 1", 1), statement("J = u * 2", 2)], origins, vec![1..4, 0..5, 1..4])
     }

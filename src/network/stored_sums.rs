@@ -1,7 +1,7 @@
 //! Running sums that are stored while an op with a very long sum is computed. With them, the step of a late term does not need to add up 10⁵ terms again.
 //!
-//! An op with very many parts, such as a mean over 10⁵ samples, stores the sums of its first 1024 parts, of its first 2048 parts, and so on. An op with one part
-//! and one entry, such as a loss over 10⁶ outputs, stores the sums of its first 8192 terms, of its first 16,384 terms, and so on.
+//! An op with very many parts, such as a mean over 10⁵ samples, stores the sums of its first 1024 parts, of its first 2048 parts, and so on. An op with one
+//! part and one entry, such as a loss over 10⁶ outputs, stores the sums of its first 8192 terms, of its first 16,384 terms, and so on.
 
 use crate::op::rule::{Operands, Rule};
 

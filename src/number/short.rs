@@ -37,7 +37,8 @@ impl Digits {
         with_digits(value, self.0)
     }
 
-    /// Returns the width in cells of a typical number in an equation, such as −0.1234. An equation keeps this width free for each number that is not computed yet.
+    /// Returns the width in cells of a typical number in an equation, such as −0.1234. An equation keeps this width free for each number that is not computed
+    /// yet.
     #[must_use]
     pub const fn typical_width(self) -> usize {
         // the sign, a 0 and the point

@@ -312,7 +312,8 @@ impl Axis {
         output * self.stride + kernel * self.dilation - self.padding
     }
 
-    /// Returns the distance on the spread image ([`Axis::spread`]) between neighbouring entries of the filter, for the drawing. Each view has its own image and filter:
+    /// Returns the distance on the spread image ([`Axis::spread`]) between neighbouring entries of the filter, for the drawing. Each view has its own image and
+    /// filter:
     ///
     /// | view | image | filter | distance |
     /// | --- | --- | --- | --- |
@@ -327,8 +328,8 @@ impl Axis {
         }
     }
 
-    /// Returns the distance between neighbouring entries of the image, for the drawing: a stride spreads the errors out before they meet the kernel. The image is as in
-    /// [`Axis::spacing`].
+    /// Returns the distance between neighbouring entries of the image, for the drawing: a stride spreads the errors out before they meet the kernel. The image
+    /// is as in [`Axis::spacing`].
     #[must_use]
     pub fn spread(&self, view: View) -> usize {
         match view {

@@ -10,7 +10,7 @@
 use smallvec::SmallVec;
 
 use super::mismatch::{Mismatch, MismatchedTensor};
-use super::numpy::code::Code;
+use super::numpy::code::NumPyCode;
 use super::slot::Slot;
 use super::written::{IndexForm, broadcast_index, repeated_letters};
 use crate::tensor::len;
@@ -168,7 +168,7 @@ impl Broadcast {
 
     /// Returns the sum of `term`, the derivative of each entry of the result, over the axes along which the operand is repeated, in NumPy: `dy.sum(0)`.
     #[must_use]
-    pub fn summed_in_numpy(&self, operand: usize, term: Code) -> Code {
+    pub fn summed_in_numpy(&self, operand: usize, term: NumPyCode) -> NumPyCode {
         super::numpy::summed(term, &self.operand_shapes[operand], &self.shape)
     }
 

@@ -1,7 +1,8 @@
 //! `cat`: joins the outputs of several layers along the first axis, which is the axis of the channels of images, or of the entries of vectors. It is PyTorch's
 //! `torch.cat` along the channels.
 //!
-//! Images of 2 and of 3 channels, both of H x W, become an image of 5 channels. Every entry is a copy, so its derivative goes back to the entry that was copied.
+//! Images of 2 and of 3 channels, both of H x W, become an image of 5 channels. Every entry is a copy, so its derivative goes back to the entry that was
+//! copied.
 //!
 //! Source: O. Ronneberger, P. Fischer and T. Brox, "U-Net: convolutional networks for biomedical image segmentation" (2015).
 

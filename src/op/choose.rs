@@ -24,7 +24,7 @@ use super::elementwise::rows::{OperandRows, update};
 use super::gather::{CopyMap, Direction, Gather, GatherRule, NeighbourRun};
 use super::mismatch::Mismatch;
 use super::numpy::NumPyForm;
-use super::numpy::code::Code;
+use super::numpy::code::NumPyCode;
 use super::one_term::{OneTerm, OneTermEach};
 use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, TermNumbers, Use, constant, derived, entry};
 use super::slot::{
@@ -254,10 +254,10 @@ impl ChoosePlan {
     /// The derivative by an input in NumPy.
     fn in_numpy(&self, slot: usize) -> Option<NumPyForm> {
         let ElementwiseOperand::Input(mask) = self.operands[0] else { return None };
-        let (mask, dy, zero) = (Code::input(mask), Code::upstream(), Code::Number(0.0));
+        let (mask, dy, zero) = (NumPyCode::input(mask), NumPyCode::upstream(), NumPyCode::Number(0.0));
         let is_first = self.operands[1] == ElementwiseOperand::Input(slot);
         let passed = if is_first { vec![mask, dy, zero] } else { vec![mask, zero, dy] };
-        Some(NumPyForm::new(self.broadcast.summed_in_numpy(slot, Code::call("np.where", passed))))
+        Some(NumPyForm::new(self.broadcast.summed_in_numpy(slot, NumPyCode::call("np.where", passed))))
     }
 
     /// The equation of the derivative by an input.

@@ -185,7 +185,8 @@ impl ClosedForm {
         }
     }
 
-    /// Returns the definitions of the letters, in which `{0}`, `{1}`, … stand for the symbols of the operands and `{x}` for the input. Each is a letter and its meaning.
+    /// Returns the definitions of the letters, in which `{0}`, `{1}`, … stand for the symbols of the operands and `{x}` for the input. Each is a letter and its
+    /// meaning.
     #[must_use]
     pub fn definitions(&self, form: LetterForm) -> Vec<(&'static str, Cow<'static, str>)> {
         let softmax = ("p", Cow::Borrowed("softmax({x})"));

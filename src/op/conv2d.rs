@@ -120,8 +120,8 @@ impl Filters {
     /// Reads the keys of a layer with `channels` input channels and, if it is known, a weight of the shape `weight_shape`. If `is_1d` is set, the keys have one
     /// number, for the columns; the number for the rows is 1.
     ///
-    /// `outputs` is the result of reading `out_channels`. If it is an error, this function reads the other keys before it returns the error, so that their faults
-    /// are reported too.
+    /// `outputs` is the result of reading `out_channels`. If it is an error, this function reads the other keys before it returns the error, so that their
+    /// faults are reported too.
     ///
     /// # Errors
     /// If a key is faulty, a size is missing, or the groups do not divide the channels.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::gather::{CopyMap, Direction, Gather, GatherRule};
 use super::mismatch::Mismatch;
 use super::numpy::NumPyForm;
-use super::numpy::code::Code;
+use super::numpy::code::NumPyCode;
 use super::reuse::Reuse;
 use super::rule::{Equation, Function, Gist, Operands, Rule, Term, TermNumbers, Use, entry};
 use super::slot::Slot::{self, Input};
@@ -61,7 +61,7 @@ pub struct Copying {
     /// The kind.
     pub kind: CopyKind,
     /// The gradient of each input; empty if there is no short expression.
-    pub gradients: Vec<Code>,
+    pub gradients: Vec<NumPyCode>,
 }
 
 impl From<CopyKind> for Copying {
@@ -73,7 +73,7 @@ impl From<CopyKind> for Copying {
 impl CopyKind {
     /// The kind of a copy, with the gradient of its only input in NumPy.
     #[must_use]
-    pub fn with_gradient(self, gradient: Code) -> Copying {
+    pub fn with_gradient(self, gradient: NumPyCode) -> Copying {
         Copying { kind: self, gradients: vec![gradient] }
     }
 }
@@ -124,7 +124,7 @@ struct Copies {
     shape: Vec<usize>,
     kind: CopyKind,
     /// The gradient of each input in NumPy; empty if there is no short expression.
-    gradients: Vec<Code>,
+    gradients: Vec<NumPyCode>,
     /// The copies of each input's entries.
     copy_maps: Vec<Arc<CopyMap>>,
     /// The source of each entry of y, if there are several inputs.
@@ -167,7 +167,7 @@ pub(crate) struct CopiesOfInput {
     inputs: usize,
     copy_map: Arc<CopyMap>,
     /// The gradient in NumPy.
-    gradient: Option<Code>,
+    gradient: Option<NumPyCode>,
 }
 
 impl CopiesOfInput {
@@ -196,7 +196,7 @@ impl Gather for CopiesOfInput {
     }
 
     fn numpy(&self) -> Option<NumPyForm> {
-        let reshaped = || Code::Reshaped(Box::new(Code::upstream()), Input(self.input));
+        let reshaped = || NumPyCode::Reshaped(Box::new(NumPyCode::upstream()), Input(self.input));
         let keeps_order = matches!(*self.copy_map, CopyMap::Identity);
         self.gradient.clone().or_else(|| keeps_order.then(reshaped)).map(NumPyForm::new)
     }

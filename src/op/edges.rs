@@ -247,8 +247,8 @@ impl<E: Weighted> Bilinear<E> {
         Self { edges: Arc::new(edges), roles: Roles::Layer, equations, is_matrix_product: false, written: Default::default() }
     }
 
-    /// Creates the product of two operands: the first is w, and the second is x. The equations are those of the output and of the gradients of the first and the
-    /// second operand. In a gradient's term, ∂C/∂y is the first factor.
+    /// Creates the product of two operands: the first is w, and the second is x. The equations are those of the output and of the gradients of the first and
+    /// the second operand. In a gradient's term, ∂C/∂y is the first factor.
     pub fn of_operands(edges: E, equations: [Equation; 3]) -> Self {
         Self { edges: Arc::new(edges), roles: Roles::Operands, equations, is_matrix_product: false, written: Default::default() }
     }

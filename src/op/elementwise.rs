@@ -18,7 +18,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::broadcast::Broadcast;
 use super::mismatch::Mismatch;
-use super::numpy::code::Code;
+use super::numpy::code::NumPyCode;
 use super::operator::{NamedFunction, Operator, Quotient};
 use super::reuse::Reuse;
 use super::rule::{Arg, Arguments, Equation, Factors, Function, Gist, Operands, Rule, Term, Use, constant, derived, entry};
@@ -39,10 +39,10 @@ pub enum ElementwiseOperand {
 
 impl ElementwiseOperand {
     /// The operand as NumPy text.
-    fn numpy(self) -> Code {
+    fn numpy(self) -> NumPyCode {
         match self {
-            Self::Input(slot) => Code::input(slot),
-            Self::Constant(value) => Code::Number(value),
+            Self::Input(slot) => NumPyCode::input(slot),
+            Self::Constant(value) => NumPyCode::Number(value),
         }
     }
 }

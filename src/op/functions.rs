@@ -1,5 +1,5 @@
-//! The elementary functions, such as sin, max and x / y, each with its value, its derivatives and its notation. Functions without a derivative, such as x < y, are
-//! in [`steps`].
+//! The elementary functions, such as sin, max and x / y, each with its value, its derivatives and its notation. Functions without a derivative, such as x < y,
+//! are in [`steps`].
 //!
 //! Where a derivative jumps (a kink), its value is PyTorch's: relu′(0) = 0 and abs′(0) = 0. If the arguments of min or max are equal, the derivative with
 //! respect to each is ½. The values are computed by the library libm, which gives the same bits on every processor.

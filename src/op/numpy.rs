@@ -5,22 +5,23 @@ pub mod product;
 
 use super::slot::Slot;
 use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation};
-use code::Code;
+use code::NumPyCode;
 pub use product::EinsumLabels;
 
 /// The right-hand side of a gradient, in NumPy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NumPyForm {
     /// The expression.
-    pub code: Code,
-    /// If the expression lacks axes of the gradient, the tensor to whose shape it is broadcast. In a sum with an expression of the whole shape this is not needed.
+    pub code: NumPyCode,
+    /// If the expression lacks axes of the gradient, the tensor to whose shape it is broadcast. In a sum with an expression of the whole shape this is not
+    /// needed.
     pub broadcast_to: Option<Slot>,
 }
 
 impl NumPyForm {
     /// Creates the form of an expression that has the shape of the gradient.
     #[must_use]
-    pub fn new(code: Code) -> Self {
+    pub fn new(code: NumPyCode) -> Self {
         Self { code, broadcast_to: None }
     }
 
@@ -42,7 +43,7 @@ pub fn sum(forms: &[&NumPyForm], name: &mut dyn FnMut(usize, Slot) -> String) ->
 /// Returns `term` summed over the axes along which an operand is repeated: `(dy * b).sum(0)`. The operand has the shape `own`, and the result has the shape
 /// `shape`.
 #[must_use]
-pub fn summed(term: Code, own: &[usize], shape: &[usize]) -> Code {
+pub fn summed(term: NumPyCode, own: &[usize], shape: &[usize]) -> NumPyCode {
     let lacking = shape.len().saturating_sub(own.len());
     let repeated: Vec<usize> = (lacking..shape.len()).filter(|axis| own[axis - lacking] == 1 && shape[*axis] > 1).collect();
     let code = term.sum_over(&repeated, shape.len() + 1, true);
@@ -51,18 +52,18 @@ pub fn summed(term: Code, own: &[usize], shape: &[usize]) -> Code {
 
 /// Returns the derivative of a function as an expression of its arguments and of y; `None` if NumPy lacks a function in it.
 #[must_use]
-pub fn derivative(function: &Primitive, argument: usize, arguments: &[Code]) -> Option<Code> {
+pub fn derivative(function: &Primitive, argument: usize, arguments: &[NumPyCode]) -> Option<NumPyCode> {
     code_of(function.derivatives.get(argument)?, arguments)
 }
 
 /// Returns an expression as NumPy code. `arguments` is the code of its arguments.
-fn code_of(expr: &Expr, arguments: &[Code]) -> Option<Code> {
+fn code_of(expr: &Expr, arguments: &[NumPyCode]) -> Option<NumPyCode> {
     let of = |expr: &Expr| code_of(expr, arguments);
     Some(match *expr {
         Expr::Arg(n) => arguments.get(n)?.clone(),
-        Expr::Entry(Slot::Output) => Code::output(),
-        Expr::Number(value) => Code::Number(value),
-        Expr::ClosedGate => Code::Number(0.0),
+        Expr::Entry(Slot::Output) => NumPyCode::output(),
+        Expr::Number(value) => NumPyCode::Number(value),
+        Expr::ClosedGate => NumPyCode::Number(0.0),
         Expr::Neg(a) => of(a)?.negative(),
         Expr::Square(a) => of(a)?.to_the(2),
         Expr::Add([a, b]) => of(a)?.plus(of(b)?),
@@ -76,21 +77,21 @@ fn code_of(expr: &Expr, arguments: &[Code]) -> Option<Code> {
 }
 
 /// Returns a definition by cases: `np.sign(a)`, `a > 0`, `np.where(a > 0, 1, 0.01)`.
-fn choices(cases: &[Case], other: &Expr, arguments: &[Code]) -> Option<Code> {
+fn choices(cases: &[Case], other: &Expr, arguments: &[NumPyCode]) -> Option<NumPyCode> {
     let of = |expr: &Expr| code_of(expr, arguments);
     if let [Case { left, is: Relation::Greater, right: Expr::Number(0.0), value: Expr::Number(1.0) }, below] = cases
         && let Case { is: Relation::Less, right: Expr::Number(0.0), value: Expr::Number(-1.0), .. } = below
         && (below.left, other) == (*left, &Expr::Number(0.0))
     {
-        return Some(Code::call("np.sign", vec![of(left)?]));
+        return Some(NumPyCode::call("np.sign", vec![of(left)?]));
     }
     let mut code = of(other)?;
     for Case { left, is, right, value } in cases.iter().rev() {
         code = match (of(left)?, of(right)?) {
             // both sides of the comparison are constants, so only one case remains
-            (Code::Number(a), Code::Number(b)) if holds(*is, a, b) => of(value)?,
-            (Code::Number(_), Code::Number(_)) => code,
-            (left, right) => Code::choice(left.compare(*is, right), of(value)?, code),
+            (NumPyCode::Number(a), NumPyCode::Number(b)) if holds(*is, a, b) => of(value)?,
+            (NumPyCode::Number(_), NumPyCode::Number(_)) => code,
+            (left, right) => NumPyCode::choice(left.compare(*is, right), of(value)?, code),
         };
     }
     Some(code)
@@ -109,13 +110,13 @@ fn holds(is: Relation, a: f64, b: f64) -> bool {
 }
 
 /// Returns the call of a function; `None` if NumPy lacks the function.
-fn called(function: &Primitive, mut operands: Vec<Code>) -> Option<Code> {
+fn called(function: &Primitive, mut operands: Vec<NumPyCode>) -> Option<NumPyCode> {
     if function.form == Form::Power && operands.len() == 2 {
         let exponent = operands.pop()?;
         return Some(operands.pop()?.power(exponent));
     }
     if !function.numpy.is_empty() {
-        return Some(Code::Call(function.numpy.to_owned(), operands));
+        return Some(NumPyCode::Call(function.numpy.to_owned(), operands));
     }
     let definition = if let Definition::Expr(expr) = function.definition { Some(expr) } else { None };
     code_of(function.meaning.or(definition)?, &operands)
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
     use crate::op::functions;
 
-    fn text(code: Code) -> String {
+    fn text(code: NumPyCode) -> String {
         let name = &mut |slot: Slot| match slot {
             Slot::Input(n) => ["a", "b", "c"][n].to_owned(),
             Slot::Output => "y".to_owned(),
@@ -137,33 +138,36 @@ mod tests {
 
     #[test]
     fn a_gradient_is_summed_over_the_axes_of_the_broadcast() {
-        let product = || Code::upstream().times(Code::input(1));
+        let product = || NumPyCode::upstream().times(NumPyCode::input(1));
         assert_eq!(text(summed(product(), &[3], &[4, 3])), "(dy * b).sum(0)");
-        assert_eq!(text(summed(Code::upstream(), &[4, 1], &[4, 3])), "dy.sum(1, keepdims=True)");
-        assert_eq!(text(summed(Code::upstream(), &[1, 3], &[2, 4, 3])), "dy.sum(1, keepdims=True).sum(0)");
-        assert_eq!(text(summed(Code::upstream(), &[], &[2, 4])), "dy.sum()");
+        assert_eq!(text(summed(NumPyCode::upstream(), &[4, 1], &[4, 3])), "dy.sum(1, keepdims=True)");
+        assert_eq!(text(summed(NumPyCode::upstream(), &[1, 3], &[2, 4, 3])), "dy.sum(1, keepdims=True).sum(0)");
+        assert_eq!(text(summed(NumPyCode::upstream(), &[], &[2, 4])), "dy.sum()");
         assert_eq!(text(summed(product(), &[4, 3], &[4, 3])), "dy * b");
     }
 
     #[test]
     fn derivatives_are_written_in_numpy() {
-        let of = |function, arguments: &[Code]| derivative(function, 0, arguments).map(|code| text(Code::upstream().times(code)));
-        let a = || Code::input(0);
+        let of = |function, arguments: &[NumPyCode]| derivative(function, 0, arguments).map(|code| text(NumPyCode::upstream().times(code)));
+        let a = || NumPyCode::input(0);
         assert_eq!(of(functions::TANH, &[a()]).as_deref(), Some("dy * (1 - y**2)"));
         assert_eq!(of(functions::RELU, &[a()]).as_deref(), Some("dy * (a > 0)"));
-        assert_eq!(of(functions::POWER, &[a(), Code::Number(2.0)]).as_deref(), Some("2 * dy * a"));
-        assert_eq!(of(functions::POWER, &[a(), Code::Number(-0.5)]).as_deref(), Some("-0.5 * dy * a**-1.5"));
+        assert_eq!(of(functions::POWER, &[a(), NumPyCode::Number(2.0)]).as_deref(), Some("2 * dy * a"));
+        assert_eq!(of(functions::POWER, &[a(), NumPyCode::Number(-0.5)]).as_deref(), Some("-0.5 * dy * a**-1.5"));
         assert_eq!(of(functions::ABS, &[a()]).as_deref(), Some("dy * np.sign(a)"));
-        assert_eq!(of(functions::QUOTIENT, &[a(), Code::input(1)]).as_deref(), Some("dy / b"));
+        assert_eq!(of(functions::QUOTIENT, &[a(), NumPyCode::input(1)]).as_deref(), Some("dy / b"));
         assert_eq!(of(functions::SOFTPLUS, &[a()]).as_deref(), Some("dy / (1 + np.exp(-a))"));
-        assert_eq!(of(functions::CLAMP, &[a(), Code::Number(-1.0), Code::Number(2.0)]).as_deref(), Some("dy * ((a > -1) & (a < 2))"));
+        assert_eq!(
+            of(functions::CLAMP, &[a(), NumPyCode::Number(-1.0), NumPyCode::Number(2.0)]).as_deref(),
+            Some("dy * ((a > -1) & (a < 2))")
+        );
         assert_eq!(of(functions::GELU, &[a()]), None);
     }
 
     #[test]
     fn a_term_of_the_whole_shape_broadcasts_the_others() {
-        let repeated = NumPyForm { code: Code::upstream().then("[:, None]"), broadcast_to: Some(Slot::Input(0)) };
-        let whole = NumPyForm::new(Code::output().negative());
+        let repeated = NumPyForm { code: NumPyCode::upstream().then("[:, None]"), broadcast_to: Some(Slot::Input(0)) };
+        let whole = NumPyForm::new(NumPyCode::output().negative());
         let name = &mut |n: usize, slot: Slot| match slot {
             Slot::Input(_) => "x".to_owned(),
             _ => ["da", "db"][n].to_owned(),

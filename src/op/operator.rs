@@ -1,5 +1,5 @@
-//! The operators and functions that a formula of a graph may contain, such as `v = max(a, 0) / b`. A new function is a row of [`FUNCTIONS`], or of [`STEPS`] if it
-//! has no derivative.
+//! The operators and functions that a formula of a graph may contain, such as `v = max(a, 0) / b`. A new function is a row of [`FUNCTIONS`], or of [`STEPS`] if
+//! it has no derivative.
 //!
 //! In the comments v is the value of an operation, u one of its operands, and C the output of the graph.
 

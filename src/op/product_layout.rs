@@ -2,8 +2,8 @@
 
 use super::slot::Slot;
 
-/// The three tensors of a matrix product Z = A B. In the drawing, each row of Z continues a row of A, and each column of Z continues a column of B. The gradients
-/// have the shapes of A, B and Z, so the products of the backward pass have the same drawing:
+/// The three tensors of a matrix product Z = A B. In the drawing, each row of Z continues a row of A, and each column of Z continues a column of B. The
+/// gradients have the shapes of A, B and Z, so the products of the backward pass have the same drawing:
 ///
 /// ```text
 ///      B        Z = A B       ∂C/∂A = ∂C/∂Z Bᵀ       ∂C/∂B = Aᵀ ∂C/∂Z

@@ -65,8 +65,8 @@ pub struct RangeEdges {
     pub channels: usize,
     /// The ranges along the rows and along the columns.
     pub axes: [RangeAxis; 2],
-    /// For each axis, the weights of the inputs in all ranges: first the range of output 0, then that of output 1, and so on. The weight of an edge is the weight
-    /// of its row times the weight of its column. Empty if the edges have no weights.
+    /// For each axis, the weights of the inputs in all ranges: first the range of output 0, then that of output 1, and so on. The weight of an edge is the
+    /// weight of its row times the weight of its column. Empty if the edges have no weights.
     pub weights: [Vec<f64>; 2],
 }
 

@@ -3,8 +3,8 @@
 //! A rule describes its equation twice: as a fast kernel for the whole tensor ([`Rule::accumulate`]) and as single terms ([`Rule::term`]). Both give the same
 //! numbers bit for bit. For z = W a the entry `z[1]` has the terms `w[1,0] · a[0]`, `w[1,1] · a[1]`, …
 //!
-//! The *place* of an entry is its flat index in its tensor, counted in row-major order, as NumPy's `ravel_multi_index` counts: entry \[1, 2\] of a 3 x 4 tensor is
-//! at place 6. Parameters called `at` are places.
+//! The *place* of an entry is its flat index in its tensor, counted in row-major order, as NumPy's `ravel_multi_index` counts: entry \[1, 2\] of a 3 x 4 tensor
+//! is at place 6. Parameters called `at` are places.
 
 use std::any::Any;
 use std::borrow::Cow;

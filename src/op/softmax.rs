@@ -15,7 +15,7 @@ use smallvec::smallvec;
 use super::functions::EXP;
 use super::groups::Groups;
 use super::numpy::NumPyForm;
-use super::numpy::code::Code;
+use super::numpy::code::NumPyCode;
 use super::rule::{Equation, Function, Gist, Memo, Operands, Rule, Term, Use, entries, entry, evaluated};
 use super::rule::{TermNumbers, one_term_each};
 use super::slot::{
@@ -174,8 +174,8 @@ impl SoftmaxNormaliser {
 #[derive(Debug)]
 struct SoftmaxVariant {
     function: &'static Primitive,
-    /// Returns the [`SoftmaxNormaliser::sum`] of a slice, from Σ exp(zⱼ − m), where m is the largest entry. For log-softmax this sum lacks the largest entry, which
-    /// would add 1: log1p keeps the digits of a small sum ([`log_of_sum`](super::math::log_of_sum)).
+    /// Returns the [`SoftmaxNormaliser::sum`] of a slice, from Σ exp(zⱼ − m), where m is the largest entry. For log-softmax this sum lacks the largest entry,
+    /// which would add 1: log1p keeps the digits of a small sum ([`log_of_sum`](super::math::log_of_sum)).
     normaliser: fn(f64) -> f64,
     /// Returns the output aᵢ for the input zᵢ.
     value: fn(f64, &SoftmaxNormaliser) -> f64,
@@ -380,11 +380,11 @@ impl Rule for SoftmaxBackward {
             Slices::Along { step: 1, .. } => ".sum(-1, keepdims=True)",
             Slices::Along { .. } => return Written::default(),
         };
-        let (y, dy) = (Code::output, Code::upstream);
+        let (y, dy) = (NumPyCode::output, NumPyCode::upstream);
         Written::in_numpy(NumPyForm::new(if self.0.variant.has_factor_a {
             y().times(dy().plus(dy().times(y()).then(sum).negative()))
         } else {
-            dy().plus(Code::call("np.exp", vec![y()]).times(dy().then(sum)).negative())
+            dy().plus(NumPyCode::call("np.exp", vec![y()]).times(dy().then(sum)).negative())
         }))
     }
 

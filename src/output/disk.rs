@@ -1,5 +1,5 @@
-//! The calls that change files. All files that must survive a crash are changed through this module, so that tests can make each call fail, or kill the process in it
-//! (`faults.rs`).
+//! The calls that change files. All files that must survive a crash are changed through this module, so that tests can make each call fail, or kill the process
+//! in it (`faults.rs`).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

@@ -206,7 +206,8 @@ fn temporary_name(folder: &Path, n: u32) -> PathBuf {
     folder.join(format!(".gradstep-unfinished-{n}"))
 }
 
-/// Calls `create` with one temporary name after the other in the folder of `path`, as long as it returns `AlreadyExists`. Returns the name with which `create` succeeds.
+/// Calls `create` with one temporary name after the other in the folder of `path`, as long as it returns `AlreadyExists`. Returns the name with which `create`
+/// succeeds.
 fn with_free_name(path: &Path, mut create: impl FnMut(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     for name in (0..MAX_NAMES).map(|n| temporary_name(folder(path), n)) {
         match create(&name) {

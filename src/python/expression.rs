@@ -9,12 +9,12 @@ use compact_str::CompactString;
 
 use super::cursor::{Parsed, TokenCursor, fail};
 use super::lexer::{AUGMENTED, Token, TokenKind, closing};
-use super::tree::{Argument, BinaryOperator, ComparisonOperator, Expr, ExprKind, Link, Span, UnaryOperator, Word};
+use super::tree::{Argument, BinaryOperator, ComparisonOperator, ExprKind, Link, PythonExpr, Span, UnaryOperator, Word};
 use super::{MAX_DEPTH, messages};
 
 /// An expression with the height of its tree, which is 1 for a name. The expression is boxed, so that the recursive parser does not need a large stack.
 pub(super) struct ExprWithHeight {
-    pub expr: Box<Expr>,
+    pub expr: Box<PythonExpr>,
     height: usize,
 }
 
@@ -23,7 +23,7 @@ struct Pending {
     precedence: usize,
     /// The position of the first operand, with its parentheses.
     start: usize,
-    first: Box<Expr>,
+    first: Box<PythonExpr>,
     links: Vec<Link>,
     /// The largest height of the operands.
     height: usize,
@@ -68,7 +68,7 @@ impl TokenCursor<'_> {
         if below >= MAX_DEPTH {
             return Self::too_deep(self.previous().map_or(start..end, |token| token.span()));
         }
-        Ok(ExprWithHeight { expr: Box::new(Expr { span: start..end, kind }), height: below + 1 })
+        Ok(ExprWithHeight { expr: Box::new(PythonExpr { span: start..end, kind }), height: below + 1 })
     }
 
     fn too_deep<T>(span: Span) -> Parsed<T> {
@@ -248,7 +248,7 @@ impl TokenCursor<'_> {
     }
 
     /// Parses the items of an index up to the closing bracket. Raises `height` to that of the highest item.
-    fn items(&mut self, open: Token, depth: usize, height: &mut usize) -> Parsed<Vec<Expr>> {
+    fn items(&mut self, open: Token, depth: usize, height: &mut usize) -> Parsed<Vec<PythonExpr>> {
         if self.is("]") {
             let help = "write an index, such as x[0]";
             return fail(open.start..self.token().end, "these brackets are empty", help);
@@ -266,7 +266,7 @@ impl TokenCursor<'_> {
         }
         self.close(open)?;
         // x[(i, j)] is x[i, j]
-        if !has_comma && let [Expr { kind: ExprKind::Tuple(inner), .. }] = &mut items[..] {
+        if !has_comma && let [PythonExpr { kind: ExprKind::Tuple(inner), .. }] = &mut items[..] {
             return Ok(std::mem::take(inner));
         }
         Ok(items)

@@ -3,7 +3,7 @@
 use super::cursor::{Parsed, TokenCursor, fail};
 use super::lexer::{LexicalFault, TokenKind};
 use super::messages::{self, quoted};
-use super::tree::{BinaryOperator, Expr, ExprKind, Statement, StatementKind};
+use super::tree::{BinaryOperator, ExprKind, PythonExpr, Statement, StatementKind};
 use super::{MAX_DEPTH, Program, SyntaxError, names};
 
 /// Keywords of lines that have no meaning for a graph.
@@ -198,7 +198,7 @@ impl TokenCursor<'_> {
     }
 
     /// Parses the right side after the `=` at the current position.
-    fn value(&mut self, depth: usize) -> Parsed<Expr> {
+    fn value(&mut self, depth: usize) -> Parsed<PythonExpr> {
         let end = self.token().end;
         self.advance();
         if self.is_end() {
@@ -208,7 +208,7 @@ impl TokenCursor<'_> {
     }
 
     /// Checks that an expression may be at the left side of `=`.
-    fn check_target(&self, target: &Expr) -> Parsed<()> {
+    fn check_target(&self, target: &PythonExpr) -> Parsed<()> {
         match &target.kind {
             ExprKind::Name(_) | ExprKind::Attribute(..) | ExprKind::Index(..) => Ok(()),
             ExprKind::Tuple(items) | ExprKind::List(items) => items.iter().try_for_each(|item| self.check_target(item)),
@@ -242,7 +242,7 @@ impl TokenCursor<'_> {
     }
 
     /// Parses `for variable in iterable:`.
-    fn for_header(&mut self, depth: usize) -> Parsed<(Expr, Expr)> {
+    fn for_header(&mut self, depth: usize) -> Parsed<(PythonExpr, PythonExpr)> {
         let help = "write \"for i in range(n):\"";
         self.advance();
         let start = self.span().start;
@@ -274,7 +274,7 @@ impl TokenCursor<'_> {
             Some(name) if names.is_empty() && !has_comma => name,
             Some(name) => {
                 names.push(name);
-                Expr { span: start..end, kind: ExprKind::Tuple(names) }
+                PythonExpr { span: start..end, kind: ExprKind::Tuple(names) }
             }
         };
         self.advance();
@@ -287,7 +287,7 @@ impl TokenCursor<'_> {
     }
 
     /// Checks that an expression can be the variable of a loop.
-    fn check_variable(&self, variable: &Expr) -> Parsed<()> {
+    fn check_variable(&self, variable: &PythonExpr) -> Parsed<()> {
         match &variable.kind {
             ExprKind::Name(_) => Ok(()),
             ExprKind::Tuple(items) if items.iter().all(|item| matches!(item.kind, ExprKind::Name(_))) => Ok(()),
@@ -305,7 +305,7 @@ impl TokenCursor<'_> {
     }
 
     /// Parses the context of a `with`, and its colon.
-    fn with_header(&mut self, depth: usize) -> Parsed<Expr> {
+    fn with_header(&mut self, depth: usize) -> Parsed<PythonExpr> {
         let help = "write \"with torch.no_grad():\"";
         self.advance();
         let context = *self.expression(depth)?.expr;

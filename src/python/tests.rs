@@ -5,10 +5,10 @@ mod random;
 
 use std::fmt::Write as _;
 
-use super::tree::{Argument, BinaryOperator, ComparisonOperator, Expr, ExprKind, Link, Statement, StatementKind, UnaryOperator};
+use super::tree::{Argument, BinaryOperator, ComparisonOperator, ExprKind, Link, PythonExpr, Statement, StatementKind, UnaryOperator};
 use super::{MAX_DEPTH, parse};
 
-fn joined(items: &[Expr]) -> String {
+fn joined(items: &[PythonExpr]) -> String {
     items.iter().map(expression).collect::<Vec<_>>().join(" ")
 }
 
@@ -28,7 +28,7 @@ fn binary(operator: BinaryOperator) -> &'static str {
 }
 
 /// Returns an expression in prefix notation, with parentheses around each operation. Operators of a chain are written with two operands.
-fn expression(expr: &Expr) -> String {
+fn expression(expr: &PythonExpr) -> String {
     match &expr.kind {
         ExprKind::Integer(value) => value.to_string(),
         ExprKind::Float(value) => format!("{value:?}"),
@@ -227,12 +227,12 @@ fn positions_are_without_parentheses() {
 }
 
 /// Returns the height of an expression's tree.
-fn height(expr: &Expr) -> usize {
+fn height(expr: &PythonExpr) -> usize {
     1 + children(expr).into_iter().map(height).max().unwrap_or(0)
 }
 
 /// Returns the parts of an expression.
-fn children(expr: &Expr) -> Vec<&Expr> {
+fn children(expr: &PythonExpr) -> Vec<&PythonExpr> {
     match &expr.kind {
         ExprKind::Attribute(base, _) | ExprKind::Unary(_, base) => vec![base],
         ExprKind::Call(base, arguments) => std::iter::once(&**base).chain(arguments.iter().map(|argument| &argument.value)).collect(),

@@ -21,7 +21,7 @@ pub struct Word {
 
 /// An expression with its position.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Expr {
+pub struct PythonExpr {
     /// The position, without surrounding parentheses.
     pub span: Span,
     /// The expression.
@@ -46,25 +46,25 @@ pub enum ExprKind {
     /// A name: `x`.
     Name(CompactString),
     /// `base.name`
-    Attribute(Box<Expr>, Word),
+    Attribute(Box<PythonExpr>, Word),
     /// `function(arguments)`
-    Call(Box<Expr>, Vec<Argument>),
+    Call(Box<PythonExpr>, Vec<Argument>),
     /// `base[items]`. `x[i, j]` has two items, and so has `x[(i, j)]`.
-    Index(Box<Expr>, Vec<Expr>),
+    Index(Box<PythonExpr>, Vec<PythonExpr>),
     /// `start:stop:step`, only as an item of an index.
-    Slice([Option<Box<Expr>>; 3]),
+    Slice([Option<Box<PythonExpr>>; 3]),
     /// `-x`, `+x` or `~x`
-    Unary(UnaryOperator, Box<Expr>),
+    Unary(UnaryOperator, Box<PythonExpr>),
     /// Operators of the same precedence, applied from left to right: `a + b - c` is the first operand `a` and the links `+ b` and `- c`.
-    Chain(Box<Expr>, Vec<Link>),
+    Chain(Box<PythonExpr>, Vec<Link>),
     /// `base ** exponent`, also written `base ^ exponent`.
-    Power(Box<Expr>, Box<Expr>),
+    Power(Box<PythonExpr>, Box<PythonExpr>),
     /// `left < right` and the like.
-    Compare(ComparisonOperator, Box<[Expr; 2]>),
+    Compare(ComparisonOperator, Box<[PythonExpr; 2]>),
     /// `a, b` or `(a, b)`
-    Tuple(Vec<Expr>),
+    Tuple(Vec<PythonExpr>),
     /// `[a, b]`
-    List(Vec<Expr>),
+    List(Vec<PythonExpr>),
 }
 
 /// An argument of a call.
@@ -73,7 +73,7 @@ pub struct Argument {
     /// The keyword, as in `dim=1`; `None` for an argument by position.
     pub keyword: Option<Word>,
     /// The value.
-    pub value: Expr,
+    pub value: PythonExpr,
 }
 
 /// An operator of a chain, with its right operand.
@@ -84,7 +84,7 @@ pub struct Link {
     /// The position of the operator.
     pub span: Span,
     /// The right operand.
-    pub right: Expr,
+    pub right: PythonExpr,
 }
 
 /// An operator before its operand.
@@ -153,17 +153,17 @@ pub struct Statement {
 #[derive(Clone, Debug, PartialEq)]
 pub enum StatementKind {
     /// `target = value`. `a = b = value` has two targets. A target is a name, an attribute, an index, or a tuple or list of targets.
-    Assign(Vec<Expr>, Expr),
+    Assign(Vec<PythonExpr>, PythonExpr),
     /// `target += value` and the like.
-    Augment(Expr, BinaryOperator, Expr),
+    Augment(PythonExpr, BinaryOperator, PythonExpr),
     /// `for variable in iterable:` with its body. The variable is a name or a tuple of names.
-    For(Expr, Expr, Vec<Statement>),
+    For(PythonExpr, PythonExpr, Vec<Statement>),
     /// `with context:` with its body.
-    With(Expr, Vec<Statement>),
+    With(PythonExpr, Vec<Statement>),
     /// An expression alone, such as `print(x)` or `hs.append(h)`.
-    Expression(Expr),
+    Expression(PythonExpr),
     /// `return value`
-    Return(Expr),
+    Return(PythonExpr),
     /// A line without a meaning for the graph: an `import`, an `assert`, `pass`, `del`, `global`, or a string alone.
     LeftOut,
     /// A statement with an error, which is reported. The names are those that it would assign, as far as they can be read.

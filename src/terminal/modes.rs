@@ -113,7 +113,8 @@ pub(super) fn write_frame(frame: &[u8]) -> io::Result<()> {
     tty::write(frame)
 }
 
-/// Returns the escape sequences of the modes whose bits are set in `modes`, in the order of [`MODES`] or in reverse. `sequence` selects the sequence for on or for off.
+/// Returns the escape sequences of the modes whose bits are set in `modes`, in the order of [`MODES`] or in reverse. `sequence` selects the sequence for on or
+/// for off.
 fn sequences(modes: u8, sequence: fn(&TerminalMode) -> &'static str, is_reversed: bool) -> String {
     let chosen = (0..MODES.len()).filter(|i| modes & (1 << i) != 0);
     let texts = chosen.map(|i| sequence(&MODES[i]));

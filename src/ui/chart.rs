@@ -213,8 +213,8 @@ impl Chart<'_> {
     }
 }
 
-/// The style of the curve of another scenario; n is its index among the other curves. The first colour of shared weights is left out, because it is similar to that
-/// of the open scenario.
+/// The style of the curve of another scenario; n is its index among the other curves. The first colour of shared weights is left out, because it is similar to
+/// that of the open scenario.
 pub(super) fn run_style(theme: &Theme, n: usize) -> Style {
     theme.shared(n + 1)
 }

@@ -1,4 +1,5 @@
-//! The sentences in the pane `why` about the gradients of the user's own program: the user's number, the right number, and the cause or pattern of the wrong numbers.
+//! The sentences in the pane `why` about the gradients of the user's own program: the user's number, the right number, and the cause or pattern of the wrong
+//! numbers.
 
 use crate::app::{ComparedEntry, MistakeHere};
 use crate::diff::SourceTexts;

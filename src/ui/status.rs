@@ -49,8 +49,8 @@ pub struct ShownMessage<'a> {
     pub place: MessagePlace,
 }
 
-/// Returns the message and the first place in which it fits on a screen of `room` columns. `None` if there is no message, if a job or a question of prediction is
-/// shown instead, or if the message is a hint without room.
+/// Returns the message and the first place in which it fits on a screen of `room` columns. `None` if there is no message, if a job or a question of prediction
+/// is shown instead, or if the message is a hint without room.
 #[must_use]
 pub fn shown_message<'a>(view: &View<'a>, room: usize) -> Option<ShownMessage<'a>> {
     let message = view.state.message.as_ref().filter(|_| view.stepper.job.is_none())?;

@@ -1,13 +1,13 @@
 //! The judgement of numbers in prediction, and the hints about wrong ones.
 
-use gradstep::mistakes::{Hint, MISTAKES, Question, TypedNumber, Verdict};
+use gradstep::mistakes::{Hint, Judgement, MISTAKES, Question, TypedNumber};
 use gradstep::scene::HiddenNumber;
 
 use super::worked::{WORKED_BY_HAND, open};
 use super::*;
 
 /// Judges a typed number: as the value of a term if the address names one, otherwise as the value of the entry.
-fn judge(document: &Document, address: &str, typed: &str) -> Verdict {
+fn judge(document: &Document, address: &str, typed: &str) -> Judgement {
     let hidden = if address.contains('#') { HiddenNumber::Term } else { HiddenNumber::Entry };
     let step = document.trace.resolve(&address.parse().unwrap()).unwrap();
     let scene = document.scene(step).unwrap().with_hidden(Some(hidden));
@@ -20,7 +20,7 @@ fn a_number_worked_by_hand_with_a_mistake_gets_the_hint_that_names_it() {
     for &(id, numbers) in WORKED_BY_HAND {
         for (name, address, typed) in numbers {
             match judge(&open(name), address, typed) {
-                Verdict::Wrong(Some(hint)) if hint.ids.contains(&id) => {}
+                Judgement::Wrong(Some(hint)) if hint.ids.contains(&id) => {}
                 other => missing.push(format!("{id}: {name} {address} {typed}: {other:?}")),
             }
         }
@@ -42,7 +42,7 @@ fn every_mistake_has_ten_numbers_worked_by_hand() {
 /// The hint about a wrong number.
 fn hint(name: &str, address: &str, typed: &str) -> Hint {
     match judge(&open(name), address, typed) {
-        Verdict::Wrong(Some(hint)) => hint,
+        Judgement::Wrong(Some(hint)) => hint,
         other => panic!("{name} {address} {typed}: {other:?}"),
     }
 }
@@ -74,7 +74,7 @@ fn a_number_with_two_digits_gets_the_advice_to_type_a_third() {
     let question = Question::of(&document.trace, &scene.at, HiddenNumber::Entry);
     for (text, asks) in [("0.51", true), ("0.52", false), ("0.517", false)] {
         let typed = TypedNumber::parse(text).unwrap();
-        assert_eq!(question.judge(typed, &scene), Verdict::Wrong(None), "{text}");
+        assert_eq!(question.judge(typed, &scene), Judgement::Wrong(None), "{text}");
         assert_eq!(question.nudge(typed, &scene).ends_with("; one more digit may bring a hint"), asks, "{text}");
     }
 }
@@ -86,7 +86,7 @@ fn a_mistake_is_named_once_with_all_its_terms() {
     let equal = small(
         "title = \"equal\"\ninput = [1, 2, 1, 1]\ntarget = [1]\nloss = \"upstream\"\n[[layer]]\ntype = \"linear\"\nweight = [[2, 1, 5, -3]]\n",
     );
-    let Verdict::Wrong(Some(hint)) = judge(&equal, "fc1.z[0]", "4") else { panic!("a hint") };
+    let Judgement::Wrong(Some(hint)) = judge(&equal, "fc1.z[0]", "4") else { panic!("a hint") };
     assert_eq!(hint.words, "the term w₁₂·a₂ or w₁₁·a₁ is left out, or that is the sum up to w₁₂·a₂");
 }
 
@@ -96,8 +96,8 @@ fn random(seed: &mut u64) -> f64 {
     f64::from(u32::try_from(*seed >> 32).unwrap()) / f64::from(u32::MAX)
 }
 
-/// Judges random numbers up to twice the answer. With two digits, some of them equal the value of a mistake by chance; with each further digit, a tenth as many. Long sums
-/// have hundreds of possible mistakes, so they need more digits.
+/// Judges random numbers up to twice the answer. With two digits, some of them equal the value of a mistake by chance; with each further digit, a tenth as
+/// many. Long sums have hundreds of possible mistakes, so they need more digits.
 #[test]
 fn a_random_number_gets_no_hint() {
     let scenarios: Vec<Arc<Document>> =
@@ -117,7 +117,7 @@ fn a_random_number_gets_no_hint() {
                     for _ in 0..6 {
                         let typed = format!("{:.*e}", digits - 1, scale * (4.0 * random(&mut seed) - 2.0));
                         // a random number may be the answer
-                        let Verdict::Wrong(hint) = question.judge(TypedNumber::parse(&typed).unwrap(), &scene) else { continue };
+                        let Judgement::Wrong(hint) = question.judge(TypedNumber::parse(&typed).unwrap(), &scene) else { continue };
                         for of in 0..=usize::from(is_long) {
                             wrong[of] += 1;
                             hinted[of] += u32::from(hint.is_some());

@@ -1,5 +1,5 @@
-//! The questions of learners, teachers and engineers, asked in plain mode in their own words. The answers must contain the right facts; the snapshot has the whole
-//! conversation.
+//! The questions of learners, teachers and engineers, asked in plain mode in their own words. The answers must contain the right facts; the snapshot has the
+//! whole conversation.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! The gradients of a convolutional network for four samples (`answers/digits.toml`), which somebody else computed in NumPy with errors that are in no table, or
-//! that are easily taken for others. The answers must be true.
+//! The gradients of a convolutional network for four samples (`answers/digits.toml`), which somebody else computed in NumPy with errors that are in no table,
+//! or that are easily taken for others. The answers must be true.
 
 use std::path::Path;
 
@@ -16,8 +16,8 @@ fn why(run: &Run) -> Vec<&str> {
     run.out.lines().skip_while(|line| !line.starts_with("why ")).take_while(|line| !line.is_empty()).collect()
 }
 
-/// The targets of the error are smoothed, which is no mistake of the table. The gradients of the batch are the sums of these errors, so the sum over the samples is
-/// not wrong.
+/// The targets of the error are smoothed, which is no mistake of the table. The gradients of the batch are the sums of these errors, so the sum over the
+/// samples is not wrong.
 #[test]
 fn the_scale_of_an_unknown_error_is_no_mistake() {
     let found = diff("label-smoothing.npz");

@@ -3,20 +3,23 @@
 //! The meaning of a notation can depend on the shapes of the operands and on the keys of the layer:
 //!
 //! - `W a`: if one operand is a number or both have the same shape, the product entry by entry, such as `t log a`; else the product of two matrices, where the
-//!   vector a is a column and aᵀ is a row. If the shapes have no such product, one number for each group times the entries of the group, such as `r c` of a norm.
+//!   vector a is a column and aᵀ is a row. If the shapes have no such product, one number for each group times the entries of the group, such as `r c` of a
+//!   norm.
 //! - `W ∘ n`: the product entry by entry; a vector with one number for each channel is repeated over the channels.
-//! - `W * a`: the cross-correlation of filters and an image, with the stride, padding, dilation and groups of the layer. With `rot180` it computes the gradient of
-//!   the input from the error of the output. The cross-correlation of two images gives filters ([`Placement`]).
-//! - `Σ`, `mean`: over all entries, over each channel or over each group, as the shape of the result requires. The `mean` and `max` of a pool are over each window;
-//!   the key `count_include_pad` says whether the mean counts padding. A `Σ` beside a tensor is a number, as in `softmax(a) Σ t`.
+//! - `W * a`: the cross-correlation of filters and an image, with the stride, padding, dilation and groups of the layer. With `rot180` it computes the gradient
+//!   of the input from the error of the output. The cross-correlation of two images gives filters ([`Placement`]).
+//! - `Σ`, `mean`: over all entries, over each channel or over each group, as the shape of the result requires. The `mean` and `max` of a pool are over each
+//!   window; the key `count_include_pad` says whether the mean counts padding. A `Σ` beside a tensor is a number, as in `softmax(a) Σ t`.
 //! - `n`: the number of entries of x for each entry of y = f(x); of the window if f is a pool; of the target if the rule reads it. In a batch, the number of
 //!   samples.
-//! - `ε`, `η`, `λ`, `μ`: keys of the file, or their defaults. The arguments of functions such as `elu` and `huber`, which only their definitions show, are keys too.
+//! - `ε`, `η`, `λ`, `μ`: keys of the file, or their defaults. The arguments of functions such as `elu` and `huber`, which only their definitions show, are keys
+//!   too.
 //! - `a` in a sum of larger tensors, such as a bias or a mean that is subtracted: each entry is repeated over its channel or group.
 //! - `Jᵀ δ, Jⱼᵢ = … = …`: all tensors are vectors. Each expression after Jⱼᵢ is evaluated, and they must agree.
 //! - `f′(z)`, `∂v/∂u`: the slope of f at z, or of the right-hand side of v with respect to this one operand, even if v reads u twice ([`super::dual`]).
 //! - `at the winners, else 0`: the number of each window is added to the *winner*, the first of the window's largest pixels.
-//! - `all over each window`, `all over the channel`: the number of each window is added to all its pixels; the number of a channel is repeated over the channel.
+//! - `all over each window`, `all over the channel`: the number of each window is added to all its pixels; the number of a channel is repeated over the
+//!   channel.
 //!
 //! Anything else is an error, so that no op is skipped.
 

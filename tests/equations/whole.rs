@@ -41,8 +41,8 @@ fn compare(evaluated: &Tensor, expected: &[f64]) -> Result<(), String> {
     }
 }
 
-/// Checks one op: each part, and their sum. The evaluator looks up the stride, ε and other numbers in `keys`, the keys of the scenario file. The right-hand side
-/// of each part is added to `evaluated`.
+/// Checks one op: each part, and their sum. The evaluator looks up the stride, ε and other numbers in `keys`, the keys of the scenario file. The right-hand
+/// side of each part is added to `evaluated`.
 fn check_op(trace: &Trace, at: &Position, keys: &Keys, evaluated: &mut RightHandSides) -> Result<(), String> {
     let (network, run, op) = (trace.network_of(at.run_index), trace.run(at.run_index), trace.op_at(at));
     let shape = &network.tensor(op.output).shape;
@@ -91,7 +91,8 @@ fn check_scenarios(scenarios: &[Headed], evaluated: &mut RightHandSides) {
     assert!(wrong.is_empty(), "{} equations are not true:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// The bundled scenarios without the graphs of tensors: broadcasts and lookups have no operator that the interpreter knows. `tests/graphs` compares their numbers.
+/// The bundled scenarios without the graphs of tensors: broadcasts and lookups have no operator that the interpreter knows. `tests/graphs` compares their
+/// numbers.
 fn bundled() -> Vec<Headed> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let files = fs::read_dir(folder).expect("the scenarios").map(|entry| entry.expect("an entry").path());

@@ -146,8 +146,8 @@ impl Placement {
         Ok(out)
     }
 
-    /// Cross-correlation of two images, which gives filters of this shape, such as the gradient of a convolution's filters. For each pair of channels, the image
-    /// `sliding` slides over the image `over`: each move is one dilation long, and the pixels of `sliding` are one stride apart.
+    /// Cross-correlation of two images, which gives filters of this shape, such as the gradient of a convolution's filters. For each pair of channels, the
+    /// image `sliding` slides over the image `over`: each move is one dilation long, and the pixels of `sliding` are one stride apart.
     pub fn slide_image(&self, over: &Tensor, sliding: &Tensor, shape: [usize; 4]) -> Result<Tensor, String> {
         let ([channels, height, width], [count, rows, columns]) = (image(over)?, image(sliding)?);
         let [filters, depth, ..] = shape;

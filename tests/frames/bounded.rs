@@ -1,5 +1,5 @@
-//! The cost of a frame depends on the screen, not on the size of the scenario: a frame of a larger scenario of the same kind makes no more requests to the rules of
-//! its ops.
+//! The cost of a frame depends on the screen, not on the size of the scenario: a frame of a larger scenario of the same kind makes no more requests to the
+//! rules of its ops.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
-//! Numbers, subscripts and signs of a frame: each number has one format, all indices count from the same number, and sums that are only a rounding error are marked.
+//! Numbers, subscripts and signs of a frame: each number has one format, all indices count from the same number, and sums that are only a rounding error are
+//! marked.
 
 use gradstep::app::{Document, State};
 use gradstep::number::Digits;

@@ -1,4 +1,5 @@
-//! Details that readers of the screen have found confusing: rounded sums, constants without values, superfluous facts, and different titles for the same matrix.
+//! Details that readers of the screen have found confusing: rounded sums, constants without values, superfluous facts, and different titles for the same
+//! matrix.
 
 use gradstep::app::State;
 use gradstep::number::result_sign;

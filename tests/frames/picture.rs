@@ -1,4 +1,5 @@
-//! The picture: names of nodes, colours of weights, columns with hidden neurons, and the lines of this step, and the lines from the entries that a maximum does not select.
+//! The picture: names of nodes, colours of weights, columns with hidden neurons, and the lines of this step, and the lines from the entries that a maximum does
+//! not select.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -130,7 +131,8 @@ fn picture(name: &str, at: &str, (width, height): (u16, u16)) -> String {
     text.lines().skip_while(|line| !line.contains("─ picture ─")).map(|line| line.chars().skip(left).collect::<String>() + "\n").collect()
 }
 
-/// In the forward pass, the entries that a maximum does not select have a thin line from end to end. In the backward pass, only the selected entry has a line. Before the maximum is known, all lines look the same.
+/// In the forward pass, the entries that a maximum does not select have a thin line from end to end. In the backward pass, only the selected entry has a line.
+/// Before the maximum is known, all lines look the same.
 #[test]
 fn the_line_of_an_unselected_entry_of_a_maximum_is_complete_or_absent() {
     let begins = |at: &str, node: &str| {

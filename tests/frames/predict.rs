@@ -1,5 +1,5 @@
-//! While prediction hides a number, nothing on the screen depends on it: each frame is drawn from the real run and from runs in which the hidden number and all later
-//! numbers are replaced, and the frames must be equal, cell by cell.
+//! While prediction hides a number, nothing on the screen depends on it: each frame is drawn from the real run and from runs in which the hidden number and all
+//! later numbers are replaced, and the frames must be equal, cell by cell.
 
 use std::env;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ const STEPS: u64 = LOOKS.len() as u64;
 /// Keys that start prediction: by term, by entry, and by entry in a larger unit.
 const ASKED: [(&str, Unit); 3] = [("p", Unit::Step), ("kp", Unit::Entry), ("kkp", Unit::Entry)];
 
-/// Keys that close the prompt and open something: the cursor, lists, the map, texts to copy, watches, breakpoints, settings, the palette, the score; and keys that would
-/// show later numbers, of which prediction warns first.
+/// Keys that close the prompt and open something: the cursor, lists, the map, texts to copy, watches, breakpoints, settings, the palette, the score; and keys
+/// that would show later numbers, of which prediction warns first.
 const LOOKS: [&str; 29] = [
     "",
     "i",

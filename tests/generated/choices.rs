@@ -1,5 +1,5 @@
-//! The random choices of a generator, as a list of numbers that proptest can shrink. The generator reads one number for each choice, and 0 is always the simplest
-//! choice, so a list of zeros gives the simplest network.
+//! The random choices of a generator, as a list of numbers that proptest can shrink. The generator reads one number for each choice, and 0 is always the
+//! simplest choice, so a list of zeros gives the simplest network.
 
 use proptest::prelude::*;
 

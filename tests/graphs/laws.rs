@@ -1,5 +1,5 @@
-//! For each graph: the products of the steps, added in their order, give the bits of the tensors; each entry lists the steps that read it; and the gradients agree
-//! with central differences.
+//! For each graph: the products of the steps, added in their order, give the bits of the tensors; each entry lists the steps that read it; and the gradients
+//! agree with central differences.
 
 #[path = "../laws/differences.rs"]
 mod differences;
@@ -59,8 +59,8 @@ const TIES: [&str; 2] = ["kink-amax-tie", "kink-max-all-tie"];
 /// Another number in place of the entry with this index and this number.
 type Change = fn(f64, f64) -> f64;
 
-/// Masks, maxima and indices that are computed change which entries are chosen, and not how many steps there are. Ties are an exception: each entry that shares in one has a
-/// step.
+/// Masks, maxima and indices that are computed change which entries are chosen, and not how many steps there are. Ties are an exception: each entry that shares
+/// in one has a step.
 #[test]
 fn the_numbers_of_steps_do_not_depend_on_computed_numbers() {
     let others: [(&str, Change); 4] = [

@@ -1,4 +1,5 @@
-//! Tests of graphs of tensors: values and gradients agree with PyTorch, which evaluates the same text; the steps add up to the tensors; faults have clear messages.
+//! Tests of graphs of tensors: values and gradients agree with PyTorch, which evaluates the same text; the steps add up to the tensors; faults have clear
+//! messages.
 
 mod closed_forms;
 mod docs;

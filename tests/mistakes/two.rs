@@ -34,8 +34,8 @@ struct Counts {
     named: usize,
 }
 
-/// The gradients that a group of causes claims to explain have the numbers of a pass with these mistakes, which is computed again from the ops that they name, and from
-/// the user's numbers of the gradients that nothing explains.
+/// The gradients that a group of causes claims to explain have the numbers of a pass with these mistakes, which is computed again from the ops that they name,
+/// and from the user's numbers of the gradients that nothing explains.
 fn assert_no_false_name(trace: &gradstep::trace::Trace, mine: &[UserTensor], group: &[Cause], unexplained: &[usize], text: &str) {
     let wanted: Vec<_> = mine.iter().map(|tensor| tensor.gradient).collect();
     let taken: Vec<_> = unexplained.iter().map(|at| (mine[*at].gradient, mine[*at].values.as_deref().expect("numbers"))).collect();

@@ -17,8 +17,8 @@ struct LogitRows {
     rows: Groups,
 }
 
-/// Matches a log-softmax whose result is this tensor, a softmax of which the logarithm of one entry for each row is taken, or the exponentials of log Σ exp z − z\[class\],
-/// with the loss after it.
+/// Matches a log-softmax whose result is this tensor, a softmax of which the logarithm of one entry for each row is taken, or the exponentials of log Σ exp z −
+/// z\[class\], with the loss after it.
 pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<BlockCandidate> {
     if let Some(LogitRows { of, rows }) = log_probabilities(matcher, id) {
         let loss = matcher.attempt(|matcher| cross_entropy(matcher, id, &rows));
@@ -39,7 +39,8 @@ pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Bloc
     Some(BlockCandidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(classes).collect() })
 }
 
-/// Matches the loss after log p: the sum of the entries of the classes, or of products with probabilities. Returns the tensor of the classes or probabilities too.
+/// Matches the loss after log p: the sum of the entries of the classes, or of products with probabilities. Returns the tensor of the classes or probabilities
+/// too.
 fn cross_entropy(matcher: &mut Matcher<'_, '_, '_, '_>, log_p: TensorId, rows: &Groups) -> Option<(Targets, Option<TensorId>, End)> {
     let mut user = matcher.graph.only_user(log_p)?;
     let mut sign = 1.0;

@@ -7,7 +7,7 @@ use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
 use crate::op::copies::{CopyKind, CopySource, Copying, copies};
 use crate::op::layer::Reported;
-use crate::op::numpy::code::Code;
+use crate::op::numpy::code::NumPyCode;
 use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
 
@@ -95,7 +95,7 @@ pub fn joined(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, k
     let part = |(start, own): (&usize, &Vec<usize>)| {
         let bound = |at: usize, is_outer: bool| if is_outer { String::new() } else { at.to_string() };
         let end = start + own[axis];
-        Code::upstream().then(format!("[{before}{}:{}]", bound(*start, *start == 0), bound(end, end == shape[axis])))
+        NumPyCode::upstream().then(format!("[{before}{}:{}]", bound(*start, *start == 0), bound(end, end == shape[axis])))
     };
     let gradients = starts.iter().zip(&shapes).map(part).collect();
     reader.emit_copy(copies(sources, &inputs, &shape, Copying { kind, gradients }), ids, span)
@@ -173,7 +173,7 @@ pub fn stacked(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, 
         .collect();
     let inputs = vec![&inner[..]; ids.len()];
     let before = ":, ".repeat(axis);
-    let gradients = (0..ids.len()).map(|n| Code::upstream().then(format!("[{before}{n}]"))).collect();
+    let gradients = (0..ids.len()).map(|n| NumPyCode::upstream().then(format!("[{before}{n}]"))).collect();
     reader.emit_copy(copies(sources, &inputs, &shape, Copying { kind: CopyKind::Stack, gradients }), ids, span)
 }
 

@@ -6,7 +6,7 @@ use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
 use crate::op::copies::CopyKind;
 use crate::op::layer::Reported;
-use crate::op::numpy::code::{Code, axes_text};
+use crate::op::numpy::code::{NumPyCode, axes_text};
 use crate::op::numpy::summed;
 use crate::op::operator::Operator;
 use crate::python::tree::Span;
@@ -47,7 +47,7 @@ fn expanded(reader: &mut GraphReader<'_, '_>, id: TensorId, sizes: &[i64], span:
         let message = format!("{} cannot be expanded to ({})", reader.describe(id), text.join(", "));
         return Err(reader.fail(span, message, "only axes of size 1 and new axes in front can be repeated"));
     };
-    let copying = CopyKind::Expand.with_gradient(summed(Code::upstream(), &input, &shape));
+    let copying = CopyKind::Expand.with_gradient(summed(NumPyCode::upstream(), &input, &shape));
     rearranged(reader, id, &shape, copying, span, |index| {
         let own: Vec<usize> = index[offset..].iter().zip(&input).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
         ravel(&own, &input)
@@ -150,7 +150,7 @@ fn flip(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     let input = reader.shape(id).to_vec();
     let axes = order(reader, call, input.len())?;
     let axes = if axes.is_empty() { (0..input.len()).collect() } else { axes };
-    let back = Code::Call(format!("np.flip({{0}}, {})", axes_text(&axes)), vec![Code::upstream()]);
+    let back = NumPyCode::Call(format!("np.flip({{0}}, {})", axes_text(&axes)), vec![NumPyCode::upstream()]);
     let flipped = rearranged(reader, id, &input, CopyKind::Flip.with_gradient(back), &call.span, |index| {
         let own: Vec<usize> =
             (0..input.len()).map(|axis| if axes.contains(&axis) { input[axis] - 1 - index[axis] } else { index[axis] }).collect();
@@ -191,7 +191,7 @@ fn triangle(reader: &mut GraphReader<'_, '_>, call: &Call, kind: CopyKind) -> Re
     let is_lower = kind == CopyKind::Tril;
     let name = if is_lower { "np.tril" } else { "np.triu" };
     let arguments = if diagonal == 0 { String::new() } else { format!(", {diagonal}") };
-    let back = Code::Call(format!("{name}({{0}}{arguments})"), vec![Code::upstream()]);
+    let back = NumPyCode::Call(format!("{name}({{0}}{arguments})"), vec![NumPyCode::upstream()]);
     let part = rearranged(reader, id, &input, kind.with_gradient(back), &call.span, |index| {
         let [row, column] = [index[index.len() - 2], index[index.len() - 1]].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
         let is_kept = if is_lower { column - row <= diagonal } else { column - row >= diagonal };

@@ -5,7 +5,7 @@ use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
 use crate::op::copies::{CopyKind, CopySource, Copying, copies, detach as detach_function, view};
 use crate::op::layer::Reported;
-use crate::op::numpy::code::Code;
+use crate::op::numpy::code::NumPyCode;
 use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
 
@@ -70,7 +70,7 @@ pub fn permuted(reader: &mut GraphReader<'_, '_>, id: TensorId, order: &[usize],
     let shape: Vec<usize> = order.iter().map(|axis| input[*axis]).collect();
     let mut back = vec![0; order.len()];
     order.iter().enumerate().for_each(|(n, axis)| back[*axis] = n);
-    let copying = CopyKind::Permute.with_gradient(Code::upstream().permuted(&back));
+    let copying = CopyKind::Permute.with_gradient(NumPyCode::upstream().permuted(&back));
     rearranged(reader, id, &shape, copying, span, |index| {
         let mut from = vec![0; input.len()];
         for (n, axis) in order.iter().enumerate() {

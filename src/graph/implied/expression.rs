@@ -11,11 +11,11 @@ use super::shapes::{Shape, Size};
 use crate::graph::attribute;
 use crate::graph::expression::is_numpy;
 use crate::graph::functions::registry;
-use crate::python::tree::{Argument, BinaryOperator, Expr, ExprKind, Link, UnaryOperator};
+use crate::python::tree::{Argument, BinaryOperator, ExprKind, Link, PythonExpr, UnaryOperator};
 
 impl Inference {
     /// Evaluates an expression.
-    pub fn evaluate(&mut self, expr: &Expr) -> Implied {
+    pub fn evaluate(&mut self, expr: &PythonExpr) -> Implied {
         match &expr.kind {
             ExprKind::Integer(n) => Implied::Integer(*n),
             ExprKind::Float(_) => Implied::Number,
@@ -67,7 +67,7 @@ impl Inference {
     }
 
     /// Returns whether an expression is the name of a module that has no effect.
-    fn is_module(&self, expr: &Expr) -> bool {
+    fn is_module(&self, expr: &PythonExpr) -> bool {
         match &expr.kind {
             ExprKind::Name(name) => attribute::MODULES.contains(&name.as_str()) && !self.names.contains_key(name),
             ExprKind::Attribute(base, word) => attribute::SUBMODULES.contains(&word.text.as_str()) && self.is_module(base),
@@ -75,7 +75,7 @@ impl Inference {
         }
     }
 
-    fn attribute(&mut self, base: &Expr, word: &CompactString) -> Implied {
+    fn attribute(&mut self, base: &PythonExpr, word: &CompactString) -> Implied {
         if self.is_module(base) {
             return if word == "newaxis" { Implied::Nothing } else { Implied::Number };
         }
@@ -107,7 +107,7 @@ impl Inference {
         sizes.map_or(Implied::Unknown, |sizes| Implied::Items(Rc::new(sizes.into_iter().map(Implied::Size).collect())))
     }
 
-    fn chain(&mut self, first: &Expr, links: &[Link]) -> Implied {
+    fn chain(&mut self, first: &PythonExpr, links: &[Link]) -> Implied {
         let mut so_far = self.evaluate(first);
         for (n, link) in links.iter().enumerate() {
             self.assume_transposed(&so_far, link);
@@ -117,7 +117,7 @@ impl Inference {
                 BinaryOperator::Add => {
                     // x @ W + b, or gamma * x + beta: b, gamma and beta have a number for each entry of the last axis
                     let mut operands = std::iter::once(first).chain(links[..=n].iter().map(|link| &link.right));
-                    let is_name = |expr: &Expr| bare_name(expr).is_some();
+                    let is_name = |expr: &PythonExpr| bare_name(expr).is_some();
                     let is_affine = (is_name(&link.right) || is_name(first)) && operands.any(|operand| self.is_product(operand));
                     let sum = self.sum_of(so_far, right, is_affine);
                     if let (true, Some(_), Implied::Tensor(shape)) = (is_affine, bare_name(&link.right), &sum) {
@@ -170,24 +170,24 @@ impl Inference {
     }
 
     /// Returns whether an expression is a product to which a bias is added: `x @ W`, or `gamma * x` with a `gamma` of unknown rank.
-    fn is_product(&mut self, expr: &Expr) -> bool {
+    fn is_product(&mut self, expr: &PythonExpr) -> bool {
         let ExprKind::Chain(_, links) = &expr.kind else { return false };
         links.iter().any(|link| link.operator == BinaryOperator::MatMul) || !self.factors(expr).is_empty()
     }
 
     /// Returns the names of unknown rank that are factors of a product.
-    fn factors(&mut self, expr: &Expr) -> Vec<Shape> {
+    fn factors(&mut self, expr: &PythonExpr) -> Vec<Shape> {
         let ExprKind::Chain(first, links) = &expr.kind else { return Vec::new() };
         if links.iter().any(|link| link.operator != BinaryOperator::Mul) {
             return Vec::new();
         }
-        let operands: Vec<&Expr> = std::iter::once(&**first).chain(links.iter().map(|link| &link.right)).collect();
+        let operands: Vec<&PythonExpr> = std::iter::once(&**first).chain(links.iter().map(|link| &link.right)).collect();
         let names = operands.into_iter().filter_map(bare_name);
         let shapes = names.filter_map(|name| self.missing.iter().find(|missing| missing.name == *name).map(|missing| missing.shape));
         shapes.filter(|shape| self.shapes.sizes(*shape).is_none()).collect()
     }
 
-    fn call(&mut self, function: &Expr, arguments: &[Argument]) -> Implied {
+    fn call(&mut self, function: &PythonExpr, arguments: &[Argument]) -> Implied {
         let (name, receiver) = match &function.kind {
             ExprKind::Name(name) => (name, None),
             ExprKind::Attribute(base, word) if self.is_module(base) => (&word.text, None),
@@ -224,7 +224,7 @@ impl Inference {
         functions::result(self, canonical, &bound)
     }
 
-    fn index_item(&mut self, item: &Expr) -> Implied {
+    fn index_item(&mut self, item: &PythonExpr) -> Implied {
         let ExprKind::Slice(ends) = &item.kind else { return self.evaluate(item) };
         let mut slice = [None; 3];
         let mut is_known = true;
@@ -317,7 +317,7 @@ impl Inference {
 }
 
 /// Returns the name if the expression is only a name. The prefix `self.` is ignored.
-fn bare_name(expr: &Expr) -> Option<&CompactString> {
+fn bare_name(expr: &PythonExpr) -> Option<&CompactString> {
     match &expr.kind {
         ExprKind::Name(name) => Some(name),
         ExprKind::Attribute(base, word) if matches!(&base.kind, ExprKind::Name(name) if name == "self") => Some(&word.text),

@@ -210,8 +210,8 @@ impl Inference {
         }
     }
 
-    /// Returns the result of the next lookup `table[indices]` of this reading of the text. If an earlier reading found the rank of the result, a table of unknown shape gets
-    /// its rank.
+    /// Returns the result of the next lookup `table[indices]` of this reading of the text. If an earlier reading found the rank of the result, a table of
+    /// unknown shape gets its rank.
     pub fn looked_up(&mut self, table: Shape, indices: Shape) -> Shape {
         let number = self.lookup;
         self.lookup += 1;

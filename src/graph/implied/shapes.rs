@@ -1,5 +1,5 @@
-//! Shapes that are known in part. Each size and each shape has a number. If two of them must be equal, they are joined (union-find). From `x @ W` with x of 4x3 it
-//! follows that the first size of W is 3; the second size stays unknown until another operation determines it.
+//! Shapes that are known in part. Each size and each shape has a number. If two of them must be equal, they are joined (union-find). From `x @ W` with x of 4x3
+//! it follows that the first size of W is 3; the second size stays unknown until another operation determines it.
 
 /// A size that may be unknown, by its number in [`Shapes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

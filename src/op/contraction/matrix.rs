@@ -26,7 +26,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use crate::op::combination::set_scaled;
 use crate::op::edges::View;
-use crate::shuffle::Block;
+use crate::shuffle::SquareBlock;
 use crate::sums::LANES;
 use crate::threads::chunks;
 
@@ -145,7 +145,7 @@ fn add_matrix_vector<S: Simd>(simd: S, w: &[f64], x: &[f64], out: &mut [f64]) {
 #[inline(always)]
 fn add_groups<'w, 'o, S: Simd, const L: usize>(simd: S, w: &'w [f64], x: &[f64], out: &'o mut [f64]) -> (&'w [f64], &'o mut [f64])
 where
-    [S::f64s; L]: Block<S>,
+    [S::f64s; L]: SquareBlock<S>,
 {
     let count = |group_rows: usize, rows: usize| rows / group_rows * group_rows;
     let (blocks, out) = out.split_at_mut(count(GROUPS * L, out.len()));
@@ -165,7 +165,7 @@ where
 #[inline(always)]
 fn add_block<S: Simd, const L: usize, const G: usize>(simd: S, w: &[f64], x: &[f64], out: &mut [f64])
 where
-    [S::f64s; L]: Block<S>,
+    [S::f64s; L]: SquareBlock<S>,
 {
     let mut sums = [simd.splat_f64s(0.0); G];
     sums.copy_from_slice(S::as_simd_f64s(out).0);
@@ -188,7 +188,7 @@ fn add_columns<S: Simd, const L: usize, const G: usize, const WIDTH: usize>(
     sums: &mut [S::f64s; G],
 ) -> usize
 where
-    [S::f64s; L]: Block<S>,
+    [S::f64s; L]: SquareBlock<S>,
 {
     let columns = x[begin..].as_chunks::<WIDTH>().0;
     let row = |row: usize| &w[row * x.len()..][begin..x.len()].as_chunks::<WIDTH>().0[..columns.len()];

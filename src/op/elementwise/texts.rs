@@ -3,7 +3,7 @@
 
 use super::{ElementwiseBackward, ElementwiseOperand};
 use crate::expr::{Expr, Form};
-use crate::op::numpy::code::Code;
+use crate::op::numpy::code::NumPyCode;
 use crate::op::numpy::{self, NumPyForm};
 use crate::op::operator::{NamedFunction, Operator};
 use crate::op::slot::Slot::Input;
@@ -12,8 +12,8 @@ use crate::op::written::IndexForm;
 impl ElementwiseBackward {
     /// The gradient as NumPy text.
     pub(super) fn in_numpy(&self) -> Option<NumPyForm> {
-        let operands: Vec<Code> = self.operation.operands.iter().map(|operand| operand.numpy()).collect();
-        let dy = Code::upstream();
+        let operands: Vec<NumPyCode> = self.operation.operands.iter().map(|operand| operand.numpy()).collect();
+        let dy = NumPyCode::upstream();
         let term = match (self.operation.operator, self.operand) {
             (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => dy,
             (Operator::Sub | Operator::Neg, _) => dy.negative(),

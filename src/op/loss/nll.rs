@@ -1,5 +1,5 @@
-//! `nll`: PyTorch's `NLLLoss` of one sample, C = −Σ t a. The outputs a are logarithms of probabilities, as after a `log_softmax`, and t has a probability for each
-//! class: 1 for the true class and 0 for the others.
+//! `nll`: PyTorch's `NLLLoss` of one sample, C = −Σ t a. The outputs a are logarithms of probabilities, as after a `log_softmax`, and t has a probability for
+//! each class: 1 for the true class and 0 for the others.
 //!
 //! For a = (log 0.25, log 0.75) and the second class, C = −log 0.75 = 0.2877 and ∂C/∂a = (0, −1).
 

@@ -8,29 +8,29 @@ use crate::op::slot::Slot;
 
 /// A NumPy expression.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Code {
+pub enum NumPyCode {
     /// The tensor in a slot.
     Slot(Slot),
     /// A number.
     Number(f64),
     /// A sum.
-    Sum(Vec<Code>),
+    Sum(Vec<NumPyCode>),
     /// A number times factors, each with its exponent, which is not 0.
-    Product(f64, Vec<(Code, i32)>),
+    Product(f64, Vec<(NumPyCode, i32)>),
     /// A power.
-    Power(Box<Code>, Box<Code>),
+    Power(Box<NumPyCode>, Box<NumPyCode>),
     /// A product of matrices: `a @ b`.
-    MatMul(Box<Code>, Box<Code>),
+    MatMul(Box<NumPyCode>, Box<NumPyCode>),
     /// A call, as its text and its arguments. In the text, `{0}` stands for the first argument: `np.exp({0})`.
-    Call(String, Vec<Code>),
+    Call(String, Vec<NumPyCode>),
     /// An expression with a text after it: `a.sum(0)`, `a.T`, `a[:, None]`.
-    After(Box<Code>, String),
+    After(Box<NumPyCode>, String),
     /// An expression in the shape of the tensor in a slot: `a.reshape(x.shape)`.
-    Reshaped(Box<Code>, Slot),
+    Reshaped(Box<NumPyCode>, Slot),
     /// A comparison of two expressions. Its value is a mask.
-    Compare(Box<Code>, ComparisonSign, Box<Code>),
+    Compare(Box<NumPyCode>, ComparisonSign, Box<NumPyCode>),
     /// The mask of the entries for which two masks are true: `(a > 0) & (a < 1)`.
-    Both(Box<Code>, Box<Code>),
+    Both(Box<NumPyCode>, Box<NumPyCode>),
 }
 
 /// The operator of a comparison.
@@ -79,7 +79,7 @@ enum CodePrecedence {
     Atom,
 }
 
-impl Code {
+impl NumPyCode {
     /// The input with this index.
     #[must_use]
     pub fn input(number: usize) -> Self {
@@ -221,7 +221,7 @@ impl Code {
     /// The expression to the power of another expression.
     #[must_use]
     pub fn power(self, exponent: Self) -> Self {
-        /// The largest absolute value of an integer exponent that is passed to [`Code::to_the`].
+        /// The largest absolute value of an integer exponent that is passed to [`NumPyCode::to_the`].
         const LARGEST: i32 = 9;
         match exponent {
             #[expect(clippy::float_cmp, reason = "a whole number")]
@@ -323,7 +323,7 @@ impl Code {
 }
 
 /// Appends a factor to a product. Equal factors become a power.
-fn multiply(factors: &mut Vec<(Code, i32)>, factor: Code, exponent: i32) {
+fn multiply(factors: &mut Vec<(NumPyCode, i32)>, factor: NumPyCode, exponent: i32) {
     match factors.iter_mut().find(|(own, _)| *own == factor) {
         Some((_, own)) => *own += exponent,
         None => factors.push((factor, exponent)),
@@ -346,8 +346,8 @@ pub fn signed_sum(terms: impl Iterator<Item = (String, bool)>) -> String {
 }
 
 /// Returns the text of a product without its sign.
-fn product_text(number: f64, factors: &[(Code, i32)], name: &mut dyn FnMut(Slot) -> String) -> String {
-    let mut power = |(factor, exponent): &(Code, i32)| match exponent.unsigned_abs() {
+fn product_text(number: f64, factors: &[(NumPyCode, i32)], name: &mut dyn FnMut(Slot) -> String) -> String {
+    let mut power = |(factor, exponent): &(NumPyCode, i32)| match exponent.unsigned_abs() {
         1 => factor.operand(CodePrecedence::Power, name),
         exponent => format!("{}**{exponent}", factor.operand(CodePrecedence::Atom, name)),
     };
@@ -402,7 +402,7 @@ pub fn axes_text(all: &[usize]) -> String {
 mod tests {
     use super::*;
 
-    fn text(code: &Code) -> String {
+    fn text(code: &NumPyCode) -> String {
         let name = &mut |slot: Slot| match slot {
             Slot::Input(n) => ["a", "b", "c"][n].to_owned(),
             Slot::Output => "y".to_owned(),
@@ -414,8 +414,8 @@ mod tests {
 
     #[test]
     fn products_are_written_without_needless_brackets() {
-        let (a, b, y, dy) = (|| Code::input(0), || Code::input(1), Code::output, Code::upstream);
-        let number = Code::Number;
+        let (a, b, y, dy) = (|| NumPyCode::input(0), || NumPyCode::input(1), NumPyCode::output, NumPyCode::upstream);
+        let number = NumPyCode::Number;
         assert_eq!(text(&dy().times(number(-0.5).times(y().to_the(3)))), "-0.5 * dy * y**3");
         assert_eq!(text(&dy().times(number(1.0 / 3.0))), "dy / 3");
         assert_eq!(text(&dy().over(b())), "dy / b");

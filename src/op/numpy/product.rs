@@ -1,7 +1,7 @@
 //! Gradients of sums of products, in NumPy. They are written with `@`, `*` and `.sum` if possible, and with `einsum` otherwise.
 
 use super::NumPyForm;
-use super::code::Code;
+use super::code::NumPyCode;
 use crate::op::slot::Slot::Input;
 
 /// The letters that stand for the labels.
@@ -20,7 +20,7 @@ pub struct EinsumLabels<'a> {
 
 /// A factor of a product: its expression, and the labels of its axes.
 struct ProductFactor {
-    code: Code,
+    code: NumPyCode,
     labels: Vec<usize>,
 }
 
@@ -36,8 +36,8 @@ impl EinsumLabels<'_> {
         let is_read = |label: &usize| self.output.contains(label) || others().any(|other| self.operands[other].contains(label));
         // the axes of the gradient along which it may vary; it is constant along the others
         let kept: Vec<usize> = target.iter().copied().filter(is_read).collect();
-        let upstream = ProductFactor { code: Code::upstream(), labels: self.output.to_vec() };
-        let factor = |other: usize| ProductFactor { code: Code::input(other), labels: self.operands[other].to_vec() };
+        let upstream = ProductFactor { code: NumPyCode::upstream(), labels: self.output.to_vec() };
+        let factor = |other: usize| ProductFactor { code: NumPyCode::input(other), labels: self.operands[other].to_vec() };
         if others().next().is_none() && self.is_aligned(target) {
             let is_whole = target.iter().all(|label| is_read(label) || self.sizes[*label] == 1);
             return Some(NumPyForm { code: upstream.code, broadcast_to: (!is_whole).then_some(Input(operand)) });
@@ -55,7 +55,7 @@ impl EinsumLabels<'_> {
                 // ∂C/∂y is a number
                 let others: Vec<ProductFactor> = others().map(factor).collect();
                 let product = if let [first, second] = &others[..] { product(first, second, &kept) } else { None };
-                Code::upstream().times(product.or_else(|| einsum(&others, &kept))?)
+                NumPyCode::upstream().times(product.or_else(|| einsum(&others, &kept))?)
             }
             None => einsum(&std::iter::once(upstream).chain(others().map(factor)).collect::<Vec<_>>(), &kept)?,
         };
@@ -74,12 +74,12 @@ impl EinsumLabels<'_> {
 }
 
 /// Returns a sum of products as a call of `einsum`.
-fn einsum(factors: &[ProductFactor], target: &[usize]) -> Option<Code> {
+fn einsum(factors: &[ProductFactor], target: &[usize]) -> Option<NumPyCode> {
     let letters = |labels: &[usize]| labels.iter().map(|label| LETTERS.chars().nth(*label)).collect::<Option<String>>();
     let subscripts: Vec<String> = factors.iter().map(|factor| letters(&factor.labels)).collect::<Option<_>>()?;
-    let codes: Vec<Code> = factors.iter().map(|factor| factor.code.clone()).collect();
+    let codes: Vec<NumPyCode> = factors.iter().map(|factor| factor.code.clone()).collect();
     let placeholders: Vec<String> = (0..codes.len()).map(|n| format!("{{{n}}}")).collect();
-    Some(Code::Call(format!("np.einsum(\"{}->{}\", {})", subscripts.join(","), letters(target)?, placeholders.join(", ")), codes))
+    Some(NumPyCode::Call(format!("np.einsum(\"{}->{}\", {})", subscripts.join(","), letters(target)?, placeholders.join(", ")), codes))
 }
 
 fn has_twice(labels: &[usize]) -> bool {
@@ -98,7 +98,7 @@ fn new_axes(index: &[Option<usize>]) -> String {
 }
 
 /// Returns a factor with its axes in the order of `target`. `None` if the labels of its axes are not those of `target`.
-fn rearranged(factor: &ProductFactor, target: &[usize]) -> Option<Code> {
+fn rearranged(factor: &ProductFactor, target: &[usize]) -> Option<NumPyCode> {
     let ProductFactor { code, labels } = factor;
     if *labels == target {
         return Some(code.clone());
@@ -108,7 +108,7 @@ fn rearranged(factor: &ProductFactor, target: &[usize]) -> Option<Code> {
 }
 
 /// Returns the sum of the products of two factors over the labels that the target lacks.
-fn product(left: &ProductFactor, right: &ProductFactor, target: &[usize]) -> Option<Code> {
+fn product(left: &ProductFactor, right: &ProductFactor, target: &[usize]) -> Option<NumPyCode> {
     if has_twice(&left.labels) || has_twice(&right.labels) {
         return None;
     }
@@ -121,7 +121,7 @@ fn product(left: &ProductFactor, right: &ProductFactor, target: &[usize]) -> Opt
         && i != j
     {
         let [first, second] = if target[0] == *i { [left, right] } else { [right, left] };
-        return Some(Code::call("np.outer", vec![first.code.clone(), second.code.clone()]));
+        return Some(NumPyCode::call("np.outer", vec![first.code.clone(), second.code.clone()]));
     }
     matrix_product(left, right, target).or_else(|| {
         // a product entry by entry, and then its sum over axes
@@ -162,7 +162,7 @@ fn merged(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
 }
 
 /// Returns the product of two factors, written with `@`; leading axes that the target lacks are then summed. `None` if that is impossible.
-fn matrix_product(left: &ProductFactor, right: &ProductFactor, target: &[usize]) -> Option<Code> {
+fn matrix_product(left: &ProductFactor, right: &ProductFactor, target: &[usize]) -> Option<NumPyCode> {
     let is_summed = |label: &&usize| !target.contains(label) && right.labels.contains(label);
     let summed: Vec<usize> = left.labels.iter().filter(is_summed).copied().collect();
     let is_only_in_one = |label: &usize| !target.contains(label) && !summed.contains(label);
@@ -181,7 +181,7 @@ fn matrix_product(left: &ProductFactor, right: &ProductFactor, target: &[usize])
 }
 
 /// Returns `first @ second` if this is the product with the labels `target`, summed over `inner`.
-fn matmul(first: &ProductFactor, second: &ProductFactor, inner: usize, target: &[usize]) -> Option<Code> {
+fn matmul(first: &ProductFactor, second: &ProductFactor, inner: usize, target: &[usize]) -> Option<NumPyCode> {
     let free = |factor: &ProductFactor| factor.labels.iter().copied().filter(|label| *label != inner).collect::<Vec<usize>>();
     let (own, other) = (free(first), free(second));
     // vectors
@@ -212,7 +212,7 @@ fn matmul(first: &ProductFactor, second: &ProductFactor, inner: usize, target: &
 }
 
 /// Returns a factor whose axes have these labels: the factor as it is, or with its last two axes exchanged. `None` if neither has them.
-fn oriented(factor: &ProductFactor, labels: &[usize]) -> Option<Code> {
+fn oriented(factor: &ProductFactor, labels: &[usize]) -> Option<NumPyCode> {
     let ProductFactor { code, labels: own } = factor;
     if own == labels {
         return Some(code.clone());

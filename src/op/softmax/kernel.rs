@@ -33,7 +33,8 @@ fn for_each_exponentials<'m>(slices: Slices, z: &[f64], largest: &'m [f64], mut 
     }
 }
 
-/// Folds each row of `n` numbers, and calls `visit` with the results in order. Each step of a fold waits for the previous one, so several rows are folded at once.
+/// Folds each row of `n` numbers, and calls `visit` with the results in order. Each step of a fold waits for the previous one, so several rows are folded at
+/// once.
 fn fold_rows(rows: &[f64], n: usize, start: f64, fold: impl Fn(f64, f64) -> f64, mut visit: impl FnMut(f64)) {
     const ROWS: usize = 8;
     let groups = rows.chunks_exact(ROWS * n);

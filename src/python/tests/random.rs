@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::parse;
-use super::super::tree::{Expr, Span, Statement, StatementKind};
+use super::super::tree::{PythonExpr, Span, Statement, StatementKind};
 use super::{children, height};
 use crate::python::MAX_DEPTH;
 
@@ -104,7 +104,7 @@ fn check_span(text: &str, span: &Span) {
     assert!(text.get(span.clone()).is_some(), "{span:?} in {text:?}");
 }
 
-fn check_expression(text: &str, expr: &Expr, around: &Span) {
+fn check_expression(text: &str, expr: &PythonExpr, around: &Span) {
     check_span(text, &expr.span);
     assert!(expr.span.start >= around.start && expr.span.end <= around.end, "{expr:?} in {text:?}");
     for child in children(expr) {
@@ -118,7 +118,7 @@ fn check_statements(text: &str, statements: &[Statement], around: &Span) {
         check_span(text, span);
         assert!(span.start >= before && span.end <= around.end, "{span:?} in {text:?}");
         before = span.end;
-        let (expressions, body): (Vec<&Expr>, &[Statement]) = match kind {
+        let (expressions, body): (Vec<&PythonExpr>, &[Statement]) = match kind {
             StatementKind::Assign(targets, value) => (targets.iter().chain([value]).collect(), &[]),
             StatementKind::Augment(target, _, value) => (vec![target, value], &[]),
             StatementKind::For(variable, iterable, body) => (vec![variable, iterable], body),

@@ -19,8 +19,8 @@ const ROUNDING: f64 = 1e-12;
 /// The largest number of lines.
 pub(super) const LINES: usize = 2;
 
-/// Returns at most `height` lines of at most `room` cells: the formula in symbols, and in numbers if the entry is complete; no lines if the call has no closed form.
-/// The formula in symbols is left out if its letters cannot be defined beside it.
+/// Returns at most `height` lines of at most `room` cells: the formula in symbols, and in numbers if the entry is complete; no lines if the call has no closed
+/// form. The formula in symbols is left out if its letters cannot be defined beside it.
 pub(super) fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<String> {
     let Some(block) = view.closed_block() else { return Vec::new() };
     let forms = [LetterForm::Letters, LetterForm::Operands];

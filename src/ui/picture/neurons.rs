@@ -252,7 +252,8 @@ fn edge_kinds(view: &View<'_>, columns: &NeuronColumns, shown: &ShownNeurons) ->
     shown.edges.iter().map(kind).collect()
 }
 
-/// Returns the style and the rank of an edge. The edge of this step has the highest rank, then the edges of the current entry. `weight` is the edge's shared weight.
+/// Returns the style and the rank of an edge. The edge of this step has the highest rank, then the edges of the current entry. `weight` is the edge's shared
+/// weight.
 fn edge_style(view: &View<'_>, weight: Option<TensorEntry>, kind: EdgeKind) -> (Style, u8) {
     let colour = weight.and_then(|weight| view.weight_colour(weight.tensor, weight.at, SHARED_COLOURS));
     let theme = &view.theme;
@@ -267,7 +268,8 @@ fn edge_style(view: &View<'_>, weight: Option<TensorEntry>, kind: EdgeKind) -> (
     }
 }
 
-/// Writes a text such as `8 of 100 shown` below each column that does not show all its neurons. If there is not enough room for both columns, both leave out `shown`.
+/// Writes a text such as `8 of 100 shown` below each column that does not show all its neurons. If there is not enough room for both columns, both leave out
+/// `shown`.
 fn draw_counts(view: &View<'_>, area: Rect, counts: [(u16, usize, usize); 2], buf: &mut Buffer) {
     let texts = counts.map(|(_, drawn, all)| if drawn < all { format!("{drawn} of {all}") } else { String::new() });
     let wide: usize = texts.iter().map(|text| text.len() + SHOWN.len() + 1).sum();

@@ -78,8 +78,8 @@ struct PhaseKernel {
 /// The sums of its entries are in lanes. Usually each row begins a new register. The last register of a row of 28 entries then computes the entries 20 to 27,
 /// of which the third one has computed 20 to 23 already, and all registers are stored where the entries are. In three cases the sums are computed in scratch
 /// memory and copied: if rows are shorter than a register; if they are added to the previous numbers of the entries, which must not be read after the first
-/// register has changed them; or if the entries of a phase are not neighbours. Then the lanes after the last entry of a row are not used. If rows are short, one
-/// run of registers covers all rows instead, and the lanes between two rows are not used.
+/// register has changed them; or if the entries of a phase are not neighbours. Then the lanes after the last entry of a row are not used. If rows are short,
+/// one run of registers covers all rows instead, and the lanes between two rows are not used.
 #[derive(Debug)]
 struct RowTile {
     /// For each row, the index of its first entry in the band's part of a channel.
@@ -108,8 +108,8 @@ struct OutputBlock<'a> {
 }
 
 impl Sliding {
-    /// Plans the computation of the tensor that `view` names, for calls of [`Sliding::run`] with this `init`. There is a band for each thread that makes the computation faster, or fewer
-    /// bands if they would be too small.
+    /// Plans the computation of the tensor that `view` names, for calls of [`Sliding::run`] with this `init`. There is a band for each thread that makes the
+    /// computation faster, or fewer bands if they would be too small.
     pub(super) fn new(conv: &Conv2d, view: View, init: Init) -> Self {
         let [rows, columns] = [polyphase(&conv.rows, view), polyphase(&conv.columns, view)];
         // Bands are planned in rows of a phase. In the input gradient with stride 2, for example, the even rows are one phase and the odd rows another:
