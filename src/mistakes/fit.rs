@@ -79,9 +79,16 @@ impl Fit {
         self.matched().iter().filter(|matched| **matched).count()
     }
 
-    /// The number of different mistakes.
+    /// The number of mistakes that a user would count. The same wrong rule at several places is one mistake; another factor, or the same factor at another kind of
+    /// place, is another one.
     pub fn mistakes(&self) -> usize {
-        self.candidates.iter().map(|candidate| candidate.mistake.id).collect::<HashSet<_>>().len()
+        let name = |candidate: &Candidate| (candidate.mistake.id, candidate.variant.clone(), candidate.detail.clone());
+        self.candidates.iter().map(name).collect::<HashSet<_>>().len()
+    }
+
+    /// Whether all candidates are the same mistake of the table, perhaps in several variants.
+    pub fn is_one_row(&self) -> bool {
+        self.candidates.windows(2).all(|pair| pair[0].mistake.id == pair[1].mistake.id)
     }
 
     /// The specificity of each candidate, the least specific first.
@@ -120,9 +127,8 @@ impl Fit {
     }
 }
 
-/// Keeps the fits that explain most, the best first. Of the fits that explain everything, those with the fewest mistakes are kept, and a fit with a fitted number
-/// only if there is no other. A factor gives the same numbers at several places: only the first place is kept.
-pub(super) fn best(mut fits: Vec<Fit>) -> Vec<Fit> {
+/// Sorts fits, the best first. If some explain everything, only those with the fewest mistakes are kept, and a fit with a fitted number only if there is no other.
+pub(super) fn ranked(mut fits: Vec<Fit>) -> Vec<Fit> {
     let most = fits.iter().map(Fit::explained).max().unwrap_or(0);
     if fits.iter().any(Fit::is_complete) {
         fits.retain(Fit::is_complete);
@@ -135,6 +141,12 @@ pub(super) fn best(mut fits: Vec<Fit>) -> Vec<Fit> {
         }
     }
     fits.sort_by_key(|fit| (most - fit.explained(), fit.is_fitted(), fit.mistakes(), fit.specificities(), fit.candidates.len()));
+    fits
+}
+
+/// As [`ranked`]. A factor gives the same numbers at several places: only the first place is kept.
+pub(super) fn best(fits: Vec<Fit>) -> Vec<Fit> {
+    let mut fits = ranked(fits);
     let mut seen = HashSet::new();
     fits.retain(|fit| {
         let name = |candidate: &Candidate| {

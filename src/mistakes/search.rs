@@ -9,7 +9,7 @@
 
 use super::candidates::Candidates;
 use super::cause::{Cause, alternatives};
-use super::fit::{Candidate, ComparedTensor, Fit, best};
+use super::fit::{Candidate, ComparedTensor, Fit, best, ranked};
 use super::mistake::Specificity;
 use super::plan::{Plan, WrongPass};
 use super::plants;
@@ -173,7 +173,8 @@ impl Search<'_> {
         if singles.iter().all(Fit::is_fitted) {
             all.extend(self.pairs(start, first, go_on)?);
         }
-        for fit in best(singles).into_iter().take(MAX_FIRST) {
+        // a factor can be at several places, and a further mistake can fit to one of them only
+        for fit in ranked(singles).into_iter().take(MAX_FIRST) {
             all.extend(self.extended(&fit, go_on)?);
             all.push(fit);
         }
@@ -250,6 +251,7 @@ impl Search<'_> {
             let plan = start.plan.with(trace, &candidate.edits);
             candidate.sites.len() < 2 && candidate.mistake.specificity != Specificity::Fitted && self.is_possible(&plan, first)
         });
+        candidates.sort_by_key(|candidate| candidate.mistake.specificity);
         candidates.truncate(MAX_PAIRED);
         let mut fits = Vec::new();
         let total = candidates.len();
@@ -283,8 +285,7 @@ impl Search<'_> {
         while let Some(fit) = front.pop() {
             let Some(next) = fit.next_wrong() else { continue };
             for longer in self.extensions(&fit, next, go_on)? {
-                let is_same = |candidate: &Candidate| candidate.mistake.id == fit.candidates[0].mistake.id;
-                if longer.mistakes() == 1 && !longer.is_complete() && longer.candidates.iter().all(is_same) {
+                if longer.is_one_row() && !longer.is_complete() {
                     front.push(longer.clone());
                 }
                 all.push(longer);

@@ -2,6 +2,7 @@
 
 mod apart;
 mod behind;
+mod fewest;
 #[path = "../generated/mod.rs"]
 mod generated;
 mod networks;

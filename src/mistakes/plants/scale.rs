@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::plan::{Change, Edit, Ops};
 use super::super::planting::{Planted, Variant, Wanted};
-use super::super::site::Subject;
+use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, reading, scaled, with_terms};
 use crate::network::{Id, Op, Part, Role};
 use crate::op::rule::{Term, constant};
@@ -14,7 +14,8 @@ use crate::step::Pass;
 /// A possible place of a factor: the names of the tensors, a clause about the place, and the edits that multiply by the factor.
 type Place = (Vec<String>, String, Vec<Edit>);
 
-/// The possible places of a factor: the whole pass, all parameters, the wanted tensor, or a tensor and everything that is computed from it.
+/// The possible places of a factor: the whole pass, all parameters, the wanted tensor, a tensor and everything that is computed from it, or one summand of a gradient
+/// that is a sum over several uses.
 fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
     let subject = &wanted.subject;
     let each = move || Change::Each(Arc::new(move |rule| scaled(rule, factor)));
@@ -40,6 +41,28 @@ fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
         {
             let detail = format!(" from the gradient of {} on", subject.network.tensor(of).name);
             places.push((vec![subject.place_of(of)], detail, vec![Edit::sample(number, each())]));
+        }
+    }
+    places.extend(summands(subject, factor));
+    places
+}
+
+/// For each gradient of a value that is read several times: each of its summands, that is, what one use of the value adds to the gradient.
+fn summands(subject: &Subject<'_>, factor: f64) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (number, op) in subject.backward_ops() {
+        let uses = subject.sites_of(number);
+        for (n, site) in uses.iter().enumerate().filter(|_| uses.len() == op.parts.len()) {
+            let is_own = |other: &&Site<'_>| other.y == site.y;
+            // both factors of z · z are one use
+            if uses[..n].iter().any(|other| other.y == site.y) || uses.iter().all(|other| is_own(&other)) {
+                continue;
+            }
+            let parts = uses.iter().filter(is_own).map(|own| own.part);
+            let change = |part| Change::Parts(part..part + 1, Arc::new(move |rule| scaled(rule, factor)));
+            let name = |id: Id| &subject.network.tensor(id).name;
+            let detail = format!(" in what {} adds to the gradient of {}", name(site.y), name(site.of));
+            places.push((vec![subject.place_of(site.y)], detail, parts.map(|part| Edit::sample(number, change(part))).collect()));
         }
     }
     places
