@@ -126,8 +126,8 @@ impl GradientComparison {
         let explanation = self.explanation.find_causes(&document.trace, self.learning_rate, go_on)?;
         let unexplained = explanation.unexplained();
         let mut comparison = Self { explanation, unexplained, ..self };
-        let last = comparison.last_shown_group();
-        let place = |cause: &Cause| (cause.group <= last).then(|| place_of(cause, &document.trace, &comparison.user)).flatten();
+        let shown = comparison.shown_groups();
+        let place = |cause: &Cause| shown.contains(&cause.group).then(|| place_of(cause, &document.trace, &comparison.user)).flatten();
         comparison.places = comparison.causes.iter().map(place).collect();
         Ok(comparison)
     }
@@ -196,9 +196,18 @@ impl GradientComparison {
         !self.report.tensors[index].wrong.is_empty()
     }
 
-    /// The number of the last group of mistakes that is shown. A group of several mistakes has too many alternatives.
-    fn last_shown_group(&self) -> usize {
-        if self.together().count() == 1 { 1 + MAX_ALTERNATIVES } else { 1 }
+    /// The numbers of the groups of mistakes that are different from each other. The other groups are the same mistakes in other words.
+    fn groups(&self) -> Vec<usize> {
+        let mut groups: Vec<usize> = self.causes.iter().filter(|cause| !cause.is_restated).map(|cause| cause.group).collect();
+        groups.dedup();
+        groups
+    }
+
+    /// The numbers of the groups of mistakes that are shown. A group of several mistakes has too many alternatives.
+    fn shown_groups(&self) -> Vec<usize> {
+        let mut groups = self.groups();
+        groups.truncate(if self.together().count() == 1 { 1 + MAX_ALTERNATIVES } else { 1 });
+        groups
     }
 
     /// Returns the mistakes of the best group, which act together.
@@ -208,8 +217,8 @@ impl GradientComparison {
 
     /// Returns the mistakes that are shown: those of the best group and, if this group is a single mistake, a few alternatives to it.
     pub fn shown_causes(&self) -> impl Iterator<Item = &Cause> {
-        let last = self.last_shown_group();
-        self.causes.iter().filter(move |cause| cause.group <= last)
+        let shown = self.shown_groups();
+        self.causes.iter().filter(move |cause| shown.contains(&cause.group))
     }
 
     /// Returns the number of a mistake, from 1, and the number of all mistakes that act together; `None` for an alternative.
@@ -233,8 +242,7 @@ impl GradientComparison {
     /// Returns a clause about the alternatives that are not shown: `3 other pairs fit`.
     #[must_use]
     pub fn other_causes(&self) -> Option<String> {
-        let shown = self.shown_causes().map(|cause| cause.group).max().unwrap_or(0);
-        let others = self.causes.iter().map(|cause| cause.group).max().unwrap_or(0) - shown;
+        let others = self.groups().len() - self.shown_groups().len();
         let what = match self.together().count() {
             1 => ["mistake fits", "mistakes fit"],
             2 => ["pair fits", "pairs fit"],
@@ -278,8 +286,8 @@ impl GradientComparison {
     pub fn mistakes_here<'a>(&'a self, trace: &'a Trace, scene: &Scene<'_>) -> impl Iterator<Item = MistakeHere<'a>> {
         let (run, op, entry) = (scene.at.run_index, scene.at.op, scene.at.entry);
         let tensor = self.tensor(trace, run, scene.output);
-        let last = self.last_shown_group();
-        self.causes.iter().enumerate().filter(move |(_, cause)| cause.group <= last).filter_map(move |(index, cause)| {
+        let shown = self.shown_groups();
+        self.causes.iter().enumerate().filter(move |(_, cause)| shown.contains(&cause.group)).filter_map(move |(index, cause)| {
             let wrong = cause.ops.iter().find(|wrong| wrong.op == op).and_then(|wrong| wrong.entry(trace, run, entry));
             let explains = tensor.is_some_and(|tensor| cause.explains.contains(&tensor));
             let made_at = || self.place(index).and_then(|place| place.address(trace));

@@ -62,7 +62,8 @@ pub(super) struct Others<'a> {
     tolerance: Tolerance,
     /// The gradients of the file.
     given: Vec<Gradient>,
-    /// The tensors whose gradient is not given, in the order of the backward pass.
+    /// The tensors whose gradient the user could add, in the order of the backward pass. The tensors inside an operation, such as the mean in a batch norm, are not
+    /// among them.
     tensors: Vec<Id>,
 }
 
@@ -72,28 +73,49 @@ impl<'a> Others<'a> {
         let given: Vec<Gradient> = tensors.iter().map(|tensor| tensor.gradient).collect();
         let is_given = |of: &Id| given.iter().any(|gradient| gradient.of == *of);
         let of = |id: Id| if let Role::Gradient(of) = subject.network.tensor(id).role { Some(of) } else { None };
-        let tensors = subject.backward_ops().filter_map(|(_, op)| of(op.output)).filter(|of| !is_given(of)).collect();
+        let tensors = subject.backward_ops().filter_map(|(_, op)| of(op.output)).filter(|of| !is_given(of));
+        let tensors = tensors.filter(|of| subject.network.text().is_result(*of)).collect();
         Self { subject, tolerance, given, tensors }
     }
 
-    /// For each of several fits with the same numbers, returns a sentence about what separates it from the best one. The sentence is empty if nothing is known.
-    pub fn sentences(&self, fits: &[Fit]) -> Vec<String> {
+    /// For each of several fits with the same numbers, returns a sentence about what separates it from the best one. The sentence is empty if nothing is known. `restated`
+    /// is the result of [`Self::restated`]: the sentence about the best fit leaves these fits out.
+    pub fn sentences(&self, fits: &[Fit], restated: &[bool]) -> Vec<String> {
         let Some((best, others)) = fits.split_first().filter(|(_, others)| !others.is_empty()) else {
             return vec![String::new(); fits.len()];
         };
-        let compared = &others[..others.len().min(MAX_COMPARED)];
-        let separations = self.separations(best, compared);
-        let mut sentences = vec![self.what_separates(best, compared, &separations)];
-        let of_other = |(separation, other): (&Separation, &Fit)| {
-            self.what_separates(best, std::slice::from_ref(other), std::slice::from_ref(separation))
-        };
-        sentences.extend(separations.iter().zip(compared).map(of_other));
+        let compared: Vec<&Fit> = others.iter().take(MAX_COMPARED).collect();
+        let separations = self.separations(best, &compared);
+        let of_other = |(separation, other): (&Separation, &&Fit)| self.what_separates(best, &[*other], std::slice::from_ref(separation));
+        let mut sentences: Vec<String> = separations.iter().zip(&compared).map(of_other).collect();
+        let is_own = |(_, restated): &(_, &bool)| !**restated;
+        let (compared, separations): (Vec<&Fit>, Vec<Separation>) =
+            compared.into_iter().zip(separations).zip(&restated[1..]).filter(is_own).map(|(pair, _)| pair).unzip();
+        sentences.insert(0, if compared.is_empty() { String::new() } else { self.what_separates(best, &compared, &separations) });
         sentences.resize(fits.len(), String::new());
         sentences
     }
 
+    /// For each of several fits with the same numbers, returns whether it is an earlier one in other words: no gradient of the user's pass differs, with these weights
+    /// and inputs or with others.
+    pub fn restated(&self, fits: &[Fit]) -> Vec<bool> {
+        let mut restated = vec![false; fits.len()];
+        for n in 1..fits.len().min(1 + MAX_COMPARED) {
+            restated[n] = (0..n).any(|m| !restated[m] && self.are_one_rule(&fits[m], &fits[n]));
+        }
+        restated
+    }
+
+    /// Whether two fits are the same rule. Two mistakes that other sizes separate are different ones.
+    fn are_one_rule(&self, one: &Fit, other: &Fit) -> bool {
+        let has_size = |one, other| sizes_only_in(one, other).iter().any(|size| !size.is_empty());
+        let is_known = !has_fixed_numbers(one) && !has_fixed_numbers(other) && !has_size(one, other) && !has_size(other, one);
+        let differ = || [OtherNumbers::Weights, OtherNumbers::Inputs].into_iter().any(|change| self.are_separated(change, one, other));
+        is_known && matches!(self.separations(one, &[other])[..], [Separation::Nothing]) && !differ()
+    }
+
     /// The sentence about what separates the best fit from others.
-    fn what_separates(&self, best: &Fit, others: &[Fit], separations: &[Separation]) -> String {
+    fn what_separates(&self, best: &Fit, others: &[&Fit], separations: &[Separation]) -> String {
         let mut tensors: Vec<Id> =
             separations.iter().filter_map(|separation| if let Separation::Gradient(of) = separation { Some(*of) } else { None }).collect();
         let mut seen = HashSet::new();
@@ -102,7 +124,7 @@ impl<'a> Others<'a> {
             return self.sentence(&tensors);
         }
         let nothing = separations.iter().all(|separation| matches!(separation, Separation::Nothing));
-        let nothing = nothing.then(|| "no gradient of this network differs".to_owned());
+        let nothing = nothing.then(|| "no other gradient of your pass differs".to_owned());
         let change = self.other_numbers(best, others).or_else(|| {
             let sizes = others.iter().find_map(|other| size_that_separates(best, other));
             sizes.map(|size| format!("{size} may tell them apart"))
@@ -111,7 +133,7 @@ impl<'a> Others<'a> {
     }
 
     /// The clause about other weights or inputs with which a gradient of the file is different for the best fit and for others; `None` if none is.
-    fn other_numbers(&self, best: &Fit, others: &[Fit]) -> Option<String> {
+    fn other_numbers(&self, best: &Fit, others: &[&Fit]) -> Option<String> {
         [OtherNumbers::Weights, OtherNumbers::Inputs].into_iter().find_map(|change| {
             let separated = others.iter().filter(|other| self.are_separated(change, best, other)).count();
             let some = if separated < others.len() { "some of them" } else { "them" };
@@ -123,9 +145,7 @@ impl<'a> Others<'a> {
 
     /// Computes both passes with other numbers, and returns whether a gradient of the file is different.
     fn are_separated(&self, change: OtherNumbers, one: &Fit, other: &Fit) -> bool {
-        let has_fixed_numbers =
-            |fit: &Fit| fit.plan.changes_given() || fit.candidates.iter().any(|candidate| candidate.mistake.has_fixed_numbers);
-        if has_fixed_numbers(one) || has_fixed_numbers(other) || one.is_fitted() || other.is_fitted() {
+        if has_fixed_numbers(one) || has_fixed_numbers(other) {
             return false;
         }
         let trace = self.subject.trace;
@@ -149,12 +169,12 @@ impl<'a> Others<'a> {
     }
 
     /// For each of other fits, the first gradient that is different from that of the best fit.
-    fn separations(&self, best: &Fit, others: &[Fit]) -> Vec<Separation> {
+    fn separations(&self, best: &Fit, others: &[&Fit]) -> Vec<Separation> {
         let trace = self.subject.trace;
         let mut best_pass = WrongPass::new(trace, &best.plan);
         let mut passes: Vec<WrongPass<'_>> = others.iter().map(|fit| WrongPass::new(trace, &fit.plan)).collect();
         let is_rule = |fit: &Fit| fit.specificities().first() == Some(&Specificity::Rule);
-        let start = |other: &Fit| if is_rule(best) && is_rule(other) { Separation::Nothing } else { Separation::Unknown };
+        let start = |other: &&Fit| if is_rule(best) && is_rule(other) { Separation::Nothing } else { Separation::Unknown };
         let mut separations: Vec<Separation> = others.iter().map(start).collect();
         for of in &self.tensors {
             for gradient in self.gradients(*of) {
@@ -198,18 +218,25 @@ impl<'a> Others<'a> {
     }
 }
 
+/// Whether the rules of a fit have numbers of this scenario or of the user in them, so that they are not the mistakes for other weights or inputs.
+fn has_fixed_numbers(fit: &Fit) -> bool {
+    fit.plan.changes_given() || fit.is_fitted() || fit.candidates.iter().any(|candidate| candidate.mistake.has_fixed_numbers)
+}
+
+/// For each mistake that only the first of two fits has, the change of a size on which its numbers depend; empty if there is none.
+fn sizes_only_in(one: &Fit, other: &Fit) -> Vec<&'static str> {
+    let is_in_other = |id: &str| other.candidates.iter().any(|candidate| candidate.mistake.id == id);
+    one.candidates
+        .iter()
+        .map(|candidate| candidate.mistake)
+        .filter(|mistake| !is_in_other(mistake.id))
+        .map(|mistake| mistake.apart)
+        .collect()
+}
+
 /// The change of a size that separates two fits: that of a mistake that only one of them has. A size on which the other one depends too does not count.
 fn size_that_separates(best: &Fit, other: &Fit) -> Option<&'static str> {
-    let only_in = |one: &Fit, other: &Fit| -> Vec<&'static str> {
-        let has = |fit: &Fit, id: &str| fit.candidates.iter().any(|candidate| candidate.mistake.id == id);
-        one.candidates
-            .iter()
-            .map(|candidate| candidate.mistake)
-            .filter(|mistake| !has(other, mistake.id))
-            .map(|mistake| mistake.apart)
-            .collect()
-    };
-    let [ours, theirs] = [only_in(best, other), only_in(other, best)];
+    let [ours, theirs] = [sizes_only_in(best, other), sizes_only_in(other, best)];
     let is_one_sided = |size: &&str, others: &[&str]| !size.is_empty() && !others.contains(size);
     let from_ours = ours.iter().copied().find(|size| is_one_sided(size, &theirs));
     from_ours.or_else(|| theirs.iter().copied().find(|size| is_one_sided(size, &ours)))

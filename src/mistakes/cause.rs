@@ -23,6 +23,8 @@ pub struct Cause {
     pub at: Vec<String>,
     /// The number of the group, from 1. The causes of one group act together. Each group is an alternative explanation.
     pub group: usize,
+    /// `true` if the group is an earlier group in other words: the same ops with the same numbers, for all weights and inputs.
+    pub is_restated: bool,
     /// The tensors that it explains, as indices in the user's list.
     pub explains: Vec<usize>,
     /// A clause about the wrong rule.
@@ -121,10 +123,14 @@ fn place(arg: &Arg) -> Option<(Slot, usize)> {
 pub(super) fn alternatives(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance, fits: Vec<Fit>) -> Vec<Cause> {
     let shown = fits.first().map_or(0, |best| fits.iter().filter(|fit| fit.matched() == best.matched()).count());
     let fits: Vec<Fit> = fits.into_iter().take(shown.min(MAX_GROUPS)).collect();
-    let apart = Others::new(*subject, tensors, tolerance).sentences(&fits);
+    let others = Others::new(*subject, tensors, tolerance);
+    let restated = others.restated(&fits);
+    let apart = others.sentences(&fits, &restated);
     let mut causes = Vec::new();
     for (n, (fit, apart)) in fits.iter().zip(&apart).enumerate() {
-        causes.extend(of_fit(subject, tensors, fit, (n + 1, same_numbers(&fits, n), apart)));
+        let is_restated = restated[n];
+        let of_fit = of_fit(subject, tensors, fit, (n + 1, same_numbers(&fits, n), apart));
+        causes.extend(of_fit.into_iter().map(|cause| Cause { is_restated, ..cause }));
     }
     causes
 }
@@ -191,6 +197,7 @@ fn of_fit(
             variant: candidate.variant.clone(),
             at: candidate.at.clone(),
             group,
+            is_restated: false,
             explains: explains.collect(),
             words: candidate.mistake.words_of_variant(&candidate.at, &candidate.detail),
             right: candidate.mistake.right,

@@ -105,11 +105,12 @@ impl Explanation {
     }
 
     /// The value by which explanations in two scales are compared; the smaller one is better. A consequence counts less than a mistake: a mistake that is found
-    /// behind an unexplained tensor in one scale only may be nothing but this scale.
-    fn rank(&self) -> (usize, bool, usize, usize) {
+    /// behind an unexplained tensor in one scale only may be nothing but this scale. One mistake with a fitted number, such as the factor 1/3 in all tensors, is likelier
+    /// than two others.
+    fn rank(&self) -> (usize, usize, bool, usize) {
         let best: Vec<&Cause> = self.causes.iter().filter(|cause| cause.group == 1).collect();
         let is_fitted = |cause: &&Cause| MISTAKES.iter().any(|row| row.id == cause.id && row.specificity == Specificity::Fitted);
-        (self.unexplained().len(), best.iter().any(is_fitted), best.len(), self.consequences.len())
+        (self.unexplained().len(), best.len(), best.iter().any(is_fitted), self.consequences.len())
     }
 }
 
@@ -146,6 +147,7 @@ fn findings(
             words: row.words_at(&[&layer]),
             at: vec![layer],
             group: 1,
+            is_restated: false,
             explains: vec![*index],
             // for a filter, the line that reports this tensor already says which axes are exchanged
             right: if gradient.shape(trace).len() == 2 { row.right } else { "" },

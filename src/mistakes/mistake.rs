@@ -110,11 +110,16 @@ impl Mistake {
     }
 }
 
-/// The names of places as a list: `conv3, conv2 and conv1`.
+/// The largest number of places that are all named.
+const MAX_PLACES: usize = 8;
+
+/// The names of places as a list: `conv3, conv2 and conv1`; of many, the first ones and the number of the others.
 fn list(places: &[impl AsRef<str>]) -> String {
+    let joined = |places: &[_]| places.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     match places {
         [] => String::new(),
         [one] => one.as_ref().to_owned(),
-        [first @ .., last] => format!("{} and {}", first.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", "), last.as_ref()),
+        [first @ .., last] if places.len() <= MAX_PLACES => format!("{} and {}", joined(first), last.as_ref()),
+        _ => format!("{} and {} more", joined(&places[..3]), places.len() - 3),
     }
 }

@@ -115,6 +115,7 @@ pub fn cause_of_shape(
         words: mistake.words_at(&[subject.place_of(y)]),
         at: vec![subject.place_of(y)],
         group: 1,
+        is_restated: false,
         explains: vec![index],
         right: mistake.right,
         same: Vec::new(),

@@ -133,7 +133,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("updated-weights-used-in-backward", "the backward pass reads the weights after their update", "it reads those of the forward pass", InPass(scale::updated_weights)).with_fixed_numbers(),
     Mistake::pass("gradient-overwritten-per-turn", "the [gradient of {} is|gradients of {} are] overwritten at each use instead of added", "the gradients of all uses are added up", InPass(paths::overwritten_per_turn)),
     Mistake::pass("gradients-exchanged", "the gradients of {} are exchanged", "", InPass(paths::exchanged)),
-    Mistake::pass("path-forgotten", "[a use|one use each] of {}", "the gradients of all uses are added up", InPass(paths::forgotten)),
+    Mistake::pass("path-forgotten", "the [gradient|gradients] of {} [lacks|lack] the part", "the gradients of all uses are added up", InPass(paths::forgotten)),
     Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", AtSite(activation::of_another)),
 
     // numbers

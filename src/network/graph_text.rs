@@ -209,6 +209,14 @@ impl GraphText {
         self.origins.get(id.checked_sub(self.given)?)
     }
 
+    /// Returns whether a tensor is the result of an operation of the text. An operation such as a batch norm computes several tensors, and only the last one is its
+    /// result. `true` for an input and for a tensor of a layer.
+    #[must_use]
+    pub fn is_result(&self, id: Id) -> bool {
+        let next = id.checked_sub(self.given).and_then(|node| self.origins.get(node..=node + 1));
+        next.is_none_or(|pair| pair[0] != pair[1])
+    }
+
     /// Returns a statement.
     #[must_use]
     pub fn statement(&self, number: usize) -> Option<&StatementText> {

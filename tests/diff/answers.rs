@@ -35,6 +35,19 @@ fn one_factor_is_one_mistake() {
     assert!(why.starts_with("why     the numbers are the right ones times 1.33333 [explains "), "{}", found.out);
 }
 
+/// The error of each of four samples is divided by 16 instead of 4. All gradients of the file are a quarter of the right ones, those of the samples too.
+#[test]
+fn a_mean_that_is_taken_twice_is_named_in_the_samples_too() {
+    let found = diff("divided-by-16.npz");
+    let [why, right, _] = why(&found)[..] else { panic!("{}", found.out) };
+    assert!(
+        why.starts_with("why     the mean is taken twice over the samples, once in the error of each [explains fc2.z of samples"),
+        "{}",
+        found.out
+    );
+    assert!(right.starts_with("right: "), "{}", found.out);
+}
+
 /// The error of the output is clipped before it goes on: all later gradients follow from it.
 #[test]
 fn what_follows_from_a_clipped_error_is_a_consequence() {

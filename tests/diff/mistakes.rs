@@ -28,7 +28,7 @@ fn words_agree_with_the_number_of_places() {
     for (id, places, expected) in [
         ("kernel-not-flipped", &["conv2"][..], "the filter of conv2 is not turned by 180° in the input gradient"),
         ("kernel-not-flipped", &["conv3", "conv2"], "the filters of conv3 and conv2 are not turned by 180° in the input gradient"),
-        ("path-forgotten", &["W", "V"], "one use each of W and V"),
+        ("path-forgotten", &["W", "V"], "the gradients of W and V lack the part"),
         ("sum-instead-of-mean", &[], "a sum is taken"),
         (
             "stride-ignored-in-weight-gradient",

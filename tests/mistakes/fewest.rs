@@ -50,13 +50,3 @@ fn two_mistakes_are_not_two_factors() {
     ids.sort_unstable();
     assert_eq!(ids, ["broadcast-averaged", "sign-flipped"]);
 }
-
-/// A summand of a sum over several uses is counted twice.
-#[test]
-fn a_summand_that_counts_twice_is_named() {
-    let document = graph("y = x + W @ x\nJ = (y * G).sum()\n", "x = [1, 3]\nW = [[2, 1], [-1, 4]]\nG = [3, 5]\n");
-    // ∂J/∂x is G + WᵀG = [3, 5] + [1, 23]
-    let found = named(&document, &[("x", vec![7.0, 33.0]), ("W", vec![3.0, 9.0, 5.0, 15.0])]);
-    let words: Vec<&str> = found.iter().map(|(_, words)| words.as_str()).collect();
-    assert_eq!(words, ["the numbers are twice the right ones in what y adds to the gradient of x"]);
-}

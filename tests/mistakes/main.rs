@@ -1,5 +1,6 @@
 //! Each known mistake is planted into the backward passes of random networks. `diff` must find the wrong tensors and name the mistake.
 
+mod alternatives;
 mod apart;
 mod behind;
 mod fewest;

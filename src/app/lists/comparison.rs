@@ -60,8 +60,8 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
 /// Returns the rows of the mistakes. Enter on one goes to the step at which it is made.
 fn cause_rows(comparison: &GradientComparison, trace: &Trace, texts: &mut SourceTexts<'_>) -> Vec<ListRow> {
     let mut rows = Vec::new();
-    let shown = comparison.shown_causes().count();
-    for (index, cause) in comparison.causes.iter().enumerate().take(shown) {
+    for cause in comparison.shown_causes() {
+        let index = comparison.causes.iter().position(|other| std::ptr::eq(other, cause)).unwrap_or(0);
         let names: Vec<String> = cause.explains.iter().map(|tensor| comparison.name(trace, *tensor)).collect();
         let explains = if names.is_empty() { String::new() } else { format!(" [explains {}]", list_of_names(&names)) };
         let clauses = [&*cause.words, cause.right, &*cause.apart].into_iter().filter(|clause| !clause.is_empty()).collect::<Vec<_>>();

@@ -6,6 +6,7 @@ use super::super::plan::{Change, Edit};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{scaled, with_terms};
+use super::norm::WITH_MEAN;
 use crate::network::{Id, Op, Part};
 use crate::op::constant_weights::ConstantWeightsRule;
 use crate::op::contraction::Contraction;
@@ -91,9 +92,23 @@ pub fn mean_missing(site: &Site<'_>) -> Vec<Variant> {
     if is_path { vec![forgotten(site)] } else { Vec::new() }
 }
 
-/// The path from x − mean through the variance is missing.
+/// The path from c = x − mean through the variance is missing, alone or together with the path from x through the mean.
 pub fn variance_missing(site: &Site<'_>) -> Vec<Variant> {
-    if squared(&site.subject, site.y) == Some(site.of) { vec![forgotten(site)] } else { Vec::new() }
+    let subject = &site.subject;
+    if squared(subject, site.y) != Some(site.of) {
+        return Vec::new();
+    }
+    let x = centred(subject, site.of).map(|(x, _)| x);
+    let gradient_of_x = x.and_then(|x| subject.network.gradient_of(x)).and_then(|gradient| subject.network.producer(gradient));
+    let paths = gradient_of_x.map_or_else(Vec::new, |op| subject.sites_of(op));
+    let of_mean: Vec<Edit> = paths.iter().flat_map(mean_missing).flat_map(|variant| variant.edits).collect();
+    let alone = forgotten(site);
+    let mut variants = Vec::new();
+    if !of_mean.is_empty() {
+        variants.push(Variant::named("and-mean", WITH_MEAN, [alone.edits.clone(), of_mean].concat()));
+    }
+    variants.insert(0, alone);
+    variants
 }
 
 /// The variance is divided by n − 1, in both passes or in the backward pass alone.

@@ -65,13 +65,16 @@ pub fn mean_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
     for_norms(subject, |norm| Some(vec![without(subject, norm.x, norm.mean)?]), None, "")
 }
 
+/// The end of the sentence about a missing path through the variance, if the path through the mean is missing too.
+pub(super) const WITH_MEAN: &str = ", and so is the path through the mean: both are taken as constants";
+
 /// The path through the variance is missing, alone or together with the path through the mean.
 pub fn variance_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     let variance = |norm: &Norm| without(subject, norm.centred, norm.variance);
     let mut planted = for_norms(subject, |norm| Some(vec![variance(norm)?]), None, "");
     let both = |norm: &Norm| Some(vec![variance(norm)?, without(subject, norm.x, norm.mean)?]);
-    planted.extend(for_norms(subject, both, Some("and-mean"), ", and so is the path through the mean"));
+    planted.extend(for_norms(subject, both, Some("and-mean"), WITH_MEAN));
     planted
 }
 

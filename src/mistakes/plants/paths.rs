@@ -60,14 +60,15 @@ fn kind(site: &Site<'_>) -> Kind {
     ((site.rule.as_ref() as &dyn Any).type_id(), site.operands.iter().copied().filter(is_parameter).collect())
 }
 
-/// A use of a graph's tensor is forgotten, or the same use in each iteration of a loop.
+/// A use of a graph's tensor is forgotten, the same use in each iteration of a loop, or all uses in the next iteration.
 pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     if subject.has_layers() {
         return Vec::new();
     }
-    let mut planted = Vec::new();
-    let mut by_kind: Vec<(Kind, Vec<(Edit, String)>)> = Vec::new();
+    let mut planted = truncated(subject);
+    // the uses that are the same in each turn: of similar ones of a tensor, the first, the second, …
+    let mut by_kind: Vec<((Kind, usize), Vec<(Edit, String)>)> = Vec::new();
     for (number, of, uses) in shared(subject) {
         for (use_number, site) in uses.iter().enumerate().take(MAX_USES) {
             let edit = kept(number, uses.len(), |n| n != use_number);
@@ -75,23 +76,22 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
             // both factors of z · z
             if uses[..use_number].iter().any(|other| other.y == site.y) {
                 let both = kept(number, uses.len(), |n| uses[n].y != site.y);
-                let detail = format!(" is forgotten: the one through {name}");
+                let detail = format!(" through {name}");
                 planted.push(Variant::named(name.clone(), detail, [both]).at(vec![subject.place_of(of)]));
             }
             let own = kind(site);
+            let own = (own.clone(), uses[..use_number].iter().filter(|other| kind(other) == own).count());
             let alike = by_kind.iter().position(|(kind, _)| *kind == own).unwrap_or_else(|| {
                 by_kind.push((own, Vec::new()));
                 by_kind.len() - 1
             });
             by_kind[alike].1.push((edit.clone(), subject.place_of(of)));
-            planted.push(
-                Variant::named(name.clone(), format!(" is forgotten: the one through {name}"), [edit]).at(vec![subject.place_of(of)]),
-            );
+            planted.push(Variant::named(name.clone(), format!(" through {name}"), [edit]).at(vec![subject.place_of(of)]));
         }
     }
     for (_, alike) in by_kind.into_iter().filter(|(_, alike)| alike.len() > 1) {
         let (edits, at): (Vec<Edit>, Vec<String>) = alike.into_iter().unzip();
-        planted.push(Variant::named("each-turn", " is forgotten, the same one in each turn", edits).at(at));
+        planted.push(Variant::named("each-turn", " of the same use in each turn", edits).at(at));
     }
     planted
 }
@@ -146,11 +146,74 @@ pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
             let edit = kept(number, uses.len(), |use_number| use_number == kept_use);
             all[n].0.push(edit.clone());
             all[n].1.push(subject.place_of(of));
-            planted.push(Variant::named(name, format!(": the {name} turn's is left"), [edit]).at(vec![subject.place_of(of)]));
+            planted.push(Variant::named(name, format!(": only that of the {name} use is left"), [edit]).at(vec![subject.place_of(of)]));
         }
     }
     for ((edits, at), name) in all.into_iter().zip(["first", "last"]).filter(|((edits, _), _)| edits.len() > 1) {
-        planted.push(Variant::named(name, format!(": the {name} turn's is left"), edits).at(at));
+        planted.push(Variant::named(name, format!(": only that of the {name} use is left"), edits).at(at));
     }
     planted
+}
+
+/// A use of a tensor of a turn in the next turn of the loop.
+struct Carried {
+    /// The number of the turn in which the tensor is computed.
+    turn: usize,
+    /// The number of turns.
+    turns: usize,
+    /// The statement that computes the tensor in each turn.
+    statement: usize,
+    /// The tensor.
+    of: Id,
+    /// The change that leaves the use out of the tensor's gradient.
+    edit: Edit,
+}
+
+/// The uses of a loop's tensors in the turn after the one that computes them.
+fn carried(subject: &Subject<'_>) -> Vec<Carried> {
+    let text = subject.network.text();
+    let use_of = |site: Site<'_>| {
+        let own = text.origin(site.of)?;
+        let (turn, next) = (own.turn?, text.origin(site.y)?.turn?);
+        let parts = subject.network.ops()[site.op].parts.len();
+        let edit = kept(site.op, parts, |part| part != site.part);
+        let is_next = next.count == turn.count && next.number == turn.number + 1;
+        is_next.then_some(Carried { turn: turn.number, turns: turn.count, statement: own.statement, of: site.of, edit })
+    };
+    subject.sites().into_iter().filter_map(use_of).collect()
+}
+
+/// In a loop, the gradients lack the part from the next turn: in all turns, in all turns through one of several tensors, or before the last turns. This is
+/// backpropagation through time that is cut off.
+fn truncated(subject: &Subject<'_>) -> Vec<Planted> {
+    let carried = carried(subject);
+    let variant = |name: String, detail: &str, is_cut: &dyn Fn(&Carried) -> bool| {
+        let cut: Vec<&Carried> = carried.iter().filter(|carried| is_cut(carried)).collect();
+        let mut at: Vec<String> = cut.iter().map(|carried| subject.place_of(carried.of)).collect();
+        at.dedup();
+        let detail = format!(" from the next turn of the loop{detail}");
+        Variant::named(name, detail, cut.into_iter().map(|carried| carried.edit.clone()).collect::<Vec<_>>()).at(at)
+    };
+    let Some(turns) = carried.iter().map(|carried| carried.turns).max() else { return Vec::new() };
+    let mut planted = vec![variant("next-turn".to_owned(), ": no error goes back from a turn to the turn before", &|_| true)];
+    let mut statements: Vec<usize> = carried.iter().map(|carried| carried.statement).collect();
+    statements.sort_unstable();
+    statements.dedup();
+    for statement in statements.iter().copied().filter(|_| statements.len() > 1) {
+        let name = format!("next-turn-{}", last_of_statement(subject, statement));
+        planted.push(variant(name, "", &|carried| carried.statement == statement));
+    }
+    for kept in (2..turns).rev().take(MAX_USES) {
+        let detail = format!(": the error goes back through the last {kept} turns only");
+        planted.push(variant(format!("last-{kept}-turns"), &detail, &|carried| carried.turn == turns - kept));
+    }
+    planted
+}
+
+/// The name of the last tensor that a statement computes: `h` for `h = tanh(…)` in a loop.
+fn last_of_statement(subject: &Subject<'_>, statement: usize) -> String {
+    let text = subject.network.text();
+    let is_of_statement = |id: &Id| text.origin(*id).is_some_and(|origin| origin.statement == statement);
+    let last = (0..subject.network.tensors().len()).rfind(is_of_statement);
+    last.map_or_else(String::new, |id| subject.network.tensor(id).name.to_string())
 }

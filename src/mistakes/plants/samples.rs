@@ -170,7 +170,18 @@ pub fn mean_instead_of_sum(wanted: &Wanted<'_>) -> Vec<Planted> {
     other_factor(wanted, |is_mean| !is_mean, |n| 1.0 / n)
 }
 
-/// The factor 1/n of the mean is multiplied in twice.
+/// The factor 1/n of the mean is multiplied in twice: at the end, or already in the error of each sample.
+#[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 pub fn mean_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
-    other_factor(wanted, |is_mean| is_mean, |n| 1.0 / n)
+    let mut planted = other_factor(wanted, |is_mean| is_mean, |n| 1.0 / n);
+    let subject = &wanted.subject;
+    let is_of_sample = subject.trace.runs()[wanted.run].sample.is_some();
+    let is_mean = reductions(subject).first().is_some_and(|(_, op)| coefficient(op).to_bits() != 1.0_f64.to_bits());
+    // the gradients of the batch alone do not show where the factor is
+    if let Some((first, _)) = subject.backward_ops().next().filter(|_| is_of_sample && is_mean) {
+        let factor = 1.0 / subject.trace.samples() as f64;
+        let edit = Edit::sample(first, Change::Each(Arc::new(move |rule| scaled(rule, factor))));
+        planted.push(Variant::named("samples-of-error", " over the samples, once in the error of each", [edit]).at(Vec::new()));
+    }
+    planted
 }
