@@ -55,6 +55,9 @@ pub fn skip_forgotten(site: &Site<'_>) -> Vec<Variant> {
 /// Similar uses: they have the same type of rule, and read the same parameters.
 type Kind = (TypeId, Vec<Id>);
 
+/// The n-th of the similar uses of a tensor.
+type NthOfKind = (Kind, usize);
+
 fn kind(site: &Site<'_>) -> Kind {
     let is_parameter = |id: &Id| *id != site.of && site.subject.network.tensor(*id).role.is_learnable();
     ((site.rule.as_ref() as &dyn Any).type_id(), site.operands.iter().copied().filter(is_parameter).collect())
@@ -68,7 +71,7 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
     }
     let mut planted = truncated(subject);
     // the uses that are the same in each turn: of similar ones of a tensor, the first, the second, …
-    let mut by_kind: Vec<((Kind, usize), Vec<(Edit, String)>)> = Vec::new();
+    let mut by_kind: Vec<(NthOfKind, Vec<(Edit, String)>)> = Vec::new();
     for (number, of, uses) in shared(subject) {
         for (use_number, site) in uses.iter().enumerate().take(MAX_USES) {
             let edit = kept(number, uses.len(), |n| n != use_number);
