@@ -63,6 +63,30 @@ pub(super) enum Edit {
     Given(usize, Id, Arc<[f64]>),
     /// Each of two tensors of a sample, which no other op of the sample reads, has the numbers of the other one.
     Exchange(Id, Id),
+    /// The op with this number reads a tensor of another sample.
+    Elsewhere(usize, Id, OtherSample),
+}
+
+/// Another sample of the batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum OtherSample {
+    First,
+    Last,
+    /// The sample after this one. After the last sample comes the first.
+    Next,
+    Previous,
+}
+
+impl OtherSample {
+    /// The index of the other sample, from that of a sample and the number of samples.
+    fn of(self, sample: usize, samples: usize) -> usize {
+        match self {
+            Self::First => 0,
+            Self::Last => samples - 1,
+            Self::Next => (sample + 1) % samples,
+            Self::Previous => (sample + samples - 1) % samples,
+        }
+    }
 }
 
 impl Edit {
@@ -81,6 +105,8 @@ pub(super) struct Plan {
     taken: HashMap<(usize, Id), Arc<[f64]>>,
     /// For a tensor whose numbers are those of another tensor: the other tensor, the number of the op of the first, and the op of the other.
     exchanged: BTreeMap<Id, (Id, usize, Op)>,
+    /// The tensors that an op of a sample reads from another sample.
+    elsewhere: BTreeMap<(usize, Id), OtherSample>,
 }
 
 /// A part that adds nothing. It replaces a removed part, so that the later parts keep their indices.
@@ -122,6 +148,9 @@ impl Plan {
                     let (Some(first), Some(second)) = (network.producer(*one), network.producer(*other)) else { continue };
                     plan.exchanged.insert(*one, (*other, first, network.ops()[second].clone()));
                     plan.exchanged.insert(*other, (*one, second, network.ops()[first].clone()));
+                }
+                Edit::Elsewhere(number, id, other) => {
+                    plan.elsewhere.insert((*number, *id), *other);
                 }
             }
         }
@@ -207,9 +236,11 @@ impl<'a> WrongPass<'a> {
                 changed[id] |= matches!(source, BatchSource::Sample(sample, of) if self.changed[sample][of]);
             }
         }
+        let is_elsewhere = |number: usize| ops == Ops::Sample && self.plan.elsewhere.range((number, 0)..(number + 1, 0)).next().is_some();
         for (number, op) in network.ops().iter().enumerate() {
             changed[op.output] |= match self.plan.ops.get(&(ops, number)) {
                 Some(_) => true,
+                None if is_elsewhere(number) => true,
                 None => op.parts.iter().any(|part| part.operands.iter().any(|id| changed[*id])),
             };
         }
@@ -263,6 +294,18 @@ impl<'a> WrongPass<'a> {
                 self.take_from_sample(run, read);
             }
         }
+        let elsewhere = |number: usize, read: Id| {
+            let other = self.plan.elsewhere.get(&(number, read)).filter(|_| ops == Ops::Sample);
+            other.map_or(run, |other| other.of(run, trace.samples()))
+        };
+        for (number, read) in
+            order.iter().flat_map(|number| self.plan.elsewhere.range((*number, 0)..(number + 1, 0))).map(|(place, _)| *place)
+        {
+            let other = elsewhere(number, read);
+            if other != run {
+                self.values(other, read);
+            }
+        }
         for number in order.into_iter().rev() {
             let op = self.plan.op(network, ops, number);
             let mut sums = vec![0.0; len(&network.tensor(op.output).shape)];
@@ -270,7 +313,7 @@ impl<'a> WrongPass<'a> {
                 self.computed.insert((run, op.output), sums.into());
                 continue;
             }
-            op.compute(|read| self.known(run, read).expect("operands are computed first"), &mut sums);
+            op.compute(|read| self.known(elsewhere(number, read), read).expect("operands are computed first"), &mut sums);
             self.computed.insert((run, op.output), sums.into());
         }
     }

@@ -32,7 +32,7 @@ impl Suspects {
     /// Whether a change can be the reason.
     pub fn has(&self, edit: &Edit) -> bool {
         let (ops, number) = match edit {
-            Edit::Op(Ops::Sample, number, _) => (&self.of_sample, number),
+            Edit::Op(Ops::Sample, number, _) | Edit::Elsewhere(number, ..) => (&self.of_sample, number),
             Edit::Op(Ops::Batch, number, _) => (&self.of_batch, number),
             Edit::Given(..) | Edit::Exchange(..) => return true,
         };

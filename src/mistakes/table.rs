@@ -4,7 +4,8 @@ use super::hints;
 use super::mistake::{Mistake, Specificity};
 use super::planting::Planter::{AtSite, Both, InPass};
 use super::plants::{
-    activation, attention, bias, convolution, flatten, graph, graph_norm, linear, norm, output, paths, penalty, pool, samples, scale,
+    activation, attention, bias, clip, convolution, flatten, graph, graph_norm, linear, norm, norm_formula, other_sample, output, paths,
+    penalty, pool, product, samples, scale, softmax,
 };
 use crate::step::Kind;
 
@@ -20,6 +21,12 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("norm-variance-path-missing", "the path through the variance is missing at {}", "each entry changes the variance, and with it all others", Both(graph_norm::variance_missing, norm::variance_missing)),
     Mistake::pass("norm-n-for-n-minus-1", "the [variance|variances] of {} [is|are] divided by n − 1", "it is divided by n", Both(graph_norm::unbiased, norm::unbiased)),
 
+    Mistake::pass("norm-weight-missing", "the weight of {} is missing in the gradient of the normalised numbers", "it is ∂C/∂y times the weight", AtSite(product::norm_weight_missing)),
+    Mistake::pass("norm-weight-gradient-wrong", "the weight gradient of {} does not read the normalised numbers", "it is the sum of ∂C/∂y times the normalised numbers", AtSite(product::norm_weight_gradient)),
+    Mistake::pass("norm-sigma-wrong", "the factor 1/σ is wrong in the input [gradient|gradients] of {}", "the whole input gradient of a norm has this factor once", InPass(norm_formula::sigma_missing)),
+    Mistake::pass("norm-sums-along-wrong-axis", "the means in the input [gradient|gradients] of {} are along the wrong axis", "they are over the entries that are normalised together", InPass(norm_formula::along_wrong_axis)),
+    Mistake::pass("norm-sums-not-divided", "the sums in the input [gradient|gradients] of {} are not divided by n", "they are means over the n entries that are normalised together", InPass(norm_formula::not_divided)),
+
     // activations and the output
     Mistake::hint("activation-derivative-missing", "the activation's derivative {} is missing", "", |q| hints::without_factors(q, hints::is_derivative))
         .and_pass("the derivative of the activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", AtSite(activation::missing)),
@@ -27,7 +34,9 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("softmax-derivative-twice", "the error a − t of softmax and cross-entropy goes through the derivative of the softmax again", "a − t is ∂C/∂z already", AtSite(output::softmax_twice)),
     Mistake::pass("softmax-diagonal-only", "of the softmax's derivative at {} only the diagonal aᵢ (1 − aᵢ) is taken", "every zᵢ changes every aⱼ: the other derivatives are −aᵢ aⱼ", AtSite(output::softmax_diagonal)),
     Mistake::pass("softmax-row-sum-missing", "the sum over the row is not subtracted in the softmax's derivative at {}: aᵢ ∂C/∂aᵢ alone is taken", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ)", AtSite(output::softmax_row_sum_missing)),
-    Mistake::pass("softmax-sum-of-columns", "the sum in the softmax's derivative at {} goes along the wrong axis", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ), with the sum over the entries that the softmax normalises", AtSite(output::softmax_sum_of_columns)),
+    Mistake::pass("softmax-sum-of-columns", "the sum in the softmax's derivative at {} goes along the wrong axis", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ), with the sum over the entries that the softmax normalises", AtSite(softmax::sum_of_columns)),
+    Mistake::pass("softmax-sum-wrong", "the sum in the softmax's derivative at {} is wrong", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ), with the sum over the entries that the softmax normalises", AtSite(softmax::sum_wrong)),
+    Mistake::pass("softmax-along-wrong-axis", "the softmax at {} normalises the entries along another axis", "", AtSite(softmax::along_wrong_axis)),
     Mistake::pass("target-not-subtracted", "the target is not subtracted in the error of the cross-entropy", "the error is p − t: 1 is subtracted at the right class", AtSite(output::target_missing)),
     Mistake::pass("sigmoid-derivative-on-top-of-cross-entropy", "the error a − t of the cross-entropy is multiplied by a (1 − a) again", "a − t is ∂C/∂z already", AtSite(output::sigmoid_again)),
     Mistake::pass("wrong-target", "the target is another one", "", InPass(output::wrong_target)).with_fixed_numbers(),
@@ -55,6 +64,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("dilation-ignored-in-input-gradient", "the input [gradient of {} lays the filter down without its|gradients of {} lay the filters down without their] dilation", "weight k is at the distance k · dilation, as in the forward pass", AtSite(convolution::dilation_ignored_in_input)),
     Mistake::pass("dilation-ignored-in-weight-gradient", "the weight [gradient of {} reads|gradients of {} read] the input without the dilation", "weight k is at the distance k · dilation, as in the forward pass", AtSite(convolution::dilation_ignored_in_weight)),
     Mistake::pass("padding-not-cropped", "the padding of {} is not taken into account", "it is cut off the input gradient on all sides, and the weight gradient reads its zeros", AtSite(convolution::padding_not_cropped)),
+    Mistake::pass("padding-cropped-elsewhere", "the input [gradient|gradients] of {} [is|are] cut out of the padded one at a wrong place", "as many rows and columns as the padding has are cut off on each side", AtSite(convolution::cropped_elsewhere)),
     Mistake::pass("only-last-filter-in-input-gradient", "in the input [gradient|gradients] of {} only the last filter counts", "the errors of all filters are added up", AtSite(convolution::only_last_filter)).apart("windows that overlap, and several filters"),
     Mistake::pass("overwrite-instead-of-accumulate", "the backward [pass of {} overwrites its|passes of {} overwrite their] sums", "the products of all windows are added up", AtSite(convolution::overwritten)).apart("windows that overlap, and several filters"),
     Mistake::pass("kernel-channels-swapped", "the [filter of {} is read with its|filters of {} are read with their] input and output channels exchanged in the input gradient", "its first axis is the output channel", AtSite(convolution::channels_swapped)),
@@ -86,6 +96,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("relu-mask-from-gradient", "the [relu of {} passes|relus of {} pass] the error on where the error is positive", "it passes it on where z is positive", AtSite(activation::mask_from_gradient)),
     Mistake::pass("relu-mask-of-another-layer", "the [relu of {} passes|relus of {} pass] the error on where another layer's z is positive", "it passes it on where its own z is positive", AtSite(activation::mask_of_another)),
     Mistake::pass("activation-instead-of-derivative", "the error is multiplied by the activation a at {} instead of by its derivative", "∂C/∂z is ∂C/∂a times g′(z)", AtSite(activation::times_value)),
+    Mistake::pass("activation-derivative-wrong", "the [derivative|derivatives] of the activation at {} [has|have] a wrong formula", "∂C/∂z is ∂C/∂a times g′(z)", AtSite(activation::formula_wrong)),
     Mistake::hint("function-not-applied", "that is {} itself", "the function is not applied yet", |q| hints::arguments(q, Kind::Apply)),
     Mistake::hint("not-the-maximum", "that is {}, which is not the largest", "", |q| hints::arguments(q, Kind::Select)),
     Mistake::hint("derivative-at-a-instead-of-z", "the derivative was taken at a", "it is taken at z, before the activation", hints::derivative_at_a)
@@ -108,17 +119,20 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("operand-gradient-swapped", "the gradients of the two operands of {} are exchanged", "", AtSite(graph::operands_swapped)),
     Mistake::pass("transpose-missing", "a transpose is missing in the gradient through {}", "for Y = A B, ∂C/∂A is ∂C/∂Y Bᵀ and ∂C/∂B is Aᵀ ∂C/∂Y", AtSite(graph::transpose_missing)),
     Mistake::pass("error-transposed", "the error of {} is read as its transpose in the gradient of a factor", "for S = Q Kᵀ, ∂C/∂Q is ∂C/∂S K and ∂C/∂K is (∂C/∂S)ᵀ Q", AtSite(attention::error_transposed)),
+    Mistake::pass("product-factor-missing", "the other factor of the [product|products] {} is missing in the gradient", "for y = a · b, ∂C/∂a is ∂C/∂y · b", AtSite(product::factor_missing)),
     Mistake::pass("power-rule-wrong", "the [derivative of the power at {} is|derivatives of the powers at {} are] wrong", "the derivative of xⁿ is n xⁿ⁻¹", AtSite(graph::power)),
     Mistake::pass("max-gradient-to-all", "the [gradient of the maximum at {} goes|gradients of the maxima at {} go] to all entries", "it goes to the largest alone", AtSite(graph::max_to_all)),
     Mistake::pass("keepdim-lost", "the [sum at {} goes|sums at {} go] along the wrong axis", "", AtSite(graph::keepdim_lost)),
     Mistake::pass("attention-scale-missing", "the factor 1/√d of {} is missing", "the softmax reads Q Kᵀ / √d, and the error is divided by √d too", AtSite(attention::scale_missing)).apart("another d"),
     Mistake::pass("attention-scale-twice", "the factor 1/√d of {} is multiplied in twice", "the softmax reads Q Kᵀ / √d, and the error is divided by √d once too", AtSite(attention::scale_twice)).apart("another d"),
     Mistake::pass("scale-missing", "the constant [factor of {} is|factors of {} are] missing in the backward pass", "", AtSite(graph::scale_missing)).apart("another constant"),
+    Mistake::pass("norm-variance-path-wrong", "the [path|paths] through the variance of {} [is|are] wrong", "the path through the variance subtracts x̂ times the mean of x̂ ∂C/∂x̂", InPass(norm_formula::path_wrong)),
     Mistake::pass("detached-tensor-differentiated", "the gradient passes through {}, which [is|are] detached", "a detached tensor is a constant", InPass(graph_norm::detached)),
 
     // samples, paths
     Mistake::pass("only-last-sample", "only the last sample's gradients are left", "the gradients of all samples are added up", InPass(samples::only_last)).apart("a third sample"),
     Mistake::pass("only-first-sample", "only the first sample's gradients are left", "the gradients of all samples are added up", InPass(samples::only_first)).apart("a third sample"),
+    Mistake::pass("another-sample-read", "the backward pass of {} reads numbers of another sample", "each sample has its own activations and its own error", AtSite(other_sample::read)).apart("a third sample"),
     Mistake::hint("sum-instead-of-term", "that is the sum so far", "the question is the term alone", hints::sum_so_far),
     Mistake::hint("term-left-out", "the term {} is left out", "", hints::term_left_out),
     Mistake::hint("term-instead-of-sum", "that is only the term {}", "all terms are added up", hints::single_terms),
@@ -130,10 +144,12 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("neighbour-term", "that is the term {}, beside this one", "", hints::neighbour_terms),
     Mistake::hint("neighbour-entry", "that is {}, the entry beside this one", "", hints::neighbour_entries),
     Mistake::pass("skip-branch-forgotten", "a branch of the [sum|sums] at {} passes no error back", "the errors of all branches are added up", AtSite(paths::skip_forgotten)),
+    Mistake::pass("skip-branch-twice", "a branch of the [sum|sums] at {} passes its error back twice", "the error of each branch is added once", AtSite(paths::skip_twice)),
     Mistake::pass("updated-weights-used-in-backward", "the backward pass reads the weights after their update", "it reads those of the forward pass", InPass(scale::updated_weights)).with_fixed_numbers(),
     Mistake::pass("gradient-overwritten-per-turn", "the [gradient of {} is|gradients of {} are] overwritten at each use instead of added", "the gradients of all uses are added up", InPass(paths::overwritten_per_turn)),
     Mistake::pass("gradients-exchanged", "the gradients of {} are exchanged", "", InPass(paths::exchanged)),
     Mistake::pass("path-forgotten", "the [gradient|gradients] of {} [lacks|lack] the part", "the gradients of all uses are added up", InPass(paths::forgotten)),
+    Mistake::pass("path-counted-twice", "[a use|one use each] of {} is counted twice", "the gradient of each use is added once", InPass(paths::counted_twice)),
     Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", AtSite(activation::of_another)),
 
     // numbers
@@ -144,5 +160,7 @@ pub static MISTAKES: &[Mistake] = &[
         .and_pass("the numbers are half of the right ones", "", InPass(scale::factor_two_missing)).with_specificity(Specificity::Factor),
     Mistake::pass("penalty-gradient-wrong", "the gradient 2 λ w of the penalty", "the loss of the batch adds λ w² once", InPass(penalty::wrong)),
     Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", InPass(scale::weight_decay)).with_specificity(Specificity::Fitted),
+    Mistake::pass("weight-sign-added", "a multiple of the weights' signs is added", "the loss has no penalty λ Σ |w|", InPass(scale::weight_sign)).with_specificity(Specificity::Fitted),
+    Mistake::pass("error-clipped", "the [error|errors] of {} [is|are] clipped", "clipping belongs to the finished gradients, before the update", InPass(clip::clipped)).with_specificity(Specificity::Fitted),
     Mistake::pass("constant-factor", "the numbers are the right ones times", "", InPass(scale::constant_factor)).with_specificity(Specificity::Fitted),
 ];

@@ -116,15 +116,15 @@ fn planted(texts: impl Iterator<Item = String>, wanted: fn(&Trace) -> Vec<Gradie
 fn every_mistake_is_found_where_it_is_planted() {
     let found = planted(networks::all(), parameters);
     // these are fitted to the numbers of the user: see the next test
-    let fitted = ["constant-factor", "weight-decay-added", "dropout-other-mask"];
+    let fitted = ["constant-factor", "weight-decay-added", "weight-sign-added", "dropout-other-mask"];
     let missing: Vec<&&str> = found.iter().filter(|(id, count)| **count < NETWORKS && !fitted.contains(id)).map(|(id, _)| id).collect();
     assert!(missing.is_empty(), "{missing:?} of {found:#?}");
 }
 
-/// A number that is fitted to the gradients: the factor 3 of all, and a tenth of each weight that is added.
+/// A number that is fitted to the gradients: the factor 3 of all, and a tenth of each weight, or of its sign, that is added.
 #[test]
 fn fitted_numbers_are_found_and_given() {
-    let mut found = [0, 0];
+    let mut found = [0, 0, 0];
     for text in networks::of_students() {
         let document = open(&text);
         let trace = &document.trace;
@@ -135,10 +135,18 @@ fn fitted_numbers_are_found_and_given() {
         }
         let right: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
         let tripled: Vec<Vec<f64>> = right.iter().map(|numbers| numbers.iter().map(|x| 3.0 * x).collect()).collect();
-        let weights = wanted.iter().map(|gradient| trace.run(0).values(gradient.of));
-        let decayed: Vec<Vec<f64>> = right.iter().zip(weights).map(|(x, w)| x.iter().zip(w).map(|(x, w)| x + 0.1 * w).collect()).collect();
-        for (n, (numbers, id, variant)) in
-            [(tripled, "constant-factor", "3"), (decayed, "weight-decay-added", "0.1 parameter")].into_iter().enumerate()
+        let with_added = |function: fn(f64) -> f64| -> Vec<Vec<f64>> {
+            let weights = wanted.iter().map(|gradient| trace.run(0).values(gradient.of));
+            right.iter().zip(weights).map(|(x, w)| x.iter().zip(w).map(|(x, w)| x + 0.1 * function(*w)).collect()).collect()
+        };
+        let sign = |weight: f64| if weight == 0.0 { 0.0 } else { weight.signum() };
+        for (n, (numbers, id, variant)) in [
+            (tripled, "constant-factor", "3"),
+            (with_added(|weight| weight), "weight-decay-added", "0.1 parameter"),
+            (with_added(sign), "weight-sign-added", "0.1 parameter"),
+        ]
+        .into_iter()
+        .enumerate()
         {
             let mine = tensors(&wanted, &numbers);
             let causes = search(&document, &mine);

@@ -163,6 +163,34 @@ x = { init = "normal", seed = N4, shape = [3, 4] }
 future = [[false, true, true], [false, false, true], [false, false, false]]
 y = [2, 0, 1]
 "#,
+    // attention with two heads for each of two texts, a residual, a norm in lines, and a gate
+    r#"
+title = "block"
+[graph]
+nodes = """
+B, T, C = x.shape
+q = (x @ Wq).view(B, T, 2, 2).transpose(1, 2)
+k = (x @ Wk).view(B, T, 2, 2).transpose(1, 2)
+v = (x @ Wv).view(B, T, 2, 2).transpose(1, 2)
+a = F.softmax(q @ k.transpose(-2, -1) / math.sqrt(2), dim=-1)
+r = x + (a @ v).transpose(1, 2).reshape(B, T, C)
+d = r - r.mean(-1, keepdim=True)
+n = d / torch.sqrt((d**2).mean(-1, keepdim=True) + 0.01)
+y = torch.sigmoid(gate) * (gamma * n + beta)
+J = F.cross_entropy((y @ Wo).view(B * T, 3), labels)
+"""
+[graph.inputs]
+x = { init = "normal", seed = N1, shape = [2, 3, 4] }
+Wq = { init = "normal", seed = N2, shape = [4, 4] }
+Wk = { init = "normal", seed = N3, shape = [4, 4] }
+Wv = { init = "normal", seed = N4, shape = [4, 4] }
+Wo = { init = "normal", seed = N5, shape = [4, 3] }
+gamma = { init = "normal", seed = N6, shape = [4] }
+beta = { init = "normal", seed = N7, shape = [4] }
+gate = { init = "normal", seed = N8, shape = [4] }
+[graph.constants]
+labels = [2, 0, 1, 1, 0, 2]
+"#,
     // two dropouts and two relus of the same shape
     r#"
 title = "two dropouts"

@@ -11,7 +11,8 @@ use super::places::{upstream, upstream_times};
 use crate::expr::{Expr, Primitive, SQRT};
 use crate::op::activation::{ACTIVATIONS, ActivationBackward};
 use crate::op::elementwise::{ElementwiseBackward, ElementwiseOperand};
-use crate::op::functions::{RECIPROCAL, RELU, RSQRT, SQUARE};
+use crate::op::functions::{GELU, RECIPROCAL, RELU, RSQRT, SIGMOID, SILU, SQUARE, TANH};
+use crate::op::math;
 use crate::op::operator::Operator;
 use crate::op::rule::{Operands, Rule};
 use crate::op::slot::Slot::{self, Input, Output, Upstream};
@@ -110,6 +111,43 @@ pub fn at_a(site: &Site<'_>) -> Vec<Variant> {
         variants.push(Variant::named("formula-in-a-with-z", ": its formula in a is given z", [formula]));
     }
     variants
+}
+
+/// A wrong formula of a derivative: the name of the variant, the end of its sentence, and the formula in z and a.
+type Formula = (&'static str, &'static str, fn(f64, f64) -> f64);
+
+/// The formulas that people write for the derivative of a function by mistake.
+const FORMULAS: &[(&Primitive, &[Formula])] = &[
+    (
+        TANH,
+        &[
+            ("1 - a", ": 1 − a instead of 1 − a²", |_, a| 1.0 - a),
+            ("1 + a^2", ": 1 + a² instead of 1 − a²", |_, a| 1.0 + a * a),
+            ("a^2", ": a² instead of 1 − a²", |_, a| a * a),
+            ("1 / cosh z", ": 1 / cosh z instead of 1 / cosh² z", |z, _| 1.0 / libm::cosh(z)),
+        ],
+    ),
+    (
+        SIGMOID,
+        &[
+            ("1 - a", ": 1 − a instead of a (1 − a)", |_, a| 1.0 - a),
+            ("a (1 + a)", ": a (1 + a) instead of a (1 − a)", |_, a| a * (1.0 + a)),
+            ("a^2", ": a² instead of a (1 − a)", |_, a| a * a),
+        ],
+    ),
+    (SILU, &[("sigmoid(z)", ": σ(z) alone, without z σ′(z)", |z, _| math::sigmoid(z))]),
+    (GELU, &[("a / z", ": Φ(z) alone, without z Φ′(z)", |z, a| if z == 0.0 { 0.5 } else { a / z })]),
+];
+
+/// The derivative has a wrong formula.
+pub fn formula_wrong(site: &Site<'_>) -> Vec<Variant> {
+    let Some(curve) = activation(site) else { return Vec::new() };
+    let formulas = FORMULAS.iter().find(|(function, _)| *function == curve.function).map_or(&[] as &[Formula], |(_, formulas)| formulas);
+    let variant = |(name, detail, slope): &Formula| {
+        let slope = *slope;
+        Variant::named(*name, *detail, [site.with_rule(with_slope(site.rule, move |z, a, _| slope(z, a)))])
+    };
+    formulas.iter().map(variant).collect()
 }
 
 /// The error is multiplied by a.

@@ -50,6 +50,16 @@ fn scale_of_scores(site: &Site<'_>) -> Option<f64> {
     (!subject.has_layers() && (is_of_scores() || is_of_factor())).then_some(scale)
 }
 
+/// The factor 1/√d of the scores Q Kᵀ, at the gradient of Q or of K.
+fn scale_of_product(site: &Site<'_>) -> Option<f64> {
+    site.rule_as::<BilinearRule<Contraction>>().filter(|rule| rule.view != View::Output && !site.subject.has_layers())?;
+    let scaling = site.subject.network.readers(site.y).iter().map(|reader| &site.subject.network.ops()[reader.op]);
+    let mut scaled = scaling.filter(|op| op.pass == Pass::Forward).map(|op| op.output);
+    let gradient = site.subject.network.gradient_of(site.y)?;
+    let sites = site.subject.sites_of(site.subject.network.producer(gradient)?);
+    scaled.find_map(|output| scale_of_scores(sites.iter().find(|scaling| scaling.y == output)?))
+}
+
 /// Whether a constant factor is the 1/√d of attention.
 pub fn is_scale(site: &Site<'_>) -> bool {
     scale_of_scores(site).is_some()
@@ -57,6 +67,10 @@ pub fn is_scale(site: &Site<'_>) -> bool {
 
 /// The factor 1/√d is missing in both passes, or in one.
 pub fn scale_missing(site: &Site<'_>) -> Vec<Variant> {
+    if let Some(scale) = scale_of_product(site) {
+        let unscaled = site.with_rule(scaled(site.rule, 1.0 / scale));
+        return vec![Variant::named("one-factor", " in the gradient of one factor", [unscaled])];
+    }
     let Some(scale) = scale_of_scores(site) else { return Vec::new() };
     let back = site.with_rule(scaled(site.rule, 1.0 / scale));
     let mut variants = vec![Variant::named("backward-only", " in the backward pass", [back.clone()])];

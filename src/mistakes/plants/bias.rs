@@ -42,7 +42,13 @@ pub(super) fn products_beside(site: &Site<'_>) -> Option<f64> {
 /// The mean over the positions instead of the sum.
 pub fn divided(site: &Site<'_>) -> Vec<Variant> {
     let Some(n) = positions(site).filter(|n| *n > 1) else { return Vec::new() };
-    vec![Variant::only(site.with_rule(scaled(site.rule, reciprocal(n))))]
+    let mut variants = vec![Variant::only(site.with_rule(scaled(site.rule, reciprocal(n))))];
+    let samples = site.subject.trace.samples();
+    if samples > 1 {
+        let divided = site.with_rule(scaled(site.rule, reciprocal(n * samples)));
+        variants.push(Variant::named("and-samples", ", divided by the number of samples once more", [divided]));
+    }
+    variants
 }
 
 /// Only the error of the first position.

@@ -184,6 +184,32 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Variant> {
     variants
 }
 
+/// A wrong crop: the name of the variant, the end of its sentence, and the number of rows or columns that are cut off before the input, from the padding.
+type Crop = (&'static str, &'static str, fn(usize) -> usize);
+
+/// The gradient of the padded input is cropped at a wrong place: by one more or one less than the padding, or by twice the padding.
+pub fn cropped_elsewhere(site: &Site<'_>) -> Vec<Variant> {
+    let Some(kernel) = input_gradient(site) else { return Vec::new() };
+    let [rows, columns] = [kernel.conv.rows.padding, kernel.conv.columns.padding];
+    if rows == 0 && columns == 0 {
+        return Vec::new();
+    }
+    let crops: [Crop; 3] = [
+        ("one-more", ": one place too late", |padding| padding + 1),
+        ("one-less", ": one place too early", |padding| padding - 1),
+        ("twice", ": behind twice the padding", |padding| 2 * padding),
+    ];
+    let mut variants = Vec::new();
+    // if the padding is 1, one less is none, and twice is one more
+    let crops = if rows.max(columns) == 1 { &crops[..1] } else { &crops };
+    for (name, detail, crop) in crops {
+        let crop = |axis: &Axis| if axis.padding == 0 { 0 } else { crop(axis.padding) };
+        let rule = kernel.over(|axis| axis.with_steps(axis.stride, crop(axis), axis.dilation));
+        variants.extend(rule.map(|rule| Variant::named(*name, *detail, [site.with_rule(rule)])));
+    }
+    variants
+}
+
 /// Only the last filter, or the first, passes its error back: of all, or of each group.
 pub fn only_last_filter(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = input_gradient(site) else { return Vec::new() };

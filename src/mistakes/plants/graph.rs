@@ -8,7 +8,7 @@ use super::super::wrong_rule::{Instead, all_terms, moved, reading, scaled, with_
 use super::activation::Curve;
 use super::attention;
 use super::factor::constant_factor;
-use super::places::{count, places, upstream, upstream_place, upstream_times};
+use super::places::{count, last_two, places, upstream, upstream_place, upstream_times};
 use crate::expr::SQRT;
 use crate::network::Id;
 use crate::op::avg_pool2d::reciprocal;
@@ -172,20 +172,21 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
         });
         variants.push(Variant::only(site.with_rule(swapped)));
     } else if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>() {
-        let ([n, m], [p, q]) = (site.subject.shape(own), site.subject.shape(other)) else { return variants };
+        let ([batch @ .., n, m], [other_batch @ .., p, q]) = (site.subject.shape(own), site.subject.shape(other)) else { return variants };
         let [x, w, _] = rule.roles.slots();
         let slot = if rule.view == View::Weight { x } else { w };
-        if (n, m) == (q, p) {
+        if batch == other_batch && (n, m) == (q, p) {
             // reads the operand itself instead of the other one; its transpose has the other one's shape
-            let transposed: Vec<usize> = (0..n * m).map(|at| at % n * m + at / n).collect();
+            let transposed: Vec<usize> =
+                (0..site.subject.len(own)).map(|at| at / (n * m) * (n * m) + at % n * m + at % (n * m) / n).collect();
             let rule = reading(site.rule, slot, Instead::Places(transposed.into()));
             variants.push(Variant::named(
                 "own-operand",
-                ": each is multiplied by itself",
+                ": the gradient of a factor is computed from this factor itself",
                 [site.with_part(rule, site.operands.clone().with(slot, own))],
             ));
         }
-        if (n, m) == (p, q) {
+        if batch.is_empty() && other_batch.is_empty() && (n, m) == (p, q) {
             let exchanged = site.subject.sites().into_iter().find(|other_site| other_site.y == site.y && other_site.of == other);
             variants.extend(exchanged.map(|other| Variant::only(site.with_rule(Arc::clone(other.rule)))));
         }
@@ -195,23 +196,23 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
 
 /// A transpose is missing in the gradient of a product of matrices, or in that of a transpose.
 pub fn transpose_missing(site: &Site<'_>) -> Vec<Variant> {
-    let transposed = |n: usize| -> Arc<[usize]> { (0..n * n).map(|at| at % n * n + at / n).collect() };
     if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>().filter(|_| !site.subject.has_layers()) {
         let [x, w, _] = rule.roles.slots();
         let slot = if rule.view == View::Weight { x } else { w };
-        let [n, m] = *site.subject.shape(site.operands[slot]) else { return Vec::new() };
-        if n != m || n < 2 || rule.view == View::Output {
+        let shape = site.subject.shape(site.operands[slot]);
+        if !matches!(shape, [.., n, m] if n == m && *n > 1) || rule.view == View::Output {
             return Vec::new();
         }
-        return vec![Variant::only(site.with_rule(reading(site.rule, slot, Instead::Places(transposed(n)))))];
+        let transposed = last_two(shape, |[row, column], _| [column, row]);
+        return vec![Variant::only(site.with_rule(reading(site.rule, slot, Instead::Places(transposed))))];
     }
-    let is_permuted = site.rule_as::<GatherRule<CopiesOfInput>>().is_some_and(|rule| rule.gather.kind == CopyKind::Permute);
-    match *site.subject.shape(site.of) {
-        [n, m] if is_permuted && n == m && n > 1 => {
-            vec![Variant::named("of-a-transpose", "", [site.with_rule(moved(site.rule, transposed(n)))])]
-        }
-        _ => Vec::new(),
+    if !site.rule_as::<GatherRule<CopiesOfInput>>().is_some_and(|rule| rule.gather.kind == CopyKind::Permute) {
+        return Vec::new();
     }
+    // the gradient has the other shape, and its entries are read in the order of memory
+    let reshaped = site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)]));
+    let detail = if site.subject.shape(site.of) == site.subject.shape(site.y) { "" } else { ": its entries are only reshaped" };
+    vec![Variant { name: Some("of-a-transpose".to_owned()), detail: detail.to_owned(), edits: vec![reshaped] }]
 }
 
 /// The exponent of a power, if the site is one of x.

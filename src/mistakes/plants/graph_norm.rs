@@ -22,7 +22,7 @@ use crate::op::slot::{Reads, Slot};
 use crate::step::Pass;
 
 /// The elementwise operation of a graph's node.
-fn elementwise<'a>(subject: &Subject<'a>, id: Id) -> Option<(&'a ElementwiseForward, &'a Part)> {
+pub(super) fn elementwise<'a>(subject: &Subject<'a>, id: Id) -> Option<(&'a ElementwiseForward, &'a Part)> {
     let (_, op) = subject.producer(id).filter(|_| !subject.has_layers())?;
     let part = op.parts.first()?;
     Some((downcast(&part.rule)?, part))
@@ -55,7 +55,7 @@ fn summed(subject: &Subject<'_>, id: Id) -> Option<Id> {
 }
 
 /// The tensor x and its mean, if a node is x − mean(x).
-fn centred(subject: &Subject<'_>, id: Id) -> Option<(Id, Id)> {
+pub(super) fn centred(subject: &Subject<'_>, id: Id) -> Option<(Id, Id)> {
     let (ElementwiseForward(operation), part) = elementwise(subject, id).filter(|(rule, _)| rule.0.operator == Operator::Sub)?;
     if operation.operands.len() != 2 || has_constant(&operation.operands) {
         return None;
@@ -65,7 +65,7 @@ fn centred(subject: &Subject<'_>, id: Id) -> Option<(Id, Id)> {
 }
 
 /// The tensor c if a node is c² for c = x − mean(x).
-fn squared(subject: &Subject<'_>, id: Id) -> Option<Id> {
+pub(super) fn squared(subject: &Subject<'_>, id: Id) -> Option<Id> {
     let (ElementwiseForward(operation), part) = elementwise(subject, id)?;
     let base = part.operands.get(Slot::Input(0))?;
     let is_square = match (operation.operator, operation.operands.get(1)) {

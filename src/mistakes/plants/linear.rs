@@ -69,7 +69,7 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
 }
 
 /// The slots of x, w and ∂C/∂y of a weight gradient, if the site is one.
-fn weight_gradient(site: &Site<'_>) -> Option<[Slot; 3]> {
+pub(super) fn weight_gradient(site: &Site<'_>) -> Option<[Slot; 3]> {
     let is_parameter = site.subject.network.tensor(site.of).role == Role::Parameter;
     let (view, slots) = if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>() {
         (rule.view, rule.roles.slots())

@@ -16,18 +16,18 @@ use crate::op::slot::Slot::{Input, Upstream};
 
 /// The tensors of a norm: x, the mean μ, the differences c = x − μ, and the variance v.
 #[derive(Clone, Copy, Debug)]
-struct Norm {
-    x: Id,
+pub(super) struct Norm {
+    pub x: Id,
     mean: Id,
-    centred: Id,
-    variance: Id,
+    pub centred: Id,
+    pub variance: Id,
     /// The number of the op of v.
     op: usize,
     /// The number of entries of a group.
-    n: usize,
+    pub n: usize,
 }
 
-fn norms(subject: &Subject<'_>) -> Vec<Norm> {
+pub(super) fn norms(subject: &Subject<'_>) -> Vec<Norm> {
     let norm = |(op, part): (usize, &Part)| {
         let n = downcast::<VarianceForward>(&part.rule)?.n();
         let centred = part.operands[Input(0)];

@@ -150,28 +150,6 @@ pub fn softmax_row_sum_missing(site: &Site<'_>) -> Vec<Variant> {
     if is_softmax { vec![Variant::only(site.with_rule(own()))] } else { Vec::new() }
 }
 
-/// The sum of the softmax's derivative goes along the other one of the last two axes: down the columns instead of along the rows.
-pub fn softmax_sum_of_columns(site: &Site<'_>) -> Vec<Variant> {
-    let shape = site.subject.shape(site.y).to_vec();
-    let [.., rows, columns] = shape[..] else { return Vec::new() };
-    let Some(groups) = site.rule_as::<SoftmaxBackward>().filter(|rule| !rule.is_log()).and_then(|rule| rule.groups(&shape)) else {
-        return Vec::new();
-    };
-    if rows < 2 || columns < 2 {
-        return Vec::new();
-    }
-    let is_along_rows = groups.group_of(0).0 == groups.group_of(1).0;
-    let other = with_terms(site.rule, move |_, x, at| {
-        let matrix = at / (rows * columns) * (rows * columns);
-        let [row, column] = [(at - matrix) / columns, (at - matrix) % columns];
-        let along = |n: usize| matrix + if is_along_rows { n * columns + column } else { row * columns + n };
-        let value = |at: usize| x.get(Slot::Output, at) * x.get(Slot::Upstream, at);
-        let sum: f64 = (0..if is_along_rows { rows } else { columns }).map(|n| value(along(n))).sum();
-        vec![Term::product([constant(value(at) - x.get(Slot::Output, at) * sum)].into_iter().collect())]
-    });
-    vec![Variant::only(site.with_rule(other))]
-}
-
 /// k in ∂C/∂z = k (p Σt − t), the error of a cross-entropy: 1/n for a mean over n outputs.
 fn scale_of_error(dz: &[f64], error: impl Fn(usize) -> f64) -> f64 {
     let largest = (0..dz.len()).max_by(|one, other| error(*one).abs().total_cmp(&error(*other).abs()));
@@ -286,6 +264,16 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
             {
                 let labels: Vec<f64> = subject.values(*id).iter().map(|label| (label + by) % size).collect();
                 planted.push(Variant::named(name, detail, [Edit::Given(0, *id, labels.into())]).at(vec![subject.place_of(*id)]));
+            }
+            let (labels, row) = (subject.values(*id), subject.shape(*id).last().copied().unwrap_or(1));
+            for (by, name, detail) in [
+                (1, "next-position", ": each position has the class of the next one"),
+                (row.saturating_sub(1), "previous-position", ": each position has the class of the one before"),
+            ] {
+                let moved: Vec<f64> = (0..labels.len()).map(|at| labels[at / row * row + (at % row + by) % row]).collect();
+                if moved != labels {
+                    planted.push(Variant::named(name, detail, [Edit::Given(0, *id, moved.into())]).at(vec![subject.place_of(*id)]));
+                }
             }
         }
     }

@@ -31,8 +31,32 @@ fn layer(site: &Site<'_>) -> Option<usize> {
 
 /// A branch of a skip connection passes no error back: a summand of an `add` layer, or one of several layers that read the same layer.
 pub fn skip_forgotten(site: &Site<'_>) -> Vec<Variant> {
+    if !is_on_branch(site) {
+        return Vec::new();
+    }
+    // all parts through the same layer, such as the three paths through a norm
+    let uses = site.subject.sites_of(site.op);
+    let parts = site.subject.network.ops()[site.op].parts.len();
+    let edit = kept(site.op, parts, |n| uses.get(n).is_none_or(|other| layer(other) != layer(site)));
+    let name = site.subject.place_of(site.of);
+    vec![Variant::named(name.clone(), format!(", that to {name}"), [edit])]
+}
+
+/// A branch of a skip connection passes its error back twice.
+pub fn skip_twice(site: &Site<'_>) -> Vec<Variant> {
+    if !is_on_branch(site) {
+        return Vec::new();
+    }
+    let parts = &site.subject.network.ops()[site.op].parts;
+    let uses = site.subject.sites_of(site.op).into_iter().filter(|other| layer(other) == layer(site));
+    let edits: Vec<Edit> = uses.map(|other| Edit::sample(site.op, Change::Add(parts[other.part].clone()))).collect();
+    let name = site.subject.place_of(site.of);
+    vec![Variant::named(name.clone(), format!(", that to {name}"), edits)]
+}
+
+/// Whether a site is on a branch: a summand of an `add` layer, or one of several layers that read the same layer.
+fn is_on_branch(site: &Site<'_>) -> bool {
     let subject = site.subject;
-    let op = &subject.network.ops()[site.op];
     let is_of_layers = |parts: &[Part]| {
         let inputs: Vec<Option<Id>> = parts.iter().map(|part| part.operands.get(Slot::Input(0))).collect();
         let is_outside = |id: &Option<Id>| {
@@ -43,13 +67,7 @@ pub fn skip_forgotten(site: &Site<'_>) -> Vec<Variant> {
     let is_summand = site.forward().is_some_and(|(_, op)| is_of_layers(&op.parts));
     let uses = subject.sites_of(site.op);
     let is_branch = uses.len() > 1 && uses.iter().any(|other| layer(other) != layer(site));
-    if layer(site).is_none() || !(is_summand || is_branch) {
-        return Vec::new();
-    }
-    // all parts through the same layer, such as the three paths through a norm
-    let edit = kept(site.op, op.parts.len(), |n| uses.get(n).is_none_or(|other| layer(other) != layer(site)));
-    let name = subject.place_of(site.of);
-    vec![Variant::named(name.clone(), format!(", that to {name}"), [edit])]
+    layer(site).is_some() && (is_summand || is_branch)
 }
 
 /// Similar uses: they have the same type of rule, and read the same parameters.
@@ -95,6 +113,24 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
     for (_, alike) in by_kind.into_iter().filter(|(_, alike)| alike.len() > 1) {
         let (edits, at): (Vec<Edit>, Vec<String>) = alike.into_iter().unzip();
         planted.push(Variant::named("each-turn", " of the same use in each turn", edits).at(at));
+    }
+    planted
+}
+
+/// A use of a graph's tensor is counted twice.
+pub fn counted_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let subject = &wanted.subject;
+    if subject.has_layers() {
+        return Vec::new();
+    }
+    let mut planted = Vec::new();
+    for (number, of, uses) in shared(subject) {
+        for site in uses.iter().take(MAX_USES) {
+            let name = subject.network.tensor(site.y).name.to_string();
+            let part = subject.network.ops()[number].parts[site.part].clone();
+            let detail = format!(": the one through {name}");
+            planted.push(Variant::named(name, detail, [Edit::sample(number, Change::Add(part))]).at(vec![subject.place_of(of)]));
+        }
     }
     planted
 }

@@ -4,9 +4,19 @@ use std::sync::Arc;
 
 use super::super::plan::{Change, Edit, Ops};
 use super::super::planting::{Planted, Variant, Wanted};
-use super::super::wrong_rule::scaled;
+use super::super::wrong_rule::{scaled, with_terms};
 use super::scale::parameter_ops;
 use crate::network::Id;
+use crate::op::rule::{Operands, Rule, Term, constant};
+use crate::op::slot::Slot;
+
+/// The gradient λ sign(w) of an entry of a penalty λ Σ |w|, from the gradient 2 λ w.
+fn sign_of_weight(rule: &dyn Rule, x: &Operands<'_>, at: usize) -> Vec<Term> {
+    let weight = x.get(Slot::Input(0), at).abs();
+    let right = rule.term(x, at, 0).value;
+    let value = if weight == 0.0 { 0.0 } else { right / (2.0 * weight) };
+    vec![Term::product([constant(value)].into_iter().collect())]
+}
 
 /// The gradient of the penalty is left out, or has another factor: in all weights, or in the wanted one.
 pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
@@ -31,6 +41,11 @@ pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
         }
         let missing = ops.iter().map(|(op, _)| Edit::Op(Ops::Batch, *op, Change::Keep((0..samples).collect()))).collect::<Vec<_>>();
         planted.push(Variant::named("missing", format!("{place} is missing"), missing).at(at.clone()));
+        let of_l1: Vec<Edit> = ops
+            .iter()
+            .map(|(op, _)| Edit::Op(Ops::Batch, *op, Change::Parts(parts(*op), Arc::new(|rule| with_terms(rule, sign_of_weight)))))
+            .collect();
+        planted.push(Variant::named("of-l1", format!("{place} is λ times the sign of w, as for a penalty λ |w|"), of_l1).at(at.clone()));
         for (name, words, factor) in [("half", " has no factor 2", 0.5)].into_iter().chain(of_samples.into_iter().filter(|_| samples > 1)) {
             let scale =
                 |(op, _): &(usize, Id)| Edit::Op(Ops::Batch, *op, Change::Parts(parts(*op), Arc::new(move |rule| scaled(rule, factor))));

@@ -145,15 +145,25 @@ fn number(value: f64) -> String {
 
 /// A multiple of the weights is added to their gradient, as weight decay does.
 pub fn weight_decay(wanted: &Wanted<'_>) -> Vec<Planted> {
+    added(wanted, "", |weight| weight)
+}
+
+/// A multiple of the signs of the weights is added to their gradient, as a penalty λ Σ |w| does.
+pub fn weight_sign(wanted: &Wanted<'_>) -> Vec<Planted> {
+    added(wanted, "the sign of ", |weight| if weight == 0.0 { 0.0 } else { weight.signum() })
+}
+
+/// A multiple of a function of the weights is added to their gradient: in all matrices, in all parameters, or in the wanted one.
+fn added(wanted: &Wanted<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Planted> {
     let subject = &wanted.subject;
     if !subject.network.tensor(wanted.of).role.is_learnable() {
         return Vec::new();
     }
-    let weights = subject.values(wanted.of);
-    let decay = common(wanted.user.iter().zip(wanted.right).map(|(user, right)| user - right).zip(weights.iter().copied()));
+    let weights = subject.values(wanted.of).iter().map(|weight| function(*weight));
+    let decay = common(wanted.user.iter().zip(wanted.right).map(|(user, right)| user - right).zip(weights));
     let Some(decay) = decay.filter(|decay| decay.is_finite() && *decay != 0.0) else { return Vec::new() };
     let add = |(ops, op, of): (Ops, usize, Id)| {
-        let added: Vec<f64> = subject.values(of).iter().map(|weight| decay * weight).collect();
+        let added: Vec<f64> = subject.values(of).iter().map(|weight| decay * function(*weight)).collect();
         let rule = with_terms(&(Arc::new(crate::op::seed::Seed) as Arc<dyn crate::op::rule::Rule>), move |_, _, at| {
             vec![Term::product([constant(added[at])].into_iter().collect())]
         });
@@ -163,13 +173,14 @@ pub fn weight_decay(wanted: &Wanted<'_>) -> Vec<Planted> {
     let is_matrix = |(.., of): &(Ops, usize, Id)| subject.shape(*of).len() > 1;
     let name = number(decay);
     let variant = |kind: &str, edits: Vec<Edit>| {
-        Variant::named(format!("{name} {kind}"), format!(": {name} times each {kind}"), edits).at(Vec::new())
+        Variant::named(format!("{name} {kind}"), format!(": {name} times {of_what}each {kind}"), edits).at(Vec::new())
     };
     let own: Vec<Edit> = all.iter().copied().filter(|(.., of)| *of == wanted.of).map(add).collect();
     vec![
         variant("weight", all.iter().copied().filter(is_matrix).map(add).collect()),
         variant("parameter", all.iter().copied().map(add).collect()),
-        Variant::named(name.clone(), format!(": {name} times {{}}"), own).at(vec![subject.network.tensor(wanted.of).name.to_string()]),
+        Variant::named(name.clone(), format!(": {name} times {of_what}{{}}"), own)
+            .at(vec![subject.network.tensor(wanted.of).name.to_string()]),
     ]
 }
 

@@ -1,0 +1,104 @@
+//! Errors that are clipped inside the backward pass, so that everything behind them follows: `dz = np.clip(dz, -1, 1)`.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::super::plan::{Change, Edit};
+use super::super::planting::{Planted, Variant, Wanted};
+use super::super::wrong_rule::{Wrong, WrongRule, with_terms};
+use crate::network::{Id, Op, Part, Role};
+use crate::op::rule::{Memo, Operands, Rule, Term, constant};
+use crate::op::slot::{Reads, Slot};
+
+/// The leading digits of the bounds that are tried, times powers of ten. People write round numbers.
+const DIGITS: [f64; 4] = [1.0, 2.0, 3.0, 5.0];
+/// The largest number of bounds that are tried for a tensor: those next to its largest entry, which clip the fewest entries.
+const MAX_BOUNDS: usize = 6;
+
+/// The rule of a whole op: all its parts are added up, and the sum is clipped.
+#[derive(Debug)]
+struct Clipped {
+    /// The rules of the parts, with the places of their operands in the list of all operands.
+    parts: Vec<(Arc<dyn Rule>, Reads<usize>)>,
+    bound: f64,
+}
+
+/// The sums before they are clipped.
+struct Sums(Vec<f64>);
+
+impl Clipped {
+    /// Makes the rule of an op with its operands.
+    fn of(op: &Op, bound: f64) -> (Self, Vec<Id>) {
+        let mut all = Vec::new();
+        let parts = op.parts.iter().map(|Part { rule, operands }| {
+            let places = operands.map(|id| {
+                all.push(id);
+                all.len() - 1
+            });
+            (Arc::clone(rule), places)
+        });
+        (Self { parts: parts.collect(), bound }, all)
+    }
+}
+
+/// The operands of [`Clipped`]: all operands of the op, and the size of its result in the last place.
+impl Wrong for Clipped {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        let mut sums = vec![0.0; tensors.last().map_or(0, |result| result.len())];
+        for (rule, places) in &self.parts {
+            let own = places.map(|place| tensors[Slot::Input(place)]);
+            let memo = rule.memo(&own);
+            rule.accumulate(&Operands { tensors: own.map(|tensor| tensor), memo: &memo }, &mut sums);
+        }
+        Some(Arc::new(Sums(sums)) as Arc<dyn Any + Send + Sync>)
+    }
+
+    fn terms(&self, x: &Operands<'_>, at: usize) -> Vec<Term> {
+        let Sums(sums) = x.memo().expect("the memo of this rule");
+        vec![Term::product([constant(sums[at].clamp(-self.bound, self.bound))].into_iter().collect())]
+    }
+}
+
+/// The round bounds between the smallest and the largest entry of some numbers, the largest first.
+fn bounds(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
+    let sizes: Vec<f64> = numbers.map(f64::abs).filter(|size| *size > 0.0 && size.is_finite()).collect();
+    let (least, largest) = (sizes.iter().copied().fold(f64::INFINITY, f64::min), sizes.iter().copied().fold(0.0, f64::max));
+    let powers = (-8..=4).rev().flat_map(|power| DIGITS.iter().rev().map(move |digit| digit * 10.0_f64.powi(power)));
+    powers.filter(|bound| least < *bound && *bound < largest).take(MAX_BOUNDS).collect()
+}
+
+/// The error of a tensor is clipped.
+pub fn clipped(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let subject = &wanted.subject;
+    let (trace, network) = (subject.trace, subject.network);
+    #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
+    let samples = trace.samples() as f64;
+    let mut planted = Vec::new();
+    for (number, op) in subject.backward_ops() {
+        let Role::Gradient(of) = network.tensor(op.output).role else { continue };
+        // the gradients of values: others are not passed on
+        let Some((_, forward)) = subject.producer(of) else { continue };
+        let all = || (0..trace.samples()).flat_map(|run| trace.run(run).values(op.output).iter().copied());
+        // the errors of the mean loss, or those of each sample's own loss
+        let losses = if trace.samples() == 1 { &[1.0][..] } else { &[samples, 1.0] };
+        let scaled = losses.iter().flat_map(|scale| bounds(all().map(|error| error / scale)).into_iter().map(move |bound| (bound, scale)));
+        for (bound, scale) in scaled {
+            let (rule, mut operands) = Clipped::of(op, bound * scale);
+            // the result has the shape of the tensor, which is a tensor of the forward pass
+            operands.push(forward.output);
+            let rule: Arc<dyn Rule> = Arc::new(WrongRule(rule));
+            let nothing = with_terms(&rule, |_, _, _| Vec::new());
+            let operands = Reads::inputs(operands);
+            let part = |part: usize, rule: &Arc<dyn Rule>| {
+                Edit::sample(number, Change::Part(part, Part { rule: Arc::clone(rule), operands: operands.clone() }))
+            };
+            let edits: Vec<Edit> = (0..op.parts.len()).map(|n| part(n, if n == 0 { &rule } else { &nothing })).collect();
+            let is_of_mean = samples.to_bits() == scale.to_bits();
+            let of_own = if is_of_mean { "" } else { ", in the derivative of each sample's own loss" };
+            let detail = format!(": no entry is below −{bound} or above {bound}{of_own}");
+            let name = format!("{bound}{}", if is_of_mean { "" } else { " of each sample" });
+            planted.push(Variant::named(name, detail, edits).at(vec![network.tensor(of).name.to_string()]));
+        }
+    }
+    planted
+}

@@ -1,0 +1,116 @@
+//! The normalisations of a pass: q = (x − μ) / σ, in a layer, in a call such as `F.layer_norm`, or in lines of a graph.
+
+use std::sync::Arc;
+
+use super::super::site::Subject;
+use super::graph_norm::{centred, elementwise, squared};
+use super::norm::norms;
+use crate::network::{Id, Part};
+use crate::op::elementwise::ElementwiseOperand;
+use crate::op::operator::Operator;
+use crate::op::slot::Slot::Input;
+use crate::step::Pass;
+
+/// A normalisation q = (x − μ) / σ.
+#[derive(Clone, Debug)]
+pub(super) struct Normalised {
+    pub x: Id,
+    /// x − μ
+    pub centred: Id,
+    pub q: Id,
+    /// σ, or 1/σ.
+    pub scale: Id,
+    /// Whether x − μ is divided by `scale`. Otherwise it is multiplied by it.
+    pub is_divided: bool,
+    /// For each entry of x, the entry of `scale`: entries with the same number are a group.
+    pub groups: Arc<[usize]>,
+    /// The op that computes ∂C/∂x.
+    pub op: usize,
+    /// The parts of this op that belong to the normalisation.
+    pub parts: Vec<usize>,
+}
+
+/// Returns the normalisations of a pass, in the order of the forward pass.
+pub(super) fn all(subject: &Subject<'_>) -> Vec<Normalised> {
+    if subject.has_layers() { in_layers(subject) } else { in_graph(subject) }
+}
+
+fn in_layers(subject: &Subject<'_>) -> Vec<Normalised> {
+    let reader = |id: Id, of: &dyn Fn(&Part) -> bool| {
+        let mut ops = subject.network.readers(id).iter().map(|reader| &subject.network.ops()[reader.op]);
+        ops.find(|op| op.pass == Pass::Forward && op.parts.first().is_some_and(of)).map(|op| op.output)
+    };
+    let of_norm = |norm: super::norm::Norm| {
+        let scale = reader(norm.variance, &|part| part.operands.len() == 1)?;
+        let q = reader(scale, &|part| part.operands.contains(&norm.centred))?;
+        let groups: Arc<[usize]> = (0..subject.len(norm.x)).map(|at| at / norm.n).collect();
+        on_paths(subject, Found { x: norm.x, centred: norm.centred, q, scale, is_divided: false, groups })
+    };
+    norms(subject).into_iter().filter_map(of_norm).collect()
+}
+
+/// A normalisation whose backward op is not known yet.
+struct Found {
+    x: Id,
+    centred: Id,
+    q: Id,
+    scale: Id,
+    is_divided: bool,
+    groups: Arc<[usize]>,
+}
+
+/// Finds the parts of ∂C/∂x that belong to a normalisation: those of the paths from x to q.
+fn on_paths(subject: &Subject<'_>, found: Found) -> Option<Normalised> {
+    let Found { x, centred, q, scale, is_divided, groups } = found;
+    let (op, backward) = subject.producer(subject.network.gradient_of(x)?)?;
+    subject.network.gradient_of(q)?;
+    let before_q = before(subject, q);
+    let sites = subject.sites_of(op);
+    let parts: Vec<usize> = sites.iter().filter(|site| before_q[site.y]).map(|site| site.part).collect();
+    (parts.len() > 1 && sites.len() == backward.parts.len()).then_some(Normalised { x, centred, q, scale, is_divided, groups, op, parts })
+}
+
+/// For each tensor, whether another one is computed from it in the forward pass.
+fn before(subject: &Subject<'_>, id: Id) -> Vec<bool> {
+    let mut reaches = vec![false; subject.network.tensors().len()];
+    reaches[id] = true;
+    for op in subject.network.ops().iter().rev().filter(|op| op.pass == Pass::Forward) {
+        if reaches[op.output] {
+            op.parts.iter().flat_map(|part| part.operands.iter()).for_each(|read| reaches[*read] = true);
+        }
+    }
+    reaches
+}
+
+/// A quotient of x − μ and a tensor that is broadcast: x, x − μ, σ or 1/σ, and whether it is a division.
+pub(super) fn quotient(subject: &Subject<'_>, q: Id) -> Option<(Id, Id, Id, bool)> {
+    let (rule, part) = elementwise(subject, q)?;
+    let is_divided = rule.0.operator == Operator::DIV;
+    let [ElementwiseOperand::Input(first), ElementwiseOperand::Input(second)] = rule.0.operands[..] else { return None };
+    if !is_divided && rule.0.operator != Operator::Mul {
+        return None;
+    }
+    let [one, other] = [part.operands.get(Input(first))?, part.operands.get(Input(second))?];
+    let of = |difference: Id, scale: Id| {
+        let (x, _) = centred(subject, difference)?;
+        let before_scale = before(subject, scale);
+        let is_variance = |id: Id| squared(subject, id).and_then(|c| centred(subject, c)).is_some_and(|(of, _)| of == x);
+        let depends = (0..before_scale.len()).any(|id| before_scale[id] && is_variance(id));
+        depends.then_some((x, difference, scale, is_divided))
+    };
+    of(one, other).or_else(|| if is_divided { None } else { of(other, one) })
+}
+
+fn in_graph(subject: &Subject<'_>) -> Vec<Normalised> {
+    let forward = subject.network.ops().iter().filter(|op| op.pass == Pass::Forward);
+    let of_node = |q: Id| {
+        let (x, centred, scale, is_divided) = quotient(subject, q)?;
+        let (rule, part) = elementwise(subject, q)?;
+        let broadcast = rule.0.broadcast.as_ref()?;
+        let slot = part.operands.iter().position(|id| *id == scale)?;
+        let groups: Arc<[usize]> = (0..subject.len(q)).map(|at| broadcast.operand_entry(slot, at)).collect();
+        let is_same_shape = subject.len(q) == subject.len(x);
+        on_paths(subject, Found { x, centred, q, scale, is_divided, groups }).filter(|_| is_same_shape)
+    };
+    forward.map(|op| op.output).filter_map(of_node).collect()
+}

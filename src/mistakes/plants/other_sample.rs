@@ -1,0 +1,49 @@
+//! Mistakes about samples: the backward pass of a sample reads numbers of another sample, such as activations that a later sample has overwritten.
+
+use super::super::plan::{Edit, OtherSample};
+use super::super::planting::Variant;
+use super::super::site::Site;
+use super::activation::Curve;
+use super::linear::weight_gradient;
+use crate::network::{Id, Role};
+use crate::op::downcast::downcast;
+use crate::op::max_pool2d::MaxPoolBackward;
+use crate::op::slot::Slot;
+use crate::op::softmax::SoftmaxBackward;
+
+/// The other samples: the name of the variant, and a clause.
+const OTHERS: [(OtherSample, &str, &str); 4] = [
+    (OtherSample::Last, "last", "of the last sample"),
+    (OtherSample::First, "first", "of the first sample"),
+    (OtherSample::Next, "next", "of the next sample"),
+    (OtherSample::Previous, "previous", "of the previous sample"),
+];
+
+/// The tensors of the forward pass that a backward part reads, if they are those of a sample.
+fn forward_tensors(site: &Site<'_>) -> Vec<Id> {
+    let own = |slots: &[Slot]| slots.iter().filter_map(|slot| site.operands.get(*slot)).collect();
+    if let Some([x, ..]) = weight_gradient(site) {
+        return own(&[x]);
+    }
+    let is_pool = downcast::<MaxPoolBackward>(site.rule).is_some();
+    let is_other = is_pool || Curve::at(site).is_some() || site.rule_as::<SoftmaxBackward>().is_some();
+    if is_other { own(&[Slot::Input(0), Slot::Output]) } else { Vec::new() }
+}
+
+/// The backward pass reads the activations, or the error, of another sample.
+pub fn read(site: &Site<'_>) -> Vec<Variant> {
+    if site.subject.trace.samples() < 2 {
+        return Vec::new();
+    }
+    let forward = forward_tensors(site);
+    let is_error = |id: &Id| matches!(site.subject.network.tensor(*id).role, Role::Gradient(_));
+    let upstream = site.operands.get(Slot::Upstream).filter(is_error);
+    let variant = |kind: &str, words: &str, ids: &[Id], (other, name, clause): &(OtherSample, &str, &str)| {
+        let edits: Vec<Edit> = ids.iter().map(|id| Edit::Elsewhere(site.op, *id, *other)).collect();
+        Variant::named(format!("{kind}-{name}"), format!(": {words} {clause}"), edits)
+    };
+    let of_forward = OTHERS.iter().filter(|_| !forward.is_empty()).map(|other| variant("activations", "the activations", &forward, other));
+    // errors exist for one sample after the other: a rotated batch mixes neighbours
+    let of_error = upstream.into_iter().flat_map(|id| OTHERS[2..].iter().map(move |other| variant("error", "the error", &[id], other)));
+    of_forward.chain(of_error).collect()
+}

@@ -1,0 +1,105 @@
+//! Mistakes in the derivative of a softmax: ∂C/∂zᵢ = aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ), with the sum over the entries that are normalised together.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use super::super::planting::Variant;
+use super::super::site::Site;
+use super::super::wrong_rule::{Wrong, WrongRule};
+use crate::op::groups::Groups;
+use crate::op::rule::{Function as _, Memo, Operands, Rule, Term, constant, entry};
+use crate::op::slot::Reads;
+use crate::op::slot::Slot::{Output, Upstream};
+use crate::op::softmax::{Slices, Softmax, SoftmaxBackward};
+
+/// The derivative with another sum: aᵢ (∂C/∂aᵢ + k Σ wⱼ ∂C/∂aⱼ). In the right one, k is −1 and wⱼ is aⱼ.
+#[derive(Clone, Debug)]
+struct OtherSum {
+    /// For each entry, the number of the sum in which it is.
+    groups: Arc<[usize]>,
+    /// k
+    factor: f64,
+    /// Whether wⱼ is aⱼ. Otherwise it is 1.
+    is_weighted: bool,
+}
+
+impl Wrong for OtherSum {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        let mut sums = vec![0.0; self.groups.iter().max().map_or(0, |last| last + 1)];
+        for ((group, a), da) in self.groups.iter().zip(tensors[Output]).zip(tensors[Upstream]) {
+            sums[*group] += if self.is_weighted { a * da } else { *da };
+        }
+        Some(Arc::new(sums) as Arc<dyn Any + Send + Sync>)
+    }
+
+    fn terms(&self, x: &Operands<'_>, at: usize) -> Vec<Term> {
+        let sums = x.memo::<Vec<f64>>().expect("the memo of this rule");
+        let a = || entry(x, Output, at);
+        let own = Term::product([a(), entry(x, Upstream, at)].into_iter().collect());
+        vec![own, Term::product([a(), constant(self.factor * sums[self.groups[at]])].into_iter().collect())]
+    }
+}
+
+/// The groups of a softmax, and the shape of its result; `None` if the site is another rule.
+fn groups(site: &Site<'_>) -> Option<(Groups, Vec<usize>)> {
+    let shape = site.subject.shape(site.y).to_vec();
+    let rule = site.rule_as::<SoftmaxBackward>().filter(|rule| !rule.is_log())?;
+    Some((rule.groups(&shape)?, shape))
+}
+
+/// For each entry of a tensor, the number of its group.
+fn numbers(groups: &Groups, entries: usize) -> Arc<[usize]> {
+    (0..entries).map(|at| groups.group_of(at).0).collect()
+}
+
+fn with_sum(site: &Site<'_>, sum: OtherSum) -> super::super::plan::Edit {
+    site.with_rule(Arc::new(WrongRule(sum)) as Arc<dyn Rule>)
+}
+
+/// The sum goes along the other one of the last two axes: down the columns instead of along the rows.
+pub fn sum_of_columns(site: &Site<'_>) -> Vec<Variant> {
+    let Some((own, shape)) = groups(site) else { return Vec::new() };
+    let [.., rows, columns] = shape[..] else { return Vec::new() };
+    if rows < 2 || columns < 2 {
+        return Vec::new();
+    }
+    let is_along_rows = own.group_of(0).0 == own.group_of(1).0;
+    let axis = if is_along_rows { shape.len() - 2 } else { shape.len() - 1 };
+    let groups = numbers(&Groups::along(&shape, &[axis]), site.subject.len(site.y));
+    vec![Variant::only(with_sum(site, OtherSum { groups, factor: -1.0, is_weighted: true }))]
+}
+
+/// The sum has a wrong sign, wrong terms, or goes over all entries.
+pub fn sum_wrong(site: &Site<'_>) -> Vec<Variant> {
+    let Some((own, _)) = groups(site) else { return Vec::new() };
+    let entries = site.subject.len(site.y);
+    let right = OtherSum { groups: numbers(&own, entries), factor: -1.0, is_weighted: true };
+    let variant = |name: &str, detail: &str, sum: OtherSum| Variant::named(name, detail, [with_sum(site, sum)]);
+    let mut variants = vec![
+        variant("added", ": it is added instead of subtracted", OtherSum { factor: 1.0, ..right.clone() }),
+        variant("unweighted", ": it is the sum of ∂C/∂aⱼ, without aⱼ", OtherSum { is_weighted: false, ..right.clone() }),
+    ];
+    #[allow(clippy::cast_precision_loss)] // no tensor has 2⁵³ entries
+    let n = own.len as f64;
+    variants.push(variant("mean", ": it is the mean of ∂C/∂aⱼ", OtherSum { factor: -1.0 / n, is_weighted: false, ..right.clone() }));
+    if own.count > 1 {
+        variants.push(variant("all-entries", ": it goes over all entries", OtherSum { groups: vec![0; entries].into(), ..right }));
+    }
+    variants
+}
+
+/// The softmax normalises the entries along another axis, in both passes.
+pub fn along_wrong_axis(site: &Site<'_>) -> Vec<Variant> {
+    let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|_| !site.subject.has_layers()) else { return Vec::new() };
+    let shape = site.subject.shape(site.y);
+    let Some(own) = rule.groups(shape) else { return Vec::new() };
+    let other = |axis: usize| {
+        let is_own = Groups::along(shape, &[axis]) == own;
+        let slices = Slices::along(shape, axis);
+        let softmax = if rule.is_log() { Softmax::log_within(slices) } else { Softmax::within(slices) };
+        let back = softmax.backward(0).filter(|_| !is_own && shape[axis] > 1)?;
+        let edits = [site.with_forward_rule(|_| softmax.forward())?, site.with_rule(back)];
+        Some(Variant::named(format!("axis {axis}"), format!(": axis {axis}"), edits))
+    };
+    (0..shape.len()).filter_map(other).collect()
+}
