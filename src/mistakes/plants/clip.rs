@@ -11,7 +11,7 @@ use crate::op::rule::{Memo, Operands, Rule, Term, constant};
 use crate::op::slot::{Reads, Slot};
 
 /// The leading digits of the bounds that are tried, times powers of ten. People write round numbers.
-const DIGITS: [f64; 4] = [1.0, 2.0, 3.0, 5.0];
+const DIGITS: [u8; 4] = [1, 2, 3, 5];
 /// The largest number of bounds that are tried for a tensor: those next to its largest entry, which clip the fewest entries.
 const MAX_BOUNDS: usize = 6;
 
@@ -63,8 +63,9 @@ impl Wrong for Clipped {
 fn bounds(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
     let sizes: Vec<f64> = numbers.map(f64::abs).filter(|size| *size > 0.0 && size.is_finite()).collect();
     let (least, largest) = (sizes.iter().copied().fold(f64::INFINITY, f64::min), sizes.iter().copied().fold(0.0, f64::max));
-    let powers = (-8..=4).rev().flat_map(|power| DIGITS.iter().rev().map(move |digit| digit * 10.0_f64.powi(power)));
-    powers.filter(|bound| least < *bound && *bound < largest).take(MAX_BOUNDS).collect()
+    // the text has the shortest digits: 0.3, where 3 · 10⁻¹ is rounded
+    let round = |power: i32| DIGITS.iter().rev().filter_map(move |digit| format!("{digit}e{power}").parse::<f64>().ok());
+    (-8..=4).rev().flat_map(round).filter(|bound| least < *bound && *bound < largest).take(MAX_BOUNDS).collect()
 }
 
 /// The error of a tensor is clipped.
