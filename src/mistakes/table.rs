@@ -149,7 +149,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("gradient-overwritten-per-turn", "the [gradient of {} is|gradients of {} are] overwritten at each use instead of added", "the gradients of all uses are added up", InPass(paths::overwritten_per_turn)),
     Mistake::pass("gradients-exchanged", "the gradients of {} are exchanged", "", InPass(paths::exchanged)),
     Mistake::pass("path-forgotten", "the [gradient|gradients] of {} [lacks|lack] the part", "the gradients of all uses are added up", InPass(paths::forgotten)),
-    Mistake::pass("path-counted-twice", "[a use|one use each] of {} is counted twice", "the gradient of each use is added once", InPass(paths::counted_twice)),
+    Mistake::pass("path-counted-twice", "the [gradient|gradients] of {} [counts|count] twice the part", "the gradient of each use is added once", InPass(paths::counted_twice)),
     Mistake::pass("derivative-of-another-activation", "the derivative at {} is that of another activation", "", AtSite(activation::of_another)),
 
     // numbers

@@ -128,7 +128,7 @@ pub fn counted_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
         for site in uses.iter().take(MAX_USES) {
             let name = subject.network.tensor(site.y).name.to_string();
             let part = subject.network.ops()[number].parts[site.part].clone();
-            let detail = format!(": the one through {name}");
+            let detail = format!(" through {name}");
             planted.push(Variant::named(name, detail, [Edit::sample(number, Change::Add(part))]).at(vec![subject.place_of(of)]));
         }
     }
