@@ -20,7 +20,7 @@ mod tolerance;
 mod user;
 
 pub use compared::Compared;
-pub use file::{FileTensor, read};
+pub use file::{Choice, FileTensor, read};
 pub use gradient::{Gradient, LossOf};
 pub use patterns::{CLIPPED, NOT_FINITE, Pattern, ROUNDED, patterns};
 pub use report::{Comparison, Report, Status, UserTensor, Worst, both, both_on_screen};

@@ -19,6 +19,20 @@ pub struct FileTensor {
     pub values: Vec<f64>,
     /// `true` if the file has the numbers in half precision: float16 or bfloat16.
     pub is_half: bool,
+    /// The choice of the user, if there is one.
+    pub choice: Choice,
+}
+
+/// Whether the user has chosen a tensor of a file by its name, as with `--tensor fc1.weight`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The tensor is compared: the user has chosen none, or this one.
+    #[default]
+    Compared,
+    /// The name is not from the file, but from the user. So it must be a name of the network.
+    Named,
+    /// The user has chosen another tensor. This one is not compared, but it counts where tensors are matched by their order.
+    NotCompared,
 }
 
 /// Reads the tensors of a file, in the file's order. Only a `.safetensors` file has no order: its tensors are sorted by the numbers in their names. `path` decides
@@ -32,16 +46,19 @@ pub fn read(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<FileTe
     let mut tensors = if is_json { of_json(&bytes, only)? } else { of_archive(path, bytes, only)? };
     let Some(only) = only else { return Ok(tensors) };
     if let [tensor] = &mut tensors[..] {
-        only.clone_into(&mut tensor.name);
+        // the only tensor of an `.npz` file may have another name
+        if tensor.name != only {
+            tensor.choice = Choice::Named;
+            only.clone_into(&mut tensor.name);
+        }
         return Ok(tensors);
     }
-    let names: Vec<String> = tensors.iter().map(|tensor| tensor.name.clone()).collect();
-    let found: Vec<FileTensor> = tensors.into_iter().filter(|tensor| tensor.name == only).collect();
-    if found.is_empty() {
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if tensors.iter().all(|tensor| tensor.name != only) {
+        let names: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
         return Err(WeightsError::new(format!("it has no tensor \"{only}\""), suggest::help(only, &names)));
     }
-    Ok(found)
+    tensors.iter_mut().filter(|tensor| tensor.name != only).for_each(|tensor| tensor.choice = Choice::NotCompared);
+    Ok(tensors)
 }
 
 /// Returns whether a file without a known extension begins as JSON does.
@@ -59,7 +76,12 @@ fn of_json(bytes: &[u8], only: Option<&str>) -> Result<Vec<FileTensor>, WeightsE
     match (json::parse(bytes)?, only) {
         (JsonValue::Object(fields), _) if is_output_of_grads(&fields) => of_grads(fields, &mut tensors)?,
         (object @ JsonValue::Object(_), _) => collect("", None, object, &mut tensors)?,
-        (value @ (JsonValue::Tensor { .. } | JsonValue::Number(_)), Some(name)) => collect(name, None, value, &mut tensors)?,
+        (value @ (JsonValue::Tensor { .. } | JsonValue::Number(_)), Some(name)) => {
+            collect(name, None, value, &mut tensors)?;
+            for tensor in &mut tensors {
+                tensor.choice = Choice::Named;
+            }
+        }
         (JsonValue::Tensor { .. } | JsonValue::Number(_), None) => return Err(nameless()),
         _ => {
             let help = "write an object from names to nested arrays: {\"fc1.weight\": [[0.5, -1]]}";
@@ -117,7 +139,7 @@ fn collect(name: &str, sample: Option<usize>, value: JsonValue, to: &mut Vec<Fil
     if to.len() == MAX_TENSORS {
         return Err(too_many(MAX_TENSORS + 1));
     }
-    to.push(FileTensor { name: name.to_owned(), sample, shape, values, is_half: false });
+    to.push(FileTensor { name: name.to_owned(), sample, shape, values, is_half: false, choice: Choice::Compared });
     Ok(())
 }
 
@@ -129,9 +151,9 @@ fn of_archive(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<File
         WeightsError::new("it is not a file of tensors that gradstep reads", help)
     })?;
     let archive = weights::open(file, bytes)?;
-    let names: Vec<String> = match (archive.names(), only) {
-        (Some(names), _) => names.list().to_vec(),
-        (None, Some(name)) => vec![name.to_owned()],
+    let (names, choice): (Vec<String>, Choice) = match (archive.names(), only) {
+        (Some(names), _) => (names.list().to_vec(), Choice::Compared),
+        (None, Some(name)) => (vec![name.to_owned()], Choice::Named),
         (None, None) => return Err(nameless()),
     };
     let (mut tensors, mut decodable) = (Vec::new(), MAX_BYTES);
@@ -144,7 +166,8 @@ fn of_archive(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<File
             WeightsError::new(format!("its tensors have more than {} MiB in all", MAX_BYTES >> 20), "save the gradients alone")
         })?;
         let values = archive.bytes(number).and_then(|bytes| layout.numbers_or_nan(&bytes)).map_err(of_tensor)?;
-        tensors.push(FileTensor { name, sample: None, shape: layout.shape().to_vec(), values, is_half: layout.is_half() });
+        let (shape, is_half) = (layout.shape().to_vec(), layout.is_half());
+        tensors.push(FileTensor { name, sample: None, shape, values, is_half, choice });
     }
     if path.to_lowercase().ends_with(".safetensors") {
         tensors.sort_by_cached_key(|tensor| natural_key(&tensor.name));

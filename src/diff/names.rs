@@ -6,12 +6,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::file::FileTensor;
+use super::file::{Choice, FileTensor};
 use super::gradient::{Gradient, LossOf};
 use super::layout::Weight;
 use crate::network::{Id, Network, Role};
 use crate::tensor::shape_text;
-use crate::text::{counted, line, list_of_names};
+use crate::text::{counted, cut, line, list_of_names};
 use crate::trace::Trace;
 use crate::words::suggest;
 
@@ -82,9 +82,14 @@ fn suffix(name: &str) -> Option<&str> {
 /// The meaning of a name that is one of the network's.
 enum Meaning {
     Gradient(Gradient),
-    /// A value, a parameter or a loss, which has no gradient to compare with.
-    NotCompared,
+    /// It has no gradient to compare with, for this reason: `it is the loss itself, not a gradient`.
+    NotCompared(&'static str),
 }
+
+const IS_LOSS: &str = "the loss itself, not a gradient";
+const IS_TARGET: &str = "a target, and no gradient is computed for it";
+const IS_CONSTANT: &str = "a constant, and no gradient is computed for it";
+const IS_VALUE: &str = "a value, not a gradient";
 
 /// Finds the gradients of the tensors of a file.
 pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
@@ -92,7 +97,9 @@ pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
     let mut names = Names::default();
     // the index in `named` of the tensor that has the gradient
     let mut taken: HashMap<Gradient, usize> = HashMap::new();
-    let (mut unknown, mut others) = (Vec::new(), 0);
+    let mut unknown = Vec::new();
+    // the tensors that are not compared, by the reason
+    let mut not_compared: Vec<(&'static str, Vec<String>)> = Vec::new();
     for tensor in tensors {
         match meaning(trace, &tensor, &all) {
             Some(Meaning::Gradient(gradient)) => match taken.get(&gradient) {
@@ -107,15 +114,27 @@ pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
                     names.notes.push(format!("{} is left out: {first} is the same gradient", line(&tensor.name)));
                 }
             },
-            Some(Meaning::NotCompared) => others += 1,
+            Some(Meaning::NotCompared(why)) if tensor.choice != Choice::NotCompared => {
+                match not_compared.iter_mut().find(|(own, _)| *own == why) {
+                    Some((_, tensors)) => tensors.push(shown(&tensor)),
+                    None => not_compared.push((why, vec![shown(&tensor)])),
+                }
+            }
+            Some(Meaning::NotCompared(_)) => {}
+            None if tensor.choice == Choice::Named => {
+                let nearest = suggest::nearest(&tensor.name, compared_names(trace));
+                names.notes.push(format!("there is no tensor {}{}", shown(&tensor), suggest::clause(nearest)));
+            }
             None => unknown.push(tensor),
         }
     }
     let unknown = by_spelling(trace, unknown, &mut taken, &mut names);
     by_order(trace, unknown, &taken, &mut names);
-    if names.named.is_empty() && others > 0 {
-        names.notes.push(format!("{} of the file {} no gradients", counted(others, "tensor"), if others == 1 { "is" } else { "are" }));
-    }
+    names.notes.extend(not_compared.into_iter().map(|(why, tensors)| {
+        let (are, each) = if tensors.len() == 1 { ("is", "it is") } else { ("are", "each is") };
+        format!("{} {are} left out: {each} {why}", list_of_names(&tensors))
+    }));
+    names.named.retain(|named| named.tensor.choice != Choice::NotCompared);
     names.named.sort_by_key(|named| named.gradient.order(trace));
     names
 }
@@ -145,7 +164,9 @@ fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<
     if let Some(id) = find(network, name, all) {
         return match network.tensor(id).role {
             Role::Gradient(of) => gradient(of),
-            Role::Loss if network.reads_samples() => Some(Meaning::NotCompared),
+            Role::Loss if network.reads_samples() || is_value_of_loss(trace, id, tensor) => Some(Meaning::NotCompared(IS_LOSS)),
+            Role::Target => Some(Meaning::NotCompared(IS_TARGET)),
+            Role::Constant => Some(Meaning::NotCompared(IS_CONSTANT)),
             _ => gradient(id),
         };
     }
@@ -156,9 +177,15 @@ fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<
     let id = find(network, rest, all)?;
     match group {
         "gradients" | "grad" | "grads" => gradient(id),
-        "values" | "parameters" => Some(Meaning::NotCompared),
+        "values" | "parameters" => Some(Meaning::NotCompared(IS_VALUE)),
         _ => None,
     }
+}
+
+/// Returns whether a tensor of the file is the value of a graph's loss. Its gradient is 1.
+fn is_value_of_loss(trace: &Trace, loss: Id, tensor: &FileTensor) -> bool {
+    let is_near = |one: f64, other: f64| (one - other).abs() <= 1e-4 * other.abs();
+    matches!((&tensor.values[..], trace.run(0).values(loss)), ([given], [value]) if is_near(*given, *value) && !is_near(*given, 1.0))
 }
 
 /// Names that people give to the gradient of the network's input.
@@ -197,7 +224,9 @@ fn by_spelling(trace: &Trace, unknown: Vec<FileTensor>, taken: &mut HashMap<Grad
         // two names that are similar to one parameter say nothing
         match gradient.filter(|gradient| all.iter().filter(|other| **other == Some(*gradient)).count() == 1) {
             Some(gradient) => {
-                pairs.push(format!("{} is {}", line(&tensor.name), line(&gradient.name(trace))));
+                if tensor.choice != Choice::NotCompared {
+                    pairs.push(format!("{} is {}", line(&tensor.name), line(&gradient.name(trace))));
+                }
                 taken.insert(gradient, names.named.len());
                 names.named.push(Named { tensor, gradient });
             }
@@ -262,12 +291,14 @@ fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradien
         found.extend(unknown.drain(..).zip(free.drain(..)).map(|(tensor, gradient)| Named { tensor, gradient }));
     }
     found.sort_by_key(|named| named.gradient.order(trace));
-    let pairs: Vec<String> =
-        found.iter().map(|named| format!("{} is {}", line(&named.tensor.name), line(&named.gradient.name(trace)))).collect();
+    let is_chosen = |tensor: &FileTensor| tensor.choice != Choice::NotCompared;
+    let chosen = found.iter().filter(|named| is_chosen(&named.tensor));
+    let pairs: Vec<String> = chosen.map(|named| format!("{} is {}", line(&named.tensor.name), line(&named.gradient.name(trace)))).collect();
     if !pairs.is_empty() {
         names.notes.push(format!("matched by order and shape: {}", pairs.join(", ")));
     }
     names.named.extend(found);
+    unknown.retain(is_chosen);
     names.notes.extend(left_out(trace, &unknown));
 }
 
@@ -298,14 +329,23 @@ fn in_order_of_numbers(tensors: Vec<FileTensor>) -> Vec<FileTensor> {
     stems.iter().filter_map(|stem| of_stem.get_mut(stem)?.pop()).collect()
 }
 
+/// The names of the tensors whose gradients can be compared.
+fn compared_names(trace: &Trace) -> impl Iterator<Item = &str> {
+    let is_compared = |role: Role| !matches!(role, Role::Gradient(_) | Role::Target | Role::Constant);
+    trace.network().tensors().iter().filter(move |tensor| is_compared(tensor.role)).map(|tensor| tensor.name.as_str())
+}
+
+/// The name of a tensor of the file, escaped and cut.
+fn shown(tensor: &FileTensor) -> String {
+    cut(&line(&tensor.name), 60)
+}
+
 /// The largest number of unknown names that a message lists.
 const SHOWN: usize = 5;
 
 /// Sentences about the tensors without a matching gradient.
 fn left_out(trace: &Trace, unknown: &[FileTensor]) -> Vec<String> {
     let network = trace.network();
-    let candidates: Vec<&str> =
-        network.tensors().iter().filter(|tensor| !matches!(tensor.role, Role::Gradient(_))).map(|tensor| tensor.name.as_str()).collect();
     let sentence = |tensor: &FileTensor| {
         let bare = tensor.name.split_once(':').map_or(&*tensor.name, |(_, name)| name);
         let why = match tensor.name.split_once(':') {
@@ -313,14 +353,14 @@ fn left_out(trace: &Trace, unknown: &[FileTensor]) -> Vec<String> {
             _ => format!(
                 "there is no tensor of this name, and no free parameter of the shape {}{}",
                 shape_text(&tensor.shape),
-                suggest::clause(suggest::nearest(bare, candidates.iter().copied()))
+                suggest::clause(suggest::nearest(bare, compared_names(trace)))
             ),
         };
-        format!("{} is left out: {why}", crate::text::cut(&line(&tensor.name), 60))
+        format!("{} is left out: {why}", shown(tensor))
     };
     let mut notes: Vec<String> = unknown.iter().take(SHOWN).map(sentence).collect();
     if unknown.len() > SHOWN {
-        let names: Vec<String> = unknown[SHOWN..].iter().map(|tensor| crate::text::cut(&line(&tensor.name), 60)).collect();
+        let names: Vec<String> = unknown[SHOWN..].iter().map(shown).collect();
         notes.push(format!("{} are left out too: {}", counted(names.len(), "tensor"), list_of_names(&names)));
     }
     notes
@@ -349,7 +389,14 @@ mod tests {
         let tensors = |names: &str| -> Vec<FileTensor> {
             names
                 .split(' ')
-                .map(|name| FileTensor { name: name.to_owned(), sample: None, shape: vec![1], values: vec![0.0], is_half: false })
+                .map(|name| FileTensor {
+                    name: name.to_owned(),
+                    sample: None,
+                    shape: vec![1],
+                    values: vec![0.0],
+                    is_half: false,
+                    choice: Choice::Compared,
+                })
                 .collect()
         };
         for (given, expected) in [

@@ -10,6 +10,7 @@ mod places;
 
 pub use not_finite::NOT_FINITE;
 
+use super::gradient::{Gradient, LossOf};
 use super::report::{Report, Status, UserTensor};
 use super::terms::TermSums;
 use super::tolerance::Tolerance;
@@ -33,6 +34,8 @@ pub struct Pattern {
 pub const ROUNDED: &str = "rounded";
 /// The id of the pattern of gradients that were clipped.
 pub const CLIPPED: &str = "clipped";
+/// The id of the pattern of a tensor whose numbers are those of x instead of ∂C/∂x.
+const VALUE: &str = "value";
 /// The id of the pattern of a tensor whose numbers are all 0.
 const ZERO: &str = "zero";
 
@@ -71,6 +74,37 @@ impl Wrong<'_> {
     }
 }
 
+/// A number of a tensor is looked at as noise only if it is at most this multiple of the allowed difference from the largest number.
+const MAX_NOISE: f64 = 1e3;
+
+/// The numbers that differ from 0 only by rounding. In a pattern they count as 0: they are neither a multiple nor a sum of anything.
+struct Noise<'a> {
+    terms: &'a TermSums<'a>,
+    tolerance: Tolerance,
+    /// The largest right number.
+    largest: f64,
+    /// Whether all right numbers are noise.
+    is_all: bool,
+}
+
+impl<'a> Noise<'a> {
+    fn new(right: &[f64], terms: &'a TermSums<'a>, tolerance: Tolerance) -> Self {
+        let largest = super::tolerance::largest(right);
+        let at = right.iter().position(|value| value.abs() == largest);
+        let is_all = at.is_some_and(|at| largest <= tolerance.of_terms * terms.entry(at));
+        Self { terms, tolerance, largest, is_all }
+    }
+
+    /// Returns the numbers of the user or the right ones, with 0 for each number that is noise.
+    fn removed(&self, values: &[f64]) -> Vec<f64> {
+        let is_noise = |(at, value): (usize, f64)| {
+            let is_small = self.is_all || value.abs() <= MAX_NOISE * self.tolerance.of_largest * self.largest;
+            is_small && self.tolerance.is_equal(value, 0.0, self.largest, || self.terms.entry(at))
+        };
+        values.iter().enumerate().map(|(at, value)| if is_noise((at, *value)) { 0.0 } else { *value }).collect()
+    }
+}
+
 /// Finds the patterns of the tensors that differ: at most one in the numbers or the places of a tensor, and those that concern a sample or numbers that are not
 /// finite.
 #[must_use]
@@ -80,11 +114,13 @@ pub fn patterns(trace: &Trace, user: &[UserTensor], report: &Report, tolerance: 
     for (tensor, compared) in different.take(MAX_TENSORS) {
         let Ok(values) = &user[tensor].values else { continue };
         let gradient = compared.gradient;
-        let right = gradient.right(trace);
-        let terms = TermSums::of(trace, gradient);
-        let wrong = Wrong { trace, user: values, right: &right, shape: gradient.shape(trace), places: &compared.wrong, tolerance, terms };
-        let pattern = numbers::find(&wrong).or_else(|| places::find(&wrong, gradient));
-        found.extend(pattern.map(|(id, words)| Pattern { tensor, id, words, explains: id == ROUNDED }));
+        let (right, terms) = (gradient.right(trace), TermSums::of(trace, gradient));
+        let noise = Noise::new(&right, &terms, tolerance);
+        let (user, right) = (noise.removed(values), noise.removed(&right));
+        let (shape, places) = (gradient.shape(trace), &*compared.wrong);
+        let wrong = Wrong { trace, user: &user, right: &right, shape, places, tolerance, terms };
+        let pattern = value(&wrong, gradient).or_else(|| numbers::find(&wrong)).or_else(|| places::find(&wrong, gradient));
+        found.extend(pattern.map(|(id, words)| Pattern { tensor, id, words, explains: [ROUNDED, VALUE].contains(&id) }));
     }
     let clipped = clipped::find(trace, user, report);
     found.retain(|pattern| pattern.explains || clipped.iter().all(|clipped| clipped.tensor != pattern.tensor));
@@ -93,6 +129,15 @@ pub fn patterns(trace: &Trace, user: &[UserTensor], report: &Report, tolerance: 
     found.extend(places::one_sample(trace, report));
     found.extend(not_finite::find(trace, user, report));
     found
+}
+
+/// The numbers of the tensor itself instead of those of its gradient.
+fn value(wrong: &Wrong<'_>, gradient: Gradient) -> Option<(&'static str, String)> {
+    let run = if let LossOf::Sample(run) = gradient.loss { run } else { 0 };
+    let values = wrong.trace.run(run).values(gradient.of);
+    // a single number can be equal by chance
+    let is_value = values.iter().filter(|value| **value != 0.0).count() > 1 && wrong.tolerance.are_equal(wrong.user, values, |_| 0.0);
+    is_value.then(|| (VALUE, "these are the numbers of the tensor itself, not of its gradient".to_owned()))
 }
 
 /// If several tensors are wrong, and the numbers of all of them are 0, the zeros are the reason: every mistake that loses the error gives them.

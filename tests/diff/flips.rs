@@ -4,7 +4,7 @@
 use std::fs;
 
 use gradstep::app::{CompareOptions, Document, GradientComparison};
-use gradstep::diff::{FileTensor, Precision};
+use gradstep::diff::{Choice, FileTensor, Precision};
 use tempfile::tempdir;
 
 use super::document;
@@ -27,7 +27,8 @@ fn compared(document: &Document, first_row: f64, factor: f64) -> GradientCompari
     let right = document.trace.run(0).values(id);
     assert!(right[..3].iter().all(|value| *value != 0.0), "the relu is open: {right:?}");
     let values = (0..6).map(|at| if at < 3 { first_row } else { factor * right[at] }).collect();
-    let tensor = FileTensor { name: "fc1.weight".to_owned(), sample: None, shape: vec![2, 3], values, is_half: false };
+    let tensor =
+        FileTensor { name: "fc1.weight".to_owned(), sample: None, shape: vec![2, 3], values, is_half: false, choice: Choice::Compared };
     let comparison = GradientComparison::new(document, "mine.json".to_owned(), vec![tensor], CompareOptions::default());
     comparison.expect("a gradient")
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use gradstep::app::{CompareOptions, Document, GradientComparison, State};
 use gradstep::command::ScenarioLoader;
 use gradstep::command::driver::Driver;
-use gradstep::diff::FileTensor;
+use gradstep::diff::{Choice, FileTensor};
 use gradstep::interrupt::{Interrupted, SLICE, TERM, interruptible};
 use gradstep::scenario::Limits;
 use gradstep::session::Event;
@@ -51,7 +51,14 @@ fn unexplained(document: &Document) -> Vec<FileTensor> {
     let id = network.find("grad.conv1.weight").expect("a gradient");
     let numbers = document.trace.run(0).values(id);
     let values = numbers.iter().zip(1..).map(|(right, n)| right + 0.01 * (f64::from(n * n % 17) - 8.5)).collect();
-    vec![FileTensor { name: "conv1.weight".to_owned(), sample: None, shape: network.tensor(id).shape.clone(), values, is_half: false }]
+    vec![FileTensor {
+        name: "conv1.weight".to_owned(),
+        sample: None,
+        shape: network.tensor(id).shape.clone(),
+        values,
+        is_half: false,
+        choice: Choice::Compared,
+    }]
 }
 
 fn compared(document: &Document) -> Result<GradientComparison, String> {

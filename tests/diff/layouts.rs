@@ -3,7 +3,7 @@
 use std::fs;
 
 use gradstep::app::{CompareOptions, Document, GradientComparison};
-use gradstep::diff::{FileTensor, Gradient, LossOf, Precision};
+use gradstep::diff::{Choice, FileTensor, Gradient, LossOf, Precision};
 use gradstep::network::Role;
 use gradstep::tensor::{len, ravel, unravel};
 use tempfile::tempdir;
@@ -33,10 +33,10 @@ fn weights(document: &Document, is_keras: fn(&str) -> bool) -> Vec<FileTensor> {
         let right = Gradient { of, loss: LossOf::Batch }.right(trace).into_owned();
         let (name, ours) = (tensor.name.to_string(), &tensor.shape);
         let [out, input, height, width] = ours[..] else {
-            return FileTensor { name, sample: None, shape: ours.clone(), values: right, is_half: false };
+            return FileTensor { name, sample: None, shape: ours.clone(), values: right, is_half: false, choice: Choice::Compared };
         };
         if !is_keras(&name) {
-            return FileTensor { name, sample: None, shape: ours.clone(), values: right, is_half: false };
+            return FileTensor { name, sample: None, shape: ours.clone(), values: right, is_half: false, choice: Choice::Compared };
         }
         let shape = vec![height, width, input, out];
         let from = |at: usize| {
@@ -44,7 +44,7 @@ fn weights(document: &Document, is_keras: fn(&str) -> bool) -> Vec<FileTensor> {
             ravel(&[index[3], index[2], index[0], index[1]], ours).expect("a place")
         };
         let values = (0..len(ours)).map(|at| right[from(at)]).collect();
-        FileTensor { name, sample: None, shape, values, is_half: false }
+        FileTensor { name, sample: None, shape, values, is_half: false, choice: Choice::Compared }
     };
     learnable.map(tensor).collect()
 }

@@ -127,3 +127,76 @@ fn several_gradients_of_zeros_are_their_own_reason() {
     let words = changed("mazur-2-2-2", |mine| numbers(mine).for_each(|number| *number = 0.0));
     assert_eq!(words, ["zero: every entry is 0: it was never computed, or was set to 0 before you saved it"]);
 }
+
+/// An attention with a bias of the keys. It shifts each row of scores, and the softmax does not change: the gradient of the bias is 0, apart from rounding. The rows of
+/// the gradient of the scores add up to 0.
+const ATTENTION: &str = r#"
+title = "a bias of the keys"
+[graph]
+nodes = """
+s = q @ (k + b).T
+p = F.softmax(s, dim=-1)
+J = (p * G).sum()
+"""
+[graph.inputs]
+q = [[0.3, -1.1], [0.7, 0.2]]
+k = [[1.3, 0.1], [-0.4, 0.9], [0.6, -0.8]]
+b = [0.17, -0.23]
+[graph.constants]
+G = [[1.1, -0.3, 0.7], [0.2, 0.9, -1.3]]
+"#;
+
+/// The patterns of the numbers of one gradient of a graph.
+fn of_graph(text: &str, name: &str, values: impl FnOnce(&[f64]) -> Vec<f64>) -> Vec<String> {
+    let folder = tempdir().expect("a folder");
+    let path = folder.path().join("net.toml");
+    fs::write(&path, text).expect("a file");
+    let document = document(&path.to_string_lossy());
+    let trace = &document.trace;
+    let gradient = Gradient { of: trace.network().find(name).expect("a tensor"), loss: LossOf::Batch };
+    let values = values(&gradient.right(trace));
+    let mine = [UserTensor { gradient, given: String::new(), values: Ok(values) }];
+    let report = Report::new(trace, &mine, Tolerance::FLOAT64);
+    assert!(!report.is_equal(), "{name}");
+    patterns(trace, &mine, &report, Tolerance::FLOAT64).into_iter().map(|pattern| pattern.words).collect()
+}
+
+#[test]
+fn rounding_noise_is_no_pattern() {
+    // the right numbers are about 1e-17, so every tensor is about 1e16 times the right one
+    let bias = of_graph(ATTENTION, "b", |right| {
+        assert!(right.iter().all(|number| number.abs() < 1e-15) && right.iter().any(|number| *number != 0.0), "{right:?}");
+        vec![0.3, 0.5]
+    });
+    assert_eq!(bias, [] as [&str; 0]);
+    // sums that cancel are not a pattern of numbers near 0
+    assert_eq!(of_graph(ATTENTION, "s", |right| right.iter().map(|number| number * 1e-15).collect()), ["every entry is 0"]);
+    // but a real pattern with noise in it is one
+    let scaled = of_graph(ATTENTION, "s", |right| right.iter().map(|number| 3.0 * number + 1e-16).collect());
+    assert_eq!(scaled, ["every wrong entry is 3 times the right one"]);
+}
+
+/// Equal entries that are a quarter of the right ones are scaled, not clipped.
+#[test]
+fn equal_entries_with_a_factor_are_not_clipped() {
+    let text = "title = \"t\"\n[graph]\nnodes = \"\"\"\ny = x + b\nJ = (y * G).sum()\n\"\"\"\n[graph.inputs]\nx = [[1, 2], [3, 4]]\nb = [1, 2]\n\
+                [graph.constants]\nG = [[1, 5], [2, -2]]\n";
+    let words = of_graph(text, "b", |right| {
+        assert_eq!(right, [3.0, 3.0]);
+        vec![0.75, 0.75]
+    });
+    assert_eq!(words, ["every wrong entry is 1/4 times the right one"]);
+}
+
+/// The weights were saved instead of their gradients.
+#[test]
+fn values_instead_of_gradients_are_their_own_reason() {
+    let document = document("mazur-2-2-2");
+    let weights = document.trace.run(0);
+    let words = changed("mazur-2-2-2", |mine| {
+        for tensor in mine {
+            tensor.values = Ok(weights.values(tensor.gradient.of).to_vec());
+        }
+    });
+    assert_eq!(words, ["value: these are the numbers of the tensor itself, not of its gradient"]);
+}

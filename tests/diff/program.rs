@@ -134,6 +134,45 @@ fn right_gradients_are_equal_in_every_format_and_under_other_names() {
     assert!(turned.out.contains("the transpose of ours"), "{}", turned.out);
 }
 
+/// Tensors without a gradient are not compared, and a note says why. An explicit name that does not exist is an error.
+#[test]
+fn what_is_not_compared_is_said() {
+    let bias = "\"fc2.bias\": [1.25625]";
+    let rest = format!("{{\"loss\": 0.5, \"target\": [[1]], {bias}}}").replace("1.25625", &format!("{}", RIGHT[3].2[0] * factor()));
+    let found = diff_file("mine.json", rest.as_bytes(), &[]);
+    assert_eq!((found.status, found.err.as_str()), (0, ""), "{}", found.out);
+    for note in [
+        "note: loss is left out: it is the loss itself, not a gradient\n",
+        "note: target is left out: it is a target, and no gradient is computed for it\n",
+    ] {
+        assert!(found.out.contains(note), "{}", found.out);
+    }
+    let (_, shape, values) = &right(factor())[1];
+    let one = as_npy(shape, values);
+    for (name, said) in [
+        ("fc9.bias", "there is no tensor fc9.bias; did you mean fc1.bias?"),
+        ("fc1.bais", "did you mean fc1.bias?"),
+        ("x9", "there is no tensor x9"),
+    ] {
+        let found = diff_file("w.npy", &one, &["--tensor", name]);
+        assert_eq!((found.status, found.out.as_str()), (2, ""), "{name}");
+        assert!(found.err.contains(said), "{name}: {}", found.err);
+    }
+    // a tensor of a file with several tensors is matched as it is together with the others
+    let torch: Vec<_> = right(factor())
+        .into_iter()
+        .zip(["0.weight", "0.bias", "2.weight", "2.bias"])
+        .map(|((_, shape, values), name)| (name.to_owned(), shape, values))
+        .collect();
+    let found = diff_file("mine.npz", &as_npz(&torch), &["--tensor", "2.bias"]);
+    assert!(
+        found.out.starts_with("two layers: the gradient is equal\nnote: matched by order and shape: 2.bias is fc2.bias\n"),
+        "{}{}",
+        found.out,
+        found.err
+    );
+}
+
 /// A name that would colour the screen, and write it from the right to the left.
 const HOSTILE: &str = "\\u001b[31m\\u202eevil";
 
@@ -154,7 +193,11 @@ fn each_faulty_file_has_its_sentence() {
         ("mine.json", b"{}", "it has no tensors"),
         ("mine.json", b"[[1, 2]]", "it is one tensor without a name; say which one it is: --tensor fc1.weight"),
         ("mine.json", b"", "expected a value, not the end of the file"),
-        ("mine.json", b"{\"loss\": 3, \"values.fc1.z\": [1, 2]}", "2 tensors of the file are no gradients"),
+        (
+            "mine.json",
+            b"{\"loss\": 3, \"values.fc1.z\": [1, 2]}",
+            "loss is left out: it is the loss itself, not a gradient; values.fc1.z is left out: it is a value, not a gradient",
+        ),
         ("mine.json", many.as_bytes(), "at most 65535 are read"),
         ("mine.json", deep.as_bytes(), "arrays and objects are nested deeper than 40"),
         ("mine.npz", &npz[..npz.len() - 40], "mine.npz: "),

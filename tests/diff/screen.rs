@@ -11,7 +11,7 @@ use std::time::Duration;
 use gradstep::app::{CompareOptions, Document, GradientComparison, State, Visit};
 use gradstep::command::driver::Driver;
 use gradstep::command::{ScenarioLoader, replay};
-use gradstep::diff::FileTensor;
+use gradstep::diff::{Choice, FileTensor};
 use gradstep::keys;
 use gradstep::network::Role;
 use gradstep::scenario::Limits;
@@ -30,7 +30,7 @@ fn opened(text: &str) -> Arc<Document> {
 }
 
 fn tensor(name: &str, shape: &[usize], values: Vec<f64>) -> FileTensor {
-    FileTensor { name: name.to_owned(), sample: None, shape: shape.to_vec(), values, is_half: false }
+    FileTensor { name: name.to_owned(), sample: None, shape: shape.to_vec(), values, is_half: false, choice: Choice::Compared }
 }
 
 fn pressed_with(document: &Arc<Document>, tensors: Vec<FileTensor>, keys_pressed: &str) -> Driver {

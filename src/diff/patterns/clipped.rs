@@ -10,7 +10,7 @@ use crate::trace::Trace;
 const NEAR: f64 = 1e-4;
 /// The number that PyTorch adds to a norm before it divides by it.
 const EPSILON: f64 = 1e-6;
-/// The least number of entries, or of gradients, that have the same bound.
+/// The least number of gradients that have the same bound.
 const FEW: usize = 2;
 
 /// A wrong tensor: its index in the user's list, its numbers and the right ones.
@@ -47,13 +47,18 @@ fn by_value(wrong: &[Clipped<'_>], report: &Report) -> Vec<Pattern> {
             let [user, right] = [clipped.user[*at], clipped.right[*at]];
             (user.abs() - bound).abs() <= 1e-7 * bound && user.signum() == right.signum() && right.abs() > bound
         };
-        (bound > 0.0 && places.iter().all(is_clipped)).then_some((bound, places.len()))
+        (bound > 0.0 && places.iter().all(is_clipped)).then_some(bound)
     };
-    let bounds: Vec<Option<(f64, usize)>> = wrong.iter().map(bound).collect();
-    let entries =
-        |c: f64| bounds.iter().flatten().filter(|(bound, _)| (bound - c).abs() <= 1e-7 * c).map(|(_, count)| count).sum::<usize>();
-    let pattern = |(clipped, bound): (&Clipped<'_>, &Option<(f64, usize)>)| {
-        let (c, _) = bound.filter(|(c, _)| entries(*c) >= FEW)?;
+    let bounds: Vec<Option<f64>> = wrong.iter().map(bound).collect();
+    // a factor also makes equal numbers of equal ones, so several entries must have been clipped by different factors
+    let has_factors = |c: f64| {
+        let is_own = |(_, bound): &(_, &Option<f64>)| bound.is_some_and(|bound| (bound - c).abs() <= 1e-7 * c);
+        let own = wrong.iter().zip(&bounds).filter(is_own);
+        let mut factors = own.flat_map(|(clipped, _)| report.tensors[clipped.tensor].wrong.iter().map(|at| c / clipped.right[*at].abs()));
+        factors.next().is_some_and(|first| factors.any(|factor| !is_near(factor, first)))
+    };
+    let pattern = |(clipped, bound): (&Clipped<'_>, &Option<f64>)| {
+        let c = bound.filter(|c| has_factors(*c))?;
         // a bound in single precision has more digits than a person has written
         let c = written(c, c).map_or_else(|| with_digits(c, 6), exact);
         let words = format!("every entry beyond ±{c} is ±{c}, and the others are right: your gradients are clipped by value");

@@ -247,7 +247,10 @@ fn summed(wrong: &Wrong<'_>) -> Option<Found> {
         let along = |at: usize| (0..n).map(move |k| (at / inner / n * n + k) * inner + at % inner);
         let sums: Vec<f64> = (0..len(shape)).map(|at| along(at).map(|from| wrong.right[from]).sum()).collect();
         let terms = |at: usize| along(at).map(|from| wrong.right[from].abs().max(wrong.terms.entry(from))).sum::<f64>();
-        if sums.iter().all(|sum| *sum == 0.0) {
+        // sums that cancel are noise
+        let largest = super::super::tolerance::largest(wrong.right);
+        let is_zero = |(at, sum): (usize, &f64)| wrong.tolerance.is_equal(*sum, 0.0, largest, || terms(at));
+        if sums.iter().enumerate().all(is_zero) {
             continue;
         }
         if wrong.tolerance.are_equal(wrong.user, &sums, terms) {
