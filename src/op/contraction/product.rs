@@ -10,16 +10,15 @@
 //! | `∂C/∂B[k, j]` | `A[i, k]` | `∂C/∂y[i, j]`, `∂C/∂y[i, j + 1]`, … | i |
 //! | `∂C/∂A[i, k]` | `∂C/∂y[i, j]` | `B[k, j]`, `B[k + 1, j]`, … | j |
 //!
-//! In the last case the lanes' factors are a column of B, and far apart in memory. They are copied next to each other first. The same is done for rows whose
-//! length is not a multiple of the number of lanes.
-
-use std::ops::Range;
+//! In the last case the lanes' factors are a column of B, and far apart in memory. They are copied next to each other first. The same is done for rows that do
+//! not fill whole registers, if the registers may not overlap ([`Lanes`]).
 
 use smallvec::SmallVec;
 
 use super::{EndLabels, Label};
 use crate::scratch::Scratch;
-use crate::sums::{FactorSource, Init, LANES, Products, add};
+use crate::shuffle::transpose_matrix;
+use crate::sums::{FactorSource, Init, LANES, Products, add, add_to_rows};
 use crate::threads::chunks;
 
 /// The smallest number of lanes that are used. For fewer, most lanes of a register would be idle.
@@ -87,11 +86,12 @@ impl<'a> MatrixProduct<'a> {
     pub fn compute(&self, factors: [&[f64]; 2], sums: &mut [f64], init: Init) {
         let count = self.lane.size;
         let taps = self.taps();
-        let width = count.next_multiple_of(LANES);
-        let is_packed = self.lane.strides[self.ends[1]] != 1 || count != width;
+        let stride = self.lane.strides[self.ends[1]];
+        let lanes = Lanes::new(count, if taps.len() <= MAX_TERMS { init } else { Init::Accumulate });
+        let is_packed = stride != 1 || lanes.width > count;
         // where the factors of each term are after packing
         let packed_taps: Vec<(usize, usize)> =
-            if is_packed { taps.iter().enumerate().map(|(n, (i, _))| (*i, n % MAX_TERMS * width)).collect() } else { Vec::new() };
+            if is_packed { taps.iter().enumerate().map(|(n, (i, _))| (*i, n % MAX_TERMS * lanes.width)).collect() } else { Vec::new() };
         chunks(sums, count, taps.len() as u64, |first, sums| {
             let first_row = first / count;
             let mut rows: Vec<ProductRow> = (first_row..first_row + sums.len() / count).map(|index| self.row(index)).collect();
@@ -99,20 +99,19 @@ impl<'a> MatrixProduct<'a> {
             if !rows.is_sorted_by_key(|row| row.lanes) {
                 rows.sort_by_key(|row| row.lanes);
             }
-            let mut packed = Scratch::new(if is_packed { taps.len().min(MAX_TERMS) * width } else { 0 });
+            let mut packed = Scratch::new(if is_packed { taps.len().min(MAX_TERMS) * lanes.width } else { 0 });
             for rows in rows.chunk_by(|a, b| a.lanes == b.lanes) {
                 for begin in (0..taps.len()).step_by(MAX_TERMS) {
                     let init = if begin == 0 { init } else { Init::Accumulate };
                     let range = begin..taps.len().min(begin + MAX_TERMS);
                     let sums = (first_row, &mut *sums);
                     if is_packed {
-                        let stride = self.lane.strides[self.ends[1]];
-                        pack(factors[1], (rows[0].lanes, stride), count, &taps[range.clone()], &mut packed);
+                        pack(factors[1], (rows[0].lanes, stride), &lanes, &taps[range.clone()], &mut packed);
                         let factors = GroupFactors { own: factors[0], lanes: &packed, first: 0, taps: &packed_taps[range] };
-                        self.add_group(&factors, rows, sums, init);
+                        add_group(&factors, &lanes, rows, sums, init);
                     } else {
                         let factors = GroupFactors { own: factors[0], lanes: factors[1], first: rows[0].lanes, taps: &taps[range] };
-                        self.add_group(&factors, rows, sums, init);
+                        add_group(&factors, &lanes, rows, sums, init);
                     }
                 }
             }
@@ -143,61 +142,75 @@ impl<'a> MatrixProduct<'a> {
         }
         row
     }
+}
 
-    /// Adds the terms of some taps to the rows of a group. `sums` has the index of a row, and the sums from this row on.
-    fn add_group(&self, factors: &GroupFactors<'_>, group: &[ProductRow], sums: (usize, &mut [f64]), init: Init) {
-        let &GroupFactors { own, lanes, first, taps } = factors;
-        let (first_row, sums) = sums;
-        let count = self.lane.size;
-        let width = count.next_multiple_of(LANES);
-        let lane_firsts: SmallVec<[usize; 16]> = (0..width).step_by(LANES).map(|lane| first + lane).collect();
-        for rows in group.chunks(MAX_ROWS) {
-            let firsts: SmallVec<[usize; MAX_ROWS]> = rows.iter().map(|row| row.own).collect();
-            let products = Products {
-                rows: FactorSource { numbers: own, firsts: &firsts },
-                lanes: FactorSource { numbers: lanes, firsts: &lane_firsts },
-                taps,
-                chunk: taps.len(),
-                used_taps: 0..taps.len(),
-            };
-            let place = |row: &ProductRow| (row.index - first_row) * count..(row.index - first_row + 1) * count;
-            let are_neighbours = rows.windows(2).all(|pair| pair[1].index == pair[0].index + 1);
-            if count == width && are_neighbours {
-                let range: Range<usize> = place(&rows[0]).start..place(&rows[rows.len() - 1]).end;
-                add(&products, &mut sums[range], init);
-                continue;
-            }
-            let mut wide = Scratch::new(rows.len() * width);
-            for (row, wide) in rows.iter().zip(wide.chunks_exact_mut(width)) {
-                let (wide, rest) = wide.split_at_mut(count);
-                wide.copy_from_slice(&sums[place(row)]);
-                rest.fill(0.0);
-            }
-            add(&products, &mut wide, init);
-            for (row, wide) in rows.iter().zip(wide.chunks_exact(width)) {
-                sums[place(row)].copy_from_slice(&wide[..count]);
-            }
+/// Adds the terms of some taps to the rows of a group. `sums` has the index of a row, and the sums from this row on.
+fn add_group(factors: &GroupFactors<'_>, lanes: &Lanes, group: &[ProductRow], sums: (usize, &mut [f64]), init: Init) {
+    let &GroupFactors { own, lanes: numbers, first, taps } = factors;
+    let (first_row, sums) = sums;
+    let lane_firsts: SmallVec<[usize; 16]> = lanes.firsts.iter().map(|lane| first + lane).collect();
+    // the rows of a group are in ascending order
+    let (mut all_rows, mut next_row) = (sums.chunks_exact_mut(lanes.count), first_row);
+    for rows in group.chunks(MAX_ROWS) {
+        let firsts: SmallVec<[usize; MAX_ROWS]> = rows.iter().map(|row| row.own).collect();
+        let products = Products {
+            rows: FactorSource { numbers: own, firsts: &firsts },
+            lanes: FactorSource { numbers, firsts: &lane_firsts },
+            taps,
+            chunk: taps.len(),
+            used_taps: 0..taps.len(),
+        };
+        let own_sums = rows.iter().map(|row| {
+            let skipped = row.index - next_row;
+            next_row = row.index + 1;
+            all_rows.nth(skipped).expect("the sums of each row")
+        });
+        let mut own_sums: SmallVec<[&mut [f64]; MAX_ROWS]> = own_sums.collect();
+        if lanes.width == lanes.count {
+            add_to_rows(&products, &mut own_sums, &lanes.firsts, init);
+            continue;
+        }
+        let mut wide = Scratch::new(rows.len() * lanes.width);
+        for (row, wide) in own_sums.iter().zip(wide.chunks_exact_mut(lanes.width)) {
+            let (wide, rest) = wide.split_at_mut(lanes.count);
+            wide.copy_from_slice(row);
+            rest.fill(0.0);
+        }
+        add(&products, &mut wide, init);
+        for (row, wide) in own_sums.iter_mut().zip(wide.chunks_exact(lanes.width)) {
+            row.copy_from_slice(&wide[..lanes.count]);
         }
     }
 }
 
+/// The registers of a row of sums.
+struct Lanes {
+    /// The number of sums of a row.
+    count: usize,
+    /// The number of lanes that they need: `count`, or more if the last register has lanes without a sum.
+    width: usize,
+    /// The sum at which each register begins.
+    firsts: SmallVec<[usize; 16]>,
+}
+
+impl Lanes {
+    /// The registers of rows with `count` sums. If the sums are overwritten, the last register may end with the row: of 27 sums, the fourth register has the
+    /// sums 19 to 26, of which the third one has 19 to 23 too.
+    fn new(count: usize, init: Init) -> Self {
+        let may_overlap = init == Init::Overwrite && count >= LANES;
+        let width = if may_overlap { count } else { count.next_multiple_of(LANES) };
+        Self { count, width, firsts: (0..width).step_by(LANES).map(|first| first.min(width - LANES)).collect() }
+    }
+}
+
 /// Copies the lanes' factors of each term next to each other. The lanes after the last factor are 0.
-fn pack(numbers: &[f64], (first, stride): (usize, usize), count: usize, taps: &[(usize, usize)], packed: &mut [f64]) {
-    let width = count.next_multiple_of(LANES);
+fn pack(numbers: &[f64], (first, stride): (usize, usize), lanes: &Lanes, taps: &[(usize, usize)], packed: &mut [f64]) {
+    let &Lanes { count, width, .. } = lanes;
     let are_neighbours = taps.windows(2).all(|pair| pair[1].1 == pair[0].1 + 1);
-    if stride != 1 && are_neighbours {
-        // the factors of a lane are neighbours: a block of lanes and terms is transposed
-        let lane_factors = |lane: usize| &numbers[first + taps[0].1 + lane * stride..][..taps.len()];
-        for begin in (0..count).step_by(LANES) {
-            let lanes = begin..count.min(begin + LANES);
-            let factors: [&[f64]; LANES] = std::array::from_fn(|n| lane_factors((begin + n).min(lanes.end - 1)));
-            for (term, packed) in packed.chunks_exact_mut(width).take(taps.len()).enumerate() {
-                for (to, factors) in packed[lanes.clone()].iter_mut().zip(factors) {
-                    *to = factors[term];
-                }
-                packed[lanes.end..(begin + LANES).min(width)].fill(0.0);
-            }
-        }
+    if stride >= taps.len() && are_neighbours {
+        // the factors of a lane are neighbours: the rows of a matrix become its columns
+        let end = (count - 1) * stride + taps.len();
+        transpose_matrix(&numbers[first + taps[0].1..][..end], stride, &mut packed[..taps.len() * width], width);
         return;
     }
     for ((_, j), packed) in taps.iter().zip(packed.chunks_exact_mut(width)) {
@@ -210,5 +223,59 @@ fn pack(numbers: &[f64], (first, stride): (usize, usize), count: usize, taps: &[
             }
         }
         rest.fill(0.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::cast_precision_loss)] // small whole numbers
+
+    use crate::op::contraction::{Contraction, Subscripts};
+    use crate::op::edges::{Edges, View, Weighted};
+
+    /// Compares the three views of a product with plain sums, overwritten and added to earlier numbers.
+    fn check(text: &str, [b, i, k, j]: [usize; 4]) {
+        let size = |label| match label {
+            'b' => b,
+            'i' => i,
+            'k' => k,
+            _ => j,
+        };
+        let contraction: Contraction = Subscripts::parse(text).expect("labels").contraction(size).expect("few loops");
+        let number = |n: usize| ((n * 7919 + 13) % 1009) as f64 / 77.0 - 6.5;
+        let numbers = |seed: usize, count: usize| (seed..seed + count).map(number).collect::<Vec<_>>();
+        let batch = if text.contains('b') { b } else { 1 };
+        let [weight, input, output] = [numbers(1, batch * i * k), numbers(2, batch * k * j), numbers(3, batch * i * j)];
+        let views =
+            [(View::Output, &weight, &input, &output), (View::Weight, &input, &output, &weight), (View::Input, &weight, &output, &input)];
+        for (view, left, right, before) in views {
+            let plain = |entry: usize, start: f64| {
+                let terms = contraction.prefix_terms(view, entry + 1) - contraction.prefix_terms(view, entry);
+                contraction.add_terms(view, left, right, entry, usize::try_from(terms).expect("few terms"), start).to_bits()
+            };
+            let bits = |sums: Vec<f64>| sums.into_iter().map(f64::to_bits).collect::<Vec<_>>();
+            let (mut accumulated, mut overwritten) = (before.clone(), before.clone());
+            contraction.accumulate(view, left, right, &mut accumulated);
+            contraction.overwrite(view, left, right, &mut overwritten);
+            let expected: Vec<u64> = (0..before.len()).map(|entry| plain(entry, before[entry])).collect();
+            assert_eq!(bits(accumulated), expected, "{view:?} of {text}, {b} {i} {k} {j}");
+            let expected: Vec<u64> = (0..before.len()).map(|entry| plain(entry, -0.0)).collect();
+            assert_eq!(bits(overwritten), expected, "{view:?} of {text}, {b} {i} {k} {j}");
+        }
+    }
+
+    #[test]
+    fn products_match_plain_sums_for_rows_of_every_length() {
+        for j in 3..40 {
+            check("ik,kj->ij", [1, 9, 11, j]);
+            check("bik,bkj->bij", [3, 5, 9, j]);
+        }
+    }
+
+    #[test]
+    fn products_with_many_rows_and_terms_match_plain_sums() {
+        check("ik,kj->ij", [1, 70, 300, 27]);
+        check("ik,kj->ij", [1, 27, 30, 300]);
+        check("bik,bkj->bij", [2, 66, 257, 12]);
     }
 }
