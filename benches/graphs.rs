@@ -31,6 +31,32 @@ const EXERCISES: [(&str, usize); 5] = [
     ("lstm", 100),
 ];
 
+/// Further exercises whose text PyTorch can execute as it is. They have no derivatives by hand.
+const OTHER_EXERCISES: [&str; 19] = [
+    "attention-call",
+    "batch-norm-in-one-go",
+    "contrastive-loss",
+    "dice-loss",
+    "gru",
+    "kernel-of-distances",
+    "l2-regularisation",
+    "label-smoothing",
+    "label-smoothing-distribution",
+    "language-model-batch-norm-calls",
+    "layer-norm",
+    "layer-norm-in-one-go",
+    "mlp-three-layers",
+    "residual-block",
+    "rnn",
+    "softmax-cross-entropy",
+    "vae-loss",
+    "variational-autoencoder",
+    "word2vec-negative-sampling",
+];
+
+/// The calls of one of them in a turn.
+const OTHER_CALLS: usize = 100;
+
 const SCREEN: Rect = Rect { x: 0, y: 0, width: 120, height: 40 };
 
 fn exercise(name: &str) -> String {
@@ -62,7 +88,9 @@ fn statements(count: usize) -> String {
 fn passes(script: &mut Option<Script>) {
     println!("forward and backward              median call, µs             divided by this, turn by turn: median, least, most");
     println!("{:32}     this  PyTorch    NumPy     PyTorch                           NumPy", "");
-    for (name, calls) in EXERCISES {
+    let by_hand = EXERCISES.map(|(name, calls)| (name, calls, &["torch", "numpy"][..]));
+    let others = OTHER_EXERCISES.map(|name| (name, OTHER_CALLS, &["torch"][..]));
+    for (name, calls, sides) in by_hand.into_iter().chain(others) {
         let scenario = scenario(&exercise(name));
         let given = scenario.sample_tensors(0);
         let mut run = Some(Run::new(&scenario.network, &given));
@@ -70,7 +98,7 @@ fn passes(script: &mut Option<Script>) {
             let spare = run.take().expect("one run after the other");
             run = Some(black_box(spare.rerun(&scenario.network, &given)));
         };
-        let names = ["torch", "numpy"].map(|side| format!("{side}:{name}"));
+        let names: Vec<String> = sides.iter().map(|side| format!("{side}:{name}")).collect();
         let times = turns::measure(calls, call, script.as_mut(), &names);
         let other = |n: usize| times.others.get(n).map_or(f64::NAN, |times| micros(times)[1]);
         print!("{name:32}{:9.1}{:9.1}{:9.1}", micros(&times.own)[1], other(0), other(1));
