@@ -1,5 +1,5 @@
-//! Tests of several samples and gradient descent. In every pass, also in `reduce` and `update`, the steps add up to the tensors. An iteration has the same bits
-//! whether it is reached from the iteration before, directly, or backwards.
+//! Several samples and gradient descent: in every pass, also in `reduce` and `update`, the steps add up to the tensors. An iteration has the same bits whether
+//! it is reached from the iteration before, directly, or backwards.
 
 use std::collections::BTreeMap;
 

@@ -42,9 +42,9 @@ fn step(driver: &Driver) -> u64 {
     driver.state.stepper().unwrap().step
 }
 
-/// The line of a question takes no clicks, so the screen does.
+/// While the prompt of a question is open, a click on the screen goes to the step there.
 #[test]
-fn a_click_leaves_the_question_for_that_of_its_term() {
+fn in_prediction_a_click_on_a_term_asks_for_that_term() {
     let mut driver = open("figure-19", "grad.conv1.weight[0,0,0,0]#3");
     press(&mut driver, "p1");
     let events = (0..60).map(|x| driver.click_event(&RenderOptions::default(), SCREEN, x, 5));
@@ -221,7 +221,7 @@ fn after_click_on(driver: &Driver, text: &str) -> (String, String) {
 }
 
 #[test]
-fn a_click_on_a_node_goes_to_what_made_it() {
+fn a_click_on_a_node_goes_to_the_step_that_computes_it() {
     for (name, at, node, wanted) in [
         ("figure-19", "grad.conv1.weight[0,0,0,1]#3", "δ₂₂ 0.5", "grad.conv1.z[0,1,1]"),
         ("figure-17", "grad.fc1.bias[1]", "∂C/∂b₁", "grad.fc1.bias[0]"),
@@ -232,7 +232,7 @@ fn a_click_on_a_node_goes_to_what_made_it() {
     ] {
         assert_eq!(after_click_on(&open(name, at), node).0, wanted, "{name} {node}");
     }
-    // what is given stays where it is, with the cursor on it, and says what the key m says
+    // a click on a given number opens the cursor on it, and shows the message of the key m
     for (name, at, node, given) in
         [("figure-19", "grad.conv1.weight[0,0,0,1]#3", "a₁₂ 2", "input[0,0,1]"), ("xor", "1:fc1.z[0]", "a₁ 0", "input[0]")]
     {
@@ -245,7 +245,7 @@ fn a_click_on_a_node_goes_to_what_made_it() {
         press(&mut driver, "m");
         assert_eq!(driver.state.message.as_ref().unwrap().text, format!("{given} is given: no step computes it"));
     }
-    // an entry without steps says why, as elsewhere
+    // a click on an entry without steps shows why it has none
     let driver = open("figure-07", "grad.input");
     let (address, message) = after_click_on(&driver, "∂C/∂a⁽⁰⁾₁₂");
     assert_eq!(address, "grad.input[0,0,0]");
@@ -292,7 +292,7 @@ fn a_click_on_the_inset_goes_to_its_entry() {
     assert!(after_click_on(&driver, "−2     6").1.starts_with("input[0,2,1] is given"));
 }
 
-/// With an open cursor, a click puts the cursor on an entry of a matrix. A node that no matrix shows is gone to.
+/// With an open cursor, a click puts the cursor on an entry of a matrix. A click on a node that is in no matrix goes to its step.
 #[test]
 fn a_click_on_a_node_outside_the_matrices_goes_there_with_a_cursor_too() {
     let mut driver = open("figure-17", "grad.fc1.weight[0,1]");
@@ -321,7 +321,7 @@ fn a_click_opens_a_scenario_of_the_picker() {
     assert_eq!(driver.click_event(&RenderOptions::default(), SCREEN, 3, 2), Event::Miss, "the title of a group");
     click_on(&mut driver, "figure-14");
     assert_eq!(driver.state.document().unwrap().scenario.name, "figure-14");
-    // over an open scenario too, and in a scrolled list
+    // the same with an open scenario behind the picker, and in a scrolled list
     press(&mut driver, "o");
     click_on(&mut driver, "xor");
     assert_eq!(driver.state.document().unwrap().scenario.name, "xor");
@@ -374,7 +374,7 @@ fn the_wheel_moves_through_the_list_that_is_open() {
         driver.apply(&Event::Wheel(3), Duration::ZERO);
         assert!(lines(&driver) != before, "{moved}");
         driver.apply(&Event::Wheel(-3), Duration::ZERO);
-        // of the curve, sideways is along the iterations; the matrices behind an overlay stay
+        // on the curve, the wheel moves along the iterations; the matrices behind an overlay do not move
         driver.apply(&Event::WheelSideways(1), Duration::ZERO);
         assert_eq!(driver.state.stepper().unwrap().scroll, [0, 0], "{moved}");
     }
@@ -410,7 +410,7 @@ fn a_click_on_a_key_in_a_border_presses_it() {
 }
 
 #[test]
-fn a_click_on_the_header_answers_it() {
+fn a_click_on_a_part_of_the_header_opens_or_goes_to_it() {
     for (text, focus) in [("Learning", Focus::Overlay), ("iteration 1/60", Focus::Curve), ("layer 1/2", Focus::Map)] {
         let mut driver = open("xor", "2:fc1.z[1]#2");
         click_on(&mut driver, text);
@@ -444,7 +444,7 @@ fn a_click_on_the_curve_moves_its_marker() {
 }
 
 #[test]
-fn a_click_on_nothing_says_so() {
+fn a_click_on_nothing_shows_a_message() {
     for keys in ["", "i", "?", "r", "M", ":"] {
         let mut driver = open("xor", "fc1.z[1]");
         press(&mut driver, keys);

@@ -1,4 +1,4 @@
-//! Moves by units: `l` goes to the last step of a unit, and `h` goes back; every jump can be undone.
+//! Moves by units: `l` goes to the last step of a unit, `h` goes back, and every jump can be undone.
 
 mod documents;
 

@@ -1,6 +1,5 @@
-//! Optimizers and schedules: ten iterations agree with PyTorch's numbers (`tests/optimizers/generate.py`), the steps of each reduction and update add up to
-//! its tensors, and
-//! `train`, which has no steps, gets the same bits.
+//! For each optimizer and schedule, ten iterations agree with PyTorch's numbers (`tests/optimizers/generate.py`). The steps of each reduction and update add up
+//! to its tensors. `train`, which computes no steps, gets the same bits.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -186,7 +186,7 @@ fn a_session_replays_to_the_frames_that_were_seen() {
 
 /// The picker of a session has the scenarios of its time, and its keys.
 #[test]
-fn the_picker_of_a_session_has_the_order_of_its_time() {
+fn the_picker_of_a_session_has_the_order_at_the_time_of_recording() {
     let scenario = bundled::find("figure-14").unwrap();
     let opened = |format: u64, scenarios: &[&str], keys: &str| {
         let header = Header::new("figure-14".to_owned(), scenario.text.to_owned(), Visit { iteration: 1, step: 1 }, (80, 24));
@@ -334,7 +334,7 @@ fn a_file_that_is_not_a_session_is_reported() {
 
 /// A stepper that opened on a number that is given has the cursor there, and so has its replay.
 #[test]
-fn a_session_can_begin_on_a_number_that_is_given() {
+fn a_session_can_begin_at_a_given_number() {
     let text = gradstep::command::bundled::find("figure-19").unwrap().text;
     let header = Header::new("figure-19".to_owned(), text.to_owned(), Visit { iteration: 1, step: 4 }, (80, 24));
     let goal = "conv1.weight[0,0,1,1]".parse().unwrap();

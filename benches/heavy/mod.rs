@@ -1,4 +1,4 @@
-//! Scenarios that are large in one respect: terms, steps, samples, nodes or layers. The screen shows only a small part of each.
+//! Makes scenarios that are large in one respect: terms, steps, samples, nodes or layers. The screen shows only a small part of each.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! The times of single ops.
+//! Measures the times of single ops.
 
 use gradstep::network::Run;
 use gradstep::scenario::Scenario;

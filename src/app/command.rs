@@ -113,26 +113,26 @@ const fn row(name: &'static str, argument: CommandArgument, kind: TypedCommandKi
 /// All typed commands.
 #[rustfmt::skip]
 pub static TYPED_COMMANDS: &[TypedCommand] = &[
-    row("break", CommandArgument::AddressOrHere, TypedCommandKind::Break, "breakpoint at an op, an entry or a condition: |grad.fc1.z| > 1"),
+    row("break", CommandArgument::AddressOrHere, TypedCommandKind::Break, "set a breakpoint at an op, at an entry, or where a condition is true: |grad.fc1.z| > 1"),
     row("breaks", CommandArgument::Nothing, TypedCommandKind::Breaks, "list the breakpoints"),
     row("delete", CommandArgument::Required("NUMBER"), TypedCommandKind::Delete, "remove a breakpoint: its number, or all"),
     row("first value that is not finite", CommandArgument::Nothing, TypedCommandKind::NotFinite, "search this iteration for the first NaN or infinity"),
-    row("watch", CommandArgument::Address, TypedCommandKind::Watch, "keep a value in sight"),
+    row("watch", CommandArgument::Address, TypedCommandKind::Watch, "always show the value of an entry"),
     row("mark", CommandArgument::Required("NAME"), TypedCommandKind::Mark, "bookmark this place"),
     row("index", CommandArgument::Required("0 or 1"), TypedCommandKind::Index, "count subscripts and headings from 0 or from 1"),
     row("speed", CommandArgument::Required("UNITS"), TypedCommandKind::Speed, "play this many units a second"),
     row("e", CommandArgument::Optional("FILE"), TypedCommandKind::Open, "read the scenario file again, and keep the unsaved edits; or open a file or a bundled name"),
-    row("e!", CommandArgument::Optional("FILE"), TypedCommandKind::DiscardAndOpen, "as e, and discard the unsaved edits"),
+    row("e!", CommandArgument::Optional("FILE"), TypedCommandKind::DiscardAndOpen, "like e, but discard the unsaved edits"),
     row("reload", CommandArgument::Nothing, TypedCommandKind::Open, "read the scenario file again, and keep the unsaved edits"),
     row("q", CommandArgument::Nothing, TypedCommandKind::Quit, "quit"),
     row("q!", CommandArgument::Nothing, TypedCommandKind::DiscardAndQuit, "quit, and discard the unsaved edits"),
     row("set", CommandArgument::Required("ENTRY VALUE"), TypedCommandKind::Set, "edit a number: fc1.weight[0,1] 1/3, fc1.bias[0] += 0.1, 2:input[0] *= 2, target 2, learning_rate 0.1"),
     row("write", CommandArgument::Optional("FILE"), TypedCommandKind::Write, "write the edits to the scenario file, or to another one"),
-    row("w", CommandArgument::Optional("FILE"), TypedCommandKind::Write, "as write"),
+    row("w", CommandArgument::Optional("FILE"), TypedCommandKind::Write, "the same as write"),
     row("wq", CommandArgument::Optional("FILE"), TypedCommandKind::WriteAndQuit, "write the edits and quit"),
-    row("score", CommandArgument::Optional("new"), TypedCommandKind::Score, "the score of prediction by rule, and what to practise; score new resets it to 0"),
-    row("compare", CommandArgument::Optional("FILE"), TypedCommandKind::CompareLosses, "draw the loss of another scenario in the same chart: another optimizer or learning rate; without a file, take such curves away"),
-    row("mine", CommandArgument::Optional("FILE"), TypedCommandKind::CompareGradients, concat!("compare the gradients of your own program, in a file of .json, ", tensor_files!(), ", with the right ones: marks the numbers that differ, and names the mistake; FILE --tensor NAME for an .npy file; without a file, list the comparison")),
+    row("score", CommandArgument::Optional("new"), TypedCommandKind::Score, "the score of prediction for each rule, and what to practise; score new resets it to 0"),
+    row("compare", CommandArgument::Optional("FILE"), TypedCommandKind::CompareLosses, "draw the loss of another scenario in the same chart, such as one with another learning rate; without a file, remove these curves"),
+    row("mine", CommandArgument::Optional("FILE"), TypedCommandKind::CompareGradients, concat!("compare the gradients of your own program with the right ones: marks the numbers that differ, and names the mistake; FILE is of .json, ", tensor_files!(), "; for an .npy file, write FILE --tensor NAME; without a file, list the comparison")),
 ];
 
 impl TypedCommand {

@@ -21,7 +21,7 @@ use crate::scenario::{Expectation, Faults, LocatedFault, Scenario};
 use crate::tensor::{Index, flat, index_text, unravel};
 use crate::text::counted;
 
-/// Check that scenario files are valid, and compare the numbers that they expect with the computed ones.
+/// Check that scenario files are valid, and compare their expected numbers with the computed ones.
 ///
 /// The exit status is 1 if a scenario is not valid or a number is not as expected, and 2 if a file cannot be read.
 #[derive(Debug, Parser)]

@@ -27,7 +27,7 @@ use crate::weights::tensor_files;
 ///
 /// MINE is a file with gradients of the loss. It is JSON ({"fc1.weight": [[0.5, -1]]}), the output of `grads --format json`, or a file of tensors such as .npz.
 /// An .npy file needs --tensor. The names of the tensors are those that `grads` prints. Tensors with other names, such as PyTorch's, are matched by their order
-/// and shape. If MINE lacks a gradient, it is skipped. docs/diff.md has examples.
+/// and shape. A gradient that MINE does not have is not compared. docs/diff.md has examples.
 ///
 /// The exit status is 0 if all gradients are equal, 1 if one is different, and 2 if a file cannot be used.
 #[derive(Debug, Parser)]
@@ -51,7 +51,7 @@ pub(super) struct DiffCommand {
     iteration: u64,
     #[command(flatten)]
     tensor: TensorOption,
-    /// To recognise gradients that were multiplied by the learning rate, or computed from the updated weights: the learning rate of your update [default: the
+    /// The learning rate of your update, to recognise gradients that were multiplied by it, or that were computed from the updated weights [default: the
     /// scenario's learning rate]
     #[arg(long, value_name = "X", value_parser = parse_share)]
     learning_rate: Option<f64>,

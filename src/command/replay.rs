@@ -44,7 +44,7 @@ pub(super) struct ReplayCommand {
     /// The speed; 2 is twice the recorded speed
     #[arg(long, value_name = "X", default_value = "1", value_parser = parse_speed)]
     speed: f64,
-    /// Start at event N (0: the beginning, last: the last event) and pause there; with --format, write only its frame
+    /// Start at event N (0: the beginning, last: the last event) and pause there; with --format, write only the frame of event N
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_event)]
     at: Option<usize>,
     /// Write the frames instead of playing them

@@ -1,4 +1,5 @@
-//! A number that the user types, and its tolerances. It is right if two significant digits agree with the answer. A mistake gives it only if all typed digits agree.
+//! A number that the user types, and its tolerances. It is right if two significant digits agree with the answer. A mistake gives it only if all typed digits
+//! agree.
 
 use crate::scenario::typed_number;
 
@@ -29,8 +30,8 @@ impl TypedNumber {
         self.is_within(answer, two_digits(answer))
     }
 
-    /// Returns whether this equals a number of a rule in all typed digits, at least two. If the rule gives more than two numbers (`count`), more digits must agree, because
-    /// one of many numbers agrees by chance more often.
+    /// Returns whether this equals a number of a rule in all typed digits, at least two. If the rule gives more than two numbers (`count`), more digits must
+    /// agree, because one of many numbers agrees by chance more often.
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2⁵³ numbers")]
     pub(super) fn is_number(self, number: f64, count: usize) -> bool {
         let tolerance = two_digits(number) * (2.0 / count as f64).min(1.0);
@@ -80,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_zero() {
+    fn zero_is_right_only_for_zero_and_for_a_rounding_error() {
         assert!(is_right("0", 0.0) && is_right("-0", 0.0) && !is_right("0.001", 0.0));
         // a rounding error
         assert!(TypedNumber::parse("0").expect("a number").is_right(2.8e-17, 1e-13));

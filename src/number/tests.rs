@@ -147,7 +147,7 @@ fn digits() -> impl Strategy<Value = Digits> {
 
 /// Checks the law of short numbers, and that the text is accurate to one unit of its last digit.
 #[expect(clippy::float_cmp, reason = "the law requires exact equality")]
-fn check_law(value: f64, text: &str) -> Result<(), TestCaseError> {
+fn check_rounding(value: f64, text: &str) -> Result<(), TestCaseError> {
     let text = text.trim();
     let shown = read(text);
     if value.is_nan() {
@@ -177,7 +177,7 @@ fn check_law(value: f64, text: &str) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn a_column_follows_the_law(values in proptest::collection::vec(number(), 1..12), cap in 1..12_usize, digits in digits()) {
+    fn a_column_of_numbers_has_one_width_and_aligned_points(values in proptest::collection::vec(number(), 1..12), cap in 1..12_usize, digits in digits()) {
         let format = ColumnFormat::chosen(digits, cap, values.iter().copied());
         // the longest texts have exponents, such as −1.235e−300, and may be wider than the cap
         prop_assert!(format.width() <= cap.max(10 + digits.count()), "{:?}", format);
@@ -185,26 +185,26 @@ proptest! {
         for &value in &values {
             let cell = format.cell(value);
             prop_assert_eq!(cell.chars().count(), format.width());
-            check_law(value, &cell)?;
+            check_rounding(value, &cell)?;
             points.extend(cell.chars().position(|c| c == '.'));
         }
         prop_assert!(points.len() <= 1);
     }
 
     #[test]
-    fn a_number_added_to_a_column_later_follows_the_law_or_is_hashes(sample in proptest::collection::vec(number(), 0..4), value in number(), digits in digits()) {
+    fn a_number_added_to_a_column_later_is_rounded_correctly_or_drawn_as_hashes(sample in proptest::collection::vec(number(), 0..4), value in number(), digits in digits()) {
         let format = ColumnFormat::with(digits, sample);
         let cell = format.cell(value);
         prop_assert_eq!(cell.chars().count(), format.width());
         if !cell.contains('#') {
-            check_law(value, &cell)?;
+            check_rounding(value, &cell)?;
         }
     }
 
     #[test]
-    fn a_short_number_follows_the_law(value in number(), digits in digits()) {
+    fn a_short_number_is_rounded_correctly(value in number(), digits in digits()) {
         let text = digits.short(value);
-        check_law(value, &text)?;
+        check_rounding(value, &text)?;
         prop_assert!(text.chars().count() <= 8 + digits.count(), "{}", text);
         if value.is_finite() {
             let unit = 10_f64.powi(1 - i32::try_from(digits.count()).unwrap());

@@ -1,4 +1,4 @@
-//! The key `x`, which checks the gradient of one entry.
+//! The key `x` compares the gradient of one entry with finite differences of the loss. Its verdict is that of `gradcheck`.
 
 use super::*;
 
@@ -186,7 +186,7 @@ fn x_on_a_large_network_is_a_job_that_esc_stops() {
 }
 
 #[test]
-fn x_says_whether_the_loss_or_only_its_differences_are_not_finite() {
+fn x_reports_whether_the_loss_or_only_its_differences_are_not_finite() {
     for (node, x, verdict) in [
         ("1 / x", "0", "nothing to compare: the loss is not finite"),
         // the loss is 0 at 0, and NaN to the left

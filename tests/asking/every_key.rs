@@ -19,7 +19,7 @@ fn keyboard() -> Vec<Key> {
 }
 
 #[test]
-fn a_key_changes_the_screen_or_says_why_it_does_nothing() {
+fn a_key_changes_the_screen_or_shows_why_it_does_nothing() {
     let scenarios = scenarios();
     let mut silent = Vec::new();
     for (name, at, prefix) in [

@@ -1,4 +1,4 @@
-//! The keys that copy an entry (`y`), list the bookmarks (`'`) and watch an entry (`v`).
+//! Copies of an entry (key `y`), bookmarks (`'`) and watched entries (`v`) keep the right number, the right step and the right entry.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn only_computed_numbers_are_copied() {
         r"\end{aligned}",
     ];
     assert_eq!(latex.lines().collect::<Vec<_>>(), wanted, "{latex}");
-    // what is not computed yet is not copied
+    // a number that is not computed yet cannot be copied
     press(&mut driver, "il");
     assert_eq!(copy(&mut driver, "v"), None);
     assert_eq!(copy(&mut driver, "e"), None);
@@ -77,7 +77,7 @@ fn copied_numbers_read_back_to_the_same_bits() {
 }
 
 #[test]
-fn a_copy_is_a_request_to_the_caller() {
+fn a_copy_is_returned_to_the_caller_as_a_request() {
     let document = small(CONV);
     let mut state = at_address(&document, "conv1.z[0,0,0]#4").state;
     let request = update(&mut state, Action::Copy(gradstep::app::CopyFormat::Value));

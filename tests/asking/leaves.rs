@@ -1,4 +1,5 @@
-//! The leaves of an entry (key `w`): each share is compared with the steps of the entry that reads the row.
+//! The list of the key `w` shows which inputs and parameters contribute to an entry. Each share in it is compared with the steps of the entry that reads the
+//! row.
 
 use super::*;
 

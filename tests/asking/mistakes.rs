@@ -1,4 +1,4 @@
-//! The judgement of numbers in prediction, and the hints about wrong ones.
+//! In prediction, a wrong number that a known mistake gives gets a hint that names the mistake. Other wrong numbers get none.
 
 use gradstep::mistakes::{Hint, Judgement, MISTAKES, Question, TypedNumber};
 use gradstep::scene::HiddenNumber;

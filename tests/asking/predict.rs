@@ -1,4 +1,4 @@
-//! The keys of prediction (`p`): questions, answers, the score, and warnings before later numbers are shown.
+//! In prediction (key `p`), the stepper asks for hidden numbers, judges the answers, counts the score, and warns before a key shows a later number.
 
 use gradstep::app::{Focus, Prediction};
 use ratatui::buffer::Buffer;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Returns the number of keys of a text; `:…<Enter>` is one.
+/// Returns the number of keys of a text; `:…<Enter>` counts as one key.
 fn count(text: &str) -> usize {
     match text.split_once(':') {
         None => keys::parse(text).unwrap().len(),

@@ -1,4 +1,4 @@
-//! The messages of keys that do nothing, and of keys that go to a step that the user may not expect.
+//! A key that does nothing, or goes to a step that the user may not expect, shows a message with the reason.
 
 use super::*;
 
@@ -27,7 +27,7 @@ fn a_count_that_a_key_does_not_use_is_reported() {
 }
 
 #[test]
-fn a_click_on_a_given_number_says_that_it_is_given() {
+fn a_click_on_a_given_number_reports_that_it_is_given() {
     let document = small(CONV);
     let network = document.trace.network();
     let mut driver = at_address(&document, "conv1.z[0,1,1]");
@@ -84,7 +84,7 @@ fn titles_of_lists_have_the_name_of_the_op_as_in_the_trace() {
                 assert!(message(&driver).contains(address), "{address} {key}: {}", message(&driver));
                 continue;
             };
-            // the check of a value or a parameter is that of its derivative
+            // the check of a value or a parameter is about the derivative of the loss by it
             let wanted = if key == "x" { address.split_once(':').unwrap().1.trim_start_matches("grad.") } else { address };
             assert!(list.title.contains(wanted), "{key}: {}", list.title);
         }
@@ -113,7 +113,7 @@ fn the_address_of_a_given_number_puts_the_cursor_on_it() {
     // an index that does not exist is still an error
     press(&mut driver, ":conv1.weight[9,0,0,1]<Enter>");
     assert!(driver.state.message.as_ref().is_some_and(|message| message.is_error) && step(&driver) == before);
-    // of a sample
+    // an index of a sample's tensor that does not exist
     let (_, xor) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
     let mut driver = at_address(&xor, "reduce:loss");
     press(&mut driver, ":2:input[1]<Enter>");

@@ -1,4 +1,4 @@
-//! Entries without terms: gradstep reports why such an entry is 0.
+//! For an entry that is 0 because it has no terms, gradstep shows the reason.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn image(layer: &str) -> Arc<Document> {
 }
 
 #[test]
-fn an_entry_that_is_0_says_why_in_one_sentence_everywhere() {
+fn one_sentence_explains_everywhere_why_an_entry_is_0() {
     let filter = |rows: &str, keys: &str| format!("type = \"conv2d\"\nweight = [[{rows}]]\n{keys}");
     let cases = [
         // windows of 1x1 with stride 2 cover rows and columns 0, 2 and 4: column 1 and row 3 are between them
@@ -86,7 +86,7 @@ fn an_entry_that_is_0_says_why_in_one_sentence_everywhere() {
 }
 
 #[test]
-fn the_later_entries_of_a_tie_say_why_they_are_0() {
+fn the_gradients_of_the_later_entries_of_a_tie_are_0_and_the_reason_is_shown() {
     let document = small(
         "title = \"ties\"\nloss = \"squared_error\"\ninput = [[1, 1], [0, 1]]\ntarget = [0]\n[[layer]]\ntype = \"max_pool2d\"\nkernel_size = 2\n[[layer]]\ntype = \"flatten\"\n",
     );

@@ -1,4 +1,5 @@
-//! The command `check`, the ways to name a scenario, and error messages.
+//! `gradstep check` compares a scenario with its expected numbers. Also tests the ways to name a scenario, and the error messages for scenarios that cannot be
+//! read.
 
 use std::fs;
 use std::path::Path;

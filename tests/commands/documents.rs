@@ -1,4 +1,4 @@
-//! The statements of the README, ARCHITECTURE, CONTRIBUTING and `docs` that can be compared with the program and its files.
+//! Compares the README, ARCHITECTURE, CONTRIBUTING and `docs` with the program and its files, where a statement can be compared by a program.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! `grads`, `train` and `gradcheck`: tables, JSON and npz.
+//! `grads`, `train` and `gradcheck` print the same numbers as tables, as JSON and as npz files.
 
 use std::collections::HashMap;
 use std::fs;
@@ -126,7 +126,7 @@ fn a_file_with_weights_is_read_and_not_overwritten() {
 
 /// The table says which losses it leaves out, and from which iteration on the loss is infinite or NaN.
 #[test]
-fn the_table_of_a_descent_says_which_losses_it_leaves_out() {
+fn the_table_of_a_descent_names_the_losses_that_it_leaves_out() {
     let folder = tempdir().expect("a folder");
     let train = |rate: &str, iterations: u32| {
         let file = folder.path().join("line.toml");

@@ -1,4 +1,4 @@
-//! The binary: every command, its errors and its exit statuses.
+//! Runs the binary. Each command has the right output, and each error has its message and its exit status.
 
 mod check;
 mod documents;

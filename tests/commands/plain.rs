@@ -1,4 +1,4 @@
-//! `--plain`: reads lines and answers in sentences.
+//! `--plain` reads each line as keys, an address or a command, and answers in sentences.
 
 use std::fs;
 use std::io::Write as _;

@@ -151,7 +151,7 @@ fn output(scenario: &str, lines: &[String]) -> String {
 }
 
 impl Question {
-    /// Asks, chooses the row, and goes on. Returns the conversation after the context.
+    /// Asks the question, chooses the row, and types the lines after it. Returns the conversation, without the lines before the question.
     #[track_caller]
     fn conversation(&self) -> String {
         let mut lines: Vec<String> = self.context.iter().map(|line| (*line).to_owned()).collect();

@@ -1,4 +1,4 @@
-//! `replay` to a file: text, sentences, SVG images and recordings of a terminal.
+//! `replay --format` writes the frames of a session as text, as sentences, as an animated SVG image, or as a recording of a terminal.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
@@ -135,7 +135,7 @@ fn session(events: impl IntoIterator<Item = (u64, String)>) -> String {
 }
 
 #[test]
-fn the_image_of_a_long_session_ends_at_a_limit_that_is_reported() {
+fn the_image_of_a_long_session_is_cut_at_a_limit_and_reports_it() {
     let folder = tempdir().unwrap();
     let (path, out) = (folder.path().join("long"), folder.path().join("long.svg"));
     let keys = (0..1100).map(|n| (n * 20, format!("\"key\",\"{}\"", if n % 2 == 0 { "l" } else { "h" })));

@@ -1,4 +1,4 @@
-//! `gradstep settings`.
+//! `gradstep settings` prints a file that gradstep itself reads as settings.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! `show` and `replay`: frames without a terminal.
+//! `show` and `replay` print frames without a terminal: for an address, after keys, and of a session that is cut off.
 
 use std::fs;
 

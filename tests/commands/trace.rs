@@ -1,4 +1,4 @@
-//! `trace`: prints a line for each step, and the values in the lines add up to the tensors.
+//! `trace` prints a line for each step. The values in the lines add up to the tensors.
 
 use std::fs;
 

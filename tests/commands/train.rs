@@ -1,4 +1,4 @@
-//! `gradstep train` with several scenarios: the losses side by side are those of each run alone.
+//! `gradstep train` with several scenarios prints the losses side by side. They equal those of each scenario alone.
 
 use std::fs;
 

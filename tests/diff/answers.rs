@@ -1,5 +1,5 @@
-//! The gradients of a convolutional network for four samples (`answers/digits.toml`), which somebody else computed in NumPy with errors that are in no table,
-//! or that are easily taken for others. The answers must be true.
+//! Gradients of a convolutional network (`answers/digits.toml`) with errors that no known mistake describes, or that look like a known mistake. `diff` must not
+//! name a false mistake for them. The files come from an independent NumPy program.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `gradstep diff` names the mistake in each file of `tests/diff/plants`: gradients that were computed with a mistake made on purpose.
+//! Each file in `tests/diff/plants` has gradients that were computed with one or two known mistakes. `gradstep diff` names these mistakes.
 
 use gradstep::mistakes::Explanation;
 use serde_json::Value;
@@ -45,7 +45,8 @@ fn planted_mistakes_are_named() {
     assert!(counts[0] <= MOST_MISSED, "{counts:?}\n{}", missed.join("\n"));
 }
 
-/// The gradients of the samples are those of the mean loss, or of each sample's own. Where no entry is right, the mistakes tell which.
+/// A sample's gradients can be those of the mean loss, or of the loss of the sample: they differ by a factor. If no entry is right, the scale that is part of a
+/// known mistake is used.
 #[test]
 fn the_scale_of_the_samples_is_found() {
     let mut seen = [0, 0];

@@ -1,5 +1,5 @@
-//! Gates that rounding decides: a user's float32 pass can compute z slightly below 0 where ours computes it slightly above, so that a relu is closed in one
-//! pass and open in the other. Such gradients count as equal in float32, but not in float64.
+//! Rounding can decide whether a relu passes a gradient: a user's float32 program can compute z slightly below 0 where gradstep computes it slightly above 0.
+//! Gradients that differ only because of this count as equal in float32, but not in float64.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use tempfile::tempdir;
 
 use super::document;
 
-/// z = [0.1 + 0.2 − 0.3, 1]: in double precision the first is 5.6e-17, so its relu is open.
+/// z = [0.1 + 0.2 − 0.3, 1]: in double precision z₁ is 5.6e-17, which is above 0, so the relu passes the gradient.
 const NEAR: &str = "title = \"near a kink\"\nloss = \"squared_error\"\ninput = [1, 1, 1]\ntarget = [0]\n\n[[layer]]\ntype = \"linear\"\n\
     weight = [[0.1, 0.2, -0.3], [0.5, 0.25, 0.25]]\nactivation = \"relu\"\n\n[[layer]]\ntype = \"linear\"\nweight = [[1, 2]]\n";
 
@@ -34,16 +34,16 @@ fn compared(document: &Document, first_row: f64, factor: f64) -> GradientCompari
 }
 
 #[test]
-fn a_gate_that_flips_is_told_and_counts_as_equal() {
+fn a_gate_that_rounding_flips_is_reported_and_counts_as_equal() {
     let document = near();
     let flipped = compared(&document, 0.0, 1.0);
     assert!(flipped.user.precision == Precision::Single && flipped.report.is_equal(), "{:?}", flipped.report);
     let note = "fc1.z[0] is so near a kink that float32 and float64 are on different sides of it: counted as equal";
     assert!(flipped.user.notes.iter().any(|told| told == note), "{:?}", flipped.user.notes);
     assert!(flipped.causes.is_empty() && flipped.patterns.is_empty());
-    // another number is none that a gate explains
+    // a closed gate gives 0, so another wrong number is not explained by it
     assert!(!compared(&document, 0.5, 1.0).report.is_equal());
-    // numbers of double precision
+    // in double precision, the entry counts as wrong
     let double = compared(&document, 0.0, 1.0 + 1e-12);
     assert!(double.user.precision == Precision::Double && double.report.tensors[0].wrong == [0, 1, 2], "{:?}", double.report);
 }

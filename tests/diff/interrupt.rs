@@ -69,7 +69,7 @@ fn compared(document: &Document) -> Result<GradientComparison, String> {
 const MOST: u64 = 4 * SLICE / TERM + 10_000;
 
 #[test]
-fn between_two_looks_is_at_most_one_slice_of_work() {
+fn between_two_checks_there_is_at_most_one_slice_of_work() {
     let document = opened(24);
     let work = Rc::new(RefCell::new(Vec::new()));
     let counted = Rc::clone(&work);

@@ -1,4 +1,4 @@
-//! Gradients whose axes are in the order of Keras are recognised, and compared in PyTorch's order.
+//! Keras stores the axes of a filter in another order than PyTorch. `diff` recognises this order, and compares the numbers in PyTorch's order.
 
 use std::fs;
 
@@ -69,12 +69,12 @@ fn filters_in_the_order_of_keras_are_no_difference() {
         tensor.name = tensor.name.replace(".weight", "/kernel");
     }
     assert!(compared(&document, renamed).report.is_equal());
-    // one of several is a mistake, whose words name the order
+    // if only one of several weights has the order of Keras, this is a mistake, and its text names the order
     let one = compared(&document, weights(&document, |name| name == "conv1.weight"));
     let wrong: Vec<&str> = one.user.tensors.iter().filter_map(|tensor| tensor.values.as_ref().err().map(String::as_str)).collect();
     assert_eq!(wrong, ["it is 3x3x2x3, as 3x2x3x3 is in Keras: HWIO, height x width x in x out"]);
     assert_eq!(one.causes.iter().map(|cause| cause.id).collect::<Vec<_>>(), ["weight-layout-transposed"]);
-    // in our order, nothing is said
+    // gradients in our order get no note
     let ours = compared(&document, weights(&document, |_| false));
     assert!(ours.report.is_equal() && ours.user.notes.is_empty(), "{:?}", ours.user.notes);
 }

@@ -1,4 +1,4 @@
-//! Patterns of positions, such as "only the last row is wrong": `diff` reports one only if it is unlikely that the wrong entries are there by chance.
+//! A pattern is a sentence such as "only the last row is wrong". `diff` reports a pattern only if the wrong entries are unlikely to be there by chance.
 
 use std::fs;
 
@@ -49,7 +49,7 @@ fn found(document: &Document, name: &str, most: usize, is_wrong: impl Fn(&[usize
 }
 
 #[test]
-fn a_place_is_said_only_if_chance_does_not_explain_it() {
+fn a_pattern_of_positions_is_reported_only_if_chance_does_not_explain_it() {
     let document = places();
     let trace = &document.trace;
     let is_at_border = |index: &[usize]| index[1..].iter().any(|at| [0, 7].contains(at));
@@ -123,7 +123,7 @@ fn clipped_gradients_have_a_pattern() {
 }
 
 #[test]
-fn several_gradients_of_zeros_are_their_own_reason() {
+fn gradients_that_are_all_zeros_have_a_pattern() {
     let words = changed("mazur-2-2-2", |mine| numbers(mine).for_each(|number| *number = 0.0));
     assert_eq!(words, ["zero: every entry is 0: it was never computed, or was set to 0 before you saved it"]);
 }

@@ -1,4 +1,4 @@
-//! The command `diff` as a process: its output and its exit status for typical files and for faulty files.
+//! Runs `gradstep diff` as a process, and checks its output and its exit status for right, wrong and faulty files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -177,7 +177,7 @@ fn what_is_not_compared_is_said() {
 const HOSTILE: &str = "\\u001b[31m\\u202eevil";
 
 #[test]
-fn each_faulty_file_has_its_sentence() {
+fn each_faulty_file_has_its_error_message() {
     let many: Vec<String> = (0..100_000).map(|n| format!("\"t{n}\": {n}")).collect();
     let many = format!("{{{}}}", many.join(","));
     let deep = format!("{{\"fc1.bias\": {}", "[".repeat(100_000));
@@ -220,7 +220,7 @@ fn each_faulty_file_has_its_sentence() {
 }
 
 #[test]
-fn hostile_names_are_escaped_and_bad_numbers_are_told() {
+fn hostile_names_are_escaped_and_bad_numbers_are_reported() {
     let hostile = format!("{{\"{HOSTILE}\": [1], \"fc1.bias\": [0, 1e400], \"fc2.weight\": [[1, 2, 3]], \"fc2.bias\": [NaN]}}");
     let found = diff_file("mine.json", hostile.as_bytes(), &[]);
     assert_eq!((found.status, found.err.as_str()), (1, ""));
@@ -239,7 +239,7 @@ fn hostile_names_are_escaped_and_bad_numbers_are_told() {
 
 /// A file with NaN says where it begins, and what it spreads to.
 #[test]
-fn nan_is_followed_to_its_beginning() {
+fn the_first_number_that_is_not_finite_is_named() {
     let nan = "{\"fc2.bias\": [1.25625], \"fc2.weight\": [[0, NaN]], \"fc1.bias\": [NaN, NaN], \"fc1.weight\": [[0, 0, 0], [Infinity, NaN, NaN]]}";
     let found = diff_file("mine.json", nan.as_bytes(), &[]);
     assert_eq!((found.status, found.err.as_str()), (1, ""));

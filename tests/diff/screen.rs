@@ -1,5 +1,5 @@
-//! The texts beside the user's numbers, in the stepper and in the output of `diff`: factors, source texts, and marks in heat maps. Also the files that
-//! `:mine` and recordings name.
+//! Both the stepper and `diff` show texts beside a user's numbers: factors, source texts and marks in heat maps. Also tests the files that `:mine` and
+//! recordings name.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -66,7 +66,7 @@ fn right_of_samples(document: &Document, name: &str) -> (Vec<usize>, Vec<f64>) {
 
 /// The errors of the samples are a quarter of our numbers, because PyTorch's are those of the mean loss.
 #[test]
-fn a_factor_is_said_wherever_both_numbers_are_shown() {
+fn a_factor_is_shown_wherever_both_numbers_are_shown() {
     let document = Arc::new(document("xor"));
     assert_eq!(document.trace.samples(), 4);
     let (shape, right) = right_of_samples(&document, "fc2.z");
@@ -82,7 +82,7 @@ fn a_factor_is_said_wherever_both_numbers_are_shown() {
         let shown = text(&pressed_with(&document, given(), keys_pressed));
         assert!(shown.contains(&said), "{keys_pressed}: {said}\n{shown}");
     }
-    // the words say it too, not only the message
+    // the pane why has the factor too, not only the message
     assert!(text(&pressed_with(&document, given(), "D")).matches(factor).count() > 1);
     // a gradient of the batch has no factor
     let (batch, id) = gradient_of_batch(&document, "fc2.bias");
@@ -164,7 +164,7 @@ fn heat_maps_mark_what_differs_with_and_without_colours() {
         let options = RenderOptions { theme: Theme::new(colours, Background::Dark), ascii };
         let marks = |values: &[f64]| {
             let frame = pressed_with(&document, mine(values), at_the_end).frame(&options, (120, 40));
-            // below the words, which have the sign too
+            // below the text of the pane, which has the sign too
             export::text(&frame).lines().map(|line| line.matches(mark).count()).max().unwrap_or(0)
         };
         assert!(marks(&right) <= 2, "{colours:?}: right numbers have no marks");
@@ -215,7 +215,7 @@ fn the_first_difference_may_be_an_entry_without_a_step() {
     }
 }
 
-/// What `diff` prints about names, layouts and precisions is in the list, and the message says so.
+/// The notes of `diff` about names, layouts and precisions are rows of the list, and the message gives their number.
 #[test]
 fn notes_are_listed() {
     let document = Arc::new(document("xor"));
@@ -290,7 +290,7 @@ fn a_recording_with_gradients_is_replayed_without_their_file() {
 
 /// A session whose file of gradients was changed by hand says what is wrong with the file.
 #[test]
-fn a_recording_with_other_gradients_says_so() {
+fn a_recording_with_a_faulty_gradient_file_is_refused_with_the_reason() {
     for (mine, said) in [
         ("{}", "mine.json: no tensor of the file can be compared: it has no tensors"),
         ("{\"fc2.bias\": [0.5", "mine.json: line 1, column 18: expected a comma or ], not the end of the file"),

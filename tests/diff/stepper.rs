@@ -1,5 +1,5 @@
-//! The user's own gradients in the stepper: the marks of wrong entries, the keys that go to them, and the sentences about them. No frame shows a number that
-//! is computed later.
+//! The stepper marks wrong entries of a user's gradients, goes to them with the keys `D`, `n` and `N`, and explains them. No frame shows a number that is
+//! computed later.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -66,7 +66,7 @@ fn address(driver: &Driver) -> String {
 }
 
 #[test]
-fn which_where_and_why_are_one_key_away() {
+fn d_shows_which_number_is_wrong_and_where_and_why() {
     let (document, comparison) = opened();
     let driver = pressed(state(&document, &comparison, 1), "D");
     assert!(address(&driver).starts_with("grad.conv1.weight[0,0,0,0]"), "{}", address(&driver));
@@ -210,7 +210,7 @@ fn the_step_of_the_mistake_has_both_rules() {
 }
 
 #[test]
-fn without_gradients_and_after_an_edit_the_keys_say_why() {
+fn without_gradients_and_after_an_edit_the_keys_show_the_reason() {
     let (document, comparison) = opened();
     let mut empty = State::picker(Vec::new());
     empty.open(Arc::clone(&document), Some(1));
@@ -224,7 +224,7 @@ fn without_gradients_and_after_an_edit_the_keys_say_why() {
 
 /// A frame with the user's gradients does not depend on numbers of later steps either.
 #[test]
-fn nothing_is_told_early() {
+fn no_frame_shows_a_comparison_before_its_step() {
     let (document, comparison) = opened();
     let backward = document.trace.resolve(&"grad.fc1.z".parse().expect("an address")).expect("a step");
     let steps = (backward..=document.trace.len()).step_by(37).chain([1, 400]);
@@ -243,7 +243,7 @@ fn nothing_is_told_early() {
 
 /// While a number is asked for, neither the mark nor the number beside it tells it.
 #[test]
-fn prediction_hides_what_is_asked_for() {
+fn prediction_hides_the_right_number_in_the_comparison_too() {
     let (document, comparison) = opened();
     let at = document.trace.resolve(&"grad.conv1.bias[1]".parse().expect("an address")).expect("a step");
     let last = document.trace.span(at, gradstep::step::Unit::Entry).end - 1;
@@ -256,7 +256,7 @@ fn prediction_hides_what_is_asked_for() {
 }
 
 #[test]
-fn plain_mode_says_it_in_sentences() {
+fn plain_mode_describes_the_comparison_in_sentences() {
     use std::io::Write as _;
     use std::process::{Command, Stdio};
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/plants");

@@ -1,4 +1,4 @@
-//! Computed scenarios: the bundled ones, and those that a test has as a text.
+//! Opens and computes scenarios for the tests: the bundled ones, and those that a test has as a text.
 
 #![allow(dead_code, reason = "not every test needs all of them")]
 

@@ -1,4 +1,4 @@
-//! Edits of the constants and inputs of a graph: numbers that are only values are edited, and those that the structure depends on are refused, with the line.
+//! A number in a graph's statements can be edited if it is only a value. If a shape or a loop depends on it, the edit is refused, with the line of the number.
 
 use gradstep::app::Document;
 use gradstep::scenario::write_back;
@@ -21,7 +21,7 @@ J = (x * G).sum() / n
 x = [[1, 2], [3, 5]]
 "#;
 
-/// Here they are sizes, axes, indices, classes, turns, or folded into other numbers.
+/// In this graph, the constants are sizes, axes, indices, classes or numbers of iterations, or they are part of a constant expression.
 const STRUCTURE: &str = r#"title = "structure"
 [graph]
 nodes = '''

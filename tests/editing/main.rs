@@ -1,4 +1,5 @@
-//! Edits of a scenario's numbers: the numbers after an edit, undo and redo, the loss that the derivative foretells, and the written file.
+//! Edits of a scenario's numbers: an edit has the effect of an edited file, undo and redo restore old numbers exactly, and the derivative predicts how much the
+//! loss changes.
 
 mod constants;
 #[path = "../documents/mod.rs"]
@@ -122,7 +123,7 @@ fn bundled_documents() -> impl Iterator<Item = (&'static str, Arc<Document>)> {
 fn an_edit_has_the_bits_of_the_edited_file_and_undo_has_the_old_ones() {
     for (name, original) in bundled_documents() {
         let old_bits = bits(&original);
-        // figure 1 has thousands of weights: its file is read anew for each
+        // figure 1 has thousands of weights: its file is read again for each
         let numbers = given_numbers(&original);
         for (address, value) in numbers.iter().take(if name == "figure-01" { 6 } else { 100 }) {
             let mut driver = driver(Arc::clone(&original), original.trace.len());
@@ -145,7 +146,7 @@ fn an_edit_has_the_bits_of_the_edited_file_and_undo_has_the_old_ones() {
 }
 
 #[test]
-fn the_derivative_foretells_the_change_of_the_loss() {
+fn the_derivative_predicts_the_change_of_the_loss() {
     let (mut compared, mut at_kinks) = (0, Vec::new());
     for (name, original) in bundled_documents() {
         for (address, value) in given_numbers(&original) {
@@ -174,12 +175,12 @@ fn the_derivative_foretells_the_change_of_the_loss() {
         }
     }
     assert!(compared > 100, "{compared}");
-    // at a kink, where the loss has two slopes, the backward pass has one of PyTorch's choice; z = b = 0 where the image is black
+    // where the image is black, z = b = 0 is at the kink of the relu: the loss has two slopes there, and the backward pass uses the one that PyTorch uses
     assert!(at_kinks.iter().all(|number| number.starts_with("figure-01 ")), "{at_kinks:?}");
 }
 
 #[test]
-fn what_is_computed_cannot_be_edited() {
+fn a_computed_number_cannot_be_edited() {
     let mut driver = open(TRAINED);
     for (command, said) in [
         ("set fc1.z[0] 1", "fc1.z[0] is computed from input, fc1.weight, fc1.bias: edit one of these"),
@@ -213,7 +214,7 @@ fn e_edits_the_number_under_the_cursor() {
     assert_eq!(driver.state.focus(), Focus::Cursor);
     press(&mut driver, "e");
     assert_eq!(driver.state.focus(), Focus::Prompt);
-    // a text that is no number leaves the line open
+    // after a text that is not a number, the prompt stays open
     press(&mut driver, "2*<Enter>");
     assert_eq!(driver.state.focus(), Focus::Prompt);
     assert!(!message(&driver).is_empty());
@@ -235,7 +236,7 @@ fn e_edits_the_number_under_the_cursor() {
     assert_eq!(driver.state.stepper().unwrap().count, Some(3));
 }
 
-/// Digits directly after `e` are the value, also after the cursor has moved: none of them is lost.
+/// Digits directly after `e` are the value, also after the cursor has moved: no digit is lost.
 #[test]
 fn a_value_can_be_typed_directly_after_e() {
     for (keys, value) in [("e0.25<Enter>", 0.25), ("e-3<Enter>", -3.0), ("e1/4<Enter>", 0.25), ("ee2<Enter>", 2.0), ("e+= 1<Enter>", 1.5)] {
@@ -336,13 +337,13 @@ fn q_asks_about_unsaved_edits() {
     assert_eq!(driver.state.focus(), Focus::List);
     press(&mut driver, "<Esc>");
     assert_eq!(driver.state.focus(), Focus::Normal);
-    // a copy of the state, because these give up the edits
+    // a copy of the state, because these keys discard the edits
     for keys in ["qd", ":q!<Enter>"] {
         let mut copy = driver.clone();
         assert_eq!(press(&mut copy, keys), Effect::Quit);
         assert!(copy.state.stepper().unwrap().edits.done().is_empty());
     }
-    // Ctrl-C asks nothing
+    // Ctrl-C quits without a question
     assert_eq!(press(&mut driver.clone(), "<C-c>"), Effect::Quit);
     // a replay writes no files, and so does not quit
     assert_eq!(press(&mut driver, "qw"), Effect::Changed);
@@ -407,7 +408,7 @@ fn another_scenario_is_opened_only_after_a_question() {
         enter(&mut driver, "set fc1.weight[0,0] 2");
         press(&mut driver, keys);
         assert_eq!((driver.state.focus(), document(&driver).scenario.title.as_str()), (Focus::List, "trained"), "{keys}");
-        // Esc stays here, and the edits with it
+        // after Esc, the scenario stays open, and the edits are kept
         press(&mut driver, "<Esc>");
         assert!(driver.state.stepper().unwrap().edits.are_unsaved());
         press(&mut driver, if keys.starts_with('o') { "<Enter>d" } else { ":e xor<Enter>d" });

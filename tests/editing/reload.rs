@@ -1,10 +1,10 @@
-//! A scenario file that is read again: the place on the screen, the unsaved edits, and what refers to the old network.
+//! When a scenario file is read again, the step on the screen and the unsaved edits stay, if the new network still has them.
 
 use gradstep::app::{Action, FileChange, update};
 
 use super::*;
 
-/// Shows another text in the place of the open file.
+/// Replaces the open scenario by this text, as if its file had changed.
 fn reload(driver: &mut Driver, text: &str, keeps_edits: bool) {
     driver.state.reload(&scenario(text), keeps_edits);
     driver.finish_all().unwrap();
@@ -55,7 +55,7 @@ fn only_unsaved_edits_are_kept() {
     driver.state.edits_are_written("written");
     enter(&mut driver, "set fc1.weight[0,0] 3");
     enter(&mut driver, "set fc1.bias[1] 4");
-    // the other program has changed the first bias, and the file has the weight already
+    // the other program has changed the first bias, and has written the edited weight too
     let other = TRAINED.replace("bias = [0, 0]", "bias = [9, 2]").replace("[[0.5, -1]", "[[3, -1]");
     reload(&mut driver, &other, true);
     assert_bits(&driver, &other.replace("[9, 2]", "[9, 4]"));
@@ -71,7 +71,7 @@ fn only_unsaved_edits_are_kept() {
 }
 
 #[test]
-fn another_network_leaves_nothing_of_the_old_one() {
+fn after_another_network_is_read_nothing_of_the_old_one_remains() {
     let small =
         "title = \"s\"\nloss = \"squared_error\"\ninput = [1]\ntarget = 1\n[[layer]]\ntype = \"linear\"\nname = \"only\"\nweight = [[2]]\n";
     // a cursor, watches, a breakpoint, a bookmark, places visited, a search and an open list
@@ -88,7 +88,7 @@ fn another_network_leaves_nothing_of_the_old_one() {
             ["the file is read again; an edit is lost, as it has no fc1.bias[1]", "it does not have the step that was on the screen"];
         assert_eq!(message(&driver), text.join("; "), "{keys}");
         assert_eq!(address(&driver), "only.z[0]#1", "{keys}");
-        // prediction asks again
+        // prediction asks for the number again
         assert_eq!(driver.state.focus(), if keys == "p" { Focus::Answer } else { Focus::Normal }, "{keys}");
         press(&mut driver, "<Esc>");
         for key in ["l", "i", "<Esc>", "d", "<Esc>", "t", "<Esc>", "c", "<C-o>", "n", "'", "<Esc>", "u", "U", "M", "<Esc>", "G", "v"] {
@@ -109,7 +109,7 @@ fn a_shorter_descent_ends_at_its_last_iteration() {
 }
 
 #[test]
-fn a_change_of_the_file_is_said_once_and_stays_in_the_first_line() {
+fn a_change_of_the_file_is_reported_once_and_stays_in_the_first_line() {
     let mut driver = open(TRAINED);
     let first_line = |driver: &Driver| {
         let text = export::text(&driver.frame(&RenderOptions::default(), (120, 40)));
@@ -124,7 +124,7 @@ fn a_change_of_the_file_is_said_once_and_stays_in_the_first_line() {
     assert_eq!(message(&driver), "the file of small was deleted: W writes it again");
     // also without an edit
     assert_eq!(update(&mut driver.state.clone(), Action::WriteEdits), Some(Request::Write { path: None, then: None }));
-    // an error stays, which may be about this file
+    // an error message stays, because it may be about this file
     driver.state.say("not read again: line 9", true);
     assert!(driver.state.report_file_change(Some(FileChange::Changed)));
     assert_eq!(message(&driver), "not read again: line 9");

@@ -1,4 +1,4 @@
-//! Typed values: changes of the old value, refused ones, and the effect of small changes on the loss.
+//! The prompt for a new value accepts a number or a change of the old value, such as `*= 2`, and refuses anything else with a reason.
 
 use super::*;
 
@@ -37,7 +37,7 @@ fn a_value_can_change_the_old_one() {
 }
 
 #[test]
-fn a_constant_of_a_node_says_what_to_do() {
+fn an_edit_of_a_computed_number_is_refused_with_what_to_edit_instead() {
     let loader = ScenarioLoader::bundled(Limits::default());
     let mut driver = driver(Arc::new(loader.open("figure-14").unwrap()), 1);
     enter(&mut driver, "set J 3");
@@ -47,7 +47,7 @@ fn a_constant_of_a_node_says_what_to_do() {
 }
 
 #[test]
-fn the_learning_rate_says_why_the_first_loss_stays() {
+fn an_edit_of_the_learning_rate_explains_why_the_first_loss_stays() {
     let mut driver = open(TRAINED);
     let said = "the loss before the first update does not depend on the learning rate";
     let text = |driver: &Driver| export::text(&driver.frame(&RenderOptions::default(), (120, 40)));

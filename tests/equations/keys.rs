@@ -1,4 +1,4 @@
-//! The keys of a scenario, from its text.
+//! Reads the keys of a scenario from its text.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Every op's equation: printed in Unicode, ASCII and LaTeX as a snapshot, and evaluated and compared with the tensors.
+//! Prints the equation of every op in Unicode, ASCII and LaTeX as a snapshot. Also evaluates each equation, and compares the result with the tensor.
 
 mod dual;
 mod evaluator;

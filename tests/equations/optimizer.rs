@@ -1,4 +1,4 @@
-//! The settings of an optimizer, with PyTorch's defaults.
+//! Reads the settings of a scenario's optimizer; PyTorch's defaults replace missing settings.
 
 use super::keys::{Keys, Table};
 

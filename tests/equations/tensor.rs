@@ -1,4 +1,4 @@
-//! A tensor whose operations are plain loops.
+//! A tensor whose operations are plain loops, so that the evaluator of equations shares no code with gradstep.
 
 /// A shape and the entries in row-major order.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,4 +1,5 @@
-//! The right-hand side of every equation equals its tensor: each part equals the values of its rule, and the sum of the parts equals the tensor of the run.
+//! Evaluates the right-hand side of every equation from the tensors that it names. Each part equals the values of its rule, and the whole equals the tensor of
+//! the op.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Filters and pooling windows that slide over images, computed pixel by pixel from the keys of their layer.
+//! Computes filters and pooling windows that slide over images pixel by pixel, from the keys of their layer.
 
 use super::keys::Table;
 use super::tensor::Tensor;

@@ -1,4 +1,4 @@
-//! Breakpoints: they are set, listed and removed, and the keys `c` and `C` stop at the same steps as a simple scan of all steps of all iterations.
+//! Breakpoints can be set, listed and removed. The keys `c` and `C` stop at the same steps as a simple scan of all steps of all iterations.
 
 use gradstep::app::{Document, ListKind, OverlayKind, State, Visit};
 use gradstep::step::Unit;

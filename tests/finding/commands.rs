@@ -1,4 +1,4 @@
-//! The palette: finds each command by its name, by letters of its name and by a word of its description. Some commands take an argument.
+//! The palette finds each command by its name, by letters of its name and by words of its description.
 
 use gradstep::app::{Focus, PromptKind, Request, State, TYPED_COMMANDS};
 use gradstep::keys::{self, COMMANDS};
@@ -209,7 +209,7 @@ activation = "softmax"
 }
 
 #[test]
-fn what_is_offered_for_an_address_exists() {
+fn every_address_that_the_palette_offers_exists() {
     let document = small(TRAINED);
     let mut state = at(&document, 7);
     for (typed, first) in

@@ -1,4 +1,4 @@
-//! The picker: its order, its filter and its keys.
+//! The picker lists the easiest scenario first, filters scenarios by words, and moves its selection among the listed ones.
 
 use gradstep::app::{Focus, Request, Screen, State};
 use gradstep::command::{bundled, picker_entries};

@@ -1,4 +1,4 @@
-//! Searches for values and for names, compared with a scan of all steps.
+//! A search for values or for names stops at the same steps as a simple scan of all steps.
 
 use std::sync::Arc;
 

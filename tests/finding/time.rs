@@ -52,7 +52,7 @@ fn a_long_search_is_done_in_pieces() {
 
 /// A run through many iterations is done in pieces, and Esc stops it where it is.
 #[test]
-fn a_long_run_is_done_in_pieces() {
+fn a_long_move_to_a_breakpoint_is_done_in_pieces() {
     let document = small(&TRAINED.replace("iterations = 4", "iterations = 100_000"));
     let mut state = at(&document, 1);
     enter(&mut state, ":break fc1.z[0] > 1e9");

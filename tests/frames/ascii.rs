@@ -1,4 +1,4 @@
-//! `--ascii`: every character of a frame has an ASCII form, so no character is drawn as `?`, the sign for an unknown character.
+//! With `--ascii`, every character of a frame is drawn as ASCII. A character without an ASCII form would be drawn as `?`.
 
 use gradstep::ui::RenderOptions;
 

@@ -1,4 +1,4 @@
-//! Frames of the batch, whose ops have their own network and tensors.
+//! Frames of the ops of a batch, such as the sum of the samples' gradients. These ops have a network of their own.
 
 use gradstep::app::{Action, update};
 use gradstep::ui::{RenderOptions, export, view::View};

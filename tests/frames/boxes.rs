@@ -1,4 +1,4 @@
-//! Boxes over the screen, and additional panes on a large screen.
+//! Overlays and lists lie over the screen as boxes. They cut no words, and scroll to both ends. A large screen shows more panes.
 
 use gradstep::app::State;
 use gradstep::ui::theme::{Background, Colours, Theme};
@@ -76,7 +76,7 @@ fn boxes_with_all_digits_have_the_minus_sign_of_the_screen() {
 }
 
 #[test]
-fn the_help_scrolls_to_both_ends_and_says_how_it_is_closed() {
+fn the_help_scrolls_to_both_ends_and_shows_how_to_close_it() {
     let mut state = open("figure-14", "?");
     let first = text(&state, (80, 24));
     assert!(first.contains("Esc: close ╯") && first.contains("lines 1–") && first.contains("what the marks"), "{first}");

@@ -1,4 +1,5 @@
-//! The curves of the loss and of the values of a parameter (key `L`): their numbers, their keys, and the marks of later iterations.
+//! The curves of the loss and of the values of a parameter (key `L`) have the numbers of the iterations. Iterations after the one on the screen are marked as
+//! later ones.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -105,7 +106,7 @@ fn enter_goes_to_the_iteration_of_the_marker_and_keeps_the_entry() {
 
 /// At a step before the loss of its iteration, this loss is marked as computed ahead.
 #[test]
-fn what_is_computed_ahead_is_marked() {
+fn iterations_after_the_one_on_the_screen_are_marked_in_the_curve() {
     for (address, known) in
         [("1", 0), ("reduce:loss#4", 1), ("7/1", 6), ("7/reduce:loss#3", 6), ("7/reduce:loss#4", 7), ("60/update:fc2.bias[0]", 60)]
     {
@@ -163,7 +164,7 @@ const SGD: &str = "learning_rate = 0.5\n";
 const ADAM: &str = "optimizer = \"adam\"\nlearning_rate = 0.1\n";
 
 #[test]
-fn runs_of_other_scenarios_are_drawn_with_their_own_bits() {
+fn curves_of_other_scenarios_have_the_bits_of_their_own_descent() {
     let mut state = open("xor", "");
     compare(&mut state, "sgd", SGD);
     compare(&mut state, "adam", ADAM);
@@ -186,11 +187,11 @@ fn runs_of_other_scenarios_are_drawn_with_their_own_bits() {
     ] {
         assert!(drawn.contains(line), "{line}\n{drawn}");
     }
-    // an edit keeps them, and the run before it
+    // after an edit, the compared curves and the curve before the edit stay
     press(&mut state, "<Esc>:set learning_rate 1<Enter>L");
     let whats: Vec<String> = curves(&state).others.iter().map(|curve| curve.what(Digits::default())).collect();
     assert_eq!(whats, ["sgd: sgd, learning_rate 0.5", "adam: adam, learning_rate 0.1", "as in the file"]);
-    // the same name takes the same place
+    // a scenario with the same name replaces the curve
     compare(&mut state, "adam", SGD);
     assert_eq!(curves(&state).others.len(), 3);
     assert_eq!(bits(&curves(&state).others[1].points), bits(&curves(&state).others[0].points));
@@ -203,7 +204,7 @@ fn runs_of_other_scenarios_are_drawn_with_their_own_bits() {
 }
 
 #[test]
-fn compared_runs_are_told_apart_without_colours_and_in_ascii() {
+fn compared_curves_have_letters_without_colours_and_in_ascii() {
     let mut state = open("xor", "");
     compare(&mut state, "sgd", SGD);
     compare(&mut state, "adam", ADAM);
@@ -225,7 +226,7 @@ fn compared_runs_are_told_apart_without_colours_and_in_ascii() {
 }
 
 #[test]
-fn what_has_no_descent_is_not_compared() {
+fn a_scenario_without_gradient_descent_is_not_compared() {
     let text = "title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"J = a * a\"]\n";
     let source = Source { name: "square".into(), path_shown: "square.toml".into(), text: text.into() };
     let scenario = scenario::read(source, Limits::default()).expect("valid");

@@ -1,4 +1,4 @@
-//! Folds: a statement or a call of several operations is one node in the picture and in the map, until it is opened.
+//! In the picture and in the map, a statement or a call of several operations is one node (a fold), until the user opens it.
 
 use gradstep::app::State;
 use gradstep::ui::{RenderOptions, export};

@@ -1,5 +1,4 @@
-//! Numbers, subscripts and signs of a frame: each number has one format, all indices count from the same number, and sums that are only a rounding error are
-//! marked.
+//! In one frame, each number has one text and all indices count from the same number. A sum that is only a rounding error is marked.
 
 use gradstep::app::{Document, State};
 use gradstep::number::Digits;
@@ -22,7 +21,7 @@ fn line<'a>(lines: &'a [String], begin: &str) -> &'a str {
 }
 
 #[test]
-fn a_number_has_one_form_in_a_frame() {
+fn a_number_has_one_text_in_a_frame() {
     // 0.05 · 0.008771 = 0.00043857 (Mazur: 0.000438568)
     let frame = lines("mazur-2-2-2", ":grad.fc1.weight[0,0]<Enter>");
     assert!(line(&frame, "all =").contains("0.000439") && line(&frame, "1   =0.000439").contains("=0.000439"), "{}", frame.join("\n"));
@@ -59,7 +58,7 @@ fn headings_and_subscripts_count_from_one_or_from_zero() {
     assert!(line(&from_zero, "z₃₂₂").contains("[w₃₀₀·a₂₂]"), "{}", from_zero.join("\n"));
     assert!(from_zero.iter().any(|line| line.contains("channel 0        channel 1        channel 2        channel 3")));
     assert!(from_zero.iter().any(|line| line.contains("out 3, in 0")));
-    // the address is the same, and the key switches back
+    // addresses still count from 0, and a second press of the key switches back
     for frame in [&from_one, &from_zero] {
         assert!(line(frame, "conv1.z[3,2,2]").contains("step 316/1116"));
     }

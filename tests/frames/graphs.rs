@@ -1,4 +1,4 @@
-//! Graphs too large for a small screen.
+//! In a graph that is too large for a small screen, the picture counts the nodes that it does not show.
 
 use super::layers::open;
 use super::{frame, snapshot};

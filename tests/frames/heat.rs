@@ -1,4 +1,4 @@
-//! Large matrices as heat maps.
+//! Large matrices are drawn as heat maps, whose colours or characters stand for the numbers.
 
 use gradstep::app::State;
 use gradstep::ui::theme::{Background, Colours, Theme};

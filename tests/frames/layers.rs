@@ -1,4 +1,4 @@
-//! Snapshots of the layers that no bundled scenario has.
+//! Frames of the layers that no bundled scenario has, as snapshots.
 
 use std::sync::Arc;
 

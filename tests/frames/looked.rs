@@ -1,5 +1,5 @@
-//! Details that readers of the screen have found confusing: rounded sums, constants without values, superfluous facts, and different titles for the same
-//! matrix.
+//! Details of frames that confused readers: a rounded sum without a sign for rounding, constants without values, superfluous facts, and different titles for
+//! the same matrix.
 
 use gradstep::app::State;
 use gradstep::number::result_sign;
@@ -142,7 +142,7 @@ fn the_legend_explains_rounding_and_lines() {
 
 /// The counts of both columns have the same words.
 #[test]
-fn the_number_of_drawn_neurons_has_the_word_shown() {
+fn the_number_of_drawn_neurons_is_followed_by_the_word_shown() {
     for (size, has_word) in [((120, 40), true), ((60, 16), false)] {
         let frame = text(&open("figure-01", ":conv1.z[0,13,8]#4<Enter>"), size);
         assert!(frame.contains(" of 1024") && frame.contains("1 of 3136"), "{frame}");

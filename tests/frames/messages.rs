@@ -1,4 +1,4 @@
-//! Messages: on every screen and over every overlay, a message is shown completely.
+//! A message is shown completely on every screen and over every overlay.
 
 use gradstep::app::{Message, State};
 use gradstep::ui::{self, RenderOptions, export};

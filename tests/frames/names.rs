@@ -1,4 +1,4 @@
-//! Names and positions in a frame: one name for each tensor and function, the sign of the entry being computed, and boxes that do not cover what they explain.
+//! A tensor and a function have one name in the whole frame, and boxes do not cover what they explain.
 
 use std::collections::HashSet;
 

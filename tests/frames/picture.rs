@@ -1,5 +1,5 @@
-//! The picture: names of nodes, colours of weights, columns with hidden neurons, and the lines of this step, and the lines from the entries that a maximum does
-//! not select.
+//! The picture of the network: its nodes have different names, its weights have different colours, hidden neurons are counted, and the lines of this step stand
+//! out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ fn left_edge(text: &str) -> Option<usize> {
     text.lines().find_map(|line| line.find("─ picture ─").map(|at| line[..at].chars().count()))
 }
 
-/// Each node of the picture is another entry, so no two have one name.
+/// Two nodes of the picture are two entries, so they have different names.
 #[test]
 fn no_two_nodes_of_a_picture_have_one_name() {
     let mut nodes = 0;

@@ -1,4 +1,4 @@
-//! The plain mode: answers in sentences, with the numbers of the trace, and without numbers that are computed later.
+//! The sentences of the plain mode have the numbers of the trace, and do not depend on numbers that are computed later.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Room on the screen: at each size, texts are not cut, no pane is hidden, and no pane moves during an op.
+//! At each size of the screen, texts are not cut, no pane disappears, and no pane moves during an op.
 
 use gradstep::app::{Action, update};
 use gradstep::expr::Notation;
@@ -49,7 +49,7 @@ fn at_80x24_the_equation_and_its_title_are_not_cut() {
 }
 
 #[test]
-fn at_80x24_tab_shows_all_of_the_words() {
+fn at_80x24_tab_shows_the_whole_pane_why() {
     each_op_at_80x24("<Tab>", |_, equation, shown| {
         let last = equation.words.split(' ').next_back().expect("a word");
         assert!(shown.lines().take(22).any(|line| line.ends_with(last) || line.contains(&format!("{last} "))), "{last}: {shown}");

@@ -1,4 +1,4 @@
-//! Panes do not move: the screen is divided in the same way at all steps of an op.
+//! The screen is divided among the panes in the same way at all steps of an op, so that panes do not move.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

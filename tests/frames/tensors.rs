@@ -1,4 +1,4 @@
-//! Frames of graphs of tensors.
+//! Frames of graphs of tensors, as snapshots. Also tests how a product and its gradients are arranged.
 
 use gradstep::app::State;
 use gradstep::ui::{RenderOptions, export};
@@ -75,7 +75,7 @@ fn a_product_and_its_two_gradients_have_the_same_arrangement() {
 }
 
 #[test]
-fn the_words_about_a_gradient_say_how_often_its_entry_was_used() {
+fn the_text_about_a_gradient_has_the_number_of_uses_of_its_entry() {
     for (scenario, keys, words) in [
         (TWO_LAYERS, ":grad.b1[1]<Enter>", "b1₂ was used 4 times, so its gradient is the sum of"),
         (TWO_LAYERS, ":grad.b1[1]<Enter>I", "b1₁ was used 4 times, so its gradient is the sum of"),

@@ -1,4 +1,4 @@
-//! Random walks: after any keys and sizes nothing panics, and the state stays within its bounds.
+//! Random walks: after any sequence of keys and sizes, nothing panics, and the state is within its bounds.
 
 use gradstep::app::{Action, Focus, Screen, update};
 use gradstep::step::Unit;

@@ -1,4 +1,4 @@
-//! The key `Z`: only the equation and the operands, in large characters.
+//! The key `Z` shows only the equation and the operands, in large characters.
 
 use gradstep::app::State;
 use gradstep::ui::theme::{Background, Colours, Theme};

@@ -1,4 +1,4 @@
-//! Damage to a file, as by typing errors, disk errors and attacks.
+//! Damages a file as typing errors, disk errors and attacks would.
 
 use proptest::prelude::*;
 use proptest::sample::Index;

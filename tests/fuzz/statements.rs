@@ -1,4 +1,4 @@
-//! Random statements of a graph: tokens of its text, mostly in an order that Python allows.
+//! Writes random statements of a graph: tokens of its text, mostly in an order that Python allows.
 
 use gradstep::scenario::graph_functions;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Random norms.
+//! Writes random layers that normalise, such as `batch_norm`.
 
 use super::windows::image;
 use super::writer::{Writer, divisors};

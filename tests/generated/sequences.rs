@@ -1,4 +1,4 @@
-//! Random one-dimensional layers, which slide a window along the length of channels x length.
+//! Writes random one-dimensional layers. They slide a window along the length of an input of shape channels x length.
 
 use super::writer::{Writer, divisors};
 

@@ -1,4 +1,4 @@
-//! Random layers that slide a window over an image.
+//! Writes random layers that slide a window over an image.
 
 use super::writer::{Writer, divisors};
 

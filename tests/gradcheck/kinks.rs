@@ -1,4 +1,4 @@
-//! Kinks: entries at a kink, entries near a kink, and smooth functions whose differences look like those of a kink.
+//! `gradcheck` tells three cases apart: entries at a kink, entries near a kink, and smooth functions whose differences look like those of a kink.
 
 use gradstep::gradcheck::{CheckOptions, Verdict, check};
 use gradstep::tensor::from_flat;

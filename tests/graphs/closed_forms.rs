@@ -1,4 +1,5 @@
-//! The closed forms: each one is the sum over the paths, and blocks are found by their structure, in all usual spellings and in no other.
+//! A softmax, a norm or a cross-entropy that a graph writes out in several statements is found by its structure, in all usual spellings and in no other. The
+//! short formula of its derivative (its closed form) equals the sum over all paths.
 
 use std::collections::BTreeMap;
 
@@ -161,7 +162,7 @@ fn norms_over_other_axes_and_without_gamma_and_beta_are_found() {
 
 /// Each of these looks like a norm, and has another derivative.
 #[test]
-fn what_only_looks_like_a_norm_is_not_found() {
+fn statements_that_only_look_like_a_norm_are_not_found() {
     let mut near = over_examples(&[
         // the mean over the other axis
         "var = ((x - x.mean(1, keepdim=True))**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)",
@@ -253,7 +254,7 @@ fn the_usual_spellings_of_cross_entropy_are_found() {
 
 /// Each of these looks like a softmax with cross-entropy, and has another derivative.
 #[test]
-fn what_only_looks_like_cross_entropy_is_not_found() {
+fn statements_that_only_look_like_cross_entropy_are_not_found() {
     let near = [
         // the sum over the other axis
         "p = torch.exp(x) / torch.exp(x).sum(0)\nlogp = p.log() * 2 + x\nloss = -logp[range(4), y].mean()",
@@ -288,7 +289,7 @@ fn what_only_looks_like_cross_entropy_is_not_found() {
 
 /// A pick that is not one entry for each row is no cross-entropy; what remains is the log-softmax before it.
 #[test]
-fn other_picks_are_no_classes() {
+fn entries_that_are_not_one_class_for_each_row_are_not_a_cross_entropy() {
     assert_each(
         &[
             "loss = -torch.log_softmax(x, 0)[y, columns[y]].mean()",

@@ -1,4 +1,4 @@
-//! Tests of `[[expect]]` in a graph: its value is a tensor or an entry.
+//! An `[[expect]]` table in a scenario with a graph can give a whole tensor or one entry.
 
 use gradstep::scenario::{Limits, Source, read};
 

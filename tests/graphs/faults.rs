@@ -1,4 +1,4 @@
-//! Texts with one fault each: every message is a snapshot.
+//! Each text has one fault, and each error message is a snapshot.
 
 use std::fs;
 

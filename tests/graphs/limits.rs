@@ -1,4 +1,4 @@
-//! Texts that need unlimited work or memory: each is refused with one message, before large memory is allocated.
+//! A text that would need unlimited work or memory is refused with one message, before much memory is allocated.
 
 use gradstep::scenario::{Limits, Source, read};
 

@@ -1,5 +1,4 @@
-//! Tests of graphs of tensors: values and gradients agree with PyTorch, which evaluates the same text; the steps add up to the tensors; faults have clear
-//! messages.
+//! Graphs of tensors: values and gradients agree with PyTorch, which evaluates the same text; the steps add up to the tensors; and faults have clear messages.
 
 mod closed_forms;
 mod docs;

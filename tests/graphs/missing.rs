@@ -1,5 +1,5 @@
-//! Names without a value. The test removes the values of names from a complete scenario, and compares the shapes that the program infers with those of the
-//! removed values.
+//! A name without a value gets the shape that its uses imply. The test removes values from a complete scenario, and compares the inferred shapes with those of
+//! the removed values.
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Functions with the names of other libraries: the message gives the name in gradstep.
+//! A function with the name that another library uses gets an error message with gradstep's name.
 
 use gradstep::scenario::{Limits, Source, read};
 

@@ -1,4 +1,4 @@
-//! Elementwise operations on tensors of several shapes, compared with the same operation on numbers.
+//! An elementwise operation on tensors of several shapes gives the same numbers as the operation on single numbers.
 
 use gradstep::op::elementwise::{Elementwise, ElementwiseOperand};
 use gradstep::op::operator::{FUNCTIONS, Operator};

@@ -63,7 +63,7 @@ pub fn check_verdicts(text: &str, seed: u64, relative_error: f64) -> Result<(), 
 
 /// Two logits are 2001. Near this tie the loss curves equally on both sides, even for the shortest move. A derivative of 0 is found to be wrong even there.
 #[test]
-fn a_missing_derivative_at_a_softmax_tie_is_off() {
+fn a_missing_derivative_at_a_softmax_tie_is_found() {
     let text =
         "title = \"tie\"\ninput = [1, 2001, 2001]\ntarget = 1\nloss = \"cross_entropy_with_logits\"\n[[layer]]\ntype = \"flatten\"\n";
     for relative_error in [-1.0, -0.5, 0.01] {
@@ -75,7 +75,7 @@ fn a_missing_derivative_at_a_softmax_tie_is_off() {
 
 /// A loss near 0 that is a sum of large terms has the rounding errors of these terms. A derivative that is wrong by a thousandth is still found.
 #[test]
-fn a_loss_near_0_is_rounded_as_its_terms_are() {
+fn a_loss_near_0_has_the_rounding_error_of_its_terms() {
     for n in 0..300_u32 {
         let number = |k: u32| (f64::from((n * 37 + k) * 7_919 % 10_007) - 5_000.0) / 1_024.0;
         let (mut input, mut target): (Vec<f64>, Vec<f64>) = (0..20).map(|k| (number(2 * k), number(2 * k + 1))).unzip();

@@ -1,4 +1,4 @@
-//! Contractions compared with a plain einsum, which goes through all values of the labels.
+//! Contractions (products that sum over labels, as in `einsum`) equal a plain loop over all values of the labels.
 
 use gradstep::op::constant_weights::{ConstantWeights, Weights};
 use gradstep::op::contraction::{Contraction, Label, Subscripts};

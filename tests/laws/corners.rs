@@ -1,5 +1,5 @@
-//! Corner cases: an intermediate overflows, underflows, is NaN or infinite, but the result is not. The right numbers are those of PyTorch 2.15 in float64
-//! (`torch.autograd`), or computed by hand where a comment says so.
+//! Corner cases: an intermediate number overflows, underflows, is NaN or is infinite, but the result is not. The right numbers are those of PyTorch 2.15 in
+//! float64 (`torch.autograd`), or computed by hand where a comment says so.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Random scalar graphs over the whole expression language, as scenario files.
+//! Writes random scalar graphs over the whole expression language, as scenario files.
 
 use crate::generated::choices::{Choices, Flavour};
 

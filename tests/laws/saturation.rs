@@ -1,4 +1,4 @@
-//! Saturated outputs: even if a sigmoid or softmax is rounded to 0 or 1, the loss and the error are as exact as formulas of the logits.
+//! If a sigmoid or softmax is rounded to 0 or 1, the loss and its derivative are still exact, because gradstep computes them from the logits.
 
 use gradstep::network::Run;
 

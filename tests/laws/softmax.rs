@@ -1,4 +1,4 @@
-//! Softmax and log-softmax within the slices of a tensor.
+//! Softmax and log-softmax normalise each slice of a tensor by itself.
 
 use gradstep::op::rule::{Function, Operands, Rule, Use, expand_slice};
 use gradstep::op::slot::Reads;

@@ -15,8 +15,8 @@ pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// Returns whether `logarithm` is about log a for the output a of a sigmoid or softmax. gradstep computes it from the input z, so it has digits that are lost
-/// in the rounded a. It is 0 if the loss does not need it.
+/// Returns whether `logarithm` agrees with log a, for the output a of a sigmoid or softmax. gradstep computes it from the input z, so it has digits that are
+/// lost in the rounded a. It is 0 if the loss does not need it.
 fn is_near(log_of_output: f64, logarithm: f64) -> bool {
     logarithm == 0.0 || (log_of_output - logarithm).abs() < 1e-7 || (log_of_output < -14.0 && logarithm < -13.0) || log_of_output.is_nan()
 }

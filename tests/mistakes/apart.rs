@@ -50,7 +50,7 @@ fn the_named_gradient_tells_the_mistakes_apart() {
             let same = again.iter().find(|again| (again.id, &again.variant, &again.at) == (planting.id, &planting.variant, &planting.at));
             let Some(same) = same else { continue };
             let left = search(&document, &tensors(&more, &same.gradients));
-            // in whichever order the alternatives come: each of those that were told apart from the best one has other numbers now
+            // the order of the alternatives does not matter: each mistake that `apart` separates from the best one gives other numbers now
             let groups = |causes: &[gradstep::mistakes::Cause]| causes.iter().map(|cause| cause.group).max().unwrap_or(0);
             assert!(groups(&left) < groups(&found), "{}: {} does not tell apart in\n{text}", planting.id, found[0].apart);
             count += 1;
@@ -59,7 +59,8 @@ fn the_named_gradient_tells_the_mistakes_apart() {
     assert!(count > 7, "{count}");
 }
 
-/// Where other weights or inputs would tell two mistakes apart, they do: with all of them drawn again, the gradients of the same file differ.
+/// If `diff` says that other weights or inputs would tell two mistakes apart, then they do: after all are drawn again, the two mistakes give different
+/// gradients.
 #[test]
 fn other_numbers_tell_the_mistakes_apart() {
     let mut count = 0;

@@ -1,5 +1,5 @@
-//! The search for mistakes after a wrong tensor that no known mistake explains: tensors that are wrong only because of it get no mistake, and an independent
-//! mistake in a later tensor is named.
+//! The first wrong tensor has an error that no known mistake explains. Later tensors that are wrong only because of it get no mistake. An independent mistake
+//! in a later tensor is named.
 
 use gradstep::diff::{Gradient, Report, Tolerance};
 use gradstep::mistakes::{MISTAKES, Specificity, gradients_with_other, plantings};
@@ -39,9 +39,9 @@ fn random_networks() -> impl Iterator<Item = String> {
     networks::of_students().chain(networks::random(10))
 }
 
-/// An unknown error of a value goes on to all earlier tensors. Whatever is in the file, none of them gets a mistake.
+/// An unknown error of a value makes all gradients wrong that are computed from it. Whichever of them are in the file, no mistake is named.
 #[test]
-fn what_follows_from_an_unknown_error_has_no_mistake() {
+fn no_mistake_is_named_for_consequences_of_an_unknown_error() {
     let mut count = 0;
     for (n, text) in random_networks().enumerate() {
         let document = open(&text);
@@ -53,7 +53,7 @@ fn what_follows_from_an_unknown_error_has_no_mistake() {
             let single: Vec<Vec<f64>> = numbers.iter().map(|numbers| numbers.iter().copied().map(rounded).collect()).collect();
             for (numbers, tolerance) in [(numbers, Tolerance::FLOAT64), (single, Tolerance::FLOAT32)] {
                 let mut found = findings(&document, &tensors(&wanted, &numbers), tolerance);
-                // if gates let a single entry through, everything behind it does have a common factor
+                // if the gates pass only one entry, all gradients computed from it have one common factor, which would look like a mistake
                 found.causes.retain(|cause| cause.id != "constant-factor");
                 let names: Vec<_> = found.causes.iter().map(|cause| (cause.id, &cause.variant, &cause.at, &cause.explains)).collect();
                 assert!(names.is_empty(), "{names:?} for an error of {} in\n{text}", trace.network().tensor(of).name);

@@ -68,7 +68,7 @@ fn is_odd(planting: &Planting) -> bool {
     planting.gradients.iter().flatten().any(|number| !number.is_finite() || number.abs() > 1e12)
 }
 
-/// Looks for a planted mistake. `None` if it has no effect; otherwise whether it is named.
+/// Plants a mistake, and returns whether `diff` names it; `None` if the mistake changes no number.
 fn is_named(document: &Document, wanted: &[Gradient], planting: &Planting) -> Option<bool> {
     let mine = tensors(wanted, &planting.gradients);
     let report = Report::new(&document.trace, &mine, Tolerance::FLOAT64);
@@ -115,15 +115,15 @@ fn planted(texts: impl Iterator<Item = String>, wanted: fn(&Trace) -> Vec<Gradie
 #[test]
 fn every_mistake_is_found_where_it_is_planted() {
     let found = planted(networks::all(), parameters);
-    // these are fitted to the numbers of the user: see the next test
+    // these mistakes have a number that is fitted to the user's gradients: the next test is about them
     let fitted = ["constant-factor", "weight-decay-added", "weight-sign-added", "dropout-other-mask"];
     let missing: Vec<&&str> = found.iter().filter(|(id, count)| **count < NETWORKS && !fitted.contains(id)).map(|(id, _)| id).collect();
     assert!(missing.is_empty(), "{missing:?} of {found:#?}");
 }
 
-/// A number that is fitted to the gradients: the factor 3 of all, and a tenth of each weight, or of its sign, that is added.
+/// Three mistakes with a number that is fitted to the gradients: the factor 3 on all of them, and 0.1 of each weight, or of its sign, that is added.
 #[test]
-fn fitted_numbers_are_found_and_given() {
+fn a_mistake_with_an_unknown_factor_is_named_with_the_factor() {
     let mut found = [0, 0, 0];
     for text in networks::of_students() {
         let document = open(&text);
@@ -191,9 +191,9 @@ fn mistakes_are_found_if_all_tensors_are_given() {
     assert!(found.values().sum::<usize>() > 100, "{found:#?}");
 }
 
-/// Zeros fit every mistake that loses the error.
+/// Many mistakes give gradients of zeros, so zeros prove none of them.
 #[test]
-fn zeros_have_no_cause() {
+fn no_mistake_is_named_for_gradients_of_zeros() {
     for text in networks::of_students() {
         let document = open(&text);
         let wanted = parameters(&document.trace);
@@ -206,7 +206,7 @@ fn zeros_have_no_cause() {
 }
 
 #[test]
-fn one_changed_entry_is_named_by_nothing() {
+fn no_mistake_is_named_for_one_changed_entry() {
     for text in networks::of_students() {
         let document = open(&text);
         let wanted = parameters(&document.trace);

@@ -1,4 +1,4 @@
-//! Random networks for the planted mistakes: those of `tests/laws`, and templates for layers that are rare among them.
+//! Makes random networks for the planted mistakes: those of `tests/laws`, and templates for layers that are rare among them.
 
 use std::fs;
 use std::path::{Path, PathBuf};

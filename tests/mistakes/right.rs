@@ -37,7 +37,7 @@ fn is_of_single(number: f64) -> bool {
 }
 
 #[test]
-fn right_gradients_have_no_cause() {
+fn no_mistake_is_named_for_right_gradients() {
     for text in networks::of_all_flavours(count()).chain(graphs()) {
         let document = open(&text);
         let trace = &document.trace;

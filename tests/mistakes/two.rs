@@ -81,7 +81,7 @@ fn try_pair(text: &str, takes_all: bool, choices: &mut Choices, counts: &mut Cou
 }
 
 #[test]
-fn two_random_mistakes_at_random_places() {
+fn two_random_mistakes_at_random_places_are_named() {
     let (mut choices, mut counts) = (Choices(18), Counts::default());
     for (n, text) in networks::of_students().chain(networks::random(count())).enumerate() {
         try_pair(&text, n % 3 == 0, &mut choices, &mut counts);

@@ -1,4 +1,4 @@
-//! Programs in the full screen that fail, for example by a panic: the terminal is restored. The test binary is such a program: it starts its own test
+//! If a program in the full screen fails, for example by a panic, the terminal is restored. The test binary is such a program: it starts its own test
 //! [`victim`] in a pseudo-terminal.
 
 use std::os::unix::process::ExitStatusExt as _;

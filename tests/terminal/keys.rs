@@ -1,4 +1,4 @@
-//! Keys after sequences that were cut off, and the colours of each kind of terminal.
+//! Keys work again after a sequence of bytes that was cut off, and each kind of terminal gets the colours that it can show.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -189,7 +189,7 @@ fn a_terminal_is_drawn_with_the_colours_that_it_has() {
 }
 
 #[test]
-fn a_terminal_that_cannot_be_drawn_on_is_left_alone() {
+fn a_terminal_that_cannot_be_drawn_on_gets_no_escape_sequences() {
     let mut run = Run::start(gradstep(&["figure-14"], "dumb"));
     assert_eq!(run.end().code(), Some(2));
     let said = run.screen().contents();

@@ -1,4 +1,4 @@
-//! A recorded lecture of twenty steps and its replay: paused, taken over by the user, returned to the replay, and played to its end.
+//! A recorded lecture of twenty steps is replayed. The user pauses it, takes over, returns to the replay, and it plays to its end.
 
 use std::fs;
 use std::io::Write as _;

@@ -168,7 +168,7 @@ fn keys_come_from_the_terminal_when_stdin_is_a_pipe() {
 }
 
 #[test]
-fn without_a_terminal_there_is_one_clear_sentence() {
+fn without_a_terminal_the_error_is_one_clear_sentence() {
     let full = || std::fs::File::create("/dev/full").unwrap().into();
     for stdout in [full, || Stdio::null(), broken_pipe] {
         let mut run = Run::start_with(|slave| {

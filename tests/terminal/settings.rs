@@ -1,4 +1,4 @@
-//! The settings file of the user.
+//! The settings file of the user can change keys and options. A fault in it is a message, and the program starts anyway.
 
 use std::fs;
 use std::process::Command;

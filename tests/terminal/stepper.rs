@@ -1,4 +1,4 @@
-//! The picker, a recording and its replay on the terminal.
+//! The picker, a recording and its replay work on a real terminal.
 
 use std::fs;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Long commands: progress and Ctrl-C.
+//! A long command shows its progress, and Ctrl-C ends it.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};

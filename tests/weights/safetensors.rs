@@ -1,4 +1,4 @@
-//! Tests of headers of `.safetensors` files.
+//! The header of a `.safetensors` file is checked for all its tensors before one is read.
 
 use super::{open, refused};
 

@@ -1,4 +1,4 @@
-//! Tests of the files of `torch.save`: PyTorch's own files are read with the bits of its tensors, and hostile pickles are refused.
+//! Files of `torch.save` are read with the bits of PyTorch's tensors, and hostile pickles are refused.
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Topics: words that a learner may type in the palette, such as `stride` or `chain rule`. No command and no op has this name. For each topic, the palette
-//! offers commands, ops or places.
+//! Topics: words that a learner may type in the palette, such as `stride` or `chain rule`, and that are not the name of a command or an op. For each topic, the
+//! palette offers commands, ops or places.
 //!
 //! The first [`MIN_PREFIX`] letters of a word are enough to find it. If a word is typed in full, Enter runs it like a command.
 
@@ -71,22 +71,22 @@ const TOPICS: &[Topic] = &[
     row("stride,padding,dilation,window,kernel,convolution,pooling,border", TopicAnswer::Ops(slides), "the pane why explains stride and padding here"),
     row("turned,flipped,rotated,mirrored,transposed,180", TopicAnswer::Ops(is_turned), "the pane why explains why the filter is turned here"),
     row("shared,weight sharing,sharing", TopicAnswer::Ops(sums_shared), "the gradient of a weight: one term for each use of the weight"),
-    row("error,delta,error vector,vector,errors", TopicAnswer::Ops(is_error), "the error δ of a layer; f goes to the end of the op, where all of it is computed"),
+    row("error,delta,error vector,vector,errors", TopicAnswer::Ops(is_error), "the error δ of a layer; f goes to the last step of the op, after which all of δ is computed"),
     row("error,errors", TopicAnswer::Location(Location::Backward), "the errors go back from the loss"),
-    row("path,paths", TopicAnswer::Ops(has_paths), "the derivative of an input, as a sum of products along its paths"),
+    row("path,paths", TopicAnswer::Ops(has_paths), "the derivative by an input, as a sum of products along its paths"),
     row("path,paths,along the path", list(ListKind::Leaves), "the largest path: a row for each of its factors, with its share"),
-    row("path,paths,chain rule,chain,rule,backprop,backpropagation", TopicAnswer::Location(Location::Backward), "the chain rule begins: each factor is one edge of a path"),
+    row("path,paths,chain rule,chain,rule,backprop,backpropagation", TopicAnswer::Location(Location::Backward), "the backward pass begins here: each factor of a term is one edge of a path"),
     row("gradient,gradients,derivative,derivatives,slope", TopicAnswer::Ops(is_gradient), "the derivative by a parameter or an input"),
     row("cost,objective", TopicAnswer::Location(Location::Loss), "the loss"),
-    row("mean,average,minibatch,batch", TopicAnswer::Ops(is_reduced), "the batch adds up its samples"),
+    row("mean,average,minibatch,batch", TopicAnswer::Ops(is_reduced), "the batch adds up the gradients of its samples"),
     row("learning rate,descent,sgd,momentum,optimizer", TopicAnswer::Ops(is_updated), "gradient descent changes the parameter"),
-    row("inputs,input,pixels,image,data", TopicAnswer::Tensors(is_input), "the cursor on it where it is first read"),
-    row("targets,target,label,labels,truth", TopicAnswer::Tensors(is_target), "the cursor on it where it is first read"),
+    row("inputs,input,pixels,image,data", TopicAnswer::Tensors(is_input), "puts the cursor on it, at the first step that reads it"),
+    row("targets,target,label,labels,truth", TopicAnswer::Tensors(is_target), "puts the cursor on it, at the first step that reads it"),
     row("output,prediction,result,answer", TopicAnswer::Ops(is_read_by_loss), "the output of the network"),
     row("check,verify,correct,right,wrong,bug,finite difference,numerical gradient", TopicAnswer::Command(Action::CheckGradient), ""),
     row("sum,products,product,summands,shares,addends", list(ListKind::Terms), ""),
     row("uses,used,users,neurons,consumers,share this weight,same weight", list(ListKind::Reads), ""),
-    row("weights,weight,parameters,biases,bias,filter,coefficients", TopicAnswer::Tensors(Role::is_learnable), "the cursor on it where it is first read; e edits it"),
+    row("weights,weight,parameters,biases,bias,filter,coefficients", TopicAnswer::Tensors(Role::is_learnable), "puts the cursor on it, at the first step that reads it; e edits it"),
     row("origin,source,whence,comes from,why,where,made", TopicAnswer::Command(Action::GoToProducer), ""),
     row("blame,contributions,influence,largest,why,leaves,zero", list(ListKind::Leaves), ""),
     row("zero,entry 0,is 0,cursor,inspect,hover,value,given", TopicAnswer::Command(Action::Inspect), "a cursor on the matrices: shows why an entry is 0"),
@@ -125,7 +125,7 @@ const TOPICS: &[Topic] = &[
     row("find,look for", TopicAnswer::Command(Action::OpenSearch), ""),
     row("debug,stop at,condition", TopicAnswer::Command(Action::ToggleBreakpoint), ""),
     row("matrix,matrices,heatmap,table", TopicAnswer::Command(Action::CycleSetting(Setting::HeatMap, 1)), ""),
-    row("sample,samples,epoch,unit,faster", TopicAnswer::Command(Action::Coarser), "k until the unit is the sample or the iteration; :2:loss is the loss of sample 2"),
+    row("sample,samples,epoch,unit,faster", TopicAnswer::Command(Action::Coarser), "press k until the unit is the sample or the iteration; :2:loss goes to the loss of sample 2"),
 ];
 
 fn slides(_: &Network, op: &Op) -> bool {
