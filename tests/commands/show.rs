@@ -59,7 +59,7 @@ fn digits_and_palette_are_options() {
         assert!(shown(options).contains(colour), "{options:?}");
     }
     assert!(printed(&["show", "mazur-2-2-2", "--at", "fc1.a[0]", "--digits", "7"]).contains("0.5932700"));
-    assert!(printed(&["show", "figure-19", "--size", "80x200", "--keys", "?", "--palette", "red-blue"]).contains("blue is positive"));
+    assert!(printed(&["show", "figure-19", "--size", "80x220", "--keys", "?", "--palette", "red-blue"]).contains("blue is positive"));
     for (option, value, expected) in
         [("--digits", "9", "write a whole number from 3 to 8"), ("--palette", "red", "red-purple, red-blue, purple-green")]
     {
