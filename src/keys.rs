@@ -76,7 +76,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["m"], Action::GoToProducer, "what made this: to the first step that computes the entry under the cursor or, without a cursor, the largest factor of this step", "").named("what made this"),
     row(Focus::Normal, &["r"], Action::ToggleOverlay(OverlayKind::List(ListKind::Reads)), "what reads this: the steps that read the entry", "").named("what reads this"),
     row(Focus::Normal, &["t"], Action::ToggleOverlay(OverlayKind::List(ListKind::Terms)), "the terms of the entry, with values and shares", "").named("terms"),
-    row(Focus::Normal, &["d"], Action::ToggleOverlay(OverlayKind::List(ListKind::Digits)), "all digits of the numbers of this step, or of the entry under the cursor", "").named("all digits"),
+    row(Focus::Normal, &["d"], Action::ToggleOverlay(OverlayKind::List(ListKind::Digits)), "every digit of the numbers of this step, or of the entry under the cursor", "").named("all digits"),
     row(Focus::Normal, &["I"], Action::CycleSetting(Setting::Index, 1), "count subscripts, headings and channels from 0, or from 1", "").named("count from zero"),
     row(Focus::Normal, &["Z"], Action::CycleSetting(Setting::Zoom, 1), "zoom: only the equation and the operands, as large as possible", "").named("zoom"),
     row(Focus::Normal, &["H"], Action::CycleSetting(Setting::HeatMap, 1), "large matrices as heat maps, or as numbers", "").named("heat map"),

@@ -132,7 +132,7 @@ pub static TYPED_COMMANDS: &[TypedCommand] = &[
     row("wq", CommandArgument::Optional("FILE"), TypedCommandKind::WriteAndQuit, "write the edits and quit"),
     row("score", CommandArgument::Optional("new"), TypedCommandKind::Score, "the score of prediction for each rule, and what to practise; score new resets it to 0"),
     row("compare", CommandArgument::Optional("FILE"), TypedCommandKind::CompareLosses, "draw the loss of another scenario in the same chart, such as one with another learning rate; without a file, remove these curves"),
-    row("mine", CommandArgument::Optional("FILE"), TypedCommandKind::CompareGradients, concat!("compare the gradients of your own program with the right ones: marks the numbers that differ, and names the mistake; FILE is of .json, ", tensor_files!(), "; for an .npy file, write FILE --tensor NAME; without a file, list the comparison")),
+    row("mine", CommandArgument::Optional("FILE"), TypedCommandKind::CompareGradients, concat!("compare the gradients of your own program with the right ones: marks the numbers that differ, and names the mistake; FILE can be .json, ", tensor_files!(), "; for an .npy file, write FILE --tensor NAME; without a file, list the comparison")),
 ];
 
 impl TypedCommand {
