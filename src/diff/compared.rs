@@ -7,19 +7,20 @@ use super::user::UserGradients;
 use crate::text::line;
 use crate::trace::Trace;
 
-/// The comparison of a user's gradients with the right pass, or with a pass whose gates are flipped, if it has more of their numbers.
+/// The comparison of a user's gradients with the right pass. In single precision, rounding can move an entry to the other side of a kink (a *gate* that is
+/// flipped, see `diff/flips.rs`). If a pass with flipped gates has more of the user's numbers, the gradients are compared with that pass.
 #[derive(Debug)]
 pub struct Compared {
     /// The report.
     pub report: Report,
     /// The pass with which the gradients are compared, if it is not the right pass because some of its gates are flipped.
     pub flipped: Option<Trace>,
-    /// Sentences about these gates.
+    /// Sentences about the flipped gates.
     pub notes: Vec<String>,
 }
 
 impl Compared {
-    /// Compares a user's gradients. For numbers in single precision, some gates may be flipped.
+    /// Compares a user's gradients. If they are in single precision, passes with flipped gates are tried too.
     #[must_use]
     pub fn new(trace: &Trace, user: &UserGradients) -> Self {
         let report = Report::new(trace, &user.tensors, user.tolerance);

@@ -35,9 +35,9 @@ pub enum Choice {
     NotCompared,
 }
 
-/// Reads the tensors of a file, in the file's order. Only a `.safetensors` file has no order: its tensors are sorted by the numbers in their names. `path` decides
-/// the format: a file without the extension of a tensor format is JSON. `only` is the name of the only tensor to read; for a file with one tensor that has no name,
-/// it is the name of this tensor.
+/// Reads the tensors of a file, in the file's order. Only a `.safetensors` file has no order: its tensors are sorted by the numbers in their names. `path`
+/// decides the format: a file without the extension of a tensor format is JSON. `only` is the name of the only tensor to read; for a file with one tensor that
+/// has no name, it is the name of this tensor.
 ///
 /// # Errors
 /// A message for the user. Its texts may contain control characters of the file.

@@ -1,8 +1,9 @@
 //! Entries so close to a kink that they are on its other side in single precision.
 //!
-//! Take a relu with z = 1e-9: its derivative is 1. Single precision may compute z = −1e-8 instead, and the derivative is 0. The gradients of a right pass in single
-//! precision then differ from ours. Such an entry is called a *gate*, because its sign decides whether the derivative passes. If the user's gradients are different,
-//! the gates near a kink are moved to the other side one after the other. Each move that gives more tensors the user's numbers is kept.
+//! Take a relu with z = 1e-9: its derivative is 1. Single precision may compute z = −1e-8 instead, and the derivative is 0. The gradients of a right pass in
+//! single precision then differ from ours. Such an entry is called a *gate*, because its sign decides whether the derivative passes. If the user's gradients
+//! are different, the gates near a kink are moved to the other side one after the other. A move is kept if more of the recomputed tensors then equal the
+//! user's.
 
 use super::report::{Report, UserTensor};
 use super::tolerance::{Tolerance, largest};

@@ -10,9 +10,9 @@ use crate::trace::Trace;
 /// The loss C of a gradient ∂C/∂x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LossOf {
-    /// The loss of one sample alone. The number is that of its run in [`Trace::runs`].
+    /// The loss of one sample alone. The number is the index of its run in [`Trace::runs`].
     Sample(usize),
-    /// The loss of the batch: the mean or the sum over its samples, or the loss of its only sample; with the penalty of the weights.
+    /// The loss of the batch: the mean or the sum of the samples' losses, plus the penalty of the weights.
     Batch,
 }
 

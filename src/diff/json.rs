@@ -1,7 +1,7 @@
 //! Reads JSON with tensors: nested arrays of numbers, in objects.
 //!
-//! Programs write NaN and infinities in several ways that JSON does not have: `NaN`, `-Infinity`, `"nan"`, `"-inf"`. All of them are read. A key that occurs twice
-//! is an error.
+//! Programs write NaN and infinities in several ways that JSON does not have: `NaN`, `-Infinity`, `"nan"`, `"-inf"`. All of them are read. A key that occurs
+//! twice is an error.
 
 use std::collections::HashMap;
 
@@ -166,7 +166,7 @@ impl Parser<'_> {
     }
 
     fn list(&mut self) -> Result<JsonValue, WeightsError> {
-        // numbers and tensors are joined at once; the shape is that of one item
+        // numbers and tensors are appended to `values`; `shape` is the shape of one item
         let (mut items, mut values, mut shape, mut count) = (Vec::new(), Vec::new(), None::<Vec<usize>>, 0);
         if self.peek() == Some(b']') {
             self.at += 1;

@@ -20,7 +20,7 @@ impl Weight {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Matrix, Self::Filters1d, Self::Filters2d];
 
-    /// The kind of a gradient's tensor; `None` if it is no weight: a value, a bias, a matrix with one row or column.
+    /// The kind of a gradient's tensor; `None` if it is not a weight, or if it has only one possible order, as a matrix with one row has.
     pub fn of(trace: &Trace, gradient: Gradient) -> Option<Self> {
         let info = trace.network().tensor(gradient.of);
         let is_weight = matches!(info.role, Role::Parameter | Role::Input { learns: true });
@@ -34,7 +34,7 @@ impl Weight {
         }
     }
 
-    /// For each of our axes, the axis of the other order.
+    /// For each axis of our order, its index in the other order.
     fn axes(self) -> &'static [usize] {
         match self {
             Self::Matrix => &[1, 0],

@@ -1,8 +1,8 @@
 //! Finds the gradient that each tensor of a file should be.
 //!
-//! A name of the network means its own tensor: `conv1.weight`, `grad.conv1.weight`, `2:conv1.z` for the loss of sample 2. The tensors with other names, such as
-//! PyTorch's `0.weight` or `dW1`, are matched in the file's order: each to the next parameter of its shape that is still free. But names that differ only in a number,
-//! such as `dW2` and `dW1`, are matched in the order of the numbers.
+//! A name that the network has means the tensor of this name: `conv1.weight`, `grad.conv1.weight`, `2:conv1.z` for the loss of sample 2. The tensors with other
+//! names, such as PyTorch's `0.weight` or `dW1`, are matched in the file's order: each to the next parameter of its shape that is still free. But names that
+//! differ only in a number, such as `dW2` and `dW1`, are matched in the order of the numbers.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +20,7 @@ use crate::words::suggest;
 pub(super) enum Fit {
     /// The same shape, apart from axes of size 1.
     Same,
-    /// A tensor for each sample, one after the other.
+    /// A stack of the samples' tensors, one after the other.
     Stack,
     /// A weight with its axes in the other order: the transpose of a matrix, Keras' filters.
     Turned(Weight),
@@ -42,7 +42,7 @@ pub(super) struct Names {
     pub notes: Vec<String>,
 }
 
-/// Returns the form of a tensor with the shape `given` as a gradient.
+/// Compares the shape `given` of a tensor in a file with the shape of a gradient.
 pub(super) fn fit(trace: &Trace, given: &[usize], gradient: Gradient) -> Fit {
     let want = gradient.shape(trace);
     let [given_sizes, want_sizes] = [given, want].map(without_ones);
@@ -79,7 +79,7 @@ fn suffix(name: &str) -> Option<&str> {
     [("weight", "weight"), ("kernel", "weight"), ("bias", "bias")].into_iter().find(|(word, _)| last == *word).map(|(_, suffix)| suffix)
 }
 
-/// The meaning of a name that is one of the network's.
+/// The meaning of a name that the network has.
 enum Meaning {
     Gradient(Gradient),
     /// It has no gradient to compare with, for this reason: `it is the loss itself, not a gradient`.
@@ -221,7 +221,7 @@ fn by_spelling(trace: &Trace, unknown: Vec<FileTensor>, taken: &mut HashMap<Grad
     let all: Vec<Option<Gradient>> = unknown.iter().map(meant).collect();
     let (mut others, mut pairs) = (Vec::new(), Vec::new());
     for (tensor, gradient) in unknown.into_iter().zip(&all) {
-        // two names that are similar to one parameter say nothing
+        // if several names are similar to one parameter, none of them gets it
         match gradient.filter(|gradient| all.iter().filter(|other| **other == Some(*gradient)).count() == 1) {
             Some(gradient) => {
                 if tensor.choice != Choice::NotCompared {
@@ -239,8 +239,8 @@ fn by_spelling(trace: &Trace, unknown: Vec<FileTensor>, taken: &mut HashMap<Grad
     others
 }
 
-/// Returns whether a name is another one with other capitals, or with one wrong character in one word of at least four letters. A number is never wrong: in another
-/// model `fc3.weight` can be the name of our `fc2.weight`.
+/// Returns whether a name is another one with other capitals, or with one wrong character in one word of at least four letters. A number is never wrong: in
+/// another model `fc3.weight` can be the name of our `fc2.weight`.
 fn is_misspelt(given: &str, name: &str) -> bool {
     let [given, name] = [given, name].map(str::to_lowercase);
     let mut wrong = given.split('.').zip(name.split('.')).filter(|(one, other)| one != other);
@@ -272,7 +272,8 @@ fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradien
         !is_far(&tensor.name) && (given.is_none() || ours.is_none() || given == ours)
     };
     let mut found = Vec::new();
-    // first the tensors of exactly this shape, then those that fit in another form; then all, if each is left with one parameter
+    // first the tensors with exactly the parameter's shape, then those with the same shape up to axes of size 1, then transposes and stacks; at the end, if as
+    // many tensors as parameters are left, they are paired in order, and their shapes are reported as wrong
     let turned = |fit: Fit| matches!(fit, Fit::Turned(_) | Fit::Stack);
     let same = |fit: Fit| fit == Fit::Same;
     for (is_exact, is_wanted) in [(true, same as fn(Fit) -> bool), (false, same), (false, turned)] {
@@ -323,7 +324,7 @@ fn in_order_of_numbers(tensors: Vec<FileTensor>) -> Vec<FileTensor> {
     }
     for tensors in of_stem.values_mut() {
         tensors.sort_by_key(numbers);
-        // the last one is taken first
+        // `pop` takes the last one first
         tensors.reverse();
     }
     stems.iter().filter_map(|stem| of_stem.get_mut(stem)?.pop()).collect()

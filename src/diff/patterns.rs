@@ -1,7 +1,7 @@
 //! Patterns in wrong numbers that are found without the table of mistakes: the same multiple everywhere, the transpose, wrong only at the border.
 //!
-//! A pattern of the numbers says how the whole tensor follows from the right one. If there is none, a pattern of the places is searched: it says where the wrong
-//! entries are.
+//! A pattern of the numbers says how the whole tensor follows from the right one. If there is none, a pattern of the places is searched: it says where the
+//! wrong entries are.
 
 mod clipped;
 mod not_finite;
@@ -56,8 +56,8 @@ struct Wrong<'a> {
 }
 
 impl Wrong<'_> {
-    /// Returns whether each of the user's numbers is the right number at the place that `source` returns. `source` returns `None` for a place without a number to
-    /// compare.
+    /// Returns whether each of the user's numbers is the right number at the place that `source` returns. `source` returns `None` for a place without a number
+    /// to compare.
     fn is_moved(&self, source: impl Fn(usize) -> Option<usize>) -> bool {
         if !goes_on(self.user.len() as u64) {
             return false;
@@ -105,8 +105,8 @@ impl<'a> Noise<'a> {
     }
 }
 
-/// Finds the patterns of the tensors that differ: at most one in the numbers or the places of a tensor, and those that concern a sample or numbers that are not
-/// finite.
+/// Finds the patterns of the tensors that differ. Each tensor has at most one pattern of its numbers or its places. Further patterns concern all gradients of a
+/// sample, or numbers that are not finite.
 #[must_use]
 pub fn patterns(trace: &Trace, user: &[UserTensor], report: &Report, tolerance: Tolerance) -> Vec<Pattern> {
     let mut found = Vec::new();
@@ -140,7 +140,7 @@ fn value(wrong: &Wrong<'_>, gradient: Gradient) -> Option<(&'static str, String)
     is_value.then(|| (VALUE, "these are the numbers of the tensor itself, not of its gradient".to_owned()))
 }
 
-/// If several tensors are wrong, and the numbers of all of them are 0, the zeros are the reason: every mistake that loses the error gives them.
+/// If several tensors are wrong and all their numbers are 0, marks the zeros as the whole explanation. Many mistakes give zeros, so none of them is named.
 fn explain_zeros(report: &Report, found: &mut [Pattern]) {
     let wrong = report.tensors.iter().filter(|compared| matches!(compared.status, Status::Different | Status::NotFinite)).count();
     let zeros: Vec<&mut Pattern> = found.iter_mut().filter(|pattern| pattern.id == ZERO).collect();

@@ -152,13 +152,13 @@ impl Comparison {
     }
 }
 
-/// The number of entries whose Σ|terms| is computed in any case.
+/// The number of entries whose Σ|terms| is computed whatever their difference is.
 const SAMPLED: usize = 64;
 
 /// Returns the places of the entries that differ.
 ///
-/// The computation of Σ|terms| takes as long as that of the entry. So after 64 entries, it is no longer computed for entries with a large difference: more than a
-/// thousand times the largest share of a Σ|terms| so far.
+/// Computing Σ|terms| takes as long as computing the entry. So after 64 entries, Σ|terms| is no longer computed for an entry with a large difference: one that
+/// is more than 1000 times as large as the largest difference that any Σ|terms| so far would allow. Such an entry counts as wrong.
 fn wrong_entries(mine: &[f64], right: &[f64], tolerance: Tolerance, terms: &TermSums<'_>) -> Vec<usize> {
     let largest = largest(right);
     let (mut computed, mut most) = (0, 0.0_f64);

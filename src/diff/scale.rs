@@ -1,7 +1,7 @@
 //! The scale of the samples' gradients in the user's file: they are derivatives of each sample's own loss, or of the mean loss over the n samples.
 //!
-//! In PyTorch, `z.grad` is a derivative of the mean loss: it is 1/n of the derivative of the sample's own loss. The file does not say which it has. The scale in which
-//! entries are right is chosen. If no entry is right, mistakes are searched in both scales, and the scale in which they explain more is chosen.
+//! In PyTorch, `z.grad` is a derivative of the mean loss: it is 1/n of the derivative of the sample's own loss. The file does not say which it has. The scale
+//! in which entries are right is chosen. If no entry is right, mistakes are searched in both scales, and the scale in which they explain more is chosen.
 
 use super::report::UserTensor;
 use super::terms::{TermSums, mean_factor};
@@ -22,8 +22,8 @@ pub(super) struct SampleScale {
 }
 
 impl SampleScale {
-    /// Finds the scale of the samples' gradients, and multiplies them by n if they are derivatives of the mean loss over n samples. `scaled` has the indices of these
-    /// tensors, each with `true` if the file has it as part of a stack. `None` if the loss is not a mean.
+    /// Finds the scale of the samples' gradients, and multiplies them by n if they are derivatives of the mean loss over n samples. `scaled` has the indices of
+    /// these tensors, each with `true` if the file has it as part of a stack. `None` if the loss is not a mean.
     pub fn new(trace: &Trace, tensors: &mut [UserTensor], scaled: &[(usize, bool)], tolerance: Tolerance) -> Option<Self> {
         let factor = mean_factor(trace);
         if scaled.is_empty() || (factor - 1.0).abs() < f64::EPSILON {

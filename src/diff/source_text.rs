@@ -15,17 +15,18 @@ const WIDEST: usize = 40;
 pub struct SourceTexts<'a> {
     network: &'a Network,
     /// The tensors whose texts were given already.
-    told: HashSet<Id>,
+    explained: HashSet<Id>,
 }
 
 impl<'a> SourceTexts<'a> {
     /// Prepares the texts of a network of samples.
     #[must_use]
     pub fn new(network: &'a Network) -> Self {
-        Self { network, told: HashSet::new() }
+        Self { network, explained: HashSet::new() }
     }
 
-    /// Returns the source text of a gradient's tensor, escaped: `scores / sqrt(d), line 7`. `None` for a layer, for a given tensor, and for a name that is in the text.
+    /// Returns the source text of a gradient's tensor, escaped: `scores / sqrt(d), line 7`. `None` for a layer, for a given tensor, and for a name that is in
+    /// the text.
     #[must_use]
     pub fn of(trace: &Trace, gradient: Gradient) -> Option<String> {
         written(trace.network(), gradient.of)
@@ -41,8 +42,8 @@ impl<'a> SourceTexts<'a> {
             explained += before;
             rest = after;
             let name = before[start..].trim_end_matches('.');
-            let Some((id, text)) = self.untold(name) else { continue };
-            // after the index of an entry, before a point that ends the sentence
+            let Some((id, text)) = self.unexplained(name) else { continue };
+            // the text follows the index of an entry, but comes before a point that ends the sentence
             let points = before[start..].len() - name.len();
             explained.truncate(explained.len() - points);
             if let Some(end) = rest.starts_with('[').then(|| rest.find(']')).flatten().filter(|_| points == 0) {
@@ -50,16 +51,16 @@ impl<'a> SourceTexts<'a> {
                 rest = &rest[end + 1..];
             }
             explained.extend([" (", &text, ")", &before[before.len() - points..]]);
-            self.told.insert(id);
+            self.explained.insert(id);
         }
         explained + rest
     }
 
     /// Returns the tensor with this name, and its text, if the text was not given yet.
-    fn untold(&self, name: &str) -> Option<(Id, String)> {
+    fn unexplained(&self, name: &str) -> Option<(Id, String)> {
         let id = self.network.find(name)?;
         let id = if let Role::Gradient(of) = self.network.tensor(id).role { of } else { id };
-        Some((id, written(self.network, id)?)).filter(|(id, _)| !self.told.contains(id))
+        Some((id, written(self.network, id)?)).filter(|(id, _)| !self.explained.contains(id))
     }
 }
 

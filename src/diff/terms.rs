@@ -12,11 +12,11 @@ use crate::trace::Trace;
 #[derive(Debug)]
 pub struct TermSums<'a> {
     trace: &'a Trace,
-    /// The runs and tensors whose terms are added up, each with its factor: those of the samples for a gradient of the batch.
+    /// The runs and tensors whose terms are added up. For a gradient of the batch, these are the gradients of its samples.
     tensors: Vec<(usize, Id)>,
     /// 1/n for a mean over n samples.
     factor: f64,
-    /// For a gradient of the batch, its run and tensor: of its terms, those behind one for each sample are the penalty's.
+    /// For a gradient of the batch: its run and tensor. Its first terms are one for each sample, and any further terms are those of the penalty.
     in_batch: Option<(usize, Id)>,
     sums: RefCell<HashMap<usize, f64>>,
     /// The sensitivity of the tensors to rounding.

@@ -39,8 +39,8 @@ impl Tolerance {
         }
     }
 
-    /// Returns whether a number counts as equal to the right one. `largest` is [`largest`] of the right tensor; `terms` returns the sum of the magnitudes of the
-    /// entry's terms, and is called only if the two other shares are not enough. Equal infinities are equal, and so are two NaN.
+    /// Returns whether a number counts as equal to the right one. `largest` is [`largest`] of the right tensor; `terms` returns the sum of the magnitudes of
+    /// the entry's terms, and is called only if the two other shares are not enough. Equal infinities are equal, and so are two NaN.
     ///
     /// ```
     /// use gradstep::diff::Tolerance;
@@ -60,7 +60,8 @@ impl Tolerance {
         difference <= near || difference <= near + self.of_terms * terms()
     }
 
-    /// Returns whether all entries of a tensor count as equal to the right ones; `false` for another number of entries. `terms` returns the sum of the magnitudes of an entry's terms.
+    /// Returns whether all entries of a tensor count as equal to the right ones; `false` for another number of entries. `terms` returns the sum of the
+    /// magnitudes of an entry's terms.
     #[must_use]
     pub fn are_equal(self, mine: &[f64], right: &[f64], terms: impl Fn(usize) -> f64) -> bool {
         let largest = largest(right);
@@ -87,8 +88,8 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Returns the lowest precision of the tensors: one gradient in a lower precision shows that a part of the pass was computed in it. `tensors` are pairs of a
-    /// tensor's numbers and whether its file has them in half precision.
+    /// Returns the lowest precision of the tensors: one gradient in a lower precision shows that a part of the pass was computed in it. `tensors` are pairs of
+    /// a tensor's numbers and whether its file has them in half precision.
     ///
     /// A tensor is in single precision if f32 can represent all its numbers and one of them needs more than 16 binary digits. Such numbers are rare among those
     /// written by hand. Without such a tensor, the precision is single if f32 can represent all numbers of all tensors.
@@ -142,8 +143,8 @@ fn binary_digits(value: f64) -> u32 {
     }
 }
 
-/// Returns whether f32 can represent a number exactly. Such a number was probably computed in single precision, even if its file has float64. Also `true` for infinities
-/// and NaN.
+/// Returns whether f32 can represent a number exactly. Such a number was probably computed in single precision, even if its file has float64. Also `true` for
+/// infinities and NaN.
 #[must_use]
 #[allow(clippy::cast_possible_truncation)] // the cast back shows whether the cast changed the value
 pub fn is_float32(value: f64) -> bool {

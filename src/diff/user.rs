@@ -1,6 +1,7 @@
 //! A user's gradients, prepared for the comparison.
 //!
-//! A tensor of the file gets the gradient that its name stands for. Its axes are put into our order. A stack [N, …] of the samples' gradients becomes N tensors.
+//! A tensor of the file gets the gradient that its name stands for. Its axes are put into our order. A stack [N, …] of the samples' gradients becomes N
+//! tensors.
 
 use super::file::FileTensor;
 use super::gradient::{Gradient, LossOf};
@@ -72,8 +73,8 @@ impl UserGradients {
         Ok(user)
     }
 
-    /// Appends a tensor of the file, or one tensor for each sample of a stack. A gradient of a sample may be a derivative of the mean loss: its index goes to `scaled`,
-    /// with `true` if it comes from a stack.
+    /// Appends a tensor of the file, or one tensor for each sample of a stack. A gradient of a sample may be a derivative of the mean loss: its index goes to
+    /// `scaled`, with `true` if it comes from a stack.
     fn add(&mut self, trace: &Trace, tensor: FileTensor, gradient: Gradient, turned: &[Weight], scaled: &mut Vec<(usize, bool)>) {
         let FileTensor { name: given, shape, values, .. } = tensor;
         let want = gradient.shape(trace);
@@ -116,8 +117,8 @@ impl UserGradients {
         }
     }
 
-    /// Returns whether all weights of a kind have their axes in the other order, and adds a note if they have. The shape shows the order. The shape of a square weight
-    /// does not, so its numbers are compared in both orders. One square weight alone is not enough: its transpose may be a mistake.
+    /// Returns whether all weights of a kind have their axes in the other order, and adds a note if they have. The shape shows the order. The shape of a square
+    /// weight does not, so its numbers are compared in both orders. One square weight alone is not enough: its transpose may be a mistake.
     fn are_turned(&mut self, trace: &Trace, named: &[Named], kind: Weight) -> bool {
         let weights: Vec<&Named> = named.iter().filter(|named| Weight::of(trace, named.gradient) == Some(kind)).collect();
         let fits: Vec<Fit> = weights.iter().map(|named| fit(trace, &named.tensor.shape, named.gradient)).collect();
@@ -128,7 +129,7 @@ impl UserGradients {
             |named: &Named| self.is_equal(trace, named.gradient, &kind.in_our_order(&named.tensor.values, named.gradient.shape(trace)));
         let all_turned = weights.iter().zip(&fits).all(|(named, fit)| match fit {
             Fit::Turned(_) => true,
-            // a square weight that is wrong in both orders has the order of the others
+            // a square weight that is wrong in both orders is taken to have the order of the others
             Fit::Same if is_square(named) => is_equal_turned(named) || has_turned && !is_equal(named),
             _ => false,
         });
@@ -160,8 +161,8 @@ impl UserGradients {
         Some(other)
     }
 
-    /// Returns the sentence about the scale of the samples' gradients; `None` if there is nothing to say. `is_explained` is `true` if mistakes explain the numbers in
-    /// this scale only.
+    /// Returns the sentence about the scale of the samples' gradients; `None` if there is nothing to say. `is_explained` is `true` if mistakes explain the
+    /// numbers in this scale only.
     #[must_use]
     pub fn note_on_scale(&self, is_explained: bool) -> Option<String> {
         self.scale.and_then(|scale| scale.note(is_explained))

@@ -1,5 +1,5 @@
-//! Advice for the user if several mistakes give the same numbers. All of it is computed: a gradient that is not in the file yet and is different for these mistakes, or
-//! other weights or inputs with which the gradients of the file are different.
+//! Advice for the user if several mistakes give the same numbers: what would tell them apart. It names a gradient that is not in the file yet and that differs
+//! between these mistakes, or says that other weights or inputs would give different gradients. The advice is found by computing the passes with the mistakes.
 
 use std::collections::HashSet;
 
@@ -20,13 +20,13 @@ const CLEAR: f64 = 1e-3;
 enum Separation {
     /// The gradient of this tensor.
     Gradient(Id),
-    /// None: all gradients of the network are the same.
+    /// There is no difference: all gradients of the network are the same.
     Nothing,
     /// Unknown, because one of the two is a factor that may be at other places too.
     Unknown,
 }
 
-/// A change of given numbers.
+/// The given numbers that are replaced by others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum OtherNumbers {
     Weights,
@@ -48,7 +48,7 @@ impl OtherNumbers {
         }
     }
 
-    /// The entry at an index with another value. The same value at the same index always becomes the same other value.
+    /// Returns another value for the entry at an index. It depends only on the index and the value, so all passes get the same other numbers.
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
     fn other(at: usize, value: f64) -> f64 {
         let wave = |frequency: f64| libm::sin(frequency * (at as f64 + 1.0));
@@ -56,19 +56,19 @@ impl OtherNumbers {
     }
 }
 
-/// The user's file, and what is not in it.
+/// The gradients in the user's file, and those that are not in it.
 pub(super) struct Others<'a> {
     subject: Subject<'a>,
     tolerance: Tolerance,
     /// The gradients of the file.
     given: Vec<Gradient>,
-    /// The tensors whose gradient the user could add, in the order of the backward pass. The tensors inside an operation, such as the mean in a batch norm, are not
-    /// among them.
+    /// The tensors whose gradient the user could add, in the order of the backward pass. The tensors inside an operation, such as the mean in a batch norm, are
+    /// not among them.
     tensors: Vec<Id>,
 }
 
 impl<'a> Others<'a> {
-    /// Lists the gradients of the file, and the others.
+    /// Lists the gradients in the file, and those that are not in it.
     pub fn new(subject: Subject<'a>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance) -> Self {
         let given: Vec<Gradient> = tensors.iter().map(|tensor| tensor.gradient).collect();
         let is_given = |of: &Id| given.iter().any(|gradient| gradient.of == *of);
@@ -78,8 +78,8 @@ impl<'a> Others<'a> {
         Self { subject, tolerance, given, tensors }
     }
 
-    /// For each of several fits with the same numbers, returns a sentence about what separates it from the best one. The sentence is empty if nothing is known. `restated`
-    /// is the result of [`Self::restated`]: the sentence about the best fit leaves these fits out.
+    /// For each of several fits with the same numbers, returns a sentence about what separates it from the best one. The sentence is empty if nothing is known.
+    /// `restated` is the result of [`Self::restated`]: the sentence about the best fit leaves these fits out.
     pub fn sentences(&self, fits: &[Fit], restated: &[bool]) -> Vec<String> {
         let Some((best, others)) = fits.split_first().filter(|(_, others)| !others.is_empty()) else {
             return vec![String::new(); fits.len()];
@@ -96,8 +96,8 @@ impl<'a> Others<'a> {
         sentences
     }
 
-    /// For each of several fits with the same numbers, returns whether it is an earlier one in other words: no gradient of the user's pass differs, with these weights
-    /// and inputs or with others.
+    /// For each of several fits with the same numbers, returns whether it is an earlier one in other words: no gradient of the user's pass differs, with these
+    /// weights and inputs or with others.
     pub fn restated(&self, fits: &[Fit]) -> Vec<bool> {
         let mut restated = vec![false; fits.len()];
         for n in 1..fits.len().min(1 + MAX_COMPARED) {

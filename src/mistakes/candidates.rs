@@ -9,7 +9,7 @@ use super::planting::{Planted, Planter, Variant, Wanted};
 use super::site::{Site, Subject};
 use super::table::MISTAKES;
 
-/// The largest number of sites for which each pair is tried, and all sites but one.
+/// Up to this number of sites, each pair of sites is tried, and each set that lacks one site.
 const MAX_PAIRED_SITES: usize = 8;
 
 /// The name of a variant, and the indices of the sites where it is possible, each with the variant there.

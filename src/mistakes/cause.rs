@@ -94,7 +94,8 @@ impl WrongOp {
         Some(WrongEntry { value: value + 0.0, terms })
     }
 
-    /// Returns the first entry of a run for which the wrong rule gives another number than the right one, from the right operands. `None` if there is no such entry, or if the run does not have this op.
+    /// Returns the first entry of a run for which the wrong rule gives another number than the right one, from the right operands. `None` if there is no such
+    /// entry, or if the run does not have this op.
     #[must_use]
     pub fn first_changed(&self, trace: &Trace, run: usize, tolerance: Tolerance) -> Option<TensorEntry> {
         let is_of_batch = trace.runs().get(run)?.sample.is_none();

@@ -105,8 +105,8 @@ impl Explanation {
     }
 
     /// The value by which explanations in two scales are compared; the smaller one is better. A consequence counts less than a mistake: a mistake that is found
-    /// behind an unexplained tensor in one scale only may be nothing but this scale. One mistake with a fitted number, such as the factor 1/3 in all tensors, is likelier
-    /// than two others.
+    /// behind an unexplained tensor in one scale only may be nothing but this scale. One mistake with a fitted number, such as the factor 1/3 in all tensors,
+    /// is likelier than two others.
     fn rank(&self) -> (usize, usize, bool, usize) {
         let best: Vec<&Cause> = self.causes.iter().filter(|cause| cause.group == 1).collect();
         let is_fitted = |cause: &&Cause| MISTAKES.iter().any(|row| row.id == cause.id && row.specificity == Specificity::Fitted);

@@ -1,4 +1,5 @@
-//! The results of the search: a *candidate* is a mistake at some places of the network, and a *fit* is a list of candidates that together give numbers of the user.
+//! The results of the search: a *candidate* is a mistake at some places of the network, and a *fit* is a list of candidates that together give numbers of the
+//! user.
 
 use std::collections::HashSet;
 
@@ -44,8 +45,8 @@ pub(super) struct Candidate {
 pub(super) struct Fit {
     pub candidates: Vec<Candidate>,
     pub plan: Plan,
-    /// For each of the user's tensors, whether its numbers are those of the pass: `history[0]` for the pass without candidates, `history[k]` for the pass with the
-    /// first k.
+    /// For each of the user's tensors, whether its numbers are those of the pass: `history[0]` for the pass without candidates, `history[k]` for the pass with
+    /// the first k.
     pub history: Vec<Vec<bool>>,
     /// The wrong tensors that nothing explains, and whose numbers are taken from the user.
     pub taken: Vec<usize>,
@@ -79,8 +80,8 @@ impl Fit {
         self.matched().iter().filter(|matched| **matched).count()
     }
 
-    /// The number of mistakes that a user would count. The same wrong rule at several places is one mistake; another factor, or the same factor at another kind of
-    /// place, is another one.
+    /// The number of mistakes that a user would count. The same wrong rule at several places is one mistake; another factor, or the same factor at another kind
+    /// of place, is another one.
     pub fn mistakes(&self) -> usize {
         let name = |candidate: &Candidate| (candidate.mistake.id, candidate.variant.clone(), candidate.detail.clone());
         self.candidates.iter().map(name).collect::<HashSet<_>>().len()
@@ -127,7 +128,8 @@ impl Fit {
     }
 }
 
-/// Sorts fits, the best first. If some explain everything, only those with the fewest mistakes are kept, and a fit with a fitted number only if there is no other.
+/// Sorts fits, the best first. If some explain everything, only those with the fewest mistakes are kept, and a fit with a fitted number only if there is no
+/// other.
 pub(super) fn ranked(mut fits: Vec<Fit>) -> Vec<Fit> {
     let most = fits.iter().map(Fit::explained).max().unwrap_or(0);
     if fits.iter().any(Fit::is_complete) {

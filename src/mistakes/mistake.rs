@@ -8,15 +8,15 @@ use super::question::{Question, Wrong};
 pub struct Mistake {
     /// The name of the mistake in JSON: `sign-flipped`.
     pub id: &'static str,
-    /// A clause about the wrong rule in a backward pass. `{}` stands for the names of the layers with the mistake. Of `[is|are]`, the first form is for one layer and
-    /// the second for several. Empty if the mistake is known only for predicted numbers.
+    /// A clause about the wrong rule in a backward pass. `{}` stands for the names of the layers with the mistake. Of `[is|are]`, the first form is for one
+    /// layer and the second for several. Empty if the mistake is known only for predicted numbers.
     pub words: &'static str,
     /// A clause about the right rule; empty if `words` is enough.
     pub right: &'static str,
-    /// A change of the network's sizes or settings that separates this mistake from others with the same numbers, such as `another number of samples`; empty if the
-    /// numbers of the mistake do not depend on a size.
+    /// A change of the network's sizes or settings that separates this mistake from others with the same numbers, such as `another number of samples`; empty if
+    /// the numbers of the mistake do not depend on a size.
     pub apart: &'static str,
-    /// `true` if the planted rule has numbers of this scenario in it, so that it is not the mistake for other weights or inputs.
+    /// `true` if the planted rule contains numbers that were computed from this scenario. For other weights or inputs, this rule would not be the mistake.
     pub(super) has_fixed_numbers: bool,
     /// The specificity of the explanation.
     pub specificity: Specificity,

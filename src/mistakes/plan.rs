@@ -1,7 +1,7 @@
 //! A pass with mistakes in it.
 //!
-//! A [`Plan`] is the list of its changed ops. A [`WrongPass`] computes its numbers: a tensor that depends on no change is taken from the trace, and the others are
-//! computed when they are asked for.
+//! A [`Plan`] is the list of its changed ops. A [`WrongPass`] computes its numbers: a tensor that depends on no change is taken from the trace, and the others
+//! are computed when they are asked for.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -117,8 +117,8 @@ pub fn planted_pair(
 /// The largest number of pairs that are tried.
 const MAX_TRIES: usize = 16;
 
-/// For tests: returns the gradients of the pass with the ops of all causes, and with the user's numbers of unexplained gradients. `None` if a cause has no op, or if two
-/// causes change the same op.
+/// For tests: returns the gradients of the pass with the ops of all causes, and with the user's numbers of unexplained gradients. `None` if a cause has no op,
+/// or if two causes change the same op.
 #[must_use]
 pub fn gradients_with(trace: &Trace, wanted: &[Gradient], causes: &[Cause], taken: &[(Gradient, &[f64])]) -> Option<Vec<Vec<f64>>> {
     let ops: Vec<&WrongOp> = causes.iter().flat_map(|cause| &cause.ops).collect();
@@ -143,8 +143,8 @@ pub fn gradients_with(trace: &Trace, wanted: &[Gradient], causes: &[Cause], take
     numbers.collect()
 }
 
-/// For tests: returns the gradients of a pass in which ∂C/∂x has other numbers: for each sample, the right ones changed by `change`, which is called with the index of
-/// an entry. `None` if no op of a sample computes ∂C/∂x.
+/// For tests: returns the gradients of a pass in which ∂C/∂x has other numbers: for each sample, the right ones changed by `change`, which is called with the
+/// index of an entry. `None` if no op of a sample computes ∂C/∂x.
 #[must_use]
 pub fn gradients_with_other(trace: &Trace, wanted: &[Gradient], of: Id, change: impl Fn(usize, f64) -> f64) -> Option<Vec<Vec<f64>>> {
     let id = trace.network().gradient_of(of)?;

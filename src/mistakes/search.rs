@@ -1,11 +1,13 @@
 //! The search for the mistakes that explain a user's gradients.
 //!
-//! The user's tensors are looked at in the order of the backward pass. Each candidate (a mistake at some places) is made: the pass is computed with its changed ops,
-//! and its numbers are compared with the user's. A candidate explains the first wrong tensor if this tensor and all earlier ones have the numbers of the pass, and if no
-//! tensor that the user has right changes. If later tensors are still wrong, a further mistake is searched in the pass that already has the first.
+//! The user's tensors are looked at in the order of the backward pass. Each candidate (a mistake at some places) is made: the pass is computed with its changed
+//! ops, and its numbers are compared with the user's. A candidate explains the first wrong tensor if this tensor and all earlier ones have the numbers of the
+//! pass, and if no tensor that the user has right changes. If later tensors are still wrong, a further mistake is searched in the pass that already has the
+//! first.
 //!
 //! If no candidate explains a tensor, the search goes on behind it, that is, with the tensors that come later: the user's numbers of this tensor are taken
-//! as they are, and everything that depends on them is computed from them. A later tensor that then has the user's numbers is a consequence, and has no mistake of its own.
+//! as they are, and everything that depends on them is computed from them. A later tensor that then has the user's numbers is a consequence, and has no mistake
+//! of its own.
 
 use super::candidates::Candidates;
 use super::cause::{Cause, alternatives};
@@ -54,9 +56,9 @@ pub struct Findings {
     pub consequences: Vec<usize>,
 }
 
-/// Searches the mistakes that explain the differences between the user's tensors and the right ones. `user` must be in the order of the backward pass, as `report` is.
-/// `clipped` are the indices of tensors whose numbers are explained already, and which change the later ones. Without a learning rate, no mistake with the
-/// learning rate is tried.
+/// Searches the mistakes that explain the differences between the user's tensors and the right ones. `user` must be in the order of the backward pass, as
+/// `report` is. `clipped` are the indices of tensors whose numbers are explained already, and which change the later ones. Without a learning rate, no mistake
+/// with the learning rate is tried.
 ///
 /// # Errors
 /// If `go_on` returns `false`.
@@ -90,14 +92,15 @@ pub fn causes(
     Ok(Findings { causes: alternatives(&subject, &tensors, tolerance, fits), consequences })
 }
 
-/// Returns whether several tensors are wrong and all their numbers are 0. Every mistake that loses the error gives these numbers, so they point to no particular mistake.
+/// Returns whether several tensors are wrong and all their numbers are 0. Every mistake that loses the error gives these numbers, so they point to no
+/// particular mistake.
 fn is_all_zero(tensors: &[ComparedTensor<'_>]) -> bool {
     let mut wrong = tensors.iter().filter(|tensor| tensor.differs);
     wrong.clone().nth(1).is_some() && wrong.all(|tensor| tensor.numbers.iter().all(|number| *number == 0.0))
 }
 
-/// Returns the cause of a gradient with another shape: the gradient of a broadcast tensor before the sum over its copies. `index` is the index of the tensor in the
-/// user's list.
+/// Returns the cause of a gradient with another shape: the gradient of a broadcast tensor before the sum over its copies. `index` is the index of the tensor in
+/// the user's list.
 #[must_use]
 pub fn cause_of_shape(
     trace: &Trace,

@@ -14,8 +14,8 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
-    /// Finds the ops from which the tensor at `index` is computed. An op counts only if on one of the ways from the op to this tensor no tensor is settled:
-    /// a mistake at the op would also change the tensors on the way, so it is not the reason if the user has them right.
+    /// Finds the ops that can be the reason for the wrong tensor at `index`. `is_settled` returns whether a tensor of the user is right or explained already.
+    /// An op counts only if there is a way from the op to the wrong tensor without a settled tensor: a mistake at the op would change all tensors on the way.
     pub fn of(trace: &Trace, tensors: &[ComparedTensor<'_>], index: usize, is_settled: impl Fn(usize) -> bool) -> Self {
         let settled: HashSet<(usize, Id)> =
             tensors.iter().enumerate().filter(|(at, _)| is_settled(*at)).map(|(_, tensor)| (tensor.run, tensor.id)).collect();
@@ -29,7 +29,7 @@ impl Suspects {
         Self { of_sample, of_batch }
     }
 
-    /// Whether a change can be the reason.
+    /// Returns whether a change can be the reason for the wrong tensor.
     pub fn has(&self, edit: &Edit) -> bool {
         let (ops, number) = match edit {
             Edit::Op(Ops::Sample, number, _) | Edit::Elsewhere(number, ..) => (&self.of_sample, number),

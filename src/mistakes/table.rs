@@ -9,8 +9,8 @@ use super::plants::{
 };
 use crate::step::Kind;
 
-/// The known mistakes. For predicted numbers the likeliest come first; a mistake that always gives the same numbers as an earlier one is left out. For a whole pass
-/// the more specific mistakes come first.
+/// The known mistakes. For predicted numbers the likeliest come first; a mistake that always gives the same numbers as an earlier one is left out. For a whole
+/// pass the more specific mistakes come first.
 #[rustfmt::skip]
 pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("sign-flipped", "only the sign is wrong", "", |q| hints::plain(Some(-q.answer)))

@@ -1,4 +1,5 @@
-//! The patterns of clipped gradients. Clipping by value replaces an entry beyond ±c by ±c. Clipping by norm multiplies gradients by a factor that gives them the norm c.
+//! The patterns of clipped gradients. Clipping by value replaces an entry beyond ±c by ±c. Clipping by norm multiplies gradients by a factor that gives them
+//! the norm c.
 
 use super::{CLIPPED, Pattern};
 use crate::diff::gradient::LossOf;
@@ -10,7 +11,7 @@ use crate::trace::Trace;
 const NEAR: f64 = 1e-4;
 /// The number that PyTorch adds to a norm before it divides by it.
 const EPSILON: f64 = 1e-6;
-/// The least number of gradients that have the same bound.
+/// The smallest number of entries, or of gradients, that must have the same bound c.
 const FEW: usize = 2;
 
 /// A wrong tensor: its index in the user's list, its numbers and the right ones.
@@ -86,7 +87,8 @@ fn written(user: f64, right: f64) -> Option<f64> {
     bound(user).or_else(|| bound(user * (right + EPSILON) / right))
 }
 
-/// Clipping by norm: the gradients of all parameters are right up to one factor, and have a norm with few digits; or each of several gradients by itself.
+/// Clipping by norm: the gradients of all parameters are right except for one factor, and their common norm has few digits. Or several gradients are clipped
+/// one by one: each is right except for a factor of its own, and each has the same norm.
 fn by_norm(trace: &Trace, wrong: &[Clipped<'_>], report: &Report) -> Vec<Pattern> {
     let network = trace.network();
     let is_of_parameter = |tensor: usize| {

@@ -1,4 +1,4 @@
-//! Patterns of the numbers: each of my entries follows from the right tensor.
+//! Patterns of the numbers: each of the user's entries follows from the right tensor, for example as twice the right entry.
 
 use super::{ROUNDED, Wrong, ZERO};
 use crate::number::with_digits;
@@ -26,7 +26,7 @@ pub(super) fn find(wrong: &Wrong<'_>) -> Option<Found> {
         .or_else(|| summed(wrong))
 }
 
-/// Returns the number rounded to a number of decimals; `None` if it is too large for it.
+/// Returns a number rounded to this many decimals.
 fn with_decimals(value: f64, decimals: usize) -> f64 {
     format!("{value:.decimals$}").parse().unwrap_or(value)
 }

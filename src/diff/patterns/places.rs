@@ -11,9 +11,9 @@ use crate::step::Pass;
 use crate::tensor::{index_text, unravel};
 use crate::trace::Trace;
 
-/// The smallest number of wrong tensors of one sample that are no accident.
+/// The smallest number of wrong tensors of one sample that is not taken for an accident.
 const FEW: usize = 2;
-/// The largest probability at which places may be an accident and are a pattern all the same.
+/// A pattern is reported only if its places would contain all wrong entries by chance with at most this probability.
 const CHANCE: f64 = 0.01;
 
 /// Returns the probability that `wrong` of `all` places, chosen at random, are all among `inside` of them: C(inside, wrong) / C(all, wrong).
@@ -24,7 +24,7 @@ fn chance(all: usize, inside: usize, wrong: usize) -> f64 {
     (0..wrong).map(|n| inside.saturating_sub(n) as f64 / (all - n) as f64).product()
 }
 
-/// Whether an entry may be wrong at all: 0 on both sides says nothing about places.
+/// Returns whether an entry counts. An entry that is 0 in both tensors does not: with most mistakes it stays 0, so it is not evidence that its place is right.
 fn counts(wrong: &Wrong<'_>, at: usize) -> bool {
     wrong.right[at] != 0.0 || wrong.user[at] != 0.0
 }
@@ -56,7 +56,7 @@ fn slice(wrong: &Wrong<'_>) -> Option<Found> {
         let slices: HashSet<usize> = wrong.places.iter().map(|at| unravel(*at, shape)[axis]).collect();
         let Some(&only) = slices.iter().next().filter(|_| slices.len() == 1) else { continue };
         let inside = (0..wrong.right.len()).filter(|at| counts(wrong, *at) && unravel(*at, shape)[axis] == only).count();
-        // any of the slices would be a pattern
+        // the probability is multiplied by the number of slices, because any slice would be a pattern
         #[allow(clippy::cast_precision_loss)] // a size
         if shape[axis] as f64 * chance(all, inside, wrong.places.len()) > CHANCE {
             continue;
@@ -114,7 +114,7 @@ fn by_sign(wrong: &Wrong<'_>, gradient: Gradient) -> Option<Found> {
         for (is_wanted, words) in [((|z: f64| z <= 0.0) as fn(f64) -> bool, "≤ 0"), (|z| z > 0.0, "> 0")] {
             let wanted = rows.iter().filter(|row| is_wanted(values[**row])).count();
             let all_wanted = wrong_rows.iter().all(|row| is_wanted(values[*row]));
-            // both signs would be a pattern
+            // the probability is doubled, because either sign would be a pattern
             let is_sure = 2.0 * chance(rows.len(), wanted, wrong_rows.len()) <= CHANCE;
             if all_wanted && is_sure {
                 return Some(("only-where", format!("wrong only where {} {words}", network.tensor(z).name)));

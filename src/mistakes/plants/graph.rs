@@ -38,8 +38,8 @@ pub fn averaged(site: &Site<'_>) -> Vec<Variant> {
     readers(site).map(|readers| Variant::only(site.with_rule(scaled(site.rule, reciprocal(readers))))).into_iter().collect()
 }
 
-/// The gradient of a broadcast operand is that of one of its copies; or the gradients of the copies are not added up before they pass through the sum that computed the
-/// operand.
+/// The gradient of a broadcast operand is that of one of its copies; or the gradients of the copies are not added up before they pass through the sum that
+/// computed the operand.
 pub fn not_summed(site: &Site<'_>) -> Vec<Variant> {
     if readers(site).is_none() {
         return passed_on_unsummed(site).into_iter().collect();
@@ -52,8 +52,8 @@ pub fn not_summed(site: &Site<'_>) -> Vec<Variant> {
     ]
 }
 
-/// For y = x ∘ u, where u is broadcast and follows entry by entry from a sum s over axes of x: the gradient of u is not summed over the copies, so each entry of x
-/// gets only the share of its own copy.
+/// For y = x ∘ u, where u is broadcast and follows entry by entry from a sum s over axes of x: the gradient of u is not summed over the copies, so each entry
+/// of x gets only the share of its own copy.
 fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     let subject = site.subject;
     site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| rule.view == View::Input && !subject.has_layers())?;

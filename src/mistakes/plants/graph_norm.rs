@@ -150,8 +150,8 @@ pub fn detached(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted
 }
 
-/// The gradient that a detached tensor would have, from the gradients of the tensors that read it. `None` if the derivative of a reader is unknown, or if there are no
-/// readers.
+/// The gradient that a detached tensor would have, from the gradients of the tensors that read it. `None` if the derivative of a reader is unknown, or if there
+/// are no readers.
 fn gradient_through(subject: &Subject<'_>, id: Id) -> Option<Vec<f64>> {
     let mut sum = vec![0.0; subject.len(id)];
     let mut is_reached = false;

@@ -17,8 +17,8 @@ pub(super) fn places(shape: &[usize], source: impl Fn(&mut [usize]) -> bool) -> 
     (0..len(shape)).map(place).collect()
 }
 
-/// The places of a tensor whose last two axes are rotated, flipped or exchanged: `source` returns the row and the column that are read for a row and a column. Its second
-/// argument is the two sizes.
+/// The places of a tensor whose last two axes are rotated, flipped or exchanged: `source` returns the row and the column that are read for a row and a column.
+/// Its second argument is the two sizes.
 pub(super) fn last_two(shape: &[usize], source: impl Fn([usize; 2], [usize; 2]) -> [usize; 2]) -> Arc<[usize]> {
     let Some(first) = shape.len().checked_sub(2) else { return (0..len(shape)).collect() };
     let sizes = [shape[first], shape[first + 1]];

@@ -20,8 +20,8 @@ fn rebuilt(windows: &Conv2d) -> Conv2d {
     Conv2d::new(windows.inputs, windows.outputs, windows.groups, windows.rows.clone(), windows.columns.clone())
 }
 
-/// The share of a window's error that each of its places gets. It depends on the value at the place, the maximum of the window, the number of places with the maximum,
-/// the number of places, and whether the place is the last one with the maximum.
+/// The share of a window's error that each of its places gets. It depends on the value at the place, the maximum of the window, the number of places with the
+/// maximum, the number of places, and whether the place is the last one with the maximum.
 type Share = fn(&Place) -> f64;
 
 /// A place of a window.

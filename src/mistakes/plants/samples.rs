@@ -138,8 +138,8 @@ fn scaled_output(reduction: OutputReduction, factor: f64) -> Edit {
     Edit::sample(reduction.op, Change::Each(Arc::new(move |rule| scaled(rule, factor))))
 }
 
-/// Another factor than that of the loss for the samples, for the outputs, and for both. `is_possible` gets whether the loss is a mean over them, and `factor` the number
-/// of samples or outputs.
+/// Another factor than that of the loss for the samples, for the outputs, and for both. `is_possible` gets whether the loss is a mean over them, and `factor`
+/// the number of samples or outputs.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 fn other_factor(wanted: &Wanted<'_>, is_possible: fn(bool) -> bool, factor: fn(f64) -> f64) -> Vec<Planted> {
     let subject = &wanted.subject;

@@ -14,8 +14,8 @@ use crate::step::Pass;
 /// A possible place of a factor: the names of the tensors, a clause about the place, and the edits that multiply by the factor.
 type Place = (Vec<String>, String, Vec<Edit>);
 
-/// The possible places of a factor: the whole pass, all parameters, the wanted tensor, a tensor and everything that is computed from it, or one summand of a gradient
-/// that is a sum over several uses.
+/// The possible places of a factor: the whole pass, all parameters, the wanted tensor, a tensor and everything that is computed from it, or one summand of a
+/// gradient that is a sum over several uses.
 fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
     let subject = &wanted.subject;
     let each = move || Change::Each(Arc::new(move |rule| scaled(rule, factor)));
@@ -116,8 +116,8 @@ pub fn learning_rate(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted
 }
 
-/// For pairs (value, by): the ratio value / by of the pair with the largest `by`. `None` if no other `by` is of comparable size, so that no second entry can confirm
-/// the ratio.
+/// For pairs (value, by): the ratio value / by of the pair with the largest `by`. `None` if no other `by` is of comparable size, so that no second entry can
+/// confirm the ratio.
 fn common(numbers: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
     let numbers: Vec<(f64, f64)> = numbers.collect();
     let largest = numbers.iter().map(|(_, by)| by.abs()).fold(0.0, f64::max);
