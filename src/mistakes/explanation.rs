@@ -104,9 +104,9 @@ impl Explanation {
         wrong.filter(|tensor| !is_explained(tensor)).collect()
     }
 
-    /// The value by which explanations in two scales are compared; the smaller one is better. A consequence counts less than a mistake: a mistake that is found
-    /// behind an unexplained tensor in one scale only may be nothing but this scale. One mistake with a fitted number, such as the factor 1/3 in all tensors,
-    /// is likelier than two others.
+    /// The value by which the explanations in the two scales are compared; the smaller one is better. The numbers are compared in this order: unexplained
+    /// tensors, mistakes, whether a number is fitted, consequences. Mistakes come before fitted numbers, because one factor such as 1/3 in all tensors is
+    /// likelier than two other mistakes. Consequences come last, because in the wrong scale a mere consequence can look like one more mistake: a factor.
     fn rank(&self) -> (usize, usize, bool, usize) {
         let best: Vec<&Cause> = self.causes.iter().filter(|cause| cause.group == 1).collect();
         let is_fitted = |cause: &&Cause| MISTAKES.iter().any(|row| row.id == cause.id && row.specificity == Specificity::Fitted);
