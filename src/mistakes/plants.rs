@@ -1,4 +1,6 @@
-//! The rules that plant mistakes, by the layer or the part of the pass that they concern.
+//! The functions that plant mistakes, one file for each layer or part of the pass. The doc comment of such a function states the mistake, for example "The
+//! factor 1 / (1 − p) is missing". The function returns the changes of ops that make this mistake, or nothing if the mistake is not possible at the given
+//! place.
 
 pub(super) mod activation;
 pub(super) mod attention;

@@ -11,7 +11,7 @@ use crate::trace::Trace;
 const NEAR: f64 = 1e-4;
 /// The number that PyTorch adds to a norm before it divides by it.
 const EPSILON: f64 = 1e-6;
-/// The smallest number of entries, or of gradients, that must have the same bound c.
+/// The smallest number of gradients that must have the same bound c.
 const FEW: usize = 2;
 
 /// A wrong tensor: its index in the user's list, its numbers and the right ones.

@@ -18,7 +18,7 @@ use crate::op::rule::{Operands, Rule};
 use crate::op::slot::Slot::{self, Input, Output, Upstream};
 use crate::op::softmax::SoftmaxBackward;
 
-/// The function g of one number, and the numbers that it has beside z.
+/// The function g of an activation, and its arguments other than z, such as the slope of a leaky relu.
 #[derive(Clone, Debug)]
 pub(super) struct Curve {
     pub function: &'static Primitive,
@@ -46,12 +46,12 @@ impl Curve {
         self.function.value(&self.arguments(z)).unwrap_or(f64::NAN)
     }
 
-    /// The derivative at z by its formula, in which a stands for the value.
+    /// Returns g′(z). Its formula may contain the value a = g(z), as a (1 − a) does for the sigmoid.
     fn slope(&self, z: f64, a: f64) -> f64 {
         self.function.derivative(0, &self.arguments(z), a).unwrap_or(f64::NAN)
     }
 
-    /// Whether the formula of the derivative names the value.
+    /// Returns whether the formula of g′(z) contains the value a.
     fn is_written_with_value(&self) -> bool {
         self.function.derivatives.first().is_some_and(|derivative| derivative.names_entry(Output))
     }
@@ -99,7 +99,7 @@ pub fn missing_at_output(site: &Site<'_>) -> Vec<Variant> {
     if is_activation(site) && is_output { vec![passed_on(site)] } else { Vec::new() }
 }
 
-/// The derivative is taken at a, or its formula in a is given z.
+/// The derivative is computed at a instead of z: g′(a), or z (1 − z) instead of a (1 − a).
 pub fn at_a(site: &Site<'_>) -> Vec<Variant> {
     let Some(curve) = activation(site) else { return Vec::new() };
     let is_written_with_value = curve.is_written_with_value();
@@ -160,7 +160,7 @@ pub fn of_another(site: &Site<'_>) -> Vec<Variant> {
     let Some(own) = activation(site) else { return Vec::new() };
     let trace = site.subject.trace;
     let numbers = |slot: Slot| (0..trace.samples()).flat_map(move |run| trace.run(run).values(site.operands[slot]).iter().copied());
-    // a derivative that is 0 or 1 everywhere is that of no activation in particular
+    // a derivative that is 0 or 1 everywhere does not show which activation it belongs to
     let is_telling = |slope: &dyn Fn(f64, f64) -> f64| {
         let mut slopes = numbers(Input(0)).zip(numbers(Output)).map(|(z, a)| slope(z, a));
         let first = slopes.next();

@@ -77,7 +77,7 @@ fn with_turned(site: &Site<'_>, kernel: &Kernel<'_>, turn: Turn) -> Edit {
     site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places)))
 }
 
-/// The filter is not turned in the input gradient, or only in part.
+/// The filter is not turned in the input gradient, or only its rows or its columns are.
 pub fn not_flipped(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = input_gradient(site) else { return Vec::new() };
     let [_, _, rows, columns] = kernel.weight();
@@ -210,7 +210,7 @@ pub fn cropped_elsewhere(site: &Site<'_>) -> Vec<Variant> {
     variants
 }
 
-/// Only the last filter, or the first, passes its error back: of all, or of each group.
+/// Only one filter passes its error back: the last or the first one, of all filters or of each group.
 pub fn only_last_filter(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = input_gradient(site) else { return Vec::new() };
     let (shape, filters, groups) = (kernel.weight(), kernel.conv.outputs, kernel.conv.groups);

@@ -125,7 +125,7 @@ pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
     subject.sites().into_iter().filter(is_other).map(variant).collect()
 }
 
-/// The error is multiplied by a mask that is read off the user's zeros: another mask was drawn in the backward pass. Possible if the wanted tensor is the
+/// Another mask was drawn in the backward pass, and multiplies the error. The mask is read off the user's zeros. This is possible if the wanted tensor is the
 /// gradient of the dropout's input, or has a row for each entry of it, as the weight of the layer before has.
 pub fn other_mask(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;

@@ -81,7 +81,7 @@ fn kind(site: &Site<'_>) -> Kind {
     ((site.rule.as_ref() as &dyn Any).type_id(), site.operands.iter().copied().filter(is_parameter).collect())
 }
 
-/// A use of a graph's tensor is forgotten, the same use in each iteration of a loop, or all uses in the next iteration.
+/// A use of a graph's tensor is forgotten: one use, the same use in each iteration of a loop, or all uses in the next iteration.
 pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     if subject.has_layers() {
