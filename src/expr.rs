@@ -124,7 +124,7 @@ pub enum Form {
     Meaning,
 }
 
-/// The criterion by which a function with kinks is divided into smooth pieces.
+/// The way in which a function with kinks is divided into smooth pieces: two arguments are in the same piece if they give the same result here.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kink {
     /// The results of all comparisons in these derivatives.
@@ -216,7 +216,7 @@ impl Primitive {
         Self { numpy, ..self }
     }
 
-    /// The criterion by which the function is divided into smooth pieces; `None` for a function without kinks. A function has kinks if one of its derivatives
+    /// The way in which the function is divided into smooth pieces; `None` for a function without kinks. A function has kinks if one of its derivatives
     /// has cases.
     #[must_use]
     pub fn kink(&self) -> Option<Kink> {

@@ -1,7 +1,7 @@
 //! The differentiable functions: layers, activations and losses.
 //!
-//! Each function has a file with its shapes, and with its equations in symbols and in words. The file describes the computation in two forms ([`rule`] has an
-//! example): as a fast kernel, which computes a whole tensor, and as the terms of a single entry, from which the debugger makes its steps.
+//! Each function has a file with its shapes, and with its equations in symbols and in words. The file describes the computation twice. A fast kernel computes a
+//! whole tensor. Another function lists the terms of a single entry, from which the debugger makes its steps. [`rule`] has an example.
 //!
 //! - A new layer needs a file and a row of [`LAYERS`].
 //! - A new activation needs a row of [`activation::ACTIVATIONS`].

@@ -22,7 +22,7 @@ use crate::glyph::{spoken, spoken_sentence};
 use crate::text::line;
 use crate::ui::RenderOptions;
 use crate::ui::status::{line_sign, under_cursor};
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 use crate::ui::{header, words};
 
 /// The facts that were already read out, so that they are not repeated.
@@ -40,7 +40,7 @@ impl PlainReader {
     /// Returns the answer to a line of input: the status line, the message if there is one, and the prompt, the list or the map if one is open. If none is
     /// open, the answer contains the step. But if the step and the effect of the last edit were read out before, it contains them only if `again` is set.
     pub fn answer(&mut self, state: &State, options: RenderOptions, again: bool) -> Vec<String> {
-        let Some(view) = View::of(state, options) else {
+        let Some(view) = StepView::of(state, options) else {
             let mut lines = vec!["gradstep: no scenario is open".to_owned()];
             lines.extend(message(state));
             lines.extend(overlay::picker(state));
@@ -95,7 +95,7 @@ pub fn help() -> Vec<String> {
 
 /// Returns the status line: the address of the step, its number, and the facts of the screen's first and last lines.
 #[must_use]
-pub fn status(view: &View<'_>) -> String {
+pub fn status(view: &StepView<'_>) -> String {
     let mut facts = header::fact_texts(view);
     facts.push(format!("unit {}", view.stepper.unit.name()));
     let prediction = &view.stepper.prediction;
@@ -112,7 +112,7 @@ fn message(state: &State) -> Option<String> {
 }
 
 /// Returns the text of the open prompt: the question, and the candidates if the typed text is unknown.
-fn open_line(view: &View<'_>) -> Vec<String> {
+fn open_line(view: &StepView<'_>) -> Vec<String> {
     let Some(prompt) = view.state.prompt() else { return Vec::new() };
     match prompt.kind {
         PromptKind::Answer(_) => {

@@ -177,7 +177,7 @@ pub struct Scenario {
     pub warnings: Arc<Faults>,
     /// The lines, from 1, of the statements of a graph that are left out because they have no effect, such as `import`.
     pub left_out: Vec<usize>,
-    /// A sentence that says which tensors the file has in another order of axes than the screen, escaped; `None` if there are none.
+    /// A sentence that names the tensors whose axes have another order in the file than on the screen, escaped; `None` if there are none.
     pub axes: Option<String>,
     /// The tensors whose numbers the user has changed.
     changed: Vec<ChangedTensor>,

@@ -34,7 +34,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use self::modes::Guard;
-use self::reader::Reader;
+use self::reader::TerminalReader;
 use self::screen::TerminalScreen;
 
 /// The longest time for which events are handled before the next frame is drawn.
@@ -110,7 +110,7 @@ pub fn run(program: &mut dyn TerminalProgram, options: &TerminalOptions) -> anyh
     signals::start().context("cannot watch for signals")?;
     let _guard = Guard::new(*options).context("cannot set the terminal up")?;
     // the reader is made before the size is read, so that it reports every later resize
-    let reader = Reader::new().context(READ)?;
+    let reader = TerminalReader::new().context(READ)?;
     let screen = TerminalScreen::new(tty::size().context(SIZE)?);
     let result = EventLoop { program, reader, screen, start: Instant::now(), needs_frame: true }.run();
     #[cfg(unix)]
@@ -136,7 +136,7 @@ const SIZE: &str = "cannot read the size of the terminal";
 /// The event loop of [`run`].
 struct EventLoop<'a> {
     program: &'a mut dyn TerminalProgram,
-    reader: Reader,
+    reader: TerminalReader,
     screen: TerminalScreen,
     start: Instant,
     /// `true` if a frame must be drawn.

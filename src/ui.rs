@@ -60,7 +60,7 @@ use crate::keys::{self, Key};
 use crate::network::Id;
 use layout::SMALLEST;
 use theme::{StyleRole, Theme};
-use view::View;
+use view::StepView;
 
 /// Options for drawing. They come from the command line and the terminal.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,7 +100,7 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
     if screen.is_empty() {
         return;
     }
-    let view = View::of(state, *options);
+    let view = StepView::of(state, *options);
     let stepper = view.as_ref().filter(|_| matches!(state.screen, Screen::Stepper(_)));
     match (stepper, &view) {
         (_, Some(view)) if is_too_small(screen) => render_too_small(view, screen, buf),
@@ -157,7 +157,7 @@ impl ClickTarget {
 #[must_use]
 pub fn click(state: &State, options: &RenderOptions, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let last_line = Rect { y: screen.bottom().saturating_sub(1), height: 1, ..screen }.intersection(screen);
-    let view = View::of(state, *options);
+    let view = StepView::of(state, *options);
     let stepper = view.as_ref().filter(|_| matches!(state.screen, Screen::Stepper(_)));
     if last_line.contains((x, y).into()) {
         return match stepper {
@@ -184,7 +184,7 @@ fn above_last_line(screen: Rect) -> Rect {
 
 /// Draws the stepper on a screen that is too small for its panes: the message, the address and the step, the size that it needs, and the keys or the prompt.
 /// Texts are wrapped. If there is no room for all, the last ones are left out.
-fn render_too_small(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
+fn render_too_small(view: &StepView<'_>, screen: Rect, buf: &mut Buffer) {
     let (width, height) = SMALLEST;
     let message = view.state.message.as_ref().filter(|message| !message.is_hint).map(|message| message.text.clone());
     let texts = message.into_iter().chain([

@@ -93,7 +93,7 @@ fn child() {
 }
 
 /// The output of a child process.
-struct Output {
+struct ProcessOutput {
     /// For each completed command: the number of calls before it and after it, whether its message is an error, and the message.
     did: Vec<(usize, usize, bool, String)>,
     /// The names of the calls, if the child was not killed.
@@ -102,7 +102,7 @@ struct Output {
 }
 
 /// Runs the child in a folder with a fault in call number `at`, from 1.
-fn run(folder: &Path, fault: DiskFault, at: usize) -> Output {
+fn run(folder: &Path, fault: DiskFault, at: usize) -> ProcessOutput {
     fs::write(folder.join("net.toml"), TEXT).unwrap();
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["command::faults::child", "--exact", "--ignored", "--nocapture"]).current_dir(folder);
@@ -115,7 +115,7 @@ fn run(folder: &Path, fault: DiskFault, at: usize) -> Output {
     });
     let calls = rest("calls ").flat_map(|line| line.split(',').map(str::to_owned)).collect();
     let last = rest("last ").collect();
-    Output { did: did.collect(), calls, last }
+    ProcessOutput { did: did.collect(), calls, last }
 }
 
 /// Returns the numbers of the scenario file in a folder. If it were a mixture of old and new files, it would not be valid, or would have numbers that no
@@ -180,7 +180,7 @@ fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
         loop {
             let folder = tempfile::tempdir().unwrap();
             let states = states(folder.path());
-            let Output { did, calls, last } = run(folder.path(), fault, at);
+            let ProcessOutput { did, calls, last } = run(folder.path(), fault, at);
             assert_eq!(did.len(), SCRIPT.len(), "{fault:?} in call {at}: the child has ended early");
             if calls.len() < at {
                 break;

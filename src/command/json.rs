@@ -228,7 +228,6 @@ impl JsonPiece<'_> {
 ///
 /// With the shape `[2,2]`, `[[` is before entry 0, `],[` before entry 2, and `]]` after entry 3. The number of brackets before entry `at` is the largest k for
 /// which the product of the last k dimensions divides `at`: 2 for `at = 0`, 1 for `at = 2`.
-/// product of the last k dimensions divides `at`: 2 for `at = 0`, 1 for `at = 2`.
 fn append_entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) {
     let Nested { shape, values } = *tensor;
     let arrays_beginning_at = |at: usize| {

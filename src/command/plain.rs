@@ -18,7 +18,7 @@ use crate::plain::{self, PlainReader};
 use crate::session::{Event, Recorder, as_recorded};
 use crate::text;
 use crate::ui::RenderOptions;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The longest line that is read, in bytes.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
@@ -30,7 +30,7 @@ struct PlainCommand {
     /// A sentence about its effect.
     description: &'static str,
     /// Returns the answer.
-    answer: fn(&View<'_>, &str) -> Vec<String>,
+    answer: fn(&StepView<'_>, &str) -> Vec<String>,
 }
 
 /// The commands of this mode.
@@ -254,7 +254,7 @@ impl PlainMode {
 
     /// Prints the answer of a command of this mode.
     fn answer_command(&mut self, command: &PlainCommand, argument: &str) -> anyhow::Result<Effect> {
-        let Some(view) = View::of(&self.driver.state, self.options) else {
+        let Some(view) = StepView::of(&self.driver.state, self.options) else {
             self.driver.state.say("open a scenario first", true);
             self.answer(false, false)?;
             return Ok(Effect::Changed);
@@ -357,7 +357,7 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
 }
 
 /// Returns the rows of the tensor with this name in the step's run.
-fn matrix(view: &View<'_>, name: &str) -> Vec<String> {
+fn matrix(view: &StepView<'_>, name: &str) -> Vec<String> {
     match view.network().find(name) {
         Some(tensor) => plain::matrix(view, tensor),
         None => vec![format!("there is no tensor {} here; the key M lists the blocks of the network", text::line(name))],

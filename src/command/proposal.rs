@@ -43,12 +43,12 @@ const DEPTHWISE: &str = "depthwise";
 
 /// The tensors of a layer.
 #[derive(Debug, Default)]
-struct LayerTensors<'a> {
+struct LayerParts<'a> {
     /// The name and shape of each part.
     parts: BTreeMap<TensorRole, (&'a str, &'a [usize])>,
 }
 
-impl LayerTensors<'_> {
+impl LayerParts<'_> {
     fn shape(&self, part: TensorRole) -> Option<&[usize]> {
         self.parts.get(&part).map(|(_, shape)| *shape)
     }
@@ -97,7 +97,7 @@ struct ProposedLayers {
 pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<String, String> {
     let model_prefix = MODELS.iter().find(|model| tensors.iter().any(|(name, _)| name.starts_with(**model)));
     let of_model = tensors.iter().filter(|(name, _)| model_prefix.is_none_or(|model| name.starts_with(model)));
-    let mut groups: BTreeMap<Vec<(u64, String)>, LayerTensors<'_>> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<(u64, String)>, LayerParts<'_>> = BTreeMap::new();
     // a separable convolution of Keras has two kernels, and its bias belongs to the second one
     let is_separable = |layer: &str| tensors.iter().any(|(name, _)| name.starts_with(layer) && name.contains("pointwise_kernel"));
     for (name, shape) in of_model {
@@ -112,9 +112,9 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
     }
     // layers whose names have no numbers are in the order of the file
     let has_numbers = groups.len() < 2 || groups.keys().all(|key| key.iter().any(|(number, _)| *number > 0) || key == &natural("0"));
-    let mut ordered: Vec<&LayerTensors<'_>> = groups.values().collect();
+    let mut ordered: Vec<&LayerParts<'_>> = groups.values().collect();
     if !has_numbers {
-        let place = |group: &&LayerTensors<'_>| tensors.iter().position(|(name, _)| group.parts.values().any(|(own, _)| own == name));
+        let place = |group: &&LayerParts<'_>| tensors.iter().position(|(name, _)| group.parts.values().any(|(own, _)| own == name));
         ordered.sort_by_key(place);
     }
     if ordered.is_empty() || ordered.len() > MAX_LAYERS {
@@ -140,7 +140,7 @@ fn quoted(text: &str) -> String {
 }
 
 impl ProposedLayers {
-    fn layer(&mut self, file: &str, group: &LayerTensors<'_>, is_last: bool, next: Option<&LayerTensors<'_>>) -> Result<(), String> {
+    fn layer(&mut self, file: &str, group: &LayerParts<'_>, is_last: bool, next: Option<&LayerParts<'_>>) -> Result<(), String> {
         let Some((name, shape)) = group.parts.get(&TensorRole::Weight) else {
             let names: Vec<&str> = group.parts.values().map(|(name, _)| *name).collect();
             return Err(format!("{} has no weight beside it", names.join(", ")));
@@ -205,7 +205,7 @@ impl ProposedLayers {
     }
 
     /// Returns the type of a normalisation.
-    fn norm(&self, group: &LayerTensors<'_>) -> Result<&'static str, String> {
+    fn norm(&self, group: &LayerParts<'_>) -> Result<&'static str, String> {
         let has_statistics = group.shape(TensorRole::RunningMean).is_some();
         let kind = match (has_statistics, self.is_vector) {
             (true, true) => "batch_norm1d",
@@ -252,7 +252,7 @@ impl ProposedLayers {
         [rows, columns]: [usize; 2],
         bias: Option<usize>,
         is_keras: bool,
-        next: Option<&LayerTensors<'_>>,
+        next: Option<&LayerParts<'_>>,
     ) -> Result<&'static str, String> {
         // returns whether a layer with these sizes fits between its neighbours
         let fits = |out: usize, inputs: usize| {

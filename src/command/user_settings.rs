@@ -25,7 +25,7 @@ const MAX_BYTES: usize = 64 << 10;
 /// The name of the table with the user's own keys.
 const KEYS: &str = "keys";
 
-/// When to use colours: the value of `color` and of `--color`.
+/// The condition for colours: the value of `color` and of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorChoice {
     #[default]

@@ -272,8 +272,8 @@ fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradien
         !is_far(&tensor.name) && (given.is_none() || ours.is_none() || given == ours)
     };
     let mut found = Vec::new();
-    // first the tensors with exactly the parameter's shape, then those with the same shape up to axes of size 1, then transposes and stacks; at the end, if as
-    // many tensors as parameters are left, they are paired in order, and their shapes are reported as wrong
+    // First come the tensors with exactly the parameter's shape, then those with the same shape up to axes of size 1, then transposes and stacks. At the end,
+    // if as many tensors as parameters are left, they are paired in order, and their shapes are reported as wrong.
     let turned = |fit: Fit| matches!(fit, Fit::Turned(_) | Fit::Stack);
     let same = |fit: Fit| fit == Fit::Same;
     for (is_exact, is_wanted) in [(true, same as fn(Fit) -> bool), (false, same), (false, turned)] {

@@ -69,8 +69,12 @@ fn powers(x: &[f64; BLOCK], y: &[f64; BLOCK]) -> [f64; BLOCK] {
     powers
 }
 
-/// Returns xʸ, and whether the value is arbitrary because x or y is special: if x is not positive, normal and finite, if |y| is 2³¹ or more, if y is a number
-/// for which `libm` has a formula of its own, or if the power is near the largest or the smallest normal number.
+/// Returns xʸ, and `true` if this value must not be used because x or y is special. There are four cases:
+///
+/// - x is not positive, normal and finite.
+/// - |y| is 2³¹ or more.
+/// - y is a number for which `libm` has a formula of its own.
+/// - The power is near the largest or the smallest normal number.
 #[inline(always)]
 fn power(x: f64, y: f64) -> (f64, bool) {
     let is_special_x = !(f64::MIN_POSITIVE..f64::INFINITY).contains(&x);

@@ -5,7 +5,7 @@
 //! pass, and if no tensor that the user has right changes. If later tensors are still wrong, a further mistake is searched in the pass that already has the
 //! first.
 //!
-//! If no candidate explains a tensor, the search goes on behind it, that is, with the tensors that come later: the user's numbers of this tensor are taken
+//! If no candidate explains a tensor, the search continues *behind* it, with the tensors that are computed later. The user's numbers of this tensor are taken
 //! as they are, and everything that depends on them is computed from them. A later tensor that then has the user's numbers is a consequence, and has no mistake
 //! of its own.
 
@@ -339,8 +339,12 @@ impl Search<'_> {
         self.tolerance.are_equal(tensor.numbers, pass.values(tensor.run, tensor.id), |at| tensor.terms.entry(at))
     }
 
-    /// Compares the user's tensors with the pass of a plan. `None` if the plan does not change the tensor `next`, if a tensor up to `next` has other
-    /// numbers than the pass, if the plan changes a tensor that the user has right, or if it explains `next` only in some of the samples.
+    /// Compares the user's tensors with the pass of a plan. Returns which of them have the numbers of the pass. Returns `None` in four cases:
+    ///
+    /// - The plan does not change the tensor `next`.
+    /// - A tensor up to `next` has other numbers than the pass.
+    /// - The plan changes a tensor that the user has right.
+    /// - The plan explains `next` only in some of the samples.
     fn matched(&self, plan: &Plan, next: usize) -> Option<Vec<bool>> {
         let mut pass = WrongPass::new(self.subject.trace, plan);
         if !pass.is_changed(self.tensors[next].run, self.tensors[next].id) {

@@ -30,8 +30,8 @@ const BRACKETS: [char; 2] = ['(', ')'];
 pub fn result_sign(terms: &[&str], result: &str, value: f64) -> &'static str {
     let calculated: Option<f64> = terms.iter().map(|term| term.split('·').map(quotient).product::<Option<f64>>()).sum();
     let (Some(calculated), Some(shown)) = (calculated, read(result)) else { return EXACT };
-    // a text that is rounded to the nearest number has an error of at most half a unit of its last digit; one that was not rounded up, such as 0.9999 for
-    // 0.99996, can have a larger one, and the sign can then be ≈
+    // A text that is rounded to the nearest number has an error of at most half a unit of its last digit. A text that was not rounded up, such as 0.9999 for
+    // 0.99996, can have a larger error. Then the sign can be ≈
     let error = if shown.to_bits() == value.to_bits() { 0.0 } else { last_unit(result) / 2.0 };
     let slack = SLACK * calculated.abs().max(shown.abs());
     if (calculated - shown).abs() <= error + slack { EXACT } else { ROUNDED }

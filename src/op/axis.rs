@@ -328,8 +328,8 @@ impl Axis {
         }
     }
 
-    /// Returns the distance between neighbouring entries of the image, for the drawing: a stride spreads the errors out before they meet the kernel. The image
-    /// is as in [`Axis::spacing`].
+    /// Returns the distance between neighbouring entries of the image, for the drawing. For the input gradient it is the stride, because a stride spreads the
+    /// errors out before they meet the kernel; otherwise it is 1. The image is as in [`Axis::spacing`].
     #[must_use]
     pub fn spread(&self, view: View) -> usize {
         match view {

@@ -1,7 +1,11 @@
 //! Closed forms: the derivative of a block of operations as one formula. The debugger shows it beside the sum over the paths through the block.
 //!
 //! The backward pass adds up the sum over the paths, term by term. In the algebra most of the terms cancel, and the formula that is left is short. Both are
-//! computed from the same numbers, so they differ only by rounding:
+//! computed from the same numbers, so they differ only by rounding.
+//!
+//! J is the output of the graph, and ∂J/∂y, ∂J/∂L and ∂J/∂log p are the derivatives that arrive at the block. x̂ = (x − mean x) / σ is the normalised input of
+//! a norm, p is the softmax of the logits z, and t are the targets.
+//!
 //! | block | formula | source |
 //! | --- | --- | --- |
 //! | batch norm, layer norm, group norm | (D − mean D − x̂ · mean(D x̂)) / σ, with D = γ ∂J/∂y | Ioffe and Szegedy, "Batch Normalization", 2015 |

@@ -29,8 +29,8 @@ pub enum Weights {
     Uniform(f64),
     /// A weight for each output, which all edges of that output share.
     ByOutput(Vec<f64>),
-    /// A weight for each edge, which [`Edges::own_weight`] returns.
-    Own,
+    /// A weight for each edge, which [`Edges::edge_weight`] returns.
+    ByEdge,
 }
 
 /// The function y = Σ k · x over the edges of `E`, with constants k. Its only input is x.
@@ -117,7 +117,7 @@ impl<E: Edges> ConstantWeightsRule<E> {
             Weights::Copy | Weights::Unweighted => None,
             Weights::Uniform(k) => Some(*k),
             Weights::ByOutput(weights) => Some(weights[edge.output]),
-            Weights::Own => Some(self.inner.edges.own_weight(edge)),
+            Weights::ByEdge => Some(self.inner.edges.edge_weight(edge)),
         }
     }
 
@@ -126,7 +126,7 @@ impl<E: Edges> ConstantWeightsRule<E> {
         let weight = match self.inner.weights {
             Weights::Copy | Weights::Unweighted => None,
             Weights::Uniform(k) => Some(k),
-            Weights::ByOutput(_) | Weights::Own => return false,
+            Weights::ByOutput(_) | Weights::ByEdge => return false,
         };
         self.inner.edges.sum_by_kernel(self.view, weight, x.tensors[self.read_slot()], sums, init)
     }
@@ -146,7 +146,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
         // each call gets a run of `count` edges; neighbouring edges of the run have the same distance, `step`
         self.inner.edges.sweep(self.view, out.len(), |first, step, count| {
             let second = first.moved(step, 1);
-            if first.output != second.output || (count > 1 && matches!(self.inner.weights, Weights::Own)) {
+            if first.output != second.output || (count > 1 && matches!(self.inner.weights, Weights::ByEdge)) {
                 // the edges of the run have different outputs, so their weights may differ too
                 let mut edge = first;
                 for _ in 0..count {

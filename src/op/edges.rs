@@ -122,8 +122,9 @@ pub trait Edges: Debug + Send + Sync + 'static {
         }
     }
 
-    /// Returns the weight of an edge whose weight is neither in a tensor nor the same for all edges of an output.
-    fn own_weight(&self, _edge: Edge) -> f64 {
+    /// Returns the weight of an edge whose weight is neither in a tensor nor the same for all edges of an output. An example is a coefficient of a bilinear
+    /// interpolation.
+    fn edge_weight(&self, _edge: Edge) -> f64 {
         1.0
     }
 

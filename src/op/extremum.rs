@@ -23,7 +23,7 @@ use super::slot::{
 use crate::expr::{Definition, Expr, Form, Primitive, whole};
 use crate::step::Kind;
 
-/// Which entry of a group is selected.
+/// The entry of a group that is selected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extreme {
     /// The largest.
@@ -43,7 +43,7 @@ impl Extreme {
     }
 }
 
-/// Which entries get the derivative if several are equally large.
+/// The entries that get the derivative if several are equally large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ties {
     /// The first one.

@@ -50,7 +50,7 @@ pub struct EntryPhase {
     pub step: usize,
     /// The number of entries of the phase.
     pub count: usize,
-    /// What each entry reads, in the order of its terms.
+    /// The numbers that each entry reads, in the order of its terms.
     pub taps: Vec<PhaseTap>,
 }
 

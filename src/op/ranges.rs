@@ -120,7 +120,7 @@ impl Edges for RangeEdges {
         ((other_y - rows[y].start) * columns[x].len() + other_x - columns[x].start) as u64
     }
 
-    fn own_weight(&self, edge: Edge) -> f64 {
+    fn edge_weight(&self, edge: Edge) -> f64 {
         let input = self.coordinates(View::Input, edge.input);
         let output = self.coordinates(View::Output, edge.output);
         let weight = |axis: usize| {

@@ -336,7 +336,7 @@ pub trait Rule: Any + Debug + Send + Sync {
     }
 
     /// Estimates the cost of the kernel for `entries` entries of the result, in multiplications. `operands` has the number of entries of each operand. The
-    /// estimate shows before an op runs whether the op is a large one.
+    /// caller needs it before the op runs, to decide whether the op is too long for one time slice.
     fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
         // an elementary function takes as long as about ten multiplications
         10 * (operands.iter().sum::<usize>() + entries) as u64

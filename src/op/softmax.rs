@@ -170,7 +170,7 @@ impl SoftmaxNormaliser {
     }
 }
 
-/// What softmax and log-softmax do differently: there is one value of this type for each of them.
+/// The differences between softmax and log-softmax. Each of the two has one value of this type.
 #[derive(Debug)]
 struct SoftmaxVariant {
     function: &'static Primitive,

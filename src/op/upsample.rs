@@ -82,14 +82,14 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         return Err(args.fail("scale_factor", "the output would be too large".to_owned(), "take a smaller scale_factor"));
     };
     args.claim(&[channels, rows, columns])?; // the output
-    // about six numbers for each row and each column of the output: the range of inputs that it reads (2), their weights (at most 2), and the range of
-    // outputs that read an input (2; there are at most as many inputs as outputs)
+    // each row and each column of the output needs about six numbers: two for the range of inputs that it reads, at most two weights, and two for the range
+    // of outputs that read an input (there are at most as many inputs as outputs)
     args.claim(&[6, rows])?;
     args.claim(&[6, columns])?;
     let [rows, columns] = [(height, scale[0]), (width, scale[1])]
         .map(|(inputs, scale)| if is_bilinear { between(inputs, scale) } else { repeated(inputs, scale) });
     let edges = RangeEdges { channels, axes: [rows.0, columns.0], weights: [rows.1, columns.1] };
-    let (weights, [equation, back]) = if is_bilinear { (Weights::Own, EQUATIONS[1]) } else { (Weights::Unweighted, EQUATIONS[0]) };
+    let (weights, [equation, back]) = if is_bilinear { (Weights::ByEdge, EQUATIONS[1]) } else { (Weights::Unweighted, EQUATIONS[0]) };
     let a = Stage::new(A).with_part(Arc::new(ConstantWeights::new(edges, weights, equation, back)), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

@@ -5,7 +5,7 @@ use compact_str::CompactString;
 use super::numpy::{EinsumLabels, NumPyForm};
 use super::slot::Slot::{self, Input, Upstream};
 
-/// What a rule computes, in forms that a person would write. A form is `None` if there is no short text in this form.
+/// The computation of a rule, in forms that a person would write. A form is `None` if there is no short text in this form.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Written {
     /// A gradient in NumPy.

@@ -9,14 +9,14 @@ use crate::number::exact;
 use crate::scene::Grid;
 use crate::tensor::shape_text;
 use crate::text::line;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The largest number of rows, and of columns, that are read out.
 const MAX_SIDE: usize = 32;
 
 /// Returns the rows of all matrices of the step: its operands, then its result.
 #[must_use]
-pub fn matrices(view: &View<'_>) -> Vec<String> {
+pub fn matrices(view: &StepView<'_>) -> Vec<String> {
     let mut ids: Vec<Id> = Vec::new();
     for shown in view.tensors() {
         if !ids.contains(&shown.tensor) {
@@ -29,7 +29,7 @@ pub fn matrices(view: &View<'_>) -> Vec<String> {
 /// Returns the rows of a tensor of this step's network, one matrix after the other. If a matrix is large, returns only the rows and columns around the entry
 /// that this step reads or computes.
 #[must_use]
-pub fn matrix(view: &View<'_>, tensor: Id) -> Vec<String> {
+pub fn matrix(view: &StepView<'_>, tensor: Id) -> Vec<String> {
     let info = view.network().tensor(tensor);
     let grid = Grid::of(&info.shape);
     let focus = if tensor == view.output {
@@ -63,7 +63,7 @@ pub fn matrix(view: &View<'_>, tensor: Id) -> Vec<String> {
 }
 
 /// Returns the number of an entry, in brackets if it is the entry of this step.
-fn marked(view: &View<'_>, tensor: Id, at: usize, focus: Option<usize>) -> String {
+fn marked(view: &StepView<'_>, tensor: Id, at: usize, focus: Option<usize>) -> String {
     let number = number(view, tensor, at);
     let factor = |user: &ComparedEntry| {
         view.comparison().and_then(|all| all.user.factor_words(user.tensor)).map_or_else(String::new, |factor| format!(", {factor}"))

@@ -8,7 +8,7 @@ use crate::number::{Digits, short};
 use crate::tensor::shape_text;
 use crate::text::line;
 use crate::ui::overlay::text_lines;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The width to which texts of overlays are wrapped.
 const WIDTH: usize = 100;
@@ -16,7 +16,7 @@ const WIDTH: usize = 100;
 const MAX_POINTS: usize = 12;
 
 /// Returns the lines of the open overlay. For a list, use [`list`] instead.
-pub(super) fn open(view: &View<'_>) -> Vec<String> {
+pub(super) fn open(view: &StepView<'_>) -> Vec<String> {
     let Some(overlay) = &view.state.overlay else { return Vec::new() };
     match overlay {
         Overlay { map: Some(open), .. } => map(view, open),
@@ -58,7 +58,7 @@ pub(super) fn row(number: usize, row: &ListRow) -> String {
 }
 
 /// Returns the blocks of the map: name, kind, shape, parameters and progress.
-fn map(view: &View<'_>, map: &NetworkMap) -> Vec<String> {
+fn map(view: &StepView<'_>, map: &NetworkMap) -> Vec<String> {
     let end_of_last_sample = view.last_of_samples();
     let scene = end_of_last_sample.as_ref().unwrap_or(&view.scene);
     let here = view.block(&map.blocks);

@@ -6,7 +6,7 @@ use crate::number::result_sign;
 use crate::scene::EntryState;
 use crate::step::Factor;
 use crate::text::line;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 use crate::ui::{comparison, equation, statement, words};
 
 /// The words in place of a hidden number.
@@ -15,7 +15,7 @@ const HIDDEN: &str = "the hidden number";
 const MAX_TERMS: u64 = 8;
 
 /// Returns the sentences about the effect of the last edit; no sentences if no effect is shown.
-pub(super) fn effect(view: &View<'_>) -> Vec<String> {
+pub(super) fn effect(view: &StepView<'_>) -> Vec<String> {
     let Some(effect) = view.stepper.shown_effect() else { return Vec::new() };
     let facts = words::effect_facts(view, effect);
     std::iter::once(effect.edit.summary(view.digits)).chain(facts).map(|fact| sentence(&fact)).collect()
@@ -23,7 +23,7 @@ pub(super) fn effect(view: &View<'_>) -> Vec<String> {
 
 /// Returns the sentences about the step: the equation, the term with the origin of its factors, the sum so far, other ways to compute the entry, and the
 /// reason.
-pub(super) fn sentences(view: &View<'_>) -> Vec<String> {
+pub(super) fn sentences(view: &StepView<'_>) -> Vec<String> {
     let op = view.equation(view.part());
     let constants = equation::constants(view, ", ");
     let mut lines = vec![sentence(&format!("{}. {}{constants}", op.title(view.notation), view.equation_text(view.notation)))];
@@ -49,12 +49,12 @@ fn sentence(text: &str) -> String {
 }
 
 /// Returns the symbol of the entry that the step computes.
-fn entry(view: &View<'_>) -> String {
+fn entry(view: &StepView<'_>) -> String {
     view.disambiguated(view.output, view.at.entry)
 }
 
 /// Returns the sum of all terms in symbols; `None` for a single term, because the sentence about the term contains it.
-fn all_terms(view: &View<'_>) -> Option<String> {
+fn all_terms(view: &StepView<'_>) -> Option<String> {
     let count = view.at.terms;
     if count < 2 {
         return None;
@@ -67,7 +67,7 @@ fn all_terms(view: &View<'_>) -> Option<String> {
 }
 
 /// Returns the sentence about the term: in symbols, in numbers, and its value.
-fn term(view: &View<'_>) -> String {
+fn term(view: &StepView<'_>) -> String {
     let term = view.term(view.at.term);
     let symbols = view.in_symbols(&term);
     let mut forms = vec![symbols];
@@ -95,7 +95,7 @@ fn term(view: &View<'_>) -> String {
 }
 
 /// Returns the sentence about the entry that a factor is, or from which it is computed: its address, the step that computed it, and its value.
-fn source(view: &View<'_>, factor: &Factor) -> Option<String> {
+fn source(view: &StepView<'_>, factor: &Factor) -> Option<String> {
     let entry = factor.source?;
     let symbol = spoken(&view.factor(factor, view.part()));
     let info = view.network().tensor(entry.tensor);
@@ -117,12 +117,12 @@ fn source(view: &View<'_>, factor: &Factor) -> Option<String> {
 }
 
 /// Returns an entry's number with the digits of the screen.
-pub(super) fn number(view: &View<'_>, tensor: Id, at: usize) -> String {
+pub(super) fn number(view: &StepView<'_>, tensor: Id, at: usize) -> String {
     view.entry_text(tensor, at).map_or_else(|| "not computed yet".to_owned(), |text| text.replace('−', "-"))
 }
 
 /// Returns the sentence about the sum so far or, if the entry is complete, about its value. It must not be called while numbers of the step are hidden.
-fn sum(view: &View<'_>) -> String {
+fn sum(view: &StepView<'_>) -> String {
     let result = view.value_text(view.step.sum);
     let is_last = view.is_complete();
     let rounding = if view.is_rounding_error() { ", which is 0 except for rounding" } else { "" };

@@ -2,7 +2,6 @@
 //!
 //! An *ink* is the colours and attributes of a cell. Neighbouring changed cells with the same ink form a *run*. For example, if a frame changes from `x = 1` to
 //! `x = 2`, with the number in red at row 2, column 5, these bytes are written:
-//! the number in red at row 2, column 5:
 //!
 //! ```text
 //! ESC[31m  ESC[2;5H  2  ESC[m        red ink, cursor to row 2 column 5, the text, plain ink

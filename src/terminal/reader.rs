@@ -3,10 +3,10 @@
 //! If an escape sequence stays incomplete for a second, it is dropped. Otherwise the keys after it would be read as a part of it.
 
 #[cfg(unix)]
-pub(super) use unix::Reader;
+pub(super) use unix::TerminalReader;
 
 #[cfg(not(unix))]
-pub(super) use other::Reader;
+pub(super) use other::TerminalReader;
 
 #[cfg(unix)]
 mod unix {
@@ -31,7 +31,7 @@ mod unix {
 
     /// The reader of the terminal's events. It reports all resizes after its creation.
     #[derive(Debug)]
-    pub(in super::super) struct Reader {
+    pub(in super::super) struct TerminalReader {
         /// The terminal that sends the keys.
         keys: OwnedFd,
         /// A pipe that gets a byte for each SIGWINCH, the signal of a resize.
@@ -45,7 +45,7 @@ mod unix {
         last_byte: Instant,
     }
 
-    impl Reader {
+    impl TerminalReader {
         pub fn new() -> io::Result<Self> {
             let (resizes, sender) = UnixStream::pair()?;
             resizes.set_nonblocking(true)?;
@@ -130,7 +130,7 @@ mod unix {
         }
     }
 
-    impl Drop for Reader {
+    impl Drop for TerminalReader {
         fn drop(&mut self) {
             unregister(self.resize_signal);
         }
@@ -146,9 +146,9 @@ mod other {
 
     /// The reader of the events of a Windows console, which sends no escape sequences.
     #[derive(Debug)]
-    pub(in super::super) struct Reader;
+    pub(in super::super) struct TerminalReader;
 
-    impl Reader {
+    impl TerminalReader {
         pub fn new() -> io::Result<Self> {
             Ok(Self)
         }

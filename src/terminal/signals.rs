@@ -82,9 +82,9 @@ fn handle(signal: i32) {
 
 /// Restores the full screen after a stop.
 fn resume() {
-    // in the background, where the shell's `bg` continues the program, a change of the terminal would stop the process (SIGTTOU) in the middle of this
-    // function, each time it is continued, and this thread would never handle a SIGTERM. So the process stops itself here, outside such a call: when it is
-    // continued, this thread handles the signals that have arrived
+    // The shell's `bg` continues the program in the background. There, a change of the terminal stops the process (SIGTTOU), in the middle of this function.
+    // This would happen each time the process is continued, and this thread would never handle a SIGTERM. So the process stops itself here, before it changes
+    // the terminal. When it is continued, this thread handles the signals that have arrived
     if !tty::in_foreground() && tty::can_suspend() {
         stop();
         return;

@@ -6,7 +6,7 @@ use crate::diff::SourceTexts;
 use crate::mistakes::{Cause, WrongTerm};
 use crate::step::TensorEntry;
 use crate::text::{line, wrap};
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// A text as long as the numbers of an entry.
 const ENTRY_TEXT: &str = "≠ yours −0.1234567, right −0.1234567";
@@ -17,7 +17,7 @@ const MISTAKE_LINES: usize = 2;
 
 /// Returns the sentences about the step. There are none before its entry is complete and while prediction hides its number.
 #[must_use]
-pub fn sentences(view: &View<'_>) -> Vec<String> {
+pub fn sentences(view: &StepView<'_>) -> Vec<String> {
     let mut sentences: Vec<String> = entry_sentence(view).into_iter().collect();
     if !view.hides_number() {
         let mut texts = SourceTexts::new(&view.document.scenario.network);
@@ -27,7 +27,7 @@ pub fn sentences(view: &View<'_>) -> Vec<String> {
 }
 
 /// Returns the sentence about the entry of the step: both numbers, if they differ.
-fn entry_sentence(view: &View<'_>) -> Option<String> {
+fn entry_sentence(view: &StepView<'_>) -> Option<String> {
     let (tensor, at) = (view.output, view.at.entry);
     let ComparedEntry { mine, differs, tensor: index } = view.compared_entry(tensor, at)?;
     let right = view.complete_number(tensor, at)?;
@@ -39,7 +39,7 @@ fn entry_sentence(view: &View<'_>) -> Option<String> {
 }
 
 /// Returns the sentences about the mistakes that concern the step: what the wrong rule does, and what it computes for the entry if the mistake is made here.
-fn mistake_sentences(view: &View<'_>) -> Vec<String> {
+fn mistake_sentences(view: &StepView<'_>) -> Vec<String> {
     view.stepper
         .mistakes_here(&view.scene)
         .iter()
@@ -65,7 +65,7 @@ fn what_is_wrong(mistake: &MistakeHere<'_>) -> String {
 }
 
 /// Returns the sentence with the number of the wrong rule and that of the right one; empty if the mistake is made elsewhere, or if a number is not known yet.
-fn wrong_rule(view: &View<'_>, mistake: &MistakeHere<'_>) -> String {
+fn wrong_rule(view: &StepView<'_>, mistake: &MistakeHere<'_>) -> String {
     let Some(wrong) = &mistake.wrong else { return String::new() };
     // the user's number is shown only if the right one, beside it, is known
     let is_known = |source: &TensorEntry| view.complete_number(source.tensor, source.at).is_some();
@@ -81,19 +81,19 @@ fn wrong_rule(view: &View<'_>, mistake: &MistakeHere<'_>) -> String {
 }
 
 /// Formats a factor of a product. A negative factor is in brackets.
-fn factor(view: &View<'_>, value: f64) -> String {
+fn factor(view: &StepView<'_>, value: f64) -> String {
     if value < 0.0 { format!("({})", view.short(value)) } else { view.short(value) }
 }
 
 /// Returns the sentences about the patterns of the tensor that the step computes, which are the same at each step of the op.
-fn pattern_sentences(view: &View<'_>) -> Vec<String> {
+fn pattern_sentences(view: &StepView<'_>) -> Vec<String> {
     let Some((comparison, tensor)) = view.comparison().zip(view.compared_tensor(view.output)) else { return Vec::new() };
     comparison.patterns_of(tensor).iter().map(|words| line(words)).collect()
 }
 
 /// Returns the largest number of lines that the sentences need at any step of the op.
 #[must_use]
-pub fn height(view: &View<'_>, wide: usize) -> usize {
+pub fn height(view: &StepView<'_>, wide: usize) -> usize {
     let mut texts = SourceTexts::new(&view.document.scenario.network);
     let mut lines_of = |text: &str| wrap(&texts.explain(text), wide).len();
     let made = |mistake: &MistakeHere<'_>| if mistake.wrong.is_some() { MISTAKE_LINES } else { 0 };

@@ -29,7 +29,7 @@ use crate::text::{align_left, align_right};
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The number of lines of the pane: the op in symbols, three lines with the terms of the entry, the running sum, and one line for [`alternative`] or NumPy.
 const HEIGHT: u16 = 6;
@@ -78,7 +78,7 @@ impl TermColumn {
 /// Returns the number of lines that the pane requests. In a scalar graph, `alternative` shows the sum over all paths from a node to the output, which may need
 /// a second line.
 #[must_use]
-pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
+pub fn height(view: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
     // the inputs of a scalar graph are part of the network, so a graph reads no samples
     let is_scalar_graph = !view.document.scenario.network.reads_samples();
     let is_tall = screen.height >= TALL_SCREEN;
@@ -86,21 +86,21 @@ pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
 }
 
 /// Draws the pane.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     for (line, row) in lines(view, area.width as usize, area.height as usize).into_iter().zip(area.rows()) {
         line.render(row, buf);
     }
 }
 
 /// Draws the first line of the pane: the op's equation and its title.
-pub(super) fn head(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub(super) fn head(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     let margin = width(&tensor) + width(sign(view)) - 1;
     heading(view, &tensor, margin, area.width.into()).line(view, area.width.into()).render(area, buf);
 }
 
 /// Returns the lines of the pane, `room` cells wide and at most `height` of them.
-fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
+fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
     let theme = &view.theme;
     let plain = theme.style(StyleRole::Plain);
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
@@ -140,7 +140,7 @@ fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<Line<'static>> {
 }
 
 /// Returns whether all terms of a graph's op are copies of entries. Then the line with the numbers and the line with the values are the same.
-fn is_copy(view: &View<'_>) -> bool {
+fn is_copy(view: &StepView<'_>) -> bool {
     let step = &view.step;
     !view.network().reads_samples()
         && view.op().parts.len() == 1
@@ -151,7 +151,7 @@ fn is_copy(view: &View<'_>) -> bool {
 
 /// Returns the step of the term that is drawn at a cell of the pane.
 #[must_use]
-pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let term_rows = area.y + 1..area.y + if is_copy(view) { 3 } else { 4 };
     let margin = margin(view);
     let columns = columns(view, usize::from(area.width).saturating_sub(margin + 3));
@@ -166,7 +166,7 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
 }
 
 /// Returns the width of the left-hand sides. They end at the same column, so that the signs after them are in one column too.
-fn margin(view: &View<'_>) -> usize {
+fn margin(view: &StepView<'_>) -> usize {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     let entry = view.disambiguated(view.output, view.at.entry);
     // `so far` needs 6 cells; if the sign has two cells, it takes one of them from the left-hand side
@@ -174,13 +174,13 @@ fn margin(view: &View<'_>) -> usize {
 }
 
 /// Returns the sign between the sides of the equation: `=`, or the arrow of the update, which has two characters in ASCII.
-fn sign(view: &View<'_>) -> &'static str {
+fn sign(view: &StepView<'_>) -> &'static str {
     let sign = if view.is_update() { Sign::Becomes } else { Sign::Equals };
     sign.text(view.notation).trim()
 }
 
 /// Returns the beginning of a line, which is `margin + 3` cells wide: the left-hand side, which ends at the right, and the sign between two blanks.
-fn left_and_sign(view: &View<'_>, left: &str, margin: usize) -> String {
+fn left_and_sign(view: &StepView<'_>, left: &str, margin: usize) -> String {
     let sign = sign(view);
     format!("{} {sign} ", align_right(left, margin + 1 - width(sign)))
 }
@@ -197,7 +197,7 @@ struct Heading {
 /// Builds the first line: the op's equation on the left, and its title on the right. If the line is too narrow, the title is shortened ([`titles`]). If this is
 /// not enough, the title moves to the line of the statement (in a graph). Then the equation is shortened to its first and last part, or to the part of this
 /// step.
-fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Heading {
+fn heading(view: &StepView<'_>, left: &str, margin: usize, room: usize) -> Heading {
     let parts = view.op().parts.len();
     let part = view.part();
     let right_side = |part: usize| view.right_hand_side(part, view.notation);
@@ -237,7 +237,7 @@ fn heading(view: &View<'_>, left: &str, margin: usize, room: usize) -> Heading {
 }
 
 impl Heading {
-    fn line(self, view: &View<'_>, room: usize) -> Line<'static> {
+    fn line(self, view: &StepView<'_>, room: usize) -> Line<'static> {
         let Self { text, title, .. } = self;
         let gap = room.saturating_sub(width(&text) + width(&title));
         Line::from(vec![
@@ -250,7 +250,7 @@ impl Heading {
 
 /// Returns the titles of the equation, the longest first, if its line of `room` cells has no room for one.
 #[must_use]
-pub fn moved_titles(view: &View<'_>, room: usize) -> Option<[Cow<'static, str>; 3]> {
+pub fn moved_titles(view: &StepView<'_>, room: usize) -> Option<[Cow<'static, str>; 3]> {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     heading(view, &tensor, margin(view), room).moved
 }
@@ -273,7 +273,7 @@ fn joined_within(room: usize, texts: impl Iterator<Item = String>) -> Option<Str
 
 /// Returns the constants in the equation of the op with their values, each after a separator: `,  η = 0.5`.
 #[must_use]
-pub fn constants(view: &View<'_>, separator: &str) -> String {
+pub fn constants(view: &StepView<'_>, separator: &str) -> String {
     let text = |(name, value): &(&str, f64)| format!("{separator}{name} = {}", view.short(*value));
     view.named_constants().iter().map(text).collect::<Vec<_>>().concat()
 }
@@ -288,7 +288,7 @@ fn titles(equation: &Equation, notation: Notation) -> [Cow<'static, str>; 3] {
 }
 
 /// Returns the column of the current term, and as many columns of other terms around it as fit into `room` cells.
-fn columns(view: &View<'_>, room: usize) -> Vec<TermColumn> {
+fn columns(view: &StepView<'_>, room: usize) -> Vec<TermColumn> {
     let column = |number: u64| {
         let term = view.term(number);
         let unknown = if term.is_hidden() { glyph::HIDDEN } else { glyph::TO_COME };
@@ -344,7 +344,7 @@ fn row_sign(columns: &[TermColumn], n: usize) -> &'static str {
 }
 
 /// Builds one of the three rows of terms: row 0 has the symbols, row 1 the numbers, row 2 the values.
-fn row(view: &View<'_>, columns: &[TermColumn], n: usize) -> Vec<Span<'static>> {
+fn row(view: &StepView<'_>, columns: &[TermColumn], n: usize) -> Vec<Span<'static>> {
     let dim = view.theme.style(StyleRole::Dim);
     let mut spans = Vec::new();
     if columns.first().is_some_and(|column| column.term > 0) {
@@ -366,7 +366,7 @@ fn row(view: &View<'_>, columns: &[TermColumn], n: usize) -> Vec<Span<'static>> 
 }
 
 /// Returns the style of a term. Terms before this step, of this step and after it have different styles.
-fn term_style(view: &View<'_>, term: u64) -> Style {
+fn term_style(view: &StepView<'_>, term: u64) -> Style {
     match term.cmp(&view.at.term) {
         std::cmp::Ordering::Less => view.theme.style(StyleRole::Plain),
         std::cmp::Ordering::Equal => view.theme.style(StyleRole::Step),
@@ -375,7 +375,7 @@ fn term_style(view: &View<'_>, term: u64) -> Style {
 }
 
 /// Builds the line with the running sum, before and after this step.
-fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
+fn running_sum(view: &StepView<'_>, margin: usize, room: usize) -> Line<'static> {
     let step = &view.step;
     let hidden = || glyph::HIDDEN.to_owned();
     let result = view.running_sum().map_or_else(hidden, |sum| view.value_text(sum));
@@ -402,14 +402,14 @@ fn running_sum(view: &View<'_>, margin: usize, room: usize) -> Line<'static> {
 
 /// Returns the addition of this step, such as `0.62 + 0.05 = 0.67`: the sum before it, the value of its term, and the sum after it.
 #[must_use]
-pub fn sum_text(view: &View<'_>, before: &str, value: &str, result: &str) -> String {
+pub fn sum_text(view: &StepView<'_>, before: &str, value: &str, result: &str) -> String {
     // for a rounding error, the sum is written with all its digits, so its sign is not `≈`
     let sign = if view.is_rounding_error() { EQUALS } else { result_sign(&[before, value], result, view.step.sum) };
     format!("{before} + {} {sign} {result}", after_sign(value.to_owned()))
 }
 
 /// Returns the texts of [`alternative`], each at most `room` cells wide.
-fn alternative_texts(view: &View<'_>, paths: &[Path], [room, height]: [usize; 2]) -> Vec<String> {
+fn alternative_texts(view: &StepView<'_>, paths: &[Path], [room, height]: [usize; 2]) -> Vec<String> {
     match view.shortcut() {
         Some((symbols, value)) => vec![cut(&format!("in one step: {symbols} = {}", view.value_text(value)), room)],
         None if view.closed_block().is_some() => at_once::lines(view, room, height.min(at_once::LINES)),
@@ -419,13 +419,13 @@ fn alternative_texts(view: &View<'_>, paths: &[Path], [room, height]: [usize; 2]
 
 /// Returns the sentence about the closed form of the entry, with the definitions of its letters; `None` if there is no closed form.
 #[must_use]
-pub fn closed_form_sentence(view: &View<'_>) -> Option<String> {
+pub fn closed_form_sentence(view: &StepView<'_>) -> Option<String> {
     at_once::sentence(view)
 }
 
 /// Returns the texts of `alternative` without a limit of width, for the plain mode: one step, or the sum over all paths.
 #[must_use]
-pub fn alternative_sentences(view: &View<'_>) -> Vec<String> {
+pub fn alternative_sentences(view: &StepView<'_>) -> Vec<String> {
     // the closed form is written once, when the entry is complete
     if view.closed_block().is_some() && !view.is_complete() {
         return Vec::new();
@@ -443,7 +443,7 @@ const WHOLE_LINE: usize = 10_000;
 /// - In the backward pass of a scalar graph, the sum over all paths from the node to the output is shown.
 ///
 /// `room` is the number of cells of a line, and `height` the largest number of lines.
-fn alternative(view: &View<'_>, paths: &[Path], margin: usize, [room, height]: [usize; 2]) -> Vec<Line<'static>> {
+fn alternative(view: &StepView<'_>, paths: &[Path], margin: usize, [room, height]: [usize; 2]) -> Vec<Line<'static>> {
     let texts = alternative_texts(view, paths, [room.saturating_sub(margin + 3), height]);
     let line = |text| Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(StyleRole::Dim))]);
     texts.into_iter().map(line).collect()

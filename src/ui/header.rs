@@ -13,13 +13,13 @@ use crate::step::Unit;
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The largest number of samples that are listed. No line has room for more.
 const MAX_LISTED: usize = 512;
 
 /// Draws the title on the left. On the right, draws the iteration, the sample, the pass and the layer, and whether there are unsaved edits.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let (title, facts) = texts(view, area);
     let right = cut(&joined(&facts), area.width.into());
     let gap = usize::from(area.width).saturating_sub(width(&title) + width(&right));
@@ -34,7 +34,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 /// Returns the target of a click. On the title, it is the key of the notes. On a fact, it is the first step of the sample or pass, or the key of an overlay
 /// about the fact.
 #[must_use]
-pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
+pub fn hit(view: &StepView<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let (title, facts) = texts(view, area);
     let x = usize::from(x - area.x);
     if x < width(&title) {
@@ -55,7 +55,7 @@ fn key(c: char) -> ClickTarget {
 }
 
 /// Returns the title and the facts of a line.
-fn texts(view: &View<'_>, area: Rect) -> (String, Vec<Fact>) {
+fn texts(view: &StepView<'_>, area: Rect) -> (String, Vec<Fact>) {
     let room = area.width as usize;
     let title = &view.document.scenario.title;
     let mut facts = facts(view);
@@ -71,7 +71,7 @@ fn texts(view: &View<'_>, area: Rect) -> (String, Vec<Fact>) {
 
 /// Returns the facts about the step, such as `iteration 3/40`.
 #[must_use]
-pub fn fact_texts(view: &View<'_>) -> Vec<String> {
+pub fn fact_texts(view: &StepView<'_>) -> Vec<String> {
     facts(view).into_iter().map(|fact| fact.text).collect()
 }
 
@@ -81,22 +81,22 @@ struct Fact {
     /// A shorter text for narrow screens; if it is empty, the fact is left out. `None` if the fact is always shown in full.
     shorter: Option<String>,
     /// Returns the target of a click.
-    hit: fn(&View<'_>) -> ClickTarget,
+    hit: fn(&StepView<'_>) -> ClickTarget,
 }
 
 /// Returns the first step of the sample or of the batch.
-fn start_of_sample(view: &View<'_>) -> ClickTarget {
+fn start_of_sample(view: &StepView<'_>) -> ClickTarget {
     ClickTarget::Step(view.at.step + 1 - view.progress(Unit::Sample).0)
 }
 
 /// Returns the first step of the pass.
-fn start_of_pass(view: &View<'_>) -> ClickTarget {
+fn start_of_pass(view: &StepView<'_>) -> ClickTarget {
     ClickTarget::Step(view.at.step + 1 - view.progress(Unit::Pass).0)
 }
 
 /// Returns the facts: the iteration and the sample if there are several, the pass, the layer, and whether there are unsaved edits. The pass can be left out,
 /// because the timeline shows it too.
-fn facts(view: &View<'_>) -> Vec<Fact> {
+fn facts(view: &StepView<'_>) -> Vec<Fact> {
     let step = &view.step;
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter, hit: |_| key('L') };
     let dropped = Some(String::new());
@@ -133,7 +133,7 @@ fn facts(view: &View<'_>) -> Vec<Fact> {
 
 /// Returns the layer whose rule the step applies, and its text. If the rule computes the derivative of another layer's output, the text names this layer too.
 /// For example, the backward rule of `conv2` computes the derivative of the output of `pool1`, and the text is `conv2 into pool1`.
-fn layer(view: &View<'_>) -> Option<(usize, String)> {
+fn layer(view: &StepView<'_>) -> Option<(usize, String)> {
     let network = view.network();
     let output = network.tensor(view.output);
     let is_gradient = |id: &Id| matches!(network.tensor(*id).role, Role::Gradient(_));
@@ -148,7 +148,7 @@ fn layer(view: &View<'_>) -> Option<(usize, String)> {
 
 /// Returns the fact about the sample: its number and name and, if the batch has only some of the samples, its position in the batch. For a step of such a
 /// batch, the fact is a list of its samples.
-fn sample(view: &View<'_>) -> Option<Fact> {
+fn sample(view: &StepView<'_>) -> Option<Fact> {
     let samples = &view.document.scenario.samples;
     let batch_size = view.samples().len();
     let has_all_samples = batch_size == samples.len();

@@ -7,7 +7,7 @@ use super::ClickTarget;
 use super::chart::Chart;
 use super::picture::canvas::text_at;
 use super::theme::StyleRole;
-use super::view::View;
+use super::view::StepView;
 use crate::keys::Code;
 
 /// The width and height of the smallest screen with the pane.
@@ -17,7 +17,7 @@ const LINES: u16 = 13;
 
 /// Returns the number of lines of the pane. It is 0 if there is only one iteration, or no room.
 #[must_use]
-pub fn height(view: &View<'_>, screen: Rect, room: Rect) -> u16 {
+pub fn height(view: &StepView<'_>, screen: Rect, room: Rect) -> u16 {
     let has_room = screen.width >= LARGE.0 && screen.height >= LARGE.1 && room.height > 2 * LINES;
     if has_room && view.document.iterations() > 1 { LINES } else { 0 }
 }
@@ -25,12 +25,12 @@ pub fn height(view: &View<'_>, screen: Rect, room: Rect) -> u16 {
 /// Returns the target of a click: the key that opens the large curve.
 #[must_use]
 #[expect(clippy::unnecessary_wraps, reason = "the table of panes asks for an option")]
-pub fn hit(_: &View<'_>, _: Rect, _: u16, _: u16) -> Option<ClickTarget> {
+pub fn hit(_: &StepView<'_>, _: Rect, _: u16, _: u16) -> Option<ClickTarget> {
     Some(ClickTarget::Key(Code::Char('L').into()))
 }
 
 /// Draws the pane.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let Some(curves) = view.stepper.curve_so_far() else { return };
     if curves.current.points.is_empty() {
         return text_at(buf, area, 2, 1, "no loss is computed yet", view.theme.style(StyleRole::Dim));

@@ -5,8 +5,10 @@
 //!    1  2  3
 //! 1 ‹1 [2] 0        [ ] a factor of this step
 //! 2 ‹0  1› 3        ‹ › read by other terms of the same entry
-//! 3  2≠ 1 =1         =  the entry being computed, before its number;  ∙ not computed yet;  ░ padding;  ┊ a copy that a broadcast makes;  ≠ the user's own number is another one
+//! 3  2≠ 1 =1         =  before the entry that is being computed;  ≠  after an entry that is different in the user's gradient file
 //! ```
+//!
+//! Other marks: `∙` not computed yet, `░` padding, `┊` a copy that a broadcast makes.
 //!
 //! A vector is drawn as a column. If the area is wide enough and too low for a column, it is drawn as a row. Channels are drawn side by side. The filters of a
 //! layer are drawn in a grid with one row for each output channel. If a matrix does not fit, it is scrolled so that the focus, an entry of this step, is

@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, BorderType, Widget};
 use crate::text::{width, wrap_at_most};
 use crate::ui::status::{self, MessagePlace, ShownMessage};
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 use crate::ui::{backdrop, popup};
 
 /// The lines at the bottom of the screen that stay in view: the status line and the key bar.
@@ -17,7 +17,7 @@ const BELOW: u16 = 2;
 const BORDER: usize = 4;
 
 /// Returns the message with its lines and the area of its box; `None` if no message needs a box.
-fn layout<'a>(view: &View<'a>, screen: Rect) -> Option<(ShownMessage<'a>, Vec<String>, Rect)> {
+fn layout<'a>(view: &StepView<'a>, screen: Rect) -> Option<(ShownMessage<'a>, Vec<String>, Rect)> {
     let message = status::shown_message(view, screen.width.into()).filter(|message| message.place == MessagePlace::Box)?;
     // above the list of candidates of the prompt
     let bottom = popup::area(view.state, screen).map_or(screen.bottom().saturating_sub(BELOW), |popup| popup.y);
@@ -33,12 +33,12 @@ fn layout<'a>(view: &View<'a>, screen: Rect) -> Option<(ShownMessage<'a>, Vec<St
 }
 
 /// Returns whether a cell of the screen is in the box.
-pub fn contains(view: &View<'_>, screen: Rect, x: u16, y: u16) -> bool {
+pub fn contains(view: &StepView<'_>, screen: Rect, x: u16, y: u16) -> bool {
     layout(view, screen).is_some_and(|(_, _, area)| area.contains((x, y).into()))
 }
 
 /// Draws the box.
-pub fn render(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, screen: Rect, buf: &mut Buffer) {
     let Some((message, lines, area)) = layout(view, screen) else { return };
     backdrop::clear(area, screen, buf);
     let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });

@@ -25,7 +25,7 @@ use crate::ui::ClickTarget;
 use crate::ui::matrix::{ImageKind, Matrix};
 use crate::ui::operand::OperandMatrix;
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The smallest width that a title gets, in columns.
 const MIN_TITLE: u16 = 16;
@@ -38,7 +38,7 @@ const MAX_NEEDED: u64 = 128;
 /// Returns the smallest width of the pane at which all matrices are completely visible. The pane may use 3/5 of `room`, or 7/10 for the three matrices of a
 /// product. If the matrices do not fit there, returns a larger width.
 #[must_use]
-pub fn width(view: &View<'_>, _: Rect, room: Rect) -> u16 {
+pub fn width(view: &StepView<'_>, _: Rect, room: Rect) -> u16 {
     let none = ReadEntries::default();
     let most = room.width * 3 / 5;
     let area = Rect { width: most, height: room.height.saturating_sub(1), ..room };
@@ -55,7 +55,7 @@ pub fn width(view: &View<'_>, _: Rect, room: Rect) -> u16 {
 }
 
 /// Draws the pane.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let marks = marks(view);
     let (pane, scales) = fixed_pane(view, area);
     if let [(kind, _), ..] = scales[..] {
@@ -75,7 +75,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Returns the entry under a cell of the screen.
 #[must_use]
-pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let marks = marks(view);
     let (pane, _) = fixed_pane(view, area);
     arrange(view, view.matrices(|| all(view)), pane).into_iter().find_map(|PlacedMatrix { operand, area, margin, .. }| {
@@ -88,7 +88,7 @@ pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
 
 /// Returns the number of lines that the pane fills in an area, with its title.
 #[must_use]
-pub fn filled_lines(view: &View<'_>, area: Rect) -> u16 {
+pub fn filled_lines(view: &StepView<'_>, area: Rect) -> u16 {
     let area = super::below_title(area);
     let (pane, scales) = fixed_pane(view, area);
     let none = MarkedEntries::default();
@@ -100,7 +100,7 @@ pub fn filled_lines(view: &View<'_>, area: Rect) -> u16 {
 }
 
 /// Returns the pane, and the kind and the scale of each heat map in it. If there are heat maps, the last line of the area is reserved for their legend.
-fn fixed_pane<'a>(view: &'a View<'_>, area: Rect) -> (PaneArea, Vec<(ImageKind, HeatScale<'a>)>) {
+fn fixed_pane<'a>(view: &'a StepView<'_>, area: Rect) -> (PaneArea, Vec<(ImageKind, HeatScale<'a>)>) {
     let pane = PaneArea { area, is_fixed: true, has_images: false, has_repetitions: true };
     let pane = PaneArea { has_repetitions: fit_with_repetitions(view, view.matrices(|| all(view)), pane), ..pane };
     let scales = |pane: PaneArea| -> Vec<(ImageKind, HeatScale<'a>)> {
@@ -117,7 +117,7 @@ fn fixed_pane<'a>(view: &'a View<'_>, area: Rect) -> (PaneArea, Vec<(ImageKind, 
 }
 
 /// Returns whether a broadcast repeats some operands, and all matrices are completely visible with the repetitions.
-fn fit_with_repetitions(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> bool {
+fn fit_with_repetitions(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -> bool {
     if operands.iter().all(|operand| operand.repetition.is_none()) {
         return false;
     }
@@ -127,7 +127,7 @@ fn fit_with_repetitions(view: &View<'_>, operands: &[OperandMatrix], pane: PaneA
 }
 
 /// Returns all matrices of the pane, the result last.
-fn all(view: &View<'_>) -> Vec<OperandMatrix> {
+fn all(view: &StepView<'_>) -> Vec<OperandMatrix> {
     let shown = view.tensors();
     let operand = |shown: ShownTensor| {
         let info = view.network().tensor(shown.tensor);
@@ -161,7 +161,7 @@ fn all(view: &View<'_>) -> Vec<OperandMatrix> {
 
 /// Returns the sizes that an operand requests ([`arrange`]). `needs` are the entries that should be visible first. If the operand consists of several matrices
 /// and the pane has no room for two side by side, it requests the size of one matrix.
-fn size(view: &View<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: PaneArea) -> RequestedSizes {
+fn size(view: &StepView<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: PaneArea) -> RequestedSizes {
     let ShownTensor { tensor, is_result, .. } = operand.shown;
     let place = |entry: usize| repetition(operand, pane).map_or(entry, |(repetition, _)| repetition.first(entry));
     let read = needs.entries(tensor).filter(|_| !is_result).map(place);
@@ -222,7 +222,7 @@ struct PlacedMatrix<'a> {
 }
 
 /// Returns the area of each matrix, with a sign before the result.
-fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: PaneArea) -> Vec<PlacedMatrix<'a>> {
+fn arrange<'a>(view: &StepView<'_>, operands: &'a [OperandMatrix], pane: PaneArea) -> Vec<PlacedMatrix<'a>> {
     let areas = view.matrix_areas(pane.area, || best_areas(view, operands, pane));
     let indices = |i: usize| {
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| {
@@ -239,7 +239,7 @@ fn arrange<'a>(view: &View<'_>, operands: &'a [OperandMatrix], pane: PaneArea) -
 }
 
 /// Returns areas in which as much of the matrices as possible is visible. The result has as many visible rows as the operands.
-fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> Vec<Rect> {
+fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -> Vec<Rect> {
     // these values are the same at each step of the op, so that nothing moves
     let needs = ReadEntries::new(view.typical_reads(MAX_NEEDED));
     let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
@@ -291,7 +291,7 @@ fn best_areas(view: &View<'_>, operands: &[OperandMatrix], pane: PaneArea) -> Ve
 }
 
 /// Returns the areas of matrices that request these sizes.
-fn areas(view: &View<'_>, operands: &[OperandMatrix], mut sizes: Vec<RequestedSizes>, pane: PaneArea) -> Vec<Rect> {
+fn areas(view: &StepView<'_>, operands: &[OperandMatrix], mut sizes: Vec<RequestedSizes>, pane: PaneArea) -> Vec<Rect> {
     let arrangement = arrange::best(&sizes, pane.area);
     // a grid of filters may not use all lines of its area, so the height is divided again to give them to other matrices
     let no_marks = MarkedEntries::default();

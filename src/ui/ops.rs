@@ -15,7 +15,7 @@ use crate::text::{cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::layout::is_roomy;
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The smallest width of a screen that shows the list.
 const WIDE_SCREEN: u16 = 160;
@@ -24,13 +24,13 @@ const LIST_WIDTH: u16 = 30;
 
 /// Returns the number of lines of the chain. It is 1 if the screen is high enough and has no list, and 0 otherwise.
 #[must_use]
-pub fn chain_height(_: &View<'_>, screen: Rect, _: Rect) -> u16 {
+pub fn chain_height(_: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
     u16::from(screen.height >= 30 && screen.width < WIDE_SCREEN)
 }
 
 /// Returns the number of columns of the list; 0 if the screen is too small for a list.
 #[must_use]
-pub fn list_width(_: &View<'_>, screen: Rect, _: Rect) -> u16 {
+pub fn list_width(_: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
     if screen.width >= WIDE_SCREEN && is_roomy(screen) { LIST_WIDTH } else { 0 }
 }
 
@@ -53,13 +53,13 @@ const EARLIER: &str = "… → ";
 const BREAKPOINT: &str = "● ";
 
 /// Returns the name of an op, with a mark if it has a breakpoint.
-fn marked_name(view: &View<'_>, id: Id) -> String {
+fn marked_name(view: &StepView<'_>, id: Id) -> String {
     let mark = if view.stepper.breakpoints.has_breakpoint_in_op(view, id) { BREAKPOINT } else { "" };
     format!("{mark}{}", view.network().tensor(id).name)
 }
 
 /// Returns the ops of this pass that fit into a line, including the current op, and whether earlier ops are left out.
-fn chain_ops(view: &View<'_>, room: usize) -> (Vec<ChainOp>, bool) {
+fn chain_ops(view: &StepView<'_>, room: usize) -> (Vec<ChainOp>, bool) {
     let in_pass = |(id, _): &(Id, Range<u64>)| view.pass_of(*id) == Some(view.step.pass);
     let link_width = |id: Id| width(&marked_name(view, id)) + width(ARROW);
     let mut used = link_width(view.output) + width(EARLIER);
@@ -86,7 +86,7 @@ fn chain_ops(view: &View<'_>, room: usize) -> (Vec<ChainOp>, bool) {
 }
 
 /// Draws the chain: the ops of this pass in one line, with the current op in view.
-pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn chain(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let (chain_ops, has_earlier) = chain_ops(view, area.width as usize);
     let current = chain_ops.iter().position(|link| link.id == view.output).unwrap_or(0);
     let dim = view.theme.style(StyleRole::Dim);
@@ -112,14 +112,14 @@ pub fn chain(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Returns the first step of the op under a column of the chain.
 #[must_use]
-pub fn chain_hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
+pub fn chain_hit(view: &StepView<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let x = usize::from(x - area.x);
     let (chain_ops, _) = chain_ops(view, area.width as usize);
     chain_ops.iter().rev().find(|link| link.x <= x).map(|link| ClickTarget::Step(link.first_step))
 }
 
 /// Returns the ops of the sample that fit into `rows` rows, each with its first step, and the index of the current op among them.
-fn listed(view: &View<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
+fn listed(view: &StepView<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
     let with_first_step = |(id, steps): (Id, Range<u64>)| (id, steps.start);
     let mut ops: Vec<(Id, u64)> = view.ops_before().take(rows).map(with_first_step).collect();
     ops.reverse();
@@ -131,7 +131,7 @@ fn listed(view: &View<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
 }
 
 /// Draws the list: the ops of the sample, one in each row, with the current op in view.
-pub fn list(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn list(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let (ops, current) = listed(view, area.height as usize);
     for (row, (i, (id, _))) in area.rows().zip(ops.iter().enumerate()) {
         let info = view.network().tensor(*id);
@@ -152,7 +152,7 @@ pub fn list(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Returns the first step of the op on a row of the list.
 #[must_use]
-pub fn list_hit(view: &View<'_>, area: Rect, _x: u16, y: u16) -> Option<ClickTarget> {
+pub fn list_hit(view: &StepView<'_>, area: Rect, _x: u16, y: u16) -> Option<ClickTarget> {
     let row = usize::from(y - area.y);
     let (ops, _) = listed(view, usize::from(area.height));
     ops.get(row).map(|(_, step)| ClickTarget::Step(*step))

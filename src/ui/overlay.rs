@@ -14,7 +14,7 @@ use ratatui::widgets::{Block, BorderType, Padding, Paragraph, Widget};
 use crate::app::{OverlayKind, State};
 use crate::ui::hints::Hints;
 use crate::ui::theme::{StyleRole, Theme};
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 use crate::ui::{ClickTarget, RenderOptions, backdrop};
 
 /// The largest width of an overlay. Longer lines would be hard to read.
@@ -75,10 +75,10 @@ pub fn max_scroll(state: &State, screen: Rect) -> Option<u16> {
 pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Buffer) {
     let Some(overlay) = &state.overlay else { return };
     let theme = &options.theme;
-    if let (Some(map), Some(view)) = (&overlay.map, View::of(state, *options)) {
+    if let (Some(map), Some(view)) = (&overlay.map, StepView::of(state, *options)) {
         return map::render(&view, map, screen, buf);
     }
-    if let (Some(marker), Some(view)) = (overlay.curve, View::of(state, *options)) {
+    if let (Some(marker), Some(view)) = (overlay.curve, StepView::of(state, *options)) {
         return curve::render(&view, marker, screen, buf);
     }
     if let Some(list) = &overlay.list {
@@ -114,7 +114,7 @@ fn scroll_hints(hints: Hints, scroll: u16, max_scroll: u16, height: u16) -> Hint
 #[must_use]
 pub fn hit(state: &State, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let overlay = state.overlay.as_ref()?;
-    let view = || View::of(state, RenderOptions::default());
+    let view = || StepView::of(state, RenderOptions::default());
     match (&overlay.list, &overlay.map, overlay.curve) {
         (Some(list), ..) => list::hit(list, screen, x, y),
         (_, Some(map), _) => map::hit(&view()?, map, screen, x, y),

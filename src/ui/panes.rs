@@ -1,4 +1,4 @@
-//! The table of the stepper's panes. Each pane has a row in the table, and a file that draws a [`View`] into an area.
+//! The table of the stepper's panes. Each pane has a row in the table, and a file that draws a [`StepView`] into an area.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -7,7 +7,7 @@ use ratatui::widgets::Widget;
 use super::hints::Hints;
 use super::layout::{Dock, PaneLayout, layout};
 use super::theme::StyleRole;
-use super::view::View;
+use super::view::StepView;
 use super::{
     ClickTarget, below_title, draw_title, equation, header, losses, operands, ops, picture, statement, status, tensors, timeline, watch,
     words, zoom,
@@ -15,7 +15,7 @@ use super::{
 use crate::app::{Focus, Setting};
 
 /// A function that returns the click target under a cell of a pane's area, if there is one.
-type HitTest = fn(&View<'_>, Rect, u16, u16) -> Option<ClickTarget>;
+type HitTest = fn(&StepView<'_>, Rect, u16, u16) -> Option<ClickTarget>;
 
 /// A pane.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ pub struct Pane {
     pub dock: Dock,
     /// Returns the number of lines that the pane requests below its title, given the view, the screen and the room that is left. If its [`Dock`] is `Left` or
     /// `Main`, it is a number of columns. A pane that requests 0 is hidden, except a pane `Beside`, which gets the area that is left.
-    pub wants: fn(&View<'_>, Rect, Rect) -> u16,
+    pub wants: fn(&StepView<'_>, Rect, Rect) -> u16,
     /// Draws the pane into an area, below the title.
-    pub draw: fn(&View<'_>, Rect, &mut Buffer),
+    pub draw: fn(&StepView<'_>, Rect, &mut Buffer),
     /// Returns the target of a click in the same area; `None` if clicks on the pane do nothing.
     pub hit: Option<HitTest>,
 }
@@ -66,23 +66,23 @@ static ZOOMED: &[Pane] = &[
 ];
 
 /// Returns the table for the current settings.
-fn table(view: &View<'_>) -> &'static [Pane] {
+fn table(view: &StepView<'_>) -> &'static [Pane] {
     if view.state.settings.is_on(Setting::Zoom) { ZOOMED } else { PANES }
 }
 
 /// Returns an empty pane, which puts blank lines between two others.
-const fn gap(wants: fn(&View<'_>, Rect, Rect) -> u16) -> Pane {
+const fn gap(wants: fn(&StepView<'_>, Rect, Rect) -> u16) -> Pane {
     Pane { title: "", dock: Dock::Top, wants, draw: |_, _, _| {}, hit: None }
 }
 
 /// Requests one line.
-fn one_line(_: &View<'_>, _: Rect, _: Rect) -> u16 {
+fn one_line(_: &StepView<'_>, _: Rect, _: Rect) -> u16 {
     1
 }
 
 impl Pane {
     /// Returns the number of lines or columns that the pane requests. Lines include the title.
-    fn wants(&self, view: &View<'_>, screen: Rect, room: Rect) -> u16 {
+    fn wants(&self, view: &StepView<'_>, screen: Rect, room: Rect) -> u16 {
         let wanted = (self.wants)(view, screen, room);
         let has_title_line = wanted > 0 && !self.title.is_empty() && !matches!(self.dock, Dock::Left | Dock::Main);
         wanted.saturating_add(has_title_line.into())
@@ -90,7 +90,7 @@ impl Pane {
 }
 
 /// Returns the areas of all panes.
-fn pane_layout(view: &View<'_>, screen: Rect) -> PaneLayout {
+fn pane_layout(view: &StepView<'_>, screen: Rect) -> PaneLayout {
     let panes = table(view);
     let docks: Vec<Dock> = panes.iter().map(|pane| pane.dock).collect();
     // the pane `why` is in front while it shows the effect of an edit, or the question of prediction
@@ -105,7 +105,7 @@ fn pane_layout(view: &View<'_>, screen: Rect) -> PaneLayout {
 }
 
 /// Draws all panes.
-pub fn render(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, screen: Rect, buf: &mut Buffer) {
     let layout = pane_layout(view, screen);
     for (pane, area) in table(view).iter().zip(&layout.areas).filter(|(_, area)| !area.is_empty()) {
         let inner = if pane.title.is_empty() { *area } else { draw_title(pane.title, &view.theme, *area, buf) };
@@ -118,7 +118,7 @@ pub fn render(view: &View<'_>, screen: Rect, buf: &mut Buffer) {
 
 /// Returns the click target under a cell of the screen.
 #[must_use]
-pub fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+pub fn hit(view: &StepView<'_>, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let cell = (x, y).into();
     let layout = pane_layout(view, screen);
     let areas = layout.areas.iter().copied();
@@ -132,7 +132,7 @@ pub fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<ClickTarget>
 }
 
 /// Returns the name of the pane that Tab shows next, and the area for it at the right end of the title.
-fn next_pane(view: &View<'_>, layout: &PaneLayout) -> Option<(Rect, Hints)> {
+fn next_pane(view: &StepView<'_>, layout: &PaneLayout) -> Option<(Rect, Hints)> {
     let (shared_area, next) = (layout.areas[layout.front], &table(view)[layout.next]);
     let alone = if next.dock == Dock::Main { " alone" } else { "" };
     let hints = Hints::default().key(StyleRole::Key, "<Tab>", " Tab").key(StyleRole::KeyBar, "<Tab>", format!(" {}{alone} ", next.title));

@@ -19,24 +19,24 @@ use ratatui::layout::Rect;
 use self::inset::Inset;
 use self::target::Spots;
 use crate::ui::ClickTarget;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The smallest width and height of the neurons, beside or above the inset.
 const NEURONS: (u16, u16) = (32, 11);
 
 /// Draws the pane.
-pub fn render(view: &View<'_>, inner: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, inner: Rect, buf: &mut Buffer) {
     draw(view, inner, buf);
 }
 
 /// Returns the target of a click on a node, on a line or on a cell of the filter's image.
 #[must_use]
-pub fn hit(view: &View<'_>, inner: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+pub fn hit(view: &StepView<'_>, inner: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     draw(view, inner, &mut Buffer::empty(inner)).at(x, y).map(|spot| spot.target(view))
 }
 
 /// Draws the pane, and returns its click targets.
-fn draw(view: &View<'_>, inner: Rect, buf: &mut Buffer) -> Spots {
+fn draw(view: &StepView<'_>, inner: Rect, buf: &mut Buffer) -> Spots {
     let mut spots = Spots::default();
     if !view.network().reads_samples() {
         graph::render(view, inner, buf, &mut spots);

@@ -16,7 +16,7 @@ use crate::scene::StatementHere;
 use crate::text::{cut, width};
 use crate::ui::equation;
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The marks before and after the operation.
 const MARKS: [&str; 2] = ["«", "»"];
@@ -31,19 +31,19 @@ const BEFORE: usize = 12;
 
 /// Returns the number of lines of the pane. For every op of a graph on a high screen it is 1, so that panes do not move from op to op.
 #[must_use]
-pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
+pub fn height(view: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
     u16::from(view.has_statements() && screen.height >= HIGH_SCREEN)
 }
 
 /// Returns the number of blank lines above the pane. If there is no statement, they are above the equation.
 #[must_use]
-pub fn gap_height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
+pub fn gap_height(view: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
     let enough = if view.has_statements() { HIGHER_SCREEN } else { HIGH_SCREEN };
     u16::from(screen.height >= enough)
 }
 
 /// Draws the pane.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let Some(statement) = view.statement().filter(|_| view.has_statements()) else { return };
     let theme = &view.theme;
     let dim = theme.style(StyleRole::Dim);
@@ -108,7 +108,7 @@ fn pieces(text: &str, part: &Range<usize>, room: usize) -> [String; 3] {
 
 /// Returns the statement as a sentence for the plain mode, with the operation in quotation marks.
 #[must_use]
-pub fn sentence(view: &View<'_>) -> Option<String> {
+pub fn sentence(view: &StepView<'_>) -> Option<String> {
     let statement = view.statement().filter(|_| view.has_statements())?;
     let part = statement.text.get(statement.part.clone())?;
     let of = facts(&statement).into_iter().map(|fact| format!(", {fact}")).collect::<Vec<_>>().concat();

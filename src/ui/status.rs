@@ -15,12 +15,12 @@ use crate::text;
 use crate::text::{cut, width};
 use crate::ui::hints::Hints;
 use crate::ui::theme::{StyleRole, Theme};
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// Returns the position of the step, cut to `room` columns, and the number of columns that remain beside it.
 ///
 /// The position is the address of the entry, and the number of the step in the iteration: `grad.conv1.weight[0,0,1,1]  step 57/112`.
-fn position(view: &View<'_>, room: usize) -> (String, usize) {
+fn position(view: &StepView<'_>, room: usize) -> (String, usize) {
     let position = cut(&format!(" {}  step {}/{}", view.address(), view.at.step, view.step_count()), room);
     // there is one blank at the right edge, and at least two blanks between the position and the text beside it
     let remaining = room.saturating_sub(width(&position) + 3);
@@ -52,7 +52,7 @@ pub struct ShownMessage<'a> {
 /// Returns the message and the first place in which it fits on a screen of `room` columns. `None` if there is no message, if a job or a question of prediction
 /// is shown instead, or if the message is a hint without room.
 #[must_use]
-pub fn shown_message<'a>(view: &View<'a>, room: usize) -> Option<ShownMessage<'a>> {
+pub fn shown_message<'a>(view: &StepView<'a>, room: usize) -> Option<ShownMessage<'a>> {
     let message = view.state.message.as_ref().filter(|_| view.stepper.job.is_none())?;
     let (_, remaining) = position(view, room);
     let texts = || [&message.text].into_iter().chain(&message.shorter).map(String::as_str);
@@ -71,7 +71,7 @@ pub fn shown_message<'a>(view: &View<'a>, room: usize) -> Option<ShownMessage<'a
 
 /// Draws the status line. The position is at the left edge. At the right edge is the progress of a job. Without a job, it is a message that fits. Without such
 /// a message, it is facts such as the unit.
-pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn status_line(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let theme = &view.theme;
     let status = theme.style(StyleRole::Status);
     buf.set_style(area, status);
@@ -109,7 +109,7 @@ pub fn status_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// Draws the last line. It is a message that is too long for the status line, or else the key bar or the prompt.
-pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn last_line(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     if let Some(message) = shown_message(view, area.width.into()).filter(|message| message.place == MessagePlace::LastLine) {
         let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });
         return Line::styled(format!(" {}", message.text), style).render(area, buf);
@@ -121,7 +121,7 @@ pub fn last_line(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Returns the entry under the cursor with all its digits, or the reason why it has no number.
 #[must_use]
-pub fn under_cursor(view: &View<'_>) -> Option<String> {
+pub fn under_cursor(view: &StepView<'_>) -> Option<String> {
     let TensorEntry { tensor, at } = view.cursor()?;
     let state = match view.state_of(tensor, at) {
         // adding 0 turns −0 into 0; only the key d shows the sign of a zero
@@ -209,7 +209,7 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
 
 /// Returns the key that the last line of the stepper, `area`, names at a column.
 #[must_use]
-pub fn key_at(view: &View<'_>, area: Rect, x: u16) -> Option<Key> {
+pub fn key_at(view: &StepView<'_>, area: Rect, x: u16) -> Option<Key> {
     if shown_message(view, area.width.into()).is_some_and(|message| message.place == MessagePlace::LastLine) {
         return None;
     }
@@ -228,7 +228,7 @@ pub fn bar_key_at(state: &State, area: Rect, x: u16) -> Option<Key> {
 }
 
 /// Returns the text about the entry under the cursor (empty without a cursor), and the area beside it.
-fn beside_cursor(view: &View<'_>, area: Rect) -> (String, Rect) {
+fn beside_cursor(view: &StepView<'_>, area: Rect) -> (String, Rect) {
     let cursor = under_cursor(view).filter(|_| view.state.focus() == Focus::Cursor);
     let text = cut(&cursor.map_or_else(String::new, |text| format!(" {text} ")), area.width.into());
     let wide = u16::try_from(width(&text)).unwrap_or(u16::MAX).min(area.width);

@@ -17,7 +17,7 @@ use super::ClickTarget;
 use super::layout::is_roomy;
 use super::matrix::{Mark, Matrix};
 use super::theme::StyleRole;
-use super::view::View;
+use super::view::StepView;
 use crate::network::Id;
 use crate::number::ColumnFormat;
 use crate::step::Pass;
@@ -36,14 +36,14 @@ const TO_COME: [usize; 2] = [2, 5];
 
 /// Returns the number of lines of the pane. The matrices use the first `filled` lines of the area. If too few lines are left, it is 0.
 #[must_use]
-pub fn height(view: &View<'_>, screen: Rect, room: Rect, filled: u16) -> u16 {
+pub fn height(view: &StepView<'_>, screen: Rect, room: Rect, filled: u16) -> u16 {
     // one line is blank, and one is the title of the pane
     let left = room.height.saturating_sub(filled + 2);
     if !is_roomy(screen) || left < MIN_LINES || placed(view, Rect { height: left, ..room }).is_empty() { 0 } else { left }
 }
 
 /// Draws the pane.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     for (id, place) in placed(view, area) {
         with_matrix(view, id, |matrix| matrix.render(place, buf, &view.theme));
     }
@@ -51,14 +51,14 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Returns the entry under a cell of the screen.
 #[must_use]
-pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let (id, place) = placed(view, area).into_iter().find(|(_, place)| place.contains((x, y).into()))?;
     with_matrix(view, id, |matrix| matrix.entry_at(place, x, y)).map(|entry| ClickTarget::Entry(id, entry))
 }
 
 /// Returns the tensors of the pane in the order of the ops, and the number of those before the current op. The inputs and parameters of an op come before its
 /// result.
-fn others(view: &View<'_>) -> (Vec<Id>, usize) {
+fn others(view: &StepView<'_>) -> (Vec<Id>, usize) {
     let own: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
     let network = view.network();
     let mut ids: Vec<Id> = Vec::new();
@@ -86,7 +86,7 @@ fn others(view: &View<'_>) -> (Vec<Id>, usize) {
 }
 
 /// Returns the tensors that fit into the area, each with its position. If not all fit, those nearest to the current op are shown.
-fn placed(view: &View<'_>, area: Rect) -> Vec<(Id, Rect)> {
+fn placed(view: &StepView<'_>, area: Rect) -> Vec<(Id, Rect)> {
     let (ids, before) = others(view);
     let mut sized: Vec<(Id, [u16; 2], usize)> = Vec::new();
     for (n, id) in ids.into_iter().enumerate() {
@@ -124,7 +124,7 @@ fn flow(sizes: &[[u16; 2]], area: Rect) -> Option<Vec<Rect>> {
 }
 
 /// Builds the widget of a tensor and calls `f` with it.
-fn with_matrix<T>(view: &View<'_>, id: Id, f: impl FnOnce(&Matrix<'_>) -> T) -> T {
+fn with_matrix<T>(view: &StepView<'_>, id: Id, f: impl FnOnce(&Matrix<'_>) -> T) -> T {
     let info = view.network().tensor(id);
     let title = view.title(id);
     let numbers = view.numbers(id);

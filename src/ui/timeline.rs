@@ -10,7 +10,7 @@ use ratatui::widgets::Widget;
 use crate::step::Pass;
 use crate::ui::ClickTarget;
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// A pass on the timeline: its name, its bar and its number of steps, as in `backward ━━━━┄┄┄┄ 57/224`.
 struct PassBar {
@@ -34,7 +34,7 @@ const MIN_BAR: usize = 5;
 const LOSS_BAR: usize = 4;
 
 /// Returns the passes of the current sample, laid out on a line of this width.
-fn pass_bars(view: &View<'_>, room: usize) -> Vec<PassBar> {
+fn pass_bars(view: &StepView<'_>, room: usize) -> Vec<PassBar> {
     let mut pass_bars: Vec<PassBar> = Vec::new();
     for (pass, steps) in view.passes() {
         let all = steps.end - steps.start;
@@ -75,7 +75,7 @@ fn pass_bars(view: &View<'_>, room: usize) -> Vec<PassBar> {
 }
 
 /// Draws the passes of the current sample, each as a bar.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let dim = view.theme.style(StyleRole::Dim);
     let mut spans = Vec::new();
     for bar in pass_bars(view, area.width as usize) {
@@ -93,7 +93,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 /// Returns the step under column `x`. On a bar, the position decides the step. A click on the name goes to the first step of the pass, and a click on the count
 /// to the last.
 #[must_use]
-pub fn hit(view: &View<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
+pub fn hit(view: &StepView<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let x = usize::from(x - area.x);
     let pass_bars = pass_bars(view, area.width as usize);
     let bar = pass_bars.iter().rev().find(|bar| bar.x - bar.pass.name().len() - 1 <= x)?;

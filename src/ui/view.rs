@@ -17,7 +17,7 @@ use crate::ui::theme::{self, SHARED_COLOURS, Theme};
 
 /// The step on the screen with its context. A view dereferences to its scene, and panes get all numbers from it.
 #[derive(Debug)]
-pub struct View<'a> {
+pub struct StepView<'a> {
     /// The state of the program.
     pub state: &'a State,
     /// The stepper, with the step on the screen.
@@ -36,7 +36,7 @@ pub struct View<'a> {
     matrix_areas: RefCell<Vec<(Rect, Vec<Rect>)>>,
 }
 
-impl<'a> View<'a> {
+impl<'a> StepView<'a> {
     /// Returns the view of a state; `None` if no scenario is open.
     #[must_use]
     pub fn of(state: &'a State, options: RenderOptions) -> Option<Self> {
@@ -147,7 +147,7 @@ impl<'a> View<'a> {
     }
 }
 
-impl<'a> Deref for View<'a> {
+impl<'a> Deref for StepView<'a> {
     type Target = Scene<'a>;
 
     fn deref(&self) -> &Scene<'a> {

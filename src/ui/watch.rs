@@ -14,7 +14,7 @@ use crate::app::Watch;
 use crate::scene::EntryState;
 use crate::text::{align_left, cut, width};
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The word at the left edge.
 const LABEL: &str = " watch  ";
@@ -39,14 +39,14 @@ impl WatchColumns {
 }
 
 /// Returns the number of lines that the pane needs; 0 if nothing is watched.
-pub fn height(view: &View<'_>, screen: Rect, room: Rect) -> u16 {
+pub fn height(view: &StepView<'_>, screen: Rect, room: Rect) -> u16 {
     let watches = view.stepper.watches.all();
     let lines = watches.len().div_ceil(WatchColumns::of(watches, room.width.into()).count);
     u16::try_from(lines).unwrap_or(u16::MAX).min((screen.height / MAX_SCREEN_FRACTION).max(1))
 }
 
 /// Draws the pane. If there is not enough room, only the last watches are shown.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let watches = view.stepper.watches.all();
     let columns = WatchColumns::of(watches, area.width.into());
     let cells: Vec<Vec<Span<'static>>> = shown(watches, &columns, area).iter().map(|watch| cell(view, watch, columns.wide)).collect();
@@ -64,7 +64,7 @@ fn shown<'a>(watches: &'a [Watch], columns: &WatchColumns, area: Rect) -> &'a [W
 }
 
 /// Returns a watched entry with its number.
-fn cell(view: &View<'_>, watch: &Watch, wide: usize) -> Vec<Span<'static>> {
+fn cell(view: &StepView<'_>, watch: &Watch, wide: usize) -> Vec<Span<'static>> {
     let (number, is_known) = match watch.state(&view.scene) {
         None => ("not in this iteration".to_owned(), false),
         Some(EntryState::Given(value) | EntryState::Complete { value, .. }) => (format!("= {}", view.short(value)), true),
@@ -82,7 +82,7 @@ fn cell(view: &View<'_>, watch: &Watch, wide: usize) -> Vec<Span<'static>> {
 
 /// Returns the first step of the watched entry under a cell of the screen.
 #[must_use]
-pub fn hit(view: &View<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let watches = view.stepper.watches.all();
     let columns = WatchColumns::of(watches, area.width.into());
     let column = usize::from(x.checked_sub(area.x)?).checked_sub(width(LABEL))? / columns.wide;

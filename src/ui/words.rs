@@ -14,7 +14,7 @@ use crate::scene::HiddenNumber;
 use crate::step::Unit;
 use crate::text::{self, width, wrap};
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 use crate::ui::{comparison, equation};
 
 /// The vertical bar before each line of a remark.
@@ -25,7 +25,7 @@ const NARROW: usize = 60;
 const QUESTION_LINES: usize = 3;
 
 /// Draws the pane.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let part = view.part();
     let words = rule_text(view);
     let wide = usize::from(area.width);
@@ -57,7 +57,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Returns the number of lines that the pane requests. It is the largest number that any step of this op needs, so that nothing moves from step to step.
 #[must_use]
-pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
+pub fn height(view: &StepView<'_>, _: Rect, room: Rect) -> u16 {
     let parts = 0..view.op().first_16_parts().len();
     let line_count =
         |remark| parts.clone().map(|part| lines(view, part, &view.longest_words(part), remark, usize::from(room.width)).len()).max();
@@ -71,14 +71,14 @@ pub fn height(view: &View<'_>, _: Rect, room: Rect) -> u16 {
 }
 
 /// Returns the lines about the gradients of the user's own program.
-fn own_lines(view: &View<'_>, wide: usize) -> Vec<Line<'static>> {
+fn own_lines(view: &StepView<'_>, wide: usize) -> Vec<Line<'static>> {
     let note = view.theme.style(StyleRole::Note);
     let rows = comparison::sentences(view).into_iter().flat_map(|text| wrap(&view.notation.words(&text), wide.saturating_sub(width(BAR))));
     rows.map(|text| Line::from(vec![Span::styled(BAR, note), Span::raw(text)])).collect()
 }
 
 /// Returns the lines with the closed form of the entry and the definitions of its letters, which the equation pane of a narrow screen may not show.
-fn closed_form_lines(view: &View<'_>, wide: usize) -> Vec<Line<'static>> {
+fn closed_form_lines(view: &StepView<'_>, wide: usize) -> Vec<Line<'static>> {
     let form = equation::closed_form_sentence(view).filter(|_| wide < NARROW).unwrap_or_default();
     let dim = view.theme.style(StyleRole::Dim);
     wrap(&view.notation.words(&form), wide).into_iter().filter(|text| !text.is_empty()).map(|text| Line::styled(text, dim)).collect()
@@ -86,7 +86,7 @@ fn closed_form_lines(view: &View<'_>, wide: usize) -> Vec<Line<'static>> {
 
 /// Returns the question about the hidden number.
 #[must_use]
-pub fn question_text(view: &View<'_>, question: &PredictionQuestion) -> String {
+pub fn question_text(view: &StepView<'_>, question: &PredictionQuestion) -> String {
     // if an entry has one term, the question about the entry and the one about the term are the same
     let (what, other) = match question.hidden {
         HiddenNumber::Term if view.at.terms > 1 => ("this term", " Esc k: the whole entry."),
@@ -105,7 +105,7 @@ pub fn hint_text(question: &PredictionQuestion) -> Option<String> {
 }
 
 /// Returns the lines with the question about the hidden number, and with the hint about the last wrong answer.
-fn question_lines(view: &View<'_>, question: &PredictionQuestion, wide: usize) -> Vec<Line<'static>> {
+fn question_lines(view: &StepView<'_>, question: &PredictionQuestion, wide: usize) -> Vec<Line<'static>> {
     let asks = question_text(view, question);
     let heading = view.theme.style(StyleRole::Heading);
     let mut lines: Vec<Line<'static>> =
@@ -119,7 +119,7 @@ fn question_lines(view: &View<'_>, question: &PredictionQuestion, wide: usize) -
 }
 
 /// Returns the lines of the pane: the remark, the op's title if the pane is narrow, and the words.
-fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
+fn lines(view: &StepView<'_>, part: usize, words: &str, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
     let equation = view.equation(part);
     let note = view.theme.style(StyleRole::Note);
     let shown = |text: &str| wrap(&view.notation.words(&with_minus_signs(&text.replace('\n', " "))), wide.saturating_sub(width(BAR)));
@@ -136,26 +136,26 @@ fn lines(view: &View<'_>, part: usize, words: &str, remark: Option<&str>, wide: 
 }
 
 /// Returns a remark. If the user has edited numbers, the text says that the remark is about the numbers before the edits.
-fn dated(view: &View<'_>, remark: &str) -> String {
+fn dated(view: &StepView<'_>, remark: &str) -> String {
     let about = if view.stepper.edits.done().is_empty() { "" } else { "before the edits: " };
     format!("{about}{remark}")
 }
 
 /// Returns the rule of the step's part in words.
 #[must_use]
-pub fn rule_text(view: &View<'_>) -> String {
+pub fn rule_text(view: &StepView<'_>) -> String {
     counted_zero::reason(view.step.function).map_or_else(|| view.words(view.part()), str::to_owned)
 }
 
 /// Returns the remark about this step; `None` while a number is hidden, because the remark may contain it.
 #[must_use]
-pub fn remark_text(view: &View<'_>) -> Option<String> {
+pub fn remark_text(view: &StepView<'_>) -> Option<String> {
     remark(view).filter(|_| !view.hides_number()).map(|text| dated(view, text))
 }
 
 /// Returns the facts about the last edit: the change of the loss, and the change that the derivative predicts.
 #[must_use]
-pub fn effect_facts(view: &View<'_>, effect: &EditEffect) -> Vec<String> {
+pub fn effect_facts(view: &StepView<'_>, effect: &EditEffect) -> Vec<String> {
     let [before, after] = effect.loss;
     let symbol = view.loss_symbol(view.notation);
     // the loss has as many digits as in its matrix
@@ -169,7 +169,7 @@ pub fn effect_facts(view: &View<'_>, effect: &EditEffect) -> Vec<String> {
 }
 
 /// Returns the lines about the last edit: the change of the number, and the facts about it.
-fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'static>> {
+fn effect_lines(view: &StepView<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'static>> {
     // a fact is not broken over two lines if it fits into one
     let mut rows: Vec<String> = Vec::new();
     for fact in effect_facts(view, effect) {
@@ -190,7 +190,7 @@ fn effect_lines(view: &View<'_>, effect: &EditEffect, wide: usize) -> Vec<Line<'
 }
 
 /// Returns the terms of the estimated change of the loss: `∂C/∂w₁₂·Δw₁₂ = 12·(−0.5)`, or `Σ ∂C/∂w·Δw` for several numbers.
-fn estimate_terms(view: &View<'_>, effect: &EditEffect, symbol: &str) -> String {
+fn estimate_terms(view: &StepView<'_>, effect: &EditEffect, symbol: &str) -> String {
     let factor = |number: f64| if number < 0.0 { format!("({})", view.short(number)) } else { view.short(number) };
     match (edited_symbol(view, effect).as_deref(), effect.derivative, effect.edit.changes.as_slice()) {
         (Some(edited), Some(derivative), [change]) => {
@@ -202,7 +202,7 @@ fn estimate_terms(view: &View<'_>, effect: &EditEffect, symbol: &str) -> String 
 }
 
 /// Returns the reason why the derivatives give no estimate of the change of the loss.
-fn reason_without_estimate(view: &View<'_>, effect: &EditEffect) -> String {
+fn reason_without_estimate(view: &StepView<'_>, effect: &EditEffect) -> String {
     let is_rate = |change: &Change| change.number == GivenNumber::LearningRate;
     match view.step.iteration {
         1 if effect.edit.changes.iter().all(is_rate) => "the loss before the first update does not depend on the learning rate",
@@ -214,7 +214,7 @@ fn reason_without_estimate(view: &View<'_>, effect: &EditEffect) -> String {
 
 /// Returns the symbol of the number that an edit changes. If the edit changes several entries of a tensor, returns the letter of the tensor. Returns `None` for
 /// several tensors.
-fn edited_symbol(view: &View<'_>, effect: &EditEffect) -> Option<String> {
+fn edited_symbol(view: &StepView<'_>, effect: &EditEffect) -> Option<String> {
     let tensor = |change: &Change| change.number.tensor().map(|(_, tensor)| tensor);
     let changes = effect.edit.changes.as_slice();
     let first = tensor(changes.first()?)?;
@@ -226,7 +226,7 @@ fn edited_symbol(view: &View<'_>, effect: &EditEffect) -> Option<String> {
 }
 
 /// Returns the remark about this step. If there are several, returns the one for the fewest steps. If several are for equally few steps, returns the first.
-fn remark<'a>(view: &View<'a>) -> Option<&'a str> {
+fn remark<'a>(view: &StepView<'a>) -> Option<&'a str> {
     let covering = view.document.remarks.iter().filter(|(steps, _)| steps.contains(&view.at.step));
     covering.min_by_key(|(steps, _)| steps.end - steps.start).map(|(_, text)| text.as_str())
 }

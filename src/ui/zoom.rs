@@ -23,7 +23,7 @@ use ratatui::widgets::Widget;
 use self::block_text::{FontSize, draw, has_dots};
 use super::equation;
 use super::theme::StyleRole;
-use super::view::View;
+use super::view::StepView;
 use crate::expr::Notation;
 use crate::glyph;
 use crate::number::result_sign;
@@ -36,7 +36,7 @@ const MEDIUM: (u16, u16) = (60, 20);
 const TALL: (u16, u16) = (60, 28);
 
 /// Returns the size of the characters. It depends only on the screen, so that it is the same at each step.
-fn size(view: &View<'_>, screen: Rect) -> FontSize {
+fn size(view: &StepView<'_>, screen: Rect) -> FontSize {
     let fits = |(columns, lines): (u16, u16)| screen.width >= columns && screen.height >= lines;
     let sizes: &[(FontSize, (u16, u16))] = match view.notation {
         Notation::Ascii => &[(FontSize::Large, LARGE), (FontSize::Tall, TALL)],
@@ -47,12 +47,12 @@ fn size(view: &View<'_>, screen: Rect) -> FontSize {
 
 /// Returns the number of lines of the equation: the op, the term and the running sum, each with a blank line.
 #[must_use]
-pub fn height(view: &View<'_>, screen: Rect, _: Rect) -> u16 {
+pub fn height(view: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
     2 + 2 * (1 + size(view, screen).lines() + 1)
 }
 
 /// Draws the equation.
-pub fn equation(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn equation(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let line = |y: u16, height: u16| Rect { y: area.y + y, height, ..area }.intersection(area);
     equation::head(view, line(0, 1), buf);
     let size = size(view, buf.area);
@@ -86,14 +86,14 @@ fn joined(symbols: &str, words: &str) -> String {
 }
 
 /// Returns the style of large characters. They have no background. If the style of a role has one, the characters get the colour of the result instead.
-fn ink(view: &View<'_>, role: StyleRole) -> Style {
+fn ink(view: &StepView<'_>, role: StyleRole) -> Style {
     let role = if role == StyleRole::Step { StyleRole::Result } else { role };
     Style { bg: None, ..view.theme.style(role).not_underlined().remove_modifier(Modifier::REVERSED) }
 }
 
 /// Returns the term of this step: its label (the symbols), and its numbers with its value. The second version of the numbers has no value, because the sum
 /// shows the value too.
-fn term_texts(view: &View<'_>) -> ([String; 2], Vec<String>) {
+fn term_texts(view: &StepView<'_>) -> ([String; 2], Vec<String>) {
     let term = view.term(view.at.term);
     let unknown = if term.is_hidden() { glyph::HIDDEN } else { glyph::TO_COME };
     let or_unknown = |text: Option<String>| text.unwrap_or_else(|| unknown.to_owned());
@@ -105,7 +105,7 @@ fn term_texts(view: &View<'_>) -> ([String; 2], Vec<String>) {
 
 /// Returns the running sum: its label, such as `∂C/∂w₁₂ so far, term 3 of 4`, and the addition of this step. The second version has only the sum after this
 /// step.
-fn sum_texts(view: &View<'_>) -> ([String; 2], Vec<String>) {
+fn sum_texts(view: &StepView<'_>) -> ([String; 2], Vec<String>) {
     let entry = view.disambiguated(view.output, view.at.entry);
     let (term, terms) = (view.at.term + 1, view.at.terms);
     let what = match (view.is_complete(), terms) {

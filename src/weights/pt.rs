@@ -18,7 +18,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use pickle::{Pickle, SAVE_STATE_DICT};
-use values::{StorageInfo, StorageView, Value};
+use values::{PickleValue, StorageInfo, StorageView};
 
 use super::dtype::TYPES_READ;
 use super::zip::{ZipEntry, entries};
@@ -122,12 +122,12 @@ fn open_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
 
 fn open_without_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     let version = Pickle::read(&bytes, MAGIC.len())?;
-    if version.root != Value::Integer(PROTOCOL) {
+    if version.root != PickleValue::Integer(PROTOCOL) {
         return Err(WeightsError::new("it has another version than 1001", "load it in Python and save it again"));
     }
     let machine = Pickle::read(&bytes, version.end)?;
-    let is_little = |(key, value): (Value, Value)| (machine.text(key) == Some("little_endian")).then_some(value);
-    let is_big_endian = machine.entries(machine.root).into_iter().find_map(is_little) == Some(Value::Flag(false));
+    let is_little = |(key, value): (PickleValue, PickleValue)| (machine.text(key) == Some("little_endian")).then_some(value);
+    let is_big_endian = machine.entries(machine.root).into_iter().find_map(is_little) == Some(PickleValue::Flag(false));
     let pickle = Pickle::read(&bytes, machine.end)?;
     let keys = Pickle::read(&bytes, pickle.end)?;
     let mut infos: HashMap<&str, &StorageInfo> = HashMap::new();
@@ -178,17 +178,17 @@ fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<Ten
             return Err(damaged(what));
         }
     }
-    let found = if matches!(pickle.root, Value::Tensor(_)) { vec![(String::new(), pickle.root)] } else { named(pickle)? };
+    let found = if matches!(pickle.root, PickleValue::Tensor(_)) { vec![(String::new(), pickle.root)] } else { named(pickle)? };
     let mut names = Vec::with_capacity(found.len());
     let mut tensors = Vec::with_capacity(found.len());
     for (name, value) in found {
-        let Value::Tensor(number) = value else { continue };
+        let PickleValue::Tensor(number) = value else { continue };
         let info = &pickle.tensors[number as usize];
         check(info, &name, storages[info.storage].range.len())?;
         names.push(name);
         tensors.push(info.clone());
     }
-    let is_single = matches!(pickle.root, Value::Tensor(_));
+    let is_single = matches!(pickle.root, PickleValue::Tensor(_));
     if names.is_empty() {
         return Err(WeightsError::new("it has no tensors", SAVE_STATE_DICT));
     }
@@ -197,7 +197,7 @@ fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<Ten
 
 /// Returns the tensors in the dictionaries and lists of a pickle, with their names, in the order of the pickle. If a dictionary is there twice, or is in
 /// itself, it is visited only once.
-fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, Value)>, WeightsError> {
+fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, PickleValue)>, WeightsError> {
     let mut found = Vec::new();
     let mut visited = std::collections::HashSet::new();
     // the containers that are being visited, each with its name, its entries and the index of the next entry
@@ -209,13 +209,13 @@ fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, Value)>, WeightsError> {
         };
         *next += 1;
         let is_container = match value {
-            Value::Tensor(_) => false,
-            Value::Items(number) => visited.insert((0, number)),
-            Value::Dictionary(number) => visited.insert((1, number)),
+            PickleValue::Tensor(_) => false,
+            PickleValue::Items(number) => visited.insert((0, number)),
+            PickleValue::Dictionary(number) => visited.insert((1, number)),
             _ => continue,
         };
         let key = match key {
-            Value::Integer(number) => number.to_string(),
+            PickleValue::Integer(number) => number.to_string(),
             key => match pickle.text(key) {
                 Some(key) => key.to_owned(),
                 None => continue, // no name leads to what is under another key
@@ -225,7 +225,7 @@ fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, Value)>, WeightsError> {
         if name.len() > MAX_NAME || found.len() > MAX_TENSORS {
             return Err(WeightsError::new(format!("it has a name of more than {MAX_NAME} bytes, or more than {MAX_TENSORS} tensors"), ""));
         }
-        if matches!(value, Value::Tensor(_)) {
+        if matches!(value, PickleValue::Tensor(_)) {
             found.push((name, value));
         } else if is_container {
             if open.len() >= MAX_DEPTH {

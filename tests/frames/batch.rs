@@ -1,7 +1,7 @@
 //! Frames of the ops of a batch, such as the sum of the samples' gradients. These ops have a network of their own.
 
 use gradstep::app::{Action, update};
-use gradstep::ui::{RenderOptions, export, view::View};
+use gradstep::ui::{RenderOptions, export, view::StepView};
 
 use super::{frame, layers::open};
 
@@ -18,7 +18,7 @@ fn every_op_of_a_batch_is_drawn() {
         let batch = document.trace.ops().filter(|(run_index, ..)| document.trace.runs()[*run_index].sample.is_none());
         for (_, _, steps) in batch {
             update(&mut state, Action::GoToStep(steps.start));
-            let op = View::of(&state, RenderOptions::default()).expect("a step").step.op.clone();
+            let op = StepView::of(&state, RenderOptions::default()).expect("a step").step.op.clone();
             for (width, height) in [(80, 24), (120, 40)] {
                 let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
                 assert!(shown.contains(&*op) && shown.contains("─ matrices"), "{shown}");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use gradstep::app::Document;
 use gradstep::ui::theme::{SHARED_COLOURS, StyleRole};
-use gradstep::ui::view::View;
+use gradstep::ui::view::StepView;
 use gradstep::ui::{RenderOptions, export};
 
 use super::still::neuron_labels;
@@ -58,7 +58,7 @@ fn no_two_weights_have_one_colour() {
     for (name, document) in documents() {
         for step in steps(&document) {
             let state = open_at(&document, step);
-            let view = View::of(&state, RenderOptions::default()).expect("a step");
+            let view = StepView::of(&state, RenderOptions::default()).expect("a step");
             for shown in view.tensors() {
                 let shape = &view.network().tensor(shown.tensor).shape;
                 if shape.len() != 4 || shown.is_result {
@@ -97,7 +97,7 @@ fn a_large_op_is_folded() {
         let document = screen_document(name);
         let step = document.trace.resolve(&at.parse().expect(at)).expect(at);
         let state = open_at(&document, step);
-        let view = View::of(&state, RenderOptions::default()).expect("a step");
+        let view = StepView::of(&state, RenderOptions::default()).expect("a step");
         for size in [(120, 40), (200, 60)] {
             let text = export::text(&frame(&state, &RenderOptions::default(), size.0, size.1));
             let left = left_edge(&text).expect("the picture");

@@ -6,7 +6,7 @@ use gradstep::app::{Document, State};
 use gradstep::plain::{self, PlainReader};
 use gradstep::tensor::len;
 use gradstep::ui::RenderOptions;
-use gradstep::ui::view::View;
+use gradstep::ui::view::StepView;
 use proptest::prelude::*;
 
 use super::early::{FUTURES, Scenarios, bundled, others, steps};
@@ -26,7 +26,7 @@ fn answers(document: &Arc<Document>, step: u64, keys: &str) -> Vec<String> {
     let mut state = at(document, step);
     press(&mut state, keys);
     let mut lines = PlainReader::default().answer(&state, RenderOptions::default(), true);
-    lines.extend(plain::matrices(&View::of(&state, RenderOptions::default()).expect("a step")));
+    lines.extend(plain::matrices(&StepView::of(&state, RenderOptions::default()).expect("a step")));
     lines
 }
 
@@ -77,7 +77,7 @@ fn rows_have_the_numbers_of_the_trace() {
     for (name, document) in bundled() {
         let step = document.trace.len() / 2;
         let state = at(&document, step.max(1));
-        let view = View::of(&state, RenderOptions::default()).expect("a step");
+        let view = StepView::of(&state, RenderOptions::default()).expect("a step");
         for shown in view.tensors() {
             let shape = &view.network().tensor(shown.tensor).shape;
             // larger ones are read in part
@@ -179,7 +179,7 @@ proptest! {
         for key in keys {
             press(&mut state, key);
             let lines = reader.answer(&state, RenderOptions::default(), false);
-            let view = View::of(&state, RenderOptions::default()).expect("a step");
+            let view = StepView::of(&state, RenderOptions::default()).expect("a step");
             prop_assert!(lines[0].starts_with(&format!("{}  step {}/{}", view.address(), view.at.step, view.step_count())), "{}", lines[0]);
             for line in &lines {
                 prop_assert!(!line.chars().any(|c| c.is_control() || ('\u{2500}'..='\u{259f}').contains(&c)), "{line:?}");

@@ -4,7 +4,7 @@ use gradstep::app::{Action, update};
 use gradstep::expr::Notation;
 use gradstep::op::rule::Equation;
 use gradstep::step::Unit;
-use gradstep::ui::view::View;
+use gradstep::ui::view::StepView;
 use gradstep::ui::{RenderOptions, export};
 
 use super::{SIZES, bundled_documents, frame, open};
@@ -19,13 +19,13 @@ fn ops(name: &str) -> Vec<u64> {
 }
 
 /// Draws the first step of every op of every scenario at 80x24. Calls `look_at` with its view, its equation and its frame.
-fn each_op_at_80x24(keys: &str, look_at: impl Fn(&View<'_>, Equation, &str)) {
+fn each_op_at_80x24(keys: &str, look_at: impl Fn(&StepView<'_>, Equation, &str)) {
     for name in bundled_documents().keys() {
         for step in ops(name) {
             let mut state = open(name, keys);
             update(&mut state, Action::GoToStep(step));
             let shown = export::text(&frame(&state, &RenderOptions::default(), 80, 24));
-            let view = View::of(&state, RenderOptions::default()).expect("a step");
+            let view = StepView::of(&state, RenderOptions::default()).expect("a step");
             let equation = view.equation(view.part());
             look_at(&view, equation, &shown);
         }

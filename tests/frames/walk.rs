@@ -4,7 +4,7 @@ use gradstep::app::{Action, Focus, Screen, update};
 use gradstep::step::Unit;
 use gradstep::ui::panes::PANES;
 use gradstep::ui::theme::{Background, Colours, Theme};
-use gradstep::ui::view::View;
+use gradstep::ui::view::StepView;
 use gradstep::ui::{self, ClickTarget, RenderOptions};
 use proptest::prelude::*;
 use ratatui::buffer::Buffer;
@@ -115,7 +115,7 @@ fn every_pane_draws_on_any_area() {
     for name in NAMES {
         for keys in ["", "b", "G", ":loss<Enter>"] {
             let state = open(name, keys);
-            let view = View::of(&state, options).expect("a step");
+            let view = StepView::of(&state, options).expect("a step");
             for pane in PANES {
                 for (width, height) in [(0, 0), (1, 1), (20, 6), (6, 20), (1, 40), (200, 1)] {
                     let screen = Rect::new(0, 0, width + 4, height + 4);

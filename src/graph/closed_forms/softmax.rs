@@ -17,8 +17,11 @@ struct LogitRows {
     rows: Groups,
 }
 
-/// Matches a log-softmax whose result is this tensor, a softmax of which the logarithm of one entry for each row is taken, or the exponentials of log Σ exp z −
-/// z\[class\], with the loss after it.
+/// Matches one of three blocks, with the loss after it:
+///
+/// - a log-softmax whose result is this tensor,
+/// - a softmax, if the logarithm is then taken of one entry of each row,
+/// - the exponentials in log Σ exp z − z\[class\].
 pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<BlockCandidate> {
     if let Some(LogitRows { of, rows }) = log_probabilities(matcher, id) {
         let loss = matcher.attempt(|matcher| cross_entropy(matcher, id, &rows));

@@ -150,8 +150,8 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
         Some((of, rule.groups(self.shape(of))?, rule.is_log()))
     }
 
-    /// If a tensor has one entry for each row of its first operand, a copy of this row's entry for a class, returns the classes: as targets, and the tensor
-    /// from which they are read, if there is one.
+    /// If a tensor picks one class from each row of its first operand, as `p[range(n), y]` does, returns the classes: as targets, and the tensor from which
+    /// they are read, if there is one.
     pub fn picked(&self, id: TensorId, rows: &Groups) -> Option<(Targets, Option<TensorId>)> {
         let rule = self.rule(id)?;
         if let Some(copies) = downcast::<GatherRule<CopiesOfInput>>(&rule) {

@@ -1,4 +1,5 @@
-//! The state while the shapes of missing names are inferred, and the rules of broadcasting and of products.
+//! The state while the shapes of names without a value are inferred, and the rules of broadcasting and of products. For `y = x @ W + b`, where x is 4x3 and W
+//! is 3x2, the name b gets the likely shape 2.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -7,7 +8,7 @@ use compact_str::CompactString;
 
 use super::shapes::{Shape, Shapes, Size};
 
-/// The knowledge about the value of an expression. Only the shape of a tensor matters.
+/// Everything that is known about the value of an expression. Of a tensor, only the shape matters.
 #[derive(Clone, Debug)]
 pub enum Implied {
     /// A tensor, or a name without a value.
@@ -52,7 +53,7 @@ pub enum Usage {
     Whole(Size),
 }
 
-/// A shape that is likely for a name of unknown rank that is broadcast with another tensor.
+/// The shape that is likely for a name of unknown rank, if the name is broadcast with another tensor.
 #[derive(Clone, Copy, Debug)]
 pub enum Likely {
     /// The last axis of this shape, as of a bias.
@@ -102,7 +103,7 @@ pub struct Inference {
     pub missing: Vec<MissingName>,
     /// Lists of sizes with equal products: the sizes before and after a `view`.
     pub products: Vec<[Vec<Size>; 2]>,
-    /// The largest numbers of given tensors that may be indices.
+    /// The given tensors that may be indices, each with its largest number.
     pub largest: Vec<(Shape, usize)>,
     /// `true` in the second phase, which assumes likely shapes.
     pub assumes: bool,

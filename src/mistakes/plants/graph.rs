@@ -52,8 +52,8 @@ pub fn not_summed(site: &Site<'_>) -> Vec<Variant> {
     ]
 }
 
-/// For y = x ∘ u, where u is broadcast and follows entry by entry from a sum s over axes of x: the gradient of u is not summed over the copies, so each entry
-/// of x gets only the share of its own copy.
+/// In y = x ∘ u, u is computed entry by entry from a sum s over axes of x, and is broadcast to the shape of x. The gradient of u is not summed over the copies
+/// of u. So each entry of x gets only the share of its own copy.
 fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     let subject = site.subject;
     site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| rule.view == View::Input && !subject.has_layers())?;

@@ -230,8 +230,8 @@ impl ElementwiseBackward {
     }
 }
 
-/// Returns whether a term may be something else than the product of the derivative and the upstream: a quotient, or the 0 of an entry of y that does not
-/// depend on u ([`Expr::ClosedGate`](crate::expr::Expr::ClosedGate)), which stays 0 even if the upstream is infinite or NaN.
+/// Returns whether a term may differ from the product of the derivative and the upstream. It may be a quotient. Or it may be 0, because the entry of y does not
+/// depend on u ([`Expr::ClosedGate`](crate::expr::Expr::ClosedGate)); this 0 stays 0 even if the upstream is infinite or NaN.
 #[allow(clippy::inline_always)] // as in `rows`
 #[inline(always)]
 fn is_other_term(derivative: f64, upstream: f64, has_quotient: bool) -> bool {

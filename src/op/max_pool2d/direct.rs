@@ -112,8 +112,10 @@ fn load_strided<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize) ->
 }
 
 /// Returns the winners of [`TILE`] windows, whose first places are `first`, `first + stride`, …, and their values. `offsets` has the offset of each place of
-/// a window from the first one. Returns `None` if the sum of the places of a window is NaN (as it is if one of them is NaN), or if a place is past the end of
-/// the image: if there are fewer than [`TILE`] outputs, entries after the last window are read too.
+/// a window from the first one.
+///
+/// Returns `None` if the sum of the numbers of a window is NaN, as it is if one of them is NaN. Also returns `None` if a place is past the end of the image.
+/// This happens if there are fewer than [`TILE`] outputs, because entries after the last window are then read too.
 #[inline(always)]
 fn tile_winners<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize, offsets: &[usize]) -> Option<([usize; TILE], [f64; TILE])> {
     let (first_offset, others) = offsets.split_first()?;

@@ -11,7 +11,7 @@ use crate::op::closed_form::LetterForm;
 use crate::op::slot::Slot;
 use crate::scene::{ClosedEntry, after_sign};
 use crate::text::width;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The largest difference, relative to max(|sum|, 1), that counts as a rounding error.
 const ROUNDING: f64 = 1e-12;
@@ -21,7 +21,7 @@ pub(super) const LINES: usize = 2;
 
 /// Returns at most `height` lines of at most `room` cells: the formula in symbols, and in numbers if the entry is complete; no lines if the call has no closed
 /// form. The formula in symbols is left out if its letters cannot be defined beside it.
-pub(super) fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<String> {
+pub(super) fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<String> {
     let Some(block) = view.closed_block() else { return Vec::new() };
     let forms = [LetterForm::Letters, LetterForm::Operands];
     let symbols = forms.into_iter().map(|form| defined(view, block, form, ",  ")).find(|text| width(text) <= room);
@@ -42,12 +42,12 @@ pub(super) fn lines(view: &View<'_>, room: usize, height: usize) -> Vec<String> 
 }
 
 /// Returns the formula in symbols with the definitions of its letters, for a text of any width; `None` if the call has no closed form.
-pub(super) fn sentence(view: &View<'_>) -> Option<String> {
+pub(super) fn sentence(view: &StepView<'_>) -> Option<String> {
     Some(format!("{}.", defined(view, view.closed_block()?, LetterForm::Letters, ", where ")))
 }
 
 /// Returns the formula in symbols with the definitions of its letters.
-fn defined(view: &View<'_>, block: &ClosedBlock, form: LetterForm, joint: &str) -> String {
+fn defined(view: &StepView<'_>, block: &ClosedBlock, form: LetterForm, joint: &str) -> String {
     let letters = block.form.letters(form);
     let letter = |n: usize| with_symbols(view, block, letters.get(n).map_or("", AsRef::as_ref));
     let definitions = block.form.definitions(form);
@@ -60,13 +60,13 @@ fn defined(view: &View<'_>, block: &ClosedBlock, form: LetterForm, joint: &str) 
 }
 
 /// Formats the difference between the two values, with a remark if it is as small as a rounding error.
-fn difference(view: &View<'_>, difference: f64) -> String {
+fn difference(view: &StepView<'_>, difference: f64) -> String {
     let is_rounding = difference != 0.0 && difference.abs() <= ROUNDING * view.step.sum.abs().max(1.0);
     format!("{}{}", view.short(difference), if is_rounding { " ≈ 0, rounding" } else { "" })
 }
 
 /// Writes the formula. `text` returns the text of each quantity.
-fn formula(view: &View<'_>, block: &ClosedBlock, text: impl Fn(usize) -> String) -> String {
+fn formula(view: &StepView<'_>, block: &ClosedBlock, text: impl Fn(usize) -> String) -> String {
     let name = |slot: Slot, _: OperandForm| match slot {
         Slot::Input(n) => text(n),
         _ => String::new(),
@@ -75,7 +75,7 @@ fn formula(view: &View<'_>, block: &ClosedBlock, text: impl Fn(usize) -> String)
 }
 
 /// Formats the value of a quantity. An entry of a tensor is formatted as in its matrix.
-fn number(view: &View<'_>, block: &ClosedBlock, entry: &ClosedEntry, n: usize) -> String {
+fn number(view: &StepView<'_>, block: &ClosedBlock, entry: &ClosedEntry, n: usize) -> String {
     let value = entry.quantities.get(n).copied().unwrap_or(f64::NAN);
     let (network, at) = (view.network(), view.at.entry);
     let operands = network.gradient_of(block.output).into_iter().chain(block.operands.iter().copied());
@@ -86,7 +86,7 @@ fn number(view: &View<'_>, block: &ClosedBlock, entry: &ClosedEntry, n: usize) -
 }
 
 /// Replaces `{x}` by the symbol of the input, and `{0}`, `{1}`, … by the symbols of the operands.
-fn with_symbols(view: &View<'_>, block: &ClosedBlock, text: &str) -> String {
+fn with_symbols(view: &StepView<'_>, block: &ClosedBlock, text: &str) -> String {
     let network = view.network();
     let symbol = |id| network.tensor(id).symbol.whole_in(view.notation);
     let upstream = network.gradient_of(block.output).map(symbol).unwrap_or_default();

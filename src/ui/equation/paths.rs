@@ -13,13 +13,13 @@
 use crate::number::{ColumnFormat, result_sign};
 use crate::scene::{Path, after_sign};
 use crate::text::width;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The largest number of lines.
 pub(super) const LINES: usize = 2;
 
 /// Returns the paths to the node of the step as at most `height` lines of at most `room` cells. There are no lines if there are no paths.
-pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize) -> Vec<String> {
+pub(super) fn lines(view: &StepView<'_>, paths: &[Path], room: usize, height: usize) -> Vec<String> {
     if paths.is_empty() {
         return Vec::new();
     }
@@ -62,7 +62,7 @@ pub(super) fn lines(view: &View<'_>, paths: &[Path], room: usize, height: usize)
 }
 
 /// Returns the factors of a path as a product.
-fn product(view: &View<'_>, path: &Path, dot: &str) -> String {
+fn product(view: &StepView<'_>, path: &Path, dot: &str) -> String {
     // numbers have the same format as in the picture
     let factor = |local: &f64| ColumnFormat::with(view.digits, [*local]).text_or_short(*local);
     let factors = path.locals.iter().map(factor);

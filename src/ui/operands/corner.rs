@@ -16,10 +16,10 @@ use ratatui::layout::Rect;
 use super::arrange::{GAP, RequestedSizes, TIER_COUNT};
 use crate::op::product_layout::ProductLayout;
 use crate::ui::operand::OperandMatrix;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// Returns the indices of the matrices on the left, above and in the corner; `None` if the op is not a product of two matrices.
-pub fn product_indices(view: &View<'_>, operands: &[OperandMatrix]) -> Option<ProductLayout<usize>> {
+pub fn product_indices(view: &StepView<'_>, operands: &[OperandMatrix]) -> Option<ProductLayout<usize>> {
     let ProductLayout { left, above, corner } = view.product_layout()?;
     let number = |tensor| operands.iter().position(|operand| operand.shown.tensor == tensor);
     let places = ProductLayout { left: number(left)?, above: number(above)?, corner: number(corner)? };
@@ -28,7 +28,7 @@ pub fn product_indices(view: &View<'_>, operands: &[OperandMatrix]) -> Option<Pr
 
 /// Makes the columns of the upper matrix as wide as those of the matrix in the corner, so that they are aligned. If the result is on the left, it gets the same
 /// column width, because its numbers have the same number of digits.
-pub fn align(view: &View<'_>, operands: &mut [OperandMatrix]) {
+pub fn align(view: &StepView<'_>, operands: &mut [OperandMatrix]) {
     let Some(ProductLayout { left, above, corner }) = product_indices(view, operands) else { return };
     let formats = [above, corner].map(|i| operands[i].reserved);
     let before = formats.map(|format| format.units() + 1).into_iter().max().unwrap_or(0);

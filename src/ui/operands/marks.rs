@@ -4,7 +4,7 @@ use crate::network::Id;
 use crate::scene::ShownTensor;
 use crate::step::Kind;
 use crate::ui::matrix::Mark;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The largest number of terms whose factors are marked. In a longer sum, only terms around this step are marked.
 const MAX_MARKED: u64 = 1024;
@@ -23,7 +23,7 @@ pub struct MarkedEntries {
 
 impl MarkedEntries {
     /// Returns the mark of an entry of a tensor.
-    pub fn mark(&self, view: &View<'_>, shown: &ShownTensor, at: usize) -> Mark {
+    pub fn mark(&self, view: &StepView<'_>, shown: &ShownTensor, at: usize) -> Mark {
         let ShownTensor { tensor, is_result, .. } = *shown;
         let (read_by_entry, read_by_step) = (self.by_entry.of(tensor), self.by_step.of(tensor));
         // a factor can be a whole slice of the tensor, such as all arguments of a softmax. The entries of a long slice are not all listed, so the slice is
@@ -41,7 +41,7 @@ impl MarkedEntries {
 impl MarkedEntries {
     /// Returns the mark of a copy of an operand's entry. `place` is the position of the copy in the shape in which the operand is repeated. Only the copy that
     /// is read there has a mark. `whole` is the tensor with this shape: the result, or the upstream derivative.
-    pub fn mark_of_copy(&self, view: &View<'_>, shown: &ShownTensor, (entry, place): (usize, usize), whole: Id) -> Mark {
+    pub fn mark_of_copy(&self, view: &StepView<'_>, shown: &ShownTensor, (entry, place): (usize, usize), whole: Id) -> Mark {
         let is_of_step =
             if whole == view.output { place == view.at.entry } else { self.by_step.of(whole).binary_search(&(whole, place)).is_ok() };
         let is_of_entry = is_of_step || whole != view.output && self.by_entry.of(whole).binary_search(&(whole, place)).is_ok();
@@ -80,7 +80,7 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 /// Returns the entries to mark.
-pub fn marks(view: &View<'_>) -> MarkedEntries {
+pub fn marks(view: &StepView<'_>) -> MarkedEntries {
     let first = view.at.term.saturating_sub(MAX_MARKED / 2);
     let end = (first + MAX_MARKED).min(view.at.terms);
     let by_step = || view.sources_now().iter().map(|source| (source.tensor, source.at));

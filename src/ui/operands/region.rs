@@ -5,11 +5,16 @@ use std::ops::Range;
 use super::MarkedEntries;
 use crate::scene::Grid;
 use crate::ui::operand::OperandMatrix;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// Returns the ranges of rows and columns of an operand that the terms of the current entry read. If the operand consists of several matrices, as a filter
 /// does, the ranges are those in the matrix with the entry `focus`.
-pub(super) fn around(view: &View<'_>, operand: &OperandMatrix, marks: &MarkedEntries, focus: Option<usize>) -> Option<[Range<usize>; 2]> {
+pub(super) fn around(
+    view: &StepView<'_>,
+    operand: &OperandMatrix,
+    marks: &MarkedEntries,
+    focus: Option<usize>,
+) -> Option<[Range<usize>; 2]> {
     let grid = Grid::of(&view.network().tensor(operand.shown.tensor).shape);
     let [block, ..] = grid.coordinates(focus?);
     let in_block = marks.by_entry.entries(operand.shown.tensor).filter(|at| grid.coordinates(*at)[0] == block);

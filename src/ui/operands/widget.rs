@@ -16,7 +16,7 @@ use crate::tensor::len;
 use crate::ui::matrix::{ImageKind, Mark, Matrix};
 use crate::ui::operand::OperandMatrix;
 use crate::ui::theme::{Colours, StyleRole};
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The largest number of entries of a matrix that is still drawn as numbers when another one is drawn as a heat map.
 const MAX_NUMBERS: usize = 64;
@@ -35,7 +35,7 @@ pub struct PaneArea {
 
 /// Returns the kind of image for an operand; `None` if it is drawn as numbers. A matrix is drawn as an image if its numbers do not fit into the pane, or if it
 /// is large and another matrix is an image. The choice is the same at each step of an op.
-fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pane: PaneArea) -> Option<ImageKind> {
+fn image_kind(view: &StepView<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pane: PaneArea) -> Option<ImageKind> {
     let grid = Grid::of(matrix.shape);
     if !view.state.settings.is_on(Setting::HeatMap) || grid.rows < 2 || grid.columns < 2 || !pane.is_fixed {
         return None;
@@ -53,7 +53,7 @@ fn image_kind(view: &View<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pan
 
 /// Builds the widget of an operand and calls `f` with it. The widget refers to closures of this function, so it cannot be returned.
 pub fn with_matrix<T>(
-    view: &View<'_>,
+    view: &StepView<'_>,
     operand: &OperandMatrix,
     (format, pane): (ColumnFormat, PaneArea),
     marks: &MarkedEntries,
@@ -133,11 +133,11 @@ pub fn repetition(operand: &OperandMatrix, pane: PaneArea) -> Option<&(Repetitio
 }
 
 /// Returns the shape in which an operand is drawn.
-pub fn shape<'a>(view: &'a View<'_>, operand: &'a OperandMatrix, pane: PaneArea) -> &'a [usize] {
+pub fn shape<'a>(view: &'a StepView<'_>, operand: &'a OperandMatrix, pane: PaneArea) -> &'a [usize] {
     repetition(operand, pane).map_or_else(|| &view.network().tensor(operand.shown.tensor).shape[..], |(repetition, _)| repetition.shape())
 }
 
 /// Returns whether one weight of this tensor is used at many positions, as in a filter.
-fn has_shared_weights(view: &View<'_>, id: Id) -> bool {
+fn has_shared_weights(view: &StepView<'_>, id: Id) -> bool {
     view.network().tensor(id).shape.len() == 4
 }

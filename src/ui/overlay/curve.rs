@@ -13,10 +13,10 @@ use crate::text::{cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::chart::{Chart, FIRST_OTHER, HERE, MARKER, run_style};
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// Draws the curves.
-pub(super) fn render(view: &View<'_>, marker: CurveMarker, screen: Rect, buf: &mut Buffer) {
+pub(super) fn render(view: &StepView<'_>, marker: CurveMarker, screen: Rect, buf: &mut Buffer) {
     let area = frame(screen);
     let Some(curves) = view.state.curves().filter(|_| area.height >= 4 && area.width >= 24) else { return };
     Clear.render(area, buf);
@@ -47,7 +47,7 @@ fn legend_and_chart(curves: &Curves, area: Rect) -> (Rect, Rect) {
 }
 
 /// Returns the iteration under a cell of the screen.
-pub(super) fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+pub(super) fn hit(view: &StepView<'_>, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let curves = view.state.curves()?;
     let is_log = view.state.settings.is_on(Setting::LogScale);
     let chart = Chart { curves: &curves, is_log, begins_at_zero: false, marker: None, theme: &view.theme };
@@ -57,7 +57,7 @@ pub(super) fn hit(view: &View<'_>, screen: Rect, x: u16, y: u16) -> Option<Click
 
 /// Draws the border. Its upper line has the title and the progress of the training. Its lower line has the iterations and values of the marker and of the step
 /// on the screen.
-fn draw_frame(view: &View<'_>, curves: &Curves, marker: CurveMarker, is_log: bool, area: Rect, buf: &mut Buffer) {
+fn draw_frame(view: &StepView<'_>, curves: &Curves, marker: CurveMarker, is_log: bool, area: Rect, buf: &mut Buffer) {
     let dim = view.theme.style(StyleRole::Dim);
     let room = usize::from(area.width.saturating_sub(6));
     let scale = if is_log { ", logarithmic" } else { "" };
@@ -73,7 +73,7 @@ fn draw_frame(view: &View<'_>, curves: &Curves, marker: CurveMarker, is_log: boo
 }
 
 /// Describes the progress of the training.
-fn progress(view: &View<'_>, curves: &Curves) -> String {
+fn progress(view: &StepView<'_>, curves: &Curves) -> String {
     let computed = curves.current.points.last().map_or(0, |(iteration, _)| *iteration);
     let of = format!("{computed} of {} iterations", curves.iterations);
     match &view.stepper.job {
@@ -107,7 +107,7 @@ fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> S
 }
 
 /// Returns the lines of the legend. There are none if there is only one curve. The curve of another scenario has a line with its first and its last loss.
-fn legend(curves: &Curves, view: &View<'_>) -> Vec<(String, Style)> {
+fn legend(curves: &Curves, view: &StepView<'_>) -> Vec<(String, Style)> {
     let digits = view.digits;
     let faint = view.theme.style(StyleRole::Forward);
     let what = |curve: &Curve| curve.what(digits);

@@ -30,7 +30,7 @@ use crate::text::{align_left, align_right, cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::hints::Hints;
 use crate::ui::theme::{StyleRole, Theme};
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The mark of the block with the step on the screen.
 const HERE: &str = "◉";
@@ -73,7 +73,7 @@ struct MapLayout {
 }
 
 /// Lays out the map on a screen. If the batch has steps, the last line is for their progress, below a blank line.
-fn map_layout(view: &View<'_>, map: &NetworkMap, screen: Rect) -> MapLayout {
+fn map_layout(view: &StepView<'_>, map: &NetworkMap, screen: Rect) -> MapLayout {
     // the status line and the key bar stay in view
     let area = Rect { height: screen.height.saturating_sub(2), ..screen };
     let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
@@ -101,7 +101,7 @@ impl MapLayout {
 }
 
 /// Returns the block or the key under a cell of the screen.
-pub(super) fn hit(view: &View<'_>, map: &NetworkMap, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+pub(super) fn hit(view: &StepView<'_>, map: &NetworkMap, screen: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let layout = map_layout(view, map, screen);
     if let Some(key) = hints(layout.area).key_in_border(layout.area, x, y) {
         return Some(ClickTarget::Key(key));
@@ -126,7 +126,7 @@ fn hints(area: Rect) -> Hints {
 }
 
 /// Draws the map.
-pub(super) fn render(view: &View<'_>, map: &NetworkMap, screen: Rect, buf: &mut Buffer) {
+pub(super) fn render(view: &StepView<'_>, map: &NetworkMap, screen: Rect, buf: &mut Buffer) {
     let layout = map_layout(view, map, screen);
     if layout.area.height < 4 || layout.area.width < 24 {
         return;
@@ -153,12 +153,12 @@ fn is_of_batch(pass: Pass) -> bool {
 }
 
 /// Returns the passes of the batch (reduce and update) with their steps.
-fn batch_passes<'a>(view: &'a View<'_>) -> impl Iterator<Item = (Pass, Range<u64>)> + 'a {
+fn batch_passes<'a>(view: &'a StepView<'_>) -> impl Iterator<Item = (Pass, Range<u64>)> + 'a {
     view.passes().filter(|(pass, _)| is_of_batch(*pass))
 }
 
 /// Returns the iteration and the sample that the blocks show, if there are several. At a step of the batch, this is the last sample.
-fn facts(view: &View<'_>) -> Vec<String> {
+fn facts(view: &StepView<'_>) -> Vec<String> {
     let (iterations, samples) = (view.document.iterations(), view.document.scenario.samples.len());
     let iteration = (iterations > 1).then(|| format!("iteration {}/{iterations}", view.step.iteration));
     let shown = view.sample().or_else(|| view.samples().last()).filter(|_| samples > 1);
@@ -166,7 +166,7 @@ fn facts(view: &View<'_>) -> Vec<String> {
 }
 
 /// Draws the border with its titles.
-fn draw_frame(view: &View<'_>, map: &NetworkMap, layout: &MapLayout, buf: &mut Buffer) {
+fn draw_frame(view: &StepView<'_>, map: &NetworkMap, layout: &MapLayout, buf: &mut Buffer) {
     let dim = view.theme.style(StyleRole::Dim);
     let room = usize::from(layout.area.width.saturating_sub(6));
     let title =
@@ -200,7 +200,7 @@ struct BlockColumns {
 
 impl BlockColumns {
     /// Returns columns for the blocks in view.
-    fn of(view: &View<'_>, scene: &Scene<'_>, map: &NetworkMap, layout: &MapLayout) -> Self {
+    fn of(view: &StepView<'_>, scene: &Scene<'_>, map: &NetworkMap, layout: &MapLayout) -> Self {
         let shown = || (layout.first..layout.first + layout.count).filter_map(|number| map.blocks.get(number));
         let texts: Vec<_> = shown().map(|block| scene.block_texts(block, view.notation)).collect();
         let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
@@ -231,7 +231,7 @@ fn shape(scene: &Scene<'_>, tensor: Id) -> String {
 
 /// Draws blocks.
 struct BlockPen<'a> {
-    view: &'a View<'a>,
+    view: &'a StepView<'a>,
     /// The scene at a step of a sample, from which the progress is read.
     scene: &'a Scene<'a>,
     blocks: &'a Blocks,

@@ -17,7 +17,7 @@ use crate::glyph;
 use crate::number::round_up;
 use crate::text::{cut, width};
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The smallest width of the bars without numbers beside them, in cells.
 const MIN_BARS: usize = 12;
@@ -37,7 +37,7 @@ struct Bar {
 }
 
 /// Draws the picture. A click on the line of a term goes to its step.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     // three more lines are a blank line at the top, the sum, and the number of terms
     let Some(rows) = area.height.checked_sub(3).filter(|rows| *rows > 0 && area.width >= 24) else { return };
     let (current, count) = (view.at.term, view.at.terms);

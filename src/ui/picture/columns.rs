@@ -9,7 +9,7 @@ use crate::scene::{MAX_ARGUMENTS, TermRead};
 use crate::step::{Kind, TensorEntry};
 use crate::tensor::{Places, len};
 use crate::ui::theme::SHARED_COLOURS;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The smallest and largest number of edges that a picture shows.
 const EDGES: [usize; 2] = [16, 64];
@@ -67,7 +67,7 @@ struct Ends {
 impl Ends {
     /// Returns the neurons of a column for a step. They are the entry that it computes; if this is not in the column, the derivatives that it reads; if there
     /// are none, the values that it reads.
-    fn of(view: &View<'_>, column: Id) -> Self {
+    fn of(view: &StepView<'_>, column: Id) -> Self {
         if view.neuron(view.output) == column {
             return Self { entries: vec![view.at.entry], slice: None };
         }
@@ -128,7 +128,7 @@ fn source_tensor(network: &Network, id: Id, entries: &[(Id, usize)]) -> Option<I
 
 impl NeuronColumns {
     /// Returns the columns of this step; `None` for a step of the batch, which connects no neurons.
-    pub fn of(view: &View<'_>) -> Option<Self> {
+    pub fn of(view: &StepView<'_>) -> Option<Self> {
         let network = view.network();
         view.step.sample?;
         let result = (view.neuron(view.output), view.at.entry);
@@ -167,7 +167,7 @@ impl NeuronColumns {
     }
 
     /// Returns the edges between some neurons of both columns. Both lists must be ascending.
-    fn all_edges(&self, view: &View<'_>, lefts: &[usize], rights: &[usize]) -> Vec<NeuronEdge> {
+    fn all_edges(&self, view: &StepView<'_>, lefts: &[usize], rights: &[usize]) -> Vec<NeuronEdge> {
         if view.network().tensor(self.right).role != Role::Target {
             return rights.iter().flat_map(|right| self.edges(view, lefts, *right)).collect();
         }
@@ -181,7 +181,7 @@ impl NeuronColumns {
     }
 
     /// Returns the edges from some neurons of the left column to one neuron of the right column. `lefts` must be ascending.
-    fn edges(&self, view: &View<'_>, lefts: &[usize], right: usize) -> Vec<NeuronEdge> {
+    fn edges(&self, view: &StepView<'_>, lefts: &[usize], right: usize) -> Vec<NeuronEdge> {
         // an entry without steps has no edges
         let Some(at) = view.first_position(self.right, right) else { return Vec::new() };
         let edge = |TermRead { place, reads, .. }: TermRead| NeuronEdge {
@@ -193,14 +193,14 @@ impl NeuronColumns {
     }
 
     /// Returns the neurons of the left column that the first `most` terms of a neuron of the right column read. At most `most` neurons count for each term.
-    fn first_lefts(&self, view: &View<'_>, right: usize, most: usize) -> impl Iterator<Item = usize> {
+    fn first_lefts(&self, view: &StepView<'_>, right: usize, most: usize) -> impl Iterator<Item = usize> {
         let at = view.first_position(self.right, right);
         let sources = at.into_iter().flat_map(move |at| view.sources_of(&at, 0..at.terms.min(most as u64)));
         sources.flat_map(move |sources| sources.into_iter().filter(|(id, _)| *id == self.left).map(|(_, at)| at).take(most))
     }
 
     /// Returns whether an edge belongs to this step. Then the step reads or computes both of its neurons; if the right column is the loss, only the left one.
-    pub fn is_now(&self, view: &View<'_>, edge: NeuronEdge) -> bool {
+    pub fn is_now(&self, view: &StepView<'_>, edge: NeuronEdge) -> bool {
         let is_end = |n: usize, at: Option<usize>| at.is_some_and(|at| self.ends[n].contains(at));
         let has_weight = edge.weight.is_none() || self.now.weight.is_none() || edge.weight == self.now.weight;
         has_weight && is_end(0, edge.left) && (is_end(1, edge.right) || self.now.right.is_none() && self.right == view.network().loss())
@@ -217,7 +217,7 @@ impl NeuronColumns {
     }
 
     /// Returns the target of a click on an edge. It is its term in the op of this step. If it has none there, it is its term in the forward op.
-    pub fn spot(&self, view: &View<'_>, edge: NeuronEdge) -> Option<Spot> {
+    pub fn spot(&self, view: &StepView<'_>, edge: NeuronEdge) -> Option<Spot> {
         let (left, right) = (edge.left?, edge.right?);
         let gradient = |id: Id| view.network().gradient_of(id);
         let [left_value, right_value] = [(self.left, left), (self.right, right)].map(|(tensor, at)| TensorEntry { tensor, at });
@@ -235,7 +235,7 @@ impl NeuronColumns {
     }
 
     /// Returns the neurons and edges to show in a number of rows.
-    pub fn shown(&self, view: &View<'_>, rows: usize) -> ShownNeurons {
+    pub fn shown(&self, view: &StepView<'_>, rows: usize) -> ShownNeurons {
         let count = |id: Id| len(&view.network().tensor(id).shape);
         let (lefts, rights) = (count(self.left), count(self.right));
         if lefts.max(rights) <= rows {
@@ -256,7 +256,7 @@ impl NeuronColumns {
     }
 
     /// Returns the neurons that some terms around this step read, and the edges of these terms.
-    fn folded(&self, view: &View<'_>, rows: usize, counts: [usize; 2]) -> ShownNeurons {
+    fn folded(&self, view: &StepView<'_>, rows: usize, counts: [usize; 2]) -> ShownNeurons {
         let most = ((rows / 2) | 1).min(SHARED_COLOURS);
         let terms = view.terms_around(most);
         let [mut left, mut right] = self.involved(view, terms.clone(), most);
@@ -310,7 +310,7 @@ impl NeuronColumns {
     }
 
     /// Returns the neurons of both columns that some terms of the current entry read or compute.
-    fn involved(&self, view: &View<'_>, terms: Range<u64>, most: usize) -> [Vec<usize>; 2] {
+    fn involved(&self, view: &StepView<'_>, terms: Range<u64>, most: usize) -> [Vec<usize>; 2] {
         let (mut left, mut right) = (Vec::new(), Vec::new());
         for (id, at) in view.sources_of(&view.at, terms).flatten() {
             let id = view.neuron(id);
@@ -337,7 +337,7 @@ impl NeuronColumns {
 }
 
 /// Returns the bias or target that this step reads. If there is none, returns the bias that the last term of the entry reads.
-fn side(view: &View<'_>) -> Option<TensorEntry> {
+fn side(view: &StepView<'_>) -> Option<TensorEntry> {
     let network = view.network();
     let is_side = |id: Id| network.tensor(id).role == Role::Target || is_bias(network, id);
     let last = view.at.terms.saturating_sub(1);

@@ -23,14 +23,14 @@ use crate::network::Id;
 use crate::step::TensorEntry;
 use crate::text::width;
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// A *turn* is one pass through the body of a loop. Above the picture, a line shows which nodes belong to turn 1, turn 2, …; this is the smallest height of a
 /// picture with that line.
 const MIN_HEIGHT_WITH_TURNS: u16 = 9;
 
 /// Draws the picture.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     if area.height < 3 || area.width < 12 {
         return;
     }
@@ -89,7 +89,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
 ///
 /// The nodes at the ends of this step's edges should be visible. To make room for them, details are left out: first the heat maps of other ops, then the
 /// shapes. The part of a statement that a node computes is written at the node only if this hides no column.
-fn laid_out(view: &View<'_>, area: Rect) -> Option<(GraphNodes, GraphLayout)> {
+fn laid_out(view: &StepView<'_>, area: Rect) -> Option<(GraphNodes, GraphLayout)> {
     let plan = |details: Details| {
         let graph = nodes(view, details);
         let nodes = &graph.nodes;
@@ -128,14 +128,14 @@ fn laid_out(view: &View<'_>, area: Rect) -> Option<(GraphNodes, GraphLayout)> {
 }
 
 /// Returns the line above the picture for the numbers of turns. It is empty if there is no loop, or if the picture is low.
-fn turn_line(view: &View<'_>, area: Rect) -> Rect {
+fn turn_line(view: &StepView<'_>, area: Rect) -> Rect {
     let has_line = view.network().text().has_turns() && area.height >= MIN_HEIGHT_WITH_TURNS;
     Rect { height: u16::from(has_line), ..area }
 }
 
 /// Writes the number of a turn above the columns with the nodes of this turn, and draws a line to the end of the last of these columns. So the statements of a
 /// turn are visible as a group.
-fn draw_turns(view: &View<'_>, nodes: &[GraphNode], plan: &GraphLayout, line: Rect, buf: &mut Buffer) {
+fn draw_turns(view: &StepView<'_>, nodes: &[GraphNode], plan: &GraphLayout, line: Rect, buf: &mut Buffer) {
     if line.is_empty() {
         return;
     }
@@ -173,7 +173,7 @@ fn hidden_label(hidden: &HiddenItems, are_all: bool) -> String {
 
 /// Returns the target of a click on an edge. In the forward pass, it is the term of `to` that reads `from`. In the backward pass, it is the term of the
 /// derivative by `from` that reads the derivative by `to`. If this step does not read a tensor, the first entry of the tensor is used.
-fn edge_spot(view: &View<'_>, from: Id, to: Id) -> Spot {
+fn edge_spot(view: &StepView<'_>, from: Id, to: Id) -> Spot {
     let to = folded_tensor_that_reads(view, to, from);
     let entry = |tensor: Id| TensorEntry { tensor, at: shown_entry(view, tensor).unwrap_or(0) };
     let gradients = view.network().gradient_of(from).zip(view.network().gradient_of(to)).filter(|_| view.is_backward());
@@ -182,22 +182,22 @@ fn edge_spot(view: &View<'_>, from: Id, to: Id) -> Spot {
 }
 
 /// Returns whether the derivative of the output by a node is known.
-fn has_derivative(view: &View<'_>, id: Id) -> bool {
+fn has_derivative(view: &StepView<'_>, id: Id) -> bool {
     view.network().gradient_of(id).is_some_and(|gradient| view.number(gradient, 0).is_some())
 }
 
 /// Returns the node of the tensor that this step computes or differentiates.
-fn current_node(view: &View<'_>) -> Id {
+fn current_node(view: &StepView<'_>) -> Id {
     view.shown_as(view.neuron(view.output))
 }
 
 /// Returns the nodes whose values or derivatives this step reads.
-fn read_now<'a>(view: &'a View<'_>) -> impl Iterator<Item = Id> + 'a {
+fn read_now<'a>(view: &'a StepView<'_>) -> impl Iterator<Item = Id> + 'a {
     view.step.factors.iter().filter_map(|factor| factor.source).map(|source| view.shown_as(view.neuron(source.tensor)))
 }
 
 /// Returns whether this step belongs to the edge from one node to another, forwards or backwards.
-fn is_step_edge(view: &View<'_>, from: Id, to: Id) -> bool {
+fn is_step_edge(view: &StepView<'_>, from: Id, to: Id) -> bool {
     let output = current_node(view);
     if view.is_backward() {
         // the first factor is the upstream derivative: the derivative by the node `to`

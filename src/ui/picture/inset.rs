@@ -17,7 +17,7 @@ use crate::scene::Sources;
 use crate::tensor::{len, unravel};
 use crate::text::width;
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// If only a part of an image is drawn, the part has at least this number of rows and of columns, or all of them if the image has fewer.
 const MIN_SIDE: usize = 6;
@@ -76,7 +76,7 @@ impl WeightAndPlace {
 }
 
 /// Returns the styles to try, from large to small.
-fn pixel_styles(view: &View<'_>, image: Id, filter: Id) -> [PixelStyle; 4] {
+fn pixel_styles(view: &StepView<'_>, image: Id, filter: Id) -> [PixelStyle; 4] {
     // the symbol of the last weight is the widest, because its index has the most digits; the symbols are in brackets
     let last = len(&view.network().tensor(filter).shape).saturating_sub(1);
     let symbol = width(&view.disambiguated(filter, last)) + 2;
@@ -134,7 +134,7 @@ impl InsetSizes {
 impl Inset {
     /// Returns the inset of this step, with the largest pixels for which one of these rooms (width and height in cells) has space. Returns `None` if no room
     /// is large enough, and for an op without a filter.
-    pub fn of(view: &View<'_>, rooms: [(u16, u16); 2]) -> Option<Self> {
+    pub fn of(view: &StepView<'_>, rooms: [(u16, u16); 2]) -> Option<Self> {
         let (part, window) = view.op().window()?;
         let (image, filter) = (part.operands[window.image], part.operands[window.filter?]);
         let &[.., height, width_of_image] = with_row(view, image, window).as_slice() else { return None };
@@ -197,7 +197,7 @@ impl Inset {
     }
 
     /// Draws the inset. A click on a symbol goes to the weight, and a click on another cell to the pixel.
-    pub fn render(&self, view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
+    pub fn render(&self, view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
         text_at(buf, area, 0, 0, &self.title, view.theme.style(StyleRole::Dim));
         for (row, y) in self.rows.clone().enumerate() {
             for (column, x) in self.columns.clone().enumerate() {
@@ -210,7 +210,7 @@ impl Inset {
     }
 
     /// Draws the place `at`: its pixel, if it has one, and the weight over it. `(x, y)` is the upper left cell of the place in `area`.
-    fn draw_place(&self, view: &View<'_>, at: (usize, usize), (x, y): (u16, u16), area: Rect, buf: &mut Buffer, spots: &mut Spots) {
+    fn draw_place(&self, view: &StepView<'_>, at: (usize, usize), (x, y): (u16, u16), area: Rect, buf: &mut Buffer, spots: &mut Spots) {
         let PixelStyle { width: wide, height, has_symbols, has_numbers } = self.pixel_style;
         let (pixel, weight) = (self.pixel(at), weight_over(&self.filter_shape, self.window, self.now, at));
         let (dim, entry) = (view.theme.style(StyleRole::Dim), view.theme.style(StyleRole::Entry));
@@ -256,7 +256,7 @@ impl Inset {
 }
 
 /// Returns the shape of an image or a filter. If it has one dimension, a dimension of size 1 is added for its row.
-fn with_row(view: &View<'_>, tensor: Id, window: Window) -> Vec<usize> {
+fn with_row(view: &StepView<'_>, tensor: Id, window: Window) -> Vec<usize> {
     let mut shape = view.network().tensor(tensor).shape.clone();
     if window.is_1d && !shape.is_empty() {
         shape.insert(shape.len() - 1, 1);
@@ -270,7 +270,7 @@ fn title(filter: &str, turned: bool, image: &str, part: &str) -> String {
 }
 
 /// Returns the weight and the place of a term that reads these entries.
-fn weight_and_place(view: &View<'_>, reads: &Sources, (image, filter): (Id, Id), window: Window) -> Option<WeightAndPlace> {
+fn weight_and_place(view: &StepView<'_>, reads: &Sources, (image, filter): (Id, Id), window: Window) -> Option<WeightAndPlace> {
     let entry_of = |id: Id| reads.iter().find(|(source, _)| *source == id).map(|(_, at)| *at);
     let (at, weight) = (entry_of(image)?, entry_of(filter)?);
     let index = unravel(at, &with_row(view, image, window));

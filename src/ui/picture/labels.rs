@@ -5,7 +5,7 @@ use super::column::{Column, Neuron};
 use crate::glyph;
 use crate::text::width;
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The cells of a row that are not for labels: the neurons with their blanks, and the edges. If space is short, the second number is used, with shorter edges.
 pub const UNLABELLED: [usize; 2] = [11, 7];
@@ -33,7 +33,7 @@ impl NeuronLabel {
 }
 
 /// Returns the number of a neuron as text, if it is known.
-fn number(view: &View<'_>, neuron: &Neuron) -> Option<String> {
+fn number(view: &StepView<'_>, neuron: &Neuron) -> Option<String> {
     view.entry_text(neuron.entry.tensor, neuron.entry.at)
 }
 
@@ -44,7 +44,7 @@ fn is_active(neuron: &&Neuron) -> bool {
 
 /// Returns the rooms for the labels of the left and of the right column. The symbols of both get cells first, then the numbers of the active neurons, then the
 /// other numbers. Numbers that do not fit beside the symbols are below them, if `can_be_below` is set and a row is free.
-pub fn label_rooms(view: &View<'_>, columns: [&Column; 2], all: usize, can_be_below: bool) -> [LabelRoom; 2] {
+pub fn label_rooms(view: &StepView<'_>, columns: [&Column; 2], all: usize, can_be_below: bool) -> [LabelRoom; 2] {
     let symbols = columns.map(|column| column.all().map(|neuron| width(&neuron.symbol)).max().unwrap_or(0));
     // a number that is not computed yet needs one cell; if no number of the column is computed yet, the usual width is reserved
     let numbers = columns.map(|column| {
@@ -83,7 +83,7 @@ pub fn label_rooms(view: &View<'_>, columns: [&Column; 2], all: usize, can_be_be
 }
 
 /// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, numbers are left out.
-pub fn labels(view: &View<'_>, column: &Column, room: LabelRoom) -> Vec<NeuronLabel> {
+pub fn labels(view: &StepView<'_>, column: &Column, room: LabelRoom) -> Vec<NeuronLabel> {
     let label = |neuron: &Neuron| {
         let number = number(view, neuron).unwrap_or_else(|| glyph::TO_COME.to_owned());
         if room.is_below {

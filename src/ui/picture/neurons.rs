@@ -20,7 +20,7 @@ use crate::step::TensorEntry;
 use crate::tensor::len;
 use crate::text::{cut, width};
 use crate::ui::theme::{SHARED_COLOURS, StyleRole};
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The smallest number of cells of an edge that stay visible beside the name of its weight.
 const VISIBLE_EDGE: usize = 6;
@@ -32,7 +32,7 @@ const MAX_SOLID_LINES: usize = 8;
 const SHOWN: &str = " shown";
 
 /// Draws the picture.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
     let Some(columns) = NeuronColumns::of(view) else { return bars::render(view, area, buf, spots) };
     if area.height < 2 || area.width < 16 {
         return;
@@ -98,7 +98,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spots) 
 }
 
 /// Writes the number of hidden terms in the middle between two columns, or in the middle of the area if there is not enough room.
-fn draw_more(view: &View<'_>, area: Rect, (from, to, row): (u16, u16, u16), terms: u64, buf: &mut Buffer) {
+fn draw_more(view: &StepView<'_>, area: Rect, (from, to, row): (u16, u16, u16), terms: u64, buf: &mut Buffer) {
     let plural = if terms == 1 { "" } else { "s" };
     let texts = [format!("… {terms} more term{plural}"), format!("… {terms} more")];
     let fits = |text: &&String, cells: u16| width(text) <= usize::from(cells);
@@ -111,7 +111,7 @@ fn draw_more(view: &View<'_>, area: Rect, (from, to, row): (u16, u16, u16), term
 
 /// Returns both columns, with the row of each neuron.
 fn both_columns(
-    view: &View<'_>,
+    view: &StepView<'_>,
     columns: &NeuronColumns,
     (shown, kinds): (&ShownNeurons, &[EdgeKind]),
     rows: &Range<u16>,
@@ -158,13 +158,13 @@ fn both_columns(
 }
 
 /// Returns the symbol of a neuron. It has the layer if the other column or a tensor of the op has the same letter.
-fn symbol(view: &View<'_>, id: Id, other: Id, at: usize) -> String {
+fn symbol(view: &StepView<'_>, id: Id, other: Id, at: usize) -> String {
     if view.same_letter(id, other) { view.entry_symbol_with_layer(id, at) } else { view.disambiguated(id, at) }
 }
 
 /// Returns whether the labels of both columns fit beside their neurons. The last neurons, whose symbols are the longest, decide this, so that the answer is the
 /// same at each step of an op.
-fn has_room_beside(view: &View<'_>, columns: &NeuronColumns, all: usize) -> bool {
+fn has_room_beside(view: &StepView<'_>, columns: &NeuronColumns, all: usize) -> bool {
     let [left, right] = [columns.left, columns.right].map(|id| shown_tensor(view, id));
     let widest = |id: Id, other: Id| width(&symbol(view, id, other, len(&view.network().tensor(id).shape).saturating_sub(1)));
     widest(left, right) + widest(right, left) + UNLABELLED[1] <= all
@@ -172,7 +172,7 @@ fn has_room_beside(view: &View<'_>, columns: &NeuronColumns, all: usize) -> bool
 
 /// Draws the edges. Returns the name of the weight of this step's edge with its place and style, if there is room for it.
 fn draw_edges(
-    view: &View<'_>,
+    view: &StepView<'_>,
     columns: &NeuronColumns,
     (shown, kinds): (&ShownNeurons, &[EdgeKind]),
     [(left, from), (right, to)]: [(&Column, u16); 2],
@@ -235,7 +235,7 @@ enum EdgeKind {
 }
 
 /// Returns the kind of each edge.
-fn edge_kinds(view: &View<'_>, columns: &NeuronColumns, shown: &ShownNeurons) -> Vec<EdgeKind> {
+fn edge_kinds(view: &StepView<'_>, columns: &NeuronColumns, shown: &ShownNeurons) -> Vec<EdgeKind> {
     // for each neuron on the right: if the op is a maximum, the neuron that it selects
     let select = |at: usize| view.selected_by(columns.right, at).filter(|entry| entry.tensor == columns.left).map(|entry| entry.at);
     let selected: Vec<Option<usize>> = shown.right.iter().map(|at| select(*at)).collect();
@@ -254,7 +254,7 @@ fn edge_kinds(view: &View<'_>, columns: &NeuronColumns, shown: &ShownNeurons) ->
 
 /// Returns the style and the rank of an edge. The edge of this step has the highest rank, then the edges of the current entry. `weight` is the edge's shared
 /// weight.
-fn edge_style(view: &View<'_>, weight: Option<TensorEntry>, kind: EdgeKind) -> (Style, u8) {
+fn edge_style(view: &StepView<'_>, weight: Option<TensorEntry>, kind: EdgeKind) -> (Style, u8) {
     let colour = weight.and_then(|weight| view.weight_colour(weight.tensor, weight.at, SHARED_COLOURS));
     let theme = &view.theme;
     match kind {
@@ -270,7 +270,7 @@ fn edge_style(view: &View<'_>, weight: Option<TensorEntry>, kind: EdgeKind) -> (
 
 /// Writes a text such as `8 of 100 shown` below each column that does not show all its neurons. If there is not enough room for both columns, both leave out
 /// `shown`.
-fn draw_counts(view: &View<'_>, area: Rect, counts: [(u16, usize, usize); 2], buf: &mut Buffer) {
+fn draw_counts(view: &StepView<'_>, area: Rect, counts: [(u16, usize, usize); 2], buf: &mut Buffer) {
     let texts = counts.map(|(_, drawn, all)| if drawn < all { format!("{drawn} of {all}") } else { String::new() });
     let wide: usize = texts.iter().map(|text| text.len() + SHOWN.len() + 1).sum();
     let word = if wide <= usize::from(area.width) { SHOWN } else { "" };
@@ -283,7 +283,7 @@ fn draw_counts(view: &View<'_>, area: Rect, counts: [(u16, usize, usize); 2], bu
 
 /// Returns the tensor whose numbers a column shows. It is the derivative by the neurons if this step reads or computes it; otherwise it is the tensor of the
 /// neurons.
-fn shown_tensor(view: &View<'_>, neuron: Id) -> Id {
+fn shown_tensor(view: &StepView<'_>, neuron: Id) -> Id {
     let is_used = |id: Id| view.output == id || view.step.factors.iter().any(|f| f.source.is_some_and(|source| source.tensor == id));
     match view.network().gradient_of(neuron) {
         Some(gradient) if is_used(gradient) => gradient,

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 use crate::network::Id;
 use crate::step::TensorEntry;
 use crate::ui::ClickTarget;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The object that is drawn at a position of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Spot {
     }
 
     /// Returns the target of a click: an entry, or the step of a term. If no step computes the term, the target is its entry.
-    pub fn target(self, view: &View<'_>) -> ClickTarget {
+    pub fn target(self, view: &StepView<'_>) -> ClickTarget {
         match self {
             Self::Entry(TensorEntry { tensor, at }) => ClickTarget::Entry(tensor, at),
             Self::Step(step) => ClickTarget::Step(step),

@@ -18,13 +18,13 @@ use crate::ui::matrix::Mark;
 use crate::ui::operands::arrange;
 use crate::ui::operands::{self, MarkedEntries};
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The number of rows and columns of each matrix that should be visible. If they do not fit, smaller characters are used.
 const WANTED: usize = 3;
 
 /// Draws the operands and the result. If a matrix does not fit, its part around the entry that this step reads or computes is drawn.
-pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
+pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let tensors = view.tensors();
     let marks = operands::marks(view);
     let sizes = size(view, buf.area);
@@ -40,7 +40,7 @@ pub fn render(view: &View<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// Returns the areas of the matrices with characters of this size.
-fn areas(view: &View<'_>, tensors: &[ShownTensor], size: FontSize, area: Rect) -> Vec<Rect> {
+fn areas(view: &StepView<'_>, tensors: &[ShownTensor], size: FontSize, area: Rect) -> Vec<Rect> {
     let requested = |shown: &ShownTensor| {
         let grid = Grid::of(&view.network().tensor(shown.tensor).shape);
         let cell = Cell::of(view, shown.tensor, size);
@@ -68,7 +68,7 @@ struct Cell {
 }
 
 impl Cell {
-    fn of(view: &View<'_>, tensor: Id, size: FontSize) -> Self {
+    fn of(view: &StepView<'_>, tensor: Id, size: FontSize) -> Self {
         let bracket = size.width("[") + size.gap();
         let number = size.width(&"0".repeat(view.format(tensor).width())) + size.gap();
         Self {
@@ -82,7 +82,7 @@ impl Cell {
 }
 
 /// Returns the symbol of a tensor as it is drawn.
-fn title(view: &View<'_>, shown: &ShownTensor) -> String {
+fn title(view: &StepView<'_>, shown: &ShownTensor) -> String {
     let title = view.title(shown.tensor);
     match view.repetition(shown.tensor) {
         _ if shown.turned => format!("rot180({title})"),
@@ -107,7 +107,7 @@ struct Panel<'a> {
 }
 
 impl<'a> Panel<'a> {
-    fn new(view: &View<'_>, shown: &'a ShownTensor, size: FontSize, area: Rect) -> Self {
+    fn new(view: &StepView<'_>, shown: &'a ShownTensor, size: FontSize, area: Rect) -> Self {
         let grid = Grid::of(&view.network().tensor(shown.tensor).shape);
         let cell = Cell::of(view, shown.tensor, size);
         let columns = usize::from(area.width) / cell.width;
@@ -128,7 +128,7 @@ impl<'a> Panel<'a> {
         self.rows.len() >= self.grid.rows.min(WANTED) && self.columns.len() >= self.grid.columns.min(WANTED)
     }
 
-    fn draw(&self, view: &View<'_>, marks: &MarkedEntries, area: Rect, buf: &mut Buffer) {
+    fn draw(&self, view: &StepView<'_>, marks: &MarkedEntries, area: Rect, buf: &mut Buffer) {
         let heading = view.theme.style(StyleRole::Heading);
         Line::styled(cut(&self.title(view), area.width.into()), heading).render(Rect { height: 1, ..area }, buf);
         let order = |range: &Range<usize>| -> Vec<usize> {
@@ -144,7 +144,7 @@ impl<'a> Panel<'a> {
     }
 
     /// Draws a number with its mark: `[3]` is read by this step, `=3` is being computed.
-    fn draw_entry(&self, view: &View<'_>, mark: Mark, at: usize, cell: Rect, buf: &mut Buffer) {
+    fn draw_entry(&self, view: &StepView<'_>, mark: Mark, at: usize, cell: Rect, buf: &mut Buffer) {
         let format = view.format(self.shown.tensor);
         let unknown = if self.shown.is_result && at == view.at.entry && view.hides_number() { glyph::HIDDEN } else { glyph::TO_COME };
         let text = view.number(self.shown.tensor, at).map_or_else(|| format.align(unknown), |number| format.cell(number));
@@ -163,7 +163,7 @@ impl<'a> Panel<'a> {
     }
 
     /// Returns the title: the symbol, and the part of the tensor that is in view.
-    fn title(&self, view: &View<'_>) -> String {
+    fn title(&self, view: &StepView<'_>) -> String {
         let title = title(view, self.shown);
         let first = view.first_index;
         let part = |range: &Range<usize>, all: usize, what: &str| {

@@ -4,12 +4,12 @@
 //! the dictionary below them. In Python, two instructions make a pickle dangerous: GLOBAL names any function or class, and REDUCE calls it. Here, a name that
 //! is not in [`NAMES`] ends the program with an error, and only the functions of this file are called, which describe a tensor.
 //!
-//! Values are indices into lists of the machine ([`Value`]). So a value that a program uses many times is stored once, and nothing is copied or visited
+//! Values are indices into lists of the machine ([`PickleValue`]). So a value that a program uses many times is stored once, and nothing is copied or visited
 //! recursively. The number of bytes that a program may use for its values is limited.
 
 use super::super::{WeightsError, read_le};
 use super::dtypes::ElementType;
-use super::values::{NAMES, Name, StorageInfo, StorageView, Value};
+use super::values::{NAMES, Name, PickleValue, StorageInfo, StorageView};
 
 /// The help for a pickle with other values than tensors.
 pub(super) const SAVE_STATE_DICT: &str = "nothing in the file is run, so it may hold only dictionaries, lists, numbers and tensors: save the tensors alone, torch.save(model.state_dict(), \"model.pt\")";
@@ -29,13 +29,13 @@ pub(super) struct Pickle<'a> {
     bytes: &'a [u8],
     /// The position after the last instruction.
     pub end: usize,
-    pub root: Value,
-    lists: Vec<Vec<Value>>,
-    dictionaries: Vec<Vec<(Value, Value)>>,
+    pub root: PickleValue,
+    lists: Vec<Vec<PickleValue>>,
+    dictionaries: Vec<Vec<(PickleValue, PickleValue)>>,
     pub storages: Vec<StorageInfo>,
     pub tensors: Vec<StorageView>,
-    stack: Vec<Value>,
-    memo: Vec<Value>,
+    stack: Vec<PickleValue>,
+    memo: Vec<PickleValue>,
     /// The number of bytes used so far.
     filled: usize,
     /// The largest number of values on the stack so far.
@@ -53,7 +53,7 @@ impl<'a> Pickle<'a> {
         let mut pickle = Self {
             bytes,
             end: start,
-            root: Value::Other,
+            root: PickleValue::Other,
             lists: Vec::new(),
             dictionaries: Vec::new(),
             storages: Vec::new(),
@@ -70,17 +70,17 @@ impl<'a> Pickle<'a> {
     }
 
     /// Returns the text of a value; `None` if it is not a text.
-    pub fn text(&self, value: Value) -> Option<&'a str> {
-        let Value::Text(start, end) = value else { return None };
+    pub fn text(&self, value: PickleValue) -> Option<&'a str> {
+        let PickleValue::Text(start, end) = value else { return None };
         str::from_utf8(self.bytes.get(start as usize..end as usize)?).ok()
     }
 
     /// Returns the entries of a dictionary, and the items of a list with their numbers as keys.
-    pub fn entries(&self, value: Value) -> Vec<(Value, Value)> {
-        let numbered = |items: &[Value]| (0..).map(Value::Integer).zip(items.iter().copied()).collect();
+    pub fn entries(&self, value: PickleValue) -> Vec<(PickleValue, PickleValue)> {
+        let numbered = |items: &[PickleValue]| (0..).map(PickleValue::Integer).zip(items.iter().copied()).collect();
         match value {
-            Value::Dictionary(number) => self.dictionaries[number as usize].clone(),
-            Value::Items(number) => numbered(&self.lists[number as usize]),
+            PickleValue::Dictionary(number) => self.dictionaries[number as usize].clone(),
+            PickleValue::Items(number) => numbered(&self.lists[number as usize]),
             _ => Vec::new(),
         }
     }
@@ -97,7 +97,7 @@ impl<'a> Pickle<'a> {
         ))
     }
 
-    fn push(&mut self, value: Value) -> Result<(), WeightsError> {
+    fn push(&mut self, value: PickleValue) -> Result<(), WeightsError> {
         self.stack.push(value);
         if self.stack.len() > self.highest {
             self.highest = self.stack.len();
@@ -106,31 +106,32 @@ impl<'a> Pickle<'a> {
         Ok(())
     }
 
-    fn pop(&mut self) -> Result<Value, WeightsError> {
+    fn pop(&mut self) -> Result<PickleValue, WeightsError> {
         match self.stack.pop() {
-            Some(Value::Mark) | None => Err(damaged("takes a value from an empty stack")),
+            Some(PickleValue::Mark) | None => Err(damaged("takes a value from an empty stack")),
             Some(value) => Ok(value),
         }
     }
 
     /// Takes the values above the last mark, and the mark.
-    fn pop_marked(&mut self) -> Result<Vec<Value>, WeightsError> {
-        let mark = self.stack.iter().rposition(|value| *value == Value::Mark).ok_or_else(|| damaged("has no mark where one must be"))?;
+    fn pop_marked(&mut self) -> Result<Vec<PickleValue>, WeightsError> {
+        let mark =
+            self.stack.iter().rposition(|value| *value == PickleValue::Mark).ok_or_else(|| damaged("has no mark where one must be"))?;
         let values = self.stack.split_off(mark + 1);
         self.stack.pop();
         Ok(values)
     }
 
-    fn push_list(&mut self, items: Vec<Value>) -> Result<(), WeightsError> {
+    fn push_list(&mut self, items: Vec<PickleValue>) -> Result<(), WeightsError> {
         self.fill(CONTAINER + VALUE * items.len())?;
         self.lists.push(items);
-        self.push(Value::Items(number_of(&self.lists)))
+        self.push(PickleValue::Items(number_of(&self.lists)))
     }
 
     fn push_dictionary(&mut self) -> Result<(), WeightsError> {
         self.fill(CONTAINER)?;
         self.dictionaries.push(Vec::new());
-        self.push(Value::Dictionary(number_of(&self.dictionaries)))
+        self.push(PickleValue::Dictionary(number_of(&self.dictionaries)))
     }
 
     /// Returns the next `count` bytes.
@@ -157,14 +158,14 @@ impl<'a> Pickle<'a> {
         self.take(length)?;
         // a file has at most 256 MiB, so its positions fit
         let position = |at: usize| u32::try_from(at).map_err(|_| damaged("is too long"));
-        self.push(Value::Text(position(start)?, position(self.end)?))
+        self.push(PickleValue::Text(position(start)?, position(self.end)?))
     }
 
     fn store(&mut self, at: usize) -> Result<(), WeightsError> {
         let value = *self.stack.last().ok_or_else(|| damaged("stores a value although its stack is empty"))?;
         if at >= self.memo.len() {
             self.fill(VALUE.saturating_mul(at + 1 - self.memo.len()))?;
-            self.memo.resize(at + 1, Value::Mark);
+            self.memo.resize(at + 1, PickleValue::Mark);
         }
         self.memo[at] = value;
         Ok(())
@@ -172,7 +173,7 @@ impl<'a> Pickle<'a> {
 
     fn recall(&mut self, at: usize) -> Result<(), WeightsError> {
         match self.memo.get(at) {
-            Some(Value::Mark) | None => Err(damaged("reads a value that it has not stored")),
+            Some(PickleValue::Mark) | None => Err(damaged("reads a value that it has not stored")),
             Some(&value) => self.push(value),
         }
     }
@@ -184,20 +185,20 @@ impl<'a> Pickle<'a> {
             b'.' => return Ok(false),
             0x80 => self.check_protocol()?,
             0x95 => drop(self.take(8)?), // the length of a frame
-            b'(' => self.push(Value::Mark)?,
+            b'(' => self.push(PickleValue::Mark)?,
             b'0' => drop(self.pop()?),
             b'1' => drop(self.pop_marked()?),
-            b'N' => self.push(Value::Other)?,
-            0x88 | 0x89 => self.push(Value::Flag(opcode == 0x88))?,
+            b'N' => self.push(PickleValue::Other)?,
+            0x88 | 0x89 => self.push(PickleValue::Flag(opcode == 0x88))?,
             b'G' => {
                 self.take(8)?;
-                self.push(Value::Other)?;
+                self.push(PickleValue::Other)?;
             }
             b'J' => {
                 let integer = self.integer::<4>()?;
                 // a negative integer has its highest bit
                 let is_negative = integer >> 31 == 1;
-                self.push(if is_negative { Value::Other } else { Value::Integer(integer as u64) })?;
+                self.push(if is_negative { PickleValue::Other } else { PickleValue::Integer(integer as u64) })?;
             }
             b'K' => self.push_integer::<1>()?,
             b'M' => self.push_integer::<2>()?,
@@ -267,7 +268,7 @@ impl<'a> Pickle<'a> {
 
     fn push_integer<const N: usize>(&mut self) -> Result<(), WeightsError> {
         let integer = self.integer::<N>()?;
-        self.push(Value::Integer(integer as u64))
+        self.push(PickleValue::Integer(integer as u64))
     }
 
     /// Pushes an integer of any length: little-endian, with a sign.
@@ -279,21 +280,21 @@ impl<'a> Pickle<'a> {
         let mut wide = [0; 8];
         wide[..low.len()].copy_from_slice(low);
         let fits = !is_negative && high.iter().all(|&byte| byte == 0);
-        self.push(if fits { Value::Integer(u64::from_le_bytes(wide)) } else { Value::Other })
+        self.push(if fits { PickleValue::Integer(u64::from_le_bytes(wide)) } else { PickleValue::Other })
     }
 
-    fn append(&mut self, items: Vec<Value>) -> Result<(), WeightsError> {
+    fn append(&mut self, items: Vec<PickleValue>) -> Result<(), WeightsError> {
         self.fill(VALUE * items.len())?;
-        let Some(&Value::Items(list)) = self.stack.last() else { return Err(damaged("appends to a value that is not a list")) };
+        let Some(&PickleValue::Items(list)) = self.stack.last() else { return Err(damaged("appends to a value that is not a list")) };
         self.lists[list as usize].extend(items);
         Ok(())
     }
 
     /// Puts pairs of keys and values into the dictionary on the stack.
-    fn insert(&mut self, items: &[Value]) -> Result<(), WeightsError> {
+    fn insert(&mut self, items: &[PickleValue]) -> Result<(), WeightsError> {
         self.fill(VALUE * items.len())?;
         let (pairs, rest) = items.as_chunks::<2>();
-        let Some(&Value::Dictionary(dictionary)) = self.stack.last() else {
+        let Some(&PickleValue::Dictionary(dictionary)) = self.stack.last() else {
             return Err(damaged("puts items into a value that is not a dictionary"));
         };
         if !rest.is_empty() {
@@ -328,7 +329,7 @@ impl<'a> Pickle<'a> {
         let known = NAMES.iter().find(|row| (row.0, row.1) == (module, name)).map(|row| row.2);
         let element = || ElementType::of_torch(name).filter(|_| module == "torch").map(Name::Type);
         if let Some(name) = known.or_else(element) {
-            return self.push(Value::Name(name));
+            return self.push(PickleValue::Name(name));
         }
         let shown: String = format!("{module}.{name}").chars().take(MAX_NAME).collect();
         let help = if module.starts_with("torch.nn") || module == "__main__" || module.contains("model") {
@@ -346,33 +347,41 @@ impl<'a> Pickle<'a> {
     /// Calls the function whose name is on the stack. It makes a description of a tensor, or an empty dictionary.
     fn call(&mut self) -> Result<(), WeightsError> {
         let (arguments, function) = (self.pop()?, self.pop()?);
-        let (Value::Items(arguments), Value::Name(function)) = (arguments, function) else {
+        let (PickleValue::Items(arguments), PickleValue::Name(function)) = (arguments, function) else {
             return Err(damaged("calls a value that is not a function"));
         };
-        let arguments: Vec<Value> = self.lists[arguments as usize].iter().take(8).copied().collect();
+        let arguments: Vec<PickleValue> = self.lists[arguments as usize].iter().take(8).copied().collect();
         match (function, &arguments[..]) {
             (Name::OrderedDict, []) => self.push_dictionary(),
-            (Name::OrderedDict, &[pairs @ Value::Items(_)]) => self.push_pairs(pairs),
-            (Name::Size, &[shape @ Value::Items(_)]) | (Name::Parameter, &[shape @ Value::Tensor(_), ..]) => self.push(shape),
-            (Name::Tensor, &[Value::Storage(storage), Value::Integer(offset), shape, strides, ..]) => {
+            (Name::OrderedDict, &[pairs @ PickleValue::Items(_)]) => self.push_pairs(pairs),
+            (Name::Size, &[shape @ PickleValue::Items(_)]) | (Name::Parameter, &[shape @ PickleValue::Tensor(_), ..]) => self.push(shape),
+            (Name::Tensor, &[PickleValue::Storage(storage), PickleValue::Integer(offset), shape, strides, ..]) => {
                 let element = self.storages[storage as usize].element;
                 self.push_tensor(storage, element, offset, [shape, strides])
             }
             (
                 Name::TypedTensor,
-                &[Value::Storage(storage), Value::Integer(offset), shape, strides, _, _, Value::Name(Name::Type(element))],
+                &[
+                    PickleValue::Storage(storage),
+                    PickleValue::Integer(offset),
+                    shape,
+                    strides,
+                    _,
+                    _,
+                    PickleValue::Name(Name::Type(element)),
+                ],
             ) => self.push_tensor(storage, Some(element), offset, [shape, strides]),
             _ => Err(WeightsError::new("its pickle makes a value that is neither a tensor nor a dictionary", SAVE_STATE_DICT)),
         }
     }
 
     /// Pushes a dictionary that is given as pairs. Python 2 wrote it in this way.
-    fn push_pairs(&mut self, pairs: Value) -> Result<(), WeightsError> {
+    fn push_pairs(&mut self, pairs: PickleValue) -> Result<(), WeightsError> {
         self.push_dictionary()?;
         for (_, pair) in self.entries(pairs) {
-            let items: Vec<Value> = self.entries(pair).into_iter().map(|(_, item)| item).take(3).collect();
+            let items: Vec<PickleValue> = self.entries(pair).into_iter().map(|(_, item)| item).take(3).collect();
             match (pair, items.len()) {
-                (Value::Items(_), 2) => self.insert(&items)?,
+                (PickleValue::Items(_), 2) => self.insert(&items)?,
                 _ => return Err(damaged("has a dictionary of values that are not pairs")),
             }
         }
@@ -384,12 +393,12 @@ impl<'a> Pickle<'a> {
         storage: u32,
         element: Option<ElementType>,
         offset: u64,
-        [shape, strides]: [Value; 2],
+        [shape, strides]: [PickleValue; 2],
     ) -> Result<(), WeightsError> {
-        let sizes = |value: Value| match value {
-            Value::Items(list) => {
+        let sizes = |value: PickleValue| match value {
+            PickleValue::Items(list) => {
                 let sizes = self.lists[list as usize].iter().map(|item| match item {
-                    Value::Integer(size) => Some(*size),
+                    PickleValue::Integer(size) => Some(*size),
                     _ => None,
                 });
                 sizes.collect::<Option<Vec<u64>>>()
@@ -404,23 +413,23 @@ impl<'a> Pickle<'a> {
         }
         self.fill(CONTAINER * 2 + VALUE * shape.len())?;
         self.tensors.push(StorageView { storage: storage as usize, element, offset, shape, strides });
-        self.push(Value::Tensor(number_of(&self.tensors)))
+        self.push(PickleValue::Tensor(number_of(&self.tensors)))
     }
 
     /// Gives attributes to the object on the stack. The attributes of a dictionary describe modules, which are not needed for the tensors.
     fn build(&mut self) -> Result<(), WeightsError> {
         self.pop()?;
         match self.stack.last() {
-            Some(Value::Dictionary(_)) => Ok(()),
+            Some(PickleValue::Dictionary(_)) => Ok(()),
             _ => Err(WeightsError::new("its pickle gives attributes to a value that is not a dictionary", SAVE_STATE_DICT)),
         }
     }
 
     /// Replaces the description of a storage by the storage: ("storage", type, key, device, count, …).
     fn push_storage(&mut self) -> Result<(), WeightsError> {
-        let Value::Items(list) = self.pop()? else { return Err(damaged("has a storage without a description")) };
-        let description: Vec<Value> = self.lists[list as usize].iter().take(6).copied().collect();
-        let &[word, Value::Name(kind), key, _, Value::Integer(count), ref view @ ..] = &description[..] else {
+        let PickleValue::Items(list) = self.pop()? else { return Err(damaged("has a storage without a description")) };
+        let description: Vec<PickleValue> = self.lists[list as usize].iter().take(6).copied().collect();
+        let &[word, PickleValue::Name(kind), key, _, PickleValue::Integer(count), ref view @ ..] = &description[..] else {
             return Err(damaged("has a storage without a description"));
         };
         let element = match kind {
@@ -429,7 +438,7 @@ impl<'a> Pickle<'a> {
             _ => return Err(damaged("has a storage without a type")),
         };
         if let [view] = view
-            && *view != Value::Other
+            && *view != PickleValue::Other
         {
             return Err(WeightsError::new(
                 "its pickle has views of storages, as PyTorch 0.1 wrote them",
@@ -440,7 +449,7 @@ impl<'a> Pickle<'a> {
         let key = key.to_owned();
         self.fill(CONTAINER + key.len())?;
         self.storages.push(StorageInfo { element, key, count });
-        self.push(Value::Storage(number_of(&self.storages)))
+        self.push(PickleValue::Storage(number_of(&self.storages)))
     }
 }
 

@@ -4,7 +4,7 @@ use super::dtypes::ElementType;
 
 /// A value. A container is represented by its index in a list of the machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value {
+pub(super) enum PickleValue {
     /// `None`, a decimal number or a negative number. Such a value describes no tensor.
     Other,
     /// A boolean.

@@ -27,8 +27,8 @@ const MAX_PRODUCTS: u64 = 1 << 18;
 pub(super) struct Broadcasting {
     /// For each place of an output channel, the index of the first entry of its window.
     window_firsts: Vec<usize>,
-    /// For each weight of a filter, the offset of its image entry from the first entry of the window, and the index in the transposed weights of the weight
-    /// that the first filter has at this position. Those of the other filters follow it.
+    /// For each weight of a filter, two numbers: the offset of its image entry from the first entry of the window, and its index in the transposed weights for
+    /// the first filter. The weights of the other filters at this position follow that index.
     taps: Vec<(usize, usize)>,
     /// The filter in the first lane of each register.
     lane_firsts: Vec<usize>,

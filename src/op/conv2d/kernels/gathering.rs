@@ -40,8 +40,8 @@ const MAX_KEPT_PLACES: usize = 4096;
 pub(super) struct Gathering {
     /// The layout of the image that the outputs read.
     layout: PolyphaseLayout,
-    /// What the lanes hold, for each phase of the layout ([`crate::op::phase`]). The outputs of a convolution form a single phase, so this has one element,
-    /// or none if all weights are over padding.
+    /// The weights that the lanes hold, for each phase of the layout ([`crate::op::phase`]). The outputs of a convolution form a single phase, so this has one
+    /// element, or none if all weights are over padding.
     phases: Vec<LaneAxis>,
     /// The result of [`Gathering::all_places`] if the outputs are few; otherwise the list is empty, and is made again for each call of [`Gathering::run`],
     /// because it takes more memory than the image.

@@ -75,11 +75,18 @@ struct PhaseKernel {
 
 /// Neighbouring rows of a phase that are multiplied by the same rows of the filter.
 ///
-/// The sums of its entries are in lanes. Usually each row begins a new register. The last register of a row of 28 entries then computes the entries 20 to 27,
-/// of which the third one has computed 20 to 23 already, and all registers are stored where the entries are. In three cases the sums are computed in scratch
-/// memory and copied: if rows are shorter than a register; if they are added to the previous numbers of the entries, which must not be read after the first
-/// register has changed them; or if the entries of a phase are not neighbours. Then the lanes after the last entry of a row are not used. If rows are short,
-/// one run of registers covers all rows instead, and the lanes between two rows are not used.
+/// The sums of its entries are in the lanes of registers. Usually each row begins a new register, and the registers are stored directly in the row. With 8
+/// lanes, a row of 28 entries has four registers: for the entries 0 to 7, 8 to 15, 16 to 23 and 20 to 27. The last two overlap, and compute the same numbers
+/// for 20 to 23.
+///
+/// In three cases the sums are computed in scratch memory, and then copied:
+///
+/// - The rows are shorter than a register.
+/// - The sums are added to the previous numbers of the entries. With overlapping registers, the last one would read numbers that are changed already.
+/// - The entries of a phase are not neighbours.
+///
+/// In scratch memory, the lanes after the last entry of a row are not used. If rows are short, one run of registers covers all rows, and the lanes between two
+/// rows are not used.
 #[derive(Debug)]
 struct RowTile {
     /// For each row, the index of its first entry in the band's part of a channel.

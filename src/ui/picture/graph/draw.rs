@@ -13,7 +13,7 @@ use crate::text::width;
 use crate::ui::picture::canvas::text_at;
 use crate::ui::picture::target::{Spot, Spots};
 use crate::ui::theme::StyleRole;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// Writes texts into the picture, each with the target of a click on it.
 struct NodePen<'a> {
@@ -35,19 +35,27 @@ impl NodePen<'_> {
 
 /// Returns the number that the picture shows for a tensor, if it is known. It is the only number of the tensor, or that of the entry that this step computes or
 /// reads.
-fn number_text(view: &View<'_>, id: Id) -> Option<String> {
+fn number_text(view: &StepView<'_>, id: Id) -> Option<String> {
     shown_entry(view, id).and_then(|at| view.entry_text(id, at))
 }
 
 /// Returns the entry of a tensor that a click goes to.
-fn entry_spot(view: &View<'_>, id: Id) -> Spot {
+fn entry_spot(view: &StepView<'_>, id: Id) -> Spot {
     Spot::entry(id, shown_entry(view, id).unwrap_or(0))
 }
 
 /// Draws a node and its numbers. The cell (x, y) is the left end of the node. The form decides whether the numbers are above and below the name, or beside it.
 /// A click on a number goes to the step that computes it. A click on the name does the same for the value or, in the backward pass, for the derivative. The
 /// marks around the name are those of the matrices: `[a]` is read by this step, `=b` is computed, and `(c)` is neither.
-pub fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), form: NodeForm, area: Rect, buf: &mut Buffer, spots: &mut Spots) {
+pub fn draw_node(
+    view: &StepView<'_>,
+    node: &GraphNode,
+    (x, y): (u16, u16),
+    form: NodeForm,
+    area: Rect,
+    buf: &mut Buffer,
+    spots: &mut Spots,
+) {
     let theme = &view.theme;
     let (role, [before, after]) = if node.id == current_node(view) {
         (StyleRole::Result, ["=", ""])
@@ -103,7 +111,7 @@ pub fn draw_node(view: &View<'_>, node: &GraphNode, (x, y): (u16, u16), form: No
 }
 
 /// Draws the heat map of a node's value above its number. In the backward pass, also draws the heat map of its derivative below the number of the derivative.
-fn draw_maps(view: &View<'_>, node: &GraphNode, gradient: Option<Id>, (x, y): (u16, u16), pen: &mut NodePen<'_>) {
+fn draw_maps(view: &StepView<'_>, node: &GraphNode, gradient: Option<Id>, (x, y): (u16, u16), pen: &mut NodePen<'_>) {
     let Some(HeatMap { lines, .. }) = node.map else { return };
     let lines = u16::try_from(lines).unwrap_or(0);
     let numbers = node.has_number.map(u16::from);

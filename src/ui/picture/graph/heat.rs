@@ -7,7 +7,7 @@ use crate::network::Id;
 use crate::scene::Grid;
 use crate::tensor::len;
 use crate::ui::theme::{Colours, StyleRole};
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The largest width of a heat map, in cells.
 const MAX_WIDTH: usize = 24;
@@ -42,7 +42,7 @@ fn grid_of(shape: &[usize]) -> Grid {
 
 impl HeatMap {
     /// Returns the size of the heat map of a tensor of this shape; `None` for a single number, for a large tensor, and if the terminal has too few colours.
-    pub fn of(view: &View<'_>, shape: &[usize]) -> Option<Self> {
+    pub fn of(view: &StepView<'_>, shape: &[usize]) -> Option<Self> {
         let has_colours = matches!(view.theme.colours, Colours::True | Colours::Indexed);
         if !has_colours || len(shape) < 2 {
             return None;
@@ -53,7 +53,7 @@ impl HeatMap {
     }
 
     /// Returns the cells of a tensor's heat map. There are no cells before the first number of the tensor is known.
-    pub fn cells(view: &View<'_>, id: Id) -> Vec<HeatCell> {
+    pub fn cells(view: &StepView<'_>, id: Id) -> Vec<HeatCell> {
         let grid = grid_of(&view.network().tensor(id).shape);
         let values: Vec<Option<f64>> = (0..grid.blocks * grid.rows * grid.columns).map(|at| view.number(id, at)).collect();
         if values.iter().all(Option::is_none) {

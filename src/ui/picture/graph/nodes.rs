@@ -10,7 +10,7 @@ use crate::network::{Id, Role};
 use crate::tensor::shape_on_screen;
 use crate::text::{cut, width};
 use crate::ui::picture::graph::heat::HeatMap;
-use crate::ui::view::View;
+use crate::ui::view::StepView;
 
 /// The largest width of a node's name, in cells.
 const MAX_NAME: usize = 12;
@@ -85,32 +85,32 @@ const MAX_NODES: usize = 150;
 const MAX_PARTS: usize = 1000;
 
 /// Returns the tensors that an op reads.
-fn operands(view: &View<'_>, id: Id) -> impl Iterator<Item = Id> {
+fn operands(view: &StepView<'_>, id: Id) -> impl Iterator<Item = Id> {
     let network = view.network();
     let op = network.producer(id).map(|n| &network.ops()[n]);
     op.into_iter().flat_map(|op| op.parts.iter().flat_map(|part| part.operands.iter().copied()))
 }
 
 /// Returns the nodes that a node reads. If it is a closed fold, they are the nodes outside the fold that its parts read.
-fn reads(view: &View<'_>, id: Id) -> NodeIndices {
+fn reads(view: &StepView<'_>, id: Id) -> NodeIndices {
     let parts = view.folded_into(id);
     let read = parts.clone().take(MAX_PARTS).flat_map(|part| operands(view, part));
     read.filter(|read| !parts.contains(read)).map(|read| view.shown_as(read)).collect()
 }
 
 /// Returns the first tensor folded into a node whose op reads the tensor `read`; the node itself if there is none.
-pub fn folded_tensor_that_reads(view: &View<'_>, node: Id, read: Id) -> Id {
+pub fn folded_tensor_that_reads(view: &StepView<'_>, node: Id, read: Id) -> Id {
     let parts = view.folded_into(node).take(MAX_PARTS);
     parts.into_iter().find(|part| operands(view, *part).any(|operand| operand == read)).unwrap_or(node)
 }
 
 /// Returns whether a tensor is not a single number.
-fn is_tensor(view: &View<'_>, id: Id) -> bool {
+fn is_tensor(view: &StepView<'_>, id: Id) -> bool {
     !view.network().tensor(id).shape.is_empty()
 }
 
 /// Returns the tensors of the chosen nodes, in the order of the graph, and whether they are all nodes.
-fn chosen_nodes(view: &View<'_>) -> (Vec<Id>, bool) {
+fn chosen_nodes(view: &StepView<'_>) -> (Vec<Id>, bool) {
     let network = view.network();
     let is_node = |id: &Id| !matches!(network.tensor(*id).role, Role::Gradient(_)) && view.shown_as(*id) == *id;
     let current = view.shown_as(view.neuron(view.output));
@@ -145,7 +145,7 @@ fn chosen_nodes(view: &View<'_>) -> (Vec<Id>, bool) {
 }
 
 /// Returns the text after the name of a node: the part of the statement that it computes, and its shape.
-fn note(view: &View<'_>, id: Id, details: Details) -> String {
+fn note(view: &StepView<'_>, id: Id, details: Details) -> String {
     let info = view.network().tensor(id);
     let letter = &info.symbol.letter;
     let piece = if details.pieces && *letter != *info.name {
@@ -160,7 +160,7 @@ fn note(view: &View<'_>, id: Id, details: Details) -> String {
 
 /// Returns the entry whose number the picture shows for a tensor. It is the only entry, or the one that this step computes or reads. Returns `None` if there is
 /// no such entry.
-pub fn shown_entry(view: &View<'_>, id: Id) -> Option<usize> {
+pub fn shown_entry(view: &StepView<'_>, id: Id) -> Option<usize> {
     if !is_tensor(view, id) {
         return Some(0);
     }
@@ -169,7 +169,7 @@ pub fn shown_entry(view: &View<'_>, id: Id) -> Option<usize> {
 }
 
 /// Returns the chosen nodes. Each is after the nodes that it reads.
-pub fn nodes(view: &View<'_>, details: Details) -> GraphNodes {
+pub fn nodes(view: &StepView<'_>, details: Details) -> GraphNodes {
     let network = view.network();
     let (chosen, are_all) = chosen_nodes(view);
     let has_tensors = chosen.iter().any(|id| is_tensor(view, *id));
