@@ -209,8 +209,8 @@ impl GraphText {
         self.origins.get(id.checked_sub(self.given)?)
     }
 
-    /// Returns whether a tensor is the result of an operation of the text. An operation such as a batch norm computes several tensors, and only the last one is its
-    /// result. `true` for an input and for a tensor of a layer.
+    /// Returns whether a tensor is the result of an operation of the text. An operation such as a batch norm computes several tensors, and only the last one is
+    /// its result. `true` for an input and for a tensor of a layer.
     #[must_use]
     pub fn is_result(&self, id: Id) -> bool {
         let next = id.checked_sub(self.given).and_then(|node| self.origins.get(node..=node + 1));

@@ -128,8 +128,8 @@ fn gradients_that_are_all_zeros_have_a_pattern() {
     assert_eq!(words, ["zero: every entry is 0: it was never computed, or was set to 0 before you saved it"]);
 }
 
-/// An attention with a bias of the keys. It shifts each row of scores, and the softmax does not change: the gradient of the bias is 0, apart from rounding. The rows of
-/// the gradient of the scores add up to 0.
+/// An attention with a bias of the keys. It shifts each row of scores, and the softmax does not change: the gradient of the bias is 0, apart from rounding. The
+/// rows of the gradient of the scores add up to 0.
 const ATTENTION: &str = r#"
 title = "a bias of the keys"
 [graph]

@@ -32,8 +32,8 @@ fn batch_norm(first_row: &str) -> Document {
     open(text.split("[[note]]").next().expect("the text before the notes"))
 }
 
-/// In evaluation mode, mean and variance are constants: ∂J/∂x is γ/σ · G, and γ/σ is 1. The first row of G is 0, so the numbers are also those of a broadcast that is
-/// not summed: both are named, the norm first.
+/// In evaluation mode, mean and variance are constants: ∂J/∂x is γ/σ · G, and γ/σ is 1. The first row of G is 0, so the numbers are also those of a broadcast
+/// that is not summed: both are named, the norm first.
 #[test]
 fn the_mistake_of_a_norm_comes_before_that_of_a_broadcast() {
     let found = causes(&batch_norm("[0, 0]"), ("x", &[0.0, 0.0, 1.0, 2.0, 0.0, 1.0, 0.0, 1.0]), &["gamma", "beta"]);
@@ -84,8 +84,8 @@ fn recurrent() -> Document {
     open(text.split("[[note]]").next().expect("the text before the notes"))
 }
 
-/// Backpropagation stops after one turn, so only δ₃ is left. The same numbers would be left if each turn overwrote the gradients. The gradient of the state before tells
-/// which it is.
+/// Backpropagation stops after one turn, so only δ₃ is left. The same numbers would be left if each turn overwrote the gradients. The gradient of the state
+/// before tells which it is.
 #[test]
 fn a_backward_pass_that_stops_after_a_turn_is_named() {
     let document = recurrent();
