@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Document, Message, State};
+use super::{Document, Message, State, groups};
 use crate::diff::{FileTensor, Precision, ROUNDED, Status, UserGradients, UserTolerance, both_on_screen};
 use crate::interrupt::Interrupted;
 use crate::mistakes::{Cause, Explanation, GoOn, WrongEntry, WrongOp};
 use crate::network::{BatchSource, Id, Role};
-use crate::number::exact;
+use crate::number::{exact, with_digits};
 use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::step::{Location, TensorEntry};
@@ -176,12 +176,15 @@ impl GradientComparison {
         Some(ComparedEntry { tensor: index, mine, differs: self.report.tensors[index].wrong.binary_search(&at).is_ok() })
     }
 
-    /// Returns a user's number and the right one as a text: `yours 0.1 (times 4: your loss is a mean), right −0.3`. The factor in brackets is known if all
-    /// numbers of the tensor have it.
+    /// Returns a user's number and the right one as a text. If the number in the file was multiplied before the comparison, it is there too:
+    /// `yours −0.4 (4 times the −0.1 of your file), right −0.3`.
     #[must_use]
     pub fn beside(&self, index: usize, mine: f64, right: f64) -> String {
         let both = both_on_screen(mine, right);
-        self.user.factor_words(index).map_or_else(|| both.clone(), |factor| both.replacen(", right", &format!(" ({factor}), right"), 1))
+        let Some(samples) = self.user.factor(index) else { return both };
+        #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
+        let in_file = with_digits(mine / samples as f64, 5);
+        both.replacen(", right", &format!(" ({samples} times the {in_file} of your file), right"), 1)
     }
 
     /// Returns the label of a user's number. It is `yours`, or `yours × 4` if the number in the file is multiplied by 4 before it is compared.
@@ -321,11 +324,19 @@ impl GradientComparison {
         line(&self.user.tensors[index].gradient.name(trace))
     }
 
+    /// Returns the numbers of wrong gradients and of all gradients. The gradients of a tensor in several samples count once.
+    #[must_use]
+    pub fn counts(&self) -> [usize; 2] {
+        let count = |is_counted: &dyn Fn(usize) -> bool| {
+            groups(self, (0..self.report.tensors.len()).filter(|index| is_counted(*index)), |_| ()).len()
+        };
+        [count(&|index| !self.report.tensors[index].is_equal()), count(&|_| true)]
+    }
+
     /// Returns the sentence about the number of wrong gradients.
     #[must_use]
     pub fn headline(&self) -> String {
-        let all = self.report.tensors.len();
-        let wrong = self.report.tensors.iter().filter(|tensor| tensor.status != Status::Equal).count();
+        let [wrong, all] = self.counts();
         if self.is_only_rounded() {
             return format!("{wrong} of {} {} only by rounding", counted(all, "gradient"), if wrong == 1 { "differs" } else { "differ" });
         }

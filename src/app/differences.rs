@@ -6,7 +6,7 @@ use super::comparing::{MistakePlace, NOT_LOADED};
 use super::cursor::Cursor;
 use super::stepper_context::StepperContext;
 use super::{Action, GradientComparison, Message, Search};
-use crate::diff::{Gradient, SourceTexts};
+use crate::diff::{Gradient, SourceTexts, both_on_screen};
 use crate::network::Id;
 use crate::step::{Address, TensorEntry};
 use crate::text::line;
@@ -143,6 +143,13 @@ impl GradientComparison {
         Some(self.beside(index, mine, self.report.tensors[index].gradient.right(trace)[at]))
     }
 
+    /// As [`Self::numbers`], without the number in the file: `yours × 4 −0.4, right −0.3`.
+    fn short_numbers(&self, trace: &Trace, index: usize, at: usize) -> Option<String> {
+        let mine = *self.user.tensors[index].values.as_ref().ok()?.get(at)?;
+        let right = self.report.tensors[index].gradient.right(trace)[at];
+        Some(both_on_screen(mine, right).replacen("yours", &self.label(index), 1))
+    }
+
     /// Returns the message at a place that `D` shows, in a longer and a shorter form. `next` is the place of the next `D`.
     fn place_words(&self, trace: &Trace, place: Difference, next: Option<Difference>) -> Vec<String> {
         let again = match next {
@@ -168,6 +175,19 @@ impl GradientComparison {
                 vec![format!("{}: {made}{again}", self.headline()), format!("{made}{again}")]
             }
         }
+    }
+
+    /// Returns the message if `D` has no further place to show, in a longer and a shorter form: why there is no other step of a mistake. `first` is the index of the first
+    /// wrong tensor.
+    fn no_step_words(&self, first: usize) -> [String; 2] {
+        let explained = self.patterns.iter().find(|pattern| pattern.tensor == first && pattern.explains);
+        let why = match (explained, self.causes.is_empty()) {
+            (Some(pattern), _) => line(&pattern.words),
+            (None, true) => "no known mistake gives these numbers, so there is no step of a mistake to show".to_owned(),
+            (None, false) if self.places_together().next().is_some() => "the mistake is made at this step".to_owned(),
+            (None, false) => "no step shows the mistake".to_owned(),
+        };
+        [format!("{}, first here; {why} (n: the next wrong number)", self.headline()), why]
     }
 
     /// Returns the name of a mistake: its number if several act together, otherwise `single`.
@@ -196,6 +216,9 @@ impl StepperContext<'_> {
         let now = places.iter().position(|place| comparison.spot(trace, *place) == Some(here));
         let next = now.map_or(0, |now| (now + 1) % places.len());
         let after = places[(next + 1) % places.len()];
+        if now.is_some() && places.len() == 1 && comparison.is_of(&self.stepper.document) {
+            return *self.message = Some(Message::first_that_fits(&comparison.no_step_words(first)));
+        }
         self.go_to_difference(places[next]);
         if comparison.is_of(&self.stepper.document) {
             let texts = comparison.place_words(trace, places[next], (places.len() > 1).then_some(after));
@@ -260,11 +283,14 @@ impl StepperContext<'_> {
         }
         self.jump_to_spot(spot);
         let both = comparison.numbers(trace, wrong.index, at).unwrap_or_default();
-        let place = format!("{both}, wrong number {} of {count}", number + 1);
+        let number_of_all = format!("wrong number {} of {count}", number + 1);
+        let place = format!("{both}, {number_of_all}");
         let without = spot.cursor.map(|_| format!("; no step computes it: {}", trace.reason_unreached(wrong.run, wrong.tensor, at)));
         let texts = [
             format!("{place}{}{wrapped}", without.unwrap_or_default()),
             format!("{place}{wrapped}"),
+            format!("{}, {number_of_all}{wrapped}", comparison.short_numbers(trace, wrong.index, at).unwrap_or_default()),
+            format!("{number_of_all}{wrapped}"),
             format!("{}/{count}{wrapped}", number + 1),
         ];
         *self.message = Some(Message::first_that_fits(&texts));

@@ -1,6 +1,5 @@
 //! `gradstep diff`: compares the gradients in a file with those of a scenario, and reports which are wrong, the first wrong entry, and the cause.
 
-mod groups;
 mod report;
 mod text;
 

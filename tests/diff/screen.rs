@@ -74,7 +74,7 @@ fn a_factor_is_shown_wherever_both_numbers_are_shown() {
     let given = || vec![tensor("fc2.z", &shape, mine.clone())];
     let factor = "times 4: your loss is a mean";
     for (keys_pressed, said) in [
-        ("D", format!("yours 2 ({factor}), right ")),
+        ("D", "yours 2 (4 times the 0.5 of your file), right ".to_owned()),
         ("Di", "≠ yours × 4 is 2 ".to_owned()),
         ("Dd", "yours × 4, different".to_owned()),
         (":mine<CR>", format!("({factor})")),
@@ -83,12 +83,40 @@ fn a_factor_is_shown_wherever_both_numbers_are_shown() {
         assert!(shown.contains(&said), "{keys_pressed}: {said}\n{shown}");
     }
     // the pane why has the factor too, not only the message
-    assert!(text(&pressed_with(&document, given(), "D")).matches(factor).count() > 1);
+    assert!(text(&pressed_with(&document, given(), "D")).matches("4 times the 0.5 of your file").count() > 1);
     // a gradient of the batch has no factor
     let (batch, id) = gradient_of_batch(&document, "fc2.bias");
     let wrong = document.trace.run(batch).values(id)[0] + 1.0;
     let shown = text(&pressed_with(&document, vec![tensor("fc2.bias", &[1], vec![wrong])], "Di"));
     assert!(shown.contains("≠ yours ") && !shown.contains("times 4"), "{shown}");
+}
+
+/// On a narrow screen too: the numbers of each difference, why there is no step of a mistake, and the full text of a row of the list. The gradients of a tensor in
+/// several samples are one gradient.
+#[test]
+fn a_narrow_screen_says_everything() {
+    let document = Arc::new(document("xor"));
+    let (shape, right) = right_of_samples(&document, "fc2.z");
+    // all are wrong, each in another way
+    let mine: Vec<f64> = right.iter().enumerate().map(|(at, value)| if at % 2 == 0 { value * 3.7 } else { 0.123_456_7 - value }).collect();
+    let given = vec![tensor("fc2.z", &shape, mine), tensor("fc2.bias", &[1], vec![7.0])];
+    let shown = |keys_pressed: &str| {
+        let driver = pressed_with(&document, given.clone(), keys_pressed);
+        export::text(&driver.frame(&RenderOptions::default(), (80, 24)))
+    };
+    assert!(shown("D").contains("2 of 2 gradients are wrong"), "{}", shown("D"));
+    for keys_pressed in ["DD", "DDD"] {
+        assert!(shown(keys_pressed).contains("no known mistake gives these numbers"), "{}", shown(keys_pressed));
+    }
+    let next = shown("Dn");
+    assert!(next.contains("right ") && next.contains("wrong number 2 of 5"), "{next}");
+    let list = shown(":mine<CR>");
+    assert!(list.contains("fc2.z of samples 1 to 4") && !list.contains("1:fc2.z"), "{list}");
+    // the note is longer than the screen is wide, and its end is below the list
+    let note = "no entry shows whether they are, or those";
+    let all = shown(":mine<CR>j");
+    let joined: Vec<&str> = all.lines().map(|line| line.trim_matches(|c: char| c == '│' || c == ' ')).collect();
+    assert!(joined.join(" ").contains(note), "{all}");
 }
 
 fn gradient_of_batch(document: &Document, name: &str) -> (usize, usize) {

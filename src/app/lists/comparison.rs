@@ -1,8 +1,8 @@
 //! The comparison with the gradients of the user's own program: the mistakes, the notes on names and layouts, a row for each gradient, and the patterns.
 
 use crate::app::comparing::NOT_LOADED;
-use crate::app::{Action, Difference, GradientComparison, List, ListRow, Stepper};
-use crate::diff::{SourceTexts, Status};
+use crate::app::{Action, Difference, GradientComparison, Group, List, ListRow, Stepper, group_names, groups};
+use crate::diff::{Pattern, SourceTexts, Status};
 use crate::number::with_digits;
 use crate::scene::Scene;
 use crate::step::TensorEntry;
@@ -28,33 +28,50 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
             .into_iter()
             .map(|note| ListRow { whole: note.clone(), ..ListRow::text([String::new(), "note".to_owned(), note]) }),
     );
-    for (index, (user, compared)) in comparison.user.tensors.iter().zip(&comparison.report.tensors).enumerate() {
-        let (status, words) = match (compared.status, &user.values) {
-            (Status::Equal, _) => ("equal", String::new()),
-            (Status::Shape, Err(why)) => ("shape", why.clone()),
-            (Status::NotFinite, _) => ("not finite", format!("{} of {}", compared.wrong.len(), compared.of)),
-            _ => {
-                let most = compared.max_abs.map_or_else(String::new, |most| format!(", at most by {}", with_digits(most, 3)));
-                ("different", format!("{} of {}{most}", compared.wrong.len(), compared.of))
-            }
-        };
-        let factor = comparison.user.factor_words(index).map_or_else(String::new, |factor| format!(" ({factor})"));
-        let name = comparison.name(trace, index);
-        let explained = texts.explain(&name);
-        let source = explained.strip_prefix(&name).unwrap_or_default();
-        let mut row = ListRow::text([name.clone(), status.to_owned(), format!("{words}{factor}{source}").trim_start().to_owned()]);
-        row.action = (compared.status != Status::Equal).then_some(Action::GoToDifference(Difference::Tensor(index)));
-        rows.push(row);
+    let status = |index: usize| comparison.report.tensors[index].status;
+    for group in groups(comparison, 0..comparison.report.tensors.len(), status) {
+        rows.push(gradient_row(comparison, trace, &group, &mut texts));
     }
-    for pattern in &comparison.patterns {
-        rows.push(ListRow::text([comparison.name(trace, pattern.tensor), "pattern".to_owned(), line(&pattern.words)]));
+    let mut patterns: Vec<&Pattern> = comparison.patterns.iter().collect();
+    patterns.dedup_by(|next, first| next.words == first.words);
+    for pattern in patterns {
+        let same = comparison.patterns.iter().filter(|other| other.words == pattern.words).map(|other| other.tensor);
+        let names = list_of_names(&group_names(comparison, trace, same));
+        rows.push(row([names, "pattern".to_owned(), line(&pattern.words)]));
     }
     let missing: Vec<String> = comparison.user.missing.iter().map(|gradient| line(&gradient.name(trace))).collect();
     if !missing.is_empty() {
         let words = format!("{}: not in the file, so not compared", list_of_names(&missing));
-        rows.push(ListRow::text([String::new(), "missing".to_owned(), words]));
+        rows.push(row([String::new(), "missing".to_owned(), words]));
     }
     Ok(List::new(format!("{}: {}", comparison.file, comparison.headline()), rows))
+}
+
+/// Returns a row whose last cell is shown in full, below the list, while the row is selected.
+fn row(cells: [String; 3]) -> ListRow {
+    ListRow { whole: cells[2].clone(), ..ListRow::text(cells) }
+}
+
+/// Returns the row of the gradients of a tensor. Enter on a wrong one goes to the first wrong entry.
+fn gradient_row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mut SourceTexts<'_>) -> ListRow {
+    let first = group.tensors[0];
+    let (wrong, of) = group.comparisons(comparison).fold((0, 0), |(wrong, of), (_, own)| (wrong + own.wrong.len(), of + own.of));
+    let (status, words) = match (comparison.report.tensors[first].status, &comparison.user.tensors[first].values) {
+        (Status::Equal, _) => ("equal", String::new()),
+        (Status::Shape, Err(why)) => ("shape", why.clone()),
+        (Status::NotFinite, _) => ("not finite", format!("{wrong} of {of}")),
+        _ => {
+            let most = group.comparisons(comparison).filter_map(|(_, own)| own.max_abs).fold(0.0, f64::max);
+            ("different", format!("{wrong} of {of}, at most by {}", with_digits(most, 3)))
+        }
+    };
+    let factor = comparison.user.factor_words(first).map_or_else(String::new, |factor| format!(" ({factor})"));
+    let name = group.name(comparison, trace);
+    let explained = texts.explain(&name);
+    let source = explained.strip_prefix(&name).unwrap_or_default();
+    let words = format!("{words}{factor}{source}").trim_start().to_owned();
+    let action = (comparison.report.tensors[first].status != Status::Equal).then_some(Action::GoToDifference(Difference::Tensor(first)));
+    ListRow { action, ..ListRow::text([name, status.to_owned(), words]) }
 }
 
 /// Returns the rows of the mistakes. Enter on one goes to the step at which it is made.
@@ -62,7 +79,7 @@ fn cause_rows(comparison: &GradientComparison, trace: &Trace, texts: &mut Source
     let mut rows = Vec::new();
     for cause in comparison.shown_causes() {
         let index = comparison.causes.iter().position(|other| std::ptr::eq(other, cause)).unwrap_or(0);
-        let names: Vec<String> = cause.explains.iter().map(|tensor| comparison.name(trace, *tensor)).collect();
+        let names = group_names(comparison, trace, cause.explains.iter().copied());
         let explains = if names.is_empty() { String::new() } else { format!(" [explains {}]", list_of_names(&names)) };
         let clauses = [&*cause.words, cause.right, &*cause.apart].into_iter().filter(|clause| !clause.is_empty()).collect::<Vec<_>>();
         let why = match comparison.number_of(cause) {
@@ -79,7 +96,7 @@ fn cause_rows(comparison: &GradientComparison, trace: &Trace, texts: &mut Source
         rows.push(ListRow::text([String::new(), "or".to_owned(), others]));
     }
     if !comparison.unexplained.is_empty() {
-        let names: Vec<String> = comparison.unexplained.iter().map(|tensor| comparison.name(trace, *tensor)).collect();
+        let names = group_names(comparison, trace, comparison.unexplained.iter().copied());
         let words = format!("no known mistake explains {}", list_of_names(&names));
         rows.push(ListRow { whole: words.clone(), ..ListRow::text([String::new(), "why".to_owned(), words]) });
     }

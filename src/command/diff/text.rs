@@ -3,10 +3,9 @@
 //! The output answers three questions in this order: which gradients are wrong, where the first wrong number is, and why. The answers to the first two are
 //! printed before the search for mistakes, which takes longer. The table of all gradients is at the end.
 
-use super::groups::{Group, groups, names};
-use crate::app::{Document, GradientComparison};
+use crate::app::{Document, GradientComparison, Group, group_names as names, groups};
 use crate::command::options::GlobalOptions;
-use crate::diff::{Comparison, NOT_FINITE, Pattern, SourceTexts, Status, both};
+use crate::diff::{Comparison, NOT_FINITE, Pattern, SourceTexts, Status};
 use crate::mistakes::Explanation;
 use crate::number::{exact, with_digits};
 use crate::output;
@@ -67,8 +66,9 @@ fn comparison_lines(comparison: &GradientComparison, document: &Document) -> Vec
     lines.extend(comparison.notes().iter().map(|note| format!("note: {note}")));
     if let Some(first) = report.first() {
         let wrong = (0..report.tensors.len()).filter(|index| !report.tensors[*index].is_equal());
-        let names = names(comparison, trace, wrong.clone());
-        let equal = match report.tensors.len() - wrong.count() {
+        let names = names(comparison, trace, wrong);
+        let [wrong, all] = comparison.counts();
+        let equal = match all - wrong {
             0 => String::new(),
             count => format!("; {} equal", if count == 1 { "1 other is".to_owned() } else { format!("{count} others are") }),
         };
@@ -152,7 +152,11 @@ fn difference(comparison: &GradientComparison, trace: &Trace, group: &Group, ent
     let at = if name.is_empty() { String::new() } else { format!(", at{name}") };
     let what = if wrong == 1 { "difference" } else { "largest difference" };
     let share = if worst.right == 0.0 { String::new() } else { format!(" (off by {})", share(difference(&worst) / worst.right.abs())) };
-    format!("{wrong} of {entries}; {what} {}{at}: {}{share}", ascii(difference(&worst)), both(worst.mine, worst.right))
+    format!(
+        "{wrong} of {entries}; {what} {}{at}: {}{share}",
+        ascii(difference(&worst)),
+        comparison.beside(index, worst.mine, worst.right).replace('−', "-")
+    )
 }
 
 /// A number with three digits and the signs of [`exact`].
@@ -184,7 +188,10 @@ fn first_words(comparison: &GradientComparison, trace: &Trace, first: usize) -> 
             let shape = gradient.shape(trace);
             let index = if shape.is_empty() { String::new() } else { index_text(&unravel(at, shape)) };
             let kind = if comparison.is_only_rounded() { "different" } else { "wrong" };
-            format!("{what}{index} is the first {kind} number: {}{address}", both(values[at], gradient.right(trace)[at]))
+            format!(
+                "{what}{index} is the first {kind} number: {}{address}",
+                comparison.beside(first, values[at], gradient.right(trace)[at]).replace('−', "-")
+            )
         }
         (Err(why), _) => format!("{what} is the first wrong tensor: {why}{address}"),
         _ => what,

@@ -38,6 +38,8 @@ struct ListLayout {
 
 /// The largest number of lines for the full text of a row.
 const MAX_TEXT_LINES: usize = 8;
+/// The share of the screen's height that is at least there for the full text of a row: a quarter.
+const TEXT_SHARE: usize = 4;
 /// The largest number of lines for the cells of a row, if one is cut.
 const MAX_CELL_LINES: usize = 2;
 
@@ -102,8 +104,9 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let has_whole = list.rows.iter().any(|row| !row.whole.is_empty());
     let inside = note.iter().map(|line| width(line)).fold(if has_whole { most } else { inside }, usize::max);
     let extra = if note.is_empty() { 2 } else { 3 + note.len() };
-    // the number of lines for the longest text
-    let free = usize::from(room).saturating_sub(extra + list.rows.len() + 1);
+    // the number of lines for the longest text; of a long list, some rows give way
+    let room_for_text = usize::from(room).saturating_sub(extra + list.rows.len() + 1);
+    let free = room_for_text.max(usize::from(room) / TEXT_SHARE);
     let most_lines = match () {
         () if has_whole => list.rows.iter().map(|row| whole(row, &columns, inside, free.min(MAX_TEXT_LINES)).len()).max().unwrap_or(0),
         () if wanted > most => MAX_CELL_LINES,

@@ -1,20 +1,21 @@
-//! Groups of a user's tensors. The gradients of one tensor in several samples are reported together.
+//! Groups of a user's gradients. The gradients of one tensor in several samples are reported together.
 
-use crate::app::GradientComparison;
+use super::GradientComparison;
 use crate::diff::{Comparison, LossOf};
 use crate::text::line;
 use crate::trace::Trace;
 
 /// The gradients of one tensor: that of the batch, or those of several samples.
 #[derive(Debug)]
-pub(super) struct Group {
+pub struct Group {
     /// The indices of the tensors in the user's list.
     pub tensors: Vec<usize>,
 }
 
 /// Groups tensors: two are in one group if they are gradients of the same tensor x in different samples, and have the same key. A group has the position of its
 /// first tensor.
-pub(super) fn groups<K: PartialEq>(
+#[must_use]
+pub fn groups<K: PartialEq>(
     comparison: &GradientComparison,
     tensors: impl IntoIterator<Item = usize>,
     key: impl Fn(usize) -> K,
@@ -35,12 +36,14 @@ pub(super) fn groups<K: PartialEq>(
 }
 
 /// Returns the names of tensors, with one name for each group: `conv1.weight`, `conv1.z of samples 1 to 3`.
-pub(super) fn names(comparison: &GradientComparison, trace: &Trace, tensors: impl IntoIterator<Item = usize>) -> Vec<String> {
+#[must_use]
+pub fn group_names(comparison: &GradientComparison, trace: &Trace, tensors: impl IntoIterator<Item = usize>) -> Vec<String> {
     groups(comparison, tensors, |_| ()).iter().map(|group| group.name(comparison, trace)).collect()
 }
 
 impl Group {
     /// The name of the group, escaped.
+    #[must_use]
     pub fn name(&self, comparison: &GradientComparison, trace: &Trace) -> String {
         if let [index] = self.tensors[..] {
             return comparison.name(trace, index);
