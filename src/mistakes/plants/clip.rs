@@ -13,7 +13,7 @@ use crate::op::slot::{Reads, Slot};
 /// The leading digits of the bounds that are tried, times powers of ten. People write round numbers.
 const DIGITS: [u8; 4] = [1, 2, 3, 5];
 /// The largest number of bounds that are tried for a tensor: those next to its largest entry, which clip the fewest entries.
-const MAX_BOUNDS: usize = 6;
+const MAX_BOUNDS: usize = 4;
 
 /// The rule of a whole op: all its parts are added up, and the sum is clipped.
 #[derive(Debug)]

@@ -56,6 +56,25 @@ only-first-sample | mlp-relu | :divided | parameters
 only-last-sample | mlp-sum | fc1 | parameters
 only-last-sample | mlp-leaky | fc2:divided | torch
 only-first-sample | cnn-square-channels | | torch
+skip-branch-twice | mlp-skip | add1:0 | parameters
+skip-branch-twice | cnn-skip | add1:1 | all
+another-sample-read | mlp-tanh | fc2:last | parameters
+another-sample-read | mlp-relu | fc1:last fc2:last fc3:last | torch
+another-sample-read | mlp-labels | fc2:next | all
+another-sample-read | mlp-binary | fc2:error | all
+another-sample-read | cnn-average-last | conv2:error | parameters
+error-clipped | mlp-sigmoid | fc2:0.1 | parameters
+error-clipped | mlp-square | fc3:0.5 | all
+activation-derivative-wrong | mlp-tanh | fc1:1-a | parameters
+activation-derivative-wrong | mlp-square | fc1:1+a^2 fc3:1+a^2 | all
+activation-derivative-wrong | mlp-sigmoid | fc2:a(1+a) | torch
+activation-derivative-wrong | mlp-smooth | fc1:sigmoid | parameters
+padding-cropped-elsewhere | cnn-padded | conv2 | parameters
+padding-cropped-elsewhere | cnn-padded | conv2:one-less | all
+padding-cropped-elsewhere | cnn-stride | conv2 | torch
+penalty-gradient-wrong | mlp-penalty | :of-l1 | parameters
+penalty-gradient-wrong | mlp-penalty | :half | torch
+penalty-gradient-wrong | mlp-penalty | :missing | own
 skip-branch-forgotten | mlp-skip | add1:0 | parameters
 skip-branch-forgotten | cnn-skip | add1:0 | all
 skip-branch-forgotten | mlp-skip | add2:1 | all
@@ -181,6 +200,20 @@ dropout-mask-missing | cnn-dropout | drop2:both | all
 dropout-mask-missing | cnn-dropout | drop1 | parameters
 dropout-scale-missing | mlp-dropout | drop2 | parameters
 dropout-scale-missing | cnn-dropout | drop1 | all
+dropout-mask-of-another-layer | mlp-dropout-twice | drop1:drop2 | parameters
+dropout-mask-of-another-layer | mlp-dropout-twice | drop2:drop1 | all
+dropout-other-mask | mlp-dropout | drop1 | all
+dropout-other-mask | mlp-dropout | drop2 | parameters
+norm-weight-missing | mlp-norm | norm1 | parameters
+norm-weight-missing | cnn-norm | norm1 norm2 | torch
+norm-weight-gradient-wrong | mlp-norm | norm2:input | parameters
+norm-weight-gradient-wrong | cnn-norm-batch | norm1:centred | all
+norm-sigma-wrong | mlp-norm | norm1 | parameters
+norm-sigma-wrong | cnn-norm | norm2:twice | all
+norm-sums-not-divided | mlp-norm | norm2 | all
+norm-sums-not-divided | cnn-norm | norm1 | parameters
+norm-variance-path-wrong | mlp-norm | norm1 | parameters
+norm-variance-path-wrong | cnn-norm-batch | norm1:centred | parameters
 norm-mean-path-missing | mlp-norm | norm1 | parameters
 norm-mean-path-missing | cnn-norm | norm1 | all
 norm-mean-path-missing | cnn-norm-batch | norm1 | parameters
@@ -189,6 +222,8 @@ norm-variance-path-missing | cnn-norm | norm2 | all
 norm-n-for-n-minus-1 | mlp-norm | norm1:forward | parameters
 norm-n-for-n-minus-1 | cnn-norm-batch | norm1 | parameters
 norm-n-for-n-minus-1 | cnn-norm | norm1:both | parameters
+weight-sign-added | mlp-relu | | parameters
+weight-sign-added | cnn-pool | | torch
 weight-decay-added | mlp-decay | | parameters
 weight-decay-added | cnn-decay | :weights | torch
 weight-decay-added | cnn-decay | | parameters
@@ -254,7 +289,8 @@ def rows(table):
 ANYWHERE = ["only-last-sample", "only-last-sample/divided", "only-first-sample", "only-first-sample/divided", "softmax-derivative-twice", "softmax-diagonal-only", "target-not-subtracted",
             "sigmoid-derivative-on-top-of-cross-entropy", "output-activation-derivative-missing", "sign-flipped", "factor-two-extra", "factor-two-missing", "learning-rate-multiplied-in", "weight-decay-added", "weight-decay-added/weights", "wrong-target/next-class",
             "wrong-target/previous-class", "wrong-target/next-sample", "wrong-target/reversed", "wrong-target/zero", "input-channels-reversed"]
-DERIVATIVES = ["activation-derivative-missing", "activation-instead-of-derivative", "derivative-at-a-instead-of-z", "relu-mask-from-gradient"] + [
+DERIVATIVES = ["activation-derivative-missing", "activation-instead-of-derivative", "derivative-at-a-instead-of-z", "relu-mask-from-gradient", "activation-derivative-wrong/1-a",
+               "activation-derivative-wrong/1+a^2", "activation-derivative-wrong/a(1+a)"] + [
     "derivative-of-another-activation/" + other for other in ("a(1-a)", "1-a^2", "relu", "leaky_relu", "sigmoid", "tanh", "identity")]
 DENSE = ["sign-flipped", "overwrite-instead-of-accumulate", "bias-in-every-product/forward", "bias-in-every-product/gradient", "z-instead-of-a", "input-off-by-one-layer",
          "input-off-by-one-layer/next", "error-off-by-one-layer", "updated-weights-used-in-backward"]
@@ -262,7 +298,7 @@ AT = {
     "linear": DENSE + DERIVATIVES + ["outer-product-transposed", "weight-layout-transposed", "weight-transpose-missing", "softmax-diagonal-only"],
     "conv2d": DENSE + DERIVATIVES + [
         "kernel-not-flipped", "kernel-transposed-instead-of-rotated", "weight-gradient-rotated", "stride-ignored-in-input-gradient", "stride-ignored-in-weight-gradient",
-        "dilation-ignored-in-input-gradient", "dilation-ignored-in-weight-gradient", "padding-not-cropped", "overwrite-instead-of-accumulate/weight",
+        "dilation-ignored-in-input-gradient", "dilation-ignored-in-weight-gradient", "padding-not-cropped", "padding-cropped-elsewhere", "overwrite-instead-of-accumulate/weight",
         "kernel-channels-swapped", "weight-gradient-channels-swapped", "input-channels-reversed/weight", "bias-gradient-divided-by-positions",
         "bias-gradient-first-position-only", "bias-gradient-last-position-only", "only-last-filter-in-input-gradient", "groups-ignored", "groups-ignored/input",
         "groups-ignored/weight"],
@@ -273,9 +309,11 @@ AT = {
     "flatten": ["flatten-column-major", "flatten-column-major/forward", "flatten-column-major/image", "unflatten-column-major", "unflatten-column-major/image",
                 "flatten-channels-last", "unflatten-channels-last"],
     "activation": DERIVATIVES,
-    "add": ["skip-branch-forgotten/0", "skip-branch-forgotten/1"],
-    "dropout": ["dropout-mask-missing", "dropout-mask-missing/both", "dropout-scale-missing"],
-    "layer_norm": ["norm-mean-path-missing", "norm-variance-path-missing", "norm-n-for-n-minus-1", "norm-n-for-n-minus-1/forward", "norm-n-for-n-minus-1/both"],
+    "add": ["skip-branch-forgotten/0", "skip-branch-forgotten/1", "skip-branch-twice/0", "skip-branch-twice/1"],
+    "dropout": ["dropout-mask-missing", "dropout-mask-missing/both", "dropout-scale-missing", "dropout-other-mask"],
+    "layer_norm": ["norm-mean-path-missing", "norm-variance-path-missing", "norm-n-for-n-minus-1", "norm-n-for-n-minus-1/forward", "norm-n-for-n-minus-1/both", "norm-weight-missing",
+                   "norm-weight-gradient-wrong/input", "norm-weight-gradient-wrong/centred", "norm-sigma-wrong", "norm-sigma-wrong/twice", "norm-sums-not-divided",
+                   "norm-sums-along-wrong-axis", "norm-variance-path-wrong", "norm-variance-path-wrong/centred"],
 }
 AT["group_norm"] = AT["instance_norm2d"] = AT["layer_norm"]
 

@@ -74,6 +74,10 @@ def input_error(x, layer, weight, dz, wrong):
                         dxp[at] += dz[f, i, j] * weight[f]
     if "padding-not-cropped" in wrong:
         return dxp[:, :x.shape[1], :x.shape[2]]
+    if "padding-cropped-elsewhere" in wrong:
+        ph, pw = ph + (ph > 0), pw + (pw > 0)
+    if "padding-cropped-elsewhere/one-less" in wrong:
+        ph, pw = max(ph - 1, 0), max(pw - 1, 0)
     return dxp[:, ph:ph + x.shape[1], pw:pw + x.shape[2]]
 
 

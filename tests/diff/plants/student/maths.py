@@ -63,6 +63,14 @@ def activation_backward(name, z, a, da, wrong):
         return da * a
     if "derivative-at-a-instead-of-z" in wrong:
         return da * slope(a)
+    if "activation-derivative-wrong/1-a" in wrong:
+        return da * (1 - a)
+    if "activation-derivative-wrong/1+a^2" in wrong:
+        return da * (1 + a ** 2)
+    if "activation-derivative-wrong/a(1+a)" in wrong:
+        return da * a * (1 + a)
+    if "activation-derivative-wrong/sigmoid" in wrong:     # of silu: the product rule has a second term
+        return da * sigmoid(z)
     for switch in wrong:
         kind, _, other = switch.partition("/")
         if kind == "derivative-of-another-activation":

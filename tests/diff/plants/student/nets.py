@@ -62,6 +62,8 @@ def every():
         Net("mlp-skip", 19, (4,), [fc(5, "tanh"), fc(5, "tanh"), add("fc1", "fc2"), fc(5, "sigmoid"), add("add1", "fc3"), fc(3, "softmax")], "cross_entropy", 2),
         Net("mlp-upstream", 20, (3,), [fc(6, "softplus"), fc(4, "softmax")], "upstream"),
         Net("mlp-named", 21, (3,), [fc(4, "tanh", name="hidden"), fc(4, "sigmoid", name="hidden2"), fc(2, "softmax", name="out")], "cross_entropy", 3),
+        Net("mlp-dropout-twice", 23, (4,), [fc(6, "relu"), dropout(0.3), fc(6, "tanh"), dropout(0.5), fc(2)], "squared_error", 2),
+        Net("mlp-penalty", 24, (4,), [fc(5, "tanh"), fc(2)], {"type": "squared_error", "l2": 0.05}, 3),
         Net("mlp-l1", 22, (4,), [fc(5, "elu"), fc(3)], {"type": "l1", "reduction": "mean"}, 2),
 
         # convolutions

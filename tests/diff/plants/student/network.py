@@ -168,7 +168,7 @@ class Student:
         for index in reversed(range(len(self.layers))):
             layer = self.layers[index]
             for n, values in enumerate(passes):
-                own[n].update(self.parameter_gradients(index, values, errors[n]))
+                own[n].update(self.parameter_gradients(index, self.cached(index, passes, n), errors[n]))
             for key in self.net.params:
                 if key.rpartition(".")[0] == layer["name"]:
                     batch[key] = self.reduce([g[key] for g in own], layer["name"])
@@ -176,13 +176,25 @@ class Student:
                         train = self.net.train
                         decay = train.get("weight_decay", 0) * self.params[key]
                         self.params[key] = self.params[key] - train["learning_rate"] * (batch[key] + decay)
+            read = list(errors)
+            if "another-sample-read/error" in self.wrong(layer["name"]):    # np.roll(dz, 1, axis=0)
+                read = [dict(error) for error in errors[-1:] + errors[:-1]]
             for n, values in enumerate(passes):
-                self.pass_on(index, values, errors[n])
+                self.pass_on(index, values, errors[n], read[n])
         for error, gradients in zip(errors, own):
             error.update(gradients)
         if not any(layer["name"] + ".weight" in batch for layer in self.layers):
             raise ValueError("no parameters")
         return {key: self.finish(key, batch[key]) for key in self.net.params}, errors
+
+    def cached(self, index, passes, n):
+        """The values that the backward pass of a sample reads at a layer."""
+        wrong = self.wrong(self.layers[index]["name"])
+        if "another-sample-read/last" in wrong:      # the cache of the layer is overwritten by each sample
+            return passes[-1]
+        if "another-sample-read/next" in wrong:
+            return passes[(n + 1) % len(passes)]
+        return passes[n]
 
     def source(self, index):
         layer = self.layers[index]
@@ -205,6 +217,10 @@ class Student:
             for switch in wrong:
                 if switch.startswith("relu-mask-of-another-layer/"):
                     dz = errors[name + ".a"] * (values[switch.partition("/")[2] + ".z"] > 0)
+            for switch in wrong:
+                if switch.startswith("error-clipped/"):
+                    bound = float(switch.partition("/")[2])
+                    dz = np.clip(dz, -bound, bound)
             errors[name + ".z"] = dz.astype(self.dtype)
         dz, weight = errors[name + ".z"], self.params[name + ".weight"]
         before = self.source(index)
@@ -236,23 +252,25 @@ class Student:
             gradients[name + ".bias"] = dbias
         return gradients
 
-    def pass_on(self, index, values, errors):
-        """The error of what the layer reads. Where several layers read it, the errors add up."""
+    def pass_on(self, index, values, errors, read):
+        """The error of what the layer reads, from the errors `read`. Where several layers read it, the errors add up."""
         layer = self.layers[index]
         name, kind, wrong = layer["name"], layer["type"], self.wrong(layer["name"])
         sources = self.source(index)
         x = values[name, "x"]
-        dout = errors.get(name + ".a")
+        dout = read.get(name + ".a")
         if kind == "add":
             parts = [(s, dout.copy()) for s in sources]
             for switch in wrong:
                 if switch.startswith("skip-branch-forgotten/"):
                     parts[int(switch.partition("/")[2])][1][:] = 0
+                if switch.startswith("skip-branch-twice/"):
+                    parts[int(switch.partition("/")[2])][1][:] *= 2
         else:
             if kind == "linear":
-                dx = self.linear_input_error(x, errors[name + ".z"], self.params[name + ".weight"], wrong)
+                dx = self.linear_input_error(x, read[name + ".z"], self.params[name + ".weight"], wrong)
             elif kind == "conv2d":
-                dx = conv.input_error(x, layer, self.params[name + ".weight"], errors[name + ".z"], wrong)
+                dx = conv.input_error(x, layer, self.params[name + ".weight"], read[name + ".z"], wrong)
             elif kind in NORMS:
                 dx = errors.pop((name, "dx"))
             elif kind == "activation":
@@ -260,7 +278,7 @@ class Student:
             elif kind == "flatten":
                 dx = unflatten(dout, x.shape, wrong)
             elif kind == "dropout":
-                dx = dropout_backward(dout, layer, wrong)
+                dx = dropout_backward(dout, layer, wrong, self.net.by_name)
             elif kind == "max_pool2d":
                 dx = pool.max_backward(x, layer, dout, wrong)
             elif kind == "avg_pool2d":
@@ -307,6 +325,17 @@ class Student:
         wrong = self.wrong()
         if "learning-rate-multiplied-in" in wrong:
             gradient = gradient * self.net.train["learning_rate"]
+        penalty = self.net.loss.get("l2", 0) if key.endswith(".weight") else 0
+        if penalty:
+            weight = self.params[key]
+            if "penalty-gradient-wrong/of-l1" in wrong:
+                gradient = gradient + penalty * np.sign(weight)
+            elif "penalty-gradient-wrong/half" in wrong:
+                gradient = gradient + penalty * weight
+            elif "penalty-gradient-wrong/missing" not in wrong:
+                gradient = gradient + 2 * penalty * weight
+        if "weight-sign-added" in wrong:             # the gradient of an l1 penalty
+            gradient = gradient + 0.02 * np.sign(self.params[key])
         if "weight-decay-added" in wrong:
             gradient = gradient + self.net.train["weight_decay"] * self.params[key]
         if "weight-decay-added/weights" in wrong and key.endswith(".weight"):
@@ -338,7 +367,12 @@ def unflatten(dout, shape, wrong):
     return dout.reshape(shape)
 
 
-def dropout_backward(dout, layer, wrong):
+def dropout_backward(dout, layer, wrong, layers):
+    for switch in wrong:
+        if switch.startswith("dropout-mask-of-another-layer/"):
+            return dout * layers[switch.partition("/")[2]]["mask"] / (1 - layer["p"])
+    if "dropout-other-mask" in wrong:                # drawn again in the backward pass
+        return dout * np.roll(layer["mask"], 1) / (1 - layer["p"])
     if "dropout-mask-missing" in wrong:
         return dout / (1 - layer["p"])
     if "dropout-mask-missing/both" in wrong:

@@ -51,6 +51,17 @@ keepdim-lost | square-affine | | z | inputs
 keepdim-lost | unit-rows | | u | all
 keepdim-lost | softmax-lines | | p | inputs
 keepdim-lost | inverse-root | | y | inputs
+norm-weight-missing | batch-norm-lines | | y | inputs
+norm-weight-missing | batch-norm-call | | y | all
+norm-weight-gradient-wrong | batch-norm-lines | centred | y | inputs
+norm-weight-gradient-wrong | batch-norm-lines | input | y | all
+norm-sigma-wrong | layer-norm-lines | | n | inputs
+norm-sigma-wrong | layer-norm-lines | twice | n | inputs
+norm-sigma-wrong | batch-norm-call | | y | inputs
+norm-sums-along-wrong-axis | layer-norm-lines | | n | inputs
+norm-sums-along-wrong-axis | batch-norm-call | | y | all
+norm-sums-not-divided | batch-norm-call | | y | inputs
+norm-variance-path-wrong | layer-norm-lines | | n | inputs
 norm-mean-path-missing | batch-norm-lines | | mu | inputs
 norm-mean-path-missing | layer-norm-lines | | mu | all
 norm-mean-path-missing | batch-norm-call | | y | inputs
@@ -74,6 +85,20 @@ softmax-derivative-twice | softmax-call | | p | all
 sigmoid-derivative-on-top-of-cross-entropy | logistic | | loss | inputs
 attention-scale-missing | attention | backward-only | s | inputs
 attention-scale-missing | attention | both-ways | s | all
+softmax-sum-of-columns | attention | | a | inputs
+softmax-sum-wrong | attention | | a | inputs
+softmax-sum-wrong | attention | added | a | all
+softmax-sum-wrong | attention | unweighted | a | inputs
+softmax-sum-wrong | heads | | a | inputs
+attention-scale-twice | attention | | s | inputs
+attention-scale-missing | attention | key | s | inputs
+operand-gradient-swapped | attention | query | s | all
+operand-gradient-swapped | heads | key | a | inputs
+transpose-missing | heads | | o | inputs
+transpose-missing | heads | heads | o | inputs
+path-counted-twice | heads | | x | inputs
+path-counted-twice | residual | | h | inputs
+product-factor-missing | gate | | h | inputs
 attention-scale-missing | attention | forward-only | s | inputs
 softmax-row-sum-missing | attention | | a | inputs
 softmax-row-sum-missing | temperature | | p | all

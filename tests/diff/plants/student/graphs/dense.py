@@ -273,6 +273,8 @@ def gate(v, wrong):
     dg, dc = G * c, G * g
     if "operand-gradient-swapped" in wrong:
         dg, dc = G * g, G * c
+    if "product-factor-missing" in wrong:
+        dc = G
     zg, zc = dg * g * (1 - g), dc * (1 - c * c)
     if "activation-derivative-missing" in wrong:
         zg = dg
@@ -304,6 +306,8 @@ def residual(v, wrong):
         dh = df @ W2.T
     if "path-forgotten/branch" in wrong:
         dh = dy
+    if "path-counted-twice" in wrong:
+        dh = 2 * dy + df @ W2.T
     if "transpose-missing" in wrong:
         dh = dy + df @ W2
     dz = dh * (h > 0)

@@ -24,6 +24,8 @@ def batch_norm(v, wrong):
     inv = (var + eps) ** -0.5
     xhat = diff * inv
     dxhat = G * gamma
+    if "norm-weight-missing" in wrong:
+        dxhat = G
     dinv = (dxhat * diff).sum(0, keepdims=True)
     dvar = dinv * -0.5 * (var + eps) ** -1.5
     if "power-rule-wrong" in wrong:
@@ -48,6 +50,10 @@ def batch_norm(v, wrong):
     dbeta = G.mean(0) if "broadcast-averaged" in wrong else G.sum(0)
     if "operand-gradient-swapped" in wrong:
         dgamma = (G * gamma).sum(0)
+    if "norm-weight-gradient-wrong/centred" in wrong:
+        dgamma = (G * diff).sum(0)
+    if "norm-weight-gradient-wrong/input" in wrong:
+        dgamma = (G * h).sum(0)
     return {"W": x.T @ dh, "gamma": dgamma, "beta": dbeta, "h": dh, "mu": dmu, "diff": ddiff, "var": dvar, "inv": dinv, "xhat": dxhat}
 
 
@@ -79,6 +85,15 @@ def layer_norm(v, wrong):
     dx = dd + dmu / size
     if "norm-mean-path-missing" in wrong:
         dx = dd
+    xhat = d * r
+    if "norm-sigma-wrong" in wrong:
+        dx = dn - dn.mean(1, keepdims=True) - xhat * (dn * xhat).mean(1, keepdims=True)
+    if "norm-sigma-wrong/twice" in wrong:
+        dx = r ** 2 * (dn - dn.mean(1, keepdims=True) - xhat * (dn * xhat).mean(1, keepdims=True))
+    if "norm-sums-along-wrong-axis" in wrong:
+        dx = r * (dn - dn.mean(0) - xhat * (dn * xhat).mean(0))
+    if "norm-variance-path-wrong" in wrong:
+        dx = r * (dn - dn.mean(1, keepdims=True) - x * (dn * xhat).mean(1, keepdims=True))
     if "path-forgotten" in wrong:                # x only through mu
         dx = np.broadcast_to(dmu / size, x.shape)
     db = G.sum(1) if "keepdim-lost/b" in wrong else G.sum(0)
@@ -104,11 +119,17 @@ def batch_norm_call(v, wrong):
     if "factor-two-missing" in wrong:
         da = (a - t) / a.size
     dy = da if "activation-derivative-missing" in wrong else da * (y > 0)
-    dxhat = dy * g
+    dxhat = dy if "norm-weight-missing" in wrong else dy * g
     mean = 0 if "norm-mean-path-missing" in wrong else dxhat.mean(0)
     m = n - 1 if "norm-n-for-n-minus-1" in wrong else n
     variance = 0 if "norm-variance-path-missing" in wrong else xhat * (dxhat * xhat).sum(0) / m
+    if "norm-sums-along-wrong-axis" in wrong:
+        mean, variance = dxhat.mean(1, keepdims=True), xhat * (dxhat * xhat).mean(1, keepdims=True)
+    if "norm-sums-not-divided" in wrong:
+        mean, variance = dxhat.sum(0), xhat * (dxhat * xhat).sum(0)
     dh = inv * (dxhat - mean - variance)
+    if "norm-sigma-wrong" in wrong:
+        dh = dxhat - mean - variance
     return {"W": x.T @ dh, "g": (dy * xhat).sum(0), "b": dy.sum(0), "h": dh, "y": dy, "a": da}
 
 

@@ -182,8 +182,22 @@ def attention(v, wrong):
         ds = da
     if "softmax-row-sum-missing" in wrong:
         ds = a * da
+    if "softmax-sum-of-columns" in wrong:
+        ds = a * (da - (a * da).sum(0))
+    if "softmax-sum-wrong" in wrong:
+        ds = a * (da - (a * da).sum())
+    if "softmax-sum-wrong/added" in wrong:
+        ds = a * (da + (a * da).sum(1, keepdims=True))
+    if "softmax-sum-wrong/unweighted" in wrong:
+        ds = a * (da - da.sum(1, keepdims=True))
     scaled = ds if wrong & {"attention-scale-missing/backward-only", "attention-scale-missing/both-ways"} else ds / np.sqrt(2)
+    if "attention-scale-twice" in wrong:
+        scaled = ds / 2
     dq, dk = scaled @ k, scaled.T @ q
+    if "attention-scale-missing/key" in wrong:
+        dk = ds.T @ q
+    if "operand-gradient-swapped/query" in wrong:
+        dq = scaled @ q
     if "operand-gradient-swapped" in wrong:
         dq, dk = scaled @ q, scaled.T @ k
     if "error-transposed" in wrong:
@@ -195,6 +209,41 @@ def attention(v, wrong):
     if "gradients-exchanged" in wrong:
         dWq, dWk = dWk, dWq
     return {"x": dx, "Wq": dWq, "Wk": dWk, "Wv": x.T @ dv, "q": dq, "k": dk, "v": dv, "s": ds, "a": da}
+
+
+@graph("heads", 151, {"x": (2, 3, 4), "Wq": (4, 4), "Wk": (4, 4), "Wv": (4, 4)}, {"G": (2, 3, 4)}, """
+q = (x @ Wq).view(2, 3, 2, 2).transpose(1, 2)
+k = (x @ Wk).view(2, 3, 2, 2).transpose(1, 2)
+v = (x @ Wv).view(2, 3, 2, 2).transpose(1, 2)
+a = F.softmax(q @ k.transpose(-2, -1) / 2**0.5, dim=-1)
+o = (a @ v).transpose(1, 2).reshape(2, 3, 4)
+J = ((x + o) * G).sum()
+""")
+def heads(v, wrong):
+    x, Wq, Wk, Wv, G = (v[k] for k in ("x", "Wq", "Wk", "Wv", "G"))
+    split = lambda t: t.reshape(2, 3, 2, 2).swapaxes(1, 2)       # noqa: E731
+    join = lambda t: t.swapaxes(1, 2).reshape(2, 3, 4)           # noqa: E731
+    q, k, val = split(x @ Wq), split(x @ Wk), split(x @ Wv)
+    a = softmax(q @ k.swapaxes(-1, -2) / np.sqrt(2))
+    do = split(G)
+    if "transpose-missing/heads" in wrong:
+        do = G.reshape(2, 2, 3, 2)
+    dv = a.swapaxes(-1, -2) @ do
+    if "transpose-missing" in wrong:
+        dv = a @ do
+    da = do @ val.swapaxes(-1, -2)
+    ds = softmax_rows_backward(a, da) / np.sqrt(2)
+    if "softmax-sum-wrong" in wrong:
+        ds = a * (da - (a * da).sum()) / np.sqrt(2)
+    dq, dk = ds @ k, ds.swapaxes(-1, -2) @ q
+    if "operand-gradient-swapped/key" in wrong:
+        dk = ds.swapaxes(-1, -2) @ k
+    dq, dk, dv = join(dq), join(dk), join(dv)
+    dW = lambda d: np.einsum("btc,btd->cd", x, d)                # noqa: E731
+    dx = G + dq @ Wq.T + dk @ Wk.T + dv @ Wv.T
+    if "path-counted-twice" in wrong:
+        dx = dx + G
+    return {"x": dx, "Wq": dW(dq), "Wk": dW(dk), "Wv": dW(dv), "a": da}
 
 
 @graph("temperature", 142, {"x": (2, 3), "W": (3, 4), "c": (4,)}, {"T": 2.5, "y": [3, 1]}, """
