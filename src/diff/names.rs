@@ -17,7 +17,7 @@ use crate::words::suggest;
 
 /// The relation between the shape of a tensor in a file and the shape of its gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fit {
+pub(super) enum ShapeFit {
     /// The same shape, apart from axes of size 1.
     Same,
     /// A stack of the samples' tensors, one after the other.
@@ -43,7 +43,7 @@ pub(super) struct Names {
 }
 
 /// Compares the shape `given` of a tensor in a file with the shape of a gradient.
-pub(super) fn fit(trace: &Trace, given: &[usize], gradient: Gradient) -> Fit {
+pub(super) fn fit(trace: &Trace, given: &[usize], gradient: Gradient) -> ShapeFit {
     let want = gradient.shape(trace);
     let [given_sizes, want_sizes] = [given, want].map(without_ones);
     let samples = trace.samples();
@@ -53,19 +53,19 @@ pub(super) fn fit(trace: &Trace, given: &[usize], gradient: Gradient) -> Fit {
     };
     let filters = Weight::of(trace, gradient).filter(|weight| *weight != Weight::Matrix && weight.other_shape(want) == given);
     if given == want {
-        Fit::Same
+        ShapeFit::Same
     } else if let Some(weight) = filters {
-        Fit::Turned(weight)
+        ShapeFit::Turned(weight)
     } else if given_sizes == want_sizes {
-        if given.first() == Some(&samples) && is_stack() { Fit::Stack } else { Fit::Same }
+        if given.first() == Some(&samples) && is_stack() { ShapeFit::Stack } else { ShapeFit::Same }
     } else if is_stack() {
-        Fit::Stack
+        ShapeFit::Stack
     } else if let [rows, columns] = want_sizes[..]
         && given_sizes == [columns, rows]
     {
-        Fit::Turned(Weight::Matrix)
+        ShapeFit::Turned(Weight::Matrix)
     } else {
-        Fit::Other
+        ShapeFit::Other
     }
 }
 
@@ -80,7 +80,7 @@ fn suffix(name: &str) -> Option<&str> {
 }
 
 /// The meaning of a name that the network has.
-enum Meaning {
+enum NameMeaning {
     Gradient(Gradient),
     /// It has no gradient to compare with, for this reason: `it is the loss itself, not a gradient`.
     NotCompared(&'static str),
@@ -102,7 +102,7 @@ pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
     let mut not_compared: Vec<(&'static str, Vec<String>)> = Vec::new();
     for tensor in tensors {
         match meaning(trace, &tensor, &all) {
-            Some(Meaning::Gradient(gradient)) => match taken.get(&gradient) {
+            Some(NameMeaning::Gradient(gradient)) => match taken.get(&gradient) {
                 None => {
                     taken.insert(gradient, names.named.len());
                     names.named.push(Named { tensor, gradient });
@@ -114,13 +114,13 @@ pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
                     names.notes.push(format!("{} is left out: {first} is the same gradient", line(&tensor.name)));
                 }
             },
-            Some(Meaning::NotCompared(why)) if tensor.choice != Choice::NotCompared => {
+            Some(NameMeaning::NotCompared(why)) if tensor.choice != Choice::NotCompared => {
                 match not_compared.iter_mut().find(|(own, _)| *own == why) {
                     Some((_, tensors)) => tensors.push(shown(&tensor)),
                     None => not_compared.push((why, vec![shown(&tensor)])),
                 }
             }
-            Some(Meaning::NotCompared(_)) => {}
+            Some(NameMeaning::NotCompared(_)) => {}
             None if tensor.choice == Choice::Named => {
                 let nearest = suggest::nearest(&tensor.name, compared_names(trace));
                 names.notes.push(format!("there is no tensor {}{}", shown(&tensor), suggest::clause(nearest)));
@@ -145,7 +145,7 @@ fn is_same(one: &FileTensor, other: &FileTensor) -> bool {
 }
 
 /// Returns the meaning of a name that the network has; `None` for another name.
-fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<Meaning> {
+fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<NameMeaning> {
     let network = trace.network();
     let (sample, name) = match tensor.name.split_once(':') {
         Some((number, name)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => {
@@ -160,13 +160,13 @@ fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<
         (None, None) => None,
     };
     let loss = run.filter(|_| trace.samples() > 1).map_or(LossOf::Batch, LossOf::Sample);
-    let gradient = |of: Id| Some(Meaning::Gradient(Gradient { of, loss }));
+    let gradient = |of: Id| Some(NameMeaning::Gradient(Gradient { of, loss }));
     if let Some(id) = find(network, name, all) {
         return match network.tensor(id).role {
             Role::Gradient(of) => gradient(of),
-            Role::Loss if network.reads_samples() || is_value_of_loss(trace, id, tensor) => Some(Meaning::NotCompared(IS_LOSS)),
-            Role::Target => Some(Meaning::NotCompared(IS_TARGET)),
-            Role::Constant => Some(Meaning::NotCompared(IS_CONSTANT)),
+            Role::Loss if network.reads_samples() || is_value_of_loss(trace, id, tensor) => Some(NameMeaning::NotCompared(IS_LOSS)),
+            Role::Target => Some(NameMeaning::NotCompared(IS_TARGET)),
+            Role::Constant => Some(NameMeaning::NotCompared(IS_CONSTANT)),
             _ => gradient(id),
         };
     }
@@ -177,7 +177,7 @@ fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<
     let id = find(network, rest, all)?;
     match group {
         "gradients" | "grad" | "grads" => gradient(id),
-        "values" | "parameters" => Some(Meaning::NotCompared(IS_VALUE)),
+        "values" | "parameters" => Some(NameMeaning::NotCompared(IS_VALUE)),
         _ => None,
     }
 }
@@ -274,9 +274,9 @@ fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradien
     let mut found = Vec::new();
     // First come the tensors with exactly the parameter's shape, then those with the same shape up to axes of size 1, then transposes and stacks. At the end,
     // if as many tensors as parameters are left, they are paired in order, and their shapes are reported as wrong.
-    let turned = |fit: Fit| matches!(fit, Fit::Turned(_) | Fit::Stack);
-    let same = |fit: Fit| fit == Fit::Same;
-    for (is_exact, is_wanted) in [(true, same as fn(Fit) -> bool), (false, same), (false, turned)] {
+    let turned = |fit: ShapeFit| matches!(fit, ShapeFit::Turned(_) | ShapeFit::Stack);
+    let same = |fit: ShapeFit| fit == ShapeFit::Same;
+    for (is_exact, is_wanted) in [(true, same as fn(ShapeFit) -> bool), (false, same), (false, turned)] {
         for tensor in std::mem::take(&mut unknown) {
             let fits = |gradient: &Gradient| {
                 let is_shape = !is_exact || tensor.shape == gradient.shape(trace);

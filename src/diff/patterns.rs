@@ -43,7 +43,7 @@ const ZERO: &str = "zero";
 const MAX_TENSORS: usize = 100;
 
 /// A wrong tensor beside the right one.
-struct Wrong<'a> {
+struct WrongValues<'a> {
     trace: &'a Trace,
     /// The user's numbers.
     user: &'a [f64],
@@ -55,7 +55,7 @@ struct Wrong<'a> {
     terms: TermSums<'a>,
 }
 
-impl Wrong<'_> {
+impl WrongValues<'_> {
     /// Returns whether each of the user's numbers is the right number at the place that `source` returns. `source` returns `None` for a place without a number
     /// to compare.
     fn is_moved(&self, source: impl Fn(usize) -> Option<usize>) -> bool {
@@ -118,7 +118,7 @@ pub fn patterns(trace: &Trace, user: &[UserTensor], report: &Report, tolerance: 
         let noise = Noise::new(&right, &terms, tolerance);
         let (user, right) = (noise.removed(values), noise.removed(&right));
         let (shape, places) = (gradient.shape(trace), &*compared.wrong);
-        let wrong = Wrong { trace, user: &user, right: &right, shape, places, tolerance, terms };
+        let wrong = WrongValues { trace, user: &user, right: &right, shape, places, tolerance, terms };
         let pattern = value(&wrong, gradient).or_else(|| numbers::find(&wrong)).or_else(|| places::find(&wrong, gradient));
         found.extend(pattern.map(|(id, words)| Pattern { tensor, id, words, explains: [ROUNDED, VALUE].contains(&id) }));
     }
@@ -132,7 +132,7 @@ pub fn patterns(trace: &Trace, user: &[UserTensor], report: &Report, tolerance: 
 }
 
 /// The numbers of the tensor itself instead of those of its gradient.
-fn value(wrong: &Wrong<'_>, gradient: Gradient) -> Option<(&'static str, String)> {
+fn value(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<(&'static str, String)> {
     let run = if let LossOf::Sample(run) = gradient.loss { run } else { 0 };
     let values = wrong.trace.run(run).values(gradient.of);
     // a single number can be equal by chance

@@ -6,7 +6,7 @@
 use super::file::FileTensor;
 use super::gradient::{Gradient, LossOf};
 use super::layout::Weight;
-use super::names::{Fit, Named, fit, match_names};
+use super::names::{Named, ShapeFit, fit, match_names};
 use super::report::UserTensor;
 use super::scale::SampleScale;
 use super::terms::TermSums;
@@ -82,34 +82,34 @@ impl UserGradients {
             user.tensors.push(UserTensor { gradient, given: given.clone(), values });
         };
         match fit(trace, &shape, gradient) {
-            Fit::Stack => {
+            ShapeFit::Stack => {
                 for (run, values) in values.chunks(len(want).max(1)).enumerate() {
                     scaled.push((self.tensors.len(), true));
                     push(self, Gradient { loss: LossOf::Sample(run), ..gradient }, Ok(values.to_vec()));
                 }
             }
-            Fit::Same if is_of_no_batch(trace, gradient) => {
+            ShapeFit::Same if is_of_no_batch(trace, gradient) => {
                 let help = "give it with the number of the sample, as 1:NAME, or those of all samples as a stack N x …";
                 push(self, gradient, Err(format!("it is different for each sample; {help}")));
             }
-            Fit::Same => {
+            ShapeFit::Same => {
                 if let LossOf::Sample(_) = gradient.loss {
                     scaled.push((self.tensors.len(), false));
                 }
                 let kind = Weight::of(trace, gradient).filter(|kind| turned.contains(kind));
                 push(self, gradient, Ok(kind.map_or_else(|| values.clone(), |kind| kind.in_our_order(&values, want))));
             }
-            Fit::Turned(kind) if turned.contains(&kind) => {
+            ShapeFit::Turned(kind) if turned.contains(&kind) => {
                 if let LossOf::Sample(_) = gradient.loss {
                     scaled.push((self.tensors.len(), false));
                 }
                 push(self, gradient, Ok(kind.in_our_order(&values, want)));
             }
-            Fit::Turned(kind) => {
+            ShapeFit::Turned(kind) => {
                 self.turned_alone.push((self.tensors.len(), kind.in_our_order(&values, want)));
                 push(self, gradient, Err(kind.clause(&shape_text(&shape), &shape_text(want))));
             }
-            Fit::Other => {
+            ShapeFit::Other => {
                 let why = format!("its shape is {}, but must be {}", shape_text(&shape), shape_text(want));
                 self.misshapen.push((self.tensors.len(), shape, values));
                 push(self, gradient, Err(why));
@@ -121,16 +121,16 @@ impl UserGradients {
     /// weight does not, so its numbers are compared in both orders. One square weight alone is not enough: its transpose may be a mistake.
     fn are_turned(&mut self, trace: &Trace, named: &[Named], kind: Weight) -> bool {
         let weights: Vec<&Named> = named.iter().filter(|named| Weight::of(trace, named.gradient) == Some(kind)).collect();
-        let fits: Vec<Fit> = weights.iter().map(|named| fit(trace, &named.tensor.shape, named.gradient)).collect();
+        let fits: Vec<ShapeFit> = weights.iter().map(|named| fit(trace, &named.tensor.shape, named.gradient)).collect();
         let is_square = |named: &&Named| kind.other_shape(named.gradient.shape(trace)) == named.gradient.shape(trace);
-        let has_turned = fits.contains(&Fit::Turned(kind));
+        let has_turned = fits.contains(&ShapeFit::Turned(kind));
         let is_equal = |named: &Named| self.is_equal(trace, named.gradient, &named.tensor.values);
         let is_equal_turned =
             |named: &Named| self.is_equal(trace, named.gradient, &kind.in_our_order(&named.tensor.values, named.gradient.shape(trace)));
         let all_turned = weights.iter().zip(&fits).all(|(named, fit)| match fit {
-            Fit::Turned(_) => true,
+            ShapeFit::Turned(_) => true,
             // a square weight that is wrong in both orders is taken to have the order of the others
-            Fit::Same if is_square(named) => is_equal_turned(named) || has_turned && !is_equal(named),
+            ShapeFit::Same if is_square(named) => is_equal_turned(named) || has_turned && !is_equal(named),
             _ => false,
         });
         let is_seen = has_turned || fits.len() > 1;

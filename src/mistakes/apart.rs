@@ -28,12 +28,12 @@ enum Separation {
 
 /// The given numbers that are replaced by others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OtherNumbers {
+enum ReplacedNumbers {
     Weights,
     Inputs,
 }
 
-impl OtherNumbers {
+impl ReplacedNumbers {
     fn changes(self, role: Role) -> bool {
         match self {
             Self::Weights => role.is_learnable(),
@@ -110,7 +110,8 @@ impl<'a> Others<'a> {
     fn are_one_rule(&self, one: &Fit, other: &Fit) -> bool {
         let has_size = |one, other| sizes_only_in(one, other).iter().any(|size| !size.is_empty());
         let is_known = !has_fixed_numbers(one) && !has_fixed_numbers(other) && !has_size(one, other) && !has_size(other, one);
-        let differ = || [OtherNumbers::Weights, OtherNumbers::Inputs].into_iter().any(|change| self.are_separated(change, one, other));
+        let differ =
+            || [ReplacedNumbers::Weights, ReplacedNumbers::Inputs].into_iter().any(|change| self.are_separated(change, one, other));
         is_known && matches!(self.separations(one, &[other])[..], [Separation::Nothing]) && !differ()
     }
 
@@ -134,17 +135,17 @@ impl<'a> Others<'a> {
 
     /// The clause about other weights or inputs with which a gradient of the file is different for the best fit and for others; `None` if none is.
     fn other_numbers(&self, best: &Fit, others: &[&Fit]) -> Option<String> {
-        [OtherNumbers::Weights, OtherNumbers::Inputs].into_iter().find_map(|change| {
+        [ReplacedNumbers::Weights, ReplacedNumbers::Inputs].into_iter().find_map(|change| {
             let separated = others.iter().filter(|other| self.are_separated(change, best, other)).count();
             let some = if separated < others.len() { "some of them" } else { "them" };
             // a graph has no weights: everything that learns is an input
-            let words = if self.subject.has_layers() { change.words() } else { OtherNumbers::Inputs.words() };
+            let words = if self.subject.has_layers() { change.words() } else { ReplacedNumbers::Inputs.words() };
             (separated > 0).then(|| format!("{words} would tell {some} apart"))
         })
     }
 
     /// Computes both passes with other numbers, and returns whether a gradient of the file is different.
-    fn are_separated(&self, change: OtherNumbers, one: &Fit, other: &Fit) -> bool {
+    fn are_separated(&self, change: ReplacedNumbers, one: &Fit, other: &Fit) -> bool {
         if has_fixed_numbers(one) || has_fixed_numbers(other) {
             return false;
         }
@@ -154,7 +155,7 @@ impl<'a> Others<'a> {
             let network = trace.network_of(run);
             let is_changed = |id: &Id| network.producer(*id).is_none() && change.changes(network.tensor(*id).role);
             for id in (0..network.tensors().len()).filter(is_changed) {
-                let numbers = trace.run(run).values(id).iter().enumerate().map(|(at, value)| OtherNumbers::other(at, *value));
+                let numbers = trace.run(run).values(id).iter().enumerate().map(|(at, value)| ReplacedNumbers::other(at, *value));
                 changed.push((run, id, numbers.collect()));
             }
         }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::mistake::{Mistake, Specificity};
-use super::plan::{Edit, Plan};
+use super::plan::{PassChange, Plan};
 use crate::diff::{Gradient, TermSums};
 use crate::network::Id;
 
@@ -35,7 +35,7 @@ pub(super) struct Candidate {
     pub detail: String,
     /// The names of the places.
     pub at: Vec<String>,
-    pub edits: Vec<Edit>,
+    pub edits: Vec<PassChange>,
     /// The indices of the changed sites; empty for a mistake of the whole pass.
     pub sites: Vec<usize>,
 }

@@ -1,6 +1,6 @@
 //! The numbers that wrong rules give for the answer to a question.
 
-use super::question::{About, Question, Wrong};
+use super::question::{About, Question, WrongNumber};
 use crate::expr::{Expr, Slot};
 use crate::network::{Id, Op, Role};
 use crate::scene::HiddenNumber;
@@ -11,8 +11,8 @@ use crate::tensor::{ravel, unravel};
 const MAX_SINGLE_TERMS: usize = 64;
 
 /// Returns a wrong number whose hint names no term, factor or entry.
-pub(super) fn plain(value: Option<f64>) -> Vec<Wrong> {
-    value.map(|value| Wrong { value, about: About::Nothing }).into_iter().collect()
+pub(super) fn plain(value: Option<f64>) -> Vec<WrongNumber> {
+    value.map(|value| WrongNumber { value, about: About::Nothing }).into_iter().collect()
 }
 
 /// Returns whether a factor is the derivative of a function.
@@ -21,7 +21,7 @@ pub(super) fn is_derivative(factor: &Factor) -> bool {
 }
 
 /// For each position in the products, returns the answer without the factor at this position of all products, if `is_left_out` accepts the factors.
-pub(super) fn without_factors(question: &Question<'_>, is_left_out: impl Fn(&Factor) -> bool) -> Vec<Wrong> {
+pub(super) fn without_factors(question: &Question<'_>, is_left_out: impl Fn(&Factor) -> bool) -> Vec<WrongNumber> {
     let places = question.terms.iter().map(|term| term.factors.len()).max().unwrap_or(0);
     let is_there =
         |term: &Step, at: usize| term.function.is_none() && term.factors.len() > 1 && term.factors.get(at).is_some_and(&is_left_out);
@@ -31,7 +31,7 @@ pub(super) fn without_factors(question: &Question<'_>, is_left_out: impl Fn(&Fac
             let others = || term.factors.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, factor)| factor.value);
             is_there(term, at).then(|| others().product())
         })?;
-        Some(Wrong { value, about: About::Factor { term, at } })
+        Some(WrongNumber { value, about: About::Factor { term, at } })
     };
     (0..places).filter_map(without).collect()
 }
@@ -42,16 +42,16 @@ fn is_update(question: &Question<'_>) -> bool {
 }
 
 /// Returns the answer without a constant factor, in all passes but the update.
-pub(super) fn constant_missing(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn constant_missing(question: &Question<'_>) -> Vec<WrongNumber> {
     let is_constant = |factor: &Factor| factor.source.is_none() && factor.value.abs() != 1.0;
     if is_update(question) { Vec::new() } else { without_factors(question, is_constant) }
 }
 
 /// Returns the update without the learning rate η: w − g instead of w − η·g; and w + g, where the sign is wrong too.
-pub(super) fn learning_rate_missing(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn learning_rate_missing(question: &Question<'_>) -> Vec<WrongNumber> {
     let without = if is_update(question) { without_factors(question, |factor| factor.source.is_none()) } else { Vec::new() };
     let signed = question.with_factors(|factor| factor.source.is_none().then(|| factor.value.signum()));
-    without.into_iter().flat_map(|wrong| [signed.map(|value| Wrong { value, ..wrong }), Some(wrong)]).flatten().collect()
+    without.into_iter().flat_map(|wrong| [signed.map(|value| WrongNumber { value, ..wrong }), Some(wrong)]).flatten().collect()
 }
 
 /// Returns the entry at which `other` moves the last two indices of an entry; `None` if it is the same entry.
@@ -97,13 +97,13 @@ fn filter(question: &Question<'_>) -> Option<(Id, bool)> {
 }
 
 /// Returns the answer with the filter not turned, if the op turns it (`is_turned`), or with the filter turned, if the op does not turn it.
-pub(super) fn turned_filter(question: &Question<'_>, is_turned: bool) -> Vec<Wrong> {
+pub(super) fn turned_filter(question: &Question<'_>, is_turned: bool) -> Vec<WrongNumber> {
     let filter = filter(question).filter(|(_, turned)| *turned == is_turned);
     plain(filter.and_then(|(filter, _)| read_elsewhere(question, filter, turned)))
 }
 
 /// Returns the gradient of a filter with the error turned by 180°.
-pub(super) fn turned_error(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn turned_error(question: &Question<'_>) -> Vec<WrongNumber> {
     if !is_gradient_of_filter(question) {
         return Vec::new();
     }
@@ -114,7 +114,7 @@ pub(super) fn turned_error(question: &Question<'_>) -> Vec<Wrong> {
 }
 
 /// Returns the answer with a transposed filter. If the op turns the filter, it is transposed instead of turned.
-pub(super) fn transposed_filter(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn transposed_filter(question: &Question<'_>) -> Vec<WrongNumber> {
     let square = filter(question).filter(|(filter, _)| is_square(question, *filter));
     let other = |is_turned| if is_turned { transposed_not_turned } else { transposed };
     plain(square.and_then(|(filter, is_turned)| read_elsewhere(question, filter, other(is_turned))))
@@ -126,33 +126,33 @@ fn is_square(question: &Question<'_>, tensor: Id) -> bool {
 }
 
 /// Returns the answer with the transpose of a matrix in its place.
-pub(super) fn transposed_factor(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn transposed_factor(question: &Question<'_>) -> Vec<WrongNumber> {
     let Some(first) = question.terms.first() else { return Vec::new() };
     let of_matrix = |(at, factor): (usize, &Factor)| {
         let tensor = factor.source?.tensor;
         let is_matrix = question.shape(tensor).len() == 2 && is_square(question, tensor);
         let value = read_elsewhere(question, tensor, transposed).filter(|_| is_matrix)?;
-        Some(Wrong { value, about: About::Factor { term: 0, at } })
+        Some(WrongNumber { value, about: About::Factor { term: 0, at } })
     };
     first.factors.iter().enumerate().filter_map(of_matrix).collect()
 }
 
 /// Returns another entry of the tensor that the op computes, if the question is about an entry, not about a term.
-fn other_entry(question: &Question<'_>, at: Option<usize>) -> Option<Wrong> {
+fn other_entry(question: &Question<'_>, at: Option<usize>) -> Option<WrongNumber> {
     let tensor = question.output();
     let is_whole = question.hidden == HiddenNumber::Entry || question.at.terms == 1;
-    let wrong = |at: usize| Wrong { value: question.values(tensor)[at], about: About::Entry(TensorEntry { tensor, at }) };
+    let wrong = |at: usize| WrongNumber { value: question.values(tensor)[at], about: About::Entry(TensorEntry { tensor, at }) };
     at.filter(|_| is_whole).map(wrong)
 }
 
-pub(super) fn transposed_entry(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn transposed_entry(question: &Question<'_>) -> Vec<WrongNumber> {
     let shape = question.shape(question.output());
     let other = if shape.len() == 2 { at_other_index(shape, question.at.entry, transposed) } else { None };
     other_entry(question, other).into_iter().collect()
 }
 
 /// Returns the entry of a filter's gradient at the place that is turned by 180°.
-pub(super) fn rotated_entry(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn rotated_entry(question: &Question<'_>) -> Vec<WrongNumber> {
     let shape = question.shape(question.output());
     let other = if is_gradient_of_filter(question) { at_other_index(shape, question.at.entry, turned) } else { None };
     other_entry(question, other).into_iter().collect()
@@ -167,14 +167,14 @@ fn is_gradient_of_filter(question: &Question<'_>) -> bool {
 }
 
 /// Returns the arguments of a function of a kind.
-pub(super) fn arguments(question: &Question<'_>, kind: Kind) -> Vec<Wrong> {
+pub(super) fn arguments(question: &Question<'_>, kind: Kind) -> Vec<WrongNumber> {
     let [term] = question.terms.as_slice() else { return Vec::new() };
     let factors = term.factors.iter().enumerate().filter(|(_, factor)| term.kind == kind && factor.slice.is_none());
-    factors.map(|(at, factor)| Wrong { value: factor.value, about: About::Factor { term: 0, at } }).collect()
+    factors.map(|(at, factor)| WrongNumber { value: factor.value, about: About::Factor { term: 0, at } }).collect()
 }
 
 /// Returns the answer with the activation's derivative at its output a instead of z.
-pub(super) fn derivative_at_a(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn derivative_at_a(question: &Question<'_>) -> Vec<WrongNumber> {
     let network = question.trace.network_of(question.at.run_index);
     let activation = |z: Id| {
         let reads_z = |op: &&Op| op.pass == Pass::Forward && op.parts.iter().any(|part| part.operands.each().any(|(_, id)| id == z));
@@ -191,7 +191,7 @@ pub(super) fn derivative_at_a(question: &Question<'_>) -> Vec<Wrong> {
 }
 
 /// Returns the running sum, if the question is about a term.
-pub(super) fn sum_so_far(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn sum_so_far(question: &Question<'_>) -> Vec<WrongNumber> {
     plain(question.terms.first().filter(|_| question.hidden == HiddenNumber::Term && question.at.term > 0).map(|term| term.sum))
 }
 
@@ -201,50 +201,50 @@ fn each_term<'q>(question: &'q Question<'_>) -> impl Iterator<Item = (u64, &'q S
     (0..).zip(&question.terms).filter(move |_| has_several).take(MAX_SINGLE_TERMS)
 }
 
-pub(super) fn term_left_out(question: &Question<'_>) -> Vec<Wrong> {
-    let without = |(n, term): (u64, &Step)| Wrong { value: question.answer - term.value, about: About::Term(n) };
-    let mut all: Vec<Wrong> = each_term(question).map(without).collect();
+pub(super) fn term_left_out(question: &Question<'_>) -> Vec<WrongNumber> {
+    let without = |(n, term): (u64, &Step)| WrongNumber { value: question.answer - term.value, about: About::Term(n) };
+    let mut all: Vec<WrongNumber> = each_term(question).map(without).collect();
     // people forget the last terms, such as a bias, most often
     all.reverse();
     all
 }
 
 /// Returns the single terms of an entry with three or more terms. With two terms, `term_left_out` gives the same numbers.
-pub(super) fn single_terms(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn single_terms(question: &Question<'_>) -> Vec<WrongNumber> {
     let terms = each_term(question).filter(|_| question.at.terms > 2);
-    terms.map(|(n, term)| Wrong { value: term.value, about: About::Term(n) }).collect()
+    terms.map(|(n, term)| WrongNumber { value: term.value, about: About::Term(n) }).collect()
 }
 
 /// Returns the sums of the first n terms, for 2 ≤ n ≤ terms − 2. Other rows give a single term, and the entry without its last term.
-pub(super) fn partial_sums(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn partial_sums(question: &Question<'_>) -> Vec<WrongNumber> {
     let unfinished = each_term(question).filter(|(n, _)| *n > 0 && n + 2 < question.at.terms);
-    unfinished.map(|(n, term)| Wrong { value: term.sum, about: About::Term(n) }).collect()
+    unfinished.map(|(n, term)| WrongNumber { value: term.sum, about: About::Term(n) }).collect()
 }
 
-pub(super) fn term_sign_flipped(question: &Question<'_>) -> Vec<Wrong> {
-    each_term(question).map(|(n, term)| Wrong { value: question.answer - 2.0 * term.value, about: About::Term(n) }).collect()
+pub(super) fn term_sign_flipped(question: &Question<'_>) -> Vec<WrongNumber> {
+    each_term(question).map(|(n, term)| WrongNumber { value: question.answer - 2.0 * term.value, about: About::Term(n) }).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2⁵³ terms")]
-pub(super) fn mean_instead_of_sum(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn mean_instead_of_sum(question: &Question<'_>) -> Vec<WrongNumber> {
     let has_several = question.hidden == HiddenNumber::Entry && question.at.terms > 1;
     plain(has_several.then(|| question.answer / question.at.terms as f64))
 }
 
-pub(super) fn factors_added(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn factors_added(question: &Question<'_>) -> Vec<WrongNumber> {
     let is_product = |term: &Step| term.kind == Kind::Product && term.factors.len() > 1;
     plain(question.with_terms(|term| is_product(term).then(|| term.factors.iter().map(|factor| factor.value).sum())))
 }
 
-pub(super) fn neighbour_terms(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn neighbour_terms(question: &Question<'_>) -> Vec<WrongNumber> {
     let at = &question.at;
     let beside = [at.term.checked_sub(1), Some(at.term + 1).filter(|next| *next < at.terms)];
     let beside = beside.into_iter().flatten().filter(|_| question.hidden == HiddenNumber::Term);
-    beside.map(|n| Wrong { value: question.trace.step(&at.with_term(n)).value, about: About::Term(n) }).collect()
+    beside.map(|n| WrongNumber { value: question.trace.step(&at.with_term(n)).value, about: About::Term(n) }).collect()
 }
 
 /// Returns the entries beside the one that is asked for, along each axis.
-pub(super) fn neighbour_entries(question: &Question<'_>) -> Vec<Wrong> {
+pub(super) fn neighbour_entries(question: &Question<'_>) -> Vec<WrongNumber> {
     let shape = question.shape(question.output());
     let index = unravel(question.at.entry, shape);
     let beside = |axis: usize, by: isize| {

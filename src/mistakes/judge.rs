@@ -1,7 +1,7 @@
 //! The judgement of a typed number, and the hint about a wrong one.
 
 use super::mistake::{HintRow, Mistake};
-use super::question::{About, Question, Wrong};
+use super::question::{About, Question, WrongNumber};
 use super::table::MISTAKES;
 use super::typed::TypedNumber;
 use crate::expr::Notation;
@@ -30,7 +30,7 @@ pub struct Hint {
 const MAX_NAMED: usize = 3;
 
 /// A mistake that gives the typed number, with its hint, and those numbers of its wrong rule that equal the typed one.
-type Fit = (&'static Mistake, &'static HintRow, Vec<Wrong>);
+type MatchingMistake = (&'static Mistake, &'static HintRow, Vec<WrongNumber>);
 
 impl Question<'_> {
     /// Judges a number. The scene gives the symbols of the hint.
@@ -51,7 +51,7 @@ impl Question<'_> {
 
     /// Returns the mistakes that give a number, the likeliest first. Patterns are returned only if no other mistake gives the number. The more
     /// numbers a wrong rule has, the more digits of the typed number must agree; a rule with n numbers is treated as if it had `counted(n)`.
-    fn mistakes_of(&self, typed: TypedNumber, counted: impl Fn(usize) -> usize) -> Vec<Fit> {
+    fn mistakes_of(&self, typed: TypedNumber, counted: impl Fn(usize) -> usize) -> Vec<MatchingMistake> {
         let hints = MISTAKES.iter().filter_map(|mistake| Some((mistake, mistake.hint.as_ref()?)));
         let all = hints.map(|(mistake, hint)| {
             let mut wrong = (hint.wrong)(self);
@@ -59,7 +59,7 @@ impl Question<'_> {
             wrong.retain(|wrong| typed.is_number(wrong.value, count));
             (mistake, hint, wrong)
         });
-        let mut fits: Vec<Fit> = all.filter(|(.., wrong)| !wrong.is_empty()).collect();
+        let mut fits: Vec<MatchingMistake> = all.filter(|(.., wrong)| !wrong.is_empty()).collect();
         let has_cause = fits.iter().any(|(_, hint, _)| !hint.is_pattern);
         fits.retain(|(_, hint, _)| !(hint.is_pattern && has_cause));
         fits.truncate(MAX_NAMED);
@@ -67,7 +67,7 @@ impl Question<'_> {
     }
 
     /// Returns the clause about a mistake with all its subjects: `the term w₁₁·x₁ or w₁₂·x₂ is left out`.
-    fn clause(&self, (_, hint, wrong): &Fit, scene: &Scene<'_>) -> String {
+    fn clause(&self, (_, hint, wrong): &MatchingMistake, scene: &Scene<'_>) -> String {
         let mut subjects: Vec<String> = Vec::new();
         for name in wrong.iter().map(|wrong| self.name(wrong.about, scene)) {
             if !subjects.contains(&name) {

@@ -1,7 +1,7 @@
 //! The form of a row in the table of mistakes.
 
 use super::planting::Planter;
-use super::question::{Question, Wrong};
+use super::question::{Question, WrongNumber};
 
 /// A known mistake.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub struct HintRow {
 }
 
 /// The form of a function that computes the numbers of a wrong rule.
-pub(super) type WrongNumbers = fn(&Question<'_>) -> Vec<Wrong>;
+pub(super) type WrongNumbers = fn(&Question<'_>) -> Vec<WrongNumber>;
 
 impl Mistake {
     /// Returns the clause about the wrong rule at its places.

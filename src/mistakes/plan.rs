@@ -29,7 +29,7 @@ type OtherRule = dyn Fn(&Arc<dyn Rule>) -> Arc<dyn Rule> + Send + Sync;
 
 /// A change of one op.
 #[derive(Clone)]
-pub(super) enum Change {
+pub(super) enum OpChange {
     /// Replaces the part with this index.
     Part(usize, Part),
     /// Adds a part.
@@ -42,7 +42,7 @@ pub(super) enum Change {
     Keep(Vec<usize>),
 }
 
-impl fmt::Debug for Change {
+impl fmt::Debug for OpChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Part(part, with) => write!(f, "part {part} becomes {with:?}"),
@@ -56,9 +56,9 @@ impl fmt::Debug for Change {
 
 /// A change of the pass.
 #[derive(Clone, Debug)]
-pub(super) enum Edit {
+pub(super) enum PassChange {
     /// A change of the op with this number.
-    Op(Ops, usize, Change),
+    Op(Ops, usize, OpChange),
     /// Replaces the numbers of a given tensor in a run.
     Given(usize, Id, Arc<[f64]>),
     /// Each of two tensors of a sample, which no other op of the sample reads, has the numbers of the other one.
@@ -89,9 +89,9 @@ impl OtherSample {
     }
 }
 
-impl Edit {
+impl PassChange {
     /// The change of an op of each sample.
-    pub fn sample(op: usize, change: Change) -> Self {
+    pub fn sample(op: usize, change: OpChange) -> Self {
         Self::Op(Ops::Sample, op, change)
     }
 }
@@ -114,7 +114,7 @@ fn nothing(part: &Part) -> Part {
     Part { rule: with_terms(&part.rule, |_, _, _| Vec::new()), operands: part.operands.clone() }
 }
 
-impl Change {
+impl OpChange {
     fn apply(&self, op: &mut Op) {
         match self {
             Self::Part(number, part) => op.parts[*number] = part.clone(),
@@ -132,24 +132,24 @@ impl Change {
 
 impl Plan {
     /// Returns this plan with further changes.
-    pub fn with(&self, trace: &Trace, edits: &[Edit]) -> Self {
+    pub fn with(&self, trace: &Trace, edits: &[PassChange]) -> Self {
         let mut plan = self.clone();
         for edit in edits {
             match edit {
-                Edit::Op(ops, number, change) => {
+                PassChange::Op(ops, number, change) => {
                     let right = || network(trace, *ops).ops()[*number].clone();
                     change.apply(plan.ops.entry((*ops, *number)).or_insert_with(right));
                 }
-                Edit::Given(run, id, numbers) => {
+                PassChange::Given(run, id, numbers) => {
                     plan.given.insert((*run, *id), Arc::clone(numbers));
                 }
-                Edit::Exchange(one, other) => {
+                PassChange::Exchange(one, other) => {
                     let network = network(trace, Ops::Sample);
                     let (Some(first), Some(second)) = (network.producer(*one), network.producer(*other)) else { continue };
                     plan.exchanged.insert(*one, (*other, first, network.ops()[second].clone()));
                     plan.exchanged.insert(*other, (*one, second, network.ops()[first].clone()));
                 }
-                Edit::Elsewhere(number, id, other) => {
+                PassChange::Elsewhere(number, id, other) => {
                     plan.elsewhere.insert((*number, *id), *other);
                 }
             }

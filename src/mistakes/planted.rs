@@ -3,7 +3,7 @@
 use super::candidates::Candidates;
 use super::cause::{Cause, WrongOp};
 use super::fit::{Candidate, ComparedTensor, Fit};
-use super::plan::{Edit, Plan, WrongPass};
+use super::plan::{PassChange, Plan, WrongPass};
 use super::site::Subject;
 use crate::diff::{Gradient, TermSums};
 use crate::network::Id;
@@ -90,7 +90,7 @@ pub fn planted_pair(
         let own: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.mistake.id == id).collect();
         own[pick(own.len())]
     };
-    let pass = |edits: &[Edit]| {
+    let pass = |edits: &[PassChange]| {
         let plan = base.plan.with(trace, edits);
         let mut pass = WrongPass::new(trace, &plan);
         found.iter().map(|tensor| pass.values(tensor.run, tensor.id).to_vec()).collect::<Vec<_>>()

@@ -1,6 +1,6 @@
 //! The types of the functions that plant a mistake in a backward pass. Each row of the table has such a function: it returns the wrong rules as changes of ops.
 
-use super::plan::Edit;
+use super::plan::PassChange;
 use super::site::{Site, Subject};
 use crate::network::Id;
 
@@ -12,17 +12,17 @@ pub(super) struct Variant {
     /// The end of the sentence about the mistake, for this variant: ` over the samples` after `a sum is taken`. `{}` stands for the places.
     pub detail: String,
     /// The changes of ops that make the mistake.
-    pub edits: Vec<Edit>,
+    pub edits: Vec<PassChange>,
 }
 
 impl Variant {
     /// The only variant of a mistake, with one change.
-    pub fn only(edit: Edit) -> Self {
+    pub fn only(edit: PassChange) -> Self {
         Self { name: None, detail: String::new(), edits: vec![edit] }
     }
 
     /// One of several variants.
-    pub fn named(name: impl Into<String>, detail: impl Into<String>, edits: impl Into<Vec<Edit>>) -> Self {
+    pub fn named(name: impl Into<String>, detail: impl Into<String>, edits: impl Into<Vec<PassChange>>) -> Self {
         Self { name: Some(name.into()), detail: detail.into(), edits: edits.into() }
     }
 

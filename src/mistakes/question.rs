@@ -11,7 +11,7 @@ const MAX_TERMS: u64 = 4096;
 
 /// A number that a wrong rule gives.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wrong {
+pub(super) struct WrongNumber {
     pub value: f64,
     pub about: About,
 }

@@ -85,7 +85,7 @@ pub fn causes(
         return Ok(Findings::default());
     }
     let subject = Subject { trace, network: trace.network(), learning_rate };
-    let search = Search { subject, tensors: &tensors, tolerance, candidates: Candidates::new(subject, &tensors) };
+    let search = MistakeSearch { subject, tensors: &tensors, tolerance, candidates: Candidates::new(subject, &tensors) };
     let clipped = (0..tensors.len()).filter(|at| clipped.contains(&tensors[*at].index));
     let (fits, last) = search.fits(clipped, go_on)?;
     let consequences = last.consequences.iter().map(|at| tensors[*at].index).collect();
@@ -128,14 +128,14 @@ pub fn cause_of_shape(
 }
 
 /// A search.
-struct Search<'a> {
+struct MistakeSearch<'a> {
     subject: Subject<'a>,
     tensors: &'a [ComparedTensor<'a>],
     tolerance: Tolerance,
     candidates: Candidates<'a>,
 }
 
-impl Search<'_> {
+impl MistakeSearch<'_> {
     /// Returns the fits, the best first, and a copy of the best one whose pass also has the user's numbers of the tensors that nothing explains. If there
     /// is no fit, the copy has no candidate. The user's numbers of the tensors `clipped` are taken before the search.
     fn fits(&self, clipped: impl Iterator<Item = usize>, go_on: GoOn<'_>) -> Result<(Vec<Fit>, Fit), Interrupted> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::plan::{Change, Edit};
+use super::plan::{OpChange, PassChange};
 use crate::network::{Id, Network, Op, Part, Role};
 use crate::op::downcast::downcast;
 use crate::op::rule::Rule;
@@ -105,17 +105,17 @@ impl<'a> Site<'a> {
     }
 
     /// Returns the change that gives this part another rule.
-    pub fn with_rule(&self, rule: Arc<dyn Rule>) -> Edit {
+    pub fn with_rule(&self, rule: Arc<dyn Rule>) -> PassChange {
         self.with_part(rule, self.operands.clone())
     }
 
     /// Returns the change that gives this part another rule and other operands.
-    pub fn with_part(&self, rule: Arc<dyn Rule>, operands: Reads<Id>) -> Edit {
-        Edit::sample(self.op, Change::Part(self.part, Part { rule, operands }))
+    pub fn with_part(&self, rule: Arc<dyn Rule>, operands: Reads<Id>) -> PassChange {
+        PassChange::sample(self.op, OpChange::Part(self.part, Part { rule, operands }))
     }
 
     /// Returns the change that makes this part read another tensor in a slot.
-    pub fn with_operand(&self, slot: Slot, id: Id) -> Edit {
+    pub fn with_operand(&self, slot: Slot, id: Id) -> PassChange {
         self.with_part(Arc::clone(self.rule), self.operands.clone().with(slot, id))
     }
 
@@ -125,12 +125,12 @@ impl<'a> Site<'a> {
     }
 
     /// Returns the change of the forward op: another rule for the part that reads the same operands.
-    pub fn with_forward_rule(&self, other: impl Fn(&Arc<dyn Rule>) -> Arc<dyn Rule>) -> Option<Edit> {
+    pub fn with_forward_rule(&self, other: impl Fn(&Arc<dyn Rule>) -> Arc<dyn Rule>) -> Option<PassChange> {
         let (number, op) = self.forward()?;
         let inputs: Vec<Id> = self.operands.each().filter(|(slot, _)| matches!(slot, Slot::Input(_))).map(|(_, id)| id).collect();
         let part = op.parts.iter().position(|part| part.operands.iter().eq(&inputs))?;
         let Part { rule, operands } = &op.parts[part];
-        Some(Edit::sample(number, Change::Part(part, Part { rule: other(rule), operands: operands.clone() })))
+        Some(PassChange::sample(number, OpChange::Part(part, Part { rule: other(rule), operands: operands.clone() })))
     }
 
     /// Whether y is the output of the network.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::fit::ComparedTensor;
-use super::plan::{Edit, Ops};
+use super::plan::{Ops, PassChange};
 use crate::network::{Id, Network};
 use crate::trace::Trace;
 
@@ -30,11 +30,11 @@ impl Suspects {
     }
 
     /// Returns whether a change can be the reason for the wrong tensor.
-    pub fn has(&self, edit: &Edit) -> bool {
+    pub fn has(&self, edit: &PassChange) -> bool {
         let (ops, number) = match edit {
-            Edit::Op(Ops::Sample, number, _) | Edit::Elsewhere(number, ..) => (&self.of_sample, number),
-            Edit::Op(Ops::Batch, number, _) => (&self.of_batch, number),
-            Edit::Given(..) | Edit::Exchange(..) => return true,
+            PassChange::Op(Ops::Sample, number, _) | PassChange::Elsewhere(number, ..) => (&self.of_sample, number),
+            PassChange::Op(Ops::Batch, number, _) => (&self.of_batch, number),
+            PassChange::Given(..) | PassChange::Exchange(..) => return true,
         };
         ops.get(*number).is_some_and(|is_suspect| *is_suspect)
     }

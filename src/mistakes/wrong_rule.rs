@@ -14,7 +14,7 @@ use crate::op::slot::{Reads, Slot};
 pub(super) const NOWHERE: usize = usize::MAX;
 
 /// A rule that is described by the terms of each entry.
-pub(super) trait Wrong: fmt::Debug + Send + Sync + 'static {
+pub(super) trait WrongTerms: fmt::Debug + Send + Sync + 'static {
     /// As [`Rule::memo`].
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo;
 
@@ -33,11 +33,11 @@ pub(super) trait Wrong: fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// A [`Wrong`] as a rule.
+/// A [`WrongTerms`] as a rule.
 #[derive(Debug)]
 pub(super) struct WrongRule<W>(pub W);
 
-impl<W: Wrong> Rule for WrongRule<W> {
+impl<W: WrongTerms> Rule for WrongRule<W> {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         self.0.memo(tensors)
     }
@@ -123,7 +123,7 @@ impl OtherOperand {
     }
 }
 
-impl Wrong for OtherOperand {
+impl WrongTerms for OtherOperand {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let right = tensors[self.slot];
         let numbers: Vec<f64> = match &self.instead {
@@ -162,7 +162,7 @@ struct MovedOutput {
     places: Arc<[usize]>,
 }
 
-impl Wrong for MovedOutput {
+impl WrongTerms for MovedOutput {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         self.rule.memo(tensors)
     }
@@ -195,7 +195,7 @@ struct Scaled {
     factor: f64,
 }
 
-impl Wrong for Scaled {
+impl WrongTerms for Scaled {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         self.rule.memo(tensors)
     }
@@ -236,7 +236,7 @@ impl fmt::Debug for OtherTerms {
     }
 }
 
-impl Wrong for OtherTerms {
+impl WrongTerms for OtherTerms {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         self.rule.memo(tensors)
     }
@@ -271,7 +271,7 @@ impl Twice {
     }
 }
 
-impl Wrong for Twice {
+impl WrongTerms for Twice {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let memo = self.first.memo(tensors);
         let mut result = vec![0.0; tensors[Slot::Upstream].len()];

@@ -1,6 +1,6 @@
 //! Patterns of the numbers: each of the user's entries follows from the right tensor, for example as twice the right entry.
 
-use super::{ROUNDED, Wrong, ZERO};
+use super::{ROUNDED, WrongValues, ZERO};
 use crate::number::with_digits;
 use crate::tensor::{len, ravel, unravel};
 
@@ -11,7 +11,7 @@ pub(super) type Found = (&'static str, String);
 const MAX_PERMUTED: usize = 64;
 
 /// Returns the first pattern that the numbers have.
-pub(super) fn find(wrong: &Wrong<'_>) -> Option<Found> {
+pub(super) fn find(wrong: &WrongValues<'_>) -> Option<Found> {
     if wrong.user.iter().chain(wrong.right).any(|value| !value.is_finite()) {
         return None;
     }
@@ -32,7 +32,7 @@ fn with_decimals(value: f64, decimals: usize) -> f64 {
 }
 
 /// The right numbers, printed with few digits: `%.3g` or `round(x, 4)`.
-fn rounded(wrong: &Wrong<'_>) -> Option<Found> {
+fn rounded(wrong: &WrongValues<'_>) -> Option<Found> {
     // the number as it was printed, in single or double precision
     let is_printed = |user: f64, printed: f64| (user - printed).abs() <= 1e-7 * printed.abs();
     let is_digits = |digits: usize| {
@@ -63,12 +63,12 @@ fn exponent(value: f64) -> i32 {
     if value == 0.0 { -300 } else { libm::floor(libm::log10(value.abs())) as i32 }
 }
 
-fn zero(wrong: &Wrong<'_>) -> Option<Found> {
+fn zero(wrong: &WrongValues<'_>) -> Option<Found> {
     wrong.user.iter().all(|user| *user == 0.0).then(|| (ZERO, "every entry is 0".to_owned()))
 }
 
 /// Every entry is the same multiple of the right one.
-fn multiple(wrong: &Wrong<'_>) -> Option<Found> {
+fn multiple(wrong: &WrongValues<'_>) -> Option<Found> {
     let (at, largest) = wrong.right.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))?;
     let ratio = wrong.user[at] / largest;
     if !ratio.is_finite() || ratio == 0.0 {
@@ -107,7 +107,7 @@ fn simple(ratio: f64) -> Option<String> {
 }
 
 /// Two axes are exchanged: the transpose.
-fn exchanged(wrong: &Wrong<'_>) -> Option<Found> {
+fn exchanged(wrong: &WrongValues<'_>) -> Option<Found> {
     let shape = wrong.shape;
     let pairs = (0..shape.len()).flat_map(|first| (first + 1..shape.len()).map(move |second| (first, second))).rev();
     let is_exchanged = |(first, second): &(usize, usize)| {
@@ -131,7 +131,7 @@ fn exchanged(wrong: &Wrong<'_>) -> Option<Found> {
 }
 
 /// One axis, or the last two, are reversed.
-fn mirrored(wrong: &Wrong<'_>) -> Option<Found> {
+fn mirrored(wrong: &WrongValues<'_>) -> Option<Found> {
     let shape = wrong.shape;
     let is_reversed = |axes: &[usize]| {
         axes.iter().all(|axis| shape[*axis] > 1)
@@ -175,7 +175,7 @@ fn mirrored(wrong: &Wrong<'_>) -> Option<Found> {
 }
 
 /// The slices along an axis are the right ones in another order.
-fn permuted(wrong: &Wrong<'_>) -> Option<Found> {
+fn permuted(wrong: &WrongValues<'_>) -> Option<Found> {
     let shape = wrong.shape;
     (0..shape.len()).find_map(|axis| {
         let n = shape[axis];
@@ -191,7 +191,7 @@ fn permuted(wrong: &Wrong<'_>) -> Option<Found> {
 }
 
 /// For each slice of the user's tensor along an axis, the index of the right slice with the same numbers; `None` if a slice has no such index, or several.
-fn order_along(wrong: &Wrong<'_>, axis: usize) -> Option<Vec<usize>> {
+fn order_along(wrong: &WrongValues<'_>, axis: usize) -> Option<Vec<usize>> {
     let (shape, n) = (wrong.shape, wrong.shape[axis]);
     let (inner, largest) = (len(&shape[axis + 1..]), super::super::tolerance::largest(wrong.right));
     let places = |slice: usize| (0..len(shape) / n).map(move |k| (k / inner * n + slice) * inner + k % inner);
@@ -213,7 +213,7 @@ fn order_along(wrong: &Wrong<'_>, axis: usize) -> Option<Vec<usize>> {
 }
 
 /// The numbers are those of the transpose, read row by row into our shape.
-fn reshaped(wrong: &Wrong<'_>) -> Option<Found> {
+fn reshaped(wrong: &WrongValues<'_>) -> Option<Found> {
     let shape = wrong.shape;
     let [rows, columns] = shape[..] else { return None };
     let is_reshaped = rows > 1 && columns > 1 && wrong.is_moved(|at| Some(at % rows * columns + at / rows));
@@ -221,7 +221,7 @@ fn reshaped(wrong: &Wrong<'_>) -> Option<Found> {
 }
 
 /// The right numbers, one place further along an axis.
-fn shifted(wrong: &Wrong<'_>) -> Option<Found> {
+fn shifted(wrong: &WrongValues<'_>) -> Option<Found> {
     let shape = wrong.shape;
     for axis in (0..shape.len()).rev().filter(|axis| shape[*axis] > 2) {
         for (is_later, way) in [(true, "later"), (false, "earlier")] {
@@ -240,7 +240,7 @@ fn shifted(wrong: &Wrong<'_>) -> Option<Found> {
 }
 
 /// Every entry is the sum or the mean of the right ones along an axis.
-fn summed(wrong: &Wrong<'_>) -> Option<Found> {
+fn summed(wrong: &WrongValues<'_>) -> Option<Found> {
     let shape = wrong.shape;
     for axis in (0..shape.len()).filter(|axis| shape[*axis] > 1) {
         let (n, inner) = (shape[axis], len(&shape[axis + 1..]));

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::numbers::Found;
-use super::{Pattern, Wrong};
+use super::{Pattern, WrongValues};
 use crate::diff::gradient::{Gradient, LossOf};
 use crate::diff::report::{Report, Status};
 use crate::network::{Id, Network, Role};
@@ -25,19 +25,19 @@ fn chance(all: usize, inside: usize, wrong: usize) -> f64 {
 }
 
 /// Returns whether an entry counts. An entry that is 0 in both tensors does not: with most mistakes it stays 0, so it is not evidence that its place is right.
-fn counts(wrong: &Wrong<'_>, at: usize) -> bool {
+fn counts(wrong: &WrongValues<'_>, at: usize) -> bool {
     wrong.right[at] != 0.0 || wrong.user[at] != 0.0
 }
 
 /// Returns the first pattern that the places of the wrong entries have.
-pub(super) fn find(wrong: &Wrong<'_>, gradient: Gradient) -> Option<Found> {
+pub(super) fn find(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<Found> {
     if wrong.places.len() == wrong.right.len() {
         return None;
     }
     by_sign(wrong, gradient).or_else(|| one_entry(wrong)).or_else(|| slice(wrong)).or_else(|| border(wrong))
 }
 
-fn one_entry(wrong: &Wrong<'_>) -> Option<Found> {
+fn one_entry(wrong: &WrongValues<'_>) -> Option<Found> {
     let [at] = *wrong.places else { return None };
     let index = unravel(at, wrong.shape);
     let which = match wrong.shape {
@@ -49,7 +49,7 @@ fn one_entry(wrong: &Wrong<'_>) -> Option<Found> {
 }
 
 /// The wrong entries are all in one slice along an axis, such as the last filter.
-fn slice(wrong: &Wrong<'_>) -> Option<Found> {
+fn slice(wrong: &WrongValues<'_>) -> Option<Found> {
     let shape = wrong.shape;
     let all = (0..wrong.right.len()).filter(|at| counts(wrong, *at)).count();
     for axis in (0..shape.len()).filter(|axis| shape[*axis] > 1) {
@@ -80,7 +80,7 @@ fn slice(wrong: &Wrong<'_>) -> Option<Found> {
 }
 
 /// The wrong entries are all at the border of the image.
-fn border(wrong: &Wrong<'_>) -> Option<Found> {
+fn border(wrong: &WrongValues<'_>) -> Option<Found> {
     let [.., rows, columns] = *wrong.shape else { return None };
     let is_at_border = |at: &usize| {
         let index = unravel(*at, wrong.shape);
@@ -94,7 +94,7 @@ fn border(wrong: &Wrong<'_>) -> Option<Found> {
 }
 
 /// The wrong entries are those at which the input of an activation is not positive, or positive.
-fn by_sign(wrong: &Wrong<'_>, gradient: Gradient) -> Option<Found> {
+fn by_sign(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<Found> {
     let trace = wrong.trace;
     let run = match gradient.loss {
         LossOf::Sample(run) => run,

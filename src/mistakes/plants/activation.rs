@@ -20,12 +20,12 @@ use crate::op::softmax::SoftmaxBackward;
 
 /// The function g of an activation, and its arguments other than z, such as the slope of a leaky relu.
 #[derive(Clone, Debug)]
-pub(super) struct Curve {
+pub(super) struct ActivationFunction {
     pub function: &'static Primitive,
     keys: SmallVec<[f64; 2]>,
 }
 
-impl Curve {
+impl ActivationFunction {
     /// The function of a site; `None` if the part is not that of a function of one number.
     pub fn at(site: &Site<'_>) -> Option<Self> {
         if let Some(rule) = site.rule_as::<ActivationBackward>() {
@@ -74,12 +74,12 @@ fn passed_on(site: &Site<'_>) -> Variant {
 const POWERS: [&Primitive; 4] = [SQUARE, SQRT, RECIPROCAL, RSQRT];
 
 /// The activation of a site: in a graph, a function of one number that is not a power.
-fn activation(site: &Site<'_>) -> Option<Curve> {
-    let is_activation = |curve: &Curve| {
+fn activation(site: &Site<'_>) -> Option<ActivationFunction> {
+    let is_activation = |curve: &ActivationFunction| {
         let is_named = || ACTIVATIONS.iter().any(|activation| activation.primitive == Some(curve.function));
         site.subject.has_layers() || is_named() || (curve.keys.is_empty() && !POWERS.contains(&curve.function))
     };
-    Curve::at(site).filter(is_activation)
+    ActivationFunction::at(site).filter(is_activation)
 }
 
 /// Whether the site is an activation: a function of one number, or a softmax.
@@ -114,10 +114,10 @@ pub fn at_a(site: &Site<'_>) -> Vec<Variant> {
 }
 
 /// A wrong formula of a derivative: the name of the variant, the end of its sentence, and the formula in z and a.
-type Formula = (&'static str, &'static str, fn(f64, f64) -> f64);
+type OtherDerivative = (&'static str, &'static str, fn(f64, f64) -> f64);
 
 /// The formulas that people write for the derivative of a function by mistake.
-const FORMULAS: &[(&Primitive, &[Formula])] = &[
+const FORMULAS: &[(&Primitive, &[OtherDerivative])] = &[
     (
         TANH,
         &[
@@ -142,8 +142,9 @@ const FORMULAS: &[(&Primitive, &[Formula])] = &[
 /// The derivative has a wrong formula.
 pub fn formula_wrong(site: &Site<'_>) -> Vec<Variant> {
     let Some(curve) = activation(site) else { return Vec::new() };
-    let formulas = FORMULAS.iter().find(|(function, _)| *function == curve.function).map_or(&[] as &[Formula], |(_, formulas)| formulas);
-    let variant = |(name, detail, slope): &Formula| {
+    let formulas =
+        FORMULAS.iter().find(|(function, _)| *function == curve.function).map_or(&[] as &[OtherDerivative], |(_, formulas)| formulas);
+    let variant = |(name, detail, slope): &OtherDerivative| {
         let slope = *slope;
         Variant::named(*name, *detail, [site.with_rule(with_slope(site.rule, move |z, a, _| slope(z, a)))])
     };
@@ -169,7 +170,7 @@ pub fn of_another(site: &Site<'_>) -> Vec<Variant> {
     let mut variants = Vec::new();
     for activation in ACTIVATIONS {
         let Some(function) = activation.primitive.filter(|function| *function != own.function) else { continue };
-        let other = Curve { function, keys: activation.keys.iter().map(|(_, value)| *value).collect() };
+        let other = ActivationFunction { function, keys: activation.keys.iter().map(|(_, value)| *value).collect() };
         let detail = format!(" ({} instead of {})", activation.name, own.function.name);
         if other.is_written_with_value() {
             let of_a = other.clone();
@@ -190,7 +191,7 @@ pub fn of_another(site: &Site<'_>) -> Vec<Variant> {
 
 /// The gate of a relu is open where the gradient is positive, alone or together with z.
 pub fn mask_from_gradient(site: &Site<'_>) -> Vec<Variant> {
-    if Curve::at(site).is_none_or(|curve| curve.function != RELU) {
+    if ActivationFunction::at(site).is_none_or(|curve| curve.function != RELU) {
         return Vec::new();
     }
     let of_gradient = with_slope(site.rule, |_, _, da| if da > 0.0 { 1.0 } else { 0.0 });
@@ -206,7 +207,7 @@ const MAX_OTHER_GATES: usize = 8;
 
 /// The gate of a relu is open where the z of another layer of the same shape is positive.
 pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
-    let is_relu = |site: &Site<'_>| Curve::at(site).is_some_and(|curve| curve.function == RELU);
+    let is_relu = |site: &Site<'_>| ActivationFunction::at(site).is_some_and(|curve| curve.function == RELU);
     let subject = &site.subject;
     if !is_relu(site) {
         return Vec::new();

@@ -3,9 +3,9 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::super::plan::{Change, Edit};
+use super::super::plan::{OpChange, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
-use super::super::wrong_rule::{Wrong, WrongRule, with_terms};
+use super::super::wrong_rule::{WrongRule, WrongTerms, with_terms};
 use crate::network::{Id, Op, Part, Role};
 use crate::op::rule::{Memo, Operands, Rule, Term, constant};
 use crate::op::slot::{Reads, Slot};
@@ -17,7 +17,7 @@ const MAX_BOUNDS: usize = 4;
 
 /// The rule of a whole op: all its parts are added up, and the sum is clipped.
 #[derive(Debug)]
-struct Clipped {
+struct ClippedRule {
     /// The rules of the parts, with the places of their operands in the list of all operands.
     parts: Vec<(Arc<dyn Rule>, Reads<usize>)>,
     bound: f64,
@@ -26,7 +26,7 @@ struct Clipped {
 /// The sums before they are clipped.
 struct Sums(Vec<f64>);
 
-impl Clipped {
+impl ClippedRule {
     /// Makes the rule of an op with its operands.
     fn of(op: &Op, bound: f64) -> (Self, Vec<Id>) {
         let mut all = Vec::new();
@@ -41,8 +41,8 @@ impl Clipped {
     }
 }
 
-/// The operands of [`Clipped`]: all operands of the op, and the size of its result in the last place.
-impl Wrong for Clipped {
+/// The operands of [`ClippedRule`]: all operands of the op, and the size of its result in the last place.
+impl WrongTerms for ClippedRule {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let mut sums = vec![0.0; tensors.last().map_or(0, |result| result.len())];
         for (rule, places) in &self.parts {
@@ -84,16 +84,16 @@ pub fn clipped(wanted: &Wanted<'_>) -> Vec<Planted> {
         let losses = if trace.samples() == 1 { &[1.0][..] } else { &[samples, 1.0] };
         let scaled = losses.iter().flat_map(|scale| bounds(all().map(|error| error / scale)).into_iter().map(move |bound| (bound, scale)));
         for (bound, scale) in scaled {
-            let (rule, mut operands) = Clipped::of(op, bound * scale);
+            let (rule, mut operands) = ClippedRule::of(op, bound * scale);
             // the result has the shape of the tensor, which is a tensor of the forward pass
             operands.push(forward.output);
             let rule: Arc<dyn Rule> = Arc::new(WrongRule(rule));
             let nothing = with_terms(&rule, |_, _, _| Vec::new());
             let operands = Reads::inputs(operands);
             let part = |part: usize, rule: &Arc<dyn Rule>| {
-                Edit::sample(number, Change::Part(part, Part { rule: Arc::clone(rule), operands: operands.clone() }))
+                PassChange::sample(number, OpChange::Part(part, Part { rule: Arc::clone(rule), operands: operands.clone() }))
             };
-            let edits: Vec<Edit> = (0..op.parts.len()).map(|n| part(n, if n == 0 { &rule } else { &nothing })).collect();
+            let edits: Vec<PassChange> = (0..op.parts.len()).map(|n| part(n, if n == 0 { &rule } else { &nothing })).collect();
             let is_of_mean = samples.to_bits() == scale.to_bits();
             let of_own = if is_of_mean { "" } else { ", in the derivative of each sample's own loss" };
             let detail = format!(": no entry is below −{bound} or above {bound}{of_own}");

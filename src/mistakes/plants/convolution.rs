@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::plan::Edit;
+use super::super::plan::PassChange;
 use super::super::planting::Variant;
 use super::super::site::Site;
 use super::super::wrong_rule::{Instead, all_terms, moved, reading, with_terms};
@@ -60,19 +60,19 @@ fn weight_gradient<'a>(site: &Site<'a>) -> Option<Kernel<'a>> {
 }
 
 /// A function from a row and a column, and the numbers of rows and columns, to another row and column.
-type Turn = fn([usize; 2], [usize; 2]) -> [usize; 2];
+type OtherPixel = fn([usize; 2], [usize; 2]) -> [usize; 2];
 
-const HALF: Turn = |[r, c], [rows, columns]| [rows - 1 - r, columns - 1 - c];
-const ROWS: Turn = |[r, c], [rows, _]| [rows - 1 - r, c];
-const COLUMNS: Turn = |[r, c], [_, columns]| [r, columns - 1 - c];
-const TRANSPOSE: Turn = |[r, c], _| [c, r];
+const HALF: OtherPixel = |[r, c], [rows, columns]| [rows - 1 - r, columns - 1 - c];
+const ROWS: OtherPixel = |[r, c], [rows, _]| [rows - 1 - r, c];
+const COLUMNS: OtherPixel = |[r, c], [_, columns]| [r, columns - 1 - c];
+const TRANSPOSE: OtherPixel = |[r, c], _| [c, r];
 /// The transpose about the other diagonal: what a turn by 180° and a transpose make of each other.
-const ANTITRANSPOSE: Turn = |[r, c], [rows, columns]| [columns - 1 - c, rows - 1 - r];
-const QUARTER: Turn = |[r, c], [_, columns]| [columns - 1 - c, r];
-const QUARTER_BACK: Turn = |[r, c], [rows, _]| [c, rows - 1 - r];
+const ANTITRANSPOSE: OtherPixel = |[r, c], [rows, columns]| [columns - 1 - c, rows - 1 - r];
+const QUARTER: OtherPixel = |[r, c], [_, columns]| [columns - 1 - c, r];
+const QUARTER_BACK: OtherPixel = |[r, c], [rows, _]| [c, rows - 1 - r];
 
 /// The rule with another filter: each of its weights is read at the place that `turn` returns.
-fn with_turned(site: &Site<'_>, kernel: &Kernel<'_>, turn: Turn) -> Edit {
+fn with_turned(site: &Site<'_>, kernel: &Kernel<'_>, turn: OtherPixel) -> PassChange {
     let places = last_two(&kernel.weight(), turn);
     site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places)))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::plan::{Change, Edit, Ops};
+use super::super::plan::{OpChange, Ops, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::Site;
 use super::super::wrong_rule::moved;
@@ -101,7 +101,7 @@ pub fn input_channels_reversed(wanted: &Wanted<'_>) -> Vec<Planted> {
     let first = wanted.subject.place_of(network.ops()[reader.op].output);
     let given = |run: usize| {
         let right = trace.run(run).values(input);
-        Edit::Given(run, input, places.iter().map(|place| right[*place]).collect())
+        PassChange::Given(run, input, places.iter().map(|place| right[*place]).collect())
     };
     vec![Variant::named("forward", "", (0..trace.samples()).map(given).collect::<Vec<_>>()).at(vec![first])]
 }
@@ -119,9 +119,9 @@ pub fn layout_transposed(wanted: &Wanted<'_>) -> Vec<Planted> {
         true
     });
     let ops = if wanted.subject.trace.runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
-    let change = Change::Each(Arc::new(move |rule| moved(rule, Arc::clone(&exchanged))));
+    let change = OpChange::Each(Arc::new(move |rule| moved(rule, Arc::clone(&exchanged))));
     let at = vec![wanted.subject.place_of(wanted.of)];
-    vec![Variant::only(Edit::Op(ops, op, change)).at(at)]
+    vec![Variant::only(PassChange::Op(ops, op, change)).at(at)]
 }
 
 fn is_weight(wanted: &Wanted<'_>, id: Id) -> bool {

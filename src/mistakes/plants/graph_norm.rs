@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::plan::{Change, Edit};
+use super::super::plan::{OpChange, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{scaled, with_terms};
@@ -80,7 +80,7 @@ pub(super) fn squared(subject: &Subject<'_>, id: Id) -> Option<Id> {
 /// The site without its part.
 fn forgotten(site: &Site<'_>) -> Variant {
     let parts = site.subject.network.ops()[site.op].parts.len();
-    Variant::only(Edit::sample(site.op, Change::Keep((0..parts).filter(|part| *part != site.part).collect())))
+    Variant::only(PassChange::sample(site.op, OpChange::Keep((0..parts).filter(|part| *part != site.part).collect())))
 }
 
 /// The path from x through its mean is missing.
@@ -101,7 +101,7 @@ pub fn variance_missing(site: &Site<'_>) -> Vec<Variant> {
     let x = centred(subject, site.of).map(|(x, _)| x);
     let gradient_of_x = x.and_then(|x| subject.network.gradient_of(x)).and_then(|gradient| subject.network.producer(gradient));
     let paths = gradient_of_x.map_or_else(Vec::new, |op| subject.sites_of(op));
-    let of_mean: Vec<Edit> = paths.iter().flat_map(mean_missing).flat_map(|variant| variant.edits).collect();
+    let of_mean: Vec<PassChange> = paths.iter().flat_map(mean_missing).flat_map(|variant| variant.edits).collect();
     let alone = forgotten(site);
     let mut variants = Vec::new();
     if !of_mean.is_empty() {
@@ -143,7 +143,7 @@ pub fn detached(wanted: &Wanted<'_>) -> Vec<Planted> {
             let rule = with_terms(&(Arc::new(Seed) as Arc<dyn Rule>), move |_, _, at| {
                 vec![Term::product([constant(numbers[at])].into_iter().collect())]
             });
-            let edit = Edit::sample(number, Change::Add(Part { rule, operands: Reads::inputs([]) }));
+            let edit = PassChange::sample(number, OpChange::Add(Part { rule, operands: Reads::inputs([]) }));
             planted.push(Variant::only(edit).at(vec![subject.place_of(op.output)]));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::plan::{Change, Edit};
+use super::super::plan::{OpChange, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, reading, scaled, with_terms};
@@ -40,20 +40,20 @@ pub(super) fn norms(subject: &Subject<'_>) -> Vec<Norm> {
 }
 
 /// The edit that leaves out the path through y in the gradient of x.
-fn without(subject: &Subject<'_>, x: Id, y: Id) -> Option<Edit> {
+fn without(subject: &Subject<'_>, x: Id, y: Id) -> Option<PassChange> {
     let (op, right) = subject.producer(subject.network.gradient_of(x)?)?;
     let part = subject.sites_of(op).into_iter().find(|site| site.y == y)?.part;
-    Some(Edit::sample(op, Change::Keep((0..right.parts.len()).filter(|n| *n != part).collect())))
+    Some(PassChange::sample(op, OpChange::Keep((0..right.parts.len()).filter(|n| *n != part).collect())))
 }
 
 /// A variant for all norms together, and one for each norm if there are several.
-fn for_norms(subject: &Subject<'_>, edits: impl Fn(&Norm) -> Option<Vec<Edit>>, variant: Option<&str>, detail: &str) -> Vec<Planted> {
-    let changed: Vec<(String, Vec<Edit>)> =
+fn for_norms(subject: &Subject<'_>, edits: impl Fn(&Norm) -> Option<Vec<PassChange>>, variant: Option<&str>, detail: &str) -> Vec<Planted> {
+    let changed: Vec<(String, Vec<PassChange>)> =
         norms(subject).iter().filter_map(|norm| Some((subject.place_of(norm.variance), edits(norm)?))).collect();
-    let variant = |edits: Vec<Edit>| Variant { name: variant.map(str::to_owned), detail: detail.to_owned(), edits };
+    let variant = |edits: Vec<PassChange>| Variant { name: variant.map(str::to_owned), detail: detail.to_owned(), edits };
     let mut planted: Vec<Planted> = changed.iter().map(|(at, edits)| variant(edits.clone()).at(vec![at.clone()])).collect();
     if changed.len() > 1 {
-        let (at, edits): (Vec<String>, Vec<Vec<Edit>>) = changed.into_iter().unzip();
+        let (at, edits): (Vec<String>, Vec<Vec<PassChange>>) = changed.into_iter().unzip();
         planted.push(variant(edits.concat()).at(at));
     }
     planted
@@ -87,7 +87,7 @@ pub fn unbiased(wanted: &Wanted<'_>) -> Vec<Planted> {
         let (op, _) = subject.producer(subject.network.gradient_of(norm.centred)?)?;
         let site = subject.sites_of(op).into_iter().find(|site| site.y == norm.variance)?;
         let back = site.with_rule(scaled(site.rule, factor));
-        let forward = Edit::sample(norm.op, Change::Each(Arc::new(move |rule| scaled(rule, factor))));
+        let forward = PassChange::sample(norm.op, OpChange::Each(Arc::new(move |rule| scaled(rule, factor))));
         (norm.n > 1).then(|| if is_forward_too { vec![forward, back] } else { vec![back] })
     };
     let mut planted = for_norms(subject, |norm| edits(norm, true), Some("both-ways"), "");

@@ -9,10 +9,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::super::plan::{Change, Edit};
+use super::super::plan::{OpChange, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::Subject;
-use super::super::wrong_rule::{Wrong, WrongRule, with_terms};
+use super::super::wrong_rule::{WrongRule, WrongTerms, with_terms};
 use super::normalised::{self, Normalised};
 use crate::network::{Id, Part};
 use crate::op::groups::Groups;
@@ -22,7 +22,7 @@ use crate::op::slot::Slot::Input;
 
 /// The closed form, perhaps with a mistake. The operands are g, the tensor in the second mean (q), the tensor before it (q), and σ or 1/σ.
 #[derive(Clone, Debug)]
-struct Formula {
+struct NormFormula {
     /// For each entry, the entry of σ.
     scales: Arc<[usize]>,
     is_divided: bool,
@@ -41,7 +41,7 @@ struct Formula {
 /// The two means of each group.
 type Means = Vec<[f64; 2]>;
 
-impl Formula {
+impl NormFormula {
     fn of(norm: &Normalised) -> Self {
         let formula = Self {
             scales: Arc::clone(&norm.groups),
@@ -63,7 +63,7 @@ impl Formula {
     }
 }
 
-impl Wrong for Formula {
+impl WrongTerms for NormFormula {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let [g, inner] = [tensors[Input(0)], tensors[Input(1)]];
         let mut means: Means = vec![[0.0; 2]; self.sizes.len()];
@@ -90,25 +90,25 @@ impl Wrong for Formula {
 }
 
 /// A norm with the formula of its input gradient.
-struct Site<'a> {
+struct NormSite<'a> {
     subject: Subject<'a>,
     norm: Normalised,
 }
 
-impl Site<'_> {
+impl NormSite<'_> {
     /// The operands of the formula: x̂ may be another tensor in the second mean, or before it.
     fn operands(&self, [inner, outer]: [Id; 2]) -> Option<Reads<Id>> {
         Some(Reads::inputs([self.subject.network.gradient_of(self.norm.q)?, inner, outer, self.norm.scale]))
     }
 
     /// The edits that put the formula into the place of the norm's parts.
-    fn with(&self, formula: Formula, tensors: [Id; 2]) -> Option<Vec<Edit>> {
+    fn with(&self, formula: NormFormula, tensors: [Id; 2]) -> Option<Vec<PassChange>> {
         let (first, others) = self.norm.parts.split_first()?;
         let rule: Arc<dyn Rule> = Arc::new(WrongRule(formula));
         let nothing = with_terms(&rule, |_, _, _| Vec::new());
         let operands = self.operands(tensors)?;
         let part = |number: usize, rule: &Arc<dyn Rule>| {
-            Edit::sample(self.norm.op, Change::Part(number, Part { rule: Arc::clone(rule), operands: operands.clone() }))
+            PassChange::sample(self.norm.op, OpChange::Part(number, Part { rule: Arc::clone(rule), operands: operands.clone() }))
         };
         Some(std::iter::once(part(*first, &rule)).chain(others.iter().map(|number| part(*number, &nothing))).collect())
     }
@@ -116,7 +116,7 @@ impl Site<'_> {
     /// Whether the formula gives the right gradient: the tensors are those of a norm.
     fn is_norm(&self) -> bool {
         let Some(operands) = self.operands([self.norm.q, self.norm.q]) else { return false };
-        let formula = WrongRule(Formula::of(&self.norm));
+        let formula = WrongRule(NormFormula::of(&self.norm));
         let tensors = operands.map(|id| self.subject.values(id));
         let memo = formula.memo(&tensors);
         let mut numbers = vec![0.0; self.subject.len(self.norm.x)];
@@ -134,14 +134,14 @@ impl Site<'_> {
 }
 
 /// A wrong formula: the name of the variant, the end of its sentence, and the edits.
-type Row = (Option<String>, String, Vec<Edit>);
+type Row = (Option<String>, String, Vec<PassChange>);
 
 /// Plants wrong formulas: at each norm alone, and at all norms that have them.
-fn planted(wanted: &Wanted<'_>, rows: impl Fn(&Site<'_>) -> Vec<Option<Row>>) -> Vec<Planted> {
+fn planted(wanted: &Wanted<'_>, rows: impl Fn(&NormSite<'_>) -> Vec<Option<Row>>) -> Vec<Planted> {
     let subject = wanted.subject;
     let mut planted: Vec<Planted> = Vec::new();
     let mut together: Vec<(Row, Vec<String>)> = Vec::new();
-    let sites = normalised::all(&subject).into_iter().map(|norm| Site { subject, norm }).filter(Site::is_norm);
+    let sites = normalised::all(&subject).into_iter().map(|norm| NormSite { subject, norm }).filter(NormSite::is_norm);
     for site in sites {
         let at = subject.place_of(site.norm.q);
         for (name, detail, edits) in rows(&site).into_iter().flatten() {
@@ -161,15 +161,15 @@ fn planted(wanted: &Wanted<'_>, rows: impl Fn(&Site<'_>) -> Vec<Option<Row>>) ->
     planted
 }
 
-fn named(name: impl Into<String>, detail: impl Into<String>, edits: Option<Vec<Edit>>) -> Option<Row> {
+fn named(name: impl Into<String>, detail: impl Into<String>, edits: Option<Vec<PassChange>>) -> Option<Row> {
     edits.map(|edits| (Some(name.into()), detail.into(), edits))
 }
 
 /// The factor 1/σ is missing, or multiplied in twice.
 pub fn sigma_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted(wanted, |site| {
-        let right = Formula::of(&site.norm);
-        let power = |power: i32| site.with(Formula { power, ..right.clone() }, [site.norm.q; 2]);
+        let right = NormFormula::of(&site.norm);
+        let power = |power: i32| site.with(NormFormula { power, ..right.clone() }, [site.norm.q; 2]);
         vec![power(0).map(|edits| (None, ": it is missing".to_owned(), edits)), named("twice", ": it is multiplied in twice", power(2))]
     })
 }
@@ -194,7 +194,7 @@ pub fn along_wrong_axis(wanted: &Wanted<'_>) -> Vec<Planted> {
             if is_same || is_trivial {
                 return None;
             }
-            named(name.clone(), format!(": along {name}"), site.with(Formula::of(&site.norm).over(groups), [site.norm.q; 2]))
+            named(name.clone(), format!(": along {name}"), site.with(NormFormula::of(&site.norm).over(groups), [site.norm.q; 2]))
         };
         axes.into_iter().map(other).collect()
     })
@@ -203,7 +203,7 @@ pub fn along_wrong_axis(wanted: &Wanted<'_>) -> Vec<Planted> {
 /// The means are sums: they are not divided by n.
 pub fn not_divided(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted(wanted, |site| {
-        let sums = |are_sums: [bool; 2]| site.with(Formula { are_sums, ..Formula::of(&site.norm) }, [site.norm.q; 2]);
+        let sums = |are_sums: [bool; 2]| site.with(NormFormula { are_sums, ..NormFormula::of(&site.norm) }, [site.norm.q; 2]);
         let mut rows = vec![sums([true, true]).map(|edits| (None, String::new(), edits))];
         // in a graph, the factor 1/n of each path has a node, and a mistake, of its own
         if site.subject.has_layers() {
@@ -218,8 +218,8 @@ pub fn not_divided(wanted: &Wanted<'_>) -> Vec<Planted> {
 pub fn path_wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted(wanted, |site| {
         let Normalised { x, centred: c, q, .. } = site.norm;
-        let reading = |tensors: [Id; 2]| site.with(Formula::of(&site.norm), tensors);
-        let times = |factors: [f64; 2]| site.with(Formula { factors, ..Formula::of(&site.norm) }, [q, q]);
+        let reading = |tensors: [Id; 2]| site.with(NormFormula::of(&site.norm), tensors);
+        let times = |factors: [f64; 2]| site.with(NormFormula { factors, ..NormFormula::of(&site.norm) }, [q, q]);
         vec![
             named("centred", ": one of its two x̂ is x − μ", reading([q, c])),
             named("centred-twice", ": it has x − μ instead of x̂", reading([c, c])),

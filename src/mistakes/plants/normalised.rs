@@ -44,13 +44,13 @@ fn in_layers(subject: &Subject<'_>) -> Vec<Normalised> {
         let scale = reader(norm.variance, &|part| part.operands.len() == 1)?;
         let q = reader(scale, &|part| part.operands.contains(&norm.centred))?;
         let groups: Arc<[usize]> = (0..subject.len(norm.x)).map(|at| at / norm.n).collect();
-        on_paths(subject, Found { x: norm.x, centred: norm.centred, q, scale, is_divided: false, groups })
+        on_paths(subject, NormWithoutOp { x: norm.x, centred: norm.centred, q, scale, is_divided: false, groups })
     };
     norms(subject).into_iter().filter_map(of_norm).collect()
 }
 
-/// A normalisation whose backward op is not known yet.
-struct Found {
+/// A normalisation before its backward op is found.
+struct NormWithoutOp {
     x: Id,
     centred: Id,
     q: Id,
@@ -60,8 +60,8 @@ struct Found {
 }
 
 /// Finds the parts of ∂C/∂x that belong to a normalisation: those of the paths from x to q.
-fn on_paths(subject: &Subject<'_>, found: Found) -> Option<Normalised> {
-    let Found { x, centred, q, scale, is_divided, groups } = found;
+fn on_paths(subject: &Subject<'_>, found: NormWithoutOp) -> Option<Normalised> {
+    let NormWithoutOp { x, centred, q, scale, is_divided, groups } = found;
     let (op, backward) = subject.producer(subject.network.gradient_of(x)?)?;
     subject.network.gradient_of(q)?;
     let before_q = before(subject, q);
@@ -110,7 +110,7 @@ fn in_graph(subject: &Subject<'_>) -> Vec<Normalised> {
         let slot = part.operands.iter().position(|id| *id == scale)?;
         let groups: Arc<[usize]> = (0..subject.len(q)).map(|at| broadcast.operand_entry(slot, at)).collect();
         let is_same_shape = subject.len(q) == subject.len(x);
-        on_paths(subject, Found { x, centred, q, scale, is_divided, groups }).filter(|_| is_same_shape)
+        on_paths(subject, NormWithoutOp { x, centred, q, scale, is_divided, groups }).filter(|_| is_same_shape)
     };
     forward.map(|op| op.output).filter_map(of_node).collect()
 }

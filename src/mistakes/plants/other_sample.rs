@@ -1,9 +1,9 @@
 //! Mistakes about samples: the backward pass of a sample reads numbers of another sample, such as activations that a later sample has overwritten.
 
-use super::super::plan::{Edit, OtherSample};
+use super::super::plan::{OtherSample, PassChange};
 use super::super::planting::Variant;
 use super::super::site::Site;
-use super::activation::Curve;
+use super::activation::ActivationFunction;
 use super::linear::weight_gradient;
 use crate::network::{Id, Role};
 use crate::op::downcast::downcast;
@@ -26,7 +26,7 @@ fn forward_tensors(site: &Site<'_>) -> Vec<Id> {
         return own(&[x]);
     }
     let is_pool = downcast::<MaxPoolBackward>(site.rule).is_some();
-    let is_other = is_pool || Curve::at(site).is_some() || site.rule_as::<SoftmaxBackward>().is_some();
+    let is_other = is_pool || ActivationFunction::at(site).is_some() || site.rule_as::<SoftmaxBackward>().is_some();
     if is_other { own(&[Slot::Input(0), Slot::Output]) } else { Vec::new() }
 }
 
@@ -39,7 +39,7 @@ pub fn read(site: &Site<'_>) -> Vec<Variant> {
     let is_error = |id: &Id| matches!(site.subject.network.tensor(*id).role, Role::Gradient(_));
     let upstream = site.operands.get(Slot::Upstream).filter(is_error);
     let variant = |kind: &str, words: &str, ids: &[Id], (other, name, clause): &(OtherSample, &str, &str)| {
-        let edits: Vec<Edit> = ids.iter().map(|id| Edit::Elsewhere(site.op, *id, *other)).collect();
+        let edits: Vec<PassChange> = ids.iter().map(|id| PassChange::Elsewhere(site.op, *id, *other)).collect();
         Variant::named(format!("{kind}-{name}"), format!(": {words} {clause}"), edits)
     };
     let of_forward = OTHERS.iter().filter(|_| !forward.is_empty()).map(|other| variant("activations", "the activations", &forward, other));

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::super::plan::Edit;
+use super::super::plan::PassChange;
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::Site;
 use super::super::wrong_rule::{Instead, all_terms, applied_twice, reading, with_terms};
-use super::activation::{Curve, applies};
+use super::activation::{ActivationFunction, applies};
 use super::places::upstream_times;
 use crate::network::{Id, Role};
 use crate::op::downcast::downcast;
@@ -193,7 +193,7 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
 
 /// A cross-entropy, whose error a − t is multiplied by a (1 − a) again: that of a sigmoid, or of a softmax as if it were one.
 pub fn sigmoid_again(site: &Site<'_>) -> Vec<Variant> {
-    let is_sigmoid = Curve::at(site).is_some_and(|curve| curve.function == SIGMOID);
+    let is_sigmoid = ActivationFunction::at(site).is_some_and(|curve| curve.function == SIGMOID);
     if is_sigmoid && (site.is_output() && has_closed_formula(site) || is_read_by_cross_entropy(site)) {
         return vec![Variant::only(site.with_rule(applied_twice(site.rule, site.rule)))];
     }
@@ -215,7 +215,7 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
     let samples = trace.samples();
     let numbers = |sample: usize| trace.run(sample).values(target);
     let number = |sample: usize| trace.runs()[sample].sample.map_or(sample, |sample| sample) + 1;
-    let given = |sample: usize, numbers: &[f64]| Edit::Given(sample, target, numbers.into());
+    let given = |sample: usize, numbers: &[f64]| PassChange::Given(sample, target, numbers.into());
     let mut planted = Vec::new();
     for sample in 0..samples {
         for other in (0..samples).filter(|other| *other != sample && numbers(*other) != numbers(sample)).take(MAX_TARGETS) {
@@ -234,12 +234,12 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
     }
     planted.extend(of_all_samples(wanted, target));
     let shifted = |by: usize| {
-        let edits: Vec<Edit> = (0..samples).map(|sample| given(sample, numbers((sample + by) % samples))).collect();
+        let edits: Vec<PassChange> = (0..samples).map(|sample| given(sample, numbers((sample + by) % samples))).collect();
         Variant::named(format!("shifted by {by}"), ": each sample has the target of another one", edits).at(Vec::new())
     };
     if samples > 1 {
         planted.extend([shifted(1), shifted(samples - 1)]);
-        let reversed: Vec<Edit> = (0..samples).map(|sample| given(sample, numbers(samples - 1 - sample))).collect();
+        let reversed: Vec<PassChange> = (0..samples).map(|sample| given(sample, numbers(samples - 1 - sample))).collect();
         planted.push(Variant::named("samples reversed", ": the targets are in the reverse order of the samples", reversed).at(Vec::new()));
     }
     planted
@@ -263,7 +263,7 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
                 [(1.0, "next-class", ": each class is the next one"), (size - 1.0, "previous-class", ": each class is the one before")]
             {
                 let labels: Vec<f64> = subject.values(*id).iter().map(|label| (label + by) % size).collect();
-                planted.push(Variant::named(name, detail, [Edit::Given(0, *id, labels.into())]).at(vec![subject.place_of(*id)]));
+                planted.push(Variant::named(name, detail, [PassChange::Given(0, *id, labels.into())]).at(vec![subject.place_of(*id)]));
             }
             let (labels, row) = (subject.values(*id), subject.shape(*id).last().copied().unwrap_or(1));
             for (by, name, detail) in [
@@ -272,7 +272,7 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
             ] {
                 let moved: Vec<f64> = (0..labels.len()).map(|at| labels[at / row * row + (at % row + by) % row]).collect();
                 if moved != labels {
-                    planted.push(Variant::named(name, detail, [Edit::Given(0, *id, moved.into())]).at(vec![subject.place_of(*id)]));
+                    planted.push(Variant::named(name, detail, [PassChange::Given(0, *id, moved.into())]).at(vec![subject.place_of(*id)]));
                 }
             }
         }
@@ -283,8 +283,8 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
 /// Targets that are wrong in the same way for all samples: the class beside the right one, the entries in reverse order.
 fn of_all_samples(wanted: &Wanted<'_>, target: Id) -> Vec<Planted> {
     let trace = wanted.subject.trace;
-    let given = |other: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<Edit> {
-        (0..trace.samples()).map(|run| Edit::Given(run, target, other(trace.run(run).values(target)).into())).collect()
+    let given = |other: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<PassChange> {
+        (0..trace.samples()).map(|run| PassChange::Given(run, target, other(trace.run(run).values(target)).into())).collect()
     };
     let rotated = |by: usize| move |right: &[f64]| (0..right.len()).map(|at| right[(at + by) % right.len()]).collect::<Vec<f64>>();
     let len = trace.run(0).values(target).len();

@@ -2,7 +2,7 @@
 
 use std::any::{Any, TypeId};
 
-use super::super::plan::{Change, Edit};
+use super::super::plan::{OpChange, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use crate::network::{Id, Op, Part, Role};
@@ -20,8 +20,8 @@ fn shared<'a>(subject: &Subject<'a>) -> Vec<(usize, Id, Vec<Site<'a>>)> {
 }
 
 /// The op with some of its parts.
-fn kept(op: usize, uses: usize, is_kept: impl Fn(usize) -> bool) -> Edit {
-    Edit::sample(op, Change::Keep((0..uses).filter(|n| is_kept(*n)).collect()))
+fn kept(op: usize, uses: usize, is_kept: impl Fn(usize) -> bool) -> PassChange {
+    PassChange::sample(op, OpChange::Keep((0..uses).filter(|n| is_kept(*n)).collect()))
 }
 
 /// The layer of a site's y.
@@ -49,7 +49,7 @@ pub fn skip_twice(site: &Site<'_>) -> Vec<Variant> {
     }
     let parts = &site.subject.network.ops()[site.op].parts;
     let uses = site.subject.sites_of(site.op).into_iter().filter(|other| layer(other) == layer(site));
-    let edits: Vec<Edit> = uses.map(|other| Edit::sample(site.op, Change::Add(parts[other.part].clone()))).collect();
+    let edits: Vec<PassChange> = uses.map(|other| PassChange::sample(site.op, OpChange::Add(parts[other.part].clone()))).collect();
     let name = site.subject.place_of(site.of);
     vec![Variant::named(name.clone(), format!(", that to {name}"), edits)]
 }
@@ -71,12 +71,12 @@ fn is_on_branch(site: &Site<'_>) -> bool {
 }
 
 /// Similar uses: they have the same type of rule, and read the same parameters.
-type Kind = (TypeId, Vec<Id>);
+type UseKind = (TypeId, Vec<Id>);
 
 /// The n-th of the similar uses of a tensor.
-type NthOfKind = (Kind, usize);
+type NthOfKind = (UseKind, usize);
 
-fn kind(site: &Site<'_>) -> Kind {
+fn kind(site: &Site<'_>) -> UseKind {
     let is_parameter = |id: &Id| *id != site.of && site.subject.network.tensor(*id).role.is_learnable();
     ((site.rule.as_ref() as &dyn Any).type_id(), site.operands.iter().copied().filter(is_parameter).collect())
 }
@@ -89,7 +89,7 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
     }
     let mut planted = truncated(subject);
     // the uses that are the same in each turn: of similar ones of a tensor, the first, the second, …
-    let mut by_kind: Vec<(NthOfKind, Vec<(Edit, String)>)> = Vec::new();
+    let mut by_kind: Vec<(NthOfKind, Vec<(PassChange, String)>)> = Vec::new();
     for (number, of, uses) in shared(subject) {
         for (use_number, site) in uses.iter().enumerate().take(MAX_USES) {
             let edit = kept(number, uses.len(), |n| n != use_number);
@@ -111,7 +111,7 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
         }
     }
     for (_, alike) in by_kind.into_iter().filter(|(_, alike)| alike.len() > 1) {
-        let (edits, at): (Vec<Edit>, Vec<String>) = alike.into_iter().unzip();
+        let (edits, at): (Vec<PassChange>, Vec<String>) = alike.into_iter().unzip();
         planted.push(Variant::named("each-turn", " of the same use in each turn", edits).at(at));
     }
     planted
@@ -129,7 +129,7 @@ pub fn counted_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
             let name = subject.network.tensor(site.y).name.to_string();
             let part = subject.network.ops()[number].parts[site.part].clone();
             let detail = format!(" through {name}");
-            planted.push(Variant::named(name, detail, [Edit::sample(number, Change::Add(part))]).at(vec![subject.place_of(of)]));
+            planted.push(Variant::named(name, detail, [PassChange::sample(number, OpChange::Add(part))]).at(vec![subject.place_of(of)]));
         }
     }
     planted
@@ -147,7 +147,7 @@ pub fn exchanged(wanted: &Wanted<'_>) -> Vec<Planted> {
     }
     let same_shape = network.learnable().filter(|other| *other != own && subject.shape(*other) == subject.shape(own));
     let planted = same_shape.filter_map(|other| {
-        let edit = Edit::Exchange(network.gradient_of(own)?, network.gradient_of(other)?);
+        let edit = PassChange::Exchange(network.gradient_of(own)?, network.gradient_of(other)?);
         let at = [own.min(other), own.max(other)].map(|of| network.tensor(of).name.to_string());
         Some(Variant::only(edit).at(at.to_vec()))
     });
@@ -171,7 +171,7 @@ pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
         return Vec::new();
     }
     let mut planted = Vec::new();
-    let mut all: [(Vec<Edit>, Vec<String>); 2] = Default::default();
+    let mut all: [(Vec<PassChange>, Vec<String>); 2] = Default::default();
     for (number, of, uses) in shared(subject) {
         let (first, last) = (&uses[0], &uses[uses.len() - 1]);
         let are_alike =
@@ -205,7 +205,7 @@ struct Carried {
     /// The tensor.
     of: Id,
     /// The change that leaves the use out of the tensor's gradient.
-    edit: Edit,
+    edit: PassChange,
 }
 
 /// The uses of a loop's tensors in the turn after the one that computes them.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::plan::{Change, Edit, Ops};
+use super::super::plan::{OpChange, Ops, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::wrong_rule::{scaled, with_terms};
 use super::scale::parameter_ops;
@@ -39,16 +39,17 @@ pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
         if ops.is_empty() {
             continue;
         }
-        let missing = ops.iter().map(|(op, _)| Edit::Op(Ops::Batch, *op, Change::Keep((0..samples).collect()))).collect::<Vec<_>>();
+        let missing = ops.iter().map(|(op, _)| PassChange::Op(Ops::Batch, *op, OpChange::Keep((0..samples).collect()))).collect::<Vec<_>>();
         planted.push(Variant::named("missing", format!("{place} is missing"), missing).at(at.clone()));
-        let of_l1: Vec<Edit> = ops
+        let of_l1: Vec<PassChange> = ops
             .iter()
-            .map(|(op, _)| Edit::Op(Ops::Batch, *op, Change::Parts(parts(*op), Arc::new(|rule| with_terms(rule, sign_of_weight)))))
+            .map(|(op, _)| PassChange::Op(Ops::Batch, *op, OpChange::Parts(parts(*op), Arc::new(|rule| with_terms(rule, sign_of_weight)))))
             .collect();
         planted.push(Variant::named("of-l1", format!("{place} is λ times the sign of w, as for a penalty λ |w|"), of_l1).at(at.clone()));
         for (name, words, factor) in [("half", " has no factor 2", 0.5)].into_iter().chain(of_samples.into_iter().filter(|_| samples > 1)) {
-            let scale =
-                |(op, _): &(usize, Id)| Edit::Op(Ops::Batch, *op, Change::Parts(parts(*op), Arc::new(move |rule| scaled(rule, factor))));
+            let scale = |(op, _): &(usize, Id)| {
+                PassChange::Op(Ops::Batch, *op, OpChange::Parts(parts(*op), Arc::new(move |rule| scaled(rule, factor))))
+            };
             planted.push(Variant::named(name, format!("{place}{words}"), ops.iter().map(scale).collect::<Vec<_>>()).at(at.clone()));
         }
     }

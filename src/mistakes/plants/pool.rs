@@ -22,10 +22,10 @@ fn rebuilt(windows: &Conv2d) -> Conv2d {
 
 /// The share of a window's error that each of its places gets. It depends on the value at the place, the maximum of the window, the number of places with the
 /// maximum, the number of places, and whether the place is the last one with the maximum.
-type Share = fn(&Place) -> f64;
+type Share = fn(&PoolPlace) -> f64;
 
 /// A place of a window.
-struct Place {
+struct PoolPlace {
     is_largest: bool,
     is_last_largest: bool,
     /// The number of places of the window that have its maximum.
@@ -48,14 +48,14 @@ fn shared(rule: &Arc<dyn Rule>, windows: &Conv2d, share: Share) -> Arc<dyn Rule>
 }
 
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ places
-fn place(windows: &Conv2d, x: &Operands<'_>, input: usize, output: usize) -> Place {
+fn place(windows: &Conv2d, x: &Operands<'_>, input: usize, output: usize) -> PoolPlace {
     let image = x.tensors[Input(0)];
     let nest = windows.nest(View::Output, output);
     let places: Vec<usize> = nest.edges(0..nest.counts.iter().product()).map(|edge| edge.input).collect();
     let largest = places.iter().map(|at| image[*at]).fold(f64::NEG_INFINITY, f64::max);
     #[allow(clippy::float_cmp)] // a tie
     let is_largest = |at: &&usize| image[**at] == largest;
-    Place {
+    PoolPlace {
         is_largest: is_largest(&&input),
         is_last_largest: places.iter().rfind(is_largest) == Some(&input),
         ties: places.iter().filter(is_largest).count() as f64,

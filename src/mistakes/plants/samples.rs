@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::plan::{Change, Edit, Ops};
+use super::super::plan::{OpChange, Ops, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::Subject;
 use super::super::wrong_rule::scaled;
@@ -46,9 +46,9 @@ impl Reductions<'_> {
     }
 
     /// The changes that multiply by a factor what the samples add to the gradients of the batch. The penalty of the weights stays.
-    fn scaled(&self, samples: usize, factor: f64) -> Vec<Edit> {
-        let change = move || Change::Parts(0..samples, Arc::new(move |rule| scaled(rule, factor)));
-        self.ops.iter().map(|(number, _)| Edit::Op(Ops::Batch, *number, change())).collect()
+    fn scaled(&self, samples: usize, factor: f64) -> Vec<PassChange> {
+        let change = move || OpChange::Parts(0..samples, Arc::new(move |rule| scaled(rule, factor)));
+        self.ops.iter().map(|(number, _)| PassChange::Op(Ops::Batch, *number, change())).collect()
     }
 }
 
@@ -84,7 +84,8 @@ fn only(wanted: &Wanted<'_>, sample: usize) -> Vec<Planted> {
     let kept = |op: &Op| std::iter::once(sample).chain(samples..op.parts.len()).collect();
     let mut planted = Vec::new();
     for reductions in possible(wanted) {
-        let edits: Vec<Edit> = reductions.ops.iter().map(|(number, op)| Edit::Op(Ops::Batch, *number, Change::Keep(kept(op)))).collect();
+        let edits: Vec<PassChange> =
+            reductions.ops.iter().map(|(number, op)| PassChange::Op(Ops::Batch, *number, OpChange::Keep(kept(op)))).collect();
         let coefficient = coefficient(reductions.ops[0].1);
         let place = reductions.place();
         if coefficient.to_bits() == 1.0_f64.to_bits() {
@@ -134,8 +135,8 @@ fn is_mean(expr: &Expr) -> bool {
         }
 }
 
-fn scaled_output(reduction: OutputReduction, factor: f64) -> Edit {
-    Edit::sample(reduction.op, Change::Each(Arc::new(move |rule| scaled(rule, factor))))
+fn scaled_output(reduction: OutputReduction, factor: f64) -> PassChange {
+    PassChange::sample(reduction.op, OpChange::Each(Arc::new(move |rule| scaled(rule, factor))))
 }
 
 /// Another factor than that of the loss for the samples, for the outputs, and for both. `is_possible` gets whether the loss is a mean over them, and `factor`
@@ -180,7 +181,7 @@ pub fn mean_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
     // the gradients of the batch alone do not show where the factor is
     if let Some((first, _)) = subject.backward_ops().next().filter(|_| is_of_sample && is_mean) {
         let factor = 1.0 / subject.trace.samples() as f64;
-        let edit = Edit::sample(first, Change::Each(Arc::new(move |rule| scaled(rule, factor))));
+        let edit = PassChange::sample(first, OpChange::Each(Arc::new(move |rule| scaled(rule, factor))));
         planted.push(Variant::named("samples-of-error", " over the samples, once in the error of each", [edit]).at(Vec::new()));
     }
     planted

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::plan::{Change, Edit, Ops};
+use super::super::plan::{OpChange, Ops, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, reading, scaled, with_terms};
@@ -12,18 +12,18 @@ use crate::op::slot::Reads;
 use crate::step::Pass;
 
 /// A possible place of a factor: the names of the tensors, a clause about the place, and the edits that multiply by the factor.
-type Place = (Vec<String>, String, Vec<Edit>);
+type ScaledPlace = (Vec<String>, String, Vec<PassChange>);
 
 /// The possible places of a factor: the whole pass, all parameters, the wanted tensor, a tensor and everything that is computed from it, or one summand of a
 /// gradient that is a sum over several uses.
-fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
+fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<ScaledPlace> {
     let subject = &wanted.subject;
-    let each = move || Change::Each(Arc::new(move |rule| scaled(rule, factor)));
+    let each = move || OpChange::Each(Arc::new(move |rule| scaled(rule, factor)));
     let mut places = Vec::new();
     if let Some((first, _)) = subject.backward_ops().next() {
-        places.push((Vec::new(), String::new(), vec![Edit::sample(first, each())]));
+        places.push((Vec::new(), String::new(), vec![PassChange::sample(first, each())]));
     }
-    let parameters: Vec<Edit> = parameter_ops(subject).into_iter().map(|(ops, op, _)| Edit::Op(ops, op, each())).collect();
+    let parameters: Vec<PassChange> = parameter_ops(subject).into_iter().map(|(ops, op, _)| PassChange::Op(ops, op, each())).collect();
     if parameters.len() > 1 {
         places.push((Vec::new(), " in the gradients of all parameters".to_owned(), parameters));
     }
@@ -31,7 +31,7 @@ fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
     // other gradients are computed from that of a value, but not from that of a parameter or an input
     let is_value = subject.network.producer(wanted.of).is_some();
     let detail = if is_value { format!(" from the gradient of {own} on") } else { " in the gradient of {} alone".to_owned() };
-    places.extend(own_op(wanted).map(|(ops, op)| (vec![own], detail, vec![Edit::Op(ops, op, each())])));
+    places.extend(own_op(wanted).map(|(ops, op)| (vec![own], detail, vec![PassChange::Op(ops, op, each())])));
     // the last ops first: nearest to the wanted tensor
     let mut ops: Vec<(usize, Id)> = subject.backward_ops().map(|(number, op)| (number, op.output)).collect();
     ops.reverse();
@@ -40,7 +40,7 @@ fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
             && of != wanted.of
         {
             let detail = format!(" from the gradient of {} on", subject.network.tensor(of).name);
-            places.push((vec![subject.place_of(of)], detail, vec![Edit::sample(number, each())]));
+            places.push((vec![subject.place_of(of)], detail, vec![PassChange::sample(number, each())]));
         }
     }
     places.extend(summands(subject, factor));
@@ -48,7 +48,7 @@ fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<Place> {
 }
 
 /// For each gradient of a value that is read several times: each of its summands, that is, what one use of the value adds to the gradient.
-fn summands(subject: &Subject<'_>, factor: f64) -> Vec<Place> {
+fn summands(subject: &Subject<'_>, factor: f64) -> Vec<ScaledPlace> {
     let mut places = Vec::new();
     for (number, op) in subject.backward_ops() {
         let uses = subject.sites_of(number);
@@ -59,10 +59,10 @@ fn summands(subject: &Subject<'_>, factor: f64) -> Vec<Place> {
                 continue;
             }
             let parts = uses.iter().filter(is_own).map(|own| own.part);
-            let change = |part| Change::Parts(part..part + 1, Arc::new(move |rule| scaled(rule, factor)));
+            let change = |part| OpChange::Parts(part..part + 1, Arc::new(move |rule| scaled(rule, factor)));
             let name = |id: Id| &subject.network.tensor(id).name;
             let detail = format!(" in what {} adds to the gradient of {}", name(site.y), name(site.of));
-            places.push((vec![subject.place_of(site.y)], detail, parts.map(|part| Edit::sample(number, change(part))).collect()));
+            places.push((vec![subject.place_of(site.y)], detail, parts.map(|part| PassChange::sample(number, change(part))).collect()));
         }
     }
     places
@@ -167,15 +167,15 @@ fn added(wanted: &Wanted<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Pl
         let rule = with_terms(&(Arc::new(crate::op::seed::Seed) as Arc<dyn crate::op::rule::Rule>), move |_, _, at| {
             vec![Term::product([constant(added[at])].into_iter().collect())]
         });
-        Edit::Op(ops, op, Change::Add(Part { rule, operands: Reads::inputs([]) }))
+        PassChange::Op(ops, op, OpChange::Add(Part { rule, operands: Reads::inputs([]) }))
     };
     let all = parameter_ops(subject);
     let is_matrix = |(.., of): &(Ops, usize, Id)| subject.shape(*of).len() > 1;
     let name = number(decay);
-    let variant = |kind: &str, edits: Vec<Edit>| {
+    let variant = |kind: &str, edits: Vec<PassChange>| {
         Variant::named(format!("{name} {kind}"), format!(": {name} times {of_what}each {kind}"), edits).at(Vec::new())
     };
-    let own: Vec<Edit> = all.iter().copied().filter(|(.., of)| *of == wanted.of).map(add).collect();
+    let own: Vec<PassChange> = all.iter().copied().filter(|(.., of)| *of == wanted.of).map(add).collect();
     vec![
         variant("weight", all.iter().copied().filter(is_matrix).map(add).collect()),
         variant("parameter", all.iter().copied().map(add).collect()),
@@ -195,7 +195,7 @@ pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
         let computed = || subject.values(of).iter().zip(gradient).map(|(weight, gradient)| weight - rate * gradient).collect();
         (of, after_update(subject, of).unwrap_or_else(computed))
     };
-    let mut places: Vec<(String, Edit)> = Vec::new();
+    let mut places: Vec<(String, PassChange)> = Vec::new();
     for (of, new) in parameter_ops(subject).into_iter().map(updated) {
         // a gradient of the weight itself does not read it
         for site in subject.sites().into_iter().filter(|site| site.of != of) {
@@ -205,7 +205,7 @@ pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
             }
         }
     }
-    let variant = |detail: String, edits: Vec<Edit>| Variant { name: None, detail, edits };
+    let variant = |detail: String, edits: Vec<PassChange>| Variant { name: None, detail, edits };
     let all = variant(String::new(), places.iter().map(|(_, edit)| edit.clone()).collect()).at(Vec::new());
     let single = places.iter().map(|(at, edit)| variant(": those of {}".to_owned(), vec![edit.clone()]).at(vec![at.clone()]));
     std::iter::once(all).chain(single).collect()

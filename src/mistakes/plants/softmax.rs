@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::planting::Variant;
 use super::super::site::Site;
-use super::super::wrong_rule::{Wrong, WrongRule};
+use super::super::wrong_rule::{WrongRule, WrongTerms};
 use crate::op::groups::Groups;
 use crate::op::rule::{Function as _, Memo, Operands, Rule, Term, constant, entry};
 use crate::op::slot::Reads;
@@ -23,7 +23,7 @@ struct OtherSum {
     is_weighted: bool,
 }
 
-impl Wrong for OtherSum {
+impl WrongTerms for OtherSum {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let mut sums = vec![0.0; self.groups.iter().max().map_or(0, |last| last + 1)];
         for ((group, a), da) in self.groups.iter().zip(tensors[Output]).zip(tensors[Upstream]) {
@@ -52,7 +52,7 @@ fn numbers(groups: &Groups, entries: usize) -> Arc<[usize]> {
     (0..entries).map(|at| groups.group_of(at).0).collect()
 }
 
-fn with_sum(site: &Site<'_>, sum: OtherSum) -> super::super::plan::Edit {
+fn with_sum(site: &Site<'_>, sum: OtherSum) -> super::super::plan::PassChange {
     site.with_rule(Arc::new(WrongRule(sum)) as Arc<dyn Rule>)
 }
 
