@@ -38,7 +38,7 @@ impl ComparedLosses {
             is_wanted = go_on();
             is_wanted
         });
-        result.map_err(|short| format!("{name}: the run {short}"))?;
+        result.map_err(|short| format!("{name}: the training run {short}"))?;
         Ok(is_wanted.then_some(Self { name, optimizer, losses }))
     }
 
@@ -60,7 +60,7 @@ impl State {
         match compared.iter().position(|other| other.name == losses.name) {
             Some(same) => compared[same] = losses,
             None if compared.len() >= MAX_COMPARED => {
-                return self.say(format!("{MAX_COMPARED} runs are compared already: compare without a name takes them away"), true);
+                return self.say(format!("{MAX_COMPARED} training runs are compared already: compare without a name removes them"), true);
             }
             None => compared.push(losses),
         }
@@ -74,7 +74,8 @@ impl State {
     pub(super) fn forget_compared_losses(&mut self) {
         let Some(stepper) = self.stepper_mut() else { return };
         let count = std::mem::take(&mut stepper.training.compared).len();
-        let sentence = if count == 0 { "no run is compared: compare FILE adds one" } else { "the compared runs are taken away" };
+        let sentence =
+            if count == 0 { "no other training run is in the chart: compare FILE adds one" } else { "the other training runs are removed" };
         self.say(sentence, false);
     }
 }

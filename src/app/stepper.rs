@@ -57,7 +57,7 @@ pub struct Stepper {
     pub edits: Edits,
     /// The unsaved edits of an earlier session, until the user has restored or discarded them.
     pub old_edits: Option<Vec<(String, f64)>>,
-    /// The runs of gradient descent whose curves are drawn.
+    /// The training runs whose losses the chart draws.
     pub(super) training: Training,
     /// The effect of the last edit.
     pub(super) effect: Option<EditEffect>,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0.8 ┤⠒⠒⠤⢄⡀
-//!  0.4 ┤     ◉⠢ ⡀        solid up to the iteration on the screen, then dashed; other runs are dotted
+//!  0.4 ┤     ◉⠢ ⡀        solid up to the iteration on the screen, then dashed; other scenarios are dotted
 //!    0 ┤         ⠈ ⠒ ⠒
 //!      └┬────┬────┬────
 //!       1    10   20
@@ -156,7 +156,7 @@ impl Chart<'_> {
         let mut canvas = Canvas::new(plot.area);
         let faint = self.theme.style(StyleRole::Forward);
         let others = || self.curves.others.iter().enumerate();
-        let style = |(n, curve): (usize, &Curve)| if curve.other_scenario.is_some() { run_style(self.theme, n) } else { faint };
+        let style = |(n, curve): (usize, &Curve)| if curve.other_scenario.is_some() { scenario_style(self.theme, n) } else { faint };
         for (n, curve) in others() {
             plot.draw(&curve.points, LineStyle { stroke: stroke(style((n, curve)), 1), solid_until: 0, gap: DOTTED }, &mut canvas);
         }
@@ -215,7 +215,7 @@ impl Chart<'_> {
 
 /// The style of the curve of another scenario; n is its index among the other curves. The first colour of shared weights is left out, because it is similar to
 /// that of the open scenario.
-pub(super) fn run_style(theme: &Theme, n: usize) -> Style {
+pub(super) fn scenario_style(theme: &Theme, n: usize) -> Style {
     theme.shared(n + 1)
 }
 

@@ -200,7 +200,7 @@ fn curves_of_other_scenarios_have_the_bits_of_their_own_descent() {
     for n in 0..9 {
         compare(&mut state, &format!("run {n}"), SGD);
     }
-    assert_eq!((curves(&state).others.len(), message(&state).starts_with("8 runs are compared already")), (9, true));
+    assert_eq!((curves(&state).others.len(), message(&state).starts_with("8 training runs are compared already")), (9, true));
 }
 
 #[test]

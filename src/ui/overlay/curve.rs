@@ -11,7 +11,7 @@ use crate::glyph::SEPARATOR;
 use crate::number::Digits;
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
-use crate::ui::chart::{Chart, FIRST_OTHER, HERE, MARKER, run_style};
+use crate::ui::chart::{Chart, FIRST_OTHER, HERE, MARKER, scenario_style};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
 
@@ -127,7 +127,7 @@ fn legend(curves: &Curves, view: &StepView<'_>) -> Vec<(String, Style)> {
     let now = format!("a  {}now, {}{separator}{}", values(&curves.current), what(&curves.current), curves.optimizer);
     let mut lines = vec![(now, view.theme.style(StyleRole::Backward))];
     for ((n, curve), letter) in curves.others.iter().enumerate().zip(FIRST_OTHER..) {
-        let style = if curve.other_scenario.is_some() { run_style(&view.theme, n) } else { faint };
+        let style = if curve.other_scenario.is_some() { scenario_style(&view.theme, n) } else { faint };
         lines.push((format!("{letter}  {}{}", values(curve), what(curve)), style));
     }
     lines
