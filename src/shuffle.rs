@@ -24,8 +24,8 @@ use crate::sums::LANES;
 /// odd pairs of b and d. Pairs are counted from 0.
 #[inline(always)]
 fn exchange_pairs<S: Simd>(simd: S, [a, b, c, d]: [S::f64s; 4]) -> [S::f64s; 4] {
-    // with four registers, `deinterleave` exchanges numbers between the first two and between the last two, and then exchanges pairs. Numbers that are
-    // exchanged before are then in their old places, and only the pairs are exchanged
+    // on four registers, `deinterleave` exchanges numbers and then pairs. The numbers are exchanged before it, so that they return to their old places and
+    // only the pairs are exchanged
     let [a, b] = simd.deinterleave_shfl_f64s([a, b]);
     let [c, d] = simd.deinterleave_shfl_f64s([c, d]);
     simd.deinterleave_shfl_f64s([a, b, c, d])

@@ -200,7 +200,7 @@ impl GradientComparison {
 }
 
 impl StepperContext<'_> {
-    /// Goes to the first wrong entry, or to the step of the mistake if that is on the screen; and lets `n` and `N` go to the other wrong entries.
+    /// Goes to the first wrong entry. If this entry is on the screen, goes to the step of the mistake instead. `n` and `N` then go to the other wrong entries.
     pub(super) fn first_difference(&mut self) {
         let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
         let Some(first) = comparison.report.first() else {

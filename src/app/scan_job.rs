@@ -28,8 +28,8 @@ pub(super) struct ScanGoal {
 pub struct ScanJob {
     pub(super) goal: ScanGoal,
     pub(super) scan: StepScan,
-    /// The step next to which the scan began: after it, or before it if the scan goes back. This is the step of the key, then the step of the last match. For a
-    /// scan of all steps of an iteration it is 0, or 1 + the number of steps if the scan goes back.
+    /// The scan began after this step, or before it if the scan goes back. It is the step at which the key was pressed, or the last match. For a scan of all
+    /// steps of an iteration, it is 0, or 1 + the number of steps if the scan goes back.
     pub(super) from: u64,
     /// `true` if the scan has passed the end of the iteration and continues at the other end.
     pub(super) is_wrapped: bool,

@@ -29,7 +29,7 @@ pub enum Setting {
     ParameterPath,
 }
 
-/// The meanings of the keys that format 2 of session files changed. A session of format 1 is replayed with their old meanings.
+/// The meanings of the keys whose meaning changed with format 2 of session files. A session of format 1 is replayed with the old meanings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyMeanings {
     /// The old meanings: `l` and `h` go to the first steps of units, and `n` opens the notes.

@@ -26,11 +26,11 @@ pub(super) struct WrittenFile {
     tensors: Vec<PathBuf>,
 }
 
-/// The state of the file before it is written.
+/// The state of a file before the program writes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FileState {
-    /// It is the scenario's file as the program knows it.
-    Own,
+    /// It is the scenario's file, unchanged since the program read or wrote it.
+    Unchanged,
     /// It is the scenario's file, which another program has deleted.
     Deleted,
     /// There is no file.
@@ -87,7 +87,7 @@ fn target(path: &Path, own: Option<&KnownFile>) -> anyhow::Result<FileState> {
         (Err(error), own) if error.kind() == ErrorKind::NotFound => Ok(if own.is_some() { FileState::Deleted } else { FileState::New }),
         (Err(error), _) => Err(error).with_context(|| format!("cannot write {name}")),
         (Ok(_), None) => bail!("{name} exists already: :write FILE writes to another file"),
-        (Ok(_), Some(own)) if has_text(path, &own.text) => Ok(FileState::Own),
+        (Ok(_), Some(own)) if has_text(path, &own.text) => Ok(FileState::Unchanged),
         (Ok(_), Some(_)) => {
             bail!("{name} has changed since it was read: :e reads it again and keeps the edits, :write FILE writes to another file")
         }
@@ -153,7 +153,7 @@ fn save_tensors(files: &[(String, String, Arc<Tensor>)], folder: &Path, saved: &
 /// Saves a file completely or not at all.
 fn save(path: &Path, target: FileState, bytes: &[u8]) -> anyhow::Result<()> {
     let context = || format!("cannot write {}", display_name(path));
-    let open = if target == FileState::Own { output::replacement } else { output::new_file };
+    let open = if target == FileState::Unchanged { output::replacement } else { output::new_file };
     let mut to = open(path).with_context(context)?;
     to.raw().write_all(bytes).with_context(context)?;
     to.finish().with_context(context)

@@ -74,7 +74,7 @@ impl WrongValues<'_> {
     }
 }
 
-/// A number of a tensor is looked at as noise only if it is at most this multiple of the allowed difference from the largest number.
+/// A number can be noise only if it is at most this many times the allowed difference, which is a share of the largest number of the tensor.
 const MAX_NOISE: f64 = 1e3;
 
 /// The numbers that differ from 0 only by rounding. In a pattern they count as 0: they are neither a multiple nor a sum of anything.

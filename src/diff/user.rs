@@ -27,7 +27,7 @@ pub struct UserGradients {
     pub precision: Precision,
     /// The tolerance of the comparison.
     pub tolerance: Tolerance,
-    /// The weights whose axes are in another order although those of the other weights are not: the index of the tensor, and its numbers in our order.
+    /// The weights whose axes alone are in another order, while the other weights have our order: the index of the tensor, and its numbers in our order.
     pub turned_alone: Vec<(usize, Vec<f64>)>,
     /// The tensors with a wrong shape: the index of the tensor, and its shape and its numbers in the file.
     pub misshapen: Vec<(usize, Vec<usize>, Vec<f64>)>,

@@ -15,7 +15,7 @@ pub fn pow(x: &mut [f64], y: &[f64]) {
 
 /// Replaces each x by xʸ, with the same y for all.
 fn pow_same(x: &mut [f64], y: f64) {
-    // the cases that libm computes exactly so, before all others but x = 1, which agrees
+    // libm has the same formulas for these y. It tests only x = 1 before them, with the same result
     if y == 2.0 {
         Arch::new().dispatch(|| x.iter_mut().for_each(|x| *x *= *x));
     } else if y == -1.0 {

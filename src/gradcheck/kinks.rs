@@ -34,7 +34,7 @@ struct PartKinks {
 
 /// The kink of a value inside a term, such as |a − t| in a term of the loss `l1`.
 struct InnerKink {
-    /// The index of the operands and of the function's pieces in [`Kinks::functions`].
+    /// The index of the function in [`Kinks::functions`].
     function: usize,
     /// The offset at which the function reads its arguments.
     place: usize,
@@ -46,7 +46,7 @@ struct InnerKink {
     is_tie: bool,
 }
 
-/// A function with kinks inside the terms of a part. It has the expressions of its arguments.
+/// A function with kinks inside the terms of a part: its smooth pieces, the expressions of its arguments, and the operands that these read.
 struct InnerFunction {
     pieces: SmoothPieces,
     arguments: &'static [Expr],
@@ -79,7 +79,7 @@ fn inner_function(factor: &Arg) -> Option<(SmoothPieces, &'static [Expr])> {
     }
 }
 
-/// For each term of each entry, the entry and the offset at which factor `n` reads its operands.
+/// For each term of each entry, returns the entry and the offset in the operands at which factor `n` of the term reads.
 fn places_of_factor<'r, 'o>(
     rule: &'r dyn Rule,
     x: &'r Operands<'o>,

@@ -42,10 +42,10 @@ pub fn negated(reader: &mut GraphReader<'_, '_>, a: Number, span: &Span) -> Resu
     }
 }
 
-/// Returns a literal, unless it has more digits than f64 holds.
+/// Returns the value of an integer literal.
 ///
 /// # Errors
-/// If it has.
+/// If the literal has more digits than f64 holds.
 pub fn exact(reader: &mut GraphReader<'_, '_>, n: i64, span: &Span) -> Result<Value, Reported> {
     #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the loss is what is looked for
     let nearest = n as f64 as i128;

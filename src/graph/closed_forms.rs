@@ -11,8 +11,8 @@
 //! ```
 //!
 //! are matched from `xhat` back to `x`: a quotient of x − mean(x) and √(v + ε), where v is the mean of (x − mean(x))² over the same entries. Then the block
-//! goes on to `y`. Its closed form is the whole derivative by `x` if every path from `x` to the output goes through `y`, so a block of which another operation
-//! reads an inner tensor is not one.
+//! goes on to `y`. The closed form is the whole derivative by `x` only if every path from `x` to the output goes through `y`. So a block does not count if an
+//! operation outside it reads one of its inner tensors, such as `var`.
 
 mod matcher;
 mod norm;
@@ -43,7 +43,7 @@ pub struct PendingBlock {
     pub operands: Vec<TensorId>,
     /// The tensors that the block computes.
     pub members: Vec<TensorId>,
-    /// The tensors of one number on whose value the closed form depends, with this value, such as the n of `x.sum() / n`.
+    /// The single numbers on which the closed form depends, with their values, such as the n of `x.sum() / n`.
     pub fixed: Vec<(TensorId, f64)>,
 }
 

@@ -345,7 +345,7 @@ impl GraphReader<'_, '_> {
         Err(self.fail(&context.span, "only torch.no_grad() can follow with", "write its lines without it"))
     }
 
-    /// Interprets an expression alone: a list's `append`, or a line that is left out.
+    /// Interprets a line that is only an expression: a list's `append`, or a line that is left out.
     fn expression_statement(&mut self, expr: &PythonExpr, span: &Span) -> Result<(), Reported> {
         if is_left_out_expression(expr) {
             self.leave_out(span);
@@ -387,7 +387,7 @@ impl GraphReader<'_, '_> {
         Err(self.fail(span, "a node is written name = expression", help))
     }
 
-    /// Reports a method that changes its tensor in place: `x.add_(1)`. `name` is the name of the method that does not.
+    /// Reports a method that changes its tensor in place: `x.add_(1)`. `name` is the method that makes a new tensor instead: `add`.
     fn fail_in_place(&mut self, base: &PythonExpr, (word, name): (&Word, &str), span: &Span) -> Reported {
         let (tensor, call) = (self.source(&base.span), self.source(span));
         let help = if registry::find(name).is_some() {

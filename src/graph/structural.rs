@@ -1,8 +1,8 @@
 //! The given numbers on which the structure of a graph depends: sizes, axes, indices, classes, counts of turns, and numbers that are folded into others while
 //! the text is read. They cannot be edited in an open graph.
 //!
-//! A tensor is one if its numbers are read with the text. Of a single number each *mention* in the text must become the operand of an operation: `n` in `x / n`
-//! does, `n` in `n - 1` and in `x.reshape(n, 2)` does not.
+//! The numbers of a tensor belong to them if they are read with the text. A single number belongs to them unless each *mention* in the text becomes the operand
+//! of an operation. The mention of `n` in `x / n` does; those in `n - 1` and in `x.reshape(n, 2)` do not.
 
 use std::collections::HashMap;
 

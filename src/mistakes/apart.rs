@@ -219,7 +219,7 @@ impl<'a> Others<'a> {
     }
 }
 
-/// Whether the rules of a fit have numbers of this scenario or of the user in them, so that they are not the mistakes for other weights or inputs.
+/// Whether the rules of a fit contain numbers of this scenario or of the user. Such rules do not describe the mistakes for other weights or inputs.
 fn has_fixed_numbers(fit: &Fit) -> bool {
     fit.plan.changes_given() || fit.is_fitted() || fit.candidates.iter().any(|candidate| candidate.mistake.has_fixed_numbers)
 }

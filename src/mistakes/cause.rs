@@ -31,7 +31,7 @@ pub struct Cause {
     pub words: String,
     /// A clause about the right rule; empty if `words` is enough.
     pub right: &'static str,
-    /// Other mistakes that give the same numbers: `kernel-flipped at conv2`. The first alternatives for the best group, the best one for any other group.
+    /// Other mistakes that give the same numbers: `kernel-flipped at conv2`. The best group has the first alternatives here, any other group has the best one.
     pub same: Vec<String>,
     /// A clause about a gradient, or a change of the network, that separates these mistakes; empty if nothing is known.
     pub apart: String,

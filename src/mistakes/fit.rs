@@ -45,12 +45,11 @@ pub(super) struct Candidate {
 pub(super) struct Fit {
     pub candidates: Vec<Candidate>,
     pub plan: Plan,
-    /// For each of the user's tensors, whether its numbers are those of the pass: `history[0]` for the pass without candidates, `history[k]` for the pass with
-    /// the first k.
+    /// `history[k][i]` says whether the user's tensor i has the numbers of the pass with the first k candidates.
     pub history: Vec<Vec<bool>>,
     /// The wrong tensors that nothing explains, and whose numbers are taken from the user.
     pub taken: Vec<usize>,
-    /// The wrong tensors that have the user's numbers if those of the `taken` ones are the user's.
+    /// The wrong tensors that follow from the `taken` ones: the pass computes the user's numbers for them from the user's numbers of the `taken` ones.
     pub consequences: Vec<usize>,
 }
 
@@ -128,8 +127,8 @@ impl Fit {
     }
 }
 
-/// Sorts fits, the best first. If some explain everything, only those with the fewest mistakes are kept, and a fit with a fitted number only if there is no
-/// other.
+/// Sorts fits, the best first. If some explain everything, keeps only those with the fewest mistakes. Of these, a fit with a fitted number is kept only if all
+/// have one.
 pub(super) fn ranked(mut fits: Vec<Fit>) -> Vec<Fit> {
     let most = fits.iter().map(Fit::explained).max().unwrap_or(0);
     if fits.iter().any(Fit::is_complete) {

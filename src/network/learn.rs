@@ -102,7 +102,7 @@ pub(super) struct Learner<'a> {
     sums: Vec<[f64; CHUNK]>,
 }
 
-/// The number of entries that are updated together. It is so small that they stay in the cache until all terms are added.
+/// The number of entries that are updated together. So few entries stay in the cache until all terms are added.
 const CHUNK: usize = 1024;
 
 impl<'a> Learner<'a> {

@@ -32,7 +32,7 @@ const ENTRY_BYTES: u64 = 8;
 const RUN_BYTES: u64 = 256;
 /// The size of an allocated tensor without its entries, in bytes (measured).
 const TENSOR_BYTES: u64 = 256;
-/// The size of one part in the op of a reduction, which has one part for each sample, in bytes (measured).
+/// The size in bytes of one part of a reduction's op (measured). The op has one part for each sample.
 const PART_BYTES: u64 = 640;
 /// The size in bytes that one window takes in the memo of a max pool, which remembers the maxima. It has two lists: the index of each window's maximum, in the
 /// order of the windows, and the same indices with their windows, sorted by index.

@@ -1,7 +1,7 @@
 //! `dropout`: y = x ∘ m / (1 − p). Some neurons are set to 0 ("dropped"), and the others are scaled up to make up for them.
 //!
 //! x, the mask m and y have the same shape, and each entry of m is 0 or 1. p is the probability of dropping a neuron. PyTorch's `torch.nn.Dropout` draws
-//! the mask at random. Here the scenario file contains the mask, so that all runs are equal. The derivative is ∂C/∂x = ∂C/∂y ∘ m / (1 − p). With
+//! the mask at random. Here the scenario file contains the mask, so that every pass drops the same neurons. The derivative is ∂C/∂x = ∂C/∂y ∘ m / (1 − p). With
 //! p = 0.5 and x = (3, 4), the mask (1, 0) gives y = (6, 0).
 //!
 //! Source: N. Srivastava and others, "Dropout: a simple way to prevent neural networks from overfitting" (2014).
@@ -34,7 +34,7 @@ pub const KIND: LayerKind = LayerKind {
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
     let p = args.number("p")?.unwrap_or(0.5);
-    // an error in p is returned at the end, so that errors in the mask are reported in the same run
+    // an error in p is returned at the end, so that errors in the mask are reported too
     let p_in_range = if (0.0..1.0).contains(&p) {
         Ok(())
     } else {

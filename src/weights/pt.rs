@@ -1,8 +1,8 @@
 //! `.pt` and `.pth`, the files of `torch.save`. Nothing in such a file is run: [`pickle`] reads the descriptions of tensors, and refuses everything else.
 //!
 //! Since PyTorch 1.6 a file is a zip archive. `NAME/data.pkl` is a pickle that describes the tensors, `NAME/data/0` has the numbers of storage 0, and
-//! `NAME/byteorder` has the order of their bytes. Older files are five pickles (a magic number, a version, facts about the machine, the tensors, the keys of
-//! the storages). After them come the storages, each with its number of elements in 8 bytes, and then its elements.
+//! `NAME/byteorder` has the order of their bytes. An older file begins with five pickles: a magic number, a version, facts about the machine, the tensors, the
+//! keys of the storages. The storages follow, each as its number of elements in 8 bytes, and then its elements.
 //!
 //! A tensor is a view of a storage: entry `[i, j]` is the number at `offset + i · strides[0] + j · strides[1]`. Several tensors may share a storage. A
 //! transposed tensor is such a view, with the strides swapped. The name of a tensor consists of the keys of the dictionaries that contain it:

@@ -43,7 +43,7 @@ pub(super) fn print_causes(comparison: &GradientComparison, document: &Document,
     print(&lines, global)
 }
 
-/// Returns lines. If a name in a line is that of a part of a statement, its source text follows.
+/// Returns the lines with explanations: the source text follows if a line names a part of a statement.
 fn explained(lines: &[String], texts: &mut SourceTexts<'_>) -> Vec<String> {
     lines.iter().map(|line| texts.explain(line)).collect()
 }

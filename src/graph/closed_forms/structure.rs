@@ -67,7 +67,8 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
         len(self.shape(id))
     }
 
-    /// Returns the tensors that read a tensor and pass a derivative from the output of the graph back to it; each of them once for each operand that it is.
+    /// Returns the tensors that read a tensor and pass a derivative from the output of the graph back to it. A tensor that reads it twice, as x · x does, is
+    /// returned twice.
     pub fn users(&self, id: TensorId) -> impl Iterator<Item = TensorId> + '_ {
         let users = self.users.get_or_init(|| {
             let tensors = &self.reader.tensors;
@@ -126,7 +127,7 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
         }
     }
 
-    /// Returns the operand and its groups if the entries of a tensor are the sums of groups of the operand's entries, in the order of the groups.
+    /// If each entry of a tensor is the sum of a group of an operand's entries, returns the operand and the groups. Entry n must be the sum of group n.
     pub fn sum(&self, id: TensorId) -> Option<(TensorId, Groups)> {
         let rule = self.rule(id)?;
         let rule = downcast::<ConstantWeightsRule<Contraction>>(&rule)?;

@@ -75,9 +75,9 @@ const POWERS: [&Primitive; 4] = [SQUARE, SQRT, RECIPROCAL, RSQRT];
 
 /// The activation of a site: in a graph, a function of one number that is not a power.
 fn activation(site: &Site<'_>) -> Option<ActivationFunction> {
-    let is_activation = |curve: &ActivationFunction| {
-        let is_named = || ACTIVATIONS.iter().any(|activation| activation.primitive == Some(curve.function));
-        site.subject.has_layers() || is_named() || (curve.keys.is_empty() && !POWERS.contains(&curve.function))
+    let is_activation = |g: &ActivationFunction| {
+        let is_named = || ACTIVATIONS.iter().any(|activation| activation.primitive == Some(g.function));
+        site.subject.has_layers() || is_named() || (g.keys.is_empty() && !POWERS.contains(&g.function))
     };
     ActivationFunction::at(site).filter(is_activation)
 }
@@ -101,13 +101,13 @@ pub fn missing_at_output(site: &Site<'_>) -> Vec<Variant> {
 
 /// The derivative is computed at a instead of z: g′(a), or z (1 − z) instead of a (1 − a).
 pub fn at_a(site: &Site<'_>) -> Vec<Variant> {
-    let Some(curve) = activation(site) else { return Vec::new() };
-    let is_written_with_value = curve.is_written_with_value();
-    let own = curve.clone();
+    let Some(g) = activation(site) else { return Vec::new() };
+    let is_written_with_value = g.is_written_with_value();
+    let own = g.clone();
     let at_a = site.with_rule(with_slope(site.rule, move |_, a, _| own.slope(a, own.value(a))));
     let mut variants = vec![Variant { edits: vec![at_a], ..Variant::named("at-a", "", Vec::new()) }];
     if is_written_with_value {
-        let formula = site.with_rule(with_slope(site.rule, move |z, _, _| curve.slope(z, z)));
+        let formula = site.with_rule(with_slope(site.rule, move |z, _, _| g.slope(z, z)));
         variants.push(Variant::named("formula-in-a-with-z", ": its formula in a is given z", [formula]));
     }
     variants
@@ -141,9 +141,9 @@ const FORMULAS: &[(&Primitive, &[OtherDerivative])] = &[
 
 /// The derivative has a wrong formula.
 pub fn formula_wrong(site: &Site<'_>) -> Vec<Variant> {
-    let Some(curve) = activation(site) else { return Vec::new() };
+    let Some(g) = activation(site) else { return Vec::new() };
     let formulas =
-        FORMULAS.iter().find(|(function, _)| *function == curve.function).map_or(&[] as &[OtherDerivative], |(_, formulas)| formulas);
+        FORMULAS.iter().find(|(function, _)| *function == g.function).map_or(&[] as &[OtherDerivative], |(_, formulas)| formulas);
     let variant = |(name, detail, slope): &OtherDerivative| {
         let slope = *slope;
         Variant::named(*name, *detail, [site.with_rule(with_slope(site.rule, move |z, a, _| slope(z, a)))])
@@ -191,7 +191,7 @@ pub fn of_another(site: &Site<'_>) -> Vec<Variant> {
 
 /// The gate of a relu is open where the gradient is positive, alone or together with z.
 pub fn mask_from_gradient(site: &Site<'_>) -> Vec<Variant> {
-    if ActivationFunction::at(site).is_none_or(|curve| curve.function != RELU) {
+    if ActivationFunction::at(site).is_none_or(|g| g.function != RELU) {
         return Vec::new();
     }
     let of_gradient = with_slope(site.rule, |_, _, da| if da > 0.0 { 1.0 } else { 0.0 });
@@ -207,7 +207,7 @@ const MAX_OTHER_GATES: usize = 8;
 
 /// The gate of a relu is open where the z of another layer of the same shape is positive.
 pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
-    let is_relu = |site: &Site<'_>| ActivationFunction::at(site).is_some_and(|curve| curve.function == RELU);
+    let is_relu = |site: &Site<'_>| ActivationFunction::at(site).is_some_and(|g| g.function == RELU);
     let subject = &site.subject;
     if !is_relu(site) {
         return Vec::new();

@@ -66,7 +66,7 @@ const HALF: OtherPixel = |[r, c], [rows, columns]| [rows - 1 - r, columns - 1 - 
 const ROWS: OtherPixel = |[r, c], [rows, _]| [rows - 1 - r, c];
 const COLUMNS: OtherPixel = |[r, c], [_, columns]| [r, columns - 1 - c];
 const TRANSPOSE: OtherPixel = |[r, c], _| [c, r];
-/// The transpose about the other diagonal: what a turn by 180° and a transpose make of each other.
+/// The transpose about the other diagonal. It is a transpose followed by a turn by 180°.
 const ANTITRANSPOSE: OtherPixel = |[r, c], [rows, columns]| [columns - 1 - c, rows - 1 - r];
 const QUARTER: OtherPixel = |[r, c], [_, columns]| [columns - 1 - c, r];
 const QUARTER_BACK: OtherPixel = |[r, c], [rows, _]| [c, rows - 1 - r];
@@ -252,7 +252,7 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
             )]
         }
         View::Input => {
-            // the last window that covers an entry is that of the first tap, as the output moves against the kernel
+            // the terms are in the order of the filter's weights. The first weight belongs to the last window that covers the entry
             let last_window = |is_each_filter: bool| {
                 let edges = Arc::clone(&edges);
                 with_terms(site.rule, move |rule, x, entry| {

@@ -209,7 +209,7 @@ pub fn transpose_missing(site: &Site<'_>) -> Vec<Variant> {
     if !site.rule_as::<GatherRule<CopiesOfInput>>().is_some_and(|rule| rule.gather.kind == CopyKind::Permute) {
         return Vec::new();
     }
-    // the gradient has the other shape, and its entries are read in the order of memory
+    // the entries of the gradient keep their order in memory, as if it were reshaped and not transposed
     let reshaped = site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)]));
     let detail = if site.subject.shape(site.of) == site.subject.shape(site.y) { "" } else { ": its entries are only reshaped" };
     vec![Variant { name: Some("of-a-transpose".to_owned()), detail: detail.to_owned(), edits: vec![reshaped] }]

@@ -39,7 +39,7 @@ pub(super) fn norms(subject: &Subject<'_>) -> Vec<Norm> {
     ops.filter_map(|(number, op)| Some((number, op.parts.first()?))).filter_map(norm).collect()
 }
 
-/// The edit that leaves out the path through y in the gradient of x.
+/// The change that leaves out the path through y in the gradient of x.
 fn without(subject: &Subject<'_>, x: Id, y: Id) -> Option<PassChange> {
     let (op, right) = subject.producer(subject.network.gradient_of(x)?)?;
     let part = subject.sites_of(op).into_iter().find(|site| site.y == y)?.part;

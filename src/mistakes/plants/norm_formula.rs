@@ -96,12 +96,12 @@ struct NormSite<'a> {
 }
 
 impl NormSite<'_> {
-    /// The operands of the formula: x̂ may be another tensor in the second mean, or before it.
+    /// The operands of the formula. `inner` is the tensor in the second mean and `outer` the tensor before it; both are q in the right formula.
     fn operands(&self, [inner, outer]: [Id; 2]) -> Option<Reads<Id>> {
         Some(Reads::inputs([self.subject.network.gradient_of(self.norm.q)?, inner, outer, self.norm.scale]))
     }
 
-    /// The edits that put the formula into the place of the norm's parts.
+    /// The changes that put the formula into the place of the norm's parts.
     fn with(&self, formula: NormFormula, tensors: [Id; 2]) -> Option<Vec<PassChange>> {
         let (first, others) = self.norm.parts.split_first()?;
         let rule: Arc<dyn Rule> = Arc::new(WrongRule(formula));
@@ -133,7 +133,7 @@ impl NormSite<'_> {
     }
 }
 
-/// A wrong formula: the name of the variant, the end of its sentence, and the edits.
+/// A wrong formula: the name of the variant, the end of its sentence, and the changes.
 type Row = (Option<String>, String, Vec<PassChange>);
 
 /// Plants wrong formulas: at each norm alone, and at all norms that have them.

@@ -191,9 +191,10 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
     Vec::new()
 }
 
-/// A cross-entropy, whose error a − t is multiplied by a (1 − a) again: that of a sigmoid, or of a softmax as if it were one.
+/// The error a − t of a cross-entropy is multiplied by a (1 − a), the derivative of a sigmoid. The error of a sigmoid already takes
+/// it into account, and a softmax has another derivative.
 pub fn sigmoid_again(site: &Site<'_>) -> Vec<Variant> {
-    let is_sigmoid = ActivationFunction::at(site).is_some_and(|curve| curve.function == SIGMOID);
+    let is_sigmoid = ActivationFunction::at(site).is_some_and(|g| g.function == SIGMOID);
     if is_sigmoid && (site.is_output() && has_closed_formula(site) || is_read_by_cross_entropy(site)) {
         return vec![Variant::only(site.with_rule(applied_twice(site.rule, site.rule)))];
     }

@@ -88,7 +88,7 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
         return Vec::new();
     }
     let mut planted = truncated(subject);
-    // the uses that are the same in each turn: of similar ones of a tensor, the first, the second, …
+    // the first of the similar uses of a tensor is the same use in each turn of a loop; so is the second, and so on
     let mut by_kind: Vec<(NthOfKind, Vec<(PassChange, String)>)> = Vec::new();
     for (number, of, uses) in shared(subject) {
         for (use_number, site) in uses.iter().enumerate().take(MAX_USES) {

@@ -11,7 +11,7 @@ use crate::op::rule::{Term, constant};
 use crate::op::slot::Reads;
 use crate::step::Pass;
 
-/// A possible place of a factor: the names of the tensors, a clause about the place, and the edits that multiply by the factor.
+/// A possible place of a factor: the names of the tensors, a clause about the place, and the changes that multiply by the factor.
 type ScaledPlace = (Vec<String>, String, Vec<PassChange>);
 
 /// The possible places of a factor: the whole pass, all parameters, the wanted tensor, a tensor and everything that is computed from it, or one summand of a
