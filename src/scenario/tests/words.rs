@@ -53,7 +53,6 @@ fn every_row_agrees_with_the_format() {
             }
             // a key of some layers may be a word of another library for other layers: a group norm has `num_groups` for the word `groups`, but a convolution
             // has a key `groups`
-            // `groups`
             if !matches!(vocabulary, Vocabulary::LayerKey | Vocabulary::LossKey) && equal_name(word, &names).is_some() {
                 wrong.push(format!("{vocabulary:?}: the format has {word}"));
             }
