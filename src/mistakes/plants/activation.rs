@@ -9,8 +9,12 @@ use super::super::site::Site;
 use super::super::wrong_rule::with_terms;
 use super::places::{upstream, upstream_times};
 use crate::expr::{Expr, Primitive, SQRT};
+use crate::network::Id;
 use crate::op::activation::{ACTIVATIONS, ActivationBackward};
-use crate::op::elementwise::{ElementwiseBackward, ElementwiseOperand};
+use crate::op::contraction::Contraction;
+use crate::op::downcast::downcast;
+use crate::op::edges::BilinearRule;
+use crate::op::elementwise::{ElementwiseBackward, ElementwiseForward, ElementwiseOperand};
 use crate::op::functions::{GELU, RECIPROCAL, RELU, RSQRT, SIGMOID, SILU, SQUARE, TANH};
 use crate::op::math;
 use crate::op::operator::Operator;
@@ -148,7 +152,37 @@ pub fn formula_wrong(site: &Site<'_>) -> Vec<Variant> {
         let slope = *slope;
         Variant::named(*name, *detail, [site.with_rule(with_slope(site.rule, move |z, a, _| slope(z, a)))])
     };
-    formulas.iter().map(variant).collect()
+    let mut variants: Vec<Variant> = formulas.iter().map(variant).collect();
+    // in a loop, a is the state, and the product before reads the state of the turn before
+    if let Some(state) = state_before(site).filter(|_| g.is_written_with_value()) {
+        let rule = with_slope(site.rule, move |z, a, _| g.slope(z, a));
+        let edit = site.with_part(rule, site.operands.clone().with(Output, state));
+        variants.push(Variant::named("state-before", ": it reads the state before this turn", [edit]));
+    }
+    variants
+}
+
+/// The largest number of operations between a state and the product of matrices before it.
+const MAX_BETWEEN: usize = 6;
+
+/// The state before a turn of a loop, from which a site's z is computed: an operand of a product of matrices that has the shape of y.
+fn state_before(site: &Site<'_>) -> Option<Id> {
+    let subject = &site.subject;
+    let mut open = vec![site.of];
+    for _ in 0..MAX_BETWEEN {
+        let (_, op) = subject.producer(open.pop()?).filter(|_| !subject.has_layers())?;
+        for part in &op.parts {
+            if downcast::<BilinearRule<Contraction>>(&part.rule).is_some() {
+                let is_state = |id: &&Id| subject.shape(**id) == subject.shape(site.y) && !subject.network.tensor(**id).role.is_learnable();
+                if let Some(state) = part.operands.iter().find(is_state) {
+                    return Some(*state);
+                }
+            } else if downcast::<ElementwiseForward>(&part.rule).is_some() {
+                open.extend(part.operands.iter().filter(|id| subject.len(**id) == subject.len(site.y) && subject.producer(**id).is_some()));
+            }
+        }
+    }
+    None
 }
 
 /// The error is multiplied by a.

@@ -210,6 +210,30 @@ pub fn cropped_elsewhere(site: &Site<'_>) -> Vec<Variant> {
     variants
 }
 
+/// The windows of the last row, of the last column, or of both are left out in a gradient: the loops end one turn too early.
+pub fn last_windows_missing(site: &Site<'_>) -> Vec<Variant> {
+    let Some(kernel) = Kernel::at(site).filter(|kernel| kernel.view != View::Output && !kernel.is_transposed) else { return Vec::new() };
+    let shape = site.subject.shape(site.y);
+    let [.., rows, columns] = *shape else { return Vec::new() };
+    let (gradient, name) = if kernel.view == View::Weight { ("weight", "weight-gradient") } else { ("input", "input-gradient") };
+    let variant = |of: &str, [rows, columns]: [usize; 2]| {
+        let kept = places(shape, |index| index[index.len() - 2] < rows && index[index.len() - 1] < columns);
+        let edit = site.with_rule(reading(site.rule, Slot::Upstream, Instead::Places(kept)));
+        Variant::named(format!("{name}-{}", of.replace(' ', "-")), format!(": those of the last {of}, in the {gradient} gradient"), [edit])
+    };
+    let mut variants = Vec::new();
+    if rows > 1 {
+        variants.push(variant("row", [rows - 1, columns]));
+    }
+    if columns > 1 {
+        variants.push(variant("column", [rows, columns - 1]));
+    }
+    if rows > 1 && columns > 1 {
+        variants.push(variant("row and column", [rows - 1, columns - 1]));
+    }
+    variants
+}
+
 /// Only one filter passes its error back: the last or the first one, of all filters or of each group.
 pub fn only_last_filter(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = input_gradient(site) else { return Vec::new() };
@@ -233,7 +257,9 @@ pub fn only_last_filter(site: &Site<'_>) -> Vec<Variant> {
 
 /// Each write to the gradient overwrites what earlier windows added.
 pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
-    let Some(rule) = site.rule_as::<BilinearRule<Conv2d>>() else { return super::linear::overwritten(site) };
+    let Some(rule) = site.rule_as::<BilinearRule<Conv2d>>() else {
+        return [super::linear::overwritten(site), super::product::batch_overwritten(site)].concat();
+    };
     let edges = Arc::clone(&rule.edges);
     match rule.view {
         View::Output => Vec::new(),

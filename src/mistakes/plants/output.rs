@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::super::plan::PassChange;
 use super::super::planting::{Planted, Variant, Wanted};
-use super::super::site::Site;
+use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, all_terms, applied_twice, reading, with_terms};
 use super::activation::{ActivationFunction, applies};
 use super::places::upstream_times;
-use crate::network::{Id, Role};
+use crate::network::{Id, Op, Role};
+use crate::op::copies::{CopiesOfInput, CopyKind};
 use crate::op::downcast::downcast;
 use crate::op::elementwise::ElementwiseForward;
 use crate::op::functions::SIGMOID;
@@ -246,6 +247,19 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted
 }
 
+/// The tensor of the file from which another one is copied in another shape.
+fn given(subject: &Subject<'_>, mut id: Id) -> Id {
+    while let Some((_, Op { parts, .. })) = subject.producer(id)
+        && let [part] = parts.as_slice()
+        && let [source] = *part.operands.iter().copied().collect::<Vec<_>>()
+        && subject.len(source) == subject.len(id)
+        && downcast::<GatherRule<CopiesOfInput>>(&part.rule).is_some_and(|rule| rule.gather.kind == CopyKind::View)
+    {
+        id = source;
+    }
+    id
+}
+
 /// For a graph whose classes are indices of a lookup: each class is replaced by the next one, or by the previous one.
 fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
@@ -255,7 +269,8 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
             continue;
         };
         for (number, id) in part.operands.iter().skip(1).enumerate() {
-            let Some(size) = rule.gather.index_size(number).filter(|_| subject.network.tensor(*id).role == Role::Constant) else {
+            let given = given(subject, *id);
+            let Some(size) = rule.gather.index_size(number).filter(|_| subject.network.tensor(given).role == Role::Constant) else {
                 continue;
             };
             #[allow(clippy::cast_precision_loss)] // an axis has fewer than 2⁵³ entries
@@ -266,7 +281,10 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
                 let labels: Vec<f64> = subject.values(*id).iter().map(|label| (label + by) % size).collect();
                 planted.push(Variant::named(name, detail, [PassChange::Given(0, *id, labels.into())]).at(vec![subject.place_of(*id)]));
             }
-            let (labels, row) = (subject.values(*id), subject.shape(*id).last().copied().unwrap_or(1));
+            let (labels, row) = (subject.values(*id), subject.shape(given).last().copied().unwrap_or(1));
+            if labels.windows(2).all(|pair| pair[1] == pair[0] + 1.0) {
+                continue; // the positions themselves
+            }
             for (by, name, detail) in [
                 (1, "next-position", ": each position has the class of the next one"),
                 (row.saturating_sub(1), "previous-position", ": each position has the class of the one before"),

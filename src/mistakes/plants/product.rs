@@ -8,10 +8,13 @@ use super::normalised::quotient;
 use super::places::{upstream, upstream_place};
 use crate::network::{Id, Role};
 use crate::op::contraction::Contraction;
+use crate::op::downcast::downcast;
 use crate::op::edges::{BilinearRule, View};
-use crate::op::elementwise::{ElementwiseBackward, ElementwiseOperand};
+use crate::op::elementwise::{ElementwiseBackward, ElementwiseForward, ElementwiseOperand};
 use crate::op::operator::Operator;
+use crate::op::rule::{Operands, Term};
 use crate::op::slot::Slot::{self, Input};
+use crate::step::Pass;
 
 /// The other factor of a site's product: its slot and its tensor.
 fn other_factor(site: &Site<'_>) -> Option<(Slot, Id)> {
@@ -30,6 +33,79 @@ fn other_factor(site: &Site<'_>) -> Option<(Slot, Id)> {
     let is_of_norm = entries > 1 && entries == site.subject.len(site.y) && weights <= entries;
     let slot = if rule.view == View::Weight { x } else { weight };
     (is_of_norm && rule.view != View::Output).then(|| (slot, site.operands[slot]))
+}
+
+/// The largest number of other tensors that are tried for a factor.
+const MAX_OTHERS: usize = 12;
+/// The largest number of operations between a product and the activation that follows from it.
+const MAX_BETWEEN: usize = 6;
+
+/// The gradient of a graph's weight in a product of matrices reads another tensor of the same shape instead of the other factor.
+pub fn other_tensor_read(site: &Site<'_>) -> Vec<Variant> {
+    let subject = &site.subject;
+    let Some(rule) = site.rule_as::<BilinearRule<Contraction>>().filter(|rule| rule.view != View::Output && !subject.has_layers()) else {
+        return Vec::new();
+    };
+    if !is_learnable(site, site.of) {
+        return Vec::new();
+    }
+    let [x, weight, _] = rule.roles.slots();
+    let slot = if rule.view == View::Weight { x } else { weight };
+    let own = site.operands[slot];
+    let tensors = subject.network.tensors();
+    let is_value = |id: Id| matches!(tensors[id].role, Role::Value | Role::Constant | Role::Input { .. });
+    let is_other = |id: &Id| *id != own && subject.shape(*id) == subject.shape(own) && is_value(*id);
+    let mut others: Vec<Id> = (0..tensors.len()).filter(is_other).collect();
+    others.sort_by_key(|id| id.abs_diff(own));
+    let variant = |name: &str, detail: String, id: Id| Variant::named(name, detail, [site.with_operand(slot, id)]);
+    // in a loop, the same mistake in each turn has the same name
+    let result = activation_after(subject, site.y).filter(is_other);
+    let of_result =
+        result.map(|id| variant("result", ": the activation that follows, instead of what the product has read".to_owned(), id));
+    let named = |id: Id| variant(&tensors[id].name, format!(": {} instead of {}", tensors[id].name, tensors[own].name), id);
+    let others = others.into_iter().filter(|id| Some(*id) != result).take(MAX_OTHERS).map(named);
+    of_result.into_iter().chain(others).collect()
+}
+
+/// The first activation that is computed from a tensor, through sums and other operations that keep its size.
+fn activation_after(subject: &Subject<'_>, mut id: Id) -> Option<Id> {
+    for _ in 0..MAX_BETWEEN {
+        let mut readers = subject.network.readers(id).iter().map(|reader| &subject.network.ops()[reader.op]);
+        let op = readers.find(|op| op.pass == Pass::Forward && subject.len(op.output) == subject.len(id))?;
+        let rule: &ElementwiseForward = downcast(&op.parts.first()?.rule)?;
+        if let (Operator::Call(_), [_]) = (rule.0.operator, &rule.0.operands[..]) {
+            return Some(op.output);
+        }
+        id = op.output;
+    }
+    None
+}
+
+/// In a product of matrices whose gradient is a sum over the first axis of y, such as the examples of a batch: only the terms of the last index are left, or of the
+/// first.
+pub fn batch_overwritten(site: &Site<'_>) -> Vec<Variant> {
+    let is_product = site.rule_as::<BilinearRule<Contraction>>().is_some_and(|rule| rule.view != View::Output);
+    let [batch, rest @ ..] = site.subject.shape(site.y) else { return Vec::new() };
+    let step = rest.iter().product::<usize>();
+    if !is_product || site.subject.has_layers() || !is_learnable(site, site.of) || *batch < 2 || rest.is_empty() {
+        return Vec::new();
+    }
+    let tensors = site.operands.map(|id| site.subject.values(id));
+    let memo = site.rule.memo(&tensors);
+    let terms = all_terms(site.rule.as_ref(), &Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, 0);
+    let mut indices = terms.iter().filter_map(upstream_place).map(|place| place / step);
+    let first = indices.next();
+    if indices.all(|index| Some(index) == first) {
+        return Vec::new(); // the gradient is no sum over the first axis
+    }
+    let only = |kept: usize| {
+        let is_kept = move |term: &Term| upstream_place(term).is_some_and(|place| place / step == kept);
+        with_terms(site.rule, move |rule, x, at| all_terms(rule, x, at).into_iter().filter(is_kept).collect())
+    };
+    vec![
+        Variant::named("batch", ": of the first axis only the last index is left", [site.with_rule(only(batch - 1))]),
+        Variant::named("batch-first", ": of the first axis only the first index is left", [site.with_rule(only(0))]),
+    ]
 }
 
 /// The tensors x and x − μ of a normalisation, from its result.
