@@ -18,8 +18,8 @@ struct TerminalMode {
 
 /// The modes, in the order in which they are switched on.
 const MODES: [TerminalMode; 4] = [
-    // alternate screen
-    TerminalMode { on: "\x1b[?1049h", off: "\x1b[?1049l" },
+    // alternate screen; it is left empty, because tmux moves lines of it to the main screen if the terminal has grown meanwhile
+    TerminalMode { on: "\x1b[?1049h", off: "\x1b[H\x1b[2J\x1b[?1049l" },
     // cursor hidden
     TerminalMode { on: "\x1b[?25l", off: "\x1b[?25h" },
     // bracketed paste
@@ -148,7 +148,7 @@ mod tests {
         let on = |modes| sequences(modes, |mode| mode.on, /* is_reversed */ false);
         let off = |modes| sequences(modes, |mode| mode.off, /* is_reversed */ true);
         assert_eq!(on(ALWAYS), "\x1b[?1049h\x1b[?25l\x1b[?2004h");
-        assert_eq!(off(ALWAYS | RAW), "\x1b[?2004l\x1b[?25h\x1b[?1049l");
+        assert_eq!(off(ALWAYS | RAW), "\x1b[?2004l\x1b[?25h\x1b[H\x1b[2J\x1b[?1049l");
         assert_eq!(off(MOUSE), "\x1b[?1006l\x1b[?1002l\x1b[?1000l");
         assert_eq!(off(RAW), "");
     }
