@@ -1,9 +1,10 @@
 //! The source texts of tensors of a graph whose names are not in its text: `att@1.2` is a part of a statement, `h@1` is an earlier version of a name.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use super::gradient::Gradient;
-use crate::network::{Id, Network, Role};
+use crate::network::{Id, Network, Role, Turn};
 use crate::text::{cut, line};
 use crate::trace::Trace;
 
@@ -16,13 +17,15 @@ pub struct SourceTexts<'a> {
     network: &'a Network,
     /// The tensors whose texts were given already.
     explained: HashSet<Id>,
+    /// The places of the text that were given already: a statement and a part of it. In another turn of a loop, only the number of the turn is new.
+    places: HashSet<(usize, Range<usize>)>,
 }
 
 impl<'a> SourceTexts<'a> {
     /// Prepares the texts of a network of samples.
     #[must_use]
     pub fn new(network: &'a Network) -> Self {
-        Self { network, explained: HashSet::new() }
+        Self { network, explained: HashSet::new(), places: HashSet::new() }
     }
 
     /// Returns the source text of a gradient's tensor, escaped: `scores / sqrt(d), line 7`. `None` for a layer, for a given tensor, and for a name that is in
@@ -52,6 +55,7 @@ impl<'a> SourceTexts<'a> {
             }
             explained.extend([" (", &text, ")", &before[before.len() - points..]]);
             self.explained.insert(id);
+            self.places.extend(self.network.text().origin(id).map(|origin| (origin.statement, origin.part.clone())));
         }
         explained + rest
     }
@@ -60,7 +64,10 @@ impl<'a> SourceTexts<'a> {
     fn unexplained(&self, name: &str) -> Option<(Id, String)> {
         let id = self.network.find(name)?;
         let id = if let Role::Gradient(of) = self.network.tensor(id).role { of } else { id };
-        Some((id, written(self.network, id)?)).filter(|(id, _)| !self.explained.contains(id))
+        let text = written(self.network, id).filter(|_| !self.explained.contains(&id))?;
+        let origin = self.network.text().origin(id)?;
+        let turn = origin.turn.filter(|_| self.places.contains(&(origin.statement, origin.part.clone())));
+        Some((id, turn.map_or(text, turn_text)))
     }
 }
 
@@ -69,11 +76,15 @@ fn is_name(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '.' | '@')
 }
 
+fn turn_text(turn: Turn) -> String {
+    format!("turn {} of {}", turn.number, turn.count)
+}
+
 fn written(network: &Network, id: Id) -> Option<String> {
     let name = &network.tensor(id).name;
     let origin = network.text().origin(id).filter(|_| name.contains(['.', '@']))?;
     let statement = network.text().statement(origin.statement)?;
     let part = statement.text.get(origin.part.clone()).filter(|part| !part.is_empty())?;
-    let turn = origin.turn.map_or_else(String::new, |turn| format!(", turn {} of {}", turn.number, turn.count));
+    let turn = origin.turn.map_or_else(String::new, |turn| format!(", {}", turn_text(turn)));
     Some(format!("{}, line {}{turn}", cut(&line(part), WIDEST), statement.line))
 }

@@ -8,6 +8,7 @@ use super::plan::WrongPass;
 use super::planting::{Planted, Planter, Variant, Wanted};
 use super::site::{Site, Subject};
 use super::table::MISTAKES;
+use crate::network::Id;
 
 /// Up to this number of sites, each pair of sites is tried, and each set that lacks one site.
 const MAX_PAIRED_SITES: usize = 8;
@@ -75,7 +76,8 @@ impl<'a> Candidates<'a> {
         }
         let mut candidates = Vec::new();
         for (variant, possible) in by_name {
-            for set in subsets(possible.len()) {
+            let sites: Vec<&Site<'_>> = possible.iter().map(|(site, _)| &self.sites[*site]).collect();
+            for set in subsets(possible.len()).into_iter().chain(in_each_turn(&sites)) {
                 let chosen: Vec<&(usize, Variant)> = set.iter().map(|n| &possible[*n]).collect();
                 let mut at: Vec<String> = Vec::new();
                 // the names are in the order of the backward pass, from the last layer to the first
@@ -85,10 +87,13 @@ impl<'a> Candidates<'a> {
                         at.push(name);
                     }
                 }
+                // different places may have different ends of the sentence, such as the formulas of two activations
+                let detail = &chosen[0].1.detail;
+                let is_common = chosen.iter().all(|(_, variant)| variant.detail == *detail);
                 candidates.push(Candidate {
                     mistake,
                     variant: variant.clone(),
-                    detail: chosen[0].1.detail.clone(),
+                    detail: if is_common { detail.clone() } else { String::new() },
                     at,
                     edits: chosen.iter().flat_map(|(_, variant)| variant.edits.clone()).collect(),
                     sites: chosen.iter().map(|(site, _)| *site).collect(),
@@ -117,6 +122,24 @@ fn reaching(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>]) -> Vec<bool> 
         }
     }
     ops
+}
+
+/// Returns the sets of sites that are the same place of the text in each turn of a loop, as indices in the list. The set of all sites is left out.
+fn in_each_turn(sites: &[&Site<'_>]) -> Vec<Vec<usize>> {
+    // the place of a tensor in the text; for a given tensor, the tensor itself
+    let place = |site: &Site<'_>, id: Id| match site.subject.network.text().origin(id) {
+        Some(origin) => (origin.statement, origin.part.clone(), None),
+        None => (0, 0..0, Some(id)),
+    };
+    let mut sets: Vec<(_, Vec<usize>)> = Vec::new();
+    for (n, site) in sites.iter().enumerate().filter(|(_, site)| site.subject.network.text().turn(site.y).is_some()) {
+        let key = (place(site, site.y), place(site, site.of));
+        match sets.iter_mut().find(|(own, _)| *own == key) {
+            Some((_, set)) => set.push(n),
+            None => sets.push((key, vec![n])),
+        }
+    }
+    sets.into_iter().map(|(_, set)| set).filter(|set| (2..sites.len()).contains(&set.len())).collect()
 }
 
 /// Returns sets of the numbers from 0 to `count` − 1: each number alone, and all of them. If there are few, also each pair, and each set that lacks one

@@ -6,8 +6,12 @@ use std::path::Path;
 use super::program::{Run, run};
 
 fn diff(file: &str) -> Run {
+    diff_with("digits.toml", file)
+}
+
+fn diff_with(scenario: &str, file: &str) -> Run {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/answers");
-    let [scenario, mine] = ["digits.toml", file].map(|name| folder.join(name).to_string_lossy().into_owned());
+    let [scenario, mine] = [scenario, file].map(|name| folder.join(name).to_string_lossy().into_owned());
     run(&["diff", &scenario, &mine])
 }
 
@@ -64,4 +68,25 @@ fn nan_of_a_sample_does_not_spread_to_another_sample() {
     for false_word in ["spreads", "consequences"] {
         assert!(!found.out.contains(false_word), "{}", found.out);
     }
+}
+
+/// The backward pass of an LSTM (`answers/lstm.toml`), as a loop over its four turns. Code in a loop makes its mistake in each turn.
+#[test]
+fn a_mistake_in_each_turn_of_a_loop_is_named() {
+    for (file, expected) in [
+        ("lstm-no-derivative-of-i.npz", "the derivative of the activation is missing at i@1"),
+        ("lstm-no-cell.npz", "the gradients of c@4"),
+        ("lstm-one-turn.npz", "the gradients of h@4"),
+    ] {
+        let found = diff_with("lstm.toml", file);
+        let [why, _] = why(&found)[..] else { panic!("{file}: {}", found.out) };
+        assert!(why.starts_with(&format!("why     {expected} (")), "{file}: {}", found.out);
+        let turns = ["turn 1 of 4", "turn 2 of 4", "turn 3 of 4"];
+        assert!(turns.iter().all(|turn| why.contains(turn)) && why.ends_with("[explains b, U, W and 1 more]"), "{file}: {}", found.out);
+        // the text of the line is there once for each of its tensors
+        let lines = if file == "lstm-one-turn.npz" { 2 } else { 1 };
+        assert_eq!(why.matches(", line ").count(), lines, "{file}: {}", found.out);
+    }
+    let found = diff_with("lstm.toml", "lstm-one-turn.npz");
+    assert!(found.out.contains("no error goes back from a turn to the turn before"), "{}", found.out);
 }

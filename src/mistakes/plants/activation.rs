@@ -69,9 +69,16 @@ fn with_slope(rule: &Arc<dyn Rule>, slope: impl Fn(f64, f64, f64) -> f64 + Send 
     })
 }
 
+/// The derivatives of the usual activations, as people write them.
+const RIGHT_FORMULAS: [(&Primitive, &str); 3] =
+    [(SIGMOID, "a (1 − a) of the sigmoid"), (TANH, "1 − a² of tanh"), (RELU, "of relu, which is 1 where z > 0 and 0 elsewhere")];
+
 /// The rule ∂C/∂z = ∂C/∂a.
 fn passed_on(site: &Site<'_>) -> Variant {
-    Variant::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))
+    let function = activation(site).map(|curve| curve.function);
+    let formula = RIGHT_FORMULAS.iter().find(|(own, _)| function == Some(*own));
+    let detail = formula.map_or_else(String::new, |(_, formula)| format!(": the factor {formula}"));
+    Variant { detail, ..Variant::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)]))) }
 }
 
 /// The functions that are powers: they have mistakes of their own.

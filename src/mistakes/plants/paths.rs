@@ -6,6 +6,9 @@ use super::super::plan::{OpChange, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use crate::network::{Id, Op, Part, Role};
+use crate::op::downcast::downcast;
+use crate::op::elementwise::ElementwiseForward;
+use crate::op::operator::Operator;
 use crate::op::slot::Slot;
 use crate::step::Pass;
 
@@ -217,9 +220,20 @@ fn carried(subject: &Subject<'_>) -> Vec<Carried> {
         let parts = subject.network.ops()[site.op].parts.len();
         let edit = kept(site.op, parts, |part| part != site.part);
         let is_next = next.count == turn.count && next.number == turn.number + 1;
-        is_next.then_some(Carried { turn: turn.number, turns: turn.count, statement: own.statement, of: site.of, edit })
+        let is_carried = is_next && !is_running_sum(&site);
+        is_carried.then_some(Carried { turn: turn.number, turns: turn.count, statement: own.statement, of: site.of, edit })
     };
     subject.sites().into_iter().filter_map(use_of).collect()
+}
+
+/// Whether the only use of x is y = x + …, as for the sum of the losses of the turns. It is not a state of the turns.
+fn is_running_sum(site: &Site<'_>) -> bool {
+    let network = site.subject.network;
+    let is_forward = |op: usize| network.ops()[op].pass == Pass::Forward;
+    let is_sum = |(_, op): (usize, &Op)| {
+        op.parts.iter().any(|part| downcast::<ElementwiseForward>(&part.rule).is_some_and(|rule| rule.0.operator == Operator::Add))
+    };
+    site.forward().is_some_and(is_sum) && network.readers(site.of).iter().filter(|reader| is_forward(reader.op)).count() == 1
 }
 
 /// In a loop, the gradients lack the part from the next turn: in all turns, in all turns through one of several tensors, or before the last turns. This is
