@@ -309,9 +309,9 @@ pub fn rows(focus: Focus) -> impl Iterator<Item = &'static KeyBinding> {
 pub fn user_keys<'a>(state: &'a State, row: &'a KeyBinding) -> Vec<&'a str> {
     let aliases = if row.focus == Focus::Normal { state.settings.aliases.as_slice() } else { &[] };
     let same = |one: &str, other: &str| parse(one).is_ok_and(|keys| Ok(keys) == parse(other));
-    let own = aliases.iter().filter(|(_, acts_as)| row.keys.iter().any(|key| same(key, acts_as))).map(|(alias, _)| alias.as_str());
+    let of_user = aliases.iter().filter(|(_, acts_as)| row.keys.iter().any(|key| same(key, acts_as))).map(|(alias, _)| alias.as_str());
     let built_in = row.keys.iter().copied().filter(|key| !aliases.iter().any(|(alias, _)| same(alias, key)));
-    own.chain(built_in).collect()
+    of_user.chain(built_in).collect()
 }
 
 /// Converts vim's notation of a key to the name on the screen: `→` for `<Right>`, `Ctrl-c` for `<C-c>`, `Shift-Tab` for `<S-Tab>`.

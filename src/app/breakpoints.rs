@@ -125,7 +125,7 @@ impl BreakpointSpec {
             (Scope::Reduce, sample) => sample.is_none() && pass == Pass::Reduce,
             (Scope::Update, sample) => sample.is_none() && pass == Pass::Update,
         };
-        is_here && self.iteration.is_none_or(|own| own == iteration)
+        is_here && self.iteration.is_none_or(|only| only == iteration)
     }
 
     /// Converts the spec to a [`Stop`] in an op whose tensor has this shape; `None` if the index is outside the shape.

@@ -192,9 +192,9 @@ fn expression(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<String, Str
     }
     let terms: Vec<String> = (0..=there.at.term)
         .map(|term| {
-            let own = there.term(term);
-            let factors: Vec<String> = own.factors().map(python).collect();
-            if own.kind() == Kind::Product { factors.join(" * ") } else { python(own.value().unwrap_or(f64::NAN)) }
+            let this_term = there.term(term);
+            let factors: Vec<String> = this_term.factors().map(python).collect();
+            if this_term.kind() == Kind::Product { factors.join(" * ") } else { python(this_term.value().unwrap_or(f64::NAN)) }
         })
         .collect();
     let rest = if there.is_complete() { "" } else { ", so far" };

@@ -114,7 +114,7 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
     let has_numbers = groups.len() < 2 || groups.keys().all(|key| key.iter().any(|(number, _)| *number > 0) || key == &natural("0"));
     let mut ordered: Vec<&LayerParts<'_>> = groups.values().collect();
     if !has_numbers {
-        let place = |group: &&LayerParts<'_>| tensors.iter().position(|(name, _)| group.parts.values().any(|(own, _)| own == name));
+        let place = |group: &&LayerParts<'_>| tensors.iter().position(|(name, _)| group.parts.values().any(|(part, _)| part == name));
         ordered.sort_by_key(place);
     }
     if ordered.is_empty() || ordered.len() > MAX_LAYERS {

@@ -115,7 +115,7 @@ pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
                 }
             },
             Some(NameMeaning::NotCompared(why)) if tensor.choice != Choice::NotCompared => {
-                match not_compared.iter_mut().find(|(own, _)| *own == why) {
+                match not_compared.iter_mut().find(|(reason, _)| *reason == why) {
                     Some((_, tensors)) => tensors.push(shown(&tensor)),
                     None => not_compared.push((why, vec![shown(&tensor)])),
                 }

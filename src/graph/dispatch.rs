@@ -110,7 +110,7 @@ fn bind(
         if IGNORED_KEYWORDS.contains(&keyword.as_str()) {
             continue;
         }
-        let matches = |parameter: &str| parameter.trim_start_matches('*').split('|').any(|own| own == keyword);
+        let matches = |parameter: &str| parameter.trim_start_matches('*').split('|').any(|name| name == keyword);
         match parameters.iter().position(|parameter| matches(parameter)) {
             Some(at) if Some(at) == star => call.rest.push((value, span)),
             Some(at) if call.values[at].is_some() => {
@@ -118,8 +118,8 @@ fn bind(
             }
             Some(at) => call.values[at] = Some((value, span)),
             None => {
-                let own = parameters.iter().flat_map(|parameter| parameter.trim_start_matches('*').split('|'));
-                let near = suggest::nearest(&keyword, own).map_or_else(|| signature(name, parameters), suggest::did_you_mean);
+                let names = parameters.iter().flat_map(|parameter| parameter.trim_start_matches('*').split('|'));
+                let near = suggest::nearest(&keyword, names).map_or_else(|| signature(name, parameters), suggest::did_you_mean);
                 return Err(reader.fail(&span, format!("{name} has no argument {keyword}"), near));
             }
         }

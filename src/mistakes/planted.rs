@@ -87,8 +87,8 @@ pub fn planted_pair(
     ids.dedup();
     let mut choose = || {
         let id = ids[pick(ids.len())];
-        let own: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.mistake.id == id).collect();
-        own[pick(own.len())]
+        let of_mistake: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.mistake.id == id).collect();
+        of_mistake[pick(of_mistake.len())]
     };
     let pass = |edits: &[PassChange]| {
         let plan = base.plan.with(trace, edits);

@@ -105,10 +105,13 @@ fn check_reads(rule: &dyn Rule, x: &Operands<'_>, all: &[Vec<Term>], slot: Slot,
         let found =
             |reads: &dyn Fn(&Term) -> bool| (0_u64..).zip(terms).filter(|(_, term)| reads(term)).map(|(n, _)| n).collect::<Vec<_>>();
         expected.extend(found(&|term| term.args.iter().any(|arg| arg.reads(slot, at))).into_iter().map(|term| (entry, term)));
-        let own = found(&|term| term.args.iter().any(|arg| arg.belongs_to(slot, at)));
+        let with_this_entry = found(&|term| term.args.iter().any(|arg| arg.belongs_to(slot, at)));
         let own_or_in_slice = found(&|term| term.args.iter().any(|arg| arg.reads(slot, at) && !arg.reads_whole(slot)));
         let listed = rule.terms_at(x, entry, slot, at).to_vec();
-        assert!(listed == own || listed == own_or_in_slice, "{rule:?}: terms of {entry} at {slot:?} {at}: {listed:?}, not {own:?}");
+        assert!(
+            listed == with_this_entry || listed == own_or_in_slice,
+            "{rule:?}: terms of {entry} at {slot:?} {at}: {listed:?}, not {with_this_entry:?}"
+        );
     }
     let mut uses: Vec<(usize, u64)> = rule.uses(x, slot, at).into_iter().map(|found| (found.entry, found.term)).collect();
     uses.sort_unstable();

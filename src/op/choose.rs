@@ -60,7 +60,7 @@ pub enum Mask {
 /// # Errors
 /// If the shapes cannot be broadcast to one shape.
 pub fn choose(operands: [ElementwiseOperand; 3], shapes: &[&[usize]], mask: Mask) -> Result<Arc<dyn Function>, Mismatch> {
-    let name = |operand| match operands.iter().position(|own| *own == ElementwiseOperand::Input(operand)) {
+    let name = |operand| match operands.iter().position(|chosen| *chosen == ElementwiseOperand::Input(operand)) {
         Some(0) => "mask",
         Some(1) => "first operand",
         _ => "second operand",

@@ -432,7 +432,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
     }
 
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        match self.factors().into_iter().find(|(own, _)| *own == slot) {
+        match self.factors().into_iter().find(|(factor_slot, _)| *factor_slot == slot) {
             Some((_, end)) => self.edges.nest(self.view, entry).edge_numbers_at(end, at),
             None => TermNumbers::new(),
         }

@@ -324,7 +324,7 @@ impl Rule for EinsumRule {
 
     fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let plan = &self.shared.plan;
-        let Some((_, read)) = self.factors.iter().find(|(own, _)| *own == slot) else { return Vec::new() };
+        let Some((_, read)) = self.factors.iter().find(|(factor_slot, _)| *factor_slot == slot) else { return Vec::new() };
         let Some(mut values) = plan.values(*read, at) else { return Vec::new() };
         let uses = (0..plan.tensors[*read].terms).map(|n| {
             plan.set_term(*read, n, &mut values);
@@ -337,7 +337,7 @@ impl Rule for EinsumRule {
 
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let plan = &self.shared.plan;
-        let Some((_, read)) = self.factors.iter().find(|(own, _)| *own == slot) else { return TermNumbers::new() };
+        let Some((_, read)) = self.factors.iter().find(|(factor_slot, _)| *factor_slot == slot) else { return TermNumbers::new() };
         let (Some(own), Some(mut values)) = (plan.values(self.tensor, entry), plan.values(*read, at)) else { return TermNumbers::new() };
         let [has_own, has_read] = [self.tensor, *read].map(|tensor| move |label: &usize| plan.tensors[tensor].axes.contains(label));
         let labels = || 0..plan.sizes.len();

@@ -63,11 +63,11 @@ fn without_leading_ones(shape: &[usize]) -> &[usize] {
 /// Returns both tensors, with the last axis in which they differ. The shapes are aligned at their last axes. If only the number of axes differs, no
 /// axis is given.
 pub fn check_same_shape(name: &'static str, shape: &[usize], other: &'static str, other_shape: &[usize]) -> Result<(), Mismatch> {
-    let [own, wanted] = [shape, other_shape].map(without_leading_ones);
-    if own == wanted {
+    let [actual, wanted] = [shape, other_shape].map(without_leading_ones);
+    if actual == wanted {
         return Ok(());
     }
-    let axes_from_end = own.iter().rev().zip(wanted.iter().rev()).position(|(own, wanted)| own != wanted);
+    let axes_from_end = actual.iter().rev().zip(wanted.iter().rev()).position(|(actual, wanted)| actual != wanted);
     let axis = |shape: &[usize]| axes_from_end.map(|n| shape.len() - 1 - n);
     Err(Mismatch {
         one: MismatchedTensor::new(name, shape, axis(shape)),

@@ -136,7 +136,7 @@ impl Arg {
     #[must_use]
     pub fn belongs_to(&self, slot: Slot, at: usize) -> bool {
         let (Origin::Entry { at: place, .. } | Origin::Derived { at: place, .. }) = self.origin else { return false };
-        place == at && self.slots().any(|own| own == slot)
+        place == at && self.slots().any(|read| read == slot)
     }
 
     /// Returns whether the value is derived by an expression that names the whole operand in `slot`.

@@ -101,7 +101,7 @@ fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) ->
         vocabulary == Vocabulary::LayerKey && key == "input" && table.get(key).is_some_and(|value| spelling::accepts("from", value))
     };
     // `eps` and `alpha` are also keys of layers
-    let is_of_layer = |key: &str| vocabulary == Vocabulary::LayerKey && layers::keys().any(|own| own == key);
+    let is_of_layer = |key: &str| vocabulary == Vocabulary::LayerKey && layers::keys().any(|layer_key| layer_key == key);
     let foreign =
         table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !own_keys.contains(key) && !is_from(key) && !is_of_layer(key));
     let name_at_home = |key: &str| match home_keys.iter().find(|home_key| **home_key == key) {

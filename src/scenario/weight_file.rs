@@ -205,15 +205,15 @@ fn report_missing(reader: &mut ScenarioReader, span: Span, name: &str, path: &st
     let ends_with = |whole: &str, end: &str| whole.strip_suffix(end).is_some_and(|rest| rest.ends_with(['.', '/']));
     // `fc1` may be the name of a layer, whose tensors are `fc1.weight` and `fc1.bias`
     let of_layer: Vec<&str> =
-        all().filter(|own| own.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '/']))).take(MAX_LISTED + 1).collect();
+        all().filter(|stored| stored.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '/']))).take(MAX_LISTED + 1).collect();
     if !of_layer.is_empty() {
         let help = format!("{} is a group of tensors: write the name of one, such as {}", quoted(name), list(&of_layer));
         return report(reader, span, &WeightsError::new(message, help));
     }
     // the file may have the tensors in a dictionary: `state_dict.fc1.weight`
-    let inner = || all().find(|own| ends_with(own, name));
+    let inner = || all().find(|stored| ends_with(stored, name));
     // the user's name may have a word before it that the file does not have: `model.fc1.weight`
-    let outer = || all().find(|own| ends_with(name, own));
+    let outer = || all().find(|stored| ends_with(name, stored));
     let nearest = inner().or_else(|| suggest::nearest(name, all())).or_else(outer);
     let nearest = nearest.map_or_else(String::new, |nearest| suggest::did_you_mean(nearest) + " ");
     report(reader, span, &WeightsError::new(message, format!("{nearest}{}", listed(names))))

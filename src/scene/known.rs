@@ -364,8 +364,8 @@ impl<'a> Scene<'a> {
             let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source && is_arithmetic(factor)));
             // if a factor equals the term except for the sign, it gets the digits of the term
             let is_term = factor.source.is_some() && factor.value.abs().to_bits() == step.value.abs().to_bits();
-            let own = || if is_term { self.value_text(factor.value) } else { self.short(factor.value) };
-            text.unwrap_or_else(|| number_in(own(), self.term_notation))
+            let text_of_value = || if is_term { self.value_text(factor.value) } else { self.short(factor.value) };
+            text.unwrap_or_else(|| number_in(text_of_value(), self.term_notation))
         };
         (*state != TermState::ToCome).then(|| joined(step, step.factors.iter().map(text).collect(), self.term_notation))
     }

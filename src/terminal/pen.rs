@@ -53,8 +53,8 @@ impl Ink {
 
     /// Returns whether a cell looks right if it is written with this ink.
     fn can_write(self, cell: &Cell) -> bool {
-        let own = Self::of_cell(cell);
-        self == own || is_blank(cell) && self.bg == own.bg && !self.modifier.intersects(VISIBLE_ON_BLANK)
+        let pen = Self::of_cell(cell);
+        self == pen || is_blank(cell) && self.bg == pen.bg && !self.modifier.intersects(VISIBLE_ON_BLANK)
     }
 
     /// Returns this ink with the background `bg`, without attributes that are visible on a blank cell.

@@ -94,12 +94,12 @@ impl StepScan {
                 return Scanned::Unfinished;
             }
             *budget = budget.saturating_sub(OP_COST);
-            let own = trace.steps_of(segment);
-            let is_beyond_end = if self.goes_back { own.end <= self.within.start } else { own.start >= self.within.end };
+            let op_steps = trace.steps_of(segment);
+            let is_beyond_end = if self.goes_back { op_steps.end <= self.within.start } else { op_steps.start >= self.within.end };
             if is_beyond_end {
                 break;
             }
-            if !own.is_empty() {
+            if !op_steps.is_empty() {
                 let stops = stops(trace.segments[segment].run_index, trace.op(segment).1.output);
                 while let Some((number, stop)) = stops.get(self.stop) {
                     if !self.look(trace, segment, *number, stop, budget) {

@@ -160,8 +160,12 @@ impl Chart<'_> {
         for (n, curve) in others() {
             plot.draw(&curve.points, LineStyle { stroke: stroke(style((n, curve)), 1), solid_until: 0, gap: DOTTED }, &mut canvas);
         }
-        let own = self.theme.style(StyleRole::Backward);
-        plot.draw(&self.curves.current.points, LineStyle { stroke: stroke(own, 2), solid_until: self.curves.known, gap: 0 }, &mut canvas);
+        let current_style = self.theme.style(StyleRole::Backward);
+        plot.draw(
+            &self.curves.current.points,
+            LineStyle { stroke: stroke(current_style, 2), solid_until: self.curves.known, gap: 0 },
+            &mut canvas,
+        );
         canvas.render(buf, &mut Spots::default());
         if self.curves.others.is_empty() {
             return;
@@ -176,7 +180,7 @@ impl Chart<'_> {
             }
         }
         let with_margin = Rect { width: plot.area.width + plot.margin, ..plot.area };
-        let all = [(&self.curves.current, own)].into_iter().chain(others().map(|(n, curve)| (curve, style((n, curve)))));
+        let all = [(&self.curves.current, current_style)].into_iter().chain(others().map(|(n, curve)| (curve, style((n, curve)))));
         for ((curve, style), letter) in all.zip('a'..) {
             if let Some(end) = curve.points.last().and_then(|point| plot.cell(*point)) {
                 letter_after(buf, with_margin, end, letter, style);

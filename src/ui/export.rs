@@ -41,8 +41,8 @@ pub fn ansi(buf: &Buffer) -> String {
         // unstyled blanks are written only when a text follows, so that no line ends with blanks
         let mut blanks = 0;
         for (_, cell) in row(buf, y) {
-            let own = cell.style();
-            if own == plain() && cell.symbol() == " " {
+            let cell_style = cell.style();
+            if cell_style == plain() && cell.symbol() == " " {
                 blanks += 1;
                 continue;
             }
@@ -51,9 +51,9 @@ pub fn ansi(buf: &Buffer) -> String {
                 style = plain();
             }
             out.extend(std::iter::repeat_n(' ', std::mem::take(&mut blanks)));
-            if own != style {
-                escape(&mut out, own);
-                style = own;
+            if cell_style != style {
+                escape(&mut out, cell_style);
+                style = cell_style;
             }
             out.push_str(cell.symbol());
         }

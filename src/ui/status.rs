@@ -172,7 +172,7 @@ fn bar_hints(state: &State, wide: u16) -> Hints {
 fn bar_keys(state: &State, row: &KeyBinding) -> String {
     let is_arrow = |key: &str| matches!(key, "<Left>" | "<Right>" | "<Up>" | "<Down>");
     let keys = keys::user_keys(state, row);
-    let arrow = row.keys.get(1).copied().filter(|key| is_arrow(key) && keys.iter().skip(1).any(|own| own == key));
+    let arrow = row.keys.get(1).copied().filter(|key| is_arrow(key) && keys.iter().skip(1).any(|shown| shown == key));
     keys.first().copied().into_iter().chain(arrow).map(keys::shown).collect::<Vec<_>>().join(" ")
 }
 

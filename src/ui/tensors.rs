@@ -59,11 +59,11 @@ pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarge
 /// Returns the tensors of the pane in the order of the ops, and the number of those before the current op. The inputs and parameters of an op come before its
 /// result.
 fn others(view: &StepView<'_>) -> (Vec<Id>, usize) {
-    let own: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
+    let of_step: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
     let network = view.network();
     let mut ids: Vec<Id> = Vec::new();
     let add = |ids: &mut Vec<Id>, id: Id| {
-        if len(&network.tensor(id).shape) <= MAX_ENTRIES && !own.contains(&id) && !ids.contains(&id) {
+        if len(&network.tensor(id).shape) <= MAX_ENTRIES && !of_step.contains(&id) && !ids.contains(&id) {
             ids.push(id);
         }
     };

@@ -66,8 +66,8 @@ pub fn height(view: &StepView<'_>, _: Rect, room: Rect) -> u16 {
     let most = remarks.map(|(_, text)| line_count(Some(text.as_str()))).chain([line_count(None)]).flatten().max().unwrap_or(0);
     let question = if view.stepper.prediction.is_on { QUESTION_LINES } else { 0 };
     let of_effect = view.stepper.shown_effect().map_or(0, |effect| effect_lines(view, effect, usize::from(room.width)).len());
-    let own = comparison::height(view, usize::from(room.width).saturating_sub(width(BAR)));
-    u16::try_from(most.max(of_effect) + question + own).unwrap_or(u16::MAX)
+    let on_comparison = comparison::height(view, usize::from(room.width).saturating_sub(width(BAR)));
+    u16::try_from(most.max(of_effect) + question + on_comparison).unwrap_or(u16::MAX)
 }
 
 /// Returns the lines about the gradients of the user's own program.

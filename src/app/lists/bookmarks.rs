@@ -9,8 +9,8 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
     let here = stepper.address_here().ok_or("there is no step")?;
     let verb = if stepper.bookmarks.contains(&here) { "remove this bookmark" } else { "bookmark this step" };
     // if this step has a bookmark, the first row shows its name, and it has no other row
-    let own = stepper.bookmarks.iter().find(|bookmark| bookmark.address == here).and_then(|bookmark| bookmark.name.as_ref());
-    let verb = own.map_or_else(|| verb.to_owned(), |name| format!("{name}: {verb}"));
+    let bookmark_here = stepper.bookmarks.iter().find(|bookmark| bookmark.address == here).and_then(|bookmark| bookmark.name.as_ref());
+    let verb = bookmark_here.map_or_else(|| verb.to_owned(), |name| format!("{name}: {verb}"));
     let first = ListRow::action([here.to_string(), verb], Action::ToggleBookmark);
     let rows = stepper.bookmarks.iter().filter(|bookmark| bookmark.address != here).map(|bookmark| {
         let cells = [bookmark.address.to_string(), bookmark.name.clone().unwrap_or_default()];

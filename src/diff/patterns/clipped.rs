@@ -54,8 +54,9 @@ fn by_value(wrong: &[Clipped<'_>], report: &Report) -> Vec<Pattern> {
     // a factor also makes equal numbers of equal ones, so several entries must have been clipped by different factors
     let has_factors = |c: f64| {
         let is_own = |(_, bound): &(_, &Option<f64>)| bound.is_some_and(|bound| (bound - c).abs() <= 1e-7 * c);
-        let own = wrong.iter().zip(&bounds).filter(is_own);
-        let mut factors = own.flat_map(|(clipped, _)| report.tensors[clipped.tensor].wrong.iter().map(|at| c / clipped.right[*at].abs()));
+        let with_bound = wrong.iter().zip(&bounds).filter(is_own);
+        let mut factors =
+            with_bound.flat_map(|(clipped, _)| report.tensors[clipped.tensor].wrong.iter().map(|at| c / clipped.right[*at].abs()));
         factors.next().is_some_and(|first| factors.any(|factor| !is_near(factor, first)))
     };
     let pattern = |(clipped, bound): (&Clipped<'_>, &Option<f64>)| {

@@ -141,7 +141,7 @@ fn variance(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Sprea
             let (squares, inner) = matcher.scaled(squares);
             let of = matcher.square(squares)?;
             let centred = self::centred(matcher, of).unwrap_or(Centred { of, groups: None });
-            let is_same = centred.groups.as_ref().is_none_or(|own| *own == groups);
+            let is_same = centred.groups.as_ref().is_none_or(|centred_groups| *centred_groups == groups);
             is_same.then_some(Spread { centred, groups, factor: outer * inner })
         })
         .or_else(|| {

@@ -156,7 +156,7 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
     pub fn picked(&self, id: TensorId, rows: &Groups) -> Option<(Targets, Option<TensorId>)> {
         let rule = self.rule(id)?;
         if let Some(copies) = downcast::<GatherRule<CopiesOfInput>>(&rule) {
-            let class = |row: usize| copies.gather.source(row).map(|at| rows.group_of(at)).filter(|(own, _)| *own == row);
+            let class = |row: usize| copies.gather.source(row).map(|at| rows.group_of(at)).filter(|(group, _)| *group == row);
             let classes: Option<Vec<usize>> = (0..rows.count).map(|row| class(row).map(|(_, class)| class)).collect();
             return classes.filter(|_| self.len(id) == rows.count).map(|classes| (Targets::Known(classes.into()), None));
         }

@@ -84,8 +84,8 @@ fn class_axis(reader: &mut GraphReader<'_, '_>, input: TensorId, span: &Span) ->
 
 /// Picks the entry of the class of each row: result\[n\] is table\[n, classes\[n\]\] along the axis 1.
 fn picked(reader: &mut GraphReader<'_, '_>, table: TensorId, axis: usize, classes: TensorId, span: &Span) -> Result<TensorId, Reported> {
-    let own = reader.shape(table).to_vec();
-    let mut shape = own.clone();
+    let table_shape = reader.shape(table).to_vec();
+    let mut shape = table_shape.clone();
     shape.remove(axis);
     let given = reader.shape(classes).to_vec();
     if given != shape {
@@ -94,10 +94,10 @@ fn picked(reader: &mut GraphReader<'_, '_>, table: TensorId, axis: usize, classe
         return Err(reader.fail(span, message, help));
     }
     reader.claim_tensor(&shape, span)?;
-    let inner = len(&own[axis + 1..]);
-    let base = (0..len(&shape)).map(|at| at / inner * inner * own[axis] + at % inner).collect();
-    let operand = IndexOperand { shape: given, stride: inner, size: own[axis], places: (0..len(&shape)).collect() };
-    reader.emit_selecting(lookup(&own, &shape, base, vec![operand], LookupKind::Entries), &[table, classes], &[1], span)
+    let inner = len(&table_shape[axis + 1..]);
+    let base = (0..len(&shape)).map(|at| at / inner * inner * table_shape[axis] + at % inner).collect();
+    let operand = IndexOperand { shape: given, stride: inner, size: table_shape[axis], places: (0..len(&shape)).collect() };
+    reader.emit_selecting(lookup(&table_shape, &shape, base, vec![operand], LookupKind::Entries), &[table, classes], &[1], span)
 }
 
 fn nll_loss(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {

@@ -41,5 +41,5 @@ const ROWS: &[(&str, &str)] = &[
 /// Returns the help for a function; `None` if the name is not in the table.
 #[must_use]
 pub fn help(name: &str) -> Option<&'static str> {
-    ROWS.iter().find(|(names, _)| names.split(' ').any(|own| own == name)).map(|(_, help)| *help)
+    ROWS.iter().find(|(names, _)| names.split(' ').any(|one| one == name)).map(|(_, help)| *help)
 }

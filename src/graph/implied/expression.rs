@@ -209,7 +209,7 @@ impl Inference {
             let at = match keyword {
                 None => Some(position),
                 Some(word) => {
-                    row.parameters.iter().position(|parameter| parameter.trim_start_matches('*').split('|').any(|own| own == word.text))
+                    row.parameters.iter().position(|parameter| parameter.trim_start_matches('*').split('|').any(|name| name == word.text))
                 }
             };
             match at {

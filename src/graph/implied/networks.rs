@@ -52,11 +52,11 @@ pub fn einsum(inference: &mut Inference, arguments: &ImpliedArguments) -> Implie
     for (operand, value) in inputs.split(',').zip(&arguments.rest) {
         let sizes: Vec<Size> = operand.chars().map(|letter| of(inference, letter)).collect();
         let shape = inference.any_shape(value);
-        let own = inference.shapes.with_rank(shape, sizes.len());
-        inference.shapes.has_conflict |= own.len() != sizes.len();
-        for (own, size) in own.into_iter().zip(sizes) {
-            if inference.shapes.number(own) != Some(1) {
-                inference.shapes.join(own, size);
+        let own_sizes = inference.shapes.with_rank(shape, sizes.len());
+        inference.shapes.has_conflict |= own_sizes.len() != sizes.len();
+        for (own_sizes, size) in own_sizes.into_iter().zip(sizes) {
+            if inference.shapes.number(own_sizes) != Some(1) {
+                inference.shapes.join(own_sizes, size);
             }
         }
     }

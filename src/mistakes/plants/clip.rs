@@ -46,9 +46,9 @@ impl WrongTerms for ClippedRule {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let mut sums = vec![0.0; tensors.last().map_or(0, |result| result.len())];
         for (rule, places) in &self.parts {
-            let own = places.map(|place| tensors[Slot::Input(place)]);
-            let memo = rule.memo(&own);
-            rule.accumulate(&Operands { tensors: own.map(|tensor| tensor), memo: &memo }, &mut sums);
+            let operands = places.map(|place| tensors[Slot::Input(place)]);
+            let memo = rule.memo(&operands);
+            rule.accumulate(&Operands { tensors: operands.map(|tensor| tensor), memo: &memo }, &mut sums);
         }
         Some(Arc::new(Sums(sums)) as Arc<dyn Any + Send + Sync>)
     }

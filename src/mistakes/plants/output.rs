@@ -175,8 +175,8 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
         // ∂C/∂zᵢ = aᵢ (uᵢ − Σ uⱼ aⱼ), where uᵢ aᵢ is −tᵢ
         let without = with_terms(site.rule, |rule, x, at| {
             let right: f64 = all_terms(rule, x, at).iter().map(|term| term.value).sum();
-            let own = x.get(Slot::Output, at) * x.get(Slot::Upstream, at);
-            vec![Term::product([constant(right - own)].into_iter().collect())]
+            let own_term = x.get(Slot::Output, at) * x.get(Slot::Upstream, at);
+            vec![Term::product([constant(right - own_term)].into_iter().collect())]
         });
         return vec![Variant::only(site.with_rule(without))];
     }

@@ -29,13 +29,13 @@ pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
         .filter(|(ops, op, _)| *ops == Ops::Batch && !parts(*op).is_empty())
         .map(|(_, op, of)| (op, of))
         .collect();
-    let own: Vec<(usize, Id)> = ops.iter().copied().filter(|(_, of)| *of == wanted.of).collect();
+    let of_wanted: Vec<(usize, Id)> = ops.iter().copied().filter(|(_, of)| *of == wanted.of).collect();
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
     let n = samples as f64;
     let of_samples = [("divided", " is divided by the number of samples", 1.0 / n), ("per-sample", " is added once for each sample", n)];
     let mut planted = Vec::new();
     let name = &subject.network.tensor(wanted.of).name;
-    for (place, at, ops) in [(String::new(), Vec::new(), &ops), (" of {}".to_owned(), vec![name.to_string()], &own)] {
+    for (place, at, ops) in [(String::new(), Vec::new(), &ops), (" of {}".to_owned(), vec![name.to_string()], &of_wanted)] {
         if ops.is_empty() {
             continue;
         }

@@ -67,13 +67,13 @@ fn possible<'a>(wanted: &Wanted<'a>) -> Vec<Reductions<'a>> {
         all.iter().copied().filter(|(number, _)| is_chosen(*number)).collect()
     };
     let of_layer = of_parameters(&|of| layer(of).is_some() && layer(of) == layer(wanted.of));
-    let own = of_parameters(&|of| of == wanted.of);
+    let of_wanted = of_parameters(&|of| of == wanted.of);
     let mut places = vec![Reductions { at: Vec::new(), ops: all.clone() }];
     if of_layer.len() > 1 && of_layer.len() < parameters.len() {
         places.push(Reductions { at: vec![subject.place_of(wanted.of)], ops: of_layer });
     }
-    if own.len() < parameters.len() && !own.is_empty() {
-        places.push(Reductions { at: vec![subject.network.tensor(wanted.of).name.to_string()], ops: own });
+    if of_wanted.len() < parameters.len() && !of_wanted.is_empty() {
+        places.push(Reductions { at: vec![subject.network.tensor(wanted.of).name.to_string()], ops: of_wanted });
     }
     places
 }

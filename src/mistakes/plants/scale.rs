@@ -27,11 +27,11 @@ fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<ScaledPlace> {
     if parameters.len() > 1 {
         places.push((Vec::new(), " in the gradients of all parameters".to_owned(), parameters));
     }
-    let own = subject.network.tensor(wanted.of).name.to_string();
+    let wanted_name = subject.network.tensor(wanted.of).name.to_string();
     // other gradients are computed from that of a value, but not from that of a parameter or an input
     let is_value = subject.network.producer(wanted.of).is_some();
-    let detail = if is_value { format!(" from the gradient of {own} on") } else { " in the gradient of {} alone".to_owned() };
-    places.extend(own_op(wanted).map(|(ops, op)| (vec![own], detail, vec![PassChange::Op(ops, op, each())])));
+    let detail = if is_value { format!(" from the gradient of {wanted_name} on") } else { " in the gradient of {} alone".to_owned() };
+    places.extend(own_op(wanted).map(|(ops, op)| (vec![wanted_name], detail, vec![PassChange::Op(ops, op, each())])));
     // the last ops first: nearest to the wanted tensor
     let mut ops: Vec<(usize, Id)> = subject.backward_ops().map(|(number, op)| (number, op.output)).collect();
     ops.reverse();
@@ -58,7 +58,7 @@ fn summands(subject: &Subject<'_>, factor: f64) -> Vec<ScaledPlace> {
             if uses[..n].iter().any(|other| other.y == site.y) || uses.iter().all(|other| is_own(&other)) {
                 continue;
             }
-            let parts = uses.iter().filter(is_own).map(|own| own.part);
+            let parts = uses.iter().filter(is_own).map(|site| site.part);
             let change = |part| OpChange::Parts(part..part + 1, Arc::new(move |rule| scaled(rule, factor)));
             let name = |id: Id| &subject.network.tensor(id).name;
             let detail = format!(" in what {} adds to the gradient of {}", name(site.y), name(site.of));
@@ -79,15 +79,16 @@ fn own_op(wanted: &Wanted<'_>) -> Option<(Ops, usize)> {
 pub(super) fn parameter_ops(subject: &Subject<'_>) -> Vec<(Ops, usize, Id)> {
     let (trace, network) = (subject.trace, subject.network);
     let is_parameter = |of: Id| network.tensor(of).role.is_learnable();
-    let own = subject.backward_ops().filter_map(|(number, op)| match network.tensor(op.output).role {
+    let of_sample = subject.backward_ops().filter_map(|(number, op)| match network.tensor(op.output).role {
         Role::Gradient(of) if is_parameter(of) => Some((number, op.output, of)),
         _ => None,
     });
-    own.filter_map(|(number, gradient, of)| match trace.in_batch(gradient) {
-        Some((run, id)) => trace.network_of(run).producer(id).map(|number| (Ops::Batch, number, of)),
-        None => (trace.samples() == 1).then_some((Ops::Sample, number, of)),
-    })
-    .collect()
+    of_sample
+        .filter_map(|(number, gradient, of)| match trace.in_batch(gradient) {
+            Some((run, id)) => trace.network_of(run).producer(id).map(|number| (Ops::Batch, number, of)),
+            None => (trace.samples() == 1).then_some((Ops::Sample, number, of)),
+        })
+        .collect()
 }
 
 /// A known factor at all places.
@@ -175,11 +176,11 @@ fn added(wanted: &Wanted<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Pl
     let variant = |kind: &str, edits: Vec<PassChange>| {
         Variant::named(format!("{name} {kind}"), format!(": {name} times {of_what}each {kind}"), edits).at(Vec::new())
     };
-    let own: Vec<PassChange> = all.iter().copied().filter(|(.., of)| *of == wanted.of).map(add).collect();
+    let of_wanted: Vec<PassChange> = all.iter().copied().filter(|(.., of)| *of == wanted.of).map(add).collect();
     vec![
         variant("weight", all.iter().copied().filter(is_matrix).map(add).collect()),
         variant("parameter", all.iter().copied().map(add).collect()),
-        Variant::named(name.clone(), format!(": {name} times {of_what}{{}}"), own)
+        Variant::named(name.clone(), format!(": {name} times {of_what}{{}}"), of_wanted)
             .at(vec![subject.network.tensor(wanted.of).name.to_string()]),
     ]
 }

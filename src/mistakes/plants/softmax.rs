@@ -35,8 +35,8 @@ impl WrongTerms for OtherSum {
     fn terms(&self, x: &Operands<'_>, at: usize) -> Vec<Term> {
         let sums = x.memo::<Vec<f64>>().expect("the memo of this rule");
         let a = || entry(x, Output, at);
-        let own = Term::product([a(), entry(x, Upstream, at)].into_iter().collect());
-        vec![own, Term::product([a(), constant(self.factor * sums[self.groups[at]])].into_iter().collect())]
+        let own_term = Term::product([a(), entry(x, Upstream, at)].into_iter().collect());
+        vec![own_term, Term::product([a(), constant(self.factor * sums[self.groups[at]])].into_iter().collect())]
     }
 }
 

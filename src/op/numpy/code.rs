@@ -324,7 +324,7 @@ impl NumPyCode {
 
 /// Appends a factor to a product. Equal factors become a power.
 fn multiply(factors: &mut Vec<(NumPyCode, i32)>, factor: NumPyCode, exponent: i32) {
-    match factors.iter_mut().find(|(own, _)| *own == factor) {
+    match factors.iter_mut().find(|(base, _)| *base == factor) {
         Some((_, own)) => *own += exponent,
         None => factors.push((factor, exponent)),
     }

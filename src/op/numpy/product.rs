@@ -103,7 +103,7 @@ fn rearranged(factor: &ProductFactor, target: &[usize]) -> Option<NumPyCode> {
     if *labels == target {
         return Some(code.clone());
     }
-    let order: Vec<usize> = target.iter().map(|label| labels.iter().position(|own| own == label)).collect::<Option<_>>()?;
+    let order: Vec<usize> = target.iter().map(|label| labels.iter().position(|axis_label| axis_label == label)).collect::<Option<_>>()?;
     (order.len() == labels.len()).then(|| code.clone().permuted(&order))
 }
 

@@ -58,11 +58,11 @@ impl Lanes<'_> {
                 buf.set_stringn(x, y, text, 1, style);
             }
         };
-        let own = block.lane;
+        let block_lane = block.lane;
         for lane in 0..MAX_LANES {
             for y in rows.y..rows.y + top {
                 if has(above, lane) {
-                    let ends_here = y + 1 == rows.y + top && own == Some(lane) && has(block.joins, lane);
+                    let ends_here = y + 1 == rows.y + top && block_lane == Some(lane) && has(block.joins, lane);
                     put(x_of(lane), y, if ends_here { "↓" } else { "│" }, line_style);
                 }
             }
@@ -83,7 +83,7 @@ impl Lanes<'_> {
         };
         // the mark shows the backward pass while it is in progress in this block; otherwise it shows the forward pass
         let state = if backward == PassProgress::Part { PassProgress::Part } else { forward };
-        let mark = Rect { x: x_of(own.unwrap_or(self.blocks.lanes)), y: rows.y + top, width: 1, height: 1 }.intersection(rows);
+        let mark = Rect { x: x_of(block_lane.unwrap_or(self.blocks.lanes)), y: rows.y + top, width: 1, height: 1 }.intersection(rows);
         Line::styled(state.mark(), self.theme.style(role).bold()).render(mark, buf);
     }
 
@@ -97,15 +97,15 @@ impl Lanes<'_> {
                 buf.set_stringn(x, row.y, text, 1, line_style);
             }
         };
-        let own = block.lane.unwrap_or(self.blocks.lanes);
-        let joined = |lane: usize| has(above & block.joins, lane) && lane != own;
+        let block_lane = block.lane.unwrap_or(self.blocks.lanes);
+        let joined = |lane: usize| has(above & block.joins, lane) && lane != block_lane;
         let (first, last) = ((0..MAX_LANES).find(|lane| joined(*lane)), (0..MAX_LANES).rev().find(|lane| joined(*lane)));
-        let (first, last) = (first.unwrap_or(own).min(own), last.unwrap_or(own).max(own));
-        for lane in (0..self.blocks.lanes).filter(|lane| *lane != own) {
+        let (first, last) = (first.unwrap_or(block_lane).min(block_lane), last.unwrap_or(block_lane).max(block_lane));
+        for lane in (0..self.blocks.lanes).filter(|lane| *lane != block_lane) {
             let (passes, ends) = (has(above, lane), !has(block.below, lane));
             let is_crossed = first < lane && lane < last;
             let text = match (passes, joined(lane)) {
-                (true, true) if lane < own => {
+                (true, true) if lane < block_lane => {
                     if ends {
                         if first < lane { "┴" } else { "╰" }
                     } else if first < lane {
@@ -135,9 +135,9 @@ impl Lanes<'_> {
             put(x_of(lane), text);
         }
         for lane in first..last {
-            let text = if lane + 1 == own {
+            let text = if lane + 1 == block_lane {
                 "→"
-            } else if lane == own {
+            } else if lane == block_lane {
                 "←"
             } else {
                 "─"
