@@ -49,14 +49,14 @@ pub struct ImpliedTensor {
     pub otherwise: OtherRanks,
     /// The last size, if the shape is not known.
     pub last: Option<usize>,
-    /// For classes, the shape of probabilities in their place.
+    /// The shape of a tensor of probabilities, if the tensor has classes and probabilities are possible instead.
     pub probabilities: Option<Vec<Option<usize>>>,
 }
 
 /// The ranks that the text allows beside that of the shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OtherRanks {
-    /// The size of a vector.
+    /// The size, if the tensor may be a vector.
     pub vector: Option<usize>,
     /// `true` if there may be more axes before those of the shape.
     pub more: bool,
@@ -149,7 +149,7 @@ fn read(inference: &mut Inference, text: &Text<'_>) -> Option<()> {
             });
         }
     }
-    // keep the likely shapes that have determined a shape
+    // a likely shape is dropped if the shape of its name is still unknown
     let Inference { shapes, missing: names, .. } = inference;
     names.iter_mut().filter(|missing| shapes.sizes(missing.shape).is_none()).for_each(|missing| missing.likely = None);
     for tensor in text.given {

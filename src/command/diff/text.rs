@@ -13,8 +13,8 @@ use crate::tensor::{index_text, unravel};
 use crate::text::{align_left, line, list_of_names, width};
 use crate::trace::Trace;
 
-/// Prints which gradients are wrong and where the first wrong number is, with the notes on names and layouts. The mistakes are not known yet. If the comparison
-/// depends on them, prints nothing.
+/// Prints which gradients are wrong and where the first wrong number is, with the notes on names and layouts. Prints nothing if the scale of the samples'
+/// gradients is unknown, because the search for mistakes decides it later.
 pub(super) fn print_comparison(comparison: &GradientComparison, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     if comparison.is_settled {
         print(&explained(&comparison_lines(comparison, document), &mut SourceTexts::new(document.trace.network())), global)

@@ -68,7 +68,7 @@ impl ComparisonSign {
     }
 }
 
-/// The precedence of the operator of a text that is applied last, from the weakest to the strongest. It decides whether the text needs parentheses.
+/// The precedence of the outermost operator of a text, from the weakest to the strongest. It decides whether the text needs parentheses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum CodePrecedence {
     Comparison,
