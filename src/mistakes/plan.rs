@@ -61,7 +61,7 @@ pub(super) enum PassChange {
     Op(Ops, usize, OpChange),
     /// Replaces the numbers of a given tensor in a run.
     Given(usize, Id, Arc<[f64]>),
-    /// Each of two tensors of a sample, which no other op of the sample reads, has the numbers of the other one.
+    /// Two tensors of a sample have the numbers of each other. No other op of the sample reads them.
     Exchange(Id, Id),
     /// The op with this number reads a tensor of another sample.
     Elsewhere(usize, Id, OtherSample),
@@ -103,7 +103,7 @@ pub(super) struct Plan {
     given: HashMap<(usize, Id), Arc<[f64]>>,
     /// The user's numbers of a tensor in a run, which replace those of its op.
     taken: HashMap<(usize, Id), Arc<[f64]>>,
-    /// For a tensor whose numbers are those of another tensor: the other tensor, the number of the op of the first, and the op of the other.
+    /// The exchanged tensors. For each: the tensor whose numbers it has, the number of its own op, and the op that computes the other tensor.
     exchanged: BTreeMap<Id, (Id, usize, Op)>,
     /// The tensors that an op of a sample reads from another sample.
     elsewhere: BTreeMap<(usize, Id), OtherSample>,

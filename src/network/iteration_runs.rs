@@ -85,7 +85,7 @@ impl FromIterator<IterationRun> for IterationRuns {
 impl Drop for IterationRuns {
     /// Frees the memory of a large iteration on the background thread, because a key may be waiting. The memory counts against the budget until it is freed.
     ///
-    /// If a computation has the same reservation, this thread frees the memory at once, because the computation needs it for its next iteration.
+    /// If a computation shares this reservation, this thread frees the memory at once, because the computation needs it for its next iteration.
     fn drop(&mut self) {
         let is_large_and_last = |memory: &Arc<Reservation>| memory.bytes() >= LARGE_BYTES && Arc::strong_count(memory) == 1;
         if self.memory.as_ref().is_some_and(is_large_and_last) {
