@@ -24,12 +24,12 @@ use crate::op::softmax::SoftmaxBackward;
 
 /// The function g of an activation, and its arguments other than z, such as the slope of a leaky relu.
 #[derive(Clone, Debug)]
-pub(super) struct ActivationFunction {
+pub(super) struct AppliedActivation {
     pub function: &'static Primitive,
     keys: SmallVec<[f64; 2]>,
 }
 
-impl ActivationFunction {
+impl AppliedActivation {
     /// The function of a site; `None` if the part is not that of a function of one number.
     pub fn at(site: &Site<'_>) -> Option<Self> {
         if let Some(rule) = site.rule_as::<ActivationBackward>() {
@@ -85,12 +85,12 @@ fn passed_on(site: &Site<'_>) -> Variant {
 const POWERS: [&Primitive; 4] = [SQUARE, SQRT, RECIPROCAL, RSQRT];
 
 /// The activation of a site: in a graph, a function of one number that is not a power.
-fn activation(site: &Site<'_>) -> Option<ActivationFunction> {
-    let is_activation = |g: &ActivationFunction| {
+fn activation(site: &Site<'_>) -> Option<AppliedActivation> {
+    let is_activation = |g: &AppliedActivation| {
         let is_named = || ACTIVATIONS.iter().any(|activation| activation.primitive == Some(g.function));
         site.subject.has_layers() || is_named() || (g.keys.is_empty() && !POWERS.contains(&g.function))
     };
-    ActivationFunction::at(site).filter(is_activation)
+    AppliedActivation::at(site).filter(is_activation)
 }
 
 /// Whether the site is an activation: a function of one number, or a softmax.
@@ -211,7 +211,7 @@ pub fn of_another(site: &Site<'_>) -> Vec<Variant> {
     let mut variants = Vec::new();
     for activation in ACTIVATIONS {
         let Some(function) = activation.primitive.filter(|function| *function != own.function) else { continue };
-        let other = ActivationFunction { function, keys: activation.keys.iter().map(|(_, value)| *value).collect() };
+        let other = AppliedActivation { function, keys: activation.keys.iter().map(|(_, value)| *value).collect() };
         let detail = format!(" ({} instead of {})", activation.name, own.function.name);
         if other.is_written_with_value() {
             let of_a = other.clone();
@@ -232,7 +232,7 @@ pub fn of_another(site: &Site<'_>) -> Vec<Variant> {
 
 /// The gate of a relu is open where the gradient is positive, alone or together with z.
 pub fn mask_from_gradient(site: &Site<'_>) -> Vec<Variant> {
-    if ActivationFunction::at(site).is_none_or(|g| g.function != RELU) {
+    if AppliedActivation::at(site).is_none_or(|g| g.function != RELU) {
         return Vec::new();
     }
     let of_gradient = with_slope(site.rule, |_, _, da| if da > 0.0 { 1.0 } else { 0.0 });
@@ -248,7 +248,7 @@ const MAX_OTHER_GATES: usize = 8;
 
 /// The gate of a relu is open where the z of another layer of the same shape is positive.
 pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
-    let is_relu = |site: &Site<'_>| ActivationFunction::at(site).is_some_and(|g| g.function == RELU);
+    let is_relu = |site: &Site<'_>| AppliedActivation::at(site).is_some_and(|g| g.function == RELU);
     let subject = &site.subject;
     if !is_relu(site) {
         return Vec::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::planting::Variant;
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, all_terms, moved, reading, scaled, with_terms};
-use super::activation::ActivationFunction;
+use super::activation::AppliedActivation;
 use super::attention;
 use super::factor::constant_factor;
 use super::places::{count, last_two, places, upstream, upstream_place, upstream_times};
@@ -233,7 +233,7 @@ fn exponent(site: &Site<'_>) -> Option<f64> {
 
 /// The derivative of a power with the wrong exponent, or without its factor.
 pub fn power(site: &Site<'_>) -> Vec<Variant> {
-    if let Some(n) = exponent(site).filter(|_| ActivationFunction::at(site).is_some()) {
+    if let Some(n) = exponent(site).filter(|_| AppliedActivation::at(site).is_some()) {
         let with = |factor: f64, exponent: f64| {
             site.with_rule(with_terms(site.rule, move |_, x, at| {
                 vec![upstream_times(x, at, factor * libm::pow(x.get(Input(0), at), exponent))]

@@ -3,7 +3,7 @@
 use super::super::plan::{OtherSample, PassChange};
 use super::super::planting::Variant;
 use super::super::site::Site;
-use super::activation::ActivationFunction;
+use super::activation::AppliedActivation;
 use super::linear::weight_gradient;
 use crate::network::{Id, Role};
 use crate::op::downcast::downcast;
@@ -26,7 +26,7 @@ fn forward_tensors(site: &Site<'_>) -> Vec<Id> {
         return own(&[x]);
     }
     let is_pool = downcast::<MaxPoolBackward>(site.rule).is_some();
-    let is_other = is_pool || ActivationFunction::at(site).is_some() || site.rule_as::<SoftmaxBackward>().is_some();
+    let is_other = is_pool || AppliedActivation::at(site).is_some() || site.rule_as::<SoftmaxBackward>().is_some();
     if is_other { own(&[Slot::Input(0), Slot::Output]) } else { Vec::new() }
 }
 

@@ -6,7 +6,7 @@ use super::super::plan::PassChange;
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{Site, Subject};
 use super::super::wrong_rule::{Instead, all_terms, applied_twice, reading, with_terms};
-use super::activation::{ActivationFunction, applies};
+use super::activation::{AppliedActivation, applies};
 use super::places::upstream_times;
 use crate::network::{Id, Op, Role};
 use crate::op::copies::{CopiesOfInput, CopyKind};
@@ -195,7 +195,7 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
 /// The error a − t of a cross-entropy is multiplied by a (1 − a), the derivative of a sigmoid. The error of a sigmoid already takes
 /// it into account, and a softmax has another derivative.
 pub fn sigmoid_again(site: &Site<'_>) -> Vec<Variant> {
-    let is_sigmoid = ActivationFunction::at(site).is_some_and(|g| g.function == SIGMOID);
+    let is_sigmoid = AppliedActivation::at(site).is_some_and(|g| g.function == SIGMOID);
     if is_sigmoid && (site.is_output() && has_closed_formula(site) || is_read_by_cross_entropy(site)) {
         return vec![Variant::only(site.with_rule(applied_twice(site.rule, site.rule)))];
     }

@@ -18,7 +18,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block as Frame, BorderType, Clear, Widget};
 
-use self::lanes::Lanes;
+use self::lanes::MapLanes;
 use super::super::timeline::filled_cells;
 use crate::app::NetworkMap;
 use crate::glyph::{self, SEPARATOR};
@@ -239,8 +239,8 @@ struct BlockPen<'a> {
 }
 
 impl BlockPen<'_> {
-    fn lanes(&self) -> Lanes<'_> {
-        Lanes { blocks: self.blocks, theme: self.theme(), is_backward: self.scene.is_backward(), left: MARGIN }
+    fn lanes(&self) -> MapLanes<'_> {
+        MapLanes { blocks: self.blocks, theme: self.theme(), is_backward: self.scene.is_backward(), left: MARGIN }
     }
 
     fn theme(&self) -> &Theme {

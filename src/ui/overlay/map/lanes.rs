@@ -10,7 +10,7 @@ use crate::scene::{Block, Blocks, MAX_LANES};
 use crate::ui::theme::{StyleRole, Theme};
 
 /// Draws the lanes.
-pub(super) struct Lanes<'a> {
+pub(super) struct MapLanes<'a> {
     pub blocks: &'a Blocks,
     pub theme: &'a Theme,
     /// `true` in the backward pass.
@@ -45,7 +45,7 @@ impl PassProgress {
     }
 }
 
-impl Lanes<'_> {
+impl MapLanes<'_> {
     /// Draws the lanes beside a block: its mark, the lines that end in it, and the lines that pass it. The mark is `top` lines below the first row.
     pub(super) fn draw(&self, number: usize, [forward, backward]: [(u64, u64); 2], rows: Rect, top: u16, buf: &mut Buffer) {
         let Some(block) = self.blocks.get(number) else { return };
