@@ -41,6 +41,8 @@ dilation-ignored-in-weight-gradient | cnn-dilated-stride | conv2 | parameters
 padding-not-cropped | cnn-padded | conv2 | parameters
 padding-not-cropped | cnn-stride | conv2 | all
 padding-not-cropped | cnn-average-padded | pool1 | parameters
+last-windows-missing | cnn-two | conv1 | parameters
+last-windows-missing | cnn-stride-three | conv2:both | all
 overwrite-instead-of-accumulate | cnn-two | conv2 | parameters
 overwrite-instead-of-accumulate | cnn-stride | conv2 | all
 overwrite-instead-of-accumulate | mlp-leaky | fc2 | parameters

@@ -92,12 +92,14 @@ def weight_gradient(x, layer, weight, dz, wrong):
         dh = dw = 1
     xp = np.pad(x, ((0, 0), (ph, ph), (pw, pw)))
     dweight = np.zeros_like(weight)
+    last_row = dz.shape[1] - ("last-windows-missing" in wrong or "last-windows-missing/both" in wrong)
+    last_col = dz.shape[2] - ("last-windows-missing/both" in wrong)
     for f in range(filters):
         first = f // (filters // layer["groups"]) * depth
         if "groups-ignored" in wrong or "groups-ignored/weight" in wrong:
             first = 0
-        for i in range(dz.shape[1]):
-            for j in range(dz.shape[2]):
+        for i in range(last_row):
+            for j in range(last_col):
                 rows, cols = i * sh + dh * np.arange(kh), j * sw + dw * np.arange(kw)
                 window = xp[first:first + depth][:, rows][:, :, cols]
                 if "overwrite-instead-of-accumulate/weight" in wrong:

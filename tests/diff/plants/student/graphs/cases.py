@@ -70,6 +70,12 @@ norm-variance-path-missing | layer-norm-lines | | v | inputs
 norm-variance-path-missing | batch-norm-call | | y | inputs
 norm-n-for-n-minus-1 | batch-norm-lines | | var | inputs
 norm-n-for-n-minus-1 | batch-norm-call | | y | all
+other-tensor-read | rnn-all | | h | inputs
+other-tensor-read | rnn-last | | h | all
+activation-derivative-wrong | rnn-all | | h | inputs
+other-tensor-read | classifier | | logits | inputs
+overwrite-instead-of-accumulate | classifier | | logits | inputs
+softmax-along-wrong-axis | softmax-call | | p | inputs
 activation-derivative-missing | classifier | | h | inputs
 activation-derivative-missing | rnn-all | | h | inputs
 activation-derivative-missing | gate | | g | all
@@ -120,6 +126,7 @@ factor-two-missing | unit-rows | | q | inputs
 factor-two-missing | bag-of-words | | p | inputs
 sign-flipped | softmax-call | | J | inputs
 wrong-target | classifier | next | loss | inputs
+wrong-target | classifier | roll | loss | all
 """.strip().splitlines()
 
 

@@ -119,6 +119,8 @@ J = -(t * l).sum() / 3
 def softmax_call(v, wrong):
     x, W, t = v["x"], v["W"], v["t"]
     p = softmax(x @ W)
+    if "softmax-along-wrong-axis" in wrong:
+        p = softmax((x @ W).T).T
     dl = -t / 3
     if "sum-instead-of-mean" in wrong:
         dl = -t
@@ -126,6 +128,8 @@ def softmax_call(v, wrong):
         dl = -dl
     dp = dl / p
     dz = softmax_rows_backward(p, dp)
+    if "softmax-along-wrong-axis" in wrong:
+        dz = softmax_rows_backward(p.T, dp.T).T
     if "softmax-diagonal-only" in wrong:
         dz = dp * p * (1 - p)
     if "softmax-derivative-twice" in wrong:
@@ -145,6 +149,8 @@ def classifier(v, wrong):
     if "wrong-target/next" in wrong:
         y = (y + 1) % 4
     d = p.copy()
+    if "wrong-target/roll" in wrong:
+        y = np.roll(y, 1)
     if "target-not-subtracted" not in wrong:
         d[np.arange(5), y] -= 1
     if "softmax-derivative-twice" in wrong:
@@ -163,7 +169,12 @@ def classifier(v, wrong):
     db1 = dz if "broadcast-not-summed" in wrong else dz.sum(0)
     if "broadcast-averaged" in wrong:
         db1 = dz.mean(0)
-    return {"W1": x.T @ dz, "b1": db1, "W2": h.T @ d, "b2": db2, "h": dh, "logits": d}
+    dW2 = h.T @ d
+    if "other-tensor-read" in wrong:             # z in the place of h
+        dW2 = (x @ W1 + b1).T @ d
+    if "overwrite-instead-of-accumulate" in wrong:    # dW2 = … in a loop over the examples
+        dW2 = np.outer(h[-1], d[-1])
+    return {"W1": x.T @ dz, "b1": db1, "W2": dW2, "b2": db2, "h": dh, "logits": d}
 
 
 @graph("logistic", 106, {"w": (4,), "b": ()}, {"x": (6, 4), "t": [1, 0, 0, 1, 1, 0]}, """

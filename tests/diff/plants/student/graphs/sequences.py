@@ -98,7 +98,11 @@ def rnn_backward(v, wrong, last):
             dh = dh + here
         errors["h" if t == 2 else f"h@{t + 2}"] = dh
         dz = dh if "activation-derivative-missing" in wrong else dh * (1 - h[t + 1] ** 2)
+        if "activation-derivative-wrong" in wrong:   # the state of the turn before
+            dz = dh * (1 - h[t] ** 2)
         turn = {"W": np.outer(x[t], dz), "U": np.outer(h[t], dz), "b": dz}
+        if "other-tensor-read" in wrong:             # the state after the turn
+            turn["U"] = np.outer(h[t + 1], dz)
         for key in total:
             if "gradient-overwritten-per-turn" in wrong or f"gradient-overwritten-per-turn/{key}" in wrong:
                 total[key] = turn[key]
