@@ -8,7 +8,7 @@ use crate::number::{exact, with_digits};
 use crate::trace::Trace;
 
 /// The relative error within which a number is a bound.
-const NEAR: f64 = 1e-4;
+const NEAR: f64 = 1e-5;
 /// The number that PyTorch adds to a norm before it divides by it.
 const EPSILON: f64 = 1e-6;
 /// The smallest number of gradients that must have the same bound c.
