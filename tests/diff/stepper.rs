@@ -199,8 +199,8 @@ fn the_step_of_the_mistake_has_both_rules() {
     let (document, comparison) = opened();
     // conv2 moves the error back to conv1
     let at = document.trace.resolve(&"grad.conv1.a[0,0,0]".parse().expect("an address")).expect("a step");
-    let last = document.trace.span(at, gradstep::step::Unit::Entry).end - 1;
-    let shown = text(&pressed(state(&document, &comparison, last), ""));
+    let end = document.trace.span(at, gradstep::step::Unit::Entry).end - 1;
+    let shown = text(&pressed(state(&document, &comparison, end), ""));
     assert!(shown.contains("The mistake is made here: the filter of conv2"), "{shown}");
     assert!(shown.contains("The wrong rule:"), "{shown}");
     let list = text(&pressed(state(&document, &comparison, 1), ":mine<CR>"));
