@@ -44,6 +44,8 @@ impl Stepper {
         // a second pointer to the document: the scene borrows it, so that `self` can be changed
         let document = std::sync::Arc::clone(&self.document);
         let Some(scene) = document.scene(self.step) else { return "there is no step".to_owned() };
+        // a block is a tensor of the samples' network, also at a step of the batch
+        let scene = tensor.and_then(|_| scene.last_of_samples()).unwrap_or(scene);
         let selected = tensor.or(self.cursor.map(|cursor| cursor.entry(&scene).tensor)).unwrap_or(scene.output);
         let read = scene.sources_now().iter().map(|source| scene.neuron(source.tensor)).collect::<Vec<_>>();
         let selected = [scene.neuron(selected)];

@@ -28,7 +28,7 @@ impl Random {
 
 /// All keys of the table, except those that leave the stepper, and some sequences of keys.
 fn keys_of_the_table() -> Vec<String> {
-    let focuses = [Focus::Normal, Focus::Cursor, Focus::List, Focus::Overlay, Focus::Prompt, Focus::Answer];
+    let focuses = [Focus::Normal, Focus::Cursor, Focus::List, Focus::Overlay, Focus::Map, Focus::Curve, Focus::Prompt, Focus::Answer];
     let keys = focuses.into_iter().flat_map(keys::rows).flat_map(|row| row.keys.iter().map(|key| (*key).to_owned()));
     let quits = ["q", "<C-c>", "o"];
     let sequences = [
@@ -47,6 +47,8 @@ fn keys_of_the_table() -> Vec<String> {
         "B",
         "c",
         "C",
+        "M",
+        "MjF",
     ];
     keys.filter(|key| !quits.contains(&key.as_str())).chain(sequences.map(str::to_owned)).collect()
 }

@@ -47,7 +47,7 @@ fn samples(count: usize) -> String {
     text + "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\n[train]\nlearning_rate = 0.01\niterations = 2\n"
 }
 
-fn document(text: &str) -> Arc<Document> {
+pub fn document(text: &str) -> Arc<Document> {
     let source = Source { name: "larger".into(), path_shown: "larger.toml".into(), text: text.into() };
     Arc::new(Document::new(scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{faults}\n{text}"))))
 }

@@ -119,3 +119,32 @@ fn every_step_of_a_graph_has_its_statement() {
         }
     }
 }
+
+/// A network with more tensors than its batch has: the map's blocks are after all tensors of the batch.
+const UPDATED: &str = "title = \"one layer\"\ninput = [1, 2]\ntarget = [0.5, 1]\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\n\
+    weight = [[1, 2], [3, 4]]\nbias = [0, 0]\n[train]\nlearning_rate = 0.1\niterations = 3\n";
+
+/// The blocks of the map are tensors of the samples' network. At an update, the step computes a tensor of the batch's network.
+#[test]
+fn the_map_opens_and_closes_folds_at_every_pass() {
+    let updated = ("updated".to_owned(), super::bounded::document(UPDATED));
+    for (name, document) in bundled_documents().iter().map(|(name, document)| (name.clone(), document.clone())).chain([updated]) {
+        let steps = document.trace.len();
+        let mut passes: Vec<u64> = document.trace.ops().map(|(_, _, steps)| steps.start).filter(|step| *step <= steps).collect();
+        passes.push(steps);
+        passes.dedup();
+        for step in passes {
+            let mut state = State::picker(Vec::new());
+            state.open(std::sync::Arc::clone(&document), Some(step));
+            super::press(&mut state, "M");
+            for _ in 0..4 {
+                super::press(&mut state, "jFF");
+            }
+            let message = state.message.as_ref().map(|message| message.text.clone()).unwrap_or_default();
+            assert!(
+                message.contains("is one node") || message.contains("is open") || message.contains("there is no fold"),
+                "{name} at {step}: {message:?}"
+            );
+        }
+    }
+}
