@@ -2,7 +2,7 @@
 
 use super::apart::Others;
 use super::fit::{ComparedTensor, Fit};
-use super::plan::Plan;
+use super::plan::{PassChange, Plan, WrongPass};
 use super::site::Subject;
 use super::wrong_rule::all_terms;
 use crate::diff::{Tolerance, largest};
@@ -25,6 +25,8 @@ pub struct Cause {
     pub group: usize,
     /// `true` if the group is an earlier group in other words: the same ops with the same numbers, for all weights and inputs.
     pub is_restated: bool,
+    /// `true` if it gives the user's numbers only together with the earlier mistakes of its group.
+    pub needs_others: bool,
     /// The tensors that it explains, as indices in the user's list.
     pub explains: Vec<usize>,
     /// A clause about the wrong rule.
@@ -130,7 +132,7 @@ pub(super) fn alternatives(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>]
     let mut causes = Vec::new();
     for (n, (fit, apart)) in fits.iter().zip(&apart).enumerate() {
         let is_restated = restated[n];
-        let of_fit = of_fit(subject, tensors, fit, (n + 1, same_numbers(&fits, n), apart));
+        let of_fit = of_fit(subject, tensors, fit, tolerance, (n + 1, same_numbers(&fits, n), apart));
         causes.extend(of_fit.into_iter().map(|cause| Cause { is_restated, ..cause }));
     }
     causes
@@ -166,11 +168,13 @@ fn of_fit(
     subject: &Subject<'_>,
     tensors: &[ComparedTensor<'_>],
     fit: &Fit,
+    tolerance: Tolerance,
     (group, same, apart): (usize, Vec<String>, &str),
 ) -> Vec<Cause> {
     let mut causes: Vec<Cause> = Vec::new();
     // the ends of their words: places with different ends are not listed together
     let mut details: Vec<&str> = Vec::new();
+    let mut edits: Vec<Vec<PassChange>> = Vec::new();
     for (n, candidate) in fit.candidates.iter().enumerate() {
         let plan = Plan::default().with(subject.trace, &candidate.edits);
         let is_last = n + 1 == fit.candidates.len();
@@ -181,11 +185,12 @@ fn of_fit(
         };
         let explains = (0..tensors.len()).filter(is_explained).map(|at| tensors[at].index);
         let ops = plan.changed_ops().map(|(is_of_batch, op, wrong)| WrongOp { is_of_batch, op, wrong: wrong.clone() });
-        let known = causes
-            .iter_mut()
-            .zip(&details)
-            .find(|(cause, detail)| cause.id == candidate.mistake.id && cause.variant == candidate.variant && **detail == candidate.detail);
-        if let Some((cause, _)) = known {
+        let is_known = |(cause, detail): (&Cause, &&str)| {
+            cause.id == candidate.mistake.id && cause.variant == candidate.variant && *detail == candidate.detail
+        };
+        if let Some(known) = causes.iter().zip(&details).position(is_known) {
+            edits[known].extend(candidate.edits.iter().cloned());
+            let cause = &mut causes[known];
             cause.explains.extend(explains);
             cause.at.splice(0..0, candidate.at.iter().filter(|at| !cause.at.contains(at)).cloned().collect::<Vec<_>>());
             cause.ops.extend(ops);
@@ -193,12 +198,14 @@ fn of_fit(
             continue;
         }
         details.push(&candidate.detail);
+        edits.push(candidate.edits.clone());
         causes.push(Cause {
             id: candidate.mistake.id,
             variant: candidate.variant.clone(),
             at: candidate.at.clone(),
             group,
             is_restated: false,
+            needs_others: false,
             explains: explains.collect(),
             words: candidate.mistake.words_of_variant(&candidate.at, &candidate.detail),
             right: candidate.mistake.right,
@@ -206,6 +213,13 @@ fn of_fit(
             apart: apart.to_owned(),
             ops: ops.collect(),
         });
+    }
+    for (cause, edits) in causes.iter_mut().zip(&edits).skip(1) {
+        let plan = Plan::default().with(subject.trace, edits);
+        let mut pass = WrongPass::new(subject.trace, &plan);
+        let mut explained = tensors.iter().filter(|tensor| cause.explains.contains(&tensor.index));
+        cause.needs_others =
+            !explained.all(|tensor| tolerance.are_equal(tensor.numbers, pass.values(tensor.run, tensor.id), |at| tensor.terms.entry(at)));
     }
     causes
 }

@@ -148,6 +148,7 @@ fn findings(
             at: vec![layer],
             group: 1,
             is_restated: false,
+            needs_others: false,
             explains: vec![*index],
             // for a filter, the line that reports this tensor already says which axes are exchanged
             right: if gradient.shape(trace).len() == 2 { row.right } else { "" },

@@ -119,6 +119,7 @@ pub fn cause_of_shape(
         at: vec![subject.place_of(y)],
         group: 1,
         is_restated: false,
+        needs_others: false,
         explains: vec![index],
         right: mistake.right,
         same: Vec::new(),

@@ -111,7 +111,7 @@ pub static MISTAKES: &[Mistake] = &[
 
     // means
     Mistake::pass("sum-instead-of-mean", "a sum is taken", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)).apart("another number of samples or outputs"),
-    Mistake::pass("mean-twice", "the mean is taken twice", "the loss is divided by the number once", InPass(samples::mean_twice)).apart("another number of samples or outputs"),
+    Mistake::pass("mean-twice", "the mean is taken twice", "the loss is divided by the number of samples or outputs once", InPass(samples::mean_twice)).apart("another number of samples or outputs"),
 
     // graphs of tensors
     Mistake::pass("broadcast-not-summed", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] not summed", "the gradients of all its copies are added up", AtSite(graph::not_summed)).with_fixed_numbers(),

@@ -225,12 +225,7 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
             _ => "  or  ",
         };
         let names = names(comparison, trace, cause.explains.iter().copied());
-        // a later mistake of a group gives the user's numbers only with those before it
-        let with = if head.trim() == "and" && cause.group == 1 && lines.len() > usize::from(first.is_some()) {
-            ", together with the mistake above"
-        } else {
-            ""
-        };
+        let with = if cause.needs_others && cause.group == 1 { ", together with the mistake above" } else { "" };
         let explains = if names.is_empty() { String::new() } else { format!(" [explains {}{with}]", list_of_names(&names)) };
         lines.push(format!("{head}  {}{explains}", line(&cause.words)));
         if !cause.right.is_empty() {
