@@ -41,13 +41,22 @@ impl Expr {
         self.evaluate(EvaluationContext { entry: &|_| f64::NAN, arguments })
     }
 
+    /// Evaluates the expression. Numbers and variables, which are most of the nodes of a tree, are read in place; only other nodes need a call.
+    #[inline]
     fn evaluate(&self, context: EvaluationContext<'_>) -> Option<f64> {
-        let both = |[a, b]: &[Self; 2]| Some((a.evaluate(context)?, b.evaluate(context)?));
         match self {
             Self::Entry(slot) => Some((context.entry)(*slot)),
             Self::Arg(n) => context.arguments.get(*n).copied(),
             Self::Number(number) => Some(*number),
             Self::ClosedGate => Some(0.0),
+            _ => self.evaluate_node(context),
+        }
+    }
+
+    /// Evaluates an expression that has subexpressions.
+    fn evaluate_node(&self, context: EvaluationContext<'_>) -> Option<f64> {
+        let both = |[a, b]: &[Self; 2]| Some((a.evaluate(context)?, b.evaluate(context)?));
+        match self {
             Self::Neg(a) => a.evaluate(context).map(|a| -a),
             Self::Add(ab) => both(ab).map(|(a, b)| a + b),
             Self::Sub(ab) => both(ab).map(|(a, b)| a - b),

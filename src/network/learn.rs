@@ -100,6 +100,8 @@ pub(super) struct Learner<'a> {
     runs: Vec<Run>,
     /// Memory in which an update adds up: a chunk for each state, and one for the new parameter.
     sums: Vec<[f64; CHUNK]>,
+    /// Memory for a chunk of the gradient: that of the batch, and that of a sample.
+    gradients: Box<[[f64; CHUNK]; 2]>,
 }
 
 /// The number of entries that are updated together. So few entries stay in the cache until all terms are added.
@@ -130,19 +132,18 @@ impl<'a> Learner<'a> {
             ops,
             runs: Vec::new(),
             sums: Vec::new(),
+            gradients: Box::new([[0.0; CHUNK]; 2]),
         }
     }
 
     /// Computes the runs of these samples, and returns the loss of the batch.
     pub fn pass<'s>(&mut self, samples: impl ExactSizeIterator<Item = &'s Given>) -> f64 {
         let Self { network, parameters, runs, ops, .. } = self;
-        let mut spare = std::mem::take(runs).into_iter();
-        let mut given = Given::new();
-        for sample in samples {
-            given.clear();
-            given.extend(parameters.iter().chain(sample).map(|(id, tensor)| (*id, Arc::clone(tensor))));
-            let run = spare.next().unwrap_or_else(|| Run::empty(network));
-            runs.push(run.rerun_ops(network, &given, ops.iter().copied()));
+        let count = samples.len();
+        runs.truncate(count);
+        runs.resize_with(count, || Run::empty(network));
+        for (run, sample) in runs.iter_mut().zip(samples) {
+            run.rerun_ops(network, [parameters, sample], ops.iter().copied());
         }
         let weights = self.weights.iter().map(|index| flat(&self.parameters[*index].1));
         batch_loss(self.loss, self.runs.iter().map(|run| run.values(self.network.loss())[0]), weights)
@@ -150,7 +151,7 @@ impl<'a> Learner<'a> {
 
     /// Updates the parameters with the gradients of the last batch, which belongs to this iteration (from 1).
     pub fn update(&mut self, iteration: u64) {
-        let Self { loss, optimizer: Some(optimizer), parameters, learned, runs, sums, .. } = self else { return };
+        let Self { loss, optimizer: Some(optimizer), parameters, learned, runs, sums, gradients, .. } = self else { return };
         let coefficient = coefficient(loss.reduction, runs.len());
         for run in &mut *runs {
             // the runs drop their references to the parameters, so that `Arc::make_mut` makes no copy
@@ -161,7 +162,7 @@ impl<'a> Learner<'a> {
         let [first, others @ ..] = &runs[..] else { return };
         let plan = optimizer.plan(iteration);
         sums.resize(plan.states.len() + 1, [0.0; CHUNK]);
-        let (mut batch_gradient, mut sample_gradient) = ([0.0; CHUNK], [0.0; CHUNK]);
+        let [batch_gradient, sample_gradient] = &mut **gradients;
         for Learned { index, gradient, penalty, states } in learned {
             let parameter = flat_mut(Arc::make_mut(&mut parameters[*index].1));
             let initial = optimizer.initial_state().unwrap_or(0.0);

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::numbers::Numbers;
 use super::stored_sums::{PARTS_INTERVAL, StoredSums, TERMS_INTERVAL, add_long_sum};
 use super::{Id, Network, Op, Role};
@@ -30,18 +28,19 @@ pub struct Run {
 struct Memos(Vec<(usize, usize, Memo)>);
 
 impl Memos {
-    /// Replaces the memos of an op.
-    fn set(&mut self, op: usize, memos: OpMemos) {
-        let first = self.0.partition_point(|(of, ..)| *of < op);
-        let end = first + self.0[first..].iter().take_while(|(of, ..)| *of == op).count();
-        if first == end && memos.iter().all(Option::is_none) {
-            return;
+    /// Removes the memos of an op.
+    fn remove(&mut self, op: usize) {
+        // usually, the op is computed after all ops that have memos
+        if self.0.last().is_some_and(|(last, ..)| *last >= op) {
+            self.0.retain(|(of, ..)| *of != op);
         }
-        let present = memos.into_iter().enumerate().filter(|(_, memo)| memo.is_some()).map(|(part, memo)| (op, part, memo));
-        if first == self.0.len() {
-            self.0.extend(present);
-        } else {
-            self.0.splice(first..end, present);
+    }
+
+    /// Adds the memo of a part of an op.
+    fn insert(&mut self, op: usize, part: usize, memo: Memo) {
+        if memo.is_some() {
+            let at = self.0.partition_point(|(of, before, _)| (*of, *before) < (op, part));
+            self.0.insert(at, (op, part, memo));
         }
     }
 
@@ -93,22 +92,37 @@ impl Run {
     /// # Panics
     /// As [`Run::new`].
     #[must_use]
-    pub fn rerun(self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        self.rerun_ops(network, given, 0..network.ops().len())
+    pub fn rerun(mut self, network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
+        self.rerun_ops(network, [network.shared_tensors(), given], 0..network.ops().len());
+        self
     }
 
     /// As [`Run::rerun`], but computes only the ops with these numbers, in ascending order. They must include the ops whose tensors they read.
-    pub(super) fn rerun_ops(self, network: &Network, given: &[(Id, Arc<Tensor>)], ops: impl Iterator<Item = usize>) -> Self {
-        let mut partial = PartialRun::new(network, Some(self));
-        partial.give(network.shared_tensors());
-        partial.give(given);
-        parallel(|| {
-            for op in ops {
-                partial.done = op;
-                partial.compute_next(network);
-            }
-        });
-        partial.run
+    pub(super) fn rerun_ops(&mut self, network: &Network, given: [&[(Id, Arc<Tensor>)]; 2], ops: impl Iterator<Item = usize>) {
+        self.clear();
+        for given in given {
+            self.give(given);
+        }
+        parallel(|| ops.for_each(|number| self.compute_op(network, number)));
+    }
+
+    /// Drops the memos and the stored sums. The numbers stay, until they are overwritten.
+    fn clear(&mut self) {
+        self.memos.0.clear();
+        self.stored_sums.clear();
+    }
+
+    /// Sets inputs, targets or parameters to these values.
+    fn give(&mut self, given: &[(Id, Arc<Tensor>)]) {
+        for (id, tensor) in given {
+            self.numbers.give(*id, tensor);
+        }
+    }
+
+    /// Computes the tensor of the op with index `number`, and its memos.
+    fn compute_op(&mut self, network: &Network, number: usize) {
+        let op = &network.ops()[number];
+        self.compute(op, number, &network.tensor(op.output).shape);
     }
 
     /// Computes the forward pass and the loss only.
@@ -173,20 +187,28 @@ impl Run {
         for (number, op) in network.ops().iter().enumerate() {
             is_fixed[op.output] = op.parts.iter().all(|part| part.operands.iter().all(|id| is_fixed[*id]));
             if op.parts.iter().any(|part| part.operands.iter().any(|id| first_replaced(*id).is_some())) {
-                let values = |id: Id| if is_fixed[id] { self.values(id) } else { run.values(id) };
-                let memos = op.parts.iter().map(|part| part.rule.memo(&part.operands.map(values))).collect();
-                run.memos.set(number, memos);
-                run.stored_sums.set(number, Vec::new());
+                let Self { numbers, memos, stored_sums } = &mut run;
+                let values = |id: Id| if is_fixed[id] { self.values(id) } else { numbers.of(id) };
+                memos.remove(number);
+                for (index, part) in op.parts.iter().enumerate() {
+                    memos.insert(number, index, part.rule.memo(&part.operands.map(values)));
+                }
+                stored_sums.remove(number);
             }
         }
         run
     }
 
-    /// Computes the tensor of the op with index `number`, and its memos.
+    /// Computes the tensor of an op, and its memos. `number` is the index of the op in its network.
     fn compute(&mut self, op: &Op, number: usize, shape: &[usize]) {
-        let (memos, stored_sums) = self.numbers.compute(op.output, shape, |read, sums| add_up(op, |id| read.of(id), sums));
-        self.memos.set(number, memos);
-        self.stored_sums.set(number, stored_sums);
+        let Self { numbers, memos, stored_sums } = self;
+        memos.remove(number);
+        stored_sums.remove(number);
+        numbers.compute(op.output, shape, |read, sums| {
+            let keep = |part, memo| memos.insert(number, part, memo);
+            let stored = add_up(op, |id| read.of(id), sums, keep);
+            stored_sums.insert(number, stored);
+        });
     }
 
     /// Returns the last stored sum of an entry that ends at or before part `part`: the number n of parts in it, and the sum. n is a multiple of 1024. Returns
@@ -269,16 +291,13 @@ impl PartialRun {
     #[must_use]
     pub fn new(network: &Network, spare: Option<Run>) -> Self {
         let mut run = spare.unwrap_or_else(|| Run::empty(network));
-        run.memos.0.clear();
-        run.stored_sums.clear();
+        run.clear();
         Self { run, done: 0 }
     }
 
     /// Sets inputs, targets or parameters to these values.
     pub fn give(&mut self, given: &[(Id, Arc<Tensor>)]) {
-        for (id, tensor) in given {
-            self.run.numbers.give(*id, tensor);
-        }
+        self.run.give(given);
     }
 
     /// Sets the tensor `id` to the tensor `source_id` of the run `source`. A large tensor is not copied but shared.
@@ -297,8 +316,10 @@ impl PartialRun {
     /// # Panics
     /// If [`PartialRun::give`] did not set an input or target that the op reads.
     pub fn compute_next(&mut self, network: &Network) -> bool {
-        let Some(op) = network.ops().get(self.done) else { return false };
-        self.run.compute(op, self.done, &network.tensor(op.output).shape);
+        if self.done == network.ops().len() {
+            return false;
+        }
+        self.run.compute_op(network, self.done);
         self.done += 1;
         true
     }
@@ -310,48 +331,56 @@ impl PartialRun {
     }
 }
 
-/// The memos of an op, one for each part. Most ops have one part, or two with a bias, and their memos need no allocation.
-type OpMemos = SmallVec<[Memo; 2]>;
-
-/// Computes the tensor of an op and writes it to `sums`. Returns the memos of the op's parts and its [`StoredSums`]. Each entry is the sum of the terms of all
-/// parts. An entry without terms is 0.
-pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) -> (OpMemos, Vec<f64>) {
-    let (mut memos, mut stored_sums) = (OpMemos::with_capacity(op.parts.len()), Vec::new());
+/// Computes the tensor of an op and writes it to `sums`. Calls `keep` with the index and the memo of each part, and returns the op's [`StoredSums`]. Each entry is
+/// the sum of the terms of all parts. An entry without terms is 0.
+pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64], mut keep: impl FnMut(usize, Memo)) -> Vec<f64> {
+    if let [part] = &op.parts[..] {
+        #[allow(clippy::redundant_closure)] // the closure may return a reference with a shorter lifetime than `tensor` does
+        let tensors = part.operands.map(|id| tensor(id));
+        let memo = part.rule.memo(&tensors);
+        let x = Operands { tensors, memo: &memo };
+        let long_sum = if let [entry] = sums { add_long_sum(part.rule.as_ref(), &x, entry) } else { None };
+        if long_sum.is_none() {
+            // writes the sums, and 0 to the entries without terms
+            part.rule.overwrite(&x, sums);
+        }
+        drop(x);
+        keep(0, memo);
+        return long_sum.unwrap_or_default();
+    }
+    let mut stored_sums = Vec::new();
     // for each entry, whether the parts so far have a term for it; `None` if all entries have terms, or if the others are 0 already
     let mut has_terms = op.parts.is_empty().then(|| vec![false; sums.len()]);
     for (number, part) in op.parts.iter().enumerate() {
         if number > 0 && number.is_multiple_of(PARTS_INTERVAL) {
             stored_sums.extend_from_slice(sums);
         }
-        #[allow(clippy::redundant_closure)] // the closure may return a reference with a shorter lifetime than `tensor` does
+        #[allow(clippy::redundant_closure)] // as above
         let tensors = part.operands.map(|id| tensor(id));
-        memos.push(part.rule.memo(&tensors));
-        let x = Operands { tensors, memo: &memos[number] };
-        if let ([_], [entry]) = (op.parts.as_slice(), &mut *sums)
-            && let Some((sum, stored)) = add_long_sum(part.rule.as_ref(), &x)
-        {
-            (*entry, stored_sums) = (sum, stored);
-            break;
-        }
+        let memo = part.rule.memo(&tensors);
+        let x = Operands { tensors, memo: &memo };
         if number == 0 {
-            has_terms = if op.parts.len() > 1 { part.rule.has_terms(&x, sums.len()) } else { None };
-            if has_terms.is_none() {
-                // writes the sums of this part, and 0 to the entries without terms
-                part.rule.overwrite(&x, sums);
-                continue;
-            }
-            // the first term of an entry may come in a later part; −0 + x has the bits of x
-            sums.fill(-0.0);
+            has_terms = part.rule.has_terms(&x, sums.len());
         } else if has_terms.is_some() {
             has_terms = has_terms.zip(part.rule.has_terms(&x, sums.len())).map(either);
         }
-        part.rule.accumulate(&x, sums);
+        match (number, &has_terms) {
+            (0, None) => part.rule.overwrite(&x, sums),
+            (0, Some(_)) => {
+                // the first term of an entry may come in a later part; −0 + x has the bits of x
+                sums.fill(-0.0);
+                part.rule.accumulate(&x, sums);
+            }
+            _ => part.rule.accumulate(&x, sums),
+        }
+        drop(x);
+        keep(number, memo);
     }
     if let Some(has_terms) = has_terms {
         // an entry without terms becomes 0
         clear(sums, &has_terms);
     }
-    (memos, stored_sums)
+    stored_sums
 }
 
 /// Returns `first[i] || second[i]` for each i. Both lists have the same length.

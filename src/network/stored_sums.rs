@@ -17,14 +17,20 @@ pub(super) const TERMS_INTERVAL: usize = 8192;
 pub(super) struct StoredSums(Vec<(usize, Vec<f64>)>);
 
 impl StoredSums {
-    /// Replaces the stored sums of an op. `sums` is empty for an op without a long sum.
-    pub fn set(&mut self, op: usize, sums: Vec<f64>) {
-        if sums.is_empty() && self.0.last().is_none_or(|(last, _)| *last < op) {
-            return;
+    /// Removes the stored sums of an op.
+    pub fn remove(&mut self, op: usize) {
+        // usually, the op is computed after all ops with stored sums
+        if self.0.last().is_some_and(|(last, _)| *last >= op) {
+            self.0.retain(|(of, _)| *of != op);
         }
-        let at = self.0.partition_point(|(of, _)| *of < op);
-        let end = at + usize::from(self.0.get(at).is_some_and(|(of, _)| *of == op));
-        self.0.splice(at..end, Some((op, sums)).filter(|(_, sums)| !sums.is_empty()));
+    }
+
+    /// Adds the stored sums of an op; `sums` is empty for an op without a long sum.
+    pub fn insert(&mut self, op: usize, sums: Vec<f64>) {
+        if !sums.is_empty() {
+            let at = self.0.partition_point(|(of, _)| *of < op);
+            self.0.insert(at, (op, sums));
+        }
     }
 
     /// Removes all sums.
@@ -42,8 +48,8 @@ impl StoredSums {
     }
 }
 
-/// Adds up a single entry with a long sum. Returns the entry and the sums to store. Returns `None` if the sum is not long.
-pub(super) fn add_long_sum(rule: &dyn Rule, x: &Operands<'_>) -> Option<(f64, Vec<f64>)> {
+/// Adds up the only entry of a tensor if its sum is long, and returns the sums to store. Returns `None`, and leaves the entry, if the sum is not long.
+pub(super) fn add_long_sum(rule: &dyn Rule, x: &Operands<'_>, entry: &mut f64) -> Option<Vec<f64>> {
     let terms = rule.prefix_terms(x, 1);
     let interval = TERMS_INTERVAL as u64;
     if terms <= interval {
@@ -51,15 +57,15 @@ pub(super) fn add_long_sum(rule: &dyn Rule, x: &Operands<'_>) -> Option<(f64, Ve
     }
     let mut stored = Vec::new();
     // the sum starts with −0, because 0 + −0 = 0 would lose the sign of a first term −0
-    let mut sum = -0.0;
+    *entry = -0.0;
     let mut first = 0;
     while first < terms {
         if first > 0 {
-            stored.push(sum);
+            stored.push(*entry);
         }
         let end = (first + interval).min(terms);
-        sum = rule.add_terms(x, 0, first..end, sum);
+        *entry = rule.add_terms(x, 0, first..end, *entry);
         first = end;
     }
-    Some((sum, stored))
+    Some(stored)
 }

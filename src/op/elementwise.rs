@@ -342,7 +342,8 @@ impl ElementwiseBackward {
     fn call_term(&self, x: &Operands<'_>, called: &'static NamedFunction, at: TermPlace) -> f64 {
         let (values, y) = (self.operation.values(x, at.output), x.get(Output, at.output));
         let local = called.function.derivative(self.operand, &values, y).unwrap_or(f64::NAN);
-        if local.is_normal() && !called.function.derivatives[self.operand].is_closed_gate(&values, y) {
+        // the value of a closed gate is 0, which is not normal
+        if local.is_normal() {
             return x.get(Upstream, at.output) * local;
         }
         self.term_at(x, at).value

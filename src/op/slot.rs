@@ -73,8 +73,13 @@ impl<T: Copy> Reads<T> {
     }
 
     /// Applies a function to the value in each slot.
-    pub fn map<U>(&self, function: impl FnMut(T) -> U) -> Reads<U> {
-        Reads { all: self.all.iter().copied().map(function).collect(), inputs: self.inputs }
+    pub fn map<U>(&self, mut function: impl FnMut(T) -> U) -> Reads<U> {
+        // for so few values, `push` is several times as fast as `collect`
+        let mut all = SmallVec::with_capacity(self.all.len());
+        for value in &self.all {
+            all.push(function(*value));
+        }
+        Reads { all, inputs: self.inputs }
     }
 
     /// The same operands with another value in a slot that the rule reads.

@@ -69,8 +69,10 @@ impl ActivationCurve {
     /// back, not even ∞ or NaN.
     pub fn derivative(&self, z: f64, a: f64, keys: &[f64]) -> (f64, bool) {
         let arguments = arguments(z, keys);
-        let is_closed_gate = self.function.derivatives.first().is_some_and(|derivative| derivative.is_closed_gate(&arguments, a));
-        (self.function.derivative(0, &arguments, a).unwrap_or(f64::NAN), is_closed_gate)
+        let slope = self.function.derivative(0, &arguments, a).unwrap_or(f64::NAN);
+        // the value of a closed gate is 0
+        let is_closed_gate = slope == 0.0 && self.function.derivatives.first().is_some_and(|slope| slope.is_closed_gate(&arguments, a));
+        (slope, is_closed_gate)
     }
 
     /// Adds g(z) to `sums`, or overwrites `sums` with g(z).
