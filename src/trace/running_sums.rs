@@ -1,14 +1,15 @@
 //! Stored running sums of the entries that were requested last. With them, a step of a long sum takes no more time than a step of a short sum.
 //!
 //! For example, an entry of a layer norm over 10⁶ numbers can have 10⁶ terms. Step 500,000 shows the sum so far, and the next step must not add 500,000 terms
-//! again. So three kinds of running sums are stored: the sums before every 1024th term (the checkpoints), the sums before every 32nd term near the last
-//! requests (the fine checkpoints), and the sum before the term that was requested last:
+//! again. So three kinds of running sums are stored: the sums before every 1024th term (the checkpoints), the sum before the term that was requested last, and,
+//! after a step back, the sums before every 32nd term near it (the fine checkpoints):
 //!
 //! ```text
 //! checkpoints before the terms 0, 1024, 2048, …
-//! request term 2090: add 42 terms to checkpoint 2048, store the sums before 2080 and 2090
+//! request term 2090: add 42 terms to checkpoint 2048, store the sum before 2090
 //! request term 2091: add 1 term to the sum before 2090, store the sum before 2091
-//! request term 2085: add 5 terms to the sum before 2080
+//! request term 2090: a step back. Add 42 terms to checkpoint 2048, store the sums before 2080 and 2090
+//! request term 2089: add 9 terms to the sum before 2080
 //! ```
 //!
 //! The run itself stores some sums too. It does so if the terms belong to very many parts, as in a mean over 10⁵ samples, and if the op has a single entry,
@@ -29,11 +30,9 @@ const SHORT_SUM: u64 = 64;
 pub(super) const INTERVAL: u64 = 1024;
 /// The largest number of checkpoints of an entry. They take half a megabyte.
 const MAX_CHECKPOINTS: u64 = 1 << 14;
-/// The number of fine checkpoints between two checkpoints, near the terms that were requested last.
+/// The number of fine checkpoints between two checkpoints, near a step back. Other requests store none, because short ranges of terms take longer to add than a
+/// long one.
 const FINE: u64 = 32;
-/// The largest number of fine checkpoints that a request stores, before the requested term. The steps back from this term need them. More of them would make a
-/// step at an arbitrary place slower, because short ranges of terms take longer to add than a long one.
-const NEAR: u64 = 4;
 /// The largest number of fine checkpoints of an entry. It is enough for two intervals, because a screen can show the terms on both sides of a checkpoint.
 const MAX_FINE: usize = 64;
 /// The largest number of entries with stored sums. So moving back and forth between a few long entries, such as the gradients of a reduce pass, needs no new
@@ -66,17 +65,24 @@ struct EntrySums {
     interval: u64,
     /// The states before the terms 0, `interval`, 2 · `interval`, …, in order, up to the last one that was computed.
     checkpoints: Vec<SumCheckpoint>,
-    /// The states before every `interval` / [`FINE`]th term, in the intervals of the last requests.
+    /// The states before every `interval` / [`FINE`]th term, in the intervals of the last steps back.
     fine: VecDeque<SumCheckpoint>,
     /// The state before the last requested term.
     last: SumCheckpoint,
+    /// The number of the last request of this entry, among the requests of all entries.
+    request: u64,
 }
 
 impl EntrySums {
     /// Begins an entry. `first` is the position of its first term.
     fn new(first: Position) -> Self {
         let interval = INTERVAL.max(first.terms.div_ceil(MAX_CHECKPOINTS));
-        Self { first, interval, checkpoints: vec![(0, START)], fine: VecDeque::new(), last: (0, START) }
+        Self { first, interval, checkpoints: vec![(0, START)], fine: VecDeque::new(), last: (0, START), request: 0 }
+    }
+
+    /// Returns whether a request of this term is a step back from the last requested term, to a term near it.
+    fn is_step_back(&self, term: u64) -> bool {
+        (1..=self.interval).contains(&self.last.0.saturating_sub(term))
     }
 
     /// Returns the stored state that is nearest before a term, or at it.
@@ -86,12 +92,12 @@ impl EntrySums {
         others.fold(checkpoint, |nearest, other| if other.0 > nearest.0 { *other } else { nearest })
     }
 
-    /// Stores the state before a term, if the term has a checkpoint. With `is_near`, the term is near a request, where there are fine checkpoints.
-    fn store(&mut self, state: SumCheckpoint, is_near: bool) {
+    /// Stores the state before a term, if the term has a checkpoint or a fine checkpoint.
+    fn store(&mut self, state: SumCheckpoint) {
         if state.0.is_multiple_of(self.interval) {
             let place = self.checkpoints.partition_point(|(before, _)| *before < state.0);
             self.checkpoints.insert(place, state);
-        } else if is_near && state.0.is_multiple_of(self.spacing()) {
+        } else if state.0.is_multiple_of(self.spacing()) {
             self.fine.truncate(MAX_FINE - 1);
             self.fine.push_front(state);
         }
@@ -103,19 +109,46 @@ impl EntrySums {
     }
 }
 
-/// The sums of the last requested entries, the newest first.
+/// The sums of the last requested entries.
 #[derive(Debug, Default)]
-pub(super) struct RunningSums(Mutex<Vec<EntrySums>>);
+pub(super) struct RunningSums(Mutex<Kept>);
+
+/// The entries with stored sums.
+#[derive(Debug, Default)]
+struct Kept {
+    entries: Vec<EntrySums>,
+    /// The number of requests so far.
+    requests: u64,
+}
+
+impl Kept {
+    /// Returns the sums of the entry whose first term is at this position. If there are none, the entry replaces the one that was requested longest ago.
+    fn entry(&mut self, first: Position) -> &mut EntrySums {
+        self.requests += 1;
+        let Self { entries, requests } = self;
+        let index = entries.iter().position(|entry| entry.first == first).unwrap_or_else(|| {
+            if entries.len() < MAX_ENTRIES {
+                entries.push(EntrySums::new(first));
+                return entries.len() - 1;
+            }
+            let oldest = (0..MAX_ENTRIES).min_by_key(|index| entries[*index].request).unwrap_or(0);
+            entries[oldest] = EntrySums::new(first);
+            oldest
+        });
+        entries[index].request = *requests;
+        &mut entries[index]
+    }
+}
 
 impl RunningSums {
     pub(super) fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entries.clear();
     }
 
     /// Returns the position of step k, if it is a step of one of the entries with stored sums. This is faster than a search.
     pub(super) fn position(&self, k: u64) -> Option<Position> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find_map(|EntrySums { first, .. }| {
+        kept.entries.iter().find_map(|EntrySums { first, .. }| {
             let term = k.checked_sub(first.step).filter(|term| *term < first.terms)?;
             Some(first.with_term(term))
         })
@@ -130,31 +163,20 @@ impl Trace {
             return self.continue_sum(at, START, 0..at.term);
         }
         let mut kept = self.running_sums.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = at.with_term(0);
-        if let Some(found) = kept.iter().position(|entry| entry.first == first) {
-            kept[..=found].rotate_right(1);
-        } else {
-            kept.truncate(MAX_ENTRIES - 1);
-            kept.insert(0, EntrySums::new(first));
-        }
-        let entry = &mut kept[0];
+        let entry = kept.entry(at.with_term(0));
         let (mut term, mut partial) = entry.nearest(at.term);
         if at.term - term > entry.spacing() {
             let of_run = self.sum_of_run(at).filter(|(before, _)| *before > term);
             (term, partial) = of_run.unwrap_or((term, partial));
         }
-        // far from the requested term, only every `interval`th state is stored
-        let spacing = entry.spacing();
-        let near = at.term.saturating_sub(NEAR * spacing) / spacing * spacing;
+        let stored_every = if entry.is_step_back(at.term) { entry.spacing() } else { entry.interval };
         while term < at.term {
-            let end = if term < near {
-                ((term / entry.interval + 1) * entry.interval).min(near)
-            } else {
-                ((term / spacing + 1) * spacing).min(at.term)
-            };
+            let end = ((term / stored_every + 1) * stored_every).min(at.term);
             partial = self.continue_sum(at, partial, term..end);
             term = end;
-            entry.store((term, partial), term >= near);
+            if term.is_multiple_of(stored_every) {
+                entry.store((term, partial));
+            }
         }
         entry.last = (term, partial);
         partial
