@@ -11,7 +11,7 @@ use super::reader::{ScenarioReader, Span, TomlTable};
 use super::spelling::mend_keys;
 use super::weight_file;
 use crate::op::layer::{Fan, Reported};
-use crate::tensor::len;
+use crate::tensor::{Tensor, aligned_zeros, flat, flat_mut, len};
 use crate::threads;
 use crate::words::{self, Vocabulary};
 
@@ -158,10 +158,10 @@ impl<'t, 'i> Initializer<'t, 'i> {
         self.table.get(key).map_or(self.span.clone(), toml::Spanned::span)
     }
 
-    /// Makes the numbers of a tensor of this shape, in row-major order. Some rules use `fan`, the fan-in and fan-out. `label` is the tensor's name in messages.
+    /// Makes a tensor of this shape. Some rules use `fan`, the fan-in and fan-out. `label` is the tensor's name in messages.
     ///
     /// The scenario file is read in up to two passes. If the tensors have too many numbers, the first pass gets zeros instead.
-    pub fn fill(&self, reader: &mut ScenarioReader, label: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
+    pub fn fill(&self, reader: &mut ScenarioReader, label: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
         if self.rule.uses_fans && shape.len() < 2 {
             let message = format!(
                 "init \"{}\" is for weights: {label} has fewer than two dimensions, so it has no fan-in and fan-out",
@@ -180,32 +180,35 @@ impl<'t, 'i> Initializer<'t, 'i> {
             _ => {}
         }
         if reader.defer(len(shape)) {
-            return Ok(vec![0.0; len(shape)]);
+            return Ok(aligned_zeros(shape));
         }
-        let data = self.numbers(len(shape), fan);
-        if data.iter().any(|x| !x.is_finite()) {
+        let mut tensor = aligned_zeros(shape);
+        self.write(flat_mut(&mut tensor), fan);
+        if flat(&tensor).iter().any(|x| !x.is_finite()) {
             return Err(reader.report(self.span.clone(), format!("this makes numbers for {label} that are too large for f64"), ""));
         }
-        Ok(data)
+        Ok(tensor)
     }
 
-    /// Makes `n` numbers by the rule.
-    #[allow(clippy::cast_precision_loss)] // n is far less than 2⁵³
-    fn numbers(&self, n: usize, fan: Fan) -> Vec<f64> {
+    /// Replaces zeros by the numbers of the rule.
+    #[allow(clippy::cast_precision_loss)] // there are far less than 2⁵³ numbers
+    fn write(&self, data: &mut [f64], fan: Fan) {
+        let n = data.len();
         // the values of the rule's keys: start and stop, start and step, low and high, or mean and std
         let [a, b] = self.parameters;
         match self.rule.kind {
-            InitKind::Zeros => vec![0.0; n],
-            InitKind::Ones => vec![1.0; n],
-            InitKind::Constant => vec![a; n],
+            InitKind::Zeros => {}
+            InitKind::Ones => data.fill(1.0),
+            InitKind::Constant => data.fill(a),
             InitKind::Linspace => {
                 let step = if n > 1 { (b - a) / (n - 1) as f64 } else { 0.0 };
                 // as in PyTorch, the first half is computed from the start and the second half from the stop, so that both ends are exact
-                (0..n).map(|i| if i < n.div_ceil(2) { a + step * i as f64 } else { b - step * (n - 1 - i) as f64 }).collect()
+                let number = |i: usize| if i < n.div_ceil(2) { a + step * i as f64 } else { b - step * (n - 1 - i) as f64 };
+                data.iter_mut().enumerate().for_each(|(i, x)| *x = number(i));
             }
-            InitKind::Arange => (0..n).map(|i| a + b * i as f64).collect(),
-            InitKind::Uniform => self.draw(n, UNIFORM_STEPS, |random, data| data.fill_with(|| a + (b - a) * random.uniform())),
-            InitKind::Normal => self.draw(n, NORMAL_STEPS, |random, data| {
+            InitKind::Arange => data.iter_mut().enumerate().for_each(|(i, x)| *x = a + b * i as f64),
+            InitKind::Uniform => self.draw(data, UNIFORM_STEPS, |random, data| data.fill_with(|| a + (b - a) * random.uniform())),
+            InitKind::Normal => self.draw(data, NORMAL_STEPS, |random, data| {
                 random.normals(data);
                 for x in data {
                     *x = a + b * *x;
@@ -213,31 +216,31 @@ impl<'t, 'i> Initializer<'t, 'i> {
             }),
             InitKind::XavierUniform => {
                 let bound = (6.0 / (fan.inputs + fan.outputs) as f64).sqrt();
-                self.draw(n, UNIFORM_STEPS, |random, data| data.fill_with(|| -bound + (bound + bound) * random.uniform()))
+                self.draw(data, UNIFORM_STEPS, |random, data| data.fill_with(|| -bound + (bound + bound) * random.uniform()));
             }
             InitKind::HeNormal => {
                 let std = (2.0 / fan.inputs as f64).sqrt();
-                self.draw(n, NORMAL_STEPS, |random, data| {
+                self.draw(data, NORMAL_STEPS, |random, data| {
                     random.normals(data);
                     for x in data {
                         *x *= std;
                     }
-                })
+                });
             }
         }
     }
 
-    /// Makes `n` random numbers with `fill_with`. Each number takes `steps` steps of the generator. A second thread makes the second half: it skips the steps
+    /// Makes random numbers with `fill_with`. Each number takes `steps` steps of the generator. A second thread makes the second half: it skips the steps
     /// of the first half.
-    fn draw(&self, n: usize, steps: usize, fill_with: impl Fn(&mut Generator, &mut [f64]) + Sync) -> Vec<f64> {
-        let mut data = vec![0.0; n];
+    fn draw(&self, data: &mut [f64], steps: usize, fill_with: impl Fn(&mut Generator, &mut [f64]) + Sync) {
+        let n = data.len();
         let fill = |first: usize, data: &mut [f64]| {
             let mut random = Generator::new(self.seed);
             random.skip(first * steps);
             fill_with(&mut random, data);
         };
         if n < MIN_PARALLEL_ENTRIES || threads::limit() == 1 {
-            fill(0, &mut data);
+            fill(0, data);
         } else {
             let (first, second) = data.split_at_mut(n / 2);
             let second = Mutex::new(Some(second));
@@ -254,7 +257,6 @@ impl<'t, 'i> Initializer<'t, 'i> {
                 fill_second();
             });
         }
-        data
     }
 }
 

@@ -9,7 +9,7 @@ use super::init::{self, Initializer};
 use super::reader::{ScenarioReader, Span, TomlTable, TomlValue, type_name};
 use super::weight_file::StoredTensor;
 use crate::op::layer::{Fan, Reported};
-use crate::tensor::{Tensor, aligned, from_flat, len};
+use crate::tensor::{Tensor, aligned, flat, from_flat, len};
 use crate::words::{self, Vocabulary};
 
 /// A tensor as the scenario file writes it. Its final shape is decided later: a layer may add dimensions of size 1, and a rule gets its shape from the layer.
@@ -226,16 +226,21 @@ impl TensorSource<'_, '_> {
     /// Makes the tensor with this shape. The caller must have claimed its memory, and compared the shape with [`Self::shape`]. `label` is the tensor's name in
     /// messages. Some rules need `fan`, the fan-in and fan-out.
     pub fn fill(self, reader: &mut ScenarioReader, label: &str, shape: &[usize], fan: Fan) -> Result<Tensor, Reported> {
-        let data = self.numbers(reader, label, shape, fan)?;
-        debug_assert_eq!(data.len(), len(shape));
-        Ok(aligned(from_flat(shape, data)))
+        match self {
+            Self::Init(init) => init.fill(reader, label, shape, fan),
+            source => {
+                let data = source.numbers(reader, label, shape, fan)?;
+                debug_assert_eq!(data.len(), len(shape));
+                Ok(aligned(from_flat(shape, data)))
+            }
+        }
     }
 
     /// Makes the numbers of the tensor in row-major order.
     fn numbers(self, reader: &mut ScenarioReader, label: &str, shape: &[usize], fan: Fan) -> Result<Vec<f64>, Reported> {
         match self {
             Self::Inline { data, .. } => Ok(data),
-            Self::Init(init) => init.fill(reader, label, shape, fan),
+            Self::Init(init) => Ok(flat(&init.fill(reader, label, shape, fan)?).to_vec()),
             Self::File(stored) => stored.fill(reader),
             Self::Permuted(permuted) => {
                 let Permuted { source, axes, shape: own } = *permuted;
