@@ -177,6 +177,11 @@ struct EscapeState {
 impl EscapeState {
     /// Returns whether `c`, the next character of the text, is shown unescaped.
     fn shows(&mut self, c: char) -> bool {
+        // most characters are printable ASCII
+        if matches!(c, ' '..='~') {
+            *self = Self { mark_count: 0, is_after_letter: true };
+            return true;
+        }
         let is_after_letter = std::mem::take(&mut self.is_after_letter); // set again below if `c` is visible
         let is_variation_selector = matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{180b}'..='\u{180d}' | '\u{180f}');
         if c == '\n' {

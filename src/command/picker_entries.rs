@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::bundled;
+use super::bundled::{self, Bundled};
 use super::read::read_file;
 use super::recent::{self, RecentFile};
 use super::source::scenario_files_in;
@@ -27,7 +27,7 @@ pub fn bundled() -> Vec<ScenarioEntry> {
 #[must_use]
 pub fn named(names: &[impl AsRef<str>]) -> Vec<ScenarioEntry> {
     let entry = |name: &str| {
-        let found = bundled::find(name).and_then(|bundled| text_entry(bundled.name, bundled.text, ScenarioGroup::Bundled));
+        let found = bundled::find(name).and_then(bundled_entry);
         found.unwrap_or_else(|| untitled_entry(&line(name), "this program has no such scenario", ScenarioGroup::Bundled))
     };
     names.iter().map(|name| entry(name.as_ref())).collect()
@@ -93,6 +93,13 @@ fn text_entry(name: &str, text: &str, group: ScenarioGroup) -> Option<ScenarioEn
     })
 }
 
+/// Returns the entry of a bundled scenario. In the text of a bundled scenario, the title, the summary and the source come before the notes; a test checks this.
+fn bundled_entry(bundled: Bundled) -> Option<ScenarioEntry> {
+    let before_notes = bundled.text.split_once("\nnotes = ").map_or(bundled.text, |(before, _)| before);
+    let is_known_scenario = true;
+    table_entry(DeTable::parse(before_notes).ok()?.get_ref(), is_known_scenario, bundled.name, ScenarioGroup::Bundled)
+}
+
 /// Splits a text before the first line that begins a table.
 fn split_before_tables(text: &str) -> (&str, &str) {
     let first_table = if text.starts_with('[') { Some(0) } else { text.find("\n[").map(|newline| newline + 1) };
@@ -141,6 +148,7 @@ mod tests {
             // the whole text has tables that only scenarios have; the head has no tables
             let (of_head, of_text) = (entry(head, /* is_known_scenario */ true), entry(bundled.text, /* is_known_scenario */ false));
             assert_eq!(format!("{of_head:?}"), format!("{of_text:?}"));
+            assert_eq!(format!("{:?}", bundled_entry(*bundled)), format!("{:?}", Some(of_text)));
         }
     }
 

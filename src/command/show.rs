@@ -112,7 +112,8 @@ impl Invocation for ShowCommand {
         let comparison = self.mine.read()?.map(|file| compare_with_progress(&document, file, CompareOptions::default(), |_| Ok(())));
         let comparison = comparison.transpose()?;
         let scenario = Arc::clone(&document.scenario);
-        let mut state = State::picker(picker_entries::all());
+        // only a key can open the picker
+        let mut state = State::picker(if keys.is_empty() { Vec::new() } else { picker_entries::all() });
         self.draw.apply(&UserSettings::default(), &mut state.settings);
         // moves the document into the state, which is then its only owner and can free an iteration before it computes another one
         state.open(document, at);
