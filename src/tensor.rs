@@ -180,6 +180,17 @@ pub fn shape_on_screen(shape: &[usize]) -> String {
     if shape.is_empty() { shape_text(shape) } else { shape_text(shape).replace('x', "×") }
 }
 
+/// Returns the width of [`shape_on_screen`] in cells.
+#[must_use]
+pub fn width_on_screen(shape: &[usize]) -> usize {
+    if shape.is_empty() {
+        return shape_text(shape).len();
+    }
+    let digits = |n: &usize| n.checked_ilog10().map_or(1, |log| log as usize + 1);
+    // one sign between two numbers
+    shape.iter().map(digits).sum::<usize>() + shape.len() - 1
+}
+
 /// Describes a shape in words: `a single number`, `a vector of 3 numbers`, `1x32x32`.
 #[must_use]
 pub fn shape_words(shape: &[usize]) -> String {
@@ -223,6 +234,13 @@ mod tests {
             let numbers = from_flat(&[count], (0_u32..).map(f64::from).take(count).collect());
             assert!(is_aligned(&aligned(numbers.clone())));
             assert_eq!(aligned(numbers.clone()), numbers);
+        }
+    }
+
+    #[test]
+    fn the_width_of_a_shape_is_that_of_its_text() {
+        for shape in [&[][..], &[0], &[1], &[9], &[10, 99], &[3, 100, 1], &[12_345, 6]] {
+            assert_eq!(width_on_screen(shape), crate::text::width(&shape_on_screen(shape)), "{shape:?}");
         }
     }
 

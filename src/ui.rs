@@ -51,7 +51,7 @@ mod zoom;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
 use crate::app::{Action, Curves, Focus, Screen, State};
@@ -204,14 +204,15 @@ fn render_too_small(view: &StepView<'_>, screen: Rect, buf: &mut Buffer) {
 
 /// Draws a title on the first line of an area. Returns the area below the title.
 fn draw_title(title: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
-    let title = if title.is_empty() { String::new() } else { format!(" {title} ") };
-    let rule = "─".repeat((area.width as usize).saturating_sub(crate::text::width(&title) + 1));
-    let line = Line::from(vec![
-        Span::styled("─", theme.style(StyleRole::Dim)),
-        Span::styled(title, theme.style(StyleRole::Heading)),
-        Span::styled(rule, theme.style(StyleRole::Dim)),
-    ]);
-    line.render(Rect { height: 1.min(area.height), ..area }, buf);
+    let line = Rect { height: 1.min(area.height), ..area }.intersection(buf.area);
+    // the cells are set directly, because a span looks for characters that several code points form
+    for cell in line.positions() {
+        buf[cell].set_symbol("─").set_style(theme.style(StyleRole::Dim));
+    }
+    if !title.is_empty() && line.width > 1 && line.height > 0 {
+        let room = usize::from(line.width - 1);
+        buf.set_stringn(line.x + 1, line.y, format!(" {title} "), room, theme.style(StyleRole::Heading));
+    }
     below_title(area)
 }
 

@@ -29,7 +29,7 @@ use self::layout::{LayoutRequest, MatrixLayout};
 use super::theme::{StyleRole, Theme};
 use crate::glyph;
 use crate::number::ColumnFormat;
-use crate::tensor::{shape_on_screen, unravel};
+use crate::tensor::{shape_on_screen, unravel, width_on_screen};
 use crate::text::align_right;
 
 /// The relation of an entry to the current step, which decides its mark.
@@ -148,7 +148,8 @@ impl<'a> Matrix<'a> {
     #[must_use]
     pub fn size(&self) -> (u16, u16) {
         let (width, height) = layout::full_size(&self.request());
-        let width = width.max(self.full_name().width() + 2 + self.dimensions().width());
+        let name = if self.name.is_empty() { 0 } else { 1 + self.name.width() };
+        let width = width.max(self.title.width() + name + 2 + self.dimensions_width());
         [width, height].map(|cells| u16::try_from(cells).unwrap_or(MAX_SIZE).min(MAX_SIZE)).into()
     }
 
@@ -233,6 +234,15 @@ impl<'a> Matrix<'a> {
             Some(own) => format!("{} as {}", shape_on_screen(own), shape_on_screen(self.shape)),
             None if self.shape.is_empty() => String::new(),
             None => shape_on_screen(self.shape),
+        }
+    }
+
+    /// Returns the width of [`Self::dimensions`]. A frame needs many widths and few texts.
+    fn dimensions_width(&self) -> usize {
+        match self.own_shape {
+            Some(own) => width_on_screen(own) + " as ".len() + width_on_screen(self.shape),
+            None if self.shape.is_empty() => 0,
+            None => width_on_screen(self.shape),
         }
     }
 

@@ -160,11 +160,24 @@ pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
 
 /// Returns the hints of the key bar.
 fn bar_hints(state: &State, wide: u16) -> Hints {
-    bar_rows(state, wide).into_iter().fold(Hints::default().text(StyleRole::Plain, " "), |hints, row| {
-        let hints =
-            hints.key(StyleRole::Key, row.keys[0], bar_keys(state, row)).key(StyleRole::KeyBar, row.keys[0], format!(" {}", row.bar));
+    bar_rows(state, wide).into_iter().fold(Hints::default().text(StyleRole::Plain, " "), |hints, BarRow { row, keys }| {
+        let hints = hints.key(StyleRole::Key, row.keys[0], keys).key(StyleRole::KeyBar, row.keys[0], format!(" {}", row.bar));
         hints.text(StyleRole::KeyBar, "  ")
     })
+}
+
+/// A row of the table of keys in the key bar.
+struct BarRow {
+    row: &'static KeyBinding,
+    /// The text of its keys.
+    keys: String,
+}
+
+impl BarRow {
+    /// Returns the width of the row: its keys, a blank, its word, and two blanks.
+    fn width(&self) -> usize {
+        width(&self.keys) + width(self.row.bar) + 3
+    }
 }
 
 /// Returns the keys of a row as the key bar shows them: the first key, and the second key if it is an arrow. If the user has set a key, it replaces the first
@@ -176,13 +189,8 @@ fn bar_keys(state: &State, row: &KeyBinding) -> String {
     keys.first().copied().into_iter().chain(arrow).map(keys::shown).collect::<Vec<_>>().join(" ")
 }
 
-/// Returns the width of a row in the key bar: its keys, a blank, its word, and two blanks.
-fn bar_width(state: &State, row: &KeyBinding) -> usize {
-    width(&bar_keys(state, row)) + width(row.bar) + 3
-}
-
 /// Returns the rows of the table of keys that fit into a key bar of this width. The help is always among them.
-fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
+fn bar_rows(state: &State, wide: u16) -> Vec<BarRow> {
     let focus = state.focus();
     // without an open scenario, the picker cannot be closed
     let can_close = focus != Focus::Picker || state.stepper().is_some();
@@ -194,17 +202,18 @@ fn bar_rows(state: &State, wide: u16) -> Vec<&'static KeyBinding> {
         Action::Accept => focus != Focus::List || can_choose,
         _ => true,
     };
-    let is_help = |row: &KeyBinding| row.action == Action::ToggleOverlay(OverlayKind::Help);
+    let is_help = |bar: &BarRow| bar.row.action == Action::ToggleOverlay(OverlayKind::Help);
     let has_key = |row: &KeyBinding| !row.bar.is_empty() && !keys::user_keys(state, row).is_empty();
-    let rows: Vec<_> = keys::rows(focus).filter(|row| has_key(row) && is_possible(row)).collect();
-    let mut used = 1 + rows.iter().filter(|row| is_help(row)).map(|row| bar_width(state, row)).sum::<usize>();
+    let rows = keys::rows(focus).filter(|row| has_key(row) && is_possible(row));
+    let rows: Vec<BarRow> = rows.map(|row| BarRow { row, keys: bar_keys(state, row) }).collect();
+    let mut used = 1 + rows.iter().filter(|bar| is_help(bar)).map(BarRow::width).sum::<usize>();
     // the two blanks after the last row may be cut
-    let mut fits = |row: &&KeyBinding| {
-        let is_shown = is_help(row) || used + bar_width(state, row) <= usize::from(wide) + 2;
-        used += if is_shown && !is_help(row) { bar_width(state, row) } else { 0 };
+    let mut fits = |bar: &BarRow| {
+        let is_shown = is_help(bar) || used + bar.width() <= usize::from(wide) + 2;
+        used += if is_shown && !is_help(bar) { bar.width() } else { 0 };
         is_shown
     };
-    rows.into_iter().filter(|row| fits(row)).collect()
+    rows.into_iter().filter(|bar| fits(bar)).collect()
 }
 
 /// Returns the key that the last line of the stepper, `area`, names at a column.

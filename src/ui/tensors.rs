@@ -17,7 +17,7 @@ use super::ClickTarget;
 use super::layout::is_roomy;
 use super::matrix::{Mark, Matrix};
 use super::theme::StyleRole;
-use super::view::StepView;
+use super::view::{OtherTensor, StepView};
 use crate::network::Id;
 use crate::number::ColumnFormat;
 use crate::step::Pass;
@@ -85,23 +85,28 @@ fn others(view: &StepView<'_>) -> (Vec<Id>, usize) {
     (ids, count)
 }
 
+/// Returns the tensors of the pane with their sizes, whether they fit into its area or not.
+fn sized(view: &StepView<'_>) -> Vec<OtherTensor> {
+    let (ids, before) = others(view);
+    let sized = |(n, id): (usize, Id)| OtherTensor {
+        id,
+        size: with_matrix(view, id, |matrix| matrix.size().into()),
+        distance: if n < before { before - n } else { n + 1 - before },
+    };
+    ids.into_iter().enumerate().map(sized).collect()
+}
+
 /// Returns the tensors that fit into the area, each with its position. If not all fit, those nearest to the current op are shown.
 fn placed(view: &StepView<'_>, area: Rect) -> Vec<(Id, Rect)> {
-    let (ids, before) = others(view);
-    let mut sized: Vec<(Id, [u16; 2], usize)> = Vec::new();
-    for (n, id) in ids.into_iter().enumerate() {
-        let [wide, high]: [u16; 2] = with_matrix(view, id, |matrix| matrix.size().into());
-        if wide + GAP <= area.width && high <= area.height {
-            sized.push((id, [wide, high], if n < before { before - n } else { n + 1 - before }));
-        }
-    }
+    let fits = |tensor: &&OtherTensor| tensor.size[0] + GAP <= area.width && tensor.size[1] <= area.height;
+    let mut shown: Vec<OtherTensor> = view.other_tensors(|| sized(view)).iter().filter(fits).copied().collect();
     loop {
-        let requests: Vec<[u16; 2]> = sized.iter().map(|(_, size, _)| *size).collect();
+        let requests: Vec<[u16; 2]> = shown.iter().map(|tensor| tensor.size).collect();
         if let Some(places) = flow(&requests, area) {
-            return sized.iter().map(|(id, ..)| *id).zip(places).collect();
+            return shown.iter().map(|tensor| tensor.id).zip(places).collect();
         }
-        let farthest = sized.iter().enumerate().max_by_key(|(_, (_, _, distance))| *distance).map_or(0, |(n, _)| n);
-        sized.remove(farthest);
+        let farthest = shown.iter().enumerate().max_by_key(|(_, tensor)| tensor.distance).map_or(0, |(n, _)| n);
+        shown.remove(farthest);
     }
 }
 

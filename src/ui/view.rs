@@ -34,6 +34,19 @@ pub struct StepView<'a> {
     matrices: OnceCell<Vec<OperandMatrix>>,
     /// The areas of the matrices for each area of the pane. They are computed when they are first needed.
     matrix_areas: RefCell<Vec<(Rect, Vec<Rect>)>>,
+    /// The tensors for the pane `other tensors`, listed when they are first needed.
+    other_tensors: OnceCell<Vec<OtherTensor>>,
+}
+
+/// A tensor that the pane `other tensors` shows if there is room.
+#[derive(Clone, Copy, Debug)]
+pub struct OtherTensor {
+    /// The tensor.
+    pub id: Id,
+    /// The width and height of its matrix.
+    pub size: [u16; 2],
+    /// Its distance from the current op, in tensors.
+    pub distance: usize,
 }
 
 impl<'a> StepView<'a> {
@@ -51,6 +64,7 @@ impl<'a> StepView<'a> {
             notation: options.notation(),
             matrices: OnceCell::new(),
             matrix_areas: RefCell::default(),
+            other_tensors: OnceCell::new(),
         })
     }
 
@@ -67,6 +81,11 @@ impl<'a> StepView<'a> {
         let matrix_areas = make();
         self.matrix_areas.borrow_mut().push((area, matrix_areas.clone()));
         matrix_areas
+    }
+
+    /// Returns the tensors for the pane `other tensors`. The first call in a frame lists them with `make`.
+    pub(super) fn other_tensors(&self, make: impl FnOnce() -> Vec<OtherTensor>) -> &[OtherTensor] {
+        self.other_tensors.get_or_init(make)
     }
 
     /// Returns the entry under the cursor, if the cursor is open.

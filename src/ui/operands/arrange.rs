@@ -72,10 +72,19 @@ pub struct Arrangement {
 pub fn best(sizes: &[RequestedSizes], area: Rect) -> Arrangement {
     let candidates = candidates(sizes, area.width);
     let best = |blank_lines: u16| {
-        let arrangements = candidates.iter().flat_map(|rows| [smallest_first, equal_shares].map(|share: DivideFn| (rows, share)));
-        let arrangements = arrangements.map(|(rows, share)| Arrangement { rows: rows.clone(), blank_lines, share: Some(share) });
-        let scored = arrangements.map(|arrangement| (visibility(&arrangement.areas(sizes, area), sizes), arrangement));
-        scored.reduce(|best, next| if next.0 > best.0 { next } else { best }).unwrap_or_default()
+        let mut best: Option<(Visibility, Arrangement)> = None;
+        for (rows, share) in candidates.iter().flat_map(|rows| [smallest_first, equal_shares].map(|share: DivideFn| (rows, share))) {
+            let arrangement = Arrangement { rows: rows.clone(), blank_lines, share: Some(share) };
+            let score = visibility(&arrangement.areas(sizes, area), sizes);
+            if best.as_ref().is_none_or(|(highest, _)| score > *highest) {
+                best = Some((score, arrangement));
+            }
+            // no score is higher
+            if score == ([FULL; TIER_COUNT], FULL) {
+                break;
+            }
+        }
+        best.unwrap_or_default()
     };
     let ((spaced_tiers, _), spaced) = best(1);
     if spaced_tiers == [FULL; TIER_COUNT] {
