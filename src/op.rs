@@ -72,6 +72,7 @@ pub mod softmax;
 pub mod stable;
 pub mod update;
 pub mod upsample;
+pub mod uses;
 pub mod window;
 pub mod window_sizes;
 pub mod written;

@@ -26,7 +26,9 @@ use super::mismatch::Mismatch;
 use super::numpy::NumPyForm;
 use super::numpy::code::NumPyCode;
 use super::one_term::{OneTerm, OneTermEach};
-use super::rule::{Arguments, Equation, Function, Gist, Memo, Operands, Rule, Term, TermNumbers, Use, constant, derived, entry};
+use super::rule::{
+    Arguments, Equation, Function, Gist, IsKnown, Memo, Operands, PossibleUse, Rule, Term, TermNumbers, Use, constant, derived, entry,
+};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
@@ -96,6 +98,18 @@ impl ChoosePlan {
         };
         // NaN counts as true, as in NumPy and PyTorch
         self.operands[if mask == 0.0 { 2 } else { 1 }]
+    }
+
+    /// Returns whether the entry `at` of the result copies an entry of the input `slot`; `None` if this is not known yet.
+    fn copies(&self, x: &Operands<'_>, slot: usize, at: usize, is_known: IsKnown<'_>) -> Option<bool> {
+        let is_decided = match self.operands[0] {
+            ElementwiseOperand::Input(mask) => is_known(Input(mask), self.broadcast.operand_entry(mask, at)),
+            ElementwiseOperand::Constant(_) => true,
+        };
+        match self.is_chosen(slot) {
+            [first, second] if first == second => Some(first),
+            _ => is_decided.then(|| self.chosen(&x.tensors, at) == ElementwiseOperand::Input(slot)),
+        }
     }
 
     /// Returns whether an input is chosen where the mask is not 0, and whether it is chosen where the mask is 0.
@@ -170,6 +184,13 @@ impl OneTermEach for ChooseForward {
         let Input(input) = slot else { return Vec::new() };
         let readers = (0..self.0.broadcast.reader_count(input)).map(|n| self.0.broadcast.reader(input, at, n));
         readers.filter(|entry| self.0.source(&x.tensors, input, *entry).is_some()).collect()
+    }
+
+    fn possible_readers(&self, x: &Operands<'_>, slot: Slot, at: usize, is_known: IsKnown<'_>) -> Vec<(usize, bool)> {
+        let Input(input) = slot else { return Vec::new() };
+        let readers = (0..self.0.broadcast.reader_count(input)).map(|n| self.0.broadcast.reader(input, at, n));
+        let copies = readers.map(|entry| (entry, self.0.copies(x, input, entry, is_known)));
+        copies.filter(|(_, copies)| *copies != Some(false)).map(|(entry, copies)| (entry, copies.is_some())).collect()
     }
 
     fn reads(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
@@ -369,6 +390,24 @@ impl Rule for ByComputedMask {
             }
             _ => Vec::new(),
         };
+        uses.sort_unstable();
+        uses
+    }
+
+    fn possible_uses(&self, x: &Operands<'_>, slot: Slot, at: usize, is_known: IsKnown<'_>) -> Vec<PossibleUse> {
+        let broadcast = &self.plan.broadcast;
+        // the terms of these entries of the result read the entry if the entry of the result is a copy of this operand, or if it is not
+        let (outputs, if_chosen): (Vec<usize>, bool) = match slot {
+            Upstream => (vec![at], true),
+            Input(mask) if mask == self.mask => ((0..broadcast.reader_count(mask)).map(|n| broadcast.reader(mask, at, n)).collect(), false),
+            _ => return Vec::new(),
+        };
+        let possible = |output: usize| {
+            let reads = self.plan.copies(x, self.slot, output, is_known).map(|is_chosen| is_chosen == if_chosen);
+            let found = Use { entry: broadcast.operand_entry(self.slot, output), term: self.rank(output) };
+            (reads != Some(false)).then_some(PossibleUse { found, is_certain: reads.is_some() })
+        };
+        let mut uses: Vec<PossibleUse> = outputs.into_iter().filter_map(possible).collect();
         uses.sort_unstable();
         uses
     }

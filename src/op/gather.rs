@@ -12,7 +12,7 @@ use smallvec::smallvec;
 
 use super::numpy::NumPyForm;
 use super::reuse::Reuse;
-use super::rule::{Equation, Memo, Operands, Rule, Term, TermNumbers, Use, constant, entry};
+use super::rule::{Equation, IsKnown, Memo, Operands, PossibleUse, Rule, Term, TermNumbers, Use, constant, entry};
 use super::slot::{
     Reads,
     Slot::{self, Input, Upstream},
@@ -274,6 +274,12 @@ pub trait Gather: Debug + Send + Sync + 'static {
     /// The entries and their copies.
     fn copy_map<'a>(&'a self, operands: &'a Operands<'_>) -> &'a CopyMap;
 
+    /// The entries of y that copy the entry `place` of x, or may copy it, as [`Rule::possible_uses`]; `true` stands for those that copy it. `None` if
+    /// [`Gather::copy_map`] has them, because all entries that decide this are known.
+    fn possible_copies(&self, _operands: &Operands<'_>, _place: usize, _is_known: IsKnown<'_>) -> Option<Vec<(usize, bool)>> {
+        None
+    }
+
     /// Returns whether [`Gather::share`] is not `None` for some output.
     fn has_shares(&self) -> bool {
         false
@@ -418,6 +424,17 @@ impl<L: Gather> Rule for GatherRule<L> {
 
     fn uses(&self, operands: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         if slot == self.read_slot() { self.gather.copy_map(operands).uses(self.direction, at) } else { Vec::new() }
+    }
+
+    fn possible_uses(&self, operands: &Operands<'_>, slot: Slot, at: usize, is_known: IsKnown<'_>) -> Vec<PossibleUse> {
+        let is_copied = self.direction == Direction::Forward && slot == self.read_slot();
+        match self.gather.possible_copies(operands, at, is_known).filter(|_| is_copied) {
+            Some(copies) => {
+                let possible = |(entry, is_certain)| PossibleUse { found: Use { entry, term: 0 }, is_certain };
+                copies.into_iter().map(possible).collect()
+            }
+            None => self.uses(operands, slot, at).into_iter().map(PossibleUse::certain).collect(),
+        }
     }
 
     fn terms_at(&self, operands: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {

@@ -10,7 +10,7 @@ use super::gather::{CopyMap, Direction, Gather, GatherRule, NeighbourRun};
 use super::groups::Groups;
 use super::mismatch::Mismatch;
 use super::reuse::Reuse;
-use super::rule::{Equation, Function, Gist, Memo, Operands, Rule};
+use super::rule::{Equation, Function, Gist, IsKnown, Memo, Operands, Rule};
 use super::slot::{Reads, Slot::Input};
 use crate::expr::{Expr, Form, Primitive, whole};
 use crate::tensor::len;
@@ -103,6 +103,26 @@ impl LookupPlan {
         }
         (place < self.entries).then_some(place)
     }
+
+    /// Returns whether an entry of the output may read the entry `place` of the table: `Some(true)` if it reads it, `Some(false)` if it does not, and `None` if
+    /// an index that is not known yet decides it.
+    fn may_read(&self, tensors: &Reads<&[f64]>, output: usize, place: usize, is_known: IsKnown<'_>) -> Option<bool> {
+        let is_index_known = |m: usize| is_known(Input(1 + m), self.indices[m].places[output]);
+        if (0..self.indices.len()).all(is_index_known) {
+            return Some(self.place(tensors, output) == Some(place));
+        }
+        // the places that the output reads for some values of the unknown indices
+        let mut places = vec![self.base[output]];
+        for (m, index) in self.indices.iter().enumerate() {
+            let offsets: Vec<usize> = if is_index_known(m) {
+                index.offset(tensors[Input(1 + m)][index.places[output]]).into_iter().collect()
+            } else {
+                (0..index.size).map(|n| n * index.stride).collect()
+            };
+            places = places.iter().flat_map(|place| offsets.iter().map(move |offset| place + offset)).collect();
+        }
+        if places.contains(&place) { None } else { Some(false) }
+    }
 }
 
 impl Function for Lookup {
@@ -161,6 +181,15 @@ impl Gather for LookupGather {
 
     fn copy_map<'a>(&'a self, x: &'a Operands<'_>) -> &'a CopyMap {
         x.memo::<CopyMap>().expect("the memo of this rule")
+    }
+
+    fn possible_copies(&self, x: &Operands<'_>, place: usize, is_known: IsKnown<'_>) -> Option<Vec<(usize, bool)>> {
+        let LookupPlan { base, indices, .. } = &*self.0;
+        if indices.iter().enumerate().all(|(m, index)| (0..len(&index.shape)).all(|at| is_known(Input(1 + m), at))) {
+            return None;
+        }
+        let reads = (0..base.len()).map(|output| (output, self.0.may_read(&x.tensors, output, place, is_known)));
+        Some(reads.filter(|(_, reads)| *reads != Some(false)).map(|(output, reads)| (output, reads.is_some())).collect())
     }
 
     fn reason(&self, _x: &Operands<'_>, direction: Direction, _entry: usize) -> &'static str {
@@ -240,6 +269,20 @@ mod tests {
         let ix = [3.0, -4.0, 0.5, f64::NAN];
         assert_eq!(value(&*function, &[&table, &ix], 8), [0.0; 8]);
         check_rules(&*function, &[&[3, 2], &[4]], &[table, ix.to_vec()]);
+    }
+
+    #[test]
+    fn an_index_that_is_not_known_may_select_any_row() {
+        let (forward, table, ix) = (rows(2).forward(), &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0][..], &[2.0, 0.0][..]);
+        let tensors = Reads::inputs([table, ix]);
+        let memo = forward.memo(&tensors);
+        let x = Operands { tensors, memo: &memo };
+        // the first index is known, the second is not
+        let uses = |at: usize| forward.possible_uses(&x, Input(0), at, &|_, at| at == 0);
+        let found = |at: usize| uses(at).iter().map(|one| (one.found.entry, one.is_certain)).collect::<Vec<_>>();
+        assert_eq!((found(0), found(4)), (vec![(2, false)], vec![(0, true), (2, false)]));
+        let known = forward.possible_uses(&x, Input(0), 4, &|_, _| true);
+        assert_eq!(known.iter().map(|one| one.found).collect::<Vec<_>>(), forward.uses(&x, Input(0), 4));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use super::rule::{Arguments, Equation, Operands, Rule, Term, TermNumbers, Use};
+use super::rule::{Arguments, Equation, IsKnown, Operands, PossibleUse, Rule, Term, TermNumbers, Use};
 use super::slot::Slot;
 
 /// The rule of a tensor in which each entry has exactly one term.
@@ -27,6 +27,11 @@ pub trait OneTermEach: Debug + Send + Sync + 'static {
 
     /// The entries that read the entry `at` of the operand in `slot`.
     fn readers(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize>;
+
+    /// The entries that read the entry `at` of the operand in `slot`, or may read it, as [`Rule::possible_uses`]. `true` stands for those that read it.
+    fn possible_readers(&self, x: &Operands<'_>, slot: Slot, at: usize, _is_known: IsKnown<'_>) -> Vec<(usize, bool)> {
+        self.readers(x, slot, at).into_iter().map(|entry| (entry, true)).collect()
+    }
 
     /// Returns whether the term of `entry` has an argument of the entry `at` of the operand in `slot`, in the sense of [`Rule::terms_at`].
     fn reads(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool;
@@ -72,6 +77,11 @@ impl<T: OneTermEach> Rule for OneTerm<T> {
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         self.0.readers(x, slot, at).into_iter().map(|entry| Use { entry, term: 0 }).collect()
+    }
+
+    fn possible_uses(&self, x: &Operands<'_>, slot: Slot, at: usize, is_known: IsKnown<'_>) -> Vec<PossibleUse> {
+        let readers = self.0.possible_readers(x, slot, at, is_known).into_iter();
+        readers.map(|(entry, is_certain)| PossibleUse { found: Use { entry, term: 0 }, is_certain }).collect()
     }
 
     fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {

@@ -17,6 +17,7 @@ use super::mismatch::Mismatch;
 use super::product_layout::ProductSlots;
 use super::reuse::Reuse;
 use super::slot::{Reads, Slot};
+pub use super::uses::{IsKnown, PossibleUse, Use};
 pub use super::window::Window;
 use super::written::Written;
 use crate::expr::{Expr, Notation, Primitive};
@@ -317,15 +318,6 @@ impl Default for Equation {
 /// The expressions that replace [`Expr::Arg`] in an equation.
 pub type Arguments = SmallVec<[Expr; 2]>;
 
-/// One term that reads a given operand entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Use {
-    /// The place of the entry of the result that has the term.
-    pub entry: usize,
-    /// The index of the term among the terms of this entry, from 0.
-    pub term: u64,
-}
-
 /// The computation of one tensor, the result. The value of an entry is the sum of its terms, in order.
 ///
 /// In these methods `x` has the operands, `entry` is a place in the result, and `term` is the index of a term of this entry, from 0.
@@ -402,6 +394,12 @@ pub trait Rule: Any + Debug + Send + Sync {
 
     /// Lists all terms that read the entry `at` of the operand in `slot`, in the sense of [`Arg::reads`].
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use>;
+
+    /// Does the same as [`Rule::uses`], while some entries of the operands are not known. If such an entry decides whether a term reads the entry `at`, as a
+    /// mask does, the term is listed too. A rule whose terms always read the same entries need not override this.
+    fn possible_uses(&self, x: &Operands<'_>, slot: Slot, at: usize, _is_known: IsKnown<'_>) -> Vec<PossibleUse> {
+        self.uses(x, slot, at).into_iter().map(PossibleUse::certain).collect()
+    }
 
     /// Lists, in order, the terms of `entry` that have an argument of the entry `at` of the operand in `slot`, in the sense of [`Arg::belongs_to`].
     ///

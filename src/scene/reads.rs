@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{Position, Scene, ShownTensor, Sources};
+use super::{EntryState, Position, Scene, ShownTensor, Sources};
 use crate::network::{BatchSource, Id, Role};
 use crate::op::counted_zero;
 use crate::op::repetition::Repetition;
@@ -15,7 +15,7 @@ use crate::trace::{ReadingStep, TermRead};
 /// The largest number of entries of an op whose terms are looked at to find the tensors that it reads.
 const SAMPLED_ENTRIES: usize = 32;
 
-/// A step that reads an entry.
+/// A step that reads an entry, or may read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntryUse {
     /// The step.
@@ -24,19 +24,27 @@ pub struct EntryUse {
     pub name: String,
     /// Its pass.
     pub pass: Pass,
+    /// `false` if numbers that are not known yet decide whether it reads the entry.
+    pub is_certain: bool,
 }
 
 impl Scene<'_> {
-    /// Returns the steps that read an entry, in order: those of this sample, then those of the batch.
+    /// Returns the steps that read an entry, in order: those of this sample, then those of the batch. A step that chooses between entries by a number that is not
+    /// known yet, such as a mask, is listed for each of these entries.
     #[must_use]
     pub fn uses_of(&self, tensor: Id, entry: usize) -> Vec<EntryUse> {
         let (own, batch) = (self.at.run_index, self.trace.runs().len() - 1);
-        let mut uses = self.trace.uses(own, tensor, entry);
+        let uses_in = |run: usize, tensor: Id| {
+            let is_known =
+                |id: Id, at: usize| !matches!(self.state_in(run, id, at), EntryState::Pending { .. } | EntryState::Partial { .. });
+            self.trace.possible_uses(run, tensor, entry, &is_known)
+        };
+        let mut uses = uses_in(own, tensor);
         let here = uses.len();
         if self.sample().is_some() && batch != own {
             let in_batch = [BatchSource::Sample(own, tensor), BatchSource::Parameter(tensor)];
             let ids = in_batch.into_iter().filter_map(|source| self.trace.network_of(batch).input_from(source));
-            uses.extend(ids.flat_map(|id| self.trace.uses(batch, id, entry)));
+            uses.extend(ids.flat_map(|id| uses_in(batch, id)));
         }
         let read = |(number, found): (usize, &ReadingStep)| {
             let run = if number < here { own } else { batch };
@@ -44,7 +52,8 @@ impl Scene<'_> {
             let info = network.tensor(found.tensor);
             let pass = network.producer(found.tensor).map_or(Pass::Forward, |op| network.ops()[op].pass);
             let scope = if run == own { String::new() } else { format!("{}:", pass.name()) };
-            EntryUse { step: found.step, name: format!("{scope}{}{}", info.name, index_text(&unravel(found.entry, &info.shape))), pass }
+            let name = format!("{scope}{}{}", info.name, index_text(&unravel(found.entry, &info.shape)));
+            EntryUse { step: found.step, name, pass, is_certain: found.is_certain }
         };
         uses.iter().enumerate().map(read).collect()
     }

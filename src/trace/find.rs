@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::{Position, Trace};
 use crate::network::{Id, IterationRun, Network, Reader, Role};
-use crate::op::rule::{Arg, Origin, Term};
+use crate::op::rule::{Arg, Origin, PossibleUse, Term};
 use crate::op::slot::{Reads, Slot};
 use crate::step::{Address, Kind, Location, Pass, Scope, Unit};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
@@ -29,6 +29,8 @@ pub struct ReadingStep {
     pub entry: usize,
     /// The number of the step.
     pub step: u64,
+    /// `false` if numbers that are not known yet decide whether the step reads the entry ([`Trace::possible_uses`]).
+    pub is_certain: bool,
 }
 
 impl Trace {
@@ -272,21 +274,29 @@ impl Trace {
     /// Returns the steps that read an entry, in order.
     #[must_use]
     pub fn uses(&self, run_index: usize, tensor: Id, entry: usize) -> Vec<ReadingStep> {
+        self.possible_uses(run_index, tensor, entry, &|_, _| true)
+    }
+
+    /// Returns the steps that read an entry, or may read it, in order. `is_known` returns whether an entry of a tensor is known. If an unknown entry decides
+    /// whether a step reads the entry, as a mask does, the step is listed too.
+    #[must_use]
+    pub fn possible_uses(&self, run_index: usize, tensor: Id, entry: usize, is_known: &dyn Fn(Id, usize) -> bool) -> Vec<ReadingStep> {
         let mut uses = Vec::new();
         let IterationRun { network, run, .. } = &self.runs[run_index];
         for &Reader { op: number, part, slot } in network.readers(tensor) {
             let (op, segment) = (&network.ops()[number], self.segment(run_index, number));
             let (rule, x) = run.part(op, number, part);
-            for found in rule.uses(&x, slot, entry) {
+            let is_known = |slot: Slot, at: usize| is_known(op.parts[part].operands[slot], at);
+            for PossibleUse { found, is_certain } in rule.possible_uses(&x, slot, entry, &is_known) {
                 let before_op = self.segments[segment].steps_before;
                 let before_entry = self.terms_before(segment, found.entry);
                 let before_part = self.terms_before_part(segment, found.entry, part);
                 let step = before_op + before_entry + before_part + found.term + 1;
-                uses.push(ReadingStep { tensor: op.output, entry: found.entry, step });
+                uses.push(ReadingStep { tensor: op.output, entry: found.entry, step, is_certain });
             }
         }
-        uses.sort_unstable_by_key(|found| found.step);
-        uses.dedup();
+        uses.sort_unstable_by_key(|found| (found.step, !found.is_certain));
+        uses.dedup_by_key(|found| found.step);
         uses
     }
 }

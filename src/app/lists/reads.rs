@@ -15,18 +15,19 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         return Err(format!("nothing reads {name} in this iteration"));
     }
     let rows = reads.iter().take(MAX_LISTED).map(|read| {
-        let step = scene.relation_to_now(read.step);
-        ListRow::action(
-            [read.name.clone(), format!("step {}", read.step), read.pass.name().to_owned(), step.to_owned()],
-            Action::GoToStep(read.step),
-        )
+        let when = scene.relation_to_now(read.step);
+        let when = if read.is_certain { when.to_owned() } else { format!("{when}, if this entry is chosen") };
+        ListRow::action([read.name.clone(), format!("step {}", read.step), read.pass.name().to_owned(), when], Action::GoToStep(read.step))
     });
     let count = reads.len();
-    let mut list = List::new(format!("{name} is read by {count} {}", if count == 1 { "step" } else { "steps" }), rows.collect());
+    let at_most = if reads.iter().all(|read| read.is_certain) { "" } else { "at most " };
+    let mut list = List::new(format!("{name} is read by {at_most}{count} {}", if count == 1 { "step" } else { "steps" }), rows.collect());
     // the step on the screen is selected; if it reads another entry, the first step after it
     list.selected = reads.iter().take(MAX_LISTED).position(|read| read.step >= scene.at.step).unwrap_or(0);
     if count > MAX_LISTED {
         list.note = format!("the first {MAX_LISTED} of {count} are listed");
+    } else if !at_most.is_empty() {
+        "a mask or an index that is not computed yet chooses between entries".clone_into(&mut list.note);
     } else if scene.is_shared_by_samples(entry.tensor) {
         "each sample of the batch reads it in the same way".clone_into(&mut list.note);
     }
