@@ -66,7 +66,7 @@ another-sample-read | mlp-labels | fc2:next | all
 another-sample-read | mlp-binary | fc2:error | all
 another-sample-read | cnn-average-last | conv2:error | parameters
 error-clipped | mlp-sigmoid | fc2:0.1 | parameters
-error-clipped | mlp-square | fc3:0.5 | all
+error-clipped | mlp-square | fc3:0.5 | torch
 activation-derivative-wrong | mlp-tanh | fc1:1-a | parameters
 activation-derivative-wrong | mlp-square | fc1:1+a^2 fc3:1+a^2 | all
 activation-derivative-wrong | mlp-sigmoid | fc2:a(1+a) | torch
