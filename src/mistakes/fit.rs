@@ -25,6 +25,13 @@ pub(super) struct ComparedTensor<'a> {
     pub terms: TermSums<'a>,
 }
 
+impl ComparedTensor<'_> {
+    /// Whether all of the user's numbers are finite.
+    pub fn is_finite(&self) -> bool {
+        self.numbers.iter().all(|number| number.is_finite())
+    }
+}
+
 /// A mistake at some places.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {

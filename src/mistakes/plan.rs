@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::wrong_rule::with_terms;
+use crate::diff::reached;
 use crate::interrupt::goes_on;
 use crate::network::{BatchSource, Id, Network, Op, Part};
 use crate::op::rule::Rule;
@@ -164,6 +165,12 @@ impl Plan {
         plan
     }
 
+    /// The tensors whose numbers of the user are not all finite.
+    fn not_finite(&self) -> Vec<(usize, Id)> {
+        let is_not_finite = |numbers: &[f64]| numbers.iter().any(|number| !number.is_finite());
+        self.taken.iter().filter(|(_, numbers)| is_not_finite(numbers)).map(|(place, _)| *place).collect()
+    }
+
     /// Creates the plan with these changed ops: for each, `true` if it is an op of the batch, and its number.
     pub fn of_ops(ops: impl Iterator<Item = (bool, usize, Op)>) -> Self {
         let key = |is_of_batch: bool| if is_of_batch { Ops::Batch } else { Ops::Sample };
@@ -201,6 +208,8 @@ pub(super) struct WrongPass<'a> {
     plan: &'a Plan,
     /// For each run and each tensor, whether the tensor depends on a change.
     changed: Vec<Vec<bool>>,
+    /// For each run and each tensor, whether it is computed from numbers of the user that are not finite. Empty if all are finite.
+    not_finite: Vec<Vec<bool>>,
     computed: HashMap<(usize, Id), Arc<[f64]>>,
 }
 
@@ -208,7 +217,9 @@ impl<'a> WrongPass<'a> {
     /// Prepares the pass. Nothing is computed yet.
     pub fn new(trace: &'a Trace, plan: &'a Plan) -> Self {
         let runs = trace.runs().len();
-        let mut pass = Self { trace, plan, changed: Vec::with_capacity(runs), computed: HashMap::new() };
+        let origins = plan.not_finite();
+        let not_finite = if origins.is_empty() { Vec::new() } else { reached(trace, &origins) };
+        let mut pass = Self { trace, plan, changed: Vec::with_capacity(runs), not_finite, computed: HashMap::new() };
         for run in 0..runs {
             let changed = pass.changed_in(run);
             pass.changed.push(changed);
@@ -250,6 +261,11 @@ impl<'a> WrongPass<'a> {
     /// Returns whether a tensor depends on a change, so that its numbers may be wrong.
     pub fn is_changed(&self, run: usize, id: Id) -> bool {
         self.changed[run][id]
+    }
+
+    /// Returns whether a tensor is computed from numbers of the user that are not finite.
+    pub fn follows_not_finite(&self, run: usize, id: Id) -> bool {
+        self.not_finite.get(run).is_some_and(|of_run| of_run[id])
     }
 
     /// The numbers of a tensor; `None` if they are not computed yet.

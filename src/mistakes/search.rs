@@ -8,6 +8,9 @@
 //! If no candidate explains a tensor, the search continues *behind* it, with the tensors that are computed later. The user's numbers of this tensor are taken
 //! as they are, and everything that depends on them is computed from them. A later tensor that then has the user's numbers is a consequence, and has no mistake
 //! of its own.
+//!
+//! No mistake is searched for a tensor with NaN or infinities. Its numbers are taken as they are, too. In NumPy, NaN · 0 is NaN, so a NaN also reaches entries
+//! behind a closed gate. Hence an entry that is not finite, in a tensor that is computed from such a tensor, is a consequence, whatever number the pass has there.
 
 use super::candidates::Candidates;
 use super::cause::{Cause, alternatives};
@@ -147,7 +150,7 @@ impl MistakeSearch<'_> {
             }
         }
         let Some(first) = start.next_wrong() else { return Ok((Vec::new(), start)) };
-        let mut fits = self.explaining(&start, first, go_on)?;
+        let mut fits = if self.tensors[first].is_finite() { self.explaining(&start, first, go_on)? } else { Vec::new() };
         let mut bases = if fits.is_empty() { vec![start] } else { with_same_tensors(&fits) };
         let (mut searches, mut taken) = (0, 0);
         let most = if self.work() > MAX_WORK_BEHIND { 0 } else { MAX_SEARCHES_BEHIND };
@@ -208,7 +211,8 @@ impl MistakeSearch<'_> {
         let is_sure = |base: &Fit, fit: &Fit| {
             let is_fitted = fit.candidates.last().is_some_and(|candidate| candidate.mistake.specificity == Specificity::Fitted);
             let claimed = (0..self.tensors.len()).filter(|at| fit.matched()[*at] && !base.matched()[*at]);
-            let entries: usize = claimed.map(|at| self.tensors[at].numbers.iter().filter(|number| **number != 0.0).count()).sum();
+            let counts = |number: &&f64| number.is_finite() && **number != 0.0;
+            let entries: usize = claimed.map(|at| self.tensors[at].numbers.iter().filter(counts).count()).sum();
             !is_fitted && entries >= MIN_ENTRIES_BEHIND && fit.explained() > base.explained()
         };
         let mut found = self.extensions(&bases[0], next, go_on)?;
@@ -303,6 +307,9 @@ impl MistakeSearch<'_> {
 
     /// Returns the fits with one more candidate, which explains the tensor `next`.
     fn extensions(&self, base: &Fit, next: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
+        if !self.tensors[next].is_finite() {
+            return Ok(Vec::new());
+        }
         let is_settled = |at: usize| !self.tensors[at].differs || base.taken.contains(&at);
         let suspects = Suspects::of(self.subject.trace, self.tensors, next, is_settled);
         let mut candidates = self.candidates.of(base, &self.tensors[next]);
@@ -336,6 +343,12 @@ impl MistakeSearch<'_> {
     fn is_equal(&self, pass: &mut WrongPass<'_>, tensor: &ComparedTensor<'_>) -> bool {
         if !pass.is_changed(tensor.run, tensor.id) {
             return !tensor.differs;
+        }
+        if !tensor.is_finite() && pass.follows_not_finite(tensor.run, tensor.id) {
+            let values = pass.values(tensor.run, tensor.id);
+            let consequence = |(mine, value): (&f64, &f64)| if mine.is_finite() { *mine } else { *value };
+            let numbers: Vec<f64> = tensor.numbers.iter().zip(values).map(consequence).collect();
+            return self.tolerance.are_equal(&numbers, values, |at| tensor.terms.entry(at));
         }
         self.tolerance.are_equal(tensor.numbers, pass.values(tensor.run, tensor.id), |at| tensor.terms.entry(at))
     }

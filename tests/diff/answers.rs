@@ -9,14 +9,14 @@ fn diff(file: &str) -> Run {
     diff_with("digits.toml", file)
 }
 
-fn diff_with(scenario: &str, file: &str) -> Run {
+pub(super) fn diff_with(scenario: &str, file: &str) -> Run {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/answers");
     let [scenario, mine] = [scenario, file].map(|name| folder.join(name).to_string_lossy().into_owned());
     run(&["diff", &scenario, &mine])
 }
 
 /// The lines from `why` to the table of tensors.
-fn why(run: &Run) -> Vec<&str> {
+pub(super) fn why(run: &Run) -> Vec<&str> {
     run.out.lines().skip_while(|line| !line.starts_with("why ")).take_while(|line| !line.is_empty()).collect()
 }
 

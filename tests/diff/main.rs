@@ -2,6 +2,7 @@
 
 mod answers;
 mod causes;
+mod false_reasons;
 mod flips;
 #[cfg(debug_assertions)] // a release build does not count
 mod interrupt;

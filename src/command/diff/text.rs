@@ -209,9 +209,9 @@ const RIGHT: &str = "right:  ";
 fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
     let mut lines = pattern_lines(comparison, trace, true);
     let first = comparison.unexplained.first().copied().filter(|first| comparison.is_first_of_values(*first));
+    let not_finite = comparison.patterns.iter().find(|pattern| pattern.id == NOT_FINITE);
     if let Some(first) = first {
-        let pattern = comparison.patterns.iter().find(|pattern| pattern.id == NOT_FINITE && comparison.causes.is_empty());
-        lines.push(match pattern {
+        lines.push(match not_finite.filter(|pattern| pattern.tensor == first) {
             Some(pattern) => format!("why     {}", line(&pattern.words)),
             None => {
                 format!("why     no known mistake gives exactly the numbers of {}, the first wrong gradient", comparison.name(trace, first))
@@ -236,8 +236,13 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
     if let Some(best) = comparison.causes.first().filter(|best| !best.apart.is_empty()) {
         lines.push(format!("apart   {}", line(&best.apart)));
     }
+    if let Some(pattern) = not_finite.filter(|pattern| first != Some(pattern.tensor)) {
+        lines.push(format!("{}  {}", if lines.is_empty() { "why   " } else { "  and " }, line(&pattern.words)));
+    }
+    // the line about the first number that is not finite names the other tensors that have such numbers
     let is_other = |tensor: &usize| {
-        first.is_none_or(|first| comparison.user.tensors[*tensor].gradient.of != comparison.user.tensors[first].gradient.of)
+        comparison.report.tensors[*tensor].status != Status::NotFinite
+            && first.is_none_or(|first| comparison.user.tensors[*tensor].gradient.of != comparison.user.tensors[first].gradient.of)
     };
     let others = names(comparison, trace, comparison.unexplained.iter().copied().filter(is_other));
     if !others.is_empty() {

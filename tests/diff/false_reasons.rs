@@ -1,0 +1,55 @@
+//! Wrong gradients of an independent NumPy program (`answers`), for which a false reason was named before.
+
+use super::answers::{diff_with, why};
+
+/// One error of a network is NaN. In NumPy, NaN * 0 is NaN, so it passes the closed gates of a ReLU, where the right gradient is 0.
+#[test]
+fn nan_behind_a_closed_gate_is_a_consequence() {
+    let logits = diff_with("mlp.toml", "mlp-nan-logits.npz");
+    let [reason, consequences] = why(&logits)[..] else { panic!("{}", logits.out) };
+    assert!(
+        reason.starts_with("why     3:fc3.z[0] is the first number of the file that is not finite: nan; it spreads backward"),
+        "{}",
+        logits.out
+    );
+    assert!(reason.contains("from there to 11 tensors: 3:fc2.a, ") && !reason.contains("not computed from it"), "{}", logits.out);
+    assert!(consequences.trim_start().starts_with("only consequences: fc2.a, fc2.z, "), "{}", logits.out);
+    // without the errors of the hidden layers, and with a NaN in each sample
+    for (scenario, mine, first) in [("mlp.toml", "mlp-nan-parameters.npz", "3:fc3.z[0]"), ("cnn.toml", "cnn-nan.npz", "1:fc1.z[0]")] {
+        let found = diff_with(scenario, mine);
+        let [reason, consequences] = why(&found)[..] else { panic!("{mine}: {}", found.out) };
+        assert!(reason.starts_with(&format!("why     {first} is the first number of the file that is not finite: nan")), "{}", found.out);
+        assert!(consequences.trim_start().starts_with("only consequences: "), "{mine}: {}", found.out);
+    }
+}
+
+/// A mistake before a NaN is still named. The NaN has a line of its own.
+#[test]
+fn a_mistake_before_a_nan_is_named() {
+    let found = diff_with("mlp.toml", "mlp-nan-and-mistakes.npz");
+    let why = why(&found);
+    assert!(why[0].starts_with("why     the weight gradient of fc3 reads z of the layer before instead of a"), "{}", found.out);
+    let nan = "  and   fc1.weight[0,0] is the first number of the file that is not finite: nan; the right number is finite";
+    assert!(why.iter().any(|line| line.starts_with(nan)), "{}", found.out);
+    assert!(!found.out.contains("not explained"), "{}", found.out);
+}
+
+/// Nothing is computed from the gradient of a parameter, so a second tensor with NaN has another origin.
+#[test]
+fn a_nan_spreads_only_to_tensors_that_are_computed_from_it() {
+    let another = "it has another origin, or both come from a gradient that is not in the file; the right number";
+    for (scenario, mine, said) in [
+        ("mlp.toml", "mlp-two-nans.npz", format!("fc3.bias[0] is the first number of the file that is not finite: nan; fc1.weight is not computed from it, so {another}")),
+        (
+            "mlp.toml",
+            "mlp-inf.npz",
+            "fc2.weight[0,0] is the first number of the file that is not finite: inf; 2 other tensors are not computed from it, so they have other origins, or all come from a gradient that is not in the file: fc1.weight, fc1.bias;".to_owned(),
+        ),
+        ("att.toml", "att-nan.npz", format!("x[0,0] is the first number of the file that is not finite: nan; Wq is not computed from it, so {another}")),
+    ] {
+        let found = diff_with(scenario, mine);
+        let [reason] = why(&found)[..] else { panic!("{mine}: {}", found.out) };
+        assert!(reason.starts_with(&format!("why     {said}")), "{mine}: {}", found.out);
+        assert!(!found.out.contains("spreads"), "{mine}: {}", found.out);
+    }
+}
