@@ -53,3 +53,12 @@ fn a_nan_spreads_only_to_tensors_that_are_computed_from_it() {
         assert!(!found.out.contains("spreads"), "{mine}: {}", found.out);
     }
 }
+
+/// The mask of a ReLU is inverted, and the error is the sign of the difference: each gives entries that look clipped, but no smaller entry is right.
+#[test]
+fn clipping_needs_a_right_entry_within_the_bound() {
+    for (scenario, mine) in [("res.toml", "res-mask-inverted.npz"), ("bn.toml", "bn-signs.npz")] {
+        let found = diff_with(scenario, mine);
+        assert!(found.status == 1 && !found.out.contains("clipped"), "{mine}: {}", found.out);
+    }
+}

@@ -9,6 +9,8 @@ use crate::trace::Trace;
 
 /// The relative error within which a number is a bound.
 const NEAR: f64 = 1e-5;
+/// A number that is at most this share of the bound can be rounding.
+const NOISE: f64 = 1e-9;
 /// The number that PyTorch adds to a norm before it divides by it.
 const EPSILON: f64 = 1e-6;
 /// The smallest number of gradients that must have the same bound c.
@@ -35,12 +37,13 @@ pub(super) fn find(trace: &Trace, user: &[UserTensor], report: &Report) -> Vec<P
             Some(Clipped { tensor, user, right: compared.gradient.right(trace).into_owned() })
         })
         .collect();
-    let by_value = by_value(&wrong, report);
+    let by_value = by_value(&wrong, user, report);
     if by_value.is_empty() { by_norm(trace, &wrong, report) } else { by_value }
 }
 
-/// Clipping by value: all wrong entries of a tensor are ±c, and beyond ±c on the same side in the right tensor.
-fn by_value(wrong: &[Clipped<'_>], report: &Report) -> Vec<Pattern> {
+/// Clipping by value: all wrong entries of a tensor are ±c, and beyond ±c on the same side in the right tensor. The bound c is the same in all tensors, and some
+/// smaller entry that is not 0 is right.
+fn by_value(wrong: &[Clipped<'_>], user: &[UserTensor], report: &Report) -> Vec<Pattern> {
     let bound = |clipped: &Clipped<'_>| {
         let bound = clipped.user.iter().fold(0.0_f64, |bound, number| bound.max(number.abs()));
         let places = &report.tensors[clipped.tensor].wrong;
@@ -51,22 +54,42 @@ fn by_value(wrong: &[Clipped<'_>], report: &Report) -> Vec<Pattern> {
         (bound > 0.0 && places.iter().all(is_clipped)).then_some(bound)
     };
     let bounds: Vec<Option<f64>> = wrong.iter().map(bound).collect();
+    let with_bound = |c: f64| {
+        let is_own = move |(_, bound): &(_, &Option<f64>)| bound.is_some_and(|bound| (bound - c).abs() <= 1e-7 * c);
+        wrong.iter().zip(&bounds).filter(is_own).map(|(clipped, _)| clipped)
+    };
     // a factor also makes equal numbers of equal ones, so several entries must have been clipped by different factors
     let has_factors = |c: f64| {
-        let is_own = |(_, bound): &(_, &Option<f64>)| bound.is_some_and(|bound| (bound - c).abs() <= 1e-7 * c);
-        let with_bound = wrong.iter().zip(&bounds).filter(is_own);
         let mut factors =
-            with_bound.flat_map(|(clipped, _)| report.tensors[clipped.tensor].wrong.iter().map(|at| c / clipped.right[*at].abs()));
+            with_bound(c).flat_map(|clipped| report.tensors[clipped.tensor].wrong.iter().map(|at| c / clipped.right[*at].abs()));
         factors.next().is_some_and(|first| factors.any(|factor| !is_near(factor, first)))
     };
-    let pattern = |(clipped, bound): (&Clipped<'_>, &Option<f64>)| {
-        let c = bound.filter(|c| has_factors(*c))?;
-        // a bound in single precision has more digits than a person has written
-        let c = written(c, c).map_or_else(|| with_digits(c, 6), exact);
-        let words = format!("every entry beyond ±{c} is ±{c}, and the others are right: your gradients are clipped by value");
-        Some(Pattern { tensor: clipped.tensor, id: CLIPPED, words, explains: true })
+    let is_beyond = |tensor: &UserTensor, c: f64| tensor.values.iter().flatten().any(|number| number.abs() > c * (1.0 + 1e-7));
+    // all entries of a tensor can be ±c for another reason, such as signs instead of numbers, so a smaller one must be right; if all gradients of the file
+    // are clipped, it can be in another tensor
+    let has_smaller = |c: f64| {
+        let is_smaller = |number: &f64| number.abs() > NOISE * c && number.abs() < c * (1.0 - 1e-7);
+        let are_all_clipped = || with_bound(c).count() == wrong.len() && user.iter().all(|tensor| !is_beyond(tensor, c));
+        with_bound(c).any(|clipped| clipped.user.iter().any(is_smaller))
+            || are_all_clipped() && user.iter().any(|tensor| tensor.values.iter().flatten().any(is_smaller))
     };
-    wrong.iter().zip(&bounds).filter_map(pattern).collect()
+    // the same tensor of another sample is clipped too
+    let is_in_all_samples = |c: f64| {
+        let of = |tensor: usize| report.tensors[tensor].gradient.of;
+        with_bound(c)
+            .all(|clipped| user.iter().filter(|tensor| tensor.gradient.of == of(clipped.tensor)).all(|tensor| !is_beyond(tensor, c)))
+    };
+    let is_sure = |c: f64| has_factors(c) && has_smaller(c) && is_in_all_samples(c);
+    let sure: Vec<Option<f64>> = bounds.iter().map(|bound| bound.filter(|c| is_sure(*c))).collect();
+    let Some(c) = sure.iter().flatten().next().copied() else { return Vec::new() };
+    // gradients are clipped with one bound
+    if sure.iter().flatten().any(|other| (other - c).abs() > 1e-7 * c) {
+        return Vec::new();
+    }
+    // a bound in single precision has more digits than a person has written
+    let shown = written(c, c).map_or_else(|| with_digits(c, 6), exact);
+    let words = format!("every entry beyond ±{shown} is ±{shown}, and the others are right: your gradients are clipped by value");
+    with_bound(c).map(|clipped| Pattern { tensor: clipped.tensor, id: CLIPPED, words: words.clone(), explains: true }).collect()
 }
 
 /// The factor f of a tensor that is f times the right one; `None` for another tensor.
