@@ -62,10 +62,13 @@ impl Gradient {
         }
     }
 
-    /// The position of the gradient in the order of computation: its run and its op. A gradient that is not computed comes after all others.
+    /// The position of the gradient in the order of computation: its run and its op. A gradient with respect to the loss of several samples that the network
+    /// computes for each sample alone has the position in the first sample. A gradient that is not computed comes after all others.
     #[must_use]
     pub fn order(&self, trace: &Trace) -> (usize, usize, Id) {
-        let position = self.find(trace).and_then(|(run, gradient)| Some((run, trace.network_of(run).producer(gradient)?)));
+        let of_sample = || trace.network().gradient_of(self.of).map(|gradient| (0, gradient));
+        let place = self.find(trace).or_else(of_sample);
+        let position = place.and_then(|(run, gradient)| Some((run, trace.network_of(run).producer(gradient)?)));
         let (run, op) = position.unwrap_or((usize::MAX, usize::MAX));
         (run, op, self.of)
     }

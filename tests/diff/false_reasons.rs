@@ -62,3 +62,10 @@ fn clipping_needs_a_right_entry_within_the_bound() {
         assert!(found.status == 1 && !found.out.contains("clipped"), "{mine}: {}", found.out);
     }
 }
+
+/// Two errors have a wrong shape. The backward pass computes that of the last layer first.
+#[test]
+fn wrong_shapes_are_in_the_order_of_the_backward_pass() {
+    let found = diff_with("mlp.toml", "mlp-columns.npz");
+    assert!(found.out.contains("\nwhere   fc3.z is the first wrong tensor: its shape is 3x4, but must be 3\n"), "{}", found.out);
+}
