@@ -69,3 +69,15 @@ fn wrong_shapes_are_in_the_order_of_the_backward_pass() {
     let found = diff_with("mlp.toml", "mlp-columns.npz");
     assert!(found.out.contains("\nwhere   fc3.z is the first wrong tensor: its shape is 3x4, but must be 3\n"), "{}", found.out);
 }
+
+/// The error goes back through a flatten with all axes in reverse order, or only with height and width exchanged.
+#[test]
+fn two_orders_of_a_flatten_have_different_words() {
+    for (mine, words) in [
+        ("cnn-unflat-whole.npz", "in column-major order ["),
+        ("cnn-unflat-swapped.npz", "in column-major order within each channel: only height and width are exchanged ["),
+    ] {
+        let found = diff_with("cnn.toml", mine);
+        assert!(why(&found)[0].starts_with(&format!("why     the error goes back through flat1 {words}")), "{}", found.out);
+    }
+}

@@ -50,46 +50,68 @@ fn image<'a>(site: &Site<'a>) -> Option<&'a [usize]> {
     (rule.view == crate::op::edges::View::Input && is_flat && shape.iter().filter(|size| **size > 1).count() > 1).then_some(shape)
 }
 
+/// A wrong order: its axes, the name of its variant (empty for the usual one), and the end of the sentence about it.
+struct WrongOrder {
+    order: Order,
+    name: &'static str,
+    detail: &'static str,
+}
+
+const WHOLE: WrongOrder = WrongOrder { order: COLUMN_MAJOR, name: "", detail: "" };
+const CHANNEL_BY_CHANNEL: WrongOrder = WrongOrder {
+    order: COLUMNS_OF_CHANNELS,
+    name: "channel-by-channel",
+    detail: " within each channel: only height and width are exchanged",
+};
+const LAST: WrongOrder = WrongOrder { order: CHANNELS_LAST, name: "", detail: "" };
+
+/// The column-major orders of an image. Without channels there is only one.
+fn column_majors(site: &Site<'_>) -> &'static [WrongOrder] {
+    if image(site).is_some_and(|shape| shape.len() > 2) { &[WHOLE, CHANNEL_BY_CHANNEL] } else { &[WHOLE] }
+}
+
 /// In the forward pass the vector has a wrong order. In the backward pass the error has the same order, or the right one.
-fn flattened(site: &Site<'_>, orders: &[(Order, &str)]) -> Vec<Variant> {
+fn flattened(site: &Site<'_>, orders: &[WrongOrder]) -> Vec<Variant> {
     let Some(shape) = image(site) else { return Vec::new() };
     let mut variants = Vec::new();
-    for (order, name) in orders {
+    for WrongOrder { order, name, detail } in orders {
         let taken = taken(shape, &order(shape.len()));
         let back = site.with_rule(moved(site.rule, inverse(&taken)));
         let Some(forward) = site.with_forward_rule(|rule| moved(rule, Arc::clone(&taken))) else { continue };
         let prefix = if name.is_empty() { String::new() } else { format!("{name}-") };
-        variants.push(Variant::named(format!("{prefix}both-ways"), "", [forward.clone(), back]));
-        variants.push(Variant::named(format!("{prefix}forward-only"), ", but its error goes back in row-major order", [forward]));
+        variants.push(Variant::named(format!("{prefix}both-ways"), *detail, [forward.clone(), back]));
+        let detail = format!("{detail}, but its error goes back in row-major order");
+        variants.push(Variant::named(format!("{prefix}forward-only"), detail, [forward]));
     }
     variants
 }
 
 /// Only the backward pass has a wrong order: the forward pass writes the vector in the right one.
-fn unflattened(site: &Site<'_>, orders: &[(Order, Option<&str>)]) -> Vec<Variant> {
+fn unflattened(site: &Site<'_>, orders: &[WrongOrder]) -> Vec<Variant> {
     let Some(shape) = image(site) else { return Vec::new() };
-    let variant = |(order, name): &(Order, Option<&str>)| {
+    let variant = |WrongOrder { order, name, detail }: &WrongOrder| {
         let taken = taken(shape, &order(shape.len()));
         let edit = site.with_rule(moved(site.rule, inverse(&taken)));
-        Variant { name: name.map(str::to_owned), detail: String::new(), edits: vec![edit] }
+        let name = Some(*name).filter(|name| !name.is_empty());
+        Variant { name: name.map(str::to_owned), detail: (*detail).to_owned(), edits: vec![edit] }
     };
     orders.iter().map(variant).collect()
 }
 
 pub fn column_major(site: &Site<'_>) -> Vec<Variant> {
-    flattened(site, &[(COLUMN_MAJOR, ""), (COLUMNS_OF_CHANNELS, "channel-by-channel")])
+    flattened(site, column_majors(site))
 }
 
 pub fn channels_last(site: &Site<'_>) -> Vec<Variant> {
-    if image(site).is_some_and(|shape| shape.len() == 3) { flattened(site, &[(CHANNELS_LAST, "")]) } else { Vec::new() }
+    if image(site).is_some_and(|shape| shape.len() == 3) { flattened(site, &[LAST]) } else { Vec::new() }
 }
 
 pub fn back_column_major(site: &Site<'_>) -> Vec<Variant> {
-    unflattened(site, &[(COLUMN_MAJOR, None), (COLUMNS_OF_CHANNELS, Some("channel-by-channel"))])
+    unflattened(site, column_majors(site))
 }
 
 pub fn back_channels_last(site: &Site<'_>) -> Vec<Variant> {
-    if image(site).is_some_and(|shape| shape.len() == 3) { unflattened(site, &[(CHANNELS_LAST, None)]) } else { Vec::new() }
+    if image(site).is_some_and(|shape| shape.len() == 3) { unflattened(site, &[LAST]) } else { Vec::new() }
 }
 
 /// The channels of the network's input are in reverse order.
