@@ -133,7 +133,9 @@ impl UserGradients {
             ShapeFit::Same if is_square(named) => is_equal_turned(named) || has_turned && !is_equal(named),
             _ => false,
         });
-        let is_seen = has_turned || fits.len() > 1;
+        // in a graph, the text says which axis of a matrix has the inputs, so only the shape shows that the matrices are turned
+        let is_layered = weights.iter().all(|named| trace.network().tensor(named.gradient.of).layer.is_some());
+        let is_seen = has_turned || is_layered && fits.len() > 1;
         // symmetric weights are equal in both orders
         let is_changed = || has_turned || weights.iter().any(|named| !is_equal(named));
         let is_turned = all_turned && is_seen && is_changed();

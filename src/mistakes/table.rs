@@ -90,7 +90,7 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::pass("unflatten-column-major", "the error goes back through {} in column-major order", "it goes back in the order in which the entries came", AtSite(flatten::back_column_major)).apart("an image with more channels, rows and columns"),
     Mistake::pass("flatten-channels-last", "{} [takes|take] the entries with the channels last", "the channels come first: C x H x W", AtSite(flatten::channels_last)).apart("an image with more channels, rows and columns"),
     Mistake::pass("unflatten-channels-last", "the error goes back through {} as if the channels were last", "it goes back in the order in which the entries came", AtSite(flatten::back_channels_last)).apart("an image with more channels, rows and columns"),
-    Mistake::pass("weight-layout-transposed", "the [gradient of {}'s weight is its transpose|gradients of {}'s weights are their transposes]", "its shape is [out, in]", InPass(flatten::layout_transposed)).apart("a weight that is not square"),
+    Mistake::pass("weight-layout-transposed", "the [gradient of {}'s weight is its transpose|gradients of {}'s weights are their transposes]", "it has the order of the weight: entry [i, j] is the derivative with respect to entry [i, j]", InPass(flatten::layout_transposed)).apart("a weight that is not square"),
 
     // what a gradient reads
     Mistake::pass("z-instead-of-a", "the weight [gradient of {} reads|gradients of {} read] z of the layer before instead of a", "it reads what the layer has read: a", AtSite(linear::z_instead_of_a)),

@@ -81,3 +81,12 @@ fn two_orders_of_a_flatten_have_different_words() {
         assert!(why(&found)[0].starts_with(&format!("why     the error goes back through flat1 {words}")), "{}", found.out);
     }
 }
+
+/// Two square matrices of a graph are transposed. The text of a graph has only one order.
+#[test]
+fn transposed_square_matrices_of_a_graph_are_wrong() {
+    let found = diff_with("square.toml", "square-turned.npz");
+    assert_eq!(found.status, 1, "{}", found.out);
+    assert!(found.out.starts_with("sqg: all 2 gradients are wrong\n") || found.out.contains("2 of 2 gradients are wrong"), "{}", found.out);
+    assert!(why(&found)[0].contains("is its transpose") || why(&found)[0].contains("are their transposes"), "{}", found.out);
+}
