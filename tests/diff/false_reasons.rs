@@ -63,6 +63,19 @@ fn clipping_needs_a_right_entry_within_the_bound() {
     }
 }
 
+/// All gradients are clipped to ±0.1, also those of the samples. They are derivatives of the mean loss over four samples, so they are compared times 4.
+#[test]
+fn the_gradients_of_samples_and_of_the_batch_are_clipped_with_one_bound() {
+    let found = diff_with("mlp.toml", "mlp-clipped.npz");
+    let [samples, batch, ..] = why(&found)[..] else { panic!("{}", found.out) };
+    assert!(
+        samples.starts_with("why     fc3.z of samples 1 to 4, ") && samples.contains("every entry beyond ±0.4 is ±0.4"),
+        "{}",
+        found.out
+    );
+    assert!(batch.starts_with("why     fc3.weight, ") && batch.contains("every entry beyond ±0.1 is ±0.1"), "{}", found.out);
+}
+
 /// Two errors have a wrong shape. The backward pass computes that of the last layer first.
 #[test]
 fn wrong_shapes_are_in_the_order_of_the_backward_pass() {

@@ -2,13 +2,16 @@
 //! the norm c.
 
 use super::{CLIPPED, Pattern};
-use crate::diff::gradient::LossOf;
+use crate::diff::gradient::{Gradient, LossOf};
 use crate::diff::report::{Report, Status, UserTensor};
+use crate::diff::terms::mean_factor;
 use crate::number::{exact, with_digits};
 use crate::trace::Trace;
 
 /// The relative error within which a number is a bound.
 const NEAR: f64 = 1e-5;
+/// The relative error within which two numbers are the same bound.
+const EQUAL: f64 = 1e-7;
 /// A number that is at most this share of the bound can be rounding.
 const NOISE: f64 = 1e-9;
 /// The number that PyTorch adds to a norm before it divides by it.
@@ -37,26 +40,50 @@ pub(super) fn find(trace: &Trace, user: &[UserTensor], report: &Report) -> Vec<P
             Some(Clipped { tensor, user, right: compared.gradient.right(trace).into_owned() })
         })
         .collect();
-    let by_value = by_value(&wrong, user, report);
+    let by_value = by_value(trace, &wrong, user, report);
     if by_value.is_empty() { by_norm(trace, &wrong, report) } else { by_value }
 }
 
 /// Clipping by value: all wrong entries of a tensor are ±c, and beyond ±c on the same side in the right tensor. The bound c is the same in all tensors, and some
 /// smaller entry that is not 0 is right.
-fn by_value(wrong: &[Clipped<'_>], user: &[UserTensor], report: &Report) -> Vec<Pattern> {
+fn by_value(trace: &Trace, wrong: &[Clipped<'_>], user: &[UserTensor], report: &Report) -> Vec<Pattern> {
+    let is_of_batch = |gradient: Gradient| gradient.loss == LossOf::Batch;
+    let found = [false, true].map(|batch| {
+        let wrong = wrong.iter().filter(|clipped| is_of_batch(report.tensors[clipped.tensor].gradient) == batch).collect::<Vec<_>>();
+        let user = user.iter().filter(|tensor| is_of_batch(tensor.gradient) == batch).collect::<Vec<_>>();
+        with_one_bound(&wrong, &user, report)
+    });
+    // the gradients of the samples may have been multiplied by n before the comparison
+    if let [Some((of_samples, _)), Some((of_batch, _))] = &found
+        && ![1.0, mean_factor(trace)].iter().any(|factor| (of_samples * factor - of_batch).abs() <= EQUAL * of_batch)
+    {
+        return Vec::new();
+    }
+    let patterns = |(c, tensors): (f64, Vec<usize>)| {
+        // a bound in single precision has more digits than a person has written
+        let c = written(c, c).map_or_else(|| with_digits(c, 6), exact);
+        let words = format!("every entry beyond ±{c} is ±{c}, and the others are right: your gradients are clipped by value");
+        tensors.into_iter().map(move |tensor| Pattern { tensor, id: CLIPPED, words: words.clone(), explains: true })
+    };
+    found.into_iter().flatten().flat_map(patterns).collect()
+}
+
+/// Returns the bound with which tensors of samples, or of the batch, are clipped by value, and the clipped ones; `None` if none is clipped, or if they have
+/// several bounds.
+fn with_one_bound(wrong: &[&Clipped<'_>], user: &[&UserTensor], report: &Report) -> Option<(f64, Vec<usize>)> {
     let bound = |clipped: &Clipped<'_>| {
         let bound = clipped.user.iter().fold(0.0_f64, |bound, number| bound.max(number.abs()));
         let places = &report.tensors[clipped.tensor].wrong;
         let is_clipped = |at: &usize| {
             let [user, right] = [clipped.user[*at], clipped.right[*at]];
-            (user.abs() - bound).abs() <= 1e-7 * bound && user.signum() == right.signum() && right.abs() > bound
+            (user.abs() - bound).abs() <= EQUAL * bound && user.signum() == right.signum() && right.abs() > bound
         };
         (bound > 0.0 && places.iter().all(is_clipped)).then_some(bound)
     };
-    let bounds: Vec<Option<f64>> = wrong.iter().map(bound).collect();
+    let bounds: Vec<Option<f64>> = wrong.iter().map(|clipped| bound(clipped)).collect();
     let with_bound = |c: f64| {
-        let is_own = move |(_, bound): &(_, &Option<f64>)| bound.is_some_and(|bound| (bound - c).abs() <= 1e-7 * c);
-        wrong.iter().zip(&bounds).filter(is_own).map(|(clipped, _)| clipped)
+        let is_own = move |(_, bound): &(&&Clipped<'_>, &Option<f64>)| bound.is_some_and(|bound| (bound - c).abs() <= EQUAL * c);
+        wrong.iter().zip(&bounds).filter(is_own).map(|(clipped, _)| *clipped)
     };
     // a factor also makes equal numbers of equal ones, so several entries must have been clipped by different factors
     let has_factors = |c: f64| {
@@ -64,11 +91,11 @@ fn by_value(wrong: &[Clipped<'_>], user: &[UserTensor], report: &Report) -> Vec<
             with_bound(c).flat_map(|clipped| report.tensors[clipped.tensor].wrong.iter().map(|at| c / clipped.right[*at].abs()));
         factors.next().is_some_and(|first| factors.any(|factor| !is_near(factor, first)))
     };
-    let is_beyond = |tensor: &UserTensor, c: f64| tensor.values.iter().flatten().any(|number| number.abs() > c * (1.0 + 1e-7));
+    let is_beyond = |tensor: &UserTensor, c: f64| tensor.values.iter().flatten().any(|number| number.abs() > c * (1.0 + EQUAL));
     // all entries of a tensor can be ±c for another reason, such as signs instead of numbers, so a smaller one must be right; if all gradients of the file
     // are clipped, it can be in another tensor
     let has_smaller = |c: f64| {
-        let is_smaller = |number: &f64| number.abs() > NOISE * c && number.abs() < c * (1.0 - 1e-7);
+        let is_smaller = |number: &f64| number.abs() > NOISE * c && number.abs() < c * (1.0 - EQUAL);
         let are_all_clipped = || with_bound(c).count() == wrong.len() && user.iter().all(|tensor| !is_beyond(tensor, c));
         with_bound(c).any(|clipped| clipped.user.iter().any(is_smaller))
             || are_all_clipped() && user.iter().any(|tensor| tensor.values.iter().flatten().any(is_smaller))
@@ -81,15 +108,10 @@ fn by_value(wrong: &[Clipped<'_>], user: &[UserTensor], report: &Report) -> Vec<
     };
     let is_sure = |c: f64| has_factors(c) && has_smaller(c) && is_in_all_samples(c);
     let sure: Vec<Option<f64>> = bounds.iter().map(|bound| bound.filter(|c| is_sure(*c))).collect();
-    let Some(c) = sure.iter().flatten().next().copied() else { return Vec::new() };
+    let c = sure.iter().flatten().next().copied()?;
     // gradients are clipped with one bound
-    if sure.iter().flatten().any(|other| (other - c).abs() > 1e-7 * c) {
-        return Vec::new();
-    }
-    // a bound in single precision has more digits than a person has written
-    let shown = written(c, c).map_or_else(|| with_digits(c, 6), exact);
-    let words = format!("every entry beyond ±{shown} is ±{shown}, and the others are right: your gradients are clipped by value");
-    with_bound(c).map(|clipped| Pattern { tensor: clipped.tensor, id: CLIPPED, words: words.clone(), explains: true }).collect()
+    let is_one = sure.iter().flatten().all(|other| (other - c).abs() <= EQUAL * c);
+    is_one.then(|| (c, with_bound(c).map(|clipped| clipped.tensor).collect()))
 }
 
 /// The factor f of a tensor that is f times the right one; `None` for another tensor.
