@@ -32,6 +32,7 @@ pub static MISTAKES: &[Mistake] = &[
         .and_pass("the derivative of the activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", AtSite(activation::missing)),
     Mistake::pass("output-activation-derivative-missing", "the derivative of the output's activation is missing at {}", "∂C/∂z is ∂C/∂a times g′(z)", AtSite(output::activation_missing)),
     Mistake::pass("softmax-derivative-twice", "the error a − t of softmax and cross-entropy goes through the derivative of the softmax again", "a − t is ∂C/∂z already", AtSite(output::softmax_twice)),
+    Mistake::pass("softmax-before-cross-entropy", "the logits go through a softmax before the cross-entropy", "the cross-entropy reads the logits themselves: it applies the softmax", AtSite(output::softmax_before_cross_entropy)),
     Mistake::pass("softmax-diagonal-only", "of the softmax's derivative at {} only the diagonal aᵢ (1 − aᵢ) is taken", "every zᵢ changes every aⱼ: the other derivatives are −aᵢ aⱼ", AtSite(output::softmax_diagonal)),
     Mistake::pass("softmax-row-sum-missing", "the sum over the row is not subtracted in the softmax's derivative at {}: aᵢ ∂C/∂aᵢ alone is taken", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ)", AtSite(output::softmax_row_sum_missing)),
     Mistake::pass("softmax-sum-of-columns", "the sum in the softmax's derivative at {} goes along the wrong axis", "∂C/∂zᵢ is aᵢ (∂C/∂aᵢ − Σ aⱼ ∂C/∂aⱼ), with the sum over the entries that the softmax normalises", AtSite(softmax::sum_of_columns)),

@@ -4,6 +4,7 @@ mod alternatives;
 mod apart;
 mod behind;
 mod fewest;
+mod forward;
 #[path = "../generated/mod.rs"]
 mod generated;
 mod networks;

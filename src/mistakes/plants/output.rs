@@ -107,6 +107,37 @@ pub fn softmax_twice(site: &Site<'_>) -> Vec<Variant> {
     vec![of_logits(site, softmax, |Logits { p, dz, .. }, i| p[i] * (dz[i] - p.iter().zip(dz).map(|(p, dz)| p * dz).sum::<f64>())), diagonal]
 }
 
+/// The gradient p − t of a cross-entropy of the logits p, where p are the probabilities of a softmax. `unit` is the right gradient of the loss at a place without
+/// its factor.
+fn error_of_probabilities(Logits { p, dz, t }: &Logits, unit: impl Fn(usize) -> f64) -> Vec<f64> {
+    let (k, all) = (scale_of_error(dz, unit), t.iter().sum::<f64>());
+    softmax(p).into_iter().zip(t).map(|(q, t)| k * (q * all - t)).collect()
+}
+
+/// A softmax is applied to the logits before the cross-entropy, which applies a softmax itself.
+pub fn softmax_before_cross_entropy(site: &Site<'_>) -> Vec<Variant> {
+    if site.rule_as::<SoftmaxBackward>().is_some() {
+        return super::softmax::applied_before_log_softmax(site);
+    }
+    if reads_logits(site, SOFTMAX) {
+        return vec![of_logits(site, softmax, |logits, i| {
+            let Logits { p, t, .. } = logits;
+            let all: f64 = t.iter().sum();
+            let dp = error_of_probabilities(logits, |at| p[at] * all - t[at]);
+            p[i] * (dp[i] - p.iter().zip(&dp).map(|(p, dp)| p * dp).sum::<f64>())
+        })];
+    }
+    // the network has the softmax itself, and its loss reads probabilities
+    let is_of_output = |other: Site<'_>| other.y == site.of && other.rule_as::<SoftmaxBackward>().is_some() && has_closed_formula(&other);
+    if site.is_of_loss() && site.subject.sites().into_iter().any(is_of_output) {
+        return vec![of_logits(site, <[f64]>::to_vec, |logits, i| {
+            let Logits { p, t, .. } = logits;
+            error_of_probabilities(logits, |at| -t[at] / p[at])[i]
+        })];
+    }
+    Vec::new()
+}
+
 /// The clause about a derivative of the softmax that has only its diagonal.
 const DIAGONAL: &str = ", of which only the diagonal is taken";
 

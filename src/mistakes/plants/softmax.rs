@@ -103,3 +103,56 @@ pub fn along_wrong_axis(site: &Site<'_>) -> Vec<Variant> {
     };
     (0..shape.len()).filter_map(other).collect()
 }
+
+/// The gradient of log-softmax after a softmax: a softmax is applied to z first.
+#[derive(Debug)]
+struct AfterSoftmax {
+    /// For each entry, the number of its group.
+    groups: Arc<[usize]>,
+}
+
+impl AfterSoftmax {
+    /// For each entry, the sum of its group.
+    fn sums(&self, numbers: &[f64]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.groups.iter().max().map_or(0, |last| last + 1)];
+        self.groups.iter().zip(numbers).for_each(|(group, number)| sums[*group] += number);
+        self.groups.iter().map(|group| sums[*group]).collect()
+    }
+}
+
+/// The products of two lists, entry by entry.
+fn products(one: &[f64], other: &[f64]) -> Vec<f64> {
+    one.iter().zip(other).map(|(one, other)| one * other).collect()
+}
+
+/// The differences of two lists, entry by entry.
+fn differences(one: &[f64], other: &[f64]) -> Vec<f64> {
+    one.iter().zip(other).map(|(one, other)| one - other).collect()
+}
+
+impl WrongTerms for AfterSoftmax {
+    /// With p = softmax(z) and q = softmax(p), ∂C/∂pᵢ is uᵢ − qᵢ Σ u, and ∂C/∂zᵢ is pᵢ (∂C/∂pᵢ − Σ pⱼ ∂C/∂pⱼ).
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        let p: Vec<f64> = tensors[Output].iter().map(|a| libm::exp(*a)).collect();
+        let exp: Vec<f64> = p.iter().map(|p| libm::exp(*p)).collect();
+        let q: Vec<f64> = exp.iter().zip(self.sums(&exp)).map(|(exp, sum)| exp / sum).collect();
+        let dp = differences(tensors[Upstream], &products(&q, &self.sums(tensors[Upstream])));
+        let mean = self.sums(&products(&p, &dp));
+        Some(Arc::new(products(&p, &differences(&dp, &mean))))
+    }
+
+    fn terms(&self, x: &Operands<'_>, at: usize) -> Vec<Term> {
+        let dz = x.memo::<Vec<f64>>().expect("the memo of this rule");
+        vec![Term::product([constant(dz[at])].into_iter().collect())]
+    }
+}
+
+/// In a graph, a softmax is applied to what a log-softmax reads.
+pub(super) fn applied_before_log_softmax(site: &Site<'_>) -> Vec<Variant> {
+    let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|rule| rule.is_log() && !site.subject.has_layers()) else {
+        return Vec::new();
+    };
+    let Some(groups) = rule.groups(site.subject.shape(site.y)) else { return Vec::new() };
+    let groups = numbers(&groups, site.subject.len(site.y));
+    vec![Variant::only(site.with_rule(Arc::new(WrongRule(AfterSoftmax { groups })) as Arc<dyn Rule>))]
+}

@@ -1,0 +1,80 @@
+//! Mistakes in the forward pass. A second network has the mistake in its text, so its right gradients are those of a user who makes the mistake.
+
+use crate::{NETWORKS, open, parameters, search, tensors};
+
+/// Classifiers, each with the text that a softmax replaces. `N` stands for a seed.
+const CLASSIFIERS: [(&str, &str, &str); 3] = [
+    // a loss on logits
+    (
+        r#"
+title = "logits"
+loss = "cross_entropy_with_logits"
+layer = [
+  { type = "linear", weight = { init = "normal", seed = N1 }, bias = { init = "normal", seed = N2 }, out_features = 4, activation = "tanh" },
+  { type = "linear", weight = { init = "normal", seed = N3 }, bias = { init = "normal", seed = N4 }, out_features = 3 },
+]
+sample = [
+  { input = [0.5, -1.25, 0.75], target = [0, 1, 0] },
+  { input = [-0.5, 0.25, 1.75], target = [0, 0, 1] },
+  { input = [1.5, 0.5, -0.25], target = [0.25, 0, 0.75] },
+]
+"#,
+        "out_features = 3",
+        "out_features = 3, activation = \"softmax\"",
+    ),
+    // the network's own softmax, and a loss on probabilities: the mistake is a loss on logits
+    (
+        r#"
+title = "probabilities"
+input = [0.5, -1.25, 0.75]
+target = [0, 1, 0]
+loss = "cross_entropy"
+layer = [
+  { type = "linear", weight = { init = "normal", seed = N1 }, bias = { init = "normal", seed = N2 }, out_features = 4, activation = "tanh" },
+  { type = "linear", weight = { init = "normal", seed = N3 }, bias = { init = "normal", seed = N4 }, out_features = 3, activation = "softmax" },
+]
+"#,
+        "\"cross_entropy\"",
+        "\"cross_entropy_with_logits\"",
+    ),
+    // the function of a graph
+    (
+        r#"
+title = "call"
+[graph]
+nodes = """
+h = torch.tanh(x @ W1 + b1)
+J = F.cross_entropy(h @ W2 + b2, y)
+"""
+[graph.inputs]
+W1 = { init = "normal", seed = N1, shape = [3, 4] }
+b1 = { init = "normal", seed = N2, shape = [4] }
+W2 = { init = "normal", seed = N3, shape = [4, 3] }
+b2 = { init = "normal", seed = N4, shape = [3] }
+[graph.constants]
+x = { init = "normal", seed = N5, shape = [2, 3] }
+y = [2, 0]
+"#,
+        "F.cross_entropy(h @ W2 + b2, y)",
+        "F.cross_entropy(F.softmax(h @ W2 + b2, dim=-1), y)",
+    ),
+];
+
+#[test]
+fn a_softmax_before_the_cross_entropy_is_named() {
+    for (text, right, wrong) in CLASSIFIERS {
+        for seed in 1..=NETWORKS {
+            let text = text.replace("seed = N", &format!("seed = {seed}"));
+            let (document, mistaken) = (open(&text), open(&text.replace(right, wrong)));
+            let [wanted, theirs] = [&document, &mistaken].map(|document| parameters(&document.trace));
+            let names = |document: &gradstep::app::Document, all: &[gradstep::diff::Gradient]| {
+                all.iter().map(|gradient| gradient.name(&document.trace)).collect::<Vec<_>>()
+            };
+            assert_eq!(names(&document, &wanted), names(&mistaken, &theirs));
+            let numbers: Vec<Vec<f64>> = theirs.iter().map(|gradient| gradient.right(&mistaken.trace).into_owned()).collect();
+            let found = search(&document, &tensors(&wanted, &numbers));
+            let ids: Vec<_> = found.iter().map(|cause| (cause.id, cause.explains.len())).collect();
+            assert_eq!(ids, [("softmax-before-cross-entropy", wanted.len())], "{text}");
+        }
+    }
+}
