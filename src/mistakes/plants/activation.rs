@@ -147,8 +147,19 @@ const FORMULAS: &[(&Primitive, &[OtherDerivative])] = &[
         ],
     ),
     (SILU, &[("sigmoid(z)", ": σ(z) alone, without z σ′(z)", |z, _| math::sigmoid(z))]),
+    (
+        RELU,
+        &[
+            ("z >= 0", ": 1 where z ≥ 0 instead of where z > 0", |z, _| if z >= 0.0 { 1.0 } else { 0.0 }),
+            ("z < 0", ": 1 where z < 0 instead of where z > 0", |z, _| if z < 0.0 { 1.0 } else { 0.0 }),
+            ("z <= 0", ": 1 where z ≤ 0 instead of where z > 0", |z, _| if z <= 0.0 { 1.0 } else { 0.0 }),
+        ],
+    ),
     (GELU, &[("a / z", ": Φ(z) alone, without z Φ′(z)", |z, a| if z == 0.0 { 0.5 } else { a / z })]),
 ];
+
+/// The formulas of relu's derivative that are others only where z is 0.
+const AT_ZERO: [&str; 2] = ["z >= 0", "z <= 0"];
 
 /// The derivative has a wrong formula.
 pub fn formula_wrong(site: &Site<'_>) -> Vec<Variant> {
@@ -159,7 +170,12 @@ pub fn formula_wrong(site: &Site<'_>) -> Vec<Variant> {
         let slope = *slope;
         Variant::named(*name, *detail, [site.with_rule(with_slope(site.rule, move |z, a, _| slope(z, a)))])
     };
-    let mut variants: Vec<Variant> = formulas.iter().map(variant).collect();
+    // z ≥ 0 and z > 0 differ at 0 alone
+    let trace = site.subject.trace;
+    let has_zero = || (0..trace.samples()).any(|run| trace.run(run).values(site.operands[Input(0)]).contains(&0.0));
+    let is_telling = g.function != RELU || has_zero();
+    let telling = formulas.iter().filter(|(name, ..)| is_telling || !AT_ZERO.contains(name));
+    let mut variants: Vec<Variant> = telling.map(variant).collect();
     // in a loop, a is the state, and the product before reads the state of the turn before
     if let Some(state) = state_before(site).filter(|_| g.is_written_with_value()) {
         let rule = with_slope(site.rule, move |z, a, _| g.slope(z, a));
