@@ -205,13 +205,15 @@ fn render_too_small(view: &StepView<'_>, screen: Rect, buf: &mut Buffer) {
 /// Draws a title on the first line of an area. Returns the area below the title.
 fn draw_title(title: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect {
     let line = Rect { height: 1.min(area.height), ..area }.intersection(buf.area);
-    // the cells are set directly, because a span looks for characters that several code points form
-    for cell in line.positions() {
+    let begin = line.x + 1.min(line.width);
+    let end = if title.is_empty() || line.height == 0 {
+        begin
+    } else {
+        buf.set_stringn(begin, line.y, format!(" {title} "), usize::from(line.right() - begin), theme.style(StyleRole::Heading)).0
+    };
+    // the cells of the line are set directly, because a span looks for characters that several code points form
+    for cell in line.positions().filter(|cell| cell.x < begin || cell.x >= end) {
         buf[cell].set_symbol("─").set_style(theme.style(StyleRole::Dim));
-    }
-    if !title.is_empty() && line.width > 1 && line.height > 0 {
-        let room = usize::from(line.width - 1);
-        buf.set_stringn(line.x + 1, line.y, format!(" {title} "), room, theme.style(StyleRole::Heading));
     }
     below_title(area)
 }

@@ -40,6 +40,9 @@ const TALL_SCREEN: u16 = 30;
 /// The largest number of terms that are shown. No screen has room for more.
 const MAX_TERMS: u64 = 64;
 
+/// The largest number of parts of an op whose line in NumPy is shown. The line of an op with more parts is longer than the pane.
+const MAX_NUMPY_PARTS: usize = 64;
+
 /// The sign between the two sides of the equation.
 const EQUALS: &str = "=";
 
@@ -128,7 +131,8 @@ fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Line<'static>> 
     let left = height.saturating_sub(lines.len());
     lines.extend(alternative(view, &paths, margin, [room, left]));
     // the equation with letters for the indices, and the NumPy line for the whole tensor; if there is room for only one of them, the NumPy line
-    let numpy = view.numpy_line(view.output).map(|line| format!("in NumPy: {line}"));
+    let is_short = view.op().parts.len() <= MAX_NUMPY_PARTS;
+    let numpy = is_short.then(|| view.numpy_line(view.output)).flatten().map(|line| format!("in NumPy: {line}"));
     let left = height.saturating_sub(lines.len() + usize::from(numpy.is_some()));
     let with_names = view.index_line(true).filter(|text| width(text) + margin + 3 <= room);
     let indexed = with_names.or_else(|| view.index_line(false)).filter(|_| left > 0);
