@@ -2,7 +2,7 @@
 
 use super::answers::{diff_with, why};
 
-/// One error of a network is NaN. In NumPy, NaN * 0 is NaN, so it passes the closed gates of a ReLU, where the right gradient is 0.
+/// One error of a network is NaN. In NumPy, NaN * 0 is NaN, so it passes the closed gates of a relu, where the right gradient is 0.
 #[test]
 fn nan_behind_a_closed_gate_is_a_consequence() {
     let logits = diff_with("mlp.toml", "mlp-nan-logits.npz");
@@ -54,7 +54,7 @@ fn a_nan_spreads_only_to_tensors_that_are_computed_from_it() {
     }
 }
 
-/// The mask of a ReLU is inverted, and the error is the sign of the difference: each gives entries that look clipped, but no smaller entry is right.
+/// The mask of a relu is inverted, and the error is the sign of the difference: each gives entries that look clipped, but no smaller entry is right.
 #[test]
 fn clipping_needs_a_right_entry_within_the_bound() {
     for (scenario, mine) in [("res.toml", "res-mask-inverted.npz"), ("bn.toml", "bn-signs.npz")] {
