@@ -181,7 +181,8 @@ impl GradientComparison {
     #[must_use]
     pub fn beside(&self, index: usize, mine: f64, right: f64) -> String {
         let both = both_on_screen(mine, right);
-        let Some(samples) = self.user.factor(index) else { return both };
+        // NaN and ∞ are the same in the file
+        let Some(samples) = self.user.factor(index).filter(|_| mine.is_finite()) else { return both };
         #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
         let in_file = with_digits(mine / samples as f64, 5);
         both.replacen(", right", &format!(" ({samples} times the {in_file} of your file), right"), 1)
@@ -338,11 +339,15 @@ impl GradientComparison {
     pub fn headline(&self) -> String {
         let [wrong, all] = self.counts();
         if self.is_only_rounded() {
-            return format!("{wrong} of {} {} only by rounding", counted(all, "gradient"), if wrong == 1 { "differs" } else { "differ" });
+            return format!(
+                "{wrong} of {} {} rounded, and otherwise right",
+                counted(all, "gradient"),
+                if wrong == 1 { "is" } else { "are" }
+            );
         }
         match (wrong, all) {
-            (0, 1) => "the gradient is equal".to_owned(),
-            (0, n) => format!("all {n} gradients are equal"),
+            (0, 1) => "the gradient is right".to_owned(),
+            (0, n) => format!("all {n} gradients are right"),
             (_, 1) => "the gradient is wrong".to_owned(),
             (wrong, n) => format!("{wrong} of {} {} wrong", counted(n, "gradient"), if wrong == 1 { "is" } else { "are" }),
         }
@@ -351,13 +356,19 @@ impl GradientComparison {
     /// Returns whether all tensors that differ are the right numbers, rounded.
     #[must_use]
     pub fn is_only_rounded(&self) -> bool {
-        let is_rounded = |tensor: usize| self.patterns.iter().any(|pattern| pattern.tensor == tensor && pattern.id == ROUNDED);
         let mut differing = (0..self.report.tensors.len()).filter(|tensor| !self.report.tensors[*tensor].is_equal()).peekable();
-        differing.peek().is_some() && differing.all(is_rounded)
+        differing.peek().is_some() && differing.all(|tensor| self.is_rounded(tensor))
+    }
+
+    /// Returns whether a tensor differs, and has the right numbers, rounded.
+    #[must_use]
+    pub fn is_rounded(&self, tensor: usize) -> bool {
+        self.patterns.iter().any(|pattern| pattern.tensor == tensor && pattern.id == ROUNDED)
     }
 
     /// The iteration that was compared.
-    pub(super) fn iteration(&self) -> u64 {
+    #[must_use]
+    pub fn iteration(&self) -> u64 {
         self.iteration
     }
 }

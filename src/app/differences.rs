@@ -183,7 +183,7 @@ impl GradientComparison {
         let explained = self.patterns.iter().find(|pattern| pattern.tensor == first && pattern.explains);
         let why = match (explained, self.causes.is_empty()) {
             (Some(pattern), _) => line(&pattern.words),
-            (None, true) => "no known mistake gives these numbers, so there is no step of a mistake to show".to_owned(),
+            (None, true) => "no mistake that gradstep knows gives these numbers, so there is no step of a mistake to show".to_owned(),
             (None, false) if self.places_together().next().is_some() => "the mistake is made at this step".to_owned(),
             (None, false) => "no step shows the mistake".to_owned(),
         };
@@ -248,6 +248,16 @@ impl StepperContext<'_> {
             }
             _ => self.say(comparison.headline(), false),
         }
+    }
+
+    /// Does what `n` and `N` do if there was no search yet: they go to the wrong entries.
+    pub(super) fn search_differences(&mut self, goes_back: bool, times: u64) {
+        let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
+        if comparison.report.is_equal() {
+            return self.say(format!("{}: no wrong number, {}", comparison.file, comparison.headline()), false);
+        }
+        self.stepper.search = Some(Search::Differences);
+        self.next_difference(goes_back, times);
     }
 
     /// Goes to the next wrong entry, or to the previous one. After the last comes the first.

@@ -50,6 +50,9 @@ impl StepperContext<'_> {
     /// Goes to the next match of the last search, or to the previous one.
     fn next_match(&mut self, goes_back: bool, times: u64) {
         let Some(search) = self.stepper.search.clone() else {
+            if self.stepper.comparison.is_some() {
+                return self.search_differences(goes_back, times);
+            }
             return self.say("there is no search yet: / searches; the key a shows the scenario's notes", false);
         };
         if search == Search::Differences {

@@ -104,6 +104,9 @@ pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
         match meaning(trace, &tensor, &all) {
             Some(NameMeaning::Gradient(gradient)) => match taken.get(&gradient) {
                 None => {
+                    if is_named_otherwise(trace, &tensor.name, gradient) {
+                        names.notes.push(format!("{} is taken for {}", shown(&tensor), line(&gradient.name(trace))));
+                    }
                     taken.insert(gradient, names.named.len());
                     names.named.push(Named { tensor, gradient });
                 }
@@ -190,6 +193,15 @@ fn is_value_of_loss(trace: &Trace, loss: Id, tensor: &FileTensor) -> bool {
 
 /// Names that people give to the gradient of the network's input.
 const INPUT_NAMES: &[&str] = &["x", "X", "dx", "dX", "x.grad", "X.grad", "input.grad", "dinput", "d_input"];
+
+/// Returns whether a name means the network's input only because people use it, such as `x`, without the word `input`.
+fn is_named_otherwise(trace: &Trace, name: &str, gradient: Gradient) -> bool {
+    let bare = name.split_once(':').map_or(name, |(_, name)| name);
+    INPUT_NAMES.contains(&bare)
+        && !bare.contains("input")
+        && trace.network().find(bare).is_none()
+        && input(trace.network()) == Some(gradient.of)
+}
 
 /// The input of a network of layers.
 fn input(network: &Network) -> Option<Id> {

@@ -208,12 +208,21 @@ impl<'a> Others<'a> {
 
     fn sentence(&self, tensors: &[Id]) -> String {
         let names: Vec<String> = tensors.iter().map(|of| self.subject.network.tensor(*of).name.to_string()).collect();
+        let is_shared = tensors.iter().all(|of| self.subject.network.tensor(*of).role.is_learnable());
+        let is_of_samples = self.subject.trace.samples() > 1 && !is_shared;
         match names.as_slice() {
             [] => String::new(),
-            [name] => format!("∂C/∂{name} would differ: add {name} to the file"),
+            [name] => {
+                let what = if is_of_samples { "the gradient of each sample" } else { "the gradient" };
+                format!("∂C/∂{name} differs between these mistakes: add it to your file as {name} ({what}, not the value)")
+            }
             [first @ .., last] => {
-                let all: Vec<String> = names.iter().map(|name| format!("∂C/∂{name}")).collect();
-                format!("{} would differ: add {} and {last} to the file", all.join(", "), first.join(", "))
+                let what = if is_of_samples { "the gradients of each sample" } else { "the gradients" };
+                let [all, given] = ["∂C/∂", ""].map(|before| {
+                    let first: Vec<String> = first.iter().map(|name| format!("{before}{name}")).collect();
+                    format!("{} and {before}{last}", first.join(", "))
+                });
+                format!("{all} differ between these mistakes: add them to your file as {given} ({what}, not the values)")
             }
         }
     }

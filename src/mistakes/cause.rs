@@ -73,6 +73,15 @@ pub struct WrongTerm {
 /// The largest number of terms of a wrong entry that are listed.
 const MAX_TERMS: usize = 4096;
 
+impl Cause {
+    /// Returns the clauses about the wrong rule and, if `words` is not enough, the right one.
+    #[must_use]
+    pub fn rules(&self) -> Vec<String> {
+        let right = Some(self.right).filter(|right| !right.is_empty()).map(|right| format!("right: {right}"));
+        std::iter::once(self.words.clone()).chain(right).collect()
+    }
+}
+
 impl WrongOp {
     /// Computes an entry with the wrong rule and the right operands. `None` if the run does not have this op.
     #[must_use]

@@ -9,7 +9,7 @@ use crate::network::Id;
 pub(super) struct Variant {
     /// The name of the variant; `None` for a mistake with a single wrong rule.
     pub name: Option<String>,
-    /// The end of the sentence about the mistake, for this variant: ` over the samples` after `a sum is taken`. `{}` stands for the places.
+    /// The end of the sentence about the mistake, for this variant: ` over the 4 samples` after `a sum is taken`. `{}` stands for the places.
     pub detail: String,
     /// The changes of ops that make the mistake.
     pub edits: Vec<PassChange>,

@@ -114,11 +114,16 @@ pub fn cause_of_shape(
     let subject = Subject { trace, network: trace.network(), learning_rate: None };
     let (own, unsummed, y) = plants::graph::unsummed(&subject, gradient.of)?;
     let mistake = MISTAKES.iter().find(|mistake| mistake.id == "broadcast-not-summed")?;
+    let (own_name, wanted) = (&trace.network().tensor(gradient.of).name, gradient.shape(trace));
     let is_it = own == shape && tolerance.are_equal(numbers, &unsummed, |at| unsummed[at].abs());
     is_it.then(|| Cause {
         id: mistake.id,
         variant: None,
-        words: mistake.words_at(&[subject.place_of(y)]),
+        words: format!(
+            "{own_name} is broadcast in {}, but its gradient is not summed over {}",
+            subject.place_of(y),
+            broadcast_axes(shape, wanted)
+        ),
         at: vec![subject.place_of(y)],
         group: 1,
         is_restated: false,
@@ -129,6 +134,17 @@ pub fn cause_of_shape(
         apart: String::new(),
         ops: Vec::new(),
     })
+}
+
+/// The axes of a shape along which a tensor of the shape `of` is repeated: `axis 0`, `axes 0 and 2`.
+fn broadcast_axes(shape: &[usize], of: &[usize]) -> String {
+    let new = shape.len().saturating_sub(of.len());
+    let is_repeated = |axis: &usize| *axis < new || of[*axis - new] != shape[*axis];
+    let axes: Vec<String> = (0..shape.len()).filter(is_repeated).map(|axis| axis.to_string()).collect();
+    match axes.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("axes {} and {last}", first.join(", ")),
+        _ => format!("axis {}", axes.concat()),
+    }
 }
 
 /// A search.

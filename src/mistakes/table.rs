@@ -48,28 +48,28 @@ pub static MISTAKES: &[Mistake] = &[
 
     // convolutions
     Mistake::hint("kernel-not-flipped", "the filter was not turned", "here it is turned by 180°", |q| hints::turned_filter(q, true))
-        .and_pass("the [filter|filters] of {} [is|are] not turned by 180° in the input gradient", "the error goes back through the filter turned by 180°", AtSite(convolution::not_flipped)),
+        .and_pass("the [filter|filters] of {} [is|are] not turned by 180° in the [gradient of its input|gradients of their inputs]", "the error goes back through the filter turned by 180° once; a true convolution, such as SciPy's convolve2d, turns it already", AtSite(convolution::not_flipped)),
     Mistake::hint("kernel-flipped", "the filter was turned", "here it is not turned", |q| hints::turned_filter(q, false))
-        .and_pass("the [filter|filters] of {} [is|are] turned by 180° in the input gradient", "a transposed convolution turns its filter in the forward pass, and not in the backward pass", AtSite(convolution::flipped)),
+        .and_pass("the [filter|filters] of {} [is|are] turned by 180° in the [gradient of its input|gradients of their inputs]", "a transposed convolution turns its filter in the forward pass, and not in the backward pass", AtSite(convolution::flipped)),
     Mistake::hint("kernel-transposed-instead-of-rotated", "the filter was transposed", "its rows and columns are not exchanged", hints::transposed_filter)
-        .and_pass("the [filter|filters] of {} [is|are] transposed in the input gradient", "it is turned by 180°: its rows and its columns are reversed, not exchanged", AtSite(convolution::transposed)),
+        .and_pass("the [filter|filters] of {} [is|are] transposed in the [gradient of its input|gradients of their inputs]", "it is turned by 180°: its rows and its columns are reversed, not exchanged", AtSite(convolution::transposed)),
     Mistake::hint("weight-transpose-missing", "row and column of {} were exchanged", "", hints::transposed_factor)
         .and_pass("the error goes back through W of {} instead of Wᵀ", "∂C/∂x is Wᵀ ∂C/∂z", AtSite(linear::transpose_missing)),
     Mistake::hint("outer-product-transposed", "that is {}, with row and column exchanged", "", hints::transposed_entry)
         .and_pass("the weight [gradient|gradients] of {} [is|are] the outer product x ∂C/∂zᵀ", "it is ∂C/∂z xᵀ: one row for each output", AtSite(linear::outer_product_transposed)).apart("a weight that is not square"),
     Mistake::hint("error-turned", "the error was turned", "here nothing is turned", hints::turned_error),
     Mistake::hint("weight-gradient-rotated", "that is {}, at the place turned by 180°", "the gradient of a filter is not turned", hints::rotated_entry)
-        .and_pass("the [gradient|gradients] of {}'s [filter is|filters are] turned by 180°", "it has the order of the filter", AtSite(convolution::weight_gradient_rotated)),
+        .and_pass("the [gradient of {}'s filter has its|gradients of {}'s filters have their] entries in the wrong order", "it has the order of the filter", AtSite(convolution::weight_gradient_rotated)),
     Mistake::pass("stride-ignored-in-input-gradient", "the input [gradient of {} moves its|gradients of {} move their] windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", AtSite(convolution::stride_ignored_in_input)),
     Mistake::pass("stride-ignored-in-weight-gradient", "the weight [gradient of {} moves its|gradients of {} move their] windows by 1 instead of the stride", "window o begins at o · stride, as in the forward pass", AtSite(convolution::stride_ignored_in_weight)),
     Mistake::pass("dilation-ignored-in-input-gradient", "the input [gradient of {} lays the filter down without its|gradients of {} lay the filters down without their] dilation", "weight k is at the distance k · dilation, as in the forward pass", AtSite(convolution::dilation_ignored_in_input)),
     Mistake::pass("dilation-ignored-in-weight-gradient", "the weight [gradient of {} reads|gradients of {} read] the input without the dilation", "weight k is at the distance k · dilation, as in the forward pass", AtSite(convolution::dilation_ignored_in_weight)),
     Mistake::pass("padding-not-cropped", "the padding of {} is not taken into account", "it is cut off the input gradient on all sides, and the weight gradient reads its zeros", AtSite(convolution::padding_not_cropped)),
     Mistake::pass("padding-cropped-elsewhere", "the input [gradient|gradients] of {} [is|are] cut out of the padded one at a wrong place", "as many rows and columns as the padding has are cut off on each side", AtSite(convolution::cropped_elsewhere)),
-    Mistake::pass("only-last-filter-in-input-gradient", "in the input [gradient|gradients] of {} only the last filter counts", "the errors of all filters are added up", AtSite(convolution::only_last_filter)).apart("windows that overlap, and several filters"),
+    Mistake::pass("only-last-filter-in-input-gradient", "in the input [gradient|gradients] of {} not all filters count", "the errors of all filters are added up", AtSite(convolution::only_last_filter)).apart("windows that overlap, and several filters"),
     Mistake::pass("last-windows-missing", "the last windows of {} are left out", "the loops go over all rows and columns of the output", AtSite(convolution::last_windows_missing)),
     Mistake::pass("overwrite-instead-of-accumulate", "the backward [pass of {} overwrites its|passes of {} overwrite their] sums", "the products of all windows are added up", AtSite(convolution::overwritten)).apart("windows that overlap, and several filters"),
-    Mistake::pass("kernel-channels-swapped", "the [filter of {} is read with its|filters of {} are read with their] input and output channels exchanged in the input gradient", "its first axis is the output channel", AtSite(convolution::channels_swapped)),
+    Mistake::pass("kernel-channels-swapped", "the [filter of {} is read with its|filters of {} are read with their] input and output channels exchanged in the [gradient of its input|gradients of their inputs]", "its first axis is the output channel", AtSite(convolution::channels_swapped)),
     Mistake::pass("weight-gradient-channels-swapped", "the [gradient of {}'s filter has its|gradients of {}'s filters have their] input and output channels exchanged", "its first axis is the output channel", AtSite(convolution::weight_channels_swapped)),
     Mistake::pass("input-channels-reversed", "the channels that {} [reads|read] are in reverse order", "", Both(convolution::input_channels_reversed, flatten::input_channels_reversed)).with_fixed_numbers(),
     Mistake::pass("groups-ignored", "the groups of {} are ignored", "each group has its own input channels", AtSite(convolution::groups_ignored)),
@@ -102,21 +102,21 @@ pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("function-not-applied", "that is {} itself", "the function is not applied yet", |q| hints::arguments(q, Kind::Apply)),
     Mistake::hint("not-the-maximum", "that is {}, which is not the largest", "", |q| hints::arguments(q, Kind::Select)),
     Mistake::hint("derivative-at-a-instead-of-z", "the derivative was taken at a", "it is taken at z, before the activation", hints::derivative_at_a)
-        .and_pass("the derivative of the activation at {} is taken at the wrong number", "it is taken at z, or by its formula in a at a", AtSite(activation::at_a)),
+        .and_pass("the [derivative|derivatives] of the activation at {} [is|are] computed from the wrong number", "it is computed from z, or by its formula in a from a", AtSite(activation::at_a)),
     Mistake::pass("dropout-mask-missing", "the [mask of {} is|masks of {} are] missing in the backward pass", "what was dropped gets no error", AtSite(norm::mask_missing)),
     Mistake::pass("dropout-scale-missing", "the factor 1 / (1 − p) of {} is missing in the backward pass", "the error is multiplied by it, as the output was", AtSite(norm::scale_missing)),
     Mistake::pass("dropout-mask-of-another-layer", "the backward pass of {} has the mask of another layer", "the mask is that of the forward pass", AtSite(norm::mask_of_another)),
     Mistake::pass("dropout-other-mask", "the backward pass of {} has another mask than the forward pass", "what was dropped in the forward pass gets no error, and everything else does", InPass(norm::other_mask)).with_specificity(Specificity::Fitted).with_fixed_numbers(),
     Mistake::pass("input-off-by-one-layer", "the weight [gradient of {} reads|gradients of {} read] the wrong layer's output", "it reads what the layer has read", AtSite(linear::input_off_by_one)),
-    Mistake::pass("error-off-by-one-layer", "[a parameter gradient of {} reads|parameter gradients of {} read] the wrong error", "it reads ∂C/∂z of its own layer", AtSite(linear::error_off_by_one)),
+    Mistake::pass("error-off-by-one-layer", "[a parameter gradient of {} uses|parameter gradients of {} use] the wrong error", "it uses ∂C/∂z of its own layer", AtSite(linear::error_off_by_one)),
 
     // means
-    Mistake::pass("sum-instead-of-mean", "a sum is taken", "the loss is a mean", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)).apart("another number of samples or outputs"),
+    Mistake::pass("sum-instead-of-mean", "a sum is taken", "the loss is a mean: divide once by the number of samples or outputs", Both(graph::sum_instead_of_mean, samples::sum_instead_of_mean)).apart("another number of samples or outputs"),
     Mistake::pass("mean-twice", "the mean is taken twice", "the loss is divided by the number of samples or outputs once", InPass(samples::mean_twice)).apart("another number of samples or outputs"),
 
     // graphs of tensors
-    Mistake::pass("broadcast-not-summed", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] not summed", "the gradients of all its copies are added up", AtSite(graph::not_summed)).with_fixed_numbers(),
-    Mistake::pass("broadcast-averaged", "the [gradient|gradients] of an operand that {} [broadcasts is|broadcast are] averaged", "the gradients of all its copies are added up", AtSite(graph::averaged)),
+    Mistake::pass("broadcast-not-summed", "[an operand is|operands are] broadcast in {}, but [its gradient is not summed over its|their gradients are not summed over their] copies", "the gradients of all its copies are added up", AtSite(graph::not_summed)).with_fixed_numbers(),
+    Mistake::pass("broadcast-averaged", "[an operand is|operands are] broadcast in {}, but [its gradient is averaged over its|their gradients are averaged over their] copies", "the gradients of all its copies are added up", AtSite(graph::averaged)),
     Mistake::pass("repeated-index-overwritten", "where {} [reads|read] an entry several times, its gradients overwrite each other", "they are added up", AtSite(graph::index_overwritten)),
     Mistake::pass("operand-gradient-swapped", "the gradients of the two operands of {} are exchanged", "", AtSite(graph::operands_swapped)),
     Mistake::pass("transpose-missing", "a transpose is missing in the gradient through {}", "for Y = A B, ∂C/∂A is ∂C/∂Y Bᵀ and ∂C/∂B is Aᵀ ∂C/∂Y", AtSite(graph::transpose_missing)),

@@ -35,7 +35,7 @@ fn entry_sentence(view: &StepView<'_>) -> Option<String> {
         return Some(format!("≠ {}", view.comparison()?.beside(index, mine, right)));
     }
     // no sentence for a tensor without wrong entries
-    view.comparison()?.has_wrong_entries(index).then(|| "your number is equal here".to_owned())
+    view.comparison()?.has_wrong_entries(index).then(|| "your number is right here".to_owned())
 }
 
 /// Returns the sentences about the mistakes that concern the step: what the wrong rule does, and what it computes for the entry if the mistake is made here.
@@ -55,7 +55,7 @@ fn what_is_wrong(mistake: &MistakeHere<'_>) -> String {
     let name = match mistake.number {
         Some([1, 1]) => "The mistake".to_owned(),
         Some([number, count]) => format!("Mistake {number} of {count}"),
-        None => "Or this mistake, which explains the same numbers,".to_owned(),
+        None => "Or this mistake, which gives the same numbers,".to_owned(),
     };
     match (&mistake.wrong, &mistake.made_at) {
         (Some(_), _) => format!("{name} is made here: {words}{right}."),

@@ -15,9 +15,9 @@ pub(super) fn diff_with(scenario: &str, file: &str) -> Run {
     run(&["diff", &scenario, &mine])
 }
 
-/// The lines from `why` to the table of tensors.
+/// The lines from `why` to the table of tensors, without the line about the stepper.
 pub(super) fn why(run: &Run) -> Vec<&str> {
-    run.out.lines().skip_while(|line| !line.starts_with("why ")).take_while(|line| !line.is_empty()).collect()
+    run.out.lines().skip_while(|line| !line.starts_with("why ")).take_while(|line| !line.starts_with("see ")).collect()
 }
 
 /// The targets of the error are smoothed, which is no mistake of the table. The gradients of the batch are the sums of these errors, so the sum over the
@@ -26,7 +26,11 @@ pub(super) fn why(run: &Run) -> Vec<&str> {
 fn the_scale_of_an_unknown_error_is_no_mistake() {
     let found = diff("label-smoothing.npz");
     let [unknown, consequences] = why(&found)[..] else { panic!("{}", found.out) };
-    assert!(unknown.ends_with("no known mistake gives exactly the numbers of 1:fc2.z, the first wrong gradient"), "{}", found.out);
+    assert!(
+        unknown.ends_with("no mistake that gradstep knows gives exactly the numbers of 1:fc2.z, the first wrong gradient"),
+        "{}",
+        found.out
+    );
     assert!(consequences.contains("only consequences: "), "{}", found.out);
     assert!(found.out.contains("note: the gradients of the samples are taken for those of the mean loss"), "{}", found.out);
 }
@@ -36,7 +40,11 @@ fn the_scale_of_an_unknown_error_is_no_mistake() {
 fn one_factor_is_one_mistake() {
     let found = diff("divided-by-3.npz");
     let [why, _] = why(&found)[..] else { panic!("{}", found.out) };
-    assert!(why.starts_with("why     the numbers are the right ones times 1.33333 [explains "), "{}", found.out);
+    assert!(
+        why.starts_with("why     yours: the numbers are the right ones times 1.33333 [gives exactly your numbers of "),
+        "{}",
+        found.out
+    );
 }
 
 /// The error of each of four samples is divided by 16 instead of 4. All gradients of the file are a quarter of the right ones, those of the samples too.
@@ -45,11 +53,11 @@ fn a_mean_that_is_taken_twice_is_named_in_the_samples_too() {
     let found = diff("divided-by-16.npz");
     let [why, right, _] = why(&found)[..] else { panic!("{}", found.out) };
     assert!(
-        why.starts_with("why     the mean is taken twice over the samples, once in the error of each [explains fc2.z of samples"),
+        why.starts_with("why     yours: the mean is taken twice over the samples, once in the error of each [gives exactly your numbers of fc2.z of samples"),
         "{}",
         found.out
     );
-    assert!(right.starts_with("right: "), "{}", found.out);
+    assert!(right.starts_with("        right: "), "{}", found.out);
 }
 
 /// The error of the output is clipped before it goes on: all later gradients follow from it.
@@ -80,9 +88,13 @@ fn a_mistake_in_each_turn_of_a_loop_is_named() {
     ] {
         let found = diff_with("lstm.toml", file);
         let [why, _] = why(&found)[..] else { panic!("{file}: {}", found.out) };
-        assert!(why.starts_with(&format!("why     {expected} (")), "{file}: {}", found.out);
+        assert!(why.starts_with(&format!("why     yours: {expected} (")), "{file}: {}", found.out);
         let turns = ["turn 1 of 4", "turn 2 of 4", "turn 3 of 4"];
-        assert!(turns.iter().all(|turn| why.contains(turn)) && why.ends_with("[explains b, U, W and 1 more]"), "{file}: {}", found.out);
+        assert!(
+            turns.iter().all(|turn| why.contains(turn)) && why.ends_with("[gives exactly your numbers of b, U, W and 1 more]"),
+            "{file}: {}",
+            found.out
+        );
         // the text of the line is there once for each of its tensors
         let lines = if file == "lstm-one-turn.npz" { 2 } else { 1 };
         assert_eq!(why.matches(", line ").count(), lines, "{file}: {}", found.out);

@@ -28,7 +28,7 @@ fn nan_behind_a_closed_gate_is_a_consequence() {
 fn a_mistake_before_a_nan_is_named() {
     let found = diff_with("mlp.toml", "mlp-nan-and-mistakes.npz");
     let why = why(&found);
-    assert!(why[0].starts_with("why     the weight gradient of fc3 reads z of the layer before instead of a"), "{}", found.out);
+    assert!(why[0].starts_with("why     yours: the weight gradient of fc3 reads z of the layer before instead of a"), "{}", found.out);
     let nan = "  and   fc1.weight[0,0] is the first number of the file that is not finite: nan; the right number is finite";
     assert!(why.iter().any(|line| line.starts_with(nan)), "{}", found.out);
     assert!(!found.out.contains("not explained"), "{}", found.out);

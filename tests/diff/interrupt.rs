@@ -164,8 +164,8 @@ fn the_comparison_is_printed_first_and_ctrl_c_stops_the_search() {
         .expect("the program runs");
     let mut out = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let lines: Vec<String> = out.by_ref().take(4).map(|line| line.expect("UTF-8")).collect();
-    assert_eq!(&lines[..3], ["convolutions: the gradient is wrong", "", "which   conv1.weight"]);
-    assert!(lines[3].starts_with("where   conv1.weight[0,0,0,0] is the first wrong number"), "{lines:?}");
+    assert_eq!(&lines[..3], ["convolutions: the gradient is wrong; 5 others are not compared", "", "which   conv1.weight"]);
+    assert!(lines[3].starts_with("where   seen first at conv1.weight[0,0,0,0]: yours "), "{lines:?}");
     let id = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(id, rustix::process::Signal::INT).expect("a signal");
     let status = child.wait().expect("an end");

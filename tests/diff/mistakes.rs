@@ -26,8 +26,12 @@ fn the_page_lists_every_mistake_with_its_words() {
 fn words_agree_with_the_number_of_places() {
     let words = |id: &str, places: &[&str]| MISTAKES.iter().find(|row| row.id == id).expect("a row").words_at(places);
     for (id, places, expected) in [
-        ("kernel-not-flipped", &["conv2"][..], "the filter of conv2 is not turned by 180° in the input gradient"),
-        ("kernel-not-flipped", &["conv3", "conv2"], "the filters of conv3 and conv2 are not turned by 180° in the input gradient"),
+        ("kernel-not-flipped", &["conv2"][..], "the filter of conv2 is not turned by 180° in the gradient of its input"),
+        (
+            "kernel-not-flipped",
+            &["conv3", "conv2"],
+            "the filters of conv3 and conv2 are not turned by 180° in the gradients of their inputs",
+        ),
         ("path-forgotten", &["W", "V"], "the gradients of W and V lack the part"),
         ("sum-instead-of-mean", &[], "a sum is taken"),
         (

@@ -117,14 +117,14 @@ fn right_gradients_are_equal_in_every_format_and_under_other_names() {
     ] {
         let found = diff_file(name, &bytes, &[]);
         assert_eq!((found.status, found.err.as_str()), (0, ""), "{name}: {}", found.out);
-        assert!(found.out.starts_with("two layers: all 4 gradients are equal\n"), "{name}: {}", found.out);
+        assert!(found.out.starts_with("two layers: all 4 gradients are right\n"), "{name}: {}", found.out);
         let is_named = name.starts_with("mine");
         assert_eq!(found.out.contains("matched by order and shape: "), !is_named, "{name}: {}", found.out);
     }
     let (_, shape, values) = &right[0];
     let one = diff_file("w.npy", &as_npy(shape, values), &["--tensor", "fc1.weight"]);
     assert_eq!((one.status, one.err.as_str()), (0, ""), "{}", one.out);
-    assert!(one.out.starts_with("two layers: the gradient is equal\n"), "{}", one.out);
+    assert!(one.out.starts_with("two layers: the gradient is right; 3 others are not compared\n"), "{}", one.out);
     // an axis of size 1, and all matrices transposed
     let column = diff_file("mine.json", format!("{{\"fc1.bias\": [[{}], [{}]]}}", right[1].2[0], right[1].2[1]).as_bytes(), &[]);
     assert_eq!(column.status, 0, "{}{}", column.out, column.err);
@@ -166,7 +166,9 @@ fn what_is_not_compared_is_said() {
         .collect();
     let found = diff_file("mine.npz", &as_npz(&torch), &["--tensor", "2.bias"]);
     assert!(
-        found.out.starts_with("two layers: the gradient is equal\nnote: matched by order and shape: 2.bias is fc2.bias\n"),
+        found.out.starts_with(
+            "two layers: the gradient is right; 3 others are not compared\nnote: matched by order and shape: 2.bias is fc2.bias\n"
+        ),
         "{}{}",
         found.out,
         found.err

@@ -106,7 +106,7 @@ fn a_narrow_screen_says_everything() {
     };
     assert!(shown("D").contains("2 of 2 gradients are wrong"), "{}", shown("D"));
     for keys_pressed in ["DD", "DDD"] {
-        assert!(shown(keys_pressed).contains("no known mistake gives these numbers"), "{}", shown(keys_pressed));
+        assert!(shown(keys_pressed).contains("no mistake that gradstep knows gives these numbers"), "{}", shown(keys_pressed));
     }
     let next = shown("Dn");
     assert!(next.contains("right ") && next.contains("wrong number 2 of 5"), "{next}");

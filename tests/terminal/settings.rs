@@ -123,7 +123,7 @@ fn the_help_and_the_key_bar_show_the_keys_of_the_user() {
     let help = run.screen().contents();
     assert!(help.contains("l  ←") && !help.contains("l  →"), "{help}");
     // the command "next match" has no key any more
-    run.resize(120, 60);
+    run.resize(120, 150);
     run.press(&"j".repeat(30));
     run.wait_for(":next match");
     run.press("\x1b");

@@ -61,8 +61,9 @@ fn gradient_row(comparison: &GradientComparison, trace: &Trace, group: &Group, t
         (Status::Shape, Err(why)) => ("shape", why.clone()),
         (Status::NotFinite, _) => ("not finite", format!("{wrong} of {of}")),
         _ => {
+            let status = if group.tensors.iter().all(|tensor| comparison.is_rounded(*tensor)) { "rounded" } else { "different" };
             let most = group.comparisons(comparison).filter_map(|(_, own)| own.max_abs).fold(0.0, f64::max);
-            ("different", format!("{wrong} of {of}, at most by {}", with_digits(most, 3)))
+            (status, format!("{wrong} of {of}, at most by {}", with_digits(most, 3)))
         }
     };
     let factor = comparison.user.factor_words(first).map_or_else(String::new, |factor| format!(" ({factor})"));
@@ -80,8 +81,9 @@ fn cause_rows(comparison: &GradientComparison, trace: &Trace, texts: &mut Source
     for cause in comparison.shown_causes() {
         let index = comparison.causes.iter().position(|other| std::ptr::eq(other, cause)).unwrap_or(0);
         let names = group_names(comparison, trace, cause.explains.iter().copied());
-        let explains = if names.is_empty() { String::new() } else { format!(" [explains {}]", list_of_names(&names)) };
-        let clauses = [&*cause.words, cause.right, &*cause.apart].into_iter().filter(|clause| !clause.is_empty()).collect::<Vec<_>>();
+        let explains = if names.is_empty() { String::new() } else { format!(" [gives exactly your numbers of {}]", list_of_names(&names)) };
+        let mut clauses = cause.rules();
+        clauses.extend(Some(cause.apart.clone()).filter(|apart| !apart.is_empty()));
         let why = match comparison.number_of(cause) {
             Some([1, 1]) => "why".to_owned(),
             Some([number, count]) => format!("why {number}/{count}"),
@@ -97,7 +99,7 @@ fn cause_rows(comparison: &GradientComparison, trace: &Trace, texts: &mut Source
     }
     if !comparison.unexplained.is_empty() {
         let names = group_names(comparison, trace, comparison.unexplained.iter().copied());
-        let words = format!("no known mistake explains {}", list_of_names(&names));
+        let words = format!("no mistake that gradstep knows gives the numbers of {}", list_of_names(&names));
         rows.push(ListRow { whole: words.clone(), ..ListRow::text([String::new(), "why".to_owned(), words]) });
     }
     if let Some(words) = comparison.consequence_words(trace) {

@@ -163,16 +163,11 @@ impl CauseRow {
             at: at.clone(),
             group: *group,
             explains: explains.iter().map(|tensor| name(*tensor)).collect(),
-            words: explain(&joined([&*cause.words, cause.right])),
+            words: explain(&cause.rules().join("; ")),
             same: cause.same.iter().map(|name| explain(name)).collect(),
             apart: Some(explain(&cause.apart)).filter(|apart| !apart.is_empty()),
         }
     }
-}
-
-/// The clauses that are not empty.
-pub(super) fn joined<'a>(clauses: impl IntoIterator<Item = &'a str>) -> String {
-    clauses.into_iter().filter(|clause| !clause.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 impl FirstWrong {

@@ -33,6 +33,7 @@ pub(super) fn print_causes(comparison: &GradientComparison, document: &Document,
     if !comparison.report.is_equal() {
         lines.extend(cause_lines(comparison, trace));
         lines.extend(pattern_lines(comparison, trace, false));
+        lines.extend(stepper_line(comparison, trace));
     }
     lines = explained(&lines, &mut texts);
     if !comparison.is_settled {
@@ -62,7 +63,7 @@ const MANY: usize = 40;
 fn comparison_lines(comparison: &GradientComparison, document: &Document) -> Vec<String> {
     let Explanation { report, .. } = &**comparison;
     let trace = &document.trace;
-    let mut lines = vec![format!("{}: {}", line(&document.scenario.title), comparison.headline())];
+    let mut lines = vec![format!("{}: {}{}", line(&document.scenario.title), comparison.headline(), not_compared(comparison))];
     lines.extend(comparison.notes().iter().map(|note| format!("note: {note}")));
     if let Some(first) = report.first() {
         let wrong = (0..report.tensors.len()).filter(|index| !report.tensors[*index].is_equal());
@@ -70,13 +71,42 @@ fn comparison_lines(comparison: &GradientComparison, document: &Document) -> Vec
         let [wrong, all] = comparison.counts();
         let equal = match all - wrong {
             0 => String::new(),
-            count => format!("; {} equal", if count == 1 { "1 other is".to_owned() } else { format!("{count} others are") }),
+            count => format!("; {} right", if count == 1 { "1 other is".to_owned() } else { format!("{count} others are") }),
         };
         lines.push(String::new());
         lines.push(format!("which   {}{equal}", list_of_names(&names)));
-        lines.push(format!("where   {}", first_words(comparison, trace, first)));
+        lines.push(format!("where   seen first at {}", first_words(comparison, trace, first)));
+        lines.extend(shape_line(comparison, trace));
     }
     lines
+}
+
+/// The end of the headline, if the gradients of some parameters are not compared.
+fn not_compared(comparison: &GradientComparison) -> String {
+    match comparison.user.missing.len() {
+        0 => String::new(),
+        1 => "; 1 other is not compared".to_owned(),
+        count => format!("; {count} others are not compared"),
+    }
+}
+
+/// The line that names the tensors of another shape.
+fn shape_line(comparison: &GradientComparison, trace: &Trace) -> Option<String> {
+    let of_shape = (0..comparison.report.tensors.len()).filter(|index| comparison.report.tensors[*index].status == Status::Shape);
+    let names = names(comparison, trace, of_shape);
+    match names.as_slice() {
+        [] => None,
+        [name] => Some(format!("shape   {name} has another shape, so its entries are not compared")),
+        _ => Some(format!("shape   {} have other shapes, so their entries are not compared", list_of_names(&names))),
+    }
+}
+
+/// The line that says how to see the numbers in the stepper; `None` in later iterations, because the stepper compares the first one.
+fn stepper_line(comparison: &GradientComparison, trace: &Trace) -> Option<String> {
+    let compared = &comparison.report.tensors[comparison.report.first().filter(|_| comparison.iteration() == 1)?];
+    let address = compared.gradient.address(trace, compared.wrong.first().copied());
+    let address = address.map_or_else(String::new, |address| format!(" (there the first is :{})", line(&address.to_string())));
+    Some(format!("see     gradstep SCENARIO --mine MINE, and press D{address}"))
 }
 
 /// The lines of the tensors: status, name and the difference.
@@ -84,7 +114,7 @@ fn tensor_lines(comparison: &GradientComparison, trace: &Trace, texts: &mut Sour
     let Explanation { user, report, .. } = &**comparison;
     let equal = report.tensors.iter().filter(|tensor| tensor.is_equal()).count();
     let is_listed = |index: &usize| equal <= MANY || !report.tensors[*index].is_equal();
-    let key = |index: usize| (report.tensors[index].status, user.tensors[index].values.as_ref().err());
+    let key = |index: usize| (report.tensors[index].status, user.tensors[index].values.as_ref().err(), comparison.is_rounded(index));
     let groups = groups(comparison, (0..report.tensors.len()).filter(is_listed), key);
     let mut rows: Vec<[String; 3]> = groups.iter().map(|group| row(comparison, trace, group, texts)).collect();
     if equal > MANY {
@@ -120,6 +150,7 @@ fn row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mu
             let index = entry_name(comparison, trace, group, group.tensors[0], at);
             ("not finite", format!("{count} of {entries}, first{index}: yours {}", exact(values[at])))
         }
+        _ if comparison.is_rounded(group.tensors[0]) => ("rounded", difference(comparison, trace, group, &entries)),
         _ => ("different", difference(comparison, trace, group, &entries)),
     };
     let name = group.name(comparison, trace);
@@ -151,12 +182,25 @@ fn difference(comparison: &GradientComparison, trace: &Trace, group: &Group, ent
     let name = entry_name(comparison, trace, group, index, worst.at);
     let at = if name.is_empty() { String::new() } else { format!(", at{name}") };
     let what = if wrong == 1 { "difference" } else { "largest difference" };
-    let share = if worst.right == 0.0 { String::new() } else { format!(" (off by {})", share(difference(&worst) / worst.right.abs())) };
+    let share = if worst.right == 0.0 { String::new() } else { format!(" ({})", share(worst.mine, worst.right)) };
+    let others = if wrong > 0 && others_are_zero(comparison, trace, group) { " (the rest is 0)" } else { "" };
     format!(
-        "{wrong} of {entries}; {what} {}{at}: {}{share}",
+        "{wrong} of {entries}{others}; {what} {}{at}: {}{share}",
         ascii(difference(&worst)),
         comparison.beside(index, worst.mine, worst.right).replace('−', "-")
     )
+}
+
+/// Returns whether some entries are right, and all of them are 0.
+fn others_are_zero(comparison: &GradientComparison, trace: &Trace, group: &Group) -> bool {
+    let mut others = 0;
+    let all_zero = group.comparisons(comparison).all(|(_, compared)| {
+        let right = compared.gradient.right(trace);
+        let mut equal = right.iter().enumerate().filter(|(at, _)| compared.wrong.binary_search(at).is_err());
+        others += right.len() - compared.wrong.len();
+        equal.all(|(_, right)| *right == 0.0)
+    });
+    others > 0 && all_zero
 }
 
 /// A number with three digits and the signs of [`exact`].
@@ -164,36 +208,33 @@ fn ascii(value: f64) -> String {
     with_digits(value, 3).replace('−', "-")
 }
 
-/// A difference as a share of the right number: `12.3 %`, or a multiple if it is large: `34 times the right number`.
-fn share(share: f64) -> String {
+/// A difference as a share of the right number: `off by 12.3 %`. If it is large, what your number is: `yours is 34 times the right one`.
+fn share(mine: f64, right: f64) -> String {
+    let share = (mine - right).abs() / right.abs();
     let percent = share * 100.0;
-    let decimals = |value: f64| usize::from(value < 100.0);
+    let decimals = |value: f64| usize::from(value.abs() < 100.0);
     match percent {
-        _ if share >= 10.0 => format!("{share:.*} times the right number", decimals(share)),
-        1.0.. => format!("{percent:.*} %", decimals(percent)),
-        _ => format!("{} %", ascii(percent)),
+        _ if share >= 10.0 => {
+            let ratio = mine / right;
+            format!("yours is {ratio:.*} times the right one", decimals(ratio))
+        }
+        1.0.. => format!("off by {percent:.*} %", decimals(percent)),
+        _ => format!("off by {} %", ascii(percent)),
     }
 }
 
-/// The first wrong entry, with both numbers and its address in the stepper; the first number that differs only by rounding, if all do.
+/// The first wrong entry, with both numbers.
 fn first_words(comparison: &GradientComparison, trace: &Trace, first: usize) -> String {
     let (user, compared) = (&comparison.user.tensors[first], &comparison.report.tensors[first]);
     let gradient = compared.gradient;
-    let entry = compared.wrong.first().copied();
     let what = comparison.name(trace, first);
-    let address =
-        gradient.address(trace, entry).map_or_else(String::new, |address| format!(" (in the stepper :{})", line(&address.to_string())));
-    match (&user.values, entry) {
+    match (&user.values, compared.wrong.first().copied()) {
         (Ok(values), Some(at)) => {
             let shape = gradient.shape(trace);
             let index = if shape.is_empty() { String::new() } else { index_text(&unravel(at, shape)) };
-            let kind = if comparison.is_only_rounded() { "different" } else { "wrong" };
-            format!(
-                "{what}{index} is the first {kind} number: {}{address}",
-                comparison.beside(first, values[at], gradient.right(trace)[at]).replace('−', "-")
-            )
+            format!("{what}{index}: {}", comparison.beside(first, values[at], gradient.right(trace)[at]).replace('−', "-"))
         }
-        (Err(why), _) => format!("{what} is the first wrong tensor: {why}{address}"),
+        (Err(why), _) => format!("{what}: {why}"),
         _ => what,
     }
 }
@@ -201,8 +242,8 @@ fn first_words(comparison: &GradientComparison, trace: &Trace, first: usize) -> 
 /// The beginning of a line that continues the line before it.
 const MARGIN: &str = "        ";
 
-/// The head of a line with the right rule, under the line with the wrong one.
-const RIGHT: &str = "right:  ";
+/// The words before the wrong rule.
+const YOURS: &str = "yours: ";
 
 /// Returns the lines about the mistakes. There is a line for each mistake of the best explanation, for a few alternatives, and for the tensors that are not
 /// explained.
@@ -214,7 +255,10 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
         lines.push(match not_finite.filter(|pattern| pattern.tensor == first) {
             Some(pattern) => format!("why     {}", line(&pattern.words)),
             None => {
-                format!("why     no known mistake gives exactly the numbers of {}, the first wrong gradient", comparison.name(trace, first))
+                format!(
+                    "why     no mistake that gradstep knows gives exactly the numbers of {}, the first wrong gradient",
+                    comparison.name(trace, first)
+                )
             }
         });
     }
@@ -226,11 +270,11 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
         };
         let names = names(comparison, trace, cause.explains.iter().copied());
         let with = if cause.needs_others && cause.group == 1 { ", together with the mistake above" } else { "" };
-        let explains = if names.is_empty() { String::new() } else { format!(" [explains {}{with}]", list_of_names(&names)) };
-        lines.push(format!("{head}  {}{explains}", line(&cause.words)));
-        if !cause.right.is_empty() {
-            lines.push(format!("{RIGHT}{}", line(cause.right)));
-        }
+        let explains =
+            if names.is_empty() { String::new() } else { format!(" [gives exactly your numbers of {}{with}]", list_of_names(&names)) };
+        let rules = cause.rules();
+        lines.push(format!("{head}  {YOURS}{}{explains}", line(&rules[0])));
+        lines.extend(rules[1..].iter().map(|right| format!("{MARGIN}{}", line(right))));
     }
     lines.extend(comparison.other_causes().map(|others| format!("{MARGIN}{others} as well (--format json lists all)")));
     if let Some(best) = comparison.causes.first().filter(|best| !best.apart.is_empty()) {

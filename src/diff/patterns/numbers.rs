@@ -43,7 +43,7 @@ fn rounded(wrong: &WrongValues<'_>) -> Option<Found> {
         wrong.user.iter().zip(wrong.right).all(is_rounded)
     };
     if let Some(digits) = (2..=7).find(|digits| is_digits(*digits)) {
-        return Some((ROUNDED, format!("these are the right numbers, rounded to {digits} significant digits")));
+        return Some((ROUNDED, format!("these are the right numbers, rounded to {digits} significant digits: save more digits")));
     }
     let is_decimals = |decimals: usize| {
         let unit = 10f64.powi(-i32::try_from(decimals).unwrap_or(0));
@@ -54,7 +54,7 @@ fn rounded(wrong: &WrongValues<'_>) -> Option<Found> {
         largest >= 9.5 * unit && wrong.user.iter().zip(wrong.right).all(is_rounded)
     };
     let decimals = (1..=8).find(|decimals| is_decimals(*decimals))?;
-    Some((ROUNDED, format!("these are the right numbers, rounded to {decimals} decimals")))
+    Some((ROUNDED, format!("these are the right numbers, rounded to {decimals} decimals: save more digits")))
 }
 
 /// The power of ten of the first digit of a number; −300 for 0.

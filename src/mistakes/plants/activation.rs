@@ -116,10 +116,10 @@ pub fn at_a(site: &Site<'_>) -> Vec<Variant> {
     let is_written_with_value = g.is_written_with_value();
     let own = g.clone();
     let at_a = site.with_rule(with_slope(site.rule, move |_, a, _| own.slope(a, own.value(a))));
-    let mut variants = vec![Variant { edits: vec![at_a], ..Variant::named("at-a", ": g′(a) instead of g′(z)", Vec::new()) }];
+    let mut variants = vec![Variant { edits: vec![at_a], ..Variant::named("at-a", ": from a instead of z, as g′(a)", Vec::new()) }];
     if is_written_with_value {
         let formula = site.with_rule(with_slope(site.rule, move |z, _, _| g.slope(z, z)));
-        variants.push(Variant::named("formula-in-a-with-z", ": its formula in a is given z", [formula]));
+        variants.push(Variant::named("formula-in-a-with-z", ": from z, by its formula in a", [formula]));
     }
     variants
 }

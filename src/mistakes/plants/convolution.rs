@@ -119,7 +119,7 @@ pub fn transposed(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = kernel else { return Vec::new() };
     vec![
         Variant::only(with_turned(site, &kernel, ANTITRANSPOSE)),
-        Variant::named("and-rotated", " and turned", [with_turned(site, &kernel, TRANSPOSE)]),
+        Variant::named("and-rotated", ", and turned by 180°", [with_turned(site, &kernel, TRANSPOSE)]),
     ]
 }
 
@@ -127,10 +127,11 @@ pub fn transposed(site: &Site<'_>) -> Vec<Variant> {
 pub fn weight_gradient_rotated(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = weight_gradient(site) else { return Vec::new() };
     let shape = kernel.weight();
-    let mut variants = vec![Variant::only(site.with_rule(moved(site.rule, last_two(&shape, HALF))))];
+    let mut variants =
+        vec![Variant { detail: ": turned by 180°".to_owned(), ..Variant::only(site.with_rule(moved(site.rule, last_two(&shape, HALF)))) }];
     if shape[2] == shape[3] && shape[2] > 1 {
         let edit = site.with_rule(moved(site.rule, last_two(&shape, TRANSPOSE)));
-        variants.push(Variant::named("transposed", ": rows and columns are exchanged", [edit]));
+        variants.push(Variant::named("transposed", ": transposed, so that rows and columns are exchanged", [edit]));
     }
     variants
 }
@@ -244,13 +245,13 @@ pub fn only_last_filter(site: &Site<'_>) -> Vec<Variant> {
     };
     let mut variants = Vec::new();
     if filters > 1 {
-        variants.push(Variant::only(only(filters - 1, filters)));
-        variants.push(Variant::named("first", ", but the first", [only(0, filters)]));
+        variants.push(Variant { detail: ": only the last".to_owned(), ..Variant::only(only(filters - 1, filters)) });
+        variants.push(Variant::named("first", ": only the first", [only(0, filters)]));
     }
     let of_group = filters / groups;
     if groups > 1 && of_group > 1 {
-        variants.push(Variant::named("last-of-each-group", " of each group", [only(of_group - 1, of_group)]));
-        variants.push(Variant::named("first-of-each-group", ", but the first of each group", [only(0, of_group)]));
+        variants.push(Variant::named("last-of-each-group", ": only the last of each group", [only(of_group - 1, of_group)]));
+        variants.push(Variant::named("first-of-each-group", ": only the first of each group", [only(0, of_group)]));
     }
     variants
 }

@@ -46,10 +46,9 @@ pub fn not_summed(site: &Site<'_>) -> Vec<Variant> {
     }
     let last = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, count(rule, x, at) - 1)]);
     let first = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, 0)]);
-    vec![
-        Variant::named("last", ": only that of the last copy is left", [site.with_rule(last)]),
-        Variant::named("first", ": only that of the first copy is left", [site.with_rule(first)]),
-    ]
+    let operand = &site.subject.network.tensor(site.of).name;
+    let only = |copy: &str| format!(": only that of the {copy} copy of {operand} is left");
+    vec![Variant::named("last", only("last"), [site.with_rule(last)]), Variant::named("first", only("first"), [site.with_rule(first)])]
 }
 
 /// In y = x ∘ u, u is computed entry by entry from a sum s over axes of x, and is broadcast to the shape of x. The gradient of u is not summed over the copies
@@ -311,5 +310,5 @@ pub fn sum_instead_of_mean(site: &Site<'_>) -> Vec<Variant> {
     if n < 2.0 || (factor.abs() * n - 1.0).abs() > 1e-12 {
         return Vec::new();
     }
-    vec![Variant::named("outputs", ", at the mean", [site.with_rule(scaled(site.rule, n))])]
+    vec![Variant::named("outputs", ", where {} is the mean", [site.with_rule(scaled(site.rule, n))])]
 }

@@ -139,8 +139,11 @@ pub fn error_off_by_one(site: &Site<'_>) -> Vec<Variant> {
     };
     let variant = |id: Id| {
         let name = subject.network.tensor(id).name.to_string();
-        let detail = format!(": {name} instead of {}", subject.network.tensor(own).name);
-        Variant::named(name, detail, [site.with_operand(Slot::Upstream, id)])
+        let error = |id: Id| match subject.network.tensor(id).role {
+            Role::Gradient(of) => format!("∂C/∂{}", subject.network.tensor(of).name),
+            _ => subject.network.tensor(id).name.to_string(),
+        };
+        Variant::named(name, format!(": {} instead of {}", error(id), error(own)), [site.with_operand(Slot::Upstream, id)])
     };
     earlier.filter(is_other).map(variant).collect()
 }

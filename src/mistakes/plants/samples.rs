@@ -152,11 +152,11 @@ fn other_factor(wanted: &Wanted<'_>, is_possible: fn(bool) -> bool, factor: fn(f
     let of_outputs = of_outputs.map(|outputs| vec![scaled_output(outputs, factor(outputs.outputs))]);
     let mut planted = Vec::new();
     for (n, reductions) in places.iter().enumerate() {
-        let detail = format!(" over the samples{}", reductions.place());
+        let detail = format!(" over the {samples} samples{}", reductions.place());
         planted.push(Variant::named("samples", detail, of_samples(reductions)).at(reductions.at.clone()));
         if let Some(of_outputs) = of_outputs.as_ref().filter(|_| n == 0) {
             let both = [of_samples(reductions), of_outputs.clone()].concat();
-            planted.push(Variant::named("both", " over the samples and the outputs", both).at(Vec::new()));
+            planted.push(Variant::named("both", format!(" over the {samples} samples and the outputs"), both).at(Vec::new()));
         }
     }
     planted.extend(of_outputs.map(|edits| Variant::named("outputs", " over the outputs", edits).at(Vec::new())));
