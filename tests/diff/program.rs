@@ -175,6 +175,15 @@ fn what_is_not_compared_is_said() {
     );
 }
 
+/// The name `x` is not a name of a network of layers: a note says what it is taken for.
+#[test]
+fn a_usual_name_of_the_input_has_a_note() {
+    let found = diff_file("mine.json", b"{\"x\": [1, 2, 3]}", &[]);
+    assert!(found.out.contains("note: x is taken for input\n"), "{}{}", found.out, found.err);
+    let found = diff_file("mine.json", b"{\"input\": [1, 2, 3]}", &[]);
+    assert!(!found.out.contains("is taken for"), "{}{}", found.out, found.err);
+}
+
 /// A name that would colour the screen, and write it from the right to the left.
 const HOSTILE: &str = "\\u001b[31m\\u202eevil";
 

@@ -91,6 +91,28 @@ fn a_factor_is_shown_wherever_both_numbers_are_shown() {
     assert!(shown.contains("≠ yours ") && !shown.contains("times 4"), "{shown}");
 }
 
+/// `n` goes to the wrong numbers, also if there was no search and no `D` before. If there are none, it says so.
+#[test]
+fn n_needs_no_search_before() {
+    let document = Arc::new(document("xor"));
+    let (batch, id) = gradient_of_batch(&document, "fc2.bias");
+    let right = document.trace.run(batch).values(id)[0];
+    let shown = |value: f64| text(&pressed_with(&document, vec![tensor("fc2.bias", &[1], vec![value])], "n"));
+    assert!(shown(right).contains("no wrong number, the gradient is right"), "{}", shown(right));
+    assert!(shown(right + 1.0).contains("wrong number 1 of 1"), "{}", shown(right + 1.0));
+}
+
+/// NaN is NaN with every factor.
+#[test]
+fn nan_has_no_factor() {
+    let document = Arc::new(document("xor"));
+    let (shape, right) = right_of_samples(&document, "fc2.z");
+    let mut mine: Vec<f64> = right.iter().map(|value| value / 4.0).collect();
+    mine[0] = f64::NAN;
+    let shown = text(&pressed_with(&document, vec![tensor("fc2.z", &shape, mine)], "D"));
+    assert!(shown.contains("yours nan, right"), "{shown}");
+}
+
 /// On a narrow screen too: the numbers of each difference, why there is no step of a mistake, and the full text of a row of the list. The gradients of a tensor in
 /// several samples are one gradient.
 #[test]
