@@ -80,7 +80,7 @@ fn the_gradients_of_samples_and_of_the_batch_are_clipped_with_one_bound() {
 #[test]
 fn wrong_shapes_are_in_the_order_of_the_backward_pass() {
     let found = diff_with("mlp.toml", "mlp-columns.npz");
-    assert!(found.out.contains("\nwhere   fc3.z is the first wrong tensor: its shape is 3x4, but must be 3\n"), "{}", found.out);
+    assert!(found.out.contains("\nwhere   seen first at fc3.z: its shape is 3x4, but must be 3\n"), "{}", found.out);
 }
 
 /// The error goes back through a flatten with all axes in reverse order, or only with height and width exchanged.
@@ -91,7 +91,7 @@ fn two_orders_of_a_flatten_have_different_words() {
         ("cnn-unflat-swapped.npz", "in column-major order within each channel: only height and width are exchanged ["),
     ] {
         let found = diff_with("cnn.toml", mine);
-        assert!(why(&found)[0].starts_with(&format!("why     the error goes back through flat1 {words}")), "{}", found.out);
+        assert!(why(&found)[0].starts_with(&format!("why     yours: the error goes back through flat1 {words}")), "{}", found.out);
     }
 }
 
