@@ -6,6 +6,9 @@ use gradstep::network::Id;
 
 use crate::{NETWORKS, open, parameters, search, tensors};
 
+/// A condition on z.
+type Mask = fn(f64) -> bool;
+
 /// A network of whole numbers. The first z is 0: its weights are those of x₁ − x₂, and x₁ is x₂.
 fn network(seed: usize) -> String {
     let [w, x] = [seed + 1, seed + 2];
@@ -41,7 +44,7 @@ fn with_mask(document: &Document, mask: fn(f64) -> bool) -> Vec<Vec<f64>> {
 
 #[test]
 fn a_wrong_mask_of_a_relu_is_named() {
-    let masks: [(&str, fn(f64) -> bool); 3] = [("z >= 0", |z| z >= 0.0), ("z < 0", |z| z < 0.0), ("z <= 0", |z| z <= 0.0)];
+    let masks: [(&str, Mask); 3] = [("z >= 0", |z| z >= 0.0), ("z < 0", |z| z < 0.0), ("z <= 0", |z| z <= 0.0)];
     for seed in 1..=NETWORKS {
         let document = open(&network(seed));
         let wanted = parameters(&document.trace);
