@@ -135,6 +135,7 @@ pub static MISTAKES: &[Mistake] = &[
     // samples, paths
     Mistake::pass("only-last-sample", "only the last sample's gradients are left", "the gradients of all samples are added up", InPass(samples::only_last)).apart("a third sample"),
     Mistake::pass("only-first-sample", "only the first sample's gradients are left", "the gradients of all samples are added up", InPass(samples::only_first)).apart("a third sample"),
+    Mistake::pass("samples-left-out", "the gradients of some samples are left out", "the gradients of all samples are added up", InPass(samples::left_out)).apart("another number of samples"),
     Mistake::pass("another-sample-read", "the backward pass of {} reads numbers of another sample", "each sample has its own activations and its own error", AtSite(other_sample::read)).apart("a third sample"),
     Mistake::hint("sum-instead-of-term", "that is the sum so far", "the question is the term alone", hints::sum_so_far),
     Mistake::hint("term-left-out", "the term {} is left out", "", hints::term_left_out),

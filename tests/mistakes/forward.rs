@@ -78,3 +78,33 @@ fn a_softmax_before_the_cross_entropy_is_named() {
         }
     }
 }
+
+/// A network whose samples from `from` to `to` are read.
+fn of_samples(seed: usize, from: usize, to: usize) -> String {
+    let samples = ["[0.5, -1.25], target = [1]", "[-0.5, 0.25], target = [-1]", "[1.5, 0.5], target = [0.5]", "[0.25, 2], target = [2]"];
+    let samples: String =
+        samples[from..to].iter().map(|sample| format!("[[sample]]\ninput = {}\n", sample.replace(", target", "\ntarget"))).collect();
+    format!(
+        "title = \"samples\"\nloss = {{ type = \"squared_error\", reduction = \"mean\" }}\nlayer = [\n\
+         {{ type = \"linear\", weight = {{ init = \"normal\", seed = {seed}1 }}, out_features = 3, activation = \"tanh\" }},\n\
+         {{ type = \"linear\", weight = {{ init = \"normal\", seed = {seed}2 }}, bias = [0.5], out_features = 1 }},\n]\n{samples}"
+    )
+}
+
+#[test]
+fn samples_that_are_left_out_are_named() {
+    for seed in 1..=NETWORKS {
+        for (from, to, left_out) in [(0, 3, "last 1"), (0, 2, "last 2"), (1, 4, "first 1")] {
+            let (document, fewer) = (open(&of_samples(seed, 0, 4)), open(&of_samples(seed, from, to)));
+            let wanted = parameters(&document.trace);
+            let mean: Vec<Vec<f64>> = parameters(&fewer.trace).iter().map(|of| of.right(&fewer.trace).into_owned()).collect();
+            let share = f64::from(u32::try_from(to - from).expect("a few samples")) / 4.0;
+            let divided: Vec<Vec<f64>> = mean.iter().map(|numbers| numbers.iter().map(|x| share * x).collect()).collect();
+            for (numbers, variant) in [(mean, format!("{left_out}, mean")), (divided, left_out.to_owned())] {
+                let found = search(&document, &tensors(&wanted, &numbers));
+                let names: Vec<_> = found.iter().map(|cause| (cause.id, cause.variant.as_deref(), cause.explains.len())).collect();
+                assert_eq!(names, [("samples-left-out", Some(&*variant), wanted.len())]);
+            }
+        }
+    }
+}

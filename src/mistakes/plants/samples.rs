@@ -107,6 +107,33 @@ pub fn only_first(wanted: &Wanted<'_>) -> Vec<Planted> {
     only(wanted, 0)
 }
 
+/// The largest number of last samples that are left out.
+const MAX_LEFT_OUT: usize = 8;
+
+/// The gradients of the first sample, or of the last ones, are left out: a loop begins too late or ends too early. Of a single sample that is left, other
+/// mistakes speak.
+#[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
+pub fn left_out(wanted: &Wanted<'_>) -> Vec<Planted> {
+    let samples = wanted.subject.trace.samples();
+    let Some(all) = possible(wanted).into_iter().next().filter(|_| samples > 2) else { return Vec::new() };
+    let last = (1..=MAX_LEFT_OUT.min(samples - 2)).map(|n| {
+        let words = if n == 1 { "the last one".to_owned() } else { format!("the last {n}") };
+        (format!("last {n}"), words, 0..samples - n)
+    });
+    let mut planted = Vec::new();
+    for (name, words, kept) in last.chain(std::iter::once(("first 1".to_owned(), "the first one".to_owned(), 1..samples))) {
+        let kept_parts = |op: &Op| kept.clone().chain(samples..op.parts.len()).collect();
+        let edits: Vec<PassChange> =
+            all.ops.iter().map(|(number, op)| PassChange::Op(Ops::Batch, *number, OpChange::Keep(kept_parts(op)))).collect();
+        if coefficient(all.ops[0].1).to_bits() != 1.0_f64.to_bits() {
+            let mean = edits.iter().cloned().chain(all.scaled(samples, samples as f64 / kept.len() as f64)).collect::<Vec<_>>();
+            planted.push(Variant::named(format!("{name}, mean"), format!(": {words}; the mean is over the others"), mean).at(Vec::new()));
+        }
+        planted.push(Variant::named(name, format!(": {words}"), edits).at(Vec::new()));
+    }
+    planted
+}
+
 /// The number of outputs over which the loss is a mean, and the first op of the backward pass; 1 if the loss is a sum.
 #[derive(Clone, Copy)]
 struct OutputReduction {
