@@ -15,7 +15,8 @@ use std::ops::Range;
 
 use compact_str::CompactString;
 
-/// The number of names that [`OpNames::containing`] searches completely. In the names after these, it finds a text only at the start of a part.
+/// The number of names that [`OpNames::containing`] compares with a text one after another. In the names after these, it finds the text only at the start of a
+/// part, by binary search.
 const FULLY_SEARCHED_NAMES: usize = 2000;
 
 /// The names of ops. The ops are numbered in their order, and the number of an op is also the number of its name.
@@ -24,8 +25,8 @@ pub struct OpNames {
     all: Vec<CompactString>,
     /// The whole names, sorted.
     whole: SortedSuffixes,
-    /// The suffixes of names that begin after a dot, sorted.
-    parts: SortedSuffixes,
+    /// The suffixes that begin after a dot, sorted. `fc1.act.z` has the suffixes `act.z` and `z`. Only the names that are not fully searched are in this list.
+    after_dots: SortedSuffixes,
 }
 
 impl OpNames {
@@ -33,9 +34,10 @@ impl OpNames {
     pub(super) fn new(names: impl Iterator<Item = CompactString>) -> Self {
         let names: Vec<CompactString> = names.collect();
         let whole = SortedSuffixes::new(&names, (0..names.len()).map(|number| (number, 0)));
-        let after_dots = names.iter().enumerate().flat_map(|(number, name)| name.match_indices('.').map(move |(dot, _)| (number, dot + 1)));
-        let parts = SortedSuffixes::new(&names, after_dots);
-        Self { all: names, whole, parts }
+        let indexed = names.iter().enumerate().skip(FULLY_SEARCHED_NAMES);
+        let starts = indexed.flat_map(|(number, name)| name.match_indices('.').map(move |(dot, _)| (number, dot + 1)));
+        let after_dots = SortedSuffixes::new(&names, starts);
+        Self { all: names, whole, after_dots }
     }
 
     /// Returns whether there are no names.
@@ -55,7 +57,8 @@ impl OpNames {
     /// Returns the first `limit` names that begin with this text, in the order of the ops.
     #[must_use]
     pub fn starting_with(&self, text: &str, limit: usize) -> Vec<&CompactString> {
-        self.whole.first_names(self.whole.range(&self.all, text), limit).into_iter().map(|number| &self.all[number]).collect()
+        let every_name = usize::MAX;
+        self.whole.first_names(self.whole.range(&self.all, text), every_name, limit).into_iter().map(|number| &self.all[number]).collect()
     }
 
     /// Returns the first `limit` names that contain this text but do not begin with it. In the first 2000 names, the text can be at any position; in later
@@ -66,10 +69,9 @@ impl OpNames {
         let mut found: Vec<usize> =
             searched.map(|(number, _)| number).filter(|&number| !self.all[number].starts_with(text)).take(limit).collect();
         if self.all.len() > FULLY_SEARCHED_NAMES && found.len() < limit {
-            // twice the limit, because the search above may have found `limit` of these names already
-            let parts = self.parts.first_names(self.parts.range(&self.all, text), 2 * limit);
-            found.extend(parts.into_iter().filter(|&number| number >= FULLY_SEARCHED_NAMES && !self.all[number].starts_with(text)));
-            found.truncate(limit);
+            // the suffixes in the range begin with `text`. If a suffix and its name have fewer bytes in common than `text` has, the name does not begin with it
+            let range = self.after_dots.range(&self.all, text);
+            found.extend(self.after_dots.first_names(range, text.len(), limit - found.len()));
         }
         found.into_iter().map(|number| &self.all[number]).collect()
     }
@@ -84,6 +86,9 @@ struct SortedSuffixes {
     /// A segment tree over `starts`, as a list of nodes. Node n has the children 2n and 2n + 1. The second half of the list are the leaves, one for each
     /// suffix. Each node stores the smallest number of a name below it.
     minima: Vec<u32>,
+    /// The nodes of the same tree with another number: the number of bytes that a suffix and its own name have in common at their beginnings. For `z.a` in
+    /// `z2.z.a` it is 1. Each node stores the smallest number below it.
+    shared: Vec<u32>,
 }
 
 impl SortedSuffixes {
@@ -91,7 +96,7 @@ impl SortedSuffixes {
     fn new(names: &[CompactString], starts: impl Iterator<Item = (usize, usize)>) -> Self {
         const NONE: u32 = u32::MAX;
         let to_u32 = |n: usize| u32::try_from(n).unwrap_or(NONE);
-        // texts are first compared by their first 16 bytes, as two numbers, which is faster; most texts differ there
+        // texts are first compared by their first 16 bytes, as one number. This is faster than a comparison byte by byte, and most texts differ there
         let key = |text: &str| {
             let mut bytes = [0; 16];
             let length = text.len().min(16);
@@ -106,13 +111,20 @@ impl SortedSuffixes {
         let starts: Vec<(u32, u32)> = keyed.into_iter().map(|(_, name, start)| (to_u32(name), to_u32(start))).collect();
         let leaves = starts.len().next_power_of_two();
         let mut minima = vec![NONE; 2 * leaves];
-        for (leaf, (name, _)) in starts.iter().enumerate() {
-            minima[leaves + leaf] = *name;
+        let mut shared = minima.clone();
+        for (leaf, &(name, start)) in starts.iter().enumerate() {
+            minima[leaves + leaf] = name;
+            // without a dot before it, the suffix is the name itself, which shares all bytes
+            if start > 0 {
+                let name = names[name as usize].as_bytes();
+                shared[leaves + leaf] = to_u32(name[start as usize..].iter().zip(name).take_while(|(byte, other)| byte == other).count());
+            }
         }
         for node in (1..leaves).rev() {
             minima[node] = minima[2 * node].min(minima[2 * node + 1]);
+            shared[node] = shared[2 * node].min(shared[2 * node + 1]);
         }
-        Self { starts, minima }
+        Self { starts, minima, shared }
     }
 
     /// Returns the text of a suffix.
@@ -137,31 +149,36 @@ impl SortedSuffixes {
         first..low
     }
 
-    /// Returns the numbers of the first `limit` names that have a suffix in this range, in ascending order without duplicates.
+    /// Returns the numbers of the first `limit` names that have a suffix in this range, in ascending order without duplicates. With `max_shared`, only suffixes
+    /// count that have fewer than `max_shared` bytes in common with their own name.
     ///
     /// A *heap* is a list from which the smallest element can be removed quickly. It begins with the nodes of the segment tree that together cover the range.
-    /// The node with the smallest number is removed again and again. If it is a leaf, it is a result; otherwise, its two children are added.
-    fn first_names(&self, suffixes: Range<usize>, limit: usize) -> Vec<usize> {
-        let mut heap = BinaryHeap::new();
+    /// The node with the smallest number is removed again and again. If it is a leaf, it is a result; otherwise, its two children are added. A node below which
+    /// no suffix counts is never added.
+    fn first_names(&self, suffixes: Range<usize>, max_shared: usize, limit: usize) -> Vec<usize> {
+        let has_results = |node: &usize| max_shared == usize::MAX || (self.shared[*node] as usize) < max_shared;
+        let (mut heap, mut nodes) = (BinaryHeap::new(), Vec::new());
         let leaves = self.minima.len() / 2;
         let (mut low, mut high) = (suffixes.start + leaves, suffixes.end + leaves);
         while low < high {
             // a node that is a right child at the start of the range, or a left child at its end, is taken itself, because its parent covers suffixes outside
             // the range
             if low % 2 == 1 {
-                heap.push(Reverse((self.minima[low], low)));
+                nodes.push(low);
                 low += 1;
             }
             if high % 2 == 1 {
                 high -= 1;
-                heap.push(Reverse((self.minima[high], high)));
+                nodes.push(high);
             }
             (low, high) = (low / 2, high / 2);
         }
+        heap.extend(nodes.into_iter().filter(has_results).map(|node| Reverse((self.minima[node], node))));
         let mut found: Vec<usize> = Vec::new();
         while let Some(Reverse((name, node))) = heap.pop().filter(|_| found.len() < limit) {
             if node < leaves {
-                heap.extend([2 * node, 2 * node + 1].map(|child| Reverse((self.minima[child], child))));
+                let children = [2 * node, 2 * node + 1].into_iter().filter(has_results);
+                heap.extend(children.map(|child| Reverse((self.minima[child], child))));
             } else if found.last() != Some(&(name as usize)) {
                 found.push(name as usize);
             }
@@ -210,17 +227,29 @@ mod tests {
 
     #[test]
     fn the_index_and_a_linear_search_find_the_same_names() {
-        let texts: Vec<String> =
+        let numbered: Vec<String> =
             (0..3000).map(|n| format!("{}n{}.{}", if n % 3 == 0 { "grad." } else { "" }, n * 7919 % 3000, n % 10)).collect();
-        let names = OpNames::new(texts.iter().map(|text| CompactString::from(text.as_str())));
-        for text in ["", "n", "n1", "n29", "n299.", "grad", "grad.n7", "7", "q", "n0.0"] {
-            let all: Vec<&str> = texts.iter().map(String::as_str).filter(|name| name.starts_with(text)).take(12).collect();
-            assert_eq!(as_strs(names.starting_with(text, 12)), all, "{text}");
-            for name in names.containing(text, 12) {
-                assert!(name.contains(text) && !name.starts_with(text));
+        // as in a network whose layers z0, z1, … have the ops z0.z, z0.a, …: the forward pass alone has more than 2000 names with the part `z`
+        let forward = (0..3000).flat_map(|n| [format!("z{n}.z"), format!("z{n}.zz.z"), format!("z{n}.a")]);
+        let backward = (0..3000).rev().flat_map(|n| [format!("grad.z{n}.a"), format!("grad.z{n}.zz.z"), format!("grad.z{n}.z")]);
+        let layers: Vec<String> = forward.chain(backward).collect();
+        for texts in [&numbered, &layers] {
+            let names = OpNames::new(texts.iter().map(|text| CompactString::from(text.as_str())));
+            for text in [
+                "", "n", "n1", "n29", "n299.", "grad", "grad.n7", "7", "q", "n0.0", "n2999", "z", "zz", "z.", "z1", "z2999", "z7.z", "a",
+                ".",
+            ] {
+                let starting = texts.iter().map(String::as_str).filter(|name| name.starts_with(text));
+                let begins_part = |name: &str| name.match_indices('.').any(|(dot, _)| name[dot + 1..].starts_with(text));
+                let is_inside = |number: usize, name: &str| begins_part(name) || number < FULLY_SEARCHED_NAMES && name.contains(text);
+                let inside = texts.iter().map(String::as_str).enumerate().filter(|(number, name)| is_inside(*number, name));
+                let inside: Vec<&str> = inside.map(|(_, name)| name).filter(|name| !name.starts_with(text)).collect();
+                for limit in [1, 12, 5000] {
+                    assert_eq!(as_strs(names.starting_with(text, limit)), starting.clone().take(limit).collect::<Vec<_>>(), "{text}");
+                    assert_eq!(as_strs(names.containing(text, limit)), inside[..limit.min(inside.len())], "{text}");
+                }
             }
         }
-        assert_eq!(as_strs(names.containing("n2999", 12)).len(), usize::from(texts.iter().any(|name| name.starts_with("grad.n2999"))));
     }
 
     #[test]
