@@ -5,8 +5,9 @@
 //! usually occur, such as |x| < 708 for eˣ. The others are computed by `libm` itself, so the results have the same bits for all arguments. (A NaN may have
 //! another sign or payload.)
 //!
-//! A long formula is computed in stages, each for a whole block of numbers before the next stage begins. The operations of one formula wait for each other;
-//! those of neighbouring registers do not, and a processor looks only about a hundred operations ahead.
+//! A long formula is computed in stages, each for a whole block of numbers before the next stage begins. The operations of one formula wait for each other, but
+//! not for those of another register's numbers. A processor looks only about a hundred operations ahead, and finds operations that it can start at once only if
+//! neighbouring operations belong to different registers. In a stage they do.
 //!
 //! The algorithms are those of FreeBSD's msun, from which `libm` is translated. Their comments in `libm` explain the formulas.
 
@@ -49,7 +50,7 @@ const MIN_BLOCK: usize = 4;
 /// The argument that fills up a block; no function is special there.
 const FILLER: f64 = 0.75;
 
-/// The computation of a function of all numbers of a slice, which are replaced by the values.
+/// A function, and the slice whose numbers it replaces: each x by f(x).
 struct Apply<'a, F> {
     function: F,
     x: &'a mut [f64],
@@ -181,7 +182,7 @@ const LN2: [f64; 2] = [6.93147180369123816490e-01, 1.90821492927058770002e-10];
 /// 1 / ln 2.
 const INV_LN2: f64 = 1.44269504088896338700e+00;
 
-/// ½ ln 2, cut to its upper word, and the next word.
+/// Slightly more than ½ ln 2: the smallest number whose upper 32 bits are larger than those of ½ ln 2.
 const HALF_LN2: f64 = from_word(0x3fd6_2e43);
 
 #[cfg(test)]

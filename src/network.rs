@@ -27,7 +27,7 @@ mod symbol;
 mod train;
 
 pub use batch::Batch;
-pub use build::{Builder, Chain, GraphLeaf, Node};
+pub use build::{Builder, GraphLeaf, LayersBuilder, Node};
 pub use descent::{Descent, DescentComputation, Iteration};
 pub use descent_result::{DescentResult, SampleLosses};
 pub use graph_text::{ClosedBlock, Fold, GraphText, SourcePlace, StatementText, StructuralUse, Turn};

@@ -1,5 +1,5 @@
 //! Reads scenario files. A scenario file is a TOML file that describes a network, its inputs and its training. The result of [`read`] is a [`Scenario`], or the
-//! list of all errors in the file.
+//! list of all faults in the file.
 //!
 //! A file is read in these stages:
 //!
@@ -10,8 +10,8 @@
 //! 5. `train` and `addresses` check the training settings and the addresses of steps. Both refer to the network.
 //! 6. `memory` compares the memory that the scenario needs with the limit.
 //!
-//! Checking continues after an error, with a placeholder for the part with the error, such as zeros for a tensor. An error that may only be a consequence of
-//! another error is not reported.
+//! Checking continues after a fault, with a placeholder for the part with the fault, such as zeros for a tensor. A fault that may only be a consequence of
+//! another fault is not reported.
 
 mod addresses;
 mod archives;
@@ -216,10 +216,10 @@ fn sample_tensors(network: &Network, sample: &Sample) -> Vec<(Id, Arc<Tensor>)> 
     input.chain(target).collect()
 }
 
-/// Reads a scenario that has no folder. If it names a weight file, this is an error.
+/// Reads a scenario that has no folder. If it names a weight file, this is a fault.
 ///
 /// # Errors
-/// All errors of the file, except errors that are only consequences of other errors.
+/// All faults of the file, except faults that are only consequences of other faults.
 pub fn read(source: Source, limits: Limits) -> Result<Scenario, Faults> {
     read_with_files(source, limits, Arc::new(NoFiles { why: "it has no folder", help: "" }))
 }
@@ -227,13 +227,13 @@ pub fn read(source: Source, limits: Limits) -> Result<Scenario, Faults> {
 /// Reads a scenario, and reads the weight files that it names from `files`.
 ///
 /// # Errors
-/// All errors of the scenario and of its weight files, except errors that are only consequences of other errors.
+/// All faults of the scenario and of its weight files, except faults that are only consequences of other faults.
 pub fn read_with_files(source: Source, limits: Limits, files: Arc<dyn Files>) -> Result<Scenario, Faults> {
     let text = Arc::new(source.text);
     let may_extract = true;
     let (mut reader, mut parsed) = parse(&text, limits, Arc::clone(&files), may_extract);
     if reader.arrays.is_some() && !reader.faults.is_empty() {
-        // the positions of these errors refer to the text without its large arrays, so parse the whole text to get the right positions
+        // the positions of these faults refer to the text without its large arrays, so parse the whole text to get the right positions
         let may_extract = false;
         (reader, parsed) = parse(&text, limits, files, may_extract);
     }
@@ -251,9 +251,9 @@ pub fn read_with_files(source: Source, limits: Limits, files: Arc<dyn Files>) ->
     }
 }
 
-/// Parses the text of a scenario. The errors are in the returned reader. If `may_extract` is `true`, large arrays of numbers are first taken out of the text.
+/// Parses the text of a scenario. The faults are in the returned reader. If `may_extract` is `true`, large arrays of numbers are first taken out of the text.
 ///
-/// The first pass leaves out the numbers of large tensors. If it has left out numbers and found no errors, a second pass makes the numbers of all tensors
+/// The first pass leaves out the numbers of large tensors. If it has left out numbers and found no faults, a second pass makes the numbers of all tensors
 /// ([`ScenarioReader`]).
 fn parse(text: &str, limits: Limits, files: Arc<dyn Files>, may_extract: bool) -> (ScenarioReader, Result<ParsedScenario, Reported>) {
     let pass = |mut reader: ScenarioReader| {
@@ -268,7 +268,7 @@ fn parse(text: &str, limits: Limits, files: Arc<dyn Files>, may_extract: bool) -
         (reader, parsed)
     };
     let (reader, parsed) = pass(ScenarioReader::first_pass(limits.memory, files));
-    // after an error in a text without its large arrays, the caller parses the whole text anyway
+    // after a fault in a text without its large arrays, the caller parses the whole text anyway
     let is_parsed_again = !reader.faults.is_empty() && reader.arrays.is_some();
     if reader.has_deferred && !is_parsed_again && !reader.budget.is_exceeded {
         drop(parsed); // frees the memory of its tensors before the second pass makes them again

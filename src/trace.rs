@@ -366,14 +366,14 @@ impl Trace {
     /// Returns a shorter formula for the entry at a position, with its value. For example, the derivative δ = ∂C/∂z of softmax and cross-entropy is a − t.
     /// Returns `None` if there is no shorter formula. Subscripts count from `first`.
     #[must_use]
-    pub fn shortcut(&self, at: &Position, first: usize) -> Option<(String, f64)> {
+    pub fn closed_formula(&self, at: &Position, first: usize) -> Option<(String, f64)> {
         let (run, op, number) = self.op(at.segment);
         let network = self.network_of(at.run_index);
         let shape = &network.tensor(op.output).shape;
         // an op can have very many parts; only the first are examined, so that a frame is drawn in a short time
         (0..op.first_16_parts().len()).find_map(|part| {
             let (rule, x) = run.part(op, number, part);
-            let (expr, value) = rule.shortcut(&x, at.entry)?;
+            let (expr, value) = rule.closed_formula(&x, at.entry)?;
             let symbol = |slot: Slot, form: OperandForm| {
                 let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;
                 if form == OperandForm::Whole { symbol.text() } else { symbol.short_entry(at.entry, shape, first, Notation::Unicode) }

@@ -172,7 +172,7 @@ const NUMBERS: &[&str] = &[
     ".contributions(",
     "trace.step(",
     "trace.get(",
-    "trace.shortcut(",
+    "trace.closed_formula(",
     "trace.paths(",
     "trace.run(",
 ];

@@ -16,9 +16,9 @@ pub enum Action {
     Forward,
     /// Moves one unit back.
     Back,
-    /// Moves one step forward, in any unit.
+    /// Moves one step forward, whatever the unit is.
     StepForward,
-    /// Moves one step back, in any unit.
+    /// Moves one step back, whatever the unit is.
     StepBack,
     /// Goes to the last step of the op.
     StepOut,
@@ -47,7 +47,7 @@ pub enum Action {
     /// Changes a setting to the choice that is this number of places later in its list, earlier if negative. The list is circular: the first choice follows the
     /// last.
     CycleSetting(Setting, i64),
-    /// Opens the prompt.
+    /// Opens the prompt for addresses, without commands.
     OpenPrompt,
     /// Opens the prompt for addresses and these commands.
     OpenPalette(Commands),
@@ -55,11 +55,12 @@ pub enum Action {
     OpenSearch,
     /// Goes forward to the match of the search that is this number of matches away, back if negative.
     NextMatch(i64),
-    /// Goes to the first entry whose value in the user's gradient file is wrong. From there, goes to the step of the mistake.
+    /// Goes to the first entry whose value in the user's gradient file is wrong. If the step on the screen is there already, goes to the step of the mistake.
     FirstDifference,
     /// Goes to a place of the comparison with the user's gradient file.
     GoToDifference(Difference),
-    /// Sets or removes the breakpoint at the entry under the cursor, or at this step's entry or op.
+    /// Sets a breakpoint, or removes it if it is set. With a cursor, it is at the entry under the cursor. Without a cursor, it is at the entry that the step
+    /// computes if the unit is a step or an entry, and at the op of the step if the unit is larger.
     ToggleBreakpoint,
     /// Goes forward to the breakpoint that is this number of breakpoints away, back if negative.
     ContinueToBreakpoint(i64),
@@ -118,7 +119,8 @@ pub enum Action {
     NextMatrix(isize),
     /// Shows the channel (or filter) that is this number of channels later, earlier if negative.
     Channel(isize),
-    /// Goes to the first step that computes the entry under the cursor. Without a cursor, goes to the first step that computes the largest factor of this step.
+    /// Goes to the first step that computes an entry: the entry under the cursor or, without a cursor, the factor of this step with the
+    /// largest absolute value, constants excepted.
     GoToProducer,
     /// Goes to an address.
     GoToAddress(Address),
@@ -133,10 +135,10 @@ pub enum Action {
     /// Compares a derivative of the loss with finite differences: the derivative by the entry under the cursor or, without a cursor, by the entry that the step
     /// computes.
     CheckGradient,
-    /// Chooses a row of the part with the focus. It is a row of a list, a block of the map, an iteration of a curve, a scenario of the picker, or a text from
-    /// the list above the prompt.
+    /// Selects a row of the part with the focus, and does what [`Action::Accept`] does for this row. It is a row of a list, a block of the map, an iteration of
+    /// a curve, a scenario of the picker, or a text from the list above the prompt.
     Choose(usize),
-    /// Moves the selection of the map along a line.
+    /// In the map, moves the selection to a block that a line connects with the selected block.
     FollowLine {
         /// `true` to select the first block that the selected block reads, `false` to select the last block that reads the selected block.
         back: bool,
@@ -202,10 +204,10 @@ impl Action {
 }
 
 impl Action {
-    /// Returns the message for an action that has changed nothing on the screen. Returns `None` if the action always changes the screen, or shows a message of
-    /// its own.
+    /// Returns the sentence that is shown if the action has changed nothing on the screen. Returns `None` if the action always changes the screen, or shows a
+    /// message of its own.
     #[must_use]
-    pub fn without_effect(&self) -> Option<&'static str> {
+    pub fn message_without_effect(&self) -> Option<&'static str> {
         Some(match self {
             Self::Scroll(lines) if *lines < 0 => "there is nothing further up",
             Self::Page(pages) if *pages < 0 => "there is nothing further up",

@@ -27,7 +27,7 @@ pub struct ListRow {
     /// The texts of its columns.
     pub cells: Vec<String>,
     /// The full text of a column that may be cut. It is shown below the list while the row is selected; empty for none.
-    pub whole: String,
+    pub full_text: String,
     /// The action of Enter; `None` if the row is only for information.
     pub action: Option<Action>,
 }

@@ -3,7 +3,7 @@
 use super::{Search, Visit};
 use crate::trace::{StepScan, Trace};
 
-/// The goal of a scan.
+/// What a scan looks for.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ScanKind {
     /// The matches of a search in this iteration. After the last step, the scan continues at the first step.
@@ -12,7 +12,7 @@ pub(super) enum ScanKind {
     Breakpoints,
 }
 
-/// The goal of a scan: what it looks for, in which direction, and the number of matches or breakpoints to move by.
+/// The goal of a scan: its kind, its direction, its start, and the number of matches or breakpoints still to find.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ScanGoal {
     pub kind: ScanKind,

@@ -127,10 +127,10 @@ fn actions_lead_to_the_expected_focus() {
         (stepper(), &[Action::OpenPrompt, HELP, Action::Accept], Focus::Prompt),
         (stepper(), &[Action::OpenPrompt, Action::OpenPicker, Action::Close], Focus::Prompt),
         (stepper(), &[NOTES], Focus::Overlay),
-        // the help lists the keys of the layer below it
+        // the help lies over the notes, whose keys it lists; closing the help uncovers the notes
         (stepper(), &[NOTES, HELP, Action::Close], Focus::Overlay),
         (stepper(), &[NOTES, HELP, Action::Close, Action::Close], Focus::Normal),
-        // the opened prompt closes all layers above the stepper
+        // opening the prompt closes the help and the notes, which would cover it
         (stepper(), &[NOTES, HELP, Action::OpenPrompt], Focus::Prompt),
         (stepper(), &[Action::OpenPicker], Focus::Picker),
         (stepper(), &[Action::OpenPicker, Action::OpenPicker, Action::Close], Focus::Normal),
@@ -163,7 +163,11 @@ fn accept_acts_in_the_focus() {
         let (before, focus) = (layers(&state), state.focus());
         let request = update(&mut state, Action::Accept);
         let open = Request::Open("small".to_owned());
-        assert_eq!(request, (focus == Focus::Picker).then_some(open), "{before:?}: the picker selects the open scenario");
+        assert_eq!(
+            request,
+            (focus == Focus::Picker).then_some(open),
+            "{before:?}: only in the picker Enter is a request: to open the selected scenario, which is the open one"
+        );
         let closed = usize::from(matches!(focus, Focus::Overlay | Focus::Prompt));
         assert_eq!(layers(&state), before[closed..], "{before:?}");
     }
@@ -233,11 +237,12 @@ fn the_clock_and_slices_of_work_keep_the_count_and_the_message() {
 #[test]
 fn a_setting_cycles_through_its_choices_in_both_directions() {
     let mut state = stepper();
-    // moves the setting; returns its choice if it has two choices, and if it has three
+    // moves the setting by `by` choices. Returns the index of its choice twice: for a setting with two choices, and for one with three
     let mut choices_after = |by| {
         update(&mut state, Action::CycleSetting(Setting::Pane, by));
         [2, 3].map(|number_of_choices| state.settings.choice(Setting::Pane, number_of_choices))
     };
+    // the sums of the moves are 0, 1, 2, 3, −1 and −4
     assert_eq!([0, 1, 1, 1, -4, -3].map(&mut choices_after), [[0, 0], [1, 1], [0, 2], [1, 0], [1, 2], [0, 2]]);
 }
 

@@ -366,7 +366,7 @@ impl Driver {
             self.state.say(format!("{} does nothing here: {help}", keys::shown(&key.to_string())), is_error);
             return Effect::Changed;
         };
-        let effect = match (event, action.without_effect()) {
+        let effect = match (event, action.message_without_effect()) {
             (Event::Key(_), Some(why)) => self.update_or_say(action, why),
             _ => self.update(action),
         };

@@ -256,7 +256,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::network::{Batch, BatchSource, Builder, Chain, GraphLeaf, GraphText, Id, IterationRun, Node, Role, Run};
+    use crate::network::{Batch, BatchSource, Builder, GraphLeaf, GraphText, Id, IterationRun, LayersBuilder, Node, Role, Run};
     use crate::op::elementwise::{Elementwise, ElementwiseOperand};
     use crate::op::layer::{A, Layer, Leaf, Stage, StageSource, WEIGHT};
     use crate::op::loss::{BatchReduction, Loss};
@@ -338,13 +338,13 @@ mod tests {
     ///
     /// The backward pass uses `derivative` instead of 3. The gradients of the batch are multiplied by `factor`, so `table(3.0, 1.0)` has no error.
     fn table(derivative: f64, factor: f64) -> (String, bool) {
-        let mut chain = Chain::new(&[1]);
+        let mut chain = LayersBuilder::new(&[1]);
         let tripled = || Arc::new(Tripled(derivative));
         let a = Stage::new(A).with_part(tripled(), [StageSource::Input(0)]).with_part(tripled(), [StageSource::Parameter(0)]);
         let parameters = vec![Leaf { symbols: WEIGHT, shape: vec![1], value: from_flat(&[1], vec![0.25]) }];
         let from_input = [None];
         chain.layer("act1", "activation", Layer { parameters, stages: vec![a] }, &from_input).expect("one shape");
-        let loss = Loss { function: Arc::new(IdentityLoss), reads_z: false, shortcut: None, target: None };
+        let loss = Loss { function: Arc::new(IdentityLoss), reads_z: false, closed_formula: None, target: None };
         let network = Arc::new(chain.finish(loss));
         let given =
             |role, value| -> (Id, _) { (network.with_role(role).next().expect("of this role"), Arc::new(from_flat(&[1], vec![value]))) };

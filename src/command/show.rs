@@ -75,6 +75,7 @@ pub(super) struct ShowCommand {
     /// Keys to press first, in vim's notation: ll<End>:57<Enter>
     #[arg(long, value_name = "KEYS", allow_hyphen_values = true)]
     keys: Option<String>,
+    // the user's own gradients: the options --mine and --tensor
     #[command(flatten)]
     mine: MineOptions,
     #[command(flatten)]

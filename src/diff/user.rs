@@ -1,7 +1,10 @@
 //! A user's gradients, prepared for the comparison.
 //!
-//! A tensor of the file gets the gradient that its name stands for. Its axes are put into our order. A stack [N, …] of the samples' gradients becomes N
-//! tensors.
+//! For each tensor of the file, the gradient is found that its name stands for. The axes of the tensor are put into our order. A stack [N, …] of the samples'
+//! gradients becomes N tensors.
+//!
+//! In a batch of n samples, the file may give a sample's gradient in one of two *scales*: as a derivative of the sample's own loss, or as a derivative of the
+//! mean loss, which is 1/n of it ([`super::scale`]).
 
 use super::file::FileTensor;
 use super::gradient::{Gradient, LossOf};
@@ -27,11 +30,12 @@ pub struct UserGradients {
     pub precision: Precision,
     /// The tolerance of the comparison.
     pub tolerance: Tolerance,
-    /// The weights whose axes alone are in another order, while the other weights have our order: the index of the tensor, and its numbers in our order.
+    /// The weights that have the other order of axes although the other weights of their kind have our order. Each has the index of its tensor, and its numbers
+    /// in our order.
     pub turned_alone: Vec<(usize, Vec<f64>)>,
     /// The tensors with a wrong shape: the index of the tensor, and its shape and its numbers in the file.
     pub misshapen: Vec<(usize, Vec<usize>, Vec<f64>)>,
-    /// The scale of the samples' gradients; `None` if they have only one possible scale.
+    /// The scale of the samples' gradients (see the head of this file); `None` if the loss is not a mean, so that there is only one scale.
     scale: Option<SampleScale>,
 }
 
@@ -73,8 +77,8 @@ impl UserGradients {
         Ok(user)
     }
 
-    /// Appends a tensor of the file, or one tensor for each sample of a stack. A gradient of a sample may be a derivative of the mean loss: its index goes to
-    /// `scaled`, with `true` if it comes from a stack.
+    /// Appends a tensor of the file, or one tensor for each sample of a stack. The index of each gradient of a sample is added to `scaled`, with `true` if it
+    /// comes from a stack. The scale of these gradients is found later.
     fn add(&mut self, trace: &Trace, tensor: FileTensor, gradient: Gradient, turned: &[Weight], scaled: &mut Vec<(usize, bool)>) {
         let FileTensor { name: given, shape, values, .. } = tensor;
         let want = gradient.shape(trace);
@@ -88,7 +92,7 @@ impl UserGradients {
                     push(self, Gradient { loss: LossOf::Sample(run), ..gradient }, Ok(values.to_vec()));
                 }
             }
-            ShapeFit::Same if is_of_no_batch(trace, gradient) => {
+            ShapeFit::Same if lacks_sample(trace, gradient) => {
                 let help = "give it with the number of the sample, as 1:NAME, or those of all samples as a stack N x …";
                 push(self, gradient, Err(format!("it is different for each sample; {help}")));
             }
@@ -202,7 +206,7 @@ impl UserGradients {
 }
 
 /// Returns whether each sample has its own gradient, but the name in the file names no sample.
-fn is_of_no_batch(trace: &Trace, gradient: Gradient) -> bool {
+fn lacks_sample(trace: &Trace, gradient: Gradient) -> bool {
     let network = trace.network();
     let is_shared = network.tensor(gradient.of).role.is_learnable() || network.gradient_of(gradient.of).is_none();
     trace.samples() > 1 && gradient.loss == LossOf::Batch && !is_shared

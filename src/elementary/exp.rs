@@ -1,6 +1,7 @@
 //! eˣ, eˣ − 1 and tanh x.
 //!
-//! x = n ln 2 + r with a whole number n and |r| ≤ ½ ln 2, and eˣ = 2ⁿ eʳ. n ln 2 is subtracted in two parts, `hi` and `lo`, so that no digits are lost.
+//! x = k ln 2 + r with a whole number k and |r| ≤ ½ ln 2, and eˣ = 2ᵏ eʳ. So that no digits are lost, ln 2 is the sum of two numbers, `LN2[0]` with its upper
+//! bits and `LN2[1]` with the rest. Then r = `hi` − `lo` with `hi` = x − k `LN2[0]` and `lo` = k `LN2[1]`. As in `libm`, k is 0 if |x| is below about ½ ln 2.
 
 use super::{HALF_LN2, INV_LN2, LN2, VectorFunction, from_word, power_of_2, stage};
 
@@ -13,12 +14,12 @@ pub(super) const P: [f64; 5] = [
     4.13813679705723846039e-08,
 ];
 
-/// Returns the whole number n, as `libm` chooses it.
+/// Returns the whole number k, as `libm` chooses it.
 #[inline(always)]
 fn multiple_of_ln2(x: f64) -> f64 {
     // for |x| < 1.5 ln 2, libm takes ±1, which is also what this formula gives
-    let n = (INV_LN2 * x + 0.5_f64.copysign(x)).trunc();
-    if x.abs() >= HALF_LN2 { n } else { 0.0 }
+    let k = (INV_LN2 * x + 0.5_f64.copysign(x)).trunc();
+    if x.abs() >= HALF_LN2 { k } else { 0.0 }
 }
 
 /// Returns eˣ for |x| ≤ 708.
@@ -26,13 +27,13 @@ fn multiple_of_ln2(x: f64) -> f64 {
 pub(super) fn exp(x: f64) -> f64 {
     /// The smallest |x| for which the polynomial is used: about 2⁻²⁸.
     const TINY: f64 = from_word(0x3e30_0001);
-    let n = multiple_of_ln2(x);
-    let (hi, lo) = (x - n * LN2[0], n * LN2[1]);
+    let k = multiple_of_ln2(x);
+    let (hi, lo) = (x - k * LN2[0], k * LN2[1]);
     let r = hi - lo;
     let z = r * r;
     let c = r - z * (P[0] + z * (P[1] + z * (P[2] + z * (P[3] + z * P[4]))));
     let y = 1.0 + (r * c / (2.0 - c) - lo + hi);
-    if x.abs() >= TINY { y * power_of_2(n) } else { 1.0 + x }
+    if x.abs() >= TINY { y * power_of_2(k) } else { 1.0 + x }
 }
 
 /// Returns eˣ − 1 of each number, for |x| ≤ 38.8.
@@ -68,7 +69,7 @@ fn exp_m1<const N: usize>(x: &[f64; N]) -> [f64; N] {
         let t = 3.0 - polynomial * (0.5 * r);
         half_square(r) * ((polynomial - t) / (6.0 - r * t))
     });
-    // the value is 2ⁿ (r − e + 1) − 1, added up in an order that depends on n
+    // the value is 2ᵏ (r − e + 1) − 1, added up in an order that depends on k. The index n in the closures is that of a number in the block
     let e: [f64; N] = stage(|n| (r[n] * (quotients[n] - c[n]) - c[n]) - half_square(r[n]));
     stage(|n| {
         let (x, multiple, r, e) = (x[n], multiples[n], r[n], e[n]);
@@ -145,14 +146,16 @@ impl VectorFunction for Tanh {
     fn values<const N: usize>(self, x: &[f64; N]) -> [f64; N] {
         /// About ½ ln 3. For a larger |x|, tanh |x| = 1 − 2 / (e²ˣ + 1).
         const LARGE: f64 = from_word(0x3fe1_93eb);
-        /// About ½ ln (5/3). Up to ½ ln 3, tanh |x| = (e²ˣ − 1) / (e²ˣ + 1); for a smaller |x| it is (1 − e⁻²ˣ) / (e⁻²ˣ + 1).
+        /// About ½ ln (5/3). From here to ½ ln 3, tanh |x| = (e²ˣ − 1) / (e²ˣ + 1). For a smaller |x|, tanh |x| = (1 − e⁻²ˣ) / (e⁻²ˣ + 1). In all three
+        /// formulas, x means |x|.
         const MEDIUM: f64 = from_word(0x3fd0_58af);
         let sizes: [f64; N] = stage(|n| x[n].abs());
         let t = exp_m1::<N>(&stage(|n| if sizes[n] >= MEDIUM { 2.0 * sizes[n] } else { -2.0 * sizes[n] }));
         let quotients: [f64; N] = stage(|n| {
             let (size, t) = (sizes[n], t[n]);
             let dividend = if size >= MEDIUM { t } else { -t };
-            // one division: of a quotient with a selected dividend, the compiler would make two
+            // the dividend is selected by its bits. With an `if`, the compiler would divide both possible dividends and select a quotient, and a division is
+            // slow
             let is_large = u64::from(size >= LARGE).wrapping_neg();
             let dividend = f64::from_bits(2.0_f64.to_bits() & is_large | dividend.to_bits() & !is_large);
             dividend / (t + 2.0)
@@ -166,6 +169,7 @@ impl VectorFunction for Tanh {
 
     #[inline(always)]
     fn is_special(self, x: f64) -> bool {
+        // e²ˣ − 1 is computed for |2x| < 38.8 ([`ExpM1`]), and so tanh x for |x| < 19.4
         !(x.abs() < 19.4) && !(x.abs() >= TANH_IS_1)
     }
 

@@ -21,23 +21,23 @@ pub enum Spelling {
     Method,
 }
 
-/// An argument with its value, before it is assigned to a parameter.
+/// An argument of a call, before it is known which parameter it is for.
 #[derive(Clone, Debug)]
-pub struct Bound {
-    /// The keyword; `None` for an argument by position.
+pub struct EvaluatedArgument {
+    /// The keyword; `None` for an argument without one.
     pub keyword: Option<CompactString>,
     /// The value.
     pub value: Value,
-    /// Its position.
+    /// The place of the argument in the source text.
     pub span: Span,
 }
 
 /// A call: a function with the values of its parameters.
 #[derive(Debug)]
 pub struct Call {
-    /// The name as written, for messages.
+    /// The name as written in the source text, for messages about this call.
     pub name: CompactString,
-    /// The first name in the function's row. An elementwise function has the same name in the table of operators.
+    /// The first of the names in the function's row ([`FunctionRow::names`]). An elementwise function has the same name in the table of operators.
     pub canonical: &'static str,
     /// The way in which the function is written.
     pub spelling: Spelling,
@@ -45,22 +45,23 @@ pub struct Call {
     pub has_numpy_keyword: bool,
     /// `true` if a keyword is PyTorch's: `dim`, `keepdim`, `unbiased`, `correction`.
     pub has_torch_keyword: bool,
-    /// The value of each parameter; `None` if it is not given.
+    /// For each parameter, the value of its argument, and the place of the argument in the source text. `None` if the call has no such argument. An argument
+    /// that is written as `None` has the value [`Value::None`].
     pub values: Vec<Option<(Value, Span)>>,
-    /// The values of a parameter with a star: `*shape`.
+    /// The arguments for a parameter with a star, such as `*shape`: their values and their places in the source text.
     pub rest: Vec<(Value, Span)>,
     /// The parameters' names.
     pub parameters: &'static [&'static str],
-    /// The position of the call.
+    /// The place of the call in the source text.
     pub span: Span,
 }
 
 /// A function of the table, with its names and parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct FunctionRow {
-    /// The names, without a module. The first one is the name in messages.
+    /// The names, without a module. The first one is [`Call::canonical`].
     pub names: &'static [&'static str],
-    /// The parameters, in order. `dim|axis` has two names, and `*shape` takes all arguments from its position on.
+    /// The parameters, in order. The parameter `dim|axis` has two names. The parameter `*shape` takes all further arguments.
     pub parameters: &'static [&'static str],
     /// Makes the operations of a call.
     pub build: Build,
@@ -69,7 +70,7 @@ pub struct FunctionRow {
 /// Makes the operations of a call.
 pub type Build = fn(&mut GraphReader<'_, '_>, &Call) -> Result<Value, Reported>;
 
-/// Returns the parameters of a function for a help text: `sum(input, dim, keepdim)`.
+/// Returns a help text with the parameters of a function: `write sum(input, dim, keepdim)`. Of a parameter with two names, it has the first one.
 pub fn signature(name: &str, parameters: &[&str]) -> String {
     let names: Vec<&str> = parameters.iter().map(|parameter| parameter.split('|').next().unwrap_or_default()).collect();
     format!("write {name}({})", names.join(", "))
@@ -81,20 +82,21 @@ impl Call {
         !self.has_torch_keyword && self.spelling != Spelling::Torch && (self.spelling == Spelling::NumPy || self.has_numpy_keyword)
     }
 
-    /// Returns whether the parameter with this number is given, and is not `None`.
+    /// Returns whether the call gives the parameter with this index a value other than `None`.
     pub fn has(&self, at: usize) -> bool {
         matches!(self.values.get(at), Some(Some((value, _))) if !matches!(value, Value::None))
     }
 
-    /// Returns the value and the position of a parameter; `None` if it is not given.
+    /// Returns the value of the parameter with this index, and the place of the argument in the source text. Returns `None` if the call does not give it, or
+    /// gives it as Python's `None`.
     pub fn get(&self, at: usize) -> Option<(&Value, &Span)> {
         self.values.get(at)?.as_ref().filter(|(value, _)| !matches!(value, Value::None)).map(|(value, span)| (value, span))
     }
 
-    /// Returns the value and the position of a parameter.
+    /// Returns the same as [`Self::get`], for a parameter that the call must give.
     ///
     /// # Errors
-    /// If it is not given.
+    /// If the call does not give it, or gives it as `None`.
     pub fn required(&self, reader: &mut GraphReader<'_, '_>, at: usize) -> Result<(Value, Span), Reported> {
         if let Some((value, span)) = self.get(at) {
             return Ok((value.clone(), span.clone()));

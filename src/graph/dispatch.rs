@@ -1,6 +1,6 @@
 //! Calls a function: finds the function of a name, and binds the arguments to its parameters.
 
-use super::call::{Bound, Call, FunctionRow, Spelling, signature};
+use super::call::{Call, EvaluatedArgument, FunctionRow, Spelling, signature};
 use super::functions::registry;
 use super::reader::GraphReader;
 use super::value::Value;
@@ -22,7 +22,7 @@ pub fn function(
     reader: &mut GraphReader<'_, '_>,
     name: &str,
     spelling: Spelling,
-    arguments: Vec<Bound>,
+    arguments: Vec<EvaluatedArgument>,
     [span, name_span]: [&Span; 2],
 ) -> Result<Value, Reported> {
     let Some(row) = registry::find(name) else { return Err(unknown(reader, name, spelling, name_span)) };
@@ -72,7 +72,7 @@ fn bind(
     row: &'static FunctionRow,
     name: &str,
     spelling: Spelling,
-    arguments: Vec<Bound>,
+    arguments: Vec<EvaluatedArgument>,
     span: &Span,
 ) -> Result<Call, Reported> {
     let parameters = row.parameters;
@@ -89,7 +89,7 @@ fn bind(
         span: span.clone(),
     };
     let mut position = 0;
-    for Bound { keyword, value, span } in arguments {
+    for EvaluatedArgument { keyword, value, span } in arguments {
         let Some(keyword) = keyword else {
             if star.is_some_and(|star| position >= star) {
                 call.rest.push((value, span));

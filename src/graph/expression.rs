@@ -2,7 +2,7 @@
 
 use super::arithmetic;
 use super::attribute;
-use super::call::{Bound, Spelling};
+use super::call::{EvaluatedArgument, Spelling};
 use super::dispatch;
 use super::functions::{products, registry};
 use super::index;
@@ -147,7 +147,7 @@ impl GraphReader<'_, '_> {
             ExprKind::Attribute(base, word) => {
                 dispatch::check_name(self, &word.text, Spelling::Method, &word.span)?;
                 // the receiver and the arguments are both evaluated, so that the faults of both are reported
-                let receiver = self.evaluate(base).map(|value| Bound { keyword: None, value, span: base.span.clone() });
+                let receiver = self.evaluate(base).map(|value| EvaluatedArgument { keyword: None, value, span: base.span.clone() });
                 let mut bound = self.arguments(arguments)?;
                 bound.insert(0, receiver?);
                 dispatch::function(self, &word.text, Spelling::Method, bound, [span, &word.span])
@@ -162,12 +162,16 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    fn arguments(&mut self, arguments: &[Argument]) -> Result<Vec<Bound>, Reported> {
+    fn arguments(&mut self, arguments: &[Argument]) -> Result<Vec<EvaluatedArgument>, Reported> {
         let bound: Vec<_> = arguments
             .iter()
             .map(|Argument { keyword, value }| {
                 let evaluated = self.evaluate(value)?;
-                Ok(Bound { keyword: keyword.as_ref().map(|word| word.text.clone()), value: evaluated, span: value.span.clone() })
+                Ok(EvaluatedArgument {
+                    keyword: keyword.as_ref().map(|word| word.text.clone()),
+                    value: evaluated,
+                    span: value.span.clone(),
+                })
             })
             .collect();
         bound.into_iter().collect()

@@ -17,8 +17,8 @@ impl GraphReader<'_, '_> {
     /// # Errors
     /// If the copy does not fit into memory.
     pub fn assign(&mut self, name: &str, value: Value, span: &Span) -> Result<Value, Reported> {
-        // the values of a pair get the name
-        let (pair, value) = value.without_indices();
+        // of a pair of values and indices, the tensor of values gets the name
+        let (pair, value) = value.split_extremum();
         let value = match value {
             Value::Tensor(id) => {
                 let id = if self.fresh.contains(&id) { id } else { self.elementwise(Operator::Copy, &[Value::Tensor(id)], span)? };
@@ -37,7 +37,7 @@ impl GraphReader<'_, '_> {
             }
             other => other,
         };
-        let value = value.with_indices_of(pair);
+        let value = value.join_extremum(pair);
         self.no_tensor = match value {
             Value::Tensor(_) | Value::Extremum(_) => None,
             _ => Some((self.text_number, span.clone(), value.kind())),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::reader::{GraphReader, TensorOrigin};
-use super::structural::{Mention, PendingStructure};
+use super::structural::{Mention, UseInText};
 use super::value::{Number, TensorId, Value};
 use crate::python::tree::Span;
 
@@ -12,7 +12,7 @@ impl GraphReader<'_, '_> {
     pub fn mentioned(&mut self, value: Value, span: &Span) -> Value {
         match value {
             Value::Number(Number { value, tensor: Some(tensor), .. }) if !self.is_made_by_text(tensor) => {
-                let structure = PendingStructure { what: "a number of the text".to_owned(), at: (self.text_number, span.clone()) };
+                let structure = UseInText { what: "a number of the text".to_owned(), at: (self.text_number, span.clone()) };
                 self.structural.mentions.push(Mention { tensor, is_operand: false, structure });
                 Value::Number(Number { value, tensor: Some(tensor), mention: Some(self.structural.mentions.len() - 1) })
             }
@@ -39,7 +39,7 @@ impl GraphReader<'_, '_> {
         for item in items {
             if let Value::Number(Number { tensor: Some(tensor), mention: Some(mention), .. }) = item {
                 let structure = self.structural.mentions[*mention].structure.clone();
-                let structure = PendingStructure { what: "an item of a list".to_owned(), ..structure };
+                let structure = UseInText { what: "an item of a list".to_owned(), ..structure };
                 self.structural.tensors.entry(*tensor).or_insert(structure);
             }
         }
@@ -53,7 +53,7 @@ impl GraphReader<'_, '_> {
                 _ if !seen.insert(id) || self.tensors[id].data.is_none() => {}
                 TensorOrigin::Node(node) => stack.extend(self.nodes[node].reads.iter().copied()),
                 TensorOrigin::Leaf(_) => {
-                    let structure = PendingStructure { what: what.to_owned(), at: (self.text_number, span.clone()) };
+                    let structure = UseInText { what: what.to_owned(), at: (self.text_number, span.clone()) };
                     self.structural.tensors.entry(id).or_insert(structure);
                 }
             }

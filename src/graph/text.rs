@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::closed_forms::{self, PendingBlock};
 use super::reader::{GraphReader, TensorOrigin};
-use super::structural::PendingStructure;
+use super::structural::UseInText;
 use crate::network::{ClosedBlock, GraphText, SourcePlace, StatementText, StructuralUse};
 
 /// The longest statement that is kept, in bytes.
@@ -91,7 +91,7 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
         fixed: block.fixed.into_iter().map(|(tensor, value)| (id(tensor), value)).collect(),
     };
     let mut structural: HashMap<usize, StructuralUse> = HashMap::new();
-    for (tensor, PendingStructure { what, at: (text_number, span) }) in reader.structural.each() {
+    for (tensor, UseInText { what, at: (text_number, span) }) in reader.structural.each() {
         structural.insert(id(tensor), StructuralUse { what, line: Some(line_of(text_number, span.start)) });
     }
     for (tensor, entry) in reader.tensors.iter().enumerate().filter(|(_, entry)| matches!(entry.origin, TensorOrigin::Leaf(_))) {

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use crate::op::extremum::Extreme;
 
-/// The number of a tensor, in the order in which the text makes them.
+/// The index of a tensor in the list of all tensors, in the order in which the text makes them.
 pub type TensorId = usize;
 
 /// An operand of an elementwise operation.
@@ -52,7 +52,7 @@ pub struct Number {
     pub value: Scalar,
     /// The constant tensor that has this number, if it has a name: `n` after `n = x.shape[0]`.
     pub tensor: Option<TensorId>,
-    /// The number of its mention in the text, if the scenario gives it.
+    /// If the scenario gives the number: the index of this mention of it ([`StructuralUses::mentions`](super::structural::StructuralUses::mentions)).
     pub mention: Option<usize>,
 }
 
@@ -72,7 +72,7 @@ pub struct Range {
     pub start: i64,
     /// The end, which the range does not contain.
     pub stop: i64,
-    /// The distance, not 0.
+    /// The distance between two neighbouring numbers. It is not 0.
     pub step: i64,
 }
 
@@ -118,16 +118,17 @@ impl Range {
 }
 
 impl Value {
-    /// Splits PyTorch's pair of values and indices: the pair, and its values as a tensor. Another value stays as it is.
-    pub fn without_indices(self) -> (Option<AxisExtremum>, Self) {
+    /// Splits a value into the pair of values and indices that PyTorch's `x.max(dim)` returns, and the pair's tensor of values. If the value is no such pair,
+    /// returns `None` and the value itself.
+    pub fn split_extremum(self) -> (Option<AxisExtremum>, Self) {
         match self {
             Self::Extremum(pair) => (Some(pair), Self::Tensor(pair.values)),
             value => (None, value),
         }
     }
 
-    /// Returns the pair with this tensor as its values; without a pair, the value itself.
-    pub fn with_indices_of(self, pair: Option<AxisExtremum>) -> Self {
+    /// The inverse of [`Self::split_extremum`]: returns the pair with this tensor as its values. Without a pair, returns the value itself.
+    pub fn join_extremum(self, pair: Option<AxisExtremum>) -> Self {
         match (pair, self) {
             (Some(pair), Self::Tensor(values)) => Self::Extremum(AxisExtremum { values, ..pair }),
             (_, value) => value,

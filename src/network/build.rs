@@ -48,9 +48,9 @@ pub struct Builder {
     without_derivative: Vec<Id>,
 }
 
-/// A network of layers under construction.
+/// A network of layers under construction. A layer reads the input or any earlier layers.
 #[derive(Debug)]
-pub struct Chain {
+pub struct LayersBuilder {
     builder: Builder,
     input: Id,
     /// The output of each layer.
@@ -139,7 +139,7 @@ impl Builder {
     }
 }
 
-impl Chain {
+impl LayersBuilder {
     /// Starts a network with an input of this shape.
     #[must_use]
     pub fn new(input: &[usize]) -> Self {
@@ -215,13 +215,13 @@ impl Chain {
         let parts = vec![(loss.function, reads)];
         let loss_id =
             self.builder.op("loss", Symbol::of("C", NO_LAYER), Role::Loss, NO_LAYER, parts).expect("the loss fits the output's shape");
-        let shortcut = loss.shortcut.map(|(rule, expr)| Shortcut { output, target, rule, expr });
-        self.builder.network(output, loss_id, shortcut.as_ref())
+        let closed_formula = loss.closed_formula.map(|(rule, expr)| ClosedFormula { output, target, rule, expr });
+        self.builder.network(output, loss_id, closed_formula.as_ref())
     }
 }
 
 /// A formula for ∂C/∂z that is numerically stable, where z is the pre-activation of the output. It is a − t for softmax and cross-entropy.
-struct Shortcut {
+struct ClosedFormula {
     output: Id,
     target: Id,
     rule: Arc<dyn Rule>,
@@ -255,8 +255,8 @@ impl Builder {
             }
             aliases.extend(alias.map(|alias| (alias, id)));
         }
-        let (loss, shortcut) = (output, None);
-        let mut network = builder.network(output, loss, shortcut);
+        let (loss, closed_formula) = (output, None);
+        let mut network = builder.network(output, loss, closed_formula);
         network.text = Box::new(text);
         for (alias, id) in aliases {
             network.add_name(alias, id);
@@ -265,7 +265,7 @@ impl Builder {
     }
 
     /// Creates the rules of the forward ops, adds the backward ops, and returns the network.
-    fn network(mut self, output: Id, loss: Id, shortcut: Option<&Shortcut>) -> Network {
+    fn network(mut self, output: Id, loss: Id, closed_formula: Option<&ClosedFormula>) -> Network {
         let mut ops: Vec<Op> = self
             .forward
             .iter()
@@ -285,15 +285,15 @@ impl Builder {
                 self.tensors[part.operands[slot]].inputs_first = true;
             }
         }
-        let backward = self.backward(loss, shortcut);
+        let backward = self.backward(loss, closed_formula);
         ops.extend(backward);
         let further_derivatives = &[];
         Network::new(self.tensors, ops, self.layers, self.shared, output, loss, further_derivatives)
     }
 
-    /// Returns the backward ops, in the order of the example at the top of this file. The op of ∂C/∂x is added as soon as ∂C/∂y is known for every y that is
-    /// computed from x. If several gradients can be added, those of parameters come first.
-    fn backward(&mut self, loss: Id, shortcut: Option<&Shortcut>) -> Vec<Op> {
+    /// Returns the backward ops, in the order of the example at the top of this file. The op of ∂C/∂x is appended as soon as the list has the op of ∂C/∂y for
+    /// every y that is computed from x. If several ops can be appended at the same time, those of parameters come first.
+    fn backward(&mut self, loss: Id, closed_formula: Option<&ClosedFormula>) -> Vec<Op> {
         let count = self.tensors.len();
         let loss_depends_on = self.dependencies_of(loss);
         let mut uses: Vec<Vec<OperandUse>> = vec![Vec::new(); count];
@@ -343,9 +343,9 @@ impl Builder {
             ready.retain(|&id| has_derivative[id]);
             ready.sort_by_key(|&id| self.tensors[id].role != Role::Parameter);
             for id in ready {
-                // a use passes no derivative if its result has none, such as an index or a mask
+                // an op that reads the tensor adds nothing to its gradient if the result of the op has no derivative, such as an index or a mask
                 let passing = uses[id].iter().filter(|(op, ..)| has_derivative[self.forward[*op].output]);
-                let parts = passing.filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, shortcut)).collect();
+                let parts = passing.filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, closed_formula)).collect();
                 let gradient = self.gradient(id, &loss_symbol);
                 gradients[id] = Some(gradient);
                 ops.push(Op { output: gradient, pass: Pass::Backward, parts });
@@ -377,7 +377,12 @@ impl Builder {
     }
 
     /// Returns the part that one use of a tensor adds to the tensor's gradient. Returns `None` if the function has no derivative by this operand.
-    fn backward_part(&self, (op, part, slot): OperandUse, gradients: &[Option<Id>], shortcut: Option<&Shortcut>) -> Option<Part> {
+    fn backward_part(
+        &self,
+        (op, part, slot): OperandUse,
+        gradients: &[Option<Id>],
+        closed_formula: Option<&ClosedFormula>,
+    ) -> Option<Part> {
         let forward = &self.forward[op];
         let (function, reads) = &forward.parts[part];
         let rule = function.backward(slot)?;
@@ -386,9 +391,9 @@ impl Builder {
         if let Some(upstream) = gradients[forward.output] {
             operands = operands.with_upstream(upstream);
         }
-        match shortcut {
+        match closed_formula {
             Some(s) if s.output == forward.output => {
-                let rule = Arc::new(StableBackward { chain: rule, shortcut: Arc::clone(&s.rule), expr: s.expr });
+                let rule = Arc::new(StableBackward { chain: rule, closed_formula: Arc::clone(&s.rule), expr: s.expr });
                 Some(Part { rule, operands: operands.with_target(s.target) })
             }
             _ => Some(Part { rule, operands }),
@@ -443,6 +448,6 @@ mod tests {
         let layer = Layer { parameters: vec![weight], stages: vec![stage] };
         let inferred = layer.shapes(&[&[4]]).unwrap_err();
         assert_eq!((inferred.one.name, inferred.one.axis, &inferred.other.shape[..]), ("weight", Some(1), &[3, 4][..]));
-        assert_eq!(Chain::new(&[4]).layer("fc1", "linear", layer, &[None]), Err(inferred));
+        assert_eq!(LayersBuilder::new(&[4]).layer("fc1", "linear", layer, &[None]), Err(inferred));
     }
 }

@@ -43,7 +43,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         name: "adaptive average pooling",
         gist: "the mean of each window",
         words: "The channel is divided into as many windows as the output has entries, and each window becomes the mean of its n entries. If the sizes do not divide evenly, neighbouring windows overlap and n differs.",
-        shared: "all over each window",
+        receivers: "all over each window",
         words_back: "All entries of a window have the same weight in its mean, so each gets the same share of the error, 1/n. An entry that lies in several windows gets a share of each.",
     };
     Ok(layer_of(mean_of(edges, weights, texts)))

@@ -83,20 +83,21 @@ pub struct MeanTexts {
     pub gist: &'static str,
     /// Its explanation.
     pub words: &'static str,
-    /// The entries among which the backward pass shares out the error.
-    pub shared: &'static str,
+    /// The entries of the input among which the backward pass divides an output's error, in words: "all over each window".
+    pub receivers: &'static str,
     /// The explanation of the backward pass.
     pub words_back: &'static str,
 }
 
-/// Creates the function of a pool that takes means. Each output is the mean of the inputs with which edges connect it. The edges have the weight 1/n.
+/// Creates the function of a pool that takes means. An edge ([`super::edges`]) is a pair of an input entry and an output entry that reads it. Each output is
+/// the mean of the n inputs that it reads, so its edges have the weight 1/n.
 #[must_use]
 pub fn mean_of<E: Edges>(edges: E, weights: Weights, texts: MeanTexts) -> Arc<dyn Function> {
     const SHARE_OF_ERROR: Expr = Expr::Mul(&[whole::SHARE, whole::DY]);
-    let MeanTexts { name, gist, words, shared, words_back } = texts;
+    let MeanTexts { name, gist, words, receivers, words_back } = texts;
     let equation = Equation { right: Expr::Of(MEAN, &[whole::X]), name, gist: Gist::Words(gist), words };
     let back =
-        Equation { right: Expr::Remark(&SHARE_OF_ERROR, shared), name: "the error is shared out", gist: Gist::None, words: words_back };
+        Equation { right: Expr::Remark(&SHARE_OF_ERROR, receivers), name: "the error is shared out", gist: Gist::None, words: words_back };
     Arc::new(ConstantWeights::new(edges, weights, equation, back))
 }
 
@@ -129,8 +130,8 @@ pub fn pool_function(windows: Conv2d, count_include_pad: bool) -> Arc<dyn Functi
         (true, true) => 1,
         (true, false) => 2,
     }];
-    let (name, gist, shared) = ("average pooling", "the mean of each window", "all over each window");
-    mean_of(windows, weights, MeanTexts { name, gist, words, shared, words_back })
+    let (name, gist, receivers) = ("average pooling", "the mean of each window", "all over each window");
+    mean_of(windows, weights, MeanTexts { name, gist, words, receivers, words_back })
 }
 
 /// Returns whether some windows have positions beyond the input and its padding.

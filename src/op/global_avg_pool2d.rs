@@ -33,7 +33,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         name: "global average pooling",
         gist: "the mean of each channel",
         words: "A whole channel becomes one number, its mean: how strong its feature is in the image, at any position.",
-        shared: "all over the channel",
+        receivers: "all over the channel",
         words_back: "All n entries of a channel have the same weight in its mean, so each gets the same share of the error, 1/n.",
     };
     Ok(layer_of(mean_of(sum_over_channel, Weights::Uniform(reciprocal(height * width)), texts)))

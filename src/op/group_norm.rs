@@ -4,7 +4,7 @@
 //! variance. Weight and bias have one entry for each channel; both are optional.
 
 use super::layer::{Args, Layer, LayerKind, Reported};
-use super::norm::{NormGroups, OVER_GROUPS, norm_layer};
+use super::norm::{NormGroups, PER_GROUP, norm_layer};
 
 /// The row of `group_norm` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind =
@@ -23,5 +23,5 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         let message = format!("{groups} groups do not divide {channels} channels evenly");
         return Err(args.fail("num_groups", message, "the number of channels must be a multiple of num_groups"));
     }
-    norm_layer(args, &shape, NormGroups { statistics_shape: &[groups], parameters_shape: &[channels], equations: &OVER_GROUPS })
+    norm_layer(args, &shape, NormGroups { statistics_shape: &[groups], parameters_shape: &[channels], equations: &PER_GROUP })
 }

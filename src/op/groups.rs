@@ -62,8 +62,8 @@ impl Groups {
         Self { kept, reduced, len, count }
     }
 
-    /// Returns whether the entries of a group form a grid of at most two dimensions: evenly spaced rows of evenly spaced entries. Only then a step can name the
-    /// group in short ([`Places`]). For other groups, the tensor must first be copied so that its axes have another order.
+    /// Returns whether the entries of a group form a grid of at most two dimensions: rows at equal distances, with entries at equal distances. Only then a step
+    /// can have the group as one argument ([`Places`]). For other groups, the tensor must first be copied so that its axes have another order.
     #[must_use]
     pub fn is_regular(&self) -> bool {
         self.reduced.len() <= 2
@@ -78,18 +78,19 @@ impl Groups {
     /// The flat indices of the entries of a group, in order.
     pub fn flat_indices(&self, group: usize) -> impl Iterator<Item = usize> + Clone + '_ {
         let first = flat_index(&self.kept, group);
-        // the loops over a single axis need no divisions
+        // with a single loop, the entries are at equal distances, and no division is needed
         let stride = if let [GroupLoop { stride, .. }] = self.reduced[..] { Some(stride) } else { None };
         (0..self.len).map(move |n| first + stride.map_or_else(|| flat_index(&self.reduced, n), |stride| n * stride))
     }
 
-    /// The group of the entry at a flat index, and the number of the entry in the group.
+    /// The index of the group to which the entry at a flat index belongs, and the index of the entry in the group.
     #[must_use]
     pub fn group_of(&self, at: usize) -> (usize, usize) {
         (number(&self.kept, at), number(&self.reduced, at))
     }
 
-    /// The entries of a group as the arguments of a function. `main` is the entry that matters most.
+    /// The entries of a group as the arguments of a function. A large group becomes two arguments: all entries as one argument, and the entry with the flat
+    /// index `main`, which the step shows, such as the largest entry of a maximum.
     #[must_use]
     pub fn arguments(&self, x: &Operands<'_>, slot: Slot, group: usize, main: usize) -> Factors {
         if self.len <= MAX_NAMED || !self.is_regular() {

@@ -4,7 +4,7 @@
 //! channel; both are optional.
 
 use super::layer::{Args, Layer, LayerKind, Reported};
-use super::norm::{NormGroups, OVER_CHANNELS, norm_layer};
+use super::norm::{NormGroups, PER_CHANNEL, norm_layer};
 
 /// The row of `instance_norm2d` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind = LayerKind {
@@ -20,5 +20,5 @@ pub const KIND: LayerKind = LayerKind {
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.image()?;
     let channels = [shape[0]];
-    norm_layer(args, &shape, NormGroups { statistics_shape: &channels, parameters_shape: &channels, equations: &OVER_CHANNELS })
+    norm_layer(args, &shape, NormGroups { statistics_shape: &channels, parameters_shape: &channels, equations: &PER_CHANNEL })
 }

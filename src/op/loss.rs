@@ -182,7 +182,7 @@ pub struct Loss {
     pub reads_z: bool,
     /// A closed formula for ∂C/∂z, such as a − t, as a rule and as an expression. `None` for a loss without such a formula. Here z is the input of the
     /// output's activation. The operands of the rule are z in the slot `Input(0)`, a in `Output`, ∂C/∂a in `Upstream`, and t in `Target`.
-    pub shortcut: Option<(Arc<dyn Rule>, Expr)>,
+    pub closed_formula: Option<(Arc<dyn Rule>, Expr)>,
     /// The target of all samples, if a key of the loss gives it.
     pub target: Option<Tensor>,
 }
@@ -203,7 +203,7 @@ impl Loss {
     /// Creates a loss that reads only the output and the target, and has no closed formula.
     #[must_use]
     fn of_output_and_target(function: Arc<dyn Function>) -> Self {
-        Self { function, reads_z: false, shortcut: None, target: None }
+        Self { function, reads_z: false, closed_formula: None, target: None }
     }
 
     /// Creates a loss that takes the place of an unknown loss, so that the rest of the file can be checked. Any loss would do, because the network has the same

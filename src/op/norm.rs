@@ -200,7 +200,7 @@ pub const OVER_ALL: NormEquations = NormEquations {
 };
 
 /// The equations of a norm over groups of channels, as in group norm.
-pub const OVER_GROUPS: NormEquations = NormEquations {
+pub const PER_GROUP: NormEquations = NormEquations {
     mean: Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "the mean of each group of channels",
@@ -212,7 +212,7 @@ pub const OVER_GROUPS: NormEquations = NormEquations {
 };
 
 /// The equations of a norm over single channels, as in instance norm.
-pub const OVER_CHANNELS: NormEquations = NormEquations {
+pub const PER_CHANNEL: NormEquations = NormEquations {
     mean: Equation {
         right: Expr::Of(MEAN, &[whole::X]),
         name: "the mean of each channel",

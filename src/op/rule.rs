@@ -452,7 +452,7 @@ pub trait Rule: Any + Debug + Send + Sync {
 
     /// A closed formula for this entry, and the value of the formula. Both are shown beside the terms. For example, for a sigmoid with binary cross-entropy,
     /// the formula of ∂C/∂z is a − t. `None` for an entry without a closed formula.
-    fn shortcut(&self, _x: &Operands<'_>, _entry: usize) -> Option<(Expr, f64)> {
+    fn closed_formula(&self, _x: &Operands<'_>, _entry: usize) -> Option<(Expr, f64)> {
         None
     }
 

@@ -14,14 +14,14 @@ use super::slot::{
 };
 use crate::expr::Expr;
 
-/// The rule of ∂C/∂z. It uses the chain rule through ∂C/∂a, or the closed formula if the chain rule gives a number that is not finite. Both rules read the same
-/// operands.
+/// The rule of ∂C/∂z. It uses the chain rule through ∂C/∂a, or the closed formula if the chain rule gives a number that is not finite. Both rules have the same
+/// list of operands, but the closed formula uses only a and t.
 #[derive(Debug)]
 pub struct StableBackward {
     /// The chain rule through ∂C/∂a.
     pub chain: Arc<dyn Rule>,
-    /// The closed formula, which reads only a and t.
-    pub shortcut: Arc<dyn Rule>,
+    /// The closed formula.
+    pub closed_formula: Arc<dyn Rule>,
     /// The closed formula as an expression.
     pub expr: Expr,
 }
@@ -31,7 +31,7 @@ struct ChainOutcome {
     /// `true` if the chain rule gives finite numbers for all entries.
     is_finite: bool,
     chain: Memo,
-    shortcut: Memo,
+    closed_formula: Memo,
 }
 
 impl StableBackward {
@@ -43,20 +43,20 @@ impl StableBackward {
     /// The rule that is used for these operands, and the operands with that rule's memo.
     fn choose<'s, 'x>(&'s self, x: &Operands<'x>) -> (&'s dyn Rule, Operands<'x>) {
         let outcome = Self::outcome(x);
-        let (rule, memo) = if outcome.is_finite { (&self.chain, &outcome.chain) } else { (&self.shortcut, &outcome.shortcut) };
+        let (rule, memo) = if outcome.is_finite { (&self.chain, &outcome.chain) } else { (&self.closed_formula, &outcome.closed_formula) };
         (rule.as_ref(), Operands { tensors: x.tensors.clone(), memo })
     }
 }
 
 impl Rule for StableBackward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        let (chain, shortcut) = (self.chain.memo(tensors), self.shortcut.memo(tensors));
+        let (chain, closed_formula) = (self.chain.memo(tensors), self.closed_formula.memo(tensors));
         let mut sums = vec![-0.0; tensors[Input(0)].len()];
-        // `map` copies the list of the tensors
+        // `map` with the identity copies the list of references to the tensors, because `Operands` takes a list of its own
         self.chain.accumulate(&Operands { tensors: tensors.map(|tensor| tensor), memo: &chain }, &mut sums);
         // checking the sums checks all terms: a sum with an infinite or NaN term is never finite
         let is_finite = sums.iter().all(|sum| sum.is_finite());
-        Some(Arc::new(ChainOutcome { is_finite, chain, shortcut }))
+        Some(Arc::new(ChainOutcome { is_finite, chain, closed_formula }))
     }
 
     fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
@@ -121,10 +121,10 @@ impl Rule for StableBackward {
         self.chain.arguments()
     }
 
-    fn shortcut(&self, x: &Operands<'_>, entry: usize) -> Option<(Expr, f64)> {
+    fn closed_formula(&self, x: &Operands<'_>, entry: usize) -> Option<(Expr, f64)> {
         let outcome = Self::outcome(x);
-        let x = Operands { tensors: x.tensors.clone(), memo: &outcome.shortcut };
-        let terms = self.shortcut.prefix_terms(&x, entry + 1) - self.shortcut.prefix_terms(&x, entry);
-        outcome.is_finite.then(|| (self.expr, self.shortcut.add_first_terms(&x, entry, terms, -0.0)))
+        let x = Operands { tensors: x.tensors.clone(), memo: &outcome.closed_formula };
+        let terms = self.closed_formula.prefix_terms(&x, entry + 1) - self.closed_formula.prefix_terms(&x, entry);
+        outcome.is_finite.then(|| (self.expr, self.closed_formula.add_first_terms(&x, entry, terms, -0.0)))
     }
 }

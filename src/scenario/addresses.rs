@@ -2,7 +2,7 @@
 //! address names.
 //!
 //! An address names a step or a tensor: `57` is step 57, `grad.fc1.weight[0,1]` is the entry at row 0 and column 1 of a gradient, and `2/3:fc1.z` is a tensor
-//! of sample 3 in iteration 2. If the file has other errors, an address is reported only if it is wrong however the user corrects them.
+//! of sample 3 in iteration 2. If the file has other faults, an address is reported only if it stays wrong however the user corrects these faults.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -25,12 +25,13 @@ pub(super) const NOTE_KEYS: &[&str] = &["at", "text"];
 /// The keys of `[[expect]]`.
 pub(super) const EXPECT_KEYS: &[&str] = &["at", "value", "tolerance", "source"];
 
-/// The facts with which an address is checked: the network, and the numbers of its steps, samples and iterations. A fact may be unknown because of an error in
+/// The facts with which an address is checked: the network, and the numbers of its steps, samples and iterations. A fact may be unknown because of a fault in
 /// the file.
 #[derive(Debug)]
 pub(super) struct AddressResolver<'a> {
     network: &'a KnownNetwork,
-    /// The input and target of the first sample; `None` if some numbers of the file have errors or were left out.
+    /// The input and target of the first sample; `None` if some numbers of the file have faults, or if the first pass over the file left them out
+    /// ([`ScenarioReader::defer`]).
     first_sample: Option<Vec<(Id, Arc<Tensor>)>>,
     /// The run of the first sample, from which steps are counted. It is computed when an address first needs it.
     run: Option<Run>,
@@ -40,13 +41,13 @@ pub(super) struct AddressResolver<'a> {
     samples: Option<usize>,
     /// The number of samples in a batch; `None` if unknown.
     batch_size: Option<usize>,
-    /// The loss of a batch; `None` if it has an error.
+    /// The loss of a batch; `None` if it has a fault.
     loss: Option<BatchLoss>,
     /// The largest number of iterations; `None` if unknown.
     iterations: Option<u64>,
     /// The settings of the update, and the parameters that it changes; `None` without `[train]`.
     ///
-    /// If a setting has an error, all settings are assumed to be 1, so that the update has every op that it can have. For example, without a momentum there
+    /// If a setting has a fault, all settings are assumed to be 1, so that the update has every op that it can have. For example, without a momentum there
     /// would be no op for the velocity, and a correct address of this op would be reported.
     updates: Option<(Optimizer, Vec<Id>)>,
     /// The network of a batch, which reduces the samples' gradients and updates the parameters. It is made when an address first needs it.
@@ -178,7 +179,7 @@ fn address_text<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span:
 /// Parses the address of a step and checks that the step exists.
 fn step_address(reader: &mut ScenarioReader, text: &str, span: &Span, resolver: &mut AddressResolver<'_>) -> Result<Address, Reported> {
     let address: Address = text.parse().map_err(|error| report_syntax(reader, span, &error))?;
-    // both parts are checked before an error is returned, so that the errors of both are reported
+    // both parts are checked before an error is returned, so that the faults of both are reported
     let iteration = check_iteration(reader, &address, span, resolver);
     check_location(reader, text, &address.location, span, resolver).and(iteration)?;
     Ok(address)
@@ -282,7 +283,7 @@ struct FoundTensor {
     id: Option<Id>,
 }
 
-/// Finds the tensor that an address names. Returns `None` if the tensor or its shape is unknown because of errors in the file. `must_be_computed` is set for
+/// Finds the tensor that an address names. Returns `None` if the tensor or its shape is unknown because of faults in the file. `must_be_computed` is set for
 /// the address of a step. Then help texts suggest only tensors that an op computes.
 fn find_tensor(
     reader: &mut ScenarioReader,
@@ -456,10 +457,10 @@ fn expected_tensor(
     // a node of a graph may have a name that would otherwise be the address of a step, such as `loss`
     let address: Address =
         if exists(text) { whole_tensor(text).into() } else { text.parse().map_err(|error| report_syntax(reader, span, &error))? };
-    // an error of the iteration is reported, but the check of the address continues
+    // a fault of the iteration is reported, but the check of the address continues
     let _ = check_iteration(reader, &address, span, resolver);
     let location = match address.location {
-        // the address `loss` of a step means the first step of the loss; in an expectation it means the tensor `loss`, or a node of a graph with this name
+        // as the address of a step, `loss` is the first step of the loss. An expectation is about a tensor, so here `loss` is the tensor of this name
         Location::Loss if resolver.network.help_if_missing("loss").is_none() => whole_tensor("loss"),
         location => location,
     };

@@ -1,4 +1,4 @@
-//! Builds the network and the samples of a scenario file. If the file has errors, the result has the parts that are certain in spite of them.
+//! Builds the network and the samples of a scenario file. If the file has faults, the result has the parts that are certain in spite of them.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::{Sample, graph, insertion, layers, sample, samples};
 use crate::op::layer::Reported;
 use crate::op::loss::{BatchLoss, Loss};
 
-/// The network and its samples, as far as they are known in a file that may have errors.
+/// The network and its samples, as far as they are known in a file that may have faults.
 #[derive(Debug)]
 pub(super) struct BuiltNetwork {
     pub network: KnownNetwork,
@@ -78,15 +78,15 @@ fn build_layers(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> BuiltNetw
     let sample_tables = samples::find_tables(reader, table);
     let inputs = samples::inputs(reader, &sample_tables, layers::input_rank(&layers.entries));
     let shape = samples::shape(&inputs);
-    let (chain, tensors, last) = layers::build_chain(reader, &layers.entries, shape.as_deref().map_err(|&reported| reported));
+    let (layers_builder, tensors, last) = layers::build_layers(reader, &layers.entries, shape.as_deref().map_err(|&reported| reported));
     // if some layers could not be read, the last known layer may not be the last layer of the network
     let last = last.as_ref().filter(|_| is_complete);
     let objective = sample::objective(reader, table, last);
     let targets = samples::targets(reader, &sample_tables, table, last, &objective);
-    let network = match chain {
-        Ok(chain) if is_complete && layers.names.is_complete() => {
-            // after an error in the loss, a placeholder completes the network, so that addresses can still be checked
-            KnownNetwork::Complete(chain.finish(objective.loss.unwrap_or_else(|Reported| Loss::placeholder())))
+    let network = match layers_builder {
+        Ok(builder) if is_complete && layers.names.is_complete() => {
+            // after a fault in the loss, a placeholder completes the network, so that addresses can still be checked
+            KnownNetwork::Complete(builder.finish(objective.loss.unwrap_or_else(|Reported| Loss::placeholder())))
         }
         _ => KnownNetwork::Layers(layers.names, tensors),
     };

@@ -1,4 +1,4 @@
-//! The source line below an error message, as in rustc's messages. The line is escaped. A long line is cut, so that only the text near the error is shown. This
+//! The source line below an error message, as in rustc's messages. The line is escaped. A long line is cut, so that only the text near the fault is shown. This
 //! module also shortens the texts that messages quote from the file.
 
 use std::borrow::Cow;
@@ -10,14 +10,14 @@ use crate::text::{escape, line};
 
 /// The largest width in terminal cells of an excerpt. A longer line is cut.
 const MAX_WIDTH: usize = 110;
-/// The width in cells of the text before the error, if the line is cut.
+/// The width in cells of the text before the fault, if the line is cut.
 const WIDTH_BEFORE: usize = 40;
 /// The text that replaces a tab.
 const TAB: &str = "    ";
 /// The largest width in cells of a quotation in a message.
 const MAX_QUOTED_WIDTH: usize = 60;
 
-/// A source line in which the error is marked.
+/// A source line in which the fault is marked.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Excerpt {
     /// The line's number, counted from 1.
@@ -26,7 +26,7 @@ pub(super) struct Excerpt {
     pub column: usize,
     /// The shown part of the line, escaped, with `…` where it is cut.
     pub text: String,
-    /// The range of bytes of `text` that is marked; empty if the error is at the end of the line.
+    /// The range of bytes of `text` that is marked; empty if the fault is at the end of the line.
     pub mark: Range<usize>,
 }
 
@@ -49,7 +49,7 @@ pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
     // start..end becomes the marked range; line_start..line_end becomes its line, without the line break and a byte order mark
     let mut start = char_start(text, span.start);
     if start == text.len() {
-        // an error at the end of the file is shown at the last line that is not blank
+        // a fault at the end of the file is shown at the last line that is not blank
         start = text.trim_end().len();
     }
     let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);

@@ -37,7 +37,7 @@ pub(super) enum Instruction {
     Apply(Operator, usize),
 }
 
-/// An error in an expression: its position, the message and the help text.
+/// A fault in an expression: its position, the message and the help text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ExpressionError {
     pub span: Range<usize>,

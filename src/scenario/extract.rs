@@ -2,7 +2,7 @@
 //! as this module, and about 40 bytes of memory for each byte of text.
 //!
 //! For example, `weight = [1, 2, 3, 4, 5, 6, 7, 8]` becomes `weight = 00:00:00`. The array is stored in a map under the position of the `00:00:00`. Only
-//! rectangular arrays of valid numbers are taken out. An array with an error stays in the text, so that the parser reports it.
+//! rectangular arrays of valid numbers are taken out. An array with a fault stays in the text, so that the parser reports it.
 
 use std::collections::HashMap;
 use std::ops::Range;

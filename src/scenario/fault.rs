@@ -1,4 +1,4 @@
-//! The errors (faults) of a scenario file, and their text. As in rustc's messages, the text is a message, the source line and a help line.
+//! The faults of a scenario file, and their text. As in rustc's messages, the text is a message, the source line and a help line.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,29 +8,29 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use super::excerpt::{cut_at_word, excerpt, one_line};
 
-/// The largest number of errors that are shown. If there are more, only their number is given.
+/// The largest number of faults that are shown. If there are more, only their number is given.
 const MAX_SHOWN: usize = 50;
 
 /// The largest width of a message or help line, in terminal cells.
 const MAX_WIDTH: usize = 400;
 
-/// One error of a file.
+/// One fault of a file, as the checks report it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The range of bytes that the error is about; `None` for an error of the whole file.
+    /// The range of bytes that the fault is about; `None` for a fault of the whole file.
     pub span: Option<Range<usize>>,
     /// The message: what is wrong.
     pub message: String,
     /// The help text: what to write instead; may be empty. It may have several lines.
     pub help: String,
-    /// A second position that the error concerns, with its own message.
+    /// A second position that the fault concerns, with its own message.
     pub also: Option<(Range<usize>, String)>,
 }
 
-/// An error with its position, in texts that can be printed.
+/// A fault as it is printed: with the line and the column of its position, and with texts that are cut and escaped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocatedFault {
-    /// The line and the column, from 1; `None` for an error of the whole file.
+    /// The line and the column, from 1; `None` for a fault of the whole file.
     pub place: Option<(usize, usize)>,
     /// The message: what is wrong.
     pub message: String,
@@ -40,7 +40,7 @@ pub struct LocatedFault {
     pub also: Option<((usize, usize), String)>,
 }
 
-/// All errors of one file, sorted by position. [`fmt::Display`] writes them without colour.
+/// All faults of one file, sorted by position. [`fmt::Display`] writes them without colour.
 #[derive(Clone, Debug)]
 pub struct Faults {
     path: String,
@@ -61,13 +61,13 @@ impl Faults {
         Self { are_warnings: true, ..Self::new(path, text, warnings) }
     }
 
-    /// Returns the errors.
+    /// Returns the faults.
     #[must_use]
     pub fn faults(&self) -> &[Diagnostic] {
         &self.list
     }
 
-    /// Returns the line and the column of the first error, from 1; `None` if it is an error of the whole file.
+    /// Returns the line and the column of the first fault, from 1; `None` if it is a fault of the whole file.
     #[must_use]
     pub fn first_place(&self) -> Option<(usize, usize)> {
         Some(self.place(self.list.first()?.span.as_ref()?))
@@ -78,7 +78,7 @@ impl Faults {
         (excerpt.line, excerpt.column)
     }
 
-    /// Returns the errors that [`Self::render`] shows, with their positions, and with texts that are cut and escaped in the same way.
+    /// Returns the faults that [`Self::render`] shows, with their positions, and with texts that are cut and escaped in the same way.
     pub fn located(&self) -> impl Iterator<Item = LocatedFault> {
         self.list.iter().take(MAX_SHOWN).map(|fault| LocatedFault {
             place: fault.span.as_ref().map(|span| self.place(span)),
@@ -88,7 +88,7 @@ impl Faults {
         })
     }
 
-    /// Formats all errors in the style of rustc, with or without colour. The text has no newline at the end.
+    /// Formats all faults in the style of rustc, with or without colour. The text has no newline at the end.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {
         // the renderer must not cut lines again: messages and source lines are already cut to smaller widths
@@ -101,7 +101,7 @@ impl Faults {
         texts.join("\n\n")
     }
 
-    /// Returns one error as groups of the renderer: the error with its help line and, if the error has a second position, a note about it.
+    /// Returns one fault as groups of the renderer: the fault with its help line and, if the fault has a second position, a note about it.
     fn groups(&self, fault: &Diagnostic) -> Vec<Group<'static>> {
         let level = if self.are_warnings { Level::WARNING } else { Level::ERROR };
         let mut group = level.primary_title(one_line(&cut_at_word(&fault.message, MAX_WIDTH))).elements(std::iter::empty::<Origin<'_>>());

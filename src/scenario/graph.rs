@@ -322,7 +322,7 @@ fn check_output(
     output: Result<Option<(&str, Span)>, Reported>,
     span: &Span,
 ) {
-    // if no statement and no input has the output's name, the output is wrong, whatever the other errors are
+    // if no statement and no input has the output's name, the output is wrong, whatever the other faults are
     let is_unknown = matches!(&output, Ok(Some((name, _))) if !result.names.contains(*name));
     let has_other_faults = result.has_unknown || !result.faults.is_empty() || !result.missing.is_empty();
     if result.output.is_some() || (has_other_faults && !is_unknown) {
@@ -360,7 +360,7 @@ fn check_output(
     }
 }
 
-/// Reads the names of axes. Names with an error are left out; [`check_axes`] reports them.
+/// Reads the names of axes. Names with a fault are left out; [`check_axes`] reports them.
 fn axis_names(table: &TomlTable<'_>) -> AxisNames {
     let axes = table.get("axes").and_then(|axes| axes.get_ref().as_table());
     let names = |value: &TomlValue<'_>| {

@@ -113,7 +113,7 @@ fn find_rule(name: &str) -> Option<&'static InitRule> {
 }
 
 impl<'t, 'i> Initializer<'t, 'i> {
-    /// Reads the table `{ init = … }` and reports its errors. `label` is the tensor's name in messages, such as `weight of fc1`. `span` is the position of the
+    /// Reads the table `{ init = … }` and reports its faults. `label` is the tensor's name in messages, such as `weight of fc1`. `span` is the position of the
     /// table.
     pub fn read(reader: &mut ScenarioReader, label: &str, table: &'t TomlTable<'i>, span: Span) -> Result<Self, Reported> {
         let Some((name, name_span)) = reader.string(table, "init")? else {
@@ -147,7 +147,7 @@ impl<'t, 'i> Initializer<'t, 'i> {
                 reader.report(span.clone(), format!("init \"{name}\" needs a seed"), help);
             }
         }
-        // after an error, the first rule (zeros) makes the tensor, because its shape is still known
+        // after a fault, the first rule (zeros) makes the tensor, because its shape is still known
         let rule = if reader.faults.len() > faults_before { &RULES[0] } else { rule };
         let shape = shape(reader, table)?;
         Ok(Self { rule, parameters, seed, table, span, shape })

@@ -1,4 +1,4 @@
-//! Source positions for errors about missing keys. Such an error points to the place at which the key can be added.
+//! Source positions for faults about missing keys. Such a fault points to the place at which the key can be added.
 
 use toml::de::DeValue;
 

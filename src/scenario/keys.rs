@@ -24,13 +24,13 @@ use crate::words::{self, Vocabulary};
 /// The keys whose values are tensors.
 pub(super) const TENSORS: &[&str] = &["weight", "bias", "mask", "running_mean", "running_var"];
 
-/// The keys of one layer or of the loss. At most one error is reported for each key, even if a layer reads the key several times.
+/// The keys of one layer or of the loss. At most one fault is reported for each key, even if a layer reads the key several times.
 #[derive(Debug)]
 pub(super) struct TableArgs<'a, 't, 'i> {
     pub reader: &'a mut ScenarioReader,
     /// The table; `None` for a loss that is only a name.
     pub table: Option<&'t TomlTable<'i>>,
-    /// The position of the layer or loss, for errors about missing keys.
+    /// The position of the layer or loss, for faults about missing keys.
     pub at: Span,
     /// The name of the layer or loss in messages.
     pub owner: &'a str,
@@ -39,13 +39,13 @@ pub(super) struct TableArgs<'a, 't, 'i> {
     /// The help text for a tensor of the wrong shape. It says on what the shape depends.
     pub shape_help: &'a str,
     /// `true` if the sizes of the inputs and of the layer are known. If they are not, the layer is built with assumed sizes, to check its keys. Then a mismatch
-    /// of sizes is not reported, because it may be a consequence of another error.
+    /// of sizes is not reported, because it may be a consequence of another fault.
     pub has_sizes: bool,
     /// `true` if the layer reads the network's input and nothing else.
     pub reads_input: bool,
-    /// `true` if an error makes the size of the output uncertain.
+    /// `true` if a fault makes the size of the output uncertain.
     pub is_output_uncertain: bool,
-    /// The keys whose further errors are not reported. They have an error already, or their error may be a consequence of another one.
+    /// The keys whose further faults are not reported. They have a fault already, or their fault may be a consequence of another one.
     suppressed: Vec<String>,
     /// The keys that were read before, among the keys of tensors and the key of the activation.
     seen: Vec<String>,
@@ -90,7 +90,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         self.suppressed.iter().any(|suppressed| suppressed == key)
     }
 
-    /// Returns the value of a key. Returns `None` if the key is missing, or if its errors are suppressed.
+    /// Returns the value of a key. Returns `None` if the key is missing, or if its faults are suppressed.
     fn unsuppressed_value(&self, key: &str) -> Option<&'t TomlValue<'i>> {
         self.value(key).filter(|_| !self.is_suppressed(key))
     }
@@ -105,8 +105,8 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         format!("{key} of {}", self.owner)
     }
 
-    /// Converts the result of reading a key to an option. After an error, further errors of the key are suppressed. With `determines_size`, the layer's sizes
-    /// depend on the key, so after an error they are unknown.
+    /// Converts the result of reading a key to an option. After a fault, further faults of the key are suppressed. With `determines_size`, the layer's sizes
+    /// depend on the key, so after a fault they are unknown.
     fn checked<T>(&mut self, key: &str, determines_size: bool, read: Result<T, Reported>) -> Option<T> {
         if read.is_err() {
             self.suppress(key);
@@ -115,7 +115,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         read.ok()
     }
 
-    /// Suppresses further errors of a key, because they may be consequences of an error that was reported.
+    /// Suppresses further faults of a key, because they may be consequences of a fault that was reported.
     pub fn suppress(&mut self, key: &str) {
         self.suppressed.push(key.to_owned());
     }
@@ -199,10 +199,10 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
     /// Reads the activation under `key`, with its own keys. Returns `None` if the layer has no activation, or if it was read before.
     fn read_activation(&mut self, key: &str) -> Result<Option<Arc<dyn Function>>, Reported> {
         let Some(table) = self.table.filter(|_| self.mark_seen(key)) else { return Ok(None) };
-        // the activation is unknown until the end of this function, so that it stays unknown after an error
+        // the activation is unknown until the end of this function, so that it stays unknown after a fault
         let previous = std::mem::replace(&mut self.activation, Err(Reported));
         let Some((name, name_span)) = self.reader.string(table, key)? else {
-            // if the key is missing, the layer has no activation; if it has an error that was already reported, the activation stays unknown
+            // if the key is missing, the layer has no activation; if it has a fault that was already reported, the activation stays unknown
             if !self.is_suppressed(key) {
                 self.activation = previous;
             }
@@ -222,7 +222,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         };
         self.activation = Ok(Some(found));
         let number = |&(key, default): &(&str, f64)| table.get(key).map_or(Ok(default), |value| self.reader.number(key, value));
-        // all keys are read before an error is returned, so that all their errors are reported
+        // all keys are read before an error is returned, so that all their faults are reported
         let read: Vec<Result<f64, Reported>> = found.keys.iter().map(number).collect();
         let values: Vec<f64> = read.into_iter().collect::<Result<_, _>>()?;
         // some activations need values that increase from key to key, such as a lower and an upper bound; this finds the first pair that does not
@@ -235,7 +235,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         Ok(Some(found.function(&values)))
     }
 
-    /// Reads the tensors under `keys`, and the activation under the key `activation`, if the layer has not read them. This reports their errors even if the
+    /// Reads the tensors under `keys`, and the activation under the key `activation`, if the layer has not read them. This reports their faults even if the
     /// layer could not be built.
     pub fn read_unread(&mut self, keys: &[&str], activation: Option<&str>) {
         for key in keys.iter().filter(|key| TENSORS.contains(key)) {
@@ -269,7 +269,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
     /// Swaps the dimensions of a linear layer's weight that seems to be written as in x out: for a layer with 3 inputs, 3x2 becomes 2x3. Other shapes are
     /// returned unchanged.
     ///
-    /// Without the swap, the layer would have the wrong number of outputs, and later layers would have errors too. [`Self::try_tensor`] reports the wrong order
+    /// Without the swap, the layer would have the wrong number of outputs, and later layers would have faults too. [`Self::try_tensor`] reports the wrong order
     /// itself.
     fn with_outputs_first(&self, key: &str, shape: Vec<usize>) -> Vec<usize> {
         // if `out_features` equals the number of rows, the weight is written as out x in
@@ -295,7 +295,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
             let sizes: &[&str] = if shape.len() == 2 { &["out_features"] } else { &["out_channels", "kernel_size"] };
             self.is_output_uncertain |= !sizes.iter().all(|key| self.has(key));
         } else if self.is_output_uncertain {
-            return Reported; // may be a consequence of an error in the weight
+            return Reported; // may be a consequence of a fault in the weight
         }
         let input = self.inputs.first().copied().filter(|_| self.reads_input);
         let Ok(order) = self.weight_order(key) else { return Reported };
@@ -317,10 +317,10 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         self.reader.report(self.span_of(key), message, help.unwrap_or_else(|| self.shape_help.to_owned()))
     }
 
-    /// Returns the tensor under a key, or zeros after an error. If the sizes are unknown, returns an empty tensor.
+    /// Returns the tensor under a key, or zeros after a fault. If the sizes are unknown, returns an empty tensor.
     fn tensor_or_zeros(&mut self, key: &str, shape: &[usize], fan: Fan, allows_flat: bool) -> Tensor {
         if !self.has_sizes {
-            self.read_once(key); // reports the errors of the tensor itself
+            self.read_once(key); // reports the faults of the tensor itself
             return from_flat(&[0], Vec::new());
         }
         self.try_tensor(key, shape, fan, allows_flat).unwrap_or_else(|Reported| from_flat(shape, vec![0.0; len(shape)]))
@@ -332,7 +332,7 @@ impl Args for TableArgs<'_, '_, '_> {
         self.inputs
     }
 
-    // `fail` reports errors that depend on sizes, which may be assumed; `fail_always` reports all others
+    // `fail` reports faults that depend on sizes, which may be assumed; `fail_always` reports all others
     fn fail(&mut self, key: &str, message: String, help: &str) -> Reported {
         if self.has_sizes { self.fail_always(key, message, help) } else { Reported }
     }

@@ -1,7 +1,7 @@
-//! The part of a network that is known in spite of errors in its file: the certain names and shapes of tensors.
+//! The part of a network that is known in spite of faults in its file: the certain names and shapes of tensors.
 //!
 //! The addresses in the file, such as the `at` of a note, are checked with this knowledge. An address is not reported if its tensor may exist after the other
-//! errors are corrected. For example, a layer whose type is misspelt may have a tensor `weight`.
+//! faults are corrected. For example, a layer whose type is misspelt may have a tensor `weight`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,11 +13,11 @@ use crate::words::{suggest, tensors};
 /// The known parts of the network.
 #[derive(Debug)]
 pub(super) enum KnownNetwork {
-    /// The whole network. If the file has errors, some numbers and the loss may be placeholders.
+    /// The whole network. If the file has faults, some numbers and the loss may be placeholders.
     Complete(Network),
-    /// A network of layers. Some layers have errors. The names of the layers are known, and some tensors with their shapes.
+    /// A network of layers. Some layers have faults. The names of the layers are known, and some tensors with their shapes.
     Layers(LayerNames, LayerTensors),
-    /// A graph with errors. `inputs` has the names of its inputs, and `names` those of its inputs and nodes. A list is `None` if some of its names are unknown.
+    /// A graph with faults. `inputs` has the names of its inputs, and `names` those of its inputs and nodes. A list is `None` if some of its names are unknown.
     /// `shapes` has the known shapes.
     Graph { inputs: Option<Vec<String>>, names: Option<BTreeSet<String>>, shapes: HashMap<String, Vec<usize>> },
     /// It is unknown whether the network consists of layers or is a graph.
@@ -83,7 +83,7 @@ impl KnownNetwork {
             }
             Self::Graph { names: Some(names), .. } => {
                 let base = parameter_of_state(base).unwrap_or(base);
-                // a statement u has the parts `u.1`, `u.2`, … and the earlier assignments `u@1`, …. After an error, their number is unknown
+                // a statement u has the parts `u.1`, `u.2`, … and the earlier assignments `u@1`, …. After a fault, their number is unknown
                 let statement = base.split(['.', '@']).next().unwrap_or(base);
                 // the names of parts in earlier versions of gradstep
                 let is_old_part =

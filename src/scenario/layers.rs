@@ -13,7 +13,7 @@ use super::names::{LayerNames, UnknownNames};
 use super::reader::{ScenarioReader, Span, TomlTable};
 use super::wiring::LayerEntry;
 use super::{spelling, wiring};
-use crate::network::Chain;
+use crate::network::LayersBuilder;
 use crate::op::LAYERS;
 use crate::op::activation::{self, ACTIVATIONS, Activation};
 use crate::op::layer::{Args, Layer, LayerKind, Reported};
@@ -235,7 +235,7 @@ fn claim_name(
             let also = (earlier.span, "the first is here");
             reader.report_with_note(claim.span, format!("two layers have the name {name}"), "choose another name", also)
         }
-        // a default name is not written in the file, so the error is reported at the name that is written
+        // a default name is not written in the file, so the fault is reported at the name that is written
         (false, true) => {
             let also = (earlier.span, "this layer has it by default");
             reader.report_with_note(
@@ -282,13 +282,13 @@ pub(super) type LayerTensors = HashMap<String, TensorShapes>;
 
 /// Builds all layers. Returns the network without its loss, the known tensors, and the last layer. `input` is the shape of the network's input.
 ///
-/// If a layer cannot be built, an error is reported, and the layers after it are still checked as far as possible.
-pub(super) fn build_chain(
+/// If a layer cannot be built, a fault is reported, and the layers after it are still checked as far as possible.
+pub(super) fn build_layers(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
     input: Result<&[usize], Reported>,
-) -> (Result<Chain, Reported>, LayerTensors, Option<LastLayer>) {
-    let mut chain = input.map(Chain::new);
+) -> (Result<LayersBuilder, Reported>, LayerTensors, Option<LastLayer>) {
+    let mut network = input.map(LayersBuilder::new);
     let mut shapes: Vec<Result<Vec<usize>, Reported>> = Vec::with_capacity(entries.len());
     let mut tensors = LayerTensors::new();
     let mut last = None;
@@ -297,16 +297,16 @@ pub(super) fn build_chain(
         shapes.push(shape.clone());
         last = Some(LastLayer { name: entry.name.clone(), shape, activation });
         tensors.extend(layer_tensors.map(|layer_tensors| (entry.name.clone(), layer_tensors)));
-        let added = match (layer, &mut chain, &entry.kind, &entry.from) {
+        let added = match (layer, &mut network, &entry.kind, &entry.from) {
             // a mismatch of shapes was already reported by `build`
-            (Ok(layer), Ok(chain), Ok(kind), Ok(from)) => chain.layer(&entry.name, kind.name, layer, from).map_err(|_| Reported),
+            (Ok(layer), Ok(network), Ok(kind), Ok(from)) => network.layer(&entry.name, kind.name, layer, from).map_err(|_| Reported),
             _ => Err(Reported),
         };
         if added.is_err() {
-            chain = Err(Reported);
+            network = Err(Reported);
         }
     }
-    (chain, tensors, last)
+    (network, tensors, last)
 }
 
 /// The known properties of a layer after [`build`].
@@ -344,7 +344,7 @@ fn assumed_inputs<'a>(kind: Result<&LayerKind, Reported>, shapes: &'a [Vec<usize
 
 /// Builds one layer. `shapes` has the output shapes of the layers before it, and `input` is the shape of the network's input.
 ///
-/// If the shapes of the layer's inputs are unknown, the layer is built with two assumed input shapes. This reports the errors in its keys, and sometimes shows
+/// If the shapes of the layer's inputs are unknown, the layer is built with two assumed input shapes. This reports the faults in its keys, and sometimes shows
 /// the shape of its output.
 fn build(
     reader: &mut ScenarioReader,

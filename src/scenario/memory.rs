@@ -109,7 +109,7 @@ pub(super) fn check_iteration(
     }
     reader.budget.is_exceeded = true;
     let [total, limit] = [total, reader.budget.limit].map(|bytes| memory_budget::text(bytes.into()));
-    // the error is reported at the batch size; without one, at the samples or for the whole file
+    // the fault is reported at the batch size; without one, at the samples or for the whole file
     let span = file.get("train").and_then(|train| train.get_ref().as_table()?.get_key_value("batch_size")).map(|(key, _)| key.span());
     let span = span.or_else(|| ["sample", "samples"].into_iter().find_map(|key| Some(file.get_key_value(key)?.0.span())));
     let (subject, help) = match (batch, train) {

@@ -1,7 +1,7 @@
 //! Error recovery for keys: reports the unknown keys of a file, and mends those whose meaning is clear.
 //!
 //! To mend a key means to report it, and then to change the parsed TOML as if the user had written the right key. For example, `sride = 2` becomes `stride =
-//! 2`, and a `loss` below the wrong header is moved. Without this, a second error would follow from the first, such as "loss is missing".
+//! 2`, and a `loss` below the wrong header is moved. Without this, a second fault would follow from the first, such as "loss is missing".
 
 use toml::de::DeValue;
 

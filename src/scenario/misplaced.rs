@@ -1,5 +1,5 @@
 //! Finds keys below the wrong `[header]`, such as a `loss` after the last `[[layer]]`. Each such key is reported and then moved to the right table. Without
-//! this, other errors would follow, such as "loss is missing".
+//! this, other faults would follow, such as "loss is missing".
 //!
 //! The right table of a key is called its home. A table is identified by the vocabulary of its keys. For example, if the home is [`Vocabulary::FileKey`], the
 //! key belongs at the top level of the file.
@@ -55,7 +55,7 @@ pub(super) fn mend<'i>(reader: &mut ScenarioReader, file: &mut TomlTable<'i>) {
 
 /// Returns the table `home`, to which `key` is moved.
 ///
-/// If the file has no such table, an empty one is added. But `[train]` is added only for the key `learning_rate`: for any other key, a second error would
+/// If the file has no such table, an empty one is added. But `[train]` is added only for the key `learning_rate`: for any other key, a second fault would
 /// follow, "`learning_rate` is missing".
 fn home_table<'f, 'i>(
     file: &'f mut TomlTable<'i>,
@@ -112,7 +112,7 @@ fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) ->
     foreign.filter_map(|key| Some((key.to_owned(), name_at_home(key)?))).collect()
 }
 
-/// Removes misplaced keys from a table, and reports all of them in one error. `keys` has each key with its name in the table `home`. Returns each removed key
+/// Removes misplaced keys from a table, and reports all of them in one fault. `keys` has each key with its name in the table `home`. Returns each removed key
 /// with `home`.
 fn remove<'i>(
     reader: &mut ScenarioReader,

@@ -1,7 +1,7 @@
-//! The names of the layers in a scenario file that may have errors.
+//! The names of the layers in a scenario file that may have faults.
 //!
-//! After an error, the list of names may be incomplete. For example, the default name of a layer of unknown type is unknown. A reference to a name that is not
-//! in the list is then not reported, because the name may exist when the other errors are corrected.
+//! After a fault, the list of names may be incomplete. For example, the default name of a layer of unknown type is unknown. A reference to a name that is not
+//! in the list is then not reported, because the name may exist when the other faults are corrected.
 
 use std::collections::{HashMap, HashSet};
 
@@ -31,8 +31,7 @@ pub(super) struct LayerNames {
     pub unknown: UnknownNames,
     /// The invalid names, as written in the file. The user will probably correct one to a similar name.
     pub invalid: Vec<String>,
-    /// The names that some layer has under its key `from`, and that no layer has as its name. The error is reported at the `from`, so other uses of the name
-    /// are not reported.
+    /// The names after a key `from` that no layer has. For each of them a fault is reported at the `from`, so its other uses are not reported.
     pub missing: HashSet<String>,
 }
 

@@ -1,11 +1,11 @@
-//! Converts the numbers of a scenario file to f64. An integer is an error if f64 would round it. A decimal number may be rounded, but not to 0 or infinity.
+//! Converts the numbers of a scenario file to f64. An integer is a fault if f64 would round it. A decimal number may be rounded, but not to 0 or infinity.
 
 use toml::de::{DeFloat, DeInteger};
 
-/// An error in a number: the message, and the help text (which may be empty).
+/// A fault in a number: the message, and the help text (which may be empty).
 pub(super) type NumberError = (String, &'static str);
 
-/// Converts a TOML integer. An integer that f64 would round, such as 2⁵³ + 1, is an error.
+/// Converts a TOML integer. An integer that f64 would round, such as 2⁵³ + 1, is a fault.
 pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, NumberError> {
     match i64::from_str_radix(integer.as_str(), integer.radix()) {
         Ok(value) => exact(value),
@@ -13,7 +13,7 @@ pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, NumberError> 
     }
 }
 
-/// Converts an integer. An integer that f64 would round is an error.
+/// Converts an integer. An integer that f64 would round is a fault.
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the cast back to i128 detects a loss
 fn exact(value: i64) -> Result<f64, NumberError> {
     let float = value as f64;
@@ -26,7 +26,7 @@ fn exact(value: i64) -> Result<f64, NumberError> {
     ))
 }
 
-/// Converts a TOML float. A float that is infinite, NaN or underflows to 0 is an error.
+/// Converts a TOML float. A float that is infinite, NaN or underflows to 0 is a fault.
 pub(super) fn from_float(float: &DeFloat<'_>) -> Result<f64, NumberError> {
     from_decimal(float.as_str())
 }
@@ -78,7 +78,7 @@ fn from_decimal(text: &str) -> Result<f64, NumberError> {
     Ok(value)
 }
 
-/// Returns whether all digits before the exponent are 0. 0e-999 is 0, but 1e-999 is an error, because it would be rounded to 0.
+/// Returns whether all digits before the exponent are 0. 0e-999 is 0, but 1e-999 is a fault, because it would be rounded to 0.
 fn mantissa_is_zero(text: &str) -> bool {
     let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
     !mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b))

@@ -53,7 +53,7 @@ pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &
             .ok_or_else(|| reader.report(span, format!("there is no optimizer {}", quoted(name)), suggest::help(name, &names))),
         Err(reported) => Err(reported),
     };
-    // after an error in the name, the other keys are read as those of the default optimizer, so that their errors are reported too
+    // after a fault in the name, the other keys are read as those of the default optimizer, so that their faults are reported too
     let known = *kind.as_ref().unwrap_or(&&OPTIMIZERS[0]);
     let is_known = kind.is_ok();
     let misplaced = if is_known { check_keys(reader, table, known) } else { Ok(()) };

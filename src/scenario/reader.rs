@@ -1,8 +1,8 @@
-//! The state of reading a scenario file, which all modules of `scenario` share: the errors so far, the claimed memory, and the opened weight files. Its methods
-//! read single values and report errors.
+//! The state of reading a scenario file, which all modules of `scenario` share: the faults so far, the claimed memory, and the opened weight files. Its methods
+//! read single values and report faults.
 //!
 //! A file is read in up to two passes. The first pass makes at most [`EAGER_ENTRIES`] numbers of tensors; the other numbers stay 0. So if the file needs more
-//! than the memory limit, this is known before much memory is allocated. If the first pass left out numbers and found no error, a second pass makes all of
+//! than the memory limit, this is known before much memory is allocated. If the first pass left out numbers and found no fault, a second pass makes all of
 //! them.
 
 use std::collections::HashMap;
@@ -29,13 +29,13 @@ pub(super) type TomlTable<'i> = DeTable<'i>;
 /// A range of bytes of the file.
 pub(super) type Span = Range<usize>;
 
-/// The largest number of errors. When it is reached, most loops over parts of the file stop.
+/// The largest number of faults. When it is reached, most loops over parts of the file stop.
 pub(super) const MAX_FAULTS: usize = 100;
 
 /// The state of parsing one scenario file.
 #[derive(Debug)]
 pub(super) struct ScenarioReader {
-    /// The errors so far.
+    /// The faults so far.
     pub faults: Vec<Diagnostic>,
     /// Warnings about valid lines that are probably mistakes.
     pub warnings: Vec<Diagnostic>,
@@ -114,12 +114,12 @@ impl ScenarioReader {
         is_deferred
     }
 
-    /// Returns whether the largest number of errors is reached. Later errors are dropped.
+    /// Returns whether the largest number of faults is reached. Later faults are dropped.
     pub fn is_full(&self) -> bool {
         self.faults.len() >= MAX_FAULTS
     }
 
-    /// Reports an error at a position.
+    /// Reports a fault at a position.
     pub fn report(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Reported {
         self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None })
     }
@@ -129,18 +129,18 @@ impl ScenarioReader {
         self.warnings.push(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None });
     }
 
-    /// Reports an error that concerns two positions. `also` is the second one, with its own message.
+    /// Reports a fault that concerns two positions. `also` is the second one, with its own message.
     pub fn report_with_note(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Reported {
         let also = Some((also.0, also.1.to_owned()));
         self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also })
     }
 
-    /// Reports an error of the whole file.
+    /// Reports a fault of the whole file.
     pub fn report_for_file(&mut self, message: impl Into<String>, help: impl Into<String>) -> Reported {
         self.report_diagnostic(Diagnostic { span: None, message: message.into(), help: help.into(), also: None })
     }
 
-    /// Reports an error with all its parts.
+    /// Reports a fault with all its parts.
     pub fn report_diagnostic(&mut self, fault: Diagnostic) -> Reported {
         if !self.is_full() {
             self.faults.push(fault);

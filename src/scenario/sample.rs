@@ -32,7 +32,7 @@ pub(super) fn input(
     reader.claim_for_sample(span, &shape)?;
     // the input may be written with any initializer. Those for weights, such as `he_normal`, need a fan-in and a fan-out
     let fan = Fan::of(&shape);
-    // after an error in the numbers, the shape is still known, so zeros replace the numbers
+    // after a fault in the numbers, the shape is still known, so zeros replace the numbers
     Ok(found.fill(reader, "input", &shape, fan).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
 }
 
@@ -131,7 +131,7 @@ pub(super) fn objective(reader: &mut ScenarioReader, table: &TomlTable<'_>, last
         keys.has_sizes = shape.is_some();
         let activation = last.map_or(Err(Reported), |last| last.activation);
         if activation.is_err() {
-            // it is unknown whether this loss fits the activation, so an error about this (at the key `type`) is not reported
+            // it is unknown whether this loss fits the activation, so a fault about this (at the key `type`) is not reported
             keys.suppress("type");
         }
         let output = NetworkOutput {
@@ -148,7 +148,7 @@ pub(super) fn objective(reader: &mut ScenarioReader, table: &TomlTable<'_>, last
 /// Reads the target of a sample, and gives it the shape of the network's output. Returns an error if that shape is unknown.
 pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: Option<&LastLayer>) -> Result<Tensor, Reported> {
     let Some((last, shape)) = last.and_then(|last| Some((last, last.shape.as_ref().ok()?))) else {
-        // only the errors of the target itself are reported
+        // only the faults of the target itself are reported
         return read_tensor(reader, "target", value).and(Err(Reported));
     };
     if len(shape) > 1 && matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {

@@ -108,7 +108,7 @@ pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>,
             (None, None) => Err(missing_input(reader, entry)),
         };
         if input.is_err() && tables.stacked.is_some() {
-            // all later samples have the same error
+            // all later samples have the same fault
             return vec![input];
         }
         if let Ok(input) = &input
@@ -151,7 +151,7 @@ pub(super) fn targets(
 ) -> Vec<Result<Tensor, Reported>> {
     // a loss of unknown kind may contain the target. A missing target is then reported only if the file has samples of its own
     let needs_target = objective.is_kind_known || file.contains_key("sample") || file.contains_key("samples");
-    // the position of an error about a missing target: the [[sample]], or the loss
+    // the position of a fault about a missing target: the [[sample]], or the loss
     let missing_at =
         |entry: &SampleTable<'_, '_>| entry.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
     let target = |(number, entry): (usize, &SampleTable<'_, '_>)| match entry.table.get_key_value("target") {
@@ -174,7 +174,7 @@ pub(super) fn targets(
     for entry in tables.list.iter().enumerate() {
         targets.push(target(entry));
         if targets.last().is_some_and(Result::is_err) && tables.stacked.is_some() {
-            break; // all further samples have the same error
+            break; // all further samples have the same fault
         }
     }
     targets

@@ -1,5 +1,5 @@
 //! Reports unknown keys, and mends misspelt ones: an unknown key gets the name of a key of the format that it probably means, if the table does not have this
-//! key already. Otherwise, "sride is unknown" could be followed by a wrong error about a missing stride.
+//! key already. Otherwise, "sride is unknown" could be followed by the false message that the stride is missing.
 
 use toml::de::DeValue;
 

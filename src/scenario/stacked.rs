@@ -65,7 +65,7 @@ pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Stacke
     let count = counts.into_iter().flatten().min().filter(|_| is_complete).unwrap_or(1);
     let first = wanted.map_or(0, |rows| rows.start);
     let stack_of = |stack: Option<Result<(Stack, usize), Reported>>| {
-        // after an error, the inputs and targets may have different numbers of samples
+        // after a fault, the inputs and targets may have different numbers of samples
         stack.map(|stack| stack.and_then(|(stack, _)| if is_complete { Ok(stack) } else { Err(Reported) }))
     };
     StackedSamples { input: stack_of(input), target: stack_of(target), rows: first..first + count, is_complete }

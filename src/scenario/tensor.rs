@@ -49,7 +49,7 @@ pub(super) fn without_batch(shape: &[usize], rank: usize) -> &[usize] {
     &shape[removed..]
 }
 
-/// Reads the tensor `value` and reports its errors. `label` is the tensor's name in messages, such as `weight of fc1`. If a number has an error, it is replaced
+/// Reads the tensor `value` and reports its faults. `label` is the tensor's name in messages, such as `weight of fc1`. If a number has a fault, it is replaced
 /// by 0, so that the shape is still returned.
 pub(super) fn read_tensor<'t, 'i>(
     reader: &mut ScenarioReader,

@@ -19,7 +19,7 @@ fn read_valid(source: &str) -> Scenario {
     read_text(source).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
-/// Returns the messages of all errors in a scenario.
+/// Returns the messages of all faults in a scenario.
 fn error_messages(source: &str) -> Vec<String> {
     read_text(source).expect_err("an error").faults().iter().map(|fault| fault.message.clone()).collect()
 }
@@ -256,7 +256,7 @@ fn random_tensors_begin_with_the_numbers_of_an_independent_implementation() {
 fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     let limits = Limits::default();
     let files: Arc<dyn Files> = Arc::new(NoFiles { why: "", help: "" });
-    // returns the contents of a scenario as a text, and whether arrays were taken out of it; `None` for a scenario with errors
+    // returns the contents of a scenario as a text, and whether arrays were taken out of it; `None` for a scenario with faults
     let contents = |text: &str, may_extract: bool| {
         let (reader, parsed) = parse(text, limits, Arc::clone(&files), may_extract);
         let parsed = parsed.ok().filter(|_| reader.faults.is_empty())?;
@@ -276,7 +276,7 @@ fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
         extracted += usize::from(with.is_some_and(|(_, extracted)| extracted));
     }
     assert!(valid > 200 && extracted > 50, "{extracted} of {valid}");
-    // the positions of errors are those in the original file
+    // the positions of faults are those in the original file
     let text = scenario_text("[[1, 2, 3, 4],\n[5, 6, 7, 8]]", "[1, 2]", LINEAR);
     let after_title = &text["title = \"t\"\n".len()..];
     let fault = read(Source { name: String::new(), path_shown: String::new(), text: text.clone() }, limits).expect_err("no flatten");

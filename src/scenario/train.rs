@@ -35,7 +35,7 @@ pub(super) const KEYS: &[&str] = &[
     "lr_schedule",
 ];
 
-/// The settings of `[train]`. Each setting is a separate result, so that after an error in one of them the others are still known.
+/// The settings of `[train]`. Each setting is a separate result, so that after a fault in one of them the others are still known.
 #[derive(Debug)]
 pub(super) struct TrainSettings {
     /// The optimizer with its settings.

@@ -52,7 +52,7 @@ fn report(reader: &mut ScenarioReader, span: Span, error: &WeightsError) -> Repo
 }
 
 impl StoredTensor {
-    /// Finds the tensor that a table `{ file = … }` names, and reports the table's errors. `owner` is the name of the scenario's tensor in messages, such as
+    /// Finds the tensor that a table `{ file = … }` names, and reports the table's faults. `owner` is the name of the scenario's tensor in messages, such as
     /// `weight of fc1`. `span` is the position of the table. The second result is the order of axes under the key `permute`.
     pub fn read(
         reader: &mut ScenarioReader,
@@ -89,11 +89,11 @@ impl StoredTensor {
         let shape = layout.shape().to_vec();
         let whole = Self { archive, index, layout, rows: None, shape, label, span };
         let read = whole.arranged(reader, table);
-        // after an error in one of these keys, the shape of the tensor is unknown
+        // after a fault in one of these keys, the shape of the tensor is unknown
         read.ok_or(Reported)
     }
 
-    /// Reads the keys `index`, `reshape` and `permute`, and changes the tensor accordingly. Returns `None` after an error.
+    /// Reads the keys `index`, `reshape` and `permute`, and changes the tensor accordingly. Returns `None` after a fault.
     fn arranged(mut self, reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Option<(Self, Option<Vec<usize>>)> {
         if let Some(value) = table.get("index") {
             let row = reader.size("index", value, 0).ok()?;
@@ -185,7 +185,7 @@ impl StoredTensor {
     }
 }
 
-/// Reads an array of integers that are at least `min`; `None` after an error.
+/// Reads an array of integers that are at least `min`; `None` after a fault.
 fn integers(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>, min: usize) -> Option<Vec<usize>> {
     let DeValue::Array(items) = value.get_ref() else {
         reader.wrong_type(key, value, "an array of integers", &format!("write it as {key} = [0, 1]"));
@@ -279,10 +279,10 @@ mod tests {
             (last.map_err(faults), files.reads.load(Ordering::Relaxed))
         };
         assert_eq!(read_file(2.5, 1 << 30), (Ok(Some(2.5)), 1));
-        // NaN is an error, but only if the numbers of `b` are read
+        // NaN is a fault, but only if the numbers of `b` are read
         let (nan, _) = read_file(f32::NAN, 1 << 30);
         assert!(nan.as_ref().is_err_and(|faults| faults.len() == 1 && faults[0].contains("NaN")), "{nan:?}");
-        // with a limit of 30 MiB the scenario is too large, and this error comes before the numbers of `b` are read
+        // with a limit of 30 MiB the scenario is too large, and this fault comes before the numbers of `b` are read
         let (refused, _) = read_file(f32::NAN, 30 << 20);
         assert!(refused.as_ref().is_err_and(|faults| faults.len() == 1 && faults[0].contains("the limit is")), "{refused:?}");
     }

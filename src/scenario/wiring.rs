@@ -95,7 +95,7 @@ fn read_from(
                 DeValue::String(name) => layer_before(reader, names, index, name, item.span()),
                 _ => Err(reader.wrong_type("each entry of from", item, "the name of a layer", help)),
             };
-            // all items are read before an error is returned, so that all their errors are reported
+            // all items are read before an error is returned, so that all their faults are reported
             let found: Vec<Result<Option<usize>, Reported>> = items.iter().map(read).collect();
             found.into_iter().collect()
         }
@@ -104,7 +104,7 @@ fn read_from(
     })
 }
 
-/// Returns the index of the layer `name`, or `None` for the network's input. A layer can read only earlier layers, so a layer at or after `index` is an error.
+/// Returns the index of the layer `name`, or `None` for the network's input. A layer can read only earlier layers, so a layer at or after `index` is a fault.
 fn layer_before(reader: &mut ScenarioReader, names: &LayerNames, index: usize, name: &str, span: Span) -> Result<Option<usize>, Reported> {
     let help = "a layer reads the input or a layer before it";
     match names.indices.get(name) {

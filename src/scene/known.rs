@@ -392,8 +392,8 @@ impl<'a> Scene<'a> {
 
     /// Returns a shorter expression for the entry of the step: its symbols and its value. Returns `None` if there is none, or if the entry is not complete yet.
     #[must_use]
-    pub fn shortcut(&self) -> Option<(String, f64)> {
-        (self.is_complete() && !self.hides_number()).then(|| self.trace.shortcut(&self.at, self.first_index)).flatten()
+    pub fn closed_formula(&self) -> Option<(String, f64)> {
+        (self.is_complete() && !self.hides_number()).then(|| self.trace.closed_formula(&self.at, self.first_index)).flatten()
     }
 
     /// Returns the block whose closed form is the derivative that the step computes.

@@ -1,4 +1,5 @@
-//! Tensors of the batch whose numbers are those of a sample, such as `1:grad.fc1.weight`. The run of the sample computes them, not the batch.
+//! Tensors in the network of the batch that have the numbers of a sample's tensor. For example, `1:grad.fc1.weight` has the numbers of `grad.fc1.weight` of
+//! sample 1, and the batch adds it to those of the other samples. The run of the sample computes these numbers, not the run of the batch.
 
 use std::ops::Range;
 

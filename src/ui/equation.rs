@@ -414,7 +414,7 @@ pub fn sum_text(view: &StepView<'_>, before: &str, value: &str, result: &str) ->
 
 /// Returns the texts of [`alternative`], each at most `room` cells wide.
 fn alternative_texts(view: &StepView<'_>, paths: &[Path], [room, height]: [usize; 2]) -> Vec<String> {
-    match view.shortcut() {
+    match view.closed_formula() {
         Some((symbols, value)) => vec![cut(&format!("in one step: {symbols} = {}", view.value_text(value)), room)],
         None if view.closed_block().is_some() => at_once::lines(view, room, height.min(at_once::LINES)),
         None => paths::lines(view, paths, room, height.min(paths::LINES)),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gradstep::gradcheck::{CheckOptions, TensorCheck, Verdict, check};
-use gradstep::network::{Chain, Id, Network, Role, Run};
+use gradstep::network::{Id, LayersBuilder, Network, Role, Run};
 use gradstep::op::activation;
 use gradstep::op::bias::bias;
 use gradstep::op::edges::Bilinear;
@@ -238,11 +238,11 @@ fn network(fault: Fault, place: Site) -> (Network, Vec<(Id, Arc<Tensor>)>) {
     let function = activation::find("softmax").expect("an activation").function(&[]);
     let softmax = FaultyFunction { function, forward: Fault::Nothing, backward: [at(Site::Softmax), Fault::Nothing] };
     let a = Stage::new(A).with_part(Arc::new(softmax), [StageSource::Stage(0)]);
-    let mut chain = Chain::new(&[20]);
+    let mut chain = LayersBuilder::new(&[20]);
     let leaf = |symbols, value: Tensor| Leaf { symbols, shape: value.shape().to_vec(), value };
     let parameters = vec![leaf(WEIGHT, tensor(&[6, 20], 0)), leaf(BIAS, tensor(&[6], 300))];
     chain.layer("fc1", "linear", Layer { parameters, stages: vec![z, a] }, &[None]).expect("shapes that fit");
-    let network = chain.finish(Loss { function: Arc::new(WeightedSum), reads_z: false, shortcut: None, target: None });
+    let network = chain.finish(Loss { function: Arc::new(WeightedSum), reads_z: false, closed_formula: None, target: None });
     let given = |role, value: Tensor| (network.with_role(role).next().expect("of this role"), Arc::new(value));
     let given = vec![given(Role::Input { learns: false }, tensor(&[20], 400)), given(Role::Target, tensor(&[6], 500))];
     (network, given)

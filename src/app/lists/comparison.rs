@@ -26,7 +26,7 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         comparison
             .notes()
             .into_iter()
-            .map(|note| ListRow { whole: note.clone(), ..ListRow::text([String::new(), "note".to_owned(), note]) }),
+            .map(|note| ListRow { full_text: note.clone(), ..ListRow::text([String::new(), "note".to_owned(), note]) }),
     );
     let status = |index: usize| comparison.report.tensors[index].status;
     for group in groups(comparison, 0..comparison.report.tensors.len(), status) {
@@ -49,7 +49,7 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
 
 /// Returns a row whose last cell is shown in full, below the list, while the row is selected.
 fn row(cells: [String; 3]) -> ListRow {
-    ListRow { whole: cells[2].clone(), ..ListRow::text(cells) }
+    ListRow { full_text: cells[2].clone(), ..ListRow::text(cells) }
 }
 
 /// Returns the row of the gradients of a tensor. Enter on a wrong one goes to the first wrong entry.
@@ -90,7 +90,7 @@ fn cause_rows(comparison: &GradientComparison, trace: &Trace, texts: &mut Source
             None => "or".to_owned(),
         };
         let words = texts.explain(&line(&clauses.join("; ")));
-        let mut row = ListRow { whole: format!("{words}{explains}"), ..ListRow::text([String::new(), why, words]) };
+        let mut row = ListRow { full_text: format!("{words}{explains}"), ..ListRow::text([String::new(), why, words]) };
         row.action = comparison.place(index).map(|_| Action::GoToDifference(Difference::Mistake(index)));
         rows.push(row);
     }
@@ -100,10 +100,10 @@ fn cause_rows(comparison: &GradientComparison, trace: &Trace, texts: &mut Source
     if !comparison.unexplained.is_empty() {
         let names = group_names(comparison, trace, comparison.unexplained.iter().copied());
         let words = format!("no mistake that gradstep knows gives the numbers of {}", list_of_names(&names));
-        rows.push(ListRow { whole: words.clone(), ..ListRow::text([String::new(), "why".to_owned(), words]) });
+        rows.push(ListRow { full_text: words.clone(), ..ListRow::text([String::new(), "why".to_owned(), words]) });
     }
     if let Some(words) = comparison.consequence_words(trace) {
-        rows.push(ListRow { whole: words.clone(), ..ListRow::text([String::new(), "why".to_owned(), words]) });
+        rows.push(ListRow { full_text: words.clone(), ..ListRow::text([String::new(), "why".to_owned(), words]) });
     }
     rows
 }

@@ -19,21 +19,21 @@ pub(super) fn find(wrong: &WrongValues<'_>) -> Option<Found> {
         .or_else(|| zero(wrong))
         .or_else(|| multiple(wrong))
         .or_else(|| exchanged(wrong))
-        .or_else(|| mirrored(wrong))
+        .or_else(|| turned_or_flipped(wrong))
         .or_else(|| permuted(wrong))
         .or_else(|| reshaped(wrong))
         .or_else(|| shifted(wrong))
         .or_else(|| summed(wrong))
 }
 
-/// Returns a number rounded to this many decimals.
+/// Returns `value` rounded to `decimals` digits after the point.
 fn with_decimals(value: f64, decimals: usize) -> f64 {
     format!("{value:.decimals$}").parse().unwrap_or(value)
 }
 
 /// The right numbers, printed with few digits: `%.3g` or `round(x, 4)`.
 fn rounded(wrong: &WrongValues<'_>) -> Option<Found> {
-    // the number as it was printed, in single or double precision
+    // whether the user's number is this printed number. If the file has single precision, it is only near it
     let is_printed = |user: f64, printed: f64| (user - printed).abs() <= 1e-7 * printed.abs();
     let is_digits = |digits: usize| {
         let significant = |value: f64| format!("{value:.*e}", digits - 1).parse().unwrap_or(value);
@@ -49,7 +49,7 @@ fn rounded(wrong: &WrongValues<'_>) -> Option<Found> {
         let unit = 10f64.powi(-i32::try_from(decimals).unwrap_or(0));
         let is_rounded =
             |(user, right): (&f64, &f64)| is_printed(*user, with_decimals(*user, decimals)) && (user - right).abs() <= 0.5001 * unit;
-        // numbers with fewer digits could also be those of other tensors
+        // the largest number must have two digits: smaller numbers have so few digits that the numbers of another tensor could be equal to them
         let largest = super::super::tolerance::largest(wrong.user);
         largest >= 9.5 * unit && wrong.user.iter().zip(wrong.right).all(is_rounded)
     };
@@ -130,8 +130,8 @@ fn exchanged(wrong: &WrongValues<'_>) -> Option<Found> {
     Some(("transpose", words))
 }
 
-/// One axis, or the last two, are reversed.
-fn mirrored(wrong: &WrongValues<'_>) -> Option<Found> {
+/// Each matrix of the last two axes is turned by 180° or 90°, or one axis is reversed.
+fn turned_or_flipped(wrong: &WrongValues<'_>) -> Option<Found> {
     let shape = wrong.shape;
     let is_reversed = |axes: &[usize]| {
         axes.iter().all(|axis| shape[*axis] > 1)

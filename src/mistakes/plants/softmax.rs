@@ -12,14 +12,14 @@ use crate::op::slot::Reads;
 use crate::op::slot::Slot::{Output, Upstream};
 use crate::op::softmax::{Slices, Softmax, SoftmaxBackward};
 
-/// The derivative with another sum: aᵢ (∂C/∂aᵢ + k Σ wⱼ ∂C/∂aⱼ). In the right one, k is −1 and wⱼ is aⱼ.
+/// The derivative with another sum: aᵢ (∂C/∂aᵢ + k Σ wⱼ ∂C/∂aⱼ). In the right derivative, k is −1 and wⱼ is aⱼ.
 #[derive(Clone, Debug)]
 struct OtherSum {
-    /// For each entry, the number of the sum in which it is.
+    /// For each entry, the index of its group. The entries of a group are added up in one sum.
     groups: Arc<[usize]>,
-    /// k
+    /// The factor k of the sum.
     factor: f64,
-    /// Whether wⱼ is aⱼ. Otherwise it is 1.
+    /// `true` if wⱼ is aⱼ, `false` if it is 1.
     is_weighted: bool,
 }
 
@@ -40,23 +40,25 @@ impl WrongTerms for OtherSum {
     }
 }
 
-/// The groups of a softmax, and the shape of its result; `None` if the site is another rule.
+/// The groups of entries that the softmax at the site normalises together, and the shape of its result; `None` if the site has another rule.
 fn groups(site: &Site<'_>) -> Option<(Groups, Vec<usize>)> {
     let shape = site.subject.shape(site.y).to_vec();
     let rule = site.rule_as::<SoftmaxBackward>().filter(|rule| !rule.is_log())?;
     Some((rule.groups(&shape)?, shape))
 }
 
-/// For each entry of a tensor, the number of its group.
-fn numbers(groups: &Groups, entries: usize) -> Arc<[usize]> {
+/// For each entry of a tensor, the index of its group.
+fn group_indices(groups: &Groups, entries: usize) -> Arc<[usize]> {
     (0..entries).map(|at| groups.group_of(at).0).collect()
 }
 
+/// The change of the backward pass that puts the derivative with another sum at the site.
 fn with_sum(site: &Site<'_>, sum: OtherSum) -> super::super::plan::PassChange {
     site.with_rule(Arc::new(WrongRule(sum)) as Arc<dyn Rule>)
 }
 
-/// The sum goes along the other one of the last two axes: down the columns instead of along the rows.
+/// The sum goes along the wrong axis. If the softmax normalises each row (the entries along the last axis), the sum goes down the columns; otherwise it goes
+/// along the rows.
 pub fn sum_of_columns(site: &Site<'_>) -> Vec<Variant> {
     let Some((own, shape)) = groups(site) else { return Vec::new() };
     let [.., rows, columns] = shape[..] else { return Vec::new() };
@@ -65,7 +67,7 @@ pub fn sum_of_columns(site: &Site<'_>) -> Vec<Variant> {
     }
     let is_along_rows = own.group_of(0).0 == own.group_of(1).0;
     let axis = if is_along_rows { shape.len() - 2 } else { shape.len() - 1 };
-    let groups = numbers(&Groups::along(&shape, &[axis]), site.subject.len(site.y));
+    let groups = group_indices(&Groups::along(&shape, &[axis]), site.subject.len(site.y));
     vec![Variant::only(with_sum(site, OtherSum { groups, factor: -1.0, is_weighted: true }))]
 }
 
@@ -73,7 +75,7 @@ pub fn sum_of_columns(site: &Site<'_>) -> Vec<Variant> {
 pub fn sum_wrong(site: &Site<'_>) -> Vec<Variant> {
     let Some((own, _)) = groups(site) else { return Vec::new() };
     let entries = site.subject.len(site.y);
-    let right = OtherSum { groups: numbers(&own, entries), factor: -1.0, is_weighted: true };
+    let right = OtherSum { groups: group_indices(&own, entries), factor: -1.0, is_weighted: true };
     let variant = |name: &str, detail: &str, sum: OtherSum| Variant::named(name, detail, [with_sum(site, sum)]);
     let mut variants = vec![
         variant("added", ": it is added instead of subtracted", OtherSum { factor: 1.0, ..right.clone() }),
@@ -153,6 +155,6 @@ pub(super) fn applied_before_log_softmax(site: &Site<'_>) -> Vec<Variant> {
         return Vec::new();
     };
     let Some(groups) = rule.groups(site.subject.shape(site.y)) else { return Vec::new() };
-    let groups = numbers(&groups, site.subject.len(site.y));
+    let groups = group_indices(&groups, site.subject.len(site.y));
     vec![Variant::only(site.with_rule(Arc::new(WrongRule(AfterSoftmax { groups })) as Arc<dyn Rule>))]
 }

@@ -15,7 +15,7 @@ use crate::sums::Init;
 /// The smallest number of entries for which computing a block is faster than computing one entry after another.
 const MIN_ENTRIES: usize = 6;
 
-/// The number of rows whose terms are added at the same time, if all terms of a row belong to one sum, and each row has another sum.
+/// The number of rows whose terms are added at the same time. This is done if all terms of a row belong to one sum, and no two rows to the same sum.
 const SUMS_AT_ONCE: usize = 8;
 
 /// The arguments of a function for the entries of a row.
@@ -60,8 +60,8 @@ impl<'a> RowArguments<'a> {
     }
 }
 
-/// Iterates over the rows of the result y. For each row, gives the place in u of the entry that the row's first entry reads; u is the operand whose
-/// derivative is computed. Without a broadcast there is one row, and its place is 0.
+/// Iterates over the rows of the result y. For each row, returns the flat index of the entry of u that the row's first entry reads; u is the operand whose
+/// derivative is computed. Without a broadcast there is one row, and it begins at entry 0 of u.
 struct UPlaces<'a>(Option<RowPlaces<'a>>);
 
 impl UPlaces<'_> {
@@ -86,7 +86,7 @@ impl ElementwiseForward {
                 match (operator, init) {
                     (Operator::Neg, _) => put_row(sums, init, rows, |a, _| -a),
                     (Operator::Mul, _) => put_row(sums, init, rows, |a, b| a * b),
-                    // a sum starts at −0, because −0 + x has the bits of x; so the overwritten sum −0 + a + b is a + b
+                    // a + b and a − b are two terms, a and ±b. A new sum of both has the bits of a ± b, because it starts at −0, and −0 + a has the bits of a
                     (Operator::Add, Init::Overwrite) => put_row(sums, init, rows, |a, b| a + b),
                     (Operator::Sub, Init::Overwrite) => put_row(sums, init, rows, |a, b| a - b),
                     (Operator::Add, Init::Accumulate) => update(sums, rows, |sum, a, b| sum + a + b),
@@ -145,15 +145,15 @@ impl ElementwiseBackward {
         }
     }
 
-    /// The places of the entries of u that the first entries of the rows of y read, and the stride in u along a row: 1, or 0 if all entries of the row read
-    /// the same entry of u.
+    /// For each row of y, the flat index of the entry of u that its first entry reads ([`UPlaces`]). Also the stride in u along a row: 1, or 0 if all entries
+    /// of the row read the same entry of u.
     fn places(&self) -> (UPlaces<'_>, usize) {
         let broadcast = self.operation.broadcast.as_ref();
         let places = UPlaces(broadcast.map(|broadcast| broadcast.row_places(self.slot)));
         (places, broadcast.map_or(1, |broadcast| broadcast.row_step(self.slot)))
     }
 
-    /// Adds terms that are a function of the upstream and of another factor, whose rows are `factor`.
+    /// Adds the terms of all entries of u. `term` computes a term from an entry of the upstream derivative and from another factor, whose rows are `factor`.
     ///
     /// The terms of an entry of u are in the order of the entries of y that read it, so one pass over y adds them all.
     fn add_terms(&self, x: &Operands<'_>, mut factor: OperandRows<'_>, out: &mut [f64], init: Init, term: impl Fn(f64, f64) -> f64 + Copy) {
@@ -189,7 +189,7 @@ impl ElementwiseBackward {
         }
     }
 
-    /// Adds the terms of a function's derivative.
+    /// Adds the terms of a called function: products of its derivative and the upstream derivative, except where [`may_not_be_product`] is true.
     fn add_call_terms(&self, x: &Operands<'_>, called: &'static NamedFunction, out: &mut [f64], init: Init) {
         let (upstream, y) = (x.tensors[Upstream], x.tensors[Output]);
         let row_len = self.operation.row_len(upstream.len());
@@ -212,9 +212,9 @@ impl ElementwiseBackward {
                 let entry_term = |n: usize| self.call_term(x, called, TermPlace { input: place + (begin + n) * stride, output: first + n });
                 if !is_computed {
                     terms.iter_mut().enumerate().for_each(|(n, term)| *term = entry_term(n));
-                } else if has_other_terms(dy, terms, has_quotient) {
+                } else if any_may_not_be_product(dy, terms, has_quotient) {
                     for (n, (term, dy)) in terms.iter_mut().zip(dy).enumerate() {
-                        *term = if is_other_term(*term, *dy, has_quotient) { entry_term(n) } else { *term * dy };
+                        *term = if may_not_be_product(*term, *dy, has_quotient) { entry_term(n) } else { *term * dy };
                     }
                 } else {
                     Arch::new().dispatch(|| terms.iter_mut().zip(dy).for_each(|(term, dy)| *term *= dy));
@@ -230,20 +230,25 @@ impl ElementwiseBackward {
     }
 }
 
-/// Returns whether a term may differ from the product of the derivative and the upstream. It may be a quotient. Or it may be 0, because the entry of y does not
-/// depend on u ([`Expr::ClosedGate`](crate::expr::Expr::ClosedGate)); this 0 stays 0 even if the upstream is infinite or NaN.
+/// Returns whether a term may differ from the product of the derivative and the upstream. There are two cases:
+///
+/// - The derivative has overflowed or underflowed, so it is infinite, NaN, 0 or subnormal. Then the term is computed as one quotient, if the function has one.
+/// - The derivative is exactly 0, because the entry of y does not depend on u ([`Expr::ClosedGate`](crate::expr::Expr::ClosedGate)). Then the term is 0, even
+///   if the upstream is infinite or NaN.
+///
+/// In both cases the derivative is not a *normal* number. If it is normal, the term is the product.
 #[allow(clippy::inline_always)] // as in `rows`
 #[inline(always)]
-fn is_other_term(derivative: f64, upstream: f64, has_quotient: bool) -> bool {
+fn may_not_be_product(derivative: f64, upstream: f64, has_quotient: bool) -> bool {
     let is_normal = (f64::MIN_POSITIVE..f64::INFINITY).contains(&derivative.abs());
     !is_normal && (has_quotient || !upstream.is_finite())
 }
 
-/// Returns whether [`is_other_term`] is true for any entry.
-fn has_other_terms(upstream: &[f64], derivatives: &[f64], has_quotient: bool) -> bool {
+/// Returns whether [`may_not_be_product`] is true for any entry.
+fn any_may_not_be_product(upstream: &[f64], derivatives: &[f64], has_quotient: bool) -> bool {
     Arch::new().dispatch(|| {
         let entries = derivatives.iter().zip(upstream);
-        // integers as wide as the numbers, as vector registers need it
-        entries.fold(0, |any, (derivative, upstream)| any | u64::from(is_other_term(*derivative, *upstream, has_quotient))) != 0
+        // `any` is an integer of 64 bits, as wide as the numbers, so that the compiler can use vector registers
+        entries.fold(0, |any, (derivative, upstream)| any | u64::from(may_not_be_product(*derivative, *upstream, has_quotient))) != 0
     })
 }

@@ -39,7 +39,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
     Ok(Loss {
         function: Arc::new(PointwiseLoss(BinaryCrossEntropy { reduction })),
         reads_z: true,
-        shortcut: Some((Arc::new(SigmoidBinaryCrossEntropyBackward { reduction }), sigmoid_error(reduction.is_mean))),
+        closed_formula: Some((Arc::new(SigmoidBinaryCrossEntropyBackward { reduction }), sigmoid_error(reduction.is_mean))),
         target: None,
     })
 }

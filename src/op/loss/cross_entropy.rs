@@ -35,12 +35,17 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
         return Err(args.fail_always("type", message, help));
     };
     let is_softmax = probabilities == Probabilities::Exclusive;
-    let shortcut: (Arc<dyn Rule>, _) = if is_softmax {
+    let closed_formula: (Arc<dyn Rule>, _) = if is_softmax {
         (Arc::new(SoftmaxCrossEntropyBackward), SOFTMAX_ERROR)
     } else {
         (Arc::new(SigmoidCrossEntropyBackward), SIGMOID_ERROR)
     };
-    Ok(Loss { function: Arc::new(PointwiseLoss(CrossEntropy { is_softmax })), reads_z: true, shortcut: Some(shortcut), target: None })
+    Ok(Loss {
+        function: Arc::new(PointwiseLoss(CrossEntropy { is_softmax })),
+        reads_z: true,
+        closed_formula: Some(closed_formula),
+        target: None,
+    })
 }
 
 /// ∂C/∂z = a Σt − t of a softmax. If the targets are probabilities, Σt is 1, and ∂C/∂z is a − t. a is the output of the softmax, so its slot is `Output`.

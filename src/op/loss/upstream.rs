@@ -25,7 +25,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
 /// Creates the loss with this G. With `None`, G is the target of each sample.
 pub(super) fn loss(gradient: Option<Tensor>) -> Loss {
     // the function reads G in the slot of the target
-    Loss { function: Arc::new(PointwiseLoss(UpstreamLoss)), reads_z: false, shortcut: None, target: gradient }
+    Loss { function: Arc::new(PointwiseLoss(UpstreamLoss)), reads_z: false, closed_formula: None, target: gradient }
 }
 
 /// The loss C = Σ aᵢ Gᵢ. G is in the slot of the target.

@@ -91,7 +91,7 @@ fn a_terminal_shows_the_frame_after_random_changes() {
             }
             shown = next;
         }
-        // the ink is plain after each frame
+        // after each frame the pen resets the colours and bold, so that the next text on the terminal is plain
         assert_eq!((terminal.screen().fgcolor(), terminal.screen().bold()), (vt100::Color::Default, false));
     }
 }
@@ -121,13 +121,14 @@ fn changes_are_written_in_few_bytes() {
     // the cells of a small gap are written again, a larger gap is skipped
     assert_eq!(bytes(&[(3, 1, "a--b", plain)], &[(3, 1, "c--d", plain)]), "ESC[2;4Hc--d");
     assert_eq!(bytes(&[(3, 1, "a------b", plain)], &[(3, 1, "c------d", plain)]), "ESC[2;4HcESC[6Cd");
-    // to the line below, in another column or straight down
+    // after `a`, the cursor is in the column after it. A cell straight below the cursor is reached by a shorter move than any other cell of that line
     assert_eq!(bytes(&[], &[(3, 1, "a", plain), (3, 2, "b", plain)]), "ESC[2;4HaESC[3;4Hb");
     assert_eq!(bytes(&[], &[(3, 1, "a", plain), (4, 2, "b", plain)]), "ESC[2;4HaESC[Bb");
-    // the order ink by ink is shorter here
+    // an *ink* is the colours and attributes of a cell. Here it takes fewer bytes to write all cells of one ink, and then all cells of the next
     let by_ink = bytes(&[], &[(0, 0, "a", red), (5, 0, "b", plain), (9, 0, "c", red), (14, 0, "d", plain)]);
     assert_eq!(by_ink, "ESC[31mESC[HaESC[8CcESC[mESC[5DbESC[8Cd");
-    // an ink is set by its differences from the last ink, or from the plain ink
+    // the next ink is set in the shorter of two ways: by its differences from the last ink (22 ends bold), or by a reset (0) and its differences from plain
+    // text
     let changes = bytes(&[], &[(0, 0, "a", red.bold()), (1, 0, "b", red), (2, 0, "c", plain.bg(Color::Blue))]);
     assert_eq!(changes, "ESC[1;31mESC[HaESC[22mbESC[0;44mcESC[m");
 }

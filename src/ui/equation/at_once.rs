@@ -1,9 +1,12 @@
-//! The closed form of an entry, for a block of ops that has one, such as a batch norm. It is shown below the sum of the terms:
+//! The closed form of an entry, for a block of ops that has one, such as a batch norm. It is shown below the sum of the terms. In this example, the call
+//! `y = F.batch_norm(…)` of a graph is the block. `y.8` and `y.9` are two of its intermediate tensors, and D and 1/σ are letters that the first line defines:
 //!
 //! ```text
 //! all at once: 1/σ · (D − mean(D) − xhat · mean(D xhat)),  D = gamma·∂J/∂y, xhat = y.9, 1/σ = y.8
 //! = 0.2 · (5 − 1.25 − 1.4 · 1.75) = 0.26; the sum over the paths is 0.26: difference 0
 //! ```
+//!
+//! The text calls the sum of the terms "the sum over the paths", because each term belongs to one of the paths on which the output depends on the entry.
 
 use crate::expr::OperandForm;
 use crate::network::{ClosedBlock, Id};
@@ -19,8 +22,8 @@ const ROUNDING: f64 = 1e-12;
 /// The largest number of lines.
 pub(super) const LINES: usize = 2;
 
-/// Returns at most `height` lines of at most `room` cells: the formula in symbols, and in numbers if the entry is complete; no lines if the call has no closed
-/// form. The formula in symbols is left out if its letters cannot be defined beside it.
+/// Returns at most `height` lines of at most `room` cells: the formula in symbols and, if the entry is complete, in numbers. Returns no lines if the block has
+/// no closed form. The formula in symbols is left out if it is too wide together with the definitions of its letters.
 pub(super) fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<String> {
     let Some(block) = view.closed_block() else { return Vec::new() };
     let forms = [LetterForm::Letters, LetterForm::Operands];
@@ -41,7 +44,8 @@ pub(super) fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Stri
     symbols.into_iter().chain([with_numbers]).collect()
 }
 
-/// Returns the formula in symbols with the definitions of its letters, for a text of any width; `None` if the call has no closed form.
+/// Returns the formula in symbols with the definitions of its letters, for a text of any width; `None` if the step is in no block with a closed
+/// form.
 pub(super) fn sentence(view: &StepView<'_>) -> Option<String> {
     Some(format!("{}.", defined(view, view.closed_block()?, LetterForm::Letters, ", where ")))
 }
@@ -74,18 +78,19 @@ fn formula(view: &StepView<'_>, block: &ClosedBlock, text: impl Fn(usize) -> Str
     block.form.formula().equation(view.notation, &[], name)
 }
 
-/// Formats the value of a quantity. An entry of a tensor is formatted as in its matrix.
+/// Formats the value of quantity n of the formula. If an operand of the block has this value at the entry of the step, the value is formatted as in the
+/// operand's matrix.
 fn number(view: &StepView<'_>, block: &ClosedBlock, entry: &ClosedEntry, n: usize) -> String {
     let value = entry.quantities.get(n).copied().unwrap_or(f64::NAN);
     let (network, at) = (view.network(), view.at.entry);
     let operands = network.gradient_of(block.output).into_iter().chain(block.operands.iter().copied());
-    let mut alike = operands.filter(|id| network.tensor(*id).shape == network.tensor(block.input).shape);
+    let mut same_shape = operands.filter(|id| network.tensor(*id).shape == network.tensor(block.input).shape);
     let is_entry = |id: &Id| view.number(*id, at).is_some_and(|number| number.to_bits() == value.to_bits());
-    let text = alike.find(is_entry).and_then(|id| view.entry_text(id, at)).unwrap_or_else(|| view.short(value));
+    let text = same_shape.find(is_entry).and_then(|id| view.entry_text(id, at)).unwrap_or_else(|| view.short(value));
     if n == 0 { text } else { after_sign(text) }
 }
 
-/// Replaces `{x}` by the symbol of the input, and `{0}`, `{1}`, … by the symbols of the operands.
+/// Replaces `{x}` by the symbol of the input, `{0}` by that of the upstream derivative, and `{1}`, `{2}`, … by the symbols of the operands.
 fn with_symbols(view: &StepView<'_>, block: &ClosedBlock, text: &str) -> String {
     let network = view.network();
     let symbol = |id| network.tensor(id).symbol.whole_in(view.notation);

@@ -13,9 +13,9 @@ use crate::ui::{ClickTarget, backdrop};
 
 /// The widest list.
 const MAX_WIDTH: usize = 110;
-/// The number of columns of a narrow screen that are not for texts: the border with its blanks, and one column on each side.
+/// The number of screen columns that the texts of a list cannot use: on each side one column beside the list, its border, and a blank.
 const MARGINS: u16 = 6;
-/// The other columns are narrowed to this width before the first column is narrowed.
+/// The width to which all columns except the first one are narrowed before the first one is narrowed.
 const MIN_COLUMN: usize = 9;
 /// The number of lines from the top of the screen to the last line of the equation.
 const EQUATION: u16 = 10;
@@ -32,27 +32,27 @@ struct ListLayout {
     first: usize,
     /// The width of each column.
     columns: Vec<usize>,
-    /// The lines below the rows: the whole text of the selected row, and the note.
+    /// The lines below the rows: the full text of the selected row, and the note.
     below: Vec<(String, StyleRole)>,
 }
 
 /// The largest number of lines for the full text of a row.
 const MAX_TEXT_LINES: usize = 8;
-/// The share of the screen's height that is at least there for the full text of a row: a quarter.
+/// A full text may take at least 1/4 of the screen's height, even if then fewer rows are visible.
 const TEXT_SHARE: usize = 4;
 /// The largest number of lines for the cells of a row, if one is cut.
 const MAX_CELL_LINES: usize = 2;
 
 /// Returns at most `most` lines with the full text of a row, or with its cells if one is cut. Long lines are wrapped and keep their indentation.
-fn whole(row: &ListRow, columns: &[usize], inside: usize, most: usize) -> Vec<String> {
-    // a column already shows the full text
-    let is_shown = |(cell, wide): (&String, &usize)| *cell == row.whole && width(cell) <= *wide;
-    if !row.whole.is_empty() && row.cells.iter().zip(columns).any(is_shown) {
+fn full_text(row: &ListRow, columns: &[usize], inside: usize, most: usize) -> Vec<String> {
+    // no lines if a column already shows the full text
+    let is_shown = |(cell, wide): (&String, &usize)| *cell == row.full_text && width(cell) <= *wide;
+    if !row.full_text.is_empty() && row.cells.iter().zip(columns).any(is_shown) {
         return Vec::new();
     }
     let wrapped = |line: &str| if width(line) <= inside { vec![line.to_owned()] } else { wrap(line, inside) };
     let cells = || row.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  ");
-    let text = if row.whole.is_empty() { cells() } else { row.whole.clone() };
+    let text = if row.full_text.is_empty() { cells() } else { row.full_text.clone() };
     let mut lines: Vec<String> = text.lines().flat_map(wrapped).take(most + 1).collect();
     if lines.len() > most {
         lines.truncate(most);
@@ -101,18 +101,20 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let inside = total(&columns).max(width(&list.title) + 2).max(hints(list).width()).min(most);
     let note = if list.note.is_empty() { Vec::new() } else { wrap(&list.note, inside.max(20).min(most)) };
     // full texts use the whole width
-    let has_whole = list.rows.iter().any(|row| !row.whole.is_empty());
-    let inside = note.iter().map(|line| width(line)).fold(if has_whole { most } else { inside }, usize::max);
+    let has_full_texts = list.rows.iter().any(|row| !row.full_text.is_empty());
+    let inside = note.iter().map(|line| width(line)).fold(if has_full_texts { most } else { inside }, usize::max);
     let extra = if note.is_empty() { 2 } else { 3 + note.len() };
-    // the number of lines for the longest text; of a long list, some rows give way
+    // the number of free lines below the rows. In a long list, fewer rows are visible, so that a quarter of the height is free
     let room_for_text = usize::from(room).saturating_sub(extra + list.rows.len() + 1);
     let free = room_for_text.max(usize::from(room) / TEXT_SHARE);
     let most_lines = match () {
-        () if has_whole => list.rows.iter().map(|row| whole(row, &columns, inside, free.min(MAX_TEXT_LINES)).len()).max().unwrap_or(0),
+        () if has_full_texts => {
+            list.rows.iter().map(|row| full_text(row, &columns, inside, free.min(MAX_TEXT_LINES)).len()).max().unwrap_or(0)
+        }
         () if wanted > most => MAX_CELL_LINES,
         () => 0,
     };
-    let shown = list.rows.get(list.selected).map(|row| whole(row, &columns, inside, most_lines)).unwrap_or_default();
+    let shown = list.rows.get(list.selected).map(|row| full_text(row, &columns, inside, most_lines)).unwrap_or_default();
     // with the blank line before the text
     let [text_lines, most_lines] = [shown.len(), most_lines].map(|lines| if lines > 0 { lines + 1 } else { 0 });
     let mut below: Vec<(String, StyleRole)> = shown.into_iter().map(|line| (line, StyleRole::Plain)).collect();
@@ -124,8 +126,8 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let cells = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let (wide, high, highest) =
         (cells(inside + 4).min(screen.width), cells(lines + extra + text_lines).min(room), cells(lines + extra + most_lines).min(room));
-    // the list is in the middle of the screen; if it fits, it is below the equation. The position does not depend on the selected row, so that the rows do not
-    // move
+    // the list is in the middle of the screen, or lower if there is room for all of it below the equation. Its first line does not depend on the selected row,
+    // so that the rows do not move when another one is selected
     let y = ((room - highest) / 2).max(EQUATION.min(room - highest));
     let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + y, width: wide, height: high };
     let rows = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: cells(lines) }.intersection(area);
