@@ -82,8 +82,11 @@ fn a_softmax_before_the_cross_entropy_is_named() {
 /// A network whose samples from `from` to `to` are read.
 fn of_samples(seed: usize, from: usize, to: usize) -> String {
     let samples = ["[0.5, -1.25], target = [1]", "[-0.5, 0.25], target = [-1]", "[1.5, 0.5], target = [0.5]", "[0.25, 2], target = [2]"];
-    let samples: String =
-        samples[from..to].iter().map(|sample| format!("[[sample]]\ninput = {}\n", sample.replace(", target", "\ntarget"))).collect();
+    let samples: String = samples[from..to]
+        .iter()
+        .map(|sample| format!("[[sample]]\ninput = {}\n", sample.replace(", target", "\ntarget")))
+        .collect::<Vec<_>>()
+        .concat();
     format!(
         "title = \"samples\"\nloss = {{ type = \"squared_error\", reduction = \"mean\" }}\nlayer = [\n\
          {{ type = \"linear\", weight = {{ init = \"normal\", seed = {seed}1 }}, out_features = 3, activation = \"tanh\" }},\n\
