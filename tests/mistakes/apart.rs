@@ -8,10 +8,10 @@ use gradstep::mistakes::plantings;
 
 use crate::{in_order, learning_rate, networks, open, parameters, search, tensors};
 
-/// The tensors that a sentence names: `∂C/∂fc1.z would differ: add fc1.z to the file`.
+/// The tensors that a sentence names: `∂C/∂fc1.z differs between these mistakes: …`.
 fn named(sentence: &str) -> Option<Vec<&str>> {
-    let (gradients, _) = sentence.split_once(" would differ: add ")?;
-    gradients.split(", ").map(|gradient| gradient.strip_prefix("∂C/∂")).collect()
+    let (gradients, _) = sentence.split_once(" differ")?;
+    gradients.split(", ").flat_map(|gradients| gradients.split(" and ")).map(|gradient| gradient.strip_prefix("∂C/∂")).collect()
 }
 
 /// The number of networks on which each mistake is tried.
