@@ -61,7 +61,12 @@ fn ends(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Range, Reported
 }
 
 fn range(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    ends(reader, call).map(Value::Range)
+    let range = ends(reader, call)?;
+    if range.len() > MAX_ITEMS {
+        let help = format!("a range has at most {MAX_ITEMS} numbers; use operations on whole tensors");
+        return Err(reader.fail(&call.span, format!("this range has {} numbers", range.len()), help));
+    }
+    Ok(Value::Range(range))
 }
 
 fn arange(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -233,11 +238,6 @@ fn items(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Vec<Value>, Re
 }
 
 fn items_of(reader: &mut GraphReader<'_, '_>, value: &Value, span: &crate::python::tree::Span) -> Result<Vec<Value>, Reported> {
-    if let Value::Range(range) = value
-        && range.len() > MAX_ITEMS
-    {
-        return Err(reader.fail(span, format!("this range has {} numbers", range.len()), "it is too long for a list"));
-    }
     if let Some(items) = value.items() {
         return Ok(items);
     }
