@@ -249,7 +249,12 @@ impl Trace {
     pub fn reason_unreached(&self, run_index: usize, tensor: Id, entry: usize) -> &'static str {
         let IterationRun { network, run, .. } = &self.runs[run_index];
         let Some(number) = network.producer(tensor) else { return "no step computes it" };
-        let (rule, x) = run.part(&network.ops()[number], number, 0);
+        let op = &network.ops()[number];
+        if op.parts.is_empty() {
+            // the gradient of an input that no statement reads
+            return "the output does not depend on it";
+        }
+        let (rule, x) = run.part(op, number, 0);
         rule.reason_unreached(&x, entry)
     }
 

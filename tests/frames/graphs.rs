@@ -57,3 +57,21 @@ fn both_ends_of_a_steps_edge_are_in_the_picture() {
         }
     }
 }
+
+/// The gradient of an input that no statement reads is an op without parts.
+#[test]
+fn an_input_that_nothing_reads_has_the_gradient_0() {
+    for (nodes, inputs) in [("J = x * 2", "x = 3\ny = 4"), ("J = (x * 2).sum()", "x = [3, 4]\ny = [4, 2]")] {
+        let note = "[[note]]\nat = \"grad.y\"\ntext = \"nothing reads y\"\n";
+        let document = super::bounded::document(&format!("title = \"t\"\n{note}[graph]\nnodes = \"{nodes}\"\n[graph.inputs]\n{inputs}\n"));
+        for step in 1..=document.trace.len() {
+            let mut state = super::open_at(&document, step);
+            for keys in ["M<Esc>", "inn<Esc>", ":grad.y<Enter>"] {
+                super::press(&mut state, keys);
+                super::frame(&state, &RenderOptions::default(), 120, 40);
+            }
+            let message = state.message.as_ref().map(|message| message.text.clone()).unwrap_or_default();
+            assert!(message.contains("the output does not depend on it"), "{nodes}: {message}");
+        }
+    }
+}
