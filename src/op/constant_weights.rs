@@ -244,7 +244,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
         if slot != self.read_slot() {
             return TermNumbers::new();
         }
-        self.inner.edges.nest(self.view, entry).edge_numbers_at(self.read_view().own_end(), at)
+        self.inner.edges.nest(self.view, entry).edge_numbers_at(self.read_view().computed_end(), at)
     }
 
     fn written(&self) -> Written {

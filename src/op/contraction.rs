@@ -217,8 +217,8 @@ impl Contraction {
 
     /// Returns the fast kernel that sums the entries of one operand in this view. `None` if the sums read the operand in a pattern without a kernel.
     fn sum_kernel(&self, view: View) -> Option<SumKernel> {
-        let EndLabels { own, summed, .. } = &self.ends[view.own_end()];
-        let read_end = if view == View::Output { View::Input } else { View::Output }.own_end();
+        let EndLabels { own, summed, .. } = &self.ends[view.computed_end()];
+        let read_end = if view == View::Output { View::Input } else { View::Output }.computed_end();
         let read_stride = |label: &Label| label.strides[read_end];
         match (&own[..], &summed[..]) {
             // a single entry, or `i->i`
@@ -244,15 +244,15 @@ impl Contraction {
 
 impl Edges for Contraction {
     fn shape(&self, view: View) -> Option<Vec<usize>> {
-        self.shapes.as_ref().map(|shapes| shapes[view.own_end()].clone())
+        self.shapes.as_ref().map(|shapes| shapes[view.computed_end()].clone())
     }
 
     fn prefix_terms(&self, view: View, entry: usize) -> u64 {
-        entry as u64 * self.ends[view.own_end()].term_count() as u64
+        entry as u64 * self.ends[view.computed_end()].term_count() as u64
     }
 
     fn edges_per_entry(&self, view: View) -> Option<u64> {
-        Some(self.ends[view.own_end()].term_count() as u64)
+        Some(self.ends[view.computed_end()].term_count() as u64)
     }
 
     fn has_terms(&self, _view: View, _count: usize) -> Option<Vec<bool>> {
@@ -260,13 +260,13 @@ impl Edges for Contraction {
     }
 
     fn nest(&self, view: View, entry: usize) -> Nest {
-        let labels = &self.ends[view.own_end()];
-        Nest { first: labels.first_edge(view.own_end(), entry), ..labels.nest }
+        let labels = &self.ends[view.computed_end()];
+        Nest { first: labels.first_edge(view.computed_end(), entry), ..labels.nest }
     }
 
     fn edge(&self, view: View, entry: usize, term: u64) -> Edge {
-        let labels = &self.ends[view.own_end()];
-        let first = labels.first_edge(view.own_end(), entry);
+        let labels = &self.ends[view.computed_end()];
+        let first = labels.first_edge(view.computed_end(), entry);
         if term == 0 {
             return first;
         }
@@ -276,7 +276,7 @@ impl Edges for Contraction {
     fn rank(&self, view: View, edge: Edge) -> u64 {
         let indices = edge.ends();
         // the row-major number of the edge over the summed labels; the value of a label is found from any end that has it
-        self.ends[view.own_end()].summed.iter().fold(0, |rank, label| {
+        self.ends[view.computed_end()].summed.iter().fold(0, |rank, label| {
             let end = (0..3).find(|end| label.strides[*end] != 0).expect("every label has a stride in some end");
             let value = indices[end] / label.strides[end] % label.size;
             rank * label.size as u64 + value as u64
@@ -284,7 +284,7 @@ impl Edges for Contraction {
     }
 
     fn sweep(&self, view: View, count: usize, mut visit: impl FnMut(Edge, [isize; 3], usize)) {
-        let labels = &self.ends[view.own_end()];
+        let labels = &self.ends[view.computed_end()];
         // a block is a run of entries along the innermost label of this end; their first terms are evenly spaced, and so are their second terms, …
         let (block_len, entry_step) = labels.own.last().map_or((1, [0; 3]), |label| (label.size, label.strides.map(usize::cast_signed)));
         let (terms, [_, _, columns]) = (labels.term_count(), labels.nest.counts);
@@ -338,10 +338,10 @@ impl Weighted for Contraction {
         if self.multiply_matrices(view, [a, b], out, Init::Accumulate) {
             return;
         }
-        let (own_end, [a_end, b_end]) = (view.own_end(), view.factor_ends());
+        let (computed_end, [a_end, b_end]) = (view.computed_end(), view.factor_ends());
         self.sweep(view, out.len(), |first, step, count| {
             let run = |end: usize| EndRun { first: first.ends()[end], step: step[end] };
-            add_run(out, run(own_end), [(a, run(a_end)), (b, run(b_end))], count);
+            add_run(out, run(computed_end), [(a, run(a_end)), (b, run(b_end))], count);
         });
     }
 
@@ -358,7 +358,7 @@ impl Contraction {
     /// Computes sums by the kernel for products of matrices; returns `false` if this is not such a product.
     fn multiply_matrices(&self, view: View, factors: [&[f64]; 2], sums: &mut [f64], init: Init) -> bool {
         let ends = view.factor_ends();
-        let Some(product) = MatrixProduct::new(&self.ends[view.own_end()], ends, sums.len()) else { return false };
+        let Some(product) = MatrixProduct::new(&self.ends[view.computed_end()], ends, sums.len()) else { return false };
         let [a, b] = factors;
         product.compute(if product.has_rows_from(ends[0]) { [a, b] } else { [b, a] }, sums, init);
         true

@@ -47,7 +47,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let groups = args.integer("groups", 1)?.unwrap_or(1);
     let outputs = args.size("out_channels", weight_shape.as_ref().map(|shape| shape[1].saturating_mul(groups)));
     let padding = args.pair("padding", 0)?.unwrap_or([0, 0]);
-    let Filters { outputs, kernel, stride, dilation, .. } = Filters::read(args, channels, outputs, weight_shape.as_deref(), false)?;
+    let is_1d = false;
+    let Filters { outputs, kernel, stride, dilation, .. } = Filters::read(args, channels, outputs, weight_shape.as_deref(), is_1d)?;
     let output_padding = args.pair("output_padding", 0)?.unwrap_or([0, 0]);
     if let Some(i) = (0..2).find(|&i| output_padding[i] >= stride[i].max(dilation[i])) {
         let message = format!(
@@ -92,7 +93,7 @@ pub fn transposed_function(conv: Conv2d) -> Arc<dyn Function> {
 #[derive(Debug)]
 pub struct Transposed(pub Conv2d);
 
-/// Translates a view of the transposed convolution into the view of the convolution that computes the same tensor.
+/// Translates a view of the transposed convolution into the view of the plain convolution that computes the same tensor, or the reverse.
 fn swapped(view: View) -> View {
     match view {
         View::Output => View::Input,
@@ -152,7 +153,7 @@ impl Edges for Transposed {
 impl Weighted for Transposed {
     fn accumulate(&self, view: View, a: &[f64], b: &[f64], out: &mut [f64]) {
         match view {
-            // the factors are the input and the error; the input of one convolution is the error of the other
+            // the factors a and b are the input and the error; the input of one convolution is the error of the other
             View::Weight => self.0.accumulate(View::Weight, b, a, out),
             view => self.0.accumulate(swapped(view), a, b, out),
         }

@@ -98,10 +98,11 @@ pub fn copies(sources: Vec<Option<CopySource>>, inputs: &[&[usize]], shape: &[us
     if is_identity {
         return view(shape, kind);
     }
-    let of = |slot: usize| move |source: &Option<CopySource>| source.filter(|source| source.slot == slot).map(|source| source.flat_index);
-    let copy_maps = inputs.iter().enumerate().map(|(slot, shape)| Arc::new(CopyMap::of_sources(sources.iter().map(of(slot)), len(shape))));
-    let copy_maps = copy_maps.collect();
-    // with one input its map is enough
+    // for each entry of the output, the entry that it copies from the input `slot`; `None` if it copies another input
+    let copied_from =
+        |slot: usize| sources.iter().map(move |source| source.filter(|source| source.slot == slot).map(|source| source.flat_index));
+    let copy_maps = inputs.iter().enumerate().map(|(slot, shape)| Arc::new(CopyMap::of_sources(copied_from(slot), len(shape)))).collect();
+    // the copy map of a single input has the same information
     let sources = if inputs.len() == 1 { None } else { Some(sources.into()) };
     Arc::new(Copies { shape: shape.to_vec(), kind, gradients, copy_maps, sources })
 }
@@ -125,14 +126,13 @@ struct Copies {
     kind: CopyKind,
     /// The gradient of each input in NumPy; empty if there is no short expression.
     gradients: Vec<NumPyCode>,
-    /// The copies of each input's entries.
+    /// For each input, the copies of its entries.
     copy_maps: Vec<Arc<CopyMap>>,
     /// The source of each entry of y, if there are several inputs.
     sources: Option<Arc<[Option<CopySource>]>>,
 }
 
 impl Copies {
-    /// The copies of the entries of one input.
     fn of_input(&self, input: usize) -> CopiesOfInput {
         let gradient = self.gradients.get(input).cloned();
         CopiesOfInput { kind: self.kind, input, inputs: self.copy_maps.len(), copy_map: Arc::clone(&self.copy_maps[input]), gradient }
@@ -178,8 +178,8 @@ impl CopiesOfInput {
 
     /// Returns the entry of the input that an entry of y copies. `None` if there are several inputs, or no derivative passes back.
     pub(crate) fn source(&self, entry: usize) -> Option<usize> {
-        let is_whole = self.inputs == 1 && self.kind != CopyKind::Detach;
-        self.copy_map.of(Direction::Forward, entry).first().copied().filter(|_| is_whole)
+        let has_source = self.inputs == 1 && self.kind != CopyKind::Detach;
+        self.copy_map.of(Direction::Forward, entry).first().copied().filter(|_| has_source)
     }
 }
 
@@ -283,26 +283,26 @@ const ONCE: &str = "Each entry of the result is a copy, so its derivative goes b
 const SUMMED: &str =
     "An entry that is used several times changes the loss through each of its copies, so its derivative is the sum of their derivatives.";
 const PIECES: &str = "The derivative is divided into the same parts: each tensor gets the part with its own entries.";
-const IN_PLACE: Expr = whole::DY;
+const DY: Expr = whole::DY;
 const WHERE_COPIED: Expr = Expr::Remark(&whole::DY, "where copied, else 0");
 const OVER_COPIES: Expr = Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "over its copies");
 
 /// The texts of all kinds, in the order of [`CopyKind`].
 #[rustfmt::skip]
 static TEXTS: [CopyTexts; 13] = [
-    texts("reshape", ["the same entries in another shape", "Nothing is computed: the entries keep their row-major order, only the shape changes."], IN_PLACE, ONCE),
-    texts("permute", ["the axes in another order", "Nothing is computed: each entry keeps its value, and its indices are written in another order."], IN_PLACE, ONCE),
+    texts("reshape", ["the same entries in another shape", "Nothing is computed: the entries keep their row-major order, only the shape changes."], DY, ONCE),
+    texts("permute", ["the axes in another order", "Nothing is computed: each entry keeps its value, and its indices are written in another order."], DY, ONCE),
     texts("slice", ["a slice", "Each entry of the slice is a copy of one entry."], WHERE_COPIED, "An entry inside the slice gets the derivative of its copy. The entries outside are not used here: their derivative is 0."),
-    texts("pad", ["padding", "The entries are copied, and zeros are put around them."], IN_PLACE, "Each entry gets the derivative of its copy. The padding is constant, so its derivatives are not used."),
-    texts("cat", ["concatenation", "The tensors are written one after another along an axis. Every entry is a copy."], IN_PLACE, PIECES),
-    texts("stack", ["stack", "The tensors are put one after another along a new axis. Every entry is a copy."], IN_PLACE, PIECES),
+    texts("pad", ["padding", "The entries are copied, and zeros are put around them."], DY, "Each entry gets the derivative of its copy. The padding is constant, so its derivatives are not used."),
+    texts("cat", ["concatenation", "The tensors are written one after another along an axis. Every entry is a copy."], DY, PIECES),
+    texts("stack", ["stack", "The tensors are put one after another along a new axis. Every entry is a copy."], DY, PIECES),
     texts("repeat", ["repetition", "Every entry is copied several times."], OVER_COPIES, SUMMED),
     texts("expand", ["broadcast", "The entries are repeated along the axes that the tensor lacks, or in which it has size 1."], OVER_COPIES, SUMMED),
-    texts("flip", ["reversed order", "The entries along an axis are written from the last to the first."], IN_PLACE, ONCE),
+    texts("flip", ["reversed order", "The entries along an axis are written from the last to the first."], DY, ONCE),
     texts("tril", ["lower triangle", "The entries on and below the diagonal are copied, those above it become 0."], WHERE_COPIED, "The entries on and below the diagonal get the derivative of their copy, unchanged. Those above it are not used here: their derivative is 0."),
     texts("triu", ["upper triangle", "The entries on and above the diagonal are copied, those below it become 0."], WHERE_COPIED, "The entries on and above the diagonal get the derivative of their copy, unchanged. Those below it are not used here: their derivative is 0."),
     texts("assign", ["assignment to entries", "A new tensor: the new entries where it is indexed, copies of the old entries elsewhere."], WHERE_COPIED, "The derivative is divided in the same way: the new entries get it where the tensor was indexed, the old entries elsewhere. An old entry that was replaced has no effect any more: its derivative is 0."),
-    texts("detach", ["a copy without a derivative", "The entries are copied. The copies count as constants: they pass no derivative back."], IN_PLACE, ""),
+    texts("detach", ["a copy without a derivative", "The entries are copied. The copies count as constants: they pass no derivative back."], DY, ""),
 ];
 
 /// The first four inputs, as expressions. An equation with up to four inputs names them.
@@ -344,24 +344,25 @@ mod tests {
     use super::*;
     use crate::op::checked::{check, factors, gradient, numbers, value};
 
-    fn from(places: &[(usize, usize)]) -> Vec<Option<CopySource>> {
-        places.iter().map(|&(slot, flat_index)| Some(CopySource { slot, flat_index })).collect()
+    /// The sources of a copy. Each is given as its input slot and its row-major index.
+    fn sources(pairs: &[(usize, usize)]) -> Vec<Option<CopySource>> {
+        pairs.iter().map(|&(slot, flat_index)| Some(CopySource { slot, flat_index })).collect()
     }
 
     #[test]
     fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
         let x = numbers(5, 6);
         check(
-            &*copies(from(&[(0, 0), (0, 3), (0, 1), (0, 4), (0, 2), (0, 5)]), &[&[2, 3]], &[3, 2], CopyKind::Permute),
+            &*copies(sources(&[(0, 0), (0, 3), (0, 1), (0, 4), (0, 2), (0, 5)]), &[&[2, 3]], &[3, 2], CopyKind::Permute),
             &[&[2, 3]],
             std::slice::from_ref(&x),
         );
-        check(&*copies(from(&[(0, 4), (0, 1), (0, 4), (0, 4)]), &[&[6]], &[2, 2], CopyKind::Slice), &[&[6]], std::slice::from_ref(&x));
-        let padded = [vec![None], from(&[(0, 0), (0, 1)]), vec![None; 2]].concat();
+        check(&*copies(sources(&[(0, 4), (0, 1), (0, 4), (0, 4)]), &[&[6]], &[2, 2], CopyKind::Slice), &[&[6]], std::slice::from_ref(&x));
+        let padded = [vec![None], sources(&[(0, 0), (0, 1)]), vec![None; 2]].concat();
         check(&*copies(padded, &[&[2]], &[5], CopyKind::Pad), &[&[2]], &[numbers(6, 2)]);
-        let cat = from(&[(0, 0), (0, 1), (1, 0), (2, 0), (2, 1), (2, 2)]);
+        let cat = sources(&[(0, 0), (0, 1), (1, 0), (2, 0), (2, 1), (2, 2)]);
         check(&*copies(cat, &[&[2], &[1], &[3]], &[6], CopyKind::Cat), &[&[2], &[1], &[3]], &[numbers(1, 2), numbers(2, 1), numbers(3, 3)]);
-        let assigned = from(&[(0, 0), (1, 0), (1, 0), (0, 3)]);
+        let assigned = sources(&[(0, 0), (1, 0), (1, 0), (0, 3)]);
         check(&*copies(assigned, &[&[4], &[]], &[4], CopyKind::Assign), &[&[4], &[]], &[numbers(1, 4), numbers(2, 1)]);
         check(&*view(&[3, 2], CopyKind::View), &[&[6]], std::slice::from_ref(&x));
         assert!(detach(&[6]).backward(0).is_none() && value(&*detach(&[6]), &[&x], 6) == x);
@@ -369,7 +370,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_is_read_several_times_has_a_term_for_each_use() {
-        let rows = copies(from(&[(0, 2), (0, 0), (0, 2)]), &[&[3]], &[3], CopyKind::Slice);
+        let rows = copies(sources(&[(0, 2), (0, 0), (0, 2)]), &[&[3]], &[3], CopyKind::Slice);
         let x: &[f64] = &[1.0, 2.0, 3.0];
         assert_eq!(value(&*rows, &[x], 3), [3.0, 1.0, 3.0]);
         assert_eq!(gradient(&*rows, &[x], &[10.0, 20.0, 30.0], 0), Some(vec![20.0, 0.0, 40.0]));
@@ -379,8 +380,13 @@ mod tests {
     #[test]
     fn a_view_keeps_no_list() {
         let places: Vec<(usize, usize)> = (0..6).map(|at| (0, at)).collect();
-        let text = format!("{:?}", copies(from(&places), &[&[2, 3]], &[3, 2], CopyKind::View));
+        let text = format!("{:?}", copies(sources(&places), &[&[2, 3]], &[3, 2], CopyKind::View));
         assert!(text.contains("Identity"), "{text}");
-        assert_eq!(TEXTS.len() - 1, CopyKind::Detach as usize);
+    }
+
+    #[test]
+    fn each_kind_has_its_texts() {
+        let last = CopyKind::Detach;
+        assert_eq!(TEXTS.len() - 1, last as usize, "one row for each kind");
     }
 }

@@ -1,4 +1,4 @@
-//! Steps whose term is 0 without a computation, either because the product of their factors has no value, or because a mask did not choose them.
+//! Terms that are 0 without a computation, either because the product of their factors has no value, or because a mask chose another term.
 
 use crate::expr::{Form, Primitive};
 
@@ -6,7 +6,7 @@ use crate::expr::{Form, Primitive};
 /// ([`Term::of_loss`](super::rule::Term::of_loss)).
 pub const LEFT_OUT: &Primitive = &Primitive::new("left_out").form(Form::Product);
 
-/// The function of a term in the derivative of a choice ([`choose`](super::choose::choose)) whose computed mask did not choose the entry.
+/// The function of a term in the derivative of a choice ([`choose`](super::choose::choose)): the mask is computed, and it chose the other operand.
 pub const NOT_CHOSEN: &Primitive = &Primitive::new("not_chosen").form(Form::Product);
 
 /// Returns why a term with this function is 0; `None` for other functions.

@@ -29,16 +29,16 @@ use crate::tensor::len;
 /// ```
 #[must_use]
 pub fn cumsum(shape: &[usize], axis: usize) -> Arc<dyn Function> {
-    Arc::new(CumSum { n: shape[axis], step: len(&shape[axis + 1..]) })
+    Arc::new(CumSum { line_len: shape[axis], stride: len(&shape[axis + 1..]) })
 }
 
 /// A tensor as a set of lines: the entries of a line differ only in their index along the axis of the sum.
 #[derive(Clone, Copy, Debug)]
 struct CumSum {
     /// The number of entries of a line.
-    n: usize,
+    line_len: usize,
     /// The distance in the tensor between neighbours in a line.
-    step: usize,
+    stride: usize,
 }
 
 impl Function for CumSum {
@@ -62,19 +62,19 @@ struct CumSumRule {
 impl CumSumRule {
     /// The index of an entry in its line.
     fn index(&self, at: usize) -> usize {
-        at / self.lines.step % self.lines.n
+        at / self.lines.stride % self.lines.line_len
     }
 
     /// The index in the tensor of entry j of a line. The line is that of the entry `at`.
     fn place(&self, at: usize, j: usize) -> usize {
-        at - self.index(at) * self.lines.step + j * self.lines.step
+        at - self.index(at) * self.lines.stride + j * self.lines.stride
     }
 
-    /// The range of the line whose entries are added for the entry `at`.
-    fn added(&self, at: usize) -> Range<usize> {
+    /// The indices, in the line, of the entries that are added for the entry `at`.
+    fn added_indices(&self, at: usize) -> Range<usize> {
         match self.direction {
             Direction::Forward => 0..self.index(at) + 1,
-            Direction::Backward => self.index(at)..self.lines.n,
+            Direction::Backward => self.index(at)..self.lines.line_len,
         }
     }
 
@@ -85,14 +85,14 @@ impl CumSumRule {
     /// The index in the tensor of the entry that a term reads.
     fn term_place(&self, at: usize, term: u64) -> usize {
         let term = usize::try_from(term).expect("the terms of an entry fit in memory");
-        self.place(at, self.added(at).start + term)
+        self.place(at, self.added_indices(at).start + term)
     }
 }
 
 impl Rule for CumSumRule {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (at, sum) in out.iter_mut().enumerate() {
-            *sum = self.add_terms(x, at, 0..self.added(at).len() as u64, *sum);
+            *sum = self.add_terms(x, at, 0..self.added_indices(at).len() as u64, *sum);
         }
     }
 
@@ -101,27 +101,28 @@ impl Rule for CumSumRule {
             sums.fill(-0.0);
             return self.accumulate(x, sums);
         }
-        // each sum is the previous sum of its line plus one entry
+        // each sum is the previous sum of its line plus one entry; the first is −0 plus an entry, because −0 + x has the bits of x for every x
         for at in 0..sums.len() {
-            let before = if self.index(at) == 0 { -0.0 } else { sums[at - self.lines.step] };
+            let before = if self.index(at) == 0 { -0.0 } else { sums[at - self.lines.stride] };
             sums[at] = before + x.get(Input(0), at);
         }
     }
 
     fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {
-        entries as u64 * self.lines.n as u64
+        entries as u64 * self.lines.line_len as u64
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        let CumSum { n, step } = self.lines;
-        let [block, j, inner] = [entry / (n * step), self.index(entry), entry % step].map(|n| n as u64);
-        let [n, step] = [n, step].map(|n| n as u64);
-        // `before`: the number of terms of the line's entries before index j; `own`: the number of terms of entry j itself
-        let (before, own) = match self.direction {
+        let CumSum { line_len: n, stride } = self.lines;
+        // a block has `stride` lines; their entries of index 0 come first, then their entries of index 1, and so on
+        let [block, j, line] = [entry / (n * stride), self.index(entry), entry % stride].map(|number| number as u64);
+        let [n, stride] = [n, stride].map(|number| number as u64);
+        // `before`: the number of terms of a line's entries before index j; `at_j`: the number of terms of its entry j
+        let (before, at_j) = match self.direction {
             Direction::Forward => (j * (j + 1) / 2, j + 1),
             Direction::Backward => (j * n - j * j.saturating_sub(1) / 2, n - j),
         };
-        block * step * (n * (n + 1) / 2) + step * before + inner * own
+        block * stride * (n * (n + 1) / 2) + stride * before + line * at_j
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
@@ -138,7 +139,7 @@ impl Rule for CumSumRule {
             return sum;
         }
         let count = usize::try_from(terms.end - terms.start).expect("the terms of an entry fit in memory");
-        read[self.term_place(entry, terms.start)..].iter().step_by(self.lines.step).take(count).fold(sum, |sum, x| sum + x)
+        read[self.term_place(entry, terms.start)..].iter().step_by(self.lines.stride).take(count).fold(sum, |sum, x| sum + x)
     }
 
     fn uses(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
@@ -147,20 +148,20 @@ impl Rule for CumSumRule {
         }
         let j = self.index(at);
         let entries = match self.direction {
-            Direction::Forward => j..self.lines.n,
+            Direction::Forward => j..self.lines.line_len,
             Direction::Backward => 0..j + 1,
         };
-        let of = |i: usize| {
+        let use_of = |i: usize| {
             let entry = self.place(at, i);
-            Use { entry, term: (j - self.added(entry).start) as u64 }
+            Use { entry, term: (j - self.added_indices(entry).start) as u64 }
         };
-        entries.map(of).collect()
+        entries.map(use_of).collect()
     }
 
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let j = self.index(at);
-        let is_read = slot == self.read_slot() && self.place(entry, 0) == self.place(at, 0) && self.added(entry).contains(&j);
-        is_read.then(|| (j - self.added(entry).start) as u64).into_iter().collect()
+        let is_read = slot == self.read_slot() && self.place(entry, 0) == self.place(at, 0) && self.added_indices(entry).contains(&j);
+        is_read.then(|| (j - self.added_indices(entry).start) as u64).into_iter().collect()
     }
 
     fn equation(&self) -> Equation {
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_ends_at_its_entry_and_a_gradient_begins_there() {
+    fn a_sum_ends_with_the_entry_of_its_index_and_a_gradient_begins_with_it() {
         let x: &[f64] = &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         assert_eq!(value(&*cumsum(&[2, 3], 1), &[x], 6), [1.0, 3.0, 6.0, 4.0, 9.0, 15.0]);
         assert_eq!(value(&*cumsum(&[2, 3], 0), &[x], 6), [1.0, 2.0, 3.0, 5.0, 7.0, 9.0]);

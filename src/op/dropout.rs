@@ -1,8 +1,8 @@
 //! `dropout`: y = x ∘ m / (1 − p). Some neurons are set to 0 ("dropped"), and the others are scaled up to make up for them.
 //!
 //! x, the mask m and y have the same shape, and each entry of m is 0 or 1. p is the probability of dropping a neuron. PyTorch's `torch.nn.Dropout` draws
-//! the mask at random. Here the scenario file contains the mask, so that every pass drops the same neurons. The derivative is ∂C/∂x = ∂C/∂y ∘ m / (1 − p). With
-//! p = 0.5 and x = (3, 4), the mask (1, 0) gives y = (6, 0).
+//! the mask at random. Here the scenario file contains the mask, so that every iteration drops the same neurons. The derivative is
+//! ∂C/∂x = ∂C/∂y ∘ m / (1 − p). With p = 0.5 and x = (3, 4), the mask (1, 0) gives y = (6, 0).
 //!
 //! Source: N. Srivastava and others, "Dropout: a simple way to prevent neural networks from overfitting" (2014).
 
@@ -97,7 +97,8 @@ impl Function for Dropout {
 
 /// The rule `operand ∘ mask / (1 − p)`: the operand is x in the forward pass, and ∂C/∂y in the backward pass.
 ///
-/// A dropped entry has no term. The memo has, for each entry, the number of kept entries before it, and then the number of all kept entries.
+/// A dropped entry has no term, and a kept entry (its mask is 1) has one. The memo has, for each entry, the number of kept entries before it, and at its end the
+/// number of all kept entries.
 #[derive(Clone, Copy, Debug)]
 pub struct MaskedScale {
     /// The slot of the operand.
@@ -117,11 +118,11 @@ impl MaskedScale {
 impl Rule for MaskedScale {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         // for each entry, the number of kept entries up to this entry, including it
-        let kept_through = tensors[Input(1)].iter().scan(0_u64, |kept, mask| {
-            *kept += u64::from(*mask != 0.0);
-            Some(*kept)
+        let kept_counts = tensors[Input(1)].iter().scan(0_u64, |kept_count, mask| {
+            *kept_count += u64::from(*mask != 0.0);
+            Some(*kept_count)
         });
-        Some(Arc::new(std::iter::once(0).chain(kept_through).collect::<Vec<u64>>()))
+        Some(Arc::new(std::iter::once(0).chain(kept_counts).collect::<Vec<u64>>()))
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
@@ -146,8 +147,8 @@ impl Rule for MaskedScale {
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        let reads = (slot == self.operand || slot == Input(1)) && x.get(Input(1), at) != 0.0;
-        if reads { elementwise_use(at) } else { Vec::new() }
+        let is_read = (slot == self.operand || slot == Input(1)) && x.get(Input(1), at) != 0.0;
+        if is_read { elementwise_use(at) } else { Vec::new() }
     }
 
     fn equation(&self) -> Equation {

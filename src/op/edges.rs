@@ -45,7 +45,7 @@ pub enum View {
 impl View {
     /// Returns the index in [`Edge::ends`] of the end that this pass computes.
     #[must_use]
-    pub fn own_end(self) -> usize {
+    pub fn computed_end(self) -> usize {
         match self {
             View::Output => 2,
             View::Weight => 1,
@@ -68,7 +68,7 @@ impl Edge {
     /// Returns the end of this edge in a view: the index of the entry whose sum has this edge as a term.
     #[must_use]
     pub fn index_in(&self, view: View) -> usize {
-        self.ends()[view.own_end()]
+        self.ends()[view.computed_end()]
     }
 }
 
@@ -122,7 +122,7 @@ pub trait Edges: Debug + Send + Sync + 'static {
         }
     }
 
-    /// Returns the weight of an edge whose weight is neither in a tensor nor the same for all edges of an output. An example is a coefficient of a bilinear
+    /// Returns the weight of an edge if the weights are in no tensor and differ among the edges of an output, such as the coefficients of a bilinear
     /// interpolation.
     fn edge_weight(&self, _edge: Edge) -> f64 {
         1.0
@@ -335,7 +335,7 @@ impl<E: Edges> BilinearRule<E> {
         (a, b)
     }
 
-    /// Returns the two factors in the order in which a term has them, each as its slot and its index in [`Edge::ends`].
+    /// Returns the two factors in the order in which a term shows them, each as its slot and its index in [`Edge::ends`].
     fn factors(&self) -> [(Slot, usize); 2] {
         self.roles.factor_ends(self.view).map(|end| (self.roles.slots()[end], end))
     }

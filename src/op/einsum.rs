@@ -52,10 +52,10 @@ pub enum EinsumKind {
 /// assert_eq!(product.shape(&[&[2, 3], &[3, 4]]), Ok(vec![2, 4]));
 /// ```
 #[must_use]
-pub fn einsum(operands: &[&[usize]], output: &[usize], sizes: &[usize], equations: EinsumKind) -> Arc<dyn Function> {
+pub fn einsum(operands: &[&[usize]], output: &[usize], sizes: &[usize], kind: EinsumKind) -> Arc<dyn Function> {
     let plan = EinsumPlan::new(operands, output, sizes);
     let shape = |labels: &[usize]| labels.iter().map(|label| sizes[*label]).collect::<Vec<usize>>();
-    let texts = equations.texts(operands.len());
+    let texts = kind.texts(operands.len());
     let labels = EinsumLabels { operands, output, sizes };
     let written = |operand: Option<usize>| labels.written(operand);
     if let [first, rest @ ..] = operands
@@ -78,7 +78,7 @@ pub fn einsum(operands: &[&[usize]], output: &[usize], sizes: &[usize], equation
                     written(Some(0)),
                     written(Some(1)),
                 ]);
-                let are_matrices = equations == EinsumKind::MatMul && first.len() > 1 && second.len() > 1;
+                let are_matrices = kind == EinsumKind::MatMul && first.len() > 1 && second.len() > 1;
                 Arc::new(if are_matrices { product.as_matrix_product() } else { product })
             }
         };
@@ -89,6 +89,9 @@ pub fn einsum(operands: &[&[usize]], output: &[usize], sizes: &[usize], equation
 
 /// The value of each label.
 type LabelValues = SmallVec<[usize; 8]>;
+
+/// The value of a label that has no value yet.
+const UNSET: usize = usize::MAX;
 
 /// The loops of an einsum. Its *tensors* are the operands in order, and then the output.
 #[derive(Debug)]
@@ -120,12 +123,12 @@ impl EinsumPlan {
         let mut plan = Self { sizes: sizes.to_vec(), tensors: all.map(|axes| TensorLoops::new(axes, &order, sizes)).collect() };
         for tensor in 0..plan.tensors.len() {
             let TensorLoops { axes, .. } = &plan.tensors[tensor];
-            let has_twice = axes.iter().enumerate().any(|(n, label)| axes[..n].contains(label));
-            if has_twice {
-                let mut before = 0;
+            let repeats_label = axes.iter().enumerate().any(|(n, label)| axes[..n].contains(label));
+            if repeats_label {
+                let mut count = 0;
                 let counts = (0..axes.iter().map(|label| sizes[*label]).product()).map(|entry| {
-                    before += u64::from(plan.values(tensor, entry).is_some());
-                    before
+                    count += u64::from(plan.values(tensor, entry).is_some());
+                    count
                 });
                 plan.tensors[tensor].on_diagonal = Some(std::iter::once(0).chain(counts).collect());
             }
@@ -139,7 +142,8 @@ impl EinsumPlan {
         output.iter().copied().chain((0..sizes.len()).filter(is_summed)).collect()
     }
 
-    /// The same einsum as a contraction, which has fast kernels. `None` if there is no such contraction, for example for three operands.
+    /// The same einsum, of one or two operands, as a [`Contraction`], which has fast kernels. `None` if [`Contraction::new`] refuses it, for example because a
+    /// label occurs twice in one tensor.
     fn contraction(&self, operands: &[&[usize]], output: &[usize], sizes: &[usize]) -> Option<Contraction> {
         let strides = |tensor: Option<&TensorLoops>, label: usize| tensor.map_or(0, |tensor| tensor.strides[label]);
         let [first, second] = [0, 1].map(|n| self.tensors[..operands.len()].get(n));
@@ -153,17 +157,17 @@ impl EinsumPlan {
 
     /// The values of the labels of a tensor at one of its entries, and 0 for the other labels. `None` if a label occurs twice, with different values.
     fn values(&self, tensor: usize, entry: usize) -> Option<LabelValues> {
-        let mut values: LabelValues = SmallVec::from_elem(usize::MAX, self.sizes.len());
+        let mut values: LabelValues = SmallVec::from_elem(UNSET, self.sizes.len());
         let mut rest = entry;
         for &label in self.tensors[tensor].axes.iter().rev() {
             let (size, value) = (self.sizes[label], &mut values[label]);
-            if *value != usize::MAX && *value != rest % size {
+            if *value != UNSET && *value != rest % size {
                 return None;
             }
             *value = rest % size;
             rest /= size;
         }
-        values.iter_mut().filter(|value| **value == usize::MAX).for_each(|value| *value = 0);
+        values.iter_mut().filter(|value| **value == UNSET).for_each(|value| *value = 0);
         Some(values)
     }
 
@@ -318,7 +322,7 @@ impl Rule for EinsumRule {
                 values[label] = 0;
                 places.iter_mut().enumerate().for_each(|(n, place)| *place -= strides(n, label) * (plan.sizes[label] - 1));
             }
-            sum + value.unwrap_or(1.0)
+            sum + value.unwrap_or(1.0) // the product of no factors is 1
         })
     }
 
@@ -338,15 +342,17 @@ impl Rule for EinsumRule {
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let plan = &self.shared.plan;
         let Some((_, read)) = self.factors.iter().find(|(factor_slot, _)| *factor_slot == slot) else { return TermNumbers::new() };
-        let (Some(own), Some(mut values)) = (plan.values(self.tensor, entry), plan.values(*read, at)) else { return TermNumbers::new() };
-        let [has_own, has_read] = [self.tensor, *read].map(|tensor| move |label: &usize| plan.tensors[tensor].axes.contains(label));
+        let (Some(entry_values), Some(mut values)) = (plan.values(self.tensor, entry), plan.values(*read, at)) else {
+            return TermNumbers::new();
+        };
+        let [entry_has, operand_has] = [self.tensor, *read].map(|tensor| move |label: &usize| plan.tensors[tensor].axes.contains(label));
         let labels = || 0..plan.sizes.len();
-        if labels().any(|label| has_own(&label) && has_read(&label) && own[label] != values[label]) {
+        if labels().any(|label| entry_has(&label) && operand_has(&label) && entry_values[label] != values[label]) {
             return TermNumbers::new();
         }
-        labels().filter(has_own).for_each(|label| values[label] = own[label]);
+        labels().filter(entry_has).for_each(|label| values[label] = entry_values[label]);
         // a summed label that the operand does not have may take all its values
-        let free: SmallVec<[usize; 4]> = self.loops().summed.iter().copied().filter(|label| !has_read(label)).collect();
+        let free: SmallVec<[usize; 4]> = self.loops().summed.iter().copied().filter(|label| !operand_has(label)).collect();
         let count: usize = free.iter().map(|label| plan.sizes[*label]).product();
         let numbers = (0..count).map(|n| {
             let mut rest = n;

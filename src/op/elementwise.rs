@@ -97,7 +97,7 @@ impl Elementwise {
     }
 
     /// The number of entries of y that read one entry of the input `slot`. It is the same for every entry of the input.
-    fn readers(&self, slot: usize) -> usize {
+    fn reader_count(&self, slot: usize) -> usize {
         self.broadcast.as_ref().map_or(1, |broadcast| broadcast.reader_count(slot))
     }
 
@@ -223,7 +223,7 @@ impl Rule for ElementwiseForward {
         let Input(input) = slot else { return Vec::new() };
         let is_second_term = self.0.terms() == 2 && self.0.operand_number(input) == 1;
         let term = u64::from(is_second_term);
-        (0..self.0.readers(input)).map(|n| Use { entry: self.0.reader(input, at, n), term }).collect()
+        (0..self.0.reader_count(input)).map(|n| Use { entry: self.0.reader(input, at, n), term }).collect()
     }
 
     fn equation(&self) -> Equation {
@@ -281,32 +281,32 @@ impl ElementwiseBackward {
     }
 
     /// A factor that is computed from entries, such as `exp′(u)` or the dividend of a quotient: `expr` is its text, and `value` its value. If the inputs are
-    /// broadcast, the picture shows the factor beside the entry of y. Otherwise it shows the factor beside the entry of u.
-    fn derived(&self, expr: &'static Expr, at: TermPlace, value: f64) -> Arg {
+    /// broadcast, the picture of the network shows the factor beside the entry of y. Otherwise it shows the factor beside the entry of u.
+    fn derived(&self, expr: &'static Expr, place: TermPlace, value: f64) -> Arg {
         if self.operation.broadcast.is_some() {
-            derived(expr, Output, at.output, value)
+            derived(expr, Output, place.output, value)
         } else {
-            derived(expr, Input(self.slot), at.input, value)
+            derived(expr, Input(self.slot), place.input, value)
         }
     }
 
     /// ∂y/∂u as a factor.
-    fn local_derivative(&self, x: &Operands<'_>, at: TermPlace) -> Arg {
+    fn local_derivative(&self, x: &Operands<'_>, place: TermPlace) -> Arg {
         match (self.operation.operator, self.operand) {
             (Operator::Add | Operator::Copy, _) | (Operator::Sub, 0) => constant(1.0),
             (Operator::Sub | Operator::Neg, _) => constant(-1.0),
             // the other operand: if u is operand 0, it is operand 1, and the reverse
-            (Operator::Mul, operand) => self.operation.arg(x, 1 - operand, at.output),
+            (Operator::Mul, operand) => self.operation.arg(x, 1 - operand, place.output),
             (Operator::Call(called), operand) => {
-                let derivative = called.function.derivative(operand, &self.operation.values(x, at.output), x.get(Output, at.output));
-                self.derived(self.local_expr(called), at, derivative.unwrap_or(f64::NAN))
+                let derivative = called.function.derivative(operand, &self.operation.values(x, place.output), x.get(Output, place.output));
+                self.derived(self.local_expr(called), place, derivative.unwrap_or(f64::NAN))
             }
         }
     }
 
     /// Writes the term as one quotient ([`Quotient`]) if the value `local` of ∂y/∂u has overflowed or underflowed but the quotient is finite. Returns `None`
     /// otherwise; then the term is the product of ∂C/∂y and `local`.
-    fn as_quotient(&self, x: &Operands<'_>, at: TermPlace, local: f64) -> Option<Term> {
+    fn as_quotient(&self, x: &Operands<'_>, place: TermPlace, local: f64) -> Option<Term> {
         let Operator::Call(called) = self.operation.operator else { return None };
         if local.is_normal() {
             return None;
@@ -315,8 +315,8 @@ impl ElementwiseBackward {
         let Quotient { dividend, with_constant, divisor } = called.quotients.get(self.operand)?.as_ref()?;
         let number = |slot| match slot {
             // in a dividend, `Input(n)` means operand n, which can be a constant; everywhere else it means the n-th input tensor
-            Input(operand) => self.operation.value(x, operand, at.output),
-            slot => x.get(slot, at.output),
+            Input(operand) => self.operation.value(x, operand, place.output),
+            slot => x.get(slot, place.output),
         };
         // if a factor of the dividend other than ∂C/∂y is 0, then ∂y/∂u is exactly 0 and has not underflowed
         let mut is_exactly_zero = false;
@@ -324,45 +324,45 @@ impl ElementwiseBackward {
         // a text names entries by the index of the entry of y. A constant has no entry, and an entry of a broadcast operand has another index
         let has_unnameable_operand = self.operation.operands.iter().any(|operand| match *operand {
             ElementwiseOperand::Constant(_) => true,
-            ElementwiseOperand::Input(slot) => self.operation.readers(slot) > 1,
+            ElementwiseOperand::Input(slot) => self.operation.reader_count(slot) > 1,
         });
         let dividend = if let Expr::Entry(slot) = dividend {
-            entry(x, *slot, at.output)
+            entry(x, *slot, place.output)
         } else {
             let printed = if has_unnameable_operand { with_constant } else { dividend };
-            self.derived(printed, at, dividend.value(&number)?)
+            self.derived(printed, place, dividend.value(&number)?)
         };
-        let divisor = self.operation.arg(x, *divisor, at.output);
+        let divisor = self.operation.arg(x, *divisor, place.output);
         let value = dividend.value / divisor.value;
         let is_usable = !is_exactly_zero && divisor.value != 0.0 && value.is_finite();
         is_usable.then(|| Term::apply(QUOTIENT, smallvec![dividend, divisor], value))
     }
 
     /// The value of a term of a function's derivative.
-    fn call_term(&self, x: &Operands<'_>, called: &'static NamedFunction, at: TermPlace) -> f64 {
-        let (values, y) = (self.operation.values(x, at.output), x.get(Output, at.output));
+    fn call_term(&self, x: &Operands<'_>, called: &'static NamedFunction, place: TermPlace) -> f64 {
+        let (values, y) = (self.operation.values(x, place.output), x.get(Output, place.output));
         let local = called.function.derivative(self.operand, &values, y).unwrap_or(f64::NAN);
-        // the value of a closed gate is 0, which is not normal
+        // at a closed gate ([`Self::is_closed_gate`]) the derivative is 0, which is not normal
         if local.is_normal() {
-            return x.get(Upstream, at.output) * local;
+            return x.get(Upstream, place.output) * local;
         }
-        self.term_at(x, at).value
+        self.term_at(x, place).value
     }
 
     /// The term that reads these two entries.
-    fn term_at(&self, x: &Operands<'_>, at: TermPlace) -> Term {
-        let (upstream, local) = (entry(x, Upstream, at.output), self.local_derivative(x, at));
-        if let Some(term) = self.as_quotient(x, at, local.value) {
+    fn term_at(&self, x: &Operands<'_>, place: TermPlace) -> Term {
+        let (upstream, local) = (entry(x, Upstream, place.output), self.local_derivative(x, place));
+        if let Some(term) = self.as_quotient(x, place, local.value) {
             return term;
         }
-        if self.is_closed_gate(x, at) { Term::gated(upstream, local) } else { Term::product(smallvec![upstream, local]) }
+        if self.is_closed_gate(x, place) { Term::gated(upstream, local) } else { Term::product(smallvec![upstream, local]) }
     }
 
     /// Returns whether this entry of y does not depend on u at all. Examples are min, which does not depend on its larger argument, and x⁰. The term is then 0,
     /// even if ∂C/∂y is infinite or NaN.
-    fn is_closed_gate(&self, x: &Operands<'_>, at: TermPlace) -> bool {
+    fn is_closed_gate(&self, x: &Operands<'_>, place: TermPlace) -> bool {
         let Operator::Call(called) = self.operation.operator else { return false };
-        called.function.derivatives[self.operand].is_closed_gate(&self.operation.values(x, at.output), x.get(Output, at.output))
+        called.function.derivatives[self.operand].is_closed_gate(&self.operation.values(x, place.output), x.get(Output, place.output))
     }
 }
 
@@ -376,11 +376,11 @@ impl Rule for ElementwiseBackward {
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        (entry * self.operation.readers(self.slot)) as u64
+        (entry * self.operation.reader_count(self.slot)) as u64
     }
 
     fn terms_per_entry(&self) -> Option<u64> {
-        Some(self.operation.readers(self.slot) as u64)
+        Some(self.operation.reader_count(self.slot) as u64)
     }
 
     fn term(&self, x: &Operands<'_>, entry_of_u: usize, term: u64) -> Term {
@@ -390,7 +390,7 @@ impl Rule for ElementwiseBackward {
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         // each term belongs to one entry of y; `outputs` are the entries of y whose terms may read the entry `at`
         let outputs: Vec<usize> = match slot {
-            Input(input) => (0..self.operation.readers(input)).map(|n| self.operation.reader(input, at, n)).collect(),
+            Input(input) => (0..self.operation.reader_count(input)).map(|n| self.operation.reader(input, at, n)).collect(),
             _ => vec![at],
         };
         let mut uses = Vec::new();
@@ -411,7 +411,7 @@ impl Rule for ElementwiseBackward {
     }
 
     fn reuse(&self, _entry: usize) -> Option<Reuse> {
-        (self.operation.readers(self.slot) > 1).then_some(Reuse::Entry)
+        (self.operation.reader_count(self.slot) > 1).then_some(Reuse::Entry)
     }
 
     fn equation(&self) -> Equation {
@@ -426,7 +426,7 @@ impl Rule for ElementwiseBackward {
             Operator::Copy => "A copy passes the derivative on unchanged.",
             Operator::Call(called) => called.words,
         };
-        let right = match (self.operation.readers(self.slot), self.slot) {
+        let right = match (self.operation.reader_count(self.slot), self.slot) {
             (1, 0) => BY_FIRST,
             (1, 1) => BY_SECOND,
             (1, _) => BY_THIRD,

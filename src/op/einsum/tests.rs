@@ -9,10 +9,11 @@ fn parse(text: &str) -> (Vec<Vec<usize>>, Vec<usize>) {
     (operands.split(',').map(labels).collect(), labels(output))
 }
 
+/// The sizes of the labels a to f.
 const SIZES: &[usize] = &[2, 3, 4, 2, 3, 1];
 
 /// The function of a text such as `ik,kj->ij`, and the shapes of its operands.
-fn of(text: &str) -> (Arc<dyn Function>, Vec<Vec<usize>>) {
+fn from_text(text: &str) -> (Arc<dyn Function>, Vec<Vec<usize>>) {
     let (operands, output) = parse(text);
     let slices: Vec<&[usize]> = operands.iter().map(Vec::as_slice).collect();
     let shapes = operands.iter().map(|axes| axes.iter().map(|label| SIZES[*label]).collect()).collect();
@@ -62,13 +63,13 @@ const LONG: &[&str] = &["ab,bc,cd->ad", "a,b,c->abc", "ab,ab,ab->a", "a,a,a,a->"
 #[test]
 fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
     for text in SHORT.iter().chain(LONG) {
-        let (function, shapes) = of(text);
+        let (function, shapes) = from_text(text);
         let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         let inputs: Vec<Vec<f64>> = shapes.iter().zip(1..).map(|(shape, seed)| numbers(seed, len(shape))).collect();
         check(&*function, &shapes, &inputs);
-        let mut odd = inputs.clone();
-        odd[0].iter_mut().step_by(2).for_each(|x| *x = -0.0);
-        check_rules(&*function, &shapes, &odd);
+        let mut with_minus_zeros = inputs.clone();
+        with_minus_zeros[0].iter_mut().step_by(2).for_each(|x| *x = -0.0);
+        check_rules(&*function, &shapes, &with_minus_zeros);
     }
 }
 
@@ -76,8 +77,9 @@ fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
 fn a_contraction_and_the_general_rule_have_the_same_terms() {
     let mut contractions = 0;
     for text in SHORT {
-        let ((function, shapes), general) = (of(text), general(text));
-        contractions += usize::from(!format!("{function:?}").starts_with("Einsum"));
+        let ((function, shapes), general) = (from_text(text), general(text));
+        let is_contraction = !format!("{function:?}").starts_with("Einsum");
+        contractions += usize::from(is_contraction);
         let inputs: Vec<Vec<f64>> = shapes.iter().zip(1..).map(|(shape, seed)| numbers(seed, len(shape))).collect();
         let tensors = Reads::inputs(inputs.iter().map(Vec::as_slice));
         let count = len(&general.0.shape);
@@ -85,11 +87,11 @@ fn a_contraction_and_the_general_rule_have_the_same_terms() {
         let (y, dy) = (numbers(1, count), numbers(2, count));
         let tensors = Reads::inputs(inputs.iter().map(Vec::as_slice)).with_output(&y[..]).with_upstream(&dy[..]);
         for (slot, input) in inputs.iter().enumerate() {
-            let of = |function: &dyn Function| terms(&*function.backward(slot).expect("a gradient"), &tensors, input.len());
-            assert_eq!(of(&*function), of(&general), "{text} by operand {slot}");
+            let gradient_terms = |function: &dyn Function| terms(&*function.backward(slot).expect("a gradient"), &tensors, input.len());
+            assert_eq!(gradient_terms(&*function), gradient_terms(&general), "the derivative of {text} by operand {slot}");
         }
     }
-    assert!(contractions > 12, "only {contractions} einsums have a contraction");
+    assert!(contractions > 12, "only {contractions} of {} einsums have a contraction, so the test compares little", SHORT.len());
 }
 
 #[test]

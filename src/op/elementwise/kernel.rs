@@ -15,16 +15,20 @@ use crate::sums::Init;
 /// The smallest number of entries for which computing a block is faster than computing one entry after another.
 const MIN_ENTRIES: usize = 6;
 
-/// The number of rows whose terms are added at the same time. This is done if all terms of a row belong to one sum, and no two rows to the same sum.
+/// The number of rows whose terms are added at the same time. This is done if all terms of a row belong to one sum, and the sums of the rows are neighbours.
 const SUMS_AT_ONCE: usize = 8;
 
 /// The arguments of a function for the entries of a row.
 struct RowArguments<'a> {
+    /// The operands; the last ones are placeholders if there are fewer than three.
     operands: [OperandRows<'a>; 3],
+    /// The number of operands.
     count: usize,
+    /// The current row of each operand.
     rows: [RowNumbers<'a>; 3],
-    /// A block for each operand. If the operand has one number for the whole row, the block is filled with it.
+    /// A block for each operand, one after another. If the operand has one number for the whole row, the block is filled with it.
     repeated: Scratch,
+    /// The number of entries of a block.
     block_len: usize,
 }
 
@@ -129,19 +133,19 @@ impl ElementwiseForward {
 impl ElementwiseBackward {
     /// Adds all terms to `out`, or overwrites `out` with the sums of the terms.
     pub(super) fn compute(&self, x: &Operands<'_>, out: &mut [f64], init: Init) {
-        let init = if init == Init::Overwrite && self.operation.readers(self.slot) > 1 {
+        let init = if init == Init::Overwrite && self.operation.reader_count(self.slot) > 1 {
             // a sum starts at −0, because −0 + x has the bits of x for every x
             out.fill(-0.0);
             Init::Accumulate
         } else {
             init
         };
-        let none = || OperandRows::Constant(0.0);
+        let no_factor = || OperandRows::Constant(0.0);
         match (self.operation.operator, self.operand) {
             (Operator::Call(called), _) => self.add_call_terms(x, called, out, init),
             (Operator::Mul, operand) => self.add_terms(x, self.operation.rows(x, 1 - operand), out, init, |dy, b| dy * b),
-            (Operator::Neg, _) | (Operator::Sub, 1..) => self.add_terms(x, none(), out, init, |dy, _| -dy),
-            _ => self.add_terms(x, none(), out, init, |dy, _| dy),
+            (Operator::Neg, _) | (Operator::Sub, 1..) => self.add_terms(x, no_factor(), out, init, |dy, _| -dy),
+            _ => self.add_terms(x, no_factor(), out, init, |dy, _| dy),
         }
     }
 
@@ -171,17 +175,18 @@ impl ElementwiseBackward {
             return;
         }
         for rows in upstream.chunks(SUMS_AT_ONCE * row_len) {
-            let (mut dy, mut all) = ([&rows[..0]; SUMS_AT_ONCE], [(0, RowNumbers::Same(0.0)); SUMS_AT_ONCE]);
+            // of each row: the upstream derivatives; the place of its sum, and the other factor
+            let (mut dy, mut sums_and_factors) = ([&rows[..0]; SUMS_AT_ONCE], [(0, RowNumbers::Same(0.0)); SUMS_AT_ONCE]);
             let count = rows.len() / row_len;
             for (n, row) in rows.chunks(row_len).enumerate() {
-                (dy[n], all[n]) = (row, next(row));
+                (dy[n], sums_and_factors[n]) = (row, next(row));
             }
-            let first = all[0].0;
-            let have_own_sums = count == SUMS_AT_ONCE && all.iter().enumerate().all(|(n, (place, _))| *place == first + n);
+            let first = sums_and_factors[0].0;
+            let are_neighbours = count == SUMS_AT_ONCE && sums_and_factors.iter().enumerate().all(|(n, (place, _))| *place == first + n);
             match out.get_mut(first..).and_then(<[f64]>::first_chunk_mut) {
-                Some(sums) if have_own_sums => add_rows(sums, dy, all.map(|(_, factor)| factor), term),
+                Some(sums) if are_neighbours => add_rows(sums, dy, sums_and_factors.map(|(_, factor)| factor), term),
                 _ => {
-                    for (dy, (place, factor)) in dy.into_iter().zip(all).take(count) {
+                    for (dy, (place, factor)) in dy.into_iter().zip(sums_and_factors).take(count) {
                         out[place] = add_row(out[place], dy, factor, term);
                     }
                 }

@@ -29,7 +29,7 @@ impl RowNumbers<'_> {
 
 /// The rows of an operand, from the first row of y on.
 pub(in crate::op) enum OperandRows<'a> {
-    /// The rows of a tensor: its numbers, the places of the first numbers of the rows, and the step along a row.
+    /// The rows of a tensor: its numbers, the places of the first numbers of the rows, and the stride along a row (1, or 0 for a number that is repeated).
     Broadcast(&'a [f64], RowPlaces<'a>, usize),
     /// The only row: a whole tensor.
     Whole(&'a [f64]),
@@ -38,7 +38,7 @@ pub(in crate::op) enum OperandRows<'a> {
 }
 
 impl<'a> OperandRows<'a> {
-    /// The rows of an operand; `None` for the broadcast if all inputs have the same shape.
+    /// The rows of an operand. `broadcast` is `None` if all inputs have the same shape.
     pub fn new<'x: 'a>(operand: ElementwiseOperand, broadcast: Option<&'a Broadcast>, tensors: &Reads<&'x [f64]>) -> Self {
         match (operand, broadcast) {
             (ElementwiseOperand::Constant(value), _) => Self::Constant(value),
@@ -53,9 +53,9 @@ impl<'a> OperandRows<'a> {
     #[inline(always)]
     pub fn next(&mut self, count: usize) -> RowNumbers<'a> {
         match self {
-            Self::Broadcast(numbers, places, step) => {
+            Self::Broadcast(numbers, places, stride) => {
                 let place = places.next().unwrap_or(0);
-                if *step == 0 { RowNumbers::Same(numbers[place]) } else { RowNumbers::Each(&numbers[place..place + count]) }
+                if *stride == 0 { RowNumbers::Same(numbers[place]) } else { RowNumbers::Each(&numbers[place..place + count]) }
             }
             Self::Whole(numbers) => RowNumbers::Each(&numbers[..count]),
             Self::Constant(number) => RowNumbers::Same(*number),
@@ -86,16 +86,16 @@ pub(super) fn put_row(sums: &mut [f64], init: Init, [a, b]: [RowNumbers<'_>; 2],
 
 /// Replaces each sum of a row by a function of it and of the numbers of two operands.
 #[inline(always)]
-pub(in crate::op) fn update(sums: &mut [f64], rows: [RowNumbers<'_>; 2], update: impl Fn(f64, f64, f64) -> f64) {
+pub(in crate::op) fn update(sums: &mut [f64], rows: [RowNumbers<'_>; 2], new_sum: impl Fn(f64, f64, f64) -> f64) {
     match rows {
         [RowNumbers::Each(a), RowNumbers::Each(b)] => {
             for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-                *sum = update(*sum, *a, *b);
+                *sum = new_sum(*sum, *a, *b);
             }
         }
-        [RowNumbers::Each(a), RowNumbers::Same(b)] => sums.iter_mut().zip(a).for_each(|(sum, a)| *sum = update(*sum, *a, b)),
-        [RowNumbers::Same(a), RowNumbers::Each(b)] => sums.iter_mut().zip(b).for_each(|(sum, b)| *sum = update(*sum, a, *b)),
-        [RowNumbers::Same(a), RowNumbers::Same(b)] => sums.iter_mut().for_each(|sum| *sum = update(*sum, a, b)),
+        [RowNumbers::Each(a), RowNumbers::Same(b)] => sums.iter_mut().zip(a).for_each(|(sum, a)| *sum = new_sum(*sum, *a, b)),
+        [RowNumbers::Same(a), RowNumbers::Each(b)] => sums.iter_mut().zip(b).for_each(|(sum, b)| *sum = new_sum(*sum, a, *b)),
+        [RowNumbers::Same(a), RowNumbers::Same(b)] => sums.iter_mut().for_each(|sum| *sum = new_sum(*sum, a, b)),
     }
 }
 
@@ -116,6 +116,7 @@ pub(super) fn add_rows<const N: usize>(sums: &mut [f64; N], dy: [&[f64]; N], b: 
     let len = dy[0].len();
     let dy = dy.map(|dy| &dy[..len]);
     let mut local = *sums;
+    // usually each row of b has a number for each entry; then the loop need not ask which variant of `RowNumbers` a row has
     if let Some(numbers) = all_each(b, len) {
         for at in 0..len {
             for (n, sum) in local.iter_mut().enumerate() {

@@ -5,7 +5,7 @@ use crate::op::checked::{check, check_rules, gradient, numbers, value};
 use crate::op::operator::named;
 use crate::tensor::len;
 
-fn of(name: &str, operands: &[ElementwiseOperand], shapes: &[&[usize]]) -> Elementwise {
+fn operation(name: &str, operands: &[ElementwiseOperand], shapes: &[&[usize]]) -> Elementwise {
     Elementwise::new(named(name).expect("an operator"), operands).broadcast(shapes).expect("shapes that fit")
 }
 
@@ -17,21 +17,21 @@ fn inputs(shapes: &[&[usize]]) -> Vec<Vec<f64>> {
 fn three_operands_and_constants_are_broadcast() {
     let three: [&[&[usize]]; 3] = [&[&[2, 3], &[3], &[2, 1]], &[&[], &[2, 2], &[2]], &[&[4], &[4], &[4]]];
     for shapes in three {
-        check(&of("clamp", &[In(0), In(1), In(2)], shapes), shapes, &inputs(shapes));
+        check(&operation("clamp", &[In(0), In(1), In(2)], shapes), shapes, &inputs(shapes));
     }
     let two: &[&[usize]] = &[&[2, 3], &[3]];
-    check(&of("clamp", &[In(0), Constant(-0.2), In(1)], two), two, &inputs(two));
-    check(&of("add", &[In(1), In(0)], two), two, &inputs(two));
+    check(&operation("clamp", &[In(0), Constant(-0.2), In(1)], two), two, &inputs(two));
+    check(&operation("add", &[In(1), In(0)], two), two, &inputs(two));
     for name in ["mul", "div", "maximum", "leaky_relu"] {
-        check(&of(name, &[In(0), In(1)], two), two, &inputs(two));
-        check(&of(name, &[In(1), In(0)], &[&[3], &[2, 3]]), &[&[3], &[2, 3]], &inputs(&[&[3], &[2, 3]]));
+        check(&operation(name, &[In(0), In(1)], two), two, &inputs(two));
+        check(&operation(name, &[In(1), In(0)], &[&[3], &[2, 3]]), &[&[3], &[2, 3]], &inputs(&[&[3], &[2, 3]]));
     }
-    let steep = [vec![1e-310, 2.0, 3.0, 4.0, 5.0, 6.0], vec![0.5, 1.5, 2.5]];
-    check_rules(&of("pow", &[In(0), In(1)], two), two, &steep);
+    let with_subnormal = [vec![1e-310, 2.0, 3.0, 4.0, 5.0, 6.0], vec![0.5, 1.5, 2.5]];
+    check_rules(&operation("pow", &[In(0), In(1)], two), two, &with_subnormal);
     let one: &[&[usize]] = &[&[2, 3]];
     for operands in [[In(0), Constant(0.3)], [Constant(0.3), In(0)]] {
         for name in ["add", "sub", "mul", "div", "maximum", "minimum", "leaky_relu", "elu", "clamp_min", "clamp_max"] {
-            check(&of(name, &operands, one), one, &inputs(one));
+            check(&operation(name, &operands, one), one, &inputs(one));
         }
     }
 }
@@ -41,7 +41,7 @@ fn derivatives_at_kinks_are_those_of_pytorch() {
     let x: &[f64] = &[-1.0, 0.0, 1.0, 2.0];
     let slope = |name: &str, parameters: &[f64]| {
         let operands: Vec<_> = [In(0)].into_iter().chain(parameters.iter().map(|number| Constant(*number))).collect();
-        gradient(&of(name, &operands, &[&[4]]), &[x], &[1.0; 4], 0).expect("a gradient")
+        gradient(&operation(name, &operands, &[&[4]]), &[x], &[1.0; 4], 0).expect("a gradient")
     };
     assert_eq!(slope("clamp", &[0.0, 1.0]), [0.0, 0.0, 0.0, 0.0]);
     assert_eq!(slope("clamp", &[-1.0, 2.0]), [0.0, 1.0, 1.0, 0.0]);
@@ -52,7 +52,7 @@ fn derivatives_at_kinks_are_those_of_pytorch() {
 
 #[test]
 fn comparisons_have_values_and_no_gradient() {
-    let less = of("<", &[In(0), In(1)], &[&[3], &[2, 1]]);
+    let less = operation("<", &[In(0), In(1)], &[&[3], &[2, 1]]);
     assert_eq!(value(&less, &[&[1.0, 2.0, 3.0], &[2.0, 3.0]], 6), [1.0, 0.0, 0.0, 1.0, 1.0, 0.0]);
     assert!(less.backward(0).is_none() && less.backward(1).is_none());
     check_rules(&less, &[&[3], &[2, 1]], &inputs(&[&[3], &[2, 1]]));

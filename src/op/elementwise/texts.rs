@@ -28,9 +28,10 @@ impl ElementwiseBackward {
 
     /// The gradient of a repeated operand of a sum or a product, with letters for the indices.
     pub(super) fn indexed(&self) -> Option<IndexForm> {
-        let broadcast = self.operation.broadcast.as_ref().filter(|_| self.operation.readers(self.slot) > 1)?;
+        let broadcast = self.operation.broadcast.as_ref().filter(|_| self.operation.reader_count(self.slot) > 1)?;
         let mut form = broadcast.indexed(self.slot)?;
-        match (self.operation.operator, self.operation.operands.get(1 - self.operand.min(1))) {
+        let other_operand = self.operation.operands.get(1 - self.operand.min(1));
+        match (self.operation.operator, other_operand) {
             (Operator::Add, _) => {}
             (Operator::Sub, _) => form.is_negative = self.operand == 1,
             (Operator::Mul, Some(ElementwiseOperand::Input(other))) => form.factors.push((Input(*other), broadcast.index_of(*other)?)),
@@ -39,13 +40,13 @@ impl ElementwiseBackward {
         Some(form)
     }
 
-    /// The expression of ∂y/∂u. For a function of one argument it is f′(u); the function's other arguments are then parameters.
+    /// The local derivative: f′(u) if f has one argument, or is written f(u | a, b) with constants a and b; otherwise ∂y/∂u.
     pub(super) fn local_expr(&self, called: &'static NamedFunction) -> &'static Expr {
         let are_parameters = || self.operation.operands[1..].iter().all(|operand| matches!(operand, ElementwiseOperand::Constant(_)));
         match self.slot {
             0 if called.function.form == Form::Given && self.operand == 0 && are_parameters() => &called.prime,
             _ if called.function.derivatives.len() == 1 => &called.prime,
-            slot if self.operation.readers(slot) > 1 => &REPEATED_PARTIALS[slot.min(2)],
+            slot if self.operation.reader_count(slot) > 1 => &REPEATED_PARTIALS[slot.min(2)],
             slot => &PARTIALS[slot.min(2)],
         }
     }
