@@ -5,7 +5,8 @@
 //! | `max(dim)` | the first one gets the whole derivative |
 //! | `amax`, `max()` | the m equal entries get 1/m of the derivative each |
 //!
-//! NaN is treated as larger and as smaller than every number: the first NaN of a group is its maximum and its minimum.
+//! A *group* is the entries that one output reads, such as a row. NaN is treated as larger and as smaller than every number: the first NaN of a group is its
+//! maximum and its minimum.
 //!
 //! Source: PyTorch's `torch.max`, `torch.amax` and `torch.argmax`.
 
@@ -247,6 +248,7 @@ impl Gather for ExtremumGather {
                 counts[group] += 1;
             }
         }
+        // reversed, because several entries of x can share the derivative of one output, but each entry of x has at most one output
         Some(Arc::new(ExtremumWinners { copy_map: CopyMap::of_sources(outputs, groups.count).reversed(), counts }))
     }
 
@@ -365,7 +367,7 @@ mod tests {
     use crate::op::checked::{check, check_rules, gradient, numbers, value};
     use crate::tensor::len;
 
-    fn all() -> impl Iterator<Item = (Extreme, Ties)> {
+    fn all_kinds() -> impl Iterator<Item = (Extreme, Ties)> {
         [Extreme::Max, Extreme::Min].into_iter().flat_map(|extreme| [Ties::First, Ties::Shared].map(|ties| (extreme, ties)))
     }
 
@@ -374,7 +376,7 @@ mod tests {
         let cases: [(&[usize], &[usize]); 7] =
             [(&[3, 4], &[1]), (&[3, 4], &[0]), (&[2, 3, 2], &[0, 2]), (&[2, 3, 2], &[1]), (&[5], &[0]), (&[], &[]), (&[3, 7], &[0, 1])];
         for (shape, axes) in cases {
-            for (extreme, ties) in all() {
+            for (extreme, ties) in all_kinds() {
                 let function = extremum(shape, axes, false, extreme, ties);
                 check(&*function, &[shape], &[numbers(5, len(shape))]);
                 // rounded to 0 and ±1, so that several entries are equal
@@ -387,10 +389,11 @@ mod tests {
     #[test]
     fn ties_go_to_the_first_or_are_shared() {
         let x = [1.0, 3.0, 3.0, 2.0, 2.0, 2.0];
-        let of = |extreme, ties| gradient(&*extremum(&[2, 3], &[1], false, extreme, ties), &[&x], &[1.0, 6.0], 0).expect("a gradient");
-        assert_eq!(of(Extreme::Max, Ties::First), [0.0, 1.0, 0.0, 6.0, 0.0, 0.0]);
-        assert_eq!(of(Extreme::Max, Ties::Shared), [0.0, 0.5, 0.5, 2.0, 2.0, 2.0]);
-        assert_eq!(of(Extreme::Min, Ties::First), [1.0, 0.0, 0.0, 6.0, 0.0, 0.0]);
+        let gradient_of =
+            |extreme, ties| gradient(&*extremum(&[2, 3], &[1], false, extreme, ties), &[&x], &[1.0, 6.0], 0).expect("a gradient");
+        assert_eq!(gradient_of(Extreme::Max, Ties::First), [0.0, 1.0, 0.0, 6.0, 0.0, 0.0]);
+        assert_eq!(gradient_of(Extreme::Max, Ties::Shared), [0.0, 0.5, 0.5, 2.0, 2.0, 2.0]);
+        assert_eq!(gradient_of(Extreme::Min, Ties::First), [1.0, 0.0, 0.0, 6.0, 0.0, 0.0]);
         let index = |extreme| value(&*argmax(&[2, 3], Some(1), false, extreme), &[&x], 2);
         assert_eq!((index(Extreme::Max), index(Extreme::Min)), (vec![1.0, 0.0], vec![0.0, 0.0]));
         assert_eq!(value(&*argmax(&[2, 3], None, false, Extreme::Min), &[&x], 1), [0.0]);
@@ -399,7 +402,7 @@ mod tests {
     #[test]
     fn the_first_nan_wins() {
         let x = [1.0, f64::NAN, 5.0, f64::NAN];
-        for (extreme, ties) in all() {
+        for (extreme, ties) in all_kinds() {
             let function = extremum(&[4], &[0], false, extreme, ties);
             assert!(value(&*function, &[&x], 1)[0].is_nan());
             let share = if ties == Ties::First { [0.0, 1.0, 0.0, 0.0] } else { [0.0, 0.5, 0.0, 0.5] };

@@ -39,7 +39,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let no_weight = &[];
     let edges = match *image {
         [channels, height, width] if is_channels_last => channels_last(channels, height * width),
-        _ => Contraction::elementwise(),
+        _ => Contraction::elementwise(), // the entries keep their row-major order
     };
     let vector = Identity { equation, back }.over(edges.with_shapes(&image, no_weight, &shape));
     let a = Stage::new(A).with_part(Arc::new(vector), [StageSource::Input(0)]);

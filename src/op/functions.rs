@@ -1,11 +1,11 @@
 //! The elementary functions, such as sin, max and x / y, each with its value, its derivatives and its notation. Functions without a derivative, such as x < y,
-//! are in [`steps`].
+//! are in [`step_functions`].
 //!
 //! Where a derivative jumps (a kink), its value is PyTorch's: relu′(0) = 0 and abs′(0) = 0. If the arguments of min or max are equal, the derivative with
 //! respect to each is ½. The values are computed by the library libm, which gives the same bits on every processor.
 
 pub mod guarded;
-pub mod steps;
+pub mod step_functions;
 
 use super::math;
 use crate::elementary;
@@ -148,17 +148,17 @@ const U_PRIME: Expr = Expr::Mul(&[ROOT_2_BY_PI, Expr::Add(&[ONE, Expr::Mul(&[Exp
 /// x if x > 0, else s x; its derivative is 1 or s. The derivative with respect to s is 0 or x.
 pub const LEAKY_RELU: &Primitive = &Primitive::differentiable(
     "leaky_relu",
-    Definition::Expr(&Expr::Cases(&[positive(X)], &Expr::Mul(&[SECOND, X]))),
-    &[Expr::Cases(&[positive(ONE)], &SECOND), Expr::Cases(&[positive(Expr::ClosedGate)], &X)],
+    Definition::Expr(&Expr::Cases(&[if_positive(X)], &Expr::Mul(&[SECOND, X]))),
+    &[Expr::Cases(&[if_positive(ONE)], &SECOND), Expr::Cases(&[if_positive(Expr::ClosedGate)], &X)],
 )
 .arguments(&["z", "s"]);
 /// x if x > 0, else α (eˣ − 1); its derivative is 1 or α eˣ. The derivative with respect to α is 0 or eˣ − 1.
 pub const ELU: &Primitive = &Primitive::differentiable(
     "elu",
-    Definition::Expr(&Expr::Cases(&[positive(X)], &Expr::Mul(&[SECOND, Expr::Of(EXPM1, &[X])]))),
+    Definition::Expr(&Expr::Cases(&[if_positive(X)], &Expr::Mul(&[SECOND, Expr::Of(EXPM1, &[X])]))),
     &[
-        Expr::Cases(&[positive(ONE)], &Expr::Mul(&[SECOND, Expr::Of(EXP, &[X])])),
-        Expr::Cases(&[positive(Expr::ClosedGate)], &Expr::Of(EXPM1, &[X])),
+        Expr::Cases(&[if_positive(ONE)], &Expr::Mul(&[SECOND, Expr::Of(EXP, &[X])])),
+        Expr::Cases(&[if_positive(Expr::ClosedGate)], &Expr::Of(EXPM1, &[X])),
     ],
 )
 .arguments(&["z", "α"]);
@@ -173,7 +173,7 @@ const fn case(left: Expr, is: Relation, right: Expr, value: Expr) -> Case {
 }
 
 /// Creates a case that applies if x > 0.
-const fn positive(value: Expr) -> Case {
+const fn if_positive(value: Expr) -> Case {
     case(X, Relation::Greater, ZERO, value)
 }
 
@@ -183,7 +183,7 @@ const fn open_if(cases: &'static [Case]) -> Expr {
 }
 
 /// min(max(x, low), high). Its derivative is 1 between the bounds, and 0 beyond them and at them. If x is at or beyond a bound, the derivative with respect to
-/// that bound is 1.
+/// that bound is 1. If low ≥ high, the value is high for every x, so only the derivative with respect to high is 1.
 pub const CLAMP: &Primitive = &Primitive::differentiable(
     "clamp",
     Definition::Expr(&Expr::Of(MIN, &[Expr::Of(MAX, &[X, SECOND]), THIRD])),
@@ -397,20 +397,20 @@ mod tests {
                 let arguments: Vec<&[f64]> = blocks.iter().map(Vec::as_slice).collect();
                 let (mut values, mut derivatives) = (vec![0.0; count], vec![0.0; count]);
                 function.block(&arguments, &mut values).expect("a function of numbers");
-                let of_entry = |n: usize| -> Vec<f64> { blocks.iter().map(|block| block[n]).collect() };
+                let arguments_of = |n: usize| -> Vec<f64> { blocks.iter().map(|block| block[n]).collect() };
                 for (n, value) in values.iter().copied().enumerate() {
-                    let expected = function.value(&of_entry(n)).expect("a value");
-                    assert_eq!(bits(value), bits(expected), "{function:?}{:?}: {value:e}, not {expected:e}", of_entry(n));
+                    let expected = function.value(&arguments_of(n)).expect("a value");
+                    assert_eq!(bits(value), bits(expected), "{function:?}{:?}: {value:e}, not {expected:e}", arguments_of(n));
                 }
                 for argument in 0..function.derivatives.len() {
                     function.derivative_block(argument, &arguments, &values, &mut derivatives).expect("a derivative");
                     for (n, derivative) in derivatives.iter().copied().enumerate() {
-                        let expected = function.derivative(argument, &of_entry(n), values[n]).expect("a derivative");
+                        let expected = function.derivative(argument, &arguments_of(n), values[n]).expect("a derivative");
                         assert_eq!(
                             bits(derivative),
                             bits(expected),
                             "{function:?}{:?} by {argument}: {derivative:e}, not {expected:e}",
-                            of_entry(n)
+                            arguments_of(n)
                         );
                     }
                 }

@@ -29,7 +29,7 @@ pub enum CopyMap {
     Table(CopyTable),
 }
 
-/// Any copies, as runs of evenly spaced copies. The kernels follow the runs; the lists of single entries are only made for a step.
+/// Any copies, as runs of evenly spaced copies. The kernels follow the runs. The lists of single entries are made when they are first used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyTable {
     /// The runs. In their order, the copies of each entry of x are ascending, and so are the entries of x that an entry of y copies.
@@ -37,7 +37,7 @@ pub struct CopyTable {
     /// The number of entries of y and of x.
     counts: [usize; 2],
     /// A direction in which each computed entry has at most one term.
-    single: Direction,
+    single_term_direction: Direction,
     /// For each entry of y the entries of x that it copies, and for each entry of x its copies in y.
     lists: OnceLock<[Lists; 2]>,
 }
@@ -61,11 +61,13 @@ pub struct NeighbourRun {
     pub len: usize,
 }
 
-/// Turns runs of neighbours into runs of evenly spaced copies. A run of a single copy is joined to the run before it, if it continues that run.
+/// Turns runs of neighbours into runs of evenly spaced copies. A run of a single copy is joined to the run before it, if it continues that run. For example,
+/// three single copies of the places 1, 4 and 7 become one run with the step 3 in x.
 fn joined(all: impl Iterator<Item = NeighbourRun>) -> Vec<CopyRun> {
     let mut runs: Vec<CopyRun> = Vec::new();
     let mut run = CopyRun { ends: [0; 2], steps: [1, 1], len: 0 };
     for NeighbourRun { entry, place, len } in all {
+        // the distance in x from the first place of the current run
         let from_first = place.wrapping_sub(run.ends[1]).cast_signed();
         let is_next = len == 1 && run.len > 0 && run.ends[0] + run.len == entry;
         if is_next && run.len == 1 {
@@ -97,11 +99,12 @@ impl CopyRun {
     /// direction tells which end is computed and which is read.
     #[inline]
     fn follow(self, direction: Direction, out: &mut [f64], read: &[f64], function: impl Fn(f64, f64) -> f64) {
-        let [own, other] = direction.ends();
-        if let (Some(own), Some(other)) = (self.range(own), self.range(other)) {
-            out[own].iter_mut().zip(&read[other]).for_each(|(sum, value)| *sum = function(*sum, *value));
+        let [computed_end, read_end] = direction.ends();
+        if let (Some(entries), Some(places)) = (self.range(computed_end), self.range(read_end)) {
+            out[entries].iter_mut().zip(&read[places]).for_each(|(sum, value)| *sum = function(*sum, *value));
         } else {
-            self.places(own).zip(self.places(other)).for_each(|(own, other)| out[own] = function(out[own], read[other]));
+            let copies = self.places(computed_end).zip(self.places(read_end));
+            copies.for_each(|(entry, place)| out[entry] = function(out[entry], read[place]));
         }
     }
 }
@@ -124,17 +127,18 @@ impl Lists {
 impl CopyTable {
     /// Makes the lists of a direction: for each entry the places at the other end, ascending.
     fn lists_of(&self, direction: Direction) -> Lists {
-        let [own, other] = direction.ends();
-        // A counting sort by entry, in linear time. First starts[e + 1] is the number of copies of entry e, then their running sum.
-        let mut starts = vec![0; self.counts[own] + 1];
-        self.runs.iter().flat_map(|run| run.places(own)).for_each(|entry| starts[entry + 1] += 1);
+        let [computed_end, read_end] = direction.ends();
+        // A counting sort by entry, in linear time. First starts[e + 1] is the number of copies of entry e, then the sum of these numbers up to entry e.
+        let mut starts = vec![0; self.counts[computed_end] + 1];
+        self.runs.iter().flat_map(|run| run.places(computed_end)).for_each(|entry| starts[entry + 1] += 1);
         for n in 1..starts.len() {
             starts[n] += starts[n - 1];
         }
+        // where the next place of each entry is written
         let mut next = starts.clone();
-        let mut places = vec![0; starts[self.counts[own]]];
+        let mut places = vec![0; starts[self.counts[computed_end]]];
         for run in &self.runs {
-            for (entry, place) in run.places(own).zip(run.places(other)) {
+            for (entry, place) in run.places(computed_end).zip(run.places(read_end)) {
                 places[next[entry]] = place;
                 next[entry] += 1;
             }
@@ -150,12 +154,12 @@ impl CopyTable {
 
     /// For each entry that a direction computes, `true` if it has a term.
     fn has_copies(&self, direction: Direction) -> Vec<bool> {
-        let [own, _] = direction.ends();
-        let mut has_copies = vec![false; self.counts[own]];
+        let [computed_end, _] = direction.ends();
+        let mut has_copies = vec![false; self.counts[computed_end]];
         for run in &self.runs {
-            match run.range(own) {
+            match run.range(computed_end) {
                 Some(range) => has_copies[range].fill(true),
-                None => run.places(own).for_each(|entry| has_copies[entry] = true),
+                None => run.places(computed_end).for_each(|entry| has_copies[entry] = true),
             }
         }
         has_copies
@@ -182,7 +186,7 @@ impl CopyMap {
     }
 
     fn table(runs: Vec<CopyRun>, counts: [usize; 2]) -> Self {
-        Self::Table(CopyTable { runs, counts, single: Direction::Forward, lists: OnceLock::new() })
+        Self::Table(CopyTable { runs, counts, single_term_direction: Direction::Forward, lists: OnceLock::new() })
     }
 
     /// The same map with x and y exchanged.
@@ -193,7 +197,12 @@ impl CopyMap {
         let runs =
             runs.map(|CopyRun { ends: [y, x], steps: [y_step, x_step], len }| CopyRun { ends: [x, y], steps: [x_step, y_step], len });
         let [y, x] = table.counts;
-        Self::Table(CopyTable { runs: runs.collect(), counts: [x, y], single: table.single.reversed(), lists: OnceLock::new() })
+        Self::Table(CopyTable {
+            runs: runs.collect(),
+            counts: [x, y],
+            single_term_direction: table.single_term_direction.reversed(),
+            lists: OnceLock::new(),
+        })
     }
 
     /// The lists of a direction; `None` for the identity.
@@ -334,15 +343,15 @@ impl<L: Gather> GatherRule<L> {
         }
     }
 
-    /// The share of the term that reads the place `at`.
-    fn share(&self, operands: &Operands<'_>, at: usize) -> Option<f64> {
-        if self.direction == Direction::Backward { self.gather.share(operands, at) } else { None }
+    /// The share of a term that reads this place.
+    fn share(&self, operands: &Operands<'_>, place: usize) -> Option<f64> {
+        if self.direction == Direction::Backward { self.gather.share(operands, place) } else { None }
     }
 
-    /// The value of the term that reads the place `at`.
-    fn value(&self, operands: &Operands<'_>, at: usize) -> f64 {
-        let value = operands.get(self.read_slot(), at);
-        self.share(operands, at).map_or(value, |share| value * share)
+    /// The value of a term that reads this place.
+    fn value(&self, operands: &Operands<'_>, place: usize) -> f64 {
+        let value = operands.get(self.read_slot(), place);
+        self.share(operands, place).map_or(value, |share| value * share)
     }
 }
 
@@ -355,9 +364,10 @@ impl<L: Gather> Rule for GatherRule<L> {
         let read = operands.tensors[self.read_slot()];
         match self.gather.copy_map(operands) {
             CopyMap::Table(table) if self.gather.has_shares() => {
-                let [own, other] = self.direction.ends();
+                let [computed_end, read_end] = self.direction.ends();
                 for run in &table.runs {
-                    run.places(own).zip(run.places(other)).for_each(|(own, other)| out[own] += self.value(operands, other));
+                    let copies = run.places(computed_end).zip(run.places(read_end));
+                    copies.for_each(|(entry, place)| out[entry] += self.value(operands, place));
                 }
             }
             CopyMap::Table(table) => {
@@ -370,7 +380,7 @@ impl<L: Gather> Rule for GatherRule<L> {
     fn overwrite(&self, operands: &Operands<'_>, sums: &mut [f64]) {
         let read = operands.tensors[self.read_slot()];
         match self.gather.copy_map(operands) {
-            CopyMap::Table(table) if table.single == self.direction && !self.gather.has_shares() => {
+            CopyMap::Table(table) if table.single_term_direction == self.direction && !self.gather.has_shares() => {
                 sums.fill(0.0);
                 table.runs.iter().for_each(|run| run.follow(self.direction, sums, read, |_, value| value));
             }

@@ -13,9 +13,9 @@ use crate::tensor::{Places, len};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Groups {
     /// The loops over the groups, from the outermost to the innermost.
-    kept: SmallVec<[GroupLoop; 3]>,
+    group_loops: SmallVec<[GroupLoop; 3]>,
     /// The loops over the entries of a group.
-    reduced: SmallVec<[GroupLoop; 3]>,
+    entry_loops: SmallVec<[GroupLoop; 3]>,
     /// The number of entries of each group.
     pub len: usize,
     /// The number of groups.
@@ -41,7 +41,7 @@ fn flat_index(loops: &[GroupLoop], number: usize) -> usize {
 }
 
 /// The number of the iteration of these loops that visits this flat index: the inverse of [`flat_index`].
-fn number(loops: &[GroupLoop], place: usize) -> usize {
+fn iteration_number(loops: &[GroupLoop], place: usize) -> usize {
     loops.iter().fold(0, |number, GroupLoop { size, stride }| number * size + place / stride % size)
 }
 
@@ -49,61 +49,61 @@ impl Groups {
     /// The groups of a tensor of this shape along some of its axes.
     #[must_use]
     pub fn along(shape: &[usize], axes: &[usize]) -> Self {
-        let (mut kept, mut reduced): (SmallVec<[GroupLoop; 3]>, SmallVec<[GroupLoop; 3]>) = Default::default();
+        let (mut group_loops, mut entry_loops): (SmallVec<[GroupLoop; 3]>, SmallVec<[GroupLoop; 3]>) = Default::default();
         for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
             let stride = len(&shape[axis + 1..]);
-            let loops = if axes.contains(&axis) { &mut reduced } else { &mut kept };
+            let loops = if axes.contains(&axis) { &mut entry_loops } else { &mut group_loops };
             match loops.last_mut() {
                 Some(outer) if outer.stride == stride * size => *outer = GroupLoop { size: outer.size * size, stride },
                 _ => loops.push(GroupLoop { size, stride }),
             }
         }
-        let [len, count] = [&reduced, &kept].map(|loops| loops.iter().map(|one| one.size).product());
-        Self { kept, reduced, len, count }
+        let [len, count] = [&entry_loops, &group_loops].map(|loops| loops.iter().map(|one| one.size).product());
+        Self { group_loops, entry_loops, len, count }
     }
 
     /// Returns whether the entries of a group form a grid of at most two dimensions: rows at equal distances, with entries at equal distances. Only then a step
     /// can have the group as one argument ([`Places`]). For other groups, the tensor must first be copied so that its axes have another order.
     #[must_use]
     pub fn is_regular(&self) -> bool {
-        self.reduced.len() <= 2
+        self.entry_loops.len() <= 2
     }
 
     /// The flat index in the tensor of the n-th entry of a group.
     #[must_use]
     pub fn flat_index(&self, group: usize, n: usize) -> usize {
-        flat_index(&self.kept, group) + flat_index(&self.reduced, n)
+        flat_index(&self.group_loops, group) + flat_index(&self.entry_loops, n)
     }
 
     /// The flat indices of the entries of a group, in order.
     pub fn flat_indices(&self, group: usize) -> impl Iterator<Item = usize> + Clone + '_ {
-        let first = flat_index(&self.kept, group);
+        let first = flat_index(&self.group_loops, group);
         // with a single loop, the entries are at equal distances, and no division is needed
-        let stride = if let [GroupLoop { stride, .. }] = self.reduced[..] { Some(stride) } else { None };
-        (0..self.len).map(move |n| first + stride.map_or_else(|| flat_index(&self.reduced, n), |stride| n * stride))
+        let stride = if let [GroupLoop { stride, .. }] = self.entry_loops[..] { Some(stride) } else { None };
+        (0..self.len).map(move |n| first + stride.map_or_else(|| flat_index(&self.entry_loops, n), |stride| n * stride))
     }
 
     /// The index of the group to which the entry at a flat index belongs, and the index of the entry in the group.
     #[must_use]
     pub fn group_of(&self, at: usize) -> (usize, usize) {
-        (number(&self.kept, at), number(&self.reduced, at))
+        (iteration_number(&self.group_loops, at), iteration_number(&self.entry_loops, at))
     }
 
-    /// The entries of a group as the arguments of a function. A large group becomes two arguments: all entries as one argument, and the entry with the flat
-    /// index `main`, which the step shows, such as the largest entry of a maximum.
+    /// The entries of a group as the arguments of a function. A group of more than [`MAX_NAMED`] entries becomes two arguments: all entries as one argument, and
+    /// the entry with the flat index `main`, which the step shows, such as the largest entry of a maximum.
     #[must_use]
     pub fn arguments(&self, x: &Operands<'_>, slot: Slot, group: usize, main: usize) -> Factors {
         if self.len <= MAX_NAMED || !self.is_regular() {
             return self.flat_indices(group).map(|at| entry(x, slot, at)).collect();
         }
         let one = GroupLoop { size: 1, stride: 0 };
-        let [rows, columns] = match self.reduced[..] {
+        let [rows, columns] = match self.entry_loops[..] {
             [rows, columns] => [rows, columns],
             [columns] => [one, columns],
             _ => [one, one],
         };
         let places =
-            Places { first: flat_index(&self.kept, group), counts: [rows.size, columns.size], steps: [rows.stride, columns.stride] };
+            Places { first: flat_index(&self.group_loops, group), counts: [rows.size, columns.size], steps: [rows.stride, columns.stride] };
         entries(x, slot, main, places, std::iter::empty())
     }
 }

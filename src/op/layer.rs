@@ -74,7 +74,7 @@ pub trait Args {
     fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Reported>;
 
     /// Reads a padding, `"same"`, `"valid"` or numbers: one for all sides, or `[vertical, horizontal]`, or `[top, bottom, left, right]`. In a one-dimensional
-    /// layer the value can be one number for both sides, or `[left, right]`. `None` if the key is absent.
+    /// layer the value can be one number for both sides, or `[left, right]`. `None` if the key is absent. `axes` is the number of padded axes, 1 or 2.
     ///
     /// # Errors
     /// If the value is something else.
@@ -279,7 +279,7 @@ impl TensorSymbols {
         Self { suffix, letter: suffix, whole: suffix, derivative: None }
     }
 
-    /// Returns the same symbols with another letter.
+    /// Returns the same symbols with another letter, both for an entry and for the whole tensor.
     #[must_use]
     pub const fn with_letter(self, letter: &'static str) -> Self {
         Self { letter, whole: letter, ..self }
@@ -398,22 +398,22 @@ pub struct LayerKind {
 
 /// Makes a layer with a weight, such as a linear layer. Its stages are the weighted input `z`, with the optional bias, and the activation `a`.
 ///
-/// `function` computes z without the bias from the input and the weight. `weight` is the shape of the weight, and the bias has `channels` entries. The caller
-/// claims the memory of z and of the weight first; this function claims the memory of a.
+/// `function` computes z without the bias from the input and the weight. The bias has `channels` entries. The caller claims the memory of z and of the weight
+/// first; this function claims the memory of a.
 ///
 /// # Errors
 /// If `function` cannot read an input of this shape, or the network exceeds the memory limit.
 pub fn weighted_layer(
     args: &mut dyn Args,
     function: Arc<dyn Function>,
-    weight: &[usize],
+    weight_shape: &[usize],
     channels: usize,
     fan: Fan,
 ) -> Result<Layer, Reported> {
     let no_help = "";
-    let shape = function.shape(&[args.input_shape(), weight]).map_err(|why| args.fail("type", why.to_string(), no_help))?;
+    let shape = function.shape(&[args.input_shape(), weight_shape]).map_err(|why| args.fail("type", why.to_string(), no_help))?;
     args.claim(&shape)?;
-    let mut parameters = vec![Leaf::read(args, WEIGHT, weight, fan)];
+    let mut parameters = vec![Leaf::read(args, WEIGHT, weight_shape, fan)];
     let mut z = Stage::new(Z).with_part(function, [StageSource::Input(0), StageSource::Parameter(0)]);
     if args.has(BIAS.suffix) {
         parameters.push(Leaf::read(args, BIAS, &[channels], fan));

@@ -50,7 +50,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
 ///
 /// If the user probably forgot a `flatten` layer, and the number of outputs is certain, returns the number of inputs that a flattened input would have. The
 /// layers after this one can then be checked too.
-fn report_unflattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usize]>) -> Result<usize, Reported> {
+fn report_unflattened(args: &mut dyn Args, shape: &[usize], weight_shape: Option<&[usize]>) -> Result<usize, Reported> {
     let text = crate::tensor::shape_text(shape);
     let flatten = "put a layer with type = \"flatten\" before it";
     let help = match *shape {
@@ -63,9 +63,9 @@ fn report_unflattened(args: &mut dyn Args, shape: &[usize], weight: Option<&[usi
     };
     let fault = args.fail("type", format!("a linear layer reads a vector, but its input is {text}"), &help);
     let inputs = crate::tensor::len(shape);
-    let is_certain = args.has("out_features") || weight.is_some_and(|weight| weight[1] == inputs);
+    let are_outputs_certain = args.has("out_features") || weight_shape.is_some_and(|weight| weight[1] == inputs);
     // a matrix may also be a batch of samples; a `flatten` would then be wrong
-    if shape.len() < 3 || !is_certain { Err(fault) } else { Ok(weight.map_or(inputs, |weight| weight[1])) }
+    if shape.len() < 3 || !are_outputs_certain { Err(fault) } else { Ok(weight_shape.map_or(inputs, |weight| weight[1])) }
 }
 
 /// Returns the edges of a fully-connected layer: one from each input (label i) to each output (label o). The weight is `outputs` x `inputs`.

@@ -65,15 +65,15 @@ pub enum LookupKind {
 /// ```
 #[must_use]
 pub fn lookup(table: &[usize], output: &[usize], base: Vec<usize>, indices: Vec<IndexOperand>, kind: LookupKind) -> Arc<dyn Function> {
-    let mut rows: Vec<NeighbourRun> = Vec::new();
+    let mut runs: Vec<NeighbourRun> = Vec::new();
     for (entry, &place) in base.iter().enumerate() {
         let has_same_indices = |last: &NeighbourRun| indices.iter().all(|index| index.places[entry] == index.places[last.entry]);
-        match rows.last_mut() {
+        match runs.last_mut() {
             Some(last) if last.place + last.len == place && has_same_indices(last) => last.len += 1,
-            _ => rows.push(NeighbourRun { entry, place, len: 1 }),
+            _ => runs.push(NeighbourRun { entry, place, len: 1 }),
         }
     }
-    Arc::new(Lookup(Arc::new(LookupPlan { entries: len(table), output: output.to_vec(), base, rows, indices, kind })))
+    Arc::new(Lookup(Arc::new(LookupPlan { entries: len(table), output: output.to_vec(), base, runs, indices, kind })))
 }
 
 /// The function of [`lookup`].
@@ -87,9 +87,10 @@ struct LookupPlan {
     entries: usize,
     /// The shape of the output.
     output: Vec<usize>,
+    /// For each output, the row-major index in the table to which the offsets of its indices are added.
     base: Vec<usize>,
     /// Runs of neighbouring outputs with the same indices and neighbouring bases, such as the rows of a table. The places are the bases.
-    rows: Vec<NeighbourRun>,
+    runs: Vec<NeighbourRun>,
     indices: Vec<IndexOperand>,
     kind: LookupKind,
 }
@@ -145,18 +146,20 @@ impl Function for Lookup {
 pub(crate) struct LookupGather(Arc<LookupPlan>);
 
 impl LookupGather {
-    /// The size of the axis along which this tensor of indices selects entries. `number` is the tensor's index.
+    /// The size of the axis along which a tensor of indices selects entries. `number` counts the tensors of indices, from 0.
     pub(crate) fn index_size(&self, number: usize) -> Option<usize> {
         self.0.indices.get(number).map(|index| index.size)
     }
 
     /// Returns the index tensor that selects a class in each row of the table: output o reads the entry of row o whose class is in entry o of this tensor. The
-    /// result is the tensor's number. `known` returns the numbers in the other index tensors, if they never change. `None` if the outputs read other entries.
-    pub(crate) fn picks<'a>(&self, rows: &Groups, known: &dyn Fn(usize) -> Option<&'a [f64]>) -> Option<usize> {
+    /// result is the tensor's number, from 0. `known` returns the numbers in the other index tensors, if they never change. `None` if the outputs read other
+    /// entries.
+    pub(crate) fn class_tensor<'a>(&self, rows: &Groups, known: &dyn Fn(usize) -> Option<&'a [f64]>) -> Option<usize> {
         let LookupPlan { base, indices, .. } = &*self.0;
-        let step = if rows.len > 1 { rows.flat_index(0, 1) } else { return None };
+        // the distance in the table between the entries of neighbouring classes
+        let stride = if rows.len > 1 { rows.flat_index(0, 1) } else { return None };
         let is_class =
-            |index: &IndexOperand| index.stride == step && index.size == rows.len && index.places.iter().copied().eq(0..rows.count);
+            |index: &IndexOperand| index.stride == stride && index.size == rows.len && index.places.iter().copied().eq(0..rows.count);
         let number = indices.iter().rposition(is_class)?;
         let mut bases = base.clone();
         for (n, index) in indices.iter().enumerate().filter(|(n, _)| *n != number) {
@@ -171,10 +174,10 @@ impl LookupGather {
 
 impl Gather for LookupGather {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        let runs = self.0.rows.iter().filter_map(|row| {
-            let place = self.0.place(tensors, row.entry)?;
-            // the end of the table cuts off a row that begins in it
-            Some(NeighbourRun { place, len: row.len.min(self.0.entries - place), ..*row })
+        let runs = self.0.runs.iter().filter_map(|run| {
+            let place = self.0.place(tensors, run.entry)?;
+            // a run that begins in the table can be longer than the rest of the table; then it ends with the table
+            Some(NeighbourRun { place, len: run.len.min(self.0.entries - place), ..*run })
         });
         Some(Arc::new(CopyMap::of_runs(runs, [self.0.base.len(), self.0.entries])))
     }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::functions::{self, POWER, QUOTIENT, guarded, steps};
+use super::functions::{self, POWER, QUOTIENT, guarded, step_functions};
 use super::slot::Slot::{Input, Output, Upstream};
 use crate::expr::{Expr, LOG, Primitive, SQRT};
 
@@ -181,21 +181,21 @@ const STEP_WORDS: &str =
 
 /// The functions without a derivative: comparisons, the logic of masks, and rounding.
 pub const STEPS: &[NamedFunction] = &[
-    NamedFunction::new(steps::LESS, STEP_WORDS),
-    NamedFunction::new(steps::AT_MOST, STEP_WORDS),
-    NamedFunction::new(steps::GREATER, STEP_WORDS),
-    NamedFunction::new(steps::AT_LEAST, STEP_WORDS),
-    NamedFunction::new(steps::EQUAL, STEP_WORDS),
-    NamedFunction::new(steps::NOT_EQUAL, STEP_WORDS),
-    NamedFunction::new(steps::AND, STEP_WORDS),
-    NamedFunction::new(steps::OR, STEP_WORDS),
-    NamedFunction::new(steps::NOT, STEP_WORDS),
-    NamedFunction::new(steps::BOOL, STEP_WORDS),
-    NamedFunction::new(steps::FLOOR, STEP_WORDS),
-    NamedFunction::new(steps::CEIL, STEP_WORDS),
-    NamedFunction::new(steps::TRUNC, STEP_WORDS),
-    NamedFunction::new(steps::ROUND, STEP_WORDS),
-    NamedFunction::new(steps::SIGN, STEP_WORDS),
+    NamedFunction::new(step_functions::LESS, STEP_WORDS),
+    NamedFunction::new(step_functions::AT_MOST, STEP_WORDS),
+    NamedFunction::new(step_functions::GREATER, STEP_WORDS),
+    NamedFunction::new(step_functions::AT_LEAST, STEP_WORDS),
+    NamedFunction::new(step_functions::EQUAL, STEP_WORDS),
+    NamedFunction::new(step_functions::NOT_EQUAL, STEP_WORDS),
+    NamedFunction::new(step_functions::AND, STEP_WORDS),
+    NamedFunction::new(step_functions::OR, STEP_WORDS),
+    NamedFunction::new(step_functions::NOT, STEP_WORDS),
+    NamedFunction::new(step_functions::BOOL, STEP_WORDS),
+    NamedFunction::new(step_functions::FLOOR, STEP_WORDS),
+    NamedFunction::new(step_functions::CEIL, STEP_WORDS),
+    NamedFunction::new(step_functions::TRUNC, STEP_WORDS),
+    NamedFunction::new(step_functions::ROUND, STEP_WORDS),
+    NamedFunction::new(step_functions::SIGN, STEP_WORDS),
 ];
 
 /// Further names of operators and functions, which PyTorch or NumPy uses.

@@ -168,7 +168,7 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
             let is_made = node_of(self.reader, indices[n]).is_none() && self.reader.is_made_by_text(indices[n]);
             tensor.data.as_deref().filter(|_| is_made).and_then(|data| data.as_slice())
         };
-        let number = rule.gather.picks(rows, &known)?;
+        let number = rule.gather.class_tensor(rows, &known)?;
         indices.get(number).filter(|classes| self.len(**classes) == rows.count).map(|classes| (Targets::Classes, Some(*classes)))
     }
 

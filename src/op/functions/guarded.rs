@@ -23,9 +23,9 @@ const ROOT_VALUE: Primitive = computed("norm_root", |x| x[0].sqrt(), &[]).symbol
 /// PyTorch's smallest denominator in the derivative of the binary cross-entropy: 10⁻¹², rounded to 32 bits.
 const EPSILON: f64 = 1e-12_f32 as f64;
 /// 1 − a
-const REST: Expr = Expr::Sub(&[ONE, A]);
+const ONE_MINUS_A: Expr = Expr::Sub(&[ONE, A]);
 
-/// log, or −100 if the logarithm is less.
+/// The arguments of max in max(log x, −100), where `of` is x.
 const fn bounded_log(of: &'static [Expr; 1]) -> [Expr; 2] {
     [Expr::Of(LOG, of), Expr::Number(-100.0)]
 }
@@ -36,8 +36,8 @@ pub const BINARY_CROSS_ENTROPY: &Primitive = &computed(
     "binary_cross_entropy",
     |x| -(x[1] * libm::log(x[0]).max(-100.0) + (1.0 - x[1]) * libm::log1p(-x[0]).max(-100.0)),
     &[
-        Expr::Div(&[Expr::Sub(&[A, B]), Expr::Of(MAX, &[Expr::Mul(&[A, REST]), Expr::Number(EPSILON)])]),
-        Expr::Sub(&[Expr::Of(MAX, &bounded_log(&[REST])), Expr::Of(MAX, &bounded_log(&[A]))]),
+        Expr::Div(&[Expr::Sub(&[A, B]), Expr::Of(MAX, &[Expr::Mul(&[A, ONE_MINUS_A]), Expr::Number(EPSILON)])]),
+        Expr::Sub(&[Expr::Of(MAX, &bounded_log(&[ONE_MINUS_A])), Expr::Of(MAX, &bounded_log(&[A]))]),
     ],
 )
 .form(Form::Call)
