@@ -301,8 +301,8 @@ impl<P: Pointwise> Rule for LossForward<P> {
         if at >= x.tensors[A].len() {
             return TermNumbers::new();
         }
-        let belonging = (0..P::LOSS_TERMS).filter(|term| self.0.loss_factors(x, at, *term).iter().any(|arg| arg.belongs_to(slot, at)));
-        belonging.map(|term| (at * P::LOSS_TERMS + term) as u64).collect()
+        let reads = |term: &usize| self.0.loss_factors(x, at, *term).iter().any(|arg| arg.belongs_to(slot, at));
+        (0..P::LOSS_TERMS).filter(reads).map(|term| (at * P::LOSS_TERMS + term) as u64).collect()
     }
 
     fn equation(&self) -> Equation {
@@ -368,8 +368,8 @@ fn log_for_weight(weight: f64, a: f64) -> f64 {
     if weight == 0.0 { 0.0 } else { libm::log(a) }
 }
 
-/// The entries of a whose term reads the entry `at` of the operand in `slot`. If a factor names the whole operand, these are all entries. Otherwise it is only
-/// the entry `at`, or no entry. `factors` are the factors of the term of entry `at`; `entries` is the number of entries of a.
+/// The entries of the output whose terms read the entry `at` of the operand in `slot`: all entries if a factor names the whole operand, otherwise the entry
+/// `at` or none. `factors` are the factors of the term of entry `at`; `entries` is the number of entries of the output.
 fn reading_entries(factors: &Factors, slot: Slot, at: usize, entries: usize) -> Range<usize> {
     if factors.iter().any(|arg| arg.reads_whole(slot)) {
         0..entries

@@ -67,7 +67,7 @@ pub fn sigmoids(x: &mut [f64]) {
     for x in x.chunks_mut(MAX_CHUNK) {
         let mut exps = [0.0; MAX_CHUNK];
         // both formulas of the sigmoid contain e^−|x|
-        let exps = decays(x, &mut exps);
+        let exps = exp_minus_abs(x, &mut exps);
         Arch::new().dispatch(move || {
             for (x, e) in x.iter_mut().zip(&*exps) {
                 *x = (if *x >= 0.0 { 1.0 } else { *e }) / (1.0 + e);
@@ -90,13 +90,13 @@ pub fn softplus(x: f64) -> f64 {
 pub fn softpluses(x: &mut [f64]) {
     for x in x.chunks_mut(MAX_CHUNK) {
         let mut exps = [0.0; MAX_CHUNK];
-        let exps = decays(x, &mut exps);
+        let exps = exp_minus_abs(x, &mut exps);
         x.iter_mut().zip(exps).for_each(|(x, exp)| *x = x.max(0.0) + libm::log1p(*exp));
     }
 }
 
 /// Computes e^−|x| of each x.
-fn decays<'e>(x: &[f64], exps: &'e mut [f64; MAX_CHUNK]) -> &'e mut [f64] {
+fn exp_minus_abs<'e>(x: &[f64], exps: &'e mut [f64; MAX_CHUNK]) -> &'e mut [f64] {
     let exps = &mut exps[..x.len()];
     exps.copy_from_slice(x);
     each(exps, |x| -x.abs());
@@ -104,7 +104,7 @@ fn decays<'e>(x: &[f64], exps: &'e mut [f64; MAX_CHUNK]) -> &'e mut [f64] {
     exps
 }
 
-/// A function that needs a second array computes at most this many numbers at once.
+/// The largest number of entries that a function with a second array, such as [`sigmoids`], computes at once.
 const MAX_CHUNK: usize = 64;
 
 /// Replaces each number by `function` of it.
@@ -129,8 +129,8 @@ pub fn log_sum_exp(x: &[f64]) -> (f64, f64) {
 /// The second number of [`log_sum_exp`], computed from the largest number m and from exp(x − m) of all numbers.
 #[must_use]
 pub fn log_of_sum(x: &[f64], largest: f64, exponentials: &[f64]) -> f64 {
-    // Σ exp(x − m) is 1 for the largest number, plus the sum over the others. log1p keeps the digits of this sum if it is small
-    let skipped = x.iter().position(|x| *x == largest);
-    let others = exponentials.iter().enumerate().filter(|(n, _)| Some(*n) != skipped);
+    // Σ exp(x − m) is 1 for the largest number, plus the sum over the others. log1p keeps the digits of the sum over the others if it is small
+    let index_of_largest = x.iter().position(|x| *x == largest);
+    let others = exponentials.iter().enumerate().filter(|(n, _)| Some(*n) != index_of_largest);
     libm::log1p(others.fold(0.0, |sum, (_, exponential)| sum + exponential))
 }

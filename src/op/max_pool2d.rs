@@ -53,7 +53,8 @@ pub const KIND: LayerKind = LayerKind {
 };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
-    pool_layer(args, false)
+    let is_1d = false;
+    pool_layer(args, is_1d)
 }
 
 /// Makes the pool of an image, or along the only axis of channels x length if `is_1d` is set.
@@ -112,15 +113,17 @@ impl PoolWindows {
         (channel * rows.input + row_taps.first[0]) * columns.input
     }
 
-    /// Calls `put` with each entry of `out`, the winner of its window, as an index in the image, and the winner's value. It is called twice for some entries.
+    /// Calls `put` with each entry of `out`, the winner of its window, as an index in the image, and the winner's value. `put` is called twice for some entries,
+    /// both times with the same winner.
     fn winners<T: Send>(&self, image: &[f64], out: &mut [T], put: impl Fn(&mut T, usize, f64) + Sync) {
         let width = self.column_taps.len();
         let channel_len = self.row_taps.len() * width;
-        let (rows, cost) = match &self.running {
+        let (rows, cost_per_output) = match &self.running {
             Some(running) => (running.rows_at_once(), RUNNING_COST),
             None => (self.row_taps.len(), self.full_window.len()),
         };
-        let multiplications = (out.len() * cost) as u64;
+        // the work in multiplications, the unit of `threads_for`
+        let multiplications = (out.len() * cost_per_output) as u64;
         // a group is `rows` rows of the outputs of one channel. It is given by the channel, its first row, and its outputs
         let groups = out.chunks_mut(channel_len).enumerate().flat_map(|(channel, out)| {
             let groups = out.chunks_mut(rows * width).enumerate();
@@ -200,7 +203,7 @@ fn beats(value: f64, earlier: f64) -> bool {
     value > earlier || value.is_nan()
 }
 
-/// Returns the place of the maximum; `first` is the first of the places.
+/// Returns the winner among these places; `first` is the first of them.
 #[allow(clippy::inline_always)] // a call costs as much as comparing one place
 #[inline(always)]
 fn winner(image: &[f64], first: usize, places: impl Iterator<Item = usize> + Clone) -> usize {
@@ -253,7 +256,8 @@ impl Rule for MaxPoolForward {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let mut maxima = Scratch::new(out.len());
         self.overwrite(x, &mut maxima);
-        add_scaled(None, &maxima, out);
+        let no_factor = None;
+        add_scaled(no_factor, &maxima, out);
     }
 
     fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
@@ -411,12 +415,12 @@ impl Rule for MaxPoolBackward {
     }
 
     fn reason_unreached(&self, x: &Operands<'_>, entry: usize) -> &'static str {
-        let covering = self.0.outputs_reading(entry);
+        let outputs = self.0.outputs_reading(entry);
         let image = x.tensors[Input(0)];
         let is_maximum = |output: &usize| Self::winners(x).get(*output).is_some_and(|winner| image[*winner] == image[entry]);
-        if covering.is_empty() {
+        if outputs.is_empty() {
             self.0.edges.reason_unreached(View::Input, entry)
-        } else if covering.iter().any(is_maximum) {
+        } else if outputs.iter().any(is_maximum) {
             "an equal entry before it counts as the maximum"
         } else {
             "it was not the maximum of any window that covers it"

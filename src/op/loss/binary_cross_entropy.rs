@@ -79,7 +79,7 @@ impl Pointwise for BinaryCrossEntropy {
     fn loss_factors(&self, x: &Operands<'_>, i: usize, term: usize) -> Factors {
         let (t, a) = (x.get(T, i), x.get(A, i));
         // log a and log(1 − a), computed from z if z is an input of the function
-        let [log_a, log_rest] = match x.tensors.get(Z) {
+        let [log_a, log_one_minus_a] = match x.tensors.get(Z) {
             Some(z) => [-softplus(-z[i]), -softplus(z[i])],
             None => [log_for_weight(t, a), log_for_weight(1.0 - t, 1.0 - a)],
         };
@@ -89,7 +89,7 @@ impl Pointwise for BinaryCrossEntropy {
             smallvec![
                 constant(-self.reduction.scale),
                 evaluated(x, &ONE_MINUS_T, T, i),
-                derived(&Expr::Of(LOG, &[ONE_MINUS_A]), A, i, log_rest)
+                derived(&Expr::Of(LOG, &[ONE_MINUS_A]), A, i, log_one_minus_a)
             ]
         }
     }
@@ -102,8 +102,8 @@ impl Pointwise for BinaryCrossEntropy {
         if term == 0 {
             return Term::product(smallvec![constant(-self.reduction.scale), evaluated(x, &RATIO, A, i)]);
         }
-        let other = evaluated(x, &COMPLEMENT_RATIO, A, i);
-        Term::product(self.reduction.scaled(other))
+        let ratio = evaluated(x, &COMPLEMENT_RATIO, A, i);
+        Term::product(self.reduction.scaled(ratio))
     }
 
     fn equation(&self) -> Equation {

@@ -36,8 +36,9 @@ const fn log_of(name: &'static str, value: fn(&[f64]) -> f64, meaning: &'static 
     Primitive::differentiable(name, Definition::Computed(value), &[]).form(Form::Meaning).meaning(meaning)
 }
 
-/// σ(a) − t
+/// σ(a) − t of all entries.
 const DIFFERENCE: Expr = Expr::Sub(&[PROBABILITIES, ALL_T]);
+/// σ(a) of all entries.
 const PROBABILITIES: Expr = Expr::Of(SIGMOID, &[ALL_A]);
 /// Σ t log σ(a) + (1 − t) log(1 − σ(a)). `Join::Matrix` prints two factors side by side, without a sign.
 const SUM_OF_LOGS: Expr = Expr::Of(
@@ -61,8 +62,8 @@ impl Pointwise for BinaryCrossEntropyWithLogits {
         if term == 0 {
             smallvec![constant(-self.reduction.scale), entry(x, T, i), evaluated(x, &Expr::Of(LOG_SIGMOID, &[A_ENTRY]), A, i)]
         } else {
-            let log_rest = evaluated(x, &Expr::Of(LOG_ONE_MINUS_SIGMOID, &[A_ENTRY]), A, i);
-            smallvec![constant(-self.reduction.scale), evaluated(x, &ONE_MINUS_T, T, i), log_rest]
+            let log_one_minus_sigmoid = evaluated(x, &Expr::Of(LOG_ONE_MINUS_SIGMOID, &[A_ENTRY]), A, i);
+            smallvec![constant(-self.reduction.scale), evaluated(x, &ONE_MINUS_T, T, i), log_one_minus_sigmoid]
         }
     }
 

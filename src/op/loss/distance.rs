@@ -37,8 +37,8 @@ impl Distance {
         Self { function, value: Expr::Of(function, &[ERROR]), derivative: Expr::Prime(function, &[ERROR]), words, derivative_words }
     }
 
-    /// Makes the loss from the values of its keys. Every such loss has the key `reduction`, whose default is the argument `reduction`. A loss may have a second
-    /// key, whose value must be more than 0; `key` has its name and default.
+    /// Makes the loss from the values of its keys. Every such loss has the key `reduction`. A loss may have a second key, whose value must be more than 0;
+    /// `second_key` has its name and default.
     ///
     /// # Errors
     /// If the value of a key is not allowed.
@@ -46,37 +46,37 @@ impl Distance {
         &'static self,
         args: &mut dyn Args,
         output: &NetworkOutput<'_>,
-        reduction: &'static str,
-        key: Option<(&str, f64)>,
+        default_reduction: &'static str,
+        second_key: Option<(&str, f64)>,
     ) -> Result<Loss, Reported> {
-        let reduction = LossReduction::read_or(args, output, reduction);
-        let mut keys = SmallVec::new();
-        if let Some((key, default)) = key {
+        let reduction = LossReduction::read_or(args, output, default_reduction);
+        let mut parameters = SmallVec::new();
+        if let Some((key, default)) = second_key {
             let value = args.number(key)?.unwrap_or(default);
             if value <= 0.0 {
                 let help = format!("PyTorch's default is {default}");
                 return Err(args.fail_always(key, format!("{key} must be more than 0, not {value}"), &help));
             }
-            keys.push(value);
+            parameters.push(value);
         }
         let reduction = reduction?;
-        Ok(Loss::of_output_and_target(Arc::new(PointwiseLoss(DistanceLoss { distance: self, keys, reduction }))))
+        Ok(Loss::of_output_and_target(Arc::new(PointwiseLoss(DistanceLoss { distance: self, parameters, reduction }))))
     }
 }
 
-/// A loss C = Σ f(a − t) with the values of its keys.
+/// A loss C = Σ f(a − t) with the values of its keys, such as δ of the Huber loss.
 #[derive(Clone, Debug)]
 struct DistanceLoss {
     distance: &'static Distance,
-    /// The arguments of f after d.
-    keys: SmallVec<[f64; 1]>,
+    /// The arguments of f after d: the value of the second key, if there is one.
+    parameters: SmallVec<[f64; 1]>,
     reduction: LossReduction,
 }
 
 impl DistanceLoss {
-    /// The arguments of f for entry i: a − t, then the keys.
+    /// The arguments of f for entry i: a − t, then the parameters.
     fn function_arguments(&self, x: &Operands<'_>, i: usize) -> SmallVec<[f64; 2]> {
-        std::iter::once(x.get(A, i) - x.get(T, i)).chain(self.keys.iter().copied()).collect()
+        std::iter::once(x.get(A, i) - x.get(T, i)).chain(self.parameters.iter().copied()).collect()
     }
 }
 

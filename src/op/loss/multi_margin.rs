@@ -1,6 +1,6 @@
 //! `multi_margin`: PyTorch's `MultiMarginLoss` of one sample, the hinge loss of several classes. C = Σ max(0, margin − `a_y` + aᵢ)ᵖ / n, where the sum is over
-//! the classes i ≠ y. n is the number of classes, p is 1 or 2, and y is the true class: the entry at which the target is largest. Where the argument of max is
-//! exactly 0, the derivative is 0.
+//! the classes i ≠ y. n is the number of classes, p is 1 or 2, and y is the true class: the (first) entry at which the target is largest. Where the argument of
+//! max is exactly 0, the derivative is 0.
 //!
 //! For a = (1, 3, 2.5), y = 1 (counted from 0) and margin 1, C = (0 + 0.5) / 3 and ∂C/∂a = (0, −1, 1) / 3.
 
@@ -56,17 +56,17 @@ struct TrueClass {
 }
 
 impl MultiMargin {
-    /// margin − `a_y` + aᵢ, added in PyTorch's order.
-    fn distance(&self, a: &[f64], class: usize, i: usize) -> f64 {
+    /// margin − `a_y` + aᵢ, added in PyTorch's order. `class` is the true class y.
+    fn missing_margin(&self, a: &[f64], class: usize, i: usize) -> f64 {
         self.margin - a[class] + a[i]
     }
 
-    /// The derivative of max(0, d)ᵖ.
-    fn slope(&self, distance: f64) -> f64 {
-        match (distance > 0.0 || distance.is_nan(), self.is_squared) {
+    /// The derivative of max(0, d)ᵖ with respect to the missing margin d.
+    fn slope(&self, d: f64) -> f64 {
+        match (d > 0.0 || d.is_nan(), self.is_squared) {
             (false, _) => 0.0,
             (true, false) => 1.0,
-            (true, true) => 2.0 * distance,
+            (true, true) => 2.0 * d,
         }
     }
 }
@@ -76,20 +76,20 @@ impl Pointwise for MultiMargin {
         let (a, t) = (tensors[A], tensors[T]);
         let class = (0..t.len()).fold(0, |best, i| if t[i] > t[best] { i } else { best });
         let others = (0..a.len()).filter(|i| *i != class);
-        let slope = -others.map(|i| self.slope(self.distance(a, class, i))).sum::<f64>();
+        let slope = -others.map(|i| self.slope(self.missing_margin(a, class, i))).sum::<f64>();
         Some(Arc::new(TrueClass { class, slope }))
     }
 
     fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
         let TrueClass { class, .. } = *x.memo().expect("the memo of this rule");
-        let hinge = if i == class { 0.0 } else { relu(self.distance(x.tensors[A], class, i)) };
+        let hinge = if i == class { 0.0 } else { relu(self.missing_margin(x.tensors[A], class, i)) };
         let summand = if self.is_squared { hinge * hinge } else { hinge };
         smallvec![constant(self.share), derived(&SUMMAND, A, i, summand)]
     }
 
     fn gradient_term(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let TrueClass { class, slope } = *x.memo().expect("the memo of this rule");
-        let slope = if i == class { slope } else { self.slope(self.distance(x.tensors[A], class, i)) };
+        let slope = if i == class { slope } else { self.slope(self.missing_margin(x.tensors[A], class, i)) };
         Term::product(smallvec![constant(self.share), derived(&SLOPE, A, i, slope)])
     }
 

@@ -83,7 +83,7 @@ impl Pointwise for SquaredError {
     #[allow(clippy::float_cmp)] // 0.5 is exact
     fn gradient_term(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         let difference = evaluated(x, &DIFFERENCE, A, i);
-        // 2 · ½ = 1, and a factor of 1 is left out
+        // 2 · ½ = 1, and a factor of 1 is left out. The scale is ½ for `half_sum`, and for the mean of two outputs
         if self.scale == 0.5 {
             return Term::product(smallvec![difference]);
         }

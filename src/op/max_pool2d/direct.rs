@@ -36,7 +36,7 @@ struct OutputRows<'a, T, P> {
 }
 
 impl PoolWindows {
-    /// Calls `put` with each output in `out`, the winner of its window, and the winner's value. It is called twice for some outputs.
+    /// Calls `put` with each output in `out`, the winner of its window, and the winner's value. `put` is called twice for the outputs that are in two tiles.
     pub(super) fn direct_winners<T>(
         &self,
         image: &[f64],
@@ -58,19 +58,20 @@ impl<T, P: Fn(&mut T, usize, f64)> WithSimd for OutputRows<'_, T, P> {
         for (rows, out) in windows.row_taps[first_row..].iter().zip(out.chunks_mut(windows.column_taps.len())) {
             let row_begin = windows.row_begin(channel, rows);
             // computes one output
-            let single = |column: usize, out: &mut T| {
+            let compute_one = |column: usize, out: &mut T| {
                 let columns = &windows.column_taps[column];
                 let winner = windows.winner(image, &PoolWindow { first: row_begin + columns.first[0], rows, columns });
                 put(out, winner, image[winner]);
             };
-            let whole = if rows.count == windows.edges.rows.kernel { windows.whole_columns.clone() } else { 0..0 };
-            for begin in whole.clone().step_by(TILE) {
+            let columns = if rows.count == windows.edges.rows.kernel { windows.whole_columns.clone() } else { 0..0 };
+            for begin in columns.clone().step_by(TILE) {
                 // the last tile of a row overlaps the one before, so that both are full
-                let tile = if whole.len() < TILE { whole.clone() } else { begin.min(whole.end - TILE)..(begin + TILE).min(whole.end) };
+                let tile =
+                    if columns.len() < TILE { columns.clone() } else { begin.min(columns.end - TILE)..(begin + TILE).min(columns.end) };
                 let first = row_begin + windows.column_taps[tile.start].first[0];
                 let out = &mut out[tile.clone()];
                 let Some(winners) = tile_winners(simd, image, first, windows.edges.columns.stride, &windows.full_window) else {
-                    tile.zip(out).for_each(|(column, out)| single(column, out));
+                    tile.zip(out).for_each(|(column, out)| compute_one(column, out));
                     continue;
                 };
                 match out.first_chunk_mut::<TILE>() {
@@ -79,8 +80,8 @@ impl<T, P: Fn(&mut T, usize, f64)> WithSimd for OutputRows<'_, T, P> {
                     None => put_all(out, winners, &put),
                 }
             }
-            for column in (0..whole.start).chain(whole.end..out.len()) {
-                single(column, &mut out[column]);
+            for column in (0..columns.start).chain(columns.end..out.len()) {
+                compute_one(column, &mut out[column]);
             }
         }
     }
@@ -192,6 +193,6 @@ mod tests {
                 }
             }
         }
-        assert!(checked > 10_000);
+        assert!(checked > 10_000, "only {checked} outputs were compared");
     }
 }

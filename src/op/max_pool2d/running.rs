@@ -199,7 +199,7 @@ impl Maxima {
     }
 }
 
-/// Returns the winner of two maxima; `second` does not come before `first` in row-major order.
+/// Returns the winner of two maxima, each with its place; `second` does not come before `first` in row-major order.
 #[inline(always)]
 fn winner(first: (f64, usize), second: (f64, usize)) -> (f64, usize) {
     let wins = beats(second.0, first.0);
@@ -225,6 +225,7 @@ impl<T, P: Fn(&mut T, usize)> WithSimd for RowGroup<'_, T, P> {
         let RunningMaxima { rows, columns, area, width } = running;
         let output_width = columns.runs.iter().map(|run| run.outputs).sum::<usize>();
         let row_tile = rows.tile(first_row..first_row + out.len() / output_width);
+        // `line` is one row of the image, and `maxima` has the maxima along all rows
         let (mut maxima, mut line, mut spare) = (Maxima::default(), Maxima::default(), Maxima::default());
         for begin in (0..output_width).step_by(columns.outputs_at_once) {
             let column_tile = columns.tile(begin..output_width.min(begin + columns.outputs_at_once));
@@ -266,10 +267,10 @@ fn along_row(tile: &AxisTile, dilation: usize, line: &mut Maxima, spare: &mut Ma
         }
         // the maxima of the next level
         if level < top_level {
-            let apart = dilation << level;
-            let len = line.values.len() - apart;
+            let distance = dilation << level;
+            let len = line.values.len() - distance;
             spare.resize(len);
-            pairwise(line, [0, apart], &mut spare.values, &mut spare.places);
+            pairwise(line, [0, distance], &mut spare.values, &mut spare.places);
             std::mem::swap(line, spare);
         }
     }
@@ -299,23 +300,23 @@ fn down_columns(tile: &AxisTile, dilation: usize, maxima: &mut Maxima, width: us
                 let upper = run.first + n * run.step;
                 let lower = upper + (run.count - (1 << level)) * dilation;
                 let maxima_of_row = |row: usize| maxima.values[row * width..][..width].iter().zip(&maxima.places[row * width..][..width]);
-                for (column, ((u, p), (v, q))) in maxima_of_row(upper).zip(maxima_of_row(lower)).enumerate() {
-                    let (_, place) = winner((*u, *p), (*v, *q));
+                for (column, ((value, place), (value_below, place_below))) in maxima_of_row(upper).zip(maxima_of_row(lower)).enumerate() {
+                    let (_, place) = winner((*value, *place), (*value_below, *place_below));
                     put(run.output + n, column, place);
                 }
             }
         }
         // the maxima of the next level, in place: a row only reads itself and a row below it
         if level < top_level {
-            let apart = dilation << level;
-            rows -= apart;
+            let distance = dilation << level;
+            rows -= distance;
             for row in 0..rows {
-                let (values, below) = maxima.values.split_at_mut((row + apart) * width);
-                let (places, places_below) = maxima.places.split_at_mut((row + apart) * width);
+                let (values, values_below) = maxima.values.split_at_mut((row + distance) * width);
+                let (places, places_below) = maxima.places.split_at_mut((row + distance) * width);
                 let (values, places) = (&mut values[row * width..][..width], &mut places[row * width..][..width]);
-                let (below, places_below) = (&below[..width], &places_below[..width]);
+                let (values_below, places_below) = (&values_below[..width], &places_below[..width]);
                 for n in 0..width {
-                    (values[n], places[n]) = winner((values[n], places[n]), (below[n], places_below[n]));
+                    (values[n], places[n]) = winner((values[n], places[n]), (values_below[n], places_below[n]));
                 }
             }
         }
