@@ -42,6 +42,7 @@ const SCRIPT: &[(&str, &[(&str, f64)])] = &[
 /// The values of numbers by name.
 type NamedNumbers = BTreeMap<String, f64>;
 
+/// The environment variables that give the child its fault, and the number of the call that has it.
 const VARIABLES: [&str; 2] = ["GRADSTEP_TEST_FAULT", "GRADSTEP_TEST_CALL"];
 
 fn loader() -> ScenarioLoader {
@@ -73,12 +74,12 @@ fn print(line: &str) {
 #[test]
 #[ignore = "the child of the tests below"]
 fn child() {
-    let [Ok(fault), Ok(at)] = VARIABLES.map(env::var) else { return };
+    let [Ok(fault), Ok(call)] = VARIABLES.map(env::var) else { return };
     let fault = [DiskFault::Fail, DiskFault::FailForGood, DiskFault::Kill].into_iter().find(|known| format!("{known:?}") == fault).unwrap();
     let mut state = State::picker(Vec::new());
     state.open(Arc::new(Document::new(loader().load("net.toml".as_ref()).unwrap())), None);
     let mut driver = Driver::new(state, loader()).writing_files();
-    plan(fault, at.parse().unwrap());
+    plan(fault, call.parse().unwrap());
     for (command, _) in SCRIPT {
         let before = calls().len();
         press(&mut driver, command);
@@ -95,27 +96,28 @@ fn child() {
 /// The output of a child process.
 struct ProcessOutput {
     /// For each completed command: the number of calls before it and after it, whether its message is an error, and the message.
-    did: Vec<(usize, usize, bool, String)>,
-    /// The names of the calls, if the child was not killed.
+    commands: Vec<(usize, usize, bool, String)>,
+    /// The names of the calls; empty if the child was killed.
     calls: Vec<String>,
+    /// The message of the last `W`, after the script.
     last: String,
 }
 
-/// Runs the child in a folder with a fault in call number `at`, from 1.
-fn run(folder: &Path, fault: DiskFault, at: usize) -> ProcessOutput {
+/// Runs the child in a folder with a fault in call number `call`, from 1.
+fn run(folder: &Path, fault: DiskFault, call: usize) -> ProcessOutput {
     fs::write(folder.join("net.toml"), TEXT).unwrap();
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["command::faults::child", "--exact", "--ignored", "--nocapture"]).current_dir(folder);
-    command.env("XDG_STATE_HOME", folder.join("state")).env(VARIABLES[0], format!("{fault:?}")).env(VARIABLES[1], at.to_string());
+    command.env("XDG_STATE_HOME", folder.join("state")).env(VARIABLES[0], format!("{fault:?}")).env(VARIABLES[1], call.to_string());
     let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
-    let rest = |line: &'static str| text.lines().filter_map(move |found| found.strip_prefix(line));
-    let did = rest("did ").map(|line| {
+    let after = |prefix: &'static str| text.lines().filter_map(move |line| line.strip_prefix(prefix));
+    let commands = after("did ").map(|line| {
         let [before, after, is_error, message] = line.splitn(4, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
         (before.parse().unwrap(), after.parse().unwrap(), is_error == "true", message.to_owned())
     });
-    let calls = rest("calls ").flat_map(|line| line.split(',').map(str::to_owned)).collect();
-    let last = rest("last ").collect();
-    ProcessOutput { did: did.collect(), calls, last }
+    let calls = after("calls ").flat_map(|line| line.split(',').map(str::to_owned)).collect();
+    let last = after("last ").collect();
+    ProcessOutput { commands: commands.collect(), calls, last }
 }
 
 /// Returns the numbers of the scenario file in a folder. If it were a mixture of old and new files, it would not be valid, or would have numbers that no
@@ -134,7 +136,7 @@ fn recovered(folder: &Path) -> NamedNumbers {
     numbers
 }
 
-/// Returns the numbers before the first command and after each command.
+/// Writes the scenario. Returns its numbers before the first command of the script and after each command.
 fn states(folder: &Path) -> Vec<NamedNumbers> {
     fs::write(folder.join("net.toml"), TEXT).unwrap();
     let mut states = vec![in_file(folder)];
@@ -146,55 +148,58 @@ fn states(folder: &Path) -> Vec<NamedNumbers> {
     states
 }
 
-/// Returns the number of the last command `W` among the first `done` commands.
+/// Returns the number of the last command `W` among the first `done` commands, from 1; 0 if there is none. It is also an index of [`states`].
 fn last_write(done: usize) -> usize {
-    SCRIPT[..done].iter().rposition(|(command, _)| *command == "W").map_or(0, |at| at + 1)
+    SCRIPT[..done].iter().rposition(|(command, _)| *command == "W").map_or(0, |index| index + 1)
 }
 
 #[test]
 fn a_kill_in_any_call_leaves_the_old_or_the_new_file_and_loses_no_edit() {
-    let mut at = 1;
+    let mut call = 1;
     loop {
         let folder = tempfile::tempdir().unwrap();
         let states = states(folder.path());
-        let output = run(folder.path(), DiskFault::Kill, at);
+        let output = run(folder.path(), DiskFault::Kill, call);
         if !output.calls.is_empty() {
-            assert_eq!(output.did.len(), SCRIPT.len());
+            assert_eq!(output.commands.len(), SCRIPT.len());
             break;
         }
-        let done = output.did.len();
-        let context = format!("killed in call {at}, after {:?}", output.did);
+        let done = output.commands.len();
+        let context = format!("killed in call {call}, after {:?}", output.commands);
+        // the killed command may be a `W` that has written the file already
         let allowed = [last_write(done), last_write((done + 1).min(SCRIPT.len()))];
         assert!(allowed.iter().any(|state| in_file(folder.path()) == states[*state]), "{context}: a mixture: {:?}", in_file(folder.path()));
         let found = recovered(folder.path());
         assert!(found == states[done] || states.get(done + 1) == Some(&found), "{context}: an edit is lost: {found:?}");
-        at += 1;
+        call += 1;
     }
-    assert!(at > 30, "{at}");
+    assert!(call > 30, "the script makes only {call} calls");
 }
 
 #[test]
 fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
     for fault in [DiskFault::Fail, DiskFault::FailForGood] {
-        let mut at = 1;
+        let mut call = 1;
         loop {
             let folder = tempfile::tempdir().unwrap();
             let states = states(folder.path());
-            let ProcessOutput { did, calls, last } = run(folder.path(), fault, at);
-            assert_eq!(did.len(), SCRIPT.len(), "{fault:?} in call {at}: the child has ended early");
-            if calls.len() < at {
+            let ProcessOutput { commands, calls, last } = run(folder.path(), fault, call);
+            assert_eq!(commands.len(), SCRIPT.len(), "{fault:?} in call {call}: the child has ended early");
+            if calls.len() < call {
                 break;
             }
-            let context = format!("{fault:?} in call {at} of {calls:?}, after {did:?}");
-            let (number, hit) = did.iter().enumerate().find(|(_, (before, after, ..))| (*before..*after).contains(&(at - 1))).unwrap();
+            let context = format!("{fault:?} in call {call} of {calls:?}, after {commands:?}");
+            let has_call = |before: usize, after: usize| (before..after).contains(&(call - 1));
+            let (number, (.., is_error, _)) =
+                commands.iter().enumerate().find(|(_, (before, after, ..))| has_call(*before, *after)).unwrap();
             // these calls may fail without a message: there is another way, or their result is not needed
             let is_harmless =
-                fault == DiskFault::Fail && matches!(calls[at - 1].as_str(), "create without a name" | "remove" | "sync the folder");
-            assert!(hit.2 || is_harmless, "{context}: command {number} reports nothing");
+                fault == DiskFault::Fail && matches!(calls[call - 1].as_str(), "create without a name" | "remove" | "sync the folder");
+            assert!(*is_error || is_harmless, "{context}: command {number} reports nothing");
             assert!(last.starts_with("written to net.toml"), "{context}: {last}");
             assert_eq!(in_file(folder.path()), states[SCRIPT.len()], "{context}");
             assert_eq!(recovered(folder.path()), states[SCRIPT.len()], "{context}");
-            at += 1;
+            call += 1;
         }
     }
 }

@@ -57,9 +57,9 @@ impl Invocation for GradcheckCommand {
         let report = match report {
             Ok(report) => report,
             Err(stopped) => {
-                let CheckStopped { done, within, off } = stopped;
+                let CheckStopped { done, gradient, off } = stopped;
                 let mut to = output::stderr();
-                writeln!(to, "{}", global.in_charset(&format!("stopped after {done} of {total} derivatives, in {within}; {off} off")))?;
+                writeln!(to, "{}", global.in_charset(&format!("stopped after {done} of {total} derivatives, in {gradient}; {off} off")))?;
                 to.finish()?;
                 return Ok(ExitCode::from(INTERRUPTED));
             }
@@ -69,7 +69,7 @@ impl Invocation for GradcheckCommand {
     }
 }
 
-/// The number of derivatives to check, over all samples.
+/// The number of derivatives to check, over all samples. Those of the batch are not counted, because they need no differences of their own.
 fn derivatives(trace: &Trace, options: CheckOptions) -> u64 {
     let samples = trace.runs().iter().filter(|run| run.sample.is_some());
     samples.map(|run| options.derivatives(&run.network)).sum()
@@ -81,7 +81,7 @@ struct GradcheckReport<'a> {
     /// The version of the JSON format.
     format: u8,
     scenario: &'a str,
-    /// A derivative d is off if its difference is more than `tolerance · max(|d|, floor)`.
+    /// A derivative d is off if it differs from the central difference c by more than `tolerance · max(|d|, |c|, floor)`.
     tolerance: f64,
     floor: f64,
     passed: bool,
@@ -118,7 +118,7 @@ struct TensorRow {
     undefined: usize,
     /// The number of entries for which the rounding errors of the differences are too large.
     unsettled: usize,
-    /// The number of entries within 10⁻⁶ of a kink. They were changed only on their side of it.
+    /// The number of entries within 10⁻⁶ of a kink, but not on it. Their differences do not cross the kink.
     near_kinks: usize,
     worst: Option<WorstEntry>,
     /// `true` for the loss of the batch.
@@ -139,7 +139,7 @@ struct WorstEntry {
     /// The central difference of the loss.
     #[serde(serialize_with = "number::json")]
     difference: f64,
-    /// The relative error of the derivative.
+    /// The relative error of the derivative d for the difference c: |d − c| / max(|d|, |c|, [`FLOOR`]).
     #[serde(serialize_with = "number::json")]
     error: f64,
     #[serde(skip)]
@@ -149,9 +149,11 @@ struct WorstEntry {
 /// The counts when Ctrl-C stopped the check.
 #[derive(Debug)]
 struct CheckStopped {
+    /// The number of checked derivatives.
     done: usize,
-    /// The tensor that was being checked.
-    within: String,
+    /// The address of the gradient that was being checked.
+    gradient: String,
+    /// The number of derivatives that are off.
     off: usize,
 }
 
@@ -170,27 +172,27 @@ impl<'a> GradcheckReport<'a> {
         let samples = trace.runs().iter().filter_map(|run| Some((run, run.sample? + 1)));
         for (position, (run, sample)) in samples.enumerate() {
             let network = &*run.network;
-            let checked = check(network, &run.run, options, |done| {
+            let tensor_checks = check(network, &run.run, options, |done| {
                 stopped |= !go_on(done_before + done);
                 !stopped
             });
             done_before += options.derivatives(network);
             let prefix = if several { format!("{sample}:") } else { String::new() };
-            for (n, checked) in checked.iter().enumerate() {
+            for (n, checked) in tensor_checks.iter().enumerate() {
                 // the rows are added while the first sample is checked
                 if n == tensors.len() {
                     tensors.push(TensorRow::new(network.tensor(checked.gradient).name.to_string()));
                 }
                 tensors[n].add(network, Some(sample), &prefix, checked);
             }
-            let incomplete = checked.iter().find(|checked| checked.checks.len() < checked.wanted);
+            let incomplete = tensor_checks.iter().find(|checked| checked.checks.len() < checked.wanted);
             if let Some(incomplete) = incomplete {
                 let sum = |count: fn(&TensorRow) -> usize| tensors.iter().map(count).sum();
-                let within = format!("{prefix}{}", network.tensor(incomplete.gradient).name);
-                return Err(CheckStopped { done: sum(|row| row.checked), within, off: sum(|row| row.off) });
+                let gradient = format!("{prefix}{}", network.tensor(incomplete.gradient).name);
+                return Err(CheckStopped { done: sum(|row| row.checked), gradient, off: sum(|row| row.off) });
             }
             if let Some((_, batch_check)) = &mut batch_check {
-                batch_check.add(position, &checked);
+                batch_check.add(position, &tensor_checks);
             }
         }
         if let Some((batch, batch_check)) = batch_check {

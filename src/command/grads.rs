@@ -12,7 +12,7 @@ use anyhow::bail;
 use clap::Parser;
 
 use super::format::{self, CommandOutput, OutputFormat};
-use super::json::{self, JsonPiece, JsonPiece::Number, JsonPiece::Text, JsonPiece::Word, Nested, RepeatedTensors};
+use super::json::{self, JsonPiece, JsonPiece::Number, JsonPiece::Quoted, JsonPiece::Text, Nested, RepeatedTensors};
 use super::options::GlobalOptions;
 use super::source::ScenarioLoader;
 use super::tensors::{NestedTensors, TensorIds};
@@ -97,9 +97,9 @@ struct Grads<'a> {
     /// The total loss: the mean or sum of the samples' losses.
     loss: f64,
     samples: Vec<SampleGrads<'a>>,
-    /// The parameters; `None` for a scalar graph, which has only inputs.
+    /// The parameters; `None` for a graph, which has only inputs.
     parameters: Option<NestedTensors<'a>>,
-    /// The gradients of the total loss with respect to the parameters, or to the inputs of a scalar graph.
+    /// The gradients of the total loss with respect to the parameters, or to the inputs of a graph.
     gradients: NestedTensors<'a>,
 }
 
@@ -157,7 +157,7 @@ fn total_gradient(document: &Document, gradient: Id) -> Nested<'_> {
 
 impl<'a> SampleGrads<'a> {
     fn json(&self, repeated: &RepeatedTensors) -> impl Iterator<Item = JsonPiece<'a>> {
-        [Text("{\"name\":"), self.name.map_or(Text("null"), Word), Text(",\"loss\":"), Number(self.loss), Text(",\"values\":")]
+        [Text("{\"name\":"), self.name.map_or(Text("null"), Quoted), Text(",\"loss\":"), Number(self.loss), Text(",\"values\":")]
             .into_iter()
             .chain(self.values.json(repeated))
             .chain([Text(",\"gradients\":")])
@@ -168,7 +168,7 @@ impl<'a> SampleGrads<'a> {
 
 impl<'a> Grads<'a> {
     fn json(&self, repeated: &RepeatedTensors) -> impl Iterator<Item = JsonPiece<'a>> {
-        [Text("{\"format\":1,\"scenario\":"), Word(self.scenario), Text(",\"loss\":"), Number(self.loss), Text(",\"samples\":[")]
+        [Text("{\"format\":1,\"scenario\":"), Quoted(self.scenario), Text(",\"loss\":"), Number(self.loss), Text(",\"samples\":[")]
             .into_iter()
             .chain(json::comma_separated(self.samples.iter().map(|sample| sample.json(repeated))))
             .chain([Text("]")])
@@ -188,7 +188,7 @@ impl<'a> Grads<'a> {
     /// loss                       the total loss; `2:loss` for the second of several samples
     /// ```
     ///
-    /// A scalar graph has no `loss`: its loss is the value of its output.
+    /// A graph has no `loss`: its loss is the value of its output, such as `values.J`.
     fn named(&self) -> Vec<npz::NamedTensor<'_>> {
         let mut named = Vec::new();
         let mut add = |group: &str, tensors: &NestedTensors<'a>| {
@@ -213,7 +213,7 @@ impl<'a> Grads<'a> {
     }
 }
 
-/// Writes the text for people. A scalar graph has a table, any other graph a list of tensors, and a network of layers a list for each sample.
+/// Writes the text for people: one table for a scalar graph, a list of tensors for another graph, and such a list for each sample for a network of layers.
 fn table(document: &Document, global: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<()> {
     Ok(write_table(document, &mut TextWriter(&mut |text| to.text(&global.in_charset(text))))?)
 }

@@ -61,7 +61,8 @@ pub(super) fn base_folder(name: &str, below_home: &str) -> Option<PathBuf> {
     Some(base.join("gradstep"))
 }
 
-/// Returns the name for a scenario's journals. It is its absolute path with `%` for each separator, or the name of a bundled scenario.
+/// Returns the beginning of the names of a scenario's journals: the end of its absolute path with `%` for each separator, or the name of a bundled scenario,
+/// then a checksum of the whole path or name.
 pub(super) fn key(path: Option<&Path>, name: &str) -> String {
     let text = match path {
         Some(path) => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).to_string_lossy().replace(['/', '\\'], "%"),
@@ -81,7 +82,7 @@ fn paths(folder: &Path, key: &str) -> impl Iterator<Item = PathBuf> {
     (0..MAX_JOURNALS).map(move |number| folder.join(format!("{key}.{number}.jsonl")))
 }
 
-/// Locks a file. Returns `false` if another program has locked it already.
+/// Locks a file. Returns `false` if another program has locked it already. On other systems than Unix, does nothing.
 #[cfg(unix)]
 fn lock(file: &File) -> bool {
     rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()
@@ -143,7 +144,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes the file. If this fails, the journal continues to use it, so that its last line is always up to date.
+    /// Removes the file. If this fails, the file stays in use, so that later edits are appended to it.
     fn remove(&mut self) -> io::Result<()> {
         if self.file.is_some() {
             match disk::remove(&self.path) {

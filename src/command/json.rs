@@ -1,6 +1,6 @@
 //! A fast writer for JSON with many numbers. Two threads format the numbers; one of them writes the texts in order.
 //!
-//! The JSON is an iterator of [`JsonPiece`]s: texts, names, numbers, and ranges of a tensor's entries. Pieces are collected into groups of about 4096
+//! The JSON is an iterator of [`JsonPiece`]s: texts, strings, numbers, and ranges of a tensor's entries. Pieces are collected into groups of about 4096
 //! numbers. The main thread and a helper thread take one group after another and format it. The main thread writes the texts in the order of the groups:
 //!
 //! ```text
@@ -49,7 +49,7 @@ pub(super) enum JsonPiece<'a> {
     /// JSON that is written as it is.
     Text(&'static str),
     /// A text that is written as a JSON string.
-    Word(&'a str),
+    Quoted(&'a str),
     Number(f64),
     /// A range of a tensor's entries with their commas and brackets. If the tensor is written twice, there is a cache for the text.
     Entries(Nested<'a>, Range<usize>, Option<CachedText>),
@@ -110,7 +110,7 @@ pub(super) fn comma_separated<'a, I: Iterator<Item = JsonPiece<'a>>>(
     items.enumerate().flat_map(|(n, item)| iter::once(JsonPiece::Text(if n == 0 { "" } else { "," })).chain(item))
 }
 
-/// The largest number of finished texts that wait until they are written.
+/// The largest number of finished texts of each thread that wait until they are written.
 const MAX_WAITING: usize = 4;
 
 /// Writes pieces in order. A helper thread formats about half of them.
@@ -142,6 +142,7 @@ pub(super) fn write<'a>(pieces: impl Iterator<Item = JsonPiece<'a>> + Send, to: 
                 {
                     // `send` fails if the output has failed; if no thread can be started, this thread formats all groups
                     threads::try_spawn(scope, move || {
+                        // the inner braces unlock the groups before a group is formatted
                         while let Some((number, group)) = { locked(groups).next() }
                             && sender.send((number, format_group(&group, buffer()))).is_ok()
                         {}
@@ -212,7 +213,7 @@ impl JsonPiece<'_> {
     fn append_to(&self, text: &mut Vec<u8>) {
         match self {
             Self::Text(plain) => text.extend_from_slice(plain.as_bytes()),
-            Self::Word(word) => serde_json::to_writer(text, word).expect("writing to a vector cannot fail"),
+            Self::Quoted(word) => serde_json::to_writer(text, word).expect("writing to a vector cannot fail"),
             Self::Number(value) => write_json(*value, text),
             Self::Entries(tensor, range, None) => append_entries(tensor, range.clone(), text),
             Self::Entries(tensor, range, Some(cached)) => text.extend_from_slice(cached.get_or_init(|| {
@@ -331,7 +332,7 @@ mod tests {
             let expected: Vec<String> = (0..count).map(|n| format!("{n}.0")).collect();
             assert_eq!(written(comma_separated(numbers)), expected.join(","), "{count}");
         }
-        assert_eq!(written([JsonPiece::Word("a\"\u{1}"), JsonPiece::Text("\n")].into_iter()), "\"a\\\"\\u0001\"\n");
+        assert_eq!(written([JsonPiece::Quoted("a\"\u{1}"), JsonPiece::Text("\n")].into_iter()), "\"a\\\"\\u0001\"\n");
     }
 
     #[test]

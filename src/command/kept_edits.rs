@@ -13,25 +13,32 @@ pub struct KeptEdits {
     folder: PathBuf,
     /// The path of the scenario's file, if it has one.
     path: Option<PathBuf>,
-    /// The name of its journals.
+    /// The beginning of the names of the scenario's journals ([`journal::key`]).
     key: String,
     journal: Journal,
     /// The journal of an earlier session, until the user has decided about it.
     leftover: Option<Leftover>,
-    /// The numbers in the journal.
-    kept: EditedNumbers,
+    /// The numbers that were last recorded in `journal`.
+    recorded: EditedNumbers,
 }
 
 impl KeptEdits {
     /// Returns a value for no open scenario; `None` if there is no folder for journals.
     pub fn new() -> Option<Self> {
-        Some(Self { folder: journal::folder()?, path: None, key: String::new(), journal: Journal::new(), leftover: None, kept: Vec::new() })
+        Some(Self {
+            folder: journal::folder()?,
+            path: None,
+            key: String::new(),
+            journal: Journal::new(),
+            leftover: None,
+            recorded: Vec::new(),
+        })
     }
 
     /// Begins with another scenario. Returns the unsaved edits of an earlier session.
     pub fn begin(&mut self, scenario: &Scenario) -> Option<EditedNumbers> {
         // the journal of the last scenario stays on the disk if it has unsaved edits
-        (self.journal, self.kept) = (Journal::new(), Vec::new());
+        (self.journal, self.recorded) = (Journal::new(), Vec::new());
         self.path.clone_from(&scenario.path);
         self.key = journal::key(scenario.path.as_deref(), &scenario.name);
         self.leftover = journal::leftover(&self.folder, &self.key);
@@ -51,13 +58,13 @@ impl KeptEdits {
             self.key = journal::key(path, &scenario.name);
         }
         let numbers: EditedNumbers = stepper.edits.unsaved().map(|(number, value)| (number_name(scenario, number), value)).collect();
-        if numbers != self.kept {
+        if numbers != self.recorded {
             let result = self.journal.record(&self.folder, &self.key, &numbers);
             // this is done after an error too, so that the error is reported only once for each change
-            self.kept = numbers;
+            self.recorded = numbers;
             result?;
         }
-        // the old journal is removed only when the new one has the restored edits
+        // the old edits are restored or discarded, and no job is still applying them; so the new journal has what was restored
         if stepper.old_edits.is_none() && stepper.job.is_none() {
             self.leftover.take().into_iter().for_each(Leftover::remove);
         }

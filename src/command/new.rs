@@ -43,13 +43,14 @@ impl Invocation for NewCommand {
     }
 }
 
-/// The kind and the text of the script that exports PyTorch models.
-const EXPORTER: (&str, &str) = ("pytorch", include_str!("../../docs/to_gradstep.py"));
+/// The kind that stands for the script that exports PyTorch models.
+const EXPORTER_KIND: &str = "pytorch";
+const EXPORTER: &str = include_str!("../../docs/to_gradstep.py");
 
 /// Returns the text of a template, of the exporter, or of a bundled scenario (whose name can be shortened).
 fn text(kind: &str) -> anyhow::Result<&'static str> {
-    if kind == EXPORTER.0 {
-        return Ok(EXPORTER.1);
+    if kind == EXPORTER_KIND {
+        return Ok(EXPORTER);
     }
     if let Some(template) = TEMPLATES.iter().find(|template| template.kind == kind) {
         return Ok(template.text);
@@ -60,8 +61,8 @@ fn text(kind: &str) -> anyhow::Result<&'static str> {
     if let Some(found) = source::find_by_prefix(kind.as_ref()) {
         return Ok(found?.0.text);
     }
-    let (kinds, meant) = (templates::kinds().collect::<Vec<_>>().join(", "), templates::clause(kind));
-    Err(anyhow!("there is no template and no bundled scenario {} (the templates are {kinds}){meant}", display_name(kind)))
+    let (kinds, suggestion) = (templates::kinds().collect::<Vec<_>>().join(", "), templates::clause(kind));
+    Err(anyhow!("there is no template and no bundled scenario {} (the templates are {kinds}){suggestion}", display_name(kind)))
 }
 
 #[cfg(test)]

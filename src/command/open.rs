@@ -139,7 +139,7 @@ impl Invocation for OpenCommand {
 }
 
 impl OpenCommand {
-    /// Compares the file of `--mine`. Returns the comparison, and the file for a recording: its name and its bytes.
+    /// Compares the user's gradients in the file of `--mine` with the scenario's. Returns the comparison and, for a recording, the file.
     fn compare(&self, document: &Arc<Document>) -> anyhow::Result<(Option<GradientComparison>, RecordedFiles)> {
         let Some(file) = self.mine.read()? else { return Ok((None, BTreeMap::new())) };
         let mut recorded = BTreeMap::new();
@@ -169,7 +169,7 @@ impl OpenCommand {
         let header = Header::new(scenario.name.clone(), scenario.text.to_string(), stepper.current_visit(), size)
             .with_files(files)
             .with_mine(mine)
-            // this is also done if the address is that of an input or a parameter, on which the cursor is then
+            // no step computes an input or a parameter; for its address, the stepper opens with the cursor on it, and the recording needs the address
             .with_goal(goal.filter(|_| state.job().is_some() || stepper.cursor.is_some()))
             .with_index(state.settings.first_index())
             .with_unit(state.settings.start_unit)

@@ -188,7 +188,7 @@ pub(super) fn stdout_is_terminal() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// `true` if the environment variable `NO_COLOR` is set.
+/// `true` if the environment variable `NO_COLOR` is set and not empty.
 fn no_color() -> bool {
     env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
@@ -200,7 +200,8 @@ pub(super) fn wants_colours() -> bool {
 
 /// The number of colours of the terminal, from its terminfo entry. `variable` returns the value of an environment variable.
 ///
-/// There are two exceptions. A terminal with `COLORTERM=truecolor` has all colours. A terminal with 8 colours is assumed to have the 8 bright ones too.
+/// A terminal with fewer than 8 colours counts as one without colours. For any other, `COLORTERM=truecolor` or a name such as `xterm-direct` or
+/// `screen-256color` stands for more colours than its entry has. A terminal with 8 colours or without an entry is assumed to have 16.
 fn colour_depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
     let term = variable("TERM").unwrap_or_default();
     let colours = capability::colours(&term);
@@ -249,6 +250,7 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let shift = match unit.trim().to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
+        // nothing is left of `i` and `ib` either, which are no units
         "" if !unit.contains(['i', 'I']) => 0,
         "k" => 10,
         "m" => 20,

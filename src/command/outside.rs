@@ -31,7 +31,8 @@ pub struct KnownFile {
     pub text: Arc<String>,
 }
 
-/// The size, the time and the identity of a file. If a program replaces a file by another, the identity changes.
+/// The size, the time and the identity of a file. If a program replaces a file by another, the identity changes. It is the device and the inode on Unix, and
+/// (0, 0) on other systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     bytes: u64,
@@ -41,7 +42,7 @@ struct Stamp {
 
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
+struct CheckResult {
     change: Option<FileChange>,
     /// The stamp of the file, if it is old enough.
     stamp: Option<Stamp>,
@@ -51,20 +52,20 @@ struct Look {
 #[derive(Clone, Debug)]
 pub struct FileWatch {
     file: KnownFile,
-    last: Look,
+    last_result: CheckResult,
     /// The check in progress.
-    task: Option<BackgroundTask<Look>>,
-    /// The time of the next check.
+    task: Option<BackgroundTask<CheckResult>>,
+    /// The time of the next check, since the program began.
     next: Duration,
 }
 
 impl FileWatch {
     /// Returns the watch of a file. The first check is due one period after `now`.
     pub fn new(file: KnownFile, now: Duration) -> Self {
-        Self { file, last: Look { change: None, stamp: None }, task: None, next: now + PERIOD }
+        Self { file, last_result: CheckResult { change: None, stamp: None }, task: None, next: now + PERIOD }
     }
 
-    /// Returns whether the watched file is this one.
+    /// Returns whether the watched file has the path of `file`, and the same text in memory: a text that was read or written again is another one.
     pub fn is_of(&self, file: &KnownFile) -> bool {
         self.file.path == file.path && Arc::ptr_eq(&self.file.text, &file.text)
     }
@@ -79,38 +80,38 @@ impl FileWatch {
         if now >= self.next {
             self.next = now + PERIOD;
             if self.task.is_none() {
-                let begun = BackgroundTask::begin((self.file.clone(), self.last), |(file, last)| look(&file, last));
+                let begun = BackgroundTask::begin((self.file.clone(), self.last_result), |(file, last_result)| check(&file, last_result));
                 match begun {
                     Ok(task) => self.task = Some(task),
-                    Err((file, last)) => self.last = look(&file, last),
+                    Err((file, last_result)) => self.last_result = check(&file, last_result),
                 }
             }
-            if let Some(look) = self.task.take_if(|task| task.is_done_within(WAIT)).and_then(|task| task.take()) {
-                self.last = look;
+            if let Some(result) = self.task.take_if(|task| task.is_done_within(WAIT)).and_then(|task| task.take()) {
+                self.last_result = result;
             }
         }
-        self.last.change
+        self.last_result.change
     }
 }
 
-/// Checks a file. `last` is the result of the last check.
-fn look(file: &KnownFile, last: Look) -> Look {
+/// Checks a file.
+fn check(file: &KnownFile, last_result: CheckResult) -> CheckResult {
     let metadata = match fs::metadata(&file.path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Look { change: Some(FileChange::Deleted), stamp: None },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return CheckResult { change: Some(FileChange::Deleted), stamp: None },
         // the folder cannot be searched, or the disk is not available, so the state of the file is unknown
-        Err(_) => return last,
+        Err(_) => return last_result,
     };
     let stamp = stamp(&metadata);
-    if stamp.is_some() && stamp == last.stamp {
-        return last;
+    if stamp.is_some() && stamp == last_result.stamp {
+        return last_result;
     }
     let is_old = metadata.modified().is_ok_and(|time| SystemTime::now().duration_since(time).is_ok_and(|age| age >= TRUSTED_AGE));
     let change = (!has_text(&file.path, &file.text)).then_some(FileChange::Changed);
-    Look { change, stamp: stamp.filter(|_| is_old) }
+    CheckResult { change, stamp: stamp.filter(|_| is_old) }
 }
 
-/// Returns whether a file has a text.
+/// Returns whether the content of a file is exactly `text`.
 pub fn has_text(path: &Path, text: &str) -> bool {
     read_file(path, MAX_BYTES).is_ok_and(|bytes| bytes == text.as_bytes())
 }
@@ -162,7 +163,7 @@ mod tests {
         assert_eq!(look(&mut watch), None, "the text is as it was");
         // the time of a young file is not compared
         write(&path, "one", Duration::from_secs(1));
-        assert_eq!((look(&mut watch), watch.last.stamp), (None, None));
+        assert_eq!((look(&mut watch), watch.last_result.stamp), (None, None));
         write(&path, "longer", Duration::ZERO);
         assert_eq!(look(&mut watch), Some(FileChange::Changed));
         fs::remove_file(&path).unwrap();
@@ -177,10 +178,10 @@ mod tests {
         let path = folder.path().join("net.toml");
         write(&path, "one", Duration::from_secs(100));
         let file = KnownFile { path, text: Arc::new("one".to_owned()) };
-        let first = look(&file, Look { change: None, stamp: None });
+        let first = check(&file, CheckResult { change: None, stamp: None });
         assert!(first.stamp.is_some());
         // the text in memory differs, so if the file were read, it would count as changed
         let other = KnownFile { text: Arc::new("two".to_owned()), ..file };
-        assert_eq!(look(&other, first).change, None);
+        assert_eq!(check(&other, first).change, None);
     }
 }

@@ -69,7 +69,8 @@ pub(super) fn run(driver: Driver, global: &GlobalOptions, recorder: Option<Recor
         copied: Vec::new(),
     };
     mode.finish_work()?;
-    mode.answer(true, false)?;
+    let (reads_step, is_question) = (true, false);
+    mode.answer(reads_step, is_question)?;
     loop {
         if is_terminal {
             mode.print(&["> ".to_owned()], "")?;
@@ -140,6 +141,7 @@ impl PlainMode {
             }
             Ok(Line::Keys(keys)) => {
                 self.driver.state.message = None;
+                // a colon, at least one character, and Enter
                 is_question = keys.len() > 2 && keys[0].code == Code::Char(':');
                 self.close_for(keys.first().copied())?;
                 for key in keys {
@@ -149,8 +151,8 @@ impl PlainMode {
                         return Ok(Effect::Quit);
                     }
                     // the line also ends if a warning of prediction keeps the prompt closed
-                    let is_line = matches!(key.code, Code::Char(':' | '/'));
-                    if !has_meaning || is_line && self.driver.state.focus() == Focus::Normal {
+                    let opens_prompt = matches!(key.code, Code::Char(':' | '/'));
+                    if !has_meaning || opens_prompt && self.driver.state.focus() == Focus::Normal {
                         break;
                     }
                 }
@@ -164,10 +166,11 @@ impl PlainMode {
         Ok(Effect::Changed)
     }
 
-    /// Closes the overlay or the prompt over the step if a key has no action there, because the key is meant for the step.
+    /// Closes what is over the step if `key`, the first key of a line, is meant for the step: a prompt if the key is `:` or `/`, and an overlay, a list or the
+    /// picker if the key has no action in it.
     fn close_for(&mut self, key: Option<Key>) -> anyhow::Result<()> {
-        let begins_line = key.is_some_and(|key| matches!(key.code, Code::Char(':' | '/')));
-        if begins_line && matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer) {
+        let opens_prompt = key.is_some_and(|key| matches!(key.code, Code::Char(':' | '/')));
+        if opens_prompt && matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer) {
             self.press(Code::Esc.into())?;
             self.driver.state.message = None;
         }
@@ -243,13 +246,13 @@ impl PlainMode {
         // 1000 is larger than the number of choices of any setting
         let is_changed = |setting| before.choice(setting, 1000) != state.settings.choice(setting, 1000);
         let [zoom, heat_map] = [Setting::Zoom, Setting::HeatMap].map(is_changed);
-        let is_read = is_changed(Setting::Index) || is_changed(Setting::Pane);
+        let reads_step = is_changed(Setting::Index) || is_changed(Setting::Pane);
         if zoom {
             state.say("zoom is for the screen, as the option --zoom: the equation and the operands alone, in large characters", false);
         } else if heat_map {
             state.say("heat maps are for the screen: matrices reads the numbers", false);
         }
-        is_read
+        reads_step
     }
 
     /// Prints the answer of a command of this mode.
@@ -321,7 +324,7 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
     if let Some(row) = chosen_candidate(state, text).filter(|_| focus == Focus::Prompt) {
         return Ok(Line::Row(row));
     }
-    // a line that begins with : or / first closes the open prompt
+    // a line that begins with : or / is not typed into the open prompt, but closes it and opens another one
     let begins_another = matches!(text.chars().next(), Some(':' | '/'));
     if focus.is_line() && !begins_another {
         // the text is typed into the open prompt
@@ -344,10 +347,10 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
     if let Some(line) = PLAIN_COMMANDS.iter().find_map(with_argument) {
         return Ok(line);
     }
-    // a single character is a key, even if a node has this name
     if text.starts_with('/') && !matches!(focus, Focus::Picker | Focus::Filter) {
         return Ok(Line::Keys(text.chars().map(|c| Key::from(Code::Char(c))).chain([Code::Enter.into()]).collect()));
     }
+    // a single character is a key, even if a node has this name
     let is_palette_line = is_command || text.chars().nth(1).is_some() && state.is_palette_line(COMMANDS, text);
     if is_palette_line && focus != Focus::Picker {
         let typed = std::iter::once(':').chain(rest.chars()).map(|c| Key::from(Code::Char(c)));

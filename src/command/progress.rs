@@ -24,6 +24,7 @@ pub(super) struct Task {
     is_shown: bool,
     /// `true` if stderr is a terminal.
     is_terminal: bool,
+    /// The flag that Ctrl-C sets ([`interrupt_flag`]).
     interrupted: &'static AtomicBool,
 }
 

@@ -26,9 +26,9 @@ enum TensorRole {
     Count,
 }
 
-/// The last words of names, each with the part that it means.
+/// The last words of the names of tensors, each with the role that it means.
 #[rustfmt::skip]
-const PARTS: [(&str, TensorRole); 16] = [
+const ROLES: [(&str, TensorRole); 16] = [
     ("weight", TensorRole::Weight), ("weights", TensorRole::Weight), ("kernel", TensorRole::Weight), ("depthwise_kernel", TensorRole::Weight), ("pointwise_kernel", TensorRole::Weight),
     ("w", TensorRole::Weight), ("gamma", TensorRole::Weight), ("scale", TensorRole::Weight),
     ("bias", TensorRole::Bias), ("biases", TensorRole::Bias), ("b", TensorRole::Bias), ("beta", TensorRole::Bias),
@@ -43,39 +43,41 @@ const DEPTHWISE: &str = "depthwise";
 
 /// The tensors of a layer.
 #[derive(Debug, Default)]
-struct LayerParts<'a> {
-    /// The name and shape of each part.
-    parts: BTreeMap<TensorRole, (&'a str, &'a [usize])>,
+struct LayerTensors<'a> {
+    /// The name and shape of each tensor.
+    by_role: BTreeMap<TensorRole, (&'a str, &'a [usize])>,
 }
 
-impl LayerParts<'_> {
-    fn shape(&self, part: TensorRole) -> Option<&[usize]> {
-        self.parts.get(&part).map(|(_, shape)| *shape)
+impl LayerTensors<'_> {
+    fn shape(&self, role: TensorRole) -> Option<&[usize]> {
+        self.by_role.get(&role).map(|(_, shape)| *shape)
     }
 }
 
-/// Splits the name of a tensor into the name of its layer and its part: `fc1` and the weight for `fc1.weight`, `1` and the bias for `b1`.
-fn part_of(name: &str) -> Option<(String, TensorRole)> {
-    let find = |word: &str| PARTS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, part)| *part);
+/// Splits the name of a tensor into the name of its layer and its role: `fc1` and the weight for `fc1.weight`, `1` and the bias for `b1`.
+fn layer_and_role(name: &str) -> Option<(String, TensorRole)> {
+    let find = |word: &str| ROLES.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, role)| *role);
     let (layer, word) = name.rsplit_once(['.', '/']).unwrap_or(("", name));
-    if let Some(part) = find(word.trim_end_matches(":0")) {
-        return Some((layer.to_owned(), part));
+    // TensorFlow's names end in :0
+    if let Some(role) = find(word.trim_end_matches(":0")) {
+        return Some((layer.to_owned(), role));
     }
     // names such as W1, b1, w_1 and weights1
     let stem = word.trim_end_matches(|c: char| c.is_ascii_digit());
-    let part = find(stem.trim_end_matches('_')).filter(|_| stem.len() < word.len())?;
-    Some((format!("{layer}{}", &word[stem.len()..]), part))
+    let role = find(stem.trim_end_matches('_')).filter(|_| stem.len() < word.len())?;
+    Some((format!("{layer}{}", &word[stem.len()..]), role))
 }
 
-/// Returns a sort key for the names of layers. It sorts numbers in names by their values, so that 2 comes before 10.
-fn natural(name: &str) -> Vec<(u64, String)> {
-    let mut parts = Vec::new();
-    for part in name.split(['.', '/', '_']) {
-        let digits = part.trim_start_matches(|c: char| !c.is_ascii_digit());
-        let word = &part[..part.len() - digits.len()];
-        parts.push((digits.parse().unwrap_or(0), word.to_owned()));
+/// Returns a sort key for the name of a layer: the number and the letters of each word, so that 2 comes before 10. The key of `block.conv12` is
+/// `[(0, "block"), (12, "conv")]`.
+fn sort_key(name: &str) -> Vec<(u64, String)> {
+    let mut words = Vec::new();
+    for word in name.split(['.', '/', '_']) {
+        let digits = word.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let letters = &word[..word.len() - digits.len()];
+        words.push((digits.parse().unwrap_or(0), letters.to_owned()));
     }
-    parts
+    words
 }
 
 /// The layers so far.
@@ -97,33 +99,35 @@ struct ProposedLayers {
 pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<String, String> {
     let model_prefix = MODELS.iter().find(|model| tensors.iter().any(|(name, _)| name.starts_with(**model)));
     let of_model = tensors.iter().filter(|(name, _)| model_prefix.is_none_or(|model| name.starts_with(model)));
-    let mut groups: BTreeMap<Vec<(u64, String)>, LayerParts<'_>> = BTreeMap::new();
+    let mut layers: BTreeMap<Vec<(u64, String)>, LayerTensors<'_>> = BTreeMap::new();
     // a separable convolution of Keras has two kernels, and its bias belongs to the second one
     let is_separable = |layer: &str| tensors.iter().any(|(name, _)| name.starts_with(layer) && name.contains("pointwise_kernel"));
     for (name, shape) in of_model {
-        let Some((layer, part)) = part_of(name) else { return Err(format!("{name} is neither a weight nor a bias")) };
-        let mut key = natural(&layer);
+        let Some((layer, role)) = layer_and_role(name) else { return Err(format!("{name} is neither a weight nor a bias")) };
+        let mut key = sort_key(&layer);
         if is_separable(&layer) {
+            // the layer becomes two layers: 0 is the depthwise one, and 1 the pointwise one, which has the bias
             key.push((u64::from(!name.contains("depthwise_kernel")), String::new()));
         }
-        if groups.entry(key).or_default().parts.insert(part, (name, shape)).is_some() {
+        if layers.entry(key).or_default().by_role.insert(role, (name, shape)).is_some() {
             return Err(format!("{name} is the same part of a layer as another tensor"));
         }
     }
-    // layers whose names have no numbers are in the order of the file
-    let has_numbers = groups.len() < 2 || groups.keys().all(|key| key.iter().any(|(number, _)| *number > 0) || key == &natural("0"));
-    let mut ordered: Vec<&LayerParts<'_>> = groups.values().collect();
+    // layers whose names have no numbers are in the order of the file. A key has the number 0 both for a word without a number and for the layer `0`
+    let has_numbers = layers.len() < 2 || layers.keys().all(|key| key.iter().any(|(number, _)| *number > 0) || key == &sort_key("0"));
+    let mut ordered: Vec<&LayerTensors<'_>> = layers.values().collect();
     if !has_numbers {
-        let place = |group: &&LayerParts<'_>| tensors.iter().position(|(name, _)| group.parts.values().any(|(part, _)| part == name));
-        ordered.sort_by_key(place);
+        let first_tensor =
+            |layer: &&LayerTensors<'_>| tensors.iter().position(|(name, _)| layer.by_role.values().any(|(other, _)| other == name));
+        ordered.sort_by_key(first_tensor);
     }
     if ordered.is_empty() || ordered.len() > MAX_LAYERS {
         return Err(format!("a proposal has 1 to {MAX_LAYERS} layers, and these are {}", ordered.len()));
     }
     let mut chain =
         ProposedLayers { text: String::new(), outputs: None, is_vector: false, shrunk_by: [0, 0], input: None, input_channels: 1 };
-    for (number, group) in ordered.iter().enumerate() {
-        chain.layer(file, group, number + 1 == ordered.len(), ordered.get(number + 1).copied())?;
+    for (n, layer) in ordered.iter().enumerate() {
+        chain.layer(file, layer, n + 1 == ordered.len(), ordered.get(n + 1).copied())?;
     }
     Ok(chain.scenario(file))
 }
@@ -140,18 +144,19 @@ fn quoted(text: &str) -> String {
 }
 
 impl ProposedLayers {
-    fn layer(&mut self, file: &str, group: &LayerParts<'_>, is_last: bool, next: Option<&LayerParts<'_>>) -> Result<(), String> {
-        let Some((name, shape)) = group.parts.get(&TensorRole::Weight) else {
-            let names: Vec<&str> = group.parts.values().map(|(name, _)| *name).collect();
+    /// Adds a layer. `next` is the one after it.
+    fn layer(&mut self, file: &str, layer: &LayerTensors<'_>, is_last: bool, next: Option<&LayerTensors<'_>>) -> Result<(), String> {
+        let Some((name, shape)) = layer.by_role.get(&TensorRole::Weight) else {
+            let names: Vec<&str> = layer.by_role.values().map(|(name, _)| *name).collect();
             return Err(format!("{} has no weight beside it", names.join(", ")));
         };
-        let bias = group.shape(TensorRole::Bias).map(|shape| shape.iter().product::<usize>());
+        let bias_len = layer.shape(TensorRole::Bias).map(|shape| shape.iter().product::<usize>());
         let mut groups = 1;
         let (kind, layout, comment) = match **shape {
-            [_] => (self.norm(group)?, "", ""),
+            [_] => (self.norm(layer)?, "", ""),
             [rows, columns] => {
                 let is_keras = name.to_lowercase().contains("kernel");
-                let layout = self.linear(name, [rows, columns], bias, is_keras, next)?;
+                let layout = self.linear(name, [rows, columns], bias_len, is_keras, next)?;
                 (
                     "linear",
                     layout,
@@ -169,19 +174,20 @@ impl ProposedLayers {
                     (true, false) => [d, c, a, b],
                     (false, _) => [a, b, c, d],
                 };
-                groups = self.convolution(name, [out, inputs, rows, columns], bias, if is_depthwise(name) && is_hwio { c } else { 1 })?;
+                groups =
+                    self.convolution(name, [out, inputs, rows, columns], bias_len, if is_depthwise(name) && is_hwio { c } else { 1 })?;
                 ("conv2d", if is_hwio { "hwio" } else { "" }, "   # stride and padding are not in the file")
             }
             ref other => return Err(format!("{name} is {}, and no layer of a chain has such a weight", shape_text(other))),
         };
         let _ = writeln!(self.text, "\n[[layer]]\ntype = \"{kind}\"{comment}");
-        for (part, key) in [
+        for (role, key) in [
             (TensorRole::Weight, "weight"),
             (TensorRole::Bias, "bias"),
             (TensorRole::RunningMean, "running_mean"),
             (TensorRole::RunningVar, "running_var"),
         ] {
-            if let Some((name, _)) = group.parts.get(&part) {
+            if let Some((name, _)) = layer.by_role.get(&role) {
                 let _ = writeln!(self.text, "{key} = {{ file = {}, key = {} }}", quoted(file), quoted(name));
             }
         }
@@ -205,18 +211,18 @@ impl ProposedLayers {
     }
 
     /// Returns the type of a normalisation.
-    fn norm(&self, group: &LayerParts<'_>) -> Result<&'static str, String> {
-        let has_statistics = group.shape(TensorRole::RunningMean).is_some();
+    fn norm(&self, layer: &LayerTensors<'_>) -> Result<&'static str, String> {
+        let has_statistics = layer.shape(TensorRole::RunningMean).is_some();
         let kind = match (has_statistics, self.is_vector) {
             (true, true) => "batch_norm1d",
             (true, false) => "batch_norm2d",
             (false, true) => "layer_norm",
             (false, false) => "instance_norm2d",
         };
-        let size = group.shape(TensorRole::Weight).unwrap_or_default();
-        match LAYERS.iter().find(|layer| layer.name == kind) {
-            Some(layer) if self.outputs.is_some_and(|outputs| size == [outputs]) => Ok(layer.name),
-            _ => Err(format!("a {kind} of {} does not fit between the layers", shape_text(size))),
+        let shape = layer.shape(TensorRole::Weight).unwrap_or_default();
+        match LAYERS.iter().find(|known| known.name == kind) {
+            Some(known) if self.outputs.is_some_and(|outputs| shape == [outputs]) => Ok(known.name),
+            _ => Err(format!("a {kind} of {} does not fit between the layers", shape_text(shape))),
         }
     }
 
@@ -226,7 +232,7 @@ impl ProposedLayers {
         &mut self,
         name: &str,
         [out, inputs, rows, columns]: [usize; 4],
-        bias: Option<usize>,
+        bias_len: Option<usize>,
         groups_of_first: usize,
     ) -> Result<usize, String> {
         let groups = self.outputs.map_or(groups_of_first, |outputs| outputs / inputs.max(1));
@@ -234,8 +240,8 @@ impl ProposedLayers {
         if self.is_vector || !is_fitting {
             return Err(format!("{name} reads {inputs} channels, which the layer before does not make"));
         }
-        if bias.is_some_and(|bias| bias != out) {
-            return Err(format!("{name} makes {out} channels, but its bias has {}", bias.unwrap_or(0)));
+        if bias_len.is_some_and(|bias_len| bias_len != out) {
+            return Err(format!("{name} makes {out} channels, but its bias has {}", bias_len.unwrap_or(0)));
         }
         if self.outputs.is_none() {
             self.input_channels = inputs * groups;
@@ -250,23 +256,24 @@ impl ProposedLayers {
         &mut self,
         name: &str,
         [rows, columns]: [usize; 2],
-        bias: Option<usize>,
+        bias_len: Option<usize>,
         is_keras: bool,
-        next: Option<&LayerParts<'_>>,
+        next: Option<&LayerTensors<'_>>,
     ) -> Result<&'static str, String> {
         // returns whether a layer with these sizes fits between its neighbours
         let fits = |out: usize, inputs: usize| {
-            let before = match (self.outputs, self.is_vector) {
+            let fits_before = match (self.outputs, self.is_vector) {
                 (Some(outputs), true) => outputs == inputs,
+                // a flatten makes a vector of all pixels of all channels
                 (Some(channels), false) => inputs.is_multiple_of(channels),
                 (None, _) => true,
             };
-            let after = match next.and_then(|next| next.shape(TensorRole::Weight)) {
+            let fits_after = match next.and_then(|next| next.shape(TensorRole::Weight)) {
                 Some(&[a, b]) => a == out || b == out,
                 Some(&[n]) => n == out,
                 _ => true,
             };
-            before && after && bias.is_none_or(|bias| bias == out)
+            fits_before && fits_after && bias_len.is_none_or(|bias_len| bias_len == out)
         };
         let (is_out_in, is_in_out) = (fits(rows, columns), fits(columns, rows));
         // W1, W2, … are usual names in NumPy. There, a layer is x @ W, so the weight is in x out
@@ -281,6 +288,7 @@ impl ProposedLayers {
             (None, _) => self.input = Some(vec![inputs]),
             (Some(channels), false) => {
                 let area = inputs / channels;
+                // of all images of this area, the one that is nearest to a square is assumed
                 let height = (1..=area).take_while(|n| n * n <= area).filter(|n| area.is_multiple_of(*n)).last().unwrap_or(1);
                 self.input = Some(vec![self.input_channels, height + self.shrunk_by[0], area / height + self.shrunk_by[1]]);
                 let order = if is_keras { "\norder = \"hwc\"" } else { "" };
@@ -304,7 +312,7 @@ impl ProposedLayers {
             (true, _) => ("cross_entropy_with_logits", "0".to_owned(), "the class of your sample, from 0"),
             (false, _) => ("squared_error", "{ init = \"zeros\" }".to_owned(), "an image of the size of the output"),
         };
-        let side = |lost: usize| USUAL_SIDE.max(lost + 1);
+        let side = |shrunk_by: usize| USUAL_SIDE.max(shrunk_by + 1);
         let is_known = self.input.is_some();
         let shape = self.input.unwrap_or_else(|| vec![self.input_channels, side(self.shrunk_by[0]), side(self.shrunk_by[1])]);
         let guess = if is_known { "" } else { ", whose height and width are a guess" };
@@ -321,12 +329,12 @@ impl ProposedLayers {
 mod tests {
     use super::*;
 
-    fn of(tensors: &[(&str, &[usize])]) -> Result<String, String> {
+    fn proposal_of(tensors: &[(&str, &[usize])]) -> Result<String, String> {
         let tensors: Vec<(String, Vec<usize>)> = tensors.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec())).collect();
         proposal("m.pt", &tensors)
     }
 
-    /// The types and sizes in a proposal.
+    /// Returns the lines of a proposal that set one of these keys, without comments.
     fn lines(text: &str, keys: &[&str]) -> Vec<String> {
         let wanted = text.lines().filter(|line| keys.iter().any(|key| line.starts_with(&format!("{key} = "))));
         wanted.map(|line| line.split("   #").next().unwrap_or_default().to_owned()).collect()
@@ -334,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_convolution_and_a_linear_layer_are_recognised_by_their_shapes() {
-        let text = of(&[("0.weight", &[4, 1, 5, 5]), ("0.bias", &[4]), ("7.weight", &[2, 100])]).unwrap();
+        let text = proposal_of(&[("0.weight", &[4, 1, 5, 5]), ("0.bias", &[4]), ("7.weight", &[2, 100])]).unwrap();
         assert_eq!(
             lines(&text, &["type", "input"]),
             ["input = { init = \"normal\", shape = [1, 9, 9], seed = 1 }", "type = \"conv2d\"", "type = \"flatten\"", "type = \"linear\"",]
@@ -344,24 +352,24 @@ mod tests {
 
     #[test]
     fn the_order_of_axes_follows_from_bias_and_neighbours() {
-        let text = of(&[("W1", &[2, 5]), ("b1", &[1, 5]), ("W2", &[5, 3]), ("b2", &[1, 3])]).unwrap();
+        let text = proposal_of(&[("W1", &[2, 5]), ("b1", &[1, 5]), ("W2", &[5, 3]), ("b2", &[1, 3])]).unwrap();
         assert_eq!(lines(&text, &["weight_layout"]).len(), 2, "{text}");
-        let text = of(&[("fc1.weight", &[5, 2]), ("fc1.bias", &[5]), ("fc2.weight", &[3, 5])]).unwrap();
+        let text = proposal_of(&[("fc1.weight", &[5, 2]), ("fc1.bias", &[5]), ("fc2.weight", &[3, 5])]).unwrap();
         assert!(lines(&text, &["weight_layout"]).is_empty() && text.contains("shape = [2]"), "{text}");
-        let text = of(&[("dense/kernel", &[2, 5]), ("dense/bias", &[5])]).unwrap();
+        let text = proposal_of(&[("dense/kernel", &[2, 5]), ("dense/bias", &[5])]).unwrap();
         assert!(text.contains("weight_layout = \"in_out\""), "{text}");
-        assert!(of(&[("w", &[4, 4])]).unwrap().contains("the shapes do not determine it"));
+        assert!(proposal_of(&[("w", &[4, 4])]).unwrap().contains("the shapes do not determine it"));
     }
 
     #[test]
     fn groups_follow_from_the_channels() {
-        let text = of(&[("0.weight", &[4, 3, 3, 3]), ("1.weight", &[8, 1, 3, 3]), ("2.weight", &[5, 8, 1, 1])]).unwrap();
+        let text = proposal_of(&[("0.weight", &[4, 3, 3, 3]), ("1.weight", &[8, 1, 3, 3]), ("2.weight", &[5, 8, 1, 1])]).unwrap();
         assert_eq!(lines(&text, &["type", "groups"]), ["type = \"conv2d\"", "type = \"conv2d\"", "groups = 4", "type = \"conv2d\""]);
     }
 
     #[test]
     fn the_kernels_of_a_separable_convolution_are_two_layers() {
-        let text = of(&[
+        let text = proposal_of(&[
             ("separable_conv2d/depthwise_kernel", &[3, 3, 4, 2]),
             ("separable_conv2d/pointwise_kernel", &[1, 1, 8, 5]),
             ("separable_conv2d/bias", &[5]),
@@ -375,7 +383,8 @@ mod tests {
     #[test]
     fn layers_are_sorted_by_number_and_a_checkpoint_has_other_tensors() {
         let text =
-            of(&[("state_dict.10.weight", &[2, 3]), ("state_dict.2.weight", &[3, 4]), ("optimizer.state.0.exp_avg", &[3, 4])]).unwrap();
+            proposal_of(&[("state_dict.10.weight", &[2, 3]), ("state_dict.2.weight", &[3, 4]), ("optimizer.state.0.exp_avg", &[3, 4])])
+                .unwrap();
         assert!(text.find("2.weight").unwrap() < text.find("10.weight").unwrap() && text.contains("shape = [4]"), "{text}");
     }
 
@@ -388,7 +397,7 @@ mod tests {
             (&[("x", &[3])], "x is neither a weight nor a bias"),
             (&[("e.weight", &[1, 2, 3, 4, 5])], "no layer of a chain"),
         ] {
-            let why = of(tensors).unwrap_err();
+            let why = proposal_of(tensors).unwrap_err();
             assert!(why.contains(reason), "{why}");
         }
     }

@@ -21,9 +21,9 @@ impl WorkLimit {
 }
 
 impl Driver {
-    /// Works on the job for a slice of time, and subtracts the work from `limit`. Returns the number of done pieces.
+    /// Works on the job for a slice of time, and subtracts the work from `limit`. Returns the number of pieces that it did.
     ///
-    /// If the job is done, both numbers of `limit` become 0, so that the caller stops.
+    /// If no job is left, both numbers of `limit` become 0, so that the caller stops.
     pub fn work_slice(&mut self, limit: &mut WorkLimit) -> u64 {
         let slice_end = self.slice_time() + SLICE;
         let mut done = 0;
@@ -83,6 +83,7 @@ impl Driver {
         with_progress(|go_on| {
             while let Some((iteration, last)) = self.state.job().map(Job::progress).filter(|_| limit.iterations > 0 && limit.pieces > 0) {
                 if !go_on(iteration, last) {
+                    // Ctrl-C
                     return None;
                 }
                 if let Err(error) = after_slice(self.work_slice(&mut limit)) {

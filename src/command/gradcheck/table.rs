@@ -11,7 +11,7 @@ impl GradcheckReport<'_> {
         let total = |count: fn(&TensorRow) -> usize| self.tensors.iter().map(count).sum::<usize>();
         let (entries, checked, off) = (total(|row| row.entries), total(|row| row.checked), total(|row| row.off));
         let (kinks, near) = (total(|row| row.kinks), total(|row| row.near_kinks));
-        let (infinite, undefined, unsettled) = (total(|row| row.not_finite), total(|row| row.undefined), total(|row| row.unsettled));
+        let (not_finite, undefined, unsettled) = (total(|row| row.not_finite), total(|row| row.undefined), total(|row| row.unsettled));
         let mut columns: Vec<ReportColumn> = COLUMNS.to_vec();
         columns.retain(|column| match column.when {
             ColumnCondition::Always => true,
@@ -67,7 +67,7 @@ impl GradcheckReport<'_> {
             ));
         }
         for (count, why) in [
-            (infinite, "the loss or its differences are not finite there"),
+            (not_finite, "the loss or its differences are not finite there"),
             (undefined, "an intermediate derivative is infinite, or overflows"),
             (unsettled, "rounding errors hide the slope"),
         ] {
@@ -143,7 +143,7 @@ fn text_unless_0(count: usize) -> String {
 }
 
 impl WorstEntry {
-    /// The relative error with two digits.
+    /// The relative error with two significant digits.
     fn error_text(&self) -> String {
         if self.error == 0.0 { "0".to_owned() } else { format!("{:.1e}", self.error) }
     }
