@@ -127,10 +127,10 @@ impl<'a> Grads<'a> {
                 name: document.scenario.samples[number].name.as_deref(),
                 loss: run.run.values(network.loss())[0],
                 values: NestedTensors::new(network, &run.run, ids.values.iter().map(|&id| (id, id))),
-                gradients: NestedTensors::new(network, &run.run, ids.gradients.iter().filter_map(gradient)),
+                gradients: NestedTensors::new(network, &run.run, ids.with_gradient.iter().filter_map(gradient)),
             })
         });
-        let learnable = || ids.gradients.iter().filter(move |&&id| network.tensor(id).role.is_learnable());
+        let learnable = || ids.with_gradient.iter().filter(move |&&id| network.tensor(id).role.is_learnable());
         let parameters = NestedTensors::new(network, trace.run(0), learnable().map(|&id| (id, id)));
         Self {
             scenario: &document.scenario.title,
@@ -239,7 +239,7 @@ fn write_table(document: &Document, out: &mut TextWriter<'_>) -> io::Result<()> 
         return Ok(());
     }
     out.line(&format!("loss  {}", table_number(document.loss)))?;
-    let parameters: Vec<Id> = printed.gradients.iter().copied().filter(|&id| network.tensor(id).role.is_learnable()).collect();
+    let parameters: Vec<Id> = printed.with_gradient.iter().copied().filter(|&id| network.tensor(id).role.is_learnable()).collect();
     let several = trace.samples() > 1;
     for run in trace.runs() {
         let Some(number) = run.sample else { continue };

@@ -55,7 +55,7 @@ pub struct FileWatch {
     last_result: CheckResult,
     /// The check in progress.
     task: Option<BackgroundTask<CheckResult>>,
-    /// The time of the next check, since the program began.
+    /// The time of the next check, on the clock of `now`.
     next: Duration,
 }
 

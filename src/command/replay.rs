@@ -35,6 +35,7 @@ use writers::{FORMATS, Recording, SessionWriter};
 
 /// The size of the largest session file that is read, in bytes: enough for a scenario with its files and a million keys.
 const MAX_SESSION_BYTES: usize = 64 << 20;
+
 /// Play a recorded session.
 #[derive(Debug, Parser)]
 #[command(name = "replay")]
@@ -128,14 +129,13 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let path_shown = format!("{} (in the session)", header.name);
     let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
     let scenario = scenario::read_with_files(source, limits, Arc::new(SessionFiles(header.files.clone())))?;
-    let is_named = !header.scenarios.is_empty();
-    let entries = if is_named { picker_entries::named(&header.scenarios) } else { picker_entries::named(bundled::WITHOUT_LIST) };
+    let has_list = !header.scenarios.is_empty();
+    let entries = if has_list { picker_entries::named(&header.scenarios) } else { picker_entries::named(bundled::WITHOUT_LIST) };
     let mut state = State::picker(entries);
     state.settings.key_meanings = header.key_meanings();
     state.settings.count_from(header.index);
     state.settings.start_unit = header.unit.as_deref().and_then(Unit::named).unwrap_or(Unit::Step);
     state.settings.digits = header.digits.and_then(Digits::new).unwrap_or_default();
-    // opens at step 1, which costs least; then `go_to` goes to the step at which the session begins
     let document = Arc::new(Document::new(scenario));
     let mine = header.mine.iter().next();
     let comparison = mine
@@ -145,6 +145,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
         })
         .map(|file| compare_while(&document, file, || true))
         .transpose()?;
+    // opens at step 1, which costs least; then `go_to` goes to the step at which the session begins
     state.open(document, Some(1));
     if header.at == 0 {
         bail!("the session begins at step 0, but steps count from 1");
@@ -152,8 +153,8 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let opening_step = Address { iteration: Some(header.iteration), location: Location::Step(header.at) };
     state.go_to(opening_step).map_err(|why| anyhow!("the session begins at a step that its scenario does not have: {why}"))?;
     if let Some(goal) = &header.goal {
-        let found = goal.parse::<Address>().map_err(|why| why.to_string()).and_then(|goal| state.open_at(&goal));
-        found.map_err(|why| anyhow!("the session goes to an address that its scenario does not have: {why}"))?;
+        let opened = goal.parse::<Address>().map_err(|why| why.to_string()).and_then(|goal| state.open_at(&goal));
+        opened.map_err(|why| anyhow!("the session goes to an address that its scenario does not have: {why}"))?;
     }
     check_opening(&state)?;
     state.greet();
@@ -165,7 +166,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     Ok(driver)
 }
 
-/// Returns an error if the state has the message that the scenario does not have the step at which the session begins.
+/// Returns an error if the message of the state is one. Then the scenario does not have the step at which the session begins.
 fn check_opening(state: &State) -> anyhow::Result<()> {
     match &state.message {
         Some(message) if message.is_error => bail!("the session begins at a step that its scenario does not have: {}", message.text),

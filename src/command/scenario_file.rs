@@ -20,19 +20,19 @@ pub struct ScenarioFile {
     /// The watch of the file; `None` if the scenario has no file.
     watch: Option<FileWatch>,
     /// The journals, which all clones share; `None` if there is no folder for them.
-    kept: Option<Arc<Mutex<KeptEdits>>>,
+    journals: Option<Arc<Mutex<KeptEdits>>>,
 }
 
 impl ScenarioFile {
     /// Returns a value for no open scenario.
     pub fn new() -> Self {
-        Self { written: None, watch: None, kept: KeptEdits::new().map(Mutex::new).map(Arc::new) }
+        Self { written: None, watch: None, journals: KeptEdits::new().map(Mutex::new).map(Arc::new) }
     }
 
     /// Begins with another scenario. Returns the unsaved edits of an earlier session with it.
     pub fn begin(&mut self, scenario: &Scenario) -> Option<EditedNumbers> {
         self.written = None;
-        self.kept.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).begin(scenario)
+        self.journals.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).begin(scenario)
     }
 
     /// Returns the file to which the edits of this scenario were written last. Returns `None` if another scenario was open then, or if the file was read again
@@ -46,6 +46,7 @@ impl ScenarioFile {
         self.known(scenario).map(|file| file.path)
     }
 
+    /// Returns the path and the text of the scenario's file as the program read or wrote it last; `None` if the scenario has no file.
     fn known(&self, scenario: &Scenario) -> Option<KnownFile> {
         match self.written(scenario) {
             Some(written) => Some(written.file.clone()),
@@ -68,14 +69,15 @@ impl ScenarioFile {
     /// # Errors
     /// If the journal cannot be written.
     pub fn keep(&self, stepper: &Stepper) -> io::Result<()> {
-        let Some(kept) = &self.kept else { return Ok(()) };
+        let Some(journals) = &self.journals else { return Ok(()) };
         let path = self.path(&stepper.document.scenario);
-        kept.lock().unwrap_or_else(PoisonError::into_inner).keep(stepper, path.as_deref())
+        journals.lock().unwrap_or_else(PoisonError::into_inner).keep(stepper, path.as_deref())
     }
 
     /// Checks once a second whether another program has changed the file. Returns the change.
     pub fn look(&mut self, scenario: &Scenario, now: Duration) -> Option<FileChange> {
         let file = self.known(scenario);
+        // ends the watch of another file, or of this file before it was read or written again
         self.watch.take_if(|watch| file.as_ref().is_none_or(|file| !watch.is_of(file)));
         if let (None, Some(file)) = (&self.watch, file) {
             self.watch = Some(FileWatch::new(file, now));

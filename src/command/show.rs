@@ -118,7 +118,10 @@ impl Invocation for ShowCommand {
         self.draw.apply(&UserSettings::default(), &mut state.settings);
         // moves the document into the state, which is then its only owner and can free an iteration before it computes another one
         state.open(document, at);
-        if let Some((text, address)) = address.filter(|(_, address)| state.document().is_some_and(|it| it.given_entry(address).is_some())) {
+        // no step computes an input or a parameter; for its address, the cursor goes to it
+        if let Some((text, address)) =
+            address.filter(|(_, address)| state.document().is_some_and(|document| document.given_entry(address).is_some()))
+        {
             state.open_at(&address).map_err(|why| address_error(text, &why))?;
         }
         if let Some(comparison) = comparison {

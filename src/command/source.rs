@@ -67,15 +67,16 @@ pub(super) const MAX_RECORDED_BYTES: usize = 32 << 20;
 #[derive(Debug)]
 struct CopyingFiles {
     files: Arc<dyn Files>,
-    read: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// The bytes of each file that was read, by its path.
+    copies: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 impl Files for CopyingFiles {
     fn read(&self, path: &str, max_bytes: usize) -> Result<Vec<u8>, WeightsError> {
         let bytes = self.files.read(path, max_bytes)?;
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.insert(path.to_owned(), bytes.clone());
-        if read.values().map(Vec::len).sum::<usize>() > MAX_RECORDED_BYTES {
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.insert(path.to_owned(), bytes.clone());
+        if copies.values().map(Vec::len).sum::<usize>() > MAX_RECORDED_BYTES {
             let help = "open it without --record";
             return Err(WeightsError::new("a recording contains its scenario's files, and these are larger than 32 MiB", help));
         }
@@ -100,11 +101,11 @@ impl Files for SessionFiles {
 /// Those of [`ScenarioLoader::load`], and if the files are too large for a recording.
 pub(super) fn read_for_recording(typed: &OsStr, limits: Limits) -> anyhow::Result<(Scenario, BTreeMap<String, Vec<u8>>)> {
     let (source, files) = read_source(typed)?;
-    let recorded = Arc::new(CopyingFiles { files, read: Mutex::default() });
+    let recorded = Arc::new(CopyingFiles { files, copies: Mutex::default() });
     let mut scenario = scenario::read_with_files(source, limits, Arc::clone(&recorded) as Arc<dyn Files>)?;
     scenario.path = path_of(typed);
-    let read = std::mem::take(&mut *recorded.read.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok((scenario, read))
+    let copies = std::mem::take(&mut *recorded.copies.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok((scenario, copies))
 }
 
 /// Reads the text of a scenario, and opens the folder of its files. If a bundled scenario and a file have the same name, the bundled scenario is read.
@@ -142,11 +143,11 @@ fn read_path(path: &Path) -> anyhow::Result<(Source, Arc<dyn Files>)> {
         return Err(anyhow!(weights_listing::listing(path, proposes)?));
     }
     let bytes = match read_file(path, MAX_BYTES) {
-        // the name or the first bytes of a large file of tensors tell its format
-        Err(error) => return Err(foreign(path, &[]).unwrap_or(error)),
+        // a file of tensors may be too large to be read; then its name tells its format
+        Err(error) => return Err(foreign_format_error(path, &[]).unwrap_or(error)),
         Ok(bytes) => bytes,
     };
-    if let Some(error) = foreign(path, &bytes) {
+    if let Some(error) = foreign_format_error(path, &bytes) {
         return Err(error);
     }
     // UTF-16 text also contains zero bytes, but is not binary; `Source::from_bytes` reports that it must be UTF-8
@@ -160,8 +161,9 @@ fn read_path(path: &Path) -> anyhow::Result<(Source, Arc<dyn Files>)> {
 }
 
 /// The error for an existing file in a format of tensors or models that gradstep does not read; `None` for any other file.
-fn foreign(path: &Path, bytes: &[u8]) -> Option<anyhow::Error> {
+fn foreign_format_error(path: &Path, bytes: &[u8]) -> Option<anyhow::Error> {
     let name = path.file_name()?.to_str().filter(|_| path.is_file())?;
+    // a text with a title may be a scenario, whatever its name is
     let is_text = !bytes.is_empty() && std::str::from_utf8(bytes).is_ok_and(|text| text.contains("title"));
     let format = ForeignFormat::by_bytes(bytes).or_else(|| ForeignFormat::by_name(name).filter(|_| !is_text))?;
     let error = format.error(&display_name(name));
@@ -179,7 +181,7 @@ fn path_of(typed: &OsStr) -> Option<PathBuf> {
 fn unknown_scenario(typed: &OsStr) -> anyhow::Error {
     let typed_text = typed.to_string_lossy();
     let near = suggest::clause(suggest::nearest(&typed_text, bundled::ALL.iter().map(|bundled| bundled.name)));
-    let new = templates::meant(&typed_text);
+    let new = templates::kind_meant_by(&typed_text);
     let new = new.map_or_else(String::new, |kind| format!("; `gradstep new {kind}` prints one to start from"));
     anyhow!("{} is neither a bundled scenario nor a file{near} (`gradstep list` shows the bundled ones){new}", display_name(typed))
 }
@@ -200,7 +202,7 @@ impl ScenarioLoader {
         Self { limits, opens_files: false }
     }
 
-    /// Reads a scenario.
+    /// Reads a scenario. `typed` is the argument SCENARIO.
     ///
     /// # Errors
     /// [`Faults`] if it is not valid, otherwise one sentence.
@@ -236,7 +238,7 @@ impl ScenarioLoader {
         self.scenario(name).map(Document::new)
     }
 
-    /// Reads a scenario.
+    /// Reads a scenario, as [`Self::load`] does.
     ///
     /// # Errors
     /// One sentence for the status line.

@@ -37,8 +37,9 @@ pub(super) fn clause(word: &str) -> String {
     help.map_or_else(String::new, |help| format!("; {help}"))
 }
 
-/// Returns the template that a word names or probably means. Returns `None` if the word is more similar to the name of a bundled scenario, or to no name.
-pub(super) fn meant(word: &str) -> Option<&'static str> {
+/// Returns the template that a word names or probably means. Returns `None` if the word means a bundled scenario, such as `maxpool`, or
+/// nothing.
+pub(super) fn kind_meant_by(word: &str) -> Option<&'static str> {
     let names: Vec<&str> = kinds().collect();
     words::equal_name(word, &names).or_else(|| words::translation(Vocabulary::ScenarioKind, word, &names))
 }
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn other_words_lead_to_a_template_or_a_bundled_scenario() {
-        for (word, clause_wanted) in [
+        for (word, expected) in [
             ("cnn", "; did you mean classifier?"),
             ("MNIST", "; did you mean classifier?"),
             ("classification", "; did you mean classifier?"),
@@ -79,10 +80,13 @@ mod tests {
             ("exclusive or", "; did you mean xor?"),
             ("quux", ""),
         ] {
-            assert_eq!(clause(word), clause_wanted, "{word}");
+            assert_eq!(clause(word), expected, "{word}");
         }
         assert!(clause("lstm").contains("did you mean lstm?"), "{}", clause("lstm"));
-        assert_eq!([meant("cnn"), meant("training"), meant("maxpool"), meant("quux")], [Some("classifier"), Some("training"), None, None]);
+        assert_eq!(
+            [kind_meant_by("cnn"), kind_meant_by("training"), kind_meant_by("maxpool"), kind_meant_by("quux")],
+            [Some("classifier"), Some("training"), None, None]
+        );
     }
 
     #[test]

@@ -4,15 +4,15 @@ use std::iter;
 
 use serde::{Serialize, Serializer};
 
-use super::json::{self, JsonPiece, JsonPiece::Text, JsonPiece::Quoted, Nested, RepeatedTensors};
+use super::json::{self, JsonPiece, JsonPiece::Quoted, JsonPiece::Text, Nested, RepeatedTensors};
 use crate::network::{Id, Network, Role, Run};
 
 /// The tensors to print, in the order of the forward pass. The parameters of a layer come after its values.
 pub(super) struct TensorIds {
     /// The inputs and values, and the constants of a graph.
     pub values: Vec<Id>,
-    /// The tensors that have a gradient.
-    pub gradients: Vec<Id>,
+    /// The values and parameters that have a gradient.
+    pub with_gradient: Vec<Id>,
 }
 
 impl TensorIds {
@@ -25,8 +25,8 @@ impl TensorIds {
         let is_value = |id: Id| matches!(role(id), Role::Input { .. } | Role::Value) || is_constant_of_graph(id);
         let values = ids.iter().copied().filter(|&id| is_value(id)).collect();
         let has_gradient = |id: Id| !matches!(role(id), Role::Loss | Role::Gradient(_)) && network.gradient_of(id).is_some();
-        let gradients = ids.into_iter().filter(|&id| has_gradient(id)).collect();
-        Self { values, gradients }
+        let with_gradient = ids.into_iter().filter(|&id| has_gradient(id)).collect();
+        Self { values, with_gradient }
     }
 }
 

@@ -1,14 +1,14 @@
-//! Writes text for people. A tensor is written in small parts, because its whole text would need several times the memory of its numbers.
+//! Writes text for people. A row of a tensor is written in chunks, because its whole text would need several times the memory of its numbers.
 
 use std::io;
 
 use crate::number::ColumnFormat;
 use crate::tensor::{index_text, len, unravel};
 
-/// A writer of text. It passes one part of the text after the other to a function.
+/// A writer of text. It passes one piece of the text after the other to a function.
 pub(super) struct TextWriter<'a>(pub &'a mut dyn FnMut(&str) -> io::Result<()>);
 
-/// The largest number of entries in a part.
+/// The largest number of entries in a chunk of a row.
 const ENTRIES_AT_ONCE: usize = 1024;
 
 impl TextWriter<'_> {
@@ -35,14 +35,15 @@ impl TextWriter<'_> {
                 self.line(&format!("  {}", index_text(&unravel(matrix, outer))))?;
             }
             for row in values.chunks(columns) {
-                let parts = row.len().div_ceil(ENTRIES_AT_ONCE);
-                for (n, part) in row.chunks(ENTRIES_AT_ONCE).enumerate() {
+                let chunks = row.len().div_ceil(ENTRIES_AT_ONCE);
+                for (n, chunk) in row.chunks(ENTRIES_AT_ONCE).enumerate() {
                     text.clear();
-                    for &value in part {
+                    for &value in chunk {
                         text.push_str("  ");
                         text.push_str(&format.cell(value));
                     }
-                    self.text(if n + 1 == parts { text.trim_end() } else { &text })?;
+                    // the last cell may end in blanks, which align the decimal points
+                    self.text(if n + 1 == chunks { text.trim_end() } else { &text })?;
                 }
                 self.text("\n")?;
             }

@@ -213,7 +213,7 @@ impl<'a> TrainReport<'a> {
             stopped: if result.stopped { "tolerance" } else { "iterations" },
             losses: &result.losses,
             loss: final_losses.loss,
-            parameters: NestedTensors(ids.gradients.iter().filter(|id| is_learned(id)).map(with_name).collect()),
+            parameters: NestedTensors(ids.with_gradient.iter().filter(|id| is_learned(id)).map(with_name).collect()),
             samples: samples.collect(),
         }
     }

@@ -12,7 +12,7 @@ use crate::keys::{self, Key};
 use crate::session::{Event, Session};
 use crate::ui::RenderOptions;
 
-/// The largest number of frames of play moves between two events. They are the first 998 frames and the last one.
+/// The largest number of frames of play moves between two events: the first 998 and the last one. With the frame of the event before them, these are 1000.
 const MAX_PLAY_FRAMES: u64 = 999;
 /// The largest number of columns and of rows of a frame.
 const MAX_SIDE: u16 = 1000;
@@ -55,7 +55,7 @@ impl Moment {
         Self { number: 0, events: 0, time: Duration::ZERO, event: "open".to_owned(), key: None, left_out: 0, size }
     }
 
-    /// Does the next event or play move. Returns `None` after the last one.
+    /// Does the next event or play move. Returns `None` after the last one, and if the event ends the program.
     ///
     /// # Errors
     /// If Ctrl-C stops the work.
@@ -88,7 +88,7 @@ impl Moment {
 /// Calls `emit` with each frame of a session, in order.
 ///
 /// # Errors
-/// Those of `emit`.
+/// Those of `emit`, and if Ctrl-C stops the work, or if the session cannot begin.
 pub fn frames(
     session: &Session,
     driver: Driver,
@@ -105,7 +105,7 @@ pub fn frames(
 /// Calls `emit` with each moment of a session, in order, until `emit` returns `false`.
 ///
 /// # Errors
-/// Those of `emit`.
+/// Those of [`frames`].
 pub(super) fn moments(
     session: &Session,
     mut driver: Driver,
@@ -117,7 +117,7 @@ pub(super) fn moments(
     driver.finish_within(cursor.opening_work())?;
     check_opening(&driver.state)?;
     let mut goes_on = emit(&driver, &moment)?;
-    // the number of play moves after the last event
+    // the number of play moves since the event before them
     let mut played: u64 = 0;
     while goes_on && let Some((_, next)) = cursor.next(&driver) {
         if matches!(next, ReplayItem::Event(_)) {

@@ -20,7 +20,7 @@ use crate::terminal::{Flow, Input, TerminalProgram};
 use crate::ui::{self, RenderOptions};
 
 /// The text about the end of a complete session.
-const WHOLE: &str = "the end of the session";
+const COMPLETE_END: &str = "the end of the session";
 /// The largest number of digits of an event's number.
 const MAX_DIGITS: usize = 9;
 
@@ -40,7 +40,7 @@ pub struct Player {
     /// The work of the last event that is still to do; `WorkLimit::default()` if there is none. The session's clock stops until it is done.
     work_left: WorkLimit,
     speed: f64,
-    /// A moment on both clocks: `session time = sync.session + (terminal time − sync.terminal) · speed`.
+    /// A moment on both clocks. While the replay plays, `session time = sync.session + (terminal time − sync.terminal) · speed`.
     sync: ClockSync,
     /// The area of the last frame. It is a `Cell`, because `draw` borrows the program immutably.
     screen: Cell<Rect>,
@@ -77,7 +77,7 @@ impl Player {
         let cursor = ReplayCursor::new(session);
         let work_left = if driver.state.job().is_some() { cursor.opening_work() } else { WorkLimit::default() };
         let sync = ClockSync { session: Duration::ZERO, terminal: Duration::ZERO };
-        let end = if session.breaks_off() { "the recording breaks off here" } else { WHOLE };
+        let end = if session.breaks_off() { "the recording breaks off here" } else { COMPLETE_END };
         let opening = driver.clone();
         let (mode, replay_driver, screen) = (ReplayMode::Playing, None, Cell::default());
         let mut player = Self { cursor, driver, opening, options, mode, replay_driver, end, work_left, speed, sync, screen };
@@ -136,7 +136,7 @@ impl Player {
         self.driver.state.say(format!("{why}: go on by hand, {}", if needs_esc { "Esc, then q, quits" } else { "q quits" }), is_error);
     }
 
-    /// Returns to the replay, at the event at which the user took over.
+    /// Returns to the replay, at the event and the session time at which the user took over.
     fn give_back(&mut self, now: Duration) {
         if let Some(driver) = self.replay_driver.take() {
             self.driver = *driver;
@@ -173,19 +173,19 @@ impl Player {
         }
         let (time, slice_end) = (self.session_time(now), self.driver.slice_time() + SLICE);
         let target = if let ReplayMode::Seeking(target) = self.mode { Some(target) } else { None };
-        let is_due = |cursor: &ReplayCursor, at: Duration| target.map_or(at <= time, |target| cursor.done < target);
-        while let Some((at, _)) = self.cursor.next(&self.driver).filter(|(at, _)| is_due(&self.cursor, *at)) {
+        let is_due = |cursor: &ReplayCursor, event_time: Duration| target.map_or(event_time <= time, |target| cursor.done < target);
+        while let Some((event_time, _)) = self.cursor.next(&self.driver).filter(|(event_time, _)| is_due(&self.cursor, *event_time)) {
             let (effect, work) = self.cursor.apply_next(&mut self.driver);
             if self.driver.state.job().is_some() {
                 self.work_left = work;
             }
             if target.is_some() {
-                self.sync.session = at;
+                self.sync.session = event_time;
             } else if effect == Effect::Quit || self.cursor.done == self.cursor.len() && self.work_left == WorkLimit::default() {
-                return self.finish(now, if effect == Effect::Quit { WHOLE } else { self.end });
+                return self.finish(now, if effect == Effect::Quit { COMPLETE_END } else { self.end });
             }
             if self.work_left != WorkLimit::default() || self.driver.slice_time() >= slice_end {
-                self.sync = ClockSync { session: at, terminal: now };
+                self.sync = ClockSync { session: event_time, terminal: now };
                 return;
             }
         }
@@ -305,9 +305,9 @@ impl TerminalProgram for Player {
             return None;
         }
         // after the last event, the replay ends at once
-        let Some((at, _)) = self.cursor.next(&self.driver) else { return Some(Duration::ZERO) };
+        let Some((event_time, _)) = self.cursor.next(&self.driver) else { return Some(Duration::ZERO) };
         // 1 µs more, because the time is rounded, and the replay must not wake before the event is due
-        Some(self.sync.terminal + at.saturating_sub(self.sync.session).div_f64(self.speed) + Duration::from_micros(1))
+        Some(self.sync.terminal + event_time.saturating_sub(self.sync.session).div_f64(self.speed) + Duration::from_micros(1))
     }
 
     fn draw(&self, area: Rect, buffer: &mut Buffer) {

@@ -117,8 +117,8 @@ fn write_svg(recording: &Recording<'_>, driver: Driver, global: &GlobalOptions, 
         Ok(has_room)
     })?;
     to.raw().write_all(animation.finish(recording.time(end)).as_bytes())?;
-    let of_play = (left_out > 0).then(|| format!("{left_out} frames of play are left out: at most 1000 frames are drawn for one event"));
-    Ok(note.or(of_play))
+    let play_note = (left_out > 0).then(|| format!("{left_out} frames of play are left out: at most 1000 frames are drawn for one event"));
+    Ok(note.or(play_note))
 }
 
 /// Writes a recording of a terminal in the format of asciinema, version 2. Only the rows of a frame that have changed are written.
@@ -127,14 +127,16 @@ fn write_cast(recording: &Recording<'_>, driver: Driver, global: &GlobalOptions,
     let header = &recording.session.header;
     let (width, height) = header.size;
     writeln!(to.raw(), "{}", json!({"version": 2, "width": width, "height": height, "title": header.name}))?;
-    let mut event = |time: Duration, kind: &str, data: &str| writeln!(to.raw(), "{}", json!([time.as_secs_f64(), kind, data]));
+    // the kind is "o" for output, and "r" for a new size of the terminal
+    let mut write_event = |time: Duration, kind: &str, data: &str| writeln!(to.raw(), "{}", json!([time.as_secs_f64(), kind, data]));
     let mut rows: Vec<String> = Vec::new();
     let mut size = header.size;
     let mut draw = |time: Duration, frame: &ratatui::buffer::Buffer| {
         let new_size = (frame.area.width, frame.area.height);
+        // ?25l hides the cursor, 2J clears the screen, 5;1H moves to row 5, and 2K clears this row
         let mut data = if rows.is_empty() { "\u{1b}[?25l".to_owned() } else { String::new() };
         if new_size != size {
-            event(time, "r", &format!("{}x{}", new_size.0, new_size.1))?;
+            write_event(time, "r", &format!("{}x{}", new_size.0, new_size.1))?;
             data.push_str("\u{1b}[2J");
             rows.clear();
             size = new_size;
@@ -144,7 +146,7 @@ fn write_cast(recording: &Recording<'_>, driver: Driver, global: &GlobalOptions,
             data.extend([&*format!("\u{1b}[{};1H\u{1b}[2K", number + 1), row]);
         }
         rows = new_rows;
-        if data.is_empty() { Ok(()) } else { event(time, "o", &data) }
+        if data.is_empty() { Ok(()) } else { write_event(time, "o", &data) }
     };
     if let Some(at) = recording.at {
         let (driver, moment) = moment_at(recording.session, driver, at)?;

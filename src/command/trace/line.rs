@@ -24,7 +24,7 @@ pub(super) struct TraceColumn {
 }
 
 impl TraceColumn {
-    pub const fn word(name: &'static str) -> Self {
+    pub const fn text(name: &'static str) -> Self {
         Self { name, is_number: false }
     }
 
@@ -38,7 +38,7 @@ impl TraceColumn {
 pub(super) enum TraceCell<'a> {
     Null,
     Count(u64),
-    Word(&'a str),
+    Text(&'a str),
     /// An index or a shape.
     List(&'a [usize]),
     Number(f64),
@@ -49,7 +49,7 @@ impl Serialize for TraceCell<'_> {
         match self {
             Self::Null => serializer.serialize_none(),
             Self::Count(n) => n.serialize(serializer),
-            Self::Word(text) => text.serialize(serializer),
+            Self::Text(text) => text.serialize(serializer),
             Self::List(list) => list.serialize(serializer),
             Self::Number(value) => number::json(value, serializer),
         }
@@ -103,7 +103,7 @@ impl LinePrefix {
 
     fn cells(&self) -> TraceCells<'_> {
         let sample = self.sample.map_or(TraceCell::Null, |sample| TraceCell::Count(sample as u64));
-        smallvec![TraceCell::Count(self.iteration), sample, TraceCell::Word(self.pass.name()), TraceCell::Word(&self.op)]
+        smallvec![TraceCell::Count(self.iteration), sample, TraceCell::Text(self.pass.name()), TraceCell::Text(&self.op)]
     }
 
     /// Returns the name of the op for the text. If the batch has several samples, it begins with the sample, as in the address `2:fc1.z`.
@@ -133,8 +133,8 @@ struct EntryLine {
 /// The columns of `--level entry`.
 #[rustfmt::skip]
 pub(super) const ENTRY_COLUMNS: &[TraceColumn] = &[
-    TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::word("pass"), TraceColumn::word("op"),
-    TraceColumn::word("index"), TraceColumn::number("first"), TraceColumn::number("terms"), TraceColumn::number("value"),
+    TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::text("pass"), TraceColumn::text("op"),
+    TraceColumn::text("index"), TraceColumn::number("first"), TraceColumn::number("terms"), TraceColumn::number("value"),
 ];
 
 impl TraceLine for EntryLine {
@@ -168,8 +168,8 @@ struct OpLine {
 /// The columns of `--level op`.
 #[rustfmt::skip]
 pub(super) const OP_COLUMNS: &[TraceColumn] = &[
-    TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::word("pass"), TraceColumn::word("op"),
-    TraceColumn::word("shape"), TraceColumn::number("first"), TraceColumn::number("steps"),
+    TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::text("pass"), TraceColumn::text("op"),
+    TraceColumn::text("shape"), TraceColumn::number("first"), TraceColumn::number("steps"),
 ];
 
 impl TraceLine for OpLine {

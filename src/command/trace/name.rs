@@ -52,15 +52,15 @@ impl EntryName {
         self.row = 0..0;
     }
 
-    /// Writes the name of the entry with offset `at`. The derivative of one entry by another, as in a softmax, has two indices. For example, the name is
-    /// `(0-fc2.a)[0,1]` for the entries `at` = 0 and `second` = 1.
-    fn write(&mut self, at: usize, second: Option<usize>, to: &mut Vec<u8>) {
-        if !self.row.contains(&at) {
-            self.set_row(at);
+    /// Writes the name of the entry with offset `entry`. The derivative of one entry by another, as in a softmax, has two indices. For example, the name is
+    /// `(0-fc2.a)[0,1]` for `entry` = 0 and `second` = 1.
+    fn write(&mut self, entry: usize, second: Option<usize>, to: &mut Vec<u8>) {
+        if !self.row.contains(&entry) {
+            self.set_row(entry);
         }
         to.extend_from_slice(&self.text);
         if !self.shape.is_empty() {
-            append_number(at - self.row.start, to);
+            append_number(entry - self.row.start, to);
         }
         for i in second.into_iter().flat_map(|second| unravel(second, &self.shape)) {
             to.push(b',');
@@ -70,9 +70,9 @@ impl EntryName {
     }
 
     /// Changes to the row that contains the entry with this offset.
-    fn set_row(&mut self, at: usize) {
+    fn set_row(&mut self, entry: usize) {
         self.text.truncate(self.name_len);
-        let index = unravel(at, &self.shape);
+        let index = unravel(entry, &self.shape);
         let Some((last, others)) = index.split_last() else {
             self.row = 0..1;
             return;
@@ -81,7 +81,7 @@ impl EntryName {
             append_number(*i, &mut self.text);
             self.text.push(b',');
         }
-        self.row = at - last..at - last + self.shape[index.len() - 1];
+        self.row = entry - last..entry - last + self.shape[index.len() - 1];
     }
 }
 
@@ -96,7 +96,7 @@ struct NamesOfOp {
     /// `true` if the op has more parts than names can be stored. Then the names of a part are not kept after this part.
     has_many_parts: bool,
     /// The name of the tensor that the op computes.
-    own: EntryName,
+    output: EntryName,
     /// The names of the factors so far. Only the first `used` names are valid; the others are kept because their memory can be used again.
     factors: Vec<(FactorKey, EntryName)>,
     used: usize,
@@ -142,7 +142,7 @@ pub(super) struct StepNames<'a> {
     /// The syntax of the entry that a step computes, and the syntax of its factors.
     syntaxes: &'static [EntrySyntax; 2],
     /// A position in the current op; `None` before the first op.
-    at: Option<Position>,
+    position: Option<Position>,
     /// The names of the current op.
     op: NamesOfOp,
     /// The names of ops for the next sample, by the number of the op in the network.
@@ -151,10 +151,11 @@ pub(super) struct StepNames<'a> {
 
 impl<'a> StepNames<'a> {
     pub(super) fn new(trace: &'a Trace, syntaxes: &'static [EntrySyntax; 2]) -> Self {
-        Self { trace, syntaxes, at: None, op: NamesOfOp::default(), cache: Vec::new() }
+        Self { trace, syntaxes, position: None, op: NamesOfOp::default(), cache: Vec::new() }
     }
 
-    /// Returns the index in the cache of the op at a position. Returns `None` if the names of the op are not needed again.
+    /// Returns the index in the cache of the op at a position. Returns `None` if the names of the op are not stored: they are not needed
+    /// again, or there are too many ops.
     fn cache_index(&self, at: &Position) -> Option<usize> {
         let runs = self.trace.runs();
         (at.op < MAX_CACHED_OPS && runs.len() > 1 && runs[at.run_index].sample.is_some()).then_some(at.op)
@@ -162,20 +163,20 @@ impl<'a> StepNames<'a> {
 
     /// Changes to the op at a position.
     pub(super) fn op(&mut self, at: &Position) {
-        if let Some(i) = self.at.and_then(|last| self.cache_index(&last)) {
+        if let Some(i) = self.position.and_then(|last| self.cache_index(&last)) {
             if self.cache.len() <= i {
                 self.cache.resize_with(i + 1, NamesOfOp::default);
             }
             self.cache[i] = take(&mut self.op);
         }
-        self.at = Some(*at);
+        self.position = Some(*at);
         if let Some(cached) = self.cache_index(at).and_then(|i| self.cache.get_mut(i)).filter(|cached| cached.is_filled) {
             self.op = take(cached);
             return;
         }
         let op = self.trace.op_at(at);
         let info = self.trace.network_of(at.run_index).tensor(op.output);
-        self.op.own.set(&self.syntaxes[0], &info.name, &info.shape);
+        self.op.output.set(&self.syntaxes[0], &info.name, &info.shape);
         self.op.used = 0;
         self.op.is_filled = true;
         self.op.has_many_parts = op.parts.len() > MAX_FACTOR_NAMES;
@@ -184,13 +185,13 @@ impl<'a> StepNames<'a> {
     /// Writes the name of the entry that a step computes.
     pub(super) fn entry(&mut self, entry: usize, to: &mut Vec<u8>) {
         let second = None;
-        self.op.own.write(entry, second, to);
+        self.op.output.write(entry, second, to);
     }
 
     /// Writes the name of a factor, and returns which kind of text was written.
     pub(super) fn factor(&mut self, part: usize, arg: &Arg, to: &mut Vec<u8>) -> FactorText {
         let Self { trace, syntaxes: [_, syntax], .. } = *self;
-        let position = self.at.as_ref().expect("`op` is called before `factor`");
+        let position = self.position.as_ref().expect("`op` is called before `factor`");
         let operand = |slot: Slot| trace.network_of(position.run_index).tensor(trace.op_at(position).parts[part].operands[slot]);
         let (slot, expr, at, second) = match arg.origin {
             Origin::Constant => return FactorText::Constant,
@@ -233,16 +234,16 @@ mod tests {
 
     #[test]
     fn the_names_of_very_many_parts_are_not_searched() {
-        for (has_many_parts, most) in [(true, 2 * 1000), (false, 2 * 1000 * MAX_FACTOR_NAMES as u64)] {
+        for (has_many_parts, max_comparisons) in [(true, 2 * 1000), (false, 2 * 1000 * MAX_FACTOR_NAMES as u64)] {
             let mut names = NamesOfOp { has_many_parts, ..NamesOfOp::default() };
             let mut made = 0;
             let _ = tally::take();
             for key in (0..1000).flat_map(|part| [0, 1, 0].map(|input| (part, Slot::Input(input), None))) {
                 names.find_or_make(key, |_| made += 1);
             }
-            let compared = tally::take();
+            let comparisons = tally::take();
             assert_eq!(made, 2000);
-            assert!(compared <= most, "{compared}");
+            assert!(comparisons <= max_comparisons, "{comparisons}");
         }
     }
 }

@@ -29,9 +29,9 @@ pub(super) struct TableSyntax {
 /// The columns of `--level step`.
 #[rustfmt::skip]
 const STEP_COLUMNS: &[TraceColumn] = &[
-    TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::number("step"), TraceColumn::word("pass"), TraceColumn::word("op"),
-    TraceColumn::word("index"), TraceColumn::number("term"), TraceColumn::number("terms"), TraceColumn::word("kind"), TraceColumn::word("function"),
-    TraceColumn::word("factors"), TraceColumn::number("value"), TraceColumn::number("sum"),
+    TraceColumn::number("iteration"), TraceColumn::number("sample"), TraceColumn::number("step"), TraceColumn::text("pass"), TraceColumn::text("op"),
+    TraceColumn::text("index"), TraceColumn::number("term"), TraceColumn::number("terms"), TraceColumn::text("kind"), TraceColumn::text("function"),
+    TraceColumn::text("factors"), TraceColumn::number("value"), TraceColumn::number("sum"),
 ];
 
 impl TableSyntax {
@@ -73,7 +73,7 @@ fn append_cell(cell: TraceCell<'_>, to: &mut Vec<u8>) {
     match cell {
         TraceCell::Null => {}
         TraceCell::Count(n) => append_number(n, to),
-        TraceCell::Word(word) => to.extend_from_slice(text::line(word).as_bytes()),
+        TraceCell::Text(word) => to.extend_from_slice(text::line(word).as_bytes()),
         TraceCell::List(list) => {
             for (n, i) in list.iter().enumerate() {
                 if n > 0 {
@@ -158,7 +158,7 @@ impl StepVisitor for TableLines<'_> {
         for word in [op.pass.name(), &self.trace.network_of(at.run_index).tensor(op.output).name] {
             self.op.extend_from_slice(between);
             let from = self.op.len();
-            append_cell(TraceCell::Word(word), &mut self.op);
+            append_cell(TraceCell::Text(word), &mut self.op);
             finish_cell(&mut self.op, from);
         }
         self.op.extend_from_slice(between);
