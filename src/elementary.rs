@@ -5,16 +5,16 @@
 //! usually occur, such as |x| < 708 for eˣ. The others are computed by `libm` itself, so the results have the same bits for all arguments. (A NaN may have
 //! another sign or payload.)
 //!
-//! A long formula is computed in stages, each for a whole block of numbers before the next stage begins. The operations of one formula wait for each other, but
-//! not for those of another register's numbers. A processor looks only about a hundred operations ahead, and finds operations that it can start at once only if
-//! neighbouring operations belong to different registers. In a stage they do.
+//! A long formula is computed in stages, each for a whole block of numbers before the next stage begins. Most operations of a formula need the result of the one
+//! before, so on one register they run one after the other; operations on different registers can run at the same time. A processor looks only about a hundred
+//! operations ahead, so operations on different registers have to be near each other. In a stage they are.
 //!
 //! The algorithms are those of FreeBSD's msun, from which `libm` is translated. Their comments in `libm` explain the formulas.
 
 // a function is compiled for wide vector registers only if it is inlined into the function that `dispatch` calls
 #![allow(clippy::inline_always)]
 #![allow(clippy::approx_constant, clippy::excessive_precision, clippy::unreadable_literal)] // the constants are written as in libm
-#![allow(clippy::neg_cmp_op_on_partial_ord)] // NaN is special too: no comparison with it is true
+#![allow(clippy::neg_cmp_op_on_partial_ord)] // `!(x < bound)` is true for NaN too, unlike `x >= bound`
 
 mod erf;
 mod exp;
@@ -45,7 +45,7 @@ const BLOCK: usize = 64;
 const SMALL_BLOCK: usize = 16;
 
 /// The smallest rest that is filled up; fewer numbers are computed one by one.
-const MIN_BLOCK: usize = 4;
+const MIN_FILLED_REST: usize = 4;
 
 /// The argument that fills up a block; no function is special there.
 const FILLER: f64 = 0.75;
@@ -66,7 +66,7 @@ impl<F: VectorFunction> WithSimd for Apply<'_, F> {
         for block in blocks {
             apply_to_block(function, block);
         }
-        if rest.len() < MIN_BLOCK {
+        if rest.len() < MIN_FILLED_REST {
             for x in rest {
                 *x = function.scalar(*x);
             }
@@ -102,7 +102,7 @@ fn apply_to_block<const N: usize>(function: impl VectorFunction, x: &mut [f64; N
     }
 }
 
-/// Returns a number for each index of a block: one stage of a computation.
+/// Computes one stage: returns `value(n)` for each index n of a block.
 #[inline(always)]
 fn stage<const N: usize>(value: impl Fn(usize) -> f64) -> [f64; N] {
     // a loop, because the compiler uses vector registers in it, but not in `array::from_fn`
@@ -148,7 +148,8 @@ pub fn erfc(x: &mut [f64]) {
     apply(erf::Erfc, x);
 }
 
-/// The smallest positive number whose upper 32 bits are `word`. `libm` compares only the upper words: `word(x) >= word` there is `x >= from_word(word)` here.
+/// The smallest positive number whose upper 32 bits are `word`. `libm` compares only these bits: where it tests `upper_word(x) >= word`, this module tests
+/// `x >= from_word(word)`.
 const fn from_word(word: u32) -> f64 {
     f64::from_bits((word as u64) << 32)
 }
@@ -159,7 +160,7 @@ const TWO_52: f64 = 4_503_599_627_370_496.0;
 /// Returns 2ⁿ for a whole number n from −1022 to 1023.
 #[inline(always)]
 fn power_of_2(n: f64) -> f64 {
-    // the low bits of 2⁵² + m are the integer m, here the exponent with its bias
+    // the low bits of 2⁵² + m are the integer m; here m = n + 1023 is the exponent as an f64 stores it
     f64::from_bits((n + (TWO_52 + 1023.0)).to_bits() << 52)
 }
 

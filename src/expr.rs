@@ -124,7 +124,7 @@ pub enum Form {
     Meaning,
 }
 
-/// The way in which a function with kinks is divided into smooth pieces: two arguments are in the same piece if they give the same result here.
+/// The way in which a function with kinks is divided into smooth pieces: two lists of arguments are in the same piece if the variant gives the same for both.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kink {
     /// The results of all comparisons in these derivatives.
@@ -270,7 +270,7 @@ pub mod whole {
     pub const SHARE: Expr = Expr::Div(&[ONE, N]);
 }
 
-/// The kind of a product of tensors, which decides its sign.
+/// The kind of a product of tensors, which decides the sign between the factors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Join {
     /// `a ∘ b`: the Hadamard product, entry by entry.
@@ -424,9 +424,9 @@ impl Expr {
         self.names(slot, is_whole)
     }
 
-    fn names(&self, slot: Slot, whole: bool) -> bool {
+    fn names(&self, slot: Slot, is_whole: bool) -> bool {
         let mut found = false;
-        self.visit(&mut |other, is_whole| found |= (other, is_whole) == (slot, whole));
+        self.visit(&mut |other, other_is_whole| found |= (other, other_is_whole) == (slot, is_whole));
         found
     }
 

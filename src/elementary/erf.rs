@@ -1,13 +1,13 @@
 //! The error function and its complement, erfc x = 1 − erf x.
 //!
-//! In each of four ranges of |x| they are computed from a quotient of two polynomials in another variable s. For 1.25 ≤ |x|,
-//! erfc |x| = exp(−x² − 0.5625 + quotient) / |x|, where −x² is computed in two parts.
+//! Each of four ranges of |x| has its own quotient of two polynomials in a variable s. With the quotient q and a = |x|:
 //!
-//! | range of the size of x | s |
-//! | --- | --- |
-//! | up to 0.84375 | x² |
-//! | up to 1.25 | size of x, − 1 |
-//! | up to about 2.857, and above | 1 / x² |
+//! | range of a | s | formula |
+//! | --- | --- | --- |
+//! | up to 0.84375 | a² | erf x = x + x q |
+//! | up to 1.25 | a − 1 | erf a = 0.845… + q |
+//! | up to about 2.857 | 1 / a² | erfc a = exp(−a² − 0.5625 + q) / a, where −a² is computed in two parts |
+//! | above | 1 / a² | the same, with other coefficients |
 
 use super::{VectorFunction, exp::exp, from_word, stage, upper};
 
@@ -17,7 +17,7 @@ const LANES: usize = 8;
 /// The ends of the first three ranges.
 const ENDS: [f64; 3] = [0.84375, 1.25, from_word(0x4006_db6d)];
 
-/// The coefficients of the dividend, from the constant one on, in each range. The last ones are 0 where the polynomial is shorter: c + 0 · s is c.
+/// The coefficients of the dividend: `DIVIDEND[d]` has those of sᵈ, one for each range. The last ones are 0 where the polynomial is shorter: c + 0 · s is c.
 #[rustfmt::skip]
 const DIVIDEND: [[f64; 4]; 8] = [
     [1.28379167095512558561e-01, -2.36211856075265944077e-03, -9.86494403484714822705e-03, -9.86494292470009928597e-03],
@@ -30,7 +30,7 @@ const DIVIDEND: [[f64; 4]; 8] = [
     [0.0, 0.0, -9.81432934416914548592e+00, 0.0],
 ];
 
-/// The coefficients of the divisor.
+/// The coefficients of the divisor, in the same order.
 #[rustfmt::skip]
 const DIVISOR: [[f64; 4]; 9] = [
     [1.0, 1.0, 1.0, 1.0],
@@ -61,14 +61,15 @@ fn quotients<const FAR: bool, const N: usize>(sizes: &[f64; N], s: &[f64; N]) ->
     let dividends: [f64; N] = stage(|n| {
         let p = |degree: usize| coefficient::<FAR>(DIVIDEND[degree], sizes[n]);
         let s = s[n];
-        let first_seven = |last: f64| p(0) + s * (p(1) + s * (p(2) + s * (p(3) + s * (p(4) + s * (p(5) + s * last)))));
-        first_seven(if FAR { p(6) + s * p(7) } else { p(6) })
+        // `rest` are the terms from s⁶ on, divided by s⁶
+        let polynomial = |rest: f64| p(0) + s * (p(1) + s * (p(2) + s * (p(3) + s * (p(4) + s * (p(5) + s * rest)))));
+        polynomial(if FAR { p(6) + s * p(7) } else { p(6) })
     });
     stage(|n| {
         let q = |degree: usize| coefficient::<FAR>(DIVISOR[degree], sizes[n]);
         let s = s[n];
-        let first_seven = |last: f64| q(0) + s * (q(1) + s * (q(2) + s * (q(3) + s * (q(4) + s * (q(5) + s * last)))));
-        dividends[n] / first_seven(if FAR { q(6) + s * (q(7) + s * q(8)) } else { q(6) })
+        let polynomial = |rest: f64| q(0) + s * (q(1) + s * (q(2) + s * (q(3) + s * (q(4) + s * (q(5) + s * rest)))));
+        dividends[n] / polynomial(if FAR { q(6) + s * (q(7) + s * q(8)) } else { q(6) })
     })
 }
 
@@ -87,7 +88,7 @@ impl<const N: usize> Far<N> {
     fn of(sizes: &[f64; N]) -> Self {
         let mut far = Self { sizes: [ENDS[2]; N], places: [0; N], count: 0 };
         for (n, size) in sizes.iter().enumerate() {
-            // stored without a branch, and overwritten by the next number if this one is not of the range
+            // stored without a branch, and overwritten by the next number if this one is not of the range. `% N` only spares the check of the bounds
             (far.sizes[far.count % N], far.places[far.count % N]) = (*size, n);
             far.count += usize::from(*size >= ENDS[1]);
         }
@@ -124,11 +125,11 @@ fn complement(sizes: &[f64; LANES]) -> [f64; LANES] {
 /// Returns for each x the quotient of the first two ranges, and erfc |x| for 0.84375 ≤ |x|. Either is arbitrary in the other ranges.
 #[inline(always)]
 fn quotients_and_complements<const N: usize>(x: &[f64; N]) -> [[f64; N]; 2] {
-    /// erf 1, rounded to single precision.
-    const ERF_1: f64 = 8.45062911510467529297e-01;
+    /// A number near erf 1. In the second range, erf |x| is this number plus the quotient.
+    const NEAR_ERF_1: f64 = 8.45062911510467529297e-01;
     let sizes: [f64; N] = stage(|n| x[n].abs());
     let quotients = quotients::<false, N>(&sizes, &stage(|n| if sizes[n] < ENDS[0] { sizes[n] * sizes[n] } else { sizes[n] - 1.0 }));
-    let mut complements = stage(|n| 1.0 - ERF_1 - quotients[n]);
+    let mut complements = stage(|n| 1.0 - NEAR_ERF_1 - quotients[n]);
     Far::of(&sizes).copy_complements(&mut complements);
     [quotients, complements]
 }

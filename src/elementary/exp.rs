@@ -17,7 +17,7 @@ pub(super) const P: [f64; 5] = [
 /// Returns the whole number k, as `libm` chooses it.
 #[inline(always)]
 fn multiple_of_ln2(x: f64) -> f64 {
-    // for |x| < 1.5 ln 2, libm takes ±1, which is also what this formula gives
+    // between ½ ln 2 and 1.5 ln 2, libm takes 1 without this formula (and −1 for a negative x), but the formula gives the same
     let k = (INV_LN2 * x + 0.5_f64.copysign(x)).trunc();
     if x.abs() >= HALF_LN2 { k } else { 0.0 }
 }
@@ -69,7 +69,7 @@ fn exp_m1<const N: usize>(x: &[f64; N]) -> [f64; N] {
         let t = 3.0 - polynomial * (0.5 * r);
         half_square(r) * ((polynomial - t) / (6.0 - r * t))
     });
-    // the value is 2ᵏ (r − e + 1) − 1, added up in an order that depends on k. The index n in the closures is that of a number in the block
+    // the value is 2ᵏ (r − e + 1) − 1, added up in an order that depends on k: `of_1` is the value for k = 1, `of_large` for k ≥ 20, and so on
     let e: [f64; N] = stage(|n| (r[n] * (quotients[n] - c[n]) - c[n]) - half_square(r[n]));
     stage(|n| {
         let (x, multiple, r, e) = (x[n], multiples[n], r[n], e[n]);

@@ -15,7 +15,7 @@ pub fn pow(x: &mut [f64], y: &[f64]) {
 
 /// Replaces each x by xʸ, with the same y for all.
 fn pow_same(x: &mut [f64], y: f64) {
-    // libm has the same formulas for these y. It tests only x = 1 before them, with the same result
+    // libm has the same formulas for these y. Before them it only returns 1 for x = 1, and so do they
     if y == 2.0 {
         Arch::new().dispatch(|| x.iter_mut().for_each(|x| *x *= *x));
     } else if y == -1.0 {
@@ -91,8 +91,8 @@ fn power(x: f64, y: f64) -> (f64, bool) {
     (if x == 1.0 { 1.0 } else { power }, is_special_x || is_special_y || is_special_power)
 }
 
-/// Returns log₂ x as the sum of two numbers, the first with 21 bits after its exponent. x is positive, normal and finite. With x = 2ⁿ a, where a is near 1 or
-/// near 1.5, the logarithm of a is computed from a polynomial in s = (a − 1) / (a + 1) or (a − 1.5) / (a + 1.5).
+/// Returns log₂ x as the sum of two numbers, the first with only 21 significant bits. x is positive, normal and finite. With x = 2ⁿ a, where a is near 1 or
+/// near 1.5, the logarithm of a is computed from a polynomial in s² for s = (a − 1) / (a + 1) or s = (a − 1.5) / (a + 1.5).
 #[inline(always)]
 fn log2(x: f64) -> [f64; 2] {
     /// The coefficients of the polynomial.
@@ -104,11 +104,11 @@ fn log2(x: f64) -> [f64; 2] {
         2.30660745775561754067e-01,
         2.06975017800338417784e-01,
     ];
-    /// 2 / (3 ln 2), and as the sum of its upper bits and the rest.
+    /// 2 / (3 ln 2), its upper bits, and the rest.
     const CP: [f64; 3] = [9.61796693925975554329e-01, 9.61796700954437255859e-01, -7.02846165095275826516e-09];
     /// log₂ 1.5 as the sum of its upper bits and the rest.
     const LOG_3_HALVES: [f64; 2] = [5.84962487220764160156e-01, 1.35003920212974897128e-08];
-    /// About √(3/2) and √3: up to the first, a is near 1; up to the second, near 1.5; above, a is halved and near 1.
+    /// About √(3/2) and √3. A fraction up to the first is a, near 1; up to the second it is a, near 1.5; above, half of it is a, near 1.
     const BOUNDS: [f64; 2] = [from_word(0x3ff3_988f), from_word(0x3ffb_b67a)];
     /// The bits of 1.0.
     const ONE: u64 = 0x3ff0_0000 << 32;
@@ -125,7 +125,7 @@ fn log2(x: f64) -> [f64; 2] {
     let v = 1.0 / (a + base);
     let s = u * v;
     let s_upper = upper(s);
-    // the upper part of a + base, and the rest
+    // the upper part of a + base, and the rest. For a = 1 + m, the bits shifted by 33 instead of 32 with the offset are those of 2 + m or 2.5 + m
     let offset: u64 = if is_near_1 { 0x0008_0000 } else { 0x000c_0000 };
     let t_upper = f64::from_bits((((a.to_bits() >> 33) | 0x2000_0000) + offset) << 32);
     let t_rest = a - (t_upper - base);
@@ -150,7 +150,7 @@ fn log2(x: f64) -> [f64; 2] {
 /// Returns 2^(first + rest), where `sum` is the rounded sum, between −1021 and 1021.
 #[inline(always)]
 fn exp2(sum: f64, first: f64, rest: f64) -> f64 {
-    /// ln 2, and as the sum of its upper bits and the rest.
+    /// ln 2, its upper bits, and the rest.
     const LG2: [f64; 3] = [6.93147180559945286227e-01, 6.93147182464599609375e-01, -1.90465429995776804525e-09];
     // the whole number nearest to the sum; libm computes it from the upper word
     let size = upper(sum).abs();

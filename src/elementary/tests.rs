@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A function of this module and the function of `libm`.
+/// The name of a function, the function in this module, and the function in `libm`.
 type Pair = (&'static str, fn(&mut [f64]), fn(f64) -> f64);
 
 const FUNCTIONS: [Pair; 6] = [
@@ -97,7 +97,7 @@ fn edges() -> Vec<f64> {
     positive.flat_map(|x| [x, -x]).collect()
 }
 
-/// Random bits, and random numbers of sizes at which the functions change.
+/// The [`edges`], numbers with random bits, and random numbers of sizes at which the functions change.
 fn arguments() -> Vec<f64> {
     let mut state = 1;
     let mut all = edges();
@@ -163,10 +163,10 @@ fn powers_have_the_bits_of_libm() {
         check(&x, &vec![y; x.len()]);
     }
     let mut y = x.clone();
-    for size in [1, 2, 7] {
-        // other pairs each time
-        let turned = y.len() * size / 11;
-        y.rotate_left(turned);
+    for elevenths in [1, 2, 7] {
+        // other pairs of x and y each time
+        let distance = y.len() * elevenths / 11;
+        y.rotate_left(distance);
         check(&x, &y);
     }
     // bases with the upper words at which the logarithm changes its formula: it has almost the same values on both sides

@@ -21,17 +21,17 @@ pub fn map(x: &[&[f64]], values: &mut [f64], function: fn(&mut [f64])) {
     function(values);
 }
 
-/// Sets each number of `values` to the function of the entry's numbers in `a`.
+/// Sets `values[n]` to `function(a[n])` for each n.
 pub fn each(a: &[f64], values: &mut [f64], function: impl Fn(f64) -> f64) {
     Arch::new().dispatch(move || values.iter_mut().zip(a).for_each(|(value, a)| *value = function(*a)));
 }
 
-/// Sets each number of `values` to the function of the entry's numbers in `a` and `b`.
+/// Sets `values[n]` to `function(a[n], b[n])` for each n.
 pub fn each_pair(a: &[f64], b: &[f64], values: &mut [f64], function: impl Fn(f64, f64) -> f64) {
     Arch::new().dispatch(move || values.iter_mut().zip(a).zip(b).for_each(|((value, a), b)| *value = function(*a, *b)));
 }
 
-/// Sets the result of each entry to 1 if the comparison is true, else to 0. Returns whether it is true for any entry, and whether for all.
+/// Sets `results[n]` to 1 if the comparison of `a[n]` with `b[n]` is true, else to 0. Returns whether it is true for any n, and whether it is for all.
 fn compare(a: &[f64], b: &[f64], results: &mut [f64], is_true: impl Fn(f64, f64) -> bool) -> [bool; 2] {
     // numbers as wide as those that are compared, as vector registers need it
     let result = |a: f64, b: f64| if is_true(a, b) { 1.0 } else { 0.0 };
@@ -61,7 +61,8 @@ fn temporaries(len: usize) -> Scratch {
 }
 
 impl Expr {
-    /// Computes the values. The contents of `memory` are arbitrary. `None` if a subexpression is not a number.
+    /// Computes the values. The contents of `memory` are arbitrary. `None` if a subexpression is not a number, or if the expression needs more memory or
+    /// arguments than [`MAX_TEMPORARIES`] and [`MAX_ARGUMENTS`].
     fn evaluate_block(&self, context: BlockContext<'_>, values: &mut [f64], memory: &mut [f64]) -> Option<()> {
         match self {
             Self::Entry(Slot::Output) => values.copy_from_slice(context.value?),

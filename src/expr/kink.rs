@@ -103,7 +103,7 @@ impl SmoothPieces {
         }
     }
 
-    /// Returns whether these arguments are exactly on a boundary: two sides of a comparison are equal, or two arguments are the largest.
+    /// Returns whether these arguments are exactly on a boundary: two sides of a comparison are equal, or two arguments are the largest (or the smallest).
     #[must_use]
     pub fn is_tie(&self, arguments: &[f64]) -> bool {
         let argument = |i: usize| arguments[i];
@@ -112,8 +112,8 @@ impl SmoothPieces {
                 orders.iter().any(|sides| order(sides.map(|side| value(side, arguments.len(), &argument))) == EQUAL)
             }
             PieceTest::Extreme { .. } => {
-                let largest = argument(self.piece_at(arguments.len(), argument));
-                arguments.iter().filter(|argument| **argument == largest).count() > 1
+                let extreme = argument(self.piece_at(arguments.len(), argument));
+                arguments.iter().filter(|argument| **argument == extreme).count() > 1
             }
         }
     }

@@ -91,6 +91,7 @@ impl Primitive {
     fn name_in_step(&self) -> &'static str {
         if matches!(self.form, Form::Call | Form::Given) { self.symbol } else { self.name }
     }
+
     /// The name of the function in equations.
     fn name_in(&self, notation: Notation) -> Cow<'static, str> {
         match notation {

@@ -149,6 +149,10 @@ mod tests {
         assert_eq!(Expr::Partial(Input(0)).value(&entry), None);
         assert_eq!(Expr::Of(LOG, &[A]).value(&entry), Some(libm::log(3.0)));
         assert_eq!(Expr::Prime(LOG, &[A]).value(&entry), Some(1.0 / 3.0));
+    }
+
+    #[test]
+    fn arithmetic_has_no_names_and_an_entry_is_no_whole_operand() {
         assert!(Expr::Neg(&A).is_arithmetic() && !Expr::Name("b").is_arithmetic() && !Expr::Neg(&Expr::Name("b")).is_arithmetic());
         assert!(Expr::Sub(&[A, T]).names_entry(Input(1)) && !Expr::Sub(&[A, T]).names_whole(Input(1)));
         assert!(Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)]).is_arithmetic());
