@@ -21,6 +21,7 @@ pub const FOLDED: &str = "⊞";
 pub const SEPARATOR: &str = " │ ";
 
 /// Returns the ASCII character for `c`; [`UNKNOWN`] if there is none.
+///
 /// Each character becomes one character, so that the layout of a screen does not change. Characters with different meanings in an equation become different
 /// characters: `∂` becomes `d`, `δ` (the error) becomes `e`, `ε` becomes `E`, and only a product sign becomes `*`. On the screen, a number that is not computed
 /// yet becomes `_`, a neuron becomes `o`, and an edge becomes a line of `.` and `:`.
@@ -262,11 +263,14 @@ pub fn with_minus_signs(text: &str) -> std::borrow::Cow<'_, str> {
     let is_number = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || "∞½¼.".contains(c));
     let is_minus = |at: usize| {
         let [blank_before, blank_after] = [at.checked_sub(1), Some(at + 1)].map(|n| n.and_then(|n| chars.get(n)).is_none_or(|c| *c == ' '));
+        // as in 1e-5
         let follows_exponent_letter = at.checked_sub(2).is_some_and(|n| chars[n].is_ascii_digit() && "eE".contains(chars[n + 1]));
         match (blank_before, blank_after) {
             // `1 - a`, `a(x) - b`, but not `word - word`
             (true, true) => is_number(before(at)) || is_number(after(at)) || before(at) == Some(')') || after(at) == Some('('),
+            // `= -4`
             (true, false) => is_number(after(at)),
+            // `·-3`, `(-1)` and `1e-5`, but not `2-2-1`
             (false, false) => {
                 let follows_sign = before(at).is_some_and(|c| !c.is_alphanumeric() && !")]}'’".contains(c));
                 is_number(after(at)) && (follows_sign || follows_exponent_letter)

@@ -1,7 +1,7 @@
 //! Graphs: reads the text of a forward pass, a subset of Python with the functions of NumPy and PyTorch, into operations on tensors.
 //!
-//! The text is never executed by Python. [`python`] turns it into a syntax tree. `statement` then interprets the statements on values that are tensors with a
-//! shape but without numbers, known numbers, or lists of these (an abstract interpretation). Each operation on a tensor becomes a node, so every shape is known
+//! The text is never executed by Python. [`python`] turns it into a syntax tree. `statement` then interprets the statements (an abstract interpretation). A
+//! value is a tensor with a shape but without numbers, a known number, or a list of values. Each operation on a tensor becomes a node, so every shape is known
 //! before the first number is computed. `loss = ((x @ W - t)**2).mean()` has the nodes
 //!
 //! ```text
@@ -183,6 +183,7 @@ fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
         return;
     };
     let (is_input, is_mask) = (*is_input, *is_mask);
+    // a constant of one number is known while the text is read, so it can be a size
     let number = value.first().copied().filter(|_| !is_input && value.ndim() == 0 && !is_mask);
     let id = reader.leaf(TensorName { base: name.clone(), version: 0, intermediate: 0 }, Arc::clone(value), is_input, is_mask);
     reader.name_axes(id);
@@ -220,10 +221,12 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
     let versions = reader.versions.clone();
     let text_of = |name: &TensorName| name_text(name, versions.get(&name.base).copied().unwrap_or(0));
     let given: HashSet<&str> = reader.leaves.iter().filter(|leaf| leaf.name.version == 0).map(|leaf| leaf.name.base.as_str()).collect();
+    // the last assignment to h has the plain name `h`, and the alias `h@3`
     let alias_of = |name: &TensorName| {
-        let is_last = name.intermediate == 0 && versions.get(&name.base).is_some_and(|count| *count > 1 && *count == name.version);
-        let is_last_of_input = given.contains(name.base.as_str()) && name.version > 0;
-        (is_last || is_last_of_input).then(|| format_compact!("{}@{}", name.base, name.version))
+        let is_last_of_several =
+            name.intermediate == 0 && versions.get(&name.base).is_some_and(|count| *count > 1 && *count == name.version);
+        let is_assigned_input = given.contains(name.base.as_str()) && name.version > 0;
+        (is_last_of_several || is_assigned_input).then(|| format_compact!("{}@{}", name.base, name.version))
     };
     let leaves: Vec<GraphLeaf> = reader
         .leaves

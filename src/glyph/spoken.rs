@@ -25,7 +25,7 @@ fn line(text: &str, is_equation: bool) -> String {
     let mut at = 0;
     while let Some(&c) = chars.get(at) {
         let is_operator = is_equation && at > 0 && chars[at - 1] == ' ' && chars.get(at + 1) == Some(&' ');
-        at += 1;
+        at += 1; // from here on, `at` is the index after that of `c`
         let is_in_exponent_of_ten = c == '−' && at > 2 && chars[at - 2] == 'e' && chars[at - 3].is_ascii_digit();
         if is_in_exponent_of_ten {
             said.push('-');
@@ -38,11 +38,11 @@ fn line(text: &str, is_equation: bool) -> String {
             said.extend([" of layer ", &chars[at..end].iter().copied().map(ascii).collect::<String>(), " "]);
             at = (end + 1).min(chars.len());
         } else if is_in_subscript(c) {
-            let end = at - 1 + subscript_run(&chars[at - 1..]);
+            let end = at - 1 + subscript_len(&chars[at - 1..]);
             said.extend([" ", &subscripts(&chars[at - 1..end]), " "]);
             at = end;
         } else if is_in_exponent(c) {
-            let end = at - 1 + run(&chars[at - 1..], is_in_exponent);
+            let end = at - 1 + prefix_len(&chars[at - 1..], is_in_exponent);
             let exponent: String =
                 chars[at - 1..end].iter().map(|c| if *c == '⁻' { "minus ".to_owned() } else { ascii(*c).to_string() }).collect();
             said.extend([" to the ", &exponent, " "]);
@@ -55,13 +55,13 @@ fn line(text: &str, is_equation: bool) -> String {
 }
 
 /// Returns the number of characters at the beginning for which a function returns `true`.
-fn run(chars: &[char], is_in: impl Fn(char) -> bool) -> usize {
-    chars.iter().position(|c| !is_in(*c)).unwrap_or(chars.len())
+fn prefix_len(chars: &[char], is_in_prefix: impl Fn(char) -> bool) -> usize {
+    chars.iter().position(|c| !is_in_prefix(*c)).unwrap_or(chars.len())
 }
 
 /// Returns the number of characters of a subscript at the beginning, such as `₁₀,₂`. A comma belongs to it only if another subscript follows; in `a₁, a₂`, none
 /// does.
-fn subscript_run(chars: &[char]) -> usize {
+fn subscript_len(chars: &[char]) -> usize {
     let is_inside = |at: usize| is_in_subscript(chars[at]) || chars[at] == ',' && chars.get(at + 1).is_some_and(|c| is_in_subscript(*c));
     (0..chars.len()).find(|at| !is_inside(*at)).unwrap_or(chars.len())
 }
@@ -83,7 +83,7 @@ fn subscripts(chars: &[char]) -> String {
     chars.iter().map(word).collect::<Vec<_>>().join(between)
 }
 
-/// Removes repeated blanks, blanks inside brackets, and blanks before a full stop, comma or question mark.
+/// Removes repeated blanks, blanks inside brackets, and blanks before a punctuation mark. A `?` that ends no sentence is a hidden number, and keeps its blank.
 fn tidy(text: &str) -> String {
     let mut words = text.split_whitespace().peekable();
     let mut tidy = String::with_capacity(text.len());

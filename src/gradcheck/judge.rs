@@ -103,7 +103,7 @@ impl Judge<'_, '_> {
     }
 
     /// The slopes of the loss to the left and to the right of an entry. The entry is on a kink of an op, or on a corner of the loss that is not a kink of an
-    /// op.
+    /// op. `None` if a slope is not finite.
     pub fn sides(&mut self, at: usize) -> Option<[f64; 2]> {
         let kinks = self.kinks(at);
         let (size, noise) = (self.size(at), self.noise);
@@ -112,6 +112,7 @@ impl Judge<'_, '_> {
             let mut slope_at = |direction| Some(estimate(&self.slopes(at, &steps, direction, Some(kink)), size, noise)?.slope);
             return Some([slope_at(MoveDirection::Left)?, slope_at(MoveDirection::Right)?]);
         }
+        // there is a corner, or several kinks meet: the one-sided differences at the first step size
         let h = power_of_two(FIRST_STEP * size);
         let slopes = [-h, h].map(|h| {
             let [near, far] = [h, 2.0 * h].map(|distance| self.moved(at, distance).loss);

@@ -99,8 +99,9 @@ fn places_of_factor<'r, 'o>(
 pub(super) struct Kinks {
     /// One element for each part whose terms are a function with kinks.
     parts: Vec<PartKinks>,
-    /// The functions with kinks inside the terms of the other parts.
+    /// The functions with kinks inside the terms.
     functions: Vec<InnerFunction>,
+    /// The kinks of these functions, one for each function and term.
     inner: Vec<InnerKink>,
 }
 

@@ -51,7 +51,7 @@ pub(super) struct KinkSite {
     pub op: usize,
     /// The offset of the entry in the op's output.
     pub entry: usize,
-    /// The index of the part among those parts of the op that have kinks.
+    /// The number of the part or of the kink inside a term, as [`Kinks::crossed`] reports it.
     pub part: usize,
 }
 

@@ -11,7 +11,7 @@ use crate::network::{Id, Network, Run};
 /// C, and L is the largest term of the loss. If the loss is computed from the pre-activation z, no path goes through the output of the network.
 pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
     let ForwardPass { network, run, .. } = forward;
-    // for each tensor: whether it depends on `of`, and whether a later op on a path to the loss reads it
+    // for each tensor: whether it depends on `of`, and whether an op of the forward pass reads it (or it is the loss)
     let (mut depends, mut is_read) = (vec![false; network.tensors().len()], vec![false; network.tensors().len()]);
     depends[of] = true;
     is_read[network.loss()] = true;

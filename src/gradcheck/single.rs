@@ -16,7 +16,7 @@ use crate::network::{Id, IterationRun, Network, Op, Role, Run};
 use crate::tensor::len;
 
 /// Up to this number of terms in the forward pass, the lists of dependents are made.
-const LISTED_TERMS: u64 = 4_000_000;
+const MAX_LISTED_TERMS: u64 = 4_000_000;
 /// A derivative that is not finite is either undefined or wrong. To find out which, the derivatives from which it is computed are checked too. This is the
 /// largest number of such checks.
 const MAX_FURTHER_CHECKS: u32 = 64;
@@ -30,17 +30,17 @@ pub struct DerivativeCheck {
     pub sides: Option<[f64; 2]>,
 }
 
-/// Checks the entry `at` of the gradient of a run. If `stop` is set meanwhile, returns early with a meaningless result.
+/// Checks the entry `at` of the tensor `gradient` of a run. If `stop` is set meanwhile, returns early with a meaningless result.
 #[must_use]
 pub fn check_entry(network: &Network, run: &Run, gradient: Id, at: usize, stop: &AtomicBool) -> DerivativeCheck {
     let terms = |(number, op): (usize, &Op)| {
         let entries = len(&network.tensor(op.output).shape);
         run.parts(op, number).map(|(rule, x)| rule.prefix_terms(&x, entries)).sum::<u64>()
     };
-    let all: u64 = forward_ops(network).enumerate().map(terms).sum();
+    let all_terms: u64 = forward_ops(network).enumerate().map(terms).sum();
     // the flag is set from the start, so that the lists are not made
     let no_lists = AtomicBool::new(true);
-    let forward = ForwardPass::new(network, run, if all <= LISTED_TERMS { stop } else { &no_lists });
+    let forward = ForwardPass::new(network, run, if all_terms <= MAX_LISTED_TERMS { stop } else { &no_lists });
     let single = SingleCheck { forward: &forward, stop, further_checks: Cell::new(MAX_FURTHER_CHECKS) };
     let check = single.check(gradient, at);
     let sides = if check.verdict == Verdict::Kink { single.sides(gradient, at) } else { None };

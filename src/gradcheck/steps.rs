@@ -17,7 +17,7 @@ pub(super) fn coarse_steps(value: f64) -> [f64; COARSE_STEPS.len()] {
     COARSE_STEPS.map(|step| power_of_two(step * value.abs().max(1.0)))
 }
 
-/// Returns step sizes for all scales on which the loss C may curve, from long to short.
+/// Returns the coarse step sizes, and step sizes for all scales on which the loss C may curve, from long to short.
 ///
 /// The scales are max(1, |w|), |w|, |C| / |∂C/∂w| and max(1, |C|) / |∂C/∂w|. For each scale, the first step is 1/32 of it, and each further step is a quarter
 /// of the step before. A step is left out if rounding changes w ± h or w ± 2h by more than 10⁻⁸ h.

@@ -16,6 +16,7 @@ use crate::tensor::len;
 ///
 /// `checked` must be in the order of the backward pass, because a derivative that is computed from an undefined derivative is undefined too.
 pub(super) fn mark_undefined(network: &Network, run: &Run, checked: &mut [TensorCheck]) {
+    // for each tensor of derivatives, its index in `checked`
     let numbers: HashMap<Id, usize> = checked.iter().enumerate().map(|(n, checked)| (checked.gradient, n)).collect();
     for n in 0..checked.len() {
         for k in 0..checked[n].checks.len() {

@@ -23,7 +23,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Returns the names of the axes of the result of an elementwise operation.
+    /// Returns the names of the axes of the result of an elementwise operation; an empty list if no axis has a name.
     pub fn joined_axes(&self, reads: &[TensorId]) -> Vec<Option<CompactString>> {
         let rank = reads.iter().map(|id| self.shape(*id).len()).max().unwrap_or(0);
         let mut axes = vec![None; rank];

@@ -72,7 +72,7 @@ pub fn power(reader: &mut GraphReader<'_, '_>, a: Number, b: Number, span: &Span
     finite(reader, libm::pow(a.value.as_f64(), b.value.as_f64()), [a, b], span)
 }
 
-/// Returns the number, unless it is infinite although its operands are not.
+/// Returns the number; fails if it is infinite or NaN although its operands are finite.
 fn finite(reader: &mut GraphReader<'_, '_>, value: f64, operands: [Number; 2], span: &Span) -> Result<Value, Reported> {
     if !value.is_finite() && operands.iter().all(|operand| operand.value.as_f64().is_finite()) {
         let text = if value.is_nan() { "this has no value" } else { "this number is too large" };
@@ -105,7 +105,7 @@ pub fn binary(reader: &mut GraphReader<'_, '_>, operator: BinaryOperator, a: Num
             Add => a.checked_add(b),
             Sub => a.checked_sub(b),
             Mul => a.checked_mul(b),
-            // Python rounds down
+            // Python rounds the quotient down; the Euclidean division of Rust makes the rest positive, which differs for a negative b
             FloorDiv => a.checked_div_euclid(b).map(|q| if b < 0 && a.rem_euclid(b) != 0 { q - 1 } else { q }),
             Mod => a.checked_rem_euclid(b).map(|r| if b < 0 && r != 0 { r + b } else { r }),
             And => Some(a & b),

@@ -39,7 +39,7 @@ pub struct PendingBlock {
     pub input: TensorId,
     /// The result.
     pub output: TensorId,
-    /// The operands after the derivative by the result.
+    /// The operands of the closed form, without its first operand: the derivative by the result.
     pub operands: Vec<TensorId>,
     /// The tensors that the block computes.
     pub members: Vec<TensorId>,
@@ -84,13 +84,14 @@ pub fn find(reader: &GraphReader<'_, '_>, output: Option<TensorId>) -> Vec<Pendi
 /// matched, or γ depends on the input.
 fn members(structure: &Structure<'_, '_, '_>, matcher: &Matcher<'_, '_, '_, '_>, candidate: &BlockCandidate) -> Option<Vec<TensorId>> {
     let matched: HashSet<TensorId> = matcher.matched.iter().copied().collect();
+    // the shifts may be computed in any way, because the result does not depend on them
     let unchecked: HashSet<TensorId> = structure.between(candidate.input, &matcher.shifts, MAX_BLOCK)?.into_iter().collect();
     let members = structure.between(candidate.input, &[candidate.output], MAX_BLOCK)?;
     let is_member = |id: TensorId| members.binary_search(&id).is_ok();
-    let is_whole = members.iter().all(|member| {
+    let is_closed = members.iter().all(|member| {
         (matched.contains(member) || unchecked.contains(member)) && (*member == candidate.output || structure.users(*member).all(is_member))
     });
-    (is_whole && !matcher.independent.iter().any(|id| is_member(*id) || *id == candidate.input)).then_some(members)
+    (is_closed && !matcher.independent.iter().any(|id| is_member(*id) || *id == candidate.input)).then_some(members)
 }
 
 /// If the input of a block is a view of a tensor that has no other reader, returns the block with this tensor as its input. If this tensor is such a view too,

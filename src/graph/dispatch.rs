@@ -8,8 +8,9 @@ use crate::op::layer::Reported;
 use crate::python::tree::Span;
 use crate::words::{self, Vocabulary, suggest};
 
-/// The keywords that only NumPy has, and those that only PyTorch has.
+/// The keywords that only NumPy has.
 const NUMPY_KEYWORDS: &[&str] = &["axis", "keepdims", "ddof"];
+/// The keywords that only PyTorch has.
 const TORCH_KEYWORDS: &[&str] = &["dim", "keepdim", "unbiased", "correction"];
 /// Keywords that have no effect in a graph.
 const IGNORED_KEYWORDS: &[&str] = &["dtype", "device", "requires_grad", "inplace", "copy", "memory_format", "layout"];
@@ -67,6 +68,7 @@ fn unknown(reader: &mut GraphReader<'_, '_>, name: &str, spelling: Spelling, spa
     reader.fail(span, format!("there is no {what} \"{name}\""), help)
 }
 
+/// Binds each argument to its parameter: by its keyword, or by its position.
 fn bind(
     reader: &mut GraphReader<'_, '_>,
     row: &'static FunctionRow,

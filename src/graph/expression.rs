@@ -130,15 +130,15 @@ impl GraphReader<'_, '_> {
                 }
                 None => {
                     dispatch::check_name(self, name, Spelling::Bare, &function.span)?;
-                    let bound = self.arguments(arguments)?;
-                    dispatch::function(self, name, Spelling::Bare, bound, [span, &function.span])
+                    let evaluated = self.arguments(arguments)?;
+                    dispatch::function(self, name, Spelling::Bare, evaluated, [span, &function.span])
                 }
             },
             ExprKind::Attribute(base, word) if self.is_module(base) => {
                 let spelling = if is_numpy(base) { Spelling::NumPy } else { Spelling::Torch };
                 dispatch::check_name(self, &word.text, spelling, &word.span)?;
-                let bound = self.arguments(arguments)?;
-                dispatch::function(self, &word.text, spelling, bound, [span, &function.span])
+                let evaluated = self.arguments(arguments)?;
+                dispatch::function(self, &word.text, spelling, evaluated, [span, &function.span])
             }
             ExprKind::Attribute(base, word) if is_self(base) => {
                 let help = format!("write out what {} computes, for example x @ W.T + b, with W and b under [graph.inputs]", word.text);
@@ -148,9 +148,9 @@ impl GraphReader<'_, '_> {
                 dispatch::check_name(self, &word.text, Spelling::Method, &word.span)?;
                 // the receiver and the arguments are both evaluated, so that the faults of both are reported
                 let receiver = self.evaluate(base).map(|value| EvaluatedArgument { keyword: None, value, span: base.span.clone() });
-                let mut bound = self.arguments(arguments)?;
-                bound.insert(0, receiver?);
-                dispatch::function(self, &word.text, Spelling::Method, bound, [span, &word.span])
+                let mut evaluated = self.arguments(arguments)?;
+                evaluated.insert(0, receiver?);
+                dispatch::function(self, &word.text, Spelling::Method, evaluated, [span, &word.span])
             }
             // nn.Softmax(dim=1)(x)
             ExprKind::Call(..) => {
@@ -163,18 +163,15 @@ impl GraphReader<'_, '_> {
     }
 
     fn arguments(&mut self, arguments: &[Argument]) -> Result<Vec<EvaluatedArgument>, Reported> {
-        let bound: Vec<_> = arguments
+        // all arguments are evaluated, so that the faults of all are reported
+        let evaluated: Vec<_> = arguments
             .iter()
             .map(|Argument { keyword, value }| {
-                let evaluated = self.evaluate(value)?;
-                Ok(EvaluatedArgument {
-                    keyword: keyword.as_ref().map(|word| word.text.clone()),
-                    value: evaluated,
-                    span: value.span.clone(),
-                })
+                let keyword = keyword.as_ref().map(|word| word.text.clone());
+                Ok(EvaluatedArgument { keyword, value: self.evaluate(value)?, span: value.span.clone() })
             })
             .collect();
-        bound.into_iter().collect()
+        evaluated.into_iter().collect()
     }
 
     /// Evaluates the items of an index.
@@ -234,21 +231,16 @@ impl GraphReader<'_, '_> {
     /// Extends a span to the parentheses around its first or last operand. In `(a + b) * c` the span of `a + b` excludes the parentheses, so that of the
     /// product would begin inside them.
     fn with_parentheses(&self, span: &Span) -> Span {
-        // a long piece has no symbol, so its parentheses do not matter
+        // a long source text is not shown as the symbol of a node, so its parentheses do not matter
         let Some(text) = self.texts.get(self.text_number).filter(|_| span.len() <= MAX_SOURCE) else { return span.clone() };
         let (mut start, mut end) = (span.start, span.end);
-        let depth = |start: usize, end: usize| {
-            let inside = text.get(start..end).unwrap_or_default();
-            let mut depth = 0_i64;
-            let mut lowest = 0_i64;
-            for byte in inside.bytes() {
-                depth += i64::from(byte == b'(') - i64::from(byte == b')');
-                lowest = lowest.min(depth);
-            }
-            (lowest, depth)
-        };
+        // the depth of the parentheses, counted from the start of the span: the lowest one, and that at the end
+        let (mut lowest, mut last) = (0_i64, 0_i64);
+        for byte in text.get(start..end).unwrap_or_default().bytes() {
+            last += i64::from(byte == b'(') - i64::from(byte == b')');
+            lowest = lowest.min(last);
+        }
         // a parenthesis that closes without an opening one in the span was opened before the span, and vice versa
-        let (lowest, last) = depth(start, end);
         for _ in 0..-lowest {
             match text[..start].rfind('(') {
                 Some(at) if text[at + 1..start].trim().is_empty() => start = at,

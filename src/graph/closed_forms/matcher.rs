@@ -122,8 +122,8 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
     pub fn scaled(&mut self, id: TensorId) -> (TensorId, f64) {
         let (mut core, mut factor) = (id, 1.0);
         for _ in 0..MAX_FACTORS {
-            let Some((inner, own)) = self.factor(core) else { break };
-            (core, factor) = (inner, factor * own);
+            let Some((inner, times)) = self.factor(core) else { break };
+            (core, factor) = (inner, factor * times);
         }
         (core, factor)
     }
@@ -162,15 +162,15 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         id
     }
 
-    /// Matches the sum of each group, and returns the operand.
+    /// Matches the sum of each group. Returns the operand and the groups of its entries.
     pub fn sum(&mut self, id: TensorId) -> Option<(TensorId, Groups)> {
         let sum = self.graph.sum(id)?;
         self.matched.push(id);
         Some(sum)
     }
 
-    /// Returns whether an operand has one entry for each group, and the operation reads for each entry of its result the operand's entry for the group of this
-    /// entry. The result must have the shape of `like`. `operand` is the tensor and its input slot.
+    /// Returns whether an operand has one entry for each group, and each entry of the operation's result reads the operand's entry for its own group. The groups
+    /// are those of a tensor `like`, and the result must have its shape. `operand` is the tensor and its input slot.
     pub fn reads_groups(&self, applied: &Applied, like: TensorId, operand: (TensorId, usize), groups: &Groups) -> bool {
         let shape = self.graph.shape(like);
         let place = |at: usize| applied.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(operand.1, at));

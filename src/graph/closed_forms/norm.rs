@@ -22,7 +22,7 @@ struct Spread {
     /// The tensor of which it is the variance or the mean of squares.
     centred: Centred,
     groups: Groups,
-    /// The variance, divided by the sum of squares.
+    /// The variance, divided by the sum of squares: 1/n or 1/(n − 1).
     factor: f64,
 }
 
@@ -39,25 +39,26 @@ struct Scale {
 pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<BlockCandidate> {
     let applied = matcher.applied(id)?;
     let (numerator, scale_operand, scale) = match (applied.operator, &applied.arguments[..]) {
-        (Operator::Mul, [ElementwiseArgument::Tensor(a, s), ElementwiseArgument::Tensor(b, t)]) => {
+        (Operator::Mul, [ElementwiseArgument::Tensor(a, a_slot), ElementwiseArgument::Tensor(b, b_slot)]) => {
             match matcher.attempt(|matcher| inverse(matcher, *b)) {
-                Some(scale) => (*a, (*b, *t), scale),
-                None => (*b, (*a, *s), matcher.attempt(|matcher| inverse(matcher, *a))?),
+                Some(scale) => (*a, (*b, *b_slot), scale),
+                None => (*b, (*a, *a_slot), matcher.attempt(|matcher| inverse(matcher, *a))?),
             }
         }
-        (operator, [ElementwiseArgument::Tensor(a, _), ElementwiseArgument::Tensor(b, t)]) if operator == Operator::DIV => {
-            (*a, (*b, *t), deviation(matcher, *b)?)
+        (operator, [ElementwiseArgument::Tensor(a, _), ElementwiseArgument::Tensor(b, b_slot)]) if operator == Operator::DIV => {
+            (*a, (*b, *b_slot), deviation(matcher, *b)?)
         }
         _ => return None,
     };
     let Scale { spread: Spread { centred, groups, factor }, deviation, is_inverse, root } = scale;
-    let is_same = match &centred.groups {
+    let is_scale_of_numerator = match &centred.groups {
         Some(_) => self::centred(matcher, numerator)? == centred,
         None => numerator == centred.of,
     };
-    let is_whole = matcher.graph.shape(numerator) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, scale_operand, &groups);
-    let is_count = is_reciprocal(factor, groups.len) || is_reciprocal(factor, groups.len - 1);
-    if !is_same || !is_whole || !is_count || groups.len < 2 {
+    let is_scaled_by_group =
+        matcher.graph.shape(numerator) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, scale_operand, &groups);
+    let is_variance = is_reciprocal(factor, groups.len) || is_reciprocal(factor, groups.len - 1);
+    if !is_scale_of_numerator || !is_scaled_by_group || !is_variance || groups.len < 2 {
         return None;
     }
     let (output, weight) = affine(matcher, id);
@@ -86,12 +87,12 @@ fn affine(matcher: &mut Matcher<'_, '_, '_, '_>, normalised: TensorId) -> (Tenso
             continue;
         }
         let Some(Applied { operator, arguments, broadcast }) = matcher.graph.applied(user) else { break };
-        let [ElementwiseArgument::Tensor(a, s), ElementwiseArgument::Tensor(b, t)] = arguments[..] else { break };
-        let (other, slot) = if a == end { (b, t) } else { (a, s) };
+        let [ElementwiseArgument::Tensor(a, a_slot), ElementwiseArgument::Tensor(b, b_slot)] = arguments[..] else { break };
+        let (other, slot) = if a == end { (b, b_slot) } else { (a, a_slot) };
         if matcher.graph.shape(user) != matcher.graph.shape(end) || other == end {
             break;
         }
-        // an upstream gradient of all entries is no γ
+        // a constant with a number for each entry of x̂ is not γ, but an upstream gradient, such as the G of J = (y * G).sum()
         let is_weight = matcher.graph.reader.tensors[other].flows || matcher.graph.len(other) < matcher.graph.len(end);
         match operator {
             // γ comes before β

@@ -10,7 +10,7 @@ use crate::op::functions;
 use crate::op::groups::Groups;
 use crate::op::operator::Operator;
 
-/// The logits, and the rows in which they are normalised.
+/// The logits, and the rows (slices) in which they are normalised.
 #[derive(Clone, Debug, PartialEq)]
 struct LogitRows {
     of: TensorId,
@@ -31,7 +31,7 @@ pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Bloc
         let form = ClosedForm::CrossEntropy { rows, divisor: -1.0 / end.factor, probabilities: ProbabilityOperand::Logarithms, targets };
         return Some(BlockCandidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(operand).collect() });
     }
-    let Some(LogitRows { of, rows }) = probabilities(matcher, id) else { return difference(matcher, id) };
+    let Some(LogitRows { of, rows }) = probabilities(matcher, id) else { return log_sum_exp_less_logit(matcher, id) };
     let picked = matcher.graph.only_user(id)?;
     let (targets, classes) = matcher.graph.picked(picked, &rows)?;
     let log = matcher.graph.only_user(picked)?;
@@ -59,11 +59,12 @@ fn cross_entropy(matcher: &mut Matcher<'_, '_, '_, '_>, log_p: TensorId, rows: &
         return Some((targets, classes, end(matcher, user).map(signed).filter(|end| end.factor < 0.0)?));
     }
     let Applied { operator: Operator::Mul, arguments, broadcast } = matcher.graph.applied(user)? else { return None };
-    let [ElementwiseArgument::Tensor(a, s), ElementwiseArgument::Tensor(b, t)] = arguments[..] else { return None };
-    let (targets, slot) = if matcher.matched.contains(&a) { (b, t) } else { (a, s) };
+    let [ElementwiseArgument::Tensor(a, a_slot), ElementwiseArgument::Tensor(b, b_slot)] = arguments[..] else { return None };
+    // the factor that is matched already is log p or −log p
+    let (targets, slot) = if matcher.matched.contains(&a) { (b, b_slot) } else { (a, a_slot) };
     matcher.independent.push(targets);
-    let is_whole = a != b && matcher.graph.shape(user) == matcher.graph.shape(log_p);
-    let end = end(matcher, user).map(signed).filter(|end| is_whole && end.factor < 0.0)?;
+    let is_weighted_log_p = a != b && matcher.graph.shape(user) == matcher.graph.shape(log_p);
+    let end = end(matcher, user).map(signed).filter(|end| is_weighted_log_p && end.factor < 0.0)?;
     Some((Targets::Probabilities(RepeatedOperand { broadcast, slot }), Some(targets), end))
 }
 
@@ -73,7 +74,7 @@ fn cross_entropy(matcher: &mut Matcher<'_, '_, '_, '_>, log_p: TensorId, rows: &
 /// lse  = m + np.log(np.exp(x - m).sum(1))
 /// loss = (lse - x[range(n), y]).mean()
 /// ```
-fn difference(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<BlockCandidate> {
+fn log_sum_exp_less_logit(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<BlockCandidate> {
     let exponents = matcher.function(id, functions::EXP)?;
     let sum = matcher.graph.only_user(id)?;
     let (_, rows) = matcher.sum(sum)?;
@@ -193,8 +194,8 @@ fn end(matcher: &mut Matcher<'_, '_, '_, '_>, first: TensorId) -> Option<End> {
     let (mut id, mut factor) = (first, 1.0);
     while let Some(user) = matcher.graph.only_user(id) {
         if matcher.sum(user).is_none() {
-            let Some((_, own)) = matcher.attempt(|matcher| matcher.factor(user).filter(|(of, _)| *of == id)) else { break };
-            factor *= own;
+            let Some((_, times)) = matcher.attempt(|matcher| matcher.factor(user).filter(|(of, _)| *of == id)) else { break };
+            factor *= times;
         }
         id = user;
     }
@@ -216,16 +217,16 @@ fn log_probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Opt
             matcher.attempt(|matcher| {
                 let applied = matcher.applied(id)?;
                 let [ElementwiseArgument::Tensor(z, _), ElementwiseArgument::Tensor(l, slot)] = applied.arguments[..] else { return None };
-                let (exponents, rows, more) = log_of_sum(matcher, l)?;
+                let (exponents, rows, added) = log_of_sum(matcher, l)?;
                 // the same shift is in both: z − u − log Σ exp(z − u), or z − (log Σ exp(z − u) + u)
                 let (is_same, logits) = match shifted(matcher, exponents, &rows) {
-                    Some((of, shift)) if more == Some(shift) => (z == of, of),
-                    Some((of, _)) if more.is_none() => (z == exponents, of),
-                    None if more.is_none() => (z == exponents, exponents),
+                    Some((of, shift)) if added == Some(shift) => (z == of, of),
+                    Some((of, _)) if added.is_none() => (z == exponents, of),
+                    None if added.is_none() => (z == exponents, exponents),
                     _ => return None,
                 };
-                let is_whole = matcher.graph.shape(z) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, (l, slot), &rows);
-                (applied.operator == Operator::Sub && is_same && is_whole).then_some(LogitRows { of: logits, rows })
+                let is_by_row = matcher.graph.shape(z) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, (l, slot), &rows);
+                (applied.operator == Operator::Sub && is_same && is_by_row).then_some(LogitRows { of: logits, rows })
             })
         })
 }
@@ -264,7 +265,7 @@ fn probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<
     }
     matcher.attempt(|matcher| {
         let applied = matcher.applied(id)?;
-        let [ElementwiseArgument::Tensor(a, s), ElementwiseArgument::Tensor(b, t)] = applied.arguments[..] else { return None };
+        let [ElementwiseArgument::Tensor(a, a_slot), ElementwiseArgument::Tensor(b, b_slot)] = applied.arguments[..] else { return None };
         let by_sum = |matcher: &mut Matcher<'_, '_, '_, '_>, exponentials: TensorId, sum: (TensorId, usize), is_inverse: bool| {
             matcher.attempt(|matcher| {
                 let mut total = matcher.without_views(sum.0);
@@ -273,16 +274,16 @@ fn probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<
                     total = matcher.without_views(total);
                 }
                 let (of, rows) = matcher.sum(total)?;
-                let is_whole = matcher.graph.shape(of) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, sum, &rows);
+                let is_by_row = matcher.graph.shape(of) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, sum, &rows);
                 // exp(z) / exp(z).sum() has two tensors of the same numbers
                 let is_same =
                     of == exponentials || matcher.function(of, functions::EXP)? == matcher.function(exponentials, functions::EXP)?;
-                (is_same && is_whole).then_some((exponentials, rows))
+                (is_same && is_by_row).then_some((exponentials, rows))
             })
         };
         let (exponentials, rows) = match applied.operator {
-            Operator::Mul => by_sum(matcher, a, (b, t), true).or_else(|| by_sum(matcher, b, (a, s), true))?,
-            operator if operator == Operator::DIV => by_sum(matcher, a, (b, t), false)?,
+            Operator::Mul => by_sum(matcher, a, (b, b_slot), true).or_else(|| by_sum(matcher, b, (a, a_slot), true))?,
+            operator if operator == Operator::DIV => by_sum(matcher, a, (b, b_slot), false)?,
             _ => return None,
         };
         let exponents = matcher.function(exponentials, functions::EXP)?;

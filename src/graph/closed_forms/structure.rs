@@ -86,7 +86,7 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
         users[id].iter().copied()
     }
 
-    /// Returns the only reader of a tensor.
+    /// Returns the only reader of a tensor, in the sense of [`Self::users`]. `None` if it has none or several, or is the output of the graph.
     pub fn only_user(&self, id: TensorId) -> Option<TensorId> {
         let mut users = self.users(id);
         users.next().filter(|_| users.next().is_none() && id != self.output)
@@ -207,6 +207,7 @@ fn unit(shape: &[usize], axis: usize) -> usize {
 }
 
 /// Returns whether `number` of each entry of a tensor is the index of this entry's group. `number` has to be a sum of the entry's indices, each times a factor.
+/// So only the first entry and one entry for each axis are tested.
 pub fn is_group_number(shape: &[usize], groups: &Groups, number: impl Fn(usize) -> usize) -> bool {
     let is_right = |at: usize| number(at) == groups.group_of(at).0;
     number(0) == 0 && (0..shape.len()).all(|axis| is_right(unit(shape, axis)))

@@ -15,7 +15,7 @@ pub const ROWS: &[FunctionRow] = &[
 ];
 
 fn choice(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    // x.where(mask, other)
+    // in `x.where(mask, other)`, the tensor comes before the mask
     let order = if call.spelling == Spelling::Method { [1, 0, 2] } else { [0, 1, 2] };
     if !call.has(1) || !call.has(2) {
         let help = "write where(mask, a, b)";
