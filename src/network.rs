@@ -110,7 +110,7 @@ pub struct TensorInfo {
     pub symbol: Symbol,
     /// The role in the network.
     pub role: Role,
-    /// The index of the layer; `None` for the input, the target, the loss and the tensors of a graph.
+    /// The index of the layer, from 0; `None` for the input, the target, the loss and the tensors of a graph.
     pub layer: Option<usize>,
     /// `true` for a filter with the shape [in, out, …], and for its gradient. A transposed convolution has such a filter. Other filters have the shape [out,
     /// in, …].
@@ -275,8 +275,8 @@ impl Network {
         let mut readers = vec![SmallVec::<[Reader; 1]>::new(); tensors.len()];
         for (number, op) in ops.iter().enumerate() {
             producer[op.output] = Some(number);
-            for (part, reads) in op.parts.iter().enumerate() {
-                for (slot, id) in reads.operands.each() {
+            for (part, Part { operands, .. }) in op.parts.iter().enumerate() {
+                for (slot, id) in operands.each() {
                     readers[id].push(Reader { op: number, part, slot });
                 }
             }
@@ -355,7 +355,7 @@ impl Network {
         Symbol { letter: name.clone(), whole: name.clone(), ..info.symbol.clone() }
     }
 
-    /// The ops of one sample: forward, loss, backward.
+    /// The ops, in the order of computation: forward, loss and backward for a sample; reduce and update for a batch.
     #[must_use]
     pub fn ops(&self) -> &[Op] {
         &self.ops
@@ -421,7 +421,7 @@ impl Network {
     #[must_use]
     pub fn input_from(&self, source: BatchSource) -> Option<Id> {
         let id = match source {
-            // the inputs of the samples are neighbours
+            // for each tensor, the inputs of the samples 0, 1, … have consecutive ids
             BatchSource::Sample(sample, of) => self.inputs.get(&BatchSource::Sample(0, of))? + sample,
             BatchSource::Parameter(_) | BatchSource::State(..) => *self.inputs.get(&source)?,
         };

@@ -80,7 +80,7 @@ pub fn write_exact(value: f64, to: &mut Vec<u8>) {
 
 /// Returns the word for a number that is not finite: `inf`, `-inf` or `nan`. `None` for a finite number.
 #[must_use]
-pub fn not_finite(value: f64) -> Option<&'static str> {
+pub fn not_finite_word(value: f64) -> Option<&'static str> {
     if value.is_finite() {
         None
     } else if value.is_nan() {
@@ -98,7 +98,7 @@ pub fn not_finite(value: f64) -> Option<&'static str> {
 /// The errors of the serializer.
 #[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde's `serialize_with` needs
 pub fn json<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    match not_finite(*value) {
+    match not_finite_word(*value) {
         Some(word) => serializer.serialize_str(word),
         None => serializer.serialize_f64(*value),
     }
@@ -117,7 +117,7 @@ impl Serialize for Json {
 /// Appends the bytes that `serde_json` writes for [`Json`], without a serializer.
 #[inline] // the loop over the entries of a tensor is in another module
 pub fn write_json(value: f64, to: &mut Vec<u8>) {
-    if let Some(word) = not_finite(value) {
+    if let Some(word) = not_finite_word(value) {
         for part in ["\"", word, "\""] {
             to.extend_from_slice(part.as_bytes());
         }

@@ -2,7 +2,7 @@
 
 use super::Stepper;
 use crate::expr::{Notation, Sign, latex_number};
-use crate::number::{exact, not_finite};
+use crate::number::{exact, not_finite_word};
 use crate::scene::{EntryState, Scene, after_sign_in};
 use crate::step::{Kind, TensorEntry};
 use crate::tensor::len;
@@ -137,7 +137,7 @@ fn equation(there: &Scene<'_>, notation: Notation) -> String {
 
 /// Returns a number in Python's syntax.
 fn python(value: f64) -> String {
-    not_finite(value).map_or_else(|| exact(value), |word| word.replace("inf", "np.inf").replace("nan", "np.nan"))
+    not_finite_word(value).map_or_else(|| exact(value), |word| word.replace("inf", "np.inf").replace("nan", "np.nan"))
 }
 
 /// Returns a tensor as a NumPy array. Entries that are not computed yet are NaN.

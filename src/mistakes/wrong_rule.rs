@@ -10,7 +10,7 @@ use crate::interrupt::{TERM, goes_on};
 use crate::op::rule::{Equation, Memo, Operands, Origin, Rule, Term, Use, constant};
 use crate::op::slot::{Reads, Slot};
 
-/// The place for an entry that reads nothing: its value is 0.
+/// In a list of places, the element for an entry that is read from nowhere: its value is 0.
 pub(super) const NOWHERE: usize = usize::MAX;
 
 /// A rule that is described by the terms of each entry.
@@ -21,7 +21,7 @@ pub(super) trait WrongTerms: fmt::Debug + Send + Sync + 'static {
     /// The terms of an entry.
     fn terms(&self, x: &Operands<'_>, entry: usize) -> Vec<Term>;
 
-    /// As [`Rule::accumulate`]. If the search is interrupted, the remaining entries are not computed.
+    /// As [`Rule::accumulate`]. If the computation is interrupted ([`goes_on`]), the remaining entries are not computed.
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (entry, sum) in out.iter_mut().enumerate() {
             let terms = self.terms(x, entry);
@@ -79,11 +79,12 @@ pub(super) fn all_terms(rule: &dyn Rule, x: &Operands<'_>, entry: usize) -> Vec<
     (0..count(rule, x, entry)).map(|term| rule.term(x, entry, term)).collect()
 }
 
-/// Sets the origin of each factor from a slot to the place that the number was read from. A factor without such a place becomes a constant.
+/// Corrects the origins of the factors that come from `slot`: a factor with the place p gets the place `place(p)`. If that is `None`, the factor becomes a
+/// constant.
 fn move_entries(terms: &mut [Term], slot: Slot, place: impl Fn(usize) -> Option<usize>) {
     for arg in terms.iter_mut().flat_map(|term| &mut term.args) {
-        if let Origin::Entry { slot: own, at } | Origin::Derived { slot: own, at, .. } = &mut arg.origin
-            && *own == slot
+        if let Origin::Entry { slot: read, at } | Origin::Derived { slot: read, at, .. } = &mut arg.origin
+            && *read == slot
         {
             match place(*at) {
                 Some(place) => *at = place,
@@ -96,7 +97,7 @@ fn move_entries(terms: &mut [Term], slot: Slot, place: impl Fn(usize) -> Option<
 /// The numbers that replace those of an operand.
 #[derive(Debug, Clone)]
 pub(super) enum Instead {
-    /// The operand's entries from other places: entry n is read at place `n` of this list.
+    /// The operand's entries from other places: entry n is read from the place `places[n]`. It is 0 if that is [`NOWHERE`].
     Places(Arc<[usize]>),
     /// Other numbers.
     Numbers(Arc<[f64]>),
@@ -116,8 +117,8 @@ struct OtherOperand {
 struct OtherNumbers(Vec<f64>, Memo);
 
 impl OtherOperand {
-    /// Calls `act` with the operands that the rule reads.
-    fn with<R>(&self, x: &Operands<'_>, act: impl FnOnce(&Operands<'_>) -> R) -> R {
+    /// Calls `act` with the operands and the memo of the inner rule: the other numbers are in the slot.
+    fn with_numbers<R>(&self, x: &Operands<'_>, act: impl FnOnce(&Operands<'_>) -> R) -> R {
         let OtherNumbers(numbers, memo) = x.memo().expect("the memo of this rule");
         act(&Operands { tensors: x.tensors.map(|tensor| tensor).with(self.slot, numbers), memo })
     }
@@ -136,7 +137,7 @@ impl WrongTerms for OtherOperand {
     }
 
     fn terms(&self, x: &Operands<'_>, entry: usize) -> Vec<Term> {
-        let mut terms = self.with(x, |x| all_terms(self.rule.as_ref(), x, entry));
+        let mut terms = self.with_numbers(x, |x| all_terms(self.rule.as_ref(), x, entry));
         let place = |at: usize| match &self.instead {
             Instead::Places(places) => places.get(at).copied().filter(|place| *place != NOWHERE),
             Instead::Numbers(_) | Instead::Computed(_) => None,
@@ -146,7 +147,7 @@ impl WrongTerms for OtherOperand {
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        self.with(x, |x| self.rule.accumulate(x, out));
+        self.with_numbers(x, |x| self.rule.accumulate(x, out));
     }
 }
 
@@ -155,7 +156,7 @@ pub(super) fn reading(rule: &Arc<dyn Rule>, slot: Slot, instead: Instead) -> Arc
     Arc::new(WrongRule(OtherOperand { rule: Arc::clone(rule), slot, instead }))
 }
 
-/// A rule whose entries are at other places: entry n is the right one at place n of the list.
+/// A rule with the right entries at other places: its entry n is the right entry at `places[n]`. It is 0 if that is [`NOWHERE`].
 #[derive(Debug)]
 struct MovedOutput {
     rule: Arc<dyn Rule>,
@@ -183,12 +184,12 @@ impl WrongTerms for MovedOutput {
     }
 }
 
-/// Returns the rule whose entries are at other places.
+/// Returns the rule whose entry n is the right entry at `places[n]`.
 pub(super) fn moved(rule: &Arc<dyn Rule>, places: impl Into<Arc<[usize]>>) -> Arc<dyn Rule> {
     Arc::new(WrongRule(MovedOutput { rule: Arc::clone(rule), places: places.into() }))
 }
 
-/// A rule with a factor.
+/// A rule times a factor.
 #[derive(Debug)]
 struct Scaled {
     rule: Arc<dyn Rule>,
@@ -216,7 +217,7 @@ impl WrongTerms for Scaled {
     }
 }
 
-/// Returns the rule with a factor.
+/// Returns the rule times a factor.
 pub(super) fn scaled(rule: &Arc<dyn Rule>, factor: f64) -> Arc<dyn Rule> {
     Arc::new(WrongRule(Scaled { rule: Arc::clone(rule), factor }))
 }
@@ -246,7 +247,7 @@ impl WrongTerms for OtherTerms {
     }
 }
 
-/// Returns the rule with other terms.
+/// Returns the rule whose entries have the terms that `terms` returns, given the right rule, its operands and the entry.
 pub(super) fn with_terms(
     rule: &Arc<dyn Rule>,
     terms: impl Fn(&dyn Rule, &Operands<'_>, usize) -> Vec<Term> + Send + Sync + 'static,
@@ -265,7 +266,8 @@ struct Twice {
 struct FirstResult(Vec<f64>, Memo);
 
 impl Twice {
-    fn with<R>(x: &Operands<'_>, act: impl FnOnce(&Operands<'_>) -> R) -> R {
+    /// Calls `act` with the operands and the memo of the second rule.
+    fn with_result<R>(x: &Operands<'_>, act: impl FnOnce(&Operands<'_>) -> R) -> R {
         let FirstResult(numbers, memo) = x.memo().expect("the memo of this rule");
         act(&Operands { tensors: x.tensors.map(|tensor| tensor).with(Slot::Upstream, numbers), memo })
     }
@@ -281,13 +283,13 @@ impl WrongTerms for Twice {
     }
 
     fn terms(&self, x: &Operands<'_>, entry: usize) -> Vec<Term> {
-        let mut terms = Self::with(x, |x| all_terms(self.second.as_ref(), x, entry));
+        let mut terms = Self::with_result(x, |x| all_terms(self.second.as_ref(), x, entry));
         move_entries(&mut terms, Slot::Upstream, |_| None);
         terms
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
-        Self::with(x, |x| self.second.accumulate(x, out));
+        Self::with_result(x, |x| self.second.accumulate(x, out));
     }
 }
 
@@ -305,7 +307,7 @@ mod tests {
     use crate::interrupt::{SLICE, interruptible};
     use crate::op::seed::Seed;
 
-    /// The number of times that a computation looks whether it is still wanted, without the look at its end.
+    /// Returns how often a computation checks that it is still wanted, without the check at its end.
     fn looks(run: impl FnOnce()) -> u64 {
         let looks = Rc::new(Cell::new(0));
         let counted = Rc::clone(&looks);
@@ -317,16 +319,17 @@ mod tests {
         looks.get() - 1
     }
 
-    fn one(count: usize) -> Vec<Term> {
+    fn ones(count: usize) -> Vec<Term> {
         (0..count).map(|_| Term::product([constant(1.0)].into_iter().collect())).collect()
     }
 
     #[test]
     fn each_entry_counts_as_the_work_of_its_terms() {
-        // 9 terms and the entry itself
-        let rule = with_terms(&(Arc::new(Seed) as Arc<dyn Rule>), |_, _, _| one(9));
+        // an entry with 9 terms counts as 10 terms: one more for the entry itself
+        let rule = with_terms(&(Arc::new(Seed) as Arc<dyn Rule>), |_, _, _| ones(9));
         let memo = None;
         let x = Operands { tensors: Reads::inputs([]), memo: &memo };
+        // the work of 3 slices, and a few entries more because of the rounding
         let entries = usize::try_from(3 * SLICE / (10 * TERM)).expect("a few entries") + 3;
         let mut out = vec![0.0; entries];
         assert_eq!(looks(|| rule.accumulate(&x, &mut out)), 3);

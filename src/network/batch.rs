@@ -1,7 +1,7 @@
 //! The ops of a batch. They reduce the losses and gradients of its samples to one sum or mean, and update the parameters ([`super::optimizer`]).
 //!
 //! ```text
-//! reduce   C = Σₛ Cₛ / n,  g = Σₛ ∂Cₛ/∂w / n       C: loss of the batch, Cₛ: loss of sample s, n: number of samples
+//! reduce   C = Σₛ Cₛ / n,  g = Σₛ ∂Cₛ/∂w / n       C: loss of the batch, Cₛ: loss of sample s, n: number of samples, or 1 for a sum instead of a mean
 //!          C = … + λ Σ w²,  g = … + 2 λ w          with a penalty of the weights, where λ is its `l2`
 //! update   v ← μ v + (g + λ w),  w ← w − η v       v: velocity, μ: momentum, λ: weight decay, η: learning rate, for SGD
 //! ```
@@ -33,7 +33,7 @@ pub struct UpdatedParameter {
     pub parameter: Id,
     /// The new value of the parameter, a tensor of the batch's network.
     pub new: Id,
-    /// The states that the next iteration reads. Each has its index and its tensor in the batch's network.
+    /// The states that the next iteration reads: for each, its index among all states of the update, and its tensor in the batch's network.
     pub states: Vec<(usize, Id)>,
 }
 
@@ -83,6 +83,7 @@ pub(super) fn batch_loss<'a>(
     weights: impl Iterator<Item = &'a [f64]>,
 ) -> f64 {
     let coefficient = coefficient(reduction, losses.len());
+    // a sum starts at −0, because −0 + x has the bits of x for every x
     let sum = losses.fold(-0.0, |sum, loss| sum + coefficient.map_or(loss, |coefficient| coefficient * loss));
     if l2 == 0.0 { sum } else { weights.fold(sum, |sum, weight| add_penalty(l2, weight, sum)) }
 }
@@ -217,6 +218,7 @@ impl Batch {
                 && ((network.tensor(of).role == Role::Parameter && builder.computes(op.output)) || is_updated(of))
             {
                 let gradient = builder.reduced(op.output);
+                // the batch has the old parameter by now only if its penalty reads it; otherwise the update adds it
                 builder.derivatives.extend(builder.old.get(&of).map(|old| (*old, gradient)));
                 gradients.insert(of, gradient);
             }
@@ -245,11 +247,11 @@ impl BatchBuilder<'_> {
         let old = self.old(parameter);
         let state_name = |state: usize| format!("{}.{name}", plan.states[state].prefix);
         let state_symbol = |state: usize| Symbol { kind: SymbolKind::State(plan.states[state].letter), ..symbol.clone() };
-        // the states of this iteration
+        // the states of this iteration that are computed so far
         let mut states: Vec<Id> = Vec::with_capacity(plan.states.len());
         let mut new = old;
         for sum in &plan.sums {
-            let mut operand = |builder: &mut Self, operand: UpdateOperand| match operand {
+            let mut tensor_of = |builder: &mut Self, operand: UpdateOperand| match operand {
                 UpdateOperand::Gradient => gradient,
                 UpdateOperand::Old => old,
                 UpdateOperand::Previous(state) => {
@@ -259,7 +261,7 @@ impl BatchBuilder<'_> {
             };
             let mut parts = Vec::with_capacity(sum.summands.len());
             for summand in &sum.summands {
-                parts.push(self.part_of_update(summand, sum.equation, &mut operand));
+                parts.push(self.part_of_update(summand, sum.equation, &mut tensor_of));
             }
             let output = match sum.state {
                 Some(state) => self.updated(parameter, state_name(state), state_symbol(state), Role::Value),
@@ -272,29 +274,29 @@ impl BatchBuilder<'_> {
             }
         }
         self.derivatives.extend([(old, gradient), (new, gradient)]);
-        let kept = states.into_iter().enumerate().filter(|(state, _)| plan.states[*state].is_kept);
-        UpdatedParameter { parameter, new, states: kept.collect() }
+        let kept_states = states.into_iter().enumerate().filter(|(state, _)| plan.states[*state].is_kept);
+        UpdatedParameter { parameter, new, states: kept_states.collect() }
     }
 
-    /// Returns the part for one summand. `operand` returns the tensor of an operand.
+    /// Returns the part for one summand. `tensor_of` returns the tensor of an operand.
     fn part_of_update(
         &mut self,
         summand: &UpdateSummand,
         equation: Equation,
-        operand: &mut impl FnMut(&mut Self, UpdateOperand) -> Id,
+        tensor_of: &mut impl FnMut(&mut Self, UpdateOperand) -> Id,
     ) -> Part {
         match *summand {
             UpdateSummand::Scaled(coefficient, right, of) => {
-                Part { rule: scaled(coefficient, right, equation), operands: Reads::inputs([operand(self, of)]) }
+                Part { rule: scaled(coefficient, right, equation), operands: Reads::inputs([tensor_of(self, of)]) }
             }
             UpdateSummand::Squared(coefficient, right, of) => {
                 let rule = Squares { coefficient, equation: Equation { right, ..equation } };
-                Part { rule: Arc::new(rule), operands: Reads::inputs([operand(self, of)]) }
+                Part { rule: Arc::new(rule), operands: Reads::inputs([tensor_of(self, of)]) }
             }
             UpdateSummand::Rated { coefficient, expr, operand: of, squares, mean, options } => {
                 let rule = Rated { coefficient, options, is_centred: mean.is_some(), equation: Equation { right: expr, ..equation } };
                 let states = [Some(squares), mean].into_iter().flatten().map(UpdateOperand::State);
-                let operands: Vec<Id> = std::iter::once(of).chain(states).map(|of| operand(self, of)).collect();
+                let operands: Vec<Id> = std::iter::once(of).chain(states).map(|of| tensor_of(self, of)).collect();
                 Part { rule: Arc::new(rule), operands: Reads::inputs(operands) }
             }
         }

@@ -97,7 +97,7 @@ impl Node {
 }
 
 impl Builder {
-    /// Adds a tensor without values.
+    /// Adds a tensor without numbers.
     fn tensor(&mut self, name: impl Into<CompactString>, shape: &[usize], symbol: Symbol, role: Role, layer: Option<usize>) -> Id {
         self.tensors.push(TensorInfo {
             name: name.into(),
@@ -299,8 +299,8 @@ impl Builder {
         let mut uses: Vec<Vec<OperandUse>> = vec![Vec::new(); count];
         for (op, forward) in self.forward.iter().enumerate().filter(|(_, forward)| loss_depends_on[forward.output]) {
             for (part, (_, reads)) in forward.parts.iter().enumerate() {
-                for (slot, &id) in reads.iter().enumerate() {
-                    uses[id].push((op, part, slot));
+                for (operand, &id) in reads.iter().enumerate() {
+                    uses[id].push((op, part, operand));
                 }
             }
         }
@@ -344,8 +344,9 @@ impl Builder {
             ready.sort_by_key(|&id| self.tensors[id].role != Role::Parameter);
             for id in ready {
                 // an op that reads the tensor adds nothing to its gradient if the result of the op has no derivative, such as an index or a mask
-                let passing = uses[id].iter().filter(|(op, ..)| has_derivative[self.forward[*op].output]);
-                let parts = passing.filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, closed_formula)).collect();
+                let uses_with_gradient = uses[id].iter().filter(|(op, ..)| has_derivative[self.forward[*op].output]);
+                let parts =
+                    uses_with_gradient.filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, closed_formula)).collect();
                 let gradient = self.gradient(id, &loss_symbol);
                 gradients[id] = Some(gradient);
                 ops.push(Op { output: gradient, pass: Pass::Backward, parts });
@@ -379,22 +380,23 @@ impl Builder {
     /// Returns the part that one use of a tensor adds to the tensor's gradient. Returns `None` if the function has no derivative by this operand.
     fn backward_part(
         &self,
-        (op, part, slot): OperandUse,
+        (op, part, operand): OperandUse,
         gradients: &[Option<Id>],
         closed_formula: Option<&ClosedFormula>,
     ) -> Option<Part> {
         let forward = &self.forward[op];
         let (function, reads) = &forward.parts[part];
-        let rule = function.backward(slot)?;
+        let rule = function.backward(operand)?;
         let mut operands = Reads::inputs(reads.iter().copied()).with_output(forward.output);
         // the loss of a network of layers has no ∂C/∂C
         if let Some(upstream) = gradients[forward.output] {
             operands = operands.with_upstream(upstream);
         }
         match closed_formula {
-            Some(s) if s.output == forward.output => {
-                let rule = Arc::new(StableBackward { chain: rule, closed_formula: Arc::clone(&s.rule), expr: s.expr });
-                Some(Part { rule, operands: operands.with_target(s.target) })
+            // this op is the activation a = f(z) of the output: its gradient ∂C/∂z has the stable formula
+            Some(formula) if formula.output == forward.output => {
+                let rule = Arc::new(StableBackward { chain: rule, closed_formula: Arc::clone(&formula.rule), expr: formula.expr });
+                Some(Part { rule, operands: operands.with_target(formula.target) })
             }
             _ => Some(Part { rule, operands }),
         }

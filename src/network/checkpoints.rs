@@ -1,6 +1,7 @@
 //! Checkpoints of a gradient descent: the parameters before some of its iterations. An iteration in between is computed from the nearest checkpoint before it.
 //!
-//! The distance between two checkpoints is always the same. When there are more than 64 checkpoints, every second one is dropped, and the distance doubles:
+//! Neighbouring checkpoints have the same distance, as long as memory suffices. When there are more than 64 of them, every second one is dropped, and the
+//! distance doubles:
 //!
 //! ```text
 //! iterations 1 2 3 … 64 65  →  1 3 5 … 65  →  1 5 9 …
@@ -80,12 +81,12 @@ impl Checkpoints {
     }
 
     /// Removes and returns the parameters of the first checkpoint.
-    pub fn take_first(&mut self) -> HashMap<Id, Arc<Tensor>> {
+    pub fn take_first_parameters(&mut self) -> HashMap<Id, Arc<Tensor>> {
         let all = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         mem::take(&mut all[0].parameters)
     }
 
-    /// Replaces parameters in the first checkpoint. It must be the only one.
+    /// Replaces parameters in the first checkpoint. It may be called only while there is no other checkpoint.
     pub fn replace_in_first(&mut self, parameters: impl IntoIterator<Item = (Id, Arc<Tensor>)>) {
         let all = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         all[0].parameters.extend(parameters);

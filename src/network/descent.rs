@@ -239,7 +239,7 @@ impl Descent {
         }
         let run = partial.run.take()?.into_run();
         let Some(batch) = partial.batch.take() else {
-            let sample = partial.samples.get(partial.runs.len()).copied();
+            let sample = partial.samples.get(partial.runs.len()).copied_bytes();
             partial.runs.push(IterationRun { network: Arc::clone(&self.network), run, sample });
             return None;
         };
@@ -270,8 +270,7 @@ impl Descent {
     /// Starts the next run of an iteration, which is that of its next sample or of its batch. `may_update` is `true` if there is enough memory for an update.
     fn begin_run(&self, checkpoint: &Checkpoint, partial: &mut PartialIteration, may_update: bool) {
         if let Some(&sample) = partial.samples.get(partial.runs.len()) {
-            let spare = None;
-            let mut run = PartialRun::new(&self.network, spare);
+            let mut run = PartialRun::new(&self.network);
             run.give(&given(&checkpoint.parameters, &self.samples[sample]));
             partial.run = Some(run);
             return;
@@ -283,8 +282,7 @@ impl Descent {
             has_update,
             iteration: optimizer.filter(|_| has_update).map_or(1, |optimizer| optimizer.equivalent_iteration(checkpoint.iteration)),
         });
-        let spare = None;
-        let mut run = PartialRun::new(&batch.network, spare);
+        let mut run = PartialRun::new(&batch.network);
         for (id, from) in batch.network.sources() {
             match from {
                 BatchSource::Sample(n, of) => run.share(&batch.network, id, &partial.runs[n].run, of),
@@ -340,12 +338,12 @@ impl Descent {
         let Sizes { without_update, .. } = self.sizes;
         // in the first iteration, the old parameters are those of the network and take no further memory
         let old_parameters = if number > 1 { self.sizes.update() } else { 0 };
-        let whole = without_update.saturating_add(self.sizes.update()).saturating_add(old_parameters);
-        let short = loop {
-            match self.budget.reserve(whole) {
+        let bytes = without_update.saturating_add(self.sizes.update()).saturating_add(old_parameters);
+        let missing = loop {
+            match self.budget.reserve(bytes) {
                 Ok(reservation) => return (reservation, None),
                 // there is no more memory: the background thread frees none, and no checkpoint can be dropped
-                Err(short) if !wait_until_idle() && !self.checkpoints.thin() => break short,
+                Err(missing) if !wait_until_idle() && !self.checkpoints.thin() => break missing,
                 // memory was freed, so the reservation is tried again
                 Err(_) => {}
             }
@@ -353,11 +351,11 @@ impl Descent {
         if number == 1 {
             // without memory for the update, the rest of the iteration can still be computed and shown
             if let Ok(reservation) = self.budget.reserve(without_update) {
-                return (reservation, Some(Shortage::Update(number, short)));
+                return (reservation, Some(Shortage::Update(number, missing)));
             }
         }
         // `Descent::iteration` computes the iteration in any case, so the memory is counted although it exceeds the budget
-        (self.budget.reserve_anyway(whole), Some(Shortage::Iteration(number, short)))
+        (self.budget.reserve_anyway(bytes), Some(Shortage::Iteration(number, missing)))
     }
 
     /// Does at most `pieces` pieces of a computation, and subtracts the number of done pieces from `pieces`. A piece is one op, or the start or end of a run.
@@ -402,13 +400,13 @@ impl Descent {
         let network = partial.batch.as_ref().map_or(&self.network, |batch| &batch.network);
         // the start of a batch and the end of an iteration look at all ops and free memory
         let ops = || partial.runs.len() * self.network.ops().len() + network.ops().len();
-        let is_long_for_all = || computation.is_large() || ops() >= MANY_OPS;
+        let visiting_all_is_long = || computation.is_large() || ops() >= MANY_OPS;
         match &partial.run {
             Some(run) if run.next_op() < network.ops().len() => network.work(run.next_op()) >= LONG_OP,
             // all ops of the run are done, so the next piece ends the run; if it is the run of the batch, this ends the iteration
-            Some(_) => partial.batch.is_some() && is_long_for_all(),
+            Some(_) => partial.batch.is_some() && visiting_all_is_long(),
             // if all samples are done, the next piece starts the run of the batch
-            None => !partial.samples.is_empty() && partial.runs.len() == partial.samples.len() && is_long_for_all(),
+            None => !partial.samples.is_empty() && partial.runs.len() == partial.samples.len() && visiting_all_is_long(),
         }
     }
 
@@ -418,7 +416,7 @@ impl Descent {
         let loss_of = |sample| self.forward(parameters, sample).values(self.network.loss())[0];
         let losses: Vec<f64> = (0..self.samples.len()).map(loss_of).collect();
         let weights = self.network.weights().map(|id| flat(&parameters[&id]));
-        let loss = batch_loss(self.loss, losses.iter().copied(), weights);
+        let loss = batch_loss(self.loss, losses.iter().copied_bytes(), weights);
         SampleLosses { losses, loss }
     }
 
@@ -450,9 +448,9 @@ impl Descent {
         let train = self.train.as_ref();
         let batch = train.map_or(self.samples.len(), |train| train.batch_size.min(self.samples.len())) as u64;
         // the update overwrites the parameters if the descent is their only owner; otherwise it copies them
-        let copied = if self.network.shared_tensors().is_empty() { 0 } else { parameters };
-        let _memory = self.budget.reserve(run.saturating_mul(batch).saturating_add(copied).saturating_add(kept_states))?;
-        let start = if copied == 0 { self.checkpoints.take_first() } else { self.checkpoints.nearest(1).parameters };
+        let copied_bytes = if self.network.shared_tensors().is_empty() { 0 } else { parameters };
+        let _memory = self.budget.reserve(run.saturating_mul(batch).saturating_add(copied_bytes).saturating_add(kept_states))?;
+        let start = if copied_bytes == 0 { self.checkpoints.take_first_parameters() } else { self.checkpoints.nearest(1).parameters };
         let start = start.into_iter().collect();
         let mut learner = Learner::new(&self.network, self.loss, train, start);
         let tolerance = train.and_then(|train| train.tolerance);
@@ -464,8 +462,8 @@ impl Descent {
             }
             let number = losses.len() as u64 + 1;
             let samples = self.samples(number);
-            let loss = learner.pass(samples.iter().map(|&sample| &self.samples[sample]));
-            let stopped = is_within_tolerance(tolerance, losses.last().copied(), loss);
+            let loss = learner.run_samples(samples.iter().map(|&sample| &self.samples[sample]));
+            let stopped = is_within_tolerance(tolerance, losses.last().copied_bytes(), loss);
             losses.push(loss);
             if !stopped {
                 learner.update(number);

@@ -42,7 +42,7 @@ pub struct SourcePlace {
     pub statement: usize,
     /// The range of bytes of the operation in the statement's text.
     pub part: Range<usize>,
-    /// The iteration of the innermost loop around the statement.
+    /// The turn of the innermost loop around the statement; `None` outside of loops.
     pub turn: Option<Turn>,
 }
 
@@ -51,7 +51,7 @@ pub struct SourcePlace {
 pub struct Fold {
     /// The tensors, in the order of computation.
     pub members: Range<Id>,
-    /// The index of the smallest fold around this one.
+    /// The index of the smallest fold around this one; `None` if there is none.
     pub parent: Option<usize>,
 }
 
@@ -63,7 +63,7 @@ impl Fold {
     }
 }
 
-/// A group of operations, for which the derivative by its input can also be computed by one formula, the closed form. A batch norm is an example.
+/// A group of operations with a *closed form*: one formula that also gives the derivative by the group's input. A batch norm is an example.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClosedBlock {
     /// The closed form.
@@ -85,7 +85,7 @@ pub struct ClosedBlock {
 pub struct StructuralUse {
     /// The use in words: "a size".
     pub what: String,
-    /// The number of the line in the text, from 1. `None` if this is so in every line.
+    /// The number of the line with the use, from 1; `None` if it is no single line, as for "a number that the text makes".
     pub line: Option<usize>,
 }
 
@@ -94,10 +94,11 @@ pub struct StructuralUse {
 pub struct GraphText {
     statements: Vec<StatementText>,
     /// The number of inputs and constants, which come before the computed tensors.
-    given: usize,
+    leaf_count: usize,
     /// The origin of each computed tensor.
     origins: Vec<SourcePlace>,
     folds: Vec<Fold>,
+    /// See [`GraphText::says_more_than_equations`].
     says_more: bool,
     /// The names of the axes, for the tensors that have some.
     axes: HashMap<Id, Vec<Option<CompactString>>>,
@@ -111,13 +112,13 @@ pub struct GraphText {
 }
 
 impl GraphText {
-    /// Creates the text of a graph. `given` is the number of its inputs and constants. `origins` has the origin of each computed tensor. `folds` are ranges of
-    /// computed tensors, which are counted from 0. Two folds have no tensor in common, or one contains the other. `has_tensors` is `false` for a graph of
-    /// single numbers.
+    /// Creates the text of a graph. `leaf_count` is the number of its inputs and constants. `origins` has the origin of each computed tensor. `folds` are
+    /// ranges of computed tensors, which are counted from 0. Two folds have no tensor in common, or one contains the other. `has_tensors` is `false` for a
+    /// graph of single numbers.
     #[must_use]
     pub fn new(
         has_tensors: bool,
-        given: usize,
+        leaf_count: usize,
         statements: Vec<StatementText>,
         origins: Vec<SourcePlace>,
         mut folds: Vec<Range<usize>>,
@@ -130,13 +131,13 @@ impl GraphText {
         for members in folds {
             let parent = fold_of.get(members.start).copied().flatten();
             fold_of[members.clone()].fill(Some(all.len()));
-            all.push(Fold { members: members.start + given..members.end + given, parent });
+            all.push(Fold { members: members.start + leaf_count..members.end + leaf_count, parent });
         }
         let says_more = has_tensors || origins.windows(2).any(|pair| pair[0].statement == pair[1].statement);
         let has_turns = origins.iter().any(|origin| origin.turn.is_some());
         Self {
             statements,
-            given,
+            leaf_count,
             says_more,
             axes: HashMap::new(),
             has_turns,
@@ -197,7 +198,7 @@ impl GraphText {
         self.has_turns
     }
 
-    /// Returns the number of the turn in which a tensor is computed.
+    /// Returns the number of the turn in which a tensor is computed, from 1; `None` outside of loops.
     #[must_use]
     pub fn turn(&self, id: Id) -> Option<usize> {
         Some(self.origin(id)?.turn?.number)
@@ -206,15 +207,16 @@ impl GraphText {
     /// Returns the origin of a tensor; `None` for an input, a constant and a derivative.
     #[must_use]
     pub fn origin(&self, id: Id) -> Option<&SourcePlace> {
-        self.origins.get(id.checked_sub(self.given)?)
+        self.origins.get(id.checked_sub(self.leaf_count)?)
     }
 
     /// Returns whether a tensor is the result of an operation of the text. An operation such as a batch norm computes several tensors, and only the last one is
     /// its result. `true` for an input and for a tensor of a layer.
     #[must_use]
     pub fn is_result(&self, id: Id) -> bool {
-        let next = id.checked_sub(self.given).and_then(|node| self.origins.get(node..=node + 1));
-        next.is_none_or(|pair| pair[0] != pair[1])
+        // the tensors of one operation are neighbours with the same origin
+        let with_next = id.checked_sub(self.leaf_count).and_then(|node| self.origins.get(node..=node + 1));
+        with_next.is_none_or(|pair| pair[0] != pair[1])
     }
 
     /// Returns a statement.
@@ -231,7 +233,7 @@ impl GraphText {
 
     /// Returns the indices of the folds that contain a tensor, the smallest fold first.
     pub fn folds_around(&self, id: Id) -> impl Iterator<Item = usize> + '_ {
-        let smallest = id.checked_sub(self.given).and_then(|node| self.fold_of.get(node).copied().flatten());
+        let smallest = id.checked_sub(self.leaf_count).and_then(|node| self.fold_of.get(node).copied().flatten());
         std::iter::successors(smallest, |fold| self.folds[*fold].parent)
     }
 
@@ -264,6 +266,7 @@ mod tests {
         let origin = |statement| SourcePlace { statement, part: 0..1, turn: None };
         let statement = |text: &str, line| StatementText { text: text.to_owned(), line };
         let origins = vec![origin(0), origin(0), origin(0), origin(0), origin(0), origin(1)];
+        // the range of the call is given twice: equal ranges become one fold
         GraphText::new(true, 2, vec![statement("u = f(x @ W) + 1", 1), statement("J = u * 2", 2)], origins, vec![1..4, 0..5, 1..4])
     }
 

@@ -47,8 +47,7 @@ impl IterationRuns {
         changed.run = changed.run.with_tensor_and_gradients(&changed.network, id, tensor);
         if let Some((batch, samples)) = all.split_last_mut().filter(|(last, _)| last.sample.is_none()) {
             let network = Arc::clone(&batch.network);
-            let spare = None;
-            let mut partial = PartialRun::new(&network, spare);
+            let mut partial = PartialRun::new(&network);
             partial.give(network.shared_tensors());
             for (id, source) in network.sources() {
                 match source {
@@ -63,8 +62,8 @@ impl IterationRuns {
     }
 
     /// Appends a run.
-    pub fn push(&mut self, run_index: IterationRun) {
-        self.all.push(run_index);
+    pub fn push(&mut self, run: IterationRun) {
+        self.all.push(run);
     }
 }
 
@@ -85,10 +84,11 @@ impl FromIterator<IterationRun> for IterationRuns {
 impl Drop for IterationRuns {
     /// Frees the memory of a large iteration on the background thread, because a key may be waiting. The memory counts against the budget until it is freed.
     ///
-    /// If a computation shares this reservation, this thread frees the memory at once, because the computation needs it for its next iteration.
+    /// If a [`DescentComputation`](super::DescentComputation) shares this reservation, this thread frees the memory at once, because the computation needs the
+    /// memory for its next iteration.
     fn drop(&mut self) {
-        let is_large_and_last = |memory: &Arc<Reservation>| memory.bytes() >= LARGE_BYTES && Arc::strong_count(memory) == 1;
-        if self.memory.as_ref().is_some_and(is_large_and_last) {
+        let is_large_and_unshared = |memory: &Arc<Reservation>| memory.bytes() >= LARGE_BYTES && Arc::strong_count(memory) == 1;
+        if self.memory.as_ref().is_some_and(is_large_and_unshared) {
             threads::drop_in_background((mem::take(&mut self.all), self.memory.take()));
         }
     }

@@ -35,7 +35,7 @@ struct Learned {
 /// The gradient of a parameter, for one sample.
 #[derive(Clone, Copy, Debug)]
 enum ParameterGradient {
-    /// A tensor that the pass computes.
+    /// A tensor that [`Learner::run_samples`] computes.
     Tensor(Id),
     /// The outer product e xᵀ of a linear layer, which is as large as its weight. The update computes it piece by piece, so that it need not be stored and
     /// loaded again.
@@ -50,20 +50,20 @@ enum ParameterGradient {
 }
 
 impl ParameterGradient {
-    /// The gradient in the tensor `id`. `is_given` returns whether a tensor is a parameter or a constant.
-    fn new(network: &Network, id: Id, is_given: impl Fn(Id) -> bool) -> Self {
+    /// The gradient in the tensor `id`. `is_shared` returns whether a tensor is in [`Learner::parameters`].
+    fn new(network: &Network, id: Id, is_shared: impl Fn(Id) -> bool) -> Self {
         let product = || {
             let [part] = &network.ops()[network.producer(id)?].parts[..] else { return None };
             let rule = (part.rule.as_ref() as &dyn Any).downcast_ref::<BilinearRule<Contraction>>()?;
             let (input, error) = (part.operands[X], part.operands[Upstream]);
-            // the update changes parameters
-            let is_usable = network.readers(id).is_empty() && !is_given(input) && !is_given(error);
+            // x and e must not be parameters, because the update changes parameters while it still reads x and e
+            let is_usable = network.readers(id).is_empty() && !is_shared(input) && !is_shared(error);
             rule.outer_product().filter(|_| is_usable).map(|shape| Self::OuterProduct { shape, input, error })
         };
         product().unwrap_or(Self::Tensor(id))
     }
 
-    /// The tensors that the pass must compute.
+    /// The tensors that [`Learner::run_samples`] must compute.
     fn tensors(self) -> SmallVec<[Id; 2]> {
         match self {
             Self::Tensor(id) => smallvec![id],
@@ -137,7 +137,7 @@ impl<'a> Learner<'a> {
     }
 
     /// Computes the runs of these samples, and returns the loss of the batch.
-    pub fn pass<'s>(&mut self, samples: impl ExactSizeIterator<Item = &'s Given>) -> f64 {
+    pub fn run_samples<'s>(&mut self, samples: impl ExactSizeIterator<Item = &'s Given>) -> f64 {
         let Self { network, parameters, runs, ops, .. } = self;
         let count = samples.len();
         runs.truncate(count);
@@ -166,9 +166,9 @@ impl<'a> Learner<'a> {
         for Learned { index, gradient, penalty, states } in learned {
             let parameter = flat_mut(Arc::make_mut(&mut parameters[*index].1));
             let initial = optimizer.initial_state().unwrap_or(0.0);
-            let kept = |state: usize| if plan.states[state].is_kept { vec![initial; parameter.len()] } else { Vec::new() };
+            let initial_numbers = |state: usize| if plan.states[state].is_kept { vec![initial; parameter.len()] } else { Vec::new() };
             if states.is_empty() {
-                *states = (0..plan.states.len()).map(kept).collect();
+                *states = (0..plan.states.len()).map(initial_numbers).collect();
             }
             for begin in (0..parameter.len()).step_by(CHUNK) {
                 let chunk = begin..parameter.len().min(begin + CHUNK);
@@ -210,9 +210,10 @@ fn update_chunk(plan: &UpdatePlan, g: &[f64], w: &mut [f64], states: &mut [Vec<f
             add_scaled(*coefficient, g, w);
             continue;
         }
+        // the earlier states are computed already; the chunk of the new parameter comes after those of all states
         let (computed, rest) = sums.split_at_mut(state.unwrap_or(plan.states.len()));
         let sum = &mut rest[0][..len];
-        let operand = |operand: UpdateOperand| match operand {
+        let numbers_of = |operand: UpdateOperand| match operand {
             UpdateOperand::Gradient => g,
             UpdateOperand::Old => &*w,
             UpdateOperand::Previous(state) => &states[state][chunk.clone()],
@@ -220,7 +221,7 @@ fn update_chunk(plan: &UpdatePlan, g: &[f64], w: &mut [f64], states: &mut [Vec<f
         };
         // −0 + x has the bits of x for every x, so the first summand is simply stored
         let is_set = if let Some(UpdateSummand::Scaled(coefficient, _, of)) = summands.first() {
-            set_scaled(*coefficient, operand(*of), sum);
+            set_scaled(*coefficient, numbers_of(*of), sum);
             true
         } else {
             sum.fill(-0.0);
@@ -228,11 +229,11 @@ fn update_chunk(plan: &UpdatePlan, g: &[f64], w: &mut [f64], states: &mut [Vec<f
         };
         for summand in summands.iter().skip(usize::from(is_set)) {
             match *summand {
-                UpdateSummand::Scaled(coefficient, _, of) => add_scaled(coefficient, operand(of), sum),
-                UpdateSummand::Squared(coefficient, _, of) => add_squares(coefficient, operand(of), sum),
+                UpdateSummand::Scaled(coefficient, _, of) => add_scaled(coefficient, numbers_of(of), sum),
+                UpdateSummand::Squared(coefficient, _, of) => add_squares(coefficient, numbers_of(of), sum),
                 UpdateSummand::Rated { coefficient, operand: of, squares, mean, options, .. } => {
-                    let mean = mean.map(|state| operand(UpdateOperand::State(state)));
-                    add_rated(coefficient, operand(of), operand(UpdateOperand::State(squares)), mean, options, sum);
+                    let mean = mean.map(|state| numbers_of(UpdateOperand::State(state)));
+                    add_rated(coefficient, numbers_of(of), numbers_of(UpdateOperand::State(squares)), mean, options, sum);
                 }
             }
         }

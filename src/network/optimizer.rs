@@ -126,15 +126,15 @@ pub enum UpdateOperand {
 /// One summand of a sum of the update. In its expression, `whole::X` is the operand.
 #[derive(Clone, Copy, Debug)]
 pub enum UpdateSummand {
-    /// c · x. The coefficient c is `None` for 1.
+    /// c · x, and its expression. The coefficient c is `None` for 1.
     Scaled(Option<f64>, Expr, UpdateOperand),
-    /// c · x · x. The coefficient c is `None` for 1.
+    /// c · x · x, and its expression. The coefficient c is `None` for 1.
     Squared(Option<f64>, Expr, UpdateOperand),
     /// c · x · rate(s), or c · x · rate(s, m). s and m are states.
     Rated {
         /// c.
         coefficient: f64,
-        /// The expression, in which `whole::W` is s.
+        /// The expression, in which `whole::W` is s, and the whole operand `Input(2)` is m.
         expr: Expr,
         /// x.
         operand: UpdateOperand,
@@ -152,7 +152,7 @@ pub enum UpdateSummand {
 pub struct UpdateSum {
     /// The index of the state; `None` for the new parameter.
     pub state: Option<usize>,
-    /// The equation. Each summand replaces its right-hand side.
+    /// The equation. Its right-hand side is a placeholder: the expression of each summand replaces it.
     pub equation: Equation,
     /// The summands, in order.
     pub summands: Vec<UpdateSummand>,
@@ -196,8 +196,10 @@ const BETA_1: Expr = Expr::Name("β₁");
 const BETA_2: Expr = Expr::Name("β₂");
 const DAMPED: Expr = Expr::Sub(&[whole::ONE, Expr::Name("τ")]);
 const LAMBDA_X: Expr = Expr::Product(Join::Matrix, &[LAMBDA, whole::X]);
+/// −ηₜ (x ⊙ rate(s)).
 const RATED: Expr =
     Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, Expr::Product(Join::Hadamard, &[whole::X, Expr::Of(RATE, &[whole::W])])]));
+/// rate(s, m).
 const CENTRED: Expr = Expr::Of(RATE_OF_CENTRED, &[whole::W, Expr::All(crate::op::slot::Slot::Input(2))]);
 
 impl Optimizer {
@@ -216,14 +218,14 @@ impl Optimizer {
     /// The first iteration whose update has the same sums with the same coefficients as the update of `iteration`. So both iterations can use the same ops.
     #[must_use]
     pub fn equivalent_iteration(&self, iteration: u64) -> u64 {
-        let depends = self.schedule.is_some()
+        let changes_each_time = self.schedule.is_some()
             || match self.rule {
                 UpdateRule::Sgd { .. } | UpdateRule::RmsProp { .. } => false,
                 UpdateRule::Adam { .. } => true,
                 UpdateRule::Adagrad { lr_decay, .. } => lr_decay != 0.0,
             };
-        // without such coefficients, the update differs only in the first iteration, which has no previous state
-        if depends { iteration } else { iteration.min(2) }
+        // otherwise, only the first iteration differs from the others: it has no previous state
+        if changes_each_time { iteration } else { iteration.min(2) }
     }
 
     /// The value of the states before the first iteration; `None` if the first iteration reads none.
@@ -257,6 +259,7 @@ impl Optimizer {
         let mut plan = UpdatePlan::default();
         let (rate, decay) = (self.rate(iteration), self.weight_decay);
         let is_scheduled = self.schedule.is_some();
+        // two branches of constants here and below, because the references in an `Expr` are `'static`
         let minus_eta: Expr = if is_scheduled {
             Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, whole::X]))
         } else {
@@ -333,6 +336,7 @@ impl Optimizer {
         let corrections = [beta_1, beta_2].map(|beta| 1.0 - libm::pow(beta, iteration as f64));
         let mut summands = vec![Scaled(None, whole::X, Old)];
         if is_decoupled && self.weight_decay != 0.0 {
+            // ηₜ is η / (1 − β₁ᵗ) in this equation, so the scheduled learning rate is written η(t)
             let decay = if self.schedule.is_some() {
                 Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[Expr::Name("η(t)"), LAMBDA]), whole::X]))
             } else {
@@ -373,13 +377,13 @@ impl Optimizer {
             let centred = Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, Expr::Product(Join::Hadamard, &[whole::X, CENTRED])]));
             return plan.parameter(RMS_PROP, vec![old, rated(-rate, if is_centred { centred } else { RATED })]);
         }
-        let step = if is_centred {
+        let rated_gradient = if is_centred {
             Expr::Product(Join::Hadamard, &[whole::X, CENTRED])
         } else {
             Expr::Product(Join::Hadamard, &[whole::X, Expr::Of(RATE, &[whole::W])])
         };
         let velocity = plan.states.len();
-        let mut summands = vec![rated(1.0, step)];
+        let mut summands = vec![rated(1.0, rated_gradient)];
         if !is_first {
             summands.insert(0, Scaled(Some(momentum), Expr::Product(Join::Matrix, &[MU, whole::X]), Previous(velocity)));
         }

@@ -5,14 +5,15 @@ use super::schedule::Schedule;
 use crate::number::short;
 
 impl Optimizer {
-    /// Returns the name of the optimizer and its settings, except those that are 0. The settings have the names of the keys of `[train]`.
+    /// Returns the name of the optimizer, and those of its settings that are not 0, by their keys of `[train]`. Settings that are rarely changed, such as
+    /// `betas` and `eps`, are left out.
     ///
     /// ```
     /// assert_eq!(gradstep::network::Optimizer::sgd(0.5, 0.9, 0.0).summary(), "sgd, learning_rate 0.5, momentum 0.9");
     /// ```
     #[must_use]
     pub fn summary(&self) -> String {
-        let (name, own): (&str, Vec<(&str, f64)>) = match self.rule {
+        let (name, rule_settings): (&str, Vec<(&str, f64)>) = match self.rule {
             UpdateRule::Sgd { momentum, dampening, .. } => ("sgd", vec![("momentum", momentum), ("dampening", dampening)]),
             UpdateRule::Adam { is_decoupled: false, .. } => ("adam", Vec::new()),
             UpdateRule::Adam { is_decoupled: true, .. } => ("adamw", Vec::new()),
@@ -25,7 +26,7 @@ impl Optimizer {
             Schedule::Exponential { .. } => "exponential",
             Schedule::Cosine { .. } => "cosine",
         });
-        let numbers = [("learning_rate", self.learning_rate)].into_iter().chain(own).chain([("weight_decay", self.weight_decay)]);
+        let numbers = [("learning_rate", self.learning_rate)].into_iter().chain(rule_settings).chain([("weight_decay", self.weight_decay)]);
         let mut words = vec![name.to_owned()];
         words.extend(numbers.filter(|(_, value)| *value != 0.0).map(|(key, value)| format!("{key} {}", short(value))));
         words.extend(is_nesterov.then(|| "nesterov".to_owned()));

@@ -1,4 +1,4 @@
-//! The values of all tensors of a network, for one sample.
+//! The values of all tensors of a network, for one sample or for one batch.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::tally;
 use crate::tensor::Tensor;
 use crate::threads::parallel;
 
-/// The values of all tensors of a network for one sample, with the memos of the rules. A memo is a result that a rule computes once and needs for all its
-/// steps, such as the indices of the maxima of a max pool.
+/// The values of all tensors of a network for one sample or one batch, with the memos of the rules. A memo is a result that a rule computes once and needs for
+/// all its steps, such as the indices of the maxima of a max pool.
 #[derive(Clone, Debug)]
 pub struct Run {
     numbers: Numbers,
@@ -30,7 +30,7 @@ struct Memos(Vec<(usize, usize, Memo)>);
 impl Memos {
     /// Removes the memos of an op.
     fn remove(&mut self, op: usize) {
-        // usually, the op is computed after all ops that have memos
+        // usually, the op is computed after all ops that have memos, so there is nothing to remove
         if self.0.last().is_some_and(|(last, ..)| *last >= op) {
             self.0.retain(|(of, ..)| *of != op);
         }
@@ -39,8 +39,8 @@ impl Memos {
     /// Adds the memo of a part of an op.
     fn insert(&mut self, op: usize, part: usize, memo: Memo) {
         if memo.is_some() {
-            let at = self.0.partition_point(|(of, before, _)| (*of, *before) < (op, part));
-            self.0.insert(at, (op, part, memo));
+            let index = self.0.partition_point(|(of, of_part, _)| (*of, *of_part) < (op, part));
+            self.0.insert(index, (op, part, memo));
         }
     }
 
@@ -56,21 +56,20 @@ impl Run {
     /// Computes the forward pass, the loss and the backward pass. `given` are the input and the target of the sample.
     ///
     /// # Panics
-    /// This cannot happen with a scenario: if an input or a target is missing, reading the scenario fails.
+    /// If `given` lacks an input or a target that has its own allocation. Reading a scenario makes sure that none is missing.
     #[must_use]
     pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
         Self::empty(network).rerun(network, given)
     }
 
-    /// Computes all passes. Each computed number is multiplied by a factor before the next op reads it. With factors near 1, this simulates rounding errors.
-    /// `given` has all tensors that no op computes.
+    /// Computes all passes. Each computed entry is multiplied by `factor(tensor, place)` before the next op reads it. With factors near 1, this simulates
+    /// rounding errors. `given` has all tensors that no op computes, also the parameters.
     ///
     /// # Panics
     /// As [`Run::new`].
     #[must_use]
     pub fn disturbed(network: &Network, given: &[(Id, Arc<Tensor>)], factor: impl Fn(Id, usize) -> f64) -> Self {
-        let spare = None;
-        let mut partial = PartialRun::new(network, spare);
+        let mut partial = PartialRun::new(network);
         partial.give(given);
         while partial.compute_next(network) {
             let id = network.ops()[partial.done - 1].output;
@@ -131,8 +130,7 @@ impl Run {
     /// As [`Run::new`].
     #[must_use]
     pub fn forward(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
-        let spare = None;
-        let mut partial = PartialRun::new(network, spare);
+        let mut partial = PartialRun::new(network);
         partial.give(network.shared_tensors());
         partial.give(given);
         let ops = network.ops().iter().take_while(|op| op.pass != Pass::Backward).count();
@@ -164,8 +162,8 @@ impl Run {
             if op.output == id || !op.parts.iter().any(|part| part.operands.iter().any(|&read| changed[read])) {
                 continue;
             }
-            let reads_output = op.output_and_z().is_some_and(|[output, z]| changed[output] && !changed[z]);
-            let op = if reads_output { Cow::Owned(op.without_z()) } else { Cow::Borrowed(op) };
+            let must_read_output = op.output_and_z().is_some_and(|[output, z]| changed[output] && !changed[z]);
+            let op = if must_read_output { Cow::Owned(op.without_z()) } else { Cow::Borrowed(op) };
             run.compute(&op, number, &network.tensor(op.output).shape);
             changed[op.output] = true;
         }
@@ -205,20 +203,20 @@ impl Run {
         memos.remove(number);
         stored_sums.remove(number);
         numbers.compute(op.output, shape, |read, sums| {
-            let keep = |part, memo| memos.insert(number, part, memo);
-            let stored = add_up(op, |id| read.of(id), sums, keep);
+            let keep_memo = |part, memo| memos.insert(number, part, memo);
+            let stored = add_up(op, |id| read.of(id), sums, keep_memo);
             stored_sums.insert(number, stored);
         });
     }
 
-    /// Returns the last stored sum of an entry that ends at or before part `part`: the number n of parts in it, and the sum. n is a multiple of 1024. Returns
-    /// `None` if `part` is among the first 1024 parts.
+    /// Returns the longest stored sum of an entry over parts before `part`: the number n of parts in it, and the sum. n is a multiple of 1024. Returns `None`
+    /// if `part` is among the first 1024 parts.
     #[must_use]
     pub fn sum_before_part(&self, op: &Op, number: usize, part: usize, entry: usize) -> Option<(usize, f64)> {
         self.stored_sums.before(number, part, PARTS_INTERVAL, entry, self.values(op.output).len())
     }
 
-    /// Returns the last stored sum that ends at or before term `term`, for an op with one part and one entry: the number n of terms in it, and the sum. n is a
+    /// Returns the longest stored sum over terms before `term`, for an op with one part and one entry: the number n of terms in it, and the sum. n is a
     /// multiple of 8192. Returns `None` if `term` is among the first 8192 terms, or if the op has several parts or entries.
     #[must_use]
     pub fn sum_before_term(&self, op: &Op, number: usize, term: u64) -> Option<(u64, f64)> {
@@ -287,12 +285,10 @@ pub struct PartialRun {
 }
 
 impl PartialRun {
-    /// Starts a run. If there is a spare run of the same network, uses its memory.
+    /// Starts a run.
     #[must_use]
-    pub fn new(network: &Network, spare: Option<Run>) -> Self {
-        let mut run = spare.unwrap_or_else(|| Run::empty(network));
-        run.clear();
-        Self { run, done: 0 }
+    pub fn new(network: &Network) -> Self {
+        Self { run: Run::empty(network), done: 0 }
     }
 
     /// Sets inputs, targets or parameters to these values.
@@ -331,9 +327,9 @@ impl PartialRun {
     }
 }
 
-/// Computes the tensor of an op and writes it to `sums`. Calls `keep` with the index and the memo of each part, and returns the op's [`StoredSums`]. Each entry is
-/// the sum of the terms of all parts. An entry without terms is 0.
-pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64], mut keep: impl FnMut(usize, Memo)) -> Vec<f64> {
+/// Computes the tensor of an op and writes it to `sums`. Calls `keep_memo` with the index and the memo of each part, and returns the op's list in
+/// [`StoredSums`]. Each entry is the sum of the terms of all parts. An entry without terms is 0.
+pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64], mut keep_memo: impl FnMut(usize, Memo)) -> Vec<f64> {
     if let [part] = &op.parts[..] {
         #[allow(clippy::redundant_closure)] // the closure may return a reference with a shorter lifetime than `tensor` does
         let tensors = part.operands.map(|id| tensor(id));
@@ -345,11 +341,11 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
             part.rule.overwrite(&x, sums);
         }
         drop(x);
-        keep(0, memo);
+        keep_memo(0, memo);
         return long_sum.unwrap_or_default();
     }
     let mut stored_sums = Vec::new();
-    // for each entry, whether the parts so far have a term for it; `None` if all entries have terms, or if the others are 0 already
+    // for each entry, `true` if the parts so far have a term for it; `None` if they have a term for every entry
     let mut has_terms = op.parts.is_empty().then(|| vec![false; sums.len()]);
     for (number, part) in op.parts.iter().enumerate() {
         if number > 0 && number.is_multiple_of(PARTS_INTERVAL) {
@@ -374,7 +370,7 @@ pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [
             _ => part.rule.accumulate(&x, sums),
         }
         drop(x);
-        keep(number, memo);
+        keep_memo(number, memo);
     }
     if let Some(has_terms) = has_terms {
         // an entry without terms becomes 0

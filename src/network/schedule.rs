@@ -27,7 +27,7 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// Returns the learning rate after n iterations.
+    /// Returns the learning rate after n iterations. `first` is η, the learning rate of the first iteration.
     ///
     /// ```
     /// use gradstep::network::Schedule;

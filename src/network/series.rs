@@ -39,7 +39,7 @@ impl Series {
         self.last.map_or(0, |(iteration, _)| iteration)
     }
 
-    /// Appends the value of an iteration. Does nothing if the iteration is not the next one. It is then computed again, and its value is known.
+    /// Appends the value of an iteration. Does nothing if the iteration is not the next one: then it is an earlier one that was computed again.
     pub fn push(&mut self, iteration: u64, value: f64) {
         if iteration != self.last() + 1 {
             return;
@@ -47,7 +47,7 @@ impl Series {
         self.last = Some((iteration, value));
         if (iteration - 1).is_multiple_of(self.gap) {
             self.points.push((iteration, value));
-            if self.points.len() > self.most() {
+            if self.points.len() > self.reserve_points() {
                 let mut n = 0;
                 self.points.retain(|_| {
                     n += 1;
@@ -59,7 +59,7 @@ impl Series {
     }
 
     /// Returns the largest number of points for which memory is reserved. If there are already more points, first tries to double the reservation.
-    fn most(&mut self) -> usize {
+    fn reserve_points(&mut self) -> usize {
         let reserved =
             self.memory.as_ref().map_or(FREE_POINTS, |memory| usize::try_from(memory.bytes() / POINT_BYTES).unwrap_or(MAX_POINTS));
         if self.points.len() <= reserved || reserved >= MAX_POINTS {
@@ -128,9 +128,10 @@ mod tests {
 
     #[test]
     fn a_long_series_is_thinned_evenly_and_keeps_its_ends() {
-        for (count, bytes, most) in [(100, 0, 100), (1000, 1 << 20, 1000), (100_000, 1 << 20, MAX_POINTS), (100_000, 0, FREE_POINTS)] {
+        for (count, bytes, max_points) in [(100, 0, 100), (1000, 1 << 20, 1000), (100_000, 1 << 20, MAX_POINTS), (100_000, 0, FREE_POINTS)]
+        {
             let all = series(count, bytes).up_to(u64::MAX);
-            assert!(all.len() <= most + 1 && all.len() >= most / 2, "{} of {most}", all.len());
+            assert!(all.len() <= max_points + 1 && all.len() >= max_points / 2, "{} of {max_points}", all.len());
             assert!(all.iter().all(|(iteration, kept)| kept.to_bits() == value(*iteration).to_bits()));
             assert_eq!((all[0].0, all[all.len() - 1].0), (1, count));
             let gaps: Vec<u64> = all.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();

@@ -18,7 +18,7 @@ pub struct Sizes {
     pub without_update: u64,
     /// The run of one sample.
     pub run: u64,
-    /// The new parameters of an update.
+    /// The new parameters that an update computes.
     pub parameters: u64,
     /// The states that an update computes, such as velocities.
     pub states: u64,
@@ -51,7 +51,7 @@ impl Sizes {
             op.pass == Pass::Backward
                 && matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter)
         });
-        // the reduced gradients, and the reduced loss last
+        // each reduced gradient with its stored sums and its parts, and then the parts of the reduced loss
         let reduction = parameter_gradients
             .map(|op| bytes(op.output) * (1 + batch as u64 / PARTS_INTERVAL as u64) + batch as u64 * PART_BYTES)
             .sum::<u64>()

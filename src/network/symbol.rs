@@ -129,6 +129,7 @@ fn subscripts(place: usize, shape: &[usize], first: usize) -> String {
     let is_shown = |dimension: usize| dimension >= leading || shape.len() < 3 || shape[dimension] > 1;
     let index = unravel(place, shape);
     let shown = || (0..shape.len()).filter(|dimension| is_shown(*dimension));
+    // the largest subscript of a dimension is its size − 1 + `first`
     let has_commas = shown().any(|dimension| shape[dimension] + first > 10);
     glyph::subscript(&shown().map(|dimension| index[dimension] + first).collect::<Vec<_>>(), has_commas)
 }

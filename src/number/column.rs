@@ -58,7 +58,7 @@ impl ColumnFormat {
     /// Returns the format for these numbers with this number of digits, at most about [`Digits::column_width`] cells wide.
     #[must_use]
     pub fn with(digits: Digits, values: impl IntoIterator<Item = f64>) -> Self {
-        Self::chosen(digits, digits.column_width(), values)
+        Self::with_digits_within(digits, digits.column_width(), values)
     }
 
     /// Returns the format for these numbers, at most about `cap` cells wide. A column with exponents can be some cells wider.
@@ -66,17 +66,17 @@ impl ColumnFormat {
     /// All of these numbers fit. If a number that is added later does not fit, it is drawn as `#`.
     #[must_use]
     pub fn within(cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
-        Self::chosen(Digits::default(), cap, values)
+        Self::with_digits_within(Digits::default(), cap, values)
     }
 
     /// Returns the format for these numbers with this number of digits, at most about `cap` cells wide.
-    pub(super) fn chosen(digits: Digits, cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
+    pub(super) fn with_digits_within(digits: Digits, cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
         let cap = cap.max(3); // fewer than 3 cells have no room for a decimal, as in `0.5`
         // a picture of a graph has hundreds of columns with one number
         let values: SmallVec<[f64; 4]> = values.into_iter().collect();
         let style = choose_style(digits, cap, values.iter().copied().filter(|v| v.is_finite()));
         let mut format = Self { style, digits, before_point: 1, from_point: 0 };
-        // formatting texts is slow, so it ends when the column has the largest possible width
+        // formatting texts is slow, so the loop ends when the column has the largest possible width
         let max_widths = format.max_widths(&values);
         for &v in &values {
             if (format.before_point, format.from_point) == max_widths {
@@ -123,7 +123,7 @@ impl ColumnFormat {
     #[must_use]
     pub fn with_decimals_of(self, other: &Self) -> Self {
         match (self.style, other.style) {
-            (Style::Fixed(own), Style::Fixed(decimals)) if decimals > own => {
+            (Style::Fixed(decimals), Style::Fixed(other_decimals)) if other_decimals > decimals => {
                 Self { style: other.style, from_point: self.from_point.max(other.from_point), ..self }
             }
             _ => self,
@@ -225,6 +225,7 @@ impl ColumnFormat {
     pub(super) fn candidates(&self, value: f64) -> impl Iterator<Item = String> + use<> {
         // the first candidate; the candidates after it have exponents, and at most `max_decimals` decimals before the e
         let (first, max_decimals) = match self.style {
+            // in the cells of n decimals and the point, the shortest exponent, such as e5, leaves room for n − 2 decimals
             Style::Fixed(decimals) => (fixed(value, decimals), self.digits.count() - 2),
             Style::Scientific(decimals) => (whole_or_word(value, 1), decimals),
         };

@@ -1,7 +1,7 @@
 //! The short text of one number on the screen. It is rounded to a few digits ([`Digits`]). It follows the law of short numbers in [`number`](super): rounding
 //! never changes the sign, and a number other than 0 is never rounded to 0 or up to a whole number.
 
-use super::not_finite;
+use super::not_finite_word;
 
 /// The number of significant digits of the numbers on the screen. A whole number has all its digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +66,7 @@ pub(super) fn integer_digits(magnitude: f64) -> isize {
 
 /// Returns the word for a number that is not finite, with a minus sign instead of a hyphen; `None` for a finite number.
 fn word(value: f64) -> Option<&'static str> {
-    not_finite(value).map(|word| if word == "-inf" { "−inf" } else { word })
+    not_finite_word(value).map(|word| if word == "-inf" { "−inf" } else { word })
 }
 
 /// Returns the text of a whole number of at most `digits` digits, or the word for a number that is not finite; `None` for any other number.
@@ -170,7 +170,7 @@ pub fn round_up(magnitude: f64) -> f64 {
     let power = libm::pow(10.0, libm::floor(libm::log10(magnitude)));
     [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
         .into_iter()
-        .map(|step| step * power)
+        .map(|factor| factor * power)
         .find(|end| *end >= magnitude)
         .unwrap_or(magnitude)
 }

@@ -1,4 +1,4 @@
-//! Tests of the three text forms of a number, and of the law of short numbers.
+//! Tests of the text forms of a number, and of the law of short numbers.
 
 use super::column::{Style, choose_style};
 use super::short::scientific;
@@ -178,7 +178,7 @@ fn check_rounding(value: f64, text: &str) -> Result<(), TestCaseError> {
 proptest! {
     #[test]
     fn a_column_of_numbers_has_one_width_and_aligned_points(values in proptest::collection::vec(number(), 1..12), cap in 1..12_usize, digits in digits()) {
-        let format = ColumnFormat::chosen(digits, cap, values.iter().copied());
+        let format = ColumnFormat::with_digits_within(digits, cap, values.iter().copied());
         // the longest texts have exponents, such as −1.235e−300, and may be wider than the cap
         prop_assert!(format.width() <= cap.max(10 + digits.count()), "{:?}", format);
         let mut points = std::collections::BTreeSet::new();
@@ -230,7 +230,7 @@ proptest! {
     }
 }
 
-/// Computes [`ColumnFormat::within`] without its quick ways.
+/// Computes [`ColumnFormat::within`] without ending the first loop early, and without its quick test.
 fn without_shortcuts(cap: usize, values: &[f64]) -> ColumnFormat {
     let style = choose_style(Digits::default(), cap.max(3), values.iter().copied().filter(|v| v.is_finite()));
     let mut format = ColumnFormat { style, digits: Digits::default(), before_point: 1, from_point: 0 };

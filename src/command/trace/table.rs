@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::line::{TraceCell, TraceColumn, TraceLine};
 use super::name::{EntrySyntax, FactorText, StepNames, append_number};
 use super::stream::{self, LineBuffer};
-use crate::number::not_finite;
+use crate::number::not_finite_word;
 use crate::op::rule::Term;
 use crate::step::Kind;
 use crate::text;
@@ -88,7 +88,7 @@ fn append_cell(cell: TraceCell<'_>, to: &mut Vec<u8>) {
 
 /// Appends a number as in JSON, except that `nan`, `inf` and `-inf` have no quotation marks.
 fn append_value(value: f64, to: &mut Vec<u8>) {
-    match not_finite(value) {
+    match not_finite_word(value) {
         None => append_number(value, to),
         Some(word) => to.extend_from_slice(word.as_bytes()),
     }
