@@ -239,7 +239,7 @@ impl Descent {
         }
         let run = partial.run.take()?.into_run();
         let Some(batch) = partial.batch.take() else {
-            let sample = partial.samples.get(partial.runs.len()).copied_bytes();
+            let sample = partial.samples.get(partial.runs.len()).copied();
             partial.runs.push(IterationRun { network: Arc::clone(&self.network), run, sample });
             return None;
         };
@@ -416,7 +416,7 @@ impl Descent {
         let loss_of = |sample| self.forward(parameters, sample).values(self.network.loss())[0];
         let losses: Vec<f64> = (0..self.samples.len()).map(loss_of).collect();
         let weights = self.network.weights().map(|id| flat(&parameters[&id]));
-        let loss = batch_loss(self.loss, losses.iter().copied_bytes(), weights);
+        let loss = batch_loss(self.loss, losses.iter().copied(), weights);
         SampleLosses { losses, loss }
     }
 
@@ -463,7 +463,7 @@ impl Descent {
             let number = losses.len() as u64 + 1;
             let samples = self.samples(number);
             let loss = learner.run_samples(samples.iter().map(|&sample| &self.samples[sample]));
-            let stopped = is_within_tolerance(tolerance, losses.last().copied_bytes(), loss);
+            let stopped = is_within_tolerance(tolerance, losses.last().copied(), loss);
             losses.push(loss);
             if !stopped {
                 learner.update(number);

@@ -291,7 +291,7 @@ impl Rule for ActivationBackward {
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
-        // every term reads z. It reads the error ∂C/∂a only if the error is one of its factors, and the output only if g′ is written with the output
+        // every term reads z. A term reads the error ∂C/∂a only if the error is one of its factors, and the output only if g′ is written with the output
         let reads = slot == Input(0) || self.term(x, at, 0).args.iter().any(|arg| arg.reads(slot, at));
         if reads { elementwise_use(at) } else { Vec::new() }
     }

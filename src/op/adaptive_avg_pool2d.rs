@@ -52,8 +52,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
 /// The windows of `outputs` outputs along an axis of `inputs` inputs.
 fn axis(inputs: usize, outputs: usize) -> RangeAxis {
     // o · inputs / outputs may overflow in usize
-    let boundary = |o: usize| o as u128 * inputs as u128;
+    let product = |o: usize| o as u128 * inputs as u128;
     let place = |n: u128| usize::try_from(n).unwrap_or(inputs);
-    let window = |o: usize| place(boundary(o) / outputs as u128)..place(boundary(o + 1).div_ceil(outputs as u128));
+    let window = |o: usize| place(product(o) / outputs as u128)..place(product(o + 1).div_ceil(outputs as u128));
     RangeAxis::new((0..outputs).map(window).collect(), inputs)
 }

@@ -53,7 +53,8 @@ const WORDS: [(&str, &str); 3] = [
 ];
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
-    pool_layer(args, false)
+    let is_1d = false;
+    pool_layer(args, is_1d)
 }
 
 /// Makes the layer `avg_pool1d`, which reads channels x length, if `is_1d` is `true`. Otherwise makes the layer `avg_pool2d`, which reads an image.

@@ -40,18 +40,19 @@ struct Rows {
     loops: SmallVec<[RowLoop; 2]>,
 }
 
-/// A loop over rows.
+/// A loop over rows, along one or more neighbouring axes of the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct RowLoop {
     size: usize,
-    /// For each operand, its stride.
+    /// For each operand, the distance between the places that two neighbouring rows of this loop read.
     strides: SmallVec<[usize; 2]>,
 }
 
-/// The place in an operand that the first entry of each row reads, row after row.
+/// Iterates over the rows of the result. For each row, returns the place in an operand that the first entry of the row reads.
 pub struct RowPlaces<'a> {
     rows: &'a Rows,
     operand: usize,
+    /// The place that is returned next.
     place: usize,
     /// The current index of each loop.
     indices: SmallVec<[usize; 4]>,
@@ -62,7 +63,7 @@ pub struct RowPlaces<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct BroadcastOperand {
     /// The axes that the operand has.
-    own: SmallVec<[BroadcastAxis; 4]>,
+    present: SmallVec<[BroadcastAxis; 4]>,
     /// The axes along which it is repeated.
     repeated: SmallVec<[BroadcastAxis; 4]>,
 }
@@ -183,7 +184,7 @@ impl Broadcast {
     pub fn operand_entry(&self, operand: usize, result: usize) -> usize {
         // the entry's index along the axis, times the operand's stride
         let offset = |axis: &BroadcastAxis| result / axis.result_stride % axis.size * axis.operand_stride;
-        self.operands[operand].own.iter().map(offset).sum()
+        self.operands[operand].present.iter().map(offset).sum()
     }
 
     /// Returns the number of readers of each entry of an operand.
@@ -195,8 +196,8 @@ impl Broadcast {
     /// Returns reader `n` (from 0) of the entry `entry` of an operand.
     #[must_use]
     pub fn reader(&self, operand: usize, entry: usize, n: usize) -> usize {
-        let BroadcastOperand { own, repeated } = &self.operands[operand];
-        let mut result: usize = own.iter().map(|axis| entry / axis.operand_stride % axis.size * axis.result_stride).sum();
+        let BroadcastOperand { present, repeated } = &self.operands[operand];
+        let mut result: usize = present.iter().map(|axis| entry / axis.operand_stride % axis.size * axis.result_stride).sum();
         // n is a row-major index over the repeated axes; it is split here from the innermost axis outwards
         let mut rest = n;
         for axis in repeated.iter().rev() {
@@ -223,6 +224,7 @@ impl Rows {
         for (axis, &size) in shape.iter().enumerate().rev().filter(|(_, size)| **size != 1) {
             let result_stride = len(&shape[axis + 1..]);
             let strides: SmallVec<[usize; 2]> = operands.iter().map(|operand| operand.stride(result_stride)).collect();
+            // whether this axis and the loop inside it act as one loop: for each operand, one step here is as far as all `len` steps inside
             let continues = |inner: &[usize], len: usize| strides.iter().zip(inner).all(|(outer, inner)| *outer == inner * len);
             match rows.loops.last_mut() {
                 None if is_first => (rows.len, rows.steps) = (size, strides),
@@ -259,18 +261,18 @@ impl Iterator for RowPlaces<'_> {
 impl BroadcastOperand {
     /// The stride along the axis of the result that has this stride there; 0 if the operand is repeated along it.
     fn stride(&self, result_stride: usize) -> usize {
-        self.own.iter().find(|axis| axis.result_stride == result_stride).map_or(0, |axis| axis.operand_stride)
+        self.present.iter().find(|axis| axis.result_stride == result_stride).map_or(0, |axis| axis.operand_stride)
     }
 
     /// Splits the axes of the result's `shape` for an operand of shape `own_shape`.
     fn new(own_shape: &[usize], shape: &[usize]) -> Self {
         let missing_axes = shape.len() - own_shape.len();
-        let mut axes = Self { own: SmallVec::new(), repeated: SmallVec::new() };
+        let mut axes = Self { present: SmallVec::new(), repeated: SmallVec::new() };
         for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
             let result_stride = len(&shape[axis + 1..]);
             match axis.checked_sub(missing_axes) {
                 Some(own_axis) if own_shape[own_axis] != 1 => {
-                    axes.own.push(BroadcastAxis { size, result_stride, operand_stride: len(&own_shape[own_axis + 1..]) });
+                    axes.present.push(BroadcastAxis { size, result_stride, operand_stride: len(&own_shape[own_axis + 1..]) });
                 }
                 _ => axes.repeated.push(BroadcastAxis { size, result_stride, operand_stride: 0 }),
             }

@@ -6,7 +6,7 @@ use super::slot::{Reads, Slot};
 use crate::step::Kind;
 use crate::tensor::len;
 
-/// Pseudo-random numbers between −1 and 1, all different.
+/// Pseudo-random numbers between −1 and 1, all different (a linear congruential generator).
 pub fn numbers(seed: u64, count: usize) -> Vec<f64> {
     let mut state = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mut number = || {
@@ -24,6 +24,7 @@ fn same(a: f64, b: f64) -> bool {
 pub fn computed(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) -> Vec<f64> {
     let memo = rule.memo(tensors);
     let x = Operands { tensors: tensors.map(|tensor| tensor), memo: &memo };
+    // arbitrary numbers, which `overwrite` must not read
     let mut sums = vec![7.0; count];
     rule.overwrite(&x, &mut sums);
     sums
@@ -106,10 +107,11 @@ fn check_reads(rule: &dyn Rule, x: &Operands<'_>, all: &[Vec<Term>], slot: Slot,
             |reads: &dyn Fn(&Term) -> bool| (0_u64..).zip(terms).filter(|(_, term)| reads(term)).map(|(n, _)| n).collect::<Vec<_>>();
         expected.extend(found(&|term| term.args.iter().any(|arg| arg.reads(slot, at))).into_iter().map(|term| (entry, term)));
         let with_this_entry = found(&|term| term.args.iter().any(|arg| arg.belongs_to(slot, at)));
-        let own_or_in_slice = found(&|term| term.args.iter().any(|arg| arg.reads(slot, at) && !arg.reads_whole(slot)));
+        let with_this_entry_or_its_slice = found(&|term| term.args.iter().any(|arg| arg.reads(slot, at) && !arg.reads_whole(slot)));
         let listed = rule.terms_at(x, entry, slot, at).to_vec();
+        // a rule with its own `terms_at` may also list the terms that have the entry in a slice
         assert!(
-            listed == with_this_entry || listed == own_or_in_slice,
+            listed == with_this_entry || listed == with_this_entry_or_its_slice,
             "{rule:?}: terms of {entry} at {slot:?} {at}: {listed:?}, not {with_this_entry:?}"
         );
     }
@@ -123,7 +125,8 @@ pub fn check(function: &dyn Function, shapes: &[&[usize]], inputs: &[Vec<f64>]) 
     check_rules(function, shapes, inputs);
     let count = len(&function.shape(shapes).expect("shapes that fit"));
     let dy = numbers(11, count);
-    let slices = |inputs: &[Vec<f64>]| -> f64 {
+    // a loss whose derivative by y is `dy`
+    let loss = |inputs: &[Vec<f64>]| -> f64 {
         let inputs: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
         value(function, &inputs, count).iter().zip(&dy).map(|(y, dy)| y * dy).sum()
     };
@@ -131,12 +134,12 @@ pub fn check(function: &dyn Function, shapes: &[&[usize]], inputs: &[Vec<f64>]) 
         let all: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
         let Some(gradient) = gradient(function, &all, &dy, slot) else { continue };
         for (at, derivative) in gradient.into_iter().enumerate() {
-            let moved = |by: f64| {
+            let moved_loss = |by: f64| {
                 let mut moved = inputs.to_vec();
                 moved[slot][at] += by;
-                slices(&moved)
+                loss(&moved)
             };
-            let slope = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+            let slope = (moved_loss(1e-6) - moved_loss(-1e-6)) / 2e-6;
             let agrees = (slope - derivative).abs() <= 1e-7 * derivative.abs().max(1.0);
             assert!(agrees, "{function:?}: the derivative by entry {at} of input {slot} is {derivative}, but the slope is {slope}");
         }

@@ -62,7 +62,7 @@ pub enum Mask {
 /// # Errors
 /// If the shapes cannot be broadcast to one shape.
 pub fn choose(operands: [ElementwiseOperand; 3], shapes: &[&[usize]], mask: Mask) -> Result<Arc<dyn Function>, Mismatch> {
-    let name = |operand| match operands.iter().position(|chosen| *chosen == ElementwiseOperand::Input(operand)) {
+    let name = |operand| match operands.iter().position(|other| *other == ElementwiseOperand::Input(operand)) {
         Some(0) => "mask",
         Some(1) => "first operand",
         _ => "second operand",
@@ -73,7 +73,7 @@ pub fn choose(operands: [ElementwiseOperand; 3], shapes: &[&[usize]], mask: Mask
     Ok(Arc::new(Choose { plan: Arc::new(ChoosePlan { operands, broadcast: Arc::new(broadcast), counts }), mask }))
 }
 
-/// Returns the broadcast of the operands of a choice; `None` for the rule of another function, and for a derivative, which reads no operand.
+/// Returns the broadcast of the operands of a choice; `None` for the rule of another function, and for a derivative.
 #[must_use]
 pub fn broadcast_of(rule: &Arc<dyn Rule>) -> Option<&Arc<Broadcast>> {
     downcast::<OneTerm<ChooseForward>>(rule).map(|forward| &forward.0.0.broadcast)
@@ -91,7 +91,7 @@ struct ChoosePlan {
 
 impl ChoosePlan {
     /// The operand that the entry `at` of the result copies.
-    fn chosen(&self, tensors: &Reads<&[f64]>, at: usize) -> ElementwiseOperand {
+    fn chosen_operand(&self, tensors: &Reads<&[f64]>, at: usize) -> ElementwiseOperand {
         let mask = match self.operands[0] {
             ElementwiseOperand::Input(slot) => tensors[Input(slot)][self.broadcast.operand_entry(slot, at)],
             ElementwiseOperand::Constant(value) => value,
@@ -106,20 +106,21 @@ impl ChoosePlan {
             ElementwiseOperand::Input(mask) => is_known(Input(mask), self.broadcast.operand_entry(mask, at)),
             ElementwiseOperand::Constant(_) => true,
         };
-        match self.is_chosen(slot) {
+        match self.is_chosen_by_mask(slot) {
+            // the mask decides nothing: the input is neither a nor b
             [first, second] if first == second => Some(first),
-            _ => is_decided.then(|| self.chosen(&x.tensors, at) == ElementwiseOperand::Input(slot)),
+            _ => is_decided.then(|| self.chosen_operand(&x.tensors, at) == ElementwiseOperand::Input(slot)),
         }
     }
 
     /// Returns whether an input is chosen where the mask is not 0, and whether it is chosen where the mask is 0.
-    fn is_chosen(&self, slot: usize) -> [bool; 2] {
+    fn is_chosen_by_mask(&self, slot: usize) -> [bool; 2] {
         [1, 2].map(|operand| self.operands[operand] == ElementwiseOperand::Input(slot))
     }
 
     /// The index of the entry of the input `slot` that the entry `at` of the result copies; `None` if it copies an entry of another operand, or a number.
     fn source(&self, tensors: &Reads<&[f64]>, slot: usize, at: usize) -> Option<usize> {
-        (self.chosen(tensors, at) == ElementwiseOperand::Input(slot)).then(|| self.broadcast.operand_entry(slot, at))
+        (self.chosen_operand(tensors, at) == ElementwiseOperand::Input(slot)).then(|| self.broadcast.operand_entry(slot, at))
     }
 }
 
@@ -167,14 +168,14 @@ impl OneTermEach for ChooseForward {
     }
 
     fn value(&self, x: &Operands<'_>, at: usize) -> f64 {
-        match self.0.chosen(&x.tensors, at) {
+        match self.0.chosen_operand(&x.tensors, at) {
             ElementwiseOperand::Input(slot) => x.get(Input(slot), self.0.broadcast.operand_entry(slot, at)),
             ElementwiseOperand::Constant(value) => value,
         }
     }
 
     fn term(&self, x: &Operands<'_>, at: usize) -> Term {
-        Term::copy(match self.0.chosen(&x.tensors, at) {
+        Term::copy(match self.0.chosen_operand(&x.tensors, at) {
             ElementwiseOperand::Input(slot) => entry(x, Input(slot), self.0.broadcast.operand_entry(slot, at)),
             ElementwiseOperand::Constant(value) => constant(value),
         })
@@ -228,7 +229,7 @@ struct ChooseGather {
 impl Gather for ChooseGather {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let ChoosePlan { operands, broadcast, counts } = &*self.plan;
-        let is_chosen = self.plan.is_chosen(self.slot);
+        let is_chosen = self.plan.is_chosen_by_mask(self.slot);
         let (row_len, step) = (broadcast.row_len(), broadcast.row_step(self.slot));
         let mut masks = OperandRows::new(operands[0], Some(broadcast), tensors);
         let mut runs = Vec::new();
@@ -309,16 +310,16 @@ struct ByComputedMask {
 impl ByComputedMask {
     /// Returns whether the entry `output` of the result is a copy of this operand.
     fn is_chosen(&self, x: &Operands<'_>, output: usize) -> bool {
-        self.plan.chosen(&x.tensors, output) == ElementwiseOperand::Input(self.slot)
+        self.plan.chosen_operand(&x.tensors, output) == ElementwiseOperand::Input(self.slot)
     }
 
-    /// The entry of the result in a term of an entry.
+    /// The entry of the result whose derivative the term `term` of `entry` reads.
     fn output(&self, entry: usize, term: u64) -> usize {
         let n = usize::try_from(term).expect("the number of a term fits into usize");
         self.plan.broadcast.reader(self.slot, entry, n)
     }
 
-    /// The number of the term of an entry of the result.
+    /// The number of the term that reads the derivative of the entry `output` of the result.
     fn rank(&self, output: usize) -> u64 {
         self.plan.broadcast.reader_rank(self.slot, output) as u64
     }
@@ -334,7 +335,7 @@ const OTHERWISE: &[Expr; 3] = &[
 impl Rule for ByComputedMask {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let broadcast = &self.plan.broadcast;
-        let is_chosen = self.plan.is_chosen(self.slot);
+        let is_chosen = self.plan.is_chosen_by_mask(self.slot);
         let step = broadcast.row_step(self.slot);
         let mut masks = OperandRows::new(self.plan.operands[0], Some(broadcast), &x.tensors);
         for (dy, place) in x.tensors[Upstream].chunks(broadcast.row_len().max(1)).zip(broadcast.row_places(self.slot)) {
@@ -364,6 +365,7 @@ impl Rule for ByComputedMask {
         }
         let mask_place = self.plan.broadcast.operand_entry(self.mask, output);
         let is_first = self.plan.operands[1] == ElementwiseOperand::Input(self.slot);
+        // the factor that is 0: the mask for a, and 1 − mask for b
         let gate = if is_first {
             entry(x, Input(self.mask), mask_place)
         } else {
@@ -396,7 +398,7 @@ impl Rule for ByComputedMask {
 
     fn possible_uses(&self, x: &Operands<'_>, slot: Slot, at: usize, is_known: IsKnown<'_>) -> Vec<PossibleUse> {
         let broadcast = &self.plan.broadcast;
-        // the terms of these entries of the result read the entry if the entry of the result is a copy of this operand, or if it is not
+        // a term belongs to an entry of the result. It reads ∂C/∂y if that entry is a copy of this operand, and the mask if it is not
         let (outputs, if_chosen): (Vec<usize>, bool) = match slot {
             Upstream => (vec![at], true),
             Input(mask) if mask == self.mask => ((0..broadcast.reader_count(mask)).map(|n| broadcast.reader(mask, at, n)).collect(), false),

@@ -26,7 +26,7 @@ use super::groups::Groups;
 use super::slot::Slot::Input;
 use crate::expr::Expr;
 
-/// The largest number of entries of a group for which a frame shows a formula with a mean over the group.
+/// The largest number of entries of a group for which the screen shows a formula with a mean over the group.
 const MAX_GROUP: usize = 4096;
 
 /// The quantities of a formula for one entry, in the order of [`ClosedForm::letters`].
@@ -46,9 +46,9 @@ pub enum ClosedForm {
         variance_factor: f64,
         /// The way in which σ is computed from the variance v.
         deviation: Deviation,
-        /// `true` if the operand σ is 1/σ.
+        /// `true` if the third operand is 1/σ instead of σ.
         is_inverse: bool,
-        /// The index of the entry of γ that an entry of x uses. `None` without γ.
+        /// γ, as an operand that is broadcast to the shape of x; `None` without γ.
         weight: Option<RepeatedOperand>,
     },
     /// The derivative of a cross-entropy with respect to z. The cross-entropy is the negative logarithm of the softmax of z, at the class of each row. The
@@ -222,7 +222,7 @@ impl ClosedForm {
         }
     }
 
-    /// Returns whether the formula of one entry reads so few numbers that a frame can show them.
+    /// Returns whether the formula of one entry reads so few numbers that it is shown: those of one entry, or of a group of at most 4096 entries.
     #[must_use]
     pub fn is_short(&self) -> bool {
         match self {
@@ -246,13 +246,13 @@ impl ClosedForm {
                     ProbabilityOperand::Logits => libm::exp(of_p[at] - given.last()?.get(row)?),
                 };
                 let upstream = *upstream.first()?;
-                let one = |is_target| if is_target { 1.0 } else { 0.0 };
+                let one_if = |is_target| if is_target { 1.0 } else { 0.0 };
                 Some(match targets {
                     Targets::Classes => {
-                        let target = one(is_class(*given.first()?.get(row)?, class, rows.len));
+                        let target = one_if(is_class(*given.first()?.get(row)?, class, rows.len));
                         [p, target, *divisor, upstream].into_iter().collect()
                     }
-                    Targets::Known(classes) => [p, one(*classes.get(row)? == class), *divisor, upstream].into_iter().collect(),
+                    Targets::Known(classes) => [p, one_if(*classes.get(row)? == class), *divisor, upstream].into_iter().collect(),
                     Targets::Probabilities(operand) => {
                         let given = given.first()?;
                         let sum = rows.flat_indices(row).map(|at| given[operand.place(at)]).sum();
@@ -284,14 +284,14 @@ impl ClosedForm {
         let n = groups.len as f64;
         let sigma = *sigma.get(group)?;
         let inverse = if *is_inverse { sigma } else { 1.0 / sigma };
-        let own = match shifted {
+        let normalised_entry = match shifted {
             [centred, root] => centred[at] / root.get(group)?,
             _ => normalised[at],
         };
         let product = sum(&|at| weighted(at) * normalised[at]);
         let product = if is_reciprocal(*variance_factor, groups.len) { product / n } else { product * variance_factor };
         let mean = is_centred.then(|| sum(&weighted) / n);
-        Some(std::iter::once(weighted(at)).chain(mean).chain([own, product, inverse]).collect())
+        Some(std::iter::once(weighted(at)).chain(mean).chain([normalised_entry, product, inverse]).collect())
     }
 }
 

@@ -17,5 +17,6 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         words: "Each output multiplied an input by another weight: the output at its right used the left weight of the filter. So the filter lies on the error in reverse order.",
         ..EQUATIONS[2]
     };
-    convolution_layer(args, true, [EQUATIONS[0], EQUATIONS[1], input_gradient])
+    let is_1d = true;
+    convolution_layer(args, is_1d, [EQUATIONS[0], EQUATIONS[1], input_gradient])
 }

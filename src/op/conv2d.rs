@@ -46,7 +46,8 @@ pub const KIND: LayerKind = LayerKind {
 };
 
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
-    convolution_layer(args, false, EQUATIONS)
+    let is_1d = false;
+    convolution_layer(args, is_1d, EQUATIONS)
 }
 
 /// Makes the layer `conv2d` with these equations, or `conv1d` if `is_1d` is set. `conv1d` reads channels x length, and its weight has O x C/groups x k entries.
@@ -74,7 +75,7 @@ pub fn convolution_layer(args: &mut dyn Args, is_1d: bool, equations: [Equation;
     };
     let (rows, columns) = (axis("height", 0, height)?, axis(if is_1d { "length" } else { "width" }, 1, width)?);
     args.claim(&[outputs, rows.output, columns.output])?; // the memory of z
-    args.claim(&[outputs, channels / groups, kernel[0], kernel[1]])?;
+    args.claim(&[outputs, channels / groups, kernel[0], kernel[1]])?; // the memory of the weight
     let kernel_area = kernel[0] * kernel[1];
     let fan = Fan { inputs: channels / groups * kernel_area, outputs: outputs * kernel_area };
     let mut conv = Conv2d::new(channels, outputs, groups, rows, columns);
@@ -91,9 +92,9 @@ pub fn convolution_function(conv: Conv2d) -> Arc<dyn Function> {
 
 /// Creates the function of a convolution with these equations.
 fn function_with(conv: Conv2d, [forward, weight, input]: [Equation; 3]) -> Arc<dyn Function> {
-    let spread = Equation { right: STRIDED_INPUT_GRADIENT.right, gist: STRIDED_INPUT_GRADIENT.gist, ..input };
+    let strided_input = Equation { right: STRIDED_INPUT_GRADIENT.right, gist: STRIDED_INPUT_GRADIENT.gist, ..input };
     let is_strided = conv.sizes().is_strided();
-    Arc::new(Bilinear::new(conv, [forward, weight, if is_strided { spread } else { input }]))
+    Arc::new(Bilinear::new(conv, [forward, weight, if is_strided { strided_input } else { input }]))
 }
 
 /// Returns the key at which to report a [`Misfit`]: `weight` instead of `kernel_size` if the kernel's size comes from the shape of the weight.

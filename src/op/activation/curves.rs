@@ -1,6 +1,6 @@
 //! The functions of one number that serve as activations, with their derivatives.
 //!
-//! A [`ActivationCurve`] has a function g and its derivative g′, both as expressions, and an explanation of each. Functions that are used often also have
+//! An [`ActivationCurve`] has a function g and its derivative g′, both as expressions, and an explanation of each. Functions that are used often also have
 //! kernels for whole tensors, which are faster and give the same numbers bit for bit.
 //!
 //! The formulas are those of PyTorch's modules `ReLU`, `LeakyReLU`, `ELU`, …: for example `relu(−2) = 0`, `leaky_relu(−2) = −0.02` and
@@ -91,7 +91,7 @@ impl ActivationCurve {
         }
     }
 
-    /// Computes g(z) for a block of entries after the other, and entry by entry if there are few.
+    /// Computes g(z) for one block of entries after another. If there are few entries, or the function has no block form, computes it entry by entry.
     fn compute_in_blocks(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
         if z.len() <= FEW {
             return put(sums, z.iter().map(|z| self.value(*z, keys)), init);
@@ -109,7 +109,8 @@ impl ActivationCurve {
         }
     }
 
-    /// Computes ∂C/∂a · g′(z) for one block of entries after another.
+    /// Computes ∂C/∂a · g′(z) for one block of entries after another. A block with a ∂C/∂a that is not finite is computed entry by entry, because of closed
+    /// gates.
     fn compute_backward_in_blocks(&self, [z, a, da]: [&[f64]; 3], keys: &[f64], sums: &mut [f64], init: Init) {
         let term = |((z, a), da): ((&f64, &f64), &f64)| {
             let (slope, is_closed_gate) = self.derivative(*z, *a, keys);
@@ -406,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn the_derivative_at_a_kink_is_that_of_the_left_side() {
+    fn relu_leaky_relu_and_elu_have_the_derivative_of_the_left_side_at_0() {
         for (curve, keys, expected) in [(&RELU, &[][..], 0.0), (&LEAKY_RELU, &[0.2], 0.2), (&ELU, &[1.5], 1.5)] {
             for zero in [0.0, -0.0] {
                 assert_near(curve.derivative(zero, zero, keys).0, expected, curve.function.name);

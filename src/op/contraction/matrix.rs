@@ -141,19 +141,19 @@ fn add_matrix_vector<S: Simd>(simd: S, w: &[f64], x: &[f64], out: &mut [f64]) {
     }
 }
 
-/// Computes `out += W x` for as many rows as fill registers of L lanes.  Returns the other rows, and their sums.
+/// Computes `out += W x` for as many rows as fill registers of L lanes. Returns the other rows, and their sums.
 #[inline(always)]
 fn add_groups<'w, 'o, S: Simd, const L: usize>(simd: S, w: &'w [f64], x: &[f64], out: &'o mut [f64]) -> (&'w [f64], &'o mut [f64])
 where
     [S::f64s; L]: SquareBlock<S>,
 {
-    let count = |group_rows: usize, rows: usize| rows / group_rows * group_rows;
-    let (blocks, out) = out.split_at_mut(count(GROUPS * L, out.len()));
+    let round_down = |rows: usize, group_rows: usize| rows / group_rows * group_rows;
+    let (blocks, out) = out.split_at_mut(round_down(out.len(), GROUPS * L));
     let (block_rows, w) = w.split_at(blocks.len() * x.len());
     for (out, w) in blocks.chunks_exact_mut(GROUPS * L).zip(block_rows.chunks_exact(GROUPS * L * x.len())) {
         add_block::<S, L, GROUPS>(simd, w, x, out);
     }
-    let (groups, out) = out.split_at_mut(count(L, out.len()));
+    let (groups, out) = out.split_at_mut(round_down(out.len(), L));
     let (group_rows, w) = w.split_at(groups.len() * x.len());
     for (out, w) in groups.chunks_exact_mut(L).zip(group_rows.chunks_exact(L * x.len())) {
         add_block::<S, L, 1>(simd, w, x, out);
@@ -277,6 +277,7 @@ mod tests {
 
     #[test]
     fn each_view_has_the_bits_of_plain_sums_for_all_small_shapes() {
+        // arbitrary numbers
         let number = |n: usize| ((n * 7919 + 13) % 1009) as f64 / 77.0 - 6.5;
         for (outputs, inputs) in (1..40).flat_map(|outputs| [1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 31].map(|inputs| (outputs, inputs))) {
             let shape = MatrixShape { inputs, outputs };

@@ -34,9 +34,9 @@ const MAX_ROWS: usize = 64;
 #[derive(Clone, Copy, Debug)]
 struct ProductRow {
     /// The index of the first lane's factor.
-    lanes: usize,
+    first_lane_factor: usize,
     /// The index of the row's factor.
-    own: usize,
+    row_factor: usize,
     /// The index of the row.
     index: usize,
 }
@@ -44,11 +44,11 @@ struct ProductRow {
 /// The factors of a group of rows, which have the same lanes' factors.
 struct GroupFactors<'a> {
     /// The tensor of the rows' factors.
-    own: &'a [f64],
+    row_factors: &'a [f64],
     /// The lanes' factors: their tensor, or a packed copy.
-    lanes: &'a [f64],
+    lane_factors: &'a [f64],
     /// The index of the first lane's factor of the first term.
-    first: usize,
+    first_lane_factor: usize,
     /// For each term, the offsets of the row's factor and of the lanes' factors from those of the first term.
     taps: &'a [(usize, usize)],
 }
@@ -87,30 +87,41 @@ impl<'a> MatrixProduct<'a> {
         let count = self.lane.size;
         let taps = self.taps();
         let stride = self.lane.strides[self.ends[1]];
+        // overlapping registers compute some sums twice, which is right only if all their terms are added at once
         let lanes = Lanes::new(count, if taps.len() <= MAX_TERMS { init } else { Init::Accumulate });
         let is_packed = stride != 1 || lanes.width > count;
-        // where the factors of each term are after packing
+        // the offsets of each term's factors after packing: up to `MAX_TERMS` terms are packed at once, `lanes.width` apart
         let packed_taps: Vec<(usize, usize)> =
             if is_packed { taps.iter().enumerate().map(|(n, (i, _))| (*i, n % MAX_TERMS * lanes.width)).collect() } else { Vec::new() };
         chunks(sums, count, taps.len() as u64, |first, sums| {
             let first_row = first / count;
             let mut rows: Vec<ProductRow> = (first_row..first_row + sums.len() / count).map(|index| self.row(index)).collect();
             // rows with the same lanes' factors are computed together
-            if !rows.is_sorted_by_key(|row| row.lanes) {
-                rows.sort_by_key(|row| row.lanes);
+            if !rows.is_sorted_by_key(|row| row.first_lane_factor) {
+                rows.sort_by_key(|row| row.first_lane_factor);
             }
             let mut packed = Scratch::new(if is_packed { taps.len().min(MAX_TERMS) * lanes.width } else { 0 });
-            for rows in rows.chunk_by(|a, b| a.lanes == b.lanes) {
+            for rows in rows.chunk_by(|a, b| a.first_lane_factor == b.first_lane_factor) {
                 for begin in (0..taps.len()).step_by(MAX_TERMS) {
                     let init = if begin == 0 { init } else { Init::Accumulate };
                     let range = begin..taps.len().min(begin + MAX_TERMS);
                     let sums = (first_row, &mut *sums);
                     if is_packed {
-                        pack(factors[1], (rows[0].lanes, stride), &lanes, &taps[range.clone()], &mut packed);
-                        let factors = GroupFactors { own: factors[0], lanes: &packed, first: 0, taps: &packed_taps[range] };
+                        pack(factors[1], (rows[0].first_lane_factor, stride), &lanes, &taps[range.clone()], &mut packed);
+                        let factors = GroupFactors {
+                            row_factors: factors[0],
+                            lane_factors: &packed,
+                            first_lane_factor: 0,
+                            taps: &packed_taps[range],
+                        };
                         add_group(&factors, &lanes, rows, sums, init);
                     } else {
-                        let factors = GroupFactors { own: factors[0], lanes: factors[1], first: rows[0].lanes, taps: &taps[range] };
+                        let factors = GroupFactors {
+                            row_factors: factors[0],
+                            lane_factors: factors[1],
+                            first_lane_factor: rows[0].first_lane_factor,
+                            taps: &taps[range],
+                        };
                         add_group(&factors, &lanes, rows, sums, init);
                     }
                 }
@@ -120,10 +131,10 @@ impl<'a> MatrixProduct<'a> {
 
     /// For each term, the offsets of the row's factor and of the lanes' factors from those of the first term.
     fn taps(&self) -> Vec<(usize, usize)> {
-        let [own, lanes] = self.ends;
+        let [row_end, lane_end] = self.ends;
         let mut taps = vec![(0, 0)];
         for label in &self.labels.summed {
-            let step = |n: usize| (label.strides[own] * n, label.strides[lanes] * n);
+            let step = |n: usize| (label.strides[row_end] * n, label.strides[lane_end] * n);
             taps = taps.into_iter().flat_map(|(a, b)| (0..label.size).map(step).map(move |(i, j)| (a + i, b + j))).collect();
         }
         taps
@@ -131,14 +142,14 @@ impl<'a> MatrixProduct<'a> {
 
     /// The row of the computed tensor with this index.
     fn row(&self, index: usize) -> ProductRow {
-        let [own, lanes] = self.ends;
+        let [row_end, lane_end] = self.ends;
         let outer = &self.labels.own[..self.labels.own.len() - 1];
-        let (mut rest, mut row) = (index, ProductRow { lanes: 0, own: 0, index });
+        let (mut rest, mut row) = (index, ProductRow { first_lane_factor: 0, row_factor: 0, index });
         for label in outer.iter().rev() {
             let value = rest % label.size;
             rest /= label.size;
-            row.lanes += value * label.strides[lanes];
-            row.own += value * label.strides[own];
+            row.first_lane_factor += value * label.strides[lane_end];
+            row.row_factor += value * label.strides[row_end];
         }
         row
     }
@@ -146,38 +157,38 @@ impl<'a> MatrixProduct<'a> {
 
 /// Adds the terms of some taps to the rows of a group. `sums` has the index of a row, and the sums from this row on.
 fn add_group(factors: &GroupFactors<'_>, lanes: &Lanes, group: &[ProductRow], sums: (usize, &mut [f64]), init: Init) {
-    let &GroupFactors { own, lanes: numbers, first, taps } = factors;
+    let &GroupFactors { row_factors, lane_factors, first_lane_factor, taps } = factors;
     let (first_row, sums) = sums;
-    let lane_firsts: SmallVec<[usize; 16]> = lanes.firsts.iter().map(|lane| first + lane).collect();
+    let lane_firsts: SmallVec<[usize; 16]> = lanes.firsts.iter().map(|lane| first_lane_factor + lane).collect();
     // the rows of a group are in ascending order
     let (mut all_rows, mut next_row) = (sums.chunks_exact_mut(lanes.count), first_row);
     for rows in group.chunks(MAX_ROWS) {
-        let firsts: SmallVec<[usize; MAX_ROWS]> = rows.iter().map(|row| row.own).collect();
+        let firsts: SmallVec<[usize; MAX_ROWS]> = rows.iter().map(|row| row.row_factor).collect();
         let products = Products {
-            rows: FactorSource { numbers: own, firsts: &firsts },
-            lanes: FactorSource { numbers, firsts: &lane_firsts },
+            rows: FactorSource { numbers: row_factors, firsts: &firsts },
+            lanes: FactorSource { numbers: lane_factors, firsts: &lane_firsts },
             taps,
             chunk: taps.len(),
             used_taps: 0..taps.len(),
         };
-        let own_sums = rows.iter().map(|row| {
+        let row_sums = rows.iter().map(|row| {
             let skipped = row.index - next_row;
             next_row = row.index + 1;
             all_rows.nth(skipped).expect("the sums of each row")
         });
-        let mut own_sums: SmallVec<[&mut [f64]; MAX_ROWS]> = own_sums.collect();
+        let mut row_sums: SmallVec<[&mut [f64]; MAX_ROWS]> = row_sums.collect();
         if lanes.width == lanes.count {
-            add_to_rows(&products, &mut own_sums, &lanes.firsts, init);
+            add_to_rows(&products, &mut row_sums, &lanes.firsts, init);
             continue;
         }
         let mut wide = Scratch::new(rows.len() * lanes.width);
-        for (row, wide) in own_sums.iter().zip(wide.chunks_exact_mut(lanes.width)) {
+        for (row, wide) in row_sums.iter().zip(wide.chunks_exact_mut(lanes.width)) {
             let (wide, rest) = wide.split_at_mut(lanes.count);
             wide.copy_from_slice(row);
             rest.fill(0.0);
         }
         add(&products, &mut wide, init);
-        for (row, wide) in own_sums.iter_mut().zip(wide.chunks_exact(lanes.width)) {
+        for (row, wide) in row_sums.iter_mut().zip(wide.chunks_exact(lanes.width)) {
             row.copy_from_slice(&wide[..lanes.count]);
         }
     }
@@ -209,8 +220,8 @@ fn pack(numbers: &[f64], (first, stride): (usize, usize), lanes: &Lanes, taps: &
     let are_neighbours = taps.windows(2).all(|pair| pair[1].1 == pair[0].1 + 1);
     if stride >= taps.len() && are_neighbours {
         // the factors of a lane are neighbours: the rows of a matrix become its columns
-        let end = (count - 1) * stride + taps.len();
-        transpose_matrix(&numbers[first + taps[0].1..][..end], stride, &mut packed[..taps.len() * width], width);
+        let read_len = (count - 1) * stride + taps.len();
+        transpose_matrix(&numbers[first + taps[0].1..][..read_len], stride, &mut packed[..taps.len() * width], width);
         return;
     }
     for ((_, j), packed) in taps.iter().zip(packed.chunks_exact_mut(width)) {

@@ -35,7 +35,7 @@ pub(super) struct Broadcasting {
 }
 
 impl Broadcasting {
-    /// Plans the computation. `None` if `sliding` is probably faster, or if the image has padding.
+    /// Plans the computation. `None` if `sliding` is probably faster, or if the convolution has padding or several groups.
     pub(super) fn new_if_faster(conv: &Conv2d) -> Option<Self> {
         let Conv2d { rows, columns, outputs, .. } = conv;
         let has_padding = [rows, columns].into_iter().any(|axis| axis.overhang(View::Output) != [0; 2]);

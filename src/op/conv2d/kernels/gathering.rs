@@ -145,8 +145,8 @@ impl Gathering {
                     });
                 }
                 LaneAxis::Weights(runs) => {
-                    let made = if self.kept_places.is_empty() { self.all_places(conv) } else { Vec::new() };
-                    let taps = if self.kept_places.is_empty() { &made } else { &self.kept_places };
+                    let new_places = if self.kept_places.is_empty() { self.all_places(conv) } else { Vec::new() };
+                    let taps = if self.kept_places.is_empty() { &new_places } else { &self.kept_places };
                     let blocks = ChannelBlock::all(conv, LANES, out);
                     threads::share(blocks, conv.edge_count(), |blocks| {
                         blocks.for_each(|block| runs.compute(operands, group_image(block.group), taps, block));
@@ -267,14 +267,14 @@ impl SharedWindow {
     /// outputs, and may be over padding.
     fn all(conv: &Conv2d, layout: &PolyphaseLayout, taps: &[KernelTap]) -> Vec<Self> {
         let Conv2d { rows, columns, .. } = conv;
-        let own_window =
+        let window_of =
             |tap: &KernelTap| [rows.output_range(tap.weight / columns.kernel), columns.output_range(tap.weight % columns.kernel)];
         let all_outputs = [0..rows.output, 0..columns.output];
         let is_split = conv.group_inputs() >= 4;
-        let is_unpadded = is_split || taps.iter().all(|tap| own_window(tap) == all_outputs);
+        let is_unpadded = is_split || taps.iter().all(|tap| window_of(tap) == all_outputs);
         let mut taps_by_window: Vec<(_, Vec<KernelTap>)> = Vec::new();
         for tap in taps {
-            let window = if is_split { own_window(tap) } else { all_outputs.clone() };
+            let window = if is_split { window_of(tap) } else { all_outputs.clone() };
             match taps_by_window.iter_mut().find(|(known, _)| *known == window) {
                 Some((_, taps)) => taps.push(*tap),
                 None => taps_by_window.push((window, vec![*tap])),

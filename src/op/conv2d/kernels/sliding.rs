@@ -98,7 +98,7 @@ struct RowTile {
     /// For each register's worth of [`LANES`] neighbouring sums, an index `first` in the laid-out image. Sum n of the register reads, for each tap, the entry
     /// `first + n + (the tap's image index)`.
     image_firsts: Vec<usize>,
-    /// For each of these blocks, the index of its first entry in the band's part of a channel; empty if the sums are computed in scratch memory.
+    /// For each of these registers, the index of its first entry in the band's part of a channel; empty if the sums are computed in scratch memory.
     sum_places: Vec<usize>,
     /// The range of the taps of each summed channel that these rows use.
     used_taps: Range<usize>,
@@ -203,11 +203,11 @@ impl PhaseKernel {
         let first_channel_taps = layout.taps(phase, conv.columns.kernel);
         // the distance between the weights of neighbouring summed channels
         let weight_step = if view == View::Output { conv.channel_len(View::Weight) } else { conv.filter_len() };
-        let channel_taps = |channel: usize| {
+        let taps_of_channel = |channel: usize| {
             let offsets = (channel * weight_step, channel * layout.channel_len());
             first_channel_taps.iter().map(move |tap| (offsets.0 + tap.weight, offsets.1 + tap.image))
         };
-        let taps = (0..conv.summed_channels(view)).flat_map(channel_taps).collect();
+        let taps = (0..conv.summed_channels(view)).flat_map(taps_of_channel).collect();
         // for each row of the phase, the range of filter rows that are not over padding
         let (row_axis, column_axis) = (0, 1);
         let filter_rows: Vec<_> = layout.unpadded_taps(view, conv, row_axis, rows).collect();
@@ -335,6 +335,7 @@ impl RowTile {
                 // padding changes only sums that are 0 or not finite
                 if !all_finite_and_nonzero(sums) {
                     for (at, sum) in (first..).zip(sums) {
+                        // these sums are overwritten, so the number before them is not read
                         *sum = operands.exact(first_entry + channel * channel_len + at, taps, *sum, *sum);
                     }
                 }
