@@ -20,7 +20,7 @@ use super::constant_weights::{ConstantWeights, Weights};
 use super::contraction::Contraction;
 use super::edges::Bilinear;
 use super::layer::{Args, Fan, Layer, LayerKind, Leaf, Reported, Stage, StageSource, TensorSymbols};
-use super::norm::{NormScale, SCALE_CHANNELS, copied, read_eps, read_parameters, reciprocal_root, scaled_and_shifted};
+use super::norm::{NormScale, SCALE_CHANNELS, identity, read_eps, read_parameters, reciprocal_root, scaled_and_shifted};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, Join, SUM, whole};
 use crate::tensor::{flat, len, shape_words};
@@ -93,7 +93,7 @@ fn build(args: &mut dyn Args, shape: &[usize]) -> Result<Layer, Reported> {
             .without_derivative(),
         Stage::new(TensorSymbols::named("centred").with_letter("c"))
             .with_constant(mean)
-            .with_part(Arc::new(copied(MINUEND, MINUEND_BACK)), [StageSource::Input(0)])
+            .with_part(Arc::new(identity(MINUEND, MINUEND_BACK)), [StageSource::Input(0)])
             .with_part(Arc::new(ConstantWeights::new(repeat, Weights::Uniform(-1.0), SUBTRAHEND, SUBTRAHEND_BACK)), [constant]),
     ];
     let [rstd, centred] = [0, 1].map(StageSource::Stage);

@@ -57,12 +57,12 @@ fn without_leading_ones(shape: &[usize]) -> &[usize] {
     &shape[shape.iter().take_while(|size| **size == 1).count()..]
 }
 
-/// Checks that a tensor has the same shape as another one, apart from leading axes of size 1.
+/// Checks that a tensor has the same shape as another one, apart from leading axes of size 1. Both names are for the message.
 ///
 /// # Errors
 /// Returns both tensors, with the last axis in which they differ. The shapes are aligned at their last axes. If only the number of axes differs, no
 /// axis is given.
-pub fn check_same_shape(name: &'static str, shape: &[usize], other: &'static str, other_shape: &[usize]) -> Result<(), Mismatch> {
+pub fn check_same_shape(name: &'static str, shape: &[usize], other_name: &'static str, other_shape: &[usize]) -> Result<(), Mismatch> {
     let [actual, wanted] = [shape, other_shape].map(without_leading_ones);
     if actual == wanted {
         return Ok(());
@@ -71,7 +71,7 @@ pub fn check_same_shape(name: &'static str, shape: &[usize], other: &'static str
     let axis = |shape: &[usize]| axes_from_end.map(|n| shape.len() - 1 - n);
     Err(Mismatch {
         one: MismatchedTensor::new(name, shape, axis(shape)),
-        other: MismatchedTensor::new(other, other_shape, axis(other_shape)),
+        other: MismatchedTensor::new(other_name, other_shape, axis(other_shape)),
     })
 }
 

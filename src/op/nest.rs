@@ -151,7 +151,7 @@ impl Nest {
         if area == 1 {
             return add_line(a, b, at, plane, terms, sum);
         }
-        // several small planes: a table has the offsets of the edges of a plane. First the whole planes are added, then the first edges of the last plane
+        // several small planes: a table has the offsets of the edges of a plane. First the whole planes are added, then the `rest` edges of the next plane
         if terms > area && area <= MAX_TABLE {
             let (planes, rest) = (terms / area, terms % area);
             let offsets = Self::plane_offsets([rows, columns], [row, column]);

@@ -92,7 +92,7 @@ pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
             [input],
         ),
         Stage::new(TensorSymbols::named("centred").with_letter("c"))
-            .with_part(Arc::new(copied(MINUEND, MINUEND_BACK)), [input])
+            .with_part(Arc::new(identity(MINUEND, MINUEND_BACK)), [input])
             .with_part(Arc::new(ConstantWeights::new(repeat, Weights::Uniform(-1.0), SUBTRAHEND, SUBTRAHEND_BACK)), [mean]),
         Stage::new(TensorSymbols::named("var").with_letter("v"))
             .with_part(Arc::new(Variance { n, groups: groups.statistics_shape.into() }), [centred]),
@@ -128,8 +128,8 @@ pub fn read_parameters(args: &mut dyn Args, shape: &[usize]) -> Result<Vec<Leaf>
     Ok(parameters)
 }
 
-/// Makes the layer from its first stages and adds the last ones. These are n, which has this shape, and a = n · w + b. `normalised` makes the stage of n;
-/// without parameters this stage is the last.
+/// Adds the last stages to the first `stages` of a norm, and makes the layer. The last stages are n and a = n · w + b, both of this shape. `normalised` makes
+/// the stage of n from its symbols. Without parameters there is no other stage, so n is called a.
 ///
 /// # Errors
 /// If the network exceeds the memory limit.
@@ -156,7 +156,7 @@ pub fn scaled_and_shifted(
             Contraction::einsum("c,ca->ca", &[('c', channels), ('a', len(shape) / channels)]).with_shapes(shape, parameters_shape, shape);
         a.with_part(Arc::new(Bilinear::new(product, scale)), [norm, StageSource::Parameter(0)])
     } else {
-        a.with_part(Arc::new(copied(UNSCALED, UNSCALED_BACK)), [norm])
+        a.with_part(Arc::new(identity(UNSCALED, UNSCALED_BACK)), [norm])
     };
     // the bias is the last parameter
     let shift = || Arc::new(bias(parameters_shape, shape));
@@ -165,7 +165,7 @@ pub fn scaled_and_shifted(
 }
 
 /// Creates the function y = x with the given equations of y and of ∂C/∂x.
-pub fn copied(equation: Equation, back: Equation) -> ConstantWeights<Contraction> {
+pub fn identity(equation: Equation, back: Equation) -> ConstantWeights<Contraction> {
     ConstantWeights::new(Contraction::elementwise(), Weights::Unweighted, equation, back)
 }
 

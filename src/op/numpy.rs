@@ -40,14 +40,17 @@ pub fn sum(forms: &[&NumPyForm], name: &mut dyn FnMut(usize, Slot) -> String) ->
     }
 }
 
-/// Returns `term` summed over the axes along which an operand is repeated: `(dy * b).sum(0)`. The operand has the shape `own`, and the result has the shape
-/// `shape`.
+/// Returns `term`, which has the given shape, summed over the axes along which an operand is repeated: `(dy * b).sum(0)`. The result has the shape of the
+/// operand.
 #[must_use]
-pub fn summed(term: NumPyCode, own: &[usize], shape: &[usize]) -> NumPyCode {
-    let lacking = shape.len().saturating_sub(own.len());
-    let repeated: Vec<usize> = (lacking..shape.len()).filter(|axis| own[axis - lacking] == 1 && shape[*axis] > 1).collect();
-    let code = term.sum_over(&repeated, shape.len() + 1, true);
-    code.sum_over(&(0..lacking).collect::<Vec<_>>(), shape.len(), false)
+pub fn summed(term: NumPyCode, operand_shape: &[usize], shape: &[usize]) -> NumPyCode {
+    // the operand lacks this many leading axes
+    let lacking = shape.len().saturating_sub(operand_shape.len());
+    let repeated: Vec<usize> = (lacking..shape.len()).filter(|axis| operand_shape[axis - lacking] == 1 && shape[*axis] > 1).collect();
+    let keepdims = true;
+    let code = term.sum_over(&repeated, shape.len(), keepdims);
+    let keepdims = false;
+    code.sum_over(&(0..lacking).collect::<Vec<_>>(), shape.len(), keepdims)
 }
 
 /// Returns the derivative of a function as an expression of its arguments and of y; `None` if NumPy lacks a function in it.
@@ -70,7 +73,7 @@ fn code_of(expr: &Expr, arguments: &[NumPyCode]) -> Option<NumPyCode> {
         Expr::Sub([a, b]) => of(a)?.plus(of(b)?.negative()),
         Expr::Mul([a, b]) => of(a)?.times(of(b)?),
         Expr::Div([a, b]) => of(a)?.over(of(b)?),
-        Expr::Of(function, operands) => called(function, operands.iter().map(of).collect::<Option<_>>()?)?,
+        Expr::Of(function, operands) => call_of(function, operands.iter().map(of).collect::<Option<_>>()?)?,
         Expr::Cases(cases, other) => choices(cases, other, arguments)?,
         _ => return None,
     })
@@ -79,6 +82,7 @@ fn code_of(expr: &Expr, arguments: &[NumPyCode]) -> Option<NumPyCode> {
 /// Returns a definition by cases: `np.sign(a)`, `a > 0`, `np.where(a > 0, 1, 0.01)`.
 fn choices(cases: &[Case], other: &Expr, arguments: &[NumPyCode]) -> Option<NumPyCode> {
     let of = |expr: &Expr| code_of(expr, arguments);
+    // 1 above 0, −1 below 0, and 0 otherwise
     if let [Case { left, is: Relation::Greater, right: Expr::Number(0.0), value: Expr::Number(1.0) }, below] = cases
         && let Case { is: Relation::Less, right: Expr::Number(0.0), value: Expr::Number(-1.0), .. } = below
         && (below.left, other) == (*left, &Expr::Number(0.0))
@@ -109,8 +113,8 @@ fn holds(is: Relation, a: f64, b: f64) -> bool {
     }
 }
 
-/// Returns the call of a function; `None` if NumPy lacks the function.
-fn called(function: &Primitive, mut operands: Vec<NumPyCode>) -> Option<NumPyCode> {
+/// Returns the call of a function, or the function's definition if NumPy lacks it; `None` if a function in the definition is lacking too.
+fn call_of(function: &Primitive, mut operands: Vec<NumPyCode>) -> Option<NumPyCode> {
     if function.form == Form::Power && operands.len() == 2 {
         let exponent = operands.pop()?;
         return Some(operands.pop()?.power(exponent));

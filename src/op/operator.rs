@@ -1,5 +1,5 @@
-//! The operators and functions that a formula of a graph may contain, such as `v = max(a, 0) / b`. A new function is a row of [`FUNCTIONS`], or of [`STEPS`] if
-//! it has no derivative.
+//! The operators and functions that a formula of a graph may contain, such as `v = max(a, 0) / b`. A new function is a row of [`FUNCTIONS`], or of
+//! [`STEP_FUNCTIONS`] if it has no derivative.
 //!
 //! In the comments v is the value of an operation, u one of its operands, and C the output of the graph.
 
@@ -47,7 +47,7 @@ impl Operator {
 pub struct NamedFunction {
     /// The function.
     pub function: &'static Primitive,
-    /// The derivative f′(a) as an expression; only used for a function of one argument.
+    /// The derivative f′(a) as an expression. It is used if the function has no further arguments, or these are constants.
     pub(super) prime: Expr,
     /// Explanation of the derivative.
     pub(super) words: &'static str,
@@ -62,8 +62,8 @@ pub struct NamedFunction {
 pub(super) struct Quotient {
     /// The dividend: ∂C/∂v, or a product of ∂C/∂v with v and operands. In this expression, `Input(n)` is operand n.
     pub dividend: Expr,
-    /// The dividend as it is printed if the second operand is a constant in the formula, such as the 3 in x^3. A constant has no slot, so in this expression it
-    /// has the name b.
+    /// The dividend as it is printed if an operand is a constant in the formula, such as the 3 in x^3, or is repeated by a broadcast. The second operand then
+    /// has the name b, because it has no entry with the index of the entry of v.
     pub with_constant: Expr,
     /// The index of the operand that is the divisor, from 0.
     pub divisor: usize,
@@ -76,7 +76,7 @@ impl NamedFunction {
     }
 
     /// Returns the same function with quotients for its derivatives.
-    const fn quotients(self, quotients: &'static [Option<Quotient>]) -> Self {
+    const fn with_quotients(self, quotients: &'static [Option<Quotient>]) -> Self {
         Self { quotients, ..self }
     }
 
@@ -123,9 +123,9 @@ const fn quotient(dividend: Expr, divisor: usize) -> Quotient {
 
 /// v = a / b. ∂C/∂a is the quotient ∂C/∂v / b, and ∂C/∂b is the quotient (−∂C/∂v · v) / b.
 const DIVIDE: NamedFunction = NamedFunction::new(QUOTIENT, "For v = a / b: ∂v/∂a = 1/b and ∂v/∂b = −(a/b)/b.")
-    .quotients(&[Some(quotient(UPSTREAM, 1)), Some(quotient(Expr::Neg(&UPSTREAM_TIMES_VALUE), 1))]);
+    .with_quotients(&[Some(quotient(UPSTREAM, 1)), Some(quotient(Expr::Neg(&UPSTREAM_TIMES_VALUE), 1))]);
 /// v = aᵇ. ∂C/∂a is the quotient (b · ∂C/∂v · v) / a; ∂C/∂b is not a quotient.
-const RAISE: NamedFunction = NamedFunction::new(POWER, "For v = aᵇ: ∂v/∂a = b aᵇ⁻¹ and ∂v/∂b = aᵇ log a.").quotients(&[
+const RAISE: NamedFunction = NamedFunction::new(POWER, "For v = aᵇ: ∂v/∂a = b aᵇ⁻¹ and ∂v/∂b = aᵇ log a.").with_quotients(&[
     Some(Quotient {
         dividend: Expr::Mul(&[Expr::Entry(Input(1)), UPSTREAM_TIMES_VALUE]),
         with_constant: Expr::Mul(&[Expr::Name("b"), UPSTREAM_TIMES_VALUE]),
@@ -139,7 +139,7 @@ const RAISE: NamedFunction = NamedFunction::new(POWER, "For v = aᵇ: ∂v/∂a 
 pub const FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(functions::EXP, "The exponential function is its own derivative."),
     // for v = log x, ∂C/∂x is the quotient ∂C/∂v / x
-    NamedFunction::new(LOG, "The derivative of log x is 1/x.").quotients(&[Some(quotient(UPSTREAM, 0))]),
+    NamedFunction::new(LOG, "The derivative of log x is 1/x.").with_quotients(&[Some(quotient(UPSTREAM, 0))]),
     NamedFunction::new(SQRT, "The derivative of √x is 1 / (2 √x)."),
     NamedFunction::new(functions::SIN, "The derivative of sin x is cos x."),
     NamedFunction::new(functions::COS, "The derivative of cos x is −sin x."),
@@ -152,7 +152,7 @@ pub const FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(functions::MAX, "The larger argument gets the whole derivative, the other 0. If both are equal, each gets half; if one is NaN, each gets the whole."),
     NamedFunction::new(functions::SQUARE, "The derivative of x² is 2x."),
     // for v = 1/x, ∂C/∂x is the quotient (−∂C/∂v · v) / x
-    NamedFunction::new(functions::RECIPROCAL, "The derivative of 1/x is −1/x².").quotients(&[Some(quotient(Expr::Neg(&UPSTREAM_TIMES_VALUE), 0))]),
+    NamedFunction::new(functions::RECIPROCAL, "The derivative of 1/x is −1/x².").with_quotients(&[Some(quotient(Expr::Neg(&UPSTREAM_TIMES_VALUE), 0))]),
     NamedFunction::new(functions::RSQRT, "The derivative of 1/√x is −½ y³, where y = 1/√x."),
     NamedFunction::new(functions::LOG1P, "The derivative of log(1 + x) is 1 / (1 + x)."),
     NamedFunction::new(functions::EXPM1, "The derivative of exp x − 1 is exp x."),
@@ -170,7 +170,7 @@ pub const FUNCTIONS: &[NamedFunction] = &[
 ];
 
 /// Functions that other functions of graphs are built from. A formula cannot call them by these names.
-const PARTS: &[NamedFunction] = &[
+const INNER_FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(guarded::NORM_ROOT, "The derivative of √x is 1 / (2 √x). At 0 all entries of the norm are 0, and nothing passes."),
     NamedFunction::new(guarded::BINARY_CROSS_ENTROPY, "The derivative with respect to the probability a is (a − t) / (a (1 − a))."),
 ];
@@ -180,7 +180,7 @@ const STEP_WORDS: &str =
     "A small change of the argument changes nothing, except at a jump. So the derivative is 0, and nothing is passed on.";
 
 /// The functions without a derivative: comparisons, the logic of masks, and rounding.
-pub const STEPS: &[NamedFunction] = &[
+pub const STEP_FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(step_functions::LESS, STEP_WORDS),
     NamedFunction::new(step_functions::AT_MOST, STEP_WORDS),
     NamedFunction::new(step_functions::GREATER, STEP_WORDS),
@@ -230,7 +230,10 @@ pub fn named(name: &str) -> Option<Operator> {
         "div" | "/" => Some(Operator::DIV),
         "pow" | "^" | "**" => Some(Operator::POW),
         "neg" => Some(Operator::Neg),
-        _ => find(name).or_else(|| STEPS.iter().chain(PARTS).find(|function| function.name() == name)).map(Operator::Call),
+        _ => {
+            let find_other = || STEP_FUNCTIONS.iter().chain(INNER_FUNCTIONS).find(|function| function.name() == name);
+            find(name).or_else(find_other).map(Operator::Call)
+        }
     }
 }
 

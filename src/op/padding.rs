@@ -18,19 +18,20 @@ impl Padding {
     /// ```
     /// use gradstep::op::padding::Padding;
     ///
-    /// let (size, kernel, once) = ([5, 5], [3, 4], [1, 1]);
-    /// assert_eq!(Padding::Same.places(size, kernel, once, once), Ok([[1, 1], [1, 2]]));
+    /// let (size, kernel, stride, dilation) = ([5, 5], [3, 4], [1, 1], [1, 1]);
+    /// assert_eq!(Padding::Same.places(size, kernel, stride, dilation), Ok([[1, 1], [1, 2]]));
     /// ```
     ///
     /// # Errors
-    /// If the padding is `"same"` and the stride is not 1, which PyTorch refuses. The error is the help text for the message. It says the padding that Keras
-    /// would use for an input of `size`.
+    /// If the padding is `"same"` and the stride is not 1, which PyTorch refuses. The error is the help text for the message. It names the padding that Keras
+    /// uses for an input of `size`.
     pub fn places(self, size: [usize; 2], kernel: [usize; 2], stride: [usize; 2], dilation: [usize; 2]) -> Result<[[usize; 2]; 2], String> {
+        // the number of padding positions, on both sides together
         let needed = |axis: usize| {
             let reach = (kernel[axis] - 1).saturating_mul(dilation[axis]);
-            // here begins the last of the ⌈size / stride⌉ windows
-            let last = size[axis].saturating_sub(1) / stride[axis] * stride[axis];
-            last.saturating_add(reach).saturating_add(1).saturating_sub(size[axis])
+            // the beginning of the last of the ⌈size / stride⌉ windows
+            let last_begin = size[axis].saturating_sub(1) / stride[axis] * stride[axis];
+            last_begin.saturating_add(reach).saturating_add(1).saturating_sub(size[axis])
         };
         let halves = [0, 1].map(|axis| {
             let both = needed(axis);

@@ -1,6 +1,6 @@
 //! The penalty λ Σ w² of a weight. It is added to the batch's loss, so large weights make the loss larger.
 //!
-//! For w = (1, 3) and λ = 0.5 it is 0.5 · 1 · 1 + 0.5 · 3 · 3 = 5, and its derivative 2 λ w is (1, 3).
+//! For w = (1, 3) and λ = 0.5 the penalty is 0.5 · 1 · 1 + 0.5 · 3 · 3 = 5, and its derivative 2 λ w is (1, 3).
 //!
 //! Source: A. Krogh and J. Hertz, "A simple weight decay can improve generalization" (1991); in PyTorch one writes it into the loss, `lam * w.square().sum()`.
 

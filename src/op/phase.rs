@@ -147,7 +147,8 @@ impl Polyphase {
         first..first + phase.taps[first..].iter().take_while(|tap| is_inside(tap)).count()
     }
 
-    /// Returns the layout for a range of the entries of every phase. In the new layout, entry `entries.start` of each phase is entry 0.
+    /// Returns the layout for a range of the entries of every phase. In the new layout, entry `entries.start` of each phase is entry 0, but
+    /// [`EntryPhase::first`] is still the first entry of the whole phase.
     #[must_use]
     pub fn restricted_to(&self, entries: Range<usize>) -> Self {
         let restricted =

@@ -28,9 +28,10 @@ pub fn read_windows(args: &mut dyn Args, is_1d: bool) -> Result<Conv2d, Reported
     };
     let stride = stride.unwrap_or(kernel);
     let padding = args.padding_places(padding, [height, width], kernel, stride, dilation)?;
-    let sides = [0, 1].map(|i| padding[i].into_iter().max().unwrap_or(0));
-    if let Some(i) = (0..2).find(|&i| sides[i] > kernel[i] / 2) {
-        let message = format!("padding is {}, but must be at most half of the kernel's size ({})", sides[i], kernel[i]);
+    // of each axis, the larger padding of its two sides
+    let larger = [0, 1].map(|i| padding[i].into_iter().max().unwrap_or(0));
+    if let Some(i) = (0..2).find(|&i| larger[i] > kernel[i] / 2) {
+        let message = format!("padding is {}, but must be at most half of the kernel's size ({})", larger[i], kernel[i]);
         return Err(args.fail("padding", message, "take a smaller padding, or a larger kernel_size"));
     }
     let mut axis = |name: &str, i: usize, length: usize| {
@@ -50,7 +51,8 @@ pub fn read_windows(args: &mut dyn Args, is_1d: bool) -> Result<Conv2d, Reported
             return Err(args.fail("dilation", message, "take a smaller dilation or padding"));
         }
     }
-    let mut windows = Conv2d::new(channels, channels, channels, rows, columns);
+    let groups = channels;
+    let mut windows = Conv2d::new(channels, channels, groups, rows, columns);
     windows.is_1d = is_1d;
     Ok(windows)
 }

@@ -14,9 +14,11 @@ pub const MAX: LayerKind = LayerKind { name: "max_pool1d", rank: Some(2), build:
 pub const AVG: LayerKind = LayerKind { name: "avg_pool1d", rank: Some(2), build: build_avg, ..avg_pool2d::KIND };
 
 fn build_max(args: &mut dyn Args) -> Result<Layer, Reported> {
-    max_pool2d::pool_layer(args, true)
+    let is_1d = true;
+    max_pool2d::pool_layer(args, is_1d)
 }
 
 fn build_avg(args: &mut dyn Args) -> Result<Layer, Reported> {
-    avg_pool2d::pool_layer(args, true)
+    let is_1d = true;
+    avg_pool2d::pool_layer(args, is_1d)
 }

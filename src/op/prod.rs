@@ -135,14 +135,15 @@ impl Rule for ProdBackward {
                 self.accumulate_large(x, group, out);
                 continue;
             }
-            for (own, at) in self.0.flat_indices(group).enumerate() {
-                let others = (0..self.0.len).filter(|n| *n != own).map(|n| x.get(Input(0), self.0.flat_index(group, n)));
+            for (n, at) in self.0.flat_indices(group).enumerate() {
+                let others = (0..self.0.len).filter(|other| *other != n).map(|other| x.get(Input(0), self.0.flat_index(group, other)));
                 out[at] += others.fold(x.get(Upstream, group), |product, factor| product * factor);
             }
         }
     }
 
     fn work(&self, operands: &Reads<usize>, _entries: usize) -> u64 {
+        // an estimate: in a small group, each entry multiplies all entries; in a large group, the two passes cost each entry a fixed number of operations
         (operands[Input(0)] * self.0.len.clamp(4, MAX_NAMED)) as u64
     }
 
@@ -159,10 +160,10 @@ impl Rule for ProdBackward {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
-        let (group, own) = self.0.group_of(at);
+        let (group, n) = self.0.group_of(at);
         let mut factors: Factors = smallvec![entry(x, Upstream, group)];
         if self.0.len > MAX_NAMED {
-            factors.push(derived(OTHERS, Input(0), at, self.product_of_others(x, group, own)));
+            factors.push(derived(OTHERS, Input(0), at, self.product_of_others(x, group, n)));
         } else {
             factors.extend(self.0.flat_indices(group).filter(|place| *place != at).map(|place| entry(x, Input(0), place)));
         }

@@ -16,8 +16,8 @@ pub struct RangeAxis {
     inputs: Vec<Range<usize>>,
     /// For each input, the outputs that read it.
     outputs: Vec<Range<usize>>,
-    /// Two lists. The first has, for each output, the number of inputs in the ranges of all earlier outputs, and at its end the total. The second has the same
-    /// with inputs and outputs exchanged.
+    /// Two lists. The first has, for each output, the number of inputs in the ranges of all earlier outputs, and at its end the total. The second has, for each
+    /// input, the number of outputs in the ranges of all earlier inputs, and at its end the total.
     prefix: [Vec<u64>; 2],
 }
 
@@ -52,7 +52,7 @@ impl RangeAxis {
     }
 
     /// The range of each entry of a view, and the total size of the ranges before each entry.
-    fn of(&self, view: View) -> (&[Range<usize>], &[u64]) {
+    fn ranges_and_prefix(&self, view: View) -> (&[Range<usize>], &[u64]) {
         let [by_output, by_input] = &self.prefix;
         if view == View::Output { (&self.inputs, by_output) } else { (&self.outputs, by_input) }
     }
@@ -73,36 +73,36 @@ pub struct RangeEdges {
 impl RangeEdges {
     /// The channel, row and column of an entry.
     fn coordinates(&self, view: View, entry: usize) -> [usize; 3] {
-        let [rows, columns] = self.axes.each_ref().map(|axis| axis.of(view).0.len());
+        let [rows, columns] = self.axes.each_ref().map(|axis| axis.ranges_and_prefix(view).0.len());
         [entry / (rows * columns), entry / columns % rows, entry % columns]
     }
 
     /// The index of an entry.
     fn index(&self, view: View, [channel, y, x]: [usize; 3]) -> usize {
-        let [rows, columns] = self.axes.each_ref().map(|axis| axis.of(view).0.len());
+        let [rows, columns] = self.axes.each_ref().map(|axis| axis.ranges_and_prefix(view).0.len());
         (channel * rows + y) * columns + x
     }
 }
 
 impl Edges for RangeEdges {
     fn shape(&self, view: View) -> Option<Vec<usize>> {
-        let [rows, columns] = self.axes.each_ref().map(|axis| axis.of(view).0.len());
+        let [rows, columns] = self.axes.each_ref().map(|axis| axis.ranges_and_prefix(view).0.len());
         Some(vec![self.channels, rows, columns])
     }
 
     fn prefix_terms(&self, view: View, entry: usize) -> u64 {
         let [channel, y, x] = self.coordinates(view, entry);
-        let [(rows, before_row), (columns, before_column)] = self.axes.each_ref().map(|axis| axis.of(view));
+        let [(rows, before_row), (columns, before_column)] = self.axes.each_ref().map(|axis| axis.ranges_and_prefix(view));
         let (all_rows, all_columns) = (before_row[rows.len()], before_column[columns.len()]);
         channel as u64 * all_rows * all_columns + before_row[y] * all_columns + rows[y].len() as u64 * before_column[x]
     }
 
     fn nest(&self, view: View, entry: usize) -> Nest {
         let [channel, y, x] = self.coordinates(view, entry);
-        let [rows, columns] = self.axes.each_ref().map(|axis| axis.of(view).0);
+        let [rows, columns] = self.axes.each_ref().map(|axis| axis.ranges_and_prefix(view).0);
         let other = if view == View::Output { View::Input } else { View::Output };
         let first = self.index(other, [channel, rows[y].start, columns[x].start]);
-        let width = self.axes[1].of(other).0.len().cast_signed();
+        let width = self.axes[1].ranges_and_prefix(other).0.len().cast_signed();
         let counts = [1, rows[y].len(), columns[x].len()];
         let (first, steps) = if view == View::Output {
             (Edge { input: first, weight: 0, output: entry }, [[0; 3], [width, 0, 0], [1, 0, 0]])
@@ -116,7 +116,7 @@ impl Edges for RangeEdges {
         let other = if view == View::Output { View::Input } else { View::Output };
         let [_, y, x] = self.coordinates(view, edge.index_in(view));
         let [_, other_y, other_x] = self.coordinates(other, edge.index_in(other));
-        let [rows, columns] = self.axes.each_ref().map(|axis| axis.of(view).0);
+        let [rows, columns] = self.axes.each_ref().map(|axis| axis.ranges_and_prefix(view).0);
         ((other_y - rows[y].start) * columns[x].len() + other_x - columns[x].start) as u64
     }
 
@@ -125,9 +125,9 @@ impl Edges for RangeEdges {
         let output = self.coordinates(View::Output, edge.output);
         let weight = |axis: usize| {
             let (input, output) = (input[axis + 1], output[axis + 1]);
-            let (ranges, before) = self.axes[axis].of(View::Output);
-            let read = usize::try_from(before[output]).expect("the reads fit in memory") + input - ranges[output].start;
-            self.weights[axis][read]
+            let (ranges, before) = self.axes[axis].ranges_and_prefix(View::Output);
+            let position = usize::try_from(before[output]).expect("the weights fit in memory") + input - ranges[output].start;
+            self.weights[axis][position]
         };
         weight(0) * weight(1)
     }

@@ -116,7 +116,7 @@ impl NumPyCode {
         }
     }
 
-    /// The sum of the expression over axes. If `axes` has `rank` elements, these are all axes.
+    /// The sum of the expression over axes. `rank` is the number of axes of the expression.
     #[must_use]
     pub fn sum_over(self, axes: &[usize], rank: usize, keepdims: bool) -> Self {
         match (axes, keepdims) {
@@ -173,20 +173,20 @@ impl NumPyCode {
     /// The product of two expressions.
     #[must_use]
     pub fn times(self, other: Self) -> Self {
-        let mut all = (1.0, Vec::new());
+        let (mut all_numbers, mut all_factors) = (1.0, Vec::new());
         for code in [self, other] {
             match code {
-                Self::Number(number) => all.0 *= number,
+                Self::Number(number) => all_numbers *= number,
                 Self::Product(number, factors) => {
-                    all.0 *= number;
+                    all_numbers *= number;
                     for (factor, exponent) in factors {
-                        multiply(&mut all.1, factor, exponent);
+                        multiply(&mut all_factors, factor, exponent);
                     }
                 }
-                code => multiply(&mut all.1, code, 1),
+                code => multiply(&mut all_factors, code, 1),
             }
         }
-        Self::product(all.0, all.1)
+        Self::product(all_numbers, all_factors)
     }
 
     /// The quotient of two expressions.
@@ -254,22 +254,22 @@ impl NumPyCode {
         }
     }
 
-    /// The text, with the names of the operands, and `true` if a minus belongs before the text.
+    /// The text without its sign, and `true` if a minus belongs before the text. `name` returns the name of an operand.
     pub fn signed_text(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, bool) {
-        let (text, binding, is_negative) = self.print(name);
+        let (text, precedence, is_negative) = self.print(name);
         // −(a + b)
-        let needs_brackets = if is_negative { binding < CodePrecedence::Product } else { binding < CodePrecedence::Sum };
+        let needs_brackets = if is_negative { precedence < CodePrecedence::Product } else { precedence < CodePrecedence::Sum };
         (if needs_brackets { format!("({text})") } else { text }, is_negative)
     }
 
-    /// The text as an operand of an operator with this precedence: in parentheses if they are needed.
+    /// The text as an operand: in parentheses if its precedence is less than `least`.
     fn operand(&self, least: CodePrecedence, name: &mut dyn FnMut(Slot) -> String) -> String {
-        let (text, binding, is_negative) = self.print(name);
-        let text = if is_negative && binding < CodePrecedence::Product { format!("({text})") } else { text };
+        let (text, precedence, is_negative) = self.print(name);
+        let text = if is_negative && precedence < CodePrecedence::Product { format!("({text})") } else { text };
         match is_negative {
             true if least > CodePrecedence::Comparison => format!("(-{text})"),
             true => format!("-{text}"),
-            false if binding < least => format!("({text})"),
+            false if precedence < least => format!("({text})"),
             false => text,
         }
     }
@@ -353,13 +353,14 @@ fn product_text(number: f64, factors: &[(NumPyCode, i32)], name: &mut dyn FnMut(
     };
     let mut above: Vec<String> = factors.iter().filter(|(_, exponent)| *exponent > 0).map(&mut power).collect();
     let mut below: Vec<String> = factors.iter().filter(|(_, exponent)| *exponent < 0).map(&mut power).collect();
-    let size = number.abs();
-    let inverse = (1.0 / size).round();
+    // a number 1/n with n > 2 becomes a divisor: `dy / 3`
+    let magnitude = number.abs();
+    let inverse = (1.0 / magnitude).round();
     #[expect(clippy::float_cmp, reason = "the text must have the same value")]
-    if size != 1.0 && !above.is_empty() && size < 0.5 && inverse < 1e9 && 1.0 / inverse == size {
+    if magnitude != 1.0 && !above.is_empty() && magnitude < 0.5 && inverse < 1e9 && 1.0 / inverse == magnitude {
         below.insert(0, number_text(inverse));
-    } else if size != 1.0 || above.is_empty() {
-        above.insert(0, number_text(size));
+    } else if magnitude != 1.0 || above.is_empty() {
+        above.insert(0, number_text(magnitude));
     }
     let above = above.join(" * ");
     match &below[..] {
@@ -376,7 +377,7 @@ pub fn signed_number(value: f64) -> String {
     if value < 0.0 { format!("-{text}") } else { text }
 }
 
-/// Returns a number that is not negative in Python's notation.
+/// Returns a number, which is not negative, in Python's notation.
 fn number_text(value: f64) -> String {
     if value.is_nan() {
         "np.nan".to_owned()

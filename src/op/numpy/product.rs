@@ -29,24 +29,24 @@ impl EinsumLabels<'_> {
     #[must_use]
     pub fn gradient(&self, operand: usize) -> Option<NumPyForm> {
         let target = self.operands[operand];
-        if has_twice(target) || has_twice(self.output) {
+        if repeats_label(target) || repeats_label(self.output) {
             return None;
         }
         let others = || (0..self.operands.len()).filter(|other| *other != operand);
         let is_read = |label: &usize| self.output.contains(label) || others().any(|other| self.operands[other].contains(label));
-        // the axes of the gradient along which it may vary; it is constant along the others
-        let kept: Vec<usize> = target.iter().copied().filter(is_read).collect();
+        // the labels of the axes along which the gradient may vary; it is constant along the others
+        let varying: Vec<usize> = target.iter().copied().filter(is_read).collect();
         let upstream = ProductFactor { code: NumPyCode::upstream(), labels: self.output.to_vec() };
         let factor = |other: usize| ProductFactor { code: NumPyCode::input(other), labels: self.operands[other].to_vec() };
         if others().next().is_none() && self.is_aligned(target) {
-            let is_whole = target.iter().all(|label| is_read(label) || self.sizes[*label] == 1);
-            return Some(NumPyForm { code: upstream.code, broadcast_to: (!is_whole).then_some(Input(operand)) });
+            let has_whole_shape = target.iter().all(|label| is_read(label) || self.sizes[*label] == 1);
+            return Some(NumPyForm { code: upstream.code, broadcast_to: (!has_whole_shape).then_some(Input(operand)) });
         }
         let short = match others().map(factor).collect::<Vec<_>>().as_slice() {
-            [] => rearranged(&upstream, &kept),
+            [] => rearranged(&upstream, &varying),
             // the operands keep their order, with ∂C/∂y in the position of the operand whose gradient this is
-            [other] if operand == 0 => product(&upstream, other, &kept),
-            [other] => product(other, &upstream, &kept),
+            [other] if operand == 0 => product(&upstream, other, &varying),
+            [other] => product(other, &upstream, &varying),
             _ => None,
         };
         let code = match short {
@@ -54,21 +54,23 @@ impl EinsumLabels<'_> {
             None if self.output.is_empty() => {
                 // ∂C/∂y is a number
                 let others: Vec<ProductFactor> = others().map(factor).collect();
-                let product = if let [first, second] = &others[..] { product(first, second, &kept) } else { None };
-                NumPyCode::upstream().times(product.or_else(|| einsum(&others, &kept))?)
+                let product = if let [first, second] = &others[..] { product(first, second, &varying) } else { None };
+                NumPyCode::upstream().times(product.or_else(|| einsum(&others, &varying))?)
             }
-            None => einsum(&std::iter::once(upstream).chain(others().map(factor)).collect::<Vec<_>>(), &kept)?,
+            None => einsum(&std::iter::once(upstream).chain(others().map(factor)).collect::<Vec<_>>(), &varying)?,
         };
         // the derivative is the same for all values of a label that only this operand has
         let index: Vec<Option<usize>> = target.iter().map(|label| is_read(label).then_some(*label)).collect();
         // NumPy adds axes of size 1 in front, so they are not written
-        let is_whole = target.first().is_none_or(is_read) && target.iter().all(|label| is_read(label) || self.sizes[*label] == 1);
-        Some(NumPyForm { code: code.then(new_axes(&index)), broadcast_to: (!is_whole).then_some(Input(operand)) })
+        let has_whole_shape = target.first().is_none_or(is_read) && target.iter().all(|label| is_read(label) || self.sizes[*label] == 1);
+        Some(NumPyForm { code: code.then(new_axes(&index)), broadcast_to: (!has_whole_shape).then_some(Input(operand)) })
     }
 
     /// Returns whether the output has the axes of the target in the same order, except that some of them may have the size 1.
     fn is_aligned(&self, target: &[usize]) -> bool {
-        let fits = |(own, label): (&usize, &usize)| own == label || !target.contains(own) && self.sizes[*own] == 1;
+        let fits = |(output_label, label): (&usize, &usize)| {
+            output_label == label || !target.contains(output_label) && self.sizes[*output_label] == 1
+        };
         self.output.len() == target.len() && self.output.iter().zip(target).all(fits)
     }
 }
@@ -82,7 +84,7 @@ fn einsum(factors: &[ProductFactor], target: &[usize]) -> Option<NumPyCode> {
     Some(NumPyCode::Call(format!("np.einsum(\"{}->{}\", {})", subscripts.join(","), letters(target)?, placeholders.join(", ")), codes))
 }
 
-fn has_twice(labels: &[usize]) -> bool {
+fn repeats_label(labels: &[usize]) -> bool {
     labels.iter().enumerate().any(|(n, label)| labels[..n].contains(label))
 }
 
@@ -109,7 +111,7 @@ fn rearranged(factor: &ProductFactor, target: &[usize]) -> Option<NumPyCode> {
 
 /// Returns the sum of the products of two factors over the labels that the target lacks.
 fn product(left: &ProductFactor, right: &ProductFactor, target: &[usize]) -> Option<NumPyCode> {
-    if has_twice(&left.labels) || has_twice(&right.labels) {
+    if repeats_label(&left.labels) || repeats_label(&right.labels) {
         return None;
     }
     let all = merged(&left.labels, &right.labels);
@@ -126,14 +128,15 @@ fn product(left: &ProductFactor, right: &ProductFactor, target: &[usize]) -> Opt
     matrix_product(left, right, target).or_else(|| {
         // a product entry by entry, and then its sum over axes
         let all = all?;
-        let kept: Vec<usize> = all.iter().copied().filter(|label| target.contains(label)).collect();
+        let not_summed: Vec<usize> = all.iter().copied().filter(|label| target.contains(label)).collect();
         let aligned = |factor: &ProductFactor| {
             let index: Vec<Option<usize>> = all.iter().map(|label| factor.labels.contains(label).then_some(*label)).collect();
             factor.code.clone().then(new_axes(&index))
         };
         let summed: Vec<usize> = (0..all.len()).filter(|axis| !target.contains(&all[*axis])).collect();
         let product = aligned(left).times(aligned(right));
-        (kept == target).then(|| product.sum_over(&summed, all.len(), false))
+        let keepdims = false;
+        (not_summed == target).then(|| product.sum_over(&summed, all.len(), keepdims))
     })
 }
 
@@ -170,12 +173,12 @@ fn matrix_product(left: &ProductFactor, right: &ProductFactor, target: &[usize])
     if left.labels.iter().chain(&right.labels).any(is_only_in_one) {
         return None;
     }
-    // `@` keeps the batch axes, so they are summed afterwards
-    let before = &summed[..summed.len() - 1];
-    let whole: Vec<usize> = before.iter().chain(target).copied().collect();
+    // `@` sums over `inner` only; the other summed labels are batch axes of its result, which are summed afterwards
+    let batch = &summed[..summed.len() - 1];
+    let with_batch: Vec<usize> = batch.iter().chain(target).copied().collect();
     let in_order = |first: &ProductFactor, second: &ProductFactor| {
-        let code = matmul(first, second, inner, &whole)?;
-        Some(code.sum_over(&(0..before.len()).collect::<Vec<_>>(), whole.len(), false))
+        let (code, keepdims) = (matmul(first, second, inner, &with_batch)?, false);
+        Some(code.sum_over(&(0..batch.len()).collect::<Vec<_>>(), with_batch.len(), keepdims))
     };
     in_order(left, right).or_else(|| in_order(right, left))
 }
@@ -183,21 +186,21 @@ fn matrix_product(left: &ProductFactor, right: &ProductFactor, target: &[usize])
 /// Returns `first @ second` if this is the product with the labels `target`, summed over `inner`.
 fn matmul(first: &ProductFactor, second: &ProductFactor, inner: usize, target: &[usize]) -> Option<NumPyCode> {
     let free = |factor: &ProductFactor| factor.labels.iter().copied().filter(|label| *label != inner).collect::<Vec<usize>>();
-    let (own, other) = (free(first), free(second));
+    let (first_free, second_free) = (free(first), free(second));
     // vectors
-    if own.is_empty() && second.labels.len() < 2 && target.is_empty() {
+    if first_free.is_empty() && second.labels.len() < 2 && target.is_empty() {
         return Some(first.code.clone().matmul(second.code.clone()));
     }
-    if other.is_empty() {
-        let code = oriented(first, &[own.clone(), vec![inner]].concat())?;
-        return (own == target).then(|| code.matmul(second.code.clone()));
+    if second_free.is_empty() {
+        let code = oriented(first, &[first_free.clone(), vec![inner]].concat())?;
+        return (first_free == target).then(|| code.matmul(second.code.clone()));
     }
-    if own.is_empty() {
-        let [batch @ .., column] = &other[..] else { return None };
+    if first_free.is_empty() {
+        let [batch @ .., column] = &second_free[..] else { return None };
         let code = oriented(second, &[batch, &[inner, *column]].concat())?;
-        return (other == target).then(|| first.code.clone().matmul(code));
+        return (second_free == target).then(|| first.code.clone().matmul(code));
     }
-    let ([batch @ .., row], [other_batch @ .., column]) = (&own[..], &other[..]) else { return None };
+    let ([batch @ .., row], [other_batch @ .., column]) = (&first_free[..], &second_free[..]) else { return None };
     let [all @ .., i, j] = target else { return None };
     // `@` pairs the batch axes of its operands from the last one backwards
     if (row, column) != (i, j) || row == column || !all.ends_with(batch) || !all.ends_with(other_batch) {
@@ -236,6 +239,7 @@ mod tests {
         let operands: Vec<Vec<usize>> = operands.split(',').map(|own| own.chars().map(number).collect()).collect();
         let operands: Vec<&[usize]> = operands.iter().map(Vec::as_slice).collect();
         let output: Vec<usize> = output.chars().map(number).collect();
+        // the last letter, h, has the size 1
         let sizes: Vec<usize> = (0..26).map(|n| if n == 25 { 1 } else { n + 2 }).collect();
         let labels = EinsumLabels { operands: &operands, output: &output, sizes: &sizes };
         let name = |slot: Slot| match slot {
