@@ -133,11 +133,11 @@ impl Text<'_> {
 fn read(inference: &mut Inference, text: &Text<'_>) -> Option<()> {
     inference.names.clear();
     inference.largest.clear();
-    inference.statements = 0;
-    inference.lookup = 0;
+    inference.statement_count = 0;
+    inference.lookup_count = 0;
     if inference.missing.is_empty() {
         for name in text.missing.iter().take(MAX_NAMES) {
-            let shape = inference.shapes.unknown();
+            let shape = inference.shapes.unknown_shape();
             inference.missing.push(MissingName {
                 name: name.clone(),
                 shape,
@@ -224,7 +224,7 @@ fn result(inference: &Inference, missing: &MissingName) -> ImpliedTensor {
         Usage::Indices(below) => ImpliedRole::Indices(below.and_then(|size| inference.shapes.number(size))),
         Usage::Table(rows) => ImpliedRole::Table(rows),
         Usage::Constant => ImpliedRole::Constant,
-        Usage::Whole(size) => ImpliedRole::Size(inference.shapes.number(size)),
+        Usage::Size(size) => ImpliedRole::Size(inference.shapes.number(size)),
     };
     // a matrix without a known size is not reported
     let shape = shape.filter(|sizes| missing.assumed.is_none() || sizes.iter().any(Option::is_some));
@@ -238,8 +238,8 @@ fn result(inference: &Inference, missing: &MissingName) -> ImpliedTensor {
 /// Interprets statements; `None` if there are too many.
 fn run(inference: &mut Inference, statements: &[Statement]) -> Option<()> {
     for statement in statements {
-        inference.statements += 1;
-        if inference.statements > MAX_STATEMENTS {
+        inference.statement_count += 1;
+        if inference.statement_count > MAX_STATEMENTS {
             return None;
         }
         if is_left_out(&statement.kind) {

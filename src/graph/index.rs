@@ -1,7 +1,7 @@
 //! Indices: `x[i]`, `x[:, 1:3]`, `x[None]`, `C[ix]`, `logp[range(n), y]`, and the assignment `x[i] = e`.
 //!
 //! The basic items (numbers, slices, `None`, `...`) give a copy of some entries. The other items are *index tensors*. They must be next to each other. As in
-//! NumPy, they are broadcast to one shape, and the axes of this shape replace the axes that they index.
+//! NumPy, they are broadcast to one shape, and the axes of this shape replace the axes that the tensors index.
 
 use super::arithmetic;
 use super::reader::GraphReader;
@@ -13,14 +13,14 @@ use crate::op::lookup::{IndexOperand, LookupKind, lookup};
 use crate::python::tree::Span;
 use crate::tensor::{flat, len};
 
-/// One axis of the result of the basic items.
+/// An axis of the tensor after the basic items are applied.
 #[derive(Clone, Debug)]
 enum IndexedAxis {
     /// A new axis of size 1.
     New,
-    /// Entries of an axis of the tensor: the first one, the distance, and their number.
+    /// The entries `first`, `first + step`, … of an axis, `count` in all. Neighbours on the axis are `stride` apart in the tensor's data.
     Slice { stride: usize, first: usize, step: i64, count: usize },
-    /// A whole axis that an index tensor indexes.
+    /// A whole axis of this size, which the index tensor `by` indexes.
     Indexed { stride: usize, size: usize, by: IndexTensor },
 }
 
@@ -85,7 +85,7 @@ fn item_of_list(
     }
 }
 
-/// Returns the first entry, the distance and the number of entries of a slice of an axis.
+/// Returns the first entry, the step and the number of entries of a slice of an axis of this size.
 fn slice_of(
     reader: &mut GraphReader<'_, '_>,
     [start, stop, step]: [Option<i64>; 3],
@@ -132,7 +132,7 @@ pub fn select(reader: &mut GraphReader<'_, '_>, id: TensorId, items: &[(Value, S
     look_up(reader, id, &axes, base, span)
 }
 
-/// Reads the items of an index: the axes of the result, and the place of the first entry.
+/// Reads the items of an index. Returns the axes that they leave, and the flat index to which the items that are numbers lead.
 fn axes(
     reader: &mut GraphReader<'_, '_>,
     id: TensorId,
@@ -251,8 +251,9 @@ fn check_numbers(reader: &mut GraphReader<'_, '_>, id: TensorId, size: usize, sp
     Ok(())
 }
 
-/// Refuses index tensors that are not next to each other, because NumPy and PyTorch then order the axes of the result in another way.
+/// Refuses a slice between numbers or index tensors, because NumPy and PyTorch then order the axes of the result in different ways.
 fn check_neighbours(reader: &mut GraphReader<'_, '_>, items: &[(Value, Span)], span: &Span) -> Result<(), Reported> {
+    // ':' keeps or adds axes, '0' is a number, 't' an index tensor
     let kinds: Vec<char> = items
         .iter()
         .map(|(item, _)| match item {
@@ -281,7 +282,7 @@ fn shape_of(axes: &[IndexedAxis]) -> Vec<usize> {
         .collect()
 }
 
-/// Returns the place in the tensor of each entry of the result, in row-major order. On an axis with an index tensor, the index is 0.
+/// Returns the flat index in the tensor of each entry of the result, in row-major order. An axis with an index tensor has the index 0.
 fn places(axes: &[IndexedAxis], base: usize) -> Vec<usize> {
     let mut places = vec![base];
     for axis in axes {
@@ -324,7 +325,7 @@ fn look_up(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[IndexedAxis],
     reader.claim_tensor(&shape, span)?;
     let (outer, inner) = (places(&axes[..first], base), places(&axes[after..], 0));
     let chosen = len(&chosen_shape);
-    // for each entry of the result: its place without the index tensors, and the entry of the index tensors that selects it
+    // for each entry of the result: its flat index if all index tensors were 0, and the entry of the broadcast index tensors that selects it
     let mut bases = Vec::with_capacity(len(&shape));
     let mut rows = Vec::with_capacity(len(&shape));
     for before in &outer {
@@ -363,14 +364,14 @@ fn look_up(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[IndexedAxis],
 
 /// Makes the tensor that `base[mask] = value` assigns.
 fn set_by_mask(reader: &mut GraphReader<'_, '_>, id: TensorId, mask: TensorId, value: &Value, span: &Span) -> Result<TensorId, Reported> {
-    let (own, shape) = (reader.shape(id).to_vec(), reader.shape(mask).to_vec());
-    if reader.shape_of(value).iter().any(|size| *size != 1) || !own.starts_with(&shape) {
+    let (tensor_shape, mask_shape) = (reader.shape(id).to_vec(), reader.shape(mask).to_vec());
+    if reader.shape_of(value).iter().any(|size| *size != 1) || !tensor_shape.starts_with(&mask_shape) {
         let help = "a single number can be assigned under a mask; where(mask, a, b) chooses between tensors";
         return Err(reader.fail(span, "this assignment under a mask is not possible", help));
     }
-    // the mask is for the first axes
-    let wide = [&shape[..], &vec![1; own.len() - shape.len()]].concat();
-    let mask = if wide == shape { mask } else { reader.emit_copy(view(&wide, CopyKind::View), &[mask], span)? };
+    // the mask has the first axes of the tensor; axes of size 1 stand for the others
+    let full_rank = [&mask_shape[..], &vec![1; tensor_shape.len() - mask_shape.len()]].concat();
+    let mask = if full_rank == mask_shape { mask } else { reader.emit_copy(view(&full_rank, CopyKind::View), &[mask], span)? };
     let mut value = value.clone();
     if let Value::Tensor(new) = value
         && !reader.shape(new).is_empty()
@@ -417,7 +418,7 @@ pub fn set(
     reader.emit_copy(function, &[id, new], span)
 }
 
-/// Returns the places that an index points at, and their shape. Index tensors must be known.
+/// Returns the flat indices that an index points at, and their shape. The numbers of index tensors must be known.
 fn known_places(
     reader: &mut GraphReader<'_, '_>,
     axes: &[IndexedAxis],
@@ -427,6 +428,7 @@ fn known_places(
     if !axes.iter().any(|axis| matches!(axis, IndexedAxis::Indexed { .. })) {
         return Ok((places(axes, base), shape_of(axes)));
     }
+    // each flat index, with the entry of the index tensors that led to it
     let mut places_so_far: Vec<(usize, usize)> = vec![(base, 0)];
     let mut shape: Vec<usize> = Vec::new();
     let mut rows: Option<usize> = None;
@@ -435,7 +437,7 @@ fn known_places(
             IndexedAxis::New => shape.push(1),
             IndexedAxis::Slice { count, .. } => {
                 let offsets = places(std::slice::from_ref(axis), 0);
-                // `first` of a slice with a negative step is its largest place, so offsets are never negative
+                // an offset counts from entry 0 of the axis, so it is not negative, even if the step is
                 places_so_far =
                     places_so_far.iter().flat_map(|(place, row)| offsets.iter().map(move |offset| (place + offset, *row))).collect();
                 shape.push(*count);

@@ -1,4 +1,4 @@
-//! Masks: the results of comparisons, 0 or 1, and whole numbers. They have no derivative.
+//! Masks: tensors of 0 and 1, such as the results of comparisons. They have no derivative.
 
 use super::reader::GraphReader;
 use super::value::Value;
@@ -19,6 +19,7 @@ impl GraphReader<'_, '_> {
                 {
                     self.note_structure(*id, "a mask", span);
                 }
+                // a tensor of 0 and 1 that is known now counts as a mask
                 if let Value::Tensor(id) = value
                     && !self.tensors[*id].is_mask
                     && !self.tensors[*id]

@@ -29,6 +29,7 @@ impl GraphReader<'_, '_> {
                 self.output = Some((id, self.text_number, span.clone()));
                 Value::Tensor(id)
             }
+            // a number becomes a constant tensor, so that operations can read it by its name
             Value::Number(Number { value, .. }) => {
                 self.claim_tensor(&[], span)?;
                 let name = self.next_version(name);
@@ -46,20 +47,20 @@ impl GraphReader<'_, '_> {
         Ok(value)
     }
 
-    /// Ends a statement: the tensors that it made and that have no name become parts of `name`.
+    /// Ends a statement: the tensors that it made and that have no name become intermediate results of `name`.
     pub fn end_statement(&mut self, name: &str) {
         let version = self.versions.get(name).copied().unwrap_or(0).max(1);
         self.name_intermediates(name, version);
     }
 
-    /// Names the tensors that belong to a list or to the variable of a loop. Such a name has no versions, so its parts are numbered consecutively over all
-    /// statements and turns.
+    /// Names the tensors that belong to a list or to the variable of a loop. Such a name has no versions, so its intermediate results are
+    /// numbered consecutively over all statements and turns.
     pub fn name_items(&mut self, name: &str) {
         let version = self.versions.get(name).copied().unwrap_or(0);
         self.name_intermediates(name, version);
     }
 
-    /// Names the tensors that the current statement made and that have no name: they are the next parts of this version of `name`.
+    /// Names the tensors that the current statement made and that have no name: they are the next intermediate results of this version of `name`.
     fn name_intermediates(&mut self, name: &str, version: usize) {
         for id in std::mem::take(&mut self.fresh) {
             let intermediate = self.intermediates.entry((name.into(), version)).or_insert(0);

@@ -8,7 +8,7 @@ use super::value::{Number, TensorId, Value};
 use crate::python::tree::Span;
 
 impl GraphReader<'_, '_> {
-    /// Returns the value of a name, with a mark if it is a single number that the scenario gives.
+    /// Returns the value of a name. If it is a single number that the scenario gives, the mention of this number is noted.
     pub fn mentioned(&mut self, value: Value, span: &Span) -> Value {
         match value {
             Value::Number(Number { value, tensor: Some(tensor), .. }) if !self.is_made_by_text(tensor) => {
@@ -27,7 +27,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Notes the use of a number while the text is read.
+    /// Notes the use for which the text mentions a number: `what` is "a size" or the like.
     pub fn note_use(&mut self, value: &Value, what: &str) {
         if let Value::Number(Number { mention: Some(mention), .. }) = value {
             what.clone_into(&mut self.structural.mentions[*mention].structure.what);
@@ -45,7 +45,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Notes that the numbers of a tensor are read with the text, and so those of the given tensors that it depends on.
+    /// Notes that the numbers of a tensor are read with the text, and so are those of the given tensors that it depends on.
     pub fn note_structure(&mut self, id: TensorId, what: &str, span: &Span) {
         let (mut stack, mut seen) = (vec![id], HashSet::new());
         while let Some(id) = stack.pop() {

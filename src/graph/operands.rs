@@ -55,7 +55,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Appends the numbers of nested lists, and returns their shape.
+    /// Appends the numbers of nested lists to `data`, and returns their shape.
     ///
     /// # Errors
     /// If the lists are ragged, or hold something else.

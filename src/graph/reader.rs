@@ -96,9 +96,9 @@ pub struct PendingNode {
     pub tensor: TensorId,
     /// `true` for a copy or a cast. Its operand counts as an index, a class or a mask if its result does.
     pub is_copy: bool,
-    /// The position, for messages.
+    /// The index of the source text, and the position in it.
     pub at: (usize, Span),
-    /// The number of its statement.
+    /// The number of its statement, from 0.
     pub statement: usize,
     /// The iteration of the innermost loop.
     pub turn: Option<Turn>,
@@ -137,23 +137,23 @@ pub struct GraphReader<'t, 'c> {
     pub fresh: Vec<TensorId>,
     /// The unnamed tensors of the right side of `a = b = x @ W`, which both targets share: each of them copies the result.
     pub shared: Vec<TensorId>,
-    /// The positions of the statements.
+    /// The statements: the index of the source text, and the position in it.
     pub statements: Vec<(usize, Span)>,
-    /// The number of the statement at a position.
+    /// The number of the statement by the index of its source text and its start.
     pub statement_at: HashMap<(usize, usize), usize>,
     /// The number of the current statement.
     pub statement: usize,
     /// The iteration of the innermost loop.
     pub turn: Option<Turn>,
-    /// The operations of each statement that has several.
+    /// The indices in `nodes` of the operations of each statement that has several.
     pub composite_statements: Vec<Range<usize>>,
-    /// The operations of each call that has several.
+    /// The indices in `nodes` of the operations of each call that has several.
     pub composite_calls: Vec<Range<usize>>,
     /// The given numbers on which the structure of the graph depends.
     pub structural: StructuralUses,
     /// The faults.
     pub faults: Vec<GraphFault>,
-    /// Names without a value, with the position of their first use.
+    /// Names without a value, with the source text and the position of their first use.
     pub missing: Vec<(CompactString, usize, Span)>,
     /// The names in `missing`.
     pub missing_names: HashSet<CompactString>,
@@ -194,7 +194,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Counts statements and operations.
+    /// Counts `more` statements or operations.
     ///
     /// # Errors
     /// If there are too many.
@@ -207,7 +207,7 @@ impl GraphReader<'_, '_> {
         Ok(())
     }
 
-    /// Returns the operations from `first` on, if there are several.
+    /// Returns the indices of the operations from `first` on, if there are several.
     pub fn several_from(&self, first: usize) -> Option<Range<usize>> {
         (self.nodes.len() > first + 1).then_some(first..self.nodes.len())
     }
@@ -378,10 +378,9 @@ impl GraphReader<'_, '_> {
             return None;
         }
         let rule = function.forward();
-        let memo;
         let tensors = Reads::inputs(operands);
+        let memo = rule.memo(&tensors);
         let mut numbers = vec![0.0; len(shape)];
-        memo = rule.memo(&tensors);
         rule.overwrite(&Operands { tensors, memo: &memo }, &mut numbers);
         Some(Arc::new(from_flat(shape, numbers)))
     }

@@ -247,6 +247,7 @@ impl GraphReader<'_, '_> {
             return Err(self.fail(&target.span, "this cannot be assigned", "assign to a name, or to x[i]"));
         };
         let evaluated = (|| {
+            // both sides are read before the first `?`, so that the faults of both are reported
             let old = self.evaluate(target);
             let right = self.evaluate(value)?;
             let old = old?;
@@ -271,6 +272,7 @@ impl GraphReader<'_, '_> {
             return Ok(());
         }
         let value = self.evaluate(iterable)?;
+        // the tensors of the iterable get names of the variable
         self.name_items(&first_name(variable).unwrap_or_default());
         let turns = match &value {
             Value::Range(range) => range.len(),
@@ -307,7 +309,7 @@ impl GraphReader<'_, '_> {
         Ok(())
     }
 
-    /// Returns the value of the variable of a loop over the rows of a tensor: row `turn`, as a number if it is a known number.
+    /// Returns the value of the variable of a loop over the rows of a tensor: row `turn`, as a number if the tensor is a vector of known numbers.
     fn turn_of_tensor(&mut self, id: usize, turn: usize, span: &Span) -> Result<Value, Reported> {
         if let Some(data) = self.tensors[id].data.clone().filter(|data| data.ndim() == 1 && !self.tensors[id].flows) {
             self.note_structure(id, "the numbers of a loop", span);

@@ -9,7 +9,7 @@ use super::reader::{GraphReader, TensorOrigin};
 use super::structural::UseInText;
 use crate::network::{ClosedBlock, GraphText, SourcePlace, StatementText, StructuralUse};
 
-/// The longest statement that is kept, in bytes.
+/// The longest statement, in bytes, whose text is kept. A longer one has an empty text.
 const MAX_STATEMENT: usize = 2000;
 
 /// A statement as one line.
@@ -29,8 +29,8 @@ fn one_line(statement: &str) -> OneLine {
         if is_comment || is_continuation || c.is_whitespace() {
             is_blank = true;
         } else {
-            let is_after_bracket = line.text.ends_with(['(', '[']) || matches!(c, ')' | ']');
-            if is_blank && !line.text.is_empty() && !(is_after_bracket && statement.contains('\n')) {
+            let is_beside_bracket = line.text.ends_with(['(', '[']) || matches!(c, ')' | ']');
+            if is_blank && !line.text.is_empty() && !(is_beside_bracket && statement.contains('\n')) {
                 line.text.push(' ');
             }
             is_blank = false;
@@ -54,7 +54,7 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
     let line_starts: Vec<Vec<usize>> = reader.texts.iter().map(|text| text.match_indices('\n').map(|(at, _)| at + 1).collect()).collect();
     let line_of = |text_number: usize, at: usize| {
         let before = line_starts[text_number].partition_point(|start| *start <= at);
-        // an array has a statement in each string
+        // several texts are an array with a statement in each string: the number of the string counts as the line
         if reader.texts.len() > 1 { text_number + 1 } else { before + 1 }
     };
     let lines: Vec<OneLine> = reader
@@ -77,6 +77,7 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
     let statements =
         statements.map(|((text_number, span), line)| StatementText { text: line.text.clone(), line: line_of(*text_number, span.start) });
     let has_tensors = reader.tensors.iter().any(|tensor| !tensor.shape.is_empty());
+    // the tensors of the network are numbered anew: first the leaves, then the results of the operations
     let given = reader.leaves.len();
     let id = |tensor: usize| match reader.tensors[tensor].origin {
         TensorOrigin::Leaf(leaf) => leaf,
@@ -94,10 +95,12 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
     for (tensor, UseInText { what, at: (text_number, span) }) in reader.structural.each() {
         structural.insert(id(tensor), StructuralUse { what, line: Some(line_of(text_number, span.start)) });
     }
-    for (tensor, entry) in reader.tensors.iter().enumerate().filter(|(_, entry)| matches!(entry.origin, TensorOrigin::Leaf(_))) {
+    for (tensor, graph_tensor) in
+        reader.tensors.iter().enumerate().filter(|(_, graph_tensor)| matches!(graph_tensor.origin, TensorOrigin::Leaf(_)))
+    {
         let what = if reader.is_made_by_text(tensor) {
             "a number that the text makes"
-        } else if entry.is_mask {
+        } else if graph_tensor.is_mask {
             "a mask of true and false"
         } else {
             continue;
@@ -105,7 +108,7 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
         structural.insert(id(tensor), StructuralUse { what: what.to_owned(), line: None });
     }
     let named = reader.tensors.iter().enumerate().filter(|(_, tensor)| tensor.axes.iter().any(Option::is_some));
-    let axes = named.map(|(tensor, entry)| (id(tensor), entry.axes.clone()));
+    let axes = named.map(|(tensor, graph_tensor)| (id(tensor), graph_tensor.axes.clone()));
     let closed_blocks = closed_forms::find(reader, output).into_iter().map(closed_block).collect();
     GraphText::new(has_tensors, given, statements.collect(), origins, folds(reader, has_tensors, output))
         .with_closed_blocks(closed_blocks)

@@ -79,7 +79,7 @@ pub struct Range {
 /// The largest or smallest entries along an axis, with their indices.
 #[derive(Clone, Copy, Debug)]
 pub struct AxisExtremum {
-    /// The entries.
+    /// The tensor of these entries.
     pub values: TensorId,
     /// The tensor that is searched.
     pub of: TensorId,
@@ -118,8 +118,8 @@ impl Range {
 }
 
 impl Value {
-    /// Splits a value into the pair of values and indices that PyTorch's `x.max(dim)` returns, and the pair's tensor of values. If the value is no such pair,
-    /// returns `None` and the value itself.
+    /// If the value is the result of PyTorch's `x.max(dim)`, a pair of values and indices, returns this pair and its tensor of values; else `None` and the value
+    /// itself.
     pub fn split_extremum(self) -> (Option<AxisExtremum>, Self) {
         match self {
             Self::Extremum(pair) => (Some(pair), Self::Tensor(pair.values)),

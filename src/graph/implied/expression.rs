@@ -60,7 +60,7 @@ impl Inference {
             return if name == "newaxis" { Implied::Nothing } else { Implied::Number };
         }
         match self.missing.iter().find(|missing| missing.name == *name) {
-            Some(MissingName { usage: Usage::Whole(size), .. }) => Implied::Size(*size),
+            Some(MissingName { usage: Usage::Size(size), .. }) => Implied::Size(*size),
             Some(missing) => Implied::Tensor(missing.shape),
             None => Implied::Unknown,
         }
@@ -100,7 +100,7 @@ impl Inference {
         }
     }
 
-    /// Returns the sizes of a tensor as numbers.
+    /// Returns the value of `x.shape`.
     fn sizes_of(&mut self, value: &Implied) -> Implied {
         let shape = self.any_shape(value);
         let sizes = self.shapes.sizes(shape);
@@ -175,7 +175,7 @@ impl Inference {
         links.iter().any(|link| link.operator == BinaryOperator::MatMul) || !self.factors(expr).is_empty()
     }
 
-    /// Returns the names of unknown rank that are factors of a product.
+    /// Returns the shapes of the names of unknown rank that are factors of a product.
     fn factors(&mut self, expr: &PythonExpr) -> Vec<Shape> {
         let ExprKind::Chain(first, links) = &expr.kind else { return Vec::new() };
         if links.iter().any(|link| link.operator != BinaryOperator::Mul) {
@@ -233,6 +233,7 @@ impl Inference {
             let value = self.evaluate(expr);
             *end = self.integer(&value);
             if matches!(value, Implied::Tensor(_)) {
+                // a name without a value is recorded as a whole number
                 self.size(&value);
             }
             is_known &= end.is_some() || matches!(value, Implied::Nothing);
@@ -254,40 +255,40 @@ impl Inference {
             let result = self.looked_up(shape, *indices);
             // a table of vectors, which an index reads row by row
             self.assume_matrix(shape, false);
+            self.mark_table(shape, item);
             if self.shapes.sizes(shape).is_none() {
-                self.mark_table(shape, item);
                 return Implied::Tensor(result);
             }
-            self.mark_table(shape, item);
         }
         if let [item] = items
             && let Some(n) = self.integer(item).and_then(|n| usize::try_from(n).ok())
         {
+            // x[n] is row n, counted from 0
             self.mark_rows(shape, n.saturating_add(1));
         }
         let Some(sizes) = self.shapes.sizes(shape) else { return Implied::Unknown };
-        let taken = items.iter().filter(|item| !matches!(item, Implied::Nothing | Implied::Ellipsis)).count();
-        let Some(skipped) = sizes.len().checked_sub(taken) else { return Implied::Unknown };
-        self.taken(&sizes, items, skipped).map_or(Implied::Unknown, |sizes| Implied::Tensor(self.shapes.of(sizes)))
+        let indexed = items.iter().filter(|item| !matches!(item, Implied::Nothing | Implied::Ellipsis)).count();
+        let Some(skipped) = sizes.len().checked_sub(indexed) else { return Implied::Unknown };
+        self.indexed_sizes(&sizes, items, skipped).map_or(Implied::Unknown, |sizes| Implied::Tensor(self.shapes.of(sizes)))
     }
 
-    /// The sizes that an index leaves; `None` if they are not known. `skipped` is the number of axes that `...` stands for.
-    fn taken(&mut self, sizes: &[Size], items: &[Implied], skipped: usize) -> Option<Vec<Size>> {
-        let mut left = sizes.iter().copied();
+    /// Returns the sizes of `x[items]`, where x has `sizes`; `None` if they are not known. `skipped` is the number of axes that `...` stands for.
+    fn indexed_sizes(&mut self, sizes: &[Size], items: &[Implied], skipped: usize) -> Option<Vec<Size>> {
+        let mut axes = sizes.iter().copied();
         let mut result: Vec<Size> = Vec::new();
-        // the place of the first index that is a tensor, and the shape of all of them together
+        // the axis of the result at which the axes of the index tensors begin, and the shape to which these tensors are broadcast
         let mut together: Option<(usize, Implied)> = None;
         for item in items {
             match item {
                 Implied::Nothing => result.push(self.shapes.size(1)),
-                Implied::Ellipsis => result.extend(left.by_ref().take(skipped)),
+                Implied::Ellipsis => result.extend(axes.by_ref().take(skipped)),
                 Implied::Slice(ends, is_whole) => {
-                    let size = left.next()?;
+                    let size = axes.next()?;
                     result.push(if *is_whole { size } else { self.sliced(size, *ends) });
                 }
-                Implied::Integer(_) | Implied::Size(_) | Implied::Number => drop(left.next()?),
+                Implied::Integer(_) | Implied::Size(_) | Implied::Number => drop(axes.next()?),
                 Implied::Tensor(_) => {
-                    self.mark_indices(item, left.next());
+                    self.mark_indices(item, axes.next());
                     together = Some(match together {
                         None => (result.len(), item.clone()),
                         Some((at, other)) => (at, self.broadcast(&[other, item.clone()], Likely::Whole)),
@@ -296,7 +297,7 @@ impl Inference {
                 _ => return None,
             }
         }
-        result.extend(left);
+        result.extend(axes);
         if let Some((at, Implied::Tensor(shape))) = together {
             let sizes = self.shapes.sizes(shape)?;
             result.splice(at..at, sizes);
@@ -304,7 +305,7 @@ impl Inference {
         Some(result)
     }
 
-    /// The number of entries that a slice with known ends takes.
+    /// Returns the number of entries of a slice of an axis with this size. The number is unknown if the step is negative.
     fn sliced(&mut self, size: Size, [start, stop, step]: [Option<i64>; 3]) -> Size {
         let Some(n) = self.shapes.number(size).and_then(|n| i64::try_from(n).ok()).filter(|_| step.is_none_or(|step| step > 0)) else {
             return self.shapes.unknown_size();

@@ -1,5 +1,5 @@
-//! A table of functions. For each function it has the shape of the result, as far as the shapes of the arguments are known, and the shapes that the function
-//! implies for its arguments. A function that is not in the table implies nothing, and its result has an unknown shape.
+//! A table with a shape function for each function of a graph. The shape function computes the shape of the result, as far as the shapes of the arguments are
+//! known, and records what the call implies for these. A function that is not in the table implies nothing, and its result has an unknown shape.
 
 use std::rc::Rc;
 
@@ -11,7 +11,7 @@ use super::networks::{
 };
 use super::shapes::{Shape, Size};
 
-/// The first name of a function in the registry, and the shape of its result.
+/// The first name of a function in the registry, and its shape function.
 type ShapeRow = (&'static str, fn(&mut Inference, &ImpliedArguments) -> Implied);
 
 #[rustfmt::skip]
@@ -22,16 +22,19 @@ const ROWS: &[ShapeRow] = &[
     ("gelu", same), ("clamp", same), ("clamp_min", same), ("clamp_max", same), ("neg", same), ("softmax", same), ("log_softmax", same),
     ("cumsum", same), ("zeros_like", same), ("ones_like", same), ("full_like", same), ("flip", same), ("roll", same), ("tril", same), ("triu", same),
     ("detach", same), ("clone", same), ("float", same), ("normalize", same), ("dropout", same), ("long", same), ("bool", same), ("masked_fill", masked_fill),
-    ("add", pair), ("sub", pair), ("mul", pair), ("div", pair), ("pow", pair), ("maximum", pair), ("minimum", pair), ("where", all),
+    ("add", broadcast_two), ("sub", broadcast_two), ("mul", broadcast_two), ("div", broadcast_two), ("pow", broadcast_two),
+    ("maximum", broadcast_two), ("minimum", broadcast_two),
+    ("where", broadcast_three),
     ("sum", sum), ("mean", reduce), ("var", moment), ("std", moment), ("prod", reduce), ("logsumexp", reduce), ("amax", reduce), ("amin", reduce),
     ("argmax", reduce), ("argmin", reduce), ("norm", norm), ("max", extreme), ("min", extreme),
     ("matmul", matmul), ("mm", matmul), ("mv", matmul), ("bmm", bmm), ("dot", matmul), ("linear", linear), ("einsum", einsum),
     ("embedding", embedding), ("one_hot", one_hot), ("gather", gather), ("reshape", view), ("view", view), ("flatten", flatten), ("ravel", flatten),
     ("unsqueeze", unsqueeze), ("squeeze", squeeze), ("transpose", transpose), ("swapaxes", transpose), ("t", reverse), ("permute", permute),
     ("stack", stack), ("cat", cat), ("split", split), ("chunk", chunk), ("unbind", unbind), ("zeros", filled), ("ones", filled), ("full", full),
-    ("eye", eye), ("arange", arange), ("range", range), ("tensor", first), ("list", first), ("tuple", first), ("len", length), ("size", size),
-    ("item", number), ("int", whole), ("numel", whole), ("dim", whole), ("layer_norm", layer_norm), ("rms_norm", layer_norm), ("batch_norm", batch_norm),
-    ("group_norm", group_norm), ("instance_norm", batch_norm), ("conv2d", conv2d), ("conv1d", conv1d), ("cross_entropy", cross_entropy), ("nll_loss", nll_loss),
+    ("eye", eye), ("arange", arange), ("range", arange), ("tensor", first), ("list", first), ("tuple", first), ("len", length), ("size", size),
+    ("item", number), ("int", whole_number), ("numel", whole_number), ("dim", whole_number), ("layer_norm", layer_norm), ("rms_norm", layer_norm),
+    ("batch_norm", batch_norm), ("group_norm", group_norm), ("instance_norm", batch_norm), ("conv2d", conv2d), ("conv1d", conv1d),
+    ("cross_entropy", cross_entropy), ("nll_loss", nll_loss),
     ("mse_loss", mse_loss), ("l1_loss", mse_loss), ("smooth_l1_loss", mse_loss), ("huber_loss", mse_loss), ("binary_cross_entropy", binary_loss),
     ("binary_cross_entropy_with_logits", binary_loss), ("scaled_dot_product_attention", attention),
 ];
@@ -48,7 +51,7 @@ fn number(_: &mut Inference, _: &ImpliedArguments) -> Implied {
     Implied::Number
 }
 
-fn whole(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
+fn whole_number(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     match arguments.get(0) {
         Implied::Integer(n) => Implied::Integer(n),
         Implied::Tensor(shape) if inference.shapes.sizes(shape).is_some_and(|sizes| !sizes.is_empty()) => Implied::Unknown,
@@ -68,11 +71,11 @@ fn masked_fill(inference: &mut Inference, arguments: &ImpliedArguments) -> Impli
     inference.broadcast(&[arguments.get(0), arguments.get(1)], Likely::Any)
 }
 
-fn pair(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
+fn broadcast_two(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     inference.broadcast(&[arguments.get(0), arguments.get(1)], Likely::Any)
 }
 
-fn all(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
+fn broadcast_three(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     inference.broadcast(&[arguments.get(0), arguments.get(1), arguments.get(2)], Likely::Any)
 }
 
@@ -89,17 +92,19 @@ fn sum(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     reduce(inference, arguments)
 }
 
+/// `x.var(dim, unbiased, keepdim)`: the axes are parameter 1, `keepdim` is parameter 3.
 fn moment(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let [dim, keepdim] = [1, 3].map(|at| arguments.values.get(at).cloned().flatten());
     reduced(inference, &arguments.get(0), dim, keepdim.as_ref())
 }
 
+/// `x.norm(p, dim, keepdim)`: the axes are parameter 2, `keepdim` is parameter 3.
 fn norm(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let [dim, keepdim] = [2, 3].map(|at| arguments.values.get(at).cloned().flatten());
     reduced(inference, &arguments.get(0), dim, keepdim.as_ref())
 }
 
-/// The result of a function over axes: `dim` is a number, a list of them, or nothing for all axes. `True` is the number 1.
+/// Returns the result of a function over axes: `dim` is a number, a list of numbers, or nothing for all axes. `keepdim` is 1 for `True`.
 fn reduced(inference: &mut Inference, value: &Implied, dim: Option<Implied>, keepdim: Option<&Implied>) -> Implied {
     let dims = match dim {
         None | Some(Implied::Nothing) => None,
@@ -129,6 +134,7 @@ fn reduced(inference: &mut Inference, value: &Implied, dim: Option<Implied>, kee
     tensor(inference, sizes)
 }
 
+/// `max` and `min`: of two tensors if the second argument is not an axis; else over an axis or over all entries.
 fn extreme(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let is_axis = inference.integer(&arguments.get(1)).is_some();
     if arguments.has(1) && (arguments.is_bare || !is_axis) {
@@ -141,7 +147,7 @@ fn extreme(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
 }
 
 fn view(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
-    let wanted = arguments.following(inference);
+    let wanted = arguments.starred(inference);
     if wanted.iter().any(|value| matches!(value, Implied::Unknown)) {
         return Implied::Unknown;
     }
@@ -185,7 +191,7 @@ fn squeeze(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
 }
 
 fn transpose(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
-    let wanted = arguments.following(inference);
+    let wanted = arguments.starred(inference);
     let [first, second] = &wanted[..] else {
         return if wanted.is_empty() { reverse(inference, arguments) } else { permute(inference, arguments) };
     };
@@ -203,7 +209,7 @@ pub fn reverse(inference: &mut Inference, arguments: &ImpliedArguments) -> Impli
 }
 
 fn permute(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
-    let wanted = arguments.following(inference);
+    let wanted = arguments.starred(inference);
     let Some(sizes) = sizes(inference, arguments) else { return Implied::Unknown };
     let axes: Option<Vec<usize>> = wanted.iter().map(|value| axis(inference, value, sizes.len())).collect();
     match axes {
@@ -212,13 +218,14 @@ fn permute(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     }
 }
 
-/// Returns the shapes of the items of the first argument, and an axis; `None` if one is not known.
-fn joined(inference: &mut Inference, arguments: &ImpliedArguments, more: usize) -> Option<(Vec<Vec<Size>>, usize)> {
+/// Returns the sizes of each tensor of the first argument, and the axis that joins them; `None` if they are not known, or the ranks differ. The result has
+/// `new_axes` axes more than each tensor.
+fn joined(inference: &mut Inference, arguments: &ImpliedArguments, new_axes: usize) -> Option<(Vec<Vec<Size>>, usize)> {
     let Implied::Items(items) = arguments.get(0) else { return None };
     let shapes: Vec<Shape> = items.iter().map(|item| inference.any_shape(item)).collect();
     let sizes: Vec<Vec<Size>> = shapes.iter().map(|shape| inference.shapes.sizes(*shape)).collect::<Option<_>>()?;
     let rank = sizes.first()?.len();
-    let axis = if arguments.has(1) { axis(inference, &arguments.get(1), rank + more)? } else { 0 };
+    let axis = if arguments.has(1) { axis(inference, &arguments.get(1), rank + new_axes)? } else { 0 };
     sizes.iter().all(|other| other.len() == rank).then_some((sizes, axis))
 }
 
@@ -239,11 +246,12 @@ fn cat(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     for other in &all[1..] {
         sizes.iter().zip(other).enumerate().filter(|(n, _)| *n != axis).for_each(|(_, (a, b))| inference.shapes.join(*a, *b));
     }
-    sizes[axis] = inference.shapes.perhaps(total);
+    sizes[axis] = inference.shapes.size_or_unknown(total);
     tensor(inference, sizes)
 }
 
-/// The pieces of an axis that have this size each.
+/// Returns the pieces into which the axis of parameter `axis_at` is cut, by default axis 0. `size` maps the size of the axis to that of a piece; `None` if the
+/// pieces have different sizes, or their size is not known.
 fn pieces(
     inference: &mut Inference,
     arguments: &ImpliedArguments,
@@ -254,15 +262,15 @@ fn pieces(
     let axis = if arguments.has(axis_at) { axis(inference, &arguments.get(axis_at), sizes.len()) } else { Some(0) };
     let Some(axis) = axis.filter(|axis| *axis < sizes.len()) else { return Implied::Unknown };
     let size = size(inference, sizes[axis]);
-    sizes[axis] = inference.shapes.perhaps(size);
+    sizes[axis] = inference.shapes.size_or_unknown(size);
     Implied::Pieces(inference.shapes.of(sizes))
 }
 
 fn split(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
-    let each = inference.integer(&arguments.get(1)).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
-    // NumPy counts the pieces, and the last piece may be smaller
+    let piece = inference.integer(&arguments.get(1)).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
+    // a bare `split` may be NumPy's, whose argument is the number of pieces
     pieces(inference, arguments, 2, |inference, size| {
-        each.filter(|each| inference.shapes.number(size).is_some_and(|n| n % each == 0 && !arguments.is_bare))
+        piece.filter(|piece| inference.shapes.number(size).is_some_and(|n| n % piece == 0 && !arguments.is_bare))
     })
 }
 
@@ -282,7 +290,7 @@ fn unbind(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
 }
 
 fn filled(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
-    let wanted = arguments.following(inference);
+    let wanted = arguments.starred(inference);
     if wanted.iter().any(|value| matches!(value, Implied::Unknown)) {
         return Implied::Unknown;
     }
@@ -311,10 +319,6 @@ fn arange(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let sizes: Vec<Size> = arguments.rest.iter().map(|value| inference.size(value)).collect();
     let count = if let [count] = sizes[..] { count } else { inference.shapes.unknown_size() };
     tensor(inference, vec![count])
-}
-
-fn range(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
-    arange(inference, arguments)
 }
 
 fn length(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {

@@ -13,7 +13,7 @@ use super::shapes::{Shape, Shapes, Size};
 pub enum Implied {
     /// A tensor, or a name without a value.
     Tensor(Shape),
-    /// The values and indices of `x.max(1)`.
+    /// The values and indices of `x.max(1)`, both of this shape.
     Pair(Shape),
     /// The pieces of `x.split(2)`, each with this shape.
     Pieces(Shape),
@@ -27,11 +27,11 @@ pub enum Implied {
     Items(Rc<Vec<Self>>),
     /// A string.
     Text(CompactString),
-    /// A slice of an axis. `true` if it is `:`, the whole axis.
+    /// The start, stop and step of a slice. `true` if it is `:`, the whole axis.
     Slice([Option<i64>; 3], bool),
     /// `...`
     Ellipsis,
-    /// `None`, `True` or `False`, or nothing.
+    /// `None`, or `newaxis`.
     Nothing,
     /// A value about which nothing is known.
     Unknown,
@@ -50,7 +50,7 @@ pub enum Usage {
     /// As numbers that cannot have a derivative, such as the statistics of a batch norm.
     Constant,
     /// As a size, such as the `n` of `x.view(n, -1)`.
-    Whole(Size),
+    Size(Size),
 }
 
 /// The shape that is likely for a name of unknown rank, if the name is broadcast with another tensor.
@@ -86,9 +86,9 @@ pub struct MissingName {
 /// The assumption that a name is a matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Assumed {
-    /// A matrix, which may be a vector: the right operand of `@`.
+    /// A matrix or a vector: the right operand of `@`.
     Matrix,
-    /// A matrix, which may be several: the right operand of `@`, whose left operand is several matrices.
+    /// A matrix or several: the right operand of `@`, if the left operand is several matrices.
     Matrices,
 }
 
@@ -109,12 +109,12 @@ pub struct Inference {
     pub assumes: bool,
     /// The names to the right of `@` that are vectors. As matrices they would be broadcast by accident (see [`Inference::doubt_matrix`]).
     pub vectors: HashSet<CompactString>,
-    /// The results of all lookups `table[indices]`, in the order of the text.
+    /// The shapes of the results of all lookups `table[indices]`, in the order of the text.
     pub lookups: Vec<Shape>,
-    /// The number of lookups so far.
-    pub lookup: usize,
-    /// The number of statements so far.
-    pub statements: usize,
+    /// The number of lookups so far in this reading of the text.
+    pub lookup_count: usize,
+    /// The number of statements so far in this reading of the text.
+    pub statement_count: usize,
 }
 
 impl Inference {
@@ -151,7 +151,7 @@ impl Inference {
 
     /// Returns the shape of a value; an unknown one if it is not a tensor.
     pub fn any_shape(&mut self, value: &Implied) -> Shape {
-        self.shape(value).unwrap_or_else(|| self.shapes.unknown())
+        self.shape(value).unwrap_or_else(|| self.shapes.unknown_shape())
     }
 
     /// Returns a value as a whole number, if it is known.
@@ -166,7 +166,7 @@ impl Inference {
     /// Returns a value as a size. A name without a value becomes a whole number.
     pub fn size(&mut self, value: &Implied) -> Size {
         match value {
-            Implied::Integer(n) => self.shapes.perhaps(usize::try_from(*n).ok()),
+            Implied::Integer(n) => self.shapes.size_or_unknown(usize::try_from(*n).ok()),
             Implied::Size(size) => *size,
             Implied::Tensor(shape) => {
                 let fresh = self.shapes.unknown_size();
@@ -174,10 +174,10 @@ impl Inference {
                     return fresh;
                 }
                 let Some(missing) = self.missing_of(*shape) else { return fresh };
-                if let Usage::Whole(size) = missing.usage {
+                if let Usage::Size(size) = missing.usage {
                     return size;
                 }
-                missing.usage = Usage::Whole(fresh);
+                missing.usage = Usage::Size(fresh);
                 fresh
             }
             _ => self.shapes.unknown_size(),
@@ -214,10 +214,10 @@ impl Inference {
     /// Returns the result of the next lookup `table[indices]` of this reading of the text. If an earlier reading found the rank of the result, a table of
     /// unknown shape gets its rank.
     pub fn looked_up(&mut self, table: Shape, indices: Shape) -> Shape {
-        let number = self.lookup;
-        self.lookup += 1;
+        let number = self.lookup_count;
+        self.lookup_count += 1;
         let Some(result) = self.lookups.get(number).copied() else {
-            let result = self.shapes.unknown();
+            let result = self.shapes.unknown_shape();
             self.lookups.push(result);
             return result;
         };
@@ -238,7 +238,7 @@ impl Inference {
         }
     }
 
-    /// Assumes that a name without a value is a matrix. `among_several` is `true` if it may be several matrices.
+    /// Assumes that a name of unknown rank is a matrix, or a vector if it is one of `vectors`. `among_several` is `true` if it may be several matrices.
     pub fn assume_matrix(&mut self, shape: Shape, among_several: bool) {
         if !self.assumes || self.shapes.sizes(shape).is_some() {
             return;
@@ -255,9 +255,9 @@ impl Inference {
     /// Records the last size of a left operand of `@` whose rank is not known.
     fn mark_last(&mut self, left: Shape, right: Shape) {
         let Some(sizes) = self.shapes.sizes(right) else { return };
-        let reads = if sizes.len() < 2 { sizes.first() } else { sizes.get(sizes.len() - 2) };
+        let summed = if sizes.len() < 2 { sizes.first() } else { sizes.get(sizes.len() - 2) };
         if let Some(missing) = self.missing_of(left) {
-            missing.last = reads.copied();
+            missing.last = summed.copied();
         }
     }
 
@@ -277,8 +277,9 @@ impl Inference {
             (Some(x), Some(y)) => (x, y),
             (Some(_), None) => return self.unknown_with(a, b, likely),
             (None, Some(_)) => return self.unknown_with(b, a, likely),
-            (None, None) => return self.shapes.unknown(),
+            (None, None) => return self.shapes.unknown_shape(),
         };
+        // the bias of x @ w tells nothing about the rank of w
         if self.assumes && !matches!(likely(a), Likely::Last(_)) {
             self.doubt_matrix(&x, &y);
             self.doubt_matrix(&y, &x);
@@ -316,14 +317,14 @@ impl Inference {
         }
     }
 
-    /// A tensor that is broadcast with one of unknown rank: it is assumed to keep its shape.
+    /// Returns the shape of a tensor that is broadcast with one of unknown rank: the second phase assumes that it keeps its shape.
     fn unknown_with(&mut self, known: Shape, unknown: Shape, likely: fn(Shape) -> Likely) -> Shape {
         let is_number = self.shapes.sizes(known).is_some_and(|sizes| sizes.is_empty());
-        let Some(missing) = self.missing_of(unknown) else { return self.shapes.unknown() };
+        let Some(missing) = self.missing_of(unknown) else { return self.shapes.unknown_shape() };
         if matches!(missing.likely, None | Some(Likely::Any(_))) && !is_number {
             missing.likely = Some(likely(known));
         }
-        if self.assumes && !is_number { known } else { self.shapes.unknown() }
+        if self.assumes && !is_number { known } else { self.shapes.unknown_shape() }
     }
 
     /// Corrects the assumption that w in `x @ w - t` is a matrix, if t is a vector with an entry for each row of `x @ w`: then w is a vector. `matrix` and
@@ -344,14 +345,14 @@ impl Inference {
         match self.shapes.sizes(a).map(|sizes| sizes.len()) {
             Some(0) => return Implied::Unknown,
             Some(rank) => self.assume_matrix(b, rank > 2),
-            // a vector, a matrix, or several
+            // the left operand may be a vector, a matrix, or several
             None => self.mark_last(a, b),
         }
         let (x, y) = (self.shapes.sizes(a), self.shapes.sizes(b));
-        let (Some(x), Some(y)) = (x, y) else { return Implied::Tensor(self.shapes.unknown()) };
+        let (Some(x), Some(y)) = (x, y) else { return Implied::Tensor(self.shapes.unknown_shape()) };
         let (Some((inner, rows)), false) = (x.split_last(), y.is_empty()) else { return Implied::Unknown };
-        let (reads, columns) = if y.len() == 1 { (y[0], None) } else { (y[y.len() - 2], y.last().copied()) };
-        self.shapes.join(*inner, reads);
+        let (summed, columns) = if y.len() == 1 { (y[0], None) } else { (y[y.len() - 2], y.last().copied()) };
+        self.shapes.join(*inner, summed);
         let (row, batch) = rows.split_last().map_or((None, &[][..]), |(row, batch)| (Some(*row), batch));
         let other: Vec<Size> = y[..y.len().saturating_sub(2)].to_vec();
         let [left, right] = [batch.to_vec(), other].map(|sizes| Implied::Tensor(self.shapes.of(sizes)));
@@ -363,7 +364,7 @@ impl Inference {
         Implied::Tensor(self.shapes.of(sizes))
     }
 
-    /// Solves the equations of products in which one size is unknown.
+    /// Solves the equations of [`Inference::products`] in which one size is unknown, and drops all of them.
     pub fn solve_products(&mut self) {
         for [left, right] in std::mem::take(&mut self.products) {
             let known = |sizes: &[Size], shapes: &Shapes| sizes.iter().filter_map(|size| shapes.number(*size)).product::<usize>();
@@ -379,9 +380,10 @@ impl Inference {
             let unknown: Vec<Size> = left.iter().chain(&right).copied().filter(|size| self.shapes.number(*size).is_none()).collect();
             let [a, b] = [known(&left, &self.shapes), known(&right, &self.shapes)];
             if let [size] = unknown[..] {
-                let (more, less) = if left.contains(&size) { (b, a) } else { (a, b) };
-                if less > 0 && more % less == 0 {
-                    let number = self.shapes.size(more / less);
+                // product = size · others
+                let (product, others) = if left.contains(&size) { (b, a) } else { (a, b) };
+                if others > 0 && product % others == 0 {
+                    let number = self.shapes.size(product / others);
                     self.shapes.join(size, number);
                 }
             }

@@ -41,7 +41,7 @@ pub fn einsum(inference: &mut Inference, arguments: &ImpliedArguments) -> Implie
         return Implied::Unknown;
     }
     let mut letters: Vec<(char, Size)> = Vec::new();
-    let mut of = |inference: &mut Inference, letter: char| {
+    let mut size_of = |inference: &mut Inference, letter: char| {
         if let Some((_, size)) = letters.iter().find(|(known, _)| *known == letter) {
             return *size;
         }
@@ -50,17 +50,17 @@ pub fn einsum(inference: &mut Inference, arguments: &ImpliedArguments) -> Implie
         size
     };
     for (operand, value) in inputs.split(',').zip(&arguments.rest) {
-        let sizes: Vec<Size> = operand.chars().map(|letter| of(inference, letter)).collect();
+        let sizes: Vec<Size> = operand.chars().map(|letter| size_of(inference, letter)).collect();
         let shape = inference.any_shape(value);
         let own_sizes = inference.shapes.with_rank(shape, sizes.len());
         inference.shapes.has_conflict |= own_sizes.len() != sizes.len();
-        for (own_sizes, size) in own_sizes.into_iter().zip(sizes) {
-            if inference.shapes.number(own_sizes) != Some(1) {
-                inference.shapes.join(own_sizes, size);
+        for (own_size, size) in own_sizes.into_iter().zip(sizes) {
+            if inference.shapes.number(own_size) != Some(1) {
+                inference.shapes.join(own_size, size);
             }
         }
     }
-    let sizes = output.chars().map(|letter| of(inference, letter)).collect();
+    let sizes = output.chars().map(|letter| size_of(inference, letter)).collect();
     tensor(inference, sizes)
 }
 
@@ -98,13 +98,14 @@ pub fn layer_norm(inference: &mut Inference, arguments: &ImpliedArguments) -> Im
     if let Some(own) = inference.shapes.sizes(input) {
         own.iter().rev().zip(sizes.iter().rev()).for_each(|(a, b)| inference.shapes.join(*a, *b));
     }
+    // the last parameter is eps
     for at in 2..arguments.values.len() - 1 {
         parameter(inference, arguments, at, &sizes);
     }
     Implied::Tensor(input)
 }
 
-/// Gives an argument, if there is one, these sizes.
+/// Gives the argument of this parameter of the function, such as a weight, these sizes, if there is one.
 fn parameter(inference: &mut Inference, arguments: &ImpliedArguments, at: usize, sizes: &[Size]) {
     if arguments.has(at) {
         let shape = inference.any_shape(&arguments.get(at));
@@ -112,7 +113,7 @@ fn parameter(inference: &mut Inference, arguments: &ImpliedArguments, at: usize,
     }
 }
 
-/// The parameters of these positions have a number for each channel.
+/// Gives the arguments at these positions a number for each channel, which is axis 1 of the input. Returns the input's shape.
 fn per_channel(inference: &mut Inference, arguments: &ImpliedArguments, positions: &[usize]) -> Implied {
     let input = inference.any_shape(&arguments.get(0));
     if let Some(&channels) = inference.shapes.sizes(input).as_ref().and_then(|sizes| sizes.get(1)) {
@@ -145,17 +146,17 @@ pub fn conv1d(inference: &mut Inference, arguments: &ImpliedArguments) -> Implie
     convolution(inference, arguments, 1)
 }
 
-/// The weight has an axis for the outputs, one for the inputs, and one for each axis of the window.
-fn convolution(inference: &mut Inference, arguments: &ImpliedArguments, window: usize) -> Implied {
+/// The weight has an axis for the outputs, one for the inputs, and one for each of the `window_axes` axes of the window.
+fn convolution(inference: &mut Inference, arguments: &ImpliedArguments, window_axes: usize) -> Implied {
     let weight = inference.any_shape(&arguments.get(1));
-    let weight = inference.shapes.with_rank(weight, window + 2);
-    if weight.len() != window + 2 {
+    let weight = inference.shapes.with_rank(weight, window_axes + 2);
+    if weight.len() != window_axes + 2 {
         return Implied::Unknown;
     }
     parameter(inference, arguments, 2, &weight[..1]);
-    let Some(mut sizes) = sizes(inference, arguments).filter(|sizes| sizes.len() > window) else { return Implied::Unknown };
-    let channels = sizes.len() - window - 1;
-    // groups share the channels among them
+    let Some(mut sizes) = sizes(inference, arguments).filter(|sizes| sizes.len() > window_axes) else { return Implied::Unknown };
+    let channels = sizes.len() - window_axes - 1;
+    // with `groups`, parameter 6, an output reads only some of the channels
     if !arguments.has(6) {
         inference.shapes.join(sizes[channels], weight[1]);
     }
@@ -164,7 +165,7 @@ fn convolution(inference: &mut Inference, arguments: &ImpliedArguments, window: 
     tensor(inference, sizes)
 }
 
-/// The result of a loss: a number, unless a reduction is given.
+/// Returns the shape of a loss: a number, unless parameter `reduction` is `"none"` or not known.
 fn loss(inference: &mut Inference, arguments: &ImpliedArguments, reduction: usize) -> Implied {
     if arguments.has(reduction) && !matches!(arguments.get(reduction), Implied::Text(text) if text == "mean" || text == "sum") {
         return Implied::Unknown;
@@ -172,7 +173,7 @@ fn loss(inference: &mut Inference, arguments: &ImpliedArguments, reduction: usiz
     tensor(inference, Vec::new())
 }
 
-/// The target has a class for each row of the input, or a probability for each entry.
+/// Gives the target its shape: a class for each row of the input, or a probability for each entry. The classes of a batch are axis 1 of the input.
 fn classes(inference: &mut Inference, arguments: &ImpliedArguments) {
     let Some(mut rows) = sizes(inference, arguments).filter(|sizes| !sizes.is_empty()) else { return };
     let axis = usize::from(rows.len() > 1);

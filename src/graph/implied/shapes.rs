@@ -11,7 +11,7 @@ pub struct Shape(usize);
 
 /// The knowledge about a size or a shape.
 #[derive(Clone, Debug)]
-enum Entry<T> {
+enum Knowledge<T> {
     /// Equal to the size or shape with this number.
     Same(usize),
     Unknown,
@@ -22,16 +22,16 @@ enum Entry<T> {
 #[allow(clippy::struct_field_names)] // shapes consist of sizes and shapes
 #[derive(Debug, Default)]
 pub struct Shapes {
-    sizes: Vec<Entry<usize>>,
-    shapes: Vec<Entry<Vec<Size>>>,
+    sizes: Vec<Knowledge<usize>>,
+    shapes: Vec<Knowledge<Vec<Size>>>,
     /// `true` if two different sizes or ranks were joined: the text has a fault, or an assumption was wrong.
     pub has_conflict: bool,
 }
 
-/// Returns the last number of a chain of equal sizes or shapes.
-fn root<T>(entries: &[Entry<T>], at: usize) -> usize {
+/// Returns the last index of a chain of equal sizes or shapes: the one that is not `Same`.
+fn root<T>(all: &[Knowledge<T>], at: usize) -> usize {
     let mut at = at;
-    while let Entry::Same(next) = entries[at] {
+    while let Knowledge::Same(next) = all[at] {
         at = next;
     }
     at
@@ -40,27 +40,27 @@ fn root<T>(entries: &[Entry<T>], at: usize) -> usize {
 impl Shapes {
     /// Adds a size that is not known.
     pub fn unknown_size(&mut self) -> Size {
-        self.sizes.push(Entry::Unknown);
+        self.sizes.push(Knowledge::Unknown);
         Size(self.sizes.len() - 1)
     }
 
     /// Adds a known size.
     pub fn size(&mut self, n: usize) -> Size {
-        self.sizes.push(Entry::Known(n));
+        self.sizes.push(Knowledge::Known(n));
         Size(self.sizes.len() - 1)
     }
 
     /// Adds a size: a known one, or an unknown one for `None`.
-    pub fn perhaps(&mut self, n: Option<usize>) -> Size {
+    pub fn size_or_unknown(&mut self, n: Option<usize>) -> Size {
         match n {
             Some(n) => self.size(n),
             None => self.unknown_size(),
         }
     }
 
-    /// Returns the number of a size; `None` if it is not known.
+    /// Returns the value of a size, such as 3; `None` if it is not known.
     pub fn number(&self, size: Size) -> Option<usize> {
-        if let Entry::Known(n) = self.sizes[root(&self.sizes, size.0)] { Some(n) } else { None }
+        if let Knowledge::Known(n) = self.sizes[root(&self.sizes, size.0)] { Some(n) } else { None }
     }
 
     /// Returns whether two sizes are joined.
@@ -73,21 +73,21 @@ impl Shapes {
         let [a, b] = [a, b].map(|size| root(&self.sizes, size.0));
         match (&self.sizes[a], &self.sizes[b]) {
             _ if a == b => {}
-            (Entry::Known(m), Entry::Known(n)) => self.has_conflict |= m != n,
-            (Entry::Known(_), _) => self.sizes[b] = Entry::Same(a),
-            _ => self.sizes[a] = Entry::Same(b),
+            (Knowledge::Known(m), Knowledge::Known(n)) => self.has_conflict |= m != n,
+            (Knowledge::Known(_), _) => self.sizes[b] = Knowledge::Same(a),
+            _ => self.sizes[a] = Knowledge::Same(b),
         }
     }
 
     /// Adds a shape of which nothing is known.
-    pub fn unknown(&mut self) -> Shape {
-        self.shapes.push(Entry::Unknown);
+    pub fn unknown_shape(&mut self) -> Shape {
+        self.shapes.push(Knowledge::Unknown);
         Shape(self.shapes.len() - 1)
     }
 
     /// Adds a shape of these sizes.
     pub fn of(&mut self, sizes: Vec<Size>) -> Shape {
-        self.shapes.push(Entry::Known(sizes));
+        self.shapes.push(Knowledge::Known(sizes));
         Shape(self.shapes.len() - 1)
     }
 
@@ -99,7 +99,7 @@ impl Shapes {
 
     /// Returns the sizes of a shape; `None` if the rank is not known.
     pub fn sizes(&self, shape: Shape) -> Option<Vec<Size>> {
-        if let Entry::Known(sizes) = &self.shapes[root(&self.shapes, shape.0)] { Some(sizes.clone()) } else { None }
+        if let Knowledge::Known(sizes) = &self.shapes[root(&self.shapes, shape.0)] { Some(sizes.clone()) } else { None }
     }
 
     /// Returns whether two shapes are joined.
@@ -112,15 +112,15 @@ impl Shapes {
         let [a, b] = [a, b].map(|shape| root(&self.shapes, shape.0));
         match (&self.shapes[a], &self.shapes[b]) {
             _ if a == b => {}
-            (Entry::Known(x), Entry::Known(y)) => {
+            (Knowledge::Known(x), Knowledge::Known(y)) => {
                 let pairs: Vec<(Size, Size)> = x.iter().copied().zip(y.iter().copied()).collect();
                 self.has_conflict |= x.len() != y.len();
                 for (x, y) in pairs {
                     self.join(x, y);
                 }
             }
-            (Entry::Known(_), _) => self.shapes[b] = Entry::Same(a),
-            _ => self.shapes[a] = Entry::Same(b),
+            (Knowledge::Known(_), _) => self.shapes[b] = Knowledge::Same(a),
+            _ => self.shapes[a] = Knowledge::Same(b),
         }
     }
 
