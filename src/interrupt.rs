@@ -18,7 +18,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-/// The work after which the function `look` is called again, in multiplications of a kernel. It takes about a millisecond.
+/// The work after which `look`, the function of [`interruptible`], is called again, in multiplications of a kernel. It takes about a millisecond. (Not the slice
+/// of a job.)
 pub const SLICE: u64 = 1 << 20;
 
 /// The work of computing a single term, in multiplications of a kernel.
@@ -38,13 +39,13 @@ struct InterruptState {
 
 impl fmt::Debug for InterruptState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").field("work", &self.work).field("is_stopped", &self.is_stopped).finish_non_exhaustive()
+        f.debug_struct("InterruptState").field("work", &self.work).field("is_stopped", &self.is_stopped).finish_non_exhaustive()
     }
 }
 
 thread_local! {
     /// The interruptible computation of this thread.
-    static WATCH: RefCell<Option<InterruptState>> = const { RefCell::new(None) };
+    static STATE: RefCell<Option<InterruptState>> = const { RefCell::new(None) };
 }
 
 /// Restores the state of the outer computation, also after a panic.
@@ -52,7 +53,7 @@ struct RestoreState(Option<InterruptState>);
 
 impl Drop for RestoreState {
     fn drop(&mut self) {
-        WATCH.replace(self.0.take());
+        STATE.replace(self.0.take());
     }
 }
 
@@ -61,7 +62,7 @@ impl Drop for RestoreState {
 /// # Errors
 /// If the result is no longer wanted.
 pub fn interruptible<R>(look: impl Fn() -> bool + 'static, run: impl FnOnce() -> R) -> Result<R, Interrupted> {
-    let restore = RestoreState(WATCH.replace(Some(InterruptState { look: Rc::new(look), work: 0, is_stopped: false })));
+    let restore = RestoreState(STATE.replace(Some(InterruptState { look: Rc::new(look), work: 0, is_stopped: false })));
     let result = run();
     let is_wanted = goes_on(SLICE);
     drop(restore);
@@ -71,19 +72,19 @@ pub fn interruptible<R>(look: impl Fn() -> bool + 'static, run: impl FnOnce() ->
 /// Counts the work that the computation of this thread does next. Returns `false` if it is interrupted.
 #[must_use]
 pub fn goes_on(work: u64) -> bool {
-    let look = WATCH.with_borrow_mut(|watch| {
-        let Some(watch) = watch else { return Ok(true) };
-        watch.work = watch.work.saturating_add(work);
-        if watch.is_stopped || watch.work < SLICE {
-            return Ok(!watch.is_stopped);
+    let look = STATE.with_borrow_mut(|state| {
+        let Some(state) = state else { return Ok(true) };
+        state.work = state.work.saturating_add(work);
+        if state.is_stopped || state.work < SLICE {
+            return Ok(!state.is_stopped);
         }
-        watch.work = 0;
-        Err(Rc::clone(&watch.look))
+        state.work = 0;
+        Err(Rc::clone(&state.look))
     });
     // `look` may take long, so nothing is borrowed while it is called
     look.unwrap_or_else(|look| {
         let is_wanted = look();
-        WATCH.with_borrow_mut(|watch| watch.iter_mut().for_each(|watch| watch.is_stopped = !is_wanted));
+        STATE.with_borrow_mut(|state| state.iter_mut().for_each(|state| state.is_stopped = !is_wanted));
         is_wanted
     })
 }

@@ -285,6 +285,7 @@ pub fn command_name(state: &State, key: Key) -> Option<&'static str> {
 
 /// Returns the action that a key had in sessions of format 1. Returns `None` if it is the same as today.
 fn earlier_meaning(state: &State, focus: Focus, key: Key) -> Option<Action> {
+    // `ToFirstSteps` stands for format 1; keys with Ctrl, Alt or Shift have kept their meaning
     if state.settings.key_meanings != KeyMeanings::ToFirstSteps || key != key.code.into() {
         return None;
     }

@@ -12,8 +12,8 @@ use crate::network::{Id, Role};
 
 /// The largest number of fits that are compared with the best one.
 const MAX_COMPARED: usize = 8;
-/// The least difference between numbers with other weights or inputs, as a share of the tensor's largest entry.
-const CLEAR: f64 = 1e-3;
+/// The least difference that counts between two wrong passes with other weights or inputs, as a share of the tensor's largest entry.
+const MIN_DIFFERENCE: f64 = 1e-3;
 
 /// The first difference between a fit and the best one.
 #[derive(Clone, Copy, Debug)]
@@ -51,13 +51,14 @@ impl ReplacedNumbers {
     /// Returns another value for the entry at an index. It depends only on the index and the value, so all passes get the same other numbers.
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
     fn other(at: usize, value: f64) -> f64 {
+        // sines of large multiples of the index look random, but are the same in each pass
         let wave = |frequency: f64| libm::sin(frequency * (at as f64 + 1.0));
         value * (1.0 + 0.4 * wave(12.9898)) + 0.3 * wave(78.233) * value.abs().max(0.1)
     }
 }
 
-/// The gradients in the user's file, and those that are not in it.
-pub(super) struct Others<'a> {
+/// Finds what separates fits with the same numbers: a gradient that is not in the user's file, or other weights or inputs.
+pub(super) struct FitSeparator<'a> {
     subject: Subject<'a>,
     tolerance: Tolerance,
     /// The gradients of the file.
@@ -67,7 +68,7 @@ pub(super) struct Others<'a> {
     tensors: Vec<Id>,
 }
 
-impl<'a> Others<'a> {
+impl<'a> FitSeparator<'a> {
     /// Lists the gradients in the file, and those that are not in it.
     pub fn new(subject: Subject<'a>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance) -> Self {
         let given: Vec<Gradient> = tensors.iter().map(|tensor| tensor.gradient).collect();
@@ -88,9 +89,9 @@ impl<'a> Others<'a> {
         let separations = self.separations(best, &compared);
         let of_other = |(separation, other): (&Separation, &&Fit)| self.what_separates(best, &[*other], std::slice::from_ref(separation));
         let mut sentences: Vec<String> = separations.iter().zip(&compared).map(of_other).collect();
-        let is_own = |(_, restated): &(_, &bool)| !**restated;
+        let is_not_restated = |(_, restated): &(_, &bool)| !**restated;
         let (compared, separations): (Vec<&Fit>, Vec<Separation>) =
-            compared.into_iter().zip(separations).zip(&restated[1..]).filter(is_own).map(|(pair, _)| pair).unzip();
+            compared.into_iter().zip(separations).zip(&restated[1..]).filter(is_not_restated).map(|(pair, _)| pair).unzip();
         sentences.insert(0, if compared.is_empty() { String::new() } else { self.what_separates(best, &compared, &separations) });
         sentences.resize(fits.len(), String::new());
         sentences
@@ -165,7 +166,7 @@ impl<'a> Others<'a> {
         self.given.iter().filter_map(|gradient| gradient.find(trace)).any(|(run, id)| {
             let [one, other] = [one.values(run, id), other.values(run, id)];
             let largest = one.iter().chain(other).fold(0.0_f64, |largest, number| largest.max(number.abs()));
-            one.iter().zip(other).any(|(one, other)| (one - other).abs() > CLEAR * largest)
+            one.iter().zip(other).any(|(one, other)| (one - other).abs() > MIN_DIFFERENCE * largest)
         })
     }
 
@@ -174,8 +175,9 @@ impl<'a> Others<'a> {
         let trace = self.subject.trace;
         let mut best_pass = WrongPass::new(trace, &best.plan);
         let mut passes: Vec<WrongPass<'_>> = others.iter().map(|fit| WrongPass::new(trace, &fit.plan)).collect();
-        let is_rule = |fit: &Fit| fit.specificities().first() == Some(&Specificity::Rule);
-        let start = |other: &&Fit| if is_rule(best) && is_rule(other) { Separation::Nothing } else { Separation::Unknown };
+        // the least specific candidate comes first
+        let has_only_rules = |fit: &Fit| fit.specificities().first() == Some(&Specificity::Rule);
+        let start = |other: &&Fit| if has_only_rules(best) && has_only_rules(other) { Separation::Nothing } else { Separation::Unknown };
         let mut separations: Vec<Separation> = others.iter().map(start).collect();
         for of in &self.tensors {
             for gradient in self.gradients(*of) {
@@ -208,8 +210,8 @@ impl<'a> Others<'a> {
 
     fn sentence(&self, tensors: &[Id]) -> String {
         let names: Vec<String> = tensors.iter().map(|of| self.subject.network.tensor(*of).name.to_string()).collect();
-        let is_shared = tensors.iter().all(|of| self.subject.network.tensor(*of).role.is_learnable());
-        let is_of_samples = self.subject.trace.samples() > 1 && !is_shared;
+        let are_parameters = tensors.iter().all(|of| self.subject.network.tensor(*of).role.is_learnable());
+        let is_of_samples = self.subject.trace.samples() > 1 && !are_parameters;
         match names.as_slice() {
             [] => String::new(),
             [name] => {

@@ -80,7 +80,7 @@ impl<'a> Candidates<'a> {
             for set in subsets(possible.len()).into_iter().chain(in_each_turn(&sites)) {
                 let chosen: Vec<&(usize, Variant)> = set.iter().map(|n| &possible[*n]).collect();
                 let mut at: Vec<String> = Vec::new();
-                // the names are in the order of the backward pass, from the last layer to the first
+                // the sites are in the order of the backward pass, but the names begin with the first layer
                 for (site, _) in chosen.iter().rev() {
                     let name = self.subject.place_of(self.sites[*site].y);
                     if !at.contains(&name) {
@@ -149,6 +149,7 @@ fn subsets(count: usize) -> Vec<Vec<usize>> {
     if count > 1 {
         sets.push((0..count).collect());
     }
+    // a pair of two is all of them, and a set that lacks one of three is a pair
     if (3..=MAX_PAIRED_SITES).contains(&count) {
         sets.extend((0..count).flat_map(|n| (n + 1..count).map(move |m| vec![n, m])));
     }

@@ -1,6 +1,6 @@
 //! The causes: the mistakes that a search has found, with the words about them.
 
-use super::apart::Others;
+use super::apart::FitSeparator;
 use super::fit::{ComparedTensor, Fit};
 use super::plan::{PassChange, Plan, WrongPass};
 use super::site::Subject;
@@ -91,6 +91,7 @@ impl WrongOp {
             return None;
         }
         let values = trace.run(run);
+        // -0.0 + x is x, even for x = -0.0; the `+ 0.0` below turns a -0.0 into 0.0
         let (mut terms, mut value) = (Vec::new(), -0.0);
         for part in &self.wrong.parts {
             let tensors = part.operands.map(|id| values.values(id));
@@ -133,11 +134,12 @@ fn place(arg: &Arg) -> Option<(Slot, usize)> {
 
 /// Returns the causes of alternative fits. The best fit comes first.
 pub(super) fn alternatives(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance, fits: Vec<Fit>) -> Vec<Cause> {
+    // only fits that explain the same tensors as the best one are alternatives
     let shown = fits.first().map_or(0, |best| fits.iter().filter(|fit| fit.matched() == best.matched()).count());
     let fits: Vec<Fit> = fits.into_iter().take(shown.min(MAX_GROUPS)).collect();
-    let others = Others::new(*subject, tensors, tolerance);
-    let restated = others.restated(&fits);
-    let apart = others.sentences(&fits, &restated);
+    let separator = FitSeparator::new(*subject, tensors, tolerance);
+    let restated = separator.restated(&fits);
+    let apart = separator.sentences(&fits, &restated);
     let mut causes = Vec::new();
     for (n, (fit, apart)) in fits.iter().zip(&apart).enumerate() {
         let is_restated = restated[n];
@@ -189,7 +191,7 @@ fn of_fit(
         let is_last = n + 1 == fit.candidates.len();
         // the first mistake explains the tensors that have the right numbers without the later mistakes; the last one explains the rest
         let is_explained = |at: &usize| {
-            let before = (1..=n).any(|step| fit.history[step][*at]);
+            let before = (1..=n).any(|count| fit.history[count][*at]);
             tensors[*at].differs && fit.explains(*at) && !before && (is_last || fit.history[n + 1][*at])
         };
         let explains = (0..tensors.len()).filter(is_explained).map(|at| tensors[at].index);
@@ -201,6 +203,7 @@ fn of_fit(
             edits[known].extend(candidate.edits.iter().cloned());
             let cause = &mut causes[known];
             cause.explains.extend(explains);
+            // the names begin with the first layer, but the search finds a mistake at the last layer first
             cause.at.splice(0..0, candidate.at.iter().filter(|at| !cause.at.contains(at)).cloned().collect::<Vec<_>>());
             cause.ops.extend(ops);
             cause.words = candidate.mistake.words_of_variant(&cause.at, &candidate.detail);

@@ -22,8 +22,8 @@ pub struct Explanation {
     pub consequences: Vec<usize>,
     /// The patterns in the numbers of the wrong tensors, such as rounding.
     pub patterns: Vec<Pattern>,
-    /// The samples' gradients may be derivatives of the mean loss or of each sample's own loss: these are their two scales. This is `false` if the
-    /// comparison does not show which scale they have; [`Self::find_causes`] then tries both, and chooses the one in which mistakes explain more.
+    /// `true` if the scale of the samples' gradients is known: they are derivatives of the mean loss, or of each sample's own loss. If it is not,
+    /// [`Self::find_causes`] tries both scales, and chooses the one in which mistakes explain more.
     pub is_settled: bool,
     /// The pass with which the gradients are compared, if some entries near a kink (the gates of `diff/flips.rs`) were moved to its other side. `None` if
     /// they are compared with the right pass.
@@ -73,7 +73,7 @@ impl Explanation {
     }
 
     fn with_causes(mut self, trace: &Trace, learning_rate: Option<f64>, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
-        // nothing reads it after the search
+        // the reference is not read after the search
         let reference = self.reference.take();
         let trace = reference.as_ref().unwrap_or(trace);
         Findings { causes: self.causes, consequences: self.consequences } =

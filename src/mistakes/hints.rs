@@ -49,6 +49,7 @@ pub(super) fn constant_missing(question: &Question<'_>) -> Vec<WrongNumber> {
 
 /// Returns the update without the learning rate η: w − g instead of w − η·g; and w + g, where the sign is wrong too.
 pub(super) fn learning_rate_missing(question: &Question<'_>) -> Vec<WrongNumber> {
+    // w − η·g is computed as w + (−η)·g: `without` has the factor 1 in the place of −η, `signed` has −1
     let without = if is_update(question) { without_factors(question, |factor| factor.source.is_none()) } else { Vec::new() };
     let signed = question.with_factors(|factor| factor.source.is_none().then(|| factor.value.signum()));
     without.into_iter().flat_map(|wrong| [signed.map(|value| WrongNumber { value, ..wrong }), Some(wrong)]).flatten().collect()
@@ -57,9 +58,9 @@ pub(super) fn learning_rate_missing(question: &Question<'_>) -> Vec<WrongNumber>
 /// Returns the entry at which `other` moves the last two indices of an entry; `None` if it is the same entry.
 fn at_other_index(shape: &[usize], at: usize, other: OtherIndex) -> Option<usize> {
     let mut index = unravel(at, shape);
-    let last = index.len().checked_sub(2)?;
-    let changed = other([index[last], index[last + 1]], [shape[last], shape[last + 1]]);
-    (index[last], index[last + 1]) = (changed[0], changed[1]);
+    let row = index.len().checked_sub(2)?;
+    let changed = other([index[row], index[row + 1]], [shape[row], shape[row + 1]]);
+    (index[row], index[row + 1]) = (changed[0], changed[1]);
     ravel(&index, shape).filter(|other| *other != at)
 }
 
@@ -137,12 +138,12 @@ pub(super) fn transposed_factor(question: &Question<'_>) -> Vec<WrongNumber> {
     first.factors.iter().enumerate().filter_map(of_matrix).collect()
 }
 
-/// Returns another entry of the tensor that the op computes, if the question is about an entry, not about a term.
+/// Returns another entry of the tensor that the op computes, if the question is about an entry. A term that is alone in its entry counts as the entry.
 fn other_entry(question: &Question<'_>, at: Option<usize>) -> Option<WrongNumber> {
     let tensor = question.output();
-    let is_whole = question.hidden == HiddenNumber::Entry || question.at.terms == 1;
+    let is_about_entry = question.hidden == HiddenNumber::Entry || question.at.terms == 1;
     let wrong = |at: usize| WrongNumber { value: question.values(tensor)[at], about: About::Entry(TensorEntry { tensor, at }) };
-    at.filter(|_| is_whole).map(wrong)
+    at.filter(|_| is_about_entry).map(wrong)
 }
 
 pub(super) fn transposed_entry(question: &Question<'_>) -> Vec<WrongNumber> {
@@ -166,7 +167,7 @@ fn is_gradient_of_filter(question: &Question<'_>) -> bool {
     question.shape(question.output()).len() == 4 && is_gradient_of_parameter
 }
 
-/// Returns the arguments of a function of a kind.
+/// Returns the arguments of the function that the answer is a value of, if the function is of this kind: an activation (`Apply`) or a maximum (`Select`).
 pub(super) fn arguments(question: &Question<'_>, kind: Kind) -> Vec<WrongNumber> {
     let [term] = question.terms.as_slice() else { return Vec::new() };
     let factors = term.factors.iter().enumerate().filter(|(_, factor)| term.kind == kind && factor.slice.is_none());

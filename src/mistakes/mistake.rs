@@ -113,7 +113,7 @@ impl Mistake {
 /// The largest number of places that are all named.
 const MAX_PLACES: usize = 8;
 
-/// The names of places as a list: `conv3, conv2 and conv1`; of many, the first ones and the number of the others.
+/// The names of places as a list: `conv1, conv2 and conv3`; of more than [`MAX_PLACES`], the first three and the number of the others.
 fn list(places: &[impl AsRef<str>]) -> String {
     let joined = |places: &[_]| places.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     match places {

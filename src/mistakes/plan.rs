@@ -60,7 +60,7 @@ impl fmt::Debug for OpChange {
 pub(super) enum PassChange {
     /// A change of the op with this number.
     Op(Ops, usize, OpChange),
-    /// Replaces the numbers of a given tensor in a run.
+    /// Replaces the numbers of a given tensor in the run with this index.
     Given(usize, Id, Arc<[f64]>),
     /// Two tensors of a sample have the numbers of each other. No other op of the sample reads them.
     Exchange(Id, Id),
@@ -177,7 +177,7 @@ impl Plan {
         Self { ops: ops.map(|(is_of_batch, number, op)| ((key(is_of_batch), number), op)).collect(), ..Self::default() }
     }
 
-    /// Whether the numbers of a tensor are replaced. They may be replaced in one sample only.
+    /// Whether numbers of a given tensor are replaced, perhaps in one sample only.
     pub fn changes_given(&self) -> bool {
         !self.given.is_empty()
     }
@@ -247,6 +247,7 @@ impl<'a> WrongPass<'a> {
                 changed[id] |= matches!(source, BatchSource::Sample(sample, of) if self.changed[sample][of]);
             }
         }
+        // the keys from (number, 0) to (number + 1, 0) are those of one op
         let is_elsewhere = |number: usize| ops == Ops::Sample && self.plan.elsewhere.range((number, 0)..(number + 1, 0)).next().is_some();
         for (number, op) in network.ops().iter().enumerate() {
             changed[op.output] |= match self.plan.ops.get(&(ops, number)) {

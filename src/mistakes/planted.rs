@@ -35,20 +35,20 @@ fn compared<'a>(trace: &'a Trace, wanted: &[Gradient], numbers: &'a [Vec<f64>]) 
 #[must_use]
 pub fn plantings(trace: &Trace, wanted: &[Gradient], learning_rate: Option<f64>) -> Vec<Planting> {
     let numbers: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
-    let found = compared(trace, wanted, &numbers);
+    let tensors = compared(trace, wanted, &numbers);
     let subject = Subject { trace, network: trace.network(), learning_rate };
-    let candidates = Candidates::new(subject, &found);
+    let candidates = Candidates::new(subject, &tensors);
     let base = Fit::default();
     let mut all = Vec::new();
-    for first in 0..found.len() {
-        for candidate in candidates.of(&base, &found[first]) {
+    for first in 0..tensors.len() {
+        for candidate in candidates.of(&base, &tensors[first]) {
             let plan = base.plan.with(trace, &candidate.edits);
             let mut pass = WrongPass::new(trace, &plan);
             // the first changed tensor, so that each is planted once
-            if found.iter().position(|tensor| pass.is_changed(tensor.run, tensor.id)) != Some(first) {
+            if tensors.iter().position(|tensor| pass.is_changed(tensor.run, tensor.id)) != Some(first) {
                 continue;
             }
-            let gradients = found.iter().map(|tensor| pass.values(tensor.run, tensor.id).to_vec()).collect();
+            let gradients = tensors.iter().map(|tensor| pass.values(tensor.run, tensor.id).to_vec()).collect();
             all.push(Planting { id: candidate.mistake.id, variant: candidate.variant, at: candidate.at, gradients });
         }
     }
@@ -75,12 +75,12 @@ pub fn planted_pair(
     pick: &mut dyn FnMut(usize) -> usize,
 ) -> Option<PlantedPair> {
     let numbers: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
-    let found = compared(trace, wanted, &numbers);
+    let tensors = compared(trace, wanted, &numbers);
     let subject = Subject { trace, network: trace.network(), learning_rate };
-    let candidates = Candidates::new(subject, &found);
+    let candidates = Candidates::new(subject, &tensors);
     let base = Fit::default();
-    let first = pick(found.len().max(1)).min(found.len().checked_sub(1)?);
-    let mut candidates = candidates.of(&base, &found[first]);
+    let first = pick(tensors.len().max(1)).min(tensors.len().checked_sub(1)?);
+    let mut candidates = candidates.of(&base, &tensors[first]);
     candidates.retain(|candidate| candidate.sites.len() < 2);
     // a mistake with many places is as likely as one with a single place
     let mut ids: Vec<&str> = candidates.iter().map(|candidate| candidate.mistake.id).collect();
@@ -93,7 +93,7 @@ pub fn planted_pair(
     let pass = |edits: &[PassChange]| {
         let plan = base.plan.with(trace, edits);
         let mut pass = WrongPass::new(trace, &plan);
-        found.iter().map(|tensor| pass.values(tensor.run, tensor.id).to_vec()).collect::<Vec<_>>()
+        tensors.iter().map(|tensor| pass.values(tensor.run, tensor.id).to_vec()).collect::<Vec<_>>()
     };
     let changed = |candidate: &Candidate| {
         base.plan.with(trace, &candidate.edits).changed_ops().map(|(is_of_batch, op, _)| (is_of_batch, op)).collect::<Vec<_>>()

@@ -64,7 +64,7 @@ impl<'a> Question<'a> {
         self.answer
     }
 
-    /// The number that is asked for.
+    /// Whether the number of a term or of an entry is asked for.
     #[must_use]
     pub fn hidden(&self) -> HiddenNumber {
         self.hidden
@@ -99,6 +99,7 @@ impl<'a> Question<'a> {
     /// Returns the answer with another value for some terms; `None` if `other` changes none.
     pub(super) fn with_terms(&self, other: impl Fn(&Step) -> Option<f64>) -> Option<f64> {
         let mut is_changed = false;
+        // -0.0 + x is x, even for x = -0.0
         let mut sum = -0.0;
         for term in &self.terms {
             let changed = other(term);

@@ -1,6 +1,6 @@
 //! The search for the mistakes that explain a user's gradients.
 //!
-//! The user's tensors are looked at in the order of the backward pass. Each candidate (a mistake at some places) is made: the pass is computed with its changed
+//! The user's tensors are looked at in the order of the backward pass. Each candidate (a mistake at some places) is planted: the pass is computed with its changed
 //! ops, and its numbers are compared with the user's. A candidate explains the first wrong tensor if this tensor and all earlier ones have the numbers of the
 //! pass, and if no tensor that the user has right changes. If later tensors are still wrong, a further mistake is searched in the pass that already has the
 //! first.
@@ -10,7 +10,7 @@
 //! of its own.
 //!
 //! No mistake is searched for a tensor with NaN or infinities. Its numbers are taken as they are, too. In NumPy, NaN · 0 is NaN, so a NaN also reaches entries
-//! behind a closed gate. Hence an entry that is not finite, in a tensor that is computed from such a tensor, is a consequence, whatever number the pass has there.
+//! behind a closed gate, such as a ReLU with z < 0. Hence an entry that is not finite, in a tensor that is computed from such a tensor, is a consequence, whatever number the pass has there.
 
 use super::candidates::Candidates;
 use super::cause::{Cause, alternatives};
@@ -25,7 +25,7 @@ use crate::diff::{Gradient, Report, Status, TermSums, Tolerance, UserTensor};
 use crate::interrupt::Interrupted;
 use crate::trace::Trace;
 
-/// The largest number of first mistakes for which a second mistake is searched.
+/// The largest number of fits to which a further mistake is added at a time.
 const MAX_FIRST: usize = 8;
 
 /// The largest number of mistakes that are found together.
@@ -45,8 +45,8 @@ const MAX_TAKEN: usize = 16;
 /// The least number of wrong entries that a mistake behind an unexplained tensor must explain. A single entry may be equal by chance.
 const MIN_ENTRIES_BEHIND: usize = 2;
 
-/// The interrupt of a search. Each part of the search counts its own candidates: the function gets the number of those that are done and the number of all,
-/// and returns whether to go on.
+/// A function that a search calls before each candidate. It gets the number of candidates that are done and the number of all candidates, in this part of the
+/// search, and returns whether to go on.
 pub type GoOn<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
 
 /// The result of a search.
@@ -90,8 +90,8 @@ pub fn causes(
     let subject = Subject { trace, network: trace.network(), learning_rate };
     let search = MistakeSearch { subject, tensors: &tensors, tolerance, candidates: Candidates::new(subject, &tensors) };
     let clipped = (0..tensors.len()).filter(|at| clipped.contains(&tensors[*at].index));
-    let (fits, last) = search.fits(clipped, go_on)?;
-    let consequences = last.consequences.iter().map(|at| tensors[*at].index).collect();
+    let (fits, best_with_taken) = search.fits(clipped, go_on)?;
+    let consequences = best_with_taken.consequences.iter().map(|at| tensors[*at].index).collect();
     Ok(Findings { causes: alternatives(&subject, &tensors, tolerance, fits), consequences })
 }
 
@@ -112,10 +112,10 @@ pub fn cause_of_shape(
     tolerance: Tolerance,
 ) -> Option<Cause> {
     let subject = Subject { trace, network: trace.network(), learning_rate: None };
-    let (own, unsummed, y) = plants::graph::unsummed(&subject, gradient.of)?;
+    let (unsummed_shape, unsummed, y) = plants::graph::unsummed(&subject, gradient.of)?;
     let mistake = MISTAKES.iter().find(|mistake| mistake.id == "broadcast-not-summed")?;
     let (own_name, wanted) = (&trace.network().tensor(gradient.of).name, gradient.shape(trace));
-    let is_it = own == shape && tolerance.are_equal(numbers, &unsummed, |at| unsummed[at].abs());
+    let is_it = unsummed_shape == shape && tolerance.are_equal(numbers, &unsummed, |at| unsummed[at].abs());
     is_it.then(|| Cause {
         id: mistake.id,
         variant: None,
@@ -288,8 +288,9 @@ impl MistakeSearch<'_> {
             for other in candidates[done + 1..].iter().filter(|other| other.mistake.id != one.mistake.id) {
                 let plan = with_one.with(trace, &other.edits);
                 if let Some(matched) = self.matched(&plan, first) {
-                    let unexplained = start.matched().to_vec();
-                    fits.push(start.with(one.clone(), with_one.clone(), unexplained).with(other.clone(), plan, matched));
+                    // the first mistake alone counts as explaining nothing
+                    let matched_before = start.matched().to_vec();
+                    fits.push(start.with(one.clone(), with_one.clone(), matched_before).with(other.clone(), plan, matched));
                 }
             }
         }

@@ -38,6 +38,7 @@ impl<'a> Subject<'a> {
         let op = &self.network.ops()[number];
         let Role::Gradient(of) = self.network.tensor(op.output).role else { return Vec::new() };
         let site = |(part, Part { rule, operands }): (usize, &'a Part)| {
+            // the part that sets ∂J/∂J to 1 reads no y
             let y = operands.get(Slot::Output)?;
             Some(Site { subject: *self, op: number, part, of, y, rule: unwrapped(rule), operands })
         };
