@@ -378,9 +378,11 @@ impl GraphReader<'_, '_> {
             return None;
         }
         let rule = function.forward();
+        // declared before `tensors`, so that it is dropped after them
+        let memo;
         let tensors = Reads::inputs(operands);
-        let memo = rule.memo(&tensors);
         let mut numbers = vec![0.0; len(shape)];
+        memo = rule.memo(&tensors);
         rule.overwrite(&Operands { tensors, memo: &memo }, &mut numbers);
         Some(Arc::new(from_flat(shape, numbers)))
     }

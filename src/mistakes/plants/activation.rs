@@ -26,24 +26,24 @@ use crate::op::softmax::SoftmaxBackward;
 #[derive(Clone, Debug)]
 pub(super) struct AppliedActivation {
     pub function: &'static Primitive,
-    keys: SmallVec<[f64; 2]>,
+    constants: SmallVec<[f64; 2]>,
 }
 
 impl AppliedActivation {
-    /// The function of a site; `None` if the part is not that of a function of one number.
+    /// The function of a site; `None` if the part is not that of a function of z and constants.
     pub fn at(site: &Site<'_>) -> Option<Self> {
         if let Some(rule) = site.rule_as::<ActivationBackward>() {
-            return Some(Self { function: rule.function(), keys: rule.keys().into() });
+            return Some(Self { function: rule.function(), constants: rule.keys().into() });
         }
         let ElementwiseBackward { operation, operand: 0, slot: 0 } = site.rule_as::<ElementwiseBackward>()? else { return None };
         let Operator::Call(called) = operation.operator else { return None };
         let constant = |operand: &ElementwiseOperand| if let ElementwiseOperand::Constant(value) = operand { Some(*value) } else { None };
-        let keys: Option<SmallVec<[f64; 2]>> = operation.operands[1..].iter().map(constant).collect();
-        Some(Self { function: called.function, keys: keys? })
+        let constants: Option<SmallVec<[f64; 2]>> = operation.operands[1..].iter().map(constant).collect();
+        Some(Self { function: called.function, constants: constants? })
     }
 
     fn arguments(&self, z: f64) -> SmallVec<[f64; 4]> {
-        std::iter::once(z).chain(self.keys.iter().copied()).collect()
+        std::iter::once(z).chain(self.constants.iter().copied()).collect()
     }
 
     fn value(&self, z: f64) -> f64 {
@@ -75,7 +75,7 @@ const RIGHT_FORMULAS: [(&Primitive, &str); 3] =
 
 /// The rule ∂C/∂z = ∂C/∂a.
 fn passed_on(site: &Site<'_>) -> Variant {
-    let function = activation(site).map(|curve| curve.function);
+    let function = activation(site).map(|g| g.function);
     let formula = RIGHT_FORMULAS.iter().find(|(own, _)| function == Some(*own));
     let detail = formula.map_or_else(String::new, |(_, formula)| format!(": the factor {formula}"));
     Variant { detail, ..Variant::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)]))) }
@@ -88,7 +88,7 @@ const POWERS: [&Primitive; 4] = [SQUARE, SQRT, RECIPROCAL, RSQRT];
 fn activation(site: &Site<'_>) -> Option<AppliedActivation> {
     let is_activation = |g: &AppliedActivation| {
         let is_named = || ACTIVATIONS.iter().any(|activation| activation.primitive == Some(g.function));
-        site.subject.has_layers() || is_named() || (g.keys.is_empty() && !POWERS.contains(&g.function))
+        site.subject.has_layers() || is_named() || (g.constants.is_empty() && !POWERS.contains(&g.function))
     };
     AppliedActivation::at(site).filter(is_activation)
 }
@@ -158,7 +158,7 @@ const FORMULAS: &[(&Primitive, &[OtherDerivative])] = &[
     (GELU, &[("a / z", ": Φ(z) alone, without z Φ′(z)", |z, a| if z == 0.0 { 0.5 } else { a / z })]),
 ];
 
-/// The formulas of relu's derivative that are others only where z is 0.
+/// The formulas of relu's derivative that differ from z > 0, or from z < 0, only where z is 0.
 const AT_ZERO: [&str; 2] = ["z >= 0", "z <= 0"];
 
 /// The derivative has a wrong formula.
@@ -170,12 +170,12 @@ pub fn formula_wrong(site: &Site<'_>) -> Vec<Variant> {
         let slope = *slope;
         Variant::named(*name, *detail, [site.with_rule(with_slope(site.rule, move |z, a, _| slope(z, a)))])
     };
-    // z ≥ 0 and z > 0 differ at 0 alone
+    // a formula of `AT_ZERO` is tried only if a z is 0
     let trace = site.subject.trace;
     let has_zero = || (0..trace.samples()).any(|run| trace.run(run).values(site.operands[Input(0)]).contains(&0.0));
-    let is_telling = g.function != RELU || has_zero();
-    let telling = formulas.iter().filter(|(name, ..)| is_telling || !AT_ZERO.contains(name));
-    let mut variants: Vec<Variant> = telling.map(variant).collect();
+    let tries_all = g.function != RELU || has_zero();
+    let tried = formulas.iter().filter(|(name, ..)| tries_all || !AT_ZERO.contains(name));
+    let mut variants: Vec<Variant> = tried.map(variant).collect();
     // in a loop, a is the state, and the product before reads the state of the turn before
     if let Some(state) = state_before(site).filter(|_| g.is_written_with_value()) {
         let rule = with_slope(site.rule, move |z, a, _| g.slope(z, a));
@@ -191,9 +191,9 @@ const MAX_BETWEEN: usize = 6;
 /// The state before a turn of a loop, from which a site's z is computed: an operand of a product of matrices that has the shape of y.
 fn state_before(site: &Site<'_>) -> Option<Id> {
     let subject = &site.subject;
-    let mut open = vec![site.of];
+    let mut to_visit = vec![site.of];
     for _ in 0..MAX_BETWEEN {
-        let (_, op) = subject.producer(open.pop()?).filter(|_| !subject.has_layers())?;
+        let (_, op) = subject.producer(to_visit.pop()?).filter(|_| !subject.has_layers())?;
         for part in &op.parts {
             if downcast::<BilinearRule<Contraction>>(&part.rule).is_some() {
                 let is_state = |id: &&Id| subject.shape(**id) == subject.shape(site.y) && !subject.network.tensor(**id).role.is_learnable();
@@ -201,7 +201,8 @@ fn state_before(site: &Site<'_>) -> Option<Id> {
                     return Some(*state);
                 }
             } else if downcast::<ElementwiseForward>(&part.rule).is_some() {
-                open.extend(part.operands.iter().filter(|id| subject.len(**id) == subject.len(site.y) && subject.producer(**id).is_some()));
+                to_visit
+                    .extend(part.operands.iter().filter(|id| subject.len(**id) == subject.len(site.y) && subject.producer(**id).is_some()));
             }
         }
     }
@@ -227,7 +228,7 @@ pub fn of_another(site: &Site<'_>) -> Vec<Variant> {
     let mut variants = Vec::new();
     for activation in ACTIVATIONS {
         let Some(function) = activation.primitive.filter(|function| *function != own.function) else { continue };
-        let other = AppliedActivation { function, keys: activation.keys.iter().map(|(_, value)| *value).collect() };
+        let other = AppliedActivation { function, constants: activation.keys.iter().map(|(_, value)| *value).collect() };
         let detail = format!(" ({} instead of {})", activation.name, own.function.name);
         if other.is_written_with_value() {
             let of_a = other.clone();
@@ -246,7 +247,7 @@ pub fn of_another(site: &Site<'_>) -> Vec<Variant> {
     variants
 }
 
-/// The gate of a relu is open where the gradient is positive, alone or together with z.
+/// The gate of a relu (its derivative: open is 1, closed is 0) is open where ∂C/∂a is positive, or where both ∂C/∂a and z are.
 pub fn mask_from_gradient(site: &Site<'_>) -> Vec<Variant> {
     if AppliedActivation::at(site).is_none_or(|g| g.function != RELU) {
         return Vec::new();

@@ -50,7 +50,7 @@ fn scale_of_scores(site: &Site<'_>) -> Option<f64> {
     (!subject.has_layers() && (is_of_scores() || is_of_factor())).then_some(scale)
 }
 
-/// The factor 1/√d of the scores Q Kᵀ, at the gradient of Q or of K.
+/// For the gradient of Q or of K in the product Q Kᵀ: the factor 1/√d by which the product is multiplied later.
 fn scale_of_product(site: &Site<'_>) -> Option<f64> {
     site.rule_as::<BilinearRule<Contraction>>().filter(|rule| rule.view != View::Output && !site.subject.has_layers())?;
     let scaling = site.subject.network.readers(site.y).iter().map(|reader| &site.subject.network.ops()[reader.op]);

@@ -8,12 +8,10 @@ use crate::network::Role;
 use crate::op::avg_pool2d::reciprocal;
 use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
+use crate::op::conv2d::Conv2d;
 use crate::op::downcast::downcast;
 use crate::op::edges::{BilinearRule, View};
 use crate::op::slot::Slot;
-
-use crate::op::conv_transpose2d::Transposed;
-use crate::op::conv2d::Conv2d;
 
 /// The number of positions that share each entry of a bias; `None` if the site is not a bias's gradient.
 fn positions(site: &Site<'_>) -> Option<usize> {
@@ -22,7 +20,7 @@ fn positions(site: &Site<'_>) -> Option<usize> {
     (is_bias && rule.view == View::Input).then(|| site.subject.len(site.y) / site.subject.len(site.of).max(1))
 }
 
-/// The number of products that z has beside a bias, if the site is the bias's gradient.
+/// The number of products in the sum of each entry of z, beside the bias, if the site is the bias's gradient.
 pub(super) fn products_beside(site: &Site<'_>) -> Option<f64> {
     positions(site)?;
     let (_, op) = site.forward()?;
@@ -32,7 +30,7 @@ pub(super) fn products_beside(site: &Site<'_>) -> Option<f64> {
     } else if downcast::<BilinearRule<Conv2d>>(&product.rule).is_some() {
         product.operands[Slot::Input(1)]
     } else {
-        downcast::<BilinearRule<Transposed>>(&product.rule)?;
+        // in a transposed convolution, the entries of z have different numbers of products
         return None;
     };
     #[allow(clippy::cast_precision_loss)] // no layer has 2⁵³ weights

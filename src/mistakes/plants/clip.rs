@@ -41,7 +41,7 @@ impl ClippedRule {
     }
 }
 
-/// The operands of [`ClippedRule`]: all operands of the op, and the size of its result in the last place.
+/// The operands are those of all parts, and then a tensor of which only the size is read: it is the size of the result.
 impl WrongTerms for ClippedRule {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let mut sums = vec![0.0; tensors.last().map_or(0, |result| result.len())];
@@ -63,7 +63,7 @@ impl WrongTerms for ClippedRule {
 fn bounds(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
     let sizes: Vec<f64> = numbers.map(f64::abs).filter(|size| *size > 0.0 && size.is_finite()).collect();
     let (least, largest) = (sizes.iter().copied().fold(f64::INFINITY, f64::min), sizes.iter().copied().fold(0.0, f64::max));
-    // the text has the shortest digits: 0.3, where 3 · 10⁻¹ is rounded
+    // the text 3e-1 is read as 0.3; the product 3.0 * 0.1 would be 0.30000000000000004
     let round = |power: i32| DIGITS.iter().rev().filter_map(move |digit| format!("{digit}e{power}").parse::<f64>().ok());
     (-8..=4).rev().flat_map(round).filter(|bound| least < *bound && *bound < largest).take(MAX_BOUNDS).collect()
 }
@@ -80,7 +80,7 @@ pub fn clipped(wanted: &Wanted<'_>) -> Vec<Planted> {
         // the gradients of values: others are not passed on
         let Some((_, forward)) = subject.producer(of) else { continue };
         let all = || (0..trace.samples()).flat_map(|run| trace.run(run).values(op.output).iter().copied());
-        // the errors of the mean loss, or those of each sample's own loss
+        // the trace has the errors of each sample's own loss; those of the mean loss are smaller by the number of samples
         let losses = if trace.samples() == 1 { &[1.0][..] } else { &[samples, 1.0] };
         let scaled = losses.iter().flat_map(|scale| bounds(all().map(|error| error / scale)).into_iter().map(move |bound| (bound, scale)));
         for (bound, scale) in scaled {

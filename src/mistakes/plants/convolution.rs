@@ -15,7 +15,7 @@ use crate::op::nest::Edge;
 use crate::op::rule::Rule;
 use crate::op::slot::Slot;
 
-/// The edges of a site's convolution.
+/// The convolution of a site, with the gradient that the site computes (`view`).
 #[derive(Clone, Copy)]
 struct Kernel<'a> {
     conv: &'a Conv2d,
@@ -35,12 +35,12 @@ impl<'a> Kernel<'a> {
     }
 
     /// The shape of the weight.
-    fn weight(&self) -> [usize; 4] {
+    fn weight_shape(&self) -> [usize; 4] {
         let Conv2d { inputs, outputs, groups, rows, columns, .. } = self.conv;
         [*outputs, inputs / groups, rows.kernel, columns.kernel]
     }
 
-    /// The same rule over the edges of other axes.
+    /// Returns the rule of this gradient in the convolution with other axes: with another stride, padding or dilation.
     fn over(&self, other: impl Fn(&Axis) -> Axis) -> Option<Arc<dyn Rule>> {
         let Conv2d { inputs, outputs, groups, rows, columns, .. } = self.conv;
         let conv = Conv2d::new(*inputs, *outputs, *groups, other(rows), other(columns));
@@ -62,39 +62,47 @@ fn weight_gradient<'a>(site: &Site<'a>) -> Option<Kernel<'a>> {
 /// A function from a row and a column, and the numbers of rows and columns, to another row and column.
 type OtherPixel = fn([usize; 2], [usize; 2]) -> [usize; 2];
 
-const HALF: OtherPixel = |[r, c], [rows, columns]| [rows - 1 - r, columns - 1 - c];
-const ROWS: OtherPixel = |[r, c], [rows, _]| [rows - 1 - r, c];
-const COLUMNS: OtherPixel = |[r, c], [_, columns]| [r, columns - 1 - c];
+const HALF_TURN: OtherPixel = |[r, c], [rows, columns]| [rows - 1 - r, columns - 1 - c];
+const ROWS_REVERSED: OtherPixel = |[r, c], [rows, _]| [rows - 1 - r, c];
+const COLUMNS_REVERSED: OtherPixel = |[r, c], [_, columns]| [r, columns - 1 - c];
 const TRANSPOSE: OtherPixel = |[r, c], _| [c, r];
 /// The transpose about the other diagonal. It is a transpose followed by a turn by 180°.
 const ANTITRANSPOSE: OtherPixel = |[r, c], [rows, columns]| [columns - 1 - c, rows - 1 - r];
-const QUARTER: OtherPixel = |[r, c], [_, columns]| [columns - 1 - c, r];
-const QUARTER_BACK: OtherPixel = |[r, c], [rows, _]| [c, rows - 1 - r];
+const QUARTER_TURN: OtherPixel = |[r, c], [_, columns]| [columns - 1 - c, r];
+const QUARTER_TURN_BACK: OtherPixel = |[r, c], [rows, _]| [c, rows - 1 - r];
 
 /// The rule with another filter: each of its weights is read at the place that `turn` returns.
 fn with_turned(site: &Site<'_>, kernel: &Kernel<'_>, turn: OtherPixel) -> PassChange {
-    let places = last_two(&kernel.weight(), turn);
+    let places = last_two(&kernel.weight_shape(), turn);
     site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places)))
 }
 
 /// The filter is not turned in the input gradient, or only its rows or its columns are.
 pub fn not_flipped(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = input_gradient(site) else { return Vec::new() };
-    let [_, _, rows, columns] = kernel.weight();
+    let [_, _, rows, columns] = kernel.weight_shape();
     let mut variants = Vec::new();
     if rows * columns > 1 {
-        variants.push(Variant::only(with_turned(site, &kernel, HALF)));
+        variants.push(Variant::only(with_turned(site, &kernel, HALF_TURN)));
     }
     if rows > 1 && columns > 1 {
-        // what is read at the place of a turned filter is turned along the other axis
-        variants.push(Variant::named("rows-only", ": only the order of its rows is reversed", [with_turned(site, &kernel, COLUMNS)]));
-        variants.push(Variant::named("columns-only", ": only the order of its columns is reversed", [with_turned(site, &kernel, ROWS)]));
+        // the rule turns the filter that it reads: reversed columns are turned back, and only the order of the rows is left reversed
+        variants.push(Variant::named(
+            "rows-only",
+            ": only the order of its rows is reversed",
+            [with_turned(site, &kernel, COLUMNS_REVERSED)],
+        ));
+        variants.push(Variant::named(
+            "columns-only",
+            ": only the order of its columns is reversed",
+            [with_turned(site, &kernel, ROWS_REVERSED)],
+        ));
     }
     if rows > 1 && rows == columns {
-        variants.push(Variant::named("quarter-turn", ", but by 90° anticlockwise", [with_turned(site, &kernel, QUARTER)]));
-        variants.push(Variant::named("quarter-turn-back", ", but by 90° clockwise", [with_turned(site, &kernel, QUARTER_BACK)]));
+        variants.push(Variant::named("quarter-turn", ", but by 90° anticlockwise", [with_turned(site, &kernel, QUARTER_TURN)]));
+        variants.push(Variant::named("quarter-turn-back", ", but by 90° clockwise", [with_turned(site, &kernel, QUARTER_TURN_BACK)]));
     }
-    let shape = kernel.weight();
+    let shape = kernel.weight_shape();
     if shape[0] * shape[1] > 1 {
         let reversed = places(&shape, |index| {
             index[0] = shape[0] - 1 - index[0];
@@ -110,13 +118,14 @@ pub fn not_flipped(site: &Site<'_>) -> Vec<Variant> {
 /// The filter is turned in the input gradient of a transposed convolution.
 pub fn flipped(site: &Site<'_>) -> Vec<Variant> {
     let kernel = Kernel::at(site).filter(|kernel| kernel.view == View::Input && kernel.is_transposed);
-    kernel.map(|kernel| Variant::only(with_turned(site, &kernel, HALF))).into_iter().collect()
+    kernel.map(|kernel| Variant::only(with_turned(site, &kernel, HALF_TURN))).into_iter().collect()
 }
 
 /// The filter is transposed in the input gradient instead of turned.
 pub fn transposed(site: &Site<'_>) -> Vec<Variant> {
     let kernel = input_gradient(site).filter(|kernel| kernel.conv.rows.kernel == kernel.conv.columns.kernel && kernel.conv.rows.kernel > 1);
     let Some(kernel) = kernel else { return Vec::new() };
+    // the rule turns the filter that it reads by 180°: the antitranspose becomes the transpose
     vec![
         Variant::only(with_turned(site, &kernel, ANTITRANSPOSE)),
         Variant::named("and-rotated", ", and turned by 180°", [with_turned(site, &kernel, TRANSPOSE)]),
@@ -126,9 +135,11 @@ pub fn transposed(site: &Site<'_>) -> Vec<Variant> {
 /// The gradient of a filter is turned, or transposed.
 pub fn weight_gradient_rotated(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = weight_gradient(site) else { return Vec::new() };
-    let shape = kernel.weight();
-    let mut variants =
-        vec![Variant { detail: ": turned by 180°".to_owned(), ..Variant::only(site.with_rule(moved(site.rule, last_two(&shape, HALF)))) }];
+    let shape = kernel.weight_shape();
+    let mut variants = vec![Variant {
+        detail: ": turned by 180°".to_owned(),
+        ..Variant::only(site.with_rule(moved(site.rule, last_two(&shape, HALF_TURN))))
+    }];
     if shape[2] == shape[3] && shape[2] > 1 {
         let edit = site.with_rule(moved(site.rule, last_two(&shape, TRANSPOSE)));
         variants.push(Variant::named("transposed", ": transposed, so that rows and columns are exchanged", [edit]));
@@ -144,7 +155,7 @@ fn has_dilation(kernel: &Kernel<'_>) -> bool {
     kernel.conv.rows.dilation > 1 || kernel.conv.columns.dilation > 1
 }
 
-/// The only variant that computes a gradient over the edges of other axes.
+/// The only variant that computes a gradient as in the convolution with other axes.
 fn over(site: &Site<'_>, kernel: Option<Kernel<'_>>, other: impl Fn(&Axis) -> Axis) -> Vec<Variant> {
     kernel.and_then(|kernel| kernel.over(other)).map(|rule| Variant::only(site.with_rule(rule))).into_iter().collect()
 }
@@ -238,7 +249,7 @@ pub fn last_windows_missing(site: &Site<'_>) -> Vec<Variant> {
 /// Only one filter passes its error back: the last or the first one, of all filters or of each group.
 pub fn only_last_filter(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = input_gradient(site) else { return Vec::new() };
-    let (shape, filters, groups) = (kernel.weight(), kernel.conv.outputs, kernel.conv.groups);
+    let (shape, filters, groups) = (kernel.weight_shape(), kernel.conv.outputs, kernel.conv.groups);
     let only = |kept: usize, period: usize| {
         let places = places(&shape, |index| index[0] % period == kept);
         site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places)))
@@ -279,7 +290,7 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
             )]
         }
         View::Input => {
-            // the terms are in the order of the filter's weights. The first weight belongs to the last window that covers the entry
+            // the terms of each filter (plane) are in the order of its weights. The first weight belongs to the last window that covers the entry
             let last_window = |is_each_filter: bool| {
                 let edges = Arc::clone(&edges);
                 with_terms(site.rule, move |rule, x, entry| {
@@ -311,7 +322,7 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
 pub fn channels_swapped(site: &Site<'_>) -> Vec<Variant> {
     let kernel = Kernel::at(site).filter(|kernel| kernel.view == View::Input && is_square(kernel));
     let swapped = |kernel: Kernel<'_>| {
-        let places = places(&kernel.weight(), |index| {
+        let places = places(&kernel.weight_shape(), |index| {
             index.swap(0, 1);
             true
         });
@@ -322,7 +333,7 @@ pub fn channels_swapped(site: &Site<'_>) -> Vec<Variant> {
 
 /// Whether a filter has as many input channels as output channels, and more than one.
 fn is_square(kernel: &Kernel<'_>) -> bool {
-    let [outputs, inputs, ..] = kernel.weight();
+    let [outputs, inputs, ..] = kernel.weight_shape();
     outputs == inputs && outputs > 1
 }
 
@@ -330,7 +341,7 @@ fn is_square(kernel: &Kernel<'_>) -> bool {
 pub fn weight_channels_swapped(site: &Site<'_>) -> Vec<Variant> {
     let kernel = weight_gradient(site).filter(is_square);
     let swapped = |kernel: Kernel<'_>| {
-        let places = places(&kernel.weight(), |index| {
+        let places = places(&kernel.weight_shape(), |index| {
             index.swap(0, 1);
             true
         });
@@ -383,8 +394,8 @@ pub fn groups_ignored(site: &Site<'_>) -> Vec<Variant> {
             if channel >= of_group && !is_everywhere {
                 return Vec::new();
             }
-            let of = |group: usize| (group * of_group + channel % of_group) * area + rest;
-            (0..groups).flat_map(|group| all_terms(rule, x, of(group))).collect()
+            let entry_in = |group: usize| (group * of_group + channel % of_group) * area + rest;
+            (0..groups).flat_map(|group| all_terms(rule, x, entry_in(group))).collect()
         })
     };
     vec![

@@ -24,7 +24,7 @@ const CHANNELS_LAST: Order = |rank| (1..rank).chain([0]).collect();
 const COLUMNS_OF_CHANNELS: Order = |rank| (0..rank.saturating_sub(2)).chain([rank - 1, rank - 2]).collect();
 
 /// For each entry of the vector, the place in the image that this order gives it.
-fn taken(shape: &[usize], order: &[usize]) -> Arc<[usize]> {
+fn image_places(shape: &[usize], order: &[usize]) -> Arc<[usize]> {
     let turned: Vec<usize> = order.iter().map(|axis| shape[*axis]).collect();
     let place = |at: usize| {
         let index = unravel(at, &turned);
@@ -57,17 +57,17 @@ struct WrongOrder {
     detail: &'static str,
 }
 
-const WHOLE: WrongOrder = WrongOrder { order: COLUMN_MAJOR, name: "", detail: "" };
+const IN_COLUMN_MAJOR: WrongOrder = WrongOrder { order: COLUMN_MAJOR, name: "", detail: "" };
 const CHANNEL_BY_CHANNEL: WrongOrder = WrongOrder {
     order: COLUMNS_OF_CHANNELS,
     name: "channel-by-channel",
     detail: " within each channel: only height and width are exchanged",
 };
-const LAST: WrongOrder = WrongOrder { order: CHANNELS_LAST, name: "", detail: "" };
+const WITH_CHANNELS_LAST: WrongOrder = WrongOrder { order: CHANNELS_LAST, name: "", detail: "" };
 
 /// The column-major orders of an image. Without channels there is only one.
 fn column_majors(site: &Site<'_>) -> &'static [WrongOrder] {
-    if image(site).is_some_and(|shape| shape.len() > 2) { &[WHOLE, CHANNEL_BY_CHANNEL] } else { &[WHOLE] }
+    if image(site).is_some_and(|shape| shape.len() > 2) { &[IN_COLUMN_MAJOR, CHANNEL_BY_CHANNEL] } else { &[IN_COLUMN_MAJOR] }
 }
 
 /// In the forward pass the vector has a wrong order. In the backward pass the error has the same order, or the right one.
@@ -75,9 +75,9 @@ fn flattened(site: &Site<'_>, orders: &[WrongOrder]) -> Vec<Variant> {
     let Some(shape) = image(site) else { return Vec::new() };
     let mut variants = Vec::new();
     for WrongOrder { order, name, detail } in orders {
-        let taken = taken(shape, &order(shape.len()));
-        let back = site.with_rule(moved(site.rule, inverse(&taken)));
-        let Some(forward) = site.with_forward_rule(|rule| moved(rule, Arc::clone(&taken))) else { continue };
+        let image_places = image_places(shape, &order(shape.len()));
+        let back = site.with_rule(moved(site.rule, inverse(&image_places)));
+        let Some(forward) = site.with_forward_rule(|rule| moved(rule, Arc::clone(&image_places))) else { continue };
         let prefix = if name.is_empty() { String::new() } else { format!("{name}-") };
         variants.push(Variant::named(format!("{prefix}both-ways"), *detail, [forward.clone(), back]));
         let detail = format!("{detail}, but its error goes back in row-major order");
@@ -90,8 +90,8 @@ fn flattened(site: &Site<'_>, orders: &[WrongOrder]) -> Vec<Variant> {
 fn unflattened(site: &Site<'_>, orders: &[WrongOrder]) -> Vec<Variant> {
     let Some(shape) = image(site) else { return Vec::new() };
     let variant = |WrongOrder { order, name, detail }: &WrongOrder| {
-        let taken = taken(shape, &order(shape.len()));
-        let edit = site.with_rule(moved(site.rule, inverse(&taken)));
+        let image_places = image_places(shape, &order(shape.len()));
+        let edit = site.with_rule(moved(site.rule, inverse(&image_places)));
         let name = Some(*name).filter(|name| !name.is_empty());
         Variant { name: name.map(str::to_owned), detail: (*detail).to_owned(), edits: vec![edit] }
     };
@@ -103,7 +103,7 @@ pub fn column_major(site: &Site<'_>) -> Vec<Variant> {
 }
 
 pub fn channels_last(site: &Site<'_>) -> Vec<Variant> {
-    if image(site).is_some_and(|shape| shape.len() == 3) { flattened(site, &[LAST]) } else { Vec::new() }
+    if image(site).is_some_and(|shape| shape.len() == 3) { flattened(site, &[WITH_CHANNELS_LAST]) } else { Vec::new() }
 }
 
 pub fn back_column_major(site: &Site<'_>) -> Vec<Variant> {
@@ -111,7 +111,7 @@ pub fn back_column_major(site: &Site<'_>) -> Vec<Variant> {
 }
 
 pub fn back_channels_last(site: &Site<'_>) -> Vec<Variant> {
-    if image(site).is_some_and(|shape| shape.len() == 3) { unflattened(site, &[LAST]) } else { Vec::new() }
+    if image(site).is_some_and(|shape| shape.len() == 3) { unflattened(site, &[WITH_CHANNELS_LAST]) } else { Vec::new() }
 }
 
 /// The channels of the network's input are in reverse order.

@@ -77,6 +77,7 @@ fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     let through = subject.sites_of(subject.network.producer(gradient_of_u)?).into_iter().find(|through| through.y == broadcast)?;
     let rule = through.rule_as::<ElementwiseBackward>()?;
     let (axes, slot) = (rule.operation.broadcast.clone()?, rule.slot);
+    // ∂u/∂s of each entry, by which the gradient of u becomes that of s
     let pairs = subject.values(gradient_of_sum).iter().zip(subject.values(gradient_of_u));
     let factors: Vec<f64> = pairs.map(|(sum, u)| if u.to_bits() == sum.to_bits() { 1.0 } else { sum / u }).collect();
     let unsummed = with_terms(through.rule, move |right, x, at| {
@@ -89,7 +90,8 @@ fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     Some(Variant::named("passed-on", ": that of each copy goes back on its own", [site.with_part(unsummed, through.operands.clone())]))
 }
 
-/// Returns the gradient of a broadcast operand before it is summed over its copies, with its shape; `None` if it is the sum of several uses, or not broadcast.
+/// Returns the gradient of a broadcast operand before it is summed over its copies: its shape, its numbers, and the y that the operand is broadcast in. `None` if
+/// it is the sum of several uses, or not broadcast.
 pub(in super::super) fn unsummed(subject: &Subject<'_>, of: Id) -> Option<(Vec<usize>, Vec<f64>, Id)> {
     let sites = subject.sites_of(subject.network.producer(subject.network.gradient_of(of)?)?);
     let [site] = sites.as_slice() else { return None };
@@ -175,7 +177,7 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
         let [x, w, _] = rule.roles.slots();
         let slot = if rule.view == View::Weight { x } else { w };
         if batch == other_batch && (n, m) == (q, p) {
-            // reads the operand itself instead of the other one; its transpose has the other one's shape
+            // the transpose of the operand itself, of the shape m x n, is read instead of the other operand: entry (i, j) is at j · m + i
             let transposed: Vec<usize> =
                 (0..site.subject.len(own)).map(|at| at / (n * m) * (n * m) + at % n * m + at % (n * m) / n).collect();
             let rule = reading(site.rule, slot, Instead::Places(transposed.into()));
@@ -289,8 +291,8 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Variant> {
     if !site.rule_as::<ConstantWeightsRule<Contraction>>().is_some_and(is_sum) || site.subject.has_layers() {
         return Vec::new();
     }
-    let repeats = site.subject.len(site.y) > 1 && site.subject.len(site.y) < site.subject.len(site.of);
-    let places = exchanged(site.subject.shape(site.of)).filter(|_| repeats);
+    let has_several_sums = site.subject.len(site.y) > 1 && site.subject.len(site.y) < site.subject.len(site.of);
+    let places = exchanged(site.subject.shape(site.of)).filter(|_| has_several_sums);
     places.map(|places| Variant::named("of-a-sum", "", [site.with_rule(moved(site.rule, places))])).into_iter().collect()
 }
 
@@ -300,7 +302,7 @@ pub fn scale_missing(site: &Site<'_>) -> Vec<Variant> {
     factor.map(|_| Variant::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))).into_iter().collect()
 }
 
-/// For a mean over all entries: its derivative is that of a sum. For a sum: its derivative is that of a mean.
+/// The derivative of a mean over all entries is that of their sum.
 pub fn sum_instead_of_mean(site: &Site<'_>) -> Vec<Variant> {
     let Some(factor) = constant_factor(site).filter(|_| site.subject.len(site.of) == 1) else { return Vec::new() };
     let Some((_, op)) = site.subject.producer(site.of) else { return Vec::new() };

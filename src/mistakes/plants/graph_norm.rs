@@ -38,6 +38,7 @@ fn unscaled(subject: &Subject<'_>, id: Id) -> Id {
     }
 }
 
+/// Whether one of two operands is a constant.
 fn has_constant(operands: &[ElementwiseOperand]) -> bool {
     operands.len() == 2 && operands.iter().any(|operand| matches!(operand, ElementwiseOperand::Constant(_)))
 }
@@ -77,7 +78,7 @@ pub(super) fn squared(subject: &Subject<'_>, id: Id) -> Option<Id> {
     (is_square && centred(subject, base).is_some()).then_some(base)
 }
 
-/// The site without its part.
+/// The change that leaves out the site's part.
 fn forgotten(site: &Site<'_>) -> Variant {
     let parts = site.subject.network.ops()[site.op].parts.len();
     Variant::only(PassChange::sample(site.op, OpChange::Keep((0..parts).filter(|part| *part != site.part).collect())))

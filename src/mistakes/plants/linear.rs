@@ -29,7 +29,8 @@ fn dense(site: &Site<'_>) -> Option<Dense> {
     let [x, weight, _] = rule.roles.slots();
     let [outputs, inputs] = *site.subject.shape(site.operands[weight]) else { return None };
     let fits = site.subject.len(site.operands[x]) == inputs && site.subject.len(site.y) == outputs;
-    (fits && outputs * inputs > inputs.max(outputs)).then_some(Dense { view: rule.view, weight, outputs, inputs })
+    // a row or a column is its own transpose
+    (fits && outputs > 1 && inputs > 1).then_some(Dense { view: rule.view, weight, outputs, inputs })
 }
 
 /// The name of the variant for a matrix that is not square: its entries are read in another shape.
@@ -111,6 +112,7 @@ pub fn z_instead_of_a(site: &Site<'_>) -> Vec<Variant> {
 pub fn input_off_by_one(site: &Site<'_>) -> Vec<Variant> {
     let Some([x, ..]) = weight_gradient(site) else { return Vec::new() };
     let (subject, own) = (site.subject, site.operands[x]);
+    // the input of the network counts as layer 0
     let layer = |id: Id| subject.network.tensor(id).layer.map_or(0, |layer| layer + 1);
     let z = before_activation(&subject, copied_from(&subject, own));
     let values = subject.network.ops().iter().filter(|op| op.pass == Pass::Forward).map(|op| op.output);
@@ -131,7 +133,8 @@ pub fn error_off_by_one(site: &Site<'_>) -> Vec<Variant> {
     let subject = site.subject;
     let is_parameter = subject.network.tensor(site.of).role == Role::Parameter;
     let Some(own) = site.operands.get(Slot::Upstream).filter(|_| is_parameter) else { return Vec::new() };
-    let layer = |id: Id| subject.network.tensor(id).layer.unwrap_or(usize::MAX - 1);
+    // a tensor without a layer is next to no layer
+    let layer = |id: Id| subject.network.tensor(id).layer.unwrap_or(usize::MAX);
     let earlier = subject.backward_ops().take_while(|(number, _)| *number < site.op).map(|(_, op)| op.output);
     let is_other = |id: &Id| {
         let is_error = matches!(subject.network.tensor(*id).role, Role::Gradient(of) if subject.network.tensor(of).role == Role::Value);

@@ -137,8 +137,9 @@ pub fn other_mask(wanted: &Wanted<'_>) -> Vec<Planted> {
         if !is_before || !wanted.user.len().is_multiple_of(n) {
             continue;
         }
-        let per = wanted.user.len() / n;
-        let mask: Vec<f64> = wanted.user.chunks(per).map(|row| if row.iter().any(|number| *number != 0.0) { 1.0 } else { 0.0 }).collect();
+        let row_len = wanted.user.len() / n;
+        let mask: Vec<f64> =
+            wanted.user.chunks(row_len).map(|row| if row.iter().any(|number| *number != 0.0) { 1.0 } else { 0.0 }).collect();
         if mask.iter().filter(|bit| **bit != 0.0).count() > 1 {
             let edit = site.with_rule(reading(site.rule, Input(1), Instead::Numbers(mask.into())));
             planted.push(Variant::only(edit).at(vec![subject.place_of(site.y)]));

@@ -25,6 +25,7 @@ use crate::op::slot::Slot::Input;
 struct NormFormula {
     /// For each entry, the entry of σ.
     scales: Arc<[usize]>,
+    /// `true` if the last operand is σ, `false` if it is 1/σ.
     is_divided: bool,
     /// The power of 1/σ: 1 in the right formula.
     power: i32,

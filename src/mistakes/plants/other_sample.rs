@@ -26,8 +26,8 @@ fn forward_tensors(site: &Site<'_>) -> Vec<Id> {
         return own(&[x]);
     }
     let is_pool = downcast::<MaxPoolBackward>(site.rule).is_some();
-    let is_other = is_pool || AppliedActivation::at(site).is_some() || site.rule_as::<SoftmaxBackward>().is_some();
-    if is_other { own(&[Slot::Input(0), Slot::Output]) } else { Vec::new() }
+    let reads_values = is_pool || AppliedActivation::at(site).is_some() || site.rule_as::<SoftmaxBackward>().is_some();
+    if reads_values { own(&[Slot::Input(0), Slot::Output]) } else { Vec::new() }
 }
 
 /// The backward pass reads the activations, or the error, of another sample.
@@ -43,7 +43,7 @@ pub fn read(site: &Site<'_>) -> Vec<Variant> {
         Variant::named(format!("{kind}-{name}"), format!(": {words} {clause}"), edits)
     };
     let of_forward = OTHERS.iter().filter(|_| !forward.is_empty()).map(|other| variant("activations", "the activations", &forward, other));
-    // errors exist for one sample after the other: a rotated batch mixes neighbours
+    // only the errors of the next and the previous sample are tried, as in a batch that is shifted by one
     let of_error = upstream.into_iter().flat_map(|id| OTHERS[2..].iter().map(move |other| variant("error", "the error", &[id], other)));
     of_forward.chain(of_error).collect()
 }

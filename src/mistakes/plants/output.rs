@@ -107,8 +107,8 @@ pub fn softmax_twice(site: &Site<'_>) -> Vec<Variant> {
     vec![of_logits(site, softmax, |Logits { p, dz, .. }, i| p[i] * (dz[i] - p.iter().zip(dz).map(|(p, dz)| p * dz).sum::<f64>())), diagonal]
 }
 
-/// The gradient p − t of a cross-entropy of the logits p, where p are the probabilities of a softmax. `unit` is the right gradient of the loss at a place without
-/// its factor.
+/// The gradient k (softmax(p) Σt − t) of a cross-entropy that takes the probabilities p for logits. `unit` is the right gradient of the loss at a place without
+/// its factor k.
 fn error_of_probabilities(Logits { p, dz, t }: &Logits, unit: impl Fn(usize) -> f64) -> Vec<f64> {
     let (k, all) = (scale_of_error(dz, unit), t.iter().sum::<f64>());
     softmax(p).into_iter().zip(t).map(|(q, t)| k * (q * all - t)).collect()
@@ -193,7 +193,7 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
     if let Some(rule) = site.rule_as::<SoftmaxBackward>() {
         let is_of_layer = site.is_output() && has_closed_formula(site);
         if rule.is_log() && !site.subject.has_layers() {
-            // ∂C/∂zᵢ = uᵢ − pᵢ Σ u, where u is −1 at the target
+            // with u = ∂C/∂a: ∂C/∂zᵢ = uᵢ − pᵢ Σ u, where u is −1 at the target
             let without = with_terms(site.rule, |rule, x, at| {
                 let right: f64 = all_terms(rule, x, at).iter().map(|term| term.value).sum();
                 vec![Term::product([constant(right - x.get(Slot::Upstream, at))].into_iter().collect())]
@@ -203,7 +203,7 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
         if rule.is_log() || !is_of_layer {
             return Vec::new();
         }
-        // ∂C/∂zᵢ = aᵢ (uᵢ − Σ uⱼ aⱼ), where uᵢ aᵢ is −tᵢ
+        // with u = ∂C/∂a: ∂C/∂zᵢ = aᵢ (uᵢ − Σ uⱼ aⱼ), where uᵢ aᵢ is −tᵢ
         let without = with_terms(site.rule, |rule, x, at| {
             let right: f64 = all_terms(rule, x, at).iter().map(|term| term.value).sum();
             let own_term = x.get(Slot::Output, at) * x.get(Slot::Upstream, at);
@@ -279,7 +279,7 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
 }
 
 /// The tensor of the file from which another one is copied in another shape.
-fn given(subject: &Subject<'_>, mut id: Id) -> Id {
+fn given_source(subject: &Subject<'_>, mut id: Id) -> Id {
     while let Some((_, Op { parts, .. })) = subject.producer(id)
         && let [part] = parts.as_slice()
         && let [source] = *part.operands.iter().copied().collect::<Vec<_>>()
@@ -300,7 +300,7 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
             continue;
         };
         for (number, id) in part.operands.iter().skip(1).enumerate() {
-            let given = given(subject, *id);
+            let given = given_source(subject, *id);
             let Some(size) = rule.gather.index_size(number).filter(|_| subject.network.tensor(given).role == Role::Constant) else {
                 continue;
             };
@@ -314,7 +314,7 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
             }
             let (labels, row) = (subject.values(*id), subject.shape(given).last().copied().unwrap_or(1));
             if labels.windows(2).all(|pair| pair[1] == pair[0] + 1.0) {
-                continue; // the positions themselves
+                continue; // 0, 1, 2, …: these are positions, not classes
             }
             for (by, name, detail) in [
                 (1, "next-position", ": each position has the class of the next one"),

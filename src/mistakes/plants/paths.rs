@@ -84,7 +84,7 @@ fn kind(site: &Site<'_>) -> UseKind {
     ((site.rule.as_ref() as &dyn Any).type_id(), site.operands.iter().copied().filter(is_parameter).collect())
 }
 
-/// A use of a graph's tensor is forgotten: one use, the same use in each iteration of a loop, or all uses in the next iteration.
+/// A use of a graph's tensor is forgotten: one use, the same use in each turn of a loop, or all uses in the next turn.
 pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     if subject.has_layers() {
@@ -97,7 +97,7 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
         for (use_number, site) in uses.iter().enumerate().take(MAX_USES) {
             let edit = kept(number, uses.len(), |n| n != use_number);
             let name = subject.network.tensor(site.y).name.to_string();
-            // both factors of z · z
+            // the two uses of z in z · z are also left out together
             if uses[..use_number].iter().any(|other| other.y == site.y) {
                 let both = kept(number, uses.len(), |n| uses[n].y != site.y);
                 let detail = format!(" through {name}");
@@ -167,7 +167,7 @@ fn depends(subject: &Subject<'_>, id: Id, on: Id) -> bool {
     reached[id]
 }
 
-/// If a graph's tensor is used in each iteration of a loop: only the gradient of the last iteration is left, or of the first.
+/// If a graph's tensor is used in each turn of a loop: only the gradient of the last turn is left, or of the first.
 pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     if subject.has_layers() {

@@ -22,7 +22,7 @@ fn sign_of_weight(rule: &dyn Rule, x: &Operands<'_>, at: usize) -> Vec<Term> {
 pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     let (trace, samples) = (subject.trace, subject.trace.samples());
-    // the parts behind one for each sample are the penalty's
+    // the op has one part for each sample; the parts after them are those of the penalty
     let parts = |op: usize| samples..trace.network_of(samples).ops()[op].parts.len();
     let ops: Vec<(usize, Id)> = parameter_ops(subject)
         .into_iter()

@@ -1,4 +1,4 @@
-//! Tensors whose entries are in another order.
+//! Tensors whose entries are in another order, and small helpers for terms.
 
 use std::sync::Arc;
 

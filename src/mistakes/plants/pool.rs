@@ -161,7 +161,7 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
     if max_windows.is_some() {
         // a window writes 0 to its places that are not the maximum
         let windows = copy_of(windows);
-        let whole = with_terms(site.rule, move |rule, x, at| {
+        let whole_window = with_terms(site.rule, move |rule, x, at| {
             let terms = windows.prefix_terms(View::Input, at + 1) - windows.prefix_terms(View::Input, at);
             let covering = (0..terms).map(|term| windows.edge(View::Input, at, term).output).max();
             all_terms(rule, x, at).into_iter().filter(|term| upstream_place(term) == covering).collect()
@@ -169,7 +169,7 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
         variants.push(Variant::named(
             "whole-window",
             ", and each entry that is not the maximum of the last window on it becomes 0",
-            [site.with_rule(whole)],
+            [site.with_rule(whole_window)],
         ));
     }
     variants

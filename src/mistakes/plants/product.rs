@@ -20,6 +20,7 @@ use crate::step::Pass;
 fn other_factor(site: &Site<'_>) -> Option<(Slot, Id)> {
     if let Some(rule) = site.rule_as::<ElementwiseBackward>() {
         let is_product = rule.operation.operator == Operator::Mul;
+        // of two operands, the one that is not the site's
         let ElementwiseOperand::Input(slot) = *rule.operation.operands.get(1 - rule.operand.min(1)).filter(|_| is_product)? else {
             return None;
         };
@@ -86,20 +87,20 @@ fn activation_after(subject: &Subject<'_>, mut id: Id) -> Option<Id> {
 pub fn batch_overwritten(site: &Site<'_>) -> Vec<Variant> {
     let is_product = site.rule_as::<BilinearRule<Contraction>>().is_some_and(|rule| rule.view != View::Output);
     let [batch, rest @ ..] = site.subject.shape(site.y) else { return Vec::new() };
-    let step = rest.iter().product::<usize>();
+    let row_len = rest.iter().product::<usize>();
     if !is_product || site.subject.has_layers() || !is_learnable(site, site.of) || *batch < 2 || rest.is_empty() {
         return Vec::new();
     }
     let tensors = site.operands.map(|id| site.subject.values(id));
     let memo = site.rule.memo(&tensors);
     let terms = all_terms(site.rule.as_ref(), &Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, 0);
-    let mut indices = terms.iter().filter_map(upstream_place).map(|place| place / step);
+    let mut indices = terms.iter().filter_map(upstream_place).map(|place| place / row_len);
     let first = indices.next();
     if indices.all(|index| Some(index) == first) {
         return Vec::new(); // the gradient is no sum over the first axis
     }
     let only = |kept: usize| {
-        let is_kept = move |term: &Term| upstream_place(term).is_some_and(|place| place / step == kept);
+        let is_kept = move |term: &Term| upstream_place(term).is_some_and(|place| place / row_len == kept);
         with_terms(site.rule, move |rule, x, at| all_terms(rule, x, at).into_iter().filter(is_kept).collect())
     };
     vec![
@@ -128,8 +129,7 @@ fn without_factor(site: &Site<'_>) -> Variant {
 
 /// Whether a tensor is a parameter, or an input that a graph learns.
 fn is_learnable(site: &Site<'_>, id: Id) -> bool {
-    let role = site.subject.network.tensor(id).role;
-    role == Role::Parameter || role.is_learnable()
+    site.subject.network.tensor(id).role.is_learnable()
 }
 
 /// Whether a site is the way from a norm's weighted output to the normalised numbers.
@@ -144,8 +144,8 @@ pub fn norm_weight_missing(site: &Site<'_>) -> Vec<Variant> {
 
 /// The other factor of a product is missing in the gradient of the first.
 pub fn factor_missing(site: &Site<'_>) -> Vec<Variant> {
-    let is_other = site.subject.has_layers() || is_through_norm_weight(site) || constant_factor(site).is_some();
-    if is_other || other_factor(site).is_none() { Vec::new() } else { vec![without_factor(site)] }
+    let has_own_mistake = site.subject.has_layers() || is_through_norm_weight(site) || constant_factor(site).is_some();
+    if has_own_mistake || other_factor(site).is_none() { Vec::new() } else { vec![without_factor(site)] }
 }
 
 /// The gradient of a norm's weight reads another tensor than the normalised numbers.

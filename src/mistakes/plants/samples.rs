@@ -110,8 +110,8 @@ pub fn only_first(wanted: &Wanted<'_>) -> Vec<Planted> {
 /// The largest number of last samples that are left out.
 const MAX_LEFT_OUT: usize = 8;
 
-/// The gradients of the first sample, or of the last ones, are left out: a loop begins too late or ends too early. Of a single sample that is left, other
-/// mistakes speak.
+/// The gradients of the first sample, or of the last ones, are left out: a loop begins too late or ends too early. That a single
+/// sample is left is another mistake: [`only_first`] or [`only_last`].
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 pub fn left_out(wanted: &Wanted<'_>) -> Vec<Planted> {
     let samples = wanted.subject.trace.samples();
@@ -134,7 +134,7 @@ pub fn left_out(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted
 }
 
-/// The number of outputs over which the loss is a mean, and the first op of the backward pass; 1 if the loss is a sum.
+/// The reduction of the loss over the outputs: the first op of the backward pass, the number of outputs, and whether the loss is their mean or their sum.
 #[derive(Clone, Copy)]
 struct OutputReduction {
     op: usize,

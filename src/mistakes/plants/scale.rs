@@ -91,35 +91,35 @@ pub(super) fn parameter_ops(subject: &Subject<'_>) -> Vec<(Ops, usize, Id)> {
         .collect()
 }
 
-/// A known factor at all places.
-fn by(wanted: &Wanted<'_>, factor: f64, variant: Option<&str>, detail: &str) -> Vec<Planted> {
+/// A mistake for each possible place of a known factor.
+fn multiplied(wanted: &Wanted<'_>, factor: f64, variant: Option<&str>, detail: &str) -> Vec<Planted> {
     let variant = |place: String, edits| Variant { name: variant.map(str::to_owned), detail: format!("{detail}{place}"), edits };
     everywhere(wanted, factor).into_iter().map(|(at, place, edits)| variant(place, edits).at(at)).collect()
 }
 
 pub fn sign_flipped(wanted: &Wanted<'_>) -> Vec<Planted> {
-    by(wanted, -1.0, None, "")
+    multiplied(wanted, -1.0, None, "")
 }
 
 pub fn factor_two_extra(wanted: &Wanted<'_>) -> Vec<Planted> {
-    by(wanted, 2.0, None, "")
+    multiplied(wanted, 2.0, None, "")
 }
 
 pub fn factor_two_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
-    by(wanted, 0.5, None, "")
+    multiplied(wanted, 0.5, None, "")
 }
 
 /// The learning rate as a factor of the gradient, with the sign of the gradient or of the update.
 pub fn learning_rate(wanted: &Wanted<'_>) -> Vec<Planted> {
     let Some(rate) = wanted.subject.learning_rate.filter(|rate| *rate != 1.0 && *rate != 0.0) else { return Vec::new() };
-    let mut planted = by(wanted, rate, None, "");
-    planted.extend(by(wanted, -rate, Some("negative"), " with a minus, as in the update,"));
+    let mut planted = multiplied(wanted, rate, None, "");
+    planted.extend(multiplied(wanted, -rate, Some("negative"), " with a minus, as in the update,"));
     planted
 }
 
 /// For pairs (value, by): the ratio value / by of the pair with the largest `by`. `None` if no other `by` is of comparable size, so that no second entry can
 /// confirm the ratio.
-fn common(numbers: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+fn common_ratio(numbers: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
     let numbers: Vec<(f64, f64)> = numbers.collect();
     let largest = numbers.iter().map(|(_, by)| by.abs()).fold(0.0, f64::max);
     let (value, by) = *numbers.iter().find(|(_, by)| by.abs() == largest)?;
@@ -129,13 +129,13 @@ fn common(numbers: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
 
 /// A factor that is the same for all entries.
 pub fn constant_factor(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let factor = common(wanted.user.iter().copied().zip(wanted.right.iter().copied()));
+    let factor = common_ratio(wanted.user.iter().copied().zip(wanted.right.iter().copied()));
     let Some(factor) = factor.filter(|factor| factor.is_finite() && *factor != 1.0 && *factor != 0.0) else { return Vec::new() };
     if wanted.user.iter().zip(wanted.right).any(|(user, right)| (user - factor * right).abs() > 1e-3 * (factor * right).abs().max(1e-300)) {
         return Vec::new();
     }
     let name = number(factor);
-    by(wanted, factor, Some(&name), &format!(" {name}"))
+    multiplied(wanted, factor, Some(&name), &format!(" {name}"))
 }
 
 /// The text of an estimated number, with six digits.
@@ -161,7 +161,7 @@ fn added(wanted: &Wanted<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Pl
         return Vec::new();
     }
     let weights = subject.values(wanted.of).iter().map(|weight| function(*weight));
-    let decay = common(wanted.user.iter().zip(wanted.right).map(|(user, right)| user - right).zip(weights));
+    let decay = common_ratio(wanted.user.iter().zip(wanted.right).map(|(user, right)| user - right).zip(weights));
     let Some(decay) = decay.filter(|decay| decay.is_finite() && *decay != 0.0) else { return Vec::new() };
     let add = |(ops, op, of): (Ops, usize, Id)| {
         let added: Vec<f64> = subject.values(of).iter().map(|weight| decay * function(*weight)).collect();

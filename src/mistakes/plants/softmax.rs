@@ -139,8 +139,8 @@ impl WrongTerms for AfterSoftmax {
         let exp: Vec<f64> = p.iter().map(|p| libm::exp(*p)).collect();
         let q: Vec<f64> = exp.iter().zip(self.sums(&exp)).map(|(exp, sum)| exp / sum).collect();
         let dp = differences(tensors[Upstream], &products(&q, &self.sums(tensors[Upstream])));
-        let mean = self.sums(&products(&p, &dp));
-        Some(Arc::new(products(&p, &differences(&dp, &mean))))
+        let weighted_sums = self.sums(&products(&p, &dp));
+        Some(Arc::new(products(&p, &differences(&dp, &weighted_sums))))
     }
 
     fn terms(&self, x: &Operands<'_>, at: usize) -> Vec<Term> {
