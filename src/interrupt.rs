@@ -18,8 +18,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
-/// The work after which `look`, the function of [`interruptible`], is called again, in multiplications of a kernel. It takes about a millisecond. (Not the slice
-/// of a job.)
+/// The work after which `look`, the function of [`interruptible`], is called again, in multiplications of a kernel. It takes about a millisecond. (Not the
+/// slice of a job.)
 pub const SLICE: u64 = 1 << 20;
 
 /// The work of computing a single term, in multiplications of a kernel.

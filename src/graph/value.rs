@@ -118,8 +118,8 @@ impl Range {
 }
 
 impl Value {
-    /// If the value is the result of PyTorch's `x.max(dim)`, a pair of values and indices, returns this pair and its tensor of values; else `None` and the value
-    /// itself.
+    /// If the value is the result of PyTorch's `x.max(dim)`, a pair of values and indices, returns this pair and its tensor of values. Otherwise returns `None`
+    /// and the value itself.
     pub fn split_extremum(self) -> (Option<AxisExtremum>, Self) {
         match self {
             Self::Extremum(pair) => (Some(pair), Self::Tensor(pair.values)),

@@ -1,7 +1,7 @@
 //! The search for the mistakes that explain a user's gradients.
 //!
-//! The user's tensors are looked at in the order of the backward pass. Each candidate (a mistake at some places) is planted: the pass is computed with its changed
-//! ops, and its numbers are compared with the user's. A candidate explains the first wrong tensor if this tensor and all earlier ones have the numbers of the
+//! The user's tensors are looked at in the order of the backward pass. Each candidate (a mistake at some places) is planted: the pass is computed with its
+//! changed ops, and its numbers are compared with the user's. A candidate explains the first wrong tensor if this tensor and all earlier ones have the numbers of the
 //! pass, and if no tensor that the user has right changes. If later tensors are still wrong, a further mistake is searched in the pass that already has the
 //! first.
 //!
@@ -10,7 +10,8 @@
 //! of its own.
 //!
 //! No mistake is searched for a tensor with NaN or infinities. Its numbers are taken as they are, too. In NumPy, NaN · 0 is NaN, so a NaN also reaches entries
-//! behind a closed gate, such as a ReLU with z < 0. Hence an entry that is not finite, in a tensor that is computed from such a tensor, is a consequence, whatever number the pass has there.
+//! behind a closed gate, such as a `relu` with z < 0. Hence an entry that is not finite, in a tensor that is computed from such a tensor, is a consequence,
+//! whatever number the pass has there.
 
 use super::candidates::Candidates;
 use super::cause::{Cause, alternatives};

@@ -90,8 +90,8 @@ fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     Some(Variant::named("passed-on", ": that of each copy goes back on its own", [site.with_part(unsummed, through.operands.clone())]))
 }
 
-/// Returns the gradient of a broadcast operand before it is summed over its copies: its shape, its numbers, and the y that the operand is broadcast in. `None` if
-/// it is the sum of several uses, or not broadcast.
+/// Returns the gradient of a broadcast operand before it is summed over its copies: its shape, its numbers, and the y that reads the copies. `None` if it is
+/// the sum of several uses, or not broadcast.
 pub(in super::super) fn unsummed(subject: &Subject<'_>, of: Id) -> Option<(Vec<usize>, Vec<f64>, Id)> {
     let sites = subject.sites_of(subject.network.producer(subject.network.gradient_of(of)?)?);
     let [site] = sites.as_slice() else { return None };

@@ -82,8 +82,8 @@ fn activation_after(subject: &Subject<'_>, mut id: Id) -> Option<Id> {
     None
 }
 
-/// In a product of matrices whose gradient is a sum over the first axis of y, such as the examples of a batch: only the terms of the last index are left, or of the
-/// first.
+/// In a product of matrices whose gradient is a sum over the first axis of y, such as the examples of a batch: only the terms of the last index are left, or
+/// of the first.
 pub fn batch_overwritten(site: &Site<'_>) -> Vec<Variant> {
     let is_product = site.rule_as::<BilinearRule<Contraction>>().is_some_and(|rule| rule.view != View::Output);
     let [batch, rest @ ..] = site.subject.shape(site.y) else { return Vec::new() };
