@@ -257,7 +257,7 @@ impl Optimizer {
 
     fn sgd_plan(&self, iteration: u64, momentum: f64, dampening: f64, is_nesterov: bool) -> UpdatePlan {
         let mut plan = UpdatePlan::default();
-        let (rate, decay) = (self.rate(iteration), self.weight_decay);
+        let (eta, decay) = (self.rate(iteration), self.weight_decay);
         let is_scheduled = self.schedule.is_some();
         // two branches of constants here and below, because the references in an `Expr` are `'static`
         let minus_eta: Expr = if is_scheduled {
@@ -291,20 +291,20 @@ impl Optimizer {
             } else {
                 Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA, MU]), whole::X]))
             };
-            let mut summands = vec![old, Scaled(Some(-rate), minus_eta, Gradient)];
+            let mut summands = vec![old, Scaled(Some(-eta), minus_eta, Gradient)];
             if has_decay {
                 let decayed = if is_scheduled {
                     Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA_T, LAMBDA]), whole::X]))
                 } else {
                     Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA, LAMBDA]), whole::X]))
                 };
-                summands.push(Scaled(Some(-rate * decay), decayed, Old));
+                summands.push(Scaled(Some(-eta * decay), decayed, Old));
             }
-            summands.push(Scaled(Some(-rate * momentum), ahead, State(velocity)));
+            summands.push(Scaled(Some(-eta * momentum), ahead, State(velocity)));
             return plan.parameter(NESTEROV, summands);
         }
         let (equation, by) = velocity.map_or((MOVE_BY_GRADIENT, Gradient), |velocity| (MOVE_BY_VELOCITY, State(velocity)));
-        plan.parameter(equation, vec![old, Scaled(Some(-rate), minus_eta, by)])
+        plan.parameter(equation, vec![old, Scaled(Some(-eta), minus_eta, by)])
     }
 
     /// Returns the operand that the other sums use as the gradient: the gradient with weight decay.
@@ -318,7 +318,7 @@ impl Optimizer {
 
     fn adam_plan(&self, iteration: u64, [beta_1, beta_2]: [f64; 2], eps: f64, is_decoupled: bool) -> UpdatePlan {
         let mut plan = UpdatePlan::default();
-        let rate = self.rate(iteration);
+        let eta = self.rate(iteration);
         let gradient = if is_decoupled { Gradient } else { self.decayed(&mut plan) };
         let new_mean = Scaled(Some(1.0 - beta_1), Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, BETA_1]), whole::X]), gradient);
         let new_square = Squared(
@@ -342,10 +342,10 @@ impl Optimizer {
             } else {
                 Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA, LAMBDA]), whole::X]))
             };
-            summands.push(Scaled(Some(-rate * self.weight_decay), decay, Old));
+            summands.push(Scaled(Some(-eta * self.weight_decay), decay, Old));
         }
         summands.push(Rated {
-            coefficient: -(rate / corrections[0]),
+            coefficient: -(eta / corrections[0]),
             expr: RATED,
             operand: State(mean),
             squares,
@@ -357,7 +357,7 @@ impl Optimizer {
 
     fn rms_plan(&self, iteration: u64, [alpha, eps, momentum]: [f64; 3], is_centred: bool) -> UpdatePlan {
         let mut plan = UpdatePlan::default();
-        let rate = self.rate(iteration);
+        let eta = self.rate(iteration);
         let gradient = self.decayed(&mut plan);
         let is_first = iteration == 1;
         let kept = |state| Scaled(Some(alpha), Expr::Product(Join::Matrix, &[ALPHA, whole::X]), Previous(state));
@@ -375,7 +375,7 @@ impl Optimizer {
         let rated = |coefficient, expr| Rated { coefficient, expr, operand: gradient, squares, mean, options };
         if momentum == 0.0 {
             let centred = Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, Expr::Product(Join::Hadamard, &[whole::X, CENTRED])]));
-            return plan.parameter(RMS_PROP, vec![old, rated(-rate, if is_centred { centred } else { RATED })]);
+            return plan.parameter(RMS_PROP, vec![old, rated(-eta, if is_centred { centred } else { RATED })]);
         }
         let rated_gradient = if is_centred {
             Expr::Product(Join::Hadamard, &[whole::X, CENTRED])
@@ -389,7 +389,7 @@ impl Optimizer {
         }
         plan.state(VELOCITY, VELOCITY_OF_RATES, summands);
         let minus_eta = Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, whole::X]));
-        plan.parameter(MOVE_BY_VELOCITY, vec![old, Scaled(Some(-rate), minus_eta, State(velocity))])
+        plan.parameter(MOVE_BY_VELOCITY, vec![old, Scaled(Some(-eta), minus_eta, State(velocity))])
     }
 
     fn adagrad_plan(&self, iteration: u64, lr_decay: f64, eps: f64) -> UpdatePlan {
@@ -402,9 +402,9 @@ impl Optimizer {
         }
         plan.state(SUM_OF_SQUARES, SUM, summands);
         #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ iterations
-        let rate = self.rate(iteration) / (1.0 + (iteration - 1) as f64 * lr_decay);
+        let eta = self.rate(iteration) / (1.0 + (iteration - 1) as f64 * lr_decay);
         let options = RateOptions { correction: 1.0, eps };
-        let rated = Rated { coefficient: -rate, expr: RATED, operand: gradient, squares, mean: None, options };
+        let rated = Rated { coefficient: -eta, expr: RATED, operand: gradient, squares, mean: None, options };
         plan.parameter(ADAGRAD, vec![Scaled(None, whole::X, Old), rated])
     }
 }

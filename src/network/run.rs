@@ -56,7 +56,7 @@ impl Run {
     /// Computes the forward pass, the loss and the backward pass. `given` are the input and the target of the sample.
     ///
     /// # Panics
-    /// If `given` lacks an input or a target that has its own allocation. Reading a scenario makes sure that none is missing.
+    /// Possible if `given` lacks an input or a target. Reading a scenario makes sure that none is missing.
     #[must_use]
     pub fn new(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Self {
         Self::empty(network).rerun(network, given)

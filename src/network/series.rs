@@ -39,7 +39,7 @@ impl Series {
         self.last.map_or(0, |(iteration, _)| iteration)
     }
 
-    /// Appends the value of an iteration. Does nothing if the iteration is not the next one: then it is an earlier one that was computed again.
+    /// Appends the value of an iteration. Does nothing if the iteration is not the next one, such as an earlier iteration that was computed again.
     pub fn push(&mut self, iteration: u64, value: f64) {
         if iteration != self.last() + 1 {
             return;

@@ -262,7 +262,8 @@ impl Axis {
             }
             View::Input => {
                 // A tap needs an integer output o = (at + padding − k · dilation) / stride with 0 ≤ o < output. The bounds of o give a range of kernel
-                // positions k. In this range, o is an integer for every `period`-th k: with stride 2 and dilation 1, for every second one.
+                // positions k: o ≥ 0 its end, and o ≤ output − 1 its start. In this range, o is an integer for every `period`-th k: with stride 2 and
+                // dilation 1, for every second one.
                 let padded_at = at + self.padding;
                 let low = padded_at.saturating_sub((self.output - 1) * self.stride).div_ceil(self.dilation);
                 let high = (padded_at / self.dilation + 1).min(self.kernel);

@@ -107,7 +107,7 @@ impl ChoosePlan {
             ElementwiseOperand::Constant(_) => true,
         };
         match self.is_chosen_by_mask(slot) {
-            // the mask decides nothing: the input is neither a nor b
+            // the mask decides nothing: the input is neither a nor b, or both
             [first, second] if first == second => Some(first),
             _ => is_decided.then(|| self.chosen_operand(&x.tensors, at) == ElementwiseOperand::Input(slot)),
         }
@@ -313,13 +313,13 @@ impl ByComputedMask {
         self.plan.chosen_operand(&x.tensors, output) == ElementwiseOperand::Input(self.slot)
     }
 
-    /// The entry of the result whose derivative the term `term` of `entry` reads.
+    /// The entry of the result to which the term `term` of `entry` belongs.
     fn output(&self, entry: usize, term: u64) -> usize {
         let n = usize::try_from(term).expect("the number of a term fits into usize");
         self.plan.broadcast.reader(self.slot, entry, n)
     }
 
-    /// The number of the term that reads the derivative of the entry `output` of the result.
+    /// The number of the term that belongs to the entry `output` of the result.
     fn rank(&self, output: usize) -> u64 {
         self.plan.broadcast.reader_rank(self.slot, output) as u64
     }

@@ -11,7 +11,7 @@
 //! | o | 3 | 0 | 4 | 1 |
 //! | i | 4 | 1 | 1 | 0 |
 //!
-//! The index of an entry fixes the values of its tensor's own labels. The entry's terms are loops over the other labels, which are summed over: over i
+//! The index of an entry fixes the values of its tensor's labels, the *free* ones. The entry's terms are loops over the other labels, the *summed* ones: over i
 //! for an output, over o for an input, over no label for a weight. Output 2 has the terms `w[2, 0] · x[0]`, `w[2, 1] · x[1]`, …. The loops are nested
 //! in the order of the labels: first those of the output, then the others as they appear in the text. So the terms of an input or a weight are in the
 //! row-major order of the outputs that use it.
@@ -66,9 +66,9 @@ pub struct Contraction {
 /// All labels, split into the labels that the tensor of one end has, and the labels that an entry of this tensor sums over.
 #[derive(Clone, Debug)]
 struct EndLabels {
-    /// The labels of this end, from the largest stride to the smallest.
-    own: SmallVec<[Label; 3]>,
-    /// The labels that this end lacks, in the order of their loops.
+    /// The free labels, which this end has, from the largest stride to the smallest.
+    free: SmallVec<[Label; 3]>,
+    /// The summed labels, which this end lacks, in the order of their loops.
     summed: SmallVec<[Label; 3]>,
     /// The loops over the summed labels. `nest.first` is a placeholder; [`EndLabels::first_edge`] returns the first edge of an entry.
     nest: Nest,
@@ -93,25 +93,25 @@ impl EndLabels {
     /// Splits the labels for the end with this index in [`Edge::ends`]. `None` if the end's entries are not contiguous in row-major order, or if more
     /// than three loops remain.
     fn split(labels: &[Label], end: usize) -> Option<Self> {
-        let is_own = |label: &&Label| label.strides[end] != 0;
-        let mut own: SmallVec<[Label; 4]> = labels.iter().filter(is_own).filter(|label| label.size != 1).copied().collect();
-        own.sort_by_key(|label| Reverse(label.strides[end]));
+        let is_free = |label: &&Label| label.strides[end] != 0;
+        let mut free: SmallVec<[Label; 4]> = labels.iter().filter(is_free).filter(|label| label.size != 1).copied().collect();
+        free.sort_by_key(|label| Reverse(label.strides[end]));
         // from the innermost axis outwards, each stride must be the number of entries inside that axis
         let mut inner_entries = 1_usize;
-        for label in own.iter().rev() {
+        for label in free.iter().rev() {
             if label.strides[end] != inner_entries {
                 return None;
             }
             inner_entries = inner_entries.saturating_mul(label.size);
         }
-        let summed = merged(labels.iter().filter(|label| !is_own(label)).copied());
+        let summed = merged(labels.iter().filter(|label| !is_free(label)).copied());
         let mut nest = Nest { first: Edge { input: 0, weight: 0, output: 0 }, steps: [[0; 3]; 3], counts: [1; 3] };
         // the summed labels become the innermost loops; the outer loops are not needed and have one iteration
         let unused_loops = nest.counts.len().checked_sub(summed.len())?;
         for (n, label) in (unused_loops..).zip(&summed) {
             (nest.steps[n], nest.counts[n]) = (label.strides.map(usize::cast_signed), label.size);
         }
-        Some(Self { own: merged(own.into_iter()), summed, nest })
+        Some(Self { free: merged(free.into_iter()), summed, nest })
     }
 
     /// Returns the number of terms of each entry.
@@ -122,7 +122,7 @@ impl EndLabels {
     /// Returns the first edge of an entry, at which all summed labels are 0. `end` is the index in [`Edge::ends`] of this end.
     fn first_edge(&self, end: usize, entry: usize) -> Edge {
         let mut indices = [0; 3];
-        for (n, label) in self.own.iter().enumerate() {
+        for (n, label) in self.free.iter().enumerate() {
             let stride = label.strides[end];
             // divisions are slow, so those that change nothing are left out: a division by 1, and the remainder at the outermost label
             let value = if stride == 1 { entry } else { entry / stride };
@@ -154,9 +154,9 @@ impl Contraction {
         let [input, weight, output] = std::array::from_fn(|end| EndLabels::split(labels, end));
         let ends = Arc::new([input?, weight?, output?]);
         let shapes = std::array::from_fn(|end| {
-            let mut own: Vec<&Label> = labels.iter().filter(|label| label.strides[end] != 0).collect();
-            own.sort_by_key(|label| Reverse(label.strides[end]));
-            own.iter().map(|label| label.size).collect()
+            let mut free: Vec<&Label> = labels.iter().filter(|label| label.strides[end] != 0).collect();
+            free.sort_by_key(|label| Reverse(label.strides[end]));
+            free.iter().map(|label| label.size).collect()
         });
         // the strides of `oi,i->o` as in the table of this module
         let matrix = match *labels {
@@ -217,10 +217,10 @@ impl Contraction {
 
     /// Returns the fast kernel that sums the entries of one operand in this view. `None` if the sums read the operand in a pattern without a kernel.
     fn sum_kernel(&self, view: View) -> Option<SumKernel> {
-        let EndLabels { own, summed, .. } = &self.ends[view.computed_end()];
+        let EndLabels { free, summed, .. } = &self.ends[view.computed_end()];
         let read_end = if view == View::Output { View::Input } else { View::Output }.computed_end();
         let read_stride = |label: &Label| label.strides[read_end];
-        match (&own[..], &summed[..]) {
+        match (&free[..], &summed[..]) {
             // a single entry, or `i->i`
             ([], []) => Some(SumKernel::Copy),
             ([i], []) if read_stride(i) == 1 => Some(SumKernel::Copy),
@@ -286,7 +286,7 @@ impl Edges for Contraction {
     fn sweep(&self, view: View, count: usize, mut visit: impl FnMut(Edge, [isize; 3], usize)) {
         let labels = &self.ends[view.computed_end()];
         // a block is a run of entries along the innermost label of this end; their first terms are evenly spaced, and so are their second terms, …
-        let (block_len, entry_step) = labels.own.last().map_or((1, [0; 3]), |label| (label.size, label.strides.map(usize::cast_signed)));
+        let (block_len, entry_step) = labels.free.last().map_or((1, [0; 3]), |label| (label.size, label.strides.map(usize::cast_signed)));
         let (terms, [_, _, columns]) = (labels.term_count(), labels.nest.counts);
         for entry in (0..count).step_by(block_len) {
             let block_len = block_len.min(count - entry);

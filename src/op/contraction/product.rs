@@ -66,7 +66,7 @@ pub(super) struct MatrixProduct<'a> {
 impl<'a> MatrixProduct<'a> {
     /// The product that computes a tensor with `entries` entries; `None` if there are too few terms, or if neighbouring entries have no factor in common.
     pub fn new(labels: &'a EndLabels, ends: [usize; 2], entries: usize) -> Option<Self> {
-        let lane = *labels.own.last()?;
+        let lane = *labels.free.last()?;
         let [first, second] = ends;
         let ends = match (lane.strides[first], lane.strides[second]) {
             (0, 1..) => [first, second],
@@ -143,7 +143,7 @@ impl<'a> MatrixProduct<'a> {
     /// The row of the computed tensor with this index.
     fn row(&self, index: usize) -> ProductRow {
         let [row_end, lane_end] = self.ends;
-        let outer = &self.labels.own[..self.labels.own.len() - 1];
+        let outer = &self.labels.free[..self.labels.free.len() - 1];
         let (mut rest, mut row) = (index, ProductRow { first_lane_factor: 0, row_factor: 0, index });
         for label in outer.iter().rev() {
             let value = rest % label.size;
