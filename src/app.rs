@@ -110,5 +110,6 @@ pub use update::update;
 pub use visits::{Visit, Visits};
 pub use watches::{Watch, Watches};
 
-/// The longest time for which a job runs before the program checks the keyboard again. A piece of work that is in progress then is finished first.
+/// The longest time for which a job runs before the program checks the keyboard again. If a piece of work is in progress at the end of this time, it is
+/// finished first.
 pub const SLICE: Duration = Duration::from_millis(15);

@@ -82,6 +82,7 @@ impl BreakpointSpec {
         let iteration = address.iteration;
         let local = Address { iteration: None, ..address };
         let trace = &document.trace;
+        // an iteration that does not exist is an error
         document.other_iteration(&Address { iteration, location: Location::First })?;
         let step = trace.resolve(&local)?;
         let at = trace.position(step).ok_or("there is no step")?;
@@ -91,6 +92,7 @@ impl BreakpointSpec {
         let (scope, index) = match local.location {
             Location::Op { term: Some(_), .. } => return Err("a breakpoint is at an entry or an op, not at a term: leave out #".to_owned()),
             Location::Op { scope, index, .. } => (scope, index),
+            // the address of a step means the entry that the step computes, in every sample
             Location::Step(_) | Location::First | Location::Last => (Scope::Any, Some(entry.unwrap_or_default())),
             Location::Loss | Location::Backward => (Scope::Any, None),
         };
@@ -102,6 +104,7 @@ impl BreakpointSpec {
     /// Returns the address of the breakpoint's op or entry.
     #[must_use]
     pub fn address(&self) -> Address {
+        // the address of a tensor that is a single number has no index
         let index = self.index.clone().filter(|index| !index.is_empty());
         Address { iteration: self.iteration, location: Location::Op { scope: self.scope, name: self.name.clone(), index, term: None } }
     }
@@ -138,7 +141,8 @@ impl BreakpointSpec {
     }
 }
 
-/// Splits a spec into its address and its condition: `z > 1` into `z` and `> 1`, and `|z| > 1` into `z` and `|x| > 1`. In the result, x is the value.
+/// Splits a spec into its address and its condition: `z > 1` into `z` and `> 1`, and `|z| > 1` into `z` and `|x| > 1`, in which x stands for the
+/// value of z.
 fn split(text: &str) -> Result<(&str, Option<ValueTest>), String> {
     if let Some(rest) = text.strip_prefix('|') {
         let (address, condition) = rest.split_once('|').ok_or("the second | is missing, as in |grad.fc1.z| > 1")?;

@@ -21,7 +21,7 @@ pub struct Check {
     /// The iteration.
     pub iteration: u64,
     derivative: Derivative,
-    /// The step at which the derivative is computed, if this step is after the one on the screen.
+    /// The first step that computes the derivative, if this step is after the one on the screen.
     pending: Option<u64>,
     stop: Arc<StopOnDrop>,
     task: Option<BackgroundTask<DerivativeCheck>>,
@@ -112,6 +112,7 @@ impl Check {
         if check.is_near_kink {
             note.push_str(" A kink of the loss is within 1e-6 of the entry, so all moves stay on one side of it.");
         }
+        // with one sample and no penalty, the loss of the sample is also the loss of the batch
         if document.trace.samples() > 1 || document.trace.in_batch(document.trace.network().loss()).is_some() {
             let runs = document.trace.runs();
             let whose = runs[derivative.run_index].sample.map_or("the batch".to_owned(), |sample| format!("sample {} alone", sample + 1));
@@ -150,6 +151,7 @@ fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Res
     }
     let is_gradient = match info.role {
         Role::Gradient(_) => true,
+        // a reduced tensor is the loss of the batch or the gradient of a parameter
         Role::Reduced(_) => tensor != network.loss(),
         _ => false,
     };

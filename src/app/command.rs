@@ -71,7 +71,7 @@ pub enum TypedCommandKind {
     WriteAndQuit,
     /// Shows the score of prediction, or resets it.
     Score,
-    /// Compares the gradients that the user's own program computed, or lists the last comparison. This is the command `mine`.
+    /// Compares the gradients that the user's own program computed with the right ones, or lists the last comparison. This is the command `mine`.
     CompareGradients,
     /// Draws the losses of another scenario in the chart of the open one, or removes all such curves. This is the command `compare`.
     CompareLosses,
@@ -154,7 +154,7 @@ impl TypedCommand {
         matches!(self.argument, CommandArgument::Address | CommandArgument::Required(_))
     }
 
-    /// Returns the argument if a line is this command. It is the text after the name, and can be empty.
+    /// If a line is this command, returns its argument: the text after the name, which can be empty.
     #[must_use]
     pub fn argument_in<'a>(&self, line: &'a str) -> Option<&'a str> {
         if line.trim_end() == self.name {

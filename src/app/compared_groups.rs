@@ -12,8 +12,8 @@ pub struct Group {
     pub tensors: Vec<usize>,
 }
 
-/// Groups tensors: two are in one group if they are gradients of the same tensor x in different samples, and have the same key. A group has the position of its
-/// first tensor.
+/// Groups tensors: two are in one group if they are gradients of the same tensor x in different samples, and have the same key. The groups are in
+/// the order of their first tensors.
 #[must_use]
 pub fn groups<K: PartialEq>(
     comparison: &GradientComparison,
@@ -49,31 +49,31 @@ impl Group {
             return comparison.name(trace, index);
         }
         let gradient = comparison.user.tensors[self.tensors[0]].gradient;
-        let mut samples: Vec<usize> = self.tensors.iter().filter_map(|index| sample(comparison, trace, *index)).collect();
+        let mut samples: Vec<usize> = self.tensors.iter().filter_map(|index| sample_number(comparison, trace, *index)).collect();
         samples.sort_unstable();
         format!("{} of samples {}", line(&trace.network().tensor(gradient.of).name), ranges(&samples))
     }
 
-    /// The comparisons of its tensors.
+    /// The comparisons of its tensors, each with the index of the tensor.
     pub fn comparisons<'a>(&self, comparison: &'a GradientComparison) -> impl Iterator<Item = (usize, &'a Comparison)> {
         self.tensors.iter().map(|index| (*index, &comparison.report.tensors[*index]))
     }
 }
 
-/// The number of the sample of a tensor, from 1.
-fn sample(comparison: &GradientComparison, trace: &Trace, index: usize) -> Option<usize> {
+/// The number of the sample of a user's tensor, from 1; `None` for a gradient of the batch.
+fn sample_number(comparison: &GradientComparison, trace: &Trace, index: usize) -> Option<usize> {
     let LossOf::Sample(run) = comparison.user.tensors[index].gradient.loss else { return None };
     Some(trace.runs()[run].sample? + 1)
 }
 
 /// Writes numbers in ascending order: `1 to 3, 5`.
 fn ranges(numbers: &[usize]) -> String {
-    let runs = numbers.chunk_by(|one, next| one + 1 == *next);
-    let text = |run: &[usize]| match run {
-        [first, .., last] if run.len() > 2 => format!("{first} to {last}"),
-        _ => run.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
+    let ranges = numbers.chunk_by(|one, next| one + 1 == *next);
+    let text = |range: &[usize]| match range {
+        [first, .., last] if range.len() > 2 => format!("{first} to {last}"),
+        _ => range.iter().map(usize::to_string).collect::<Vec<_>>().join(", "),
     };
-    runs.map(text).collect::<Vec<_>>().join(", ")
+    ranges.map(text).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl ComparedLosses {
             is_wanted = go_on();
             is_wanted
         });
-        result.map_err(|short| format!("{name}: the training run {short}"))?;
+        result.map_err(|why| format!("{name}: the training run {why}"))?;
         Ok(is_wanted.then_some(Self { name, optimizer, losses }))
     }
 

@@ -38,7 +38,7 @@ pub struct GradientComparison {
     pub unexplained: Vec<usize>,
     /// The learning rate of the user's update.
     learning_rate: Option<f64>,
-    /// The iteration.
+    /// The iteration that was compared.
     iteration: u64,
     /// The scenario of the comparison. After an edit, the document has another one.
     scenario: Arc<Scenario>,
@@ -97,14 +97,14 @@ impl GradientComparison {
     ///
     /// # Errors
     /// A sentence if no tensor can be compared.
-    pub fn compared(document: &Document, file: String, tensors: Vec<FileTensor>, options: CompareOptions) -> Result<Self, String> {
+    pub fn without_causes(document: &Document, file: String, tensors: Vec<FileTensor>, options: CompareOptions) -> Result<Self, String> {
         let trace = &document.trace;
         let user = UserGradients::new(trace, tensors, options.tolerance)?;
         let learning_rate = options.learning_rate.or_else(|| document.descent.train().map(|train| train.optimizer.learning_rate));
         let (iteration, scenario) = (trace.iteration(), Arc::clone(&document.scenario));
         let mut comparison = Self {
             file,
-            explanation: Explanation::compared(trace, user),
+            explanation: Explanation::without_causes(trace, user),
             unexplained: Vec::new(),
             learning_rate,
             iteration,
@@ -126,7 +126,7 @@ impl GradientComparison {
         let explanation = self.explanation.find_causes(&document.trace, self.learning_rate, go_on)?;
         let unexplained = explanation.unexplained();
         let mut comparison = Self { explanation, unexplained, ..self };
-        let shown = comparison.shown_groups();
+        let shown = comparison.shown_mistake_groups();
         let place = |cause: &Cause| shown.contains(&cause.group).then(|| place_of(cause, &document.trace, &comparison.user)).flatten();
         comparison.places = comparison.causes.iter().map(place).collect();
         Ok(comparison)
@@ -135,12 +135,12 @@ impl GradientComparison {
     /// Compares the tensors of a file and searches for mistakes, without interruption.
     ///
     /// # Errors
-    /// As [`Self::compared`].
+    /// As [`Self::without_causes`].
     ///
     /// # Panics
     /// Never: nothing interrupts the search.
     pub fn new(document: &Document, file: String, tensors: Vec<FileTensor>, options: CompareOptions) -> Result<Self, String> {
-        let comparison = Self::compared(document, file, tensors, options)?;
+        let comparison = Self::without_causes(document, file, tensors, options)?;
         Ok(comparison.find_causes(document, &mut |_, _| true).expect("nothing interrupts the search"))
     }
 
@@ -150,6 +150,7 @@ impl GradientComparison {
         self.iteration == document.trace.iteration() && self.is_of_scenario(document)
     }
 
+    /// Returns whether no number was edited since the comparison: each edit makes a new [`Scenario`].
     pub(super) fn is_of_scenario(&self, document: &Document) -> bool {
         Arc::ptr_eq(&self.scenario, &document.scenario)
     }
@@ -179,7 +180,7 @@ impl GradientComparison {
     /// Returns a user's number and the right one as a text. If the number in the file was multiplied before the comparison, it is there too:
     /// `yours −0.4 (4 times the −0.1 of your file), right −0.3`.
     #[must_use]
-    pub fn beside(&self, index: usize, mine: f64, right: f64) -> String {
+    pub fn both_numbers(&self, index: usize, mine: f64, right: f64) -> String {
         let both = both_on_screen(mine, right);
         // NaN and ∞ are the same in the file
         let Some(samples) = self.user.factor(index).filter(|_| mine.is_finite()) else { return both };
@@ -201,15 +202,15 @@ impl GradientComparison {
     }
 
     /// The numbers of the groups of mistakes that are different from each other. The other groups are the same mistakes in other words.
-    fn groups(&self) -> Vec<usize> {
+    fn mistake_groups(&self) -> Vec<usize> {
         let mut groups: Vec<usize> = self.causes.iter().filter(|cause| !cause.is_restated).map(|cause| cause.group).collect();
         groups.dedup();
         groups
     }
 
     /// The numbers of the groups of mistakes that are shown. A group of several mistakes has too many alternatives.
-    fn shown_groups(&self) -> Vec<usize> {
-        let mut groups = self.groups();
+    fn shown_mistake_groups(&self) -> Vec<usize> {
+        let mut groups = self.mistake_groups();
         groups.truncate(if self.together().count() == 1 { 1 + MAX_ALTERNATIVES } else { 1 });
         groups
     }
@@ -221,7 +222,7 @@ impl GradientComparison {
 
     /// Returns the mistakes that are shown: those of the best group and, if this group is a single mistake, a few alternatives to it.
     pub fn shown_causes(&self) -> impl Iterator<Item = &Cause> {
-        let shown = self.shown_groups();
+        let shown = self.shown_mistake_groups();
         self.causes.iter().filter(move |cause| shown.contains(&cause.group))
     }
 
@@ -246,7 +247,7 @@ impl GradientComparison {
     /// Returns a clause about the alternatives that are not shown: `3 other pairs fit`.
     #[must_use]
     pub fn other_causes(&self) -> Option<String> {
-        let others = self.groups().len() - self.shown_groups().len();
+        let others = self.mistake_groups().len() - self.shown_mistake_groups().len();
         let what = match self.together().count() {
             1 => ["mistake fits", "mistakes fit"],
             2 => ["pair fits", "pairs fit"],
@@ -255,9 +256,9 @@ impl GradientComparison {
         (others > 0).then(|| format!("{others} other {}", what[usize::from(others > 1)]))
     }
 
-    /// Returns whether no tensor before this one has wrong numbers.
+    /// Returns whether this tensor is the first one with wrong numbers. A tensor of another shape does not count.
     #[must_use]
-    pub fn is_first_of_values(&self, index: usize) -> bool {
+    pub fn is_first_with_wrong_numbers(&self, index: usize) -> bool {
         let is_wrong = |status: Status| matches!(status, Status::Different | Status::NotFinite);
         self.report.tensors.iter().position(|tensor| is_wrong(tensor.status)) == Some(index)
     }
@@ -290,7 +291,7 @@ impl GradientComparison {
     pub fn mistakes_here<'a>(&'a self, trace: &'a Trace, scene: &Scene<'_>) -> impl Iterator<Item = MistakeHere<'a>> {
         let (run, op, entry) = (scene.at.run_index, scene.at.op, scene.at.entry);
         let tensor = self.tensor(trace, run, scene.output);
-        let shown = self.shown_groups();
+        let shown = self.shown_mistake_groups();
         self.causes.iter().enumerate().filter(move |(_, cause)| shown.contains(&cause.group)).filter_map(move |(index, cause)| {
             let wrong = cause.ops.iter().find(|wrong| wrong.op == op).and_then(|wrong| wrong.entry(trace, run, entry));
             let explains = tensor.is_some_and(|tensor| cause.explains.contains(&tensor));
@@ -407,12 +408,12 @@ impl State {
     /// Shows the user's gradients beside those of the open scenario, and reports which are wrong.
     pub fn compare_gradients(&mut self, comparison: Arc<GradientComparison>) {
         let Some(stepper) = self.stepper_mut() else { return };
-        let [go_on, short] =
+        let [long_hint, short_hint] =
             if comparison.report.is_equal() { ["", ""] } else { [": D goes to the first difference", ": D shows the first"] };
         let notes = comparison.notes().len();
         let headline = comparison.headline();
         let notes = if notes > 0 { format!("; :mine lists {}", counted(notes, "note")) } else { String::new() };
-        let texts = [format!("{}: {headline}{go_on}{notes}", comparison.file), format!("{headline}{short}{notes}")];
+        let texts = [format!("{}: {headline}{long_hint}{notes}", comparison.file), format!("{headline}{short_hint}{notes}")];
         stepper.comparison = Some(comparison);
         self.message = Some(Message::first_that_fits(&texts));
     }

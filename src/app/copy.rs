@@ -66,8 +66,8 @@ impl CopyFormat {
         match self {
             Self::Value => value(scene, tensor, at).map(exact),
             Self::Address => {
-                let iteration = stepper.document.iterations() > 1;
-                let iteration = if iteration { format!("{}/", stepper.current_visit().iteration) } else { String::new() };
+                let has_iterations = stepper.document.iterations() > 1;
+                let iteration = if has_iterations { format!("{}/", stepper.current_visit().iteration) } else { String::new() };
                 // without a cursor, the address is that of this step, with the number of the term
                 match stepper.address_here().filter(|_| stepper.cursor.is_none() && scene.at.terms > 1) {
                     Some(address) => Ok(address.to_string()),
@@ -94,9 +94,10 @@ fn value(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<f64, String> {
     }
 }
 
-/// Returns the equation of the op, then the equation of the entry: in symbols, in the numbers that are known, and its value. In
-/// LaTeX, the lines are aligned at `=`.
+/// Returns the equation of the op, then the equation of the entry: in symbols, in the numbers that are known, and its value. In LaTeX, the lines are aligned
+/// at `=`.
 fn equation(there: &Scene<'_>, notation: Notation) -> String {
+    // the numbers of terms that are written in numbers and in symbols
     let (known, all) = ((there.at.term + 1).min(MAX_TERMS_IN_EQUATION), there.at.terms.min(MAX_TERMS_IN_EQUATION));
     let is_latex = notation == Notation::Latex;
     let left = there.disambiguated(there.output, there.at.entry);
@@ -112,8 +113,8 @@ fn equation(there: &Scene<'_>, notation: Notation) -> String {
         true if is_latex => r" + \dots",
         true => " + …",
     };
-    let of_entry = if there.is_update() { Sign::Becomes } else { Sign::Equals };
-    let mut lines = vec![(left, of_entry, format!("{}{}", sum(&symbols), rest(all)))];
+    let sign = if there.is_update() { Sign::Becomes } else { Sign::Equals };
+    let mut lines = vec![(left, sign, format!("{}{}", sum(&symbols), rest(all)))];
     lines.push((String::new(), Sign::Equals, format!("{}{}", sum(&numbers), rest(known))));
     if there.is_complete() {
         let value = exact(there.step.sum);
@@ -122,17 +123,18 @@ fn equation(there: &Scene<'_>, notation: Notation) -> String {
     if is_latex {
         // the equation of the op is the first aligned line
         let parts: Vec<String> = (0..there.op().parts.len()).map(|part| there.right_hand_side(part, notation)).collect();
-        let whole = there.network().tensor(there.output).symbol.whole_in(notation);
-        lines.insert(0, (whole, of_entry, parts.join(" ")));
+        let symbol = there.network().tensor(there.output).symbol.whole_in(notation);
+        lines.insert(0, (symbol, sign, parts.join(" ")));
         let line = |(left, sign, right): &(String, Sign, String)| format!("{left} &{}{right}", sign.text(notation).trim_start());
         let lines: Vec<String> = lines.iter().map(line).collect();
         return format!("\\begin{{aligned}}\n{}\n\\end{{aligned}}", lines.join(" \\\\\n"));
     }
-    let whole = there.equation_text(notation);
-    let wide = crate::text::width(&lines[0].0);
-    let line =
-        |(left, sign, right): &(String, Sign, String)| format!("{}{}{right}", crate::text::align_left(left, wide), sign.text(notation));
-    std::iter::once(whole).chain(lines.iter().map(line)).collect::<Vec<_>>().join("\n")
+    let equation_of_op = there.equation_text(notation);
+    let left_width = crate::text::width(&lines[0].0);
+    let line = |(left, sign, right): &(String, Sign, String)| {
+        format!("{}{}{right}", crate::text::align_left(left, left_width), sign.text(notation))
+    };
+    std::iter::once(equation_of_op).chain(lines.iter().map(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns a number in Python's syntax.
@@ -182,7 +184,7 @@ fn array(scene: &Scene<'_>, tensor: usize) -> Result<String, String> {
     Ok(text)
 }
 
-/// Returns the computed terms of an entry as a sum.
+/// Returns the computed terms of an entry as a sum. If there are none or too many, returns the value of the entry.
 fn expression(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<String, String> {
     let name = scene.name(tensor, at);
     let number = || value(scene, tensor, at).map(|value| format!("{}  # {name}", python(value)));

@@ -40,7 +40,7 @@ impl Cursor {
         let Some(shown) = scene.tensors().into_iter().find(|shown| shown.tensor == tensor) else { return *self };
         let shape = &scene.network().tensor(tensor).shape;
         let grid = Grid::of(shape);
-        // a vector is drawn as a column or as a row
+        // a vector is drawn as a column or as a row, so both directions move along it
         let [down, right] = if shape.len() == 1 { [down + right, 0] } else { [down, right] };
         for _ in 0..down.unsigned_abs() + right.unsigned_abs() {
             let direction = [down.signum(), right.signum()];
@@ -68,7 +68,7 @@ impl Cursor {
         Self::on(scene, next.tensor, read.map_or(0, |source| source.at))
     }
 
-    /// Moves the cursor to the same row and column of the channel (or filter) that is `shift` channels later, earlier if negative.
+    /// Returns the cursor on the same row and column of the channel (or filter) that is `shift` channels later, earlier if negative.
     #[must_use]
     pub fn in_channel(&self, scene: &Scene<'_>, shift: isize) -> Self {
         let TensorEntry { tensor, at } = self.entry(scene);

@@ -11,11 +11,11 @@ pub struct CurveMarker {
 
 impl CurveMarker {
     /// Moves the marker by a number of points of the curve, back if negative. Stops at the ends of the curve.
-    pub(super) fn move_by(&mut self, points: i64, curves: &Curves) {
-        let points_there = &curves.current.points;
-        let now = points_there.partition_point(|(iteration, _)| *iteration < self.iteration);
-        let by = isize::try_from(points).unwrap_or(if points < 0 { isize::MIN } else { isize::MAX });
-        let wanted = now.saturating_add_signed(by).min(points_there.len().saturating_sub(1));
-        self.iteration = points_there.get(wanted).map_or(self.iteration, |(iteration, _)| *iteration);
+    pub(super) fn move_by(&mut self, distance: i64, curves: &Curves) {
+        let points = &curves.current.points;
+        let current = points.partition_point(|(iteration, _)| *iteration < self.iteration);
+        let distance = isize::try_from(distance).unwrap_or(if distance < 0 { isize::MIN } else { isize::MAX });
+        let wanted = current.saturating_add_signed(distance).min(points.len().saturating_sub(1));
+        self.iteration = points.get(wanted).map_or(self.iteration, |(iteration, _)| *iteration);
     }
 }

@@ -21,7 +21,7 @@ pub enum Difference {
     Mistake(usize),
 }
 
-/// A step, and the cursor on an entry that has no step.
+/// A step to go to. If no step computes the wanted entry, the cursor shows the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Destination {
     step: u64,
@@ -38,17 +38,18 @@ struct WrongTensor {
     before: usize,
 }
 
-/// A position between wrong entries.
+/// The position of the entry on the screen among the wrong entries.
 #[derive(Clone, Copy, Debug)]
-struct Passed {
+struct Position {
     /// The number of wrong entries before the entry on the screen.
     before: usize,
     /// As `before`, with the entry on the screen if it is complete and wrong.
-    until: usize,
+    up_to_here: usize,
 }
 
 impl Destination {
-    /// Returns the spot of an entry: the step that completes it. An entry without steps has its number at the end of its op; the cursor is then on the entry.
+    /// Returns the destination for an entry: the step that completes it. An entry without steps has its number at the end of its op, so the destination is the
+    /// op's last step, with the cursor on the entry.
     fn of(trace: &Trace, run: usize, tensor: Id, at: usize) -> Option<Self> {
         let steps = trace.entry_steps(run, tensor, at)?;
         if !steps.is_empty() {
@@ -68,8 +69,8 @@ impl GradientComparison {
         Some(Address { iteration: (self.iteration() > 1).then_some(self.iteration()), ..address })
     }
 
-    /// Returns the spot of a place; `None` if no step computes it.
-    fn spot(&self, trace: &Trace, place: Difference) -> Option<Destination> {
+    /// Returns the destination for a place; `None` if no step computes it.
+    fn destination(&self, trace: &Trace, place: Difference) -> Option<Destination> {
         match place {
             Difference::Mistake(cause) => {
                 let MistakePlace { run, entry } = self.place(cause)?;
@@ -87,9 +88,9 @@ impl GradientComparison {
         }
     }
 
-    /// Returns the places that `D` shows in turn: the first wrong entry, and the places of the mistakes. If the first wrong tensor belongs to the batch, and a
-    /// mistake is made in a sample, the mistakes come first.
-    fn places_of_key(&self, trace: &Trace, first: usize) -> Vec<Difference> {
+    /// Returns the places that the key `D` shows in turn: the first wrong entry, and the places of the mistakes. If the first wrong tensor belongs to the batch,
+    /// and the first mistake is made in a sample, the mistakes come first.
+    fn places_in_turn(&self, trace: &Trace, first: usize) -> Vec<Difference> {
         let run = self.report.tensors[first].gradient.find(trace).map(|(run, _)| run);
         let is_of_batch = |run: usize| trace.runs()[run].sample.is_none();
         let mistakes: Vec<(usize, MistakePlace)> = self.places_together().collect();
@@ -97,12 +98,13 @@ impl GradientComparison {
         let mut places: Vec<Difference> = mistakes.into_iter().map(|(cause, _)| Difference::Mistake(cause)).collect();
         places.insert(if mistakes_are_first { places.len() } else { 0 }, Difference::Tensor(first));
         let mut seen = Vec::new();
-        places.retain(|place| match self.spot(trace, *place) {
-            Some(spot) if seen.contains(&spot) => false,
-            Some(spot) => {
-                seen.push(spot);
+        places.retain(|place| match self.destination(trace, *place) {
+            Some(destination) if seen.contains(&destination) => false,
+            Some(destination) => {
+                seen.push(destination);
                 true
             }
+            // the first wrong tensor stays, because the message is about it
             None => *place == Difference::Tensor(first),
         });
         places
@@ -140,7 +142,7 @@ impl GradientComparison {
     /// Returns the user's number of an entry beside the right one.
     fn numbers(&self, trace: &Trace, index: usize, at: usize) -> Option<String> {
         let mine = *self.user.tensors[index].values.as_ref().ok()?.get(at)?;
-        Some(self.beside(index, mine, self.report.tensors[index].gradient.right(trace)[at]))
+        Some(self.both_numbers(index, mine, self.report.tensors[index].gradient.right(trace)[at]))
     }
 
     /// As [`Self::numbers`], without the number in the file: `yours × 4 −0.4, right −0.3`.
@@ -177,8 +179,8 @@ impl GradientComparison {
         }
     }
 
-    /// Returns the message if `D` has no further place to show, in a longer and a shorter form: why there is no other step of a mistake. `first` is the index of the first
-    /// wrong tensor.
+    /// Returns the message if `D` has no further place to show, in a longer and a shorter form: why there is no other step of a mistake. `first` is the index of
+    /// the first wrong tensor.
     fn no_step_words(&self, first: usize) -> [String; 2] {
         let explained = self.patterns.iter().find(|pattern| pattern.tensor == first && pattern.explains);
         let why = match (explained, self.causes.is_empty()) {
@@ -200,20 +202,24 @@ impl GradientComparison {
 }
 
 impl StepperContext<'_> {
-    /// Goes to the first wrong entry. If this entry is on the screen, goes to the step of the mistake instead. `n` and `N` then go to the other wrong entries.
+    /// Goes to the first of the places of [`GradientComparison::places_in_turn`]. If one of these places is on the screen, goes to the next one instead. `n` and
+    /// `N` then go to the other wrong entries.
     pub(super) fn first_difference(&mut self) {
         let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
         let Some(first) = comparison.report.first() else {
             return self.say(format!("{}: {}", comparison.file, comparison.headline()), false);
         };
         let trace = &Arc::clone(&self.stepper.document).trace;
-        let places =
-            if comparison.is_of(&self.stepper.document) { comparison.places_of_key(trace, first) } else { vec![Difference::Tensor(first)] };
+        let places = if comparison.is_of(&self.stepper.document) {
+            comparison.places_in_turn(trace, first)
+        } else {
+            vec![Difference::Tensor(first)]
+        };
         let here = Destination {
             step: self.stepper.step,
             cursor: self.stepper.scene().and_then(|scene| Some(self.stepper.cursor?.entry(&scene))),
         };
-        let now = places.iter().position(|place| comparison.spot(trace, *place) == Some(here));
+        let now = places.iter().position(|place| comparison.destination(trace, *place) == Some(here));
         let next = now.map_or(0, |now| (now + 1) % places.len());
         let after = places[(next + 1) % places.len()];
         if now.is_some() && places.len() == 1 && comparison.is_of(&self.stepper.document) {
@@ -237,8 +243,8 @@ impl StepperContext<'_> {
         self.stepper.search = Some(Search::Differences);
         self.settings.show_words();
         if comparison.is_of(&document) {
-            if let Some(spot) = comparison.spot(&document.trace, place) {
-                self.jump_to_spot(spot);
+            if let Some(destination) = comparison.destination(&document.trace, place) {
+                self.jump_to(destination);
             }
             return *self.message = Some(Message::first_that_fits(&comparison.place_words(&document.trace, place, None)));
         }
@@ -260,7 +266,7 @@ impl StepperContext<'_> {
         self.next_difference(goes_back, times);
     }
 
-    /// Goes to the next wrong entry, or to the previous one. After the last comes the first.
+    /// Goes forward or back by `times` wrong entries. After the last comes the first.
     pub(super) fn next_difference(&mut self, goes_back: bool, times: u64) {
         let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
         let document = Arc::clone(&self.stepper.document);
@@ -273,29 +279,31 @@ impl StepperContext<'_> {
         if count == 0 {
             return self.say("no step computes an entry that differs from yours", false);
         }
-        let passed = self.passed(&comparison, trace, &tensors);
+        let position = self.position_among_wrong(&comparison, trace, &tensors);
+        // at most two rounds, so that the subtraction of `times` below does not underflow
         let times = usize::try_from(times).unwrap_or(usize::MAX).min(count * 2);
+        // the index of the entry among all wrong entries, from 0
         let (number, wrapped) = if goes_back {
-            let distance = times.checked_sub(passed.before);
-            let number = (passed.before + 2 * count - times) % count;
+            let distance = times.checked_sub(position.before);
+            let number = (position.before + 2 * count - times) % count;
             (number, if distance.is_some_and(|over| over > 0) { " (from the last one again)" } else { "" })
         } else {
-            let number = passed.until + times - 1;
+            let number = position.up_to_here + times - 1;
             (number % count, if number >= count { " (from the first one again)" } else { "" })
         };
         let wrong = tensors[tensors.partition_point(|tensor| tensor.before <= number) - 1];
         let at = comparison.report.tensors[wrong.index].wrong[number - wrong.before];
-        let Some(spot) = Destination::of(trace, wrong.run, wrong.tensor, at) else { return };
+        let Some(destination) = Destination::of(trace, wrong.run, wrong.tensor, at) else { return };
         self.settings.show_words();
-        let is_here = self.stepper.step == spot.step && spot.cursor.is_none() && self.stepper.cursor.is_none();
+        let is_here = self.stepper.step == destination.step && destination.cursor.is_none() && self.stepper.cursor.is_none();
         if count == 1 && is_here {
             return self.say("this is the only difference", false);
         }
-        self.jump_to_spot(spot);
+        self.jump_to(destination);
         let both = comparison.numbers(trace, wrong.index, at).unwrap_or_default();
         let number_of_all = format!("wrong number {} of {count}", number + 1);
         let place = format!("{both}, {number_of_all}");
-        let without = spot.cursor.map(|_| format!("; no step computes it: {}", trace.reason_unreached(wrong.run, wrong.tensor, at)));
+        let without = destination.cursor.map(|_| format!("; no step computes it: {}", trace.reason_unreached(wrong.run, wrong.tensor, at)));
         let texts = [
             format!("{place}{}{wrapped}", without.unwrap_or_default()),
             format!("{place}{wrapped}"),
@@ -306,33 +314,33 @@ impl StepperContext<'_> {
         *self.message = Some(Message::first_that_fits(&texts));
     }
 
-    /// Returns the number of wrong entries before the entry on the screen.
-    fn passed(&self, comparison: &GradientComparison, trace: &Trace, tensors: &[WrongTensor]) -> Passed {
+    /// Returns the position of the entry on the screen among the wrong entries.
+    fn position_among_wrong(&self, comparison: &GradientComparison, trace: &Trace, tensors: &[WrongTensor]) -> Position {
         let step = self.stepper.step;
         // tensors whose op has begun
         let begun = tensors.partition_point(|wrong| trace.entry_steps(wrong.run, wrong.tensor, 0).is_some_and(|steps| steps.start <= step));
-        let Some(last) = begun.checked_sub(1).map(|last| tensors[last]) else { return Passed { before: 0, until: 0 } };
+        let Some(last) = begun.checked_sub(1).map(|last| tensors[last]) else { return Position { before: 0, up_to_here: 0 } };
         let wrong = &comparison.report.tensors[last.index].wrong;
         let scene = self.stepper.document.scene(step).filter(|scene| scene.at.run_index == last.run && scene.output == last.tensor);
-        let Some(scene) = scene else { return Passed { before: last.before + wrong.len(), until: last.before + wrong.len() } };
+        let Some(scene) = scene else { return Position { before: last.before + wrong.len(), up_to_here: last.before + wrong.len() } };
         let cursor = self.stepper.cursor.map(|cursor| cursor.entry(&scene)).filter(|entry| entry.tensor == scene.output);
         let at = cursor.map_or(scene.at.entry, |entry| entry.at);
         let is_complete = scene.complete_number(scene.output, at).is_some();
         let before = last.before + wrong.partition_point(|other| *other < at);
-        let until = if is_complete { last.before + wrong.partition_point(|other| *other <= at) } else { before };
-        Passed { before, until }
+        let up_to_here = if is_complete { last.before + wrong.partition_point(|other| *other <= at) } else { before };
+        Position { before, up_to_here }
     }
 
     /// Jumps to a step, with the cursor on an entry if it has no step.
-    fn jump_to_spot(&mut self, spot: Destination) {
+    fn jump_to(&mut self, destination: Destination) {
         self.stop_and_forget_moves();
         let before = self.stepper.current_visit();
         self.stepper.cursor = None;
-        if self.go_to_step(spot.step) {
+        if self.go_to_step(destination.step) {
             self.stepper.visits.record_jump_from(before);
         }
         let scene = self.stepper.scene();
-        self.stepper.cursor = spot
+        self.stepper.cursor = destination
             .cursor
             .zip(scene)
             .and_then(|(entry, scene)| (scene.output == entry.tensor).then(|| Cursor::on(&scene, entry.tensor, entry.at)));

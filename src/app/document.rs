@@ -73,7 +73,7 @@ impl Experiment {
         Self { names: Arc::clone(&self.names), ..Self::new(scenario) }
     }
 
-    /// Returns the document of a computed iteration, and the step of an address in it.
+    /// Returns the document of a computed iteration (always `Some`, as in the result of a seek), and the step of an address in it.
     ///
     /// # Errors
     /// Returns a sentence if the descent ended before iteration `number`, so that `iteration` is an earlier one, or if the address does not exist.
@@ -95,7 +95,7 @@ impl Document {
     #[must_use]
     pub fn new(scenario: Scenario) -> Self {
         let experiment = Experiment::new(scenario);
-        let iteration = compute_whole(&experiment.descent, 1);
+        let iteration = compute_uninterrupted(&experiment.descent, 1);
         Self::with_parts(experiment, iteration)
     }
 
@@ -122,7 +122,7 @@ impl Document {
     #[must_use]
     pub fn iteration(&self, number: u64) -> Self {
         let number = number.clamp(1, self.descent.iterations());
-        self.with_iteration(compute_whole(&self.descent, number))
+        self.with_iteration(compute_uninterrupted(&self.descent, number))
     }
 
     /// Returns the same scenario at iteration `number`. The caller can interrupt the computation: `go_on` is called about every 15 ms with two numbers, the
@@ -297,6 +297,7 @@ impl Document {
         &self.experiment
     }
 
+    /// Returns the document of an experiment at a computed iteration.
     fn with_parts(experiment: Experiment, iteration: Iteration) -> Self {
         let is_last_iteration = iteration.ends_descent() || iteration.number >= experiment.descent.iterations();
         let Iteration { number, runs, loss, shortage, .. } = iteration;
@@ -325,7 +326,7 @@ fn compute(descent: &Arc<Descent>, number: u64, go_on: &mut dyn FnMut(u64, u64) 
 }
 
 /// Computes iteration `number`, or the last one if the descent ends earlier, without interruption.
-fn compute_whole(descent: &Arc<Descent>, number: u64) -> Iteration {
+fn compute_uninterrupted(descent: &Arc<Descent>, number: u64) -> Iteration {
     finish_computation(descent, descent.start(number), number, &mut |_, _| true)
         .unwrap_or_else(|| unreachable!("`go_on` always returns true"))
 }
@@ -343,10 +344,11 @@ fn finish_computation(
 ) -> Option<Iteration> {
     /// The largest number of short pieces between two calls of `go_on`.
     const MAX_SHORT_PIECES: u64 = 64;
+    // `&mut { 1 }` is the number of pieces that may be done
     let one_piece = |descent: &Descent, mut computation: DescentComputation| (descent.advance(&mut computation, &mut { 1 }), computation);
     while go_on(computation.iteration(), number) {
         let in_progress = computation.iteration();
-        // a long piece becomes a task of the background thread; this thread does several short pieces and has their result at once
+        // `Ok`: a long piece is a task of the background thread; `Err`: this thread has done several short pieces, or the long one if there is no such thread
         let task = if descent.is_next_piece_long(&computation) {
             let shared = Arc::clone(descent);
             BackgroundTask::begin(computation, move |computation| one_piece(&shared, computation))

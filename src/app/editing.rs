@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tui_input::InputRequest;
 
 use super::edits::{Change, Edit, EditEffect, EditKind, PendingEdit};
-use super::given::{check_iteration, edit_of, edit_to, fitting, given_number};
+use super::given::{check_iteration, edit_by_name, edit_of_numbers, find_editable, given_number};
 use super::job::{Job, Seek, SeekGoal};
 use super::stepper_context::StepperContext;
 use super::{Cursor, Document, Message, Mode, Prompt, PromptKind, Stepper};
@@ -73,7 +73,7 @@ impl StepperContext<'_> {
             return self.say(format!("write the new value after the entry: set {name} 1/3"), true);
         }
         let edit = TypedValue::parse(value).and_then(|value| {
-            let edit = edit_of(&document.scenario, self.sample_here(), name, value)?;
+            let edit = edit_by_name(&document.scenario, self.sample_here(), name, value)?;
             edit.changes.iter().try_for_each(|change| check_iteration(&document, change.number))?;
             Ok(edit)
         });
@@ -96,7 +96,7 @@ impl StepperContext<'_> {
     pub(super) fn set_typed(&mut self, number: GivenNumber, text: &str) -> Result<(), String> {
         let document = Arc::clone(&self.stepper.document);
         let value = TypedValue::parse(text)?.of(document.scenario.given_value(number))?;
-        let edit = edit_to(&document.scenario, &[(number, value)])?;
+        let edit = edit_of_numbers(&document.scenario, &[(number, value)])?;
         self.apply(edit, EditKind::New, 1);
         Ok(())
     }
@@ -107,7 +107,7 @@ impl StepperContext<'_> {
         let mut changes: Vec<Change> = Vec::new();
         let mut lost: Vec<&str> = Vec::new();
         for (name, value) in numbers {
-            let Some(number) = fitting(scenario, name, *value) else {
+            let Some(number) = find_editable(scenario, name, *value) else {
                 lost.push(name);
                 continue;
             };

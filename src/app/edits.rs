@@ -88,7 +88,8 @@ pub struct EditEffect {
     pub edit: Edit,
     /// The loss before and after the edit.
     pub loss: [f64; 2],
-    /// An estimate of the change of the loss: the sum of ∂C/∂w · Δw over the changed numbers w. `None` if the backward pass does not compute ∂C/∂w.
+    /// An estimate of the change of the loss: the sum of ∂C/∂w · Δw over the changed numbers w. `None` after iteration 1, and if the backward pass does
+    /// not compute ∂C/∂w.
     pub estimate: Option<f64>,
     /// ∂C/∂w before the edit, if a single number w is changed.
     pub derivative: Option<f64>,

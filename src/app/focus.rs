@@ -28,7 +28,7 @@ pub enum Focus {
 impl Focus {
     /// Returns whether the focus is a prompt, so that a typed character is text.
     #[must_use]
-    pub fn is_line(self) -> bool {
+    pub fn is_prompt(self) -> bool {
         matches!(self, Self::Prompt | Self::Answer | Self::Filter)
     }
 }

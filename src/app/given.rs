@@ -20,7 +20,7 @@ pub(super) fn given_number(document: &Document, scene: &Scene<'_>, TensorEntry {
     if scene.pass_of(tensor).is_some() {
         // a tensor of the batch has the name of the sample's tensor
         let of_sample = document.scenario.network.find(&scene.network().tensor(tensor).name);
-        return Err(format!("{}; m goes to its steps", computed(&document.scenario, of_sample, &name)));
+        return Err(format!("{}; m goes to its steps", message_if_computed(&document.scenario, of_sample, &name)));
     }
     let (run_index, tensor) = scene.canonical(tensor);
     let Some(sample) = document.trace.runs()[run_index].sample else {
@@ -54,8 +54,9 @@ fn number_of_file(scenario: &Scenario, sample: usize, tensor: Id, at: usize) -> 
     let info = network.tensor(tensor);
     if network.producer(tensor).is_some() {
         let name = format!("{}{}", info.name, index_text(&unravel(at, &info.shape)));
-        return Err(computed(scenario, Some(tensor), &name));
+        return Err(message_if_computed(scenario, Some(tensor), &name));
     }
+    // a sample of the file has its own inputs and targets; all other given numbers are the same in all samples
     Ok(match info.role {
         Role::Input { learns: false } | Role::Target => GivenNumber::Sample { sample, tensor, at },
         _ => GivenNumber::Shared { tensor, at },
@@ -64,7 +65,7 @@ fn number_of_file(scenario: &Scenario, sample: usize, tensor: Id, at: usize) -> 
 
 /// Returns the message about an entry that cannot be edited because it is computed. It names the given tensors from which `tensor` is computed, the nearest
 /// first.
-fn computed(scenario: &Scenario, tensor: Option<Id>, name: &str) -> String {
+fn message_if_computed(scenario: &Scenario, tensor: Option<Id>, name: &str) -> String {
     let given = tensor.map(|tensor| sources(scenario, tensor)).unwrap_or_default();
     if given.is_empty() {
         return format!("{name} is computed, from numbers that the text of the graph has");
@@ -88,6 +89,7 @@ fn sources(scenario: &Scenario, tensor: Id) -> Vec<&str> {
             }
         }
     }
+    // an edit cannot change a number on which the structure of the graph depends
     let is_editable = |id: &Id| network.producer(*id).is_none() && network.text().structural_use(*id).is_none();
     found.into_iter().filter(is_editable).map(|id| &*network.tensor(id).name).collect()
 }
@@ -100,7 +102,7 @@ enum EditTarget {
     WholeTarget { sample: usize, tensor: Id },
 }
 
-/// Returns what a name refers to. A name without a sample is about the sample `here`.
+/// Returns what a name refers to. A name without a sample is about the sample `here`, counted from 0.
 ///
 /// # Errors
 /// A sentence if there is no such number.
@@ -114,8 +116,8 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, Stri
     let address: Address = name.parse().map_err(|_| no_entry())?;
     let (scope, tensor_name, index) = match &address.location {
         Location::Op { scope, name, index, term: None } => (scope, name, index),
-        Location::Op { name: op, .. } => return Err(computed(scenario, scenario.network.find(op), name)),
-        Location::Loss => return Err(computed(scenario, Some(scenario.network.loss()), name)),
+        Location::Op { name: op, .. } => return Err(message_if_computed(scenario, scenario.network.find(op), name)),
+        Location::Loss => return Err(message_if_computed(scenario, Some(scenario.network.loss()), name)),
         _ => return Err(no_entry()),
     };
     if address.iteration.is_some() {
@@ -137,7 +139,7 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, Stri
     // the index of a tensor with one entry may be left out
     let at = if index.is_empty() && len(&info.shape) == 1 { Some(0) } else { ravel(index, &info.shape) };
     if network.producer(tensor).is_some() {
-        return Err(computed(scenario, Some(tensor), name));
+        return Err(message_if_computed(scenario, Some(tensor), name));
     }
     let at = at.ok_or_else(|| {
         let first = index_text(&vec![0; info.shape.len()]);
@@ -147,7 +149,7 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, Stri
 }
 
 /// Returns the number with this name. Returns `None` if the scenario has no such number, or does not allow this value for it.
-pub(super) fn fitting(scenario: &Scenario, name: &str, value: f64) -> Option<GivenNumber> {
+pub(super) fn find_editable(scenario: &Scenario, name: &str, value: f64) -> Option<GivenNumber> {
     match find(scenario, 0, name) {
         Ok(EditTarget::Number(number)) => check_value(scenario, number, value).ok().map(|()| number),
         _ => None,
@@ -158,9 +160,9 @@ pub(super) fn fitting(scenario: &Scenario, name: &str, value: f64) -> Option<Giv
 ///
 /// # Errors
 /// A sentence if there is no such number, or if the value is not possible.
-pub(super) fn edit_of(scenario: &Scenario, here: usize, name: &str, value: TypedValue) -> Result<Edit, String> {
+pub(super) fn edit_by_name(scenario: &Scenario, here: usize, name: &str, value: TypedValue) -> Result<Edit, String> {
     match find(scenario, here, name)? {
-        EditTarget::Number(number) => edit_to(scenario, &[(number, value.of(scenario.given_value(number))?)]),
+        EditTarget::Number(number) => edit_of_numbers(scenario, &[(number, value.of(scenario.given_value(number))?)]),
         EditTarget::WholeTarget { sample, tensor } => class_edit(scenario, sample, tensor, value),
     }
 }
@@ -173,14 +175,14 @@ fn class_edit(scenario: &Scenario, sample: usize, tensor: Id, class: TypedValue)
         return Err(format!("the target has {classes} entries: write a class from 0 to {}, or an entry such as target[0]", classes - 1));
     };
     let values: Vec<_> = (0..classes).map(|at| (GivenNumber::Sample { sample, tensor, at }, if at == class { 1.0 } else { 0.0 })).collect();
-    edit_to(scenario, &values)
+    edit_of_numbers(scenario, &values)
 }
 
 /// Returns the edit that sets numbers to these values.
 ///
 /// # Errors
 /// A sentence if a value is not possible, or if nothing would change.
-pub(super) fn edit_to(scenario: &Scenario, values: &[(GivenNumber, f64)]) -> Result<Edit, String> {
+pub(super) fn edit_of_numbers(scenario: &Scenario, values: &[(GivenNumber, f64)]) -> Result<Edit, String> {
     let mut changes = Vec::new();
     for &(number, new) in values {
         check_value(scenario, number, new)?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! job      computes                                                               piece
-//! seek     the iterations from a checkpoint to the wanted one ([`DescentComputation`])   an op, or the start or end of a run of the network
+//! seek     the iterations from a checkpoint to the wanted one                     an op, or the start or end of a run of the network
 //! move     a move by many units                                                   a move by one unit
 //! scan     a search, or a move to the next breakpoint (`scan_job.rs`)             some steps
 //! check    the gradient check of an entry                                         the whole check, on another thread
@@ -125,8 +125,8 @@ impl SeekGoal {
         }
         let found = match self {
             Self::Address(address) => experiment.document_at(to, iteration, address),
-            // in a session of format 1, a move by iterations goes to the first step of an iteration; if the descent ends before this iteration, it goes to the
-            // last step of the descent
+            // in a recorded session of format 1 (`session.rs`), a move by iterations goes to the first step of an iteration; if the descent ends before this
+            // iteration, the move goes to the last step of the descent
             Self::Iteration { locations, .. } if number < to && **locations == [Location::First] => {
                 experiment.document_at(number, iteration, &Location::Last.into())
             }

@@ -9,14 +9,14 @@ pub struct List {
     pub title: String,
     /// The rows. There is at least one.
     pub rows: Vec<ListRow>,
-    /// The number of the selected row.
+    /// The index of the selected row.
     pub selected: usize,
     /// A sentence below the rows; empty for none.
     pub note: String,
     /// The description of Enter, such as `go there`.
     pub verb: &'static str,
     /// The columns that a narrow screen leaves out, the first one first. If the list is still too wide, the other columns are cut.
-    pub spare: &'static [usize],
+    pub spare_columns: &'static [usize],
 }
 
 /// A row of a list.
@@ -50,7 +50,7 @@ impl List {
     /// Returns a list whose first row is selected.
     #[must_use]
     pub fn new(title: String, rows: Vec<ListRow>) -> Self {
-        Self { title, rows, selected: 0, note: String::new(), verb: "go", spare: &[] }
+        Self { title, rows, selected: 0, note: String::new(), verb: "go", spare_columns: &[] }
     }
 
     /// Moves the selection by a number of rows. Stops at the first and the last row.
@@ -58,7 +58,7 @@ impl List {
         self.selected = self.selected.saturating_add_signed(rows.into()).min(self.rows.len().saturating_sub(1));
     }
 
-    /// Returns the number of the row that a key chooses.
+    /// Returns the index of the row that a key chooses.
     #[must_use]
     pub fn row_of_key(&self, key: char) -> Option<usize> {
         self.rows.iter().position(|row| row.key == Some(key))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::document::Experiment;
 use super::edits::{Edits, PendingReload};
-use super::given::fitting;
+use super::given::find_editable;
 use super::job::{Job, Seek, SeekGoal};
 use super::number_name::number_name;
 use super::stepper_context::StepperContext;
@@ -53,7 +53,7 @@ impl StepperContext<'_> {
         self.stepper.before_edit = None;
         let document = Arc::clone(&self.stepper.document);
         let edits = if keeps_edits { self.stepper.edits.clone() } else { Edits::default() };
-        let found = |number, value| fitting(scenario, &number_name(&document.scenario, number), value);
+        let found = |number, value| find_editable(scenario, &number_name(&document.scenario, number), value);
         let lost = edits.unsaved().filter(|(number, value)| found(*number, *value).is_none());
         let lost = lost.map(|(number, _)| number_name(&document.scenario, number)).collect();
         let edits = edits.carried_over(|number, value| found(number, value).map(|number| (number, scenario.given_value(number))));

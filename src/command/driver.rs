@@ -362,7 +362,7 @@ impl Driver {
         }
         let Some(action) = action else {
             let Event::Key(key) = event else { return Effect::Nothing };
-            let help = if self.state.focus().is_line() { "Esc closes the line" } else { "? lists the keys" };
+            let help = if self.state.focus().is_prompt() { "Esc closes the line" } else { "? lists the keys" };
             self.state.say(format!("{} does nothing here: {help}", keys::shown(&key.to_string())), is_error);
             return Effect::Changed;
         };

@@ -149,7 +149,7 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
         // command
         Input::Paste(text) => {
             let sign = match focus {
-                _ if focus.is_line() => None,
+                _ if focus.is_prompt() => None,
                 Focus::Picker => Some('/'),
                 _ => Some(':'),
             };

@@ -326,7 +326,7 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
     }
     // a line that begins with : or / is not typed into the open prompt, but closes it and opens another one
     let begins_another = matches!(text.chars().next(), Some(':' | '/'));
-    if focus.is_line() && !begins_another {
+    if focus.is_prompt() && !begins_another {
         // the text is typed into the open prompt
         let mut keys = keys::parse(line)?;
         if !keys.iter().any(|key| matches!(key.code, Code::Enter | Code::Esc | Code::Tab)) {

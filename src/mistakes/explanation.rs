@@ -33,7 +33,7 @@ pub struct Explanation {
 impl Explanation {
     /// Compares a user's gradients with those of a trace. [`Self::find_causes`] then says why some differ.
     #[must_use]
-    pub fn compared(trace: &Trace, user: UserGradients) -> Self {
+    pub fn without_causes(trace: &Trace, user: UserGradients) -> Self {
         let mut explanation = Self::in_scale(trace, user);
         explanation.is_settled = explanation.report.is_equal() || explanation.user.in_other_scale().is_none();
         if explanation.is_settled {

@@ -32,7 +32,7 @@ fn entry_sentence(view: &StepView<'_>) -> Option<String> {
     let ComparedEntry { mine, differs, tensor: index } = view.compared_entry(tensor, at)?;
     let right = view.complete_number(tensor, at)?;
     if differs {
-        return Some(format!("≠ {}", view.comparison()?.beside(index, mine, right)));
+        return Some(format!("≠ {}", view.comparison()?.both_numbers(index, mine, right)));
     }
     // no sentence for a tensor without wrong entries
     view.comparison()?.has_wrong_entries(index).then(|| "your number is right here".to_owned())

@@ -148,7 +148,7 @@ pub fn under_cursor(view: &StepView<'_>) -> Option<String> {
 /// Draws the prompt if it has the focus, otherwise the key bar with the keys of the current focus.
 pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let focus = state.focus();
-    if let (true, Some(prompt)) = (focus.is_line(), state.prompt()) {
+    if let (true, Some(prompt)) = (focus.is_prompt(), state.prompt()) {
         let line = typed_line(prompt, line_sign(state, prompt), theme);
         if let Some(keys) = prompt_hints(prompt, &line, area) {
             keys.line(theme).right_aligned().render(area, buf);
@@ -228,7 +228,7 @@ pub fn key_at(view: &StepView<'_>, area: Rect, x: u16) -> Option<Key> {
 /// Returns the key that the key bar or the prompt, `area`, names at a column.
 #[must_use]
 pub fn bar_key_at(state: &State, area: Rect, x: u16) -> Option<Key> {
-    if let (true, Some(prompt)) = (state.focus().is_line(), state.prompt()) {
+    if let (true, Some(prompt)) = (state.focus().is_prompt(), state.prompt()) {
         let line = typed_line(prompt, line_sign(state, prompt), &Theme::default());
         let keys = prompt_hints(prompt, &line, area)?;
         return keys.key_at(usize::from(area.right()) - keys.width(), x);

@@ -242,6 +242,6 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     }
     list.note = note;
     // on a narrow screen, the numbers of the term are left out first, then its symbols; both are shown below the list for the selected row
-    list.spare = &[3, 2];
+    list.spare_columns = &[3, 2];
     Ok(list)
 }

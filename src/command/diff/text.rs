@@ -187,7 +187,7 @@ fn difference(comparison: &GradientComparison, trace: &Trace, group: &Group, ent
     format!(
         "{wrong} of {entries}{others}; {what} {}{at}: {}{share}",
         ascii(difference(&worst)),
-        comparison.beside(index, worst.mine, worst.right).replace('−', "-")
+        comparison.both_numbers(index, worst.mine, worst.right).replace('−', "-")
     )
 }
 
@@ -232,7 +232,7 @@ fn first_words(comparison: &GradientComparison, trace: &Trace, first: usize) -> 
         (Ok(values), Some(at)) => {
             let shape = gradient.shape(trace);
             let index = if shape.is_empty() { String::new() } else { index_text(&unravel(at, shape)) };
-            format!("{what}{index}: {}", comparison.beside(first, values[at], gradient.right(trace)[at]).replace('−', "-"))
+            format!("{what}{index}: {}", comparison.both_numbers(first, values[at], gradient.right(trace)[at]).replace('−', "-"))
         }
         (Err(why), _) => format!("{what}: {why}"),
         _ => what,
@@ -249,7 +249,7 @@ const YOURS: &str = "yours: ";
 /// explained.
 fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
     let mut lines = pattern_lines(comparison, trace, true);
-    let first = comparison.unexplained.first().copied().filter(|first| comparison.is_first_of_values(*first));
+    let first = comparison.unexplained.first().copied().filter(|first| comparison.is_first_with_wrong_numbers(*first));
     let not_finite = comparison.patterns.iter().find(|pattern| pattern.id == NOT_FINITE);
     if let Some(first) = first {
         lines.push(match not_finite.filter(|pattern| pattern.tensor == first) {

@@ -131,7 +131,7 @@ impl Player {
         self.take_over(now);
         // while a prompt or an overlay is open, `q` does not quit
         let focus = self.driver.state.focus();
-        let needs_esc = focus.is_line() || focus == Focus::Overlay;
+        let needs_esc = focus.is_prompt() || focus == Focus::Overlay;
         let is_error = false;
         self.driver.state.say(format!("{why}: go on by hand, {}", if needs_esc { "Esc, then q, quits" } else { "q quits" }), is_error);
     }
@@ -234,7 +234,7 @@ impl Player {
 
     /// Returns whether a prompt is open, in which keys such as `T` are text.
     fn takes_text(&self) -> bool {
-        self.driver.state.focus().is_line()
+        self.driver.state.focus().is_prompt()
     }
 
     /// Returns the texts of the marker: what the replay is doing, and the keys.

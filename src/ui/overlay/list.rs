@@ -84,7 +84,7 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let mut columns: Vec<usize> =
         (0..count).map(|n| list.rows.iter().filter_map(|row| row.cells.get(n)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
     let wanted = total(&columns);
-    for spare in list.spare {
+    for spare in list.spare_columns {
         if total(&columns) > most
             && let Some(column) = columns.get_mut(*spare)
         {
