@@ -52,7 +52,7 @@ fn in_prediction_a_click_on_a_term_asks_for_that_term() {
     driver.apply(&term, Duration::ZERO);
     let stepper = driver.state.stepper().unwrap();
     assert_eq!(stepper.address_here().unwrap().to_string(), "grad.conv1.weight[0,0,0,0]#1");
-    assert!(stepper.open_question().is_some_and(|question| question.wrong == 0));
+    assert!(stepper.open_question().is_some_and(|question| question.wrong_answers == 0));
     assert_eq!((driver.state.focus(), driver.state.prompt().unwrap().input.value()), (Focus::Answer, ""));
 }
 

@@ -173,7 +173,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Returns whether the action uses the number that is typed before its key.
+    /// Returns whether the action uses the number that is typed before its key. If it does not, a message says that the number does nothing.
     #[must_use]
     pub fn takes_count(&self) -> bool {
         match self {
@@ -195,7 +195,7 @@ impl Action {
             | Self::MoveMarker(_)
             | Self::NextMatrix(_)
             | Self::Channel(_)
-            // Esc clears the typed number
+            // Esc clears the typed number, and quitting needs no message about it
             | Self::Close
             | Self::Quit => true,
             _ => false,

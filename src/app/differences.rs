@@ -88,8 +88,8 @@ impl GradientComparison {
         }
     }
 
-    /// Returns the places that the key `D` shows in turn: the first wrong entry, and the places of the mistakes. If the first wrong tensor belongs to the batch,
-    /// and the first mistake is made in a sample, the mistakes come first.
+    /// Returns the places that the key `D` shows in turn: the first wrong entry, and the places of the mistakes. If the first wrong tensor belongs to the
+    /// batch, and the first mistake is made in a sample, the mistakes come first.
     fn places_in_turn(&self, trace: &Trace, first: usize) -> Vec<Difference> {
         let run = self.report.tensors[first].gradient.find(trace).map(|(run, _)| run);
         let is_of_batch = |run: usize| trace.runs()[run].sample.is_none();
@@ -179,8 +179,8 @@ impl GradientComparison {
         }
     }
 
-    /// Returns the message if `D` has no further place to show, in a longer and a shorter form: why there is no other step of a mistake. `first` is the index of
-    /// the first wrong tensor.
+    /// Returns the message if `D` has no further place to show, in a longer and a shorter form: why there is no other step of a mistake. `first` is the index
+    /// of the first wrong tensor.
     fn no_step_words(&self, first: usize) -> [String; 2] {
         let explained = self.patterns.iter().find(|pattern| pattern.tensor == first && pattern.explains);
         let why = match (explained, self.causes.is_empty()) {
@@ -202,8 +202,8 @@ impl GradientComparison {
 }
 
 impl StepperContext<'_> {
-    /// Goes to the first of the places of [`GradientComparison::places_in_turn`]. If one of these places is on the screen, goes to the next one instead. `n` and
-    /// `N` then go to the other wrong entries.
+    /// Goes to the first of the places of [`GradientComparison::places_in_turn`]. If one of these places is on the screen, goes to the next one instead. `n`
+    /// and `N` then go to the other wrong entries.
     pub(super) fn first_difference(&mut self) {
         let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
         let Some(first) = comparison.report.first() else {
@@ -244,7 +244,7 @@ impl StepperContext<'_> {
         self.settings.show_words();
         if comparison.is_of(&document) {
             if let Some(destination) = comparison.destination(&document.trace, place) {
-                self.jump_to(destination);
+                self.jump_to_destination(destination);
             }
             return *self.message = Some(Message::first_that_fits(&comparison.place_words(&document.trace, place, None)));
         }
@@ -299,7 +299,7 @@ impl StepperContext<'_> {
         if count == 1 && is_here {
             return self.say("this is the only difference", false);
         }
-        self.jump_to(destination);
+        self.jump_to_destination(destination);
         let both = comparison.numbers(trace, wrong.index, at).unwrap_or_default();
         let number_of_all = format!("wrong number {} of {count}", number + 1);
         let place = format!("{both}, {number_of_all}");
@@ -332,7 +332,7 @@ impl StepperContext<'_> {
     }
 
     /// Jumps to a step, with the cursor on an entry if it has no step.
-    fn jump_to(&mut self, destination: Destination) {
+    fn jump_to_destination(&mut self, destination: Destination) {
         self.stop_and_forget_moves();
         let before = self.stepper.current_visit();
         self.stepper.cursor = None;

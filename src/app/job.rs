@@ -183,7 +183,7 @@ impl Job {
             Self::Seek(Seek { to, computation, .. }) => (computation.iteration().min(*to), *to),
             Self::Move { iteration, .. } => (*iteration, *iteration),
             Self::Check(check) => (check.iteration, check.iteration),
-            Self::Scan(scan) => (scan.progress.0, scan.progress.0),
+            Self::Scan(scan) => (scan.progress.iteration, scan.progress.iteration),
             Self::Train(train) => (train.computation.iteration().min(train.iterations), train.iterations),
         }
     }

@@ -10,7 +10,7 @@ use crate::scene::Blocks;
 pub struct NetworkMap {
     /// The blocks of the samples' network.
     pub blocks: Arc<Blocks>,
-    /// The number of the selected block.
+    /// The index of the selected block in `blocks`.
     pub selected: usize,
 }
 

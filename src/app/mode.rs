@@ -25,7 +25,8 @@ impl Mode {
         }
     }
 
-    /// Replaces the text of the prompt by completion number `row`; `None` if there is no such completion.
+    /// Replaces the text of the prompt by the completion with the index `row`, or by the last one if there are fewer. Returns `None` if there are no
+    /// completions, and in the normal mode.
     pub(super) fn choose(&mut self, document: &Document, row: usize) -> Option<()> {
         match self {
             Self::Prompt(prompt) => prompt.choose(document, row),

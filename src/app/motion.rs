@@ -112,6 +112,7 @@ impl StepperContext<'_> {
         if moved && is_jump {
             self.stepper.visits.record_jump_from(before);
         }
+        // a move that stays at its step is at the end of the iteration or, if this is step 1, at its start
         match action {
             _ if moved || self.message.is_some() => {}
             Action::StepOut => self.say("this is the last step of the op", false),
@@ -250,6 +251,7 @@ impl StepperContext<'_> {
     /// Stops the job and play, and forgets the moves forward that `h` could undo. Moves, jumps and searches do this first, except the keys `l` and `h`: they
     /// may extend the job, and they decide themselves which moves to forget.
     pub(super) fn stop_and_forget_moves(&mut self) {
+        // play ends first, so that only a stopped job makes a message
         self.stepper.play = None;
         self.stepper.forward_moves = None;
         self.stop_job_and_play();
@@ -342,12 +344,12 @@ impl StepperContext<'_> {
         }
     }
 
-    /// Returns whether the step on the screen belongs to the loss of one sample, in a batch that has a loss of its own.
+    /// Returns whether the step on the screen belongs to the loss of one sample, in a batch that has an op for its own loss.
     fn is_loss_of_one_sample(&self) -> bool {
         let Some((trace, at)) = self.stepper.trace_and_position() else { return false };
         let network = trace.network_of(at.run_index);
-        let has_own_loss = || trace.in_batch(network.loss()).is_some();
-        trace.runs()[at.run_index].sample.is_some() && network.ops()[at.op].output == network.loss() && has_own_loss()
+        let batch_has_loss = || trace.in_batch(network.loss()).is_some();
+        trace.runs()[at.run_index].sample.is_some() && network.ops()[at.op].output == network.loss() && batch_has_loss()
     }
 
     /// Goes to the step of a typed number, or to the nearest one. Returns whether the step changed.
@@ -356,8 +358,8 @@ impl StepperContext<'_> {
         if step == 0 {
             self.say("steps count from 1: this is the first", false);
         } else if step > len {
-            let whole = if self.stepper.document.iterations() > 1 { "this iteration" } else { "the trace" };
-            self.say(format!("{whole} has {len} {}: this is the last", if len == 1 { "step" } else { "steps" }), false);
+            let steps_of = if self.stepper.document.iterations() > 1 { "this iteration" } else { "the trace" };
+            self.say(format!("{steps_of} has {len} {}: this is the last", if len == 1 { "step" } else { "steps" }), false);
         }
         self.go_to_step(step.clamp(1, len))
     }
@@ -395,8 +397,8 @@ impl StepperContext<'_> {
         self.has_moved(before)
     }
 
-    /// Chooses the unit that is `levels` places later in the order step, entry, op, pass, sample, iteration; earlier if negative. If there is only one sample
-    /// or one iteration, this unit is left out.
+    /// Chooses the unit that is `levels` places later in the order step, entry, op, pass, sample, iteration; earlier if negative. The order leaves out the
+    /// sample or the iteration if there is only one.
     fn change_unit(&mut self, levels: i64) {
         let units = self.stepper.units();
         let current = units.iter().position(|unit| *unit == self.stepper.unit).unwrap_or(0);
@@ -425,6 +427,7 @@ impl StepperContext<'_> {
         document.is_last_iteration && self.stepper.step >= document.trace.len()
     }
 
+    /// Starts play, or pauses it.
     fn toggle_play(&mut self) {
         if self.stepper.play.is_some() {
             self.pause_play();

@@ -23,8 +23,8 @@ const FULLY_SEARCHED_NAMES: usize = 2000;
 #[derive(Debug, Default)]
 pub struct OpNames {
     all: Vec<CompactString>,
-    /// The whole names, sorted.
-    whole: SortedSuffixes,
+    /// The names themselves, sorted.
+    full_names: SortedSuffixes,
     /// The suffixes that begin after a dot, sorted. `fc1.act.z` has the suffixes `act.z` and `z`. Only the names that are not fully searched are in this list.
     after_dots: SortedSuffixes,
 }
@@ -33,11 +33,11 @@ impl OpNames {
     /// Returns an index of these names, which are in the order of the ops.
     pub(super) fn new(names: impl Iterator<Item = CompactString>) -> Self {
         let names: Vec<CompactString> = names.collect();
-        let whole = SortedSuffixes::new(&names, (0..names.len()).map(|number| (number, 0)));
+        let full_names = SortedSuffixes::new(&names, (0..names.len()).map(|number| (number, 0)));
         let indexed = names.iter().enumerate().skip(FULLY_SEARCHED_NAMES);
         let starts = indexed.flat_map(|(number, name)| name.match_indices('.').map(move |(dot, _)| (number, dot + 1)));
         let after_dots = SortedSuffixes::new(&names, starts);
-        Self { all: names, whole, after_dots }
+        Self { all: names, full_names, after_dots }
     }
 
     /// Returns whether there are no names.
@@ -50,22 +50,26 @@ impl OpNames {
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         // in sorted order, the name itself is the first of the names that begin with it
-        let first = self.whole.range(&self.all, name).next();
-        first.is_some_and(|at| self.whole.text(&self.all, at) == name)
+        let first = self.full_names.range(&self.all, name).next();
+        first.is_some_and(|at| self.full_names.text(&self.all, at) == name)
     }
 
     /// Returns the first `limit` names that begin with this text, in the order of the ops.
     #[must_use]
     pub fn starting_with(&self, text: &str, limit: usize) -> Vec<&CompactString> {
         let every_name = usize::MAX;
-        self.whole.first_names(self.whole.range(&self.all, text), every_name, limit).into_iter().map(|number| &self.all[number]).collect()
+        self.full_names
+            .first_names(self.full_names.range(&self.all, text), every_name, limit)
+            .into_iter()
+            .map(|number| &self.all[number])
+            .collect()
     }
 
     /// Returns the first `limit` names that contain this text but do not begin with it. In the first 2000 names, the text can be at any position; in later
     /// names, only at the start of a part.
     #[must_use]
     pub fn containing(&self, text: &str, limit: usize) -> Vec<&CompactString> {
-        let searched = self.all.iter().take(FULLY_SEARCHED_NAMES).enumerate().filter(|(_, name)| compared(name).contains(text));
+        let searched = self.all.iter().take(FULLY_SEARCHED_NAMES).enumerate().filter(|(_, name)| count_comparison(name).contains(text));
         let mut found: Vec<usize> =
             searched.map(|(number, _)| number).filter(|&number| !self.all[number].starts_with(text)).take(limit).collect();
         if self.all.len() > FULLY_SEARCHED_NAMES && found.len() < limit {
@@ -130,7 +134,7 @@ impl SortedSuffixes {
     /// Returns the text of a suffix.
     fn text<'a>(&self, names: &'a [CompactString], at: usize) -> &'a str {
         let (name, start) = self.starts[at];
-        compared(&names[name as usize][start as usize..])
+        count_comparison(&names[name as usize][start as usize..])
     }
 
     /// Returns the range of the suffixes that begin with a text, by one binary search for each end of the range.
@@ -149,14 +153,14 @@ impl SortedSuffixes {
         first..low
     }
 
-    /// Returns the numbers of the first `limit` names that have a suffix in this range, in ascending order without duplicates. With `max_shared`, only suffixes
-    /// count that have fewer than `max_shared` bytes in common with their own name.
+    /// Returns the numbers of the first `limit` names that have a suffix in this range, in ascending order without duplicates. A suffix counts only if it
+    /// has fewer than `shared_below` bytes in common with its own name.
     ///
     /// A *heap* is a list from which the smallest element can be removed quickly. It begins with the nodes of the segment tree that together cover the range.
     /// The node with the smallest number is removed again and again. If it is a leaf, it is a result; otherwise, its two children are added. A node below which
     /// no suffix counts is never added.
-    fn first_names(&self, suffixes: Range<usize>, max_shared: usize, limit: usize) -> Vec<usize> {
-        let has_results = |node: &usize| max_shared == usize::MAX || (self.shared[*node] as usize) < max_shared;
+    fn first_names(&self, suffixes: Range<usize>, shared_below: usize, limit: usize) -> Vec<usize> {
+        let has_results = |node: &usize| shared_below == usize::MAX || (self.shared[*node] as usize) < shared_below;
         let (mut heap, mut nodes) = (BinaryHeap::new(), Vec::new());
         let leaves = self.minima.len() / 2;
         let (mut low, mut high) = (suffixes.start + leaves, suffixes.end + leaves);
@@ -188,7 +192,7 @@ impl SortedSuffixes {
 }
 
 /// Returns the text, and counts one comparison in tests.
-fn compared(text: &str) -> &str {
+fn count_comparison(text: &str) -> &str {
     #[cfg(test)]
     tests::COMPARED.with(|count| count.set(count.get() + 1));
     text

@@ -57,7 +57,7 @@ pub struct Picker {
 impl Picker {
     /// Returns the indices of the listed scenarios: those whose name, title or summary contains each word of the filter, ignoring case.
     #[must_use]
-    pub fn listed(&self, scenarios: &[ScenarioEntry]) -> Vec<usize> {
+    pub fn listed_indices(&self, scenarios: &[ScenarioEntry]) -> Vec<usize> {
         let typed = self.filter.as_ref().map_or("", |filter| filter.input.value()).to_lowercase();
         let is_match = |entry: &ScenarioEntry| {
             let text = format!("{}\n{}\n{}", entry.name, entry.title, entry.summary).to_lowercase();
@@ -69,7 +69,7 @@ impl Picker {
 
     /// Moves the selection down by this number of listed rows, up if negative. If the selected scenario is not listed, selects the first one.
     pub(super) fn scroll(&mut self, rows: i16, scenarios: &[ScenarioEntry]) {
-        let listed = self.listed(scenarios);
+        let listed = self.listed_indices(scenarios);
         let Some(last) = listed.len().checked_sub(1) else { return };
         self.selected = match listed.iter().position(|index| *index == self.selected) {
             Some(row) => listed[row.saturating_add_signed(rows.into()).min(last)],

@@ -57,7 +57,7 @@ impl State {
         }
         let Some(hidden) = stepper.hidden_number() else { return };
         let visit = stepper.current_visit();
-        stepper.prediction.question = Some(PredictionQuestion { visit, hidden, wrong: 0, hint: None });
+        stepper.prediction.question = Some(PredictionQuestion { visit, hidden, wrong_answers: 0, hint: None });
         stepper.prediction.warned = None;
         stepper.play = None;
         // while the cursor is open, the prompt stays closed, because it would receive the keys of the cursor as text
@@ -83,7 +83,7 @@ impl State {
     }
 
     /// Shows the score, or resets it.
-    pub(super) fn score(&mut self, argument: &str) {
+    pub(super) fn show_or_reset_score(&mut self, argument: &str) {
         match argument {
             "" => self.toggle(OverlayKind::List(super::ListKind::Score)),
             "new" => {
@@ -147,6 +147,7 @@ impl StepperContext<'_> {
         };
         let document = Arc::clone(&self.stepper.document);
         let Some((question, scene)) = self.asked_question(&document) else { return };
+        // `None` if the number is right
         let hint = match question.judge(typed, &scene) {
             Judgement::Right => None,
             Judgement::Wrong(hint) => Some(hint.map_or_else(|| question.nudge(typed, &scene), |hint| hint.words)),
@@ -154,11 +155,11 @@ impl StepperContext<'_> {
         let Some(open) = &mut self.stepper.prediction.question else { return };
         match hint {
             None => {
-                let outcome = if open.wrong == 0 { Outcome::AtOnce } else { Outcome::AfterHint };
+                let outcome = if open.wrong_answers == 0 { Outcome::AtOnce } else { Outcome::AfterHint };
                 self.finish_question(&question, outcome);
             }
             Some(words) => {
-                open.wrong += 1;
+                open.wrong_answers += 1;
                 open.hint = Some([text.to_owned(), words.clone()]);
                 self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(question.hidden())));
                 self.say(with_minus_signs(&format!("{text}: {words}")), false);
@@ -183,6 +184,7 @@ impl StepperContext<'_> {
     /// Adds an answered question to the score and shows its number. The number is the value of the step or, if the question is about an entry, the value of the
     /// entry at its last step.
     fn finish_question(&mut self, question: &Question<'_>, outcome: Outcome) {
+        // the step at which the question was asked
         let here = self.stepper.address_here();
         self.stepper.mode = Mode::Normal;
         if question.hidden() == HiddenNumber::Entry {

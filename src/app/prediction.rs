@@ -12,7 +12,7 @@ use crate::step::Address;
 pub struct Prediction {
     /// `true` if prediction is on.
     pub is_on: bool,
-    /// The question at the step on the screen.
+    /// The question that was asked last. It may be about an earlier step ([`super::Stepper::open_question`] checks this).
     pub question: Option<PredictionQuestion>,
     /// The step whose question was answered last. Its numbers are shown until the next move.
     pub(super) answered: Option<Visit>,
@@ -30,7 +30,7 @@ pub struct PredictionQuestion {
     /// The hidden number: the value of the term, or of the entry.
     pub hidden: HiddenNumber,
     /// The number of wrong answers.
-    pub wrong: u32,
+    pub wrong_answers: u32,
     /// The last wrong answer as it was typed, and the hint about it.
     pub hint: Option<[String; 2]>,
 }
@@ -85,7 +85,7 @@ impl RuleScore {
 }
 
 impl Prediction {
-    /// Counts an answered question.
+    /// Counts an answered question, whose step has the address `here`.
     pub(super) fn count(&mut self, rule: &'static str, outcome: Outcome, here: Option<Address>) {
         let number = self.score.iter().position(|score| score.rule == rule).unwrap_or_else(|| {
             self.score.push(RuleScore { rule, counts: [0; 3], missed: None });

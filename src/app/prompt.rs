@@ -96,13 +96,13 @@ impl Prompt {
         self.input.handle(request);
     }
 
-    /// Shows the next completion, or the previous one if `count` is negative. After the last completion comes the first.
-    pub(super) fn complete(&mut self, document: &Document, count: isize) {
+    /// Shows the next completion, or the previous one if `direction` is negative. After the last completion comes the first.
+    pub(super) fn complete(&mut self, document: &Document, direction: isize) {
         let Some(last) = self.candidates(document).len().checked_sub(1) else { return };
         let next = match self.chosen() {
-            None if count > 0 => 0,
+            None if direction > 0 => 0,
             None => last,
-            Some(chosen) if count > 0 => {
+            Some(chosen) if direction > 0 => {
                 if chosen >= last {
                     0
                 } else {
@@ -115,7 +115,7 @@ impl Prompt {
         self.choose(document, next);
     }
 
-    /// Shows a completion; `None` if there is no such completion.
+    /// Shows the completion with this index. If there are fewer completions, shows the last one; if there are none, returns `None`.
     pub(super) fn choose(&mut self, document: &Document, chosen: usize) -> Option<()> {
         let mut found = self.candidates(document);
         let chosen = chosen.min(found.len().checked_sub(1)?);
@@ -142,8 +142,9 @@ fn existing_scope<'a>(document: &Document, scope: &'a str) -> Cow<'a, str> {
     }
     let iteration = iteration.filter(|_| document.iterations() > 1).map(|_| format!("{nearest}/")).unwrap_or_default();
     let sample = sample.zip(first).map(|(_, first)| format!("{}:", first + 1)).unwrap_or_default();
-    let other = if sample.is_empty() { rest } else { "" };
-    format!("{iteration}{sample}{other}").into()
+    // a scope without a sample, such as `3/reduce:`
+    let pass = if sample.is_empty() { rest } else { "" };
+    format!("{iteration}{sample}{pass}").into()
 }
 
 /// Returns the addresses that complete a text, in two lists: those whose name begins with it, and those whose name contains it. The scope of the typed address

@@ -53,10 +53,10 @@ impl StepperContext<'_> {
         self.stepper.before_edit = None;
         let document = Arc::clone(&self.stepper.document);
         let edits = if keeps_edits { self.stepper.edits.clone() } else { Edits::default() };
-        let found = |number, value| find_editable(scenario, &number_name(&document.scenario, number), value);
-        let lost = edits.unsaved().filter(|(number, value)| found(*number, *value).is_none());
+        let find = |number, value| find_editable(scenario, &number_name(&document.scenario, number), value);
+        let lost = edits.unsaved().filter(|(number, value)| find(*number, *value).is_none());
         let lost = lost.map(|(number, _)| number_name(&document.scenario, number)).collect();
-        let edits = edits.carried_over(|number, value| found(number, value).map(|number| (number, scenario.given_value(number))));
+        let edits = edits.carried_over(|number, value| find(number, value).map(|number| (number, scenario.given_value(number))));
         let numbers: Vec<_> = edits.unsaved().collect();
         let scenario = match scenario.with_numbers(&numbers) {
             Ok(scenario) => scenario,

@@ -71,7 +71,8 @@ impl StepperContext<'_> {
         self.begin_scan(ScanKind::Breakpoints, goes_back, times, step);
     }
 
-    /// Begins a scan at a step. If the same scan is already in progress, it continues to one more match or breakpoint instead.
+    /// Begins a scan after `step`, or before it if the scan goes back. If the same scan is already in progress, it finds `times` more matches or breakpoints
+    /// instead.
     fn begin_scan(&mut self, kind: ScanKind, goes_back: bool, times: u64, step: u64) {
         let goal = ScanGoal { kind, goes_back, remaining: times, start: self.stepper.current_visit() };
         let goal_in_progress = self.stepper.job.as_mut().and_then(Job::scan_goal);
@@ -100,7 +101,7 @@ impl StepperContext<'_> {
         };
         let continued = match scanned {
             Scanned::Unfinished => {
-                job.progress.1 = job.scan.step(trace);
+                job.progress.step = job.scan.step(trace);
                 Some(job)
             }
             Scanned::Found(hit) if job.goal.remaining > 1 => {
@@ -127,6 +128,7 @@ impl StepperContext<'_> {
             (true, false) => " (from the first step again)",
             (true, true) => " (from the last step again)",
         };
+        // the scan went once around the iteration
         let is_same = hit.step == job.from && job.is_wrapped;
         match &job.goal.kind {
             ScanKind::Search(_) if is_same => self.say("this is the only match", false),

@@ -33,8 +33,17 @@ pub struct ScanJob {
     pub(super) from: u64,
     /// `true` if the scan has passed the end of the iteration and continues at the other end.
     pub(super) is_wrapped: bool,
-    /// The iteration, the first step of the op in progress, and the number of steps of the iteration.
-    pub(super) progress: (u64, u64, u64),
+    pub(super) progress: ScanProgress,
+}
+
+/// The progress of a scan.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ScanProgress {
+    pub iteration: u64,
+    /// The first step of the op in progress.
+    pub step: u64,
+    /// The number of steps of the iteration.
+    pub len: u64,
 }
 
 impl ScanGoal {
@@ -43,7 +52,8 @@ impl ScanGoal {
         let end = trace.len() + 1;
         let within = if self.goes_back { 1..step } else { step + 1..end };
         let scan = StepScan::new(trace, within, self.goes_back);
-        ScanJob { goal: self, progress: (trace.iteration(), scan.step(trace), trace.len()), scan, from: step, is_wrapped: false }
+        let progress = ScanProgress { iteration: trace.iteration(), step: scan.step(trace), len: trace.len() };
+        ScanJob { goal: self, progress, scan, from: step, is_wrapped: false }
     }
 }
 
@@ -56,7 +66,7 @@ impl ScanJob {
 
     /// Describes the progress: `step 40 of 90`.
     pub(super) fn describe(&self) -> String {
-        let (iteration, step, len) = self.progress;
+        let ScanProgress { iteration, step, len } = self.progress;
         match self.goal.kind {
             ScanKind::Search(_) => format!("step {step} of {len}"),
             ScanKind::Breakpoints => format!("iteration {iteration}, step {step}"),

@@ -48,7 +48,7 @@ pub struct State {
     /// The time of the last event, since the start of the program.
     pub now: Duration,
     /// A request that waits until the user has decided about unsaved edits: to quit, or to open another scenario.
-    pub(super) leaving: Option<Request>,
+    pub(super) request_after_edits: Option<Request>,
 }
 
 impl State {
@@ -62,7 +62,7 @@ impl State {
             settings: Settings::default(),
             message: None,
             now: Duration::ZERO,
-            leaving: None,
+            request_after_edits: None,
         }
     }
 
@@ -230,9 +230,11 @@ impl State {
 
     /// Returns the scenario that is selected in the picker, if the picker is open and lists it.
     #[must_use]
-    pub fn selected(&self) -> Option<&ScenarioEntry> {
+    pub fn selected_scenario(&self) -> Option<&ScenarioEntry> {
         match &self.screen {
-            Screen::Picker(picker) if picker.listed(&self.scenarios).contains(&picker.selected) => self.scenarios.get(picker.selected),
+            Screen::Picker(picker) if picker.listed_indices(&self.scenarios).contains(&picker.selected) => {
+                self.scenarios.get(picker.selected)
+            }
             _ => None,
         }
     }

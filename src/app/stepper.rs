@@ -142,7 +142,7 @@ impl Stepper {
         self.cursor.map_or(TensorEntry { tensor: scene.output, at: scene.at.entry }, |cursor| cursor.entry(scene))
     }
 
-    /// Returns the comparison with the user's gradients, if it is about the iteration on the screen.
+    /// Returns the comparison with the user's gradients, if it is valid for the iteration on the screen ([`GradientComparison::is_of`]).
     #[must_use]
     pub fn current_comparison(&self) -> Option<&GradientComparison> {
         self.comparison.as_deref().filter(|comparison| comparison.is_of(&self.document))

@@ -9,6 +9,7 @@ pub(super) struct StepperContext<'a> {
     pub stepper: &'a mut Stepper,
     pub settings: &'a mut Settings,
     pub message: &'a mut Option<Message>,
+    /// The time of the last event, since the start of the program.
     pub now: Duration,
 }
 

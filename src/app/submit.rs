@@ -61,13 +61,13 @@ impl State {
         match command.kind {
             TypedCommandKind::Quit => return self.user_action(Action::Quit),
             TypedCommandKind::DiscardAndQuit => {
-                self.leaving = Some(Request::Quit);
+                self.request_after_edits = Some(Request::Quit);
                 return self.user_action(Action::DiscardAndLeave);
             }
             TypedCommandKind::Open if argument.is_empty() => return Some(Request::Reload { keeps_edits: true }),
             TypedCommandKind::DiscardAndOpen if argument.is_empty() => return Some(Request::Reload { keeps_edits: false }),
             TypedCommandKind::DiscardAndOpen => {
-                self.leaving = Some(Request::Open(argument.to_owned()));
+                self.request_after_edits = Some(Request::Open(argument.to_owned()));
                 return self.user_action(Action::DiscardAndLeave);
             }
             TypedCommandKind::Set => self.with_context(|context| context.set_number(argument)),
@@ -79,7 +79,7 @@ impl State {
             TypedCommandKind::Watch => self.with_context(|context| context.watch(argument)),
             TypedCommandKind::Mark => self.with_context(|context| context.mark(argument)),
             TypedCommandKind::Index => self.set_first_index(argument),
-            TypedCommandKind::Score => self.score(argument),
+            TypedCommandKind::Score => self.show_or_reset_score(argument),
             TypedCommandKind::CompareLosses if argument.is_empty() => self.forget_compared_losses(),
             TypedCommandKind::CompareLosses => return Some(Request::CompareLosses(argument.to_owned())),
             TypedCommandKind::CompareGradients if argument.is_empty() => self.toggle(OverlayKind::List(ListKind::Comparison)),
@@ -91,6 +91,7 @@ impl State {
         None
     }
 
+    /// Calls `act` with the context, if a scenario is open.
     fn with_context(&mut self, act: impl FnOnce(&mut StepperContext<'_>)) {
         if let Some(mut context) = self.context() {
             act(&mut context);

@@ -203,10 +203,10 @@ fn opening_a_scenario_closes_all_layers_and_keeps_settings() {
 fn job_and_play_continue_under_an_overlay_or_the_picker() {
     for mut state in combinations().into_iter().filter(|state| state.job().is_some()) {
         let before = layers(&state);
-        let next = |state: &State| state.job().expect("not done yet").progress().0;
-        let first = next(&state);
+        let iteration = |state: &State| state.job().expect("not done yet").progress().0;
+        let first = iteration(&state);
         update(&mut state, Action::JobIterations(10));
-        assert_eq!((layers(&state), next(&state)), (before.clone(), first + 10));
+        assert_eq!((layers(&state), iteration(&state)), (before.clone(), first + 10));
         update(&mut state, Action::Halt);
         assert_eq!(layers(&state), before[..before.len() - 1], "a job is below the other layers");
     }
@@ -248,19 +248,19 @@ fn a_setting_cycles_through_its_choices_in_both_directions() {
 
 #[test]
 fn scroll_acts_in_the_focus() {
-    let overlay = |state: &State| state.overlay.as_ref().map(|overlay| overlay.scroll);
-    let rows = |state: &State| state.stepper().map(|stepper| stepper.scroll[0]);
+    let overlay_scroll = |state: &State| state.overlay.as_ref().map(|overlay| overlay.scroll);
+    let matrix_scroll = |state: &State| state.stepper().map(|stepper| stepper.scroll[0]);
     let mut state = stepper();
     act(&mut state, &[Action::Scroll(1)]);
-    assert_eq!((rows(&state), overlay(&state)), (Some(1), None));
+    assert_eq!((matrix_scroll(&state), overlay_scroll(&state)), (Some(1), None));
     act(&mut state, &[HELP, Action::Scroll(3), Action::Page(1), Action::ScrollAtMost(7)]);
-    assert_eq!((rows(&state), overlay(&state)), (Some(1), Some(7)));
+    assert_eq!((matrix_scroll(&state), overlay_scroll(&state)), (Some(1), Some(7)));
     act(&mut state, &[Action::Close, Action::OpenPicker, Action::Scroll(-1)]);
-    assert_eq!((rows(&state), state.selected().map(|entry| &*entry.name)), (Some(1), Some("large")));
+    assert_eq!((matrix_scroll(&state), state.selected_scenario().map(|entry| &*entry.name)), (Some(1), Some("large")));
     act(&mut state, &[Action::Page(1)]);
-    assert_eq!(state.selected().map(|entry| &*entry.name), Some("small"), "the selection stops at the last row");
+    assert_eq!(state.selected_scenario().map(|entry| &*entry.name), Some("small"), "the selection stops at the last row");
     act(&mut state, &[Action::Close, Action::OpenPrompt, Action::Scroll(1)]);
-    assert_eq!(rows(&state), Some(1));
+    assert_eq!(matrix_scroll(&state), Some(1));
 }
 
 #[test]

@@ -75,13 +75,13 @@ impl StepperContext<'_> {
                 task.take()
             }
         };
-        let run = &mut self.stepper.training.current;
-        let (computation, completed) = match (progress, &mut run.path) {
+        let current = &mut self.stepper.training.current;
+        let (computation, completed) = match (progress, &mut current.path) {
             (Some(TrainProgress { computation, completed }), Some(path)) => {
                 if let Some(iteration) = completed {
                     path.values.push(iteration.number, iteration.value);
-                    run.reached = run.reached.max(iteration.number);
-                    run.end = iteration.is_last.then_some(iteration.number).or(run.end);
+                    current.reached = current.reached.max(iteration.number);
+                    current.end = iteration.is_last.then_some(iteration.number).or(current.end);
                 }
                 (computation, completed)
             }
@@ -117,7 +117,7 @@ impl State {
 
 impl Stepper {
     /// Returns the last iteration whose loss is known at the step on the screen; 0 if there is none. A loss that prediction hides is not known.
-    fn known_losses(&self) -> u64 {
+    fn last_iteration_with_known_loss(&self) -> u64 {
         let trace = &self.document.trace;
         let known_steps = if self.hidden_number().is_some() { self.step - 1 } else { self.step };
         trace.iteration() - u64::from(known_steps < trace.loss_step())
@@ -125,18 +125,18 @@ impl Stepper {
 
     /// Returns whether no further iteration can be computed.
     fn is_training_complete(&self) -> bool {
-        let run = &self.training.current;
-        run.end.is_some_and(|end| run.path.as_ref().is_some_and(|path| path.values.last() >= end))
+        let current = &self.training.current;
+        current.end.is_some_and(|end| current.path.as_ref().is_some_and(|path| path.values.last() >= end))
     }
 
     /// Returns the curve of the loss up to the step on the screen; `None` if the descent has one iteration.
     #[must_use]
     pub fn curve_so_far(&self) -> Option<Curves> {
         let document = &self.document;
-        let known = self.known_losses();
+        let known = self.last_iteration_with_known_loss();
         (document.iterations() > 1).then(|| Curves {
             name: "loss".to_owned(),
-            current: self.training.current.loss(known),
+            current: self.training.current.loss_curve(known),
             others: Vec::new(),
             here: document.trace.iteration(),
             known,
@@ -146,26 +146,26 @@ impl Stepper {
         })
     }
 
-    /// Returns the curves of all training runs. With `is_path`, they show the chosen parameter, otherwise the loss. The curve of the current one ends at the
-    /// last computed iteration.
-    fn curves(&self, is_path: bool) -> Option<Curves> {
+    /// Returns the curves of all training runs. With `shows_parameter`, they show the chosen parameter, otherwise the loss. The curve of the current one ends at
+    /// the last computed iteration.
+    fn curves(&self, shows_parameter: bool) -> Option<Curves> {
         let so_far = self.curve_so_far()?;
-        let run = &self.training.current;
+        let current = &self.training.current;
         let earlier = &self.training.earlier;
         let compared = self.training.compared.iter().map(ComparedLosses::curve);
         let common = Curves {
-            iterations: run.end.unwrap_or(so_far.iterations),
+            iterations: current.end.unwrap_or(so_far.iterations),
             is_complete: self.is_training_complete(),
-            current: run.loss(run.reached.max(so_far.known)),
-            others: compared.chain(earlier.iter().map(|run| run.loss(run.reached))).collect(),
+            current: current.loss_curve(current.reached.max(so_far.known)),
+            others: compared.chain(earlier.iter().map(|training| training.loss_curve(training.reached))).collect(),
             ..so_far
         };
-        let Some(entry) = run.path.as_ref().map(|path| path.entry).filter(|_| is_path) else { return Some(common) };
+        let Some(entry) = current.path.as_ref().map(|path| path.entry).filter(|_| shows_parameter) else { return Some(common) };
         let info = self.document.trace.network().tensor(entry.tensor);
         Some(Curves {
             name: format!("{}{}", info.name, index_text(&unravel(entry.at, &info.shape))),
-            current: run.path_of(entry)?,
-            others: earlier.iter().filter_map(|run| run.path_of(entry)).collect(),
+            current: current.parameter_curve(entry)?,
+            others: earlier.iter().filter_map(|training| training.parameter_curve(entry)).collect(),
             // the parameter's value before the update is known at every step of the iteration
             known: common.here,
             ..common

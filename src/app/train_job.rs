@@ -49,6 +49,7 @@ impl TrainJob {
         let iteration = experiment.descent.advance(&mut computation, pieces);
         let completed = iteration.map(|iteration| TrainedIteration {
             number: iteration.number,
+            // a parameter has the same value in all runs of the samples; the first run is one of them
             value: iteration.runs[0].run.values(entry.tensor)[entry.at],
             is_last: iteration.ends_descent() || iteration.number >= experiment.descent.iterations(),
         });

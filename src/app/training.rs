@@ -91,12 +91,12 @@ impl TrainingRun {
     }
 
     /// Returns the curve of the loss up to an iteration.
-    pub fn loss(&self, until: u64) -> Curve {
+    pub fn loss_curve(&self, until: u64) -> Curve {
         self.curve(self.losses.up_to(until))
     }
 
     /// Returns the curve of an entry, if its values are stored.
-    pub fn path_of(&self, entry: TensorEntry) -> Option<Curve> {
+    pub fn parameter_curve(&self, entry: TensorEntry) -> Option<Curve> {
         let path = self.path.as_ref().filter(|path| path.entry == entry)?;
         Some(self.curve(path.values.up_to(u64::MAX)))
     }
@@ -112,7 +112,8 @@ impl Training {
         Self { current: TrainingRun::new(Vec::new(), Arc::clone(losses)), earlier: Vec::new(), compared: Vec::new() }
     }
 
-    /// Starts a training run with other edits. The current one, with `known` iterations, becomes an earlier one if it has enough points for a curve.
+    /// Starts a training run with other edits. The current one, whose losses are known up to iteration `known`, becomes an earlier one if it has more than one
+    /// point.
     pub(super) fn begin(&mut self, edits: Vec<Edit>, losses: &Arc<Losses>, known: u64) {
         let mut old = std::mem::replace(&mut self.current, TrainingRun::new(edits, Arc::clone(losses)));
         old.reached = old.reached.max(known);
@@ -129,7 +130,7 @@ impl Training {
 impl Curve {
     /// Returns the label of the curve: its last edit, or the name and the optimizer of another scenario.
     #[must_use]
-    pub fn what(&self, digits: Digits) -> String {
+    pub fn label(&self, digits: Digits) -> String {
         match (&self.other_scenario, &self.edit) {
             (Some(scenario), _) => scenario.clone(),
             (None, Some(edit)) => edit.summary(digits),

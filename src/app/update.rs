@@ -82,7 +82,7 @@ impl State {
         let is_bundled = self.scenarios.iter().any(|scenario| scenario.group == ScenarioGroup::Bundled && scenario.name == *name);
         let scenario = if is_bundled { name.clone() } else { format!("{name}.toml") };
         let address = stepper.address_here()?.to_string();
-        let arguments = arguments.replace("{scenario}", &quoted(&scenario)).replace("{address}", &quoted(&address));
+        let arguments = arguments.replace("{scenario}", &quote_for_shell(&scenario)).replace("{address}", &quote_for_shell(&address));
         let line = format!("gradstep {arguments}");
         self.say(format!("copied: {line}"), false);
         Some(Request::Copy(line))
@@ -96,6 +96,7 @@ impl State {
             self.stepper_mut().into_iter().for_each(|stepper| stepper.awaits_value = false);
         }
         let takes_count = action.takes_count();
+        // the number 0: `0G` has a message of its own, a digit continues the number, and closing and quitting ignore it
         if count == Some(0) && takes_count && !matches!(action, Action::Last | Action::Digit(_) | Action::Close | Action::Quit) {
             self.say("a number before a key says how often the key acts: at least 1", false);
             return None;
@@ -122,7 +123,7 @@ impl State {
             Action::QuitAtOnce => return Some(Request::Quit),
             Action::DiscardAndLeave => {
                 self.stepper_mut().into_iter().for_each(|stepper| stepper.edits.discard());
-                return self.leaving.take();
+                return self.request_after_edits.take();
             }
             Action::RestoreEdits => {
                 let old = self.stepper_mut().and_then(|stepper| stepper.old_edits.take());
@@ -131,12 +132,13 @@ impl State {
             Action::DiscardOldEdits => self.stepper_mut().into_iter().for_each(|stepper| stepper.old_edits = None),
             Action::WriteEdits => return self.write_edits(None, None),
             Action::WriteAndLeave => {
-                let then = self.leaving.take();
+                let then = self.request_after_edits.take();
                 return self.write_edits(None, then);
             }
             Action::ToggleOverlay(kind) => self.toggle(kind),
             Action::Scroll(lines) => self.scroll(lines),
             Action::Page(pages) => {
+                // a page is 5 rows of the matrices, or 10 lines of anything else
                 let page_lines = if matches!(self.focus(), Focus::Normal | Focus::Cursor) { 5 } else { 10 };
                 self.scroll(pages * page_lines);
             }
@@ -199,7 +201,7 @@ impl State {
         if !self.has_unsaved_edits() {
             return Some(request);
         }
-        self.leaving = Some(request);
+        self.request_after_edits = Some(request);
         let question = OverlayKind::List(ListKind::Unsaved);
         if self.overlay.as_ref().is_some_and(|overlay| overlay.kind == question) {
             self.say("there are unsaved edits: choose a row, or Esc to go on", false);
@@ -311,7 +313,7 @@ impl State {
             Focus::List => return self.choose_list_row(),
             Focus::Map => return self.choose_block(),
             Focus::Picker | Focus::Filter => {
-                let Some(selected) = self.selected() else {
+                let Some(selected) = self.selected_scenario() else {
                     self.say("no scenario has these words", false);
                     return None;
                 };
@@ -425,7 +427,7 @@ impl State {
 }
 
 /// Quotes an argument for a shell if it has characters other than letters, digits and a few safe signs.
-fn quoted(argument: &str) -> String {
+fn quote_for_shell(argument: &str) -> String {
     if argument.chars().all(|c| c.is_alphanumeric() || "._-/:".contains(c)) {
         return argument.to_owned();
     }

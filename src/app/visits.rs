@@ -21,9 +21,9 @@ pub struct Visit {
 /// The steps at which jumps began, for back and forward.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Visits {
-    /// The steps to which `go_back` returns. The last one comes first.
+    /// The steps to which `go_back` returns. The next one is at the end of the list.
     back: Vec<Visit>,
-    /// The steps to which `go_forward` returns. The last one comes first.
+    /// The steps to which `go_forward` returns. The next one is at the end of the list.
     forward: Vec<Visit>,
 }
 
@@ -49,6 +49,7 @@ impl Visits {
         Self::move_between(&mut self.forward, &mut self.back, here, times)
     }
 
+    /// Goes `times` places along the list `from`, and adds each place that it leaves to the list `to`.
     fn move_between(from: &mut Vec<Visit>, to: &mut Vec<Visit>, here: Visit, times: u64) -> Option<Visit> {
         let (mut place, mut found) = (here, None);
         for _ in 0..times {

@@ -54,6 +54,7 @@ impl Watch {
         Some(scene.state_in(run_index, tensor, self.at))
     }
 
+    /// Returns the index of the run and the tensor of the entry in the iteration of the scene.
     fn find(&self, scene: &Scene<'_>) -> Option<(usize, Id)> {
         match self.scope {
             WatchScope::Shared => scene.tensor_in(Some(scene.samples().next()?), &self.tensor),

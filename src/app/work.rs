@@ -236,6 +236,7 @@ impl StepperContext<'_> {
             SeekGoal::Reloaded(ref reload) => self.complete_reload(reload),
             SeekGoal::Scan(ref goal) => self.scan_iteration(goal.clone()),
             SeekGoal::Units(units) => {
+                // the step is now the first one of the new iteration (the last one for a move back); this counts as a move by one unit
                 let span = self.stepper.document.trace.span(self.stepper.step, units.unit);
                 match (self.settings.key_meanings, units.remaining < 0) {
                     (KeyMeanings::ToFirstSteps, true) => _ = self.go_to_step(span.start),
@@ -268,6 +269,7 @@ impl StepperContext<'_> {
                 }
             }
         }
+        // `None` if the next unit is in another iteration
         let span = trace.span(step, unit);
         let next = match (self.settings.key_meanings, remaining > 0) {
             (KeyMeanings::ToLastSteps, true) if step + 1 < span.end => Some(span.end - 1),

@@ -99,7 +99,7 @@ fn curve(curves: &Curves) -> Vec<String> {
     for other in &curves.others {
         if let (Some((_, first)), Some((iteration, value))) = (other.points.first(), other.points.last()) {
             let word = if other.other_scenario.is_some() { "compared" } else { "before" };
-            let what = spoken(&other.what(Digits::default()));
+            let what = spoken(&other.label(Digits::default()));
             lines.push(format!("{word}, {what}: from {} to {} in iteration {iteration}", short(*first), short(*value)).replace('−', "-"));
         }
     }
@@ -110,7 +110,7 @@ fn curve(curves: &Curves) -> Vec<String> {
 /// Returns the rows of the picker.
 pub(super) fn picker(state: &State) -> Vec<String> {
     let Screen::Picker(picker) = &state.screen else { return Vec::new() };
-    let listed = picker.listed(&state.scenarios);
+    let listed = picker.listed_indices(&state.scenarios);
     let title = if picker.filter.is_none() { "the scenarios:" } else { "the scenarios with these words; Esc lists all:" };
     let mut lines = vec![title.to_owned()];
     let rows = listed.iter().map(|&index| &state.scenarios[index]).zip(1..);

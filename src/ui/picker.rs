@@ -47,7 +47,7 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
             }
         }
     }
-    if let Some(scenario) = state.selected().filter(|_| !description.is_empty()) {
+    if let Some(scenario) = state.selected_scenario().filter(|_| !description.is_empty()) {
         let inner = crate::ui::draw_title("", theme, description, buf);
         let is_cut = width(&scenario.name) > name_width;
         let dim = [Some(&scenario.source), is_cut.then_some(&scenario.name)].into_iter().flatten();
@@ -74,7 +74,7 @@ fn picker_layout(state: &State, area: Rect) -> PickerLayout {
     let above = u16::try_from(1 + message_lines(state, area).len().max(1)).unwrap_or(u16::MAX).min(area.height);
     let body = Rect { y: area.y + above, height: area.height - above, ..area };
     let (selected, listed) = match &state.screen {
-        Screen::Picker(picker) => (picker.selected, picker.listed(&state.scenarios)),
+        Screen::Picker(picker) => (picker.selected, picker.listed_indices(&state.scenarios)),
         Screen::Stepper(_) => (0, Vec::new()),
     };
     let description_height = if body.height >= 14 { 5 } else { 0 };

@@ -12,11 +12,11 @@ fn picker() -> State {
 /// The names that the picker lists.
 fn listed(state: &State) -> Vec<&str> {
     let Screen::Picker(picker) = &state.screen else { panic!("no picker") };
-    picker.listed(&state.scenarios).into_iter().map(|index| &*state.scenarios[index].name).collect()
+    picker.listed_indices(&state.scenarios).into_iter().map(|index| &*state.scenarios[index].name).collect()
 }
 
 fn selected(state: &State) -> Option<&str> {
-    state.selected().map(|entry| &*entry.name)
+    state.selected_scenario().map(|entry| &*entry.name)
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn curves_of_other_scenarios_have_the_bits_of_their_own_descent() {
     }
     // after an edit, the compared curves and the curve before the edit stay
     press(&mut state, "<Esc>:set learning_rate 1<Enter>L");
-    let whats: Vec<String> = curves(&state).others.iter().map(|curve| curve.what(Digits::default())).collect();
+    let whats: Vec<String> = curves(&state).others.iter().map(|curve| curve.label(Digits::default())).collect();
     assert_eq!(whats, ["sgd: sgd, learning_rate 0.5", "adam: adam, learning_rate 0.1", "as in the file"]);
     // a scenario with the same name replaces the curve
     compare(&mut state, "adam", SGD);

@@ -102,7 +102,7 @@ proptest! {
             let trace = &state.document().expect("it stays open").trace;
             prop_assert!((1..=trace.len()).contains(&state.stepper().expect("open").step));
             prop_assert!(state.stepper().expect("open").unit <= Unit::Pass);
-            prop_assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected().is_some() || state.focus() == Focus::Filter);
+            prop_assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected_scenario().is_some() || state.focus() == Focus::Filter);
             frame(&state, &options, size.0, size.1);
         }
     }

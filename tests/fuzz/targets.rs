@@ -243,7 +243,7 @@ pub fn keys(document: &Arc<Document>, bytes: &[u8]) {
             trace.len()
         );
         // a filter may leave no scenario
-        assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected().is_some() || state.focus() == Focus::Filter);
+        assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected_scenario().is_some() || state.focus() == Focus::Filter);
         check_visible(&export::text(&frame(&state, size.0, size.1)));
     }
 }

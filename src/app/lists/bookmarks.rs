@@ -8,7 +8,7 @@ use crate::step::TensorEntry;
 pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<List, String> {
     let here = stepper.address_here().ok_or("there is no step")?;
     let verb = if stepper.bookmarks.contains(&here) { "remove this bookmark" } else { "bookmark this step" };
-    // if this step has a bookmark, the first row shows its name, and it has no other row
+    // if this step has a bookmark, the first row shows the bookmark's name, and the bookmark has no other row
     let bookmark_here = stepper.bookmarks.iter().find(|bookmark| bookmark.address == here).and_then(|bookmark| bookmark.name.as_ref());
     let verb = bookmark_here.map_or_else(|| verb.to_owned(), |name| format!("{name}: {verb}"));
     let first = ListRow::action([here.to_string(), verb], Action::ToggleBookmark);

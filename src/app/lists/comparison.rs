@@ -52,22 +52,25 @@ fn row(cells: [String; 3]) -> ListRow {
     ListRow { full_text: cells[2].clone(), ..ListRow::text(cells) }
 }
 
-/// Returns the row of the gradients of a tensor. Enter on a wrong one goes to the first wrong entry.
+/// Returns the row of a group: the gradients of one tensor with the same status. Enter on wrong gradients goes to the first wrong entry.
 fn gradient_row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mut SourceTexts<'_>) -> ListRow {
     let first = group.tensors[0];
-    let (wrong, of) = group.comparisons(comparison).fold((0, 0), |(wrong, of), (_, own)| (wrong + own.wrong.len(), of + own.of));
+    // the numbers of wrong entries and of all entries
+    let (wrong, of) =
+        group.comparisons(comparison).fold((0, 0), |(wrong, of), (_, compared)| (wrong + compared.wrong.len(), of + compared.of));
     let (status, words) = match (comparison.report.tensors[first].status, &comparison.user.tensors[first].values) {
         (Status::Equal, _) => ("equal", String::new()),
         (Status::Shape, Err(why)) => ("shape", why.clone()),
         (Status::NotFinite, _) => ("not finite", format!("{wrong} of {of}")),
         _ => {
             let status = if group.tensors.iter().all(|tensor| comparison.is_rounded(*tensor)) { "rounded" } else { "different" };
-            let most = group.comparisons(comparison).filter_map(|(_, own)| own.max_abs).fold(0.0, f64::max);
+            let most = group.comparisons(comparison).filter_map(|(_, compared)| compared.max_abs).fold(0.0, f64::max);
             (status, format!("{wrong} of {of}, at most by {}", with_digits(most, 3)))
         }
     };
     let factor = comparison.user.factor_words(first).map_or_else(String::new, |factor| format!(" ({factor})"));
     let name = group.name(comparison, trace);
+    // the source text of a graph's tensor, such as `(scores / sqrt(d), line 7)`, is in the last cell, not beside the name
     let explained = texts.explain(&name);
     let source = explained.strip_prefix(&name).unwrap_or_default();
     let words = format!("{words}{factor}{source}").trim_start().to_owned();

@@ -32,7 +32,7 @@ pub(super) fn list(stepper: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> 
         rows.push(row("before the last edit", exact_on_screen(old)));
     }
     if let Some(user) = stepper.compared_entry(scene, entry.tensor, entry.at) {
-        let label = stepper.comparison.as_ref().map_or_else(String::new, |all| all.label(user.tensor));
+        let label = stepper.comparison.as_ref().map_or_else(String::new, |comparison| comparison.label(user.tensor));
         rows.push(row(&format!("{label}{}", if user.differs { ", different" } else { "" }), exact_on_screen(user.mine)));
     }
     Ok(List::new(format!("{name}: all digits"), rows))

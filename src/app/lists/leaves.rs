@@ -53,12 +53,12 @@ impl<'a> RunScenes<'a> {
         if run == self.here.at.run_index {
             return self.here;
         }
-        let known = self.samples.iter().position(|(other, _)| *other == run);
-        let at = known.or_else(|| {
+        let reached = self.samples.iter().position(|(other, _)| *other == run);
+        let index = reached.or_else(|| {
             self.samples.push((run, self.here.in_run(run)?));
             Some(self.samples.len() - 1)
         });
-        at.map_or(self.here, |at| &self.samples[at].1)
+        index.map_or(self.here, |index| &self.samples[index].1)
     }
 
     /// Returns the name of an entry in the list. If the list begins in the batch, the name has the sample or the pass before it.
@@ -75,7 +75,7 @@ struct Contribution {
     entry: RunEntry,
     /// Its share of the first entry. It is the product of the shares along the path from the first entry.
     share: f64,
-    /// The order in which it was found.
+    /// The number of entries that the search found before this one.
     order: usize,
     /// The row of the entry that reads this one, and the step of the term that reads it; `None` for the first entry.
     reader: Option<(usize, u64)>,
@@ -172,7 +172,7 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
 }
 
 /// Returns the rows in the order of the list. A row is below the row of the entry that reads it. Among the rows below one row, larger shares come first.
-fn ordered(rows: &[Contribution]) -> Vec<usize> {
+fn list_order(rows: &[Contribution]) -> Vec<usize> {
     let mut below: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
     for (row, contribution) in rows.iter().enumerate() {
         if let Some((reader, _)) = contribution.reader {
@@ -221,7 +221,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         let cells = [name, format!("= {value}"), symbols, numbers, format!("{:>5.1} %", if is_zero { 0.0 } else { 100.0 * share })];
         ListRow { cells: cells.into(), action: step.map(Action::GoToStep), ..ListRow::default() }
     };
-    let list_rows = ordered(&rows).into_iter().map(&mut row).collect();
+    let list_rows = list_order(&rows).into_iter().map(&mut row).collect();
     let mut list = List::new(format!("{}: down to the leaves", there.address_of(there.output, entry.at)), list_rows);
     let mut note = if is_zero {
         "every term is 0 because one of its factors is 0"

@@ -9,6 +9,7 @@ const MAX_LISTED: u64 = 2000;
 
 /// A row of the list: one term, or several neighbouring products that are 0.
 enum TermRow {
+    /// The term with this number, from 0.
     Term(u64),
     /// The terms `begin..end`.
     Zeros(u64, u64),
@@ -20,6 +21,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     let name = scene.address_of(entry.tensor, entry.at);
     let there = scene.last_step_of(entry.tensor, entry.at)?;
     let (steps, last_known) = (there.span(Unit::Entry), there.at.step);
+    // the numbers of terms that are computed, and of all terms
     let known = last_known - steps.start + 1;
     let all = steps.end - steps.start;
     // of a long sum, only the last terms up to this step are listed
@@ -27,13 +29,13 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     let terms: Vec<_> = (first..known).map(|term| there.term(term)).collect();
     let magnitude: f64 = terms.iter().filter_map(EntryTerm::value).map(f64::abs).sum();
     let share = |value: f64| if magnitude == 0.0 { "0 %".to_owned() } else { format!("{:.1} %", 100.0 * value.abs() / magnitude) };
-    let is_zero = |at: usize| terms[at].kind() == Kind::Product && terms[at].value() == Some(0.0);
-    let mut folded: Vec<TermRow> = Vec::new();
-    for (number, at) in (first..).zip(0..terms.len()) {
-        match folded.last_mut() {
-            Some(TermRow::Zeros(_, end)) if is_zero(at) => *end = number + 1,
-            _ if is_zero(at) => folded.push(TermRow::Zeros(number, number + 1)),
-            _ => folded.push(TermRow::Term(number)),
+    let is_zero = |index: usize| terms[index].kind() == Kind::Product && terms[index].value() == Some(0.0);
+    let mut term_rows: Vec<TermRow> = Vec::new();
+    for (number, index) in (first..).zip(0..terms.len()) {
+        match term_rows.last_mut() {
+            Some(TermRow::Zeros(_, end)) if is_zero(index) => *end = number + 1,
+            _ if is_zero(index) => term_rows.push(TermRow::Zeros(number, number + 1)),
+            _ => term_rows.push(TermRow::Term(number)),
         }
     }
     let cells = |number: u64| {
@@ -62,12 +64,13 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         }
     };
     let count = if known == all { format!("{all}") } else { format!("the first {known} of {all}") };
-    let mut list = List::new(format!("terms of {name}: {count}"), folded.iter().map(to_row).collect());
+    let mut list = List::new(format!("terms of {name}: {count}"), term_rows.iter().map(to_row).collect());
+    // the row of the step on the screen is selected
     let now = scene.at.step.clamp(steps.start, last_known) - steps.start;
     let contains_step = |row: &TermRow| {
-        matches!(*row, TermRow::Term(at) if at == now) || matches!(*row, TermRow::Zeros(begin, end) if (begin..end).contains(&now))
+        matches!(*row, TermRow::Term(number) if number == now) || matches!(*row, TermRow::Zeros(begin, end) if (begin..end).contains(&now))
     };
-    list.selected = folded.iter().position(contains_step).unwrap_or(0);
+    list.selected = term_rows.iter().position(contains_step).unwrap_or(0);
     let sum = there.sum_after(known - 1).unwrap_or(0.0);
     let sum = there.value_text(sum);
     let to_come = match all - known {

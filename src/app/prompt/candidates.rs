@@ -6,8 +6,8 @@ use crate::app::command::{Command, CommandArgument, TYPED_COMMANDS, TypedCommand
 use crate::words::fuzzy::FuzzyText;
 use crate::words::suggest;
 
-/// The largest number of addresses in the palette before the commands, while no text is typed.
-const MAX_BEFORE_COMMANDS: usize = 5;
+/// The largest number of addresses that the palette and the search offer while no text is typed.
+const MAX_BEFORE_TYPING: usize = 5;
 
 /// The addresses that are not names of ops, such as `loss`, with their descriptions.
 const PLACES: [(&str, &str); 7] = [
@@ -90,7 +90,7 @@ impl AnyCommand<'_> {
 }
 
 /// Returns the commands that match a text, the best match first; all commands for an empty text.
-fn matching<'a>(commands: &'a [Command], typed: &str) -> Vec<AnyCommand<'a>> {
+fn matching_commands<'a>(commands: &'a [Command], typed: &str) -> Vec<AnyCommand<'a>> {
     let all = commands.iter().map(AnyCommand::WithKey).chain(TYPED_COMMANDS.iter().map(AnyCommand::Typed));
     let mut text = FuzzyText::new(typed);
     let mut scored: Vec<(bool, u32, AnyCommand<'_>)> = all
@@ -111,7 +111,7 @@ fn matching<'a>(commands: &'a [Command], typed: &str) -> Vec<AnyCommand<'a>> {
     if scored.is_empty()
         && let Some(stem) = typed.strip_suffix('s').filter(|stem| !stem.is_empty() && !stem.ends_with('s'))
     {
-        return matching(commands, stem);
+        return matching_commands(commands, stem);
     }
     scored.into_iter().map(|(.., command)| command).collect()
 }
@@ -128,10 +128,10 @@ impl Prompt {
             PromptKind::Palette(commands) => &**commands.0,
         };
         let (mark, rest) = typed.strip_prefix('!').map_or(("", typed), |rest| ("!", rest));
-        if let Some(found) = arguments(document, mark, rest) {
+        if let Some(found) = address_arguments(document, mark, rest) {
             return found;
         }
-        let matched = matching(commands, rest.trim_end()).into_iter().map(|command| match command {
+        let matched = matching_commands(commands, rest.trim_end()).into_iter().map(|command| match command {
             AnyCommand::WithKey(command) => PromptCandidate::command(command, document, !mark.is_empty()),
             AnyCommand::Typed(command) => PromptCandidate::typed_command(command, document, !mark.is_empty()),
         });
@@ -140,7 +140,7 @@ impl Prompt {
         }
         let (mut beginning, containing) = completions_of(document, typed.trim_end());
         if typed.is_empty() {
-            beginning.truncate(MAX_BEFORE_COMMANDS);
+            beginning.truncate(MAX_BEFORE_TYPING);
         }
         let addresses = |texts: Vec<String>| texts.into_iter().map(PromptCandidate::address);
         let mut all: Vec<PromptCandidate> = addresses(beginning).collect();
@@ -173,12 +173,12 @@ fn topic_candidates(commands: &[Command], document: &Document, typed: &str) -> V
             Some(PromptCandidate::command(command, document, false).with_description(description))
         }
     };
-    let is_whole = false;
-    topics::find(document, typed, is_whole).into_iter().filter_map(candidate).collect()
+    let is_exact = false;
+    topics::find(document, typed, is_exact).into_iter().filter_map(candidate).collect()
 }
 
 /// Returns the addresses that complete the argument of a command; `None` if the text is not a command that takes an address.
-fn arguments(document: &Document, mark: &str, typed: &str) -> Option<Vec<PromptCandidate>> {
+fn address_arguments(document: &Document, mark: &str, typed: &str) -> Option<Vec<PromptCandidate>> {
     let takes_address = |command: &&TypedCommand| matches!(command.argument, CommandArgument::Address | CommandArgument::AddressOrHere);
     let command = TYPED_COMMANDS
         .iter()
@@ -203,6 +203,6 @@ fn searches(document: &Document, typed: &str) -> Vec<PromptCandidate> {
     });
     let names = document.names();
     let (beginning, containing) = (names.starting_with(typed, super::MAX_OFFERED), names.containing(typed, super::MAX_OFFERED));
-    let of_names = beginning.into_iter().chain(containing).take(if typed.is_empty() { MAX_BEFORE_COMMANDS } else { super::MAX_OFFERED });
+    let of_names = beginning.into_iter().chain(containing).take(if typed.is_empty() { MAX_BEFORE_TYPING } else { super::MAX_OFFERED });
     of_values.chain(of_names.map(|name| PromptCandidate::address(name.to_string()))).collect()
 }

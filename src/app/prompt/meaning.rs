@@ -69,9 +69,10 @@ fn written_in_full(document: &Document, commands: Commands, (text, is_command): 
     if let Some((command, argument)) = TYPED_COMMANDS.iter().find_map(|command| Some((command, command.argument_in(text)?))) {
         return Some(Meaning::TypedCommand(command, argument.to_owned()));
     }
-    let is_whole = true;
-    match topics::find(document, text, is_whole).into_iter().next() {
+    let is_exact = true;
+    match topics::find(document, text, is_exact).into_iter().next() {
         Some((TopicMatch::Command(action) | TopicMatch::KeylessAction(action, _), _)) => Some(Meaning::Action(action)),
+        // the user first chooses the command from the list, and types its argument
         Some((TopicMatch::TypedCommand(_), _)) => Some(Meaning::Unknown),
         Some((TopicMatch::Address(address), _)) => Some(Meaning::Address(address)),
         None if topics::is_topic(text) => Some(Meaning::Action(Action::Say("this scenario has no such op: the key M shows what it has"))),

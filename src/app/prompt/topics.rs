@@ -140,10 +140,12 @@ fn sums_shared(network: &Network, op: &Op) -> bool {
     matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter) && op.window().is_some()
 }
 
+/// Returns whether an op computes an error, which has a symbol of its own: δ.
 fn is_error(network: &Network, op: &Op) -> bool {
     matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).symbol.own_derivative.is_some())
 }
 
+/// Returns whether an op computes the derivative of a graph by one of its inputs.
 fn has_paths(network: &Network, op: &Op) -> bool {
     !network.reads_samples() && matches!(network.tensor(op.output).role, Role::Gradient(of) if is_input(network.tensor(of).role))
 }
@@ -188,15 +190,15 @@ fn question_words(typed: &str) -> String {
 }
 
 /// Returns the answers to a typed text, each with its description. They belong to the topics with a word that begins with the text, or that the text contains.
-/// With `is_whole`, they belong only to the topics with exactly this word.
-pub(super) fn find(document: &Document, typed: &str, is_whole: bool) -> Vec<(TopicMatch, &'static str)> {
+/// With `is_exact`, they belong only to the topics with exactly this word.
+pub(super) fn find(document: &Document, typed: &str, is_exact: bool) -> Vec<(TopicMatch, &'static str)> {
     let typed = typed.trim().to_lowercase();
     // the text may be a question that contains the word: `why is the filter turned`
     let question = question_words(&typed);
     let is_asked = |word: &str| word.len() >= MIN_PREFIX && typed.contains(' ') && question.contains(&format!(" {word} "));
     let singular = typed.strip_suffix('s');
     let is_prefix = |word: &str| typed.len() >= MIN_PREFIX && word.starts_with(&typed);
-    let is_meant = |word: &str| word == typed || !is_whole && (is_prefix(word) || is_asked(word) || Some(word) == singular);
+    let is_meant = |word: &str| word == typed || !is_exact && (is_prefix(word) || is_asked(word) || Some(word) == singular);
     // the topics, each with the number of blanks in its longest matching phrase
     let mut topics: Vec<(usize, &Topic)> = TOPICS
         .iter()
@@ -205,7 +207,7 @@ pub(super) fn find(document: &Document, typed: &str, is_whole: bool) -> Vec<(Top
         })
         .collect();
     // topics with exactly the typed word come first, then those with longer phrases: `my gradients` before `gradients`
-    topics.sort_by_key(|(length, topic)| (topic.words.split(',').all(|word| word != typed), std::cmp::Reverse(*length)));
+    topics.sort_by_key(|(blanks, topic)| (topic.words.split(',').all(|word| word != typed), std::cmp::Reverse(*blanks)));
     let mut found = Vec::new();
     for (_, Topic { words, answer, description }) in topics {
         let name = || words.split(',').next().unwrap_or(words);
@@ -240,6 +242,7 @@ pub(super) fn find(document: &Document, typed: &str, is_whole: bool) -> Vec<(Top
 /// Returns the addresses of the first ops for which `is_wanted` returns `true`. The ops of the first sample come first, then those of the batch.
 fn ops(document: &Document, is_wanted: impl Fn(&Network, &Op) -> bool) -> Vec<String> {
     let trace = &document.trace;
+    // the runs of the first sample and of the batch, if there is one
     let runs = [0, trace.runs().len() - 1];
     let runs = &runs[..if trace.samples() < trace.runs().len() { 2 } else { 1 }];
     let all = runs.iter().flat_map(|run| {
@@ -258,6 +261,7 @@ fn ops(document: &Document, is_wanted: impl Fn(&Network, &Op) -> bool) -> Vec<St
 /// Returns the addresses of tensors of the first sample that no step computes, and for whose role `is_wanted` returns `true`.
 fn tensors(document: &Document, is_wanted: fn(Role) -> bool) -> Vec<String> {
     let trace = &document.trace;
+    // the address of step 1 has the scope of the first sample
     let first = trace.position(1).map(|first| trace.address(&first).location);
     let Some(Location::Op { scope, .. }) = first else { return Vec::new() };
     let network = trace.network();

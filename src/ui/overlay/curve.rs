@@ -110,7 +110,7 @@ fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> S
 fn legend(curves: &Curves, view: &StepView<'_>) -> Vec<(String, Style)> {
     let digits = view.digits;
     let faint = view.theme.style(StyleRole::Forward);
-    let what = |curve: &Curve| curve.what(digits);
+    let what = |curve: &Curve| curve.label(digits);
     if !curves.has_other_scenarios() {
         let others = curves.others.iter().zip(FIRST_OTHER..).map(|(curve, letter)| format!("{letter} (dotted): {}", what(curve)));
         let all: Vec<String> = [format!("a (now): {}", what(&curves.current))].into_iter().chain(others).collect();
