@@ -264,6 +264,7 @@ fn with_open_command(cli: &clap::Command, mut arguments: Vec<OsString>) -> anyho
         let Some(option) = text.strip_prefix('-').filter(|rest| !rest.is_empty()) else { break };
         let name = option.strip_prefix('-').unwrap_or("");
         let known = cli.get_arguments().find(|known| known.get_long() == Some(name.split('=').next().unwrap_or(name)));
+        // an option whose value is the next argument is passed over together with the value
         position += match known {
             Some(known) if known.get_action().takes_values() && !name.contains('=') => 2,
             Some(_) => 1,

@@ -146,8 +146,8 @@ impl Stepper {
         })
     }
 
-    /// Returns the curves of all training runs. With `shows_parameter`, they show the chosen parameter, otherwise the loss. The curve of the current one ends at
-    /// the last computed iteration.
+    /// Returns the curves of all training runs. With `shows_parameter`, they show the chosen parameter, otherwise the loss. The curve of the current one ends
+    /// at the last computed iteration.
     fn curves(&self, shows_parameter: bool) -> Option<Curves> {
         let so_far = self.curve_so_far()?;
         let current = &self.training.current;

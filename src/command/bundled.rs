@@ -52,8 +52,8 @@ pub const LEARNING: &[&str] = &[
     "graph-convolution",
 ];
 
-/// The scenarios in the picker for a recording that has no list of them: those that were bundled when recordings had no list.
-pub const WITHOUT_LIST: &[&str] = &[
+/// The scenarios in the picker in the replay of an old recording, which has no list of them: those that were bundled when recordings had no list.
+pub const OF_OLD_RECORDINGS: &[&str] = &[
     "figure-01",
     "figure-02",
     "figure-07",

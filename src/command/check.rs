@@ -173,7 +173,7 @@ fn text(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckR
 }
 
 /// Prints remarks on a scenario to stderr. They are warnings, lines of a graph that have no effect, and tensors whose axes have another order in the file.
-fn remark(scenario: &Scenario, global: &GlobalOptions) -> anyhow::Result<()> {
+fn print_remarks(scenario: &Scenario, global: &GlobalOptions) -> anyhow::Result<()> {
     let mut to = output::stderr();
     if !scenario.warnings.faults().is_empty() {
         // the texts are escaped by `render`, which also adds colours
@@ -237,7 +237,7 @@ impl FileReport {
                 return Ok(report);
             }
         };
-        remark(&scenario, global)?;
+        print_remarks(&scenario, global)?;
         let document = Document::new(scenario);
         let expectations = &document.scenario.expectations;
         for expectation in expectations {
@@ -291,7 +291,7 @@ impl FailedExpectation {
 /// Returns the difference between a computed number or tensor and the expected one; `None` if they agree within the tolerance.
 fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<Option<FailedExpectation>> {
     let Expectation { at, entry, value, tolerance, source, line } = expectation;
-    let nothing = FailedExpectation {
+    let without_entry = FailedExpectation {
         line: *line,
         at: at.to_string(),
         tolerance: Json(*tolerance),
@@ -304,12 +304,12 @@ fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<O
     let computed = other_iteration.map(|n| with_progress(|go_on| document.reach(n, go_on).transpose())).transpose()?;
     let other_document = match computed.transpose() {
         Ok(other) => other,
-        Err(why) => return Ok(Some(FailedExpectation { error: Some(why), ..nothing })),
+        Err(why) => return Ok(Some(FailedExpectation { error: Some(why), ..without_entry })),
     };
     let trace = &other_document.as_ref().unwrap_or(document).trace;
     let (run_index, tensor) = match trace.tensor(at) {
         Ok(found) => found,
-        Err(why) => return Ok(Some(FailedExpectation { error: Some(why), ..nothing })),
+        Err(why) => return Ok(Some(FailedExpectation { error: Some(why), ..without_entry })),
     };
     let values = trace.run(run_index).values(tensor);
     let values = entry.map_or(values, |at| &values[at..=at]);
@@ -320,5 +320,5 @@ fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<O
     let index = unravel(entry.unwrap_or(position), &trace.network_of(run_index).tensor(tensor).shape);
     let name = if entry.is_some() { at.to_string() } else { format!("{at}{}", index_text(&index)) };
     let first = UnexpectedEntry { at: name, index, computed: Json(*computed), expected: Json(*expected) };
-    Ok(Some(FailedExpectation { first: Some(first), more: wrong.count(), ..nothing }))
+    Ok(Some(FailedExpectation { first: Some(first), more: wrong.count(), ..without_entry }))
 }

@@ -57,7 +57,7 @@ impl MineOptions {
 pub(super) struct GradientsFile {
     pub path: String,
     pub bytes: Vec<u8>,
-    pub only: Option<String>,
+    pub only_tensor: Option<String>,
 }
 
 /// Splits `w.npy --tensor fc1.weight` into the path and the name of the tensor, as after `:mine`.
@@ -72,35 +72,35 @@ impl GradientsFile {
     /// If it cannot be read.
     pub fn read(path: &Path, only: Option<&str>) -> anyhow::Result<Self> {
         let bytes = read_file(path, MAX_BYTES)?;
-        Ok(Self { path: path.to_string_lossy().into_owned(), bytes, only: only.map(str::to_owned) })
+        Ok(Self { path: path.to_string_lossy().into_owned(), bytes, only_tensor: only.map(str::to_owned) })
     }
 
     /// Returns the path and the tensor as they are typed after `:mine`, which [`file_and_tensor`] splits again.
-    pub fn typed(&self) -> String {
-        self.only.as_ref().map_or_else(|| self.path.clone(), |only| format!("{} --tensor {only}", self.path))
+    pub fn as_typed(&self) -> String {
+        self.only_tensor.as_ref().map_or_else(|| self.path.clone(), |only| format!("{} --tensor {only}", self.path))
     }
 
-    /// Compares the tensors of the file with a document's gradients. Nothing says yet why some differ.
+    /// Compares the tensors of the file with a document's gradients, without a search for the mistakes that explain the differences.
     ///
     /// # Errors
     /// One sentence, if the file cannot be read, or if no tensor of it can be compared.
-    fn compared(self, document: &Document, options: CompareOptions) -> anyhow::Result<GradientComparison> {
+    fn compare(self, document: &Document, options: CompareOptions) -> anyhow::Result<GradientComparison> {
         let name = display_name(&self.path);
-        let tensors = diff::read(&self.path, self.bytes, self.only.as_deref()).map_err(|WeightsError { message, help }| {
+        let tensors = diff::read(&self.path, self.bytes, self.only_tensor.as_deref()).map_err(|WeightsError { message, help }| {
             let help = if help.is_empty() { String::new() } else { format!("; {help}") };
-            anyhow!("{name}: {}", cut(&sentence(&format!("{message}{help}")), LONGEST))
+            anyhow!("{name}: {}", cut(&sentence(&format!("{message}{help}")), MAX_MESSAGE_WIDTH))
         })?;
         GradientComparison::without_causes(document, name.clone(), tensors, options).map_err(|why| anyhow!("{name}: {why}"))
     }
 }
 
 /// The largest width of a message about a file, in cells. Names in the file may be very long.
-const LONGEST: usize = 600;
+const MAX_MESSAGE_WIDTH: usize = 600;
 
 /// Compares a file and searches for mistakes, as long as `is_wanted` returns `true`. Returns `None` if the result is no longer wanted.
 ///
 /// # Errors
-/// As [`GradientsFile::compared`].
+/// As [`GradientsFile::compare`].
 pub(super) fn compare_while(
     document: &Document,
     file: GradientsFile,
@@ -108,7 +108,7 @@ pub(super) fn compare_while(
 ) -> anyhow::Result<Option<GradientComparison>> {
     let go_on = is_wanted.clone();
     let compared = interruptible(is_wanted, || {
-        let comparison = file.compared(document, CompareOptions::default())?;
+        let comparison = file.compare(document, CompareOptions::default())?;
         Ok::<_, anyhow::Error>(comparison.find_causes(document, &mut |_, _| go_on()).ok())
     });
     // an interrupted comparison has no result, and no error either
@@ -118,7 +118,7 @@ pub(super) fn compare_while(
 /// Compares a file and searches for mistakes, with progress on stderr. Calls `after_comparison` between the two.
 ///
 /// # Errors
-/// As [`GradientsFile::compared`], those of `after_comparison`, and [`ComparisonStopped`] if Ctrl-C stops it.
+/// As [`GradientsFile::compare`], those of `after_comparison`, and [`ComparisonStopped`] if Ctrl-C stops it.
 pub(super) fn compare_with_progress(
     document: &Arc<Document>,
     file: GradientsFile,
@@ -128,7 +128,7 @@ pub(super) fn compare_with_progress(
     let shared = Arc::clone(document);
     // both stages are one task, so that Ctrl-C is noticed between them too
     let mut task = Task::new(1)?;
-    let comparison = stage(&mut task, "comparison", |_| ComparisonStopped::Comparing, move |_| file.compared(&shared, options))??;
+    let comparison = stage(&mut task, "comparison", |_| ComparisonStopped::Comparing, move |_| file.compare(&shared, options))??;
     after_comparison(&comparison)?;
     let shared = Arc::clone(document);
     stage(&mut task, "mistakes", ComparisonStopped::Searching, move |progress| {
@@ -182,7 +182,8 @@ impl StageProgress {
     }
 }
 
-/// Does a stage of the comparison on the background thread. After each slice of time, this thread checks for Ctrl-C and shows the progress.
+/// Does a stage of the comparison on the background thread: calls `run` there. After each slice of time, this thread checks for Ctrl-C and shows the progress
+/// with the name `what`. `stopped` makes the error of Ctrl-C from the counts of the progress.
 ///
 /// # Errors
 /// [`ComparisonStopped`] after Ctrl-C.
@@ -193,10 +194,11 @@ fn stage<R: Send + 'static>(
     run: impl FnOnce(&StageProgress) -> R + Send + 'static,
 ) -> anyhow::Result<R> {
     let progress = Arc::new(StageProgress::default());
+    // the background thread or, if there is none, this thread calls `work`; it captures nothing, so both can have it
     let work = |(run, progress): (_, Arc<StageProgress>)| {
-        let looked_at = Arc::clone(&progress);
+        let shared = Arc::clone(&progress);
         let run: Box<dyn FnOnce(&StageProgress) -> R + Send> = run;
-        interruptible(move || looked_at.goes_on(), || run(&progress))
+        interruptible(move || shared.goes_on(), || run(&progress))
     };
     let run: Box<dyn FnOnce(&StageProgress) -> R + Send> = Box::new(run);
     let result = match BackgroundTask::begin((run, Arc::clone(&progress)), work) {

@@ -40,10 +40,10 @@ pub(super) struct DiffCommand {
     #[arg(long, default_value = "text", value_parser = format::parser(FORMATS))]
     format: &'static OutputFormat<DiffWriter>,
     /// The allowed difference as a share of the right number [default: 1e-6, or 1e-4 for float32 numbers]
-    #[arg(long, value_name = "X", value_parser = parse_share)]
+    #[arg(long, value_name = "X", value_parser = parse_not_negative)]
     rtol: Option<f64>,
     /// The allowed difference as a share of the tensor's largest entry (not absolute, unlike NumPy's atol) [default: 1e-9, or 3e-5 for float32 numbers]
-    #[arg(long, value_name = "X", value_parser = parse_share)]
+    #[arg(long, value_name = "X", value_parser = parse_not_negative)]
     atol: Option<f64>,
     /// The iteration of gradient descent, from 1
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -52,7 +52,7 @@ pub(super) struct DiffCommand {
     tensor: TensorOption,
     /// The learning rate of your update, to recognise gradients that were multiplied by it, or that were computed from the updated weights [default: the
     /// scenario's learning rate]
-    #[arg(long, value_name = "X", value_parser = parse_share)]
+    #[arg(long, value_name = "X", value_parser = parse_not_negative)]
     learning_rate: Option<f64>,
 }
 
@@ -62,27 +62,27 @@ type PrintComparison = fn(&GradientComparison, &Document, &GlobalOptions) -> any
 /// The functions that print the result. The first prints what is known before the search for mistakes, which may take long, and the second prints the rest.
 #[derive(Debug)]
 struct DiffWriter {
-    compared: PrintComparison,
-    complete: PrintComparison,
+    print_comparison: PrintComparison,
+    print_rest: PrintComparison,
 }
 
 static FORMATS: &[OutputFormat<DiffWriter>] = &[
     OutputFormat {
         name: "text",
         help: "Text for people",
-        writer: DiffWriter { compared: text::print_comparison, complete: text::print_causes },
+        writer: DiffWriter { print_comparison: text::print_comparison, print_rest: text::print_causes },
     },
     OutputFormat {
         name: "json",
         help: "JSON for programs: docs/json.md",
-        writer: DiffWriter { compared: |_, _, _| Ok(()), complete: json },
+        writer: DiffWriter { print_comparison: |_, _, _| Ok(()), print_rest: json },
     },
 ];
 
 /// Parses a number that is at least 0.
-fn parse_share(text: &str) -> Result<f64, String> {
+fn parse_not_negative(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(share) if share.is_finite() && share >= 0.0 => Ok(share),
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
         _ => Err("write a number from 0, such as 1e-6".to_owned()),
     }
 }
@@ -102,9 +102,10 @@ impl Invocation for DiffCommand {
         let tolerance = UserTolerance { relative: self.rtol, of_largest: self.atol };
         let options = CompareOptions { tolerance, learning_rate: self.learning_rate };
         let file = GradientsFile::read(&self.mine, self.tensor.tensor.as_deref())?;
-        let comparison =
-            compare_with_progress(&document, file, options, |comparison| (self.format.writer.compared)(comparison, &document, global))?;
-        (self.format.writer.complete)(&comparison, &document, global)?;
+        let comparison = compare_with_progress(&document, file, options, |comparison| {
+            (self.format.writer.print_comparison)(comparison, &document, global)
+        })?;
+        (self.format.writer.print_rest)(&comparison, &document, global)?;
         Ok(ExitCode::from(u8::from(!comparison.report.is_equal())))
     }
 }

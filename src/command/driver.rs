@@ -55,7 +55,7 @@ pub struct Driver {
     loader: ScenarioLoader,
     /// The name of the file that is being opened, and the task that reads it on the background thread.
     opening: Option<(String, BackgroundTask<Result<Opened, String>>)>,
-    /// A value that the comparison in progress watches. Dropping it stops the comparison.
+    /// The comparison in progress has a weak pointer to this value, and stops when the value is dropped.
     comparison_guard: Option<Arc<()>>,
     /// The clock that measures slices of work.
     slice_clock: fn() -> Duration,
@@ -107,11 +107,11 @@ impl Driver {
         driver
     }
 
-    /// Starts to watch the file of a scenario that was just opened, and offers unsaved edits of an earlier session.
+    /// Adds the file of a scenario that was just opened to the list of recent files, and offers unsaved edits of an earlier session.
     fn begin_scenario_file(&mut self) {
         let (Some(file), Some(document)) = (&mut self.file, self.state.document()) else { return };
         let numbers = file.begin(&document.scenario);
-        // a recording opens no files, so the file is not watched while a session is recorded
+        // while a session is recorded, the list of recent files stays as it is
         if let Some(path) = document.scenario.path.as_deref().filter(|_| self.loader.opens_files) {
             recent::add(path);
         }
@@ -199,7 +199,7 @@ impl Driver {
         };
         match started {
             Ok(opening) => self.opening = Some(opening),
-            // it is a bundled scenario, or no thread could be started
+            // a bundled scenario, or a file without a background thread; in a replay or a recording, `open` refuses a file
             Err(name) => self.show_opened(loader.open(&name).map(Box::new).map(Opened::Another)),
         }
     }
@@ -245,8 +245,8 @@ impl Driver {
         }
         let guard = Arc::new(());
         let weak_guard = Arc::downgrade(&guard);
-        let compared = move |(path, document): (PathBuf, Arc<Document>)| {
-            // Esc drops the value to which the guard refers
+        let compare = move |(path, document): (PathBuf, Arc<Document>)| {
+            // Esc drops the guard, so that the count becomes 0
             let is_wanted = move || weak_guard.strong_count() > 0;
             match GradientsFile::read(&path, only.as_deref()).and_then(|file| compare_while(&document, file, is_wanted)) {
                 Ok(Some(comparison)) => Ok(Opened::Gradients(Box::new(comparison))),
@@ -255,14 +255,14 @@ impl Driver {
             }
         };
         self.comparison_guard = Some(guard);
-        match BackgroundTask::begin((PathBuf::from(path), document), compared.clone()) {
+        match BackgroundTask::begin((PathBuf::from(path), document), compare.clone()) {
             Ok(opening) => self.opening = Some((display_name(path), opening)),
             // no thread could be started
-            Err(given) => self.show_opened(compared(given)),
+            Err(given) => self.show_opened(compare(given)),
         }
     }
 
-    /// Reads another scenario and computes its run, on the background thread.
+    /// Runs the gradient descent of another scenario: of a bundled one at once, of a file on the background thread.
     fn compare_losses(&mut self, name: String) {
         let (loader, is_bundled) = (self.loader, bundled::find(&name).is_some());
         if !loader.opens_files && !is_bundled {
@@ -271,23 +271,23 @@ impl Driver {
         }
         let guard = Arc::new(());
         let weak_guard = Arc::downgrade(&guard);
-        let computed = move |name: String| {
+        let compute = move |name: String| {
             let scenario = loader.scenario(&name)?;
-            // Esc drops the value to which the guard refers
+            // Esc drops the guard, so that the count becomes 0
             let losses = ComparedLosses::of(scenario, &mut || weak_guard.strong_count() > 0)?;
             losses.map(|losses| Opened::Losses(Box::new(losses))).ok_or_else(|| "not compared".to_owned())
         };
         self.comparison_guard = Some(guard);
         let shown = display_name(&name);
-        let started = if is_bundled { Err(name) } else { BackgroundTask::begin(name, computed.clone()) };
+        let started = if is_bundled { Err(name) } else { BackgroundTask::begin(name, compute.clone()) };
         match started {
             Ok(opening) => self.opening = Some((shown, opening)),
             // it is a bundled scenario, or no thread could be started
-            Err(name) => self.show_opened(computed(name)),
+            Err(name) => self.show_opened(compute(name)),
         }
     }
 
-    /// Shows a scenario, or the reason why it cannot be opened.
+    /// Shows a scenario or a comparison, or the reason why the file cannot be used.
     fn show_opened(&mut self, opened: Result<Opened, String>) {
         match opened {
             Ok(Opened::Again { scenario, keeps_edits }) => {
@@ -479,6 +479,6 @@ impl Driver {
 
 /// Rounds a time up to a whole millisecond.
 pub(super) fn round_up(time: Duration) -> Duration {
-    let whole = as_recorded(time);
-    if whole < time { whole + Duration::from_millis(1) } else { whole }
+    let rounded_down = as_recorded(time);
+    if rounded_down < time { rounded_down + Duration::from_millis(1) } else { rounded_down }
 }

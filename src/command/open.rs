@@ -151,7 +151,7 @@ impl OpenCommand {
                     MAX_RECORDED_BYTES >> 20
                 );
             }
-            recorded.insert(file.typed(), file.bytes.clone());
+            recorded.insert(file.as_typed(), file.bytes.clone());
         }
         Ok((Some(compare_with_progress(document, file, CompareOptions::default(), |_| Ok(()))?), recorded))
     }

@@ -130,7 +130,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let source = Source { name: header.name.clone(), path_shown, text: header.scenario.clone() };
     let scenario = scenario::read_with_files(source, limits, Arc::new(SessionFiles(header.files.clone())))?;
     let has_list = !header.scenarios.is_empty();
-    let entries = if has_list { picker_entries::named(&header.scenarios) } else { picker_entries::named(bundled::WITHOUT_LIST) };
+    let entries = if has_list { picker_entries::named(&header.scenarios) } else { picker_entries::named(bundled::OF_OLD_RECORDINGS) };
     let mut state = State::picker(entries);
     state.settings.key_meanings = header.key_meanings();
     state.settings.count_from(header.index);
@@ -141,7 +141,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let comparison = mine
         .map(|(typed, bytes)| {
             let (path, only) = file_and_tensor(typed);
-            GradientsFile { path: path.to_owned(), bytes: bytes.clone(), only: only.map(str::to_owned) }
+            GradientsFile { path: path.to_owned(), bytes: bytes.clone(), only_tensor: only.map(str::to_owned) }
         })
         .map(|file| compare_while(&document, file, || true))
         .transpose()?;

@@ -99,6 +99,7 @@ pub(super) fn status_name(status: Status) -> &'static str {
 }
 
 impl<'a> JsonReport<'a> {
+    /// Returns the report of a comparison.
     pub fn of(comparison: &'a GradientComparison, document: &'a Document) -> Self {
         let Explanation { user, report, patterns, .. } = &**comparison;
         let trace = &document.trace;
@@ -144,6 +145,7 @@ impl<'a> GradientRow<'a> {
             source: SourceTexts::of(trace, compared.gradient),
             name,
             status: status_name(compared.status),
+            // without numbers to compare, such as in a tensor of another shape, no number of wrong entries is known
             wrong: compared.max_abs.map(|_| compared.wrong.len()),
             of: compared.of,
             max_abs: compared.max_abs.map(Json),

@@ -3,7 +3,7 @@
 //! The output answers three questions in this order: which gradients are wrong, where the first wrong number is, and why. The answers to the first two are
 //! printed before the search for mistakes, which takes longer. The table of all gradients is at the end.
 
-use crate::app::{Document, GradientComparison, Group, group_names as names, groups};
+use crate::app::{Document, GradientComparison, Group, group_names, groups};
 use crate::command::options::GlobalOptions;
 use crate::diff::{Comparison, NOT_FINITE, Pattern, SourceTexts, Status};
 use crate::mistakes::Explanation;
@@ -17,7 +17,7 @@ use crate::trace::Trace;
 /// gradients is unknown, because the search for mistakes decides it later.
 pub(super) fn print_comparison(comparison: &GradientComparison, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     if comparison.is_settled {
-        print(&explained(&comparison_lines(comparison, document), &mut SourceTexts::new(document.trace.network())), global)
+        print(&with_source_texts(&comparison_lines(comparison, document), &mut SourceTexts::new(document.trace.network())), global)
     } else {
         Ok(())
     }
@@ -28,14 +28,14 @@ pub(super) fn print_causes(comparison: &GradientComparison, document: &Document,
     let trace = &document.trace;
     // the source texts that were printed after their names before
     let mut texts = SourceTexts::new(trace.network());
-    let heading = explained(&comparison_lines(comparison, document), &mut texts);
+    let heading = with_source_texts(&comparison_lines(comparison, document), &mut texts);
     let mut lines = Vec::new();
     if !comparison.report.is_equal() {
         lines.extend(cause_lines(comparison, trace));
         lines.extend(pattern_lines(comparison, trace, false));
         lines.extend(stepper_line(comparison, trace));
     }
-    lines = explained(&lines, &mut texts);
+    lines = with_source_texts(&lines, &mut texts);
     if !comparison.is_settled {
         lines.splice(0..0, heading);
     }
@@ -44,8 +44,8 @@ pub(super) fn print_causes(comparison: &GradientComparison, document: &Document,
     print(&lines, global)
 }
 
-/// Returns the lines with explanations: the source text follows if a line names a part of a statement.
-fn explained(lines: &[String], texts: &mut SourceTexts<'_>) -> Vec<String> {
+/// Returns the lines. If a line names a tensor that is a part of a statement, the source text of this part follows the name.
+fn with_source_texts(lines: &[String], texts: &mut SourceTexts<'_>) -> Vec<String> {
     lines.iter().map(|line| texts.explain(line)).collect()
 }
 
@@ -57,9 +57,10 @@ fn print(lines: &[String], global: &GlobalOptions) -> anyhow::Result<()> {
     to.finish()
 }
 
-/// From this number of equal tensors on, they are not listed one by one.
-const MANY: usize = 40;
+/// If more tensors than this number are equal, they are not listed one by one.
+const MAX_EQUAL_LISTED: usize = 40;
 
+/// Returns the headline, the notes and, if gradients are wrong, the lines about which are wrong and where the first wrong number is.
 fn comparison_lines(comparison: &GradientComparison, document: &Document) -> Vec<String> {
     let Explanation { report, .. } = &**comparison;
     let trace = &document.trace;
@@ -67,7 +68,7 @@ fn comparison_lines(comparison: &GradientComparison, document: &Document) -> Vec
     lines.extend(comparison.notes().iter().map(|note| format!("note: {note}")));
     if let Some(first) = report.first() {
         let wrong = (0..report.tensors.len()).filter(|index| !report.tensors[*index].is_equal());
-        let names = names(comparison, trace, wrong);
+        let names = group_names(comparison, trace, wrong);
         let [wrong, all] = comparison.counts();
         let equal = match all - wrong {
             0 => String::new(),
@@ -93,7 +94,7 @@ fn not_compared(comparison: &GradientComparison) -> String {
 /// The line that names the tensors of another shape.
 fn shape_line(comparison: &GradientComparison, trace: &Trace) -> Option<String> {
     let of_shape = (0..comparison.report.tensors.len()).filter(|index| comparison.report.tensors[*index].status == Status::Shape);
-    let names = names(comparison, trace, of_shape);
+    let names = group_names(comparison, trace, of_shape);
     match names.as_slice() {
         [] => None,
         [name] => Some(format!("shape   {name} has another shape, so its entries are not compared")),
@@ -113,11 +114,11 @@ fn stepper_line(comparison: &GradientComparison, trace: &Trace) -> Option<String
 fn tensor_lines(comparison: &GradientComparison, trace: &Trace, texts: &mut SourceTexts<'_>) -> Vec<String> {
     let Explanation { user, report, .. } = &**comparison;
     let equal = report.tensors.iter().filter(|tensor| tensor.is_equal()).count();
-    let is_listed = |index: &usize| equal <= MANY || !report.tensors[*index].is_equal();
+    let is_listed = |index: &usize| equal <= MAX_EQUAL_LISTED || !report.tensors[*index].is_equal();
     let key = |index: usize| (report.tensors[index].status, user.tensors[index].values.as_ref().err(), comparison.is_rounded(index));
     let groups = groups(comparison, (0..report.tensors.len()).filter(is_listed), key);
     let mut rows: Vec<[String; 3]> = groups.iter().map(|group| row(comparison, trace, group, texts)).collect();
-    if equal > MANY {
+    if equal > MAX_EQUAL_LISTED {
         rows.push(["equal".to_owned(), format!("{equal} others"), String::new()]);
     }
     let missing = |gradient: &crate::diff::Gradient| {
@@ -159,6 +160,7 @@ fn row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mu
     [status.to_owned(), name.clone(), format!("{rest}{}", explained.strip_prefix(&name).unwrap_or_default())]
 }
 
+/// Returns a number of entries: `1 entry`.
 fn entries(count: usize) -> String {
     if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
@@ -182,16 +184,16 @@ fn difference(comparison: &GradientComparison, trace: &Trace, group: &Group, ent
     let name = entry_name(comparison, trace, group, index, worst.at);
     let at = if name.is_empty() { String::new() } else { format!(", at{name}") };
     let what = if wrong == 1 { "difference" } else { "largest difference" };
-    let share = if worst.right == 0.0 { String::new() } else { format!(" ({})", share(worst.mine, worst.right)) };
+    let off_by_share = if worst.right == 0.0 { String::new() } else { format!(" ({})", off_by(worst.mine, worst.right)) };
     let others = if wrong > 0 && others_are_zero(comparison, trace, group) { " (the rest is 0)" } else { "" };
     format!(
-        "{wrong} of {entries}{others}; {what} {}{at}: {}{share}",
+        "{wrong} of {entries}{others}; {what} {}{at}: {}{off_by_share}",
         ascii(difference(&worst)),
         comparison.both_numbers(index, worst.mine, worst.right).replace('−', "-")
     )
 }
 
-/// Returns whether some entries are right, and all of them are 0.
+/// Returns whether some entries are right, and the right number of all these entries is 0.
 fn others_are_zero(comparison: &GradientComparison, trace: &Trace, group: &Group) -> bool {
     let mut others = 0;
     let all_zero = group.comparisons(comparison).all(|(_, compared)| {
@@ -209,7 +211,7 @@ fn ascii(value: f64) -> String {
 }
 
 /// A difference as a share of the right number: `off by 12.3 %`. If it is large, what your number is: `yours is 34 times the right one`.
-fn share(mine: f64, right: f64) -> String {
+fn off_by(mine: f64, right: f64) -> String {
     let share = (mine - right).abs() / right.abs();
     let percent = share * 100.0;
     let decimals = |value: f64| usize::from(value.abs() < 100.0);
@@ -268,7 +270,7 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
             (_, 1) => "  and ",
             _ => "  or  ",
         };
-        let names = names(comparison, trace, cause.explains.iter().copied());
+        let names = group_names(comparison, trace, cause.explains.iter().copied());
         let with = if cause.needs_others && cause.group == 1 { ", together with the mistake above" } else { "" };
         let explains =
             if names.is_empty() { String::new() } else { format!(" [gives exactly your numbers of {}{with}]", list_of_names(&names)) };
@@ -288,7 +290,7 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
         comparison.report.tensors[*tensor].status != Status::NotFinite
             && first.is_none_or(|first| comparison.user.tensors[*tensor].gradient.of != comparison.user.tensors[first].gradient.of)
     };
-    let others = names(comparison, trace, comparison.unexplained.iter().copied().filter(is_other));
+    let others = group_names(comparison, trace, comparison.unexplained.iter().copied().filter(is_other));
     if !others.is_empty() {
         let either = if first.is_some() { " either" } else { "" };
         lines.push(format!("{MARGIN}not explained{either}: {}", list_of_names(&others)));
@@ -309,7 +311,7 @@ fn pattern_lines(comparison: &GradientComparison, trace: &Trace, explains: bool)
     }
     let text = |(pattern, tensors): &(&Pattern, Vec<usize>)| {
         let head = if explains { "why    " } else { "pattern" };
-        format!("{head} {}: {}", list_of_names(&names(comparison, trace, tensors.iter().copied())), line(&pattern.words))
+        format!("{head} {}: {}", list_of_names(&group_names(comparison, trace, tensors.iter().copied())), line(&pattern.words))
     };
     same.iter().map(text).collect()
 }
