@@ -86,7 +86,7 @@ impl Explanation {
     /// # Errors
     /// If `go_on` returns `false`.
     pub fn new(trace: &Trace, user: UserGradients, learning_rate: Option<f64>, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
-        Self::compared(trace, user).find_causes(trace, learning_rate, go_on)
+        Self::without_causes(trace, user).find_causes(trace, learning_rate, go_on)
     }
 
     /// Returns the indices of the wrong tensors that the best explanation (the causes of group 1) does not explain. Consequences of other wrong tensors,
