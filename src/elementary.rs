@@ -5,9 +5,9 @@
 //! usually occur, such as |x| < 708 for eˣ. The others are computed by `libm` itself, so the results have the same bits for all arguments. (A NaN may have
 //! another sign or payload.)
 //!
-//! A long formula is computed in stages, each for a whole block of numbers before the next stage begins. Most operations of a formula need the result of the one
-//! before, so on one register they run one after the other; operations on different registers can run at the same time. A processor looks only about a hundred
-//! operations ahead, so operations on different registers have to be near each other. In a stage they are.
+//! A long formula is computed in stages, each for a whole block of numbers before the next stage begins. Most operations of a formula need the result of the
+//! operation before, so on one register they run one after the other. Operations on different registers can run at the same time, but a processor looks only
+//! about a hundred operations ahead, so these have to be near each other. In a stage they are.
 //!
 //! The algorithms are those of FreeBSD's msun, from which `libm` is translated. Their comments in `libm` explain the formulas.
 

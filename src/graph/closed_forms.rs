@@ -30,7 +30,7 @@ use structure::Structure;
 /// The largest number of operations of a block.
 const MAX_BLOCK: usize = 256;
 
-/// A block whose derivative by its input has a closed form.
+/// A block whose derivative by its input has a closed form. Its tensors have the ids of the reader, which `text.rs` replaces by those of the network.
 #[derive(Debug)]
 pub struct PendingBlock {
     /// The closed form.
@@ -88,10 +88,10 @@ fn members(structure: &Structure<'_, '_, '_>, matcher: &Matcher<'_, '_, '_, '_>,
     let unchecked: HashSet<TensorId> = structure.between(candidate.input, &matcher.shifts, MAX_BLOCK)?.into_iter().collect();
     let members = structure.between(candidate.input, &[candidate.output], MAX_BLOCK)?;
     let is_member = |id: TensorId| members.binary_search(&id).is_ok();
-    let is_closed = members.iter().all(|member| {
+    let is_complete = members.iter().all(|member| {
         (matched.contains(member) || unchecked.contains(member)) && (*member == candidate.output || structure.users(*member).all(is_member))
     });
-    (is_closed && !matcher.independent.iter().any(|id| is_member(*id) || *id == candidate.input)).then_some(members)
+    (is_complete && !matcher.independent.iter().any(|id| is_member(*id) || *id == candidate.input)).then_some(members)
 }
 
 /// If the input of a block is a view of a tensor that has no other reader, returns the block with this tensor as its input. If this tensor is such a view too,

@@ -102,7 +102,8 @@ struct Text<'t> {
 }
 
 impl Text<'_> {
-    /// Reads the text until nothing new is found; `None` if it is too long, or contradicts itself. The names of `vectors` are assumed to be vectors.
+    /// Reads the text until nothing new is found; `None` if it is too long, or contradicts itself. If `assumes` is `true`, the second phase follows the first.
+    /// The names of `vectors` are assumed to be vectors.
     fn solve(&self, assumes: bool, vectors: &HashSet<CompactString>) -> Option<Inference> {
         let new = |vectors: HashSet<CompactString>| Inference { vectors, ..Inference::default() };
         let mut inference = new(vectors.clone());
@@ -129,7 +130,7 @@ impl Text<'_> {
     }
 }
 
-/// Reads the text once.
+/// Reads the text once; `None` if it is too long.
 fn read(inference: &mut Inference, text: &Text<'_>) -> Option<()> {
     inference.names.clear();
     inference.largest.clear();
@@ -205,10 +206,12 @@ fn settle(inference: &mut Inference) {
     }
 }
 
+/// Returns the sizes of a shape, each `None` if it is not known; `None` if the rank is not known.
 fn numbers(inference: &Inference, shape: Shape) -> Option<Vec<Option<usize>>> {
     inference.shapes.sizes(shape).map(|sizes| sizes.into_iter().map(|size| inference.shapes.number(size)).collect())
 }
 
+/// Collects what is known about a name at the end.
 fn result(inference: &Inference, missing: &MissingName) -> ImpliedTensor {
     let mut shape = numbers(inference, missing.shape);
     if let (Usage::Table(rows), Some([first @ None, ..])) = (missing.usage, shape.as_deref_mut()) {
@@ -264,6 +267,7 @@ fn run(inference: &mut Inference, statements: &[Statement]) -> Option<()> {
     Some(())
 }
 
+/// Interprets `target += value` as `target = target + value`, and so for the other operators.
 fn augment(inference: &mut Inference, target: &PythonExpr, operator: BinaryOperator, value: &PythonExpr) {
     let link = crate::python::tree::Link { operator, span: value.span.clone(), right: value.clone() };
     let sum = PythonExpr { span: value.span.clone(), kind: ExprKind::Chain(Box::new(target.clone()), vec![link]) };

@@ -169,8 +169,8 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         Some(sum)
     }
 
-    /// Returns whether an operand has one entry for each group, and each entry of the operation's result reads the operand's entry for its own group. The groups
-    /// are those of a tensor `like`, and the result must have its shape. `operand` is the tensor and its input slot.
+    /// Returns whether an operand has one entry for each group, and each entry of the operation's result reads the operand's entry for its own group. The
+    /// result must have the shape of `like`, whose entries are in these groups. `operand` is the tensor and its input slot.
     pub fn reads_groups(&self, applied: &Applied, like: TensorId, operand: (TensorId, usize), groups: &Groups) -> bool {
         let shape = self.graph.shape(like);
         let place = |at: usize| applied.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(operand.1, at));

@@ -28,6 +28,7 @@ pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Bloc
         let Some((targets, operand, end)) = loss else {
             return Some(BlockCandidate { form: ClosedForm::LogSoftmax { rows }, input: of, output: id, operands: vec![id] });
         };
+        // the loss is factor · Σ log p = −Σ log p / divisor
         let form = ClosedForm::CrossEntropy { rows, divisor: -1.0 / end.factor, probabilities: ProbabilityOperand::Logarithms, targets };
         return Some(BlockCandidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(operand).collect() });
     }
@@ -151,7 +152,7 @@ fn is_opposite(one: f64, other: f64) -> bool {
     one == -other
 }
 
-/// Matches a + b or a − b, where `id` is a or b. Returns the result, the other operand, and the signs of `id` and the other operand.
+/// Matches a + b or a − b, where `id` is a or b. Returns the result, the other operand, and the signs of `id` and of the other operand: 1 or −1.
 fn sum_or_difference(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<(TensorId, TensorId, [f64; 2])> {
     let user = matcher.graph.only_user(id)?;
     let Applied { operator, arguments, .. } = matcher.applied(user)?;

@@ -43,6 +43,7 @@ pub const ROWS: &[FunctionRow] = &[
 /// The largest number of entries of a list that is made while the text is read.
 const MAX_ITEMS: usize = 1 << 20;
 
+/// Reads the arguments of a range: its end, or its start and end, or its start, end and step.
 fn ends(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Range, Reported> {
     let numbers = call.integers(reader, "an end of a range")?;
     let (start, stop, step) = match numbers[..] {
@@ -108,6 +109,7 @@ fn constant(reader: &mut GraphReader<'_, '_>, call: &Call, shape: &[usize], valu
     reader.constant(shape, vec![value; len(shape)], &call.span).map(Value::Tensor)
 }
 
+/// Converts numbers to sizes. A negative number is a fault; the caller refuses 0.
 fn sizes(reader: &mut GraphReader<'_, '_>, call: &Call, numbers: &[i64]) -> Result<Vec<usize>, Reported> {
     let sizes: Option<Vec<usize>> = numbers.iter().map(|n| usize::try_from(*n).ok()).collect();
     sizes.ok_or_else(|| reader.fail(&call.span, "a size must be at least 1", ""))
@@ -129,6 +131,7 @@ fn full(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     constant(reader, call, &shape, fill)
 }
 
+/// Makes a constant with the shape of the first argument.
 fn like(reader: &mut GraphReader<'_, '_>, call: &Call, fill: f64) -> Result<Value, Reported> {
     let (value, _) = call.required(reader, 0)?;
     let shape = reader.shape_of(&value);
@@ -169,9 +172,10 @@ fn tensor(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
 
 fn one_hot(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let id = call.tensor(reader, 0)?;
-    let given = call.integer(reader, 1)?.filter(|classes| *classes >= 0);
+    // PyTorch's default is −1: the largest class + 1
+    let num_classes = call.integer(reader, 1)?.filter(|classes| *classes >= 0);
     let data = reader.tensors[id].data.clone().filter(|_| reader.tensors[id].is_constant);
-    let classes = match (given, &data) {
+    let classes = match (num_classes, &data) {
         (Some(classes), _) => usize::try_from(classes).unwrap_or(0),
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates; indices are checked below
         (None, Some(data)) => flat(data).iter().fold(0.0_f64, |most, x| most.max(*x)) as usize + 1,
@@ -237,6 +241,7 @@ fn items(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Vec<Value>, Re
     items_of(reader, &value, &span)
 }
 
+/// Returns the items of a list, a tuple or a range, or the rows of a tensor.
 fn items_of(reader: &mut GraphReader<'_, '_>, value: &Value, span: &crate::python::tree::Span) -> Result<Vec<Value>, Reported> {
     if let Some(items) = value.items() {
         return Ok(items);
@@ -289,12 +294,10 @@ fn int(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
         return Err(reader.fail(&span, "this number is not a whole number of 64 bits", ""));
     }
     let id = reader.tensor(&value, &span)?;
-    {
-        let whole = reader.named("trunc", &[Value::Tensor(id)], &call.span)?;
-        let whole = reader.tensor(&whole, &call.span)?;
-        reader.mark_copy(whole);
-        Ok(Value::Tensor(whole))
-    }
+    let truncated = reader.named("trunc", &[Value::Tensor(id)], &call.span)?;
+    let truncated = reader.tensor(&truncated, &call.span)?;
+    reader.mark_copy(truncated);
+    Ok(Value::Tensor(truncated))
 }
 
 fn rounded(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {

@@ -57,7 +57,7 @@ const fn binary(names: &'static [&'static str], build: Build) -> FunctionRow {
     FunctionRow { names, parameters: &["input|x1", "other|x2|exponent"], build }
 }
 
-/// Applies the function with this name in the table of [`operator`], to the first argument and to numbers.
+/// Applies the function with this name in the table of [`operator`] to the first argument of the call, and to `numbers` as its other arguments.
 fn apply(reader: &mut GraphReader<'_, '_>, call: &Call, name: &str, numbers: &[f64]) -> Result<Value, Reported> {
     let (value, _) = call.required(reader, 0)?;
     if let Some(number) = value.number().filter(|number| number.tensor.is_none()) {

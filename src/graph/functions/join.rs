@@ -42,6 +42,7 @@ fn tensors(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Vec<TensorId
     let (value, span) = call.required(reader, 0)?;
     let items = match (&value, value.items()) {
         (_, Some(items)) if !items.is_empty() => items,
+        // a tensor is the list of its rows
         (Value::Tensor(id), _) if !reader.shape(*id).is_empty() => {
             let rows = reader.shape(*id).first().copied().unwrap_or(0);
             (0..rows)
@@ -63,8 +64,8 @@ fn tensors(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Vec<TensorId
 pub fn joined(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, kind: CopyKind, span: &Span) -> Result<TensorId, Reported> {
     let shapes: Vec<Vec<usize>> = ids.iter().map(|id| reader.shape(*id).to_vec()).collect();
     let first = shapes[0].clone();
-    let without = |shape: &[usize]| shape.iter().enumerate().filter(|(n, _)| *n != axis).map(|(_, size)| *size).collect::<Vec<_>>();
-    if let Some(n) = shapes.iter().position(|shape| shape.len() != first.len() || without(shape) != without(&first)) {
+    let other_sizes = |shape: &[usize]| shape.iter().enumerate().filter(|(n, _)| *n != axis).map(|(_, size)| *size).collect::<Vec<_>>();
+    if let Some(n) = shapes.iter().position(|shape| shape.len() != first.len() || other_sizes(shape) != other_sizes(&first)) {
         let message = format!("{} and {} cannot be joined along axis {axis}", reader.describe(ids[0]), reader.describe(ids[n]));
         return Err(reader.fail(span, message, "all other axes must have the same size"));
     }
@@ -85,16 +86,18 @@ pub fn joined(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, k
     let sources = (0..len(&shape))
         .map(|at| {
             let mut index = unravel(at, &shape);
+            // the last tensor that starts at this index or before it
             let slot = starts.partition_point(|start| *start <= index[axis]) - 1;
             index[axis] -= starts[slot];
             ravel(&index, &shapes[slot]).map(|flat_index| CopySource { slot, flat_index })
         })
         .collect();
     let inputs: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+    // the gradient of an input is a slice of the upstream gradient, in NumPy `g[:, 2:5]`. A bound at the edge of the tensor is left out
     let before = ":, ".repeat(axis);
-    let part = |(start, own): (&usize, &Vec<usize>)| {
-        let bound = |at: usize, is_outer: bool| if is_outer { String::new() } else { at.to_string() };
-        let end = start + own[axis];
+    let part = |(start, input_shape): (&usize, &Vec<usize>)| {
+        let bound = |at: usize, is_edge: bool| if is_edge { String::new() } else { at.to_string() };
+        let end = start + input_shape[axis];
         NumPyCode::upstream().then(format!("[{before}{}:{}]", bound(*start, *start == 0), bound(end, end == shape[axis])))
     };
     let gradients = starts.iter().zip(&shapes).map(part).collect();
@@ -177,7 +180,7 @@ pub fn stacked(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, 
     reader.emit_copy(copies(sources, &inputs, &shape, Copying { kind: CopyKind::Stack, gradients }), ids, span)
 }
 
-/// Makes the part of a tensor from `start` to `end` along an axis.
+/// Makes the part of a tensor whose indices on an axis are in `range`.
 ///
 /// # Errors
 /// If the result exceeds the memory limit.
@@ -192,13 +195,13 @@ pub fn narrowed(
     let mut shape = input.clone();
     shape[axis] = range.len();
     rearranged(reader, id, &shape, CopyKind::Slice, span, |index| {
-        let mut own = index.to_vec();
-        own[axis] += range.start;
-        ravel(&own, &input)
+        let mut source = index.to_vec();
+        source[axis] += range.start;
+        ravel(&source, &input)
     })
 }
 
-/// Splits a tensor at these ends.
+/// Splits a tensor along an axis into the parts from 0 to the first end, from there to the second end, and so on.
 fn pieces(reader: &mut GraphReader<'_, '_>, id: TensorId, axis: usize, ends: &[usize], span: &Span) -> Result<Value, Reported> {
     let mut start = 0;
     let mut pieces = Vec::with_capacity(ends.len());
@@ -272,6 +275,7 @@ fn unbind(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
     if shape.is_empty() {
         return Err(reader.fail(&call.span, "a single number cannot be split", ""));
     }
+    // the index `[:, :, n]` for axis 2
     let mut items = vec![(Value::Slice([None; 3]), call.span.clone()); axis];
     items.push((Value::size(0), call.span.clone()));
     let mut slices = Vec::with_capacity(shape[axis]);

@@ -35,31 +35,34 @@ fn take_along_axis(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Valu
 /// PyTorch's `gather`: result\[i, j\] is table\[ix\[i, j\], j\] along the axis 0, and table\[i, ix\[i, j\]\] along the axis 1.
 fn gathered(reader: &mut GraphReader<'_, '_>, table: TensorId, axis: usize, ix: TensorId, call: &Call) -> Result<TensorId, Reported> {
     let span = &call.span;
-    let (own, shape) = (reader.shape(table).to_vec(), reader.shape(ix).to_vec());
-    let fits = own.len() == shape.len() && own.iter().zip(&shape).enumerate().all(|(n, (own, size))| n == axis || size <= own);
+    let (table_shape, shape) = (reader.shape(table).to_vec(), reader.shape(ix).to_vec());
+    let fits = table_shape.len() == shape.len()
+        && table_shape.iter().zip(&shape).enumerate().all(|(n, (table_size, size))| n == axis || size <= table_size);
     if !fits {
         let message = format!("the index {} does not fit {}", reader.describe(ix), reader.describe(table));
         return Err(reader.fail(span, message, "both have the same number of axes, and the index is not larger on the other axes"));
     }
     if call.is_numpy() {
-        index::check_indices(reader, ix, own[axis], span)?;
+        index::check_indices(reader, ix, table_shape[axis], span)?;
     } else {
-        index::check_classes(reader, ix, own[axis], span)?;
+        index::check_classes(reader, ix, table_shape[axis], span)?;
     }
     reader.claim_tensor(&shape, span)?;
+    // for each entry of the result, the entry of the table that the index 0 would pick
     let base = (0..len(&shape))
         .map(|at| {
             let mut place = unravel(at, &shape);
             place[axis] = 0;
-            ravel(&place, &own).unwrap_or(0)
+            ravel(&place, &table_shape).unwrap_or(0)
         })
         .collect();
-    let operand = IndexOperand { shape: shape.clone(), stride: len(&own[axis + 1..]), size: own[axis], places: (0..len(&shape)).collect() };
-    let function = lookup(&own, &shape, base, vec![operand], LookupKind::Entries);
+    let stride = len(&table_shape[axis + 1..]);
+    let operand = IndexOperand { shape: shape.clone(), stride, size: table_shape[axis], places: (0..len(&shape)).collect() };
+    let function = lookup(&table_shape, &shape, base, vec![operand], LookupKind::Entries);
     reader.emit_selecting(function, &[table, ix], &[1], span)
 }
 
-/// Reads the slices of a table along an axis.
+/// Reads the slices of a table along an axis: `table[:, ix]` for axis 1.
 fn slices(reader: &mut GraphReader<'_, '_>, table: TensorId, axis: usize, ix: Value, span: &Span) -> Result<Value, Reported> {
     let mut items = vec![(Value::Slice([None; 3]), span.clone()); axis];
     items.push((ix, span.clone()));
@@ -81,7 +84,8 @@ fn take(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     if let Some(axis) = call.axis(reader, 2, rank)? {
         slices(reader, table, axis, ix, &call.span)
     } else {
-        let flat = super::shape::viewed(reader, table, &[len(reader.shape(table))].map(|n| n), &call.span)?;
+        let entries = len(reader.shape(table));
+        let flat = super::shape::viewed(reader, table, &[entries], &call.span)?;
         slices(reader, flat, 0, ix, &call.span)
     }
 }

@@ -52,7 +52,7 @@ fn reduction(reader: &mut GraphReader<'_, '_>, call: &Call, at: usize) -> Result
     }
 }
 
-/// Reduces losses, times a factor: `factor` · Σ, or `factor` · Σ / `count`.
+/// Reduces losses, times a factor: `factor` · Σ for "sum", `factor` · Σ / `count` for "mean", and `factor` times each loss for "none".
 fn reduced(
     reader: &mut GraphReader<'_, '_>,
     id: TensorId,
@@ -69,6 +69,7 @@ fn reduced(
     if factor.to_bits() == 1.0_f64.to_bits() { Ok(id) } else { scaled(reader, id, factor, span) }
 }
 
+/// Returns the number of entries of a tensor.
 #[allow(clippy::cast_precision_loss)] // a number of entries
 fn entries(reader: &GraphReader<'_, '_>, id: TensorId) -> f64 {
     len(reader.shape(id)) as f64
@@ -87,16 +88,17 @@ fn picked(reader: &mut GraphReader<'_, '_>, table: TensorId, axis: usize, classe
     let table_shape = reader.shape(table).to_vec();
     let mut shape = table_shape.clone();
     shape.remove(axis);
-    let given = reader.shape(classes).to_vec();
-    if given != shape {
+    let classes_shape = reader.shape(classes).to_vec();
+    if classes_shape != shape {
         let message = format!("the target {} does not fit the input {}", reader.describe(classes), reader.describe(table));
         let help = "the target has a class for each row, or a probability for each entry of the input";
         return Err(reader.fail(span, message, help));
     }
     reader.claim_tensor(&shape, span)?;
     let inner = len(&table_shape[axis + 1..]);
+    // for each row, the entry of class 0. The row at = before · inner + after has it at (before · classes + 0) · inner + after
     let base = (0..len(&shape)).map(|at| at / inner * inner * table_shape[axis] + at % inner).collect();
-    let operand = IndexOperand { shape: given, stride: inner, size: table_shape[axis], places: (0..len(&shape)).collect() };
+    let operand = IndexOperand { shape: classes_shape, stride: inner, size: table_shape[axis], places: (0..len(&shape)).collect() };
     reader.emit_selecting(lookup(&table_shape, &shape, base, vec![operand], LookupKind::Entries), &[table, classes], &[1], span)
 }
 
@@ -206,35 +208,38 @@ fn negative_log_likelihood(
         }
         None => None,
     };
-    // the weight of each loss: the weight of its class, or 0 for an ignored class
     let mut weighted = losses;
+    // the factor of each loss: the weight of its class, or 0 for an ignored class
     let mut factors = weights;
     if let Some(Value::Tensor(mask)) = mask {
         factors = Some(match factors {
             Some(weights) => reader.elementwise(Operator::Mul, &[Value::Tensor(weights), Value::Tensor(mask)], span)?,
             None => mask,
         });
-        let Value::Tensor(kept) = chosen(reader, mask, &Value::Tensor(losses), &Value::float(0.0), span)? else { return Err(Reported) };
-        weighted = kept;
+        // the choice of 0, and not a product with 0, because the loss of an ignored class may be infinite
+        let Value::Tensor(masked) = chosen(reader, mask, &Value::Tensor(losses), &Value::float(0.0), span)? else { return Err(Reported) };
+        weighted = masked;
     }
     if let Some(weights) = weights {
         weighted = reader.elementwise(Operator::Mul, &[Value::Tensor(weighted), Value::Tensor(weights)], span)?;
     }
     let smoothed = if smoothing > 0.0 { Some(of_all_classes(reader, logp, axis, (weight.as_ref(), mask.as_ref()), span)?) } else { None };
+    // the tensors whose sum is the loss, each with its factor
     #[allow(clippy::cast_precision_loss)] // a number of classes
     let parts = [Some((weighted, 1.0 - smoothing)), smoothed.map(|total| (total, smoothing / classes as f64))];
     let rows = entries(reader, losses);
     let axes: Vec<usize> = (0..reader.shape(weighted).len()).collect();
-    let count = match (reduction, factors) {
+    // PyTorch's mean of weighted losses is Σ losses / Σ factors
+    let divisor = match (reduction, factors) {
         (Reduction::Mean, Some(factors)) => Some(sum_over(reader, factors, &axes, false, span)?),
         _ => None,
     };
     let mut loss: Option<TensorId> = None;
     for (part, factor) in parts.into_iter().flatten() {
-        let part = match count {
-            Some(count) => {
+        let part = match divisor {
+            Some(divisor) => {
                 let total = sum_over(reader, part, &axes, false, span)?;
-                let mean = reader.elementwise(Operator::DIV, &[Value::Tensor(total), Value::Tensor(count)], span)?;
+                let mean = reader.elementwise(Operator::DIV, &[Value::Tensor(total), Value::Tensor(divisor)], span)?;
                 scaled(reader, mean, -factor, span)?
             }
             None => reduced(reader, part, reduction, (-factor, rows), span)?,
@@ -255,15 +260,15 @@ fn of_all_classes(
     (weight, mask): (Option<&Value>, Option<&Value>),
     span: &Span,
 ) -> Result<TensorId, Reported> {
-    let mut all = logp;
+    let mut weighted = logp;
     if let Some(weight) = weight {
         let weight = class_weights(reader, weight, logp, axis, span)?;
-        all = reader.elementwise(Operator::Mul, &[Value::Tensor(logp), Value::Tensor(weight)], span)?;
+        weighted = reader.elementwise(Operator::Mul, &[Value::Tensor(logp), Value::Tensor(weight)], span)?;
     }
-    let total = sum_over(reader, all, &[axis], false, span)?;
+    let total = sum_over(reader, weighted, &[axis], false, span)?;
     let Some(Value::Tensor(mask)) = mask else { return Ok(total) };
-    let kept = chosen(reader, *mask, &Value::Tensor(total), &Value::float(0.0), span)?;
-    reader.tensor(&kept, span)
+    let masked = chosen(reader, *mask, &Value::Tensor(total), &Value::float(0.0), span)?;
+    reader.tensor(&masked, span)
 }
 
 /// Reads the input and the target of a loss, and computes their difference.
@@ -299,11 +304,11 @@ fn smooth_l1_loss(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value
 
 fn huber_loss(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let delta = call.number(reader, 3)?.unwrap_or(1.0);
-    // |d| ≤ δ: d²/2, else δ (|d| − δ/2)
+    // |d| < δ: d²/2, else δ (|d| − δ/2)
     bent(reader, call, delta, [0.5, delta])
 }
 
-/// A loss that is a parabola up to |d| = `bend` and a line from there on.
+/// A loss of the difference d that is the parabola `square` · d² for |d| < `bend`, else the line `slope` · (|d| − `bend`/2).
 fn bent(reader: &mut GraphReader<'_, '_>, call: &Call, bend: f64, [square, slope]: [f64; 2]) -> Result<Value, Reported> {
     let span = &call.span;
     let difference = difference(reader, call)?;
@@ -342,11 +347,11 @@ fn with_logits(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, R
     let ((input, _), (target, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
     let reduction = reduction(reader, call, 3)?;
     let mut losses = if let Some((weight, _)) = call.get(4).map(|(value, span)| (value.clone(), span.clone())) {
-        let rest = reader.elementwise(Operator::Sub, &[Value::float(1.0), target.clone()], span)?;
-        let line = reader.elementwise(Operator::Mul, &[Value::Tensor(rest), input.clone()], span)?;
-        let more = reader.elementwise(Operator::Sub, &[weight, Value::float(1.0)], span)?;
-        let more = reader.elementwise(Operator::Mul, &[Value::Tensor(more), target], span)?;
-        let factor = reader.elementwise(Operator::Add, &[Value::float(1.0), Value::Tensor(more)], span)?;
+        let one_minus_t = reader.elementwise(Operator::Sub, &[Value::float(1.0), target.clone()], span)?;
+        let line = reader.elementwise(Operator::Mul, &[Value::Tensor(one_minus_t), input.clone()], span)?;
+        let p_minus_one = reader.elementwise(Operator::Sub, &[weight, Value::float(1.0)], span)?;
+        let of_target = reader.elementwise(Operator::Mul, &[Value::Tensor(p_minus_one), target], span)?;
+        let factor = reader.elementwise(Operator::Add, &[Value::float(1.0), Value::Tensor(of_target)], span)?;
         let negative = reader.elementwise(Operator::Neg, &[input], span)?;
         let soft = named(reader, "softplus", &[Value::Tensor(negative)], span)?;
         let soft = reader.elementwise(Operator::Mul, &[Value::Tensor(factor), Value::Tensor(soft)], span)?;

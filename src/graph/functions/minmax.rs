@@ -30,22 +30,22 @@ fn min(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
 }
 
 fn amax(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    shared(reader, call, Extreme::Max)
+    over_axes(reader, call, Extreme::Max)
 }
 
 fn amin(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    shared(reader, call, Extreme::Min)
+    over_axes(reader, call, Extreme::Min)
 }
 
-/// `max(a, b)` is elementwise; `x.max(1)` and `torch.max(x, 1)` go over an axis.
+/// `max(a, b)` is elementwise; `x.max(1)` and `torch.max(x, 1)` go over an axis, `x.max()` over all.
 fn over_axes_or_two(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extreme) -> Result<Value, Reported> {
     let Some((second, second_span)) = call.get(1).map(|(value, span)| (value.clone(), span.clone())) else {
-        return shared(reader, call, extreme);
+        return over_axes(reader, call, extreme);
     };
     let is_axis = second.as_integer().is_some() && (call.spelling != Spelling::Bare || call.has_torch_keyword || call.has_numpy_keyword);
     let is_axes = matches!(second, Value::Tuple(_)) && call.is_numpy();
     if is_axes {
-        return shared(reader, call, extreme);
+        return over_axes(reader, call, extreme);
     }
     if !is_axis {
         let (first, _) = call.required(reader, 0)?;
@@ -70,7 +70,7 @@ fn over_axes_or_two(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extr
 }
 
 /// The extreme entries over some axes, or over all; equal ones share the derivative.
-fn shared(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extreme) -> Result<Value, Reported> {
+fn over_axes(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extreme) -> Result<Value, Reported> {
     // Python's own max of a list
     if let Some((list @ (Value::List(_) | Value::Tuple(_)), _)) = call.get(0)
         && let Some(numbers) = list.items().map(|items| items.iter().map(super::super::value::Value::number).collect::<Option<Vec<_>>>())
@@ -99,14 +99,14 @@ pub fn indices(reader: &mut GraphReader<'_, '_>, extremum: AxisExtremum, span: &
 }
 
 fn argmax(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    arg(reader, call, Extreme::Max)
+    arg_extreme(reader, call, Extreme::Max)
 }
 
 fn argmin(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    arg(reader, call, Extreme::Min)
+    arg_extreme(reader, call, Extreme::Min)
 }
 
-fn arg(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extreme) -> Result<Value, Reported> {
+fn arg_extreme(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extreme) -> Result<Value, Reported> {
     let id = call.tensor(reader, 0)?;
     let rank = reader.shape(id).len();
     let axis = call.axis(reader, 1, rank)?;

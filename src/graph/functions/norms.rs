@@ -47,7 +47,7 @@ fn tensor_and_number(
     reader.elementwise(operator, &[Value::Tensor(id), Value::float(number)], span)
 }
 
-/// x · 1/√(v + ε)
+/// `centred` · 1/√(`variance` + ε)
 fn divided_by_deviation(
     reader: &mut GraphReader<'_, '_>,
     centred: TensorId,
@@ -60,8 +60,8 @@ fn divided_by_deviation(
     reader.elementwise(Operator::Mul, &[Value::Tensor(centred), Value::Tensor(inverse)], span)
 }
 
-/// Multiplies by the weight and adds the bias, if they are given. `wide` is the shape to which both are reshaped before they are broadcast; `None` keeps their
-/// shapes.
+/// Multiplies by the weight and adds the bias, if they are given. `parameters` are the indices of their parameters in the call; `None` if the function has no
+/// such parameter. `wide` is the shape to which both are reshaped before they are broadcast; `None` keeps their shapes.
 fn affine(
     reader: &mut GraphReader<'_, '_>,
     call: &Call,
@@ -183,12 +183,11 @@ fn by_statistics(reader: &mut GraphReader<'_, '_>, call: &Call, id: TensorId, fl
         let message = format!("{} needs {flag} here: it has no statistics of its own", call.name);
         return Err(reader.fail(&call.span, message, format!("write {flag}, or give running_mean and running_var")));
     }
-    let statistics = [1, 2].map(|at| call.tensor(reader, at));
-    let [mean, variance] = statistics;
+    let [mean, variance] = [1, 2].map(|at| call.tensor(reader, at));
     let (mean, variance) = (mean?, variance?);
     if [mean, variance].iter().any(|id| reader.tensors[*id].flows) {
         let message = format!("running_mean and running_var are statistics, and have no derivative in {}", call.name);
-        return Err(reader.fail(&call.span, message, "give it under [graph.constants], or write the norm out"));
+        return Err(reader.fail(&call.span, message, "give them under [graph.constants], or write the norm out"));
     }
     let (mean, variance) = (per_channel(reader, mean, &wide, &call.span)?, per_channel(reader, variance, &wide, &call.span)?);
     let centred = reader.elementwise(Operator::Sub, &[Value::Tensor(id), Value::Tensor(mean)], &call.span)?;
@@ -258,14 +257,15 @@ fn attention(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
             return Err(reader.fail(span, "attn_mask and is_causal=True exclude each other", "leave one of them out"));
         }
         reader.claim_tensor(&[*rows, *columns], span)?;
-        let lower = (0..rows * columns).map(|at| if at % columns <= at / columns { 1.0 } else { 0.0 }).collect();
-        mask = Some(reader.constant(&[*rows, *columns], lower, span)?);
+        // a query sees the keys up to its own position: 1 on and below the diagonal
+        let lower_triangle = (0..rows * columns).map(|at| if at % columns <= at / columns { 1.0 } else { 0.0 }).collect();
+        mask = Some(reader.constant(&[*rows, *columns], lower_triangle, span)?);
     } else if call.has(3) {
-        let given = call.tensor(reader, 3)?;
-        if reader.tensors[given].is_mask {
-            mask = Some(given);
+        let attn_mask = call.tensor(reader, 3)?;
+        if reader.tensors[attn_mask].is_mask {
+            mask = Some(attn_mask);
         } else {
-            scores = reader.elementwise(Operator::Add, &[Value::Tensor(scores), Value::Tensor(given)], span)?;
+            scores = reader.elementwise(Operator::Add, &[Value::Tensor(scores), Value::Tensor(attn_mask)], span)?;
         }
     }
     if let Some(mask) = mask {

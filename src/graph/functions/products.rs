@@ -95,18 +95,18 @@ pub fn matmul(reader: &mut GraphReader<'_, '_>, left: &Value, right: &Value, spa
     for n in 0..rank {
         // counted from the last axis of the batch
         let size = |batch: &[usize]| batch.len().checked_sub(n + 1).map(|axis| batch[axis]);
-        let (own, other) = (size(&left_batch), size(&right_batch));
-        let both = own.unwrap_or(1).max(other.unwrap_or(1));
-        if [own, other].into_iter().flatten().any(|size| size != both && size != 1) {
+        let (left_size, right_size) = (size(&left_batch), size(&right_batch));
+        let broadcast_size = left_size.unwrap_or(1).max(right_size.unwrap_or(1));
+        if [left_size, right_size].into_iter().flatten().any(|size| size != broadcast_size && size != 1) {
             let message = format!("{} @ {}: their batches cannot be broadcast", reader.describe(a), reader.describe(b));
             return Err(reader.fail(span, message, "the axes before the last two must be equal, or 1"));
         }
         let label = sizes.len();
-        sizes.push(both);
-        for (size, labels) in [(own, &mut left_labels), (other, &mut right_labels)] {
+        sizes.push(broadcast_size);
+        for (size, labels) in [(left_size, &mut left_labels), (right_size, &mut right_labels)] {
             match size {
                 None => {}
-                Some(size) if size == both => labels.insert(0, label),
+                Some(size) if size == broadcast_size => labels.insert(0, label),
                 Some(_) => {
                     // an axis of size 1 that is repeated has a label of its own
                     labels.insert(0, sizes.len());
@@ -178,6 +178,7 @@ fn linear(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
         return Err(reader.fail(&call.span, message, help));
     }
     let rank = input.len();
+    // einsum("…i,oi->…o"): the axes of x are the labels 0 to rank − 1, the last one is i, and o is the label `rank`
     let mut sizes = input.clone();
     sizes.push(outputs);
     let left: Vec<usize> = (0..rank).collect();
@@ -206,7 +207,8 @@ struct EinsumAxes {
 const UNNAMED: char = '\0';
 
 impl EinsumAxes {
-    fn label(&mut self, letter: char, size: usize) -> usize {
+    /// Adds a label, and returns its number.
+    fn new_label(&mut self, letter: char, size: usize) -> usize {
         self.letters.push(letter);
         self.sizes.push(size);
         self.letters.len() - 1
@@ -220,23 +222,24 @@ impl EinsumAxes {
                 format!("\"{operand}\" has {} letters, but {} has {} axes", operand.chars().count(), reader.describe(id), shape.len());
             return Err((message, "write a letter for each axis"));
         }
-        let mut own = Vec::new();
+        let mut labels = Vec::new();
         for (letter, size) in operand.chars().zip(shape) {
-            let at = match self.letters.iter().position(|known| *known == letter) {
-                Some(at) => at,
-                None => self.label(letter, size),
+            let label = match self.letters.iter().position(|known| *known == letter) {
+                Some(label) => label,
+                None => self.new_label(letter, size),
             };
-            match (self.sizes[at], size) {
-                (known, size) if known == size => own.push(at),
+            match (self.sizes[label], size) {
+                (known, size) if known == size => labels.push(label),
                 // an axis of size 1 is repeated, as in PyTorch
-                (_, 1) => own.push(self.label(UNNAMED, 1)),
+                (_, 1) => labels.push(self.new_label(UNNAMED, 1)),
+                // the axes with this letter so far have size 1, and are repeated
                 (1, size) => {
-                    let single = self.label(UNNAMED, 1);
-                    for label in self.labels.iter_mut().flatten().filter(|label| **label == at) {
-                        *label = single;
+                    let single = self.new_label(UNNAMED, 1);
+                    for earlier in self.labels.iter_mut().flatten().filter(|earlier| **earlier == label) {
+                        *earlier = single;
                     }
-                    self.sizes[at] = size;
-                    own.push(at);
+                    self.sizes[label] = size;
+                    labels.push(label);
                 }
                 (known, size) => {
                     let message = format!("the axes \"{letter}\" have the sizes {known} and {size}");
@@ -244,7 +247,7 @@ impl EinsumAxes {
                 }
             }
         }
-        self.labels.push(own);
+        self.labels.push(labels);
         Ok(())
     }
 
@@ -269,7 +272,8 @@ impl EinsumAxes {
     }
 }
 
-/// Replaces `...` in the texts of an einsum by letters of their own.
+/// Replaces `...` in the texts of an einsum by letters that occur nowhere else. Operands with fewer axes there get the last of these letters. A fault is a
+/// message.
 fn with_ellipsis(
     reader: &GraphReader<'_, '_>,
     operands: &[&str],
@@ -283,12 +287,12 @@ fn with_ellipsis(
     let mut counts = Vec::new();
     for (operand, id) in operands.iter().zip(ids) {
         let named = operand.replace("...", "").chars().count();
-        let Some(rest) = reader.shape(*id).len().checked_sub(named) else {
+        let Some(unnamed) = reader.shape(*id).len().checked_sub(named) else {
             return Err(format!("\"{operand}\" has more letters than {} has axes", reader.describe(*id)));
         };
-        let rest = if operand.contains("...") { rest } else { 0 };
-        counts.push(rest);
-        most = most.max(rest);
+        let unnamed = if operand.contains("...") { unnamed } else { 0 };
+        counts.push(unnamed);
+        most = most.max(unnamed);
     }
     // mathematical bold letters, which nobody writes in an equation
     let letters: String = ('\u{1d400}'..='\u{1d433}').take(most).collect();

@@ -31,7 +31,9 @@ pub const ROWS: &[FunctionRow] = &[
     FunctionRow { names: &["cumsum"], parameters: &["input|x|a", "dim|axis"], build: cumsum },
 ];
 
+/// The parameters of a function that reduces axes.
 const OVER_AXES: &[&str] = &["input|x|a", "dim|axis", "keepdim|keepdims"];
+/// The parameters of a variance and of a standard deviation.
 const MOMENT: &[&str] = &["input|x|a", "dim|axis", "unbiased", "keepdim|keepdims", "correction|ddof"];
 
 /// A tensor with the axes that a function reduces.
@@ -41,6 +43,7 @@ struct ReducedAxes {
     keepdim: bool,
 }
 
+/// Reads the tensor and its axes, by default all. `dim` and `keepdim` are the indices of these parameters.
 fn reduction(reader: &mut GraphReader<'_, '_>, call: &Call, [dim, keepdim]: [usize; 2]) -> Result<ReducedAxes, Reported> {
     let id = call.tensor(reader, 0)?;
     let rank = reader.shape(id).len();
@@ -67,6 +70,7 @@ pub fn sum_over(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[usize], 
         if !axes.contains(&axis) {
             output.push(axis);
         } else if keepdim {
+            // a new label of size 1
             output.push(sizes.len());
             sizes.push(1);
         }
@@ -173,7 +177,7 @@ fn mean(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
 
 /// Reads the arguments of `var` and `std`, and computes the variance.
 fn variance(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<TensorId, Reported> {
-    // PyTorch's old form var(x, unbiased) has the flag in the place of the axis
+    // PyTorch's old form var(x, unbiased) has the flag in the place of the axis. Then no parameter has the axis, and so its index is usize::MAX
     let has_flag_as_axis = matches!(call.get(1), Some((Value::Bool(_), _)));
     let (dim, unbiased) = if has_flag_as_axis { (usize::MAX, 1) } else { (1, 2) };
     let ReducedAxes { id, axes, keepdim } = reduction(reader, call, [dim, 3])?;

@@ -36,9 +36,10 @@ fn expanded(reader: &mut GraphReader<'_, '_>, id: TensorId, sizes: &[i64], span:
     let shape: Option<Vec<usize>> = offset.and_then(|offset| {
         (0..sizes.len())
             .map(|axis| {
-                let own = axis.checked_sub(offset).map_or(1, |axis| input[axis]);
-                let size = if sizes[axis] == -1 { own } else { usize::try_from(sizes[axis]).ok()? };
-                (own == size || own == 1).then_some(size)
+                // a new axis in front counts as one of size 1; −1 keeps the size
+                let input_size = axis.checked_sub(offset).map_or(1, |axis| input[axis]);
+                let size = if sizes[axis] == -1 { input_size } else { usize::try_from(sizes[axis]).ok()? };
+                (input_size == size || input_size == 1).then_some(size)
             })
             .collect()
     });
@@ -49,8 +50,8 @@ fn expanded(reader: &mut GraphReader<'_, '_>, id: TensorId, sizes: &[i64], span:
     };
     let copying = CopyKind::Expand.with_gradient(summed(NumPyCode::upstream(), &input, &shape));
     rearranged(reader, id, &shape, copying, span, |index| {
-        let own: Vec<usize> = index[offset..].iter().zip(&input).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
-        ravel(&own, &input)
+        let source: Vec<usize> = index[offset..].iter().zip(&input).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
+        ravel(&source, &input)
     })
 }
 
@@ -66,7 +67,7 @@ fn expand_as(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
     expanded(reader, id, &sizes, &call.span).map(Value::Tensor)
 }
 
-/// Repeats a whole tensor along its axes.
+/// Repeats a whole tensor along its axes: [1, 2] twice is [1, 2, 1, 2]. Axes in front are added where there are more counts than axes.
 fn tiled(reader: &mut GraphReader<'_, '_>, id: TensorId, counts: &[i64], span: &Span) -> Result<TensorId, Reported> {
     let mut input = reader.shape(id).to_vec();
     let mut counts: Vec<usize> = counts.iter().map(|n| usize::try_from(*n).unwrap_or(0)).collect();
@@ -81,12 +82,12 @@ fn tiled(reader: &mut GraphReader<'_, '_>, id: TensorId, counts: &[i64], span: &
     }
     let shape: Vec<usize> = input.iter().zip(&counts).map(|(size, count)| size.saturating_mul(*count)).collect();
     rearranged(reader, id, &shape, CopyKind::Repeat, span, |index| {
-        let own: Vec<usize> = index.iter().zip(&input).map(|(at, size)| at % size).collect();
-        ravel(&own, &input)
+        let source: Vec<usize> = index.iter().zip(&input).map(|(at, size)| at % size).collect();
+        ravel(&source, &input)
     })
 }
 
-/// Repeats each entry along an axis.
+/// Repeats each entry along an axis: [1, 2] twice is [1, 1, 2, 2].
 fn interleaved(reader: &mut GraphReader<'_, '_>, id: TensorId, count: i64, axis: usize, span: &Span) -> Result<TensorId, Reported> {
     let input = reader.shape(id).to_vec();
     let Some(count) = usize::try_from(count).ok().filter(|count| *count > 0) else {
@@ -95,9 +96,9 @@ fn interleaved(reader: &mut GraphReader<'_, '_>, id: TensorId, count: i64, axis:
     let mut shape = input.clone();
     shape[axis] = shape[axis].saturating_mul(count);
     rearranged(reader, id, &shape, CopyKind::Repeat, span, |index| {
-        let mut own = index.to_vec();
-        own[axis] /= count;
-        ravel(&own, &input)
+        let mut source = index.to_vec();
+        source[axis] /= count;
+        ravel(&source, &input)
     })
 }
 
@@ -120,7 +121,8 @@ fn repeat(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
         let n = arithmetic::integer(reader, value, "an axis", span)?;
         call::axis(reader, n, rank, span)?
     } else {
-        let flat = viewed(reader, id, &[len(reader.shape(id))].map(|n| n), &call.span)?;
+        let entries = len(reader.shape(id));
+        let flat = viewed(reader, id, &[entries], &call.span)?;
         return interleaved(reader, flat, count, 0, &call.span).map(Value::Tensor);
     };
     interleaved(reader, id, count, axis, &call.span).map(Value::Tensor)
@@ -152,9 +154,9 @@ fn flip(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     let axes = if axes.is_empty() { (0..input.len()).collect() } else { axes };
     let back = NumPyCode::Call(format!("np.flip({{0}}, {})", axes_text(&axes)), vec![NumPyCode::upstream()]);
     let flipped = rearranged(reader, id, &input, CopyKind::Flip.with_gradient(back), &call.span, |index| {
-        let own: Vec<usize> =
+        let source: Vec<usize> =
             (0..input.len()).map(|axis| if axes.contains(&axis) { input[axis] - 1 - index[axis] } else { index[axis] }).collect();
-        ravel(&own, &input)
+        ravel(&source, &input)
     })?;
     Ok(Value::Tensor(flipped))
 }
@@ -166,16 +168,16 @@ fn roll(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     let shift = arithmetic::integer(reader, &value, "the shift", &span)?;
     let axis = call.axis(reader, 2, shape.len())?;
     // without an axis, the entries of the flattened tensor move
-    let (source, input, axis) = match axis {
+    let (id, input, axis) = match axis {
         Some(axis) => (id, shape.clone(), axis),
         None => (viewed(reader, id, &[len(&shape)], &call.span)?, vec![len(&shape)], 0),
     };
     let size = i64::try_from(input[axis]).unwrap_or(i64::MAX);
-    let rolled = rearranged(reader, source, &input, CopyKind::Permute, &call.span, |index| {
-        let mut own = index.to_vec();
-        let at = i64::try_from(own[axis]).unwrap_or(0);
-        own[axis] = usize::try_from((at - shift % size).rem_euclid(size)).unwrap_or(0);
-        ravel(&own, &input)
+    let rolled = rearranged(reader, id, &input, CopyKind::Permute, &call.span, |index| {
+        let mut source = index.to_vec();
+        let at = i64::try_from(source[axis]).unwrap_or(0);
+        source[axis] = usize::try_from((at - shift % size).rem_euclid(size)).unwrap_or(0);
+        ravel(&source, &input)
     })?;
     if input == shape { Ok(Value::Tensor(rolled)) } else { viewed(reader, rolled, &shape, &call.span).map(Value::Tensor) }
 }
@@ -211,6 +213,7 @@ fn pad(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
     let fill = call.number(reader, 3)?.unwrap_or(0.0);
     let (value, span) = call.required(reader, 1)?;
     let items = value.items().unwrap_or_else(|| vec![value.clone()]);
+    // for each axis, the numbers of entries before and after the input
     let mut around = vec![[0; 2]; input.len()];
     if call.is_numpy() {
         for (axis, sides) in around.iter_mut().enumerate() {
@@ -238,13 +241,14 @@ fn pad(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
     let shape: Vec<usize> =
         input.iter().zip(&around).map(|(size, [before, after])| size.saturating_add(*before).saturating_add(*after)).collect();
     let padded = rearranged(reader, id, &shape, CopyKind::Pad, &call.span, |index| {
-        let own: Option<Vec<usize>> =
+        let source: Option<Vec<usize>> =
             index.iter().zip(&around).zip(&input).map(|((at, [before, _]), size)| at.checked_sub(*before).filter(|at| at < size)).collect();
-        ravel(&own?, &input)
+        ravel(&source?, &input)
     })?;
     if fill.to_bits() == 0 {
         return Ok(Value::Tensor(padded));
     }
+    // the padding of `padded` is 0: a constant adds the fill value there
     let edge = (0..len(&shape)).map(|at| {
         let index = unravel(at, &shape);
         let is_inside =

@@ -80,7 +80,7 @@ pub fn permuted(reader: &mut GraphReader<'_, '_>, id: TensorId, order: &[usize],
     })
 }
 
-/// Makes the transposed tensor: with all axes in reverse order, as `.T` is in NumPy, or with the last two exchanged.
+/// Makes the transposed tensor: with all axes in reverse order if `reverses` is `true`, as `.T` in NumPy; otherwise with the last two exchanged, as `.mT`.
 ///
 /// # Errors
 /// If the result exceeds the memory limit, or the tensor has too few axes.
@@ -183,11 +183,11 @@ fn reshape(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repor
         return Err(reader.fail(&call.span, format!("{} needs a shape", call.name), format!("for example x.{}(2, -1)", call.name)));
     }
     let shape = completed(reader, id, &sizes, &call.span)?;
-    written(reader, id, &shape, call)
+    with_written_shape(reader, id, &shape, call)
 }
 
-/// Gives a tensor a shape that the text writes.
-fn written(reader: &mut GraphReader<'_, '_>, id: TensorId, shape: &[usize], call: &Call) -> Result<Value, Reported> {
+/// Gives a tensor a shape that the text writes, so that no warning says that a vector meets a column by accident.
+fn with_written_shape(reader: &mut GraphReader<'_, '_>, id: TensorId, shape: &[usize], call: &Call) -> Result<Value, Reported> {
     let id = viewed(reader, id, shape, &call.span)?;
     reader.mark_written_shape(id);
     Ok(Value::Tensor(id))
@@ -222,7 +222,7 @@ fn unsqueeze(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
         return Err(reader.fail(&call.span, format!("{} needs its axis", call.name), format!("write {}(x, 0)", call.name)));
     };
     shape.insert(axis, 1);
-    written(reader, id, &shape, call)
+    with_written_shape(reader, id, &shape, call)
 }
 
 fn squeeze(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -290,6 +290,7 @@ fn swapaxes(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repo
     permuted(reader, id, &order, &call.span).map(Value::Tensor)
 }
 
+/// Puts the axes in this order, which must have each axis once.
 fn permuted_by(reader: &mut GraphReader<'_, '_>, id: TensorId, order: &[usize], call: &Call) -> Result<Value, Reported> {
     let rank = reader.shape(id).len();
     if order.len() != rank {

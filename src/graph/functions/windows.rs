@@ -1,4 +1,5 @@
-//! Convolutions and pools, called from a graph. A convolution of a batch is one convolution for each example; a pool takes the examples as channels.
+//! Convolutions and pools, called from a graph. A convolution of a batch is one convolution for each example. A pool of a batch is one pool of an image that
+//! has the channels of all examples.
 
 use crate::graph::arithmetic;
 use crate::graph::call::{Call, FunctionRow};
@@ -67,6 +68,7 @@ struct Images {
     /// The number of examples; `None` for a single one, without an axis for the examples.
     batch: Option<usize>,
     channels: usize,
+    /// The height and the width.
     size: [usize; 2],
     /// `true` if the call is one-dimensional: the images have one row.
     is_1d: bool,
@@ -78,7 +80,7 @@ fn images(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize) -> R
     let is_1d = dimensions == 1;
     let shape = reader.shape(id).to_vec();
     let wanted = if is_1d { 2 } else { 3 };
-    let (batch, own) = match shape.len() {
+    let (batch, image_shape) = match shape.len() {
         rank if rank == wanted => (None, &shape[..]),
         rank if rank == wanted + 1 => (Some(shape[0]), &shape[1..]),
         _ => {
@@ -91,7 +93,8 @@ fn images(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize) -> R
             ));
         }
     };
-    let (channels, size) = if is_1d { (own[0], [1, own[1]]) } else { (own[0], [own[1], own[2]]) };
+    let channels = image_shape[0];
+    let size = if is_1d { [1, image_shape[1]] } else { [image_shape[1], image_shape[2]] };
     Ok(Images { id, batch, channels, size, is_1d })
 }
 
@@ -111,7 +114,7 @@ fn padding(
                 return Err(reader.fail(&span, "\"same\" padding needs the stride 1, as in PyTorch", "give the padding as a number"));
             }
             "same" => {
-                // if the number of places is odd, the place that is left over is after the input
+                // each axis is padded by dilation · (kernel − 1) places; of an odd number, the larger half is after the input
                 let around = [0, 1].map(|axis| dilation[axis].saturating_mul(kernel[axis] - 1));
                 return Ok(around.map(|n| [n / 2, n - n / 2]));
             }
@@ -146,9 +149,9 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
         return Err(reader.fail(span, message, "the weight is out x in x height x width, as in PyTorch"));
     };
     let (groups_at, dilation_at) = if is_transposed { (6, 7) } else { (6, 5) };
-    let flat = (images.is_1d, 1);
-    let stride = pair(reader, call, 3, [1, 1], flat)?;
-    let dilation = pair(reader, call, dilation_at, [1, 1], flat)?;
+    let one_row = (images.is_1d, 1);
+    let stride = pair(reader, call, 3, [1, 1], one_row)?;
+    let dilation = pair(reader, call, dilation_at, [1, 1], one_row)?;
     positive(reader, call, &[("the stride", stride), ("the dilation", dilation), ("the kernel", [height, width])])?;
     let padding = padding(reader, call, [height, width], dilation, images.is_1d)?;
     let groups = call.integer(reader, groups_at)?.and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
@@ -178,7 +181,7 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
     } else {
         convolution_function(Conv2d::new(inputs, outputs, groups, rows, columns))
     };
-    let one = [images.channels, images.size[0], images.size[1]];
+    let image_shape = [images.channels, images.size[0], images.size[1]];
     let mut results = Vec::new();
     for example in 0..images.batch.unwrap_or(1) {
         let mut image = images.id;
@@ -186,7 +189,7 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
             image = index::select(reader, image, &[(Value::size(example), span.clone())], span)?;
         }
         if images.is_1d {
-            image = viewed(reader, image, &one, span)?;
+            image = viewed(reader, image, &image_shape, span)?;
         }
         results.push(reader.emit(Arc::clone(&function), &[image, weight], span)?);
     }
@@ -211,11 +214,11 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
 fn pool(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_max: bool) -> Result<Value, Reported> {
     let images = images(reader, call, dimensions)?;
     let span = &call.span;
-    let flat = (images.is_1d, 1);
+    let one_row = (images.is_1d, 1);
     call.required(reader, 1)?;
-    let kernel = pair(reader, call, 1, [1, 1], flat)?;
-    let stride = pair(reader, call, 2, kernel, flat)?;
-    let dilation = if is_max { pair(reader, call, 4, [1, 1], flat)? } else { [1, 1] };
+    let kernel = pair(reader, call, 1, [1, 1], one_row)?;
+    let stride = pair(reader, call, 2, kernel, one_row)?;
+    let dilation = if is_max { pair(reader, call, 4, [1, 1], one_row)? } else { [1, 1] };
     positive(reader, call, &[("the stride", stride), ("the dilation", dilation), ("the kernel", kernel)])?;
     let padding = equal_padding(reader, call, 3, images.is_1d)?;
     let rounding = if call.flag(reader, if is_max { 5 } else { 4 }, false)? { Rounding::Up } else { Rounding::Down };
