@@ -134,7 +134,7 @@ fn place(arg: &Arg) -> Option<(Slot, usize)> {
 
 /// Returns the causes of alternative fits. The best fit comes first.
 pub(super) fn alternatives(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance, fits: Vec<Fit>) -> Vec<Cause> {
-    // only fits that explain the same tensors as the best one are alternatives
+    // the number of fits that explain the same tensors as the best one
     let shown = fits.first().map_or(0, |best| fits.iter().filter(|fit| fit.matched() == best.matched()).count());
     let fits: Vec<Fit> = fits.into_iter().take(shown.min(MAX_GROUPS)).collect();
     let separator = FitSeparator::new(*subject, tensors, tolerance);
