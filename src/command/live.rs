@@ -47,13 +47,13 @@ impl TerminalStepper {
     /// Sets the user's own keys. They apply everywhere except in a prompt.
     #[must_use]
     pub fn with_aliases(mut self, aliases: Vec<(Key, Key)>) -> Self {
-        let shown = aliases.iter().map(|(alias, acts_as)| (alias.to_string(), acts_as.to_string()));
-        self.driver.state.settings.aliases = shown.collect();
+        let texts = aliases.iter().map(|(alias, acts_as)| (alias.to_string(), acts_as.to_string()));
+        self.driver.state.settings.aliases = texts.collect();
         Self { aliases, ..self }
     }
 
     /// Replaces the user's own key in an event by the key for which it stands.
-    fn acting(&self, event: Event) -> Event {
+    fn without_alias(&self, event: Event) -> Event {
         let alias = |key: Key| self.aliases.iter().find(|(alias, _)| *alias == key).map(|(_, acts_as)| *acts_as);
         match event {
             Event::Key(key) if self.driver.state.focus() == Focus::Normal => Event::Key(alias(key).unwrap_or(key)),
@@ -91,11 +91,11 @@ impl TerminalProgram for TerminalStepper {
         let mut flow = if self.driver.look_outside(now) { Flow::Changed } else { Flow::Same };
         let screen = self.screen.get();
         self.driver.set_screen_size((screen.width, screen.height));
-        // a click on a text that names a key is a press of this key
+        // only pressed keys have aliases: a click on a text that names a key means exactly this key, and a pasted text is typed as it is
         let is_key = matches!(input, Input::Key(_));
         for event in to_events(input, &self.driver, &self.options, screen, &self.aliases) {
             flow = Flow::Changed;
-            let event = if is_key { self.acting(event) } else { event };
+            let event = if is_key { self.without_alias(event) } else { event };
             // if a play move is due, it comes before the event, also in the recording
             if self.driver.is_play_due(now) {
                 self.driver.advance_clock(now); // does the play move
@@ -145,8 +145,8 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
             MouseEventKind::ScrollUp => vec![Event::Wheel(-wheel_lines)],
             _ => Vec::new(),
         },
-        // of a pasted text, only the first line is used. It goes into the prompt, which is opened if necessary; otherwise each character would act as a
-        // command
+        // of a pasted text, only the first line that is not blank is used. It goes into the prompt, which is opened if necessary; otherwise each character would
+        // act as a command
         Input::Paste(text) => {
             let sign = match focus {
                 _ if focus.is_prompt() => None,

@@ -23,7 +23,7 @@ impl Invocation for SettingsCommand {
         let mut to = output::stdout();
         writeln!(to, "# the settings of gradstep, with their defaults, for the file\n# {}", global.in_charset(&file))?;
         for row in SETTINGS {
-            writeln!(to, "\n# {}\n{} = {}", row.words, row.name, row.default)?;
+            writeln!(to, "\n# {}\n{} = {}", row.comment, row.name, row.default)?;
         }
         writeln!(to, "\n# your own keys, each with the key that it replaces; a recording contains the replaced key\n[keys]\n# n = \"l\"")?;
         to.finish()?;

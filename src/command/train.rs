@@ -96,7 +96,7 @@ impl Trained {
     /// Runs gradient descent to its end. If Ctrl-C stops it, prints how far it is, and returns `None`.
     fn new(scenario: Scenario) -> anyhow::Result<Option<Self>> {
         let titles = Titles::new(&scenario);
-        let optimizer = scenario.train.as_ref().expect("the caller has looked").optimizer;
+        let optimizer = scenario.train.as_ref().expect("the caller has checked that there is a [train]").optimizer;
         let mut descent = scenario.into_descent();
         let mut task = Task::new(descent.iterations())?;
         let result = descent.run(|number, loss| task.go_on(number, || format!("loss {}", short(loss))));
@@ -127,13 +127,13 @@ impl Trained {
 struct Titles {
     name: String,
     title: String,
-    names: Vec<Option<String>>,
+    sample_names: Vec<Option<String>>,
 }
 
 impl Titles {
     fn new(scenario: &Scenario) -> Self {
         let name = scenario.name.clone();
-        Self { name, title: scenario.title.clone(), names: scenario.samples.iter().map(|sample| sample.name.clone()).collect() }
+        Self { name, title: scenario.title.clone(), sample_names: scenario.samples.iter().map(|sample| sample.name.clone()).collect() }
     }
 }
 
@@ -201,7 +201,7 @@ impl<'a> TrainReport<'a> {
             _ => false,
         };
         let with_name = |id: &Id| (&*network.tensor(*id).name, Nested { shape: &network.tensor(*id).shape, values: flat(&parameters[id]) });
-        let samples = final_losses.losses.iter().zip(&titles.names).enumerate().map(|(n, (loss, name))| TrainedSample {
+        let samples = final_losses.losses.iter().zip(&titles.sample_names).enumerate().map(|(n, (loss, name))| TrainedSample {
             name: name.as_deref(),
             loss: *loss,
             values: SampleValues { descent, parameters, ids: Rc::clone(&ids), sample: n },
@@ -245,8 +245,8 @@ impl CommandReport for TrainReport<'_> {
         out.line("")?;
         let why = if self.stopped == "tolerance" { ", stopped by the tolerance" } else { "" };
         let every = distance_of_rows(self.losses.len());
-        let thinned = if every > 1 { format!("; one loss in {every} is shown, and the last") } else { String::new() };
-        out.line(&format!("{}{why}{thinned}", counted(self.iterations, "iteration")))?;
+        let omission = if every > 1 { format!("; one loss in {every} is shown, and the last") } else { String::new() };
+        out.line(&format!("{}{why}{omission}", counted(self.iterations, "iteration")))?;
         if let Some(n) = self.losses.iter().position(|loss| !loss.is_finite()) {
             out.line(&format!("from iteration {} on the loss is not finite; try a smaller learning rate", n + 1))?;
         }

@@ -47,6 +47,7 @@ pub(super) enum BackgroundChoice {
 pub(super) struct UserSettings {
     /// The background; `None` to take it from the environment.
     pub background: Option<BackgroundChoice>,
+    /// The condition for colours; `None` for the default of `--color`.
     pub color: Option<ColorChoice>,
     pub palette: Palette,
     pub digits: Digits,
@@ -85,7 +86,7 @@ pub(super) struct SettingRow {
     /// The default value, as TOML.
     pub default: &'static str,
     /// The comment in the file that `gradstep settings` prints.
-    pub words: &'static str,
+    pub comment: &'static str,
     /// The allowed values, for an error message.
     expected: &'static str,
     /// Sets the value; `None` if the value is not allowed.
@@ -95,25 +96,25 @@ pub(super) struct SettingRow {
 /// All settings, in the order in which they are printed.
 #[rustfmt::skip]
 pub(super) static SETTINGS: &[SettingRow] = &[
-    SettingRow { name: "background", default: "\"auto\"", words: "the terminal's background: \"auto\" (from COLORFGBG, otherwise dark), \"dark\" or \"light\"", expected: "\"auto\", \"dark\" or \"light\"",
+    SettingRow { name: "background", default: "\"auto\"", comment: "the terminal's background: \"auto\" (from COLORFGBG, otherwise dark), \"dark\" or \"light\"", expected: "\"auto\", \"dark\" or \"light\"",
         set: |user, value| { user.background = if value.as_str()? == "auto" { None } else { Some(BackgroundChoice::from_str(value.as_str()?, false).ok()?) }; Some(()) } },
-    SettingRow { name: "color", default: "\"auto\"", words: "colours: \"auto\" (on a terminal, unless NO_COLOR is set), \"always\" or \"never\"", expected: "\"auto\", \"always\" or \"never\"",
+    SettingRow { name: "color", default: "\"auto\"", comment: "colours: \"auto\" (on a terminal, unless NO_COLOR is set), \"always\" or \"never\"", expected: "\"auto\", \"always\" or \"never\"",
         set: |user, value| { user.color = Some(ColorChoice::from_str(value.as_str()?, false).ok()?); Some(()) } },
-    SettingRow { name: "palette", default: "\"red-purple\"", words: "the colours of negative and of positive numbers: \"red-purple\", \"red-blue\" or \"purple-green\"", expected: "\"red-purple\", \"red-blue\" or \"purple-green\"",
+    SettingRow { name: "palette", default: "\"red-purple\"", comment: "the colours of negative and of positive numbers: \"red-purple\", \"red-blue\" or \"purple-green\"", expected: "\"red-purple\", \"red-blue\" or \"purple-green\"",
         set: |user, value| { user.palette = value.as_str().and_then(Palette::named)?; Some(()) } },
-    SettingRow { name: "digits", default: "4", words: "the number of significant digits in matrices and equations, from 3 to 8; whole numbers have all their digits", expected: "a whole number from 3 to 8",
+    SettingRow { name: "digits", default: "4", comment: "the number of significant digits in matrices and equations, from 3 to 8; whole numbers have all their digits", expected: "a whole number from 3 to 8",
         set: |user, value| { user.digits = value.as_integer().and_then(|integer| Digits::new(integer.as_str().parse().ok()?))?; Some(()) } },
-    SettingRow { name: "index", default: "1", words: "the number from which subscripts, headings and channels count: 0 or 1", expected: "0 or 1",
+    SettingRow { name: "index", default: "1", comment: "the number from which subscripts, headings and channels count: 0 or 1", expected: "0 or 1",
         set: |user, value| { user.index = ["0", "1"].iter().position(|digit| value.as_integer().is_some_and(|integer| integer.as_str() == *digit))?; Some(()) } },
-    SettingRow { name: "unit", default: "\"step\"", words: "the unit of l and h at the start: \"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\"", expected: "\"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\"",
+    SettingRow { name: "unit", default: "\"step\"", comment: "the unit of l and h at the start: \"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\"", expected: "\"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\"",
         set: |user, value| { user.unit = value.as_str().and_then(Unit::named)?; Some(()) } },
-    SettingRow { name: "mouse", default: "true", words: "whether clicks and the wheel are used; false lets the terminal select text", expected: "true or false",
+    SettingRow { name: "mouse", default: "true", comment: "whether clicks and the wheel are used; false lets the terminal select text", expected: "true or false",
         set: |user, value| { user.mouse = value.as_bool()?; Some(()) } },
-    SettingRow { name: "ascii", default: "false", words: "whether only ASCII characters are drawn", expected: "true or false",
+    SettingRow { name: "ascii", default: "false", comment: "whether only ASCII characters are drawn", expected: "true or false",
         set: |user, value| { user.ascii = value.as_bool()?; Some(()) } },
-    SettingRow { name: "zoom", default: "false", words: "whether the equation and the operands are drawn alone, in large characters (key Z)", expected: "true or false",
+    SettingRow { name: "zoom", default: "false", comment: "whether the equation and the operands are drawn alone, in large characters (key Z)", expected: "true or false",
         set: |user, value| { user.zoom = value.as_bool()?; Some(()) } },
-    SettingRow { name: "heat_map", default: "false", words: "whether large matrices are drawn as heat maps (key H)", expected: "true or false",
+    SettingRow { name: "heat_map", default: "false", comment: "whether large matrices are drawn as heat maps (key H)", expected: "true or false",
         set: |user, value| { user.heat_map = value.as_bool()?; Some(()) } },
 ];
 
@@ -207,9 +208,9 @@ fn alias(name: &Spanned<std::borrow::Cow<'_, str>>, acts_as: &Spanned<DeValue<'_
     Ok((key, acts_as_key))
 }
 
-/// Returns the line and the column, from 1, of a byte of a text.
-fn place(text: &str, at: usize) -> (usize, usize) {
-    let before = text.get(..at).unwrap_or(text);
+/// Returns the line and the column, from 1, of the byte at an offset of a text.
+fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }

@@ -13,7 +13,7 @@ use crate::weights::{self, Archive, MAX_BYTES};
 /// The largest number of tensors in the list.
 const MAX_LISTED: usize = 1000;
 
-/// The last line. It shows how a scenario uses the tensors.
+/// The last line of a listing without a proposal. It shows how a scenario uses the tensors.
 const USAGE_HINT: &str = "to use one in a scenario, write weight = { file = \"…\", key = \"…\" }; see docs/pytorch.md";
 
 /// `true` if a path ends like a file with tensors.
@@ -56,7 +56,7 @@ pub(super) fn listing(path: &Path, proposes: bool) -> anyhow::Result<String> {
         return Ok(lines.join("\n"));
     }
     lines.push(String::new());
-    match proposed(path, &*archive) {
+    match propose(path, &*archive) {
         Ok(text) => {
             lines.push(
                 "Their names and shapes fit this scenario. Save it as a .toml file in the same folder, and correct each line that has a comment:"
@@ -80,7 +80,7 @@ fn with_help(wrong: &weights::WeightsError) -> String {
 }
 
 /// Returns a scenario that uses the tensors of a file, or the reason why there is none.
-fn proposed(path: &Path, archive: &dyn Archive) -> Result<String, String> {
+fn propose(path: &Path, archive: &dyn Archive) -> Result<String, String> {
     let Some(names) = archive.names() else { return Err("the tensor has no name".to_owned()) };
     let mut tensors: Vec<(String, Vec<usize>)> = Vec::new();
     for (number, name) in names.list().iter().enumerate().take(MAX_LISTED) {

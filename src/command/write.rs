@@ -37,8 +37,8 @@ enum FileState {
     New,
 }
 
-/// Writes a scenario with its edits to `path`. If `path` is `None`, it is written to its own file `own`; if it has no file, to the current folder. `written` is
-/// the file to which the scenario was written last. Returns the file and a message for the user.
+/// Writes a scenario with its edits to `path`. If `path` is `None`, writes to the scenario's file, `own_file`; if there is none, to a new file in the current
+/// folder. `written` is the file to which the scenario was written last. Returns the file and a message for the user.
 ///
 /// # Errors
 /// If a file cannot be written, if `path` is another existing file, or if the scenario's file has changed since it was read. The old scenario file is unchanged
@@ -46,18 +46,20 @@ enum FileState {
 pub(super) fn write_edits(
     scenario: &Scenario,
     path: Option<&str>,
-    own: Option<KnownFile>,
+    own_file: Option<KnownFile>,
     written: Option<&WrittenFile>,
 ) -> anyhow::Result<(WrittenFile, String)> {
-    let path = match (path, &own) {
+    let path = match (path, &own_file) {
         (Some(path), _) => PathBuf::from(path),
-        (None, Some(own)) => own.path.clone(),
+        (None, Some(own_file)) => own_file.path.clone(),
         (None, None) => PathBuf::from(format!("{}.toml", if scenario.name == "-" { "scenario" } else { &scenario.name })),
     };
-    let own = own.filter(|own| is_same_file(&own.path, &path));
-    let target = target(&path, own.as_ref())?;
-    if let Some(home) = scenario.path.as_deref().filter(|home| !is_same_file(folder_of(home), folder_of(&path)) && reads_files(scenario)) {
-        bail!("{} reads tensors from files in its folder: write it to that folder", display_name(home));
+    let own_file = own_file.filter(|own_file| is_same_file(&own_file.path, &path));
+    let target = check_target(&path, own_file.as_ref())?;
+    if let Some(read_path) =
+        scenario.path.as_deref().filter(|read_path| !is_same_file(folder_of(read_path), folder_of(&path)) && reads_files(scenario))
+    {
+        bail!("{} reads tensors from files in its folder: write it to that folder", display_name(read_path));
     }
     let (new, names) = write_scenario(scenario, &path, target)?;
     if let Some(old) = written.filter(|old| old.file.path == new.file.path) {
@@ -67,8 +69,8 @@ pub(super) fn write_edits(
     let deleted = if target == FileState::Deleted { ", which had been deleted" } else { "" };
     // notes and expectations are about the old numbers
     let tables = [(!scenario.remarks.is_empty(), "[[note]]"), (!scenario.expectations.is_empty(), "[[expect]]")];
-    let old: Vec<&str> = tables.iter().filter(|(exists, _)| *exists).map(|(_, table)| *table).collect();
-    let warning = if old.is_empty() { String::new() } else { format!("; its {} are about the old numbers", old.join(" and ")) };
+    let outdated: Vec<&str> = tables.iter().filter(|(exists, _)| *exists).map(|(_, table)| *table).collect();
+    let warning = if outdated.is_empty() { String::new() } else { format!("; its {} are about the old numbers", outdated.join(" and ")) };
     Ok((new, format!("written to {}{deleted}{beside}{warning}", display_name(&path))))
 }
 
@@ -77,17 +79,19 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     one == other || matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// Returns the state of the file at a path. `own` is the scenario's file, if the path is its path.
+/// Returns the state of the file at a path. `own_file` is the scenario's file, if the path is its path.
 ///
 /// # Errors
 /// If it must not be overwritten.
-fn target(path: &Path, own: Option<&KnownFile>) -> anyhow::Result<FileState> {
+fn check_target(path: &Path, own_file: Option<&KnownFile>) -> anyhow::Result<FileState> {
     let name = display_name(path);
-    match (path.symlink_metadata(), own) {
-        (Err(error), own) if error.kind() == ErrorKind::NotFound => Ok(if own.is_some() { FileState::Deleted } else { FileState::New }),
+    match (path.symlink_metadata(), own_file) {
+        (Err(error), own_file) if error.kind() == ErrorKind::NotFound => {
+            Ok(if own_file.is_some() { FileState::Deleted } else { FileState::New })
+        }
         (Err(error), _) => Err(error).with_context(|| format!("cannot write {name}")),
         (Ok(_), None) => bail!("{name} exists already: :write FILE writes to another file"),
-        (Ok(_), Some(own)) if has_text(path, &own.text) => Ok(FileState::Unchanged),
+        (Ok(_), Some(own_file)) if has_text(path, &own_file.text) => Ok(FileState::Unchanged),
         (Ok(_), Some(_)) => {
             bail!("{name} has changed since it was read: :e reads it again and keeps the edits, :write FILE writes to another file")
         }

@@ -7,20 +7,20 @@ use super::user::UserGradients;
 use crate::text::line;
 use crate::trace::Trace;
 
-/// The comparison of a user's gradients with the right pass. In single precision, rounding can move an entry to the other side of a kink (a *gate* that is
-/// flipped, see `diff/flips.rs`). If a pass with flipped gates has more of the user's numbers, the gradients are compared with that pass.
+/// The comparison of a user's gradients with the trace. In single precision, rounding can move an entry to the other side of a kink (a *gate* that is
+/// flipped, see `diff/flips.rs`). If a trace with flipped gates has more of the user's numbers, the gradients are compared with that trace.
 #[derive(Debug)]
 pub struct Compared {
     /// The report.
     pub report: Report,
-    /// The pass with which the gradients are compared, if it is not the right pass because some of its gates are flipped.
+    /// The trace with flipped gates with which the gradients are compared; `None` if they are compared with the right trace.
     pub flipped: Option<Trace>,
     /// Sentences about the flipped gates.
     pub notes: Vec<String>,
 }
 
 impl Compared {
-    /// Compares a user's gradients. If they are in single precision, passes with flipped gates are tried too.
+    /// Compares a user's gradients. If they are in single precision, traces with flipped gates are tried too.
     #[must_use]
     pub fn new(trace: &Trace, user: &UserGradients) -> Self {
         let report = Report::new(trace, &user.tensors, user.tolerance);

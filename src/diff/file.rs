@@ -36,8 +36,8 @@ pub enum Choice {
 }
 
 /// Reads the tensors of a file, in the file's order. Only a `.safetensors` file has no order: its tensors are sorted by the numbers in their names. `path`
-/// decides the format: a file without the extension of a tensor format is JSON. `only` is the name of the only tensor to read; for a file with one tensor that
-/// has no name, it is the name of this tensor.
+/// decides the format: a file without the extension of a tensor format is JSON if it begins as JSON does. `only` is the name of the only tensor to read; for a
+/// file with one tensor that has no name, it is the name of this tensor.
 ///
 /// # Errors
 /// A message for the user. Its texts may contain control characters of the file.
@@ -61,7 +61,7 @@ pub fn read(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<FileTe
     Ok(tensors)
 }
 
-/// Returns whether a file without a known extension begins as JSON does.
+/// Returns whether a file begins as a JSON object or array does, perhaps after a byte order mark.
 fn looks_like_json(bytes: &[u8]) -> bool {
     let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
     bytes.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|b| matches!(b, b'{' | b'['))
@@ -123,8 +123,8 @@ fn collect(name: &str, sample: Option<usize>, value: JsonValue, to: &mut Vec<Fil
         JsonValue::Tensor { shape, values } => (shape, values),
         JsonValue::Object(fields) => {
             for (field, value) in fields {
-                let whole = if name.is_empty() { field } else { format!("{name}.{field}") };
-                collect(&whole, sample, value, to)?;
+                let full_name = if name.is_empty() { field } else { format!("{name}.{field}") };
+                collect(&full_name, sample, value, to)?;
             }
             return Ok(());
         }
@@ -156,16 +156,16 @@ fn of_archive(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<File
         (None, Some(name)) => (vec![name.to_owned()], Choice::Named),
         (None, None) => return Err(nameless()),
     };
-    let (mut tensors, mut decodable) = (Vec::new(), MAX_BYTES);
+    let (mut tensors, mut bytes_left) = (Vec::new(), MAX_BYTES);
     for (number, name) in names.into_iter().enumerate() {
-        let of_tensor =
+        let with_name =
             |error: WeightsError| WeightsError::new(format!("its tensor \"{name}\" cannot be read: {}", error.message), error.help);
-        let layout = archive.layout(number).map_err(of_tensor)?;
+        let layout = archive.layout(number).map_err(with_name)?;
         let size = layout.shape().iter().product::<usize>() * size_of::<f64>();
-        decodable = decodable.checked_sub(size).ok_or_else(|| {
+        bytes_left = bytes_left.checked_sub(size).ok_or_else(|| {
             WeightsError::new(format!("its tensors have more than {} MiB in all", MAX_BYTES >> 20), "save the gradients alone")
         })?;
-        let values = archive.bytes(number).and_then(|bytes| layout.numbers_or_nan(&bytes)).map_err(of_tensor)?;
+        let values = archive.bytes(number).and_then(|bytes| layout.numbers_or_nan(&bytes)).map_err(with_name)?;
         let (shape, is_half) = (layout.shape().to_vec(), layout.is_half());
         tensors.push(FileTensor { name, sample: None, shape, values, is_half, choice });
     }
@@ -179,7 +179,8 @@ fn nameless() -> WeightsError {
     WeightsError::new("it is one tensor without a name", "say which one it is: --tensor fc1.weight")
 }
 
-/// A sorting key by which the numbers in names are compared as numbers: `layer.2` comes before `layer.10`.
+/// A sorting key by which the numbers in names are compared as numbers: `layer.2` comes before `layer.10`. It has an item for each number, (false, the number,
+/// its digits), and for each other character, (true, the code point, an empty text), so that a number comes before a letter.
 fn natural_key(name: &str) -> Vec<(bool, u64, String)> {
     let mut key: Vec<(bool, u64, String)> = Vec::new();
     for c in name.chars() {

@@ -1,7 +1,7 @@
 //! Entries so close to a kink that they are on its other side in single precision.
 //!
-//! Take a relu with z = 1e-9: its derivative is 1. Single precision may compute z = −1e-8 instead, and the derivative is 0. The gradients of a right pass in
-//! single precision then differ from ours. Such an entry is called a *gate*, because its sign decides whether the derivative passes. If the user's gradients
+//! Take a relu with z = 1e-9: its derivative is 1. Single precision may compute z = −1e-8 instead, and the derivative is 0. The right gradients in single
+//! precision then differ from ours. Such an entry is called a *gate*, because its sign decides whether the derivative passes. If the user's gradients
 //! are different, the gates near a kink are moved to the other side one after the other. A move is kept if more of the recomputed tensors then equal the
 //! user's.
 
@@ -16,8 +16,9 @@ use crate::trace::Trace;
 
 /// The largest distance between a gate and its kink, as a share of the tensor's largest entry.
 const NEAR: f64 = 1e-5;
-/// The largest number of gates that are tried; `MAX_WORK` allows fewer in a large network.
+/// The largest number of gates that are tried. `MAX_WORK` allows fewer in a large network, but at least `MIN_GATES`.
 const MAX_GATES: usize = 256;
+const MIN_GATES: usize = 8;
 /// The largest number of multiplications for the trial of all gates.
 const MAX_WORK: u64 = 100_000_000;
 /// The largest number of gates that are moved together.
@@ -35,36 +36,37 @@ struct Gate {
     other: f64,
 }
 
-/// A pass with some gates on the other side of their kinks.
+/// A computation with some gates on the other side of their kinks.
 #[derive(Debug)]
 pub(super) struct Flipped {
-    /// The trace of this pass.
+    /// The trace of this computation.
     pub trace: Trace,
     /// The addresses of the gates: `conv1.z[0,1,2]`.
     pub entries: Vec<String>,
 }
 
-/// Returns the pass with flipped gates that has the user's numbers in the most tensors. `None` if no gate makes more tensors equal than in the right pass.
+/// Returns the trace with flipped gates that has the user's numbers in the most tensors. `None` if no gate makes more tensors equal than in the right trace.
 pub(super) fn find(trace: &Trace, mine: &[UserTensor], report: &Report, tolerance: Tolerance) -> Option<Flipped> {
-    let count = |report: &Report| report.tensors.iter().filter(|tensor| !tensor.is_equal()).count();
-    let mut fewest = count(report);
-    let mut left = if fewest > 0 { gates(trace) } else { Vec::new() };
+    let differing = |report: &Report| report.tensors.iter().filter(|tensor| !tensor.is_equal()).count();
+    let mut fewest = differing(report);
+    let mut untried = if fewest > 0 { gates(trace) } else { Vec::new() };
     let mut best: Option<Flipped> = None;
     for _ in 0..MAX_TOGETHER {
-        let here = best.as_ref().map_or(trace, |flipped| &flipped.trace);
-        let mut turned: Option<(usize, Trace)> = None;
+        let current = best.as_ref().map_or(trace, |flipped| &flipped.trace);
+        // the gate that leaves the fewest different tensors, by its index in `untried`, and its trace
+        let mut best_gate: Option<(usize, Trace)> = None;
         let work = work(trace.network());
-        for (n, gate) in left.iter().enumerate().take_while(|_| goes_on(work)) {
-            let other = with_gate(here, gate);
-            let wrong = count(&Report::new(&other, mine, tolerance));
+        for (n, gate) in untried.iter().enumerate().take_while(|_| goes_on(work)) {
+            let other = with_gate(current, gate);
+            let wrong = differing(&Report::new(&other, mine, tolerance));
             if wrong < fewest {
-                (fewest, turned) = (wrong, Some((n, other)));
+                (fewest, best_gate) = (wrong, Some((n, other)));
             }
         }
-        let Some((n, other)) = turned else { break };
-        let Gate { run, tensor, at, .. } = left.remove(n);
+        let Some((n, other)) = best_gate else { break };
+        let Gate { run, tensor, at, .. } = untried.remove(n);
         let mut entries = best.take().map_or_else(Vec::new, |flipped| flipped.entries);
-        entries.push(name(trace, run, tensor, at));
+        entries.push(address(trace, run, tensor, at));
         best = Some(Flipped { trace: other, entries });
         if fewest == 0 {
             break;
@@ -73,12 +75,13 @@ pub(super) fn find(trace: &Trace, mine: &[UserTensor], report: &Report, toleranc
     best
 }
 
-/// The work of a pass of one sample, in multiplications.
+/// The work of all ops of one sample, in multiplications.
 fn work(network: &Network) -> u64 {
     (0..network.ops().len()).map(|op| network.work(op)).sum()
 }
 
-fn name(trace: &Trace, run: usize, tensor: Id, at: usize) -> String {
+/// The address of an entry: `conv1.z[0,1,2]`, or `2:conv1.z[0,1,2]` in a batch of several samples.
+fn address(trace: &Trace, run: usize, tensor: Id, at: usize) -> String {
     let info = trace.network_of(run).tensor(tensor);
     let sample = trace.runs()[run].sample.filter(|_| trace.samples() > 1).map_or_else(String::new, |sample| format!("{}:", sample + 1));
     format!("{sample}{}{}", info.name, index_text(&unravel(at, &info.shape)))
@@ -97,25 +100,26 @@ fn with_gate(trace: &Trace, gate: &Gate) -> Trace {
 fn gates(trace: &Trace) -> Vec<Gate> {
     let mut gates = Vec::new();
     let network = trace.network();
-    let most = usize::try_from(MAX_WORK / work(network).max(1)).unwrap_or(MAX_GATES).clamp(8, MAX_GATES);
+    let max_gates = usize::try_from(MAX_WORK / work(network).max(1)).unwrap_or(MAX_GATES).clamp(MIN_GATES, MAX_GATES);
     for run in 0..trace.samples() {
         let network = trace.network_of(run);
         for number in 0..network.ops().len() {
-            if gates.len() < most && network.ops()[number].pass == Pass::Forward {
-                gates_of_op(trace, network, (run, number), most, &mut gates);
+            if gates.len() < max_gates && network.ops()[number].pass == Pass::Forward {
+                gates_of_op(trace, network, (run, number), max_gates, &mut gates);
             }
         }
     }
     gates
 }
 
-/// Appends the gates of one op.
-fn gates_of_op(trace: &Trace, network: &Network, (run, number): (usize, usize), most: usize, gates: &mut Vec<Gate>) {
+/// Appends the gates of one op, up to `max_gates` in all. `number` is the number of the op in its network.
+fn gates_of_op(trace: &Trace, network: &Network, (run, number): (usize, usize), max_gates: usize, gates: &mut Vec<Gate>) {
     let op = &network.ops()[number];
     let entries = trace.run(run).values(op.output).len();
     for ((rule, x), part) in trace.run(run).parts(op, number).zip(&op.parts) {
         let has_term = |at: usize| rule.prefix_terms(&x, at) < rule.prefix_terms(&x, at + 1);
         let first = (0..entries).find(|at| has_term(*at));
+        // the pieces of a function with kinks, such as z ≤ 0 and z > 0 for a relu
         let Some(pieces) = first.and_then(|at| rule.term(&x, at, 0).function?.pieces()) else { continue };
         for at in (0..entries).filter(|at| has_term(*at)).take_while(|_| goes_on(TERM)) {
             let args = expand_slice(&x, rule.term(&x, at, 0).args);
@@ -128,11 +132,12 @@ fn gates_of_op(trace: &Trace, network: &Network, (run, number): (usize, usize), 
                 // given numbers and exact zeros are the same in both precisions
                 let is_rounded = values[n] != 0.0 && network.producer(tensor).is_some();
                 let is_other = |moved: f64| pieces.piece_at(values.len(), |m| if m == n { moved } else { values[m] }) != piece;
+                // first the moves up, the shortest first, then the moves down
                 let moves =
                     [near, -near].into_iter().flat_map(|step| [1.0 / 1024.0, 1.0 / 32.0, 1.0].map(|share| values[n] + step * share));
                 let other = moves.into_iter().find(|moved| is_other(*moved)).filter(|_| is_rounded);
                 let gate = other.map(|other| Gate { run, tensor, at: place, other });
-                if let Some(gate) = gate.filter(|gate| gates.len() < most && !gates.iter().any(|known| known.same_entry(gate))) {
+                if let Some(gate) = gate.filter(|gate| gates.len() < max_gates && !gates.iter().any(|known| known.same_entry(gate))) {
                     gates.push(gate);
                 }
             }

@@ -37,7 +37,7 @@ impl Gradient {
         }
     }
 
-    /// The right numbers; all are 0 if no path with a gradient leads from the tensor to the loss.
+    /// The numbers of the trace, with which those of the user are compared; all are 0 if no path with a gradient leads from the tensor to the loss.
     #[must_use]
     pub fn right<'a>(&self, trace: &'a Trace) -> Cow<'a, [f64]> {
         match self.find(trace) {
@@ -62,8 +62,9 @@ impl Gradient {
         }
     }
 
-    /// The position of the gradient in the order of computation: its run and its op. A gradient with respect to the loss of several samples that the network
-    /// computes for each sample alone has the position in the first sample. A gradient that is not computed comes after all others.
+    /// The position of the gradient in the order of computation: its run, its op and, to tell two gradients of one op apart, its tensor. A gradient with
+    /// respect to the loss of several samples that the network computes for each sample alone has the position in the first sample. A gradient that is not
+    /// computed comes after all others.
     #[must_use]
     pub fn order(&self, trace: &Trace) -> (usize, usize, Id) {
         let of_sample = || trace.network().gradient_of(self.of).map(|gradient| (0, gradient));

@@ -31,6 +31,7 @@ pub(super) enum JsonValue {
 /// # Errors
 /// A message with line and column.
 pub(super) fn parse(bytes: &[u8]) -> Result<JsonValue, WeightsError> {
+    // a byte order mark
     let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let place = place(bytes, error.valid_up_to());
@@ -166,7 +167,7 @@ impl Parser<'_> {
     }
 
     fn list(&mut self) -> Result<JsonValue, WeightsError> {
-        // numbers and tensors are appended to `values`; `shape` is the shape of one item
+        // numbers and tensors are appended to `values`; `shape` is the shape of the items so far
         let (mut items, mut values, mut shape, mut count) = (Vec::new(), Vec::new(), None::<Vec<usize>>, 0);
         if self.peek() == Some(b']') {
             self.at += 1;
@@ -175,7 +176,8 @@ impl Parser<'_> {
         loop {
             self.peek();
             let start = self.at;
-            let item = match self.value()? {
+            // the shape of the item; `None` if it is no tensor
+            let item_shape = match self.value()? {
                 JsonValue::Number(number) => {
                     values.push(number);
                     Some(Vec::new())
@@ -189,10 +191,10 @@ impl Parser<'_> {
                     None
                 }
             };
-            if count > 0 && item != shape {
-                return Err(self.ragged(start, shape.as_deref(), item.as_deref()));
+            if count > 0 && item_shape != shape {
+                return Err(self.ragged(start, shape.as_deref(), item_shape.as_deref()));
             }
-            shape = item;
+            shape = item_shape;
             count += 1;
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -211,21 +213,23 @@ impl Parser<'_> {
     }
 
     /// The error for an item with another shape than the previous item.
-    fn ragged(&self, at: usize, before: Option<&[usize]>, item: Option<&[usize]>) -> WeightsError {
+    fn ragged(&self, at: usize, before: Option<&[usize]>, item_shape: Option<&[usize]>) -> WeightsError {
         let words = |shape: Option<&[usize]>| match shape {
             None => "no number".to_owned(),
             Some([]) => "a number".to_owned(),
             Some([n]) => format!("a row of {n}"),
             Some(shape) => shape_text(shape),
         };
-        let help = if item.is_none() { "write NaN for a number that is missing" } else { "all rows of a tensor have the same length" };
-        self.error(at, &format!("this is {}, but the entry before it is {}", words(item), words(before)), help)
+        let help =
+            if item_shape.is_none() { "write NaN for a number that is missing" } else { "all rows of a tensor have the same length" };
+        self.error(at, &format!("this is {}, but the entry before it is {}", words(item_shape), words(before)), help)
     }
 }
 
 /// Reads a number: also `NaN`, `inf` and `-Infinity`.
 fn number_of_text(text: &str) -> Option<f64> {
     let text = text.trim();
+    // 400 bytes are enough for 1e308 and 5e-324 without an exponent
     let is_number = text.len() <= 400 && text.bytes().any(|b| b.is_ascii_alphanumeric());
     text.parse().ok().filter(|_| is_number)
 }

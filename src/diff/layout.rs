@@ -46,8 +46,8 @@ impl Weight {
     /// The shape of a weight in the other order.
     pub fn other_shape(self, ours: &[usize]) -> Vec<usize> {
         let mut other = vec![0; ours.len()];
-        for (axis, written) in self.axes().iter().enumerate() {
-            other[*written] = ours[axis];
+        for (axis, other_axis) in self.axes().iter().enumerate() {
+            other[*other_axis] = ours[axis];
         }
         other
     }
@@ -60,15 +60,15 @@ impl Weight {
             return values.to_vec();
         }
         let other = self.other_shape(&ours);
-        let place = |at: usize| {
-            let index = unravel(at, &ours);
-            let mut written = vec![0; index.len()];
-            for (axis, to) in self.axes().iter().enumerate() {
-                written[*to] = index[axis];
+        let other_offset = |offset: usize| {
+            let index = unravel(offset, &ours);
+            let mut other_index = vec![0; index.len()];
+            for (axis, other_axis) in self.axes().iter().enumerate() {
+                other_index[*other_axis] = index[axis];
             }
-            ravel(&written, &other)
+            ravel(&other_index, &other)
         };
-        (0..len(&ours)).map(|at| place(at).map_or(f64::NAN, |from| values[from])).collect()
+        (0..len(&ours)).map(|offset| other_offset(offset).map_or(f64::NAN, |from| values[from])).collect()
     }
 
     /// The sentence about a file with all weights of the kind in the other order.
@@ -93,7 +93,7 @@ impl Weight {
         }
     }
 
-    /// The clause about one weight in the other order.
+    /// The clause about one weight in the other order. `given` is the text of its shape in the file, and `ours` that of our shape.
     pub fn clause(self, given: &str, ours: &str) -> String {
         match self {
             Self::Matrix => format!("it is {given}, the transpose of {ours}"),

@@ -44,23 +44,23 @@ pub(super) struct Names {
 
 /// Compares the shape `given` of a tensor in a file with the shape of a gradient.
 pub(super) fn fit(trace: &Trace, given: &[usize], gradient: Gradient) -> ShapeFit {
-    let want = gradient.shape(trace);
-    let [given_sizes, want_sizes] = [given, want].map(without_ones);
+    let ours = gradient.shape(trace);
+    let [given_sizes, our_sizes] = [given, ours].map(without_ones);
     let samples = trace.samples();
     let is_stack = || {
-        let stacked: Vec<usize> = [samples].into_iter().chain(want.iter().copied()).collect();
+        let stacked: Vec<usize> = [samples].into_iter().chain(ours.iter().copied()).collect();
         samples > 1 && gradient.loss == LossOf::Batch && given_sizes == without_ones(&stacked)
     };
-    let filters = Weight::of(trace, gradient).filter(|weight| *weight != Weight::Matrix && weight.other_shape(want) == given);
-    if given == want {
+    let filters = Weight::of(trace, gradient).filter(|weight| *weight != Weight::Matrix && weight.other_shape(ours) == given);
+    if given == ours {
         ShapeFit::Same
     } else if let Some(weight) = filters {
         ShapeFit::Turned(weight)
-    } else if given_sizes == want_sizes {
+    } else if given_sizes == our_sizes {
         if given.first() == Some(&samples) && is_stack() { ShapeFit::Stack } else { ShapeFit::Same }
     } else if is_stack() {
         ShapeFit::Stack
-    } else if let [rows, columns] = want_sizes[..]
+    } else if let [rows, columns] = our_sizes[..]
         && given_sizes == [columns, rows]
     {
         ShapeFit::Turned(Weight::Matrix)
@@ -73,7 +73,7 @@ fn without_ones(shape: &[usize]) -> Vec<usize> {
     shape.iter().copied().filter(|n| *n != 1).collect()
 }
 
-/// The end of a parameter's name, if it says what the parameter is.
+/// Returns `weight` or `bias` if the end of a parameter's name says so.
 fn suffix(name: &str) -> Option<&str> {
     let last = name.strip_suffix(".grad").unwrap_or(name).rsplit(['.', '/']).next()?;
     [("weight", "weight"), ("kernel", "weight"), ("bias", "bias")].into_iter().find(|(word, _)| last == *word).map(|(_, suffix)| suffix)
@@ -93,7 +93,7 @@ const IS_VALUE: &str = "a value, not a gradient";
 
 /// Finds the gradients of the tensors of a file.
 pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
-    let all: HashSet<String> = tensors.iter().map(|tensor| tensor.name.clone()).collect();
+    let file_names: HashSet<String> = tensors.iter().map(|tensor| tensor.name.clone()).collect();
     let mut names = Names::default();
     // the index in `named` of the tensor that has the gradient
     let mut taken: HashMap<Gradient, usize> = HashMap::new();
@@ -101,11 +101,11 @@ pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
     // the tensors that are not compared, by the reason
     let mut not_compared: Vec<(&'static str, Vec<String>)> = Vec::new();
     for tensor in tensors {
-        match meaning(trace, &tensor, &all) {
+        match meaning(trace, &tensor, &file_names) {
             Some(NameMeaning::Gradient(gradient)) => match taken.get(&gradient) {
                 None => {
-                    if is_named_otherwise(trace, &tensor.name, gradient) {
-                        names.notes.push(format!("{} is taken for {}", shown(&tensor), line(&gradient.name(trace))));
+                    if is_usual_input_name(trace, &tensor.name, gradient) {
+                        names.notes.push(format!("{} is taken for {}", shown_name(&tensor), line(&gradient.name(trace))));
                     }
                     taken.insert(gradient, names.named.len());
                     names.named.push(Named { tensor, gradient });
@@ -119,14 +119,14 @@ pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
             },
             Some(NameMeaning::NotCompared(why)) if tensor.choice != Choice::NotCompared => {
                 match not_compared.iter_mut().find(|(reason, _)| *reason == why) {
-                    Some((_, tensors)) => tensors.push(shown(&tensor)),
-                    None => not_compared.push((why, vec![shown(&tensor)])),
+                    Some((_, tensors)) => tensors.push(shown_name(&tensor)),
+                    None => not_compared.push((why, vec![shown_name(&tensor)])),
                 }
             }
             Some(NameMeaning::NotCompared(_)) => {}
             None if tensor.choice == Choice::Named => {
                 let nearest = suggest::nearest(&tensor.name, compared_names(trace));
-                names.notes.push(format!("there is no tensor {}{}", shown(&tensor), suggest::clause(nearest)));
+                names.notes.push(format!("there is no tensor {}{}", shown_name(&tensor), suggest::clause(nearest)));
             }
             None => unknown.push(tensor),
         }
@@ -147,8 +147,8 @@ fn is_same(one: &FileTensor, other: &FileTensor) -> bool {
     one.shape == other.shape && one.values.iter().zip(&other.values).all(|(one, other)| one.to_bits() == other.to_bits())
 }
 
-/// Returns the meaning of a name that the network has; `None` for another name.
-fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<NameMeaning> {
+/// Returns the meaning of a name that the network has; `None` for another name. `file_names` are the names of all tensors of the file.
+fn meaning(trace: &Trace, tensor: &FileTensor, file_names: &HashSet<String>) -> Option<NameMeaning> {
     let network = trace.network();
     let (sample, name) = match tensor.name.split_once(':') {
         Some((number, name)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => {
@@ -164,7 +164,7 @@ fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<
     };
     let loss = run.filter(|_| trace.samples() > 1).map_or(LossOf::Batch, LossOf::Sample);
     let gradient = |of: Id| Some(NameMeaning::Gradient(Gradient { of, loss }));
-    if let Some(id) = find(network, name, all) {
+    if let Some(id) = find(network, name, file_names) {
         return match network.tensor(id).role {
             Role::Gradient(of) => gradient(of),
             Role::Loss if network.reads_samples() || is_value_of_loss(trace, id, tensor) => Some(NameMeaning::NotCompared(IS_LOSS)),
@@ -177,7 +177,7 @@ fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<
         return gradient(of);
     }
     let (group, rest) = name.split_once('.')?;
-    let id = find(network, rest, all)?;
+    let id = find(network, rest, file_names)?;
     match group {
         "gradients" | "grad" | "grads" => gradient(id),
         "values" | "parameters" => Some(NameMeaning::NotCompared(IS_VALUE)),
@@ -185,7 +185,7 @@ fn meaning(trace: &Trace, tensor: &FileTensor, all: &HashSet<String>) -> Option<
     }
 }
 
-/// Returns whether a tensor of the file is the value of a graph's loss. Its gradient is 1.
+/// Returns whether a tensor with the name of a graph's loss is the value of the loss. Otherwise it is the gradient of the loss, which is 1.
 fn is_value_of_loss(trace: &Trace, loss: Id, tensor: &FileTensor) -> bool {
     let is_near = |one: f64, other: f64| (one - other).abs() <= 1e-4 * other.abs();
     matches!((&tensor.values[..], trace.run(0).values(loss)), ([given], [value]) if is_near(*given, *value) && !is_near(*given, 1.0))
@@ -194,8 +194,8 @@ fn is_value_of_loss(trace: &Trace, loss: Id, tensor: &FileTensor) -> bool {
 /// Names that people give to the gradient of the network's input.
 const INPUT_NAMES: &[&str] = &["x", "X", "dx", "dX", "x.grad", "X.grad", "input.grad", "dinput", "d_input"];
 
-/// Returns whether a name means the network's input only because people use it, such as `x`, without the word `input`.
-fn is_named_otherwise(trace: &Trace, name: &str, gradient: Gradient) -> bool {
+/// Returns whether a name, such as `x`, means the network's input only because people usually call it so.
+fn is_usual_input_name(trace: &Trace, name: &str, gradient: Gradient) -> bool {
     let bare = name.split_once(':').map_or(name, |(_, name)| name);
     INPUT_NAMES.contains(&bare)
         && !bare.contains("input")
@@ -208,10 +208,11 @@ fn input(network: &Network) -> Option<Id> {
     network.with_role(Role::Input { learns: false }).next()
 }
 
-/// Finds a tensor by its name. An input x of a graph that is assigned again has the name `x@0`; PyTorch's `x.grad` is the gradient of this input.
-fn find(network: &Network, name: &str, all: &HashSet<String>) -> Option<Id> {
+/// Finds a tensor by its name. An input x of a graph that is assigned again has the name `x@0`; PyTorch's `x.grad` is the gradient of this input. So `x` means
+/// `x@0`, unless the file has `x@0` too.
+fn find(network: &Network, name: &str, file_names: &HashSet<String>) -> Option<Id> {
     let input = format!("{name}@0");
-    let first = if all.contains(&input) { None } else { network.find(&input) };
+    let first = if file_names.contains(&input) { None } else { network.find(&input) };
     first.or_else(|| network.find(name))
 }
 
@@ -225,16 +226,16 @@ fn by_spelling(trace: &Trace, unknown: Vec<FileTensor>, taken: &mut HashMap<Grad
         .filter(|of| !taken.contains_key(&Gradient { of: *of, loss: LossOf::Batch }))
         .map(|of| (of, network.tensor(of).name.as_str()))
         .collect();
-    let meant = |tensor: &FileTensor| {
-        let mut all = free.iter().filter(|(_, name)| is_misspelt(&tensor.name, name));
-        let gradient = Gradient { of: all.next()?.0, loss: LossOf::Batch };
-        (all.next().is_none() && tensor.shape == gradient.shape(trace)).then_some(gradient)
+    let meant_by = |tensor: &FileTensor| {
+        let mut similar = free.iter().filter(|(_, name)| is_misspelt(&tensor.name, name));
+        let gradient = Gradient { of: similar.next()?.0, loss: LossOf::Batch };
+        (similar.next().is_none() && tensor.shape == gradient.shape(trace)).then_some(gradient)
     };
-    let all: Vec<Option<Gradient>> = unknown.iter().map(meant).collect();
+    let meanings: Vec<Option<Gradient>> = unknown.iter().map(meant_by).collect();
     let (mut others, mut pairs) = (Vec::new(), Vec::new());
-    for (tensor, gradient) in unknown.into_iter().zip(&all) {
+    for (tensor, gradient) in unknown.into_iter().zip(&meanings) {
         // if several names are similar to one parameter, none of them gets it
-        match gradient.filter(|gradient| all.iter().filter(|other| **other == Some(*gradient)).count() == 1) {
+        match gradient.filter(|gradient| meanings.iter().filter(|other| **other == Some(*gradient)).count() == 1) {
             Some(gradient) => {
                 if tensor.choice != Choice::NotCompared {
                     pairs.push(format!("{} is {}", line(&tensor.name), line(&gradient.name(trace))));
@@ -256,9 +257,10 @@ fn by_spelling(trace: &Trace, unknown: Vec<FileTensor>, taken: &mut HashMap<Grad
 fn is_misspelt(given: &str, name: &str) -> bool {
     let [given, name] = [given, name].map(str::to_lowercase);
     let mut wrong = given.split('.').zip(name.split('.')).filter(|(one, other)| one != other);
-    let is_one = |(one, other): (&str, &str)| one.len().min(other.len()) >= 4 && suggest::distance(one, other) == 1;
-    let same_parts = given.split('.').count() == name.split('.').count() && digits(&given).eq(digits(&name));
-    same_parts && wrong.next().is_none_or(is_one) && wrong.next().is_none()
+    let is_one_typo = |(one, other): (&str, &str)| one.len().min(other.len()) >= 4 && suggest::distance(one, other) == 1;
+    let has_same_structure = given.split('.').count() == name.split('.').count() && digits(&given).eq(digits(&name));
+    // at most one word is wrong
+    has_same_structure && wrong.next().is_none_or(is_one_typo) && wrong.next().is_none()
 }
 
 /// The numbers in a name.
@@ -278,17 +280,17 @@ fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradien
     ids.sort_by_key(|id| network.tensor(*id).layer);
     let gradients = ids.into_iter().map(|of| Gradient { of, loss: LossOf::Batch });
     let mut free: Vec<Gradient> = gradients.filter(|gradient| !taken.contains_key(gradient)).collect();
-    let is_far = |name: &str| name.contains(':');
+    let has_sample = |name: &str| name.contains(':');
     let agrees = |tensor: &FileTensor, gradient: &Gradient| {
         let [given, ours] = [&*tensor.name, &*network.tensor(gradient.of).name].map(suffix);
-        !is_far(&tensor.name) && (given.is_none() || ours.is_none() || given == ours)
+        !has_sample(&tensor.name) && (given.is_none() || ours.is_none() || given == ours)
     };
     let mut found = Vec::new();
     // First come the tensors with exactly the parameter's shape, then those with the same shape up to axes of size 1, then transposes and stacks. At the end,
     // if as many tensors as parameters are left, they are paired in order, and their shapes are reported as wrong.
-    let turned = |fit: ShapeFit| matches!(fit, ShapeFit::Turned(_) | ShapeFit::Stack);
+    let turned_or_stacked = |fit: ShapeFit| matches!(fit, ShapeFit::Turned(_) | ShapeFit::Stack);
     let same = |fit: ShapeFit| fit == ShapeFit::Same;
-    for (is_exact, is_wanted) in [(true, same as fn(ShapeFit) -> bool), (false, same), (false, turned)] {
+    for (is_exact, is_wanted) in [(true, same as fn(ShapeFit) -> bool), (false, same), (false, turned_or_stacked)] {
         for tensor in std::mem::take(&mut unknown) {
             let fits = |gradient: &Gradient| {
                 let is_shape = !is_exact || tensor.shape == gradient.shape(trace);
@@ -349,12 +351,12 @@ fn compared_names(trace: &Trace) -> impl Iterator<Item = &str> {
 }
 
 /// The name of a tensor of the file, escaped and cut.
-fn shown(tensor: &FileTensor) -> String {
+fn shown_name(tensor: &FileTensor) -> String {
     cut(&line(&tensor.name), 60)
 }
 
 /// The largest number of unknown names that a message lists.
-const SHOWN: usize = 5;
+const MAX_SHOWN: usize = 5;
 
 /// Sentences about the tensors without a matching gradient.
 fn left_out(trace: &Trace, unknown: &[FileTensor]) -> Vec<String> {
@@ -369,11 +371,11 @@ fn left_out(trace: &Trace, unknown: &[FileTensor]) -> Vec<String> {
                 suggest::clause(suggest::nearest(bare, compared_names(trace)))
             ),
         };
-        format!("{} is left out: {why}", shown(tensor))
+        format!("{} is left out: {why}", shown_name(tensor))
     };
-    let mut notes: Vec<String> = unknown.iter().take(SHOWN).map(sentence).collect();
-    if unknown.len() > SHOWN {
-        let names: Vec<String> = unknown[SHOWN..].iter().map(shown).collect();
+    let mut notes: Vec<String> = unknown.iter().take(MAX_SHOWN).map(sentence).collect();
+    if unknown.len() > MAX_SHOWN {
+        let names: Vec<String> = unknown[MAX_SHOWN..].iter().map(shown_name).collect();
         notes.push(format!("{} are left out too: {}", counted(names.len(), "tensor"), list_of_names(&names)));
     }
     notes

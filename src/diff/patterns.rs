@@ -47,11 +47,13 @@ struct WrongValues<'a> {
     trace: &'a Trace,
     /// The user's numbers.
     user: &'a [f64],
+    /// The numbers of the trace.
     right: &'a [f64],
     shape: &'a [usize],
-    /// The places of the wrong entries.
+    /// The offsets of the wrong entries.
     places: &'a [usize],
     tolerance: Tolerance,
+    /// Σ|terms| of each right entry.
     terms: TermSums<'a>,
 }
 
@@ -90,8 +92,8 @@ struct Noise<'a> {
 impl<'a> Noise<'a> {
     fn new(right: &[f64], terms: &'a TermSums<'a>, tolerance: Tolerance) -> Self {
         let largest = super::tolerance::largest(right);
-        let at = right.iter().position(|value| value.abs() == largest);
-        let is_all = at.is_some_and(|at| largest <= tolerance.of_terms * terms.entry(at));
+        let place = right.iter().position(|value| value.abs() == largest);
+        let is_all = place.is_some_and(|at| largest <= tolerance.of_terms * terms.entry(at));
         Self { terms, tolerance, largest, is_all }
     }
 
@@ -119,10 +121,11 @@ pub fn patterns(trace: &Trace, user: &[UserTensor], report: &Report, tolerance: 
         let (user, right) = (noise.removed(values), noise.removed(&right));
         let (shape, places) = (gradient.shape(trace), &*compared.wrong);
         let wrong = WrongValues { trace, user: &user, right: &right, shape, places, tolerance, terms };
-        let pattern = value(&wrong, gradient).or_else(|| numbers::find(&wrong)).or_else(|| places::find(&wrong, gradient));
+        let pattern = value_itself(&wrong, gradient).or_else(|| numbers::find(&wrong)).or_else(|| places::find(&wrong, gradient));
         found.extend(pattern.map(|(id, words)| Pattern { tensor, id, words, explains: [ROUNDED, VALUE].contains(&id) }));
     }
     let clipped = clipped::find(trace, user, report);
+    // a clipped tensor has no other pattern, unless the other one explains it
     found.retain(|pattern| pattern.explains || clipped.iter().all(|clipped| clipped.tensor != pattern.tensor));
     found.extend(clipped.into_iter().filter(|clipped| found.iter().all(|pattern| pattern.tensor != clipped.tensor)).collect::<Vec<_>>());
     explain_zeros(report, &mut found);
@@ -132,7 +135,7 @@ pub fn patterns(trace: &Trace, user: &[UserTensor], report: &Report, tolerance: 
 }
 
 /// The numbers of the tensor itself instead of those of its gradient.
-fn value(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<(&'static str, String)> {
+fn value_itself(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<(&'static str, String)> {
     let run = if let LossOf::Sample(run) = gradient.loss { run } else { 0 };
     let values = wrong.trace.run(run).values(gradient.of);
     // a single number can be equal by chance

@@ -12,7 +12,7 @@ pub fn reached(trace: &Trace, from: &[(usize, Id)]) -> Vec<Vec<bool>> {
     for run in 0..trace.runs().len() {
         let network = trace.network_of(run);
         let mut reached = vec![false; network.tensors().len()];
-        for (_, id) in from.iter().filter(|(of, _)| *of == run) {
+        for (_, id) in from.iter().filter(|(from_run, _)| *from_run == run) {
             reached[*id] = true;
         }
         if trace.runs()[run].sample.is_none() {

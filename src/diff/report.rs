@@ -13,7 +13,7 @@ pub struct UserTensor {
     /// The gradient.
     pub gradient: Gradient,
     /// The name in the user's file.
-    pub given: String,
+    pub name_in_file: String,
     /// The numbers in row-major order; a message if they cannot be compared, because the tensor has another shape.
     pub values: Result<Vec<f64>, String>,
 }
@@ -52,10 +52,10 @@ pub struct Comparison {
     /// The places of the entries that differ, in order.
     pub wrong: Vec<usize>,
     /// The number of entries.
-    pub of: usize,
+    pub entries: usize,
     /// The largest difference; `None` without numbers to compare.
     pub max_abs: Option<f64>,
-    /// The largest difference divided by the right number, over the entries whose right number is not 0.
+    /// The largest relative difference |mine − right| / |right| of an entry; `None` if all right numbers are 0, or without numbers to compare.
     pub max_rel: Option<f64>,
     /// The entry with the largest difference; `None` if all entries are equal.
     pub worst: Option<Worst>,
@@ -129,7 +129,7 @@ impl Comparison {
         let gradient = tensor.gradient;
         let right = gradient.right(trace);
         let mut comparison =
-            Self { gradient, status: Status::Equal, wrong: Vec::new(), of: right.len(), max_abs: None, max_rel: None, worst: None };
+            Self { gradient, status: Status::Equal, wrong: Vec::new(), entries: right.len(), max_abs: None, max_rel: None, worst: None };
         let Ok(mine) = &tensor.values else { return Self { status: Status::Shape, ..comparison } };
         comparison.wrong = wrong_entries(mine, &right, tolerance, &TermSums::of(trace, gradient));
         let is_not_finite = |at: &usize| !mine[*at].is_finite() && right[*at].is_finite();
@@ -153,7 +153,7 @@ impl Comparison {
 }
 
 /// The number of entries whose Σ|terms| is computed whatever their difference is.
-const SAMPLED: usize = 64;
+const MIN_COMPUTED: usize = 64;
 
 /// Returns the places of the entries that differ.
 ///
@@ -161,14 +161,14 @@ const SAMPLED: usize = 64;
 /// is more than 1000 times as large as the largest difference that any Σ|terms| so far would allow. Such an entry counts as wrong.
 fn wrong_entries(mine: &[f64], right: &[f64], tolerance: Tolerance, terms: &TermSums<'_>) -> Vec<usize> {
     let largest = largest(right);
-    let (mut computed, mut most) = (0, 0.0_f64);
+    let (mut computed, mut largest_sum) = (0, 0.0_f64);
     let mut is_equal = |at: usize| {
         tolerance.is_equal(mine[at], right[at], largest, || {
-            if computed >= SAMPLED && (mine[at] - right[at]).abs() > 1e3 * tolerance.of_terms * most {
+            if computed >= MIN_COMPUTED && (mine[at] - right[at]).abs() > 1e3 * tolerance.of_terms * largest_sum {
                 return 0.0;
             }
             let sum = terms.entry(at);
-            (computed, most) = (computed + 1, most.max(sum));
+            (computed, largest_sum) = (computed + 1, largest_sum.max(sum));
             sum
         })
     };

@@ -22,21 +22,22 @@ pub(super) struct SampleScale {
 }
 
 impl SampleScale {
-    /// Finds the scale of the samples' gradients, and multiplies them by n if they are derivatives of the mean loss over n samples. `scaled` has the indices of
-    /// these tensors, each with `true` if the file has it as part of a stack. `None` if the loss is not a mean.
-    pub fn new(trace: &Trace, tensors: &mut [UserTensor], scaled: &[(usize, bool)], tolerance: Tolerance) -> Option<Self> {
+    /// Finds the scale of the samples' gradients, and multiplies them by n if they are derivatives of the mean loss over n samples. `of_samples` has the indices
+    /// of these tensors, each with `true` if the file has it as part of a stack. `None` if the loss is not a mean.
+    pub fn new(trace: &Trace, tensors: &mut [UserTensor], of_samples: &[(usize, bool)], tolerance: Tolerance) -> Option<Self> {
         let factor = mean_factor(trace);
-        if scaled.is_empty() || (factor - 1.0).abs() < f64::EPSILON {
+        if of_samples.is_empty() || (factor - 1.0).abs() < f64::EPSILON {
             return None;
         }
-        let equal = |times: f64| scaled.iter().map(|(index, _)| equal_entries(trace, &tensors[*index], times, tolerance)).sum::<usize>();
-        let (own, mean) = (equal(1.0), equal(1.0 / factor));
-        let is_mean = if own == mean { scaled.iter().all(|(_, is_stack)| *is_stack) } else { mean > own };
-        let (most, fewest) = (own.max(mean), own.min(mean));
+        let equal =
+            |times: f64| of_samples.iter().map(|(index, _)| equal_entries(trace, &tensors[*index], times, tolerance)).sum::<usize>();
+        let (equal_own, equal_mean) = (equal(1.0), equal(1.0 / factor));
+        let is_mean = if equal_own == equal_mean { of_samples.iter().all(|(_, is_stack)| *is_stack) } else { equal_mean > equal_own };
+        let (most, fewest) = (equal_own.max(equal_mean), equal_own.min(equal_mean));
         // a few entries may be equal by chance
         let is_sure = most >= MIN_EQUAL && most >= 2 * fewest;
         if is_mean {
-            for (index, _) in scaled {
+            for (index, _) in of_samples {
                 tensors[*index].values.iter_mut().flatten().for_each(|value| *value /= factor);
             }
         }
@@ -51,11 +52,11 @@ impl SampleScale {
     /// The factor by which the numbers of the samples were multiplied, as a clause; `None` without a factor.
     pub fn factor_words(self) -> Option<String> {
         let mean = if self.is_sure { "your loss is a mean" } else { "your loss is taken for a mean" };
-        self.number().map(|samples| format!("times {samples}: {mean}"))
+        self.multiplier().map(|samples| format!("times {samples}: {mean}"))
     }
 
     /// The factor by which the numbers of the samples were multiplied; `None` without a factor.
-    pub fn number(self) -> Option<usize> {
+    pub fn multiplier(self) -> Option<usize> {
         self.is_mean.then_some(self.samples)
     }
 

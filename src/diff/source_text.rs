@@ -9,15 +9,16 @@ use crate::text::{cut, line};
 use crate::trace::Trace;
 
 /// The largest width of a source text beside a name, in cells.
-const WIDEST: usize = 40;
+const MAX_WIDTH: usize = 40;
 
 /// Puts the source text of a tensor beside its name, where the name occurs for the first time: `att@1.2 (scores / sqrt(d), line 7)`.
 #[derive(Debug)]
 pub struct SourceTexts<'a> {
     network: &'a Network,
-    /// The tensors whose texts were given already.
+    /// The tensors whose texts were shown already.
     explained: HashSet<Id>,
-    /// The places of the text that were given already: a statement and a part of it. In another turn of a loop, only the number of the turn is new.
+    /// The places of the text that were shown already: the number of a statement, and the bytes of a part of it. For a tensor of another turn of a loop, only
+    /// the number of the turn is shown.
     places: HashSet<(usize, Range<usize>)>,
 }
 
@@ -32,7 +33,7 @@ impl<'a> SourceTexts<'a> {
     /// the text.
     #[must_use]
     pub fn of(trace: &Trace, gradient: Gradient) -> Option<String> {
-        written(trace.network(), gradient.of)
+        source_text(trace.network(), gradient.of)
     }
 
     /// Returns an escaped sentence with the texts of the names in it.
@@ -60,11 +61,11 @@ impl<'a> SourceTexts<'a> {
         explained + rest
     }
 
-    /// Returns the tensor with this name, and its text, if the text was not given yet.
+    /// Returns the tensor with this name, and its text, if the text was not shown yet.
     fn unexplained(&self, name: &str) -> Option<(Id, String)> {
         let id = self.network.find(name)?;
         let id = if let Role::Gradient(of) = self.network.tensor(id).role { of } else { id };
-        let text = written(self.network, id).filter(|_| !self.explained.contains(&id))?;
+        let text = source_text(self.network, id).filter(|_| !self.explained.contains(&id))?;
         let origin = self.network.text().origin(id)?;
         let turn = origin.turn.filter(|_| self.places.contains(&(origin.statement, origin.part.clone())));
         Some((id, turn.map_or(text, turn_text)))
@@ -80,11 +81,12 @@ fn turn_text(turn: Turn) -> String {
     format!("turn {} of {}", turn.number, turn.count)
 }
 
-fn written(network: &Network, id: Id) -> Option<String> {
+/// Returns the source text of a tensor; see [`SourceTexts::of`].
+fn source_text(network: &Network, id: Id) -> Option<String> {
     let name = &network.tensor(id).name;
     let origin = network.text().origin(id).filter(|_| name.contains(['.', '@']))?;
     let statement = network.text().statement(origin.statement)?;
     let part = statement.text.get(origin.part.clone()).filter(|part| !part.is_empty())?;
     let turn = origin.turn.map_or_else(String::new, |turn| format!(", {}", turn_text(turn)));
-    Some(format!("{}, line {}{turn}", cut(&line(part), WIDEST), statement.line))
+    Some(format!("{}, line {}{turn}", cut(&line(part), MAX_WIDTH), statement.line))
 }

@@ -78,7 +78,7 @@ impl TermSums<'_> {
     }
 }
 
-/// The factor of the samples' gradients in a gradient of the batch: 1/n for a mean, 1 for a sum.
+/// The factor of the samples' gradients in a gradient of the batch: 1/n for a mean, 1 for a sum. For a mean, the first step multiplies by the constant 1/n.
 fn factor(trace: &Trace, run: usize, gradient: Id) -> f64 {
     let first = trace.entry_steps(run, gradient, 0).and_then(|steps| trace.get(steps.start));
     let constant = |step: crate::step::Step| step.factors.iter().find(|factor| factor.source.is_none()).map(|factor| factor.value);
@@ -87,6 +87,7 @@ fn factor(trace: &Trace, run: usize, gradient: Id) -> f64 {
 
 /// The factor of a sample's loss in the loss of the batch: 1/n for a mean over n samples, 1 for a sum or a single sample.
 pub(super) fn mean_factor(trace: &Trace) -> f64 {
+    // the run of the batch comes after those of the samples; a single sample has none
     let batch = trace.samples();
     let is_reduced = |id: &Id| matches!(trace.network_of(batch).tensor(*id).role, Role::Reduced(_));
     if batch == 1 {

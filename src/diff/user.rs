@@ -53,10 +53,10 @@ impl UserGradients {
     ///
     /// # Errors
     /// A sentence if no tensor of the file is one of our gradients.
-    pub fn new(trace: &Trace, tensors: Vec<FileTensor>, wanted: UserTolerance) -> Result<Self, String> {
+    pub fn new(trace: &Trace, tensors: Vec<FileTensor>, user_tolerance: UserTolerance) -> Result<Self, String> {
         let numbers: Vec<(&[f64], bool)> = tensors.iter().map(|tensor| (tensor.values.as_slice(), tensor.is_half)).collect();
         let precision = Precision::of(&numbers);
-        let tolerance = precision.tolerance().with(wanted.relative, wanted.of_largest);
+        let tolerance = precision.tolerance().with(user_tolerance.relative, user_tolerance.of_largest);
         let names = match_names(trace, tensors);
         if names.named.is_empty() {
             let why = if names.notes.is_empty() { "it has no tensors".to_owned() } else { names.notes.join("; ") };
@@ -65,11 +65,11 @@ impl UserGradients {
         let (tensors, missing, turned_alone, misshapen) = Default::default();
         let mut user = Self { tensors, missing, notes: names.notes, precision, tolerance, turned_alone, misshapen, scale: None };
         let turned: Vec<Weight> = Weight::ALL.into_iter().filter(|kind| user.are_turned(trace, &names.named, *kind)).collect();
-        let mut scaled = Vec::new();
+        let mut of_samples = Vec::new();
         for Named { tensor, gradient } in names.named {
-            user.add(trace, tensor, gradient, &turned, &mut scaled);
+            user.add(trace, tensor, gradient, &turned, &mut of_samples);
         }
-        user.scale = SampleScale::new(trace, &mut user.tensors, &scaled, tolerance);
+        user.scale = SampleScale::new(trace, &mut user.tensors, &of_samples, tolerance);
         user.sort(trace);
         let is_missing = |gradient: &Gradient| !user.tensors.iter().any(|tensor| tensor.gradient.of == gradient.of);
         let learnable = trace.network().learnable().map(|of| Gradient { of, loss: LossOf::Batch });
@@ -77,18 +77,18 @@ impl UserGradients {
         Ok(user)
     }
 
-    /// Appends a tensor of the file, or one tensor for each sample of a stack. The index of each gradient of a sample is added to `scaled`, with `true` if it
-    /// comes from a stack. The scale of these gradients is found later.
-    fn add(&mut self, trace: &Trace, tensor: FileTensor, gradient: Gradient, turned: &[Weight], scaled: &mut Vec<(usize, bool)>) {
-        let FileTensor { name: given, shape, values, .. } = tensor;
-        let want = gradient.shape(trace);
+    /// Appends a tensor of the file, or one tensor for each sample of a stack. The index of each gradient of a sample is added to `of_samples`, with `true`
+    /// if it comes from a stack. The scale of these gradients is found later.
+    fn add(&mut self, trace: &Trace, tensor: FileTensor, gradient: Gradient, turned: &[Weight], of_samples: &mut Vec<(usize, bool)>) {
+        let FileTensor { name: name_in_file, shape, values, .. } = tensor;
+        let ours = gradient.shape(trace);
         let push = |user: &mut Self, gradient: Gradient, values: Result<Vec<f64>, String>| {
-            user.tensors.push(UserTensor { gradient, given: given.clone(), values });
+            user.tensors.push(UserTensor { gradient, name_in_file: name_in_file.clone(), values });
         };
         match fit(trace, &shape, gradient) {
             ShapeFit::Stack => {
-                for (run, values) in values.chunks(len(want).max(1)).enumerate() {
-                    scaled.push((self.tensors.len(), true));
+                for (run, values) in values.chunks(len(ours).max(1)).enumerate() {
+                    of_samples.push((self.tensors.len(), true));
                     push(self, Gradient { loss: LossOf::Sample(run), ..gradient }, Ok(values.to_vec()));
                 }
             }
@@ -98,23 +98,23 @@ impl UserGradients {
             }
             ShapeFit::Same => {
                 if let LossOf::Sample(_) = gradient.loss {
-                    scaled.push((self.tensors.len(), false));
+                    of_samples.push((self.tensors.len(), false));
                 }
                 let kind = Weight::of(trace, gradient).filter(|kind| turned.contains(kind));
-                push(self, gradient, Ok(kind.map_or_else(|| values.clone(), |kind| kind.in_our_order(&values, want))));
+                push(self, gradient, Ok(kind.map_or_else(|| values.clone(), |kind| kind.in_our_order(&values, ours))));
             }
             ShapeFit::Turned(kind) if turned.contains(&kind) => {
                 if let LossOf::Sample(_) = gradient.loss {
-                    scaled.push((self.tensors.len(), false));
+                    of_samples.push((self.tensors.len(), false));
                 }
-                push(self, gradient, Ok(kind.in_our_order(&values, want)));
+                push(self, gradient, Ok(kind.in_our_order(&values, ours)));
             }
             ShapeFit::Turned(kind) => {
-                self.turned_alone.push((self.tensors.len(), kind.in_our_order(&values, want)));
-                push(self, gradient, Err(kind.clause(&shape_text(&shape), &shape_text(want))));
+                self.turned_alone.push((self.tensors.len(), kind.in_our_order(&values, ours)));
+                push(self, gradient, Err(kind.clause(&shape_text(&shape), &shape_text(ours))));
             }
             ShapeFit::Other => {
-                let why = format!("its shape is {}, but must be {}", shape_text(&shape), shape_text(want));
+                let why = format!("its shape is {}, but must be {}", shape_text(&shape), shape_text(ours));
                 self.misshapen.push((self.tensors.len(), shape, values));
                 push(self, gradient, Err(why));
             }
@@ -139,10 +139,10 @@ impl UserGradients {
         });
         // in a graph, the text says which axis of a matrix has the inputs, so only the shape shows that the matrices are turned
         let is_layered = weights.iter().all(|named| trace.network().tensor(named.gradient.of).layer.is_some());
-        let is_seen = has_turned || is_layered && fits.len() > 1;
+        let shows_order = has_turned || is_layered && fits.len() > 1;
         // symmetric weights are equal in both orders
-        let is_changed = || has_turned || weights.iter().any(|named| !is_equal(named));
-        let is_turned = all_turned && is_seen && is_changed();
+        let order_matters = || has_turned || weights.iter().any(|named| !is_equal(named));
+        let is_turned = all_turned && shows_order && order_matters();
         if is_turned {
             self.notes.push(kind.note(weights.len()));
         }
@@ -185,7 +185,7 @@ impl UserGradients {
     #[must_use]
     pub fn factor(&self, tensor: usize) -> Option<usize> {
         let is_of_sample = matches!(self.tensors.get(tensor)?.gradient.loss, LossOf::Sample(_));
-        self.scale.filter(|_| is_of_sample)?.number()
+        self.scale.filter(|_| is_of_sample)?.multiplier()
     }
 
     /// Sorts the tensors in the order of computation.

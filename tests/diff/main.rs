@@ -40,7 +40,8 @@ fn all(trace: &Trace) -> Vec<UserTensor> {
     }
     gradients.retain(|gradient| gradient.find(trace).is_some());
     gradients.sort_by_key(|gradient| gradient.order(trace));
-    let tensor = |gradient: Gradient| UserTensor { gradient, given: gradient.name(trace), values: Ok(gradient.right(trace).to_vec()) };
+    let tensor =
+        |gradient: Gradient| UserTensor { gradient, name_in_file: gradient.name(trace), values: Ok(gradient.right(trace).to_vec()) };
     gradients.into_iter().map(tensor).collect()
 }
 

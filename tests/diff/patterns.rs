@@ -43,7 +43,7 @@ fn found(document: &Document, name: &str, most: usize, is_wrong: impl Fn(&[usize
             (*value, left) = (*value + by, left - 1);
         }
     }
-    let mine = [UserTensor { gradient, given: String::new(), values: Ok(values) }];
+    let mine = [UserTensor { gradient, name_in_file: String::new(), values: Ok(values) }];
     let report = Report::new(trace, &mine, Tolerance::FLOAT64);
     patterns(trace, &mine, &report, Tolerance::FLOAT64).into_iter().map(|pattern| format!("{}: {}", pattern.id, pattern.words)).collect()
 }
@@ -81,8 +81,9 @@ fn changed(name: &str, change: impl Fn(&mut [UserTensor])) -> Vec<String> {
     let document = document(name);
     let trace = &document.trace;
     let gradients = trace.network().learnable().map(|of| Gradient { of, loss: LossOf::Batch });
-    let mut mine: Vec<UserTensor> =
-        gradients.map(|gradient| UserTensor { gradient, given: String::new(), values: Ok(gradient.right(trace).into_owned()) }).collect();
+    let mut mine: Vec<UserTensor> = gradients
+        .map(|gradient| UserTensor { gradient, name_in_file: String::new(), values: Ok(gradient.right(trace).into_owned()) })
+        .collect();
     mine.sort_by_key(|tensor| tensor.gradient.order(trace));
     change(&mut mine);
     let report = Report::new(trace, &mine, Tolerance::FLOAT64);
@@ -155,7 +156,7 @@ fn of_graph(text: &str, name: &str, values: impl FnOnce(&[f64]) -> Vec<f64>) -> 
     let trace = &document.trace;
     let gradient = Gradient { of: trace.network().find(name).expect("a tensor"), loss: LossOf::Batch };
     let values = values(&gradient.right(trace));
-    let mine = [UserTensor { gradient, given: String::new(), values: Ok(values) }];
+    let mine = [UserTensor { gradient, name_in_file: String::new(), values: Ok(values) }];
     let report = Report::new(trace, &mine, Tolerance::FLOAT64);
     assert!(!report.is_equal(), "{name}");
     patterns(trace, &mine, &report, Tolerance::FLOAT64).into_iter().map(|pattern| pattern.words).collect()

@@ -46,8 +46,11 @@ fn in_order(trace: &Trace, mut all: Vec<Gradient>) -> Vec<Gradient> {
 }
 
 fn tensors(wanted: &[Gradient], numbers: &[Vec<f64>]) -> Vec<UserTensor> {
-    let tensor =
-        |(gradient, numbers): (&Gradient, &Vec<f64>)| UserTensor { gradient: *gradient, given: String::new(), values: Ok(numbers.clone()) };
+    let tensor = |(gradient, numbers): (&Gradient, &Vec<f64>)| UserTensor {
+        gradient: *gradient,
+        name_in_file: String::new(),
+        values: Ok(numbers.clone()),
+    };
     wanted.iter().zip(numbers).map(tensor).collect()
 }
 

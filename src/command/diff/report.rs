@@ -104,8 +104,12 @@ impl<'a> JsonReport<'a> {
         let Explanation { user, report, patterns, .. } = &**comparison;
         let trace = &document.trace;
         let name = |tensor: usize| user.tensors[tensor].gradient.name(trace);
-        let mut tensors: Vec<GradientRow<'_>> =
-            user.tensors.iter().zip(&report.tensors).map(|(user, compared)| GradientRow::new(trace, &user.given, compared)).collect();
+        let mut tensors: Vec<GradientRow<'_>> = user
+            .tensors
+            .iter()
+            .zip(&report.tensors)
+            .map(|(user, compared)| GradientRow::new(trace, &user.name_in_file, compared))
+            .collect();
         tensors.extend(user.missing.iter().map(|gradient| GradientRow {
             name: gradient.name(trace),
             given: None,
@@ -147,7 +151,7 @@ impl<'a> GradientRow<'a> {
             status: status_name(compared.status),
             // without numbers to compare, such as in a tensor of another shape, no number of wrong entries is known
             wrong: compared.max_abs.map(|_| compared.wrong.len()),
-            of: compared.of,
+            of: compared.entries,
             max_abs: compared.max_abs.map(Json),
             max_rel: compared.max_rel.map(Json),
             worst: compared.worst.map(worst),

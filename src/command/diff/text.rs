@@ -137,7 +137,7 @@ fn tensor_lines(comparison: &GradientComparison, trace: &Trace, texts: &mut Sour
 /// The row of a group of tensors with the same status.
 fn row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mut SourceTexts<'_>) -> [String; 3] {
     let (user, compared) = (&comparison.user.tensors[group.tensors[0]], &comparison.report.tensors[group.tensors[0]]);
-    let entries = entries(group.comparisons(comparison).map(|(_, compared)| compared.of).sum());
+    let entries = entries(group.comparisons(comparison).map(|(_, compared)| compared.entries).sum());
     let (status, rest) = match (compared.status, &user.values) {
         (Status::Equal, _) => ("equal", entries),
         (Status::Shape, Err(why)) => ("shape", why.clone()),

@@ -35,13 +35,18 @@ pub(super) trait LineBuffer: StepVisitor {
     fn buffer(&mut self) -> &mut Vec<u8>;
 }
 
-/// Writes the lines of a range of steps. `lines` makes the visitor of a thread. The bytes do not depend on the number of threads.
-pub(super) fn write<L: LineBuffer>(trace: &Trace, steps: Range<u64>, lines: impl Fn() -> L + Sync, to: &mut dyn Write) -> io::Result<()> {
+/// Writes the lines of a range of steps. `new_visitor` makes the visitor of a thread. The bytes do not depend on the number of threads.
+pub(super) fn write<L: LineBuffer>(
+    trace: &Trace,
+    steps: Range<u64>,
+    new_visitor: impl Fn() -> L + Sync,
+    to: &mut dyn Write,
+) -> io::Result<()> {
     let last = steps.end;
     let chunks = steps.step_by(CHUNK_STEPS).map(|first| first..last.min(first + CHUNK_STEPS as u64));
     let threads = chunks.clone().take(threads::limit().min(MAX_THREADS)).count();
     let on_this_thread = |to: &mut dyn Write| {
-        make_lines(trace, chunks.clone(), lines(), |lines, _| {
+        make_lines(trace, chunks.clone(), new_visitor(), |lines, _| {
             to.write_all(lines)?;
             lines.clear();
             Ok(())
@@ -52,17 +57,17 @@ pub(super) fn write<L: LineBuffer>(trace: &Trace, steps: Range<u64>, lines: impl
     }
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
-            .map_while(|first| {
+            .map_while(|number| {
                 // the channel has room for one finished buffer; a thread that has finished another one waits to send it
                 let (full_sender, full_buffers) = sync_channel(1);
                 let (empty_sender, empty_buffers) = channel();
                 // for the number of threads that the system has started, which is known only after the last attempt
                 let (count_sender, count_receiver) = channel();
-                let (chunks, lines) = (chunks.clone(), &lines);
+                let (chunks, new_visitor) = (chunks.clone(), &new_visitor);
                 let started = threads::try_spawn(scope, move || {
                     let Ok(started_count) = count_receiver.recv() else { return };
                     // the error only means that the output has failed, which the main thread reports
-                    let _ = make_lines(trace, chunks.skip(first).step_by(started_count), lines(), |lines, ends_chunk| {
+                    let _ = make_lines(trace, chunks.skip(number).step_by(started_count), new_visitor(), |lines, ends_chunk| {
                         let lines = replace(lines, empty_buffers.try_recv().unwrap_or_default());
                         full_sender.send((lines, ends_chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into())
                     });
@@ -97,7 +102,7 @@ pub(super) fn write<L: LineBuffer>(trace: &Trace, steps: Range<u64>, lines: impl
 fn make_lines(
     trace: &Trace,
     chunks: impl Iterator<Item = Range<u64>>,
-    mut lines: impl LineBuffer,
+    mut visitor: impl LineBuffer,
     mut emit: impl FnMut(&mut Vec<u8>, bool) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut traversal = Traversal::new(trace);
@@ -105,9 +110,9 @@ fn make_lines(
         traversal.go_to(chunk.start);
         let mut more = true;
         while more {
-            more = traversal.visit_entry(chunk.end, &mut lines);
-            if !more || lines.buffer().len() >= FULL_BUFFER {
-                emit(lines.buffer(), !more)?;
+            more = traversal.visit_entry(chunk.end, &mut visitor);
+            if !more || visitor.buffer().len() >= FULL_BUFFER {
+                emit(visitor.buffer(), !more)?;
             }
         }
     }

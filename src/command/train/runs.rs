@@ -14,7 +14,7 @@ use crate::text::{align_left, align_right, counted, width};
 use crate::ui;
 
 /// The columns and rows of the chart.
-const CHART: (u16, u16) = (76, 20);
+const CHART_SIZE: (u16, u16) = (76, 20);
 
 /// The report on several runs.
 pub(super) struct RunsReport<'a> {
@@ -40,9 +40,9 @@ impl CommandReport for RunsReport<'_> {
     /// Writes a line about each run, the losses, at most about 40 of each, and the chart.
     fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()> {
         let letters = || ('a'..).take(self.runs.len());
-        let names = self.runs.iter().map(|run| width(run.name())).max().unwrap_or(0);
+        let name_width = self.runs.iter().map(|run| width(run.name())).max().unwrap_or(0);
         for ((run, report), letter) in self.runs.iter().zip(self.reports).zip(letters()) {
-            let name = align_left(run.name(), names);
+            let name = align_left(run.name(), name_width);
             out.line(&format!("{letter}  {name}  {}", run.optimizer.summary()))?;
             let why = if run.result.stopped { ", stopped by the tolerance" } else { "" };
             let iterations = counted(run.result.losses.len(), "iteration");
@@ -69,7 +69,7 @@ impl CommandReport for RunsReport<'_> {
             out.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
         }
         out.line("")?;
-        out.text(&ui::chart_text(&self.curves(), CHART, self.is_ascii))
+        out.text(&ui::chart_text(&self.curves(), CHART_SIZE, self.is_ascii))
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) fn find(trace: &Trace, user: &[UserTensor], report: &Report) -> Optio
     let place = |tensor: usize| report.tensors[tensor].gradient.find(trace);
     let from = |tensors: &[usize]| reached(trace, &tensors.iter().filter_map(|tensor| place(*tensor)).collect::<Vec<_>>());
     let is_in = |reached: &[Vec<bool>], tensor: usize| place(tensor).is_some_and(|(run, id)| reached[run][id]);
+    // the tensors that are computed from the first one, and those that are computed from any of the origins so far
     let (of_first, mut of_all, mut origins) = (from(&[tensor]), from(&[tensor]), vec![tensor]);
     let mut later = Vec::new();
     for other in all {
@@ -40,7 +41,7 @@ pub(super) fn find(trace: &Trace, user: &[UserTensor], report: &Report) -> Optio
         n => format!("; it spreads backward from there to {n} tensors: {}", list_of_names(&later)),
     };
     let others: Vec<String> = origins[1..].iter().map(|other| name(*other)).collect();
-    let apart = match others.len() {
+    let other_origins = match others.len() {
         0 => String::new(),
         1 => format!(
             "; {} is not computed from it, so it has another origin, or both come from a gradient that is not in the file",
@@ -52,7 +53,7 @@ pub(super) fn find(trace: &Trace, user: &[UserTensor], report: &Report) -> Optio
         ),
     };
     let words = format!(
-        "{}{index} is the first number of the file that is not finite: {}{spreads}{apart}; the right number is finite, so look for a division by 0, a logarithm of 0 or an overflow in its computation",
+        "{}{index} is the first number of the file that is not finite: {}{spreads}{other_origins}; the right number is finite, so look for a division by 0, a logarithm of 0 or an overflow in its computation",
         name(tensor),
         exact(values[at])
     );

@@ -5,13 +5,13 @@ use crate::number::with_digits;
 use crate::tensor::{len, ravel, unravel};
 
 /// A pattern: its id and its words.
-pub(super) type Found = (&'static str, String);
+pub(super) type FoundPattern = (&'static str, String);
 
 /// The largest size of an axis whose permutations are searched.
 const MAX_PERMUTED: usize = 64;
 
 /// Returns the first pattern that the numbers have.
-pub(super) fn find(wrong: &WrongValues<'_>) -> Option<Found> {
+pub(super) fn find(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     if wrong.user.iter().chain(wrong.right).any(|value| !value.is_finite()) {
         return None;
     }
@@ -31,21 +31,22 @@ fn with_decimals(value: f64, decimals: usize) -> f64 {
     format!("{value:.decimals$}").parse().unwrap_or(value)
 }
 
-/// The right numbers, printed with few digits: `%.3g` or `round(x, 4)`.
-fn rounded(wrong: &WrongValues<'_>) -> Option<Found> {
+/// The right numbers, printed with few digits: `%.3g` or `round(x, 4)`. Rounding changes a number by at most half a unit of its last digit; 0.5001 units are
+/// allowed, because the user's numbers have rounding errors too.
+fn rounded(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     // whether the user's number is this printed number. If the file has single precision, it is only near it
     let is_printed = |user: f64, printed: f64| (user - printed).abs() <= 1e-7 * printed.abs();
-    let is_digits = |digits: usize| {
+    let has_digits = |digits: usize| {
         let significant = |value: f64| format!("{value:.*e}", digits - 1).parse().unwrap_or(value);
         let unit = |right: f64| 10f64.powi(exponent(right) + 1 - i32::try_from(digits).unwrap_or(0));
         let is_rounded =
             |(user, right): (&f64, &f64)| is_printed(*user, significant(*user)) && (user - right).abs() <= 0.5001 * unit(*right);
         wrong.user.iter().zip(wrong.right).all(is_rounded)
     };
-    if let Some(digits) = (2..=7).find(|digits| is_digits(*digits)) {
+    if let Some(digits) = (2..=7).find(|digits| has_digits(*digits)) {
         return Some((ROUNDED, format!("these are the right numbers, rounded to {digits} significant digits: save more digits")));
     }
-    let is_decimals = |decimals: usize| {
+    let has_decimals = |decimals: usize| {
         let unit = 10f64.powi(-i32::try_from(decimals).unwrap_or(0));
         let is_rounded =
             |(user, right): (&f64, &f64)| is_printed(*user, with_decimals(*user, decimals)) && (user - right).abs() <= 0.5001 * unit;
@@ -53,22 +54,22 @@ fn rounded(wrong: &WrongValues<'_>) -> Option<Found> {
         let largest = super::super::tolerance::largest(wrong.user);
         largest >= 9.5 * unit && wrong.user.iter().zip(wrong.right).all(is_rounded)
     };
-    let decimals = (1..=8).find(|decimals| is_decimals(*decimals))?;
+    let decimals = (1..=8).find(|decimals| has_decimals(*decimals))?;
     Some((ROUNDED, format!("these are the right numbers, rounded to {decimals} decimals: save more digits")))
 }
 
-/// The power of ten of the first digit of a number; −300 for 0.
+/// The power of ten of the first digit of a number; −300 for 0, so that a right 0 is rounded only to 0.
 #[allow(clippy::cast_possible_truncation)] // an exponent
 fn exponent(value: f64) -> i32 {
     if value == 0.0 { -300 } else { libm::floor(libm::log10(value.abs())) as i32 }
 }
 
-fn zero(wrong: &WrongValues<'_>) -> Option<Found> {
+fn zero(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     wrong.user.iter().all(|user| *user == 0.0).then(|| (ZERO, "every entry is 0".to_owned()))
 }
 
 /// Every entry is the same multiple of the right one.
-fn multiple(wrong: &WrongValues<'_>) -> Option<Found> {
+fn multiple(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let (at, largest) = wrong.right.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))?;
     let ratio = wrong.user[at] / largest;
     if !ratio.is_finite() || ratio == 0.0 {
@@ -92,7 +93,7 @@ fn multiple(wrong: &WrongValues<'_>) -> Option<Found> {
     })
 }
 
-/// The text of a small whole number or of a simple fraction: `3`, `-1`, `1/4`.
+/// The text of a small whole number, of its inverse, or of a fraction with a denominator of at most 16: `3`, `-1`, `1/400`, `2/3`.
 fn simple(ratio: f64) -> Option<String> {
     let is_whole = |value: f64| (value - value.round()).abs() <= 1e-6 * value.abs() && value.abs() < 1e6 && value.round() != 0.0;
     if is_whole(ratio) {
@@ -107,7 +108,7 @@ fn simple(ratio: f64) -> Option<String> {
 }
 
 /// Two axes are exchanged: the transpose.
-fn exchanged(wrong: &WrongValues<'_>) -> Option<Found> {
+fn exchanged(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let shape = wrong.shape;
     let pairs = (0..shape.len()).flat_map(|first| (first + 1..shape.len()).map(move |second| (first, second))).rev();
     let is_exchanged = |(first, second): &(usize, usize)| {
@@ -131,7 +132,7 @@ fn exchanged(wrong: &WrongValues<'_>) -> Option<Found> {
 }
 
 /// Each matrix of the last two axes is turned by 180° or 90°, or one axis is reversed.
-fn turned_or_flipped(wrong: &WrongValues<'_>) -> Option<Found> {
+fn turned_or_flipped(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let shape = wrong.shape;
     let is_reversed = |axes: &[usize]| {
         axes.iter().all(|axis| shape[*axis] > 1)
@@ -175,7 +176,7 @@ fn turned_or_flipped(wrong: &WrongValues<'_>) -> Option<Found> {
 }
 
 /// The slices along an axis are the right ones in another order.
-fn permuted(wrong: &WrongValues<'_>) -> Option<Found> {
+fn permuted(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let shape = wrong.shape;
     (0..shape.len()).find_map(|axis| {
         let n = shape[axis];
@@ -194,6 +195,7 @@ fn permuted(wrong: &WrongValues<'_>) -> Option<Found> {
 fn order_along(wrong: &WrongValues<'_>, axis: usize) -> Option<Vec<usize>> {
     let (shape, n) = (wrong.shape, wrong.shape[axis]);
     let (inner, largest) = (len(&shape[axis + 1..]), super::super::tolerance::largest(wrong.right));
+    // the entry k of a slice: `k / inner` counts the indices before the axis, and `k % inner` those after it
     let places = |slice: usize| (0..len(shape) / n).map(move |k| (k / inner * n + slice) * inner + k % inner);
     let is_equal = |slice: usize, right: usize| {
         places(slice)
@@ -213,15 +215,16 @@ fn order_along(wrong: &WrongValues<'_>, axis: usize) -> Option<Vec<usize>> {
 }
 
 /// The numbers are those of the transpose, read row by row into our shape.
-fn reshaped(wrong: &WrongValues<'_>) -> Option<Found> {
+fn reshaped(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let shape = wrong.shape;
     let [rows, columns] = shape[..] else { return None };
+    // the entry `at` of the transpose is the entry [at % rows, at / rows] of the right matrix
     let is_reshaped = rows > 1 && columns > 1 && wrong.is_moved(|at| Some(at % rows * columns + at / rows));
     is_reshaped.then(|| ("transpose", "these are the numbers of the transpose, read row by row into this shape".to_owned()))
 }
 
 /// The right numbers, one place further along an axis.
-fn shifted(wrong: &WrongValues<'_>) -> Option<Found> {
+fn shifted(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let shape = wrong.shape;
     for axis in (0..shape.len()).rev().filter(|axis| shape[*axis] > 2) {
         for (is_later, way) in [(true, "later"), (false, "earlier")] {
@@ -240,10 +243,11 @@ fn shifted(wrong: &WrongValues<'_>) -> Option<Found> {
 }
 
 /// Every entry is the sum or the mean of the right ones along an axis.
-fn summed(wrong: &WrongValues<'_>) -> Option<Found> {
+fn summed(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let shape = wrong.shape;
     for axis in (0..shape.len()).filter(|axis| shape[*axis] > 1) {
         let (n, inner) = (shape[axis], len(&shape[axis + 1..]));
+        // the entries of the line along the axis through the entry `at`
         let along = |at: usize| (0..n).map(move |k| (at / inner / n * n + k) * inner + at % inner);
         let sums: Vec<f64> = (0..len(shape)).map(|at| along(at).map(|from| wrong.right[from]).sum()).collect();
         let terms = |at: usize| along(at).map(|from| wrong.right[from].abs().max(wrong.terms.entry(from))).sum::<f64>();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::numbers::Found;
+use super::numbers::FoundPattern;
 use super::{Pattern, WrongValues};
 use crate::diff::gradient::{Gradient, LossOf};
 use crate::diff::report::{Report, Status};
@@ -14,7 +14,7 @@ use crate::trace::Trace;
 /// The smallest number of wrong tensors of one sample that is not taken for an accident.
 const FEW: usize = 2;
 /// A pattern is reported only if its places would contain all wrong entries by chance with at most this probability.
-const CHANCE: f64 = 0.01;
+const MAX_CHANCE: f64 = 0.01;
 
 /// Returns the probability that `wrong` of `all` places, chosen at random, are all among `inside` of them: C(inside, wrong) / C(all, wrong).
 ///
@@ -30,14 +30,14 @@ fn counts(wrong: &WrongValues<'_>, at: usize) -> bool {
 }
 
 /// Returns the first pattern that the places of the wrong entries have.
-pub(super) fn find(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<Found> {
+pub(super) fn find(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<FoundPattern> {
     if wrong.places.len() == wrong.right.len() {
         return None;
     }
     by_sign(wrong, gradient).or_else(|| one_entry(wrong)).or_else(|| slice(wrong)).or_else(|| border(wrong))
 }
 
-fn one_entry(wrong: &WrongValues<'_>) -> Option<Found> {
+fn one_entry(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let [at] = *wrong.places else { return None };
     let index = unravel(at, wrong.shape);
     let which = match wrong.shape {
@@ -49,7 +49,7 @@ fn one_entry(wrong: &WrongValues<'_>) -> Option<Found> {
 }
 
 /// The wrong entries are all in one slice along an axis, such as the last filter.
-fn slice(wrong: &WrongValues<'_>) -> Option<Found> {
+fn slice(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let shape = wrong.shape;
     let all = (0..wrong.right.len()).filter(|at| counts(wrong, *at)).count();
     for axis in (0..shape.len()).filter(|axis| shape[*axis] > 1) {
@@ -58,7 +58,7 @@ fn slice(wrong: &WrongValues<'_>) -> Option<Found> {
         let inside = (0..wrong.right.len()).filter(|at| counts(wrong, *at) && unravel(*at, shape)[axis] == only).count();
         // the probability is multiplied by the number of slices, because any slice would be a pattern
         #[allow(clippy::cast_precision_loss)] // a size
-        if shape[axis] as f64 * chance(all, inside, wrong.places.len()) > CHANCE {
+        if shape[axis] as f64 * chance(all, inside, wrong.places.len()) > MAX_CHANCE {
             continue;
         }
         let ordinal = match only {
@@ -80,7 +80,7 @@ fn slice(wrong: &WrongValues<'_>) -> Option<Found> {
 }
 
 /// The wrong entries are all at the border of the image.
-fn border(wrong: &WrongValues<'_>) -> Option<Found> {
+fn border(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let [.., rows, columns] = *wrong.shape else { return None };
     let is_at_border = |at: &usize| {
         let index = unravel(*at, wrong.shape);
@@ -89,12 +89,12 @@ fn border(wrong: &WrongValues<'_>) -> Option<Found> {
     };
     let all: Vec<usize> = (0..wrong.right.len()).filter(|at| counts(wrong, *at)).collect();
     let border = all.iter().filter(|at| is_at_border(at)).count();
-    let is_sure = rows > 2 && columns > 2 && chance(all.len(), border, wrong.places.len()) <= CHANCE;
+    let is_sure = rows > 2 && columns > 2 && chance(all.len(), border, wrong.places.len()) <= MAX_CHANCE;
     (is_sure && wrong.places.iter().all(is_at_border)).then(|| ("only-border", "only entries at the border are wrong".to_owned()))
 }
 
 /// The wrong entries are those at which the input of an activation is not positive, or positive.
-fn by_sign(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<Found> {
+fn by_sign(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<FoundPattern> {
     let trace = wrong.trace;
     let run = match gradient.loss {
         LossOf::Sample(run) => run,
@@ -105,18 +105,18 @@ fn by_sign(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<Found> {
     for z in activations(network, gradient.of) {
         let values = trace.run(run).values(z);
         // one value of z for each entry, or for each row of a matrix of weights
-        let per = match wrong.right.len().checked_div(values.len()) {
-            Some(per) if per * values.len() == wrong.right.len() => per,
+        let entries_per_value = match wrong.right.len().checked_div(values.len()) {
+            Some(entries_per_value) if entries_per_value * values.len() == wrong.right.len() => entries_per_value,
             _ => continue,
         };
-        let wrong_rows: HashSet<usize> = wrong.places.iter().map(|at| at / per).collect();
-        let rows: HashSet<usize> = (0..wrong.right.len()).filter(|at| counts(wrong, *at)).map(|at| at / per).collect();
-        for (is_wanted, words) in [((|z: f64| z <= 0.0) as fn(f64) -> bool, "≤ 0"), (|z| z > 0.0, "> 0")] {
-            let wanted = rows.iter().filter(|row| is_wanted(values[**row])).count();
-            let all_wanted = wrong_rows.iter().all(|row| is_wanted(values[*row]));
+        let wrong_rows: HashSet<usize> = wrong.places.iter().map(|at| at / entries_per_value).collect();
+        let rows: HashSet<usize> = (0..wrong.right.len()).filter(|at| counts(wrong, *at)).map(|at| at / entries_per_value).collect();
+        for (has_sign, words) in [((|z: f64| z <= 0.0) as fn(f64) -> bool, "≤ 0"), (|z| z > 0.0, "> 0")] {
+            let with_sign = rows.iter().filter(|row| has_sign(values[**row])).count();
+            let all_have_sign = wrong_rows.iter().all(|row| has_sign(values[*row]));
             // the probability is doubled, because either sign would be a pattern
-            let is_sure = 2.0 * chance(rows.len(), wanted, wrong_rows.len()) <= CHANCE;
-            if all_wanted && is_sure {
+            let is_sure = 2.0 * chance(rows.len(), with_sign, wrong_rows.len()) <= MAX_CHANCE;
+            if all_have_sign && is_sure {
                 return Some(("only-where", format!("wrong only where {} {words}", network.tensor(z).name)));
             }
         }
