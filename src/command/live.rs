@@ -145,8 +145,8 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
             MouseEventKind::ScrollUp => vec![Event::Wheel(-wheel_lines)],
             _ => Vec::new(),
         },
-        // of a pasted text, only the first line that is not blank is used. It goes into the prompt, which is opened if necessary; otherwise each character would
-        // act as a command
+        // of a pasted text, only the first line that is not blank is used. It goes into the prompt, which is opened if necessary; otherwise each character
+        // would act as a command
         Input::Paste(text) => {
             let sign = match focus {
                 _ if focus.is_prompt() => None,

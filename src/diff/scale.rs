@@ -22,8 +22,8 @@ pub(super) struct SampleScale {
 }
 
 impl SampleScale {
-    /// Finds the scale of the samples' gradients, and multiplies them by n if they are derivatives of the mean loss over n samples. `of_samples` has the indices
-    /// of these tensors, each with `true` if the file has it as part of a stack. `None` if the loss is not a mean.
+    /// Finds the scale of the samples' gradients, and multiplies them by n if they are derivatives of the mean loss over n samples. `of_samples` has the
+    /// indices of these tensors, each with `true` if the file has it as part of a stack. `None` if the loss is not a mean.
     pub fn new(trace: &Trace, tensors: &mut [UserTensor], of_samples: &[(usize, bool)], tolerance: Tolerance) -> Option<Self> {
         let factor = mean_factor(trace);
         if of_samples.is_empty() || (factor - 1.0).abs() < f64::EPSILON {

@@ -56,8 +56,9 @@ fn row(cells: [String; 3]) -> ListRow {
 fn gradient_row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mut SourceTexts<'_>) -> ListRow {
     let first = group.tensors[0];
     // the numbers of wrong entries and of all entries
-    let (wrong, of) =
-        group.comparisons(comparison).fold((0, 0), |(wrong, of), (_, compared)| (wrong + compared.wrong.len(), of + compared.of));
+    let (wrong, of) = group
+        .comparisons(comparison)
+        .fold((0, 0), |(wrong, entries), (_, compared)| (wrong + compared.wrong.len(), entries + compared.entries));
     let (status, words) = match (comparison.report.tensors[first].status, &comparison.user.tensors[first].values) {
         (Status::Equal, _) => ("equal", String::new()),
         (Status::Shape, Err(why)) => ("shape", why.clone()),

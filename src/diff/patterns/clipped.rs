@@ -44,8 +44,8 @@ pub(super) fn find(trace: &Trace, user: &[UserTensor], report: &Report) -> Vec<P
     if by_value.is_empty() { by_norm(trace, &wrong, report) } else { by_value }
 }
 
-/// Clipping by value: all wrong entries of a tensor are ±c, and beyond ±c on the same side in the right tensor. The bound c is the same in all tensors, and some
-/// smaller entry that is not 0 is right.
+/// Clipping by value: all wrong entries of a tensor are ±c, and beyond ±c on the same side in the right tensor. The bound c is the same in all tensors, and
+/// some smaller entry that is not 0 is right.
 fn by_value(trace: &Trace, wrong: &[Candidate<'_>], user: &[UserTensor], report: &Report) -> Vec<Pattern> {
     let is_of_batch = |gradient: Gradient| gradient.loss == LossOf::Batch;
     let found = [false, true].map(|is_batch| {
