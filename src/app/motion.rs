@@ -112,13 +112,12 @@ impl StepperContext<'_> {
         if moved && is_jump {
             self.stepper.visits.record_jump_from(before);
         }
-        // a move that stays at its step is at the end of the iteration or, if this is step 1, at its start
         match action {
             _ if moved || self.message.is_some() => {}
             Action::StepOut => self.say("this is the last step of the op", false),
             Action::First | Action::Last if before.step == 1 || before.step >= trace.len() => self.report_end(Unit::Step, before.step > 1),
             _ if is_jump => self.say("this step is already on the screen", false),
-            _ => self.report_end(Unit::Step, before.step > 1),
+            _ => self.report_end(Unit::Step, before.step > 1), // a move by a step changes nothing only at the last and the first step
         }
     }
 

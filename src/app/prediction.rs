@@ -12,7 +12,7 @@ use crate::step::Address;
 pub struct Prediction {
     /// `true` if prediction is on.
     pub is_on: bool,
-    /// The question that was asked last. It may be about an earlier step ([`super::Stepper::open_question`] checks this).
+    /// The question that was asked last, until it is answered. It may be about an earlier step ([`super::Stepper::open_question`] checks this).
     pub question: Option<PredictionQuestion>,
     /// The step whose question was answered last. Its numbers are shown until the next move.
     pub(super) answered: Option<Visit>,

@@ -138,8 +138,7 @@ impl State {
             Action::ToggleOverlay(kind) => self.toggle(kind),
             Action::Scroll(lines) => self.scroll(lines),
             Action::Page(pages) => {
-                // a page is 5 rows of the matrices, or 10 lines of anything else
-                let page_lines = if matches!(self.focus(), Focus::Normal | Focus::Cursor) { 5 } else { 10 };
+                let page_lines = if matches!(self.focus(), Focus::Normal | Focus::Cursor) { 5 } else { 10 }; // rows of the matrices, or other lines
                 self.scroll(pages * page_lines);
             }
             Action::Close => self.close(),

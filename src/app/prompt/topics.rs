@@ -145,7 +145,7 @@ fn is_error(network: &Network, op: &Op) -> bool {
     matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).symbol.own_derivative.is_some())
 }
 
-/// Returns whether an op computes the derivative of a graph by one of its inputs.
+/// Returns whether an op of a graph computes the derivative by an input. (Only graphs do not read samples.)
 fn has_paths(network: &Network, op: &Op) -> bool {
     !network.reads_samples() && matches!(network.tensor(op.output).role, Role::Gradient(of) if is_input(network.tensor(of).role))
 }
