@@ -99,6 +99,7 @@ impl EntryCheck {
     /// Creates a check, and computes its error.
     fn new(at: usize, derivative: f64, difference: f64, verdict: Verdict) -> Self {
         let error = (derivative - difference).abs() / derivative.abs().max(difference.abs()).max(FLOOR);
+        // an infinite or NaN derivative has the error ∞
         let error = if difference.is_finite() && !error.is_finite() { f64::INFINITY } else { error };
         Self { at, derivative, difference, error, verdict, is_near_kink: false }
     }

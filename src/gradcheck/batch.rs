@@ -88,6 +88,7 @@ impl<'a> BatchCheck<'a> {
     /// Adds the checks of one sample. `sample` counts the samples of the batch from 0.
     pub fn add(&mut self, sample: usize, checked: &[TensorCheck]) {
         let share = self.shares[sample];
+        // the relative rounding error of a sum over all samples
         #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
         let rounding = f64::EPSILON * self.shares.len() as f64;
         let by_gradient: HashMap<Id, &TensorCheck> = checked.iter().map(|checked| (checked.gradient, checked)).collect();

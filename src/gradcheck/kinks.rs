@@ -25,6 +25,7 @@ struct EntryPiece {
 /// The kinks of one part of an op.
 struct PartKinks {
     pieces: SmoothPieces,
+    /// The piece of each entry of the op's output.
     entries: Vec<EntryPiece>,
     /// The arguments, as pairs (n, at). If n < `operands.len()`, the argument is the entry with offset `at` of operand n. Otherwise it is `constants[at]`.
     arguments: Vec<(u32, u32)>,

@@ -115,6 +115,7 @@ impl<'a> Workspace<'a> {
             if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
                 break;
             }
+            // the moved tensor itself keeps its moved entry
             if op.output == id || !op.parts.iter().any(|part| part.operands.iter().any(changed)) {
                 continue;
             }
