@@ -17,7 +17,7 @@ pub(super) struct OutputFormat<W: 'static> {
     pub name: &'static str,
     /// The description in the help.
     pub help: &'static str,
-    /// The functions that write the command's result.
+    /// The function that writes the command's result, or a struct of such functions.
     pub writer: W,
 }
 

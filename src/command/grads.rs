@@ -114,6 +114,7 @@ struct SampleGrads<'a> {
 }
 
 impl<'a> Grads<'a> {
+    /// Collects the tensors of the iteration that a document shows.
     fn of(document: &'a Document) -> Self {
         let trace = &document.trace;
         let network = trace.network();

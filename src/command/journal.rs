@@ -190,7 +190,7 @@ mod tests {
         drop(journal);
         let left = leftover(&folder, &key).unwrap();
         assert_eq!(left.numbers, numbers(1.0 / 3.0));
-        assert!(leftover(&folder, &key).is_none(), "it is offered once at a time");
+        assert!(leftover(&folder, &key).is_none(), "a leftover journal in use is not offered again");
         // a second journal does not overwrite the first
         let mut second = Journal::new();
         second.record(&folder, &key, &numbers(5.0)).unwrap();

@@ -21,6 +21,7 @@ impl Invocation for ListCommand {
         let mut entries = picker_entries::bundled();
         // in alphabetical order, because this list is for looking up names
         entries.sort_by(|one, next| one.name.cmp(&next.name));
+        // lines are cut only to fit a terminal
         let columns =
             if stdout_is_terminal() { crossterm::terminal::size().map_or(usize::MAX, |(columns, _)| columns.into()) } else { usize::MAX };
         let name_width = entries.iter().map(|entry| width(&entry.name)).max().unwrap_or(0);

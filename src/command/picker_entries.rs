@@ -43,6 +43,7 @@ pub(super) fn all_with_recent() -> Vec<ScenarioEntry> {
     with_files(&recent::files())
 }
 
+/// The entries of `recent` files, then those of the bundled scenarios, then those of the other files in the current folder.
 fn with_files(recent: &[RecentFile]) -> Vec<ScenarioEntry> {
     let mut bytes_left = MAX_TOTAL_BYTES;
     let mut entry = |name: &str, path: &Path, group| file_entry(name, path, group, &mut bytes_left);

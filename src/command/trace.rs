@@ -144,13 +144,13 @@ fn selected_steps(arguments: &TraceCommand, trace: &Trace) -> anyhow::Result<Ran
     }
     if let Some(name) = &arguments.op {
         let op_steps = steps_of(name, trace)?;
-        let both = steps.start.max(op_steps.start)..steps.end.min(op_steps.end);
-        if both.is_empty() {
+        let common = steps.start.max(op_steps.start)..steps.end.min(op_steps.end);
+        if common.is_empty() {
             let (first, last) = (op_steps.start, op_steps.end - 1);
             let where_it_is = if first == last { format!("step {first}") } else { format!("steps {first} to {last}") };
             bail!("no step of {name} is in the requested range: {name} is {where_it_is}");
         }
-        steps = both;
+        steps = common;
     }
     Ok(steps)
 }

@@ -87,7 +87,7 @@ fn factor(trace: &Trace, run: usize, gradient: Id) -> f64 {
 
 /// The factor of a sample's loss in the loss of the batch: 1/n for a mean over n samples, 1 for a sum or a single sample.
 pub(super) fn mean_factor(trace: &Trace) -> f64 {
-    // the run of the batch comes after those of the samples; a single sample has none
+    // the index of the batch's run, which comes after those of the samples
     let batch = trace.samples();
     let is_reduced = |id: &Id| matches!(trace.network_of(batch).tensor(*id).role, Role::Reduced(_));
     if batch == 1 {
