@@ -30,7 +30,7 @@ use structure::Structure;
 /// The largest number of operations of a block.
 const MAX_BLOCK: usize = 256;
 
-/// A block whose derivative by its input has a closed form. Its tensors have the ids of the reader, which `text.rs` replaces by the numbers of leaves and nodes.
+/// A block whose derivative by its input has a closed form. Its tensors have the ids of the reader; `text.rs` replaces them by the numbers of leaves and nodes.
 #[derive(Debug)]
 pub struct PendingBlock {
     /// The closed form.
