@@ -71,7 +71,7 @@ pub struct Scene<'a> {
     formats: RefCell<Vec<(Id, ColumnFormat)>>,
     /// The entries that this step reads. They are computed when they are first needed.
     sources_now: OnceCell<Vec<TensorEntry>>,
-    /// The tensors that the op's first 16 parts read. They are computed when they are first needed.
+    /// The tensors that the first terms of the op's first 16 parts read. They are computed when they are first needed.
     first_read: OnceCell<Vec<Id>>,
     /// The weights that have a colour, if not all have one. They are computed when they are first needed.
     coloured_weights: OnceCell<Vec<weights::ColouredWeight>>,
@@ -118,13 +118,14 @@ impl<'a> Scene<'a> {
         Self { term_notation, ..self }
     }
 
-    /// Returns the scene of another step of this iteration; `None` if there is no such step or if it comes later than this one.
+    /// Returns the scene of another step of this iteration. Returns `None` if there is no such step, or if its numbers are not known: it comes later than this
+    /// one, or prediction hides them.
     #[must_use]
     pub fn at_step(&self, number: u64) -> Option<Scene<'a>> {
         let scene = if number <= self.last_known {
             Scene::of(self.trace, number)?
         } else {
-            // a step with a hidden number has only its own scene
+            // this step itself has a scene even if its numbers are hidden
             Scene::of(self.trace, number).filter(|_| number == self.at.step)?.with_hidden(self.hidden)
         };
         Some(scene.counting_from(self.first_index).with_digits(self.digits).with_terms_in(self.term_notation))
@@ -293,8 +294,8 @@ impl<'a> Scene<'a> {
             return address.trim_end_matches("#1").to_owned();
         }
         let name = self.name(tensor, entry);
-        let is_own = self.network().tensor(tensor).role != Role::Parameter && self.trace.samples() > 1;
-        self.sample().filter(|_| is_own).map_or_else(|| name.clone(), |sample| format!("{}:{name}", sample + 1))
+        let differs_between_samples = self.network().tensor(tensor).role != Role::Parameter && self.trace.samples() > 1;
+        self.sample().filter(|_| differs_between_samples).map_or_else(|| name.clone(), |sample| format!("{}:{name}", sample + 1))
     }
 
     /// Returns the whole equation of the op: `z⁽¹⁾ = W⁽¹⁾ a⁽⁰⁾ + b⁽¹⁾`.
@@ -354,7 +355,7 @@ impl<'a> Scene<'a> {
         network.producer(tensor).map(|op| network.ops()[op].pass)
     }
 
-    /// Returns the address of an entry that a run computes. If its first step is after the step of the scene, also returns this step.
+    /// Returns the address of an entry that a run computes. If the first step of the entry comes after the scene's step, also returns that first step.
     #[must_use]
     pub fn described_in(&self, run_index: usize, tensor: Id, entry: usize) -> (String, Option<u64>) {
         let info = self.trace.network_of(run_index).tensor(tensor);

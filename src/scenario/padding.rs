@@ -7,7 +7,7 @@ use crate::op::layer::Reported;
 use crate::op::padding::Padding;
 use crate::words::{self, Vocabulary};
 
-/// Reads a padding along one axis or along two, as [`Args::padding`](crate::op::layer::Args::padding) does.
+/// Reads a padding along `axes` axes, 1 or 2: the implementation of [`Args::padding`](crate::op::layer::Args::padding).
 pub(super) fn read(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>, axes: usize) -> Result<Padding, Reported> {
     let forms = if axes == 1 {
         "an integer, [left, right], \"same\" or \"valid\""
@@ -44,7 +44,7 @@ pub(super) fn read(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>
 
 /// Returns the help text for a word where numbers are needed; empty if there is none.
 pub(super) fn word_help(word: &str) -> String {
-    // the table has no translations for this, only help texts, so there is no candidate
+    // no word of the format can replace this one, so the rows of this vocabulary have only help texts, and there are no candidates
     let (candidates, is_allowed) = (&[], |_: &str| false);
     words::table_help(Vocabulary::Padding, word, candidates, is_allowed).unwrap_or_default()
 }

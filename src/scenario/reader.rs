@@ -43,7 +43,7 @@ pub(super) struct ScenarioReader {
     pub left_out: Vec<Span>,
     /// The order in which the file writes the axes of its tensors.
     pub layout: FileLayout,
-    /// The weights whose axes the file writes in another order, each with that order in words.
+    /// The weights whose axes the file writes in another order than PyTorch's, each with the file's order in words.
     pub reordered: Vec<(String, &'static str)>,
     /// The weight files.
     pub archives: Archives,

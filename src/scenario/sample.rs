@@ -22,18 +22,18 @@ const MAX_RANK: usize = 3;
 pub(super) fn input(
     reader: &mut ScenarioReader,
     span: &Span,
-    found: TensorSource<'_, '_>,
+    source: TensorSource<'_, '_>,
     rank: Option<usize>,
 ) -> Result<Tensor, Reported> {
-    if let TensorSource::File(stored) = &found {
+    if let TensorSource::File(stored) = &source {
         stored.warn_of_bytes(reader);
     }
-    let shape = input_shape(reader, span, &found, rank)?;
+    let shape = input_shape(reader, span, &source, rank)?;
     reader.claim_for_sample(span, &shape)?;
     // the input may be written with any initializer. Those for weights, such as `he_normal`, need a fan-in and a fan-out
     let fan = Fan::of(&shape);
     // after a fault in the numbers, the shape is still known, so zeros replace the numbers
-    Ok(found.fill(reader, "input", &shape, fan).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
+    Ok(source.fill(reader, "input", &shape, fan).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
 }
 
 /// Returns the shape of an input with the number of dimensions that the first layer needs. If the first axis only counts one sample, it is removed.
@@ -155,32 +155,34 @@ pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: O
         reader.claim_for_sample(&value.span(), shape)?;
         return one_hot_target(reader, value, shape, &last.shape_sentence(shape));
     }
-    let found = read_tensor(reader, "target", value)?;
-    fitted_target(reader, &value.span(), found, 0, Some(last))
+    let source = read_tensor(reader, "target", value)?;
+    fitted_target(reader, &value.span(), source, 0, Some(last))
 }
 
-/// Makes the target of sample `number` (from 0) in the shape of the network's output. `span` is the position of the target.
+/// Makes a target in the shape of the network's output. `span` is the position of the target. `number` is the index of the sample in `[samples]`, so that a
+/// message can name the sample; it is 0 if `span` belongs to this sample alone.
 pub(super) fn fitted_target(
     reader: &mut ScenarioReader,
     span: &Span,
-    found: TensorSource<'_, '_>,
+    source: TensorSource<'_, '_>,
     number: usize,
     last: Option<&LastLayer>,
 ) -> Result<Tensor, Reported> {
     let Some((last, shape)) = last.and_then(|last| Some((last, last.shape.as_ref().ok()?))) else { return Err(Reported) };
     reader.claim_for_sample(span, shape)?;
     let (entries, shape_help) = (len(shape), last.shape_sentence(shape));
-    let found = if shape.len() == MAX_RANK { found.in_image_layout(reader) } else { found };
-    if entries > 1 && found.shape().is_some_and(|written| len(written) == 1 && written.len() <= 2) {
-        let written = found.shape().unwrap_or_default().to_vec();
-        let class = found.fill(reader, "target", &written, Fan::of(&written))?;
+    let source = if shape.len() == MAX_RANK { source.in_image_layout(reader) } else { source };
+    // if the output has several entries, a single number (2, [2] or [[2]]) is the index of a class
+    if entries > 1 && source.shape().is_some_and(|written| len(written) == 1 && written.len() <= 2) {
+        let written = source.shape().unwrap_or_default().to_vec();
+        let class = source.fill(reader, "target", &written, Fan::of(&written))?;
         return one_hot(flat(&class)[0], shape).map_err(|message| {
             let message = if number > 0 { format!("{message}, the target of sample {}", number + 1) } else { message };
             reader.report(span.clone(), message, class_help(&shape_help, entries))
         });
     }
     // the target may also be a flat vector, or a single number if the output has one entry, and one more dimension of size 1 may count the sample
-    if let Some(written) = found.shape()
+    if let Some(written) = source.shape()
         && with_rank(without_batch(written, shape.len()), shape.len()).as_ref() != Some(shape)
         && written != [entries]
         && !(entries == 1 && written.is_empty())
@@ -189,7 +191,7 @@ pub(super) fn fitted_target(
         let message = format!("target must be {}{or_flat}, not {}", shape_words(shape), shape_words(written));
         return Err(reader.report(span.clone(), message, shape_help));
     }
-    found.fill(reader, "target", shape, Fan::of(shape))
+    source.fill(reader, "target", shape, Fan::of(shape))
 }
 
 /// Returns the target for a class index that is given as a tensor with one number, such as `[2]`: 1 at the entry with this index, and 0 elsewhere.

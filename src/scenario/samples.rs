@@ -22,7 +22,7 @@ pub(super) const TENSORS: &[&str] = &["input", "target"];
 /// The table that contains the input and target of a sample.
 pub(super) struct SampleTable<'t, 'i> {
     table: &'t TomlTable<'i>,
-    /// The position of the `[[sample]]`; `None` for the top-level table of the file.
+    /// The position of the `[[sample]]` or `[samples]`; `None` for the top-level table of the file.
     at: Option<Span>,
     name: Option<String>,
 }
@@ -54,11 +54,11 @@ pub(super) fn find_tables<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTa
         None => ("[[sample]]", "write each sample as a [[sample]], or leave [[sample]] out"),
     };
     let faults_before = reader.faults.len();
-    let others: &[&str] = if stacked.is_some() { &["input", "target", "sample"] } else { TENSORS };
-    for single in others {
-        if let Some((single_key, _)) = table.get_key_value(*single) {
-            let message = format!("a file with {header} has no {single} of its own");
-            reader.report_with_note(single_key.span(), message, help, (key.span(), "the samples are here"));
+    let excluded_keys: &[&str] = if stacked.is_some() { &["input", "target", "sample"] } else { TENSORS };
+    for excluded in excluded_keys {
+        if let Some((excluded_key, _)) = table.get_key_value(*excluded) {
+            let message = format!("a file with {header} has no {excluded} of its own");
+            reader.report_with_note(excluded_key.span(), message, help, (key.span(), "the samples are here"));
         }
     }
     if let Some((key, value)) = stacked {
@@ -98,14 +98,16 @@ impl SampleTables<'_, '_> {
 /// needs, if it is known.
 pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Reported>> {
     let mut inputs: Vec<Result<Tensor, Reported>> = Vec::with_capacity(tables.list.len());
-    for (number, entry) in tables.list.iter().enumerate() {
-        let input = match (tables.stack(|stacked| &stacked.input), entry.table.get("input")) {
-            (Some(stack), _) => stack.and_then(|stack| sample::input(reader, &stack.span, stack.row(number).in_image_layout(reader), rank)),
-            (None, Some(value)) => {
-                let found = read_tensor(reader, "input", value);
-                found.and_then(|found| sample::input(reader, &value.span(), found.in_image_layout(reader), rank))
+    for (number, sample) in tables.list.iter().enumerate() {
+        let input = match (tables.stack(|stacked| &stacked.input), sample.table.get("input")) {
+            (Some(stack), _) => {
+                stack.and_then(|stack| sample::input(reader, &stack.span, stack.sample(number).in_image_layout(reader), rank))
             }
-            (None, None) => Err(missing_input(reader, entry)),
+            (None, Some(value)) => {
+                let source = read_tensor(reader, "input", value);
+                source.and_then(|source| sample::input(reader, &value.span(), source.in_image_layout(reader), rank))
+            }
+            (None, None) => Err(missing_input(reader, sample)),
         };
         if input.is_err() && tables.stacked.is_some() {
             // all later samples have the same fault
@@ -115,7 +117,7 @@ pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>,
             && let Some(first) = inputs.iter().flatten().next()
             && first.shape() != input.shape()
         {
-            let span = entry.table.get("input").map(toml::Spanned::span).unwrap_or_default();
+            let span = sample.table.get("input").map(toml::Spanned::span).unwrap_or_default();
             let message =
                 format!("this input is {}, but that of the first sample is {}", shape_words(input.shape()), shape_words(first.shape()));
             reader.report(span, message, "give all inputs the same shape");
@@ -126,10 +128,10 @@ pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>,
 }
 
 /// Reports that a sample has no input.
-fn missing_input(reader: &mut ScenarioReader, entry: &SampleTable<'_, '_>) -> Reported {
+fn missing_input(reader: &mut ScenarioReader, sample: &SampleTable<'_, '_>) -> Reported {
     let help = "add input = …, with the numbers that the first layer reads";
-    match &entry.at {
-        None => reader.report(insertion::after_top_level_keys(entry.table), "input is missing", help),
+    match &sample.at {
+        None => reader.report(insertion::after_top_level_keys(sample.table), "input is missing", help),
         Some(at) => reader.report(at.clone(), "this sample has no input", help),
     }
 }
@@ -149,30 +151,29 @@ pub(super) fn targets(
     last: Option<&LastLayer>,
     objective: &Objective,
 ) -> Vec<Result<Tensor, Reported>> {
-    // a loss of unknown kind may contain the target. A missing target is then reported only if the file has samples of its own
+    // a loss of unknown kind may contain the target. A missing target is then reported only if the file has [[sample]] or [samples]
     let needs_target = objective.is_kind_known || file.contains_key("sample") || file.contains_key("samples");
     // the position of a fault about a missing target: the [[sample]], or the loss
     let missing_at =
-        |entry: &SampleTable<'_, '_>| entry.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
-    let target = |(number, entry): (usize, &SampleTable<'_, '_>)| match entry.table.get_key_value("target") {
+        |sample: &SampleTable<'_, '_>| sample.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
+    let mut target = |(number, sample): (usize, &SampleTable<'_, '_>)| match sample.table.get_key_value("target") {
         Some((key, _)) if objective.gives_target => {
             Err(reader.report(key.span(), "the target is given twice: here, and as gradient of the loss", "leave one of the two out"))
         }
         Some((_, value)) => match tables.stack(|stacked| &stacked.target) {
-            Some(stack) => stack.and_then(|stack| sample::fitted_target(reader, &stack.span, stack.row(number), number, last)),
+            Some(stack) => stack.and_then(|stack| sample::fitted_target(reader, &stack.span, stack.sample(number), number, last)),
             None => sample::target(reader, value, last),
         },
         None if objective.gives_target => objective.loss.as_ref().ok().and_then(|loss| loss.target.clone()).ok_or(Reported),
         None if needs_target => {
             let needed_shape = last.and_then(|last| Some(format!("; {}", last.shape_sentence(last.shape.as_ref().ok()?))));
-            Err(reader.report(missing_at(entry), "target is missing", format!("add target = …{}", needed_shape.unwrap_or_default())))
+            Err(reader.report(missing_at(sample), "target is missing", format!("add target = …{}", needed_shape.unwrap_or_default())))
         }
         None => Err(Reported),
     };
-    let mut target = target;
     let mut targets = Vec::with_capacity(tables.list.len());
-    for entry in tables.list.iter().enumerate() {
-        targets.push(target(entry));
+    for numbered_sample in tables.list.iter().enumerate() {
+        targets.push(target(numbered_sample));
         if targets.last().is_some_and(Result::is_err) && tables.stacked.is_some() {
             break; // all further samples have the same fault
         }
@@ -188,6 +189,6 @@ pub(super) fn join(
 ) -> Result<Vec<Sample>, Reported> {
     let samples = tables.list.into_iter().zip(inputs).zip(targets);
     samples
-        .map(|((entry, input), target)| Ok(Sample { name: entry.name, input: Some(Arc::new(input?)), target: Some(Arc::new(target?)) }))
+        .map(|((sample, input), target)| Ok(Sample { name: sample.name, input: Some(Arc::new(input?)), target: Some(Arc::new(target?)) }))
         .collect()
 }

@@ -58,8 +58,8 @@ pub(super) fn unknown_keys(table: &TomlTable<'_>, known: &[&str]) -> Vec<(String
     unknown.map(|key| (key.get_ref().to_string(), key.span())).collect()
 }
 
-/// Reports one key that is not among `known`. Mends it if it is a probable misspelling, or a word of another library. `vocabulary` is the vocabulary of the
-/// table's keys.
+/// Reports one key that is not among `known`. Mends it if it is a probable misspelling, or a word of another library. `vocabulary` says
+/// which keys of the format these are, such as the keys of a layer.
 pub(super) fn mend_key(
     reader: &mut ScenarioReader,
     table: &mut TomlTable<'_>,
@@ -71,7 +71,7 @@ pub(super) fn mend_key(
 ) {
     let Some(value) = table.get(key).filter(|_| !reader.is_full()) else { return };
     // the user can mean only a key that accepts a value of this type
-    let takes_value = |known: &str| accepts(known, value);
+    let takes_value = |candidate: &str| accepts(candidate, value);
     let help = words::table_help(vocabulary, key, known, takes_value).unwrap_or_else(|| suggest::help(key, known));
     let correct_key = words::best_match_where(vocabulary, key, known, takes_value);
     reader.report(span, format!("{owner} has no key {}", quoted(key)), help);

@@ -22,15 +22,15 @@ pub(super) struct Stack {
     pub span: Span,
     /// The shape of one sample.
     pub shape: Vec<usize>,
-    /// The numbers of all samples, one after the other.
+    /// The numbers of the samples that are read, one sample after the other.
     data: Vec<f64>,
 }
 
 impl Stack {
-    /// Returns the numbers of a sample, counted from 0.
-    pub fn row<'t, 'i>(&self, sample: usize) -> TensorSource<'t, 'i> {
+    /// Returns sample `index`, counted from 0 among the samples that are read.
+    pub fn sample<'t, 'i>(&self, index: usize) -> TensorSource<'t, 'i> {
         let size = len(&self.shape);
-        TensorSource::Inline { shape: self.shape.clone(), data: self.data[sample * size..][..size].to_vec() }
+        TensorSource::Inline { shape: self.shape.clone(), data: self.data[index * size..][..size].to_vec() }
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) struct StackedSamples {
     /// The inputs, and the targets; `None` for a missing key.
     pub input: Option<Result<Stack, Reported>>,
     pub target: Option<Result<Stack, Reported>>,
-    /// The rows that are read. If their number is uncertain, it is the row of one sample.
+    /// The rows that are read, counted from 0 in the file's tensors. It is one row if the number of samples is uncertain.
     pub rows: Range<usize>,
     /// `true` if the number of samples is certain.
     pub is_complete: bool,
@@ -49,13 +49,13 @@ pub(super) struct StackedSamples {
 /// Reads the table `[samples]`.
 pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> StackedSamples {
     let faults_before = reader.faults.len();
-    let wanted = rows(reader, table);
-    let input = stack(reader, table, "input", wanted.as_ref());
+    let wanted_rows = rows(reader, table);
+    let input = stack(reader, table, "input", wanted_rows.as_ref());
     // rows that are missing in the inputs are reported only there, and not for the targets again
-    let wanted = wanted.filter(|_| !matches!(input, Some(Err(Reported))));
-    let target = stack(reader, table, "target", wanted.as_ref());
+    let wanted_rows = wanted_rows.filter(|_| !matches!(input, Some(Err(Reported))));
+    let target = stack(reader, table, "target", wanted_rows.as_ref());
     let counts = [&input, &target].map(|stack| stack.as_ref().and_then(|stack| stack.as_ref().ok()).map(|(_, count)| *count));
-    if let ([Some(inputs), Some(targets)], None, Some(value)) = (counts, &wanted, table.get("target"))
+    if let ([Some(inputs), Some(targets)], None, Some(value)) = (counts, &wanted_rows, table.get("target"))
         && inputs != targets
     {
         let help = "both have a first axis that counts the samples; rows = [0, 10] takes the first ten of both";
@@ -63,7 +63,7 @@ pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Stacke
     }
     let is_complete = reader.faults.len() == faults_before && counts.iter().any(Option::is_some);
     let count = counts.into_iter().flatten().min().filter(|_| is_complete).unwrap_or(1);
-    let first = wanted.map_or(0, |rows| rows.start);
+    let first = wanted_rows.map_or(0, |rows| rows.start);
     let stack_of = |stack: Option<Result<(Stack, usize), Reported>>| {
         // after a fault, the inputs and targets may have different numbers of samples
         stack.map(|stack| stack.and_then(|(stack, _)| if is_complete { Ok(stack) } else { Err(Reported) }))
@@ -96,7 +96,7 @@ fn stack(
     reader: &mut ScenarioReader,
     table: &TomlTable<'_>,
     key: &str,
-    wanted: Option<&Range<usize>>,
+    wanted_rows: Option<&Range<usize>>,
 ) -> Option<Result<(Stack, usize), Reported>> {
     let value = table.get(key)?;
     let span = value.span();
@@ -107,7 +107,7 @@ fn stack(
             let help = "add its shape, whose first size is the number of samples, such as shape = [10, 1, 4, 4]";
             return Err(reader.report(span.clone(), format!("the shape of {label} is not known"), help));
         };
-        let Some((&all, inner)) = shape.split_first() else {
+        let Some((&row_count, sample_shape)) = shape.split_first() else {
             let help = "its first axis counts the samples; a single sample is written as input = … and target = … at the top of the file";
             return Err(reader.report(span.clone(), format!("{label} is a single number"), help));
         };
@@ -116,11 +116,11 @@ fn stack(
         {
             stored.warn_of_bytes(reader);
         }
-        let rows = wanted.cloned().unwrap_or(0..all);
-        if rows.end > all {
+        let rows = wanted_rows.cloned().unwrap_or(0..row_count);
+        if rows.end > row_count {
             let at = table.get(ROWS).map_or(span.clone(), toml::Spanned::span);
-            let help = format!("rows count from 0, and the end is excluded: rows = [0, {all}] takes all");
-            return Err(reader.report(at, format!("rows end at {}, but {label} has {all} rows", rows.end), help));
+            let help = format!("rows count from 0, and the end is excluded: rows = [0, {row_count}] takes all");
+            return Err(reader.report(at, format!("rows end at {}, but {label} has {row_count} rows", rows.end), help));
         }
         // only a file can be read in part
         let stored = match &source {
@@ -129,13 +129,13 @@ fn stack(
         };
         let is_part = stored.is_some();
         let source = stored.map_or(source, TensorSource::File);
-        let read_shape = if is_part { [&[rows.len()], inner].concat() } else { shape.clone() };
-        // the memory of the samples is claimed once more, because their numbers are copied from this tensor to one tensor for each sample
+        let read_shape = if is_part { [&[rows.len()], sample_shape].concat() } else { shape.clone() };
+        // claims the memory of this tensor; the memory of the samples, to which its numbers are copied, is claimed separately
         reader.claim_for_sample(&span, &read_shape)?;
         let numbers = source.fill(reader, &label, &read_shape, Fan::of(&read_shape))?;
-        let skipped = if is_part { 0 } else { rows.start * len(inner) };
-        let data = flat(&numbers)[skipped..][..rows.len() * len(inner)].to_vec();
-        Ok((Stack { span: span.clone(), shape: inner.to_vec(), data }, rows.len()))
+        let skipped = if is_part { 0 } else { rows.start * len(sample_shape) };
+        let data = flat(&numbers)[skipped..][..rows.len() * len(sample_shape)].to_vec();
+        Ok((Stack { span: span.clone(), shape: sample_shape.to_vec(), data }, rows.len()))
     };
     Some(read())
 }

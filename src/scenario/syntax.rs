@@ -8,7 +8,8 @@ use super::excerpt::quoted;
 use super::extract::unclosed_string;
 use super::fault::Diagnostic;
 
-/// The beginning of a message of the TOML parser, and the help text for it.
+/// The beginning of a message of the TOML parser, and the help text for it. The first row that fits a message is used, so "unclosed array table" comes before
+/// "unclosed array".
 #[rustfmt::skip]
 const HELP: &[(&str, &str)] = &[
     ("duplicate key", "keep one of the two; another layer begins with [[layer]], another sample with [[sample]]"),

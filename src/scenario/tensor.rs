@@ -97,7 +97,7 @@ fn help_for_word(label: &str, value: &TomlValue<'_>) -> String {
     let key = label.split(' ').next().unwrap_or(label);
     let help_for_key = |word: &str| match key {
         "bias" => {
-            // for `bias` the table has no translations, only help texts, so there is no candidate
+            // no word of the format can replace this one, so the rows of this vocabulary have only help texts, and there are no candidates
             let (candidates, is_allowed) = (&[], |_: &str| false);
             words::table_help(Vocabulary::Bias, word, candidates, is_allowed).unwrap_or_default()
         }
@@ -176,7 +176,7 @@ fn collect(reader: &mut ScenarioReader, label: &str, value: &TomlValue<'_>, shap
 }
 
 impl TensorSource<'_, '_> {
-    /// Returns the shape in the file; `None` for a rule without the key `shape`.
+    /// Returns the shape, with the axes in PyTorch's order; `None` for a rule without the key `shape`.
     pub fn shape(&self) -> Option<&[usize]> {
         match self {
             Self::Inline { shape, .. } => Some(shape),
@@ -243,11 +243,11 @@ impl TensorSource<'_, '_> {
             Self::Init(init) => Ok(flat(&init.fill(reader, label, shape, fan)?).to_vec()),
             Self::File(stored) => stored.fill(reader),
             Self::Permuted(permuted) => {
-                let Permuted { source, axes, shape: own } = *permuted;
-                let own = own.unwrap_or_else(|| shape.to_vec());
-                let written = axes::shape(&own, &axes::inverse(&axes));
-                let data = source.numbers(reader, label, &written, fan)?;
-                Ok(axes::permuted(data, &written, &axes))
+                let Permuted { source, axes, shape: known_shape } = *permuted;
+                let shape = known_shape.unwrap_or_else(|| shape.to_vec());
+                let file_shape = axes::shape(&shape, &axes::inverse(&axes));
+                let data = source.numbers(reader, label, &file_shape, fan)?;
+                Ok(axes::permuted(data, &file_shape, &axes))
             }
         }
     }

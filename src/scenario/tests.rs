@@ -99,6 +99,7 @@ fn a_node_may_be_a_constant_an_input_or_a_copy() {
 
 #[test]
 fn an_error_in_an_expression_has_its_position_in_the_file() {
+    // a string with an escape, such as \u0062 for b, has only the position of its opening quote
     for (string, column) in [("\"u = a * bb\"", 19), ("'u = a * bb'", 19), ("'''u = a * bb'''", 21), ("\"u = a * \\u0062b\"", 10)] {
         let found = read_text(&format!("title = \"t\"\n[graph]\ninputs = {{ a = 1 }}\nnodes = [{string}]\n")).expect_err("an error");
         assert!(found.to_string().contains(&format!("test.toml:4:{column}\n")), "{string}: {found}");
@@ -270,10 +271,15 @@ fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     for file in folders.into_iter().flatten() {
         let path = file.expect("a file").path();
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
-        let [with, without] = [true, false].map(|may_extract| contents(&text, may_extract));
-        assert_eq!(with.as_ref().map(|(shown, _)| shown), without.as_ref().map(|(shown, _)| shown), "{}", path.display());
-        valid += usize::from(with.is_some());
-        extracted += usize::from(with.is_some_and(|(_, extracted)| extracted));
+        let [with_extraction, without_extraction] = [true, false].map(|may_extract| contents(&text, may_extract));
+        assert_eq!(
+            with_extraction.as_ref().map(|(shown, _)| shown),
+            without_extraction.as_ref().map(|(shown, _)| shown),
+            "{}",
+            path.display()
+        );
+        valid += usize::from(with_extraction.is_some());
+        extracted += usize::from(with_extraction.is_some_and(|(_, extracted)| extracted));
     }
     assert!(valid > 200 && extracted > 50, "{extracted} of {valid}");
     // the positions of faults are those in the original file

@@ -87,14 +87,15 @@ impl StoredTensor {
         };
         let layout = archive.layout(index).map_err(|error| report_unreadable(reader, &span, &label, &error))?;
         let shape = layout.shape().to_vec();
-        let whole = Self { archive, index, layout, rows: None, shape, label, span };
-        let read = whole.arranged(reader, table);
+        let tensor = Self { archive, index, layout, rows: None, shape, label, span };
+        let changed = tensor.apply_keys(reader, table);
         // after a fault in one of these keys, the shape of the tensor is unknown
-        read.ok_or(Reported)
+        changed.ok_or(Reported)
     }
 
-    /// Reads the keys `index`, `reshape` and `permute`, and changes the tensor accordingly. Returns `None` after a fault.
-    fn arranged(mut self, reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Option<(Self, Option<Vec<usize>>)> {
+    /// Reads the keys `index`, `reshape` and `permute`. Returns the tensor after `index` and `reshape`, and the order of axes under `permute`. Returns `None`
+    /// after a fault.
+    fn apply_keys(mut self, reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Option<(Self, Option<Vec<usize>>)> {
         if let Some(value) = table.get("index") {
             let row = reader.size("index", value, 0).ok()?;
             let Some((&count, inner)) = self.shape.split_first() else {
@@ -112,8 +113,8 @@ impl StoredTensor {
         if let Some(value) = table.get("reshape") {
             let shape = integers(reader, "reshape", value, 1)?;
             if shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n)) != Some(len(&self.shape)) {
-                let (own, shape) = (shape_words(&self.shape), shape_words(&shape));
-                let message = format!("{} is {own}, which cannot have the shape {shape}", self.label);
+                let (current, wanted) = (shape_words(&self.shape), shape_words(&shape));
+                let message = format!("{} is {current}, which cannot have the shape {wanted}", self.label);
                 reader.report(value.span(), message, format!("the sizes must have the product {}", len(&self.shape)));
                 return None;
             }
@@ -142,7 +143,7 @@ impl StoredTensor {
         &self.shape
     }
 
-    /// Warns if the network's input has integers from 0 to 255. Most models need pixels between 0 and 1.
+    /// Warns if this tensor, an input of the network, has bytes from 0 to 255. Most models need pixels between 0 and 1.
     pub fn warn_of_bytes(&self, reader: &mut ScenarioReader) {
         if self.layout.type_name() == "u8" {
             let message = format!("{} has bytes, from 0 to 255", self.label);
@@ -158,8 +159,8 @@ impl StoredTensor {
         Self { shape, ..self }
     }
 
-    /// Returns some rows of the first axis. A row has the shape of the tensor without its first axis. Returns `None` if the file has fewer rows, or if only
-    /// some rows of the tensor are read already.
+    /// Returns some rows of the first axis. A row has the shape of the tensor without its first axis. Returns `None` if the tensor has fewer rows, or
+    /// if `index` or `reshape` changed the tensor.
     pub fn rows(&self, rows: Range<usize>) -> Option<Self> {
         let (count, inner) = self.shape.split_first()?;
         let is_whole = self.rows.is_none() && self.shape == self.layout.shape();
@@ -167,8 +168,8 @@ impl StoredTensor {
         (is_whole && rows.end <= *count).then(|| Self { rows: Some(rows), shape, ..self.clone() })
     }
 
-    /// Reads the numbers in row-major order. The caller must have claimed their memory. In the first pass over the file, zeros are returned if there are too
-    /// many numbers.
+    /// Reads the numbers in row-major order. The caller must have claimed their memory. In the first pass over the scenario, returns zeros if
+    /// [`ScenarioReader::defer`] says so.
     pub fn fill(&self, reader: &mut ScenarioReader) -> Result<Vec<f64>, Reported> {
         let Some(left) = reader.archives.decodable_bytes.checked_sub(self.layout.size()) else {
             return Err(reader.report(self.span.clone(), "with this tensor, the tensors from files take more than 256 MiB", ""));

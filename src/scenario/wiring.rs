@@ -51,7 +51,7 @@ pub(super) fn resolve(reader: &mut ScenarioReader, entries: &mut [LayerEntry<'_,
     }
 }
 
-/// Returns the names under the key `from` of any layer that no layer has.
+/// Returns the names in faulty `from` keys that are not names of layers.
 pub(super) fn missing(entries: &[LayerEntry<'_, '_>], names: &LayerNames) -> HashSet<String> {
     let values = entries.iter().filter(|entry| entry.from.is_err()).filter_map(|entry| Some(entry.table.get("from")?.get_ref()));
     let used_names = values.flat_map(|value| match value {

@@ -120,13 +120,12 @@ fn stack_samples(scenario: &Scenario, id: Id, axes: Option<&[usize]>) -> Option<
 /// Returns whether the text takes a tensor from a file (`{ file = … }`).
 #[must_use]
 pub fn reads_files(scenario: &Scenario) -> bool {
-    let Ok(document) = scenario.text.parse::<DocumentMut>() else { return false };
-    let samples =
+    let Ok(mut document) = scenario.text.parse::<DocumentMut>() else { return false };
+    let roles =
         (0..scenario.samples.len()).flat_map(|sample| [(Some(sample), Role::Input { learns: false }), (Some(sample), Role::Target)]);
     let shared = scenario.network.shared_tensors().iter().map(|(id, _)| (None, *id));
-    let samples = samples.flat_map(|(sample, role)| scenario.network.with_role(role).map(move |id| (sample, id)));
-    let mut document = document;
-    shared.chain(samples).any(|(sample, id)| {
+    let of_samples = roles.flat_map(|(sample, role)| scenario.network.with_role(role).map(move |id| (sample, id)));
+    shared.chain(of_samples).any(|(sample, id)| {
         find_value(&mut document, scenario, sample, id)
             .and_then(|item| item.as_table_like())
             .is_some_and(|table| table.contains_key("file"))
@@ -281,8 +280,9 @@ fn number_value(number: f64, prefers_integer: bool) -> Value {
 /// Returns the class of a target that is 1 at one entry and 0 at all others. The class is the index of the 1.
 fn class_of(target: &Tensor) -> Option<i64> {
     // −0 is not accepted as 0
-    let is = |entry: f64, value: f64| entry.to_bits() == value.to_bits();
-    let is_class = flat(target).iter().all(|entry| is(*entry, 0.0) || is(*entry, 1.0)) && flat(target).iter().sum::<f64>() == 1.0;
+    let has_bits_of = |entry: f64, value: f64| entry.to_bits() == value.to_bits();
+    let is_class =
+        flat(target).iter().all(|entry| has_bits_of(*entry, 0.0) || has_bits_of(*entry, 1.0)) && flat(target).iter().sum::<f64>() == 1.0;
     let class = flat(target).iter().position(|entry| *entry == 1.0).filter(|_| is_class)?;
     i64::try_from(class).ok()
 }

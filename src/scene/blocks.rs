@@ -1,5 +1,5 @@
-//! The network as blocks. In a network of layers, the blocks are the input, each layer and the loss; in a graph, they are the nodes. A line leads from a block
-//! to each block that reads its output.
+//! The network as blocks. In a network of layers, the blocks are the input, each layer and the loss; in a graph, they are the nodes. A *fold* is a group of
+//! neighbouring nodes, such as those of one statement. While it is closed, it is one block. A line leads from a block to each block that reads its output.
 //!
 //! Blocks are in the order of computation, from top to bottom. The lines are drawn beside them in *lanes*, as in `git log --graph`. A lane is free again after
 //! the last block that reads it. For example, in a residual block `sum` reads `c2` and `c1`. The line from `c1` passes `c2` in another lane:
@@ -29,7 +29,7 @@ pub struct Block {
     pub layer: Option<usize>,
     /// The tensors of the layer that no op computes, such as its weight and its bias.
     pub parameters: SmallVec<[Id; 2]>,
-    /// The ops that compute its values, then the ops that compute its derivatives.
+    /// The ops of the forward pass and the loss that belong to the block, then those of the backward pass.
     ops: [SmallVec<[usize; 2]>; 2],
     /// The blocks that it reads, in ascending order.
     pub reads: SmallVec<[usize; 2]>,
@@ -37,7 +37,7 @@ pub struct Block {
     pub last_reader: Option<usize>,
     /// The lane of its output, if it has one.
     pub lane: Option<usize>,
-    /// The lanes that are in use after the block, as bits.
+    /// The lanes that are in use after the block, as bits: bit n is lane n.
     pub below: u16,
     /// The lanes of the blocks that it reads, as bits.
     pub joins: u16,
@@ -62,7 +62,7 @@ impl Block {
 }
 
 impl Blocks {
-    /// Returns the blocks of the samples' network. A closed fold is one block.
+    /// Returns the blocks of the samples' network. `is_open` returns whether the fold with this index is open.
     #[must_use]
     pub fn of(network: &Network, is_open: &dyn Fn(usize) -> bool) -> Self {
         let (mut all, of_tensor) = if network.layers().is_empty() { nodes(network, is_open) } else { layers(network) };
@@ -130,6 +130,7 @@ fn block(tensor: Id, layer: Option<usize>) -> Block {
 fn layers(network: &Network) -> (Vec<Block>, Vec<usize>) {
     let inputs: Vec<Id> = network.with_role(Role::Input { learns: false }).collect();
     let mut all: Vec<Block> = inputs.iter().map(|input| block(*input, None)).collect();
+    // the outputs are set below
     all.extend((0..network.layers().len()).map(|layer| block(0, Some(layer))));
     let loss = all.len();
     all.push(block(network.loss(), None));
@@ -170,8 +171,8 @@ fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> (Vec<Block>, Vec
     let is_node = |id: Id| !matches!(tensors[id].role, Role::Gradient(_));
     (0..tensors.len()).filter(|id| is_node(*id)).for_each(|id| place(id, &mut all));
     (0..tensors.len()).filter(|id| is_node(*id)).for_each(|id| of_tensor[id] = of_tensor[shown_as(id)]);
-    for (of, gradient) in (0..tensors.len()).filter_map(|id| Some((id, network.gradient_of(id)?))) {
-        of_tensor[gradient] = of_tensor[of];
+    for (id, gradient) in (0..tensors.len()).filter_map(|id| Some((id, network.gradient_of(id)?))) {
+        of_tensor[gradient] = of_tensor[id];
     }
     of_tensor.iter_mut().filter(|block| **block == UNPLACED).for_each(|block| *block = 0);
     (all, of_tensor)
@@ -242,8 +243,8 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Returns the first step of a block in the pass of this step. If it has none there, returns its first step in another pass. If it has no steps at all,
-    /// returns the first step that reads its output.
+    /// Returns the first step of a block in the pass of this step. If the block has none there, the backward pass tries its first forward step and then the
+    /// first step that reads its output. The forward pass and the loss try the first step that reads its output and then its first backward step.
     #[must_use]
     pub fn block_step(&self, blocks: &Blocks, number: usize) -> Option<u64> {
         let block = blocks.get(number)?;
@@ -276,6 +277,7 @@ impl<'a> Scene<'a> {
         }
         let kind = match network.producer(block.tensor) {
             None => "given".to_owned(),
+            // in a network of layers, this block is the loss
             Some(_) if network.reads_samples() => String::new(),
             Some(_) if block.operations() > 1 => self.written(block.tensor).unwrap_or_default(),
             Some(_) => self.block_equation(block, notation).unwrap_or_default(),

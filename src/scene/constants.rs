@@ -4,7 +4,7 @@
 use super::Scene;
 use crate::expr::Expr;
 
-/// The number of terms of an entry that are looked at. An update has the most constants, and its entries have fewer terms.
+/// The number of first terms of an entry that are looked at. The last term is too. An update has the most constants, and its entries have fewer terms.
 const MAX_TERMS: u64 = 4;
 
 impl Scene<'_> {

@@ -9,16 +9,16 @@ use crate::step::{Factor, Kind, Step};
 /// The number of cells before the decimal point that are reserved for a number that is not computed yet: a sign and two digits.
 const BEFORE_POINT: usize = 3;
 
-/// The largest number of terms of a sum for which [`Scene::is_rounding_error`] is decided.
-const MAX_ROUNDED: u64 = 32;
+/// The number of last terms of a sum at which [`Scene::is_rounding_error`] looks.
+const ROUNDED_TERMS: u64 = 32;
 
 impl Scene<'_> {
     /// Returns the number format for a tensor. All its known numbers fit, and usually also those that are not computed yet.
     #[must_use]
     pub fn format(&self, tensor: Id) -> ColumnFormat {
         // a picture of a graph needs some hundred formats, so they are found by binary search
-        let found = |formats: &[(Id, ColumnFormat)]| formats.binary_search_by_key(&tensor, |(id, _)| *id);
-        if let Ok(place) = found(&self.formats.borrow()) {
+        let search = |formats: &[(Id, ColumnFormat)]| formats.binary_search_by_key(&tensor, |(id, _)| *id);
+        if let Ok(place) = search(&self.formats.borrow()) {
             return self.formats.borrow()[place].1;
         }
         let numbers = self.numbers(tensor);
@@ -38,7 +38,7 @@ impl Scene<'_> {
             ColumnFormat::with(self.digits, numbers())
         };
         let mut formats = self.formats.borrow_mut();
-        let (Ok(place) | Err(place)) = found(&formats);
+        let (Ok(place) | Err(place)) = search(&formats);
         formats.insert(place, (tensor, format));
         format
     }
@@ -66,15 +66,14 @@ impl Scene<'_> {
         (is_passthrough_source && last().iter().any(|(tensor, _)| *tensor == source.tensor)).then_some(source.tensor)
     }
 
-    /// Returns the number of cells that are reserved for a number of the result before it is computed: before the decimal point, and from the point on.
-    ///
-    /// A column of the result has at least this width from the first step of the op on, so that nothing moves when a number is computed. With four digits, this
-    /// is enough for a sign, two digits and four decimals.
+    /// Returns the numbers of cells for a number of the result with all decimals: before the decimal point, and from the point on. With four digits, this is
+    /// enough for a sign, two digits and four decimals.
     fn real_cells(&self) -> [usize; 2] {
         [BEFORE_POINT, 1 + self.digits.count()]
     }
 
-    /// Returns the number of cells that a number of the result probably needs: before the decimal point, and from the point on.
+    /// Returns the numbers of cells that a number of the result probably needs: before the decimal point, and from the point on. They are reserved from the
+    /// first step of the op on, so that nothing moves when a number is computed.
     #[must_use]
     pub fn reserved_cells(&self) -> [usize; 2] {
         let [before, from] = self.real_cells();
@@ -115,6 +114,7 @@ impl Scene<'_> {
     /// Returns the text of the running sum after a term of the current entry, if it is known.
     #[must_use]
     pub fn sum_text(&self, number: u64) -> Option<String> {
+        // the sum after the first term is this term
         if number == 0 && number < self.at.term {
             return self.term_text(&self.term(number));
         }
@@ -122,7 +122,7 @@ impl Scene<'_> {
     }
 
     /// Returns the text of a number of the current entry: the value of a term, or a running sum. It has the format of the result. If this format has too few
-    /// digits, it has more.
+    /// digits, a number other than the step's running sum gets more.
     #[must_use]
     pub fn value_text(&self, value: f64) -> String {
         let format = self.format(self.output);
@@ -137,7 +137,7 @@ impl Scene<'_> {
         if self.at.term == 0 || sum == 0.0 || !sum.is_finite() || self.hides_number() {
             return false;
         }
-        let first = (self.at.term + 1).saturating_sub(MAX_ROUNDED);
+        let first = (self.at.term + 1).saturating_sub(ROUNDED_TERMS);
         let values = (first..=self.at.term).filter_map(|term| self.term(term).value());
         let largest = values.fold(0.0_f64, |largest, value| largest.max(value.abs()));
         #[expect(clippy::cast_precision_loss, reason = "a small number")]
@@ -158,7 +158,7 @@ fn only_factor(step: &Step) -> Option<&Factor> {
     step.factors.iter().all(|factor| std::ptr::eq(factor, found) || is_unit(factor)).then_some(found)
 }
 
-/// Puts a text in brackets if it begins with a minus. It follows another sign, as in `1 + (−3)` and `2·(−3)`.
+/// Puts the text of a number that follows a sign in brackets if it begins with a minus, as in `1 + (−3)` and `2·(−3)`.
 #[must_use]
 pub fn after_sign(text: String) -> String {
     after_sign_in(text, Notation::Unicode)

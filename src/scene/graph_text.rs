@@ -1,5 +1,5 @@
 //! Finds the statement of a graph for a step: the one with the operation that the step computes, or whose derivative it computes. Also finds the folds around
-//! it.
+//! it: groups of neighbouring nodes, such as those of one statement, that the picture can show as one node.
 
 use std::ops::Range;
 

@@ -32,7 +32,7 @@ pub enum HiddenNumber {
 enum TermState {
     /// Its numbers are known.
     Known,
-    /// Its value is hidden. Its factors are known, except factors that this step computes.
+    /// Its value is hidden. Its factors are known, except those that its own step computes, such as a − t.
     Hidden,
     /// It is computed later.
     ToCome,
@@ -178,7 +178,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Returns the state of an entry in a run. If the entry of the batch is a copy of a sample's entry, it has the state of the sample's entry.
+    /// Returns the state of an entry in a run. The computed entries of an earlier run are complete, and those of a later run are pending. Before the run of the
+    /// batch, its inputs are pending too, because most of them are results of the samples.
     #[must_use]
     pub fn state_in(&self, run_index: usize, tensor: Id, entry: usize) -> EntryState {
         let value = || self.trace.run(run_index).values(tensor)[entry];

@@ -41,14 +41,14 @@ impl Scene<'_> {
     }
 
     /// Returns the equation of a sum of products with letters for the indices: `∂J/∂W[j,k] = Σ_i ∂J/∂z[i,k] · x[i,j]`. With `has_names`, the names of the axes
-    /// replace the letters.
+    /// replace the letters. Returns `None` if the op is not a sum of products in a graph.
     #[must_use]
     pub fn index_line(&self, has_names: bool) -> Option<String> {
         let network = self.network();
         let name = |id: Id| network.tensor(id).symbol.text();
         let axes = |id: Id| if has_names { self.axes(id) } else { &[] };
-        let (own, right) = self.trace.indexed(&self.at, &name, &axes).filter(|_| !network.reads_samples())?;
-        Some(format!("{} = {right}", with_index(&name(self.output), &own)))
+        let (output_index, right) = self.trace.indexed(&self.at, &name, &axes).filter(|_| !network.reads_samples())?;
+        Some(format!("{} = {right}", with_index(&name(self.output), &output_index)))
     }
 
     /// Returns the names of the axes of a tensor; empty if they have none. A gradient ∂J/∂x has the axes of x.
@@ -69,10 +69,11 @@ impl Scene<'_> {
         let is_taken = |text: &str| {
             let mut marks = text.rmatch_indices('_').map(|(at, _)| at);
             let (last, before) = (marks.next(), marks.next());
-            let with = |at: usize, mark: &str, text: &str| format!("{}{mark}{}", &text[..at], &text[at + 1..]);
-            let part = last.map(|at| with(at, ".", text));
-            let version = last.map(|at| with(at, "@", text));
-            let part_of_version = part.as_ref().zip(before).map(|(part, at)| with(at, "@", part));
+            let with_mark = |at: usize, mark: &str, text: &str| format!("{}{mark}{}", &text[..at], &text[at + 1..]);
+            let part = last.map(|at| with_mark(at, ".", text));
+            let version = last.map(|at| with_mark(at, "@", text));
+            // such as `a@1.2`
+            let part_of_version = part.as_ref().zip(before).map(|(part, at)| with_mark(at, "@", part));
             let mut names = [Some(text.to_owned()), part, version, part_of_version].into_iter().flatten();
             names.any(|name| network.find(&name).is_some_and(|other| other != of && other != tensor))
         };

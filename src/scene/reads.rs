@@ -29,33 +29,33 @@ pub struct EntryUse {
 }
 
 impl Scene<'_> {
-    /// Returns the steps that read an entry, in order: those of this sample, then those of the batch. A step that chooses between entries by a number that is not
-    /// known yet, such as a mask, is listed for each of these entries.
+    /// Returns the steps that read an entry, in order: those of this run, then those of the batch. A step that chooses between entries by a number that is
+    /// not known yet, such as a mask, is listed for each of these entries.
     #[must_use]
     pub fn uses_of(&self, tensor: Id, entry: usize) -> Vec<EntryUse> {
-        let (own, batch) = (self.at.run_index, self.trace.runs().len() - 1);
+        let (this_run, batch) = (self.at.run_index, self.trace.runs().len() - 1);
         let uses_in = |run: usize, tensor: Id| {
             let is_known =
                 |id: Id, at: usize| !matches!(self.state_in(run, id, at), EntryState::Pending { .. } | EntryState::Partial { .. });
             self.trace.possible_uses(run, tensor, entry, &is_known)
         };
-        let mut uses = uses_in(own, tensor);
-        let here = uses.len();
-        if self.sample().is_some() && batch != own {
-            let in_batch = [BatchSource::Sample(own, tensor), BatchSource::Parameter(tensor)];
+        let mut uses = uses_in(this_run, tensor);
+        let count_in_this_run = uses.len();
+        if self.sample().is_some() && batch != this_run {
+            let in_batch = [BatchSource::Sample(this_run, tensor), BatchSource::Parameter(tensor)];
             let ids = in_batch.into_iter().filter_map(|source| self.trace.network_of(batch).input_from(source));
             uses.extend(ids.flat_map(|id| uses_in(batch, id)));
         }
-        let read = |(number, found): (usize, &ReadingStep)| {
-            let run = if number < here { own } else { batch };
+        let entry_use = |(number, found): (usize, &ReadingStep)| {
+            let run = if number < count_in_this_run { this_run } else { batch };
             let network = self.trace.network_of(run);
             let info = network.tensor(found.tensor);
             let pass = network.producer(found.tensor).map_or(Pass::Forward, |op| network.ops()[op].pass);
-            let scope = if run == own { String::new() } else { format!("{}:", pass.name()) };
+            let scope = if run == this_run { String::new() } else { format!("{}:", pass.name()) };
             let name = format!("{scope}{}{}", info.name, index_text(&unravel(found.entry, &info.shape)));
             EntryUse { step: found.step, name, pass, is_certain: found.is_certain }
         };
-        uses.iter().enumerate().map(read).collect()
+        uses.iter().enumerate().map(entry_use).collect()
     }
 
     /// Describes a step relative to this one: "done", "this step" or "to come".
@@ -105,8 +105,8 @@ impl Scene<'_> {
         let mut uses = parts.flat_map(|part| part.operands.each().filter(|(_, id)| *id == tensor).map(move |(slot, _)| (part, slot)));
         let (part, slot) = uses.next().filter(|_| uses.next().is_none() && len(&self.network().tensor(tensor).shape) > 1)?;
         let repetition = Repetition::of(&part.rule, slot)?;
-        let whole = part.operands.get(Slot::Upstream).unwrap_or(self.output);
-        (self.network().tensor(whole).shape == repetition.shape()).then_some((repetition, whole))
+        let larger = part.operands.get(Slot::Upstream).unwrap_or(self.output);
+        (self.network().tensor(larger).shape == repetition.shape()).then_some((repetition, larger))
     }
 
     /// Returns whether the op adds up several tensors, as in the mean of the samples' gradients. Such an op has several parts, and each reads one tensor.
@@ -166,8 +166,7 @@ impl Scene<'_> {
     }
 
     /// Returns the entries that this step reads. If the step selects one of its arguments, as a maximum does, it reads only that one; while the maximum is
-    /// hidden, it reads none. A term that counts 0 because of a target or a mask still reads its
-    /// factors.
+    /// hidden, it reads none. A term that counts 0 because of a target or a mask still reads its factors.
     #[must_use]
     pub fn sources_now(&self) -> &[TensorEntry] {
         self.sources_now.get_or_init(|| {
@@ -227,9 +226,9 @@ impl Scene<'_> {
     /// selects nothing.
     #[must_use]
     pub fn selected_by(&self, tensor: Id, entry: usize) -> Option<TensorEntry> {
-        let then = self.at_step(self.first_position(tensor, entry)?.step)?;
-        (then.step.kind == Kind::Select && !then.hides_number() && counted_zero::reason(then.step.function).is_none())
-            .then(|| then.sources_now().first().copied())?
+        let selecting = self.at_step(self.first_position(tensor, entry)?.step)?;
+        (selecting.step.kind == Kind::Select && !selecting.hides_number() && counted_zero::reason(selecting.step.function).is_none())
+            .then(|| selecting.sources_now().first().copied())?
     }
 
     /// Returns the terms of the entry at a position that read any of these entries of a tensor, in order. `entries` must be sorted.

@@ -25,6 +25,7 @@ impl Scene<'_> {
     fn weights_around(&self, most: usize) -> Vec<ColouredWeight> {
         let is_weight = |id: Id| self.network().tensor(id).role == Role::Parameter;
         let computed = self.neuron(self.output);
+        // if the step computes a weight or its gradient, only this weight has a colour
         if is_weight(computed) {
             return vec![(computed, self.at.entry, 0)];
         }
