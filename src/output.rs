@@ -54,8 +54,8 @@ pub fn stderr() -> Output<io::StderrLock<'static>> {
     Output::new(io::stderr().lock())
 }
 
-/// An output file. If there is a regular file already, [`Output::finish`] replaces it, and until then it stays unchanged. For this, its folder must allow a
-/// temporary file.
+/// An output file. If there is a regular file already, [`Output::finish`] replaces it, and until then it stays unchanged. If the user may not create a
+/// temporary file in its folder, the existing file is overwritten at once.
 ///
 /// # Errors
 /// If the file cannot be written.

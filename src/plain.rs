@@ -29,7 +29,7 @@ use crate::ui::{header, words};
 #[derive(Debug, Default)]
 pub struct PlainReader {
     /// The last step that was read out.
-    read: Option<Visit>,
+    step: Option<Visit>,
     /// The last effect of an edit that was read out.
     effect: Vec<String>,
     /// The last list that was read out, if it is still open.
@@ -60,15 +60,15 @@ impl PlainReader {
         }
         let here = view.stepper.current_visit();
         let effect = step::effect(&view);
-        let is_new = self.read != Some(here) || !effect.is_empty() && self.effect != effect;
+        let is_new = self.step != Some(here) || !effect.is_empty() && self.effect != effect;
         if matches!(focus, Focus::Normal | Focus::Cursor | Focus::Answer) && (is_new || again) {
-            self.read = Some(here);
+            self.step = Some(here);
             lines.extend(effect.iter().cloned().chain(step::sentences(&view)));
             self.effect = effect;
         }
         match focus {
             Focus::Cursor => lines.extend(under_cursor(&view).map(|text| format!("the cursor: {}", spoken(&text.replace("  ", ", "))))),
-            Focus::Prompt | Focus::Answer => lines.extend(open_line(&view)),
+            Focus::Prompt | Focus::Answer => lines.extend(open_prompt(&view)),
             _ => {}
         }
         lines
@@ -111,8 +111,8 @@ fn message(state: &State) -> Option<String> {
     state.message.as_ref().map(|message| spoken_sentence(&message.text))
 }
 
-/// Returns the text of the open prompt: the question, and the candidates if the typed text is unknown.
-fn open_line(view: &StepView<'_>) -> Vec<String> {
+/// Returns the lines of the open prompt: the question that it asks and, in the palette, the candidates for the typed text.
+fn open_prompt(view: &StepView<'_>) -> Vec<String> {
     let Some(prompt) = view.state.prompt() else { return Vec::new() };
     match prompt.kind {
         PromptKind::Answer(_) => {

@@ -45,7 +45,7 @@ pub struct SyntaxError {
 pub struct Program {
     /// The statements.
     pub statements: Vec<Statement>,
-    /// The errors in the order of the statements. There are at most 50; after them, one error has the number of the others.
+    /// The errors in the order of the statements. There are at most 50, and one more whose message has the number of the errors that are left out.
     pub errors: Vec<SyntaxError>,
 }
 

@@ -164,7 +164,7 @@ impl Broadcast {
     pub fn indexed(&self, operand: usize) -> Option<IndexForm> {
         let summed = repeated_letters(&self.operand_shapes[operand], &self.shape)?;
         let result = broadcast_index(&self.shape, &self.shape)?;
-        Some(IndexForm { own: self.index_of(operand)?, summed, is_negative: false, factors: vec![(Slot::Upstream, result)] })
+        Some(IndexForm { entry: self.index_of(operand)?, summed, is_negative: false, factors: vec![(Slot::Upstream, result)] })
     }
 
     /// Returns the sum of `term`, the derivative of each entry of the result, over the axes along which the operand is repeated, in NumPy: `dy.sum(0)`.

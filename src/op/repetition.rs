@@ -33,21 +33,21 @@ impl Repetition {
         (broadcast.reader_count(operand) > 1).then_some(Self { broadcast, operand })
     }
 
-    /// Returns the shape in which the operand is repeated.
+    /// Returns the shape of the repeated operand.
     #[must_use]
     pub fn shape(&self) -> &[usize] {
         self.broadcast.shape()
     }
 
-    /// Returns the entry of the operand that is repeated at the entry `at` of this shape.
+    /// Returns the entry of the operand that the repeated operand has at its entry `at`, for example entry 1 of b at entry 4 of a 2 x 3 repetition.
     #[must_use]
     pub fn entry(&self, at: usize) -> usize {
         self.broadcast.operand_entry(self.operand, at)
     }
 
-    /// Returns the first entry of this shape at which the given entry of the operand is repeated.
+    /// Returns the first entry of the repeated operand that is a copy of an entry of the operand.
     #[must_use]
-    pub fn first(&self, entry: usize) -> usize {
+    pub fn first_copy(&self, entry: usize) -> usize {
         self.broadcast.reader(self.operand, entry, 0)
     }
 }
@@ -68,7 +68,7 @@ mod tests {
             let row = Repetition::of(&rule, Slot::Input(1)).expect("a repetition");
             assert_eq!(row.shape(), [2, 3]);
             assert_eq!((0..6).map(|at| row.entry(at)).collect::<Vec<_>>(), [0, 1, 2, 0, 1, 2]);
-            assert_eq!((0..3).map(|entry| row.first(entry)).collect::<Vec<_>>(), [0, 1, 2]);
+            assert_eq!((0..3).map(|entry| row.first_copy(entry)).collect::<Vec<_>>(), [0, 1, 2]);
         }
         // where(mask, x, b) with a mask of 2 x 1 and b of 3 entries
         let chosen = choose::choose([0, 1, 2].map(ElementwiseOperand::Input), &[&[2, 1], &[2, 3], &[3]], choose::Mask::Given)

@@ -5,8 +5,8 @@
 pub enum Reuse {
     /// A broadcast repeats the entry: in x + b, each row of x uses the same b.
     Entry,
-    /// An index can name an entry several times.
+    /// An index tensor can name an entry several times.
     IndexedEntry,
-    /// An index can name a row several times. This is the number of the row, from 0.
+    /// An index tensor can name a row several times. The number of the row counts from 0.
     IndexedRow(usize),
 }

@@ -110,9 +110,9 @@ impl Arg {
     #[must_use]
     pub fn reads(&self, slot: Slot, at: usize) -> bool {
         match self.origin {
-            Origin::Entry { slot: own, at: place } => (own, place) == (slot, at),
+            Origin::Entry { slot: read, at: place } => (read, place) == (slot, at),
             Origin::Derived { expr, at: place, .. } => (place == at && expr.names_entry(slot)) || self.reads_whole(slot),
-            Origin::Slice { slot: own, places } => own == slot && places.contains(at),
+            Origin::Slice { slot: read, places } => read == slot && places.contains(at),
             Origin::Constant => false,
         }
     }
@@ -122,10 +122,10 @@ impl Arg {
         let mut slots: SmallVec<[Slot; 4]> = SmallVec::new();
         match self.origin {
             Origin::Entry { slot, .. } | Origin::Slice { slot, .. } => slots.push(slot),
-            Origin::Derived { expr, slot: own, .. } => {
-                slots.push(own);
+            Origin::Derived { expr, slot: shown, .. } => {
+                slots.push(shown);
                 // a whole operand is not a single entry
-                expr.visit(&mut |slot, is_whole| slots.extend((!is_whole && slot != own).then_some(slot)));
+                expr.visit(&mut |slot, is_whole| slots.extend((!is_whole && slot != shown).then_some(slot)));
             }
             Origin::Constant => {}
         }
@@ -401,7 +401,7 @@ pub trait Rule: Any + Debug + Send + Sync {
         self.uses(x, slot, at).into_iter().map(PossibleUse::certain).collect()
     }
 
-    /// Lists, in order, the terms of `entry` that have an argument of the entry `at` of the operand in `slot`, in the sense of [`Arg::belongs_to`].
+    /// Lists, in order, the terms of `entry` with an argument that belongs to the entry `at` of the operand in `slot` ([`Arg::belongs_to`]).
     ///
     /// The picture calls this method for each pair of neurons on the screen, so it must be fast. A rule with many terms, or with many arguments in a term,
     /// therefore overrides it with a method that takes constant time.

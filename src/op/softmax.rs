@@ -113,6 +113,7 @@ impl Slices {
     /// The slice that contains the entry `at`, in a tensor with `entries` entries.
     fn containing(self, at: usize, entries: usize) -> Slice {
         let (n, step) = self.length_and_step(entries);
+        // each block of `n · step` entries before `at` has `step` slices
         self.get(at / (n * step) * step + at % step, entries)
     }
 
@@ -174,8 +175,8 @@ impl SoftmaxNormaliser {
 #[derive(Debug)]
 struct SoftmaxVariant {
     function: &'static Primitive,
-    /// Returns the [`SoftmaxNormaliser::sum`] of a slice, from Σ exp(zⱼ − m), where m is the largest entry. For log-softmax this sum lacks the largest entry,
-    /// which would add 1: log1p keeps the digits of a small sum ([`log_of_sum`](super::math::log_of_sum)).
+    /// Returns the [`SoftmaxNormaliser::sum`] of a slice. The argument is Σ exp(zⱼ − m) for softmax. For log-softmax it is this sum without the largest entry,
+    /// whose exponential is 1: log1p adds the 1, and keeps the digits of a small sum ([`log_of_sum`](super::math::log_of_sum)).
     normaliser: fn(f64) -> f64,
     /// Returns the output aᵢ for the input zᵢ.
     value: fn(f64, &SoftmaxNormaliser) -> f64,
@@ -426,10 +427,10 @@ impl Rule for SoftmaxBackward {
         let j = slice.index_of(at).expect("a slice contains the entry that it was found by") as u64;
         // as ∂C/∂aⱼ or aⱼ, the entry j is in term j of all entries; as pᵢ, the entry i is in all terms of entry i
         let term_j_of_all = slice.places().each().map(|entry| Use { entry, term: j });
-        let all_terms_of_own = (0..slice.n as u64).map(|term| Use { entry: at, term });
+        let all_terms_of_entry = (0..slice.n as u64).map(|term| Use { entry: at, term });
         match slot {
-            Output if self.0.variant.has_factor_a => term_j_of_all.chain(all_terms_of_own).collect(),
-            Output => all_terms_of_own.collect(),
+            Output if self.0.variant.has_factor_a => term_j_of_all.chain(all_terms_of_entry).collect(),
+            Output => all_terms_of_entry.collect(),
             Upstream => term_j_of_all.collect(),
             _ => Vec::new(),
         }

@@ -1,7 +1,7 @@
-//! Two sums of an optimizer that are not linear in their operands: c · x², and c · x · rate(s). The factor rate(s) = 1 / (√s + ε), where s is a mean of squares
-//! of x, divides x by its usual size.
+//! Two rules of an optimizer that are not linear in their operands: c · x², and c · x · rate(s). The factor rate(s) = 1 / (√s + ε), where s is a mean of
+//! squares of x, divides x by its usual size.
 //!
-//! For x = 3, c = 0.5, s = 4 and ε = 0 the first is 4.5 and the second 0.75. Both are rules of the update pass and have no derivative.
+//! For x = 3, c = 0.5, s = 4 and ε = 0 the first is 4.5 and the second 0.75. Both are in the update pass, and have no derivative.
 
 use smallvec::smallvec;
 
@@ -12,7 +12,7 @@ use crate::sums::{Init, put};
 
 /// rate(s) of one entry.
 pub const RATE: &Primitive = &Primitive::new("rate").arguments(&["s"]).form(Form::Call);
-/// rate(s, m) of one entry, where m is the mean of the numbers, and s the mean of their squares.
+/// rate(s, m) of one entry, where m is a mean of x, and s a mean of x².
 pub const RATE_OF_CENTRED: &Primitive = &Primitive::new("rate").arguments(&["s", "m"]).form(Form::Call);
 const ONE_RATE: Expr = Expr::Of(RATE, &[Expr::Entry(Input(1))]);
 const ONE_CENTRED_RATE: Expr = Expr::Of(RATE_OF_CENTRED, &[Expr::Entry(Input(1)), Expr::Entry(Input(2))]);
@@ -52,10 +52,10 @@ pub fn add_squares(c: Option<f64>, x: &[f64], y: &mut [f64]) {
 
 /// y += c · x · rate(s), entry by entry. If `mean` is given, the rate is rate(s, m).
 pub fn add_rated(c: f64, x: &[f64], squares: &[f64], mean: Option<&[f64]>, options: RateOptions, y: &mut [f64]) {
-    let both = x.iter().zip(squares);
+    let pairs = x.iter().zip(squares);
     match mean {
-        None => put(y, both.map(|(x, s)| c * x * options.rate(*s, None)), Init::Accumulate),
-        Some(mean) => put(y, both.zip(mean).map(|((x, s), m)| c * x * options.rate(*s, Some(*m))), Init::Accumulate),
+        None => put(y, pairs.map(|(x, s)| c * x * options.rate(*s, None)), Init::Accumulate),
+        Some(mean) => put(y, pairs.zip(mean).map(|((x, s), m)| c * x * options.rate(*s, Some(*m))), Init::Accumulate),
     }
 }
 

@@ -86,27 +86,28 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     // of outputs that read an input (there are at most as many inputs as outputs)
     args.claim(&[6, rows])?;
     args.claim(&[6, columns])?;
-    let [rows, columns] = [(height, scale[0]), (width, scale[1])]
-        .map(|(inputs, scale)| if is_bilinear { between(inputs, scale) } else { repeated(inputs, scale) });
-    let edges = RangeEdges { channels, axes: [rows.0, columns.0], weights: [rows.1, columns.1] };
-    let (weights, [equation, back]) = if is_bilinear { (Weights::ByEdge, EQUATIONS[1]) } else { (Weights::Unweighted, EQUATIONS[0]) };
-    let a = Stage::new(A).with_part(Arc::new(ConstantWeights::new(edges, weights, equation, back)), [StageSource::Input(0)]);
+    let [(rows, row_weights), (columns, column_weights)] = [(height, scale[0]), (width, scale[1])]
+        .map(|(inputs, scale)| if is_bilinear { bilinear_ranges(inputs, scale) } else { nearest_ranges(inputs, scale) });
+    let edges = RangeEdges { channels, axes: [rows, columns], weights: [row_weights, column_weights] };
+    let (weights, [forward, backward]) = if is_bilinear { (Weights::ByEdge, EQUATIONS[1]) } else { (Weights::Unweighted, EQUATIONS[0]) };
+    let a = Stage::new(A).with_part(Arc::new(ConstantWeights::new(edges, weights, forward, backward)), [StageSource::Input(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }
 
-/// The ranges of the mode `nearest` along an axis. There are no weights.
-fn repeated(inputs: usize, scale: usize) -> (RangeAxis, Vec<f64>) {
+/// The range of inputs that each output reads along an axis, in the mode `nearest`. There are no weights.
+fn nearest_ranges(inputs: usize, scale: usize) -> (RangeAxis, Vec<f64>) {
     (RangeAxis::new((0..inputs * scale).map(|output| output / scale..output / scale + 1).collect(), inputs), Vec::new())
 }
 
-/// The ranges of the mode `bilinear` along an axis, and the weight of each input in them. Inputs with the weight 0 are left out of the ranges.
-fn between(inputs: usize, scale: usize) -> (RangeAxis, Vec<f64>) {
+/// The range of inputs that each output reads along an axis, in the mode `bilinear`, and the weight of each input in the ranges. An input with the weight 0 is
+/// in no range.
+fn bilinear_ranges(inputs: usize, scale: usize) -> (RangeAxis, Vec<f64>) {
     let mut weights = Vec::new();
     let range = |output: usize| {
         #[allow(clippy::cast_precision_loss)] // no axis has 2⁵³ entries
-        let place = ((output as f64 + 0.5) / scale as f64 - 0.5).max(0.0);
+        let position = ((output as f64 + 0.5) / scale as f64 - 0.5).max(0.0);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // at least 0, and less than the number of inputs
-        let (first, share) = (place as usize, place.fract());
+        let (first, share) = (position as usize, position.fract());
         if share == 0.0 || first + 1 >= inputs {
             weights.push(1.0);
             return first..first + 1;

@@ -2,7 +2,7 @@
 
 use super::slot::Slot;
 
-/// One term that reads a given operand entry.
+/// One term that reads the entry of an operand that a caller asks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Use {
     /// The place of the entry of the result that has the term.
@@ -11,7 +11,7 @@ pub struct Use {
     pub term: u64,
 }
 
-/// One term that reads a given operand entry, or may read it.
+/// One term that reads the entry, or may read it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PossibleUse {
     /// The term.

@@ -18,7 +18,7 @@ pub struct Window {
     /// The distances between neighbouring rows and between neighbouring columns of the image, after the stride has moved its entries apart. It is more than 1
     /// only for the input gradient of a convolution with a stride. The gaps contain no entries.
     pub spread: [usize; 2],
-    /// The distances between neighbouring rows and between neighbouring columns of the filter, measured on the image that is moved apart in this way. 0 for a
+    /// The distances between neighbouring rows and between neighbouring columns of the filter, measured on the image whose entries are moved apart. 0 for a
     /// pool.
     pub pitch: [usize; 2],
 }

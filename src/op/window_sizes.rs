@@ -51,15 +51,15 @@ impl WindowSizes {
         }
         if self.padding != [[0; 2]; 2] {
             let [[top, bottom], [left, right]] = self.padding;
-            let is_even = top == bottom && left == right;
-            let padding = match (is_even, self.is_1d) {
+            let is_symmetric = top == bottom && left == right;
+            let padding = match (is_symmetric, self.is_1d) {
                 (true, _) => pair_text([top, left]),
                 (false, true) => format!("[{left}, {right}]"),
                 (false, false) => format!("[{top}, {bottom}, {left}, {right}]"),
             };
             let border = if self.is_1d && left != right {
                 format!("a border of {left} before and {right} after the input")
-            } else if is_even {
+            } else if is_symmetric {
                 format!("a border of {padding} around the input")
             } else {
                 format!("a border of {top} above, {bottom} below, {left} to the left and {right} to the right of the input")
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_named_only_if_they_matter() {
+    fn only_settings_other_than_the_defaults_have_a_sentence() {
         let plain = WindowSizes { stride: [1, 1], padding: [[0; 2]; 2], dilation: [1, 1], groups: 1, is_1d: false };
         let strided = WindowSizes { stride: [2, 1], padding: [[1; 2]; 2], ..plain };
         for view in [View::Output, View::Weight, View::Input] {

@@ -26,8 +26,8 @@ impl Written {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexForm {
     /// The index of the computed entry: `j,k`. Empty for a single number.
-    pub own: String,
-    /// The letters of the sum: `i`. Empty if nothing is summed.
+    pub entry: String,
+    /// The letters over which the products are summed: `i`, or `i,l`. Empty if nothing is summed.
     pub summed: String,
     /// `true` if the sum is subtracted.
     pub is_negative: bool,
@@ -41,9 +41,10 @@ impl IndexForm {
     #[must_use]
     pub fn with_axes<'a>(&self, axes: impl Fn(Option<Slot>) -> &'a [Option<CompactString>]) -> Self {
         let mut names: Vec<(&str, &str)> = Vec::new();
-        let indices = self.factors.iter().map(|(slot, index)| (Some(*slot), index)).chain([(None, &self.own)]);
+        let indices = self.factors.iter().map(|(slot, index)| (Some(*slot), index)).chain([(None, &self.entry)]);
         for (slot, index) in indices {
             for (letter, name) in index.split(',').zip(axes(slot)) {
+                // a letter keeps its first name, and two letters never get the same name
                 if let Some(name) = name.as_deref().filter(|name| !names.iter().any(|(other, taken)| *other == letter || taken == name)) {
                     names.push((letter, name));
                 }
@@ -54,7 +55,7 @@ impl IndexForm {
             index.split(',').map(name).collect::<Vec<_>>().join(",")
         };
         Self {
-            own: renamed(&self.own),
+            entry: renamed(&self.entry),
             summed: renamed(&self.summed),
             is_negative: self.is_negative,
             factors: self.factors.iter().map(|(slot, index)| (*slot, renamed(index))).collect(),
@@ -92,7 +93,8 @@ fn index_of(labels: &[usize]) -> Option<String> {
 }
 
 impl EinsumLabels<'_> {
-    /// Returns y, or the gradient of an operand, with letters for the indices. The first label in the loops of y gets the first letter, and so on.
+    /// Returns y, or the gradient of an operand, with letters for the indices. The labels get letters in the order in which the operands, and then y, first
+    /// have them.
     #[must_use]
     pub fn indexed(&self, operand: Option<usize>) -> Option<IndexForm> {
         let mut order: Vec<usize> = self.operands.iter().copied().chain([self.output]).flatten().copied().collect();
@@ -105,15 +107,15 @@ impl EinsumLabels<'_> {
         let renamed = |labels: &[usize]| -> Vec<usize> {
             labels.iter().map(|label| order.iter().position(|other| other == label).unwrap_or(0)).collect()
         };
-        let target = operand.map_or(self.output, |operand| self.operands[operand]);
+        let computed = operand.map_or(self.output, |operand| self.operands[operand]);
         let others = (0..self.operands.len()).filter(|other| Some(*other) != operand).map(|other| (Input(other), self.operands[other]));
         let factors: Vec<(Slot, &[usize])> = operand.map(|_| (Upstream, self.output)).into_iter().chain(others).collect();
         let mut summed: Vec<usize> =
-            factors.iter().flat_map(|(_, labels)| labels.iter().copied()).filter(|label| !target.contains(label)).collect();
+            factors.iter().flat_map(|(_, labels)| labels.iter().copied()).filter(|label| !computed.contains(label)).collect();
         summed.sort_by_key(|label| order.iter().position(|other| other == label));
         summed.dedup();
         Some(IndexForm {
-            own: index_of(&renamed(target))?,
+            entry: index_of(&renamed(computed))?,
             summed: index_of(&renamed(&summed))?,
             is_negative: false,
             factors: factors.into_iter().map(|(slot, labels)| Some((slot, index_of(&renamed(labels))?))).collect::<Option<_>>()?,
@@ -127,23 +129,22 @@ impl EinsumLabels<'_> {
     }
 }
 
-/// Returns the index of the operand's entry that an entry of the result reads, with the letters of the result's axes: `i,0`. `own` is the shape of the operand,
-/// and `shape` that of the result. An axis of size 1 has the index 0. `None` if the operand has more axes than the result, or if the result has more axes than
-/// there are letters.
+/// Returns the index of the operand's entry that an entry of the result reads, with the letters of the result's axes: `i,0`. `shape` is the result's shape. A
+/// repeated axis has the index 0. `None` if the operand has more axes than the result, or if the result has more axes than there are letters.
 #[must_use]
-pub fn broadcast_index(own: &[usize], shape: &[usize]) -> Option<String> {
-    let lacking = shape.len().checked_sub(own.len())?;
+pub fn broadcast_index(operand_shape: &[usize], shape: &[usize]) -> Option<String> {
+    let missing_axes = shape.len().checked_sub(operand_shape.len())?;
     let index = |(axis, size): (usize, &usize)| {
-        if *size == 1 && shape[axis + lacking] > 1 { Some("0".to_owned()) } else { letter(axis + lacking).map(String::from) }
+        if *size == 1 && shape[axis + missing_axes] > 1 { Some("0".to_owned()) } else { letter(axis + missing_axes).map(String::from) }
     };
-    Some(own.iter().enumerate().map(index).collect::<Option<Vec<String>>>()?.join(","))
+    Some(operand_shape.iter().enumerate().map(index).collect::<Option<Vec<String>>>()?.join(","))
 }
 
-/// Returns the letters of the axes along which an operand of the shape `own` is repeated. `None` in the same cases as in [`broadcast_index`].
+/// Returns the letters of the result's axes along which an operand is repeated. `None` in the same cases as in [`broadcast_index`].
 #[must_use]
-pub fn repeated_letters(own: &[usize], shape: &[usize]) -> Option<String> {
-    let lacking = shape.len().checked_sub(own.len())?;
-    let is_repeated = |axis: &usize| *axis < lacking || own[axis - lacking] == 1 && shape[*axis] > 1;
+pub fn repeated_letters(operand_shape: &[usize], shape: &[usize]) -> Option<String> {
+    let missing_axes = shape.len().checked_sub(operand_shape.len())?;
+    let is_repeated = |axis: &usize| *axis < missing_axes || operand_shape[axis - missing_axes] == 1 && shape[*axis] > 1;
     let letters: Vec<String> = (0..shape.len()).filter(is_repeated).map(|axis| letter(axis).map(String::from)).collect::<Option<_>>()?;
     Some(letters.join(","))
 }
@@ -161,7 +162,7 @@ mod tests {
                 Input(n) => ["A", "B"][n].to_owned(),
                 _ => "dZ".to_owned(),
             };
-            format!("{} = {}", with_index("x", &form.own), form.text(name))
+            format!("{} = {}", with_index("x", &form.entry), form.text(name))
         };
         assert_eq!(text(None), "x[i,k] = Σ_j A[i,j] · B[j,k]");
         assert_eq!(text(Some(0)), "x[i,j] = Σ_k dZ[i,k] · B[j,k]");
@@ -179,7 +180,7 @@ mod tests {
             _ => &[],
         });
         let text = form.text(&mut |slot| if slot == Input(0) { "X" } else { "W" }.to_owned());
-        assert_eq!(with_index("z", &form.own), "z[example,class]");
+        assert_eq!(with_index("z", &form.entry), "z[example,class]");
         assert_eq!(text, "Σ_feature X[example,feature] · W[feature,class]");
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 #[cfg(test)]
 pub(crate) mod faults;
 
-/// This is called before each change. In tests it can fail.
+/// The call before each change. In tests it can fail, or kill the process.
 #[cfg(not(test))]
 #[expect(clippy::unnecessary_wraps, reason = "in a test it can fail")]
 fn about_to(_call: &'static str) -> io::Result<()> {
@@ -110,7 +110,7 @@ pub fn create_nameless(folder: &Path) -> Option<File> {
     fs::metadata(descriptor_path(&file)).is_ok().then_some(file)
 }
 
-/// The path of an open file.
+/// The path by which this process can name its open file.
 #[cfg(target_os = "linux")]
 fn descriptor_path(file: &File) -> String {
     use std::os::fd::AsRawFd as _;

@@ -49,7 +49,7 @@ pub struct PendingSave {
     temporary: Option<PathBuf>,
     /// The path of the target.
     target: PathBuf,
-    /// `true` if a file at the target's path is replaced.
+    /// `true` if a file at the target's path is replaced, `false` if the save then fails.
     replaces: bool,
 }
 
@@ -222,12 +222,12 @@ fn with_free_name(path: &Path, mut create: impl FnMut(&Path) -> io::Result<()>) 
 /// Removes temporary files of killed processes in a folder.
 fn remove_abandoned(folder: &Path) {
     // names are checked up to the first unused one. The names 0 to 8 are always checked, because name 1 may be in use while name 0 is not
-    const MIN_CHECKED: u32 = 8;
+    const LAST_ALWAYS_CHECKED: u32 = 8;
     for n in 0..MAX_NAMES {
         let name = temporary_name(folder, n);
         if fs::symlink_metadata(&name).is_ok() {
             remove_if_abandoned(&name);
-        } else if n >= MIN_CHECKED {
+        } else if n >= LAST_ALWAYS_CHECKED {
             return;
         }
     }
@@ -337,12 +337,12 @@ mod tests {
 
     #[test]
     fn a_new_file_does_not_replace_a_file_that_another_program_creates() {
-        let begin_without = |path: &Path| {
+        let begin_named_without_replacing = |path: &Path| {
             let mut saved = begin_named(path);
             saved.replaces = false;
             saved
         };
-        for begin in [|path: &Path| PendingSave::begin(path.to_owned(), false).unwrap(), begin_without] {
+        for begin in [|path: &Path| PendingSave::begin(path.to_owned(), false).unwrap(), begin_named_without_replacing] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("out");
             let mut saved = begin(&path);

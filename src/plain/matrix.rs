@@ -62,7 +62,7 @@ pub fn matrix(view: &StepView<'_>, tensor: Id) -> Vec<String> {
     lines
 }
 
-/// Returns the number of an entry, in brackets if it is the entry of this step.
+/// Returns the number of an entry: in brackets if it is the entry `focus`, and with the number of the user's own program if that differs.
 fn marked(view: &StepView<'_>, tensor: Id, at: usize, focus: Option<usize>) -> String {
     let number = number(view, tensor, at);
     let factor = |user: &ComparedEntry| {

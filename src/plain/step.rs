@@ -33,7 +33,7 @@ pub(super) fn sentences(view: &StepView<'_>) -> Vec<String> {
     lines.extend(view.step.factors.iter().filter_map(|factor| source(view, factor)));
     if !view.hides_number() {
         lines.push(sum(view));
-        // in a path, the arrow means "from" and not an assignment
+        // in the sum over all paths to the output, an arrow means "from" and not an assignment
         lines.extend(equation::alternative_sentences(view).iter().map(|way| sentence(&way.replace('←', " from "))));
     }
     lines.extend(comparison::sentences(view).iter().map(|words| sentence(&words.replace('≠', "Different:"))));

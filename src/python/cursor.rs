@@ -23,14 +23,16 @@ pub(super) struct TokenCursor<'t> {
     /// The index of the current token.
     pub at: usize,
     errors: Vec<SyntaxError>,
-    /// The number of errors that are not kept, and the position of the first of these.
-    hidden: (usize, Span),
+    /// The number of errors that are not kept.
+    hidden_count: usize,
+    /// The position of the first error that is not kept.
+    first_hidden: Span,
 }
 
 impl<'t> TokenCursor<'t> {
     /// Returns a cursor at the first token of a text.
     pub fn new(text: &'t str) -> Self {
-        Self { text, tokens: lexer::tokens(text), at: 0, errors: Vec::new(), hidden: (0, 0..0) }
+        Self { text, tokens: lexer::tokens(text), at: 0, errors: Vec::new(), hidden_count: 0, first_hidden: 0..0 }
     }
 
     /// Returns the current token.
@@ -38,7 +40,7 @@ impl<'t> TokenCursor<'t> {
         self.peek(0)
     }
 
-    /// Returns the token that is `ahead` tokens after the current one. After the last token, it is the last one.
+    /// Returns the token that is `ahead` tokens after the current one. After the last token, it is [`TokenKind::End`].
     pub fn peek(&self, ahead: usize) -> Token {
         let end = Token { kind: TokenKind::End, start: self.text.len(), end: self.text.len() };
         self.tokens.get(self.at + ahead).copied().unwrap_or(end)
@@ -64,7 +66,7 @@ impl<'t> TokenCursor<'t> {
         self.at.checked_sub(1).map(|at| self.tokens[at])
     }
 
-    /// Returns the end of the last token that is part of a statement.
+    /// Returns the end of the last token before the current one that is neither a line end nor indentation; 0 if there is none.
     pub fn previous_end(&self) -> usize {
         let is_part = |token: &&Token| {
             !matches!(token.kind, TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent | TokenKind::Fault(LexicalFault::OpenBracket))
@@ -111,20 +113,20 @@ impl<'t> TokenCursor<'t> {
         if self.errors.len() < MAX_ERRORS {
             self.errors.push(error);
         } else {
-            if self.hidden.0 == 0 {
-                self.hidden.1 = error.span;
+            if self.hidden_count == 0 {
+                self.first_hidden = error.span;
             }
-            self.hidden.0 += 1;
+            self.hidden_count += 1;
         }
     }
 
     /// Returns all errors. The last one has the number of those that were not kept.
     pub fn into_errors(mut self) -> Vec<SyntaxError> {
-        let (count, span) = self.hidden;
+        let count = self.hidden_count;
         if count > 0 {
             let message =
                 format!("from here on, {} not shown", if count == 1 { "1 error is".into() } else { counted(count, "error") + " are" });
-            self.errors.push(SyntaxError { span, message, help: "correct the errors above first".into() });
+            self.errors.push(SyntaxError { span: self.first_hidden, message, help: "correct the errors above first".into() });
         }
         self.errors
     }

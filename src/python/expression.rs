@@ -2,6 +2,9 @@
 //!
 //! From the tightest to the loosest, the operators are `**` and `^` (right-associative), the unary `-`, `+` and `~`, then `*`, `/`, `//`, `%` and `@`, then `+`
 //! and `-`, `&`, `|`, and the comparisons. As in Python, `-x**2` is `-(x**2)`, `2**-1` is ½, and `a > 0 & b` is `a > (0 & b)`.
+//!
+//! Parameters called `depth` count the recursive calls: the blocks, brackets, signs and powers around the expression. They limit the stack, and the *height* of
+//! a tree limits the stack of its visitors.
 
 use std::collections::HashSet;
 
@@ -19,7 +22,7 @@ pub(super) struct ExprWithHeight {
 }
 
 /// An unfinished chain of operators with the same precedence. Its last operator has no right operand yet.
-struct Pending {
+struct PendingChain {
     precedence: usize,
     /// The position of the first operand, with its parentheses.
     start: usize,
@@ -27,11 +30,11 @@ struct Pending {
     links: Vec<Link>,
     /// The largest height of the operands.
     height: usize,
-    last: (BinaryOperator, Span),
+    last_operator: (BinaryOperator, Span),
 }
 
-/// Returns the precedence of an operator between two operands.
-fn binary(kind: TokenKind) -> Option<(usize, BinaryOperator)> {
+/// Returns the precedence and the operator of a token between two operands; a higher precedence binds tighter. `None` for other tokens.
+fn binary_operator(kind: TokenKind) -> Option<(usize, BinaryOperator)> {
     let TokenKind::Sign(sign) = kind else { return None };
     Some(match sign {
         "|" => (0, BinaryOperator::Or),
@@ -47,7 +50,7 @@ fn binary(kind: TokenKind) -> Option<(usize, BinaryOperator)> {
     })
 }
 
-fn comparison(kind: TokenKind) -> Option<ComparisonOperator> {
+fn comparison_operator(kind: TokenKind) -> Option<ComparisonOperator> {
     let TokenKind::Sign(sign) = kind else { return None };
     Some(match sign {
         "<" => ComparisonOperator::Less,
@@ -61,14 +64,14 @@ fn comparison(kind: TokenKind) -> Option<ComparisonOperator> {
 }
 
 impl TokenCursor<'_> {
-    /// Returns an expression from `start` to the last token. Its parts have at most the height `below`. If its tree is too high, the error is at the last
-    /// token.
-    fn above(&self, start: usize, kind: ExprKind, below: usize) -> Parsed<ExprWithHeight> {
+    /// Returns the expression from `start` to the last token that was read. `parts_height` is the height of its highest part, 0 if it has none. If its tree is
+    /// too high, the error is at the last token that was read.
+    fn build(&self, start: usize, kind: ExprKind, parts_height: usize) -> Parsed<ExprWithHeight> {
         let end = self.previous().map_or(start, |token| token.end);
-        if below >= MAX_DEPTH {
+        if parts_height >= MAX_DEPTH {
             return Self::too_deep(self.previous().map_or(start..end, |token| token.span()));
         }
-        Ok(ExprWithHeight { expr: Box::new(PythonExpr { span: start..end, kind }), height: below + 1 })
+        Ok(ExprWithHeight { expr: Box::new(PythonExpr { span: start..end, kind }), height: parts_height + 1 })
     }
 
     fn too_deep<T>(span: Span) -> Parsed<T> {
@@ -97,7 +100,7 @@ impl TokenCursor<'_> {
             items.push(*item.expr);
             end = self.previous().map_or(start, |token| token.end);
         }
-        let mut tuple = self.above(start, ExprKind::Tuple(items), height)?;
+        let mut tuple = self.build(start, ExprKind::Tuple(items), height)?;
         tuple.expr.span.end = end;
         Ok(tuple)
     }
@@ -106,48 +109,47 @@ impl TokenCursor<'_> {
     pub fn expression(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         let start = self.span().start;
         let left = self.operators(depth)?;
-        let Some(sign) = comparison(self.kind()) else { return Ok(left) };
+        let Some(sign) = comparison_operator(self.kind()) else { return Ok(left) };
         self.advance();
         let right = self.operators(depth)?;
-        if comparison(self.kind()).is_some() {
+        if comparison_operator(self.kind()).is_some() {
             let help = "compare twice and combine the masks: (a < b) & (b < c)";
             return fail(self.span(), "a comparison has two sides, not three", help);
         }
         let height = left.height.max(right.height);
-        self.above(start, ExprKind::Compare(sign, Box::new([*left.expr, *right.expr])), height)
+        self.build(start, ExprKind::Compare(sign, Box::new([*left.expr, *right.expr])), height)
     }
 
     /// Parses operands with operators between them.
     fn operators(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         // the precedence increases from one pending chain to the next, so there are at most four
-        let mut pending: Vec<Pending> = Vec::new();
+        let mut pending: Vec<PendingChain> = Vec::new();
         'operands: loop {
             let start = self.span().start;
             let mut operand = self.unary(depth)?;
             let mut operand_start = start;
-            let next = binary(self.kind());
+            let next = binary_operator(self.kind());
             // an operator ends the chains with a higher precedence, and continues the chain with its own precedence
             while let Some(mut chain) = pending.pop_if(|chain| next.is_none_or(|(precedence, _)| chain.precedence >= precedence)) {
-                let (operator, span) = chain.last;
+                let (operator, span) = chain.last_operator;
                 chain.height = chain.height.max(operand.height);
                 chain.links.push(Link { operator, span, right: *operand.expr });
                 if let Some((precedence, operator)) = next.filter(|(precedence, _)| *precedence == chain.precedence) {
-                    pending.push(Pending { precedence, last: (operator, self.span()), ..chain });
+                    pending.push(PendingChain { precedence, last_operator: (operator, self.span()), ..chain });
                     self.advance();
                     continue 'operands;
                 }
-                operand = self.above(chain.start, ExprKind::Chain(chain.first, chain.links), chain.height)?;
+                operand = self.build(chain.start, ExprKind::Chain(chain.first, chain.links), chain.height)?;
                 operand_start = chain.start;
             }
             let Some((precedence, operator)) = next else { return Ok(operand) };
-            let last = (operator, self.span());
-            pending.push(Pending {
+            pending.push(PendingChain {
                 precedence,
                 start: operand_start,
                 first: operand.expr,
                 links: Vec::new(),
                 height: operand.height,
-                last,
+                last_operator: (operator, self.span()),
             });
             self.advance();
         }
@@ -170,12 +172,12 @@ impl TokenCursor<'_> {
                 }
                 let exponent = self.unary(depth + 1)?;
                 let height = base.height.max(exponent.height);
-                return self.above(start, ExprKind::Power(base.expr, exponent.expr), height);
+                return self.build(start, ExprKind::Power(base.expr, exponent.expr), height);
             }
         };
         self.advance();
         let operand = self.unary(depth + 1)?;
-        self.above(start, ExprKind::Unary(operator, operand.expr), operand.height)
+        self.build(start, ExprKind::Unary(operator, operand.expr), operand.height)
     }
 
     /// Parses an operand with the attributes, calls and indices after it.
@@ -199,7 +201,7 @@ impl TokenCursor<'_> {
                 "(" => ExprKind::Call(inner, self.arguments(open, depth + 1, &mut height)?),
                 _ => ExprKind::Index(inner, self.items(open, depth + 1, &mut height)?),
             };
-            base = self.above(start, kind, height)?;
+            base = self.build(start, kind, height)?;
         }
     }
 
@@ -277,26 +279,26 @@ impl TokenCursor<'_> {
         let start = self.span().start;
         let mut parts = [None, None, None];
         let mut height = 0;
-        let mut at = 0;
+        let mut colons = 0;
         loop {
             if !self.is(":") && !self.is(",") && !self.is("]") {
                 let part = self.expression(depth)?;
-                if at == 0 && !self.is(":") {
+                if colons == 0 && !self.is(":") {
                     return Ok(part);
                 }
                 height = height.max(part.height);
-                parts[at] = Some(part.expr);
+                parts[colons] = Some(part.expr);
             }
-            if at == 2 || !self.eat(":") {
+            if colons == 2 || !self.eat(":") {
                 break;
             }
-            at += 1;
+            colons += 1;
         }
-        if at == 0 {
+        if colons == 0 {
             // a comma without an item before it
             return Err(Box::new(messages::missing_operand(self.text, &self.token(), self.previous_end())));
         }
-        self.above(start, ExprKind::Slice(parts), height)
+        self.build(start, ExprKind::Slice(parts), height)
     }
 
     /// Reads the closing bracket. `open` is the opening bracket.
@@ -336,12 +338,12 @@ impl TokenCursor<'_> {
                     }
                 }
                 self.close(open)?;
-                return self.above(open.start, ExprKind::List(items), height);
+                return self.build(open.start, ExprKind::List(items), height);
             }
             _ => return self.no_operand(),
         };
         self.advance();
-        self.above(open.start, kind, 0)
+        self.build(open.start, kind, 0)
     }
 
     /// Returns the error for a token that cannot begin an operand.
@@ -374,7 +376,7 @@ impl TokenCursor<'_> {
                 return fail(open.start..self.token().end, "these parentheses are empty", "write a number or a name in them");
             }
             self.advance();
-            return self.above(open.start, ExprKind::Tuple(Vec::new()), 0);
+            return self.build(open.start, ExprKind::Tuple(Vec::new()), 0);
         }
         let inner = self.expression_list(depth)?;
         self.close(open)?;
@@ -393,7 +395,7 @@ impl TokenCursor<'_> {
             push_string(&mut joined, self.word());
             self.advance();
         }
-        self.above(start, ExprKind::Text(joined.into()), 0)
+        self.build(start, ExprKind::Text(joined.into()), 0)
     }
 }
 
@@ -402,8 +404,8 @@ fn push_string(to: &mut String, written: &str) {
     let quoted = written.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     let is_raw = written[..written.len() - quoted.len()].contains(['r', 'R']);
     let is_long = quoted.len() >= 6 && (quoted.starts_with("\"\"\"") || quoted.starts_with("'''"));
-    let length = if is_long { 3 } else { 1 };
-    let text = &quoted[length..quoted.len() - length];
+    let quote = if is_long { 3 } else { 1 };
+    let text = &quoted[quote..quoted.len() - quote];
     if is_raw || !text.contains('\\') {
         to.push_str(text);
         return;

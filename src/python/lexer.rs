@@ -275,7 +275,7 @@ impl<'t> Lexer<'t> {
         if let Some(open) = self.brackets.last().copied() {
             self.tokens.push(Token { kind: TokenKind::Fault(LexicalFault::OpenBracket), start: open, end: open + 1 });
             self.brackets.clear();
-            // the position of the token is the beginning of the next line
+            // `self.at` is in the next line already, so the line ends after the last token before the fault
             let end = self.tokens.iter().rev().nth(1).map_or(self.at, |token| token.end);
             self.tokens.push(Token { kind: TokenKind::Newline, start: end, end });
             return;
@@ -380,10 +380,10 @@ impl<'t> Lexer<'t> {
         let rest = self.rest();
         let (length, kind) = number(rest);
         let is_part = |c: char| continues_name(c) || c == '.';
-        let whole = length + rest[length..].find(|c| !is_part(c)).unwrap_or(rest.len() - length);
+        let word_length = length + rest[length..].find(|c| !is_part(c)).unwrap_or(rest.len() - length);
         let after = &rest[length..];
         if after.starts_with(['.', '_']) || kind == TokenKind::Fault(LexicalFault::NotANumber) {
-            return self.push(TokenKind::Fault(LexicalFault::NotANumber), self.at + whole);
+            return self.push(TokenKind::Fault(LexicalFault::NotANumber), self.at + word_length);
         }
         if matches!(after, "j" | "J") || (after.starts_with(['j', 'J']) && !after[1..].starts_with(continues_name)) {
             return self.push(TokenKind::Fault(LexicalFault::Complex), self.at + length + 1);
@@ -400,7 +400,7 @@ impl<'t> Lexer<'t> {
         match *sign {
             "(" | "[" | "{" => self.brackets.push(self.at),
             ")" | "]" | "}" => {
-                if self.is_wrong_bracket(sign) {
+                if self.reject_wrong_bracket(sign) {
                     return;
                 }
                 self.brackets.pop();
@@ -410,8 +410,8 @@ impl<'t> Lexer<'t> {
         self.push(TokenKind::Sign(sign), self.at + sign.len());
     }
 
-    /// Writes a fault if a closing bracket does not fit the innermost open one. Returns whether it wrote one.
-    fn is_wrong_bracket(&mut self, sign: &'static str) -> bool {
+    /// If a closing bracket does not fit the innermost open one, writes a fault and continues after the bracket. Returns whether it did.
+    fn reject_wrong_bracket(&mut self, sign: &'static str) -> bool {
         let closing_at = |open: usize| closing(&self.text[open..=open]);
         let Some(&open) = self.brackets.last() else { return false };
         let expected = closing_at(open);

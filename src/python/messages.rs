@@ -18,7 +18,7 @@ const IN_HELP: &str = "compare with ==, and combine masks with |: (a == 1) | (a 
 
 /// Returns a part of the text in quotes, shortened.
 pub(super) fn quoted(part: &str) -> String {
-    // only characters that can be visible are escaped
+    // the part is shortened first, so that not all of a long text is escaped; one character too many makes `cut` add its ellipsis
     let end = part.char_indices().nth(MAX_QUOTED_WIDTH + 1).map_or(part.len(), |(at, _)| at);
     format!("\"{}\"", text::cut(&text::line(&part[..end]), MAX_QUOTED_WIDTH))
 }

@@ -24,7 +24,7 @@ fn of_statement(text: &str, tokens: &[Token], names: &mut Vec<CompactString>) {
     }
     // for each open bracket, `true` if it comes after a value, as in a call; and the number of these brackets
     let (mut brackets, mut calls) = (Vec::new(), 0);
-    // the names that are assigned if a = follows
+    // the names that are assigned if `=` or an operator such as `+=` follows
     let mut targets: Vec<&str> = Vec::new();
     let mut is_after_for = false;
     for (at, token) in tokens.iter().enumerate() {

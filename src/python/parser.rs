@@ -26,7 +26,7 @@ pub(super) fn program(text: &str) -> Program {
 }
 
 /// Returns the operator of an augmented assignment.
-fn augmented(kind: TokenKind) -> Option<BinaryOperator> {
+fn augmented_operator(kind: TokenKind) -> Option<BinaryOperator> {
     let TokenKind::Sign(sign) = kind else { return None };
     Some(match sign {
         "+=" => BinaryOperator::Add,
@@ -147,14 +147,14 @@ impl TokenCursor<'_> {
                 let span = self.span().start..self.peek(1).end;
                 fail(span.clone(), format!("{} cannot be a name", quoted(&self.text[span])), messages::NAME_HELP)
             }
-            _ => self.simple(depth),
+            _ => self.assignment_or_expression(depth),
         }
     }
 
     /// Parses an assignment or an expression.
-    fn simple(&mut self, depth: usize) -> Parsed<StatementKind> {
+    fn assignment_or_expression(&mut self, depth: usize) -> Parsed<StatementKind> {
         let first = *self.expression_list(depth)?.expr;
-        if let Some(operator) = augmented(self.kind()) {
+        if let Some(operator) = augmented_operator(self.kind()) {
             self.check_target(&first)?;
             if let ExprKind::Tuple(_) | ExprKind::List(_) = first.kind {
                 let help = "write an assignment for each name";
@@ -436,6 +436,7 @@ impl TokenCursor<'_> {
     /// within a bracket of the statement.
     fn skip_line(&mut self, first: usize, stops_at_semicolon: bool) {
         let mut open = 0_usize;
+        // brackets are counted from the beginning of the statement
         let mut at = if stops_at_semicolon { first } else { self.at };
         loop {
             match self.tokens[at].kind {

@@ -80,12 +80,12 @@ fn statements(list: &[Statement]) -> String {
     let mut out = String::new();
     for statement in list {
         let separator = if out.is_empty() { "" } else { "; " };
-        let _ = write!(out, "{separator}{}", one(statement));
+        let _ = write!(out, "{separator}{}", statement_text(statement));
     }
     out
 }
 
-fn one(statement: &Statement) -> String {
+fn statement_text(statement: &Statement) -> String {
     match &statement.kind {
         StatementKind::Assign(targets, value) => {
             format!("{}{}", targets.iter().map(|target| expression(target) + " = ").collect::<String>(), expression(value))
@@ -145,7 +145,7 @@ fn operators_have_their_precedence_and_associativity() {
 }
 
 #[test]
-fn calls_indices_and_literals() {
+fn calls_indices_and_literals_become_trees() {
     check(&[
         ("max(a, -b) + exp(c)", "(+ (call max a (- b)) (call exp c))"),
         ("f(a, dim=1)(b)", "(call (call f a dim=1) b)"),
@@ -173,7 +173,7 @@ fn calls_indices_and_literals() {
 }
 
 #[test]
-fn statements_of_all_kinds() {
+fn statements_of_all_kinds_become_trees() {
     check(&[
         ("u = a * b", "u = (* a b)"),
         ("u = v = a", "u = v = a"),

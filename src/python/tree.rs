@@ -164,7 +164,8 @@ pub enum StatementKind {
     Expression(PythonExpr),
     /// `return value`
     Return(PythonExpr),
-    /// A line without a meaning for the graph: an `import`, an `assert`, `pass`, `del`, `global`, or a string alone.
+    /// A statement without a meaning for the graph, such as an `import`, an `assert`, `pass`, `del`, `global`, a `return` without a value, or a string alone. A
+    /// `print` is one if its arguments are not those of a graph; otherwise it is an expression.
     LeftOut,
     /// A statement with an error, which is reported. The names are those that it would assign, as far as they can be read.
     Faulty(Vec<CompactString>),

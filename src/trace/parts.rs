@@ -95,7 +95,7 @@ impl Trace {
         let (run, op, number) = self.op(at.segment);
         let [part] = &op.parts[..] else { return None };
         let form = run.part(op, number, 0).0.written().indexed?.with_axes(|slot| axes(slot.map_or(op.output, |slot| part.operands[slot])));
-        Some((form.own.clone(), form.text(&mut |slot| name(part.operands[slot]))))
+        Some((form.entry.clone(), form.text(&mut |slot| name(part.operands[slot]))))
     }
 
     /// Returns the three tensors of a matrix product, or of one of its gradients. Returns `None` if the op at a position is anything else, or the sum of

@@ -163,7 +163,7 @@ fn all(view: &StepView<'_>) -> Vec<OperandMatrix> {
 /// and the pane has no room for two side by side, it requests the size of one matrix.
 fn size(view: &StepView<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: PaneArea) -> RequestedSizes {
     let ShownTensor { tensor, is_result, .. } = operand.shown;
-    let place = |entry: usize| repetition(operand, pane).map_or(entry, |(repetition, _)| repetition.first(entry));
+    let place = |entry: usize| repetition(operand, pane).map_or(entry, |(repetition, _)| repetition.first_copy(entry));
     let read = needs.entries(tensor).filter(|_| !is_result).map(place);
     let [rows, columns] = region(&Grid::of(shape(view, operand, pane)), read).unwrap_or([0..1, 0..1]);
     with_matrix(view, operand, (operand.reserved, pane), &MarkedEntries::default(), |matrix| {

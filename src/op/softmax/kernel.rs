@@ -14,16 +14,17 @@ use crate::sums::{Init, put};
 /// The number of entries whose exponentials are computed at once, unless a slice is longer.
 const MAX_EXPONENTIALS: usize = 1024;
 
-/// Calls `visit` with some slices at a time and with exp(z − m) of their entries, where `largest` returns the m of each slice.
+/// Calls `visit` for a few slices at a time, with the slices, the largest entry m of each, and exp(z − m) of their entries, slice after slice. `largest` has
+/// the m of all slices.
 fn for_each_exponentials<'m>(slices: Slices, z: &[f64], largest: &'m [f64], mut visit: impl FnMut(&[Slice], &'m [f64], &mut [f64])) {
     let n = slices.length_and_step(z.len()).0;
     let slices_at_once = (MAX_EXPONENTIALS / n.max(1)).max(1);
-    let mut all = slices.all(z.len());
+    let mut remaining = slices.all(z.len());
     let mut exponentials = Scratch::new(n * slices_at_once.min(z.len() / n.max(1)));
     let mut group: Vec<Slice> = Vec::with_capacity(slices_at_once.min(largest.len()));
     for largest in largest.chunks(slices_at_once) {
         group.clear();
-        group.extend(all.by_ref().take(largest.len()));
+        group.extend(remaining.by_ref().take(largest.len()));
         let exponentials = &mut exponentials[..group.len() * n];
         for ((slice, largest), exponentials) in group.iter().zip(largest).zip(exponentials.chunks_exact_mut(n)) {
             put(exponentials, slice.values(z).iter().map(|z| z - largest), Init::Overwrite);
@@ -76,7 +77,7 @@ pub(super) fn normalisers(variant: &SoftmaxVariant, slices: Slices, z: &[f64]) -
             }
         }
         let mut largest = largest.iter();
-        // exponentials are not negative, so 0 changes no sum
+        // no exponential is negative, so neither the start 0 nor an exponential that was set to 0 changes a bit of the sum
         fold_rows(
             exponentials,
             n,
@@ -145,7 +146,7 @@ pub(super) fn add_gradient(variant: &SoftmaxVariant, slices: Slices, a: &[f64], 
     }
 }
 
-/// The number of sums that are kept in registers for short slices, and for others.
+/// The number of sums that are kept in registers: for slices of up to 16 entries, and for longer ones.
 const TILES: [usize; 2] = [16, 32];
 
 /// The gradients of slices of n neighbouring entries: `sums[i] += factors[j] · ([i=j] − p[i])` for each j of the slice in order.
@@ -172,27 +173,28 @@ impl WithSimd for Gradients<'_> {
     }
 }
 
-/// Adds the terms of one slice.
+/// Adds the terms of one slice, for `TILE` sums i at a time: first the terms j before these, then the terms j among them, of which one has j = i, then the
+/// terms j after them.
 #[inline(always)]
 fn add_gradient_of_slice<const TILE: usize>(factors: &[f64], p: &[f64], sums: &mut [f64]) {
     for (first, (sums, p)) in (0..).step_by(TILE).zip(sums.chunks_mut(TILE).zip(p.chunks(TILE))) {
         // 0 − p as in the term: −p would have other bits for p = 0
-        let (mut of_others, mut tile) = ([0.0; TILE], [0.0; TILE]);
-        of_others.iter_mut().zip(p).for_each(|(of_others, p)| *of_others = 0.0 - p);
+        let (mut zero_minus_p, mut tile) = ([0.0; TILE], [0.0; TILE]);
+        zero_minus_p.iter_mut().zip(p).for_each(|(zero_minus_p, p)| *zero_minus_p = 0.0 - p);
         tile[..sums.len()].copy_from_slice(sums);
         let end = (first + TILE).min(factors.len());
         for factor in &factors[..first] {
-            add_scaled(*factor, &of_others, &mut tile);
+            add_scaled(*factor, &zero_minus_p, &mut tile);
         }
-        for (same, factor) in factors[first..end].iter().enumerate() {
+        for (row, factor) in factors[first..end].iter().enumerate() {
             // (0 − p) + 1 has the bits of 1 − p, and (0 − p) + 0 those of 0 − p
-            let deltas = &DELTAS[TILES[1] - same..][..TILE];
-            for ((sum, number), delta) in tile.iter_mut().zip(&of_others).zip(deltas) {
+            let deltas = &DELTAS[TILES[1] - row..][..TILE];
+            for ((sum, number), delta) in tile.iter_mut().zip(&zero_minus_p).zip(deltas) {
                 *sum += factor * (number + delta);
             }
         }
         for factor in &factors[end..] {
-            add_scaled(*factor, &of_others, &mut tile);
+            add_scaled(*factor, &zero_minus_p, &mut tile);
         }
         sums.copy_from_slice(&tile[..sums.len()]);
     }

@@ -80,7 +80,7 @@ fn an_error_has_the_position_of_the_wrong_part() {
 }
 
 #[test]
-fn lines_and_blocks_that_are_wrong() {
+fn a_wrong_line_or_block_has_one_error() {
     check(&[
         ("for i in range(3)\n  u = i\nz = 2", "", "a colon is missing at the end of this line"),
         ("for i on range(3):\n  u = 1", "on", "the word \"in\" is missing before \"on\""),
@@ -114,7 +114,7 @@ fn check_helps(table: &[(&'static str, &'static str, &'static str, &'static str)
 }
 
 #[test]
-fn expressions_that_python_has_and_a_graph_has_not() {
+fn an_expression_that_only_python_has_is_an_error_with_a_help() {
     check_helps(&[
         ("u: int = 3", ":", "a graph has no annotations", "write u = … without its type"),
         (
@@ -178,7 +178,7 @@ fn expressions_that_python_has_and_a_graph_has_not() {
 }
 
 #[test]
-fn statements_that_python_has_and_a_graph_has_not() {
+fn a_statement_that_only_python_has_is_an_error_with_a_help() {
     check_helps(&[
         (
             "if m > 0:\n    u = 1\nelif x:\n    v = 2\nelse:\n    w = 3\nz = 4",

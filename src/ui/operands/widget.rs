@@ -64,7 +64,7 @@ pub fn with_matrix<T>(
     let repeated = repetition(operand, pane);
     // converts a place in the drawn matrix to the entry, and an entry to its place
     let own = |at: usize| repeated.map_or(at, |(repetition, _)| repetition.entry(at));
-    let first = |entry: usize| repeated.map_or(entry, |(repetition, _)| repetition.first(entry));
+    let first = |entry: usize| repeated.map_or(entry, |(repetition, _)| repetition.first_copy(entry));
     let is_copy = |at: usize| first(own(at)) != at;
     let value = |at: usize| view.number(tensor, own(at));
     let mark = |at: usize| match repeated {
