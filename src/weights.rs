@@ -21,7 +21,7 @@ use std::sync::Arc;
 pub use foreign::ForeignFormat;
 pub use layout::TensorLayout;
 
-/// The largest total size in bytes of all weight files of a scenario, and of the tensors unpacked from them.
+/// The largest total size in bytes of all weight files of a scenario. The tensors that are decoded from them have a separate limit of the same size.
 pub const MAX_BYTES: usize = 256 << 20;
 /// The largest number of tensors in a file.
 pub const MAX_TENSORS: usize = 65_535;
@@ -41,7 +41,7 @@ impl WeightsError {
         Self { message: message.into(), help: help.into() }
     }
 
-    /// Returns the same error for a part of a tensor, whose rows are counted from the first of `rows`.
+    /// Adds to the message of an error about the rows `rows` of a tensor: the message counts rows from the first of them.
     fn of_rows(self, rows: &Range<usize>) -> Self {
         Self { message: format!("in the rows from {} on, {}", rows.start, self.message), ..self }
     }
@@ -52,7 +52,7 @@ impl WeightsError {
 pub struct TensorNames {
     list: Vec<String>,
     /// The index of each name in `list`.
-    numbers: HashMap<String, usize>,
+    indices: HashMap<String, usize>,
 }
 
 impl TensorNames {
@@ -60,13 +60,13 @@ impl TensorNames {
         if list.len() > MAX_TENSORS {
             return Err(WeightsError::new(format!("it has {} tensors, but at most {MAX_TENSORS} are read", list.len()), ""));
         }
-        let mut numbers = HashMap::with_capacity(list.len());
-        for (number, name) in list.iter().enumerate() {
-            if numbers.insert(name.clone(), number).is_some() {
+        let mut indices = HashMap::with_capacity(list.len());
+        for (index, name) in list.iter().enumerate() {
+            if indices.insert(name.clone(), index).is_some() {
                 return Err(WeightsError::new(format!("it has two tensors with the name \"{name}\""), "save each tensor once"));
             }
         }
-        Ok(Self { list, numbers })
+        Ok(Self { list, indices })
     }
 
     /// The names in the order of the file.
@@ -78,7 +78,7 @@ impl TensorNames {
     /// Returns the index of the tensor with this name, in the order of the file.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.numbers.get(name).copied()
+        self.indices.get(name).copied()
     }
 }
 
@@ -153,7 +153,7 @@ pub fn open(path: &str, bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError
     }
 }
 
-/// Reads the little-endian integer of `N` (2, 4 or 8) bytes at `at`. Returns `None` if there are fewer than `N` bytes.
+/// Reads the little-endian integer of `N` (1, 2, 4 or 8) bytes at `at`. Returns `None` if there are fewer than `N` bytes.
 fn read_le<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let bytes: [u8; N] = bytes.get(at..at.checked_add(N)?)?.try_into().ok()?;
     let mut wide = [0; 8];

@@ -112,7 +112,7 @@ pub fn translation<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str
     candidates.iter().copied().find(|candidate| *candidate == row.format_word)
 }
 
-/// Does the same as [`best_match`], but ignores translations for which `is_allowed` returns `false`. Equal and similar names are not checked.
+/// Does the same as [`best_match`], but ignores translations for which `is_allowed` returns `false`. Equal and similar names are not passed to `is_allowed`.
 pub fn best_match_where<'a>(
     vocabulary: Vocabulary,
     word: &str,
@@ -131,7 +131,7 @@ pub fn best_match_where<'a>(
 /// Returns the help line for a word that is not one of the candidates. It names the candidate that is equal after normalization. If there is none, it explains
 /// the word's row of the table. Returns `None` if there is no such row.
 ///
-/// A row is ignored if its translation is not a candidate, or if `is_allowed` returns `false` for it.
+/// A row is ignored if its translation is not a candidate, or if `is_allowed` returns `false` for its translation.
 pub fn table_help(vocabulary: Vocabulary, word: &str, candidates: &[&str], is_allowed: impl Fn(&str) -> bool) -> Option<String> {
     if let Some(equal) = equal_name(word, candidates) {
         return Some(suggest::did_you_mean(equal));

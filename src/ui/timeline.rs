@@ -1,4 +1,4 @@
-//! The timeline: a line with a progress bar for each pass of the current sample.
+//! The timeline: a line with a progress bar for each pass of the current sample and of the batch.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ struct PassBar {
     steps: Range<u64>,
     /// The number of steps up to and including the step on the screen.
     done: u64,
-    /// The first column of the bar.
+    /// The first column of the bar, counted from the left edge of the timeline.
     x: usize,
     /// The width of the bar.
     bar_width: usize,
@@ -33,7 +33,7 @@ const MIN_BAR: usize = 5;
 /// The largest width of the bar of the loss, which has few steps.
 const LOSS_BAR: usize = 4;
 
-/// Returns the passes of the current sample, laid out on a line of this width.
+/// Returns the passes of the current sample and of the batch, laid out on a line of `room` columns.
 fn pass_bars(view: &StepView<'_>, room: usize) -> Vec<PassBar> {
     let mut pass_bars: Vec<PassBar> = Vec::new();
     for (pass, steps) in view.passes() {
@@ -42,7 +42,7 @@ fn pass_bars(view: &StepView<'_>, room: usize) -> Vec<PassBar> {
         let role = if pass == Pass::Backward { StyleRole::Backward } else { StyleRole::Forward };
         pass_bars.push(PassBar { pass, role, steps, done, x: 0, bar_width: 0, count: format!(" {done}/{all}  ") });
     }
-    // the line ends at the right edge
+    // the line ends with the last count, without the blanks after it
     let trim = |pass_bars: &mut [PassBar]| {
         if let Some(last) = pass_bars.last_mut() {
             last.count.truncate(last.count.trim_end().len());
@@ -63,6 +63,7 @@ fn pass_bars(view: &StepView<'_>, room: usize) -> Vec<PassBar> {
     // the bar of the loss is short; the others share the rest
     let long_bars = pass_bars.iter().filter(|bar| bar.pass != Pass::Loss).count().max(1);
     let loss_bar = if pass_bars.iter().any(|bar| bar.pass == Pass::Loss) { bar_room.min(LOSS_BAR) } else { 0 };
+    // each long bar gets `share` columns, and the first `rest` long bars get one more
     let (share, mut rest) = ((bar_room - loss_bar) / long_bars, (bar_room - loss_bar) % long_bars);
     let mut x = 0;
     for bar in &mut pass_bars {
@@ -74,7 +75,7 @@ fn pass_bars(view: &StepView<'_>, room: usize) -> Vec<PassBar> {
     pass_bars
 }
 
-/// Draws the passes of the current sample, each as a bar.
+/// Draws the passes, each as a bar.
 pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let dim = view.theme.style(StyleRole::Dim);
     let mut spans = Vec::new();
@@ -97,22 +98,22 @@ pub fn hit(view: &StepView<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarg
     let x = usize::from(x - area.x);
     let pass_bars = pass_bars(view, area.width as usize);
     let bar = pass_bars.iter().rev().find(|bar| bar.x - bar.pass.name().len() - 1 <= x)?;
-    // if the step belongs to the batch, a click on the loss goes to the loss of the batch, not to that of the last sample
+    // if the step on the screen belongs to the batch, a click on the loss goes to the loss of the batch, not to that of the last sample
     if bar.pass == Pass::Loss && view.sample().is_none() {
         return view.state_of(view.network().loss(), 0).first_step().map(ClickTarget::Step);
     }
     let all = bar.steps.end - bar.steps.start;
     // u128, because the product may be larger than u64
     let offset = match x.checked_sub(bar.x) {
-        Some(x) if x < bar.bar_width => u128::from(all) * x as u128 / bar.bar_width as u128,
-        Some(_) if x >= bar.x => u128::from(all - 1),
-        _ => 0,
+        None => 0,
+        Some(cell) if cell < bar.bar_width => u128::from(all) * cell as u128 / bar.bar_width as u128,
+        Some(_) => u128::from(all - 1),
     };
     Some(ClickTarget::Step(bar.steps.start + u64::try_from(offset).unwrap_or(0)))
 }
 
 /// Returns the number of filled cells of a bar: `length · done / all`, rounded down. If `done > 0`, at least one cell is filled. If `done < all`, at least one
-/// cell is not filled.
+/// cell is not filled, unless the bar has only one cell.
 pub(super) fn filled_cells(done: u64, all: u64, length: usize) -> usize {
     if done == 0 || all == 0 {
         return 0;

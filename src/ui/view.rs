@@ -45,7 +45,7 @@ pub struct OtherTensor {
     pub id: Id,
     /// The width and height of its matrix.
     pub size: [u16; 2],
-    /// Its distance from the current op, in tensors.
+    /// Its distance from the current op in the list of tensors, at least 1. If there is not enough room, the farthest tensors are left out.
     pub distance: usize,
 }
 
@@ -68,7 +68,7 @@ impl<'a> StepView<'a> {
         })
     }
 
-    /// Returns the matrices of the step: its operands and its result. The first call in a frame builds them with `make`.
+    /// Returns the matrices of the step: its operands and its result. The first call on a view, which is that of one frame, builds them with `make`.
     pub(super) fn matrices(&self, make: impl FnOnce() -> Vec<OperandMatrix>) -> &[OperandMatrix] {
         self.matrices.get_or_init(make)
     }
@@ -100,44 +100,44 @@ impl<'a> StepView<'a> {
         self.stepper.current_comparison()
     }
 
-    /// Returns the user's number for an entry, if its right number is known.
+    /// Returns the user's number for an entry. Returns `None` while the scene does not have the right number.
     #[must_use]
     pub fn compared_entry(&self, tensor: Id, at: usize) -> Option<ComparedEntry> {
         self.stepper.compared_entry(&self.scene, tensor, at)
     }
 
-    /// Returns the index in the user's list of a tensor; `None` if the user has no gradient for it.
+    /// Returns the index of a tensor in the comparison's list of the user's tensors; `None` if the user has no gradient for it.
     #[must_use]
     pub fn compared_tensor(&self, tensor: Id) -> Option<usize> {
         self.stepper.compared_tensor(&self.scene, tensor)
     }
 
-    /// Returns whether the scenario has statements that show more than the equations do.
+    /// Returns whether the scenario is a graph whose statements show more than the equations of its ops.
     #[must_use]
     pub fn has_statements(&self) -> bool {
         self.document.scenario.network.text().says_more_than_equations()
     }
 
-    /// Returns whether a fold of a graph is open. Then each of its tensors is a separate node.
+    /// Returns whether a fold is open: a group of tensors of a graph, such as those of one statement. If it is closed, one node of the picture stands for all.
     #[must_use]
     pub fn is_open(&self, fold: usize) -> bool {
         self.stepper.folds.is_open(&self.scene, fold)
     }
 
-    /// Returns the tensor whose node shows a tensor. It is that of the largest closed fold around it or, without one, the tensor itself.
+    /// Returns the tensor whose node stands for `tensor`: that of the largest closed fold around it, or `tensor` itself if no fold around it is closed.
     #[must_use]
     pub fn shown_as(&self, tensor: Id) -> Id {
         self.network().text().shown_as(tensor, |fold| self.is_open(fold))
     }
 
-    /// Returns the tensors that a node shows.
+    /// Returns the tensors that a node stands for.
     #[must_use]
     pub fn folded_into(&self, node: Id) -> Range<Id> {
         let fold = self.network().text().closed_fold(node, |fold| self.is_open(fold));
         fold.map_or(node..node + 1, |fold| fold.members.clone())
     }
 
-    /// Returns the names of the two leading dimensions of a filter; empty for a tensor of a graph.
+    /// Returns the names of the first two dimensions of a filter; empty names for a tensor of a graph.
     #[must_use]
     pub fn leading_names(&self, info: &TensorInfo) -> [&'static str; 2] {
         match info.inputs_first {
@@ -147,7 +147,7 @@ impl<'a> StepView<'a> {
         }
     }
 
-    /// Returns the style of a shared weight; `None` if it has no colour.
+    /// Returns the style of entry `weight` of a filter, whose weights are shared by many neurons; `None` if it has no colour.
     #[must_use]
     pub fn weight_style(&self, filter: Id, weight: usize) -> Option<Style> {
         self.weight_colour(filter, weight, SHARED_COLOURS).map(|colour| self.theme.shared(colour))

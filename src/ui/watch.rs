@@ -21,12 +21,12 @@ const LABEL: &str = " watch  ";
 /// The number of cells for a number. It does not depend on the numbers, so that nothing moves.
 const NUMBER: usize = 22;
 /// The pane has at most 1/8 of the lines of the screen.
-const MAX_SCREEN_FRACTION: u16 = 8;
+const SCREEN_LINES_PER_LINE: u16 = 8;
 
 /// The pane as columns, which are filled row by row.
 struct WatchColumns {
     count: usize,
-    /// The width of a column.
+    /// The width of each column.
     wide: usize,
 }
 
@@ -38,14 +38,14 @@ impl WatchColumns {
     }
 }
 
-/// Returns the number of lines that the pane needs; 0 if nothing is watched.
+/// Returns the number of lines that the pane needs if it is as wide as `room`; 0 if nothing is watched.
 pub fn height(view: &StepView<'_>, screen: Rect, room: Rect) -> u16 {
     let watches = view.stepper.watches.all();
     let lines = watches.len().div_ceil(WatchColumns::of(watches, room.width.into()).count);
-    u16::try_from(lines).unwrap_or(u16::MAX).min((screen.height / MAX_SCREEN_FRACTION).max(1))
+    u16::try_from(lines).unwrap_or(u16::MAX).min((screen.height / SCREEN_LINES_PER_LINE).max(1))
 }
 
-/// Draws the pane. If there is not enough room, only the last watches are shown.
+/// Draws the pane.
 pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let watches = view.stepper.watches.all();
     let columns = WatchColumns::of(watches, area.width.into());
@@ -58,12 +58,12 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Returns the watches that are shown: the last ones for which there is room.
+/// Returns the watches that are shown: all, or the last ones if there is not enough room.
 fn shown<'a>(watches: &'a [Watch], columns: &WatchColumns, area: Rect) -> &'a [Watch] {
     &watches[watches.len().saturating_sub(columns.count * usize::from(area.height))..]
 }
 
-/// Returns a watched entry with its number.
+/// Returns the address of a watched entry and its number, padded to `wide` columns.
 fn cell(view: &StepView<'_>, watch: &Watch, wide: usize) -> Vec<Span<'static>> {
     let (number, is_known) = match watch.state(&view.scene) {
         None => ("not in this iteration".to_owned(), false),

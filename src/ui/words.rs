@@ -37,7 +37,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         }
         (None, None) => lines(view, part, &words, remark(view).filter(|_| !view.hides_number()), wide),
     };
-    let mut text: Vec<Line<'static>> = own_lines(view, wide).into_iter().chain(text).collect();
+    let mut text: Vec<Line<'static>> = comparison_lines(view, wide).into_iter().chain(text).collect();
     let form = closed_form_lines(view, wide);
     // without its last lines, the formula would have letters without a definition
     if text.len() + form.len() <= usize::from(area.height) {
@@ -55,7 +55,8 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Returns the number of lines that the pane requests. It is the largest number that any step of this op needs, so that nothing moves from step to step.
+/// Returns the number of lines that the pane requests. It is the largest number that any step of this op needs, so that nothing moves from step to step. (Only
+/// the first 16 parts of the op are looked at.)
 #[must_use]
 pub fn height(view: &StepView<'_>, _: Rect, room: Rect) -> u16 {
     let parts = 0..view.op().first_16_parts().len();
@@ -70,8 +71,8 @@ pub fn height(view: &StepView<'_>, _: Rect, room: Rect) -> u16 {
     u16::try_from(most.max(of_effect) + question + on_comparison).unwrap_or(u16::MAX)
 }
 
-/// Returns the lines about the gradients of the user's own program.
-fn own_lines(view: &StepView<'_>, wide: usize) -> Vec<Line<'static>> {
+/// Returns the lines about the comparison with the user's gradient file.
+fn comparison_lines(view: &StepView<'_>, wide: usize) -> Vec<Line<'static>> {
     let note = view.theme.style(StyleRole::Note);
     let rows = comparison::sentences(view).into_iter().flat_map(|text| wrap(&view.notation.words(&text), wide.saturating_sub(width(BAR))));
     rows.map(|text| Line::from(vec![Span::styled(BAR, note), Span::raw(text)])).collect()
@@ -88,13 +89,13 @@ fn closed_form_lines(view: &StepView<'_>, wide: usize) -> Vec<Line<'static>> {
 #[must_use]
 pub fn question_text(view: &StepView<'_>, question: &PredictionQuestion) -> String {
     // if an entry has one term, the question about the entry and the one about the term are the same
-    let (what, other) = match question.hidden {
+    let (what, other_keys) = match question.hidden {
         HiddenNumber::Term if view.at.terms > 1 => ("this term", " Esc k: the whole entry."),
         HiddenNumber::Entry if view.at.terms > 1 && view.stepper.unit == Unit::Entry => ("this entry", " Esc j: term by term."),
         HiddenNumber::Entry if view.at.terms > 1 => ("this entry", ""),
         HiddenNumber::Term | HiddenNumber::Entry => ("this number", ""),
     };
-    format!("What is {what}, {}? Two significant digits are enough; 1/3 works too.{other}", hidden_symbol(view, question.hidden))
+    format!("What is {what}, {}? Two significant digits are enough; 1/3 works too.{other_keys}", hidden_symbol(view, question.hidden))
 }
 
 /// Returns the hint about the last wrong answer, if there is one.
@@ -118,12 +119,12 @@ fn question_lines(view: &StepView<'_>, question: &PredictionQuestion, wide: usiz
     lines
 }
 
-/// Returns the lines of the pane: the remark, the op's title if the pane is narrow, and the words.
+/// Returns the lines of the pane: the remark, the op's title if the pane is narrow, and `words`, which are the rule of the part.
 fn lines(view: &StepView<'_>, part: usize, words: &str, remark: Option<&str>, wide: usize) -> Vec<Line<'static>> {
     let equation = view.equation(part);
     let note = view.theme.style(StyleRole::Note);
     let shown = |text: &str| wrap(&view.notation.words(&with_minus_signs(&text.replace('\n', " "))), wide.saturating_sub(width(BAR)));
-    let remark = remark.map(|text| shown(&dated(view, text))).unwrap_or_default();
+    let remark = remark.map(|text| shown(&with_edit_note(view, text))).unwrap_or_default();
     let mut lines: Vec<Line<'static>> =
         remark.into_iter().map(|text| Line::from(vec![Span::styled(BAR, note), Span::styled(text, note)])).collect();
     if wide < NARROW {
@@ -136,12 +137,12 @@ fn lines(view: &StepView<'_>, part: usize, words: &str, remark: Option<&str>, wi
 }
 
 /// Returns a remark. If the user has edited numbers, the text says that the remark is about the numbers before the edits.
-fn dated(view: &StepView<'_>, remark: &str) -> String {
+fn with_edit_note(view: &StepView<'_>, remark: &str) -> String {
     let about = if view.stepper.edits.done().is_empty() { "" } else { "before the edits: " };
     format!("{about}{remark}")
 }
 
-/// Returns the rule of the step's part in words.
+/// Returns the rule of the step's part in words. If the term counts as 0 without a computation, returns the reason for it instead.
 #[must_use]
 pub fn rule_text(view: &StepView<'_>) -> String {
     counted_zero::reason(view.step.function).map_or_else(|| view.words(view.part()), str::to_owned)
@@ -150,7 +151,7 @@ pub fn rule_text(view: &StepView<'_>) -> String {
 /// Returns the remark about this step; `None` while a number is hidden, because the remark may contain it.
 #[must_use]
 pub fn remark_text(view: &StepView<'_>) -> Option<String> {
-    remark(view).filter(|_| !view.hides_number()).map(|text| dated(view, text))
+    remark(view).filter(|_| !view.hides_number()).map(|text| with_edit_note(view, text))
 }
 
 /// Returns the facts about the last edit: the change of the loss, and the change that the derivative predicts.
@@ -189,7 +190,8 @@ fn effect_lines(view: &StepView<'_>, effect: &EditEffect, wide: usize) -> Vec<Li
     lines
 }
 
-/// Returns the terms of the estimated change of the loss: `∂C/∂w₁₂·Δw₁₂ = 12·(−0.5)`, or `Σ ∂C/∂w·Δw` for several numbers.
+/// Returns the formula of the estimated change of the loss: `∂C/∂w₁₂·Δw₁₂ = 12·(−0.5)`, `Σ ∂C/∂w·Δw` for several numbers of one tensor, and words for several
+/// tensors.
 fn estimate_terms(view: &StepView<'_>, effect: &EditEffect, symbol: &str) -> String {
     let factor = |number: f64| if number < 0.0 { format!("({})", view.short(number)) } else { view.short(number) };
     match (edited_symbol(view, effect).as_deref(), effect.derivative, effect.edit.changes.as_slice()) {
@@ -213,7 +215,7 @@ fn reason_without_estimate(view: &StepView<'_>, effect: &EditEffect) -> String {
 }
 
 /// Returns the symbol of the number that an edit changes. If the edit changes several entries of a tensor, returns the letter of the tensor. Returns `None` for
-/// several tensors.
+/// several tensors, or for a number that is in no tensor, such as the learning rate.
 fn edited_symbol(view: &StepView<'_>, effect: &EditEffect) -> Option<String> {
     let tensor = |change: &Change| change.number.tensor().map(|(_, tensor)| tensor);
     let changes = effect.edit.changes.as_slice();

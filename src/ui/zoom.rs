@@ -28,7 +28,7 @@ use crate::expr::Notation;
 use crate::glyph;
 use crate::number::result_sign;
 
-/// The smallest screen on which the largest characters are used.
+/// The smallest screen (columns, lines) on which the largest characters are used.
 const LARGE: (u16, u16) = (190, 55);
 /// The smallest screen on which characters of three lines are used.
 const MEDIUM: (u16, u16) = (60, 20);
@@ -56,20 +56,21 @@ pub fn equation(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let line = |y: u16, height: u16| Rect { y: area.y + y, height, ..area }.intersection(area);
     equation::head(view, line(0, 1), buf);
     let size = size(view, buf.area);
-    let (symbols, term) = term_texts(view);
-    let (what, sum) = sum_texts(view);
+    let (term_label, term) = term_texts(view);
+    let (sum_label, sum) = sum_texts(view);
     let plain = view.theme.style(StyleRole::Plain).bold();
     let result = ink(view, if view.is_complete() { StyleRole::Result } else { StyleRole::Plain });
     let step = ink(view, StyleRole::Step);
-    let second = 3 + size.lines() + 1;
+    // line 0 has the op and line 2 the label of the term. The number of the term and a blank line come before the label of the sum
+    let sum_y = 3 + size.lines() + 1;
     let room = usize::from(area.width);
-    for (y, [symbols, words], texts, style) in [(2, symbols, term.as_slice(), step), (second, what, sum.as_slice(), result)] {
+    for (y, [symbols, words], texts, style) in [(2, term_label, term.as_slice(), step), (sum_y, sum_label, sum.as_slice(), result)] {
         let fitting = texts.iter().find(|text| size.width(text) <= room);
         let Some(text) = fitting.or(texts.first()) else { continue };
         // if there is room, the symbols are large too
-        let whole = format!("{symbols} = {text}");
-        let has_room = size != FontSize::Plain && !symbols.is_empty() && has_dots(&whole) && size.width(&whole) <= room;
-        let (label, text) = if has_room { (words, whole) } else { (joined(&symbols, &words), text.clone()) };
+        let equation = format!("{symbols} = {text}");
+        let has_room = size != FontSize::Plain && !symbols.is_empty() && has_dots(&equation) && size.width(&equation) <= room;
+        let (label, text) = if has_room { (words, equation) } else { (joined(&symbols, &words), text.clone()) };
         Line::styled(label, plain).render(line(y, 1), buf);
         // there is one more line, because a subscript extends into the blank line
         draw(&text, size.fitting(&text, room), style, line(y + 1, size.lines() + 1), buf);
@@ -85,14 +86,14 @@ fn joined(symbols: &str, words: &str) -> String {
     format!("{symbols}{separator}{words}")
 }
 
-/// Returns the style of large characters. They have no background. If the style of a role has one, the characters get the colour of the result instead.
+/// Returns the style of large characters. They have no background. The style of the step is mostly a background, so they get the style of the result instead.
 fn ink(view: &StepView<'_>, role: StyleRole) -> Style {
     let role = if role == StyleRole::Step { StyleRole::Result } else { role };
     Style { bg: None, ..view.theme.style(role).not_underlined().remove_modifier(Modifier::REVERSED) }
 }
 
-/// Returns the term of this step: its label (the symbols), and its numbers with its value. The second version of the numbers has no value, because the sum
-/// shows the value too.
+/// Returns the term of this step: its label (symbols, words), and the versions of its text, the longest first: `3·3 = 9`, and if there is no room `3·3`,
+/// because the sum shows the 9 too.
 fn term_texts(view: &StepView<'_>) -> ([String; 2], Vec<String>) {
     let term = view.term(view.at.term);
     let unknown = if term.is_hidden() { glyph::HIDDEN } else { glyph::TO_COME };
@@ -103,12 +104,12 @@ fn term_texts(view: &StepView<'_>) -> ([String; 2], Vec<String>) {
     ([view.in_symbols(&term), String::new()], numbers)
 }
 
-/// Returns the running sum: its label, such as `∂C/∂w₁₂ so far, term 3 of 4`, and the addition of this step. The second version has only the sum after this
-/// step.
+/// Returns the running sum: its label (symbols, words), such as `∂C/∂w₁₂ so far, term 3 of 4`, and the versions of its text: the addition of this step,
+/// `2 + 9 = 11`, and if there is no room `11`.
 fn sum_texts(view: &StepView<'_>) -> ([String; 2], Vec<String>) {
     let entry = view.disambiguated(view.output, view.at.entry);
     let (term, terms) = (view.at.term + 1, view.at.terms);
-    let what = match (view.is_complete(), terms) {
+    let label = match (view.is_complete(), terms) {
         (true, 1) => [entry, String::new()],
         (true, _) => [entry, format!("all {terms} terms")],
         // the sum so far is not the entry, so there is no `=` after the symbol of the entry
@@ -119,5 +120,5 @@ fn sum_texts(view: &StepView<'_>) -> ([String; 2], Vec<String>) {
     let before = view.at.term.checked_sub(1).and_then(|before| view.sum_text(before));
     let value = view.term_text(&view.term(view.at.term)).unwrap_or_else(hidden);
     let sum = before.map(|before| equation::sum_text(view, &before, &value, &result));
-    (what, sum.into_iter().chain([result]).collect())
+    (label, sum.into_iter().chain([result]).collect())
 }

@@ -69,8 +69,9 @@ impl Dtype {
         }
     }
 
-    /// Converts bytes to numbers. If f64 cannot hold a number exactly, the error has the position of the first such number, and the reason.
+    /// Converts bytes to numbers. If f64 cannot hold a number exactly, the error has the index of the first such number, and the reason.
     pub fn numbers(self, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, (usize, WeightsError)> {
+        // in each row below, `b` is one number in little-endian order
         let bytes = (bytes, big_endian);
         match self {
             Self::F64 => each(bytes, |b| Ok(f64::from_le_bytes(b))),
@@ -93,27 +94,27 @@ impl Dtype {
     }
 }
 
-/// Converts each number of `N` bytes with `read`, which gets these bytes in little-endian order. An error has the position of the number.
+/// Converts each number of `N` bytes with `read`, which gets these bytes in little-endian order. An error has the index of the number.
 fn each<const N: usize>(
     (bytes, big_endian): (&[u8], bool),
     read: impl Fn([u8; N]) -> Result<f64, WeightsError>,
 ) -> Result<Vec<f64>, (usize, WeightsError)> {
     let (chunks, _) = bytes.as_chunks::<N>();
     let mut numbers = Vec::with_capacity(chunks.len());
-    for (at, &(mut chunk)) in chunks.iter().enumerate() {
+    for (index, &(mut chunk)) in chunks.iter().enumerate() {
         if big_endian {
             chunk.reverse();
         }
-        numbers.push(read(chunk).map_err(|wrong| (at, wrong))?);
+        numbers.push(read(chunk).map_err(|error| (index, error))?);
     }
     Ok(numbers)
 }
 
-/// Returns an error if a number is not finite. It has the position of the first such number, and a message that completes "entry `[0,1]` is …".
-pub(super) fn finite(values: &[f64]) -> Result<(), (usize, WeightsError)> {
-    let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
-    let what = if values[at].is_nan() { "not a number (NaN)" } else { "infinite" };
-    Err((at, WeightsError::new(what, "numbers must be finite")))
+/// Returns an error if a number is not finite: the index of the first such number, and a message that completes "entry `[0,1]` is …".
+pub(super) fn check_finite(values: &[f64]) -> Result<(), (usize, WeightsError)> {
+    let Some(index) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
+    let what = if values[index].is_nan() { "not a number (NaN)" } else { "infinite" };
+    Err((index, WeightsError::new(what, "numbers must be finite")))
 }
 
 /// Converts an integer to f64; an error if f64 would round it.
@@ -163,11 +164,11 @@ mod tests {
     }
 
     #[test]
-    fn an_integer_beyond_f64_is_refused_with_its_position() {
+    fn an_integer_beyond_f64_is_refused_with_its_index() {
         let bytes: Vec<u8> = [1 << 53, (1 << 53) + 1].iter().flat_map(|n: &i64| n.to_be_bytes()).collect();
         let big_endian = true;
-        let (at, wrong) = Dtype::I64.numbers(&bytes, big_endian).unwrap_err();
-        assert_eq!((at, wrong.message.as_str()), (1, "9007199254740993, which f64 cannot hold"));
+        let (index, error) = Dtype::I64.numbers(&bytes, big_endian).unwrap_err();
+        assert_eq!((index, error.message.as_str()), (1, "9007199254740993, which f64 cannot hold"));
         assert_eq!(Dtype::I64.numbers(&bytes[..8], big_endian), Ok(vec![9_007_199_254_740_992.0]));
         let big_endian = false;
         assert!(Dtype::U64.numbers(&u64::MAX.to_le_bytes(), big_endian).is_err());

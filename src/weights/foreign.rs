@@ -11,7 +11,7 @@ pub struct ForeignFormat {
     first_bytes: &'static [&'static [u8]],
     /// A description of such a file: "it is …".
     what: &'static str,
-    /// The help text.
+    /// The help text. `FILE` in it is replaced by the name of the file.
     help: &'static str,
 }
 
@@ -62,7 +62,7 @@ impl ForeignFormat {
         FORMATS.iter().find(|format| format.first_bytes.iter().any(|first| bytes.starts_with(first)))
     }
 
-    /// The error for such a file. The message continues after "… cannot be read: ". `file` is the name of the file.
+    /// Returns the error for a file of this format with the name `file`. The message continues the sentence "… cannot be read: ".
     #[must_use]
     pub fn error(&self, file: &str) -> WeightsError {
         WeightsError::new(format!("it is {}", self.what), self.help.replace("FILE", &format!("\"{file}\"")))

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{ArrayD, IxDyn, ShapeBuilder as _};
 
 use super::WeightsError;
-use super::dtype::{Dtype, finite};
+use super::dtype::{Dtype, check_finite};
 use crate::tensor::{index_text, shape_text, unravel};
 
 /// The largest number of dimensions. No framework has tensors with more.
@@ -22,18 +22,18 @@ pub struct TensorLayout {
 }
 
 impl TensorLayout {
-    /// Makes a layout, or an error if a tensor of this shape and type does not take exactly `bytes` bytes.
+    /// Makes a layout, or an error if a tensor of this shape and type does not take exactly `bytes` bytes. A tensor without numbers is an error too.
     pub(super) fn new(shape: &[u64], dtype: Dtype, big_endian: bool, fortran: bool, bytes: usize) -> Result<Self, WeightsError> {
         if shape.len() > MAX_RANK {
             return Err(WeightsError::new(format!("it has {} dimensions, but at most {MAX_RANK} are possible", shape.len()), ""));
         }
         let sizes: Option<Vec<usize>> = shape.iter().map(|&n| usize::try_from(n).ok()).collect();
-        let claimed = shape.iter().try_fold(dtype.size() as u64, |bytes, &n| bytes.checked_mul(n));
+        let claimed_bytes = shape.iter().try_fold(dtype.size() as u64, |bytes, &n| bytes.checked_mul(n));
         if shape.contains(&0) {
             let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
             return Err(WeightsError::new(format!("it has no numbers: its shape is {}", sizes.join("x")), ""));
         }
-        match (sizes, claimed) {
+        match (sizes, claimed_bytes) {
             (Some(shape), Some(claimed)) if claimed == bytes as u64 => Ok(Self { shape, dtype, big_endian, fortran }),
             (Some(shape), Some(claimed)) => {
                 let what = format!("its header claims {} of {} bytes each: {claimed} bytes", shape_text(&shape), dtype.size());
@@ -76,7 +76,7 @@ impl TensorLayout {
     /// If the number of bytes is not [`Self::size`].
     pub fn numbers(&self, bytes: &[u8]) -> Result<Vec<f64>, WeightsError> {
         let data = self.decode(bytes)?;
-        finite(&data).map_err(|wrong| self.at_entry(wrong))?;
+        check_finite(&data).map_err(|error| self.with_entry(error))?;
         Ok(self.row_major(data))
     }
 
@@ -94,14 +94,14 @@ impl TensorLayout {
     /// Converts bytes to numbers in the order of the file.
     fn decode(&self, bytes: &[u8]) -> Result<Vec<f64>, WeightsError> {
         assert_eq!(bytes.len(), self.size(), "as many bytes as the layout has");
-        self.dtype.numbers(bytes, self.big_endian).map_err(|wrong| self.at_entry(wrong))
+        self.dtype.numbers(bytes, self.big_endian).map_err(|error| self.with_entry(error))
     }
 
-    /// Completes a message about the number at a position in the file: adds the index of the number.
-    fn at_entry(&self, (position, wrong): (usize, WeightsError)) -> WeightsError {
+    /// Completes an error about the `position`-th number of the file: writes its entry, such as "entry `[0,1]` is", before the message.
+    fn with_entry(&self, (position, error): (usize, WeightsError)) -> WeightsError {
         let index = self.index(position);
         let which = if index.is_empty() { "the number".to_owned() } else { format!("entry {}", index_text(&index)) };
-        WeightsError::new(format!("{which} is {}", wrong.message), wrong.help)
+        WeightsError::new(format!("{which} is {}", error.message), error.help)
     }
 
     /// Sorts numbers from the order of the file to row-major order.
@@ -114,30 +114,30 @@ impl TensorLayout {
         tensor.iter().copied().collect()
     }
 
-    /// Converts the bytes of some rows of the first axis to numbers in row-major order. `bytes` has the whole tensor.
+    /// Converts the bytes of some rows to numbers in row-major order. A row is all entries with the same first index. `bytes` has the whole tensor.
     ///
     /// # Errors
     /// If a number of these rows is not finite, or is an integer that f64 cannot hold.
     ///
     /// # Panics
-    /// If the number of bytes is not [`Self::size`], or there are fewer rows.
+    /// If the number of bytes is not [`Self::size`], or `rows` goes beyond the last row.
     pub fn row_numbers(&self, bytes: &[u8], rows: Range<usize>) -> Result<Vec<f64>, WeightsError> {
         assert_eq!(bytes.len(), self.size(), "as many bytes as the layout has");
-        let count = self.shape[0];
-        let row = self.size() / count;
+        let row_count = self.shape[0];
+        let row_bytes = self.size() / row_count;
         let shape = [&[rows.len()], &self.shape[1..]].concat();
         let layout = Self { shape, ..self.clone() };
         if !self.fortran || self.shape.len() < 2 {
-            return layout.numbers(&bytes[rows.start * row..rows.end * row]).map_err(|error| error.of_rows(&rows));
+            return layout.numbers(&bytes[rows.start * row_bytes..rows.end * row_bytes]).map_err(|error| error.of_rows(&rows));
         }
-        // in column-major order, the rows are the first numbers of each column
+        // in column-major order, each column has one number of each row: those of `rows` are neighbours
         let size = self.dtype.size();
-        let columns = bytes.chunks_exact(count * size);
+        let columns = bytes.chunks_exact(row_count * size);
         let bytes: Vec<u8> = columns.flat_map(|column| column[rows.start * size..rows.end * size].iter().copied()).collect();
         layout.numbers(&bytes).map_err(|error| error.of_rows(&rows))
     }
 
-    /// Returns the index of the number at this position among the tensor's numbers in the file.
+    /// Returns the index, one number for each axis, of the `position`-th number of the tensor in the file.
     fn index(&self, position: usize) -> Vec<usize> {
         if !self.fortran {
             return unravel(position, &self.shape).to_vec();

@@ -34,7 +34,7 @@ const PROTOCOL: u64 = 1001;
 const MAX_DEPTH: usize = 32;
 /// The largest length in bytes of a tensor's name.
 const MAX_NAME: usize = 1000;
-/// The largest number of entries of an expanded tensor. Several entries of such a tensor share a number, so it has more entries than its storage.
+/// The largest number of entries of a tensor that has more entries than its storage has bytes. (In an expanded tensor, several entries share a number.)
 const MAX_EXPANDED: u64 = 1 << 20;
 
 /// An opened file.
@@ -44,12 +44,12 @@ struct Pt {
     /// The names of the tensors; `None` if the file is a single tensor.
     names: Option<TensorNames>,
     tensors: Vec<StorageView>,
-    /// The position of the numbers of each storage.
+    /// The storages, by the index in [`StorageView::storage`].
     storages: Vec<Arc<Storage>>,
     is_big_endian: bool,
 }
 
-/// The numbers of a storage.
+/// The numbers of one or more tensors.
 #[derive(Debug)]
 struct Storage {
     /// The range of its bytes in the file.
@@ -57,7 +57,7 @@ struct Storage {
     /// The entry of the zip archive, with its checksum; `None` in a file without zip.
     entry: Option<ZipEntry>,
     /// The result of comparing the checksum; empty until it is compared.
-    checked: OnceLock<Result<(), WeightsError>>,
+    checksum: OnceLock<Result<(), WeightsError>>,
 }
 
 fn damaged(what: impl Into<String>) -> WeightsError {
@@ -88,7 +88,7 @@ fn open_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
         return Err(WeightsError::new("it is a TorchScript module", help));
     }
     let is_big_endian = match find(&format!("{prefix}byteorder")) {
-        Some(entry) => match &*entry.whole(&bytes)? {
+        Some(entry) => match &*entry.unpack(&bytes)? {
             b"little" => false,
             b"big" => true,
             _ => return Err(damaged("its order of bytes is neither little nor big")),
@@ -96,24 +96,25 @@ fn open_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
         None => false,
     };
     let data = find(&format!("{prefix}data.pkl")).ok_or_else(|| damaged("it has no data.pkl"))?;
-    let text = data.whole(&bytes)?;
-    let pickle = Pickle::read(&text, 0)?;
+    let data = data.unpack(&bytes)?;
+    let pickle = Pickle::read(&data, 0)?;
     let by_name: HashMap<&str, &ZipEntry> = entries.iter().map(|entry| (entry.name.as_str(), entry)).collect();
     if by_name.len() < entries.len() {
         return Err(damaged("it has two files of the same name"));
     }
-    let mut places: HashMap<&str, Arc<Storage>> = HashMap::new();
+    // a pickle may describe the same storage several times, once for each of its tensors
+    let mut by_key: HashMap<&str, Arc<Storage>> = HashMap::new();
     let mut storages = Vec::with_capacity(pickle.storages.len());
     for info in &pickle.storages {
         let name = format!("{prefix}data/{}", info.key);
         let Some(entry) = by_name.get(name.as_str()) else {
             return Err(damaged(format!("it has no file \"{name}\", which its pickle names")));
         };
-        let Some(range) = entry.stored() else {
+        let Some(range) = entry.stored_range() else {
             return Err(WeightsError::new(format!("\"{name}\" is compressed"), "torch.save writes files that are not"));
         };
-        let place = || Arc::new(Storage { range, entry: Some((*entry).clone()), checked: OnceLock::new() });
-        let storage = places.entry(info.key.as_str()).or_insert_with(place);
+        let make = || Arc::new(Storage { range, entry: Some((*entry).clone()), checksum: OnceLock::new() });
+        let storage = by_key.entry(info.key.as_str()).or_insert_with(make);
         storages.push(Arc::clone(storage));
     }
     let (names, tensors) = tensors(&pickle, &storages)?;
@@ -137,7 +138,7 @@ fn open_without_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
             return Err(damaged(format!("its storage \"{}\" has two sizes", info.key)));
         }
     }
-    let mut places: HashMap<&str, Arc<Storage>> = HashMap::new();
+    let mut by_key: HashMap<&str, Arc<Storage>> = HashMap::new();
     let mut at = keys.end;
     for (_, key) in keys.entries(keys.root) {
         let info = keys.text(key).and_then(|key| infos.get(key)).ok_or_else(|| damaged("it has a storage that no tensor has"))?;
@@ -150,15 +151,15 @@ fn open_without_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
             return Err(damaged(format!("its storage \"{}\" claims {count} numbers, which it does not have", info.key)));
         };
         at = range.end;
-        if places.insert(&info.key, Arc::new(Storage { range, entry: None, checked: OnceLock::new() })).is_some() {
+        if by_key.insert(&info.key, Arc::new(Storage { range, entry: None, checksum: OnceLock::new() })).is_some() {
             return Err(damaged(format!("its storage \"{}\" is there twice", info.key)));
         }
     }
     if at != bytes.len() {
         return Err(damaged(format!("its storages end at byte {at}, but it has {} bytes", bytes.len())));
     }
-    let place = |info: &StorageInfo| places.get(info.key.as_str()).cloned();
-    let storages: Option<Vec<Arc<Storage>>> = pickle.storages.iter().map(place).collect();
+    let find = |info: &StorageInfo| by_key.get(info.key.as_str()).cloned();
+    let storages: Option<Vec<Arc<Storage>>> = pickle.storages.iter().map(find).collect();
     let storages = storages.ok_or_else(|| damaged("a tensor has a storage that the file does not have"))?;
     let (names, tensors) = tensors(&pickle, &storages)?;
     Ok(Arc::new(Pt { bytes, names, tensors, storages, is_big_endian }))
@@ -184,7 +185,7 @@ fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<Ten
     for (name, value) in found {
         let PickleValue::Tensor(number) = value else { continue };
         let info = &pickle.tensors[number as usize];
-        check(info, &name, storages[info.storage].range.len())?;
+        check_within_storage(info, &name, storages[info.storage].range.len())?;
         names.push(name);
         tensors.push(info.clone());
     }
@@ -199,6 +200,7 @@ fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<Ten
 /// itself, it is visited only once.
 fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, PickleValue)>, WeightsError> {
     let mut found = Vec::new();
+    // lists and dictionaries are numbered separately, so 0 or 1 stands before the number
     let mut visited = std::collections::HashSet::new();
     // the containers that are being visited, each with its name, its entries and the index of the next entry
     let mut open = vec![(String::new(), pickle.entries(pickle.root), 0)];
@@ -237,8 +239,8 @@ fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, PickleValue)>, WeightsError
     Ok(found)
 }
 
-/// Checks that a tensor is within its storage of `bytes` bytes.
-fn check(info: &StorageView, name: &str, bytes: usize) -> Result<(), WeightsError> {
+/// Checks that a tensor is within its storage of `bytes` bytes, and that it does not have too many entries.
+fn check_within_storage(info: &StorageView, name: &str, bytes: usize) -> Result<(), WeightsError> {
     let entries = info.shape.iter().try_fold(1_u64, |entries, &n| entries.checked_mul(n));
     let Some(entries) = entries else { return Err(damaged(format!("its tensor \"{name}\" claims more numbers than any file can hold"))) };
     if entries == 0 {
@@ -270,7 +272,7 @@ impl Archive for Pt {
                 format!("bf16, {TYPES_READ}: save a copy, tensor.double()"),
             ));
         };
-        // `check` has compared this product with the size of the storage
+        // `check_within_storage` has limited this product
         let size = info.shape.iter().product::<u64>().saturating_mul(dtype.size() as u64);
         let fortran = false;
         TensorLayout::new(&info.shape, dtype, self.is_big_endian, fortran, usize::try_from(size).unwrap_or(usize::MAX))
@@ -279,47 +281,48 @@ impl Archive for Pt {
     fn bytes(&self, tensor: usize) -> Result<Cow<'_, [u8]>, WeightsError> {
         let info = &self.tensors[tensor];
         let storage = &self.storages[info.storage];
-        let compare = || storage.entry.as_ref().map_or(Ok(()), |entry| entry.whole(&self.bytes).map(drop));
-        storage.checked.get_or_init(compare).clone()?;
+        let compare = || storage.entry.as_ref().map_or(Ok(()), |entry| entry.unpack(&self.bytes).map(drop));
+        storage.checksum.get_or_init(compare).clone()?;
         let numbers = &self.bytes[storage.range.clone()];
         let size = info.element.size;
-        // `check` has compared all positions with the size of the storage
-        let (start, places) = (position(info.offset) * size, Strided::new(info));
-        Ok(match places.contiguous() {
+        // `check_within_storage` has compared all positions with the size of the storage
+        let (start, positions) = (to_usize(info.offset) * size, StridedPositions::new(info));
+        Ok(match positions.contiguous_len() {
             Some(entries) => Cow::Borrowed(&numbers[start..start + entries * size]),
-            None => Cow::Owned(places.flat_map(|at| numbers[at * size..(at + 1) * size].iter().copied()).collect()),
+            None => Cow::Owned(positions.flat_map(|at| numbers[at * size..(at + 1) * size].iter().copied()).collect()),
         })
     }
 }
 
-/// A position in a file of at most 256 MiB.
-fn position(at: u64) -> usize {
-    usize::try_from(at).unwrap_or(usize::MAX)
+/// Converts a position, a size or a stride, which is small because a file has at most 256 MiB.
+fn to_usize(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
 }
 
 /// The positions of a tensor's entries in its storage, in row-major order.
-struct Strided {
+struct StridedPositions {
     /// The sizes and strides of the axes.
     axes: Vec<(usize, usize)>,
+    /// The index of the next entry.
     index: Vec<usize>,
     /// The position of the next entry; `None` after the last.
     next: Option<usize>,
 }
 
-impl Strided {
+impl StridedPositions {
     fn new(info: &StorageView) -> Self {
-        let axes: Vec<(usize, usize)> = info.shape.iter().zip(&info.strides).map(|(&n, &stride)| (position(n), position(stride))).collect();
+        let axes: Vec<(usize, usize)> = info.shape.iter().zip(&info.strides).map(|(&n, &stride)| (to_usize(n), to_usize(stride))).collect();
         let is_empty = axes.iter().any(|(n, _)| *n == 0);
-        Self { index: vec![0; axes.len()], axes, next: (!is_empty).then(|| position(info.offset)) }
+        Self { index: vec![0; axes.len()], axes, next: (!is_empty).then(|| to_usize(info.offset)) }
     }
 
-    /// Returns the number of entries, if they are neighbours in row-major order.
-    fn contiguous(&self) -> Option<usize> {
+    /// Returns the number of entries, if they are neighbours in row-major order: the stride of an axis is the product of the sizes of the later axes.
+    fn contiguous_len(&self) -> Option<usize> {
         self.axes.iter().rev().try_fold(1, |inner, &(n, stride)| (n == 1 || stride == inner).then_some(inner * n))
     }
 }
 
-impl Iterator for Strided {
+impl Iterator for StridedPositions {
     type Item = usize;
 
     fn next(&mut self) -> Option<usize> {
@@ -331,6 +334,7 @@ impl Iterator for Strided {
                 self.next = Some(at + stride);
                 return Some(current);
             }
+            // this axis begins again at 0, and the axis before it advances
             at -= *index * stride;
             *index = 0;
         }

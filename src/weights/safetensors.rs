@@ -41,8 +41,8 @@ struct TensorInfos(Vec<(String, HeaderTensor)>);
 
 impl<'de> Deserialize<'de> for TensorInfos {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct All;
-        impl<'de> Visitor<'de> for All {
+        struct HeaderVisitor;
+        impl<'de> Visitor<'de> for HeaderVisitor {
             type Value = TensorInfos;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,7 +62,7 @@ impl<'de> Deserialize<'de> for TensorInfos {
                 Ok(TensorInfos(all))
             }
         }
-        deserializer.deserialize_map(All)
+        deserializer.deserialize_map(HeaderVisitor)
     }
 }
 
@@ -95,7 +95,7 @@ fn check_infos(names: &TensorNames, infos: &[HeaderTensor], data_len: usize) -> 
     // the indices of the tensors, in the order of their bytes
     let mut by_offset: Vec<usize> = (0..infos.len()).collect();
     by_offset.sort_unstable_by_key(|&tensor| infos[tensor].data_offsets);
-    // the number of bytes of the tensors before the current one
+    // the number of bytes of the tensors before the current one, so the current one must begin here
     let mut covered = 0;
     for tensor in by_offset {
         let HeaderTensor { dtype, shape, data_offsets: [from, to] } = &infos[tensor];

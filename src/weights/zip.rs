@@ -41,9 +41,9 @@ pub(super) struct ZipEntry {
     pub name: String,
     is_deflated: bool,
     /// The range of the entry in the archive: its local header and its data.
-    whole: Range<usize>,
+    with_header: Range<usize>,
     /// The range of its data in the archive, possibly compressed.
-    packed: Range<usize>,
+    data: Range<usize>,
     /// The unpacked size in bytes.
     pub size: usize,
     crc: u32,
@@ -70,7 +70,7 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     if two_bytes(4)? != 0 || two_bytes(6)? != 0 || two_bytes(8)? != count {
         return Err(damaged("it is one part of a zip archive in several parts"));
     }
-    let directory_end = wide_end_record(bytes, end, [count, length as u64, start as u64])?;
+    let directory_end = find_directory_end(bytes, end, [count, length as u64, start as u64])?;
     if start.checked_add(length) != Some(directory_end) {
         return Err(damaged("its zip directory is not at the position in its end record"));
     }
@@ -88,9 +88,9 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     Ok(entries)
 }
 
-/// Returns the position at which the directory ends. It is that of the end record of 64 bits, which PyTorch writes in every file. Without such a record, it is
-/// `end`, the position of the plain end record. Both records must have the same values: the number of records, and the length and position of the directory.
-fn wide_end_record(bytes: &[u8], end: usize, values: [u64; 3]) -> Result<usize, WeightsError> {
+/// Returns the position at which the directory ends: that of the end record of 64 bits, which PyTorch writes in every file, or, if there is none, `end`, that of
+/// the plain end record. `values` are the values of the plain one (number of records, length and position of the directory). Both records must have the same.
+fn find_directory_end(bytes: &[u8], end: usize, values: [u64; 3]) -> Result<usize, WeightsError> {
     let locator = end.checked_sub(LOCATOR_SIZE).filter(|&at| read_le::<4>(bytes, at) == Some(LOCATOR_SIGNATURE));
     let Some(locator) = locator else { return Ok(end) };
     let at = read_le::<8>(bytes, locator + 8).and_then(|at| usize::try_from(at).ok());
@@ -105,8 +105,8 @@ fn wide_end_record(bytes: &[u8], end: usize, values: [u64; 3]) -> Result<usize, 
 /// Refuses entries that overlap. No writer makes such entries, and a small file with them can unpack to a huge one (a zip bomb).
 fn refuse_overlaps(entries: &[ZipEntry]) -> Result<(), WeightsError> {
     let mut order: Vec<&ZipEntry> = entries.iter().collect();
-    order.sort_unstable_by_key(|entry| entry.whole.start);
-    match order.windows(2).find(|pair| pair[0].whole.end > pair[1].whole.start) {
+    order.sort_unstable_by_key(|entry| entry.with_header.start);
+    match order.windows(2).find(|pair| pair[0].with_header.end > pair[1].with_header.start) {
         Some(pair) => Err(damaged(&format!("\"{}\" and \"{}\" overlap", pair[0].name, pair[1].name))),
         None => Ok(()),
     }
@@ -117,6 +117,7 @@ fn find_end_record(bytes: &[u8]) -> Option<usize> {
     let last = bytes.len().checked_sub(END_SIZE)?;
     let first = last.saturating_sub(usize::from(u16::MAX));
     (first..=last).rev().find(|&at| {
+        // the last field of the record is the length of the comment
         let comment_len = read_le::<2>(bytes, at + END_SIZE - 2).and_then(|n| usize::try_from(n).ok());
         read_le::<4>(bytes, at) == Some(END_SIGNATURE) && comment_len == Some(last - at)
     })
@@ -136,13 +137,14 @@ struct EntryHeader<'a> {
 /// The result of [`read_header`].
 struct HeaderAndEnd<'a> {
     header: EntryHeader<'a>,
-    /// The position of the entry's local header. It is 0 if the fields are those of a local header.
+    /// The position of the entry's local header in the archive. It is 0 if the fields are those of a local header.
     offset: u64,
-    /// The position after the extra field.
+    /// The position in the archive after the extra field.
     end: usize,
 }
 
-/// Reads the fields that a local header and a directory record have in common. They begin at `at`; the name and the extra field are at `name_at`.
+/// Reads the fields that a local header and a directory record have in common. They begin at `at`; the name and the extra field are at `name_at`. Counted from
+/// `at`, they are: 0 flags, 2 method, 4 time and date, 8 checksum, 12 packed size, 16 unpacked size, 20 length of the name, 22 length of the extra field.
 ///
 /// `offset` is the 32-bit position of the local header. Only a directory record has it; for a local header it is `None`. Values of 64 bits in the extra field
 /// replace the 32-bit values.
@@ -166,16 +168,16 @@ fn read_entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, us
         return Err(damaged("its zip directory is not at the position in its end record"));
     }
     let comment_len = read_le::<2>(bytes, at + 32).and_then(|n| usize::try_from(n).ok()).ok_or_else(cut)?;
-    let offset = read_le::<4>(bytes, at + 42).ok_or_else(cut)?;
+    let narrow_offset = read_le::<4>(bytes, at + 42).ok_or_else(cut)?;
     // the shared fields begin at byte 8 of a directory record, and at byte 6 of a local header
-    let HeaderAndEnd { header, offset, end } = read_header(bytes, at + 8, at + RECORD_SIZE, Some(offset)).ok_or_else(cut)?;
+    let HeaderAndEnd { header, offset, end } = read_header(bytes, at + 8, at + RECORD_SIZE, Some(narrow_offset)).ok_or_else(cut)?;
     let name = String::from_utf8_lossy(header.name).into_owned();
     let is_deflated = is_deflated(&header, &name)?;
     if str::from_utf8(header.name).is_err() {
         return Err(damaged(&format!("the name \"{name}\" is not UTF-8")));
     }
     let sized = |n: u64| usize::try_from(n).ok();
-    let (Some(size), Some(packed), Some(offset)) = (sized(header.sizes[0]), sized(header.sizes[1]), sized(offset)) else {
+    let (Some(size), Some(packed_size), Some(offset)) = (sized(header.sizes[0]), sized(header.sizes[1]), sized(offset)) else {
         return Err(cut());
     };
     // the data comes after the local header, whose extra field can have another length than that of the directory record
@@ -183,12 +185,12 @@ fn read_entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, us
         .then(|| read_header(bytes, offset.checked_add(6)?, offset.checked_add(LOCAL_SIZE)?, None))
         .flatten();
     let local = local.filter(|local| local.header.name == header.name);
-    let found = local.and_then(|local| Some((local.header, local.end..local.end.checked_add(packed)?)));
+    let found = local.and_then(|local| Some((local.header, local.end..local.end.checked_add(packed_size)?)));
     let Some((local, data)) = found.filter(|(_, data)| data.end <= directory.min(bytes.len())) else {
         return Err(damaged(&format!("\"{name}\" is not at its position in the zip directory")));
     };
-    if is_deflated && size > packed.saturating_mul(MAX_RATIO) || !is_deflated && size != packed {
-        let message = format!("\"{name}\" claims {size} bytes, but {packed} bytes of the file cannot hold them");
+    if is_deflated && size > packed_size.saturating_mul(MAX_RATIO) || !is_deflated && size != packed_size {
+        let message = format!("\"{name}\" claims {size} bytes, but {packed_size} bytes of the file cannot hold them");
         return Err(WeightsError::new(message, "the file is damaged, or made to do harm"));
     }
     // some writers write the local header before they know the sizes and the checksum: they write 0 there, and the values after the data
@@ -196,8 +198,9 @@ fn read_entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, us
     if local != (if is_streamed { EntryHeader { crc: 0, sizes: [0; 2], ..header } } else { header }) {
         return Err(damaged(&format!("the zip directory and the header of \"{name}\" disagree")));
     }
+    // the checksum of the directory record
     let crc = read_le::<4>(bytes, at + 16).and_then(|crc| u32::try_from(crc).ok()).ok_or_else(cut)?;
-    Ok((ZipEntry { name, is_deflated, whole: offset..data.end, packed: data, size, crc }, end + comment_len))
+    Ok((ZipEntry { name, is_deflated, with_header: offset..data.end, data, size, crc }, end + comment_len))
 }
 
 /// Returns whether the entry is deflated, or an error if its flags or its method are not supported.
@@ -241,13 +244,13 @@ fn widen(extra: &[u8], mut fields: [u64; 3]) -> Option<[u64; 3]> {
 
 impl ZipEntry {
     /// Returns the range of the entry's data in the archive if it is not compressed.
-    pub fn stored(&self) -> Option<Range<usize>> {
-        (!self.is_deflated).then(|| self.packed.clone())
+    pub fn stored_range(&self) -> Option<Range<usize>> {
+        (!self.is_deflated).then(|| self.data.clone())
     }
 
     /// Unpacks the first `most` bytes of the entry. If the entry is shorter, unpacks all. `bytes` is the whole archive. The checksum is not compared.
-    pub fn beginning<'a>(&self, bytes: &'a [u8], most: usize) -> Result<Cow<'a, [u8]>, WeightsError> {
-        let packed = &bytes[self.packed.clone()];
+    pub fn unpack_beginning<'a>(&self, bytes: &'a [u8], most: usize) -> Result<Cow<'a, [u8]>, WeightsError> {
+        let packed = &bytes[self.data.clone()];
         let most = most.min(self.size);
         if !self.is_deflated {
             return Ok(Cow::Borrowed(&packed[..most]));
@@ -262,9 +265,9 @@ impl ZipEntry {
     }
 
     /// Unpacks the whole entry and compares its checksum. `bytes` is the whole archive.
-    pub fn whole<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, WeightsError> {
-        let packed = &bytes[self.packed.clone()];
-        let whole = if self.is_deflated {
+    pub fn unpack<'a>(&self, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, WeightsError> {
+        let packed = &bytes[self.data.clone()];
+        let unpacked = if self.is_deflated {
             if self.size > MAX_BYTES {
                 return Err(WeightsError::new(format!("it has {} bytes unpacked, more than 256 MiB", self.size), ""));
             }
@@ -277,7 +280,7 @@ impl ZipEntry {
         } else {
             Cow::Borrowed(packed)
         };
-        if crc32fast::hash(&whole) == self.crc { Ok(whole) } else { Err(self.wrong_checksum()) }
+        if crc32fast::hash(&unpacked) == self.crc { Ok(unpacked) } else { Err(self.wrong_checksum()) }
     }
 
     /// The error for data that does not have its checksum or cannot be unpacked.

@@ -2,7 +2,7 @@
 //! begins with the first typed letter, and contains the other typed letters in their order.
 //!
 //! ```text
-//! typed    stp                ot
+//! typed    stp                ot        (the entry is the name "step out" with its description)
 //! entry    step               out     "to the last step of this op"
 //! ```
 
@@ -21,6 +21,7 @@ const MAX_BYTES: usize = 60;
 /// A typed text with which entries are compared.
 pub struct FuzzyText {
     words: Vec<Atom>,
+    /// Whether a typed word is longer than [`MAX_BYTES`], so that no entry matches.
     is_too_long: bool,
     matcher: Matcher,
     /// A buffer of the matcher.
@@ -39,7 +40,7 @@ impl FuzzyText {
         Self { words, is_too_long, matcher: Matcher::new(Config::DEFAULT), characters: Vec::new() }
     }
 
-    /// Returns the score of an entry, which is higher for a better match; `None` if a typed word matches no word of the entry.
+    /// Returns the score of an entry: the sum of the scores of the typed words, higher for a better match; `None` if a typed word matches no word of the entry.
     #[must_use]
     pub fn score(&mut self, name: &str, description: &str) -> Option<u32> {
         if self.is_too_long {
@@ -47,7 +48,7 @@ impl FuzzyText {
         }
         let mut total = 0;
         for atom in &self.words {
-            let mut best = |text: &str| {
+            let mut best_in = |text: &str| {
                 let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| have_same_first_letter(word, atom));
                 // if two words match equally well, the shorter one is better
                 let score = |word: &str| {
@@ -56,8 +57,8 @@ impl FuzzyText {
                 };
                 words.filter_map(score).max()
             };
-            let in_name = best(name).map(|score| score * NAME_WEIGHT);
-            total += in_name.max(best(description))?;
+            let in_name = best_in(name).map(|score| score * NAME_WEIGHT);
+            total += in_name.max(best_in(description))?;
         }
         Some(total)
     }

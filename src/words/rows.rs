@@ -1,7 +1,7 @@
 //! The table that translates words of other libraries into words of the scenario format.
 //!
 //! Each row has a vocabulary (where the word is written), the words of other libraries, and the result. The result of `means` is the format's word.
-//! `means_with_note` adds an explanation. `unsupported` is for things that the format does not have: its result is a help text that says what to write instead.
+//! `means_with_note` adds an explanation. `unsupported` is for words that no word of the format replaces: its result is a help text that says what to write.
 //! The words in the table have only lower-case letters and digits, because a word is normalized before it is looked up.
 
 use super::{Translation, Vocabulary};
@@ -16,7 +16,7 @@ const fn means_with_note(vocabulary: Vocabulary, words: &'static str, format_wor
     Translation { vocabulary, words, format_word, help }
 }
 
-/// Makes a row of words for things that the format does not have; `help` says what to write instead.
+/// Makes a row of words for which the format has no single word at this place; `help` says what to write instead.
 const fn unsupported(vocabulary: Vocabulary, words: &'static str, help: &'static str) -> Translation {
     Translation { vocabulary, words, format_word: "", help }
 }

@@ -14,7 +14,7 @@ pub fn best_match(name: &str, names: &[&str]) -> Option<String> {
         (Some(base), _) | (None, Some(base)) => (base, GRADIENT),
         (None, None) => (name, ""),
     };
-    // the names that begin with this prefix; the prefix is removed from them
+    // the names that begin with `prefix`, without it
     let existing: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix(prefix)).collect();
     let found = if existing.contains(&base) {
         Some(base.to_owned())
@@ -46,7 +46,7 @@ const MAX_LISTED: usize = 12;
 /// otherwise the tensors of the layer in the name.
 pub fn help(name: &str, names: &[&str]) -> String {
     match best_match(name, names) {
-        Some(near) => suggest::did_you_mean(&near),
+        Some(likely) => suggest::did_you_mean(&likely),
         None if names.len() <= MAX_LISTED => suggest::list_names(names),
         None => {
             let (base, prefix) = name.strip_prefix(GRADIENT).map_or((name, ""), |base| (base, GRADIENT));

@@ -25,11 +25,11 @@ pub enum Palette {
 pub(super) struct Scales {
     /// The name in the settings file.
     name: &'static str,
-    /// The colours of negative numbers, beginning at zero, for a dark and for a light background.
+    /// The colours of negative numbers: `negative[0]` is for a dark background, `negative[1]` for a light one. Each goes from zero to the largest absolute value.
     pub negative: [[Rgb; 4]; 2],
-    /// The colours of positive numbers.
+    /// The colours of positive numbers, in the same order.
     pub positive: [[Rgb; 4]; 2],
-    /// The text and the background of large negative and large positive numbers on a terminal with sixteen colours.
+    /// The colours (text, background) of large numbers on a terminal with sixteen colours: first those of negative numbers, then those of positive ones.
     pub sixteen: [(Color, Color); 2],
     /// The meaning of the colours, for the help.
     words: &'static str,
@@ -60,13 +60,13 @@ impl Palette {
     /// All palettes.
     pub const ALL: [Self; 3] = [Self::RedPurple, Self::RedBlue, Self::PurpleGreen];
 
-    /// Returns the name in the settings file. It consists of the colour of negative numbers and that of positive numbers.
+    /// Returns the name in the settings file: the colour of negative numbers, then that of positive numbers, such as `red-purple`.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.scales().name
     }
 
-    /// Returns the palette of a name.
+    /// Returns the palette with this name in the settings file.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|palette| palette.name() == name)
@@ -117,28 +117,32 @@ mod tests {
         [[0.367_322, 0.860_646, -0.227_968], [0.280_085, 0.672_501, 0.047_413], [-0.011_820, 0.042_940, 0.968_881]],
         [[1.255_528, -0.076_749, -0.178_779], [-0.078_411, 0.930_809, 0.147_602], [0.004_733, 0.691_367, 0.303_900]],
     ];
+    /// The matrix of normal vision.
     const NORMAL: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 
     fn product(matrix: [[f64; 3]; 3], vector: [f64; 3]) -> [f64; 3] {
         matrix.map(|row| row[0] * vector[0] + row[1] * vector[1] + row[2] * vector[2])
     }
 
-    /// Returns L*, a* and b* of a colour for a person with the vision `seen`.
-    fn lab(colour: Color, seen: [[f64; 3]; 3]) -> [f64; 3] {
+    /// Returns a colour in CIELAB (L*, a* and b*) as a person sees it whose vision the matrix `vision` simulates.
+    fn lab(colour: Color, vision: [[f64; 3]; 3]) -> [f64; 3] {
         let Color::Rgb(r, g, b) = colour else { panic!("{colour} has no fixed value") };
+        // the inverse of the gamma curve of sRGB
         let linear = [r, g, b].map(|c| {
             let c = f64::from(c) / 255.0;
             if c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
         });
-        let linear = product(seen, linear).map(|c| c.clamp(0.0, 1.0));
+        let linear = product(vision, linear).map(|c| c.clamp(0.0, 1.0));
         let to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]];
         let [x, y, z] = product(to_xyz, linear);
-        let f = |t: f64| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 };
-        let [x, y, z] = [f(x / 0.9505), f(y), f(z / 1.089)];
+        let cielab = |t: f64| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 };
+        // the white point D65 is (0.9505, 1, 1.089)
+        let [x, y, z] = [cielab(x / 0.9505), cielab(y), cielab(z / 1.089)];
         [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
     }
 
-    /// In CIELAB, a difference of about 2 between two colours side by side is just visible.
+    /// In CIELAB, a distance of about 2 between two colours side by side is just visible. The colours of −x and x must be farther apart: at least 4 for small x
+    /// and 10 for others.
     #[test]
     fn signs_differ_for_people_with_a_colour_vision_deficiency() {
         for palette in Palette::ALL {
@@ -146,8 +150,8 @@ mod tests {
                 let theme = Theme::new(Colours::True, background).with_palette(palette);
                 for percent in [1.0, 25.0, 50.0, 75.0, 100.0] {
                     let [negative, positive] = [-percent, percent].map(|value| theme.heat_colour(value, 100.0).unwrap());
-                    for seen in DEFICIENCIES.into_iter().chain([NORMAL]) {
-                        let (a, b) = (lab(negative, seen), lab(positive, seen));
+                    for vision in DEFICIENCIES.into_iter().chain([NORMAL]) {
+                        let (a, b) = (lab(negative, vision), lab(positive, vision));
                         let distance = (0..3).map(|i| (a[i] - b[i]).powi(2)).sum::<f64>().sqrt();
                         let least = if percent < 25.0 { 4.0 } else { 10.0 };
                         assert!(distance >= least, "{palette:?} {background:?} {percent} %: {distance}");

@@ -1,8 +1,8 @@
-//! Text in large characters, drawn with half blocks. Each character is 3 dots wide and 5 dots high. Subscripts are 4 dots high, and end one dot lower.
+//! Text in large characters. A character is 5 dots high, and most are 3 dots wide. Subscripts are 4 dots high, and end one dot lower.
 //!
 //! ```text
-//! ▀▀█   █▀█ ▄█  ▀▀█     A cell of the screen has one column and two rows of dots.
-//! ▄▀▀ ▪ █ █  █   ▀▄     So a character takes 3 columns and 3 lines,
+//! ▀▀█   █▀█ ▄█  ▀▀█     In medium size, a cell of the screen has two dots, one above the other.
+//! ▄▀▀ ▪ █ █  █   ▀▄     So a digit takes 3 columns and 3 lines,
 //! ▀▀▀   ▀▀▀ ▀▀▀ ▀▀      and there is a blank column between two characters.
 //! ```
 
@@ -52,7 +52,7 @@ impl Dots {
         self.rows[0].len()
     }
 
-    /// Returns whether a dot is set, in a row of the text.
+    /// Returns whether the dot in a row of the text is set. Row 0 is the top of characters that are not subscripts.
     fn is_set(&self, row: usize, column: usize) -> bool {
         row.checked_sub(self.below).and_then(|row| self.rows.get(row)).is_some_and(|row| row.as_bytes().get(column) == Some(&b'#'))
     }
@@ -93,8 +93,8 @@ impl FontSize {
     pub fn width(self, text: &str) -> usize {
         match self {
             Self::Plain => crate::text::width(text),
-            Self::Medium | Self::Tall => dots(text),
-            Self::Large => 2 * dots(text),
+            Self::Medium | Self::Tall => width_in_dots(text),
+            Self::Large => 2 * width_in_dots(text),
         }
     }
 
@@ -127,7 +127,7 @@ impl FontSize {
 }
 
 /// Returns the width of a text in dots, with one dot between two characters.
-fn dots(text: &str) -> usize {
+fn width_in_dots(text: &str) -> usize {
     let widths = text.chars().map(|c| Dots::of(c).width());
     (widths.map(|dots| dots + 1).sum::<usize>()).saturating_sub(1)
 }
@@ -147,6 +147,7 @@ pub fn draw(text: &str, size: FontSize, style: Style, area: Rect, buf: &mut Buff
         let wide = dots.width();
         for dot in 0..wide {
             let is_set = |row: usize| dots.is_set(row, dot);
+            // the rows up to `DOTS` inclusive, because a subscript ends one dot lower
             match size {
                 FontSize::Large => (0..=DOTS).filter(|row| is_set(*row)).for_each(|row| {
                     put(area, [2 * (column + dot), row], "█", style, buf);
@@ -253,7 +254,7 @@ const fn glyph(c: char) -> &'static [&'static str] {
     }
 }
 
-/// Returns the rows of dots of a capital letter.
+/// Returns the rows of dots of a capital letter. Only the letters that occur in symbols have some.
 #[rustfmt::skip]
 const fn capital(c: char) -> &'static [&'static str] {
     match c {

@@ -20,8 +20,8 @@ use crate::ui::operands::{self, MarkedEntries};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
 
-/// The number of rows and columns of each matrix that should be visible. If they do not fit, smaller characters are used.
-const WANTED: usize = 3;
+/// The number of rows and of columns of each matrix that should be visible. If they do not fit, smaller characters are used.
+const ENOUGH: usize = 3;
 
 /// Draws the operands and the result. If a matrix does not fit, its part around the entry that this step reads or computes is drawn.
 pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
@@ -44,24 +44,31 @@ fn areas(view: &StepView<'_>, tensors: &[ShownTensor], size: FontSize, area: Rec
     let requested = |shown: &ShownTensor| {
         let grid = Grid::of(&view.network().tensor(shown.tensor).shape);
         let cell = Cell::of(view, shown.tensor, size);
-        let of = |most: usize| {
-            let (columns, rows) = (grid.columns.min(most) * cell.width, grid.rows.min(most) * cell.height + 1);
-            [columns, rows].map(|cells| u16::try_from(cells).unwrap_or(u16::MAX))
+        // the width and height for at most `most` rows and columns, with one line for the title
+        let size_for = |most: usize| {
+            let (width, height) = (grid.columns.min(most) * cell.width, grid.rows.min(most) * cell.height + 1);
+            [width, height].map(|cells| u16::try_from(cells).unwrap_or(u16::MAX))
         };
         let title = u16::try_from(width(&title(view, shown))).unwrap_or(u16::MAX);
         let cell = u16::try_from(cell.width).unwrap_or(u16::MAX);
-        arrange::RequestedSizes { tiers: [of(WANTED), of(2 * WANTED), of(usize::MAX)], margin: 0, cell, name: title, title }
+        arrange::RequestedSizes {
+            tiers: [size_for(ENOUGH), size_for(2 * ENOUGH), size_for(usize::MAX)],
+            margin: 0,
+            cell,
+            name: title,
+            title,
+        }
     };
     let requested: Vec<arrange::RequestedSizes> = tensors.iter().map(requested).collect();
     arrange::best(&requested, area).areas(&requested, area).into_vec()
 }
 
-/// The size on the screen of a number with its brackets and the blanks around it.
+/// The size on the screen, in columns and lines, of a number with its brackets and the blanks around it.
 #[derive(Clone, Copy)]
 struct Cell {
     width: usize,
     height: usize,
-    /// The column of the number, behind the opening bracket.
+    /// The column at which the number begins, behind the opening bracket.
     number: usize,
     /// The column of the closing bracket.
     close: usize,
@@ -81,7 +88,7 @@ impl Cell {
     }
 }
 
-/// Returns the symbol of a tensor as it is drawn.
+/// Returns the symbol of a tensor as it is drawn: turned by 180°, or repeated to a larger shape.
 fn title(view: &StepView<'_>, shown: &ShownTensor) -> String {
     let title = view.title(shown.tensor);
     match view.repetition(shown.tensor) {
@@ -101,7 +108,9 @@ struct Panel<'a> {
     grid: Grid,
     size: FontSize,
     cell: Cell,
+    /// The index of the matrix among those of the tensor.
     block: usize,
+    /// The rows and columns that are drawn.
     rows: Range<usize>,
     columns: Range<usize>,
 }
@@ -125,7 +134,7 @@ impl<'a> Panel<'a> {
 
     /// Returns whether enough rows and columns are in view.
     fn shows_enough(&self) -> bool {
-        self.rows.len() >= self.grid.rows.min(WANTED) && self.columns.len() >= self.grid.columns.min(WANTED)
+        self.rows.len() >= self.grid.rows.min(ENOUGH) && self.columns.len() >= self.grid.columns.min(ENOUGH)
     }
 
     fn draw(&self, view: &StepView<'_>, marks: &MarkedEntries, area: Rect, buf: &mut Buffer) {
@@ -143,7 +152,7 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// Draws a number with its mark: `[3]` is read by this step, `=3` is being computed.
+    /// Draws the number of entry `at` with its mark: `[3]` is read by this step, `=3` is being computed.
     fn draw_entry(&self, view: &StepView<'_>, mark: Mark, at: usize, cell: Rect, buf: &mut Buffer) {
         let format = view.format(self.shown.tensor);
         let unknown = if self.shown.is_result && at == view.at.entry && view.hides_number() { glyph::HIDDEN } else { glyph::TO_COME };

@@ -22,13 +22,13 @@ impl ElementType {
         Self { name, dtype: None, size }
     }
 
-    /// Returns the type with this name, or of the storage with this name, in the module `torch`.
+    /// Returns the type that has this name in the module `torch`, such as `float32`, or whose storage has it, such as `FloatStorage`.
     pub fn of_torch(name: &str) -> Option<Self> {
         TYPES.iter().find(|(element, storage)| element.name == name || *storage == Some(name)).map(|(element, _)| *element)
     }
 }
 
-/// The types, each with the name of its storage, if it has one of its own.
+/// The types, each with the name of its storage; `None` if PyTorch keeps its numbers only in storages of bytes.
 #[rustfmt::skip]
 const TYPES: [(ElementType, Option<&str>); 19] = [
     (ElementType::read("float64", Dtype::F64, 8), Some("DoubleStorage")),

@@ -18,23 +18,25 @@ pub(super) const SAVE_STATE_DICT: &str = "nothing in the file is run, so it may 
 const MAX_PICKLE: usize = 16 << 20;
 /// The largest number of bytes that a pickle may fill with its values.
 const MAX_FILLED: usize = 30 << 20;
-/// The number of bytes that count for a value in a list.
+/// The number of bytes that [`Pickle::count_bytes`] counts for a value in a list.
 const VALUE: usize = 16;
-/// The number of bytes that count for a list without its values.
+/// The number of bytes that it counts for a list without its values.
 const CONTAINER: usize = 48;
 
 /// The values of a pickle.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
     bytes: &'a [u8],
-    /// The position after the last instruction.
+    /// The position of the next instruction; at the end, the position after the last one.
     pub end: usize,
+    /// The value that the program leaves on the stack.
     pub root: PickleValue,
     lists: Vec<Vec<PickleValue>>,
     dictionaries: Vec<Vec<(PickleValue, PickleValue)>>,
     pub storages: Vec<StorageInfo>,
     pub tensors: Vec<StorageView>,
     stack: Vec<PickleValue>,
+    /// The values that the program has stored, to push them again later.
     memo: Vec<PickleValue>,
     /// The number of bytes used so far.
     filled: usize,
@@ -85,8 +87,8 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// Counts bytes that are used for values.
-    fn fill(&mut self, bytes: usize) -> Result<(), WeightsError> {
+    /// Counts bytes that are used for values. Returns an error if they exceed [`MAX_FILLED`].
+    fn count_bytes(&mut self, bytes: usize) -> Result<(), WeightsError> {
         self.filled += bytes;
         if self.filled <= MAX_FILLED {
             return Ok(());
@@ -101,7 +103,7 @@ impl<'a> Pickle<'a> {
         self.stack.push(value);
         if self.stack.len() > self.highest {
             self.highest = self.stack.len();
-            self.fill(VALUE)?;
+            self.count_bytes(VALUE)?;
         }
         Ok(())
     }
@@ -123,15 +125,15 @@ impl<'a> Pickle<'a> {
     }
 
     fn push_list(&mut self, items: Vec<PickleValue>) -> Result<(), WeightsError> {
-        self.fill(CONTAINER + VALUE * items.len())?;
+        self.count_bytes(CONTAINER + VALUE * items.len())?;
         self.lists.push(items);
-        self.push(PickleValue::Items(number_of(&self.lists)))
+        self.push(PickleValue::Items(last_index(&self.lists)))
     }
 
     fn push_dictionary(&mut self) -> Result<(), WeightsError> {
-        self.fill(CONTAINER)?;
+        self.count_bytes(CONTAINER)?;
         self.dictionaries.push(Vec::new());
-        self.push(PickleValue::Dictionary(number_of(&self.dictionaries)))
+        self.push(PickleValue::Dictionary(last_index(&self.dictionaries)))
     }
 
     /// Returns the next `count` bytes.
@@ -142,12 +144,9 @@ impl<'a> Pickle<'a> {
         Ok(taken)
     }
 
-    /// Returns the integer of the next `N` bytes.
+    /// Returns the integer of the next `N` bytes, without a sign.
     fn integer<const N: usize>(&mut self) -> Result<usize, WeightsError> {
-        let read = match N {
-            1 => self.bytes.get(self.end).map(|&byte| u64::from(byte)),
-            _ => read_le::<N>(self.bytes, self.end),
-        };
+        let read = read_le::<N>(self.bytes, self.end);
         self.end += N;
         read.and_then(|integer| usize::try_from(integer).ok()).ok_or_else(|| damaged("is cut off"))
     }
@@ -161,94 +160,96 @@ impl<'a> Pickle<'a> {
         self.push(PickleValue::Text(position(start)?, position(self.end)?))
     }
 
-    fn store(&mut self, at: usize) -> Result<(), WeightsError> {
+    /// Stores the topmost value of the stack in slot `slot` of the memo.
+    fn store(&mut self, slot: usize) -> Result<(), WeightsError> {
         let value = *self.stack.last().ok_or_else(|| damaged("stores a value although its stack is empty"))?;
-        if at >= self.memo.len() {
-            self.fill(VALUE.saturating_mul(at + 1 - self.memo.len()))?;
-            self.memo.resize(at + 1, PickleValue::Mark);
+        if slot >= self.memo.len() {
+            self.count_bytes(VALUE.saturating_mul(slot + 1 - self.memo.len()))?;
+            self.memo.resize(slot + 1, PickleValue::Mark);
         }
-        self.memo[at] = value;
+        self.memo[slot] = value;
         Ok(())
     }
 
-    fn recall(&mut self, at: usize) -> Result<(), WeightsError> {
-        match self.memo.get(at) {
+    /// Pushes the value in slot `slot` of the memo.
+    fn recall(&mut self, slot: usize) -> Result<(), WeightsError> {
+        match self.memo.get(slot) {
             Some(PickleValue::Mark) | None => Err(damaged("reads a value that it has not stored")),
             Some(&value) => self.push(value),
         }
     }
 
-    /// Carries out one instruction. Returns `false` after the last one.
+    /// Carries out one instruction. Returns `false` after the last one. The comments are the names in Python's `pickletools`.
     fn step(&mut self) -> Result<bool, WeightsError> {
         let opcode = self.take(1)?[0];
         match opcode {
-            b'.' => return Ok(false),
-            0x80 => self.check_protocol()?,
-            0x95 => drop(self.take(8)?), // the length of a frame
-            b'(' => self.push(PickleValue::Mark)?,
-            b'0' => drop(self.pop()?),
-            b'1' => drop(self.pop_marked()?),
-            b'N' => self.push(PickleValue::Other)?,
-            0x88 | 0x89 => self.push(PickleValue::Flag(opcode == 0x88))?,
+            b'.' => return Ok(false),                                     // STOP
+            0x80 => self.check_protocol()?,                               // PROTO
+            0x95 => drop(self.take(8)?),                                  // FRAME, with its length
+            b'(' => self.push(PickleValue::Mark)?,                        // MARK
+            b'0' => drop(self.pop()?),                                    // POP
+            b'1' => drop(self.pop_marked()?),                             // POP_MARK
+            b'N' => self.push(PickleValue::Other)?,                       // NONE
+            0x88 | 0x89 => self.push(PickleValue::Flag(opcode == 0x88))?, // NEWTRUE, NEWFALSE
             b'G' => {
-                self.take(8)?;
+                self.take(8)?; // BINFLOAT
                 self.push(PickleValue::Other)?;
             }
             b'J' => {
-                let integer = self.integer::<4>()?;
-                // a negative integer has its highest bit
+                let integer = self.integer::<4>()?; // BININT
+                // the highest bit of a negative integer is 1
                 let is_negative = integer >> 31 == 1;
                 self.push(if is_negative { PickleValue::Other } else { PickleValue::Integer(integer as u64) })?;
             }
-            b'K' => self.push_integer::<1>()?,
-            b'M' => self.push_integer::<2>()?,
-            0x8a => self.push_long()?,
+            b'K' => self.push_integer::<1>()?, // BININT1
+            b'M' => self.push_integer::<2>()?, // BININT2
+            0x8a => self.push_long()?,         // LONG1
             b'X' | b'T' => {
-                let length = self.integer::<4>()?;
+                let length = self.integer::<4>()?; // BINUNICODE, BINSTRING
                 self.push_text(length)?;
             }
             0x8c | b'U' => {
-                let length = self.integer::<1>()?;
+                let length = self.integer::<1>()?; // SHORT_BINUNICODE, SHORT_BINSTRING
                 self.push_text(length)?;
             }
-            b'}' => self.push_dictionary()?,
-            b']' | b')' => self.push_list(Vec::new())?,
+            b'}' => self.push_dictionary()?,            // EMPTY_DICT
+            b']' | b')' => self.push_list(Vec::new())?, // EMPTY_LIST, EMPTY_TUPLE
             b't' => {
-                let items = self.pop_marked()?;
+                let items = self.pop_marked()?; // TUPLE
                 self.push_list(items)?;
             }
             0x85..=0x87 => {
-                let count = usize::from(opcode - 0x84);
+                let count = usize::from(opcode - 0x84); // TUPLE1, TUPLE2, TUPLE3
                 let start = self.stack.len().checked_sub(count).ok_or_else(|| damaged("takes a value from an empty stack"))?;
                 let items = self.stack.split_off(start);
                 self.push_list(items)?;
             }
             b'a' => {
-                let item = self.pop()?;
+                let item = self.pop()?; // APPEND
                 self.append(vec![item])?;
             }
             b'e' => {
-                let items = self.pop_marked()?;
+                let items = self.pop_marked()?; // APPENDS
                 self.append(items)?;
             }
             b's' => {
-                let (value, key) = (self.pop()?, self.pop()?);
+                let (value, key) = (self.pop()?, self.pop()?); // SETITEM
                 self.insert(&[key, value])?;
             }
             b'u' => {
-                let items = self.pop_marked()?;
+                let items = self.pop_marked()?; // SETITEMS
                 self.insert(&items)?;
             }
-            b'q' => self.integer::<1>().and_then(|at| self.store(at))?,
-            b'r' => self.integer::<4>().and_then(|at| self.store(at))?,
-            0x94 => self.store(self.memo.len())?,
-            b'h' => self.integer::<1>().and_then(|at| self.recall(at))?,
-            b'j' => self.integer::<4>().and_then(|at| self.recall(at))?,
-            b'c' => self.push_name_of_lines()?,
-            0x93 => self.push_name_of_texts()?,
-            b'R' => self.call()?,
-            b'b' => self.build()?,
-            b'Q' => self.push_storage()?,
+            b'q' => self.integer::<1>().and_then(|slot| self.store(slot))?, // BINPUT
+            b'r' => self.integer::<4>().and_then(|slot| self.store(slot))?, // LONG_BINPUT
+            0x94 => self.store(self.memo.len())?,                           // MEMOIZE
+            b'h' => self.integer::<1>().and_then(|slot| self.recall(slot))?, // BINGET
+            b'j' => self.integer::<4>().and_then(|slot| self.recall(slot))?, // LONG_BINGET
+            b'c' => self.push_name_of_lines()?,                             // GLOBAL
+            0x93 => self.push_name_of_texts()?,                             // STACK_GLOBAL
+            b'R' => self.call()?,                                           // REDUCE
+            b'b' => self.build()?,                                          // BUILD
+            b'Q' => self.push_storage()?,                                   // BINPERSID
             _ => {
                 return Err(WeightsError::new(
                     format!("its pickle has the instruction {opcode:#04x}, which builds no tensor"),
@@ -284,15 +285,15 @@ impl<'a> Pickle<'a> {
     }
 
     fn append(&mut self, items: Vec<PickleValue>) -> Result<(), WeightsError> {
-        self.fill(VALUE * items.len())?;
+        self.count_bytes(VALUE * items.len())?;
         let Some(&PickleValue::Items(list)) = self.stack.last() else { return Err(damaged("appends to a value that is not a list")) };
         self.lists[list as usize].extend(items);
         Ok(())
     }
 
-    /// Puts pairs of keys and values into the dictionary on the stack.
+    /// Puts keys and values, which take turns in `items`, into the dictionary on the stack.
     fn insert(&mut self, items: &[PickleValue]) -> Result<(), WeightsError> {
-        self.fill(VALUE * items.len())?;
+        self.count_bytes(VALUE * items.len())?;
         let (pairs, rest) = items.as_chunks::<2>();
         let Some(&PickleValue::Dictionary(dictionary)) = self.stack.last() else {
             return Err(damaged("puts items into a value that is not a dictionary"));
@@ -304,11 +305,12 @@ impl<'a> Pickle<'a> {
         Ok(())
     }
 
-    /// Pushes the name in the next two lines: the module, and the name in it.
+    /// Pushes the function, class or type that the next two lines name: its module, and its name there.
     fn push_name_of_lines(&mut self) -> Result<(), WeightsError> {
         let mut line = || {
             let rest = &self.bytes[self.end..];
-            let length = rest.iter().take(MAX_NAME).position(|&byte| byte == b'\n').ok_or_else(|| damaged("has a name without an end"))?;
+            let length =
+                rest.iter().take(MAX_PYTHON_NAME).position(|&byte| byte == b'\n').ok_or_else(|| damaged("has a name without an end"))?;
             self.end += length + 1;
             Ok(String::from_utf8_lossy(&rest[..length]).into_owned())
         };
@@ -316,7 +318,7 @@ impl<'a> Pickle<'a> {
         self.push_name(&module, &name)
     }
 
-    /// Pushes the name in the two topmost texts.
+    /// Pushes the function, class or type that the two topmost texts name: its module, and above it its name there.
     fn push_name_of_texts(&mut self) -> Result<(), WeightsError> {
         let (name, module) = (self.pop()?, self.pop()?);
         match (self.text(module), self.text(name)) {
@@ -326,12 +328,12 @@ impl<'a> Pickle<'a> {
     }
 
     fn push_name(&mut self, module: &str, name: &str) -> Result<(), WeightsError> {
-        let known = NAMES.iter().find(|row| (row.0, row.1) == (module, name)).map(|row| row.2);
+        let known = NAMES.iter().find(|row| (row.0, row.1) == (module, name)).map(|&(.., known)| known);
         let element = || ElementType::of_torch(name).filter(|_| module == "torch").map(Name::Type);
         if let Some(name) = known.or_else(element) {
             return self.push(PickleValue::Name(name));
         }
-        let shown: String = format!("{module}.{name}").chars().take(MAX_NAME).collect();
+        let shown: String = format!("{module}.{name}").chars().take(MAX_PYTHON_NAME).collect();
         let help = if module.starts_with("torch.nn") || module == "__main__" || module.contains("model") {
             "the file holds a whole module, which is code: in Python, save its tensors alone, torch.save(model.state_dict(), \"model.pt\")"
         } else if name.contains("qtensor") {
@@ -344,17 +346,18 @@ impl<'a> Pickle<'a> {
         Err(WeightsError::new(format!("its pickle asks for {shown}"), help))
     }
 
-    /// Calls the function whose name is on the stack. It makes a description of a tensor, or an empty dictionary.
+    /// Calls the function on the stack, which is below the tuple of its arguments. Its result is a description of a tensor, a dictionary or a shape.
     fn call(&mut self) -> Result<(), WeightsError> {
         let (arguments, function) = (self.pop()?, self.pop()?);
         let (PickleValue::Items(arguments), PickleValue::Name(function)) = (arguments, function) else {
             return Err(damaged("calls a value that is not a function"));
         };
+        // none of the functions reads more than seven arguments; with more, `TypedTensor` is not recognized
         let arguments: Vec<PickleValue> = self.lists[arguments as usize].iter().take(8).copied().collect();
         match (function, &arguments[..]) {
             (Name::OrderedDict, []) => self.push_dictionary(),
             (Name::OrderedDict, &[pairs @ PickleValue::Items(_)]) => self.push_pairs(pairs),
-            (Name::Size, &[shape @ PickleValue::Items(_)]) | (Name::Parameter, &[shape @ PickleValue::Tensor(_), ..]) => self.push(shape),
+            (Name::Size, &[value @ PickleValue::Items(_)]) | (Name::Parameter, &[value @ PickleValue::Tensor(_), ..]) => self.push(value),
             (Name::Tensor, &[PickleValue::Storage(storage), PickleValue::Integer(offset), shape, strides, ..]) => {
                 let element = self.storages[storage as usize].element;
                 self.push_tensor(storage, element, offset, [shape, strides])
@@ -366,8 +369,8 @@ impl<'a> Pickle<'a> {
                     PickleValue::Integer(offset),
                     shape,
                     strides,
-                    _,
-                    _,
+                    _requires_grad,
+                    _backward_hooks,
                     PickleValue::Name(Name::Type(element)),
                 ],
             ) => self.push_tensor(storage, Some(element), offset, [shape, strides]),
@@ -375,7 +378,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// Pushes a dictionary that is given as pairs. Python 2 wrote it in this way.
+    /// Pushes the dictionary of a list of pairs (key, value). Python 2 wrote an `OrderedDict` in this way.
     fn push_pairs(&mut self, pairs: PickleValue) -> Result<(), WeightsError> {
         self.push_dictionary()?;
         for (_, pair) in self.entries(pairs) {
@@ -411,12 +414,12 @@ impl<'a> Pickle<'a> {
         if shape.len() != strides.len() {
             return Err(damaged(&format!("has a tensor of {} dimensions and {} strides", shape.len(), strides.len())));
         }
-        self.fill(CONTAINER * 2 + VALUE * shape.len())?;
+        self.count_bytes(CONTAINER * 2 + VALUE * shape.len())?;
         self.tensors.push(StorageView { storage: storage as usize, element, offset, shape, strides });
-        self.push(PickleValue::Tensor(number_of(&self.tensors)))
+        self.push(PickleValue::Tensor(last_index(&self.tensors)))
     }
 
-    /// Gives attributes to the object on the stack. The attributes of a dictionary describe modules, which are not needed for the tensors.
+    /// Takes the attributes of the object below them from the stack. The object must be a dictionary: its attributes describe modules, and are not needed.
     fn build(&mut self) -> Result<(), WeightsError> {
         self.pop()?;
         match self.stack.last() {
@@ -425,7 +428,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// Replaces the description of a storage by the storage: ("storage", type, key, device, count, …).
+    /// Replaces the description of a storage, the tuple ("storage", type, key, device, count, …), by the storage.
     fn push_storage(&mut self) -> Result<(), WeightsError> {
         let PickleValue::Items(list) = self.pop()? else { return Err(damaged("has a storage without a description")) };
         let description: Vec<PickleValue> = self.lists[list as usize].iter().take(6).copied().collect();
@@ -447,16 +450,16 @@ impl<'a> Pickle<'a> {
         }
         let (Some("storage"), Some(key)) = (self.text(word), self.text(key)) else { return Err(damaged("has a storage without a key")) };
         let key = key.to_owned();
-        self.fill(CONTAINER + key.len())?;
+        self.count_bytes(CONTAINER + key.len())?;
         self.storages.push(StorageInfo { element, key, count });
-        self.push(PickleValue::Storage(number_of(&self.storages)))
+        self.push(PickleValue::Storage(last_index(&self.storages)))
     }
 }
 
-/// The largest length in bytes of a name.
-const MAX_NAME: usize = 200;
+/// The largest length in bytes of the module or the name of a Python object.
+const MAX_PYTHON_NAME: usize = 200;
 
-/// Returns the number of the last item. There are far fewer than 2³² items, because the size of a pickle is limited.
-fn number_of<T>(items: &[T]) -> u32 {
+/// Returns the index of the last item. There are far fewer than 2³² items, because the size of a pickle is limited.
+fn last_index<T>(items: &[T]) -> u32 {
     u32::try_from(items.len() - 1).unwrap_or(u32::MAX)
 }

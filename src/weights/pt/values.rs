@@ -11,30 +11,30 @@ pub(super) enum PickleValue {
     Flag(bool),
     /// An integer that is not negative.
     Integer(u64),
-    /// The range of a text in the pickle.
+    /// A text: the positions of its first byte and of the byte after its last one, in the bytes of the file.
     Text(u32, u32),
     /// A list or a tuple.
     Items(u32),
     /// A dictionary.
     Dictionary(u32),
-    /// The name of a function or class.
+    /// A function, class or type of Python.
     Name(Name),
     /// A storage, by its index.
     Storage(u32),
     /// A tensor, by its index.
     Tensor(u32),
-    /// The mark that begins a list of arguments.
+    /// The mark on the stack below the items of a list, a tuple or a dictionary. In the memo, it means that nothing is stored.
     Mark,
 }
 
-/// The names that a pickle may use.
+/// The functions, classes and types of Python that a pickle may name.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Name {
     /// A dictionary that keeps its order.
     OrderedDict,
     /// A function that makes a tensor of a typed storage. Its arguments are the storage, the offset, the shape, the strides, ….
     Tensor,
-    /// A function that makes a tensor of a storage of bytes. Its last argument is the type.
+    /// A function that makes a tensor of a storage of bytes. Its arguments are those of `Tensor`, and the seventh is the type.
     TypedTensor,
     /// A function that makes a parameter. Its arguments are a tensor, ….
     Parameter,
@@ -65,7 +65,7 @@ pub(super) struct StorageInfo {
     pub element: Option<ElementType>,
     /// Its name in the file.
     pub key: String,
-    /// The number of its elements, or of its bytes.
+    /// The number of its elements, or of its bytes if it has no type.
     pub count: u64,
 }
 
@@ -76,9 +76,9 @@ pub(super) struct StorageView {
     pub storage: usize,
     /// The type of its numbers.
     pub element: ElementType,
-    /// The position of its first number in the storage.
+    /// The position of its first number in the storage, counted in numbers.
     pub offset: u64,
     pub shape: Vec<u64>,
-    /// For each axis, the distance in the storage between two neighbouring entries.
+    /// For each axis, the distance in the storage between two neighbouring entries, counted in numbers.
     pub strides: Vec<u64>,
 }
