@@ -335,7 +335,7 @@ impl Session {
     pub fn breaks_off(&self) -> bool {
         let ends = |event: &Event| match event {
             Event::Quit => true,
-            // in format 1, the last event is the key that quits
+            // a session that is not exact may end with the key that quits instead
             Event::Key(key) => !self.header.exact && matches!((key.code, key.ctrl), (Code::Char('q'), false) | (Code::Char('c'), true)),
             _ => false,
         };
@@ -359,6 +359,7 @@ impl Session {
                 let is_in_order = time >= last;
                 is_in_order
                     .then_some((time, event))
+                    // the time is in column 2, after `[`
                     .ok_or_else(|| (2, format!("the time is before the {} ms of an event above it", last.as_millis())))
             });
             match read {

@@ -132,10 +132,10 @@ impl WithSimd for AddProducts<'_, '_> {
         while row < firsts.len() {
             row += match &firsts[row..] {
                 // 5 and 6 rows begin with a tile of 3: after a tile of 4, the last 1 or 2 rows would have too few independent sums
-                [a, b, c] | [a, b, c, _, _] | [a, b, c, _, _, _] => self.rows(simd, row, [*a, *b, *c]),
-                [a, b, c, d, ..] => self.rows(simd, row, [*a, *b, *c, *d]),
-                [a, b, ..] => self.rows(simd, row, [*a, *b]),
-                [a, ..] => self.rows(simd, row, [*a]),
+                [a, b, c] | [a, b, c, _, _] | [a, b, c, _, _, _] => self.add_rows(simd, row, [*a, *b, *c]),
+                [a, b, c, d, ..] => self.add_rows(simd, row, [*a, *b, *c, *d]),
+                [a, b, ..] => self.add_rows(simd, row, [*a, *b]),
+                [a, ..] => self.add_rows(simd, row, [*a]),
                 [] => break,
             };
         }
@@ -145,7 +145,7 @@ impl WithSimd for AddProducts<'_, '_> {
 impl AddProducts<'_, '_> {
     /// Adds the products of R rows from `row` on. They share the loaded factors of the lanes. `firsts` are the `firsts` of these rows. Returns R.
     #[inline(always)]
-    fn rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize, firsts: [usize; R]) -> usize {
+    fn add_rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize, firsts: [usize; R]) -> usize {
         // the largest width V of a tile, in registers. A tile needs R · V registers for the sums, V for the factors of the lanes, and two more for a row's
         // factor and a product
         let max_width = match (S::REGISTER_COUNT < 32, R) {
@@ -163,14 +163,14 @@ impl AddProducts<'_, '_> {
             let is_split_in_two = remaining > max_width && remaining < 2 * max_width;
             let width = if is_split_in_two { remaining.div_ceil(2) } else { remaining.min(max_width) };
             match width {
-                8 => self.tile::<S, R, 8>(simd, row, firsts, at),
-                7 => self.tile::<S, R, 7>(simd, row, firsts, at),
-                6 => self.tile::<S, R, 6>(simd, row, firsts, at),
-                5 => self.tile::<S, R, 5>(simd, row, firsts, at),
-                4 => self.tile::<S, R, 4>(simd, row, firsts, at),
-                3 => self.tile::<S, R, 3>(simd, row, firsts, at),
-                2 => self.tile::<S, R, 2>(simd, row, firsts, at),
-                _ => self.tile::<S, R, 1>(simd, row, firsts, at),
+                8 => self.add_tile::<S, R, 8>(simd, row, firsts, at),
+                7 => self.add_tile::<S, R, 7>(simd, row, firsts, at),
+                6 => self.add_tile::<S, R, 6>(simd, row, firsts, at),
+                5 => self.add_tile::<S, R, 5>(simd, row, firsts, at),
+                4 => self.add_tile::<S, R, 4>(simd, row, firsts, at),
+                3 => self.add_tile::<S, R, 3>(simd, row, firsts, at),
+                2 => self.add_tile::<S, R, 2>(simd, row, firsts, at),
+                _ => self.add_tile::<S, R, 1>(simd, row, firsts, at),
             }
             at += width;
         }
@@ -179,7 +179,7 @@ impl AddProducts<'_, '_> {
 
     /// Adds all taps to a tile: R rows from `row` on, V registers from register `at` on.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, row_firsts: [usize; R], at: usize) {
+    fn add_tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, row_firsts: [usize; R], at: usize) {
         // for each register, the index of the factor of tap (0, 0) of its first lane, and the place of the sum of its first lane
         let (mut lane_firsts, mut places) = ([0; V], [0; V]);
         for (v, (first, place)) in lane_firsts.iter_mut().zip(&mut places).enumerate() {

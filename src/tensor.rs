@@ -202,7 +202,8 @@ pub fn shape_words(shape: &[usize]) -> String {
     }
 }
 
-/// The index of a derived factor. It is the index of its place and, if it has a second place, the index of that.
+/// Returns the index of a factor that is computed from an entry: the index of this entry. If the factor is computed from two entries of a tensor, the index of
+/// the second one follows.
 #[must_use]
 pub fn joined_index(first: Index, second: Option<Index>) -> Index {
     let mut index = first;

@@ -122,13 +122,13 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
             used += 1;
         }
         for c in word.chars() {
-            let wide = UnicodeWidthChar::width(c).unwrap_or(0);
-            if used > 0 && used + wide > cells {
+            let char_width = UnicodeWidthChar::width(c).unwrap_or(0);
+            if used > 0 && used + char_width > cells {
                 lines.push(std::mem::take(&mut line));
                 used = 0;
             }
             line.push(c);
-            used += wide;
+            used += char_width;
         }
     }
     lines.push(line);

@@ -196,7 +196,7 @@ pub fn threads_for(multiplications: u64) -> usize {
 /// Calls `run` for chunks of `entries`, on several threads if this is worth the cost. The arguments of `run` are the index of the chunk's first entry, and the
 /// chunk.
 ///
-/// The length of a chunk is a multiple of `unit`. An entry costs about `entry_cost` multiplications.
+/// The length of a chunk, except the last one, is a multiple of `unit`. An entry costs about `entry_cost` multiplications.
 pub fn chunks(entries: &mut [f64], unit: usize, entry_cost: u64, run: impl Fn(usize, &mut [f64]) + Sync) {
     // a chunk is just large enough that one more thread is worth its cost
     let chunk_len = usize::try_from(HELPER_COST / entry_cost.max(1)).unwrap_or(usize::MAX).max(1).next_multiple_of(unit.max(1));

@@ -18,12 +18,12 @@
 mod closed;
 mod find;
 mod future;
-mod moved;
 mod parts;
 mod paths;
 mod running_sums;
 mod sampled_entries;
 mod scan;
+mod sensitivity;
 mod steps;
 mod term_reads;
 #[cfg(test)]
@@ -120,7 +120,7 @@ pub struct Trace {
     running_sums: RunningSums,
     entry_samples: EntrySamples,
     /// For [`Trace::sensitivity`]: the runs of the samples with slightly changed numbers, for each of two sizes of the change.
-    moved: OnceLock<[Vec<Run>; 2]>,
+    disturbed_runs: OnceLock<[Vec<Run>; 2]>,
     /// In tests, the replacement of all numbers after some step; otherwise `None`.
     future: Option<LaterNumbers>,
 }
@@ -159,7 +159,7 @@ impl Trace {
             len: steps_before,
             running_sums: RunningSums::default(),
             entry_samples: EntrySamples::default(),
-            moved: OnceLock::new(),
+            disturbed_runs: OnceLock::new(),
             future: None,
         }
     }
@@ -269,6 +269,7 @@ impl Trace {
             let entry = usize::try_from(term_of_op / terms).ok()?;
             return Some(Position { step: k, run_index, op: number, entry, term: term_of_op % terms, terms: *terms, segment });
         }
+        // each part is its rule and its operands x
         let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
         let terms_before = |entry: usize| parts.iter().map(|(rule, x)| rule.prefix_terms(x, entry)).sum::<u64>();
         // the last entry with at most `term_of_op` terms before it

@@ -100,7 +100,7 @@ fn equation(there: &Scene<'_>, notation: Notation) -> String {
     // the numbers of terms that are written in numbers and in symbols
     let (known, all) = ((there.at.term + 1).min(MAX_TERMS_IN_EQUATION), there.at.terms.min(MAX_TERMS_IN_EQUATION));
     let is_latex = notation == Notation::Latex;
-    let left = there.disambiguated(there.output, there.at.entry);
+    let left = there.unambiguous_symbol(there.output, there.at.entry);
     let symbols: Vec<String> = (0..all).map(|term| there.in_symbols(&there.term(term))).collect();
     let numbers: Vec<String> = (0..known).filter_map(|term| there.in_numbers(&there.term(term))).collect();
     // a negative number after a plus is put in brackets

@@ -31,7 +31,7 @@ impl Stepper {
 #[must_use]
 pub fn hidden_symbol(scene: &Scene<'_>, hidden: HiddenNumber) -> String {
     match hidden {
-        HiddenNumber::Entry => scene.disambiguated(scene.output, scene.at.entry),
+        HiddenNumber::Entry => scene.unambiguous_symbol(scene.output, scene.at.entry),
         HiddenNumber::Term => scene.in_symbols(&scene.term(scene.at.term)),
     }
 }

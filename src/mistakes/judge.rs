@@ -98,7 +98,7 @@ impl Question<'_> {
         match about {
             About::Nothing => String::new(),
             About::Term(term) => scene.in_symbols(&scene.term(term)),
-            About::Entry(TensorEntry { tensor, at }) => scene.disambiguated(tensor, at),
+            About::Entry(TensorEntry { tensor, at }) => scene.unambiguous_symbol(tensor, at),
             About::Factor { term, at } => {
                 let factor = &self.terms[term].factors[at];
                 match (self.hidden, factor.source) {

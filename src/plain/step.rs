@@ -50,7 +50,7 @@ fn sentence(text: &str) -> String {
 
 /// Returns the symbol of the entry that the step computes.
 fn entry(view: &StepView<'_>) -> String {
-    view.disambiguated(view.output, view.at.entry)
+    view.unambiguous_symbol(view.output, view.at.entry)
 }
 
 /// Returns the sum of all terms in symbols; `None` for a single term, because the sentence about the term contains it.

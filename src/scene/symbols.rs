@@ -63,7 +63,7 @@ impl Scene<'_> {
     /// Returns the symbol of an entry. It has the layer if the op also has a tensor with the same letter from another layer. For example, a pool computes
     /// `a⁽²⁾` from `a⁽¹⁾`.
     #[must_use]
-    pub fn disambiguated(&self, tensor: Id, at: usize) -> String {
+    pub fn unambiguous_symbol(&self, tensor: Id, at: usize) -> String {
         if self.same_letter(self.output, tensor) || self.first_read().iter().any(|other| self.same_letter(*other, tensor)) {
             self.entry_symbol_with_layer(tensor, at)
         } else {
@@ -94,7 +94,7 @@ impl Scene<'_> {
         }
         match (factor.source, factor.derived) {
             (None, _) => number_in(self.short(factor.value), self.term_notation),
-            (Some(source), None) => self.disambiguated(source.tensor, source.at),
+            (Some(source), None) => self.unambiguous_symbol(source.tensor, source.at),
             (Some(source), Some(expr)) => {
                 let operands = &self.op().parts[part].operands;
                 let shape = &self.network().tensor(source.tensor).shape;

@@ -50,6 +50,7 @@ pub(super) struct Guard;
 impl Guard {
     pub(super) fn new(options: TerminalOptions) -> io::Result<Self> {
         WANTED.store(ALWAYS | RAW | if options.mouse { MOUSE } else { 0 }, SeqCst);
+        // the guard is made before `enter`, so that the modes are switched off again if `enter` fails halfway
         let guard = Self;
         enter()?;
         Ok(guard)

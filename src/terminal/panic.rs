@@ -31,7 +31,8 @@ fn report(panic: &PanicHookInfo<'_>) {
         let _ = writeln!(to, "{backtrace}");
     }
     let _ = to.finish();
-    // a panic in the event loop returns to `main`; after a panic in another thread, the program would continue without its screen, so it ends here
+    // a panic in the event loop returns to `main`; after a panic in another thread, the program would continue without its screen, so it ends here, with the
+    // exit code that Rust uses for a panic
     if was_running && LOOP_THREAD.get() != Some(&thread::current().id()) {
         std::process::exit(101);
     }

@@ -53,8 +53,8 @@ impl Ink {
 
     /// Returns whether a cell looks right if it is written with this ink.
     fn can_write(self, cell: &Cell) -> bool {
-        let pen = Self::of_cell(cell);
-        self == pen || is_blank(cell) && self.bg == pen.bg && !self.modifier.intersects(VISIBLE_ON_BLANK)
+        let needed = Self::of_cell(cell);
+        self == needed || is_blank(cell) && self.bg == needed.bg && !self.modifier.intersects(VISIBLE_ON_BLANK)
     }
 
     /// Returns this ink with the background `bg`, without attributes that are visible on a blank cell.
@@ -140,7 +140,7 @@ fn runs(shown: &Buffer, next: &Buffer) -> Vec<InkRun> {
     let mut runs: Vec<InkRun> = Vec::new();
     for (x, y, cell) in changed_cells(shown, next) {
         let blank = is_blank(cell);
-        // the cell under the second half of a wide character does not show its text
+        // the screen shows the second half of a wide character here, not what `shown` has in this cell
         let was_half = x > shown.area.x && shown.cell((x - 1, y)).is_some_and(|before| width(before) > 1);
         if blank && !was_half && shown.cell((x, y)).is_some_and(|before| is_blank(before) && before.bg == cell.bg) {
             continue;
@@ -230,6 +230,7 @@ impl RunWriter<'_> {
         if ink == self.ink {
             return;
         }
+        // without codes, the sequence `ESC[m` sets the plain ink
         let (mut difference, mut from_plain) = (SequenceBytes::new(), SequenceBytes::new());
         if ink != Ink::default() {
             append_code(&mut from_plain, 0);

@@ -89,7 +89,7 @@ mod unix {
 
         /// Waits at most `wait` for bytes or a resize, and reads them. Returns `false` if nothing has arrived.
         fn read_input(&mut self, wait: Duration) -> io::Result<bool> {
-            // this crate's `poll` supports terminals on macOS, where the system's `poll` does not
+            // the `poll` of the crate `filedescriptor` supports terminals on macOS, where the system's `poll` does not
             let entry = |fd| pollfd { fd, events: POLLIN, revents: 0 };
             let mut fds = [entry(self.keys.as_raw_fd()), entry(self.resizes.as_raw_fd())];
             match poll(&mut fds, Some(wait)) {
@@ -123,6 +123,7 @@ mod unix {
             if n > 0 {
                 self.last_byte = Instant::now();
             }
+            // the terminal has sent no more bytes for now
             if n < buffer.len() {
                 self.parser.pause();
             }

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use super::pen::Pen;
 use super::{TerminalProgram, modes};
 
-/// The largest drawn size. It limits the memory if a terminal reports a wrong size.
+/// The largest drawn size, in columns and rows. It limits the memory if a terminal reports a wrong size.
 const MAX_SIZE: (u16, u16) = (1000, 500);
 
 /// The frame on the terminal, and the next frame.

@@ -316,6 +316,7 @@ impl SequenceParser {
             (n @ 0..=2, false) if is_press => MouseEventKind::Down(BUTTONS[usize::from(n)]),
             (n @ 0..=2, false) => MouseEventKind::Up(BUTTONS[usize::from(n)]),
             (n @ 0..=2, true) => MouseEventKind::Drag(BUTTONS[usize::from(n)]),
+            // the older forms report a release without its button
             (3, false) => MouseEventKind::Up(MouseButton::Left),
             (3..=5, true) => MouseEventKind::Moved,
             (4, false) => MouseEventKind::ScrollUp,

@@ -18,8 +18,8 @@ pub struct ClosedEntry {
 }
 
 impl Trace {
-    /// Returns the block of ops whose closed form gives the derivative that the op at a position computes. The block must contain all readers of its input.
-    /// Returns `None` if there is no such block.
+    /// Returns the block of ops whose closed form gives the derivative that the op at a position computes. The block must contain all ops that read its input,
+    /// and the numbers for which the closed form holds (`fixed`) must be unchanged. Returns `None` if there is no such block.
     #[must_use]
     pub fn closed_block(&self, at: &Position) -> Option<&ClosedBlock> {
         let network = self.network_of(at.run_index);
@@ -27,15 +27,16 @@ impl Trace {
         let op = self.op_at(at);
         let Role::Gradient(input) = network.tensor(op.output).role else { return None };
         let is_inside = |block: &ClosedBlock| {
-            let uses =
+            // for each part of the gradient, the output of the op that reads the input
+            let readers =
                 op.first_16_parts().iter().map(|part| part.operands.each().find(|(slot, _)| *slot == Slot::Output).map(|(_, id)| id));
             let is_member = |id: Id| block.members.binary_search(&id).is_ok();
-            op.parts.len() <= 16 && uses.into_iter().all(|id| id.is_some_and(is_member))
+            op.parts.len() <= 16 && readers.into_iter().all(|id| id.is_some_and(is_member))
         };
-        let has_its_numbers = |block: &ClosedBlock| {
+        let has_fixed_numbers = |block: &ClosedBlock| {
             block.fixed.iter().all(|(id, value)| run.values(*id).first().is_some_and(|now| now.to_bits() == value.to_bits()))
         };
-        network.text().closed_blocks_of(input).find(|block| block.form.is_short() && is_inside(block) && has_its_numbers(block))
+        network.text().closed_blocks_of(input).find(|block| block.form.is_short() && is_inside(block) && has_fixed_numbers(block))
     }
 
     /// Computes the closed form for the entry at a position.

@@ -300,6 +300,7 @@ impl Trace {
                 uses.push(ReadingStep { tensor: op.output, entry: found.entry, step, is_certain });
             }
         }
+        // a step that reads the entry several times is listed once, as certain if one of its reads is
         uses.sort_unstable_by_key(|found| (found.step, !found.is_certain));
         uses.dedup_by_key(|found| found.step);
         uses
@@ -337,16 +338,16 @@ fn wrong_index(name: &str, index: &[usize], shape: &[usize]) -> String {
 
 /// Returns the entries that an argument of a term reads.
 ///
-/// A derived argument is computed from operands by an expression, such as relu′(z). The expression may have several operands, and the argument reads the entry
-/// `at` of each. An operand is left out if its shape differs from the shape of the operand in `slot`.
+/// A derived argument is computed from operands by an expression, such as relu′(z). The expression may have several operands, and the argument reads the
+/// same entry of each. An operand with another shape than the one in the argument's own slot is left out.
 fn sources_of_argument(network: &Network, operands: &Reads<Id>, arg: &Arg) -> Sources {
-    let (own, at) = match arg.origin {
+    let (main_slot, at) = match arg.origin {
         Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => (slot, at),
         Origin::Slice { slot, places } => return places.each().take(MAX_ARGUMENTS).map(|at| (operands[slot], at)).collect(),
         Origin::Constant => return Sources::new(),
     };
     let shape = |slot: Slot| &network.tensor(operands[slot]).shape;
-    arg.slots().filter(|slot| shape(*slot) == shape(own)).map(|slot| (operands[slot], at)).collect()
+    arg.slots().filter(|slot| shape(*slot) == shape(main_slot)).map(|slot| (operands[slot], at)).collect()
 }
 
 /// Returns the entries that a term reads.
@@ -380,8 +381,8 @@ impl Trace {
         self.each_term(at, terms, |network, operands, term| {
             let is_selected = |arg: &Arg| arg.value.to_bits() == term.value.to_bits();
             let selected = term.args.iter().find(|arg| term.kind == Kind::Select && is_selected(arg));
-            let only = |arg: &Arg| read(network, operands, &Term { args: [arg.clone()].into_iter().collect(), ..term.clone() });
-            (term.value, selected.map_or_else(|| read(network, operands, term), only))
+            let read_one = |arg: &Arg| read(network, operands, &Term { args: [arg.clone()].into_iter().collect(), ..term.clone() });
+            (term.value, selected.map_or_else(|| read(network, operands, term), read_one))
         })
     }
 

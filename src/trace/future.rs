@@ -43,9 +43,9 @@ impl Trace {
         if now.is_none() && after > 0 {
             return Self::of_iteration(self.iteration, self.runs.iter().cloned().collect());
         }
-        let altered = |(number, run_index): (usize, &IterationRun)| IterationRun {
-            run: self.replaced(number, now.as_ref(), replacement),
-            ..run_index.clone()
+        let altered = |(run_index, run): (usize, &IterationRun)| IterationRun {
+            run: self.altered_run(run_index, now.as_ref(), replacement),
+            ..run.clone()
         };
         let runs = self.runs.iter().enumerate().map(altered).collect();
         Self { future: Some(LaterNumbers { after, replacement }), ..Self::of_iteration(self.iteration, runs) }
@@ -53,11 +53,12 @@ impl Trace {
 
     /// Returns the values of a run, with replacements for all numbers that are computed after position `now`. If `now` is `None`, all computed numbers are
     /// replaced.
-    fn replaced(&self, run_index: usize, now: Option<&Position>, replacement: Replacement) -> Run {
+    fn altered_run(&self, run_index: usize, now: Option<&Position>, replacement: Replacement) -> Run {
         let IterationRun { network, run, sample } = &self.runs[run_index];
         let first_step = self.run_starts.get(run_index).map_or(self.len, |start| self.segments[*start].steps_before) + 1;
         let first_replaced = |id: Id| match (network.producer(id), now) {
-            // inputs and parameters are not replaced; but the inputs of the batch's run are results of the samples, so they are
+            // inputs and parameters are not replaced. But the inputs of the batch's run are results of the samples, so they are replaced until the last step of
+            // the samples
             (None, now) => (now.is_none_or(|now| now.step < first_step - 1) && sample.is_none()).then_some(0),
             (Some(_), None) => Some(0),
             (Some(op), Some(now)) => match (run_index, op).cmp(&(now.run_index, now.op)) {

@@ -98,8 +98,8 @@ impl Trace {
         Some((form.entry.clone(), form.text(&mut |slot| name(part.operands[slot]))))
     }
 
-    /// Returns the three tensors of a matrix product, or of one of its gradients. Returns `None` if the op at a position is anything else, or the sum of
-    /// several products.
+    /// Returns the three tensors of a matrix product, or of one of its gradients, in the drawing of [`ProductLayout`]. Returns `None` if the op at
+    /// a position is anything else, or the sum of several products.
     #[must_use]
     pub fn product_layout(&self, at: &Position) -> Option<ProductLayout<Id>> {
         let (run, op, number) = self.op(at.segment);

@@ -32,7 +32,7 @@ pub(super) const INTERVAL: u64 = 1024;
 const MAX_CHECKPOINTS: u64 = 1 << 14;
 /// The number of fine checkpoints between two checkpoints, near a step back. Other requests store none, because short ranges of terms take longer to add than a
 /// long one.
-const FINE: u64 = 32;
+const FINE_PER_INTERVAL: u64 = 32;
 /// The largest number of fine checkpoints of an entry. It is enough for two intervals, because a screen can show the terms on both sides of a checkpoint.
 const MAX_FINE: usize = 64;
 /// The largest number of entries with stored sums. So moving back and forth between a few long entries, such as the gradients of a reduce pass, needs no new
@@ -65,7 +65,7 @@ struct EntrySums {
     interval: u64,
     /// The states before the terms 0, `interval`, 2 · `interval`, …, in order, up to the last one that was computed.
     checkpoints: Vec<SumCheckpoint>,
-    /// The states before every `interval` / [`FINE`]th term, in the intervals of the last steps back.
+    /// The states before every `interval` / [`FINE_PER_INTERVAL`]th term, in the intervals of the last steps back.
     fine: VecDeque<SumCheckpoint>,
     /// The state before the last requested term.
     last: SumCheckpoint,
@@ -105,23 +105,23 @@ impl EntrySums {
 
     /// The number of terms between two fine checkpoints.
     fn spacing(&self) -> u64 {
-        self.interval / FINE
+        self.interval / FINE_PER_INTERVAL
     }
 }
 
 /// The sums of the last requested entries.
 #[derive(Debug, Default)]
-pub(super) struct RunningSums(Mutex<Kept>);
+pub(super) struct RunningSums(Mutex<StoredEntries>);
 
 /// The entries with stored sums.
 #[derive(Debug, Default)]
-struct Kept {
+struct StoredEntries {
     entries: Vec<EntrySums>,
     /// The number of requests so far.
     requests: u64,
 }
 
-impl Kept {
+impl StoredEntries {
     /// Returns the sums of the entry whose first term is at this position. If there are none, the entry replaces the one that was requested longest ago.
     fn entry(&mut self, first: Position) -> &mut EntrySums {
         self.requests += 1;
@@ -147,8 +147,8 @@ impl RunningSums {
 
     /// Returns the position of step k, if it is a step of one of the entries with stored sums. This is faster than a search.
     pub(super) fn position(&self, k: u64) -> Option<Position> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.entries.iter().find_map(|EntrySums { first, .. }| {
+        let stored = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stored.entries.iter().find_map(|EntrySums { first, .. }| {
             let term = k.checked_sub(first.step).filter(|term| *term < first.terms)?;
             Some(first.with_term(term))
         })
@@ -162,9 +162,10 @@ impl Trace {
         if at.terms <= SHORT_SUM || at.term == 0 {
             return self.continue_sum(at, START, 0..at.term);
         }
-        let mut kept = self.running_sums.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = kept.entry(at.with_term(0));
+        let mut stored = self.running_sums.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = stored.entry(at.with_term(0));
         let (mut term, mut partial) = entry.nearest(at.term);
+        // if only a few terms are missing, the sums of the run are not searched
         if at.term - term > entry.spacing() {
             let of_run = self.sum_of_run(at).filter(|(before, _)| *before > term);
             (term, partial) = of_run.unwrap_or((term, partial));

@@ -107,7 +107,7 @@ fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Line<'static>> 
     let theme = &view.theme;
     let plain = theme.style(StyleRole::Plain);
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
-    let entry = view.disambiguated(view.output, view.at.entry);
+    let entry = view.unambiguous_symbol(view.output, view.at.entry);
     let margin = margin(view);
     let mut lines = vec![heading(view, &tensor, margin, room).line(view, room)];
     let columns = columns(view, room.saturating_sub(margin + 3));
@@ -172,7 +172,7 @@ pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarge
 /// Returns the width of the left-hand sides. They end at the same column, so that the signs after them are in one column too.
 fn margin(view: &StepView<'_>) -> usize {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
-    let entry = view.disambiguated(view.output, view.at.entry);
+    let entry = view.unambiguous_symbol(view.output, view.at.entry);
     // `so far` needs 6 cells; if the sign has two cells, it takes one of them from the left-hand side
     (width(&tensor).max(width(&entry)) + width(sign(view)) - 1).max(6)
 }

@@ -107,7 +107,7 @@ fn term_texts(view: &StepView<'_>) -> ([String; 2], Vec<String>) {
 /// Returns the running sum: its label (symbols, words), such as `∂C/∂w₁₂ so far, term 3 of 4`, and the versions of its text: the addition of this step,
 /// `2 + 9 = 11`, and if there is no room `11`.
 fn sum_texts(view: &StepView<'_>) -> ([String; 2], Vec<String>) {
-    let entry = view.disambiguated(view.output, view.at.entry);
+    let entry = view.unambiguous_symbol(view.output, view.at.entry);
     let (term, terms) = (view.at.term + 1, view.at.terms);
     let label = match (view.is_complete(), terms) {
         (true, 1) => [entry, String::new()],

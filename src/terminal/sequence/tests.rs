@@ -71,7 +71,7 @@ fn bytes_become_keys() {
 
 #[test]
 fn unknown_sequences_are_ignored() {
-    let nothing: [&[u8]; 12] = [
+    let ignored: [&[u8]; 12] = [
         b"\xff",
         b"\xc0\x80",
         b"\xed\xa0\x80",
@@ -85,7 +85,7 @@ fn unknown_sequences_are_ignored() {
         b"\x1b[>1;2 q",
         b"\x1b[201~",
     ];
-    for bytes in nothing {
+    for bytes in ignored {
         let found = read(bytes);
         assert!(found.is_empty(), "{bytes:?}: {found:?}");
     }
@@ -96,8 +96,8 @@ fn unknown_sequences_are_ignored() {
 #[test]
 fn a_sequence_may_be_split_and_a_control_character_ends_it() {
     let bytes = "\u{1b}[<0;5;7M\u{1b}[200~aé\u{1b}[201~\u{1b}[1;5Cé\u{1b}OAq".as_bytes();
-    let whole = read(bytes);
-    assert_eq!(whole.len(), 6, "{whole:?}");
+    let expected = read(bytes);
+    assert_eq!(expected.len(), 6, "{expected:?}");
     // the bytes are not divided after an ESC, because an ESC before a pause is the Esc key
     for cut in (0..bytes.len()).filter(|&cut| cut == 0 || bytes[cut - 1] != ESC) {
         let mut parser = SequenceParser::default();
@@ -105,7 +105,7 @@ fn a_sequence_may_be_split_and_a_control_character_ends_it() {
             parser.push(piece);
             parser.pause();
         }
-        assert_eq!(events(&mut parser), whole, "cut at {cut}");
+        assert_eq!(events(&mut parser), expected, "cut at {cut}");
     }
     for half in ["\u{1b}[", "\u{1b}[<0;1", "\u{1b}[?", "\u{1b}O"] {
         assert_eq!(read(format!("{half}\u{3}").as_bytes()), ["Char('c') (CONTROL)"], "{half:?}");
@@ -115,7 +115,7 @@ fn a_sequence_may_be_split_and_a_control_character_ends_it() {
 
 #[test]
 fn the_key_after_a_dropped_sequence_is_read() {
-    for (half, kept) in [
+    for (half, pasted) in [
         (&b"\x1b[<0;1"[..], None),
         (b"\x1b[?", None),
         (b"\x1b[", None),
@@ -132,7 +132,7 @@ fn the_key_after_a_dropped_sequence_is_read() {
         parser.drop_incomplete();
         assert!(!parser.is_incomplete());
         parser.push(b"q");
-        let expected: Vec<&str> = kept.into_iter().chain(["Char('q')"]).collect();
+        let expected: Vec<&str> = pasted.into_iter().chain(["Char('q')"]).collect();
         assert_eq!(events(&mut parser), expected, "{half:?}");
     }
 }

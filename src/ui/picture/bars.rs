@@ -51,7 +51,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
         text: view.term_text(term).unwrap_or_default(),
         role: if *number == current { StyleRole::Step } else { StyleRole::Plain },
     }));
-    let result = format!("→ {}", view.disambiguated(view.output, view.at.entry));
+    let result = format!("→ {}", view.unambiguous_symbol(view.output, view.at.entry));
     // `so far` has 6 cells
     let widest = bars.iter().map(|bar| width(&bar.name)).chain([width(&result), 6]).max().unwrap_or(6);
     let (name, role) = if current + 1 == count { (result, StyleRole::Result) } else { ("so far".to_owned(), StyleRole::Plain) };

@@ -79,7 +79,7 @@ impl WeightAndPlace {
 fn pixel_styles(view: &StepView<'_>, image: Id, filter: Id) -> [PixelStyle; 4] {
     // the symbol of the last weight is the widest, because its index has the most digits; the symbols are in brackets
     let last = len(&view.network().tensor(filter).shape).saturating_sub(1);
-    let symbol = width(&view.disambiguated(filter, last)) + 2;
+    let symbol = width(&view.unambiguous_symbol(filter, last)) + 2;
     let number = view.format(image).width() + 2;
     [
         PixelStyle { width: symbol.max(number) + 1, height: 3, has_symbols: true, has_numbers: true },
@@ -223,7 +223,7 @@ impl Inset {
             _ => dim,
         };
         let text = match (weight, pixel) {
-            (Some(weight), _) if has_symbols => view.disambiguated(self.filter, weight),
+            (Some(weight), _) if has_symbols => view.unambiguous_symbol(self.filter, weight),
             (Some(_), Some(_)) => "■".to_owned(),
             (None, _) if has_numbers => String::new(),
             (None, Some(_)) => "□".to_owned(),

@@ -148,7 +148,7 @@ fn both_columns(
             side: side.map(|entry| Neuron {
                 entry,
                 row: row(chosen.len()),
-                symbol: view.disambiguated(entry.tensor, entry.at),
+                symbol: view.unambiguous_symbol(entry.tensor, entry.at),
                 role: if view.sources_now().contains(&entry) { StyleRole::Step } else { StyleRole::Plain },
             }),
             distance: u16::try_from(distance).unwrap_or(u16::MAX),
@@ -159,7 +159,7 @@ fn both_columns(
 
 /// Returns the symbol of a neuron. It has the layer if the other column or a tensor of the op has the same letter.
 fn symbol(view: &StepView<'_>, id: Id, other: Id, at: usize) -> String {
-    if view.same_letter(id, other) { view.entry_symbol_with_layer(id, at) } else { view.disambiguated(id, at) }
+    if view.same_letter(id, other) { view.entry_symbol_with_layer(id, at) } else { view.unambiguous_symbol(id, at) }
 }
 
 /// Returns whether the labels of both columns fit beside their neurons. The last neurons, whose symbols are the longest, decide this, so that the answer is the
@@ -210,7 +210,7 @@ fn draw_edges(
     }
     canvas.render(buf, spots);
     let (weight, start, end) = named?;
-    let name = view.disambiguated(shown_tensor(view, weight.tensor), weight.at);
+    let name = view.unambiguous_symbol(shown_tensor(view, weight.tensor), weight.at);
     if width(&name) + 2 + VISIBLE_EDGE >= usize::from(to - from) {
         return None;
     }
