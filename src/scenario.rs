@@ -178,9 +178,9 @@ pub struct Scenario {
     /// The lines, from 1, of the statements of a graph that are left out because they have no effect, such as `import`.
     pub left_out: Vec<usize>,
     /// A sentence that names the tensors whose axes have another order in the file than on the screen, escaped; `None` if there are none.
-    pub axes: Option<String>,
+    pub axes_remark: Option<String>,
     /// The tensors whose numbers the user has changed.
-    changed: Vec<ChangedTensor>,
+    changed_tensors: Vec<ChangedTensor>,
 }
 
 impl Scenario {
@@ -242,10 +242,10 @@ pub fn read_with_files(source: Source, limits: Limits, files: Arc<dyn Files>) ->
             let budget = Arc::new(MemoryBudget::new(limits.memory, parsed.own_bytes));
             let line_of = |span: &reader::Span| excerpt::excerpt(&text, span).line;
             let left_out = reader.left_out.iter().map(line_of).collect();
-            let axes = axis_keys::remark(&reader).map(|remark| excerpt::one_line(&remark));
+            let axes_remark = axis_keys::remark(&reader).map(|remark| excerpt::one_line(&remark));
             let warnings = Arc::new(Faults::warnings(source.path_shown, Arc::clone(&text), reader.warnings));
             let scenario = parsed.into_scenario(&excerpt::one_line(&source.name), text, reader.archives.paths(), budget);
-            Ok(Scenario { warnings, left_out, axes, ..scenario })
+            Ok(Scenario { warnings, left_out, axes_remark, ..scenario })
         }
         _ => Err(Faults::new(source.path_shown, text, reader.faults)),
     }
@@ -316,8 +316,8 @@ impl ParsedScenario {
             budget,
             warnings: Arc::new(Faults::warnings(String::new(), Arc::default(), Vec::new())),
             left_out: Vec::new(),
-            axes: None,
-            changed: Vec::new(),
+            axes_remark: None,
+            changed_tensors: Vec::new(),
         }
     }
 }

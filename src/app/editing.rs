@@ -95,7 +95,7 @@ impl StepperContext<'_> {
     /// A sentence if the value is not possible.
     pub(super) fn set_typed(&mut self, number: GivenNumber, text: &str) -> Result<(), String> {
         let document = Arc::clone(&self.stepper.document);
-        let value = TypedValue::parse(text)?.of(document.scenario.given_value(number))?;
+        let value = TypedValue::parse(text)?.applied_to(document.scenario.given_value(number))?;
         let edit = edit_of_numbers(&document.scenario, &[(number, value)])?;
         self.apply(edit, EditKind::New, 1);
         Ok(())

@@ -162,7 +162,7 @@ pub(super) fn find_editable(scenario: &Scenario, name: &str, value: f64) -> Opti
 /// A sentence if there is no such number, or if the value is not possible.
 pub(super) fn edit_by_name(scenario: &Scenario, here: usize, name: &str, value: TypedValue) -> Result<Edit, String> {
     match find(scenario, here, name)? {
-        EditTarget::Number(number) => edit_of_numbers(scenario, &[(number, value.of(scenario.given_value(number))?)]),
+        EditTarget::Number(number) => edit_of_numbers(scenario, &[(number, value.applied_to(scenario.given_value(number))?)]),
         EditTarget::WholeTarget { sample, tensor } => class_edit(scenario, sample, tensor, value),
     }
 }

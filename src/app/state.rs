@@ -91,7 +91,7 @@ impl State {
             (true, true) => "the file's start; g: step 1, a: notes",
             (true, false) => "the file's start; g: step 1",
             (false, true) => "a: what to look for in this scenario",
-            (false, false) if scenario.axes.is_some() => "the file has its axes in another order; a: which",
+            (false, false) if scenario.axes_remark.is_some() => "the file has its axes in another order; a: which",
             (false, false) => "",
         };
         self.message = (!hint.is_empty()).then(|| Message::hint(hint));
@@ -283,7 +283,7 @@ impl State {
             _ if is_open => return self.close(),
             OverlayKind::Help => Ok(Overlay { below: self.overlay.take().map(Box::new), ..Overlay::text(kind) }),
             OverlayKind::Notes
-                if self.document().is_some_and(|document| document.scenario.notes.is_some() || document.scenario.axes.is_some()) =>
+                if self.document().is_some_and(|document| document.scenario.notes.is_some() || document.scenario.axes_remark.is_some()) =>
             {
                 Ok(Overlay::text(kind))
             }

@@ -188,7 +188,7 @@ fn print_remarks(scenario: &Scenario, global: &GlobalOptions) -> anyhow::Result<
         };
         writeln!(to, "{}", global.in_charset(&format!("note: {lines} of {} {verb} no meaning for the graph: left out", scenario.name)))?;
     }
-    if let Some(axes) = &scenario.axes {
+    if let Some(axes) = &scenario.axes_remark {
         writeln!(to, "{}", global.in_charset(&format!("note: {}: {axes}", scenario.name)))?;
     }
     to.finish()?;

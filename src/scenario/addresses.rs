@@ -49,7 +49,7 @@ pub(super) struct AddressResolver<'a> {
     ///
     /// If a setting has a fault, all settings are assumed to be 1, so that the update has every op that it can have. For example, without a momentum there
     /// would be no op for the velocity, and a correct address of this op would be reported.
-    updates: Option<(Optimizer, Vec<Id>)>,
+    update: Option<(Optimizer, Vec<Id>)>,
     /// The network of a batch, which reduces the samples' gradients and updates the parameters. It is made when an address first needs it.
     batch: OnceCell<Arc<Network>>,
 }
@@ -65,7 +65,7 @@ impl<'a> AddressResolver<'a> {
     ) -> Self {
         let nonzero = || Optimizer::sgd(1.0, 1.0, 1.0);
         let all_parameters = || network.complete().map_or_else(Vec::new, |network| network.learnable().collect());
-        let updates = |settings: &TrainSettings| {
+        let update = |settings: &TrainSettings| {
             let options = settings.optimizer.unwrap_or_else(|Reported| nonzero());
             (options, settings.learned.clone().unwrap_or_else(|Reported| all_parameters()))
         };
@@ -78,7 +78,7 @@ impl<'a> AddressResolver<'a> {
             batch_size: settings.map_or(samples, |settings| settings.batch_size.ok()),
             loss,
             iterations: settings.map_or(Some(1), |settings| settings.iterations.ok()),
-            updates: settings.map(updates),
+            update: settings.map(update),
             batch: OnceCell::new(),
         }
     }
@@ -89,7 +89,7 @@ impl<'a> AddressResolver<'a> {
         self.batch.get_or_init(|| {
             // if the batch size is unknown, it is assumed to be 2, because a batch of several samples has all passes
             let samples: Vec<usize> = (1..=self.batch_size.unwrap_or(2)).collect();
-            let update = self.updates.as_ref().map(|(options, learned)| (options, &learned[..]));
+            let update = self.update.as_ref().map(|(options, learned)| (options, &learned[..]));
             let iteration = 1;
             Batch::new(network, &samples, self.loss.unwrap_or_default(), update, iteration).network
         })
@@ -110,7 +110,7 @@ impl<'a> AddressResolver<'a> {
         match scope {
             Scope::Reduce => Some(Pass::Reduce),
             Scope::Update => Some(Pass::Update),
-            Scope::Any if self.updates.is_some() && !is_in_sample() && self.is_computed_in(network, Pass::Update, name) => {
+            Scope::Any if self.update.is_some() && !is_in_sample() && self.is_computed_in(network, Pass::Update, name) => {
                 Some(Pass::Update)
             }
             _ => None,
@@ -196,7 +196,7 @@ fn check_location(
     let fail = |reader: &mut ScenarioReader, message: String, help: &str| Err(reader.report(span.clone(), message, help));
     match location {
         // with several samples or iterations, the number of steps is not known before they are computed
-        Location::Step(n) if resolver.samples == Some(1) && resolver.updates.is_none() => match resolver.steps() {
+        Location::Step(n) if resolver.samples == Some(1) && resolver.update.is_none() => match resolver.steps() {
             Some(steps) if *n > steps => fail(reader, format!("there is no step {n}, the last is {steps}"), ""),
             _ => Ok(()),
         },
@@ -251,7 +251,7 @@ fn report_syntax(reader: &mut ScenarioReader, span: &Span, error: &impl ToString
 
 /// Checks that the iteration of an address exists.
 fn check_iteration(reader: &mut ScenarioReader, address: &Address, span: &Span, resolver: &AddressResolver<'_>) -> Result<(), Reported> {
-    let message = match (&resolver.updates, address.iteration, resolver.iterations) {
+    let message = match (&resolver.update, address.iteration, resolver.iterations) {
         (None, Some(2..), _) => "there is only iteration 1 without [train]".to_owned(),
         (Some(_), Some(n), Some(iterations)) if n > iterations => format!("there is no iteration {n}: the last is {iterations}"),
         _ => return Ok(()),
@@ -270,7 +270,7 @@ fn check_scope(reader: &mut ScenarioReader, scope: Scope, span: &Span, resolver:
         (Scope::Reduce, _) if resolver.batch_size == Some(1) && !has_penalty => {
             "there is no reduce pass, because a batch is one sample".to_owned()
         }
-        (Scope::Update, _) if resolver.updates.is_none() => "there is no update pass without [train]".to_owned(),
+        (Scope::Update, _) if resolver.update.is_none() => "there is no update pass without [train]".to_owned(),
         _ => return Ok(()),
     };
     Err(reader.report(span.clone(), message, "leave out the sample or pass: everything up to the :"))

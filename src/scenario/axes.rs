@@ -55,8 +55,9 @@ pub(super) const IMAGES: [AxisOrder; 2] = [
     AxisOrder { name: "hwc", axes: &[2, 0, 1], words: "height x width x channels" },
 ];
 
-/// Keys of layers whose default differs in a file with `layout = "keras"`. For example, `flatten` then reads the channels of one pixel after another.
-const KERAS_WORDS: [(&str, &str); 1] = [("order", "hwc")];
+/// Keys of layers with another default in a file with `layout = "keras"`, and this default. For example, `flatten` then writes all channels of a pixel before
+/// those of the next pixel.
+const KERAS_DEFAULTS: [(&str, &str); 1] = [("order", "hwc")];
 
 /// Returns the keys of a type of layer that name an order of axes.
 pub(super) fn layer_keys(kind: &str) -> &'static [&'static str] {
@@ -95,8 +96,8 @@ impl FileLayout {
     }
 
     /// Returns the default of a layer's key in this layout, if it differs from PyTorch's. `words` are the possible values of the key.
-    pub fn word(self, key: &str, words: &[&'static str]) -> Option<&'static str> {
-        let (_, default) = KERAS_WORDS.into_iter().find(|(name, _)| self.is_keras && *name == key)?;
+    pub fn default_word(self, key: &str, words: &[&'static str]) -> Option<&'static str> {
+        let (_, default) = KERAS_DEFAULTS.into_iter().find(|(name, _)| self.is_keras && *name == key)?;
         words.iter().find(|word| **word == default).copied()
     }
 }
@@ -109,8 +110,8 @@ pub(super) fn shape(written: &[usize], axes: &[usize]) -> Vec<usize> {
 /// Returns the inverse of an order: it converts a tensor from PyTorch's order to the order of the file.
 pub(super) fn inverse(axes: &[usize]) -> Vec<usize> {
     let mut inverse = vec![0; axes.len()];
-    for (own, &written) in axes.iter().enumerate() {
-        inverse[written] = own;
+    for (axis, &axis_in_file) in axes.iter().enumerate() {
+        inverse[axis_in_file] = axis;
     }
     inverse
 }
@@ -145,8 +146,8 @@ mod tests {
         assert_eq!(keras.weight("conv_transpose2d", None).map(|order| order.words), Some("height x width x out x in"));
         assert!(keras.weight("linear", Some("out_in")).is_none() && keras.weight("layer_norm", None).is_none());
         assert!(keras.image().is_some() && FileLayout::new(Some("keras"), Some("chw")).image().is_none());
-        assert_eq!(keras.word("order", &["chw", "hwc"]), Some("hwc"));
+        assert_eq!(keras.default_word("order", &["chw", "hwc"]), Some("hwc"));
         let none = FileLayout::default();
-        assert!(none.image().is_none() && none.weight("linear", None).is_none() && none.word("order", &["chw", "hwc"]).is_none());
+        assert!(none.image().is_none() && none.weight("linear", None).is_none() && none.default_word("order", &["chw", "hwc"]).is_none());
     }
 }

@@ -36,7 +36,7 @@ pub enum GivenNumber {
 }
 
 impl GivenNumber {
-    /// Returns the sample and the tensor of the number; `None` for the learning rate.
+    /// Returns the index of the sample (`None` for a tensor that all samples share) and the tensor of the number; `None` for the learning rate.
     #[must_use]
     pub fn tensor(self) -> Option<(Option<usize>, Id)> {
         match self {
@@ -80,7 +80,7 @@ impl Scenario {
     #[must_use]
     pub fn given_tensor(&self, number: GivenNumber) -> Option<Arc<Tensor>> {
         let (sample, id) = number.tensor()?;
-        if let Some(changed) = self.changed.iter().find(|changed| (changed.sample, changed.id) == (sample, id)) {
+        if let Some(changed) = self.changed_tensors.iter().find(|changed| (changed.sample, changed.id) == (sample, id)) {
             return Some(Arc::clone(&changed.tensor));
         }
         match sample {
@@ -112,7 +112,7 @@ impl Scenario {
         let memory = Arc::new(self.budget.reserve(tensor.len() as u64 * 8)?);
         let old = Arc::clone(&tensor);
         flat_mut(Arc::make_mut(&mut tensor))[at] = value;
-        self.changed.retain(|changed| (changed.sample, changed.id) != (sample, id));
+        self.changed_tensors.retain(|changed| (changed.sample, changed.id) != (sample, id));
         if sample.is_some() {
             let role = self.network.tensor(id).role;
             for sample in &mut self.samples {
@@ -121,13 +121,17 @@ impl Scenario {
                 }
             }
         }
-        self.changed.push(ChangedTensor { sample, id, tensor, _memory: memory });
+        self.changed_tensors.push(ChangedTensor { sample, id, tensor, _memory: memory });
         Ok(())
     }
 
     /// Returns the tensors that all samples share and whose numbers differ from those of the file.
     pub(super) fn changed_shared(&self) -> Vec<(Id, Arc<Tensor>)> {
-        self.changed.iter().filter(|changed| changed.sample.is_none()).map(|changed| (changed.id, Arc::clone(&changed.tensor))).collect()
+        self.changed_tensors
+            .iter()
+            .filter(|changed| changed.sample.is_none())
+            .map(|changed| (changed.id, Arc::clone(&changed.tensor)))
+            .collect()
     }
 }
 
@@ -176,7 +180,7 @@ impl TypedValue {
     ///
     /// # Errors
     /// A sentence if it is not finite.
-    pub fn of(self, old: f64) -> Result<f64, String> {
+    pub fn applied_to(self, old: f64) -> Result<f64, String> {
         let value = self.operator.map_or(self.number, |operator| value_of(operator, &[old, self.number]));
         if value.is_finite() { Ok(value) } else { Err("the number is not finite".to_owned()) }
     }
@@ -220,7 +224,7 @@ fn value_of(operator: Operator, arguments: &[f64]) -> f64 {
         (Operator::Mul, [a, b]) => a * b,
         (Operator::Neg, [a]) => -a,
         (Operator::Call(called), arguments) => called.function.value(arguments).unwrap_or(f64::NAN),
-        (_, arguments) => arguments[0],
+        (_, arguments) => arguments[0], // a copy
     }
 }
 
@@ -270,10 +274,10 @@ mod tests {
     fn a_typed_value_may_change_the_old_one() {
         for (text, value) in [("+= 0.5", 2.5), ("-=1/2", 1.5), (" *= 2 ", 4.0), ("/= −4", -0.5), ("−= 1", 1.0), ("7", 7.0), ("+= -3", -1.0)]
         {
-            assert_eq!(TypedValue::parse(text).and_then(|typed| typed.of(2.0)), Ok(value), "{text}");
+            assert_eq!(TypedValue::parse(text).and_then(|typed| typed.applied_to(2.0)), Ok(value), "{text}");
         }
         for text in ["+=", "+= x", "/= 0", "= 3", "+ = 1", "*= 1e308"] {
-            assert!(TypedValue::parse(text).and_then(|typed| typed.of(1e10)).is_err(), "{text}");
+            assert!(TypedValue::parse(text).and_then(|typed| typed.applied_to(1e10)).is_err(), "{text}");
         }
     }
 

@@ -97,6 +97,7 @@ fn max_cells(c: char) -> usize {
     }
 }
 
+/// Returns the largest number of cells that a text can take after [`printable`].
 fn width(text: &str) -> usize {
     text.chars().map(max_cells).sum()
 }

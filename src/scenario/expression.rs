@@ -149,9 +149,9 @@ impl<'a> ExpressionParser<'a> {
             // a name after the name of a module, as in math.exp
             let after_dot = rest[name..].strip_prefix('.').map_or(0, name_length);
             if after_dot > 0 {
-                let whole = name + 1 + after_dot;
-                let help = format!("write {} alone: a name has no dot in it", &rest[name + 1..whole]);
-                return fail(start..start + whole, format!("{} cannot be a name", quoted(&rest[..whole])), help);
+                let dotted_length = name + 1 + after_dot;
+                let help = format!("write {} alone: a name has no dot in it", &rest[name + 1..dotted_length]);
+                return fail(start..start + dotted_length, format!("{} cannot be a name", quoted(&rest[..dotted_length])), help);
             }
             name
         } else if first.is_ascii_digit() || first == '.' {
@@ -176,11 +176,15 @@ impl<'a> ExpressionParser<'a> {
     fn number(rest: &str, start: usize, length: usize) -> Result<f64, ExpressionError> {
         let text = &rest[..length];
         // the length of the number with the characters after it, such as `.3` in 1.2.3, for the message
-        let whole =
+        let word_length =
             length + rest[length..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_')).unwrap_or(rest.len() - length);
         let lacks_digits = text.starts_with('.') || text.ends_with('.');
         if lacks_digits || rest[length..].starts_with(['.', '_']) {
-            return fail(start..start + whole, format!("{} is not a number", quoted(&rest[..whole])), "numbers are written 2, 0.5 or 1e-3");
+            return fail(
+                start..start + word_length,
+                format!("{} is not a number", quoted(&rest[..word_length])),
+                "numbers are written 2, 0.5 or 1e-3",
+            );
         }
         number::from_expression(text).or_else(|(message, help)| fail(start..start + length, message, help))
     }

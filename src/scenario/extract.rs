@@ -44,6 +44,7 @@ pub(super) fn extract(text: &str) -> Option<Extracted> {
                 let (Ok(end) | Err(end)) = string_end(bytes, at);
                 end
             }
+            // the value of a key begins here; a `=` in a string or a comment is not reached
             b'=' => {
                 let blanks = bytes[at + 1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
                 let start = at + 1 + blanks;

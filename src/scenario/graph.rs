@@ -42,11 +42,11 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
     let has_all_names = has_all_inputs && has_all_constants && has_all_texts;
     let output = reader.string(table, "output");
     let texts: Vec<&str> = source_texts.iter().map(|source_text| source_text.text).collect();
-    let chosen = output.as_ref().ok().and_then(|output| output.as_ref()).map(|(name, _)| *name);
+    let output_name = output.as_ref().ok().and_then(|output| output.as_ref()).map(|(name, _)| *name);
     let axes = axis_names(table);
     let mut claim =
         |text_number: usize, span: &Range<usize>, shape: &[usize]| reader.claim(&source_texts[text_number].file_span(span), shape);
-    let result = graph::read(&texts, &given, axes, chosen, &mut claim);
+    let result = graph::read(&texts, &given, axes, output_name, &mut claim);
     report(reader, &result, &source_texts, &inputs, has_all_names);
     if has_all_names {
         check_output(reader, &result, &source_texts, output, &span);
@@ -74,7 +74,7 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
     }
     // a name without a value was reported at its first use; an address with this name is not reported again
     names.extend(missing.iter().map(|(name, ..)| name.to_string()));
-    names.extend(chosen.map(str::to_owned));
+    names.extend(output_name.map(str::to_owned));
     let shapes = shapes.into_iter().collect();
     KnownNetwork::Graph { shapes, names: has_all_names.then_some(names), inputs: has_all_inputs.then_some(inputs) }
 }
@@ -125,7 +125,7 @@ fn given_tensor(reader: &mut ScenarioReader, label: &str, value: &TomlValue<'_>,
     source.fill(reader, label, &shape, Fan::of(&shape))
 }
 
-/// Returns whether a value is `true` or `false`, or nested arrays of them.
+/// Returns whether a value, or its first entry if it is an array, is `true` or `false`.
 fn is_boolean(value: &TomlValue<'_>) -> bool {
     match value.get_ref() {
         DeValue::Boolean(_) => true,
@@ -249,7 +249,7 @@ fn report(reader: &mut ScenarioReader, result: &GraphResult, source_texts: &[Sou
         .map(|GraphFault { text_number, span, message, help }| (source_texts[*text_number].file_span(span), message.clone(), help.clone()))
         .collect();
     if has_all_names {
-        faults.extend(missing(result, source_texts, inputs));
+        faults.extend(faults_of_missing_names(result, source_texts, inputs));
     }
     faults.sort_by_key(|(span, ..)| span.start);
     for (span, message, help) in faults {
@@ -258,8 +258,10 @@ fn report(reader: &mut ScenarioReader, result: &GraphResult, source_texts: &[Sou
 }
 
 /// Returns the faults of the names without a value. Each name that is similar to a known name has a fault of its own. All others share one fault.
-fn missing(result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[String]) -> Vec<(Span, String, String)> {
+fn faults_of_missing_names(result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[String]) -> Vec<(Span, String, String)> {
+    /// The largest number of names in the shared message.
     const MAX_LISTED: usize = 50;
+    /// The largest number of known names with which a missing name is compared.
     const MAX_COMPARED: usize = 500;
     let mut faults = Vec::new();
     let mut others: Vec<(&str, Span)> = Vec::new();

@@ -139,7 +139,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
                 Ok(None) => read,
                 Ok(Some(order)) => read.map(|source| {
                     let shape = source.shape().map(<[usize]>::to_vec);
-                    let source = self.with_outputs_last(source, order);
+                    let source = self.grouped_from_depthwise(source, order);
                     let is_depthwise = source.shape() != shape.as_deref();
                     let words = if is_depthwise { order.depthwise_words() } else { order.words };
                     self.reader.reordered.push((format!("{}.{key}", self.owner), words));
@@ -153,7 +153,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
 
     /// Converts the weight of a depthwise convolution from Keras' shape height x width x in x multiplier to height x width x 1 x out. The numbers keep their
     /// order: out = in · multiplier, and the outputs of an input channel are neighbours. Other weights are returned unchanged.
-    fn with_outputs_last(&self, source: TensorSource<'t, 'i>, order: AxisOrder) -> TensorSource<'t, 'i> {
+    fn grouped_from_depthwise(&self, source: TensorSource<'t, 'i>, order: AxisOrder) -> TensorSource<'t, 'i> {
         let groups = self.value("groups").and_then(|value| value.get_ref().as_integer()?.as_str().parse::<usize>().ok());
         let channels = self.inputs.first().and_then(|input| input.first()).filter(|_| self.has_sizes && self.kind() != "conv_transpose2d");
         match (groups, channels, source.shape()) {
@@ -300,14 +300,14 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         let input = self.inputs.first().copied().filter(|_| self.reads_input);
         let Ok(order) = self.weight_order(key) else { return Reported };
         let help = if is_weight { layouts::weight(shape, written, input, self.kind(), order) } else { None };
-        let or_flat = if allows_flat && shape.len() > 1 { ", or a flat vector of as many numbers" } else { "" };
+        let or_vector = if allows_flat && shape.len() > 1 { ", or a flat vector of as many numbers" } else { "" };
         // the shape in the order of axes that the file uses
         let in_file = |shape: &[usize]| match order {
             Some(order) if shape.len() == order.axes.len() => shape_words(&axes::shape(shape, &axes::inverse(order.axes))),
             _ => shape_words(shape),
         };
         let in_words = order.map_or_else(String::new, |order| format!(" ({})", order.words));
-        let message = format!("{} must be {}{in_words}{or_flat}, not {}", self.label(key), in_file(shape), in_file(written));
+        let message = format!("{} must be {}{in_words}{or_vector}, not {}", self.label(key), in_file(shape), in_file(written));
         let help = help.or_else(|| match (self.kind(), shape, written) {
             ("linear", &[_, inputs], &[rows, columns]) if is_weight => {
                 layouts::other_inputs(self.shape_help, inputs, if order.is_some() { rows } else { columns })
@@ -417,7 +417,7 @@ impl Args for TableArgs<'_, '_, '_> {
     fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Reported> {
         let Some(table) = self.table.filter(|_| !self.is_suppressed(key)) else { return Ok(None) };
         let read = match self.reader.string(table, key) {
-            Ok(None) => return Ok(self.reader.layout.word(key, words)),
+            Ok(None) => return Ok(self.reader.layout.default_word(key, words)),
             Ok(Some((word, span))) => words.iter().find(|known| **known == word).copied().ok_or_else(|| {
                 self.reader.report(span, format!("{key} cannot be {}", quoted(word)), words::help(Vocabulary::Reduction, word, words))
             }),

@@ -33,7 +33,7 @@ pub(super) struct Layers<'t, 'i> {
 /// Reads the types and names of the layers, and reports unknown types and duplicate names. `is_complete` is `false` if the file has further layers that could
 /// not be read.
 pub(super) fn layers<'t, 'i>(reader: &mut ScenarioReader, tables: Vec<(&'t TomlTable<'i>, Span)>, is_complete: bool) -> Layers<'t, 'i> {
-    // for each beginning of a default name, such as `fc`, the number of layers so far with this beginning
+    // for each beginning of a default name, such as `fc`, the number of layers of this type so far
     let mut counts: HashMap<&str, usize> = HashMap::new();
     let mut taken_names: HashMap<String, TakenName> = HashMap::new();
     let mut entries = Vec::with_capacity(tables.len());

@@ -12,7 +12,7 @@ pub(super) fn is_vector(shape: &[usize], entries: usize) -> bool {
 }
 
 /// Returns the help text for an input that is probably height x width x channels, where channels x height x width is needed. This is probable if its last
-/// dimension is 1 or 3 (the usual numbers of channels), its first dimension is another number, and its second dimension is more than 1.
+/// dimension is 1 or 3 (the usual numbers of channels), its first dimension is neither 1 nor 3, and its second dimension is more than 1.
 pub(super) fn channels_last(shape: &[usize]) -> Option<String> {
     match *shape {
         [h, w, c @ (1 | 3)] if !matches!(h, 1 | 3) && w > 1 => Some(format!(

@@ -100,7 +100,7 @@ fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) ->
     let is_from = |key: &str| {
         vocabulary == Vocabulary::LayerKey && key == "input" && table.get(key).is_some_and(|value| spelling::accepts("from", value))
     };
-    // `eps` and `alpha` are also keys of layers
+    // `eps` and `alpha` are keys of [train], but of some layers too
     let is_of_layer = |key: &str| vocabulary == Vocabulary::LayerKey && layers::keys().any(|layer_key| layer_key == key);
     let foreign =
         table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !own_keys.contains(key) && !is_from(key) && !is_of_layer(key));

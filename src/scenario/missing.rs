@@ -8,18 +8,18 @@ const MAX_LINES: usize = 24;
 
 /// Returns the help text. It has lines to paste, if the statements imply a shape or a use for a name. An unknown size is written `?`.
 pub(super) fn help(names: &[&str], implied: &[ImpliedTensor]) -> String {
-    let known: Vec<&ImpliedTensor> = names.iter().filter_map(|name| implied.iter().find(|tensor| tensor.name == *name)).collect();
+    let found: Vec<&ImpliedTensor> = names.iter().filter_map(|name| implied.iter().find(|tensor| tensor.name == *name)).collect();
     let is_constant = |tensor: &&&ImpliedTensor| matches!(tensor.role, ImpliedRole::Size(_) | ImpliedRole::Constant);
     let says_something = |tensor: &&ImpliedTensor| {
         tensor.shape.is_some() || tensor.broadcasts_with.is_some() || tensor.last.is_some() || tensor.role != ImpliedRole::Numbers
     };
     let them = if names.len() == 1 { "it" } else { "them" };
-    if !known.iter().any(says_something) {
+    if !found.iter().any(says_something) {
         let first = names.first().copied().unwrap_or_default();
         let line = format!("{first} = {{ init = \"normal\", seed = 1, shape = [2, 3] }}");
         return format!("add {them} to inputs, such as {line}, or define {them} before this node");
     }
-    let (constants, tensors): (Vec<_>, Vec<_>) = known.iter().take(MAX_LINES).partition(is_constant);
+    let (constants, tensors): (Vec<_>, Vec<_>) = found.iter().take(MAX_LINES).partition(is_constant);
     let mut seed = 0;
     let mut lines = Vec::new();
     if !tensors.is_empty() {
@@ -30,8 +30,8 @@ pub(super) fn help(names: &[&str], implied: &[ImpliedTensor]) -> String {
         lines.push("add below [graph.constants]:".to_owned());
         lines.extend(constants.into_iter().map(|tensor| line(tensor, &mut seed)));
     }
-    if known.len() > MAX_LINES {
-        lines.push(format!("and {} more", known.len() - MAX_LINES));
+    if found.len() > MAX_LINES {
+        lines.push(format!("and {} more", found.len() - MAX_LINES));
     }
     if lines.iter().any(|line| line.contains('?')) {
         lines.push("and replace each ?, which the text does not imply".to_owned());
@@ -39,7 +39,7 @@ pub(super) fn help(names: &[&str], implied: &[ImpliedTensor]) -> String {
     lines.join("\n")
 }
 
-/// Returns the line that defines a name.
+/// Returns the line that defines a name. `seed` is the seed of the last line with random numbers, and such a line takes the next one.
 fn line(tensor: &ImpliedTensor, seed: &mut u64) -> String {
     let ImpliedTensor { name, shape, role, broadcasts_with, otherwise, last, probabilities } = tensor;
     let mut remarks: Vec<String> = Vec::new();

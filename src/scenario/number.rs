@@ -14,7 +14,7 @@ pub(super) fn from_integer(integer: &DeInteger<'_>) -> Result<f64, NumberError> 
 }
 
 /// Converts an integer. An integer that f64 would round is a fault.
-#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the cast back to i128 detects a loss
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the cast back detects a loss; it is to i128, because 2⁶³ does not fit into i64
 fn exact(value: i64) -> Result<f64, NumberError> {
     let float = value as f64;
     if float as i128 == i128::from(value) {

@@ -17,7 +17,7 @@ struct OptimizerKind {
     rate: Option<f64>,
     /// The default of the weight decay.
     weight_decay: f64,
-    /// Reads the keys.
+    /// Reads `keys`.
     rule: fn(&mut OptimizerTable<'_, '_, '_>) -> Result<UpdateRule, Reported>,
 }
 
@@ -56,14 +56,14 @@ pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &
     // after a fault in the name, the other keys are read as those of the default optimizer, so that their faults are reported too
     let known = *kind.as_ref().unwrap_or(&&OPTIMIZERS[0]);
     let is_known = kind.is_ok();
-    let misplaced = if is_known { check_keys(reader, table, known) } else { Ok(()) };
+    let key_check = if is_known { check_keys(reader, table, known) } else { Ok(()) };
     let rate = learning_rate(reader, table, header, known.rate, is_known);
     let weight_decay = non_negative(reader, table, "weight_decay");
     let mut settings = OptimizerTable { reader, table };
     let rule = (known.rule)(&mut settings);
     let schedule = schedule(reader, table);
     kind?;
-    misplaced?;
+    key_check?;
     Ok(Optimizer { learning_rate: rate?, schedule: schedule?, weight_decay: weight_decay?.unwrap_or(known.weight_decay), rule: rule? })
 }
 
@@ -90,7 +90,8 @@ fn check_keys(reader: &mut ScenarioReader, table: &TomlTable<'_>, kind: &Optimiz
     result
 }
 
-/// Reads the learning rate.
+/// Reads the learning rate. `is_known` is `false` after a fault in the optimizer's name. Then a missing rate is not reported, because the optimizer may have a
+/// default.
 fn learning_rate(
     reader: &mut ScenarioReader,
     table: &TomlTable<'_>,
@@ -125,7 +126,7 @@ impl OptimizerTable<'_, '_, '_> {
     }
 
     /// Reads a number of at least 0 and less than 1.
-    fn share(&mut self, key: &str, value: &TomlValue<'_>) -> Result<f64, Reported> {
+    fn fraction(&mut self, key: &str, value: &TomlValue<'_>) -> Result<f64, Reported> {
         match self.reader.number(key, value) {
             Ok(number) if !(0.0..1.0).contains(&number) => {
                 Err(self.reader.report(value.span(), format!("{key} must be at least 0 and less than 1, not {number}"), ""))
@@ -158,7 +159,7 @@ fn sgd(settings: &mut OptimizerTable<'_, '_, '_>) -> Result<UpdateRule, Reported
 fn adam(settings: &mut OptimizerTable<'_, '_, '_>, is_decoupled: bool) -> Result<UpdateRule, Reported> {
     let betas = settings.table.get("betas").map(|value| match value.get_ref() {
         DeValue::Array(items) if items.len() == 2 => {
-            let read: Vec<Result<f64, Reported>> = items.iter().map(|item| settings.share("each of betas", item)).collect();
+            let read: Vec<Result<f64, Reported>> = items.iter().map(|item| settings.fraction("each of betas", item)).collect();
             Ok([read[0]?, read[1]?])
         }
         _ => Err(settings.reader.wrong_type("betas", value, "two numbers, such as [0.9, 0.999]", "")),
@@ -168,7 +169,7 @@ fn adam(settings: &mut OptimizerTable<'_, '_, '_>, is_decoupled: bool) -> Result
 }
 
 fn rms_prop(settings: &mut OptimizerTable<'_, '_, '_>) -> Result<UpdateRule, Reported> {
-    let alpha = settings.table.get("alpha").map_or(Ok(0.99), |value| settings.share("alpha", value));
+    let alpha = settings.table.get("alpha").map_or(Ok(0.99), |value| settings.fraction("alpha", value));
     let (eps, momentum, centred) = (settings.number("eps", 1e-8), settings.number("momentum", 0.0), settings.flag("centered"));
     Ok(UpdateRule::RmsProp { alpha: alpha?, eps: eps?, momentum: momentum?, is_centred: centred? })
 }
@@ -200,8 +201,10 @@ const SCHEDULE_HELP: &str =
 /// Reads the schedule of the learning rate; `None` if there is none.
 fn schedule(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<Option<Schedule>, Reported> {
     let Some(value) = table.get("lr_schedule") else { return Ok(None) };
-    let Some(own) = value.get_ref().as_table() else { return Err(reader.wrong_type("lr_schedule", value, "a table", SCHEDULE_HELP)) };
-    let Some((name, span)) = reader.string(own, "type")? else {
+    let Some(schedule_table) = value.get_ref().as_table() else {
+        return Err(reader.wrong_type("lr_schedule", value, "a table", SCHEDULE_HELP));
+    };
+    let Some((name, span)) = reader.string(schedule_table, "type")? else {
         return Err(reader.report(value.span(), "the type of the schedule is missing", SCHEDULE_HELP));
     };
     let Some(row) = SCHEDULES.iter().find(|row| row.name == name) else {
@@ -209,11 +212,11 @@ fn schedule(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<Option
         return Err(reader.report(span, format!("there is no schedule {}", quoted(name)), suggest::help(name, &names)));
     };
     let mut unknown = Ok(());
-    for key in own.keys().filter(|key| key.get_ref() != "type" && !row.keys.contains(&key.get_ref().as_ref())) {
+    for key in schedule_table.keys().filter(|key| key.get_ref() != "type" && !row.keys.contains(&key.get_ref().as_ref())) {
         let message = format!("the schedule \"{name}\" has no key {}", quoted(key.get_ref()));
         unknown = Err(reader.report(key.span(), message, suggest::help(key.get_ref(), row.keys)));
     }
-    let schedule = (row.read)(reader, own, value.span())?;
+    let schedule = (row.read)(reader, schedule_table, value.span())?;
     unknown.map(|()| Some(schedule))
 }
 

@@ -45,7 +45,7 @@ pub fn write_back(scenario: &Scenario, stem: &str, is_taken: &dyn Fn(&str) -> bo
     // true if a tensor of the table `[samples]` has changed, and the text does not have its numbers
     let mut samples_need_files = false;
     let has_samples_table = document.contains_key("samples");
-    for changed in &scenario.changed {
+    for changed in &scenario.changed_tensors {
         let name = changed_name(scenario, changed);
         let axes = written_axes(&document, scenario, changed.id);
         let no_place = || format!("{name} has no place in the text");

@@ -18,7 +18,7 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
     for line in scenario.notes.iter().flat_map(|notes| notes.trim().lines()) {
         text.extend(wrap(&with_minus_signs(line), inside).into_iter().map(Line::from));
     }
-    if let Some(axes) = &scenario.axes {
+    if let Some(axes) = &scenario.axes_remark {
         text.push_line("");
         text.extend(styled(axes, StyleRole::Plain));
     }
