@@ -16,14 +16,14 @@ thread_local! {
 
 /// A slice of numbers for temporary results. At first, it contains arbitrary numbers: those that its last user has left.
 ///
-/// The slice begins at a cache line, because loading a vector register across two cache lines takes twice as long.
+/// A slice of more than 64 numbers begins at a cache line, because loading a vector register across two cache lines takes twice as long.
 #[derive(Debug)]
 pub struct Scratch {
     /// The memory of a small slice, which needs no pool. It does not begin at a cache line.
     small: [f64; SMALL],
     /// The memory of a larger slice; empty for a small one.
     memory: Vec<f64>,
-    /// The range of the memory that begins at a cache line and has the requested length.
+    /// The range of the memory with the requested length. In `memory`, it begins at a cache line.
     aligned: Range<usize>,
     /// Makes the type `!Send`, so that the memory returns to the pool of the thread that took it.
     not_send: PhantomData<MutexGuard<'static, ()>>,
@@ -44,6 +44,7 @@ impl Scratch {
         if memory.len() < len + LINE_ENTRIES {
             memory = vec![0.0; len + LINE_ENTRIES];
         }
+        // `align_offset` may return `usize::MAX`, which means that it does not know; then the slice is not aligned
         let begin = memory.as_ptr().align_offset(LINE_BYTES).min(LINE_ENTRIES);
         Self { small: [0.0; SMALL], memory, aligned: begin..begin + len, not_send: PhantomData }
     }

@@ -64,7 +64,7 @@ pub struct Header {
     /// The bytes of each file that the scenario reads, by the path in the scenario.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "base64_files")]
     pub files: BTreeMap<String, Vec<u8>>,
-    /// The user's gradient file as it is typed after `:mine`, with its bytes; empty if there is none.
+    /// The bytes of the user's gradient file, by its path as it is typed after `:mine`; empty if there is none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "base64_files")]
     pub mine: BTreeMap<String, Vec<u8>>,
     /// `true` if each move of play and each slice of work is recorded as an event.

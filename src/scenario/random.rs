@@ -64,7 +64,7 @@ impl Generator {
 
     /// Fills `numbers` from the normal distribution with mean 0 and standard deviation 1.
     pub fn normals(&mut self, numbers: &mut [f64]) {
-        let (blocks, rest) = numbers.as_chunks_mut();
+        let (blocks, rest) = numbers.as_chunks_mut::<{ normal::BLOCK }>();
         let (mut u, mut v) = ([0.0; normal::BLOCK], [0.0; normal::BLOCK]);
         for block in blocks {
             for n in 0..normal::BLOCK {

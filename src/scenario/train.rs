@@ -40,8 +40,11 @@ pub(super) const KEYS: &[&str] = &[
 pub(super) struct TrainSettings {
     /// The optimizer with its settings.
     pub optimizer: Result<Optimizer, Reported>,
+    /// The largest number of iterations: 1 without the key.
     pub iterations: Result<u64, Reported>,
+    /// The number of samples of a batch: all samples without the key.
     pub batch_size: Result<usize, Reported>,
+    /// The descent ends early when |loss − previous loss| is less than this; `None` without the key.
     tolerance: Result<Option<f64>, Reported>,
     /// The parameters that are updated.
     pub learned: Result<Vec<Id>, Reported>,
@@ -156,7 +159,7 @@ fn read_names<'t>(
     };
     let kind = if network.notation() == Some(NetworkNotation::Graph) { "input" } else { "parameter or layer" };
     let mut names = HashSet::new();
-    let mut all_valid = Ok(());
+    let mut result = Ok(());
     for item in &items[..] {
         if reader.is_full() {
             break;
@@ -166,10 +169,10 @@ fn read_names<'t>(
                 names.insert(name.as_ref());
             }
             DeValue::String(name) => {
-                all_valid = Err(reader.report(item.span(), format!("there is no {kind} {}", quoted(name)), suggest::help(name, &possible)));
+                result = Err(reader.report(item.span(), format!("there is no {kind} {}", quoted(name)), suggest::help(name, &possible)));
             }
-            _ => all_valid = Err(reader.wrong_type(&format!("each of {key}"), item, "a name", "")),
+            _ => result = Err(reader.wrong_type(&format!("each of {key}"), item, "a name", "")),
         }
     }
-    all_valid.map(|()| names)
+    result.map(|()| names)
 }

@@ -94,6 +94,7 @@ fn written_axes(document: &DocumentMut, scenario: &Scenario, id: Id) -> Option<&
     let kind = layer_word("type").unwrap_or_default();
     let order = match axes::weight_orders(kind) {
         Some(_) if info.suffix == "weight" => layout.weight(kind, layer_word(WEIGHT_LAYOUT)),
+        // any tensor with three dimensions is an image
         _ if info.shape.len() == 3 => layout.image(),
         _ => None,
     };

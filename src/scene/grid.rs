@@ -69,10 +69,11 @@ impl Grid {
     #[must_use]
     pub fn over_the_edge(&self, entry: usize, [down, right]: [isize; 2], turned: bool) -> Option<usize> {
         let [block, row, column] = self.coordinates(entry);
-        let blocks = if right != 0 { right } else { down * isize::try_from(self.inner?).ok()? };
-        let block = block.checked_add_signed(blocks).filter(|block| *block < self.blocks)?;
-        let far_edge = |direction: isize, count: usize| if (direction < 0) == turned { 0 } else { count - 1 };
-        let place = if right != 0 { [block, row, far_edge(right, self.columns)] } else { [block, far_edge(down, self.rows), column] };
+        let distance = if right != 0 { right } else { down * isize::try_from(self.inner?).ok()? };
+        let block = block.checked_add_signed(distance).filter(|block| *block < self.blocks)?;
+        // the row or column at which the move enters the next matrix; a turned matrix begins with its last one
+        let entered = |direction: isize, count: usize| if (direction < 0) == turned { 0 } else { count - 1 };
+        let place = if right != 0 { [block, row, entered(right, self.columns)] } else { [block, entered(down, self.rows), column] };
         Some(self.entry(place))
     }
 

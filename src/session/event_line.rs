@@ -30,7 +30,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Duration, Event), LineFault> {
     event_of(&values).map_err(|(n, what)| (column(bytes, n), what))
 }
 
-/// Returns the column (from 1) of element `n` of a JSON array. If there are fewer elements, returns the column of the closing bracket. The JSON parser does not
+/// Returns the column (from 1) of element `n` (from 0) of a JSON array. If there are fewer elements, returns the column of the closing bracket. The JSON parser does not
 /// report columns.
 fn column(bytes: &[u8], n: usize) -> usize {
     let text = String::from_utf8_lossy(bytes);
@@ -78,7 +78,7 @@ fn event(kind: &str, value: Option<&Value>) -> Result<Event, String> {
             .ok_or_else(|| expected("a whole number from -32768 to 32767"))
     };
     let text = |what: &str| value.and_then(Value::as_str).ok_or_else(|| expected(what));
-    let alone = |event: Event| if value.is_none() { Ok(event) } else { Err(format!("\"{kind}\" has no value")) };
+    let without_value = |event: Event| if value.is_none() { Ok(event) } else { Err(format!("\"{kind}\" has no value")) };
     Ok(match kind {
         "key" => {
             let text = text("a key in vim's notation, such as \"l\" or \"<Right>\"")?;
@@ -100,9 +100,9 @@ fn event(kind: &str, value: Option<&Value>) -> Result<Event, String> {
             Some(Ok((columns, rows))) => Event::Resize(columns, rows),
             _ => return Err(expected("the columns and the rows of the screen, such as [80,24]")),
         },
-        "miss" => alone(Event::Miss)?,
-        "play" => alone(Event::Play)?,
-        "quit" => alone(Event::Quit)?,
+        "miss" => without_value(Event::Miss)?,
+        "play" => without_value(Event::Play)?,
+        "quit" => without_value(Event::Quit)?,
         _ => return Err(format!("there is no event \"{}\": {}", quoted(kind), suggest::help(kind, &KINDS))),
     })
 }
