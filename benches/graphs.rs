@@ -20,7 +20,7 @@ use gradstep::scenario::{Limits, Scenario, Source, read};
 use gradstep::{keys, ui};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use turns::{Script, micros, spread};
+use turns::{Script, fastest_and_median, ratios_as_text};
 
 /// The exercises, each with the number of calls in a turn.
 const EXERCISES: [(&str, usize); 5] = [
@@ -54,7 +54,7 @@ const OTHER_EXERCISES: [&str; 19] = [
     "word2vec-negative-sampling",
 ];
 
-/// The calls of one of them in a turn.
+/// The number of calls of each of [`OTHER_EXERCISES`] in a turn.
 const OTHER_CALLS: usize = 100;
 
 const SCREEN: Rect = Rect { x: 0, y: 0, width: 120, height: 40 };
@@ -100,9 +100,10 @@ fn passes(script: &mut Option<Script>) {
         };
         let names: Vec<String> = sides.iter().map(|side| format!("{side}:{name}")).collect();
         let times = turns::measure(calls, call, script.as_mut(), &names);
-        let other = |n: usize| times.others.get(n).map_or(f64::NAN, |times| micros(times)[1]);
-        print!("{name:32}{:9.1}{:9.1}{:9.1}", micros(&times.own)[1], other(0), other(1));
-        println!("  {}", times.ratios.iter().map(|ratios| spread(ratios)).collect::<Vec<_>>().join("  "));
+        let [_, this] = fastest_and_median(&times.own);
+        let other = |n: usize| times.others.get(n).map_or(f64::NAN, |times| fastest_and_median(times)[1]);
+        print!("{name:32}{this:9.1}{:9.1}{:9.1}", other(0), other(1));
+        println!("  {}", times.ratios.iter().map(|ratios| ratios_as_text(ratios)).collect::<Vec<_>>().join("  "));
     }
 }
 
@@ -111,6 +112,7 @@ fn opening() {
     let texts = ["large-language-model-cell", "large-transformer-block"].map(|name| (name.to_owned(), exercise(name)));
     let chains = [12_500, 25_000, 49_990].map(|count| (format!("{count} statements"), statements(count)));
     for (name, text) in texts.into_iter().chain([("128x128x128 twice".to_owned(), products())]).chain(chains) {
+        // the steps of the forward pass, and all steps
         let mut steps = [0, 0];
         let times: Vec<u64> = (0..15)
             .map(|_| {
@@ -126,8 +128,8 @@ fn opening() {
                 })
             })
             .collect();
-        let [best, median] = micros(&times).map(|time| time / 1e3);
-        println!("{name:32} {best:15.2} {median:12.2} {:16} {:11}", steps[0], steps[1]);
+        let [fastest, median] = fastest_and_median(&times).map(|time| time / 1e3);
+        println!("{name:32} {fastest:15.2} {median:12.2} {:16} {:11}", steps[0], steps[1]);
     }
 }
 
@@ -140,12 +142,13 @@ fn stepping() {
     for (name, text) in [("128x128x128 twice", products()), ("large-language-model-cell", cell), ("49990 statements", statements(49_990))] {
         let document = Arc::new(Document::new(scenario(&text)));
         let trace = &document.trace;
+        // multiples of 2⁶⁴ divided by the golden ratio are spread evenly
         let place = |n: u64| 1 + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % trace.len();
         let mut steps: Vec<u64> = (1..20_000).map(|n| turns::time(|| drop(black_box(trace.get(place(n)))))).collect();
         let mut state = State::picker(Vec::new());
         state.open(Arc::clone(&document), Some(1));
         let mut buffer = Buffer::empty(SCREEN);
-        let mut framed = |state: &mut State, action: Option<Action>| {
+        let mut time_with_frame = |state: &mut State, action: Option<Action>| {
             turns::time(|| {
                 if let Some(action) = action {
                     update(state, action);
@@ -157,9 +160,9 @@ fn stepping() {
         let (mut jumps, mut pressed) = (Vec::new(), Vec::new());
         let key = keys::parse("l").expect("a key")[0];
         for n in 1..2000 {
-            jumps.push(framed(&mut state, Some(Action::GoToStep(place(n)))));
+            jumps.push(time_with_frame(&mut state, Some(Action::GoToStep(place(n)))));
             let action = keys::action(&state, key);
-            pressed.push(framed(&mut state, action));
+            pressed.push(time_with_frame(&mut state, action));
         }
         let [steps, jumps, pressed] = [&mut steps, &mut jumps, &mut pressed].map(|times| {
             times.sort_unstable();

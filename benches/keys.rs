@@ -29,17 +29,21 @@ const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 /// time longer.
 const ROUNDS: usize = 3;
 
-/// The keys at each step: forward by steps, back, and the same by entries and ops.
+/// The keys at each step: `l` moves forward and `h` back by a unit, at first a step; `k` takes the next larger unit and `j` the next smaller one.
 const KEYS: &str = "lllhkllhkllhjj";
 
 /// Keys after those of [`KEYS`]: the map, a fold, an address and a search.
 const MORE_KEYS: &str = "MjjF<Esc>FF:loss<Enter>:12345<Enter>/0.25<Enter>n";
 
 /// The cost of one key press.
-struct Pressed {
+struct KeyCost {
+    /// The key, the step and the size of the screen.
     what: String,
+    /// Whether the key was `l` and moved by one step.
     is_step: bool,
+    /// The processor time until the bytes for the terminal are ready.
     time: Duration,
+    /// The number of bytes to the terminal.
     bytes: usize,
 }
 
@@ -58,7 +62,8 @@ fn open(text: &str) -> Arc<Document> {
     Arc::new(Document::new(scenario))
 }
 
-/// Returns the steps at which keys are pressed: the first, the last, the middle one, and the middle one of many ops of each kind.
+/// Returns the steps at which keys are pressed, about 60: the first, the middle one, one near the end, and the middle one of many ops. Beyond 40 ops, those of
+/// the forward pass are left out, and beyond 80 all but the gradients of weights.
 fn measured_steps(document: &Document) -> Vec<u64> {
     let trace = &document.trace;
     let len = trace.len();
@@ -103,7 +108,7 @@ fn processor_time() -> Duration {
 }
 
 /// Jumps to a step that was not visited before, and presses the keys there. Returns the cost of the jump and of each key.
-fn press(document: &Arc<Document>, step: u64, (width, height): (u16, u16)) -> Vec<Pressed> {
+fn press(document: &Arc<Document>, step: u64, (width, height): (u16, u16)) -> Vec<KeyCost> {
     let screen = Rect::new(0, 0, width, height);
     let (mut shown, mut next) = (Buffer::empty(screen), Buffer::empty(screen));
     document.trace.clear_caches();
@@ -122,7 +127,7 @@ fn press(document: &Arc<Document>, step: u64, (width, height): (u16, u16)) -> Ve
         let bytes = pen.take().len();
         std::mem::swap(&mut shown, &mut next);
         let what = format!("{what} at {}, {width}x{height}", if what == "jump" { state.stepper().expect("open").step } else { before });
-        Pressed { what, is_step: false, time, bytes }
+        KeyCost { what, is_step: false, time, bytes }
     };
     let mut pressed = vec![frame(&mut state, "jump", &mut |state| {
         update(state, Action::GoToStep(step));
@@ -146,6 +151,7 @@ fn press(document: &Arc<Document>, step: u64, (width, height): (u16, u16)) -> Ve
     pressed
 }
 
+/// Returns the smallest value that at least `percent` % of the values do not exceed.
 fn quantile<T: Copy + Ord + Default>(values: impl Iterator<Item = T>, percent: usize) -> T {
     let mut all: Vec<T> = values.collect();
     all.sort_unstable();
@@ -153,7 +159,7 @@ fn quantile<T: Copy + Ord + Default>(values: impl Iterator<Item = T>, percent: u
 }
 
 /// Measures all keys at all steps, each with its shortest time.
-fn measure(document: &Arc<Document>, size: (u16, u16)) -> Vec<Pressed> {
+fn measure(document: &Arc<Document>, size: (u16, u16)) -> Vec<KeyCost> {
     let all = measured_steps(document).into_iter().flat_map(|step| {
         let mut rounds = (0..ROUNDS).map(|_| press(document, step, size));
         let mut keys = rounds.next().unwrap_or_default();
@@ -172,7 +178,7 @@ fn micros(time: Duration) -> f64 {
 }
 
 /// Prints a line of the table.
-fn line(name: &str, (width, height): (u16, u16), keys: &[Pressed]) {
+fn print_line(name: &str, (width, height): (u16, u16), keys: &[KeyCost]) {
     let (Some(slowest), Some(longest)) = (keys.iter().max_by_key(|key| key.time), keys.iter().max_by_key(|key| key.bytes)) else { return };
     let steps = || keys.iter().filter(|key| key.is_step);
     println!(
@@ -192,20 +198,21 @@ fn line(name: &str, (width, height): (u16, u16), keys: &[Pressed]) {
 
 fn main() {
     let words: Vec<String> = env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
-    let wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
+    let is_wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let small = bundled();
     let networks = [("n5", include_str!("networks/n5.toml")), ("n6", include_str!("networks/n6.toml"))];
     let large = networks.map(|(name, text)| (name.to_owned(), text.to_owned())).into_iter().chain(heavy::all());
     println!(
         "µs, and bytes                        keys        l      all     99 %     worst   bytes: l, worst l, all   worst by time; by bytes"
     );
-    let mut all: [Vec<Pressed>; SIZES.len()] = Default::default();
-    for (n, (name, text)) in small.iter().cloned().chain(large).enumerate().filter(|(_, (name, _))| wanted(name)) {
+    // the keys of all bundled scenarios, by the size of the screen
+    let mut all: [Vec<KeyCost>; SIZES.len()] = Default::default();
+    for (n, (name, text)) in small.iter().cloned().chain(large).enumerate().filter(|(_, (name, _))| is_wanted(name)) {
         let begin = Instant::now();
         let document = open(&text);
         for (size, all) in SIZES.into_iter().zip(&mut all) {
             let keys = measure(&document, size);
-            line(&name, size, &keys);
+            print_line(&name, size, &keys);
             if n < small.len() {
                 all.extend(keys);
             }
@@ -213,6 +220,6 @@ fn main() {
         eprintln!("{name}: {:.1} s", begin.elapsed().as_secs_f64());
     }
     for (size, all) in SIZES.into_iter().zip(&all) {
-        line("all bundled", size, all);
+        print_line("all bundled", size, all);
     }
 }

@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use gradstep::network::Run;
 use gradstep::scenario::{Limits, Scenario, Source, read};
-use turns::{Script, Times, micros, spread};
+use turns::{Script, Times, fastest_and_median, ratios_as_text};
 
 /// The name of a network, its scenario, and the number of calls in a turn.
 const NETWORKS: [(&str, &str, usize); 7] = [
@@ -40,13 +40,17 @@ fn scenario(name: &str, text: &str) -> Scenario {
 }
 
 fn main() {
-    let most = turns::threads();
+    let threads = turns::threads();
     let wanted = turns::wanted();
     if wanted.as_deref() == Some("ops") {
+        // N3 and N4
         return NETWORKS[2..4].iter().for_each(|(name, text, _)| ops::print_slowest(name, &scenario(name, text)));
     }
-    let mut torch = Script::start("networks.py", most);
-    println!("{:43}   fastest call, µs      median call, µs    PyTorch's medians divided by this, turn by turn", format!("{most} threads"));
+    let mut torch = Script::start("networks.py", threads);
+    println!(
+        "{:43}   fastest call, µs      median call, µs    PyTorch's medians divided by this, turn by turn",
+        format!("{threads} threads")
+    );
     println!("{:43}     this  PyTorch      this  PyTorch        median     least      most", "");
     for (name, text, calls) in NETWORKS.into_iter().filter(|(name, ..)| wanted.as_ref().is_none_or(|wanted| wanted == name)) {
         let scenario = scenario(name, text);
@@ -70,9 +74,9 @@ fn main() {
 /// Prints the times of a network.
 fn print_row(name: &str, title: &str, times: &Times) {
     let ([our_best, our_median], [their_best, their_median]) =
-        (micros(&times.own), micros(times.others.first().map_or(&[], Vec::as_slice)));
+        (fastest_and_median(&times.own), fastest_and_median(times.others.first().map_or(&[], Vec::as_slice)));
     print!("{name:8} {title:34} {our_best:9.1}{their_best:9.1} {our_median:9.1}{their_median:9.1}");
-    println!("     {}", times.ratios.first().map_or_else(String::new, |ratios| spread(ratios)));
+    println!("     {}", times.ratios.first().map_or_else(String::new, |ratios| ratios_as_text(ratios)));
 }
 
 /// Returns the times of [`ITERATIONS`] iterations of gradient descent in nanoseconds. The first iterations allocate memory and are left out.

@@ -47,8 +47,8 @@ fn layers(count: usize) -> State {
     open(head.to_owned() + &layer.repeat(count))
 }
 
-/// Types ten keys in the prompt, and counts the candidates after each.
-fn types(bencher: Bencher<'_, '_>, state: &State) {
+/// Measures typing ten keys in the prompt, with the search for the candidates after each.
+fn measure_typing(bencher: Bencher<'_, '_>, state: &State) {
     let keys = keys::parse(":gra<BS><BS><BS>n9<Tab>").expect("keys");
     bencher.bench_local(|| {
         let mut state = state.clone();
@@ -65,15 +65,15 @@ fn types(bencher: Bencher<'_, '_>, state: &State) {
 
 #[divan::bench(args = [100, 1000, 10_000, 50_000])]
 fn of_nodes(bencher: Bencher<'_, '_>, count: usize) {
-    types(bencher, &chain(count));
+    measure_typing(bencher, &chain(count));
 }
 
 #[divan::bench(args = [10, 1000, 100_000])]
 fn of_samples(bencher: Bencher<'_, '_>, count: usize) {
-    types(bencher, &samples(count));
+    measure_typing(bencher, &samples(count));
 }
 
 #[divan::bench(args = [10, 100, 1000])]
 fn of_layers(bencher: Bencher<'_, '_>, count: usize) {
-    types(bencher, &layers(count));
+    measure_typing(bencher, &layers(count));
 }

@@ -58,6 +58,7 @@ activation = "softmax"
 
 const FIGURE_1: &str = include_str!("../scenarios/figure-01.toml");
 
+/// The scenario files in [`FOLDER`].
 const FILES: [&str; 5] = ["n1.toml", "n2.toml", "n3-init.toml", "n3-written.toml", "n3-npz.toml"];
 
 fn scenario(text: &str) -> Scenario {
@@ -65,15 +66,15 @@ fn scenario(text: &str) -> Scenario {
     read(source, Limits::default()).expect("a scenario without faults")
 }
 
-/// Appends numbers as nested arrays.
-fn nested(shape: &[usize], values: &[f64], text: &mut String) {
+/// Appends numbers in row-major order to `text`, as nested arrays of this shape.
+fn push_nested(shape: &[usize], values: &[f64], text: &mut String) {
     let Some((n, inner)) = shape.split_first() else {
         write!(text, "{:?}", values[0]).expect("writing to a string succeeds");
         return;
     };
     text.push('[');
     for values in values.chunks(values.len() / n) {
-        nested(inner, values, text);
+        push_nested(inner, values, text);
         text.push_str(", ");
     }
     text.push(']');
@@ -89,6 +90,7 @@ fn figure_1(mut tensor: impl FnMut(usize) -> String) -> String {
     lines.collect()
 }
 
+/// A folder with [`FILES`] and `weights.npz`.
 static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file");
@@ -104,7 +106,7 @@ static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
     write("n3-init.toml", FIGURE_1);
     let written = figure_1(|n| {
         let mut text = String::new();
-        nested(parameters[n].1.shape(), values(n), &mut text);
+        push_nested(parameters[n].1.shape(), values(n), &mut text);
         text
     });
     write("n3-written.toml", &written);
@@ -116,14 +118,14 @@ fn main_with(arguments: &[&str], file: &Path) -> ExitCode {
     command::main(["gradstep"].iter().chain(arguments).map(OsString::from).chain([file.into()]))
 }
 
-/// Reads the scenario and computes nothing. For the scenarios without an `.npz` file.
+/// Measures reading a scenario, without computing anything. The last file is left out, because this reader opens no `.npz` file.
 #[divan::bench(args = &FILES[..4])]
 fn reading(bencher: divan::Bencher<'_, '_>, name: &str) {
     let text = fs::read_to_string(FOLDER.path().join(name)).expect("a file");
     bencher.bench(|| scenario(&text));
 }
 
-/// The whole command, with its output discarded.
+/// Measures the whole command, with its output discarded.
 #[divan::bench(args = FILES)]
 fn file_to_json(bencher: divan::Bencher<'_, '_>, name: &str) {
     let file = FOLDER.path().join(name);

@@ -65,7 +65,7 @@ fn trace(text: &str) -> Trace {
 static LARGE_TRACE: LazyLock<Trace> = LazyLock::new(|| trace(LARGE));
 static ALEXNET_TRACE: LazyLock<Trace> = LazyLock::new(|| trace(ALEXNET));
 
-/// From the text of a scenario to its first frame.
+/// Measures the time from the text of a scenario to its first frame.
 #[divan::bench(sample_size = 1)]
 fn open_figure_1(bencher: Bencher<'_, '_>) {
     bencher.bench(|| {
@@ -88,7 +88,7 @@ fn forward_and_backward_of_figure_1(bencher: Bencher<'_, '_>) {
     bencher.bench(|| Run::new(&scenario.network, &given));
 }
 
-/// The key `l`: from its action to the frame of the new state.
+/// Measures the key `l`, from its action to the frame of the new state. The first key is pressed at the first step of `at`, and each later one a step farther.
 #[divan::bench(args = ["conv1.z[0,13,8]", "pool1.a[0,3,3]", "fc1.z[3]", "fc2.a[0]", "grad.fc1.weight[3,7]", "grad.flat1.a[5]", "grad.conv2.weight[3,1,2,2]", "grad.conv1.a[2,5,5]"])]
 fn key_to_frame(bencher: Bencher<'_, '_>, at: &str) {
     let mut state = open(FIGURE_1, Some(at));
@@ -104,15 +104,16 @@ fn key_to_frame(bencher: Bencher<'_, '_>, at: &str) {
     });
 }
 
-/// An endless sequence of steps in `from..to`. Neighbours in the sequence are far from each other in the trace.
-fn spread(from: u64, to: u64) -> impl Iterator<Item = u64> {
+/// Returns an endless sequence of steps in `from..to`. Neighbours in the sequence are far from each other in the trace.
+fn scattered_steps(from: u64, to: u64) -> impl Iterator<Item = u64> {
+    // multiples of 2⁶⁴ divided by the golden ratio are spread evenly
     (1_u64..).map(move |n| from + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (to - from))
 }
 
 #[divan::bench(args = ["two-convolutions", "alexnet"], sample_size = 100)]
-fn any_step_of_a_billion(bencher: Bencher<'_, '_>, of: &str) {
-    let trace = if of == "alexnet" { &*ALEXNET_TRACE } else { &*LARGE_TRACE };
-    let mut steps = spread(1, trace.len() + 1);
+fn any_step_of_a_billion(bencher: Bencher<'_, '_>, network: &str) {
+    let trace = if network == "alexnet" { &*ALEXNET_TRACE } else { &*LARGE_TRACE };
+    let mut steps = scattered_steps(1, trace.len() + 1);
     bencher.with_inputs(|| steps.next().expect("endless")).bench_local_values(|k| trace.get(k));
 }
 
@@ -121,17 +122,17 @@ fn step_of(bencher: Bencher<'_, '_>, op: &str) {
     let trace = &*LARGE_TRACE;
     let tensor = trace.network().find(op).expect("an op");
     let (.., span) = trace.ops().find(|(_, id, _)| *id == tensor).expect("an op with steps");
-    let mut steps = spread(span.start, span.end);
+    let mut steps = scattered_steps(span.start, span.end);
     bencher.with_inputs(|| steps.next().expect("endless")).bench_local_values(|k| trace.get(k));
 }
 
-/// Prints the median, the 99 % quantile and the maximum of single calls; the table of the other benchmarks does not have them.
-fn quantiles(trace: &Trace) {
+/// Prints the median, the 99 % quantile and the maximum of single calls, for all steps and for those of each op. divan's table does not have the quantile.
+fn print_quantiles(trace: &Trace) {
     println!("\none step of {}, µs   median    99 %   worst", trace.len());
     let mut spans = vec![("all".to_owned(), 1..trace.len() + 1)];
     spans.extend(trace.ops().map(|(_, id, span)| (trace.network().tensor(id).name.to_string(), span)));
     for (name, span) in spans {
-        let mut times: Vec<Duration> = spread(span.start, span.end)
+        let mut times: Vec<Duration> = scattered_steps(span.start, span.end)
             .take(20_000)
             .map(|k| {
                 let begin = Instant::now();
@@ -149,7 +150,7 @@ fn main() {
     divan::main();
     // skipped if the arguments select some of the benchmarks
     if std::env::args().skip(1).all(|arg| arg == "--bench") {
-        quantiles(&LARGE_TRACE);
-        quantiles(&ALEXNET_TRACE);
+        print_quantiles(&LARGE_TRACE);
+        print_quantiles(&ALEXNET_TRACE);
     }
 }

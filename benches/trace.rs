@@ -14,10 +14,10 @@ use gradstep::trace::Trace;
 const SCENARIO: &str = "figure-01";
 
 fn program(threads: &str) -> Command {
-    program_of(SCENARIO, threads)
+    program_on(SCENARIO, threads)
 }
 
-fn program_of(scenario: &str, threads: &str) -> Command {
+fn program_on(scenario: &str, threads: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
     command.args(["trace", scenario, "--threads", threads]);
     command
@@ -28,9 +28,9 @@ const MANY: usize = 10_000;
 /// Arguments of [`of_many`]: the kind of scenario, and the number of threads.
 const OF_MANY: [(&str, &str); 6] = [("samples", "1"), ("samples", "2"), ("chain", "1"), ("chain", "2"), ("fan", "1"), ("fan", "2")];
 
-/// Writes a scenario with many samples or nodes to a file.
+/// Writes a scenario with [`MANY`] samples or nodes to a file. In a `chain`, each node reads the previous one; in a `fan`, the last node reads all others.
 fn many(what: &str) -> tempfile::NamedTempFile {
-    let nodes = |first: &str, node: &dyn Fn(usize) -> String, last: &str| {
+    let graph = |first: &str, node: &dyn Fn(usize) -> String, last: &str| {
         let nodes = (1..MANY).map(|n| format!("\"{}\",\n", node(n))).collect::<Vec<_>>().concat();
         format!("title = \"nodes\"\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\n\"{first}\",\n{nodes}{last}]\n")
     };
@@ -41,10 +41,10 @@ fn many(what: &str) -> tempfile::NamedTempFile {
             let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\nactivation = \"tanh\"\n";
             format!("title = \"samples\"\nloss = \"squared_error\"\n{samples}{layer}")
         }
-        "chain" => nodes("n0 = a + b", &|n| format!("n{n} = n{} {} b", n - 1, if n % 2 == 0 { '*' } else { '+' }), ""),
+        "chain" => graph("n0 = a + b", &|n| format!("n{n} = n{} {} b", n - 1, if n % 2 == 0 { '*' } else { '+' }), ""),
         _ => {
             let sum: Vec<String> = (0..MANY).map(|n| format!("n{n}")).collect();
-            nodes("n0 = a + b", &|n| format!("n{n} = a * b"), &format!("\"J = {}\",\n", sum.join(" + ")))
+            graph("n0 = a + b", &|n| format!("n{n} = a * b"), &format!("\"J = {}\",\n", sum.join(" + ")))
         }
     };
     let mut file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
@@ -52,32 +52,33 @@ fn many(what: &str) -> tempfile::NamedTempFile {
     file
 }
 
+/// The output of `gradstep trace` for [`SCENARIO`].
 static LINES: LazyLock<Vec<u8>> = LazyLock::new(|| program("1").output().expect("the program runs").stdout);
 static TRACE: LazyLock<Trace> = LazyLock::new(|| ScenarioLoader::bundled(Limits::default()).open(SCENARIO).expect("a scenario").trace);
 
-/// The whole program, including its start.
+/// Measures the whole program, including its start.
 #[divan::bench(args = ["1", "2"], sample_count = 20, sample_size = 1)]
 fn threads(bencher: Bencher<'_, '_>, threads: &str) {
     let bencher = bencher.counter(BytesCount::of_slice(&**LINES));
     bencher.bench(|| program(threads).stdout(Stdio::null()).status().expect("the program runs"));
 }
 
-/// The whole program for many samples or nodes. Most of the time is its start, which `start_of_many` measures: subtract it.
+/// Measures the whole program for many samples or nodes. Most of the time is its start, which `start_of_many` measures: subtract it.
 #[divan::bench(args = OF_MANY, sample_count = 20, sample_size = 1)]
 fn of_many(bencher: Bencher<'_, '_>, (what, threads): (&str, &str)) {
     let file = many(what);
     let path = file.path().to_str().expect("UTF-8");
-    let lines = program_of(path, "1").output().expect("the program runs").stdout;
+    let lines = program_on(path, "1").output().expect("the program runs").stdout;
     let bencher = bencher.counter(BytesCount::of_slice(&*lines));
-    bencher.bench(|| program_of(path, threads).stdout(Stdio::null()).status().expect("the program runs"));
+    bencher.bench(|| program_on(path, threads).stdout(Stdio::null()).status().expect("the program runs"));
 }
 
-/// The same scenarios with a single line of output.
+/// Measures the same scenarios with a single line of output.
 #[divan::bench(args = ["samples", "chain", "fan"], sample_count = 20, sample_size = 1)]
 fn start_of_many(bencher: Bencher<'_, '_>, what: &str) {
     let file = many(what);
     let path = file.path().to_str().expect("UTF-8");
-    bencher.bench(|| program_of(path, "1").args(["--to", "1"]).stdout(Stdio::null()).status().expect("the program runs"));
+    bencher.bench(|| program_on(path, "1").args(["--to", "1"]).stdout(Stdio::null()).status().expect("the program runs"));
 }
 
 /// Finds each step by a search, and writes it with `serde_json`.
@@ -94,7 +95,7 @@ fn serde_json_of_each_step(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// Copies the same bytes in chunks.
+/// Copies the bytes of [`LINES`] in chunks.
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn copy(bencher: Bencher<'_, '_>) {
     let mut to = Vec::with_capacity(1 << 20);

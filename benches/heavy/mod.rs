@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+/// The loss whose derivative by the output is given, as its target. So the output may have any shape.
 const UPSTREAM: &str = "target = { init = \"normal\", seed = 2 }\nloss = \"upstream\"\n";
 
 fn head(title: &str, shape: &[usize]) -> String {
@@ -64,16 +65,17 @@ fn layers(count: usize) -> String {
 
 /// Returns the scenarios, each with its name and its text.
 pub fn all() -> Vec<(String, String)> {
-    let squared = |shape: &[usize], init: &str| {
+    // the beginning of a scenario with a squared error; `init` initializes the target
+    let squared_error = |shape: &[usize], init: &str| {
         format!(
             "title = \"heavy\"\nloss = \"squared_error\"\ntarget = {{ init = {init} }}\ninput = {{ init = \"normal\", seed = 1, shape = {shape:?} }}\n"
         )
     };
     let train = |rate: &str| format!("[train]\nlearning_rate = {rate}\niterations = 1000000\n");
     let mut all = vec![
-        // at most 100,000 statements and operations
+        // 47,600 statements with 1.1 operations each: not many more are allowed, because statements and operations together are limited to 100,000
         ("47600-statements".to_owned(), statements(47_600)),
-        ("million-term-weight".to_owned(), squared(&[1, 1000, 1000], "\"normal\", seed = 2") + &conv(1)),
+        ("million-term-weight".to_owned(), squared_error(&[1, 1000, 1000], "\"normal\", seed = 2") + &conv(1)),
         (
             "softmax-10k".to_owned(),
             head("softmax", &[10000])
@@ -95,7 +97,7 @@ pub fn all() -> Vec<(String, String)> {
                 + &linear(10, "identity")
                 + &train("0.001"),
         ),
-        ("many-parameters".to_owned(), squared(&[2000], "\"zeros\"") + &linear(2000, "identity") + &train("0.0000001")),
+        ("many-parameters".to_owned(), squared_error(&[2000], "\"zeros\"") + &linear(2000, "identity") + &train("0.0000001")),
     ];
     for count in [1000, 10_000, 100_000] {
         all.push((format!("samples-{count}"), samples(count)));

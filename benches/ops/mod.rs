@@ -8,7 +8,7 @@ use crate::turns::{median, time};
 /// The number of ops that are printed.
 const PRINTED: usize = 16;
 
-/// Prints the slowest ops of a scenario, and the time of all ops together.
+/// Prints the slowest ops of a scenario, each with its median time, and the sum of the median times of all ops.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ nanoseconds
 pub fn print_slowest(name: &str, scenario: &Scenario) {
     println!("\n{name}: the slowest ops, µs");

@@ -26,7 +26,7 @@ pub struct Times {
     pub own: Vec<u64>,
     /// For each other program, its times.
     pub others: Vec<Vec<u64>>,
-    /// For each other program, the ratios of its median and this program's median in each turn, in ascending order.
+    /// For each other program, its median divided by this program's median in each turn, in ascending order.
     pub ratios: Vec<Vec<f64>>,
 }
 
@@ -37,7 +37,7 @@ pub fn threads() -> NonZeroUsize {
     count
 }
 
-/// Returns the first argument that is not an option: the name of the benchmark to run alone.
+/// Returns the first argument that is not an option: the name of the only part of the benchmark to run.
 pub fn wanted() -> Option<String> {
     env::args().skip(1).find(|argument| !argument.starts_with('-'))
 }
@@ -52,7 +52,7 @@ impl Script {
         Some(Self { _child: child, questions, answers })
     }
 
-    /// Returns the times of calls in nanoseconds.
+    /// Lets the script call what it knows by `name`, and returns the times of the calls in nanoseconds.
     fn times(&mut self, name: &str, calls: usize) -> Vec<u64> {
         writeln!(self.questions, "{name} {calls}").expect("the script listens");
         let mut line = String::new();
@@ -61,12 +61,12 @@ impl Script {
     }
 }
 
-/// Measures `call` and the script's calls of these names, turn by turn.
+/// Measures `call` and, for each of `names`, what the script calls by this name. They take turns; in a turn, each is called `calls` times.
 pub fn measure(calls: usize, mut call: impl FnMut(), script: Option<&mut Script>, names: &[String]) -> Times {
     measure_times(calls, || (0..calls).map(|_| time(&mut call)).collect(), script, names)
 }
 
-/// As [`measure`]. `own_times` makes one turn of this program, and returns the times of its calls in nanoseconds.
+/// Does the same as [`measure`], but `own_times` makes all calls of this program in a turn, and returns their times in nanoseconds.
 pub fn measure_times(calls: usize, mut own_times: impl FnMut() -> Vec<u64>, script: Option<&mut Script>, names: &[String]) -> Times {
     let mut script = script;
     let names = if script.is_some() { names } else { &[] };
@@ -105,17 +105,17 @@ pub fn median(times: &[u64]) -> u64 {
     times.get(times.len() / 2).copied().unwrap_or(0)
 }
 
-/// Returns the shortest and the median of times in microseconds.
+/// Returns the shortest and the median of times, converted from nanoseconds to microseconds.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ nanoseconds
-pub fn micros(times: &[u64]) -> [f64; 2] {
+pub fn fastest_and_median(times: &[u64]) -> [f64; 2] {
     match times.iter().min() {
         Some(fastest) => [*fastest, median(times)].map(|time| time as f64 / 1e3),
         None => [f64::NAN; 2],
     }
 }
 
-/// Returns the median, the least and the greatest ratio as text; empty if there are none.
-pub fn spread(ratios: &[f64]) -> String {
+/// Returns the median, the least and the greatest of sorted ratios as text; empty if there are fewer than two.
+pub fn ratios_as_text(ratios: &[f64]) -> String {
     match ratios {
         [least, .., most] => format!("{:9.2} {least:9.2} {most:9.2}", ratios[ratios.len() / 2]),
         _ => String::new(),

@@ -88,8 +88,8 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     Ok(entries)
 }
 
-/// Returns the position at which the directory ends: that of the end record of 64 bits, which PyTorch writes in every file, or, if there is none, `end`, that of
-/// the plain end record. `values` are the values of the plain one (number of records, length and position of the directory). Both records must have the same.
+/// Returns the position at which the directory ends: that of the end record of 64 bits, which PyTorch writes in every file, or, if there is none, `end`, that
+/// of the plain end record. `values` are the values of the plain one: number of records, length and position of the directory. Both records must have the same.
 fn find_directory_end(bytes: &[u8], end: usize, values: [u64; 3]) -> Result<usize, WeightsError> {
     let locator = end.checked_sub(LOCATOR_SIZE).filter(|&at| read_le::<4>(bytes, at) == Some(LOCATOR_SIGNATURE));
     let Some(locator) = locator else { return Ok(end) };

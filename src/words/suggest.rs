@@ -55,8 +55,8 @@ pub fn help(word: &str, candidates: &[&str]) -> String {
     nearest(word, candidates.iter().copied()).map_or_else(|| list_names(candidates), did_you_mean)
 }
 
-/// Returns the help line that lists the candidates, each once. After [`MAX_LIST_CHARS`] characters, it has only the number of the others: `and 3 more`. The line
-/// is empty if there is no candidate, or if the first one is too long.
+/// Returns the help line that lists the candidates, each once. After [`MAX_LIST_CHARS`] characters, it has only the number of the others: `and 3 more`.
+/// The line is empty if there is no candidate, or if the first one is too long.
 pub fn list_names(candidates: &[&str]) -> String {
     let mut seen = HashSet::new();
     let all: Vec<&str> = candidates.iter().copied().filter(|candidate| seen.insert(*candidate)).collect();

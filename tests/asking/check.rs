@@ -7,11 +7,12 @@ fn x_gives_an_entry_the_same_verdict_as_the_check_of_all_entries() {
     for (name, document) in scenarios() {
         let trace = &document.trace;
         if trace.len() > 3000 {
-            continue;
+            continue; // the check of all entries would take too long
         }
-        let (network, several) = (trace.network_of(0), trace.samples() > 1);
+        let (network, has_several_samples) = (trace.network_of(0), trace.samples() > 1);
         for checked in check(network, trace.run(0), CheckOptions::ALL, |_| true) {
             let gradient = network.tensor(checked.gradient);
+            // at most three entries of each tensor
             for expected in checked.checks.iter().step_by(checked.checks.len().div_ceil(3)) {
                 let Some(steps) = trace.entry_steps(0, checked.gradient, expected.at).filter(|steps| !steps.is_empty()) else { continue };
                 let mut driver = driver_at(&document, steps.end - 1);
@@ -38,7 +39,7 @@ fn x_gives_an_entry_the_same_verdict_as_the_check_of_all_entries() {
                 }
                 let title = driver.state.overlay.as_ref().unwrap().list.as_ref().unwrap().title.clone();
                 let index = tensor::index_text(&tensor::unravel(expected.at, &gradient.shape));
-                assert_eq!(title, format!("gradient check of {}{}{index}", if several { "1:" } else { "" }, gradient.name));
+                assert_eq!(title, format!("gradient check of {}{}{index}", if has_several_samples { "1:" } else { "" }, gradient.name));
             }
         }
     }
@@ -61,7 +62,7 @@ fn x_checks_entries_of_parameters_inputs_values_and_derivatives() {
         [("fc1.weight", 2.0), ("input", 0.5), ("fc1.z", 1.0), ("fc1.a", 1.0), ("grad.fc1.weight", 2.0), ("grad.fc1.z", 1.0)]
     {
         let id = network.find(tensor).unwrap();
-        // a step that shows the tensor
+        // the first step that shows the tensor
         let now =
             (1..=document.trace.len()).find(|k| document.scene(*k).unwrap().tensors().iter().any(|shown| shown.tensor == id)).unwrap();
         let mut driver = driver_at(&document, now);
@@ -69,6 +70,7 @@ fn x_checks_entries_of_parameters_inputs_values_and_derivatives() {
         update(&mut driver.state, Action::GoToEntry(id, 0));
         press(&mut driver, "x");
         let rows = rows(&driver);
+        // row 0 has the derivative of the backward pass, and row 1 the central difference
         let number = |row: usize| number_in(&rows[row].0[1]);
         assert_eq!(number(0), expected, "{tensor}");
         assert!((number(1) - expected).abs() < 1e-6, "{tensor}: {}", number(1));
@@ -148,14 +150,14 @@ fn x_does_not_end_a_computation_in_progress() {
     };
     key(&mut driver, ":grad.conv1.weight[0,0,0,0]<Enter>x");
     assert!(driver.state.job().is_some(), "the check is a job");
-    let before = driver.state.job().unwrap().describe();
+    assert!(driver.state.job().unwrap().describe().starts_with("the check of"));
     key(&mut driver, "lx");
     // the move stops the first check and reports it; `x` begins a second check
-    assert!(driver.state.job().is_some());
+    assert!(driver.state.job().is_some(), "the second check is a job");
     key(&mut driver, "x");
     assert!(message(&driver).starts_with("still computing, the check of "), "{}", message(&driver));
-    assert!(driver.state.job().is_some() && before.starts_with("the check of"));
-    // a seek to a far iteration also continues
+    assert!(driver.state.job().is_some(), "the second check continues");
+    // a job that computes a far iteration continues too, if it has not ended already
     let trained = ScenarioLoader::bundled(Limits::default()).open("xor").unwrap();
     let mut driver = driver_at(&Arc::new(trained), 20);
     update(&mut driver.state, Action::OpenPrompt);

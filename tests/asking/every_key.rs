@@ -22,6 +22,7 @@ fn keyboard() -> Vec<Key> {
 fn a_key_changes_the_screen_or_shows_why_it_does_nothing() {
     let scenarios = scenarios();
     let mut silent = Vec::new();
+    // a scenario, a step, and the keys that lead to the mode or overlay
     for (name, at, prefix) in [
         ("xor", "2:fc2.z[0]", ""),
         ("xor", "1:fc1.z[0]", ""),

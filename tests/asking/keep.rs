@@ -16,7 +16,7 @@ fn only_computed_numbers_are_copied() {
     assert_eq!(copy(&mut driver, "<Enter>").as_deref(), Some("4"));
     assert_eq!(message(&driver), "copied: 4");
     assert_eq!(copy(&mut driver, "v").as_deref(), Some("4"));
-    // the address leads to this step
+    // the address has the term, so it leads to this step
     assert_eq!(copy(&mut driver, "a").as_deref(), Some("conv1.z[0,1,0]#3"));
     assert_eq!(
         copy(&mut driver, "n").as_deref(),
@@ -48,7 +48,7 @@ fn only_computed_numbers_are_copied() {
 #[test]
 fn copied_numbers_read_back_to_the_same_bits() {
     for (name, document) in scenarios() {
-        for now in tried(&document) {
+        for now in tested_steps(&document) {
             let mut driver = driver_at(&document, now);
             press(&mut driver, "i<Tab>yn");
             let text = driver.take_copied().unwrap();
@@ -99,7 +99,7 @@ fn bookmarks_lead_back_to_their_steps() {
     assert_eq!(step(&driver), 7);
     press(&mut driver, "<C-o>");
     assert_eq!(step(&driver), 1, "going to a bookmark is a jump");
-    // at a bookmark, the first row removes it
+    // `<C-n>` goes forward again to the bookmarked step, where the first row removes the bookmark
     press(&mut driver, "<C-n>'<Enter>'");
     assert_eq!(rows(&driver).len(), 2);
 }
@@ -142,17 +142,17 @@ fn a_watch_stays_with_its_sample_and_follows_to_other_iterations() {
         shown.lines().find(|line| line.starts_with(" watch  ")).map(|line| line.trim_start_matches(" watch  ").trim_end().to_owned())
     };
     let run = 1; // that of the second sample
-    let value = |document: &Document| {
+    let complete_line = |document: &Document| {
         let id = document.trace.network_of(run).find("fc1.z").unwrap();
         format!("2:fc1.z[0] = {}", short(document.trace.run(run).values(id)[0]))
     };
     press(&mut driver, "g");
     assert_eq!(line(&driver).as_deref(), Some("2:fc1.z[0] not computed yet"));
     press(&mut driver, "G");
-    assert_eq!(line(&driver), Some(value(&document)));
+    assert_eq!(line(&driver), Some(complete_line(&document)));
     press(&mut driver, ":5/last<Enter>");
     let there = Arc::clone(&driver.state.stepper().unwrap().document);
     assert_eq!(there.trace.iteration(), 5);
-    assert_eq!(line(&driver), Some(value(&there)));
-    assert_ne!(value(&there), value(&document), "the weights have changed");
+    assert_eq!(line(&driver), Some(complete_line(&there)));
+    assert_ne!(complete_line(&there), complete_line(&document), "the weights have changed");
 }

@@ -1,29 +1,29 @@
-//! The list of the key `w` shows which inputs and parameters contribute to an entry. Each share in it is compared with the steps of the entry that reads the
-//! row.
+//! The list of the key `w` is a tree: below an entry are the entries that its terms read, down to inputs and parameters. The share of each row is compared with
+//! the steps of the entry above it, which reads the row's entry.
 
 use super::*;
 
-/// An entry of a run.
+/// An entry of a run: the index of the run, the tensor, and the index of the entry.
 type RunEntry = (usize, usize, usize);
 
-/// Returns the entry that the first cell of a row names. A row without a sample or pass belongs to the run of the step.
-fn entry_of(trace: &Trace, own: usize, cell: &str) -> RunEntry {
+/// Returns the entry that the first cell of a row names. A row without a sample or pass belongs to the run of the step on the screen.
+fn entry_of(trace: &Trace, run_on_screen: usize, cell: &str) -> RunEntry {
     let address: gradstep::step::Address = cell.parse().unwrap();
-    let has_scope = cell.split('[').next().unwrap().contains(':');
-    let is_batch = trace.runs()[own].sample.is_none();
+    let name = cell.split('[').next().unwrap();
+    let has_scope = name.contains(':');
+    let is_batch = trace.runs()[run_on_screen].sample.is_none();
     let (run, id) = if has_scope || is_batch {
-        let name = cell.split('[').next().unwrap();
         // a given velocity belongs to the batch
-        let given = trace.network_of(own).find(name).filter(|_| name.starts_with("velocity."));
-        given.map_or_else(|| trace.tensor(&address).unwrap(), |id| (own, id))
+        let given = trace.network_of(run_on_screen).find(name).filter(|_| name.starts_with("velocity."));
+        given.map_or_else(|| trace.tensor(&address).unwrap(), |id| (run_on_screen, id))
     } else {
-        (own, trace.network_of(own).find(cell.split('[').next().unwrap()).unwrap())
+        (run_on_screen, trace.network_of(run_on_screen).find(name).unwrap())
     };
     let index: Vec<usize> = cell.split('[').nth(1).unwrap_or("").trim_end_matches(']').split(',').filter_map(|n| n.parse().ok()).collect();
     (run, id, tensor::ravel(&index, &trace.network_of(run).tensor(id).shape).unwrap())
 }
 
-/// Returns whether a step reads the entry that a cell names. In the batch, the tensor of a sample has the sample's number before its name.
+/// Returns whether step `k` reads entry `at` of the tensor that a cell names. In the batch, the tensor of a sample has the sample's number before its name.
 fn reads(trace: &Trace, k: u64, cell: &str, at: usize) -> bool {
     let position = trace.position(k).unwrap();
     let is_batch = trace.runs()[position.run_index].sample.is_none();
@@ -42,22 +42,22 @@ fn the_leaves_have_the_shares_of_their_terms() {
     for (name, document) in scenarios() {
         let trace = &document.trace;
         // the last step belongs to the batch, if there is one
-        for now in tried(&document).chain([trace.len()]) {
+        for now in tested_steps(&document).chain([trace.len()]) {
             let mut driver = driver_at(&document, now);
             press(&mut driver, "w");
             let rows = rows(&driver);
             assert!(rows.len() <= 200 && !rows.is_empty(), "{name}: {}", rows.len());
-            let own = trace.position(now).unwrap().run_index;
+            let run_on_screen = trace.position(now).unwrap().run_index;
             let indent = |text: &str| text.len() - text.trim_start().len();
-            let unit = rows.iter().map(|(cells, _)| indent(&cells[0])).filter(|indent| *indent > 0).min().unwrap_or(1);
+            let level_indent = rows.iter().map(|(cells, _)| indent(&cells[0])).filter(|indent| *indent > 0).min().unwrap_or(1);
             // the entries above a row, with their shares
             let mut above: Vec<(RunEntry, f64)> = Vec::new();
             let mut seen = HashSet::new();
-            for (cells, goal) in &rows {
+            for (cells, target) in &rows {
                 let cell = cells[0].trim_start();
-                let entry = entry_of(trace, own, cell);
+                let entry = entry_of(trace, run_on_screen, cell);
                 assert!(seen.insert(cell), "{name}: {cell} twice");
-                above.truncate(indent(&cells[0]) / unit);
+                above.truncate(indent(&cells[0]) / level_indent);
                 let share: f64 = cells[4].trim_end_matches(" %").trim().parse().unwrap();
                 let steps_of = |(run, id, at): RunEntry| trace.entry_steps(run, id, at).unwrap();
                 let expected = match above.last() {
@@ -69,22 +69,23 @@ fn the_leaves_have_the_shares_of_their_terms() {
                     Some(&(reader, share)) => {
                         // computed from the steps of the reader, independently of the list
                         let steps = steps_of(reader);
-                        let done: Vec<_> = (steps.start..steps.end.min(now + 1)).map(|k| trace.get(k).unwrap()).collect();
-                        let all: f64 = done.iter().map(|step| step.value.abs()).sum();
-                        let readers = done.iter().filter(|step| reads(trace, step.step, cell, entry.2));
+                        let done_steps: Vec<_> = (steps.start..steps.end.min(now + 1)).map(|k| trace.get(k).unwrap()).collect();
+                        let all: f64 = done_steps.iter().map(|step| step.value.abs()).sum();
+                        let readers = done_steps.iter().filter(|step| reads(trace, step.step, cell, entry.2));
                         let largest = readers.map(|step| step.value.abs()).fold(f64::NAN, f64::max);
                         assert!(!largest.is_nan(), "{name}: step {now}: the row above does not read {cell}");
                         if all == 0.0 { 0.0 } else { share * largest / all }
                     }
                 };
+                // the share has one decimal, so it may differ by 0.05
                 assert!((share - expected).abs() <= 0.051, "{name}: step {now}: {cell} has {share}, not {expected}");
-                // the step computes the entry, or reads it if it is given
-                let step = trace.get(goal.unwrap()).unwrap();
+                // the step to which the row goes computes the entry, or reads it if it is given
+                let step = trace.get(target.unwrap()).unwrap();
                 match trace.entry_steps(entry.0, entry.1, entry.2) {
                     Some(steps) if !steps.is_empty() => assert_eq!(steps.start, step.step, "{name}: {cell}"),
                     _ => assert!(reads(trace, step.step, cell, entry.2), "{name}: {cell}"),
                 }
-                assert!(step.step <= now, "{name}: nothing is told early");
+                assert!(step.step <= now, "{name}: the row goes to a later step");
                 above.push((entry, expected));
             }
         }

@@ -73,12 +73,13 @@ fn frame(driver: &Driver, size: (u16, u16)) -> String {
 }
 
 /// The largest number of steps at which a scenario is tested.
-const TRIED: u64 = 9;
+const MAX_TESTED: u64 = 9;
 
 /// Returns the steps at which a scenario is tested, evenly spread from the first to the last.
-fn tried(document: &Document) -> impl Iterator<Item = u64> + use<> {
+fn tested_steps(document: &Document) -> impl Iterator<Item = u64> + use<> {
     let len = document.trace.len();
-    (0..TRIED.min(len)).map(move |n| n * (len - 1) / (TRIED.min(len) - 1).max(1) + 1)
+    let count = MAX_TESTED.min(len);
+    (0..count).map(move |n| n * (len - 1) / (count - 1).max(1) + 1)
 }
 
 /// Returns the entry under the cursor or, without a cursor, the entry that the step computes.
@@ -102,11 +103,11 @@ fn number_of(trace: &Trace, now: u64, tensor: usize, entry: usize) -> Option<f64
         None => Some(value),
         Some(steps) if steps.contains(&now) => Some(trace.get(now).unwrap().sum),
         Some(steps) if steps.is_empty() => {
-            let first = trace.network_of(run).producer(tensor).unwrap();
+            let op = trace.network_of(run).producer(tensor).unwrap();
             let at = trace.position(now).unwrap();
             // an entry without terms is 0 once all terms before it are added
-            let is_next = first == at.op && steps.start <= now + 1;
-            ((first, entry) < (at.op, at.entry) || is_next).then_some(value)
+            let is_next = op == at.op && steps.start <= now + 1;
+            ((op, entry) < (at.op, at.entry) || is_next).then_some(value)
         }
         Some(steps) => (steps.end <= now).then_some(value),
     }
@@ -126,7 +127,7 @@ bias = [0, 1]
 #[test]
 fn the_cursor_shows_the_number_of_the_trace() {
     for (name, document) in scenarios() {
-        for now in tried(&document) {
+        for now in tested_steps(&document) {
             let mut driver = driver_at(&document, now);
             let result = subject(&driver);
             press(&mut driver, "i");
@@ -175,6 +176,7 @@ fn the_cursor_goes_to_neighbours_and_to_the_next_matrix() {
         press(&mut driver, keys);
         assert_eq!(index(&driver), expected, "{keys}");
     }
+    // entry 5 of a 2x2x2 tensor is in matrix 1, row 0, column 1
     let grid = Grid::of(&[2, 2, 2]);
     assert_eq!(grid.coordinates(5), [1, 0, 1]);
 }
@@ -183,7 +185,7 @@ fn the_cursor_goes_to_neighbours_and_to_the_next_matrix() {
 fn r_lists_exactly_the_steps_that_read_the_entry() {
     for (name, document) in scenarios() {
         let trace = &document.trace;
-        for now in tried(&document) {
+        for now in tested_steps(&document) {
             let mut driver = driver_at(&document, now);
             press(&mut driver, "i<Tab>");
             let TensorEntry { tensor, at } = subject(&driver);
@@ -205,13 +207,13 @@ fn r_lists_exactly_the_steps_that_read_the_entry() {
                 }
                 // in the batch, the name of a sample's tensor begins with the sample's number, except for a parameter and for the tensor of the only sample
                 let (network, sample) = (trace.network_of(position.run_index), trace.runs()[run].sample);
-                let own = &trace.network_of(run).tensor(tensor).name;
+                let name_in_sample = &trace.network_of(run).tensor(tensor).name;
                 let is_given = |id: &usize| network.producer(*id).is_none();
-                let is_own = |id: &usize| {
+                let is_same_tensor = |id: &usize| {
                     let name = &network.tensor(*id).name;
-                    name == own || sample.is_some_and(|sample| *name == format!("{}:{own}", sample + 1))
+                    name == name_in_sample || sample.is_some_and(|sample| *name == format!("{}:{name_in_sample}", sample + 1))
                 };
-                let found = (0..network.tensors().len()).filter(is_given).find(is_own).filter(|_| sample.is_some());
+                let found = (0..network.tensors().len()).filter(is_given).find(is_same_tensor).filter(|_| sample.is_some());
                 trace.runs()[position.run_index].sample.is_none() && found.is_some_and(is_read)
             };
             assert!(listed.iter().all(|k| reads(*k)), "{name}: step {now}: {listed:?}");
@@ -228,11 +230,12 @@ fn r_lists_exactly_the_steps_that_read_the_entry() {
 fn the_terms_in_the_list_of_t_add_up_to_the_sum_bit_for_bit() {
     for (name, document) in scenarios() {
         let trace = &document.trace;
-        for now in tried(&document) {
+        for now in tested_steps(&document) {
             let mut driver = driver_at(&document, now);
             let steps = steps_of_subject(&driver).unwrap();
             press(&mut driver, "t");
             let rows = rows(&driver);
+            // a row may have several steps; it goes to the first one, and its cells 3 and 4 are the value and the share
             let starts: Vec<u64> = rows.iter().map(|(_, step)| step.unwrap()).collect();
             assert_eq!(starts.first(), Some(&steps.start), "{name}: {now}");
             let mut sum = -0.0;
@@ -265,7 +268,7 @@ fn the_terms_in_the_list_of_t_add_up_to_the_sum_bit_for_bit() {
 #[test]
 fn m_goes_to_the_first_step_of_the_entry_and_back_again() {
     for (name, document) in scenarios() {
-        for now in tried(&document) {
+        for now in tested_steps(&document) {
             let mut driver = driver_at(&document, now);
             press(&mut driver, "i<Tab>");
             for _ in 0..4 {
@@ -294,7 +297,7 @@ fn m_goes_to_the_first_step_of_the_entry_and_back_again() {
     }
 }
 
-/// Returns the number that a text of the screen has.
+/// Parses a text of the screen as a number.
 fn number_in(text: &str) -> f64 {
     text.replace('−', "-").parse().unwrap_or_else(|_| panic!("{text}"))
 }
@@ -302,7 +305,7 @@ fn number_in(text: &str) -> f64 {
 #[test]
 fn all_digits_read_back_to_the_same_number() {
     for (name, document) in scenarios() {
-        for now in tried(&document) {
+        for now in tested_steps(&document) {
             let mut driver = driver_at(&document, now);
             press(&mut driver, "d");
             let (rows, step) = (rows(&driver), document.trace.get(now).unwrap());
@@ -322,5 +325,5 @@ fn an_entry_without_terms_is_0_once_all_terms_before_it_are_added() {
     let entries: usize = scene.network().tensor(op).shape.iter().product();
     assert!((0..entries).all(|entry| scene.number(op, entry).is_some()), "all entries are known after the last step");
     let first = document.scene(scene.span(gradstep::step::Unit::Op).start).unwrap();
-    assert!((0..entries).any(|entry| first.number(op, entry).is_none()));
+    assert!((0..entries).any(|entry| first.number(op, entry).is_none()), "some entries are unknown at the first step of the op");
 }

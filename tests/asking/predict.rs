@@ -18,23 +18,19 @@ fn frame(driver: &Driver) -> String {
     export::text(&buffer)
 }
 
-fn here(driver: &Driver) -> u64 {
-    driver.state.stepper().unwrap().step
-}
-
 #[test]
 fn a_right_number_is_accepted_and_l_goes_to_the_next_question() {
     let document = open("square");
     let mut driver = at_address(&document, "fc1.z[0]#2");
     press(&mut driver, "p1.4<Enter>");
     assert_eq!((message(&driver).as_str(), driver.state.focus()), ("right: 1.4; Enter goes on", Focus::Normal));
-    let step = here(&driver);
+    let first = step(&driver);
     // the next question opens the prompt, so the number can be typed at once
     press(&mut driver, "l3/2<Enter>");
-    assert_eq!((here(&driver), message(&driver).as_str()), (step + 1, "right: 1.5; Enter goes on"));
+    assert_eq!((step(&driver), message(&driver).as_str()), (first + 1, "right: 1.5; Enter goes on"));
     // Enter also goes to the next question, and Esc leaves the number hidden
     press(&mut driver, "<Enter><Esc>");
-    assert_eq!((here(&driver), driver.state.focus()), (step + 2, Focus::Normal));
+    assert_eq!((step(&driver), driver.state.focus()), (first + 2, Focus::Normal));
     press(&mut driver, "d");
     assert!(message(&driver).contains("is hidden"), "{}", message(&driver));
     // Enter opens the prompt again
@@ -50,9 +46,9 @@ fn a_larger_unit_hides_the_value_of_an_entry() {
     let mut driver = at_address(&document, "fc1.z[0]");
     press(&mut driver, "kp3.1<Enter>");
     let last = document.trace.resolve(&"fc1.z[0]#3".parse().unwrap()).unwrap();
-    assert_eq!((here(&driver), message(&driver).as_str()), (last, "right: 3.1000; Enter goes on"));
+    assert_eq!((step(&driver), message(&driver).as_str()), (last, "right: 3.1000; Enter goes on"));
     press(&mut driver, "l<Tab>");
-    assert_eq!((here(&driver), message(&driver).as_str()), (last + 3, "the answer is −0.9000; Enter goes on"));
+    assert_eq!((step(&driver), message(&driver).as_str()), (last + 3, "the answer is −0.9000; Enter goes on"));
 }
 
 #[test]
@@ -70,13 +66,14 @@ fn a_wrong_number_gets_a_hint_and_the_score_counts_each_outcome() {
     press(&mut driver, "<BS>1.4<Enter>l<Tab>l-0.4<Enter>p");
     let (right, all) = prediction(&driver).totals();
     assert_eq!((right, all), (1, 3));
+    // one right at once, one after a hint, one shown
     assert_eq!(prediction(&driver).score[0].counts, [1, 1, 1]);
     let list = driver.state.overlay.as_ref().unwrap().list.as_ref().unwrap();
     assert_eq!(list.title, "prediction: 1 of 3 right at once");
     assert!(list.note.starts_with("practise: weighted input"), "{}", list.note);
     // Enter goes to the last step that was not right at once; the score is kept, and p continues with it
     press(&mut driver, "<Enter>");
-    assert_eq!(here(&driver), document.trace.resolve(&"fc1.z[0]#3".parse().unwrap()).unwrap());
+    assert_eq!(step(&driver), document.trace.resolve(&"fc1.z[0]#3".parse().unwrap()).unwrap());
     press(&mut driver, "p1.5<Enter>");
     assert_eq!(prediction(&driver).totals(), (2, 4));
 }
@@ -134,6 +131,7 @@ fn a_command_that_shows_later_numbers_warns_first() {
 #[test]
 fn lists_and_texts_to_copy_do_not_contain_the_hidden_number() {
     let document = open("mazur-2-2-2");
+    // `p` asks for the term, and `kp` for the entry
     for (keys, answer) in [("p<Esc>", "0.0190"), ("kp<Esc>", "0.0363")] {
         for ask in ["d", "t", "w", "y", "i", "v", "M"] {
             let mut driver = at_address(&document, "grad.fc1.a[0]#2");
@@ -147,7 +145,7 @@ fn lists_and_texts_to_copy_do_not_contain_the_hidden_number() {
 #[test]
 fn a_copied_text_does_not_contain_the_hidden_number() {
     let document = open("mazur-2-2-2");
-    // −0.0190 = 0.5·(−0.0381), and 0.0364 is the sum
+    // the term is 0.5·(−0.0381) = −0.0190, and the entry is 0.0554 + the term = 0.03635
     for (keys, answers) in [("p<Esc>", ["-0.019", "−0.019", "0.0363"]), ("kp<Esc>", ["0.0363", "0.0364", "0.0554"])] {
         for format in ["v", "a", "e", "n", "l"] {
             let mut driver = at_address(&document, "grad.fc1.a[0]#2");

@@ -1,18 +1,21 @@
-//! The questions of a learner: each is answered with at most three keys on a screen of 120x40. A typed address or word counts as one key.
+//! The questions of a learner: each is answered with at most three keys on a screen of 120x40. A line of the prompt, from `:` to Enter, counts as one key.
 
 use super::*;
 
 /// Returns the number of keys of a text; `:…<Enter>` counts as one key.
-fn count(text: &str) -> usize {
+fn key_count(text: &str) -> usize {
     match text.split_once(':') {
         None => keys::parse(text).unwrap().len(),
-        Some((before, typed)) => keys::parse(before).unwrap().len() + 1 + typed.split_once("<Enter>").map_or(0, |(_, rest)| count(rest)),
+        Some((before, typed)) => {
+            keys::parse(before).unwrap().len() + 1 + typed.split_once("<Enter>").map_or(0, |(_, rest)| key_count(rest))
+        }
     }
 }
 
 #[test]
 fn a_question_is_answered_within_three_keys() {
     let scenarios = scenarios();
+    // a scenario, the keys that are pressed at its start, and the answer on the screen
     #[rustfmt::skip]
     let questions = [
         // where does this entry come from
@@ -73,6 +76,6 @@ fn a_question_is_answered_within_three_keys() {
         press(&mut driver, keys);
         let shown = frame(&driver, (120, 40));
         assert!(shown.contains(answer), "{name} {keys}: {answer} is not in\n{shown}");
-        assert!(count(keys) <= 3, "{name} {keys}");
+        assert!(key_count(keys) <= 3, "{name} {keys}");
     }
 }

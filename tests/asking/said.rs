@@ -6,6 +6,7 @@ use super::*;
 fn a_count_that_a_key_does_not_use_is_reported() {
     let document = small(CONV);
     let len = document.trace.len();
+    // the keys at step 7, the step to which they lead, and the message
     for (keys, at, said) in [
         ("0G", 1, "steps count from 1: this is the first".to_owned()),
         ("99999G", len, format!("the trace has {len} steps: this is the last")),
@@ -113,7 +114,7 @@ fn the_address_of_a_given_number_puts_the_cursor_on_it() {
     // an index that does not exist is still an error
     press(&mut driver, ":conv1.weight[9,0,0,1]<Enter>");
     assert!(driver.state.message.as_ref().is_some_and(|message| message.is_error) && step(&driver) == before);
-    // an index of a sample's tensor that does not exist
+    // from the batch, the address of a sample's input leads to the sample, with the cursor on the input
     let (_, xor) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
     let mut driver = at_address(&xor, "reduce:loss");
     press(&mut driver, ":2:input[1]<Enter>");
@@ -131,7 +132,7 @@ fn a_jump_to_the_step_on_the_screen_does_not_report_the_last_step() {
         press(&mut driver, keys);
         assert_eq!(message(&driver), said, "{keys}");
     }
-    // the backward pass that begins at the last step
+    // here, the backward pass begins at the last step
     let document = small("title = \"x\"\n[graph]\ninputs = { x = 2 }\nnodes = [\"J = x + 1\"]\n");
     let mut driver = at_address(&document, "backward");
     press(&mut driver, "bb");

@@ -45,6 +45,7 @@ weight = [[1, 0], [0, 1]]
 activation = "tanh"
 "#;
 
+/// Opens one of the scenarios above, or a bundled one.
 pub fn open(name: &str) -> Arc<Document> {
     match name {
         "square" => small(SQUARE),
@@ -421,7 +422,7 @@ pub const WORKED_BY_HAND: &[(&str, WrongNumbers)] = &[
             ("mazur-2-2-2", "grad.fc2.weight[0,0]", "0.732"),     // 0.5933 + 0.1385
         ],
     ),
-    // the term beside
+    // the term before or after
     (
         "neighbour-term",
         [
@@ -437,7 +438,7 @@ pub const WORKED_BY_HAND: &[(&str, WrongNumbers)] = &[
             ("figure-19", "grad.conv1.weight[0,0,0,0]#3", "1.5"), // term 4: 3·0.5
         ],
     ),
-    // a neighbours entry
+    // a neighbouring entry
     (
         "neighbour-entry",
         [

@@ -50,9 +50,9 @@ fn one_sentence_explains_everywhere_why_an_entry_is_0() {
     for (layer, entry, why) in cases {
         let document = image(&layer);
         let network = document.trace.network();
-        // `layer1` stands for the layer's name, which depends on its type
-        let own = network.tensor(network.ops()[0].output).name.to_string();
-        let entry = entry.replace("layer1.z", &own).replace("layer1.a", &own);
+        // `layer1.z` and `layer1.a` stand for the layer's output, whose name depends on the type of the layer
+        let output = network.tensor(network.ops()[0].output).name.to_string();
+        let entry = entry.replace("layer1.z", &output).replace("layer1.a", &output);
         let (tensor, index) = entry.split_once('[').unwrap();
         let id = network.find(tensor).unwrap();
         let index: Vec<usize> = index.trim_end_matches(']').split(',').map(|n| n.parse().unwrap()).collect();
@@ -74,8 +74,8 @@ fn one_sentence_explains_everywhere_why_an_entry_is_0() {
         assert_eq!(subject(&driver), TensorEntry { tensor: id, at });
         let shown = frame(&driver, (120, 40));
         let last = shown.lines().last().unwrap();
-        let is_last = document.trace.ops().filter(|(_, tensor, _)| *tensor == id).all(|(.., span)| span.end == last_step + 1);
-        if is_last && number_of(&document.trace, last_step, id, at).is_some() {
+        let is_only_op = document.trace.ops().filter(|(_, tensor, _)| *tensor == id).all(|(.., span)| span.end == last_step + 1);
+        if is_only_op && number_of(&document.trace, last_step, id, at).is_some() {
             assert!(last.contains(&sentence), "{last}");
             for key in ["t", "w", "m"] {
                 press(&mut driver, key);
@@ -100,7 +100,7 @@ fn the_gradients_of_the_later_entries_of_a_tie_are_0_and_the_reason_is_shown() {
 #[test]
 fn no_entry_without_terms_has_the_fallback_reason() {
     let files = std::fs::read_dir("tests/oracle").unwrap().chain(std::fs::read_dir("tests/valid").unwrap());
-    let mut seen = HashSet::new();
+    let mut reasons = HashSet::new();
     for path in files.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "toml")) {
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         let name = path.display().to_string();
@@ -113,10 +113,10 @@ fn no_entry_without_terms_has_the_fallback_reason() {
                     let why = document.trace.reason_unreached(run, tensor, entry);
                     // the reason that is given if the op has no reason of its own
                     assert_ne!(why, "no term contributes to it", "{name}: {}", document.trace.network_of(run).tensor(tensor).name);
-                    seen.insert(why);
+                    reasons.insert(why);
                 }
             }
         }
     }
-    assert!(seen.len() >= 4, "{seen:?}");
+    assert!(reasons.len() >= 4, "the files have entries with few different reasons: {reasons:?}");
 }

@@ -25,7 +25,7 @@ pub enum Palette {
 pub(super) struct Scales {
     /// The name in the settings file.
     name: &'static str,
-    /// The colours of negative numbers: `negative[0]` is for a dark background, `negative[1]` for a light one. Each goes from zero to the largest absolute value.
+    /// The colours of negative numbers, from zero to the largest absolute value: `negative[0]` is for a dark background, `negative[1]` for a light one.
     pub negative: [[Rgb; 4]; 2],
     /// The colours of positive numbers, in the same order.
     pub positive: [[Rgb; 4]; 2],
