@@ -35,6 +35,7 @@ pub fn aligned_zeros(shape: &[usize]) -> Tensor {
     let len = len(shape);
     // the extra entries are room to begin at a cache line; the system provides memory that is already zeroed
     let memory = Array1::from_vec(vec![0.0; len + LINE_ENTRIES]);
+    // `align_offset` may return `usize::MAX`, which means that it does not know; then the tensor is not aligned
     let begin = memory.as_ptr().align_offset(LINE_BYTES).min(LINE_ENTRIES);
     memory.slice_move(s![begin..begin + len]).into_shape_with_order(IxDyn(shape)).expect("as many entries as the shape")
 }

@@ -30,8 +30,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Duration, Event), LineFault> {
     event_of(&values).map_err(|(n, what)| (column(bytes, n), what))
 }
 
-/// Returns the column (from 1) of element `n` (from 0) of a JSON array. If there are fewer elements, returns the column of the closing bracket. The JSON parser does not
-/// report columns.
+/// Returns the column (from 1) of element `n` (from 0) of a JSON array. If there are fewer elements, returns the column of the closing bracket. The JSON parser
+/// does not report columns.
 fn column(bytes: &[u8], n: usize) -> usize {
     let text = String::from_utf8_lossy(bytes);
     let mut at = text.find('[').map_or(0, |open| open + 1);

@@ -407,6 +407,7 @@ impl Trace {
                 let next = current_part.as_ref().and_then(|(part, ..)| next_part(*part, term));
                 let (part, first) = next.or_else(|| self.part_of(segment, entry, term))?;
                 let (rule, x) = run.part(op, number, part);
+                // `prefix_terms` counts the terms of all entries before an entry, so the difference is the number of terms of one entry
                 let part_terms = first..first + rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
                 current_part = Some((part, &op.parts[part].operands, rule, x, part_terms));
             }

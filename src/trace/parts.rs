@@ -31,6 +31,7 @@ impl Trace {
         }
         let mut end = 0;
         run.parts(op, number).enumerate().find_map(|(part, (rule, x))| {
+            // `prefix_terms` counts the terms of all entries before an entry, so the difference is the number of terms of one entry
             let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
             end += terms;
             (term < end).then(|| (part, end - terms))

@@ -203,6 +203,7 @@ impl Trace {
         let mut term = terms.start;
         loop {
             let (rule, x) = run.part(op, number, partial.part);
+            // the number of terms that this part adds to the entry
             let part_terms = match offsets {
                 Some(offsets) => offsets[partial.part + 1] - offsets[partial.part],
                 None => rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry),
