@@ -17,6 +17,7 @@ use gradstep::ui::{RenderOptions, export};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+/// A scenario file. `train` has further lines of `[train]`.
 fn text(train: &str) -> String {
     let network = "input = [1, 2]\ntarget = [1]\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\nweight = [[0.5, -1]]\nbias = [0.25]\n\
                    activation = \"tanh\"\n";
@@ -138,7 +139,7 @@ fn a_move_by_many_iterations_is_a_seek() {
     press(&mut state, "kkkkk2000l");
     assert_eq!((place(&state), state.job().unwrap().progress().1), ((1, 1), 2_001));
     press(&mut state, "j");
-    assert!(state.job().is_some(), "another unit does not start another seek");
+    assert!(state.job().is_some(), "a change of the unit does not stop the seek");
     update(&mut state, Action::JobIterations(u64::MAX));
     assert_eq!(place(&state), (2_001, 1));
     press(&mut state, "kl3h");
@@ -202,11 +203,11 @@ fn a_replay_shows_the_same_seek() {
     let key = |code| Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
     // the first seek is stopped, the second finishes
     let mut slices = 0;
-    for (address, most) in [(":9000/1", 3), (":4000/3", u64::MAX)] {
+    for (address, max_slices) in [(":9000/1", 3), (":4000/3", u64::MAX)] {
         address.chars().for_each(|c| give(&mut live, key(KeyCode::Char(c))));
         give(&mut live, key(KeyCode::Enter));
         let before = slices;
-        while live.wake() == Some(Duration::ZERO) && slices - before < most {
+        while live.wake() == Some(Duration::ZERO) && slices - before < max_slices {
             slices += 1;
             give(&mut live, Input::Wake);
         }

@@ -117,7 +117,7 @@ const LAYER_FAULTS: Edits = &[
 
 /// Faults that another fault may hide. Key: the new text of the fault that hides them, such as a layer that cannot be built or a loss of unknown type. Value:
 /// the new texts of the faults that it may hide.
-const FROM_LAYERS: &[(&str, &[&str])] = &[
+const HIDDEN_LAYER_FAULTS: &[(&str, &[&str])] = &[
     ("\"cross_entropie\"", &["\"relu\""]),
     (
         "\"conv2\"",
@@ -178,9 +178,8 @@ const GRAPH_FAULTS: Edits = &[
     ("value = 1", "value = [1]"),
 ];
 
-/// Faults of the graph that another fault may hide. If the name of a node cannot be read, any unknown name could be the name of this node.
-/// A value of another shape is not noticed while the shapes of the nodes are not known.
-const FROM_NODES: &[(&str, &[&str])] = &[
+/// Faults of the graph that another fault may hide: while the shapes of the nodes are not known, a value of the wrong shape is not noticed.
+const HIDDEN_GRAPH_FAULTS: &[(&str, &[&str])] = &[
     ("a = \"x\",", &["value = [1]"]),
     ("a * * b + 1", &["value = [1]"]),
     ("u + d", &["value = [1]"]),
@@ -198,7 +197,7 @@ fn check_pairs(text: &str, edits: Edits, hidden: &[(&str, &[&str])]) {
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text.replacen(from, to, 1)
     };
-    let may_hide = |one: &str, other: &str| hidden.iter().any(|(from, all)| *from == one && all.contains(&other));
+    let may_hide = |one: &str, other: &str| hidden.iter().any(|(hiding, hidden)| *hiding == one && hidden.contains(&other));
     assert_eq!(reported(text), <[&str; 0]>::default());
     for (n, one) in edits.iter().enumerate() {
         let alone = lines(&edited(text, *one));
@@ -220,12 +219,12 @@ fn check_pairs(text: &str, edits: Edits, hidden: &[(&str, &[&str])]) {
 
 #[test]
 fn any_two_faults_of_a_network_are_reported_together() {
-    check_pairs(LAYERS, LAYER_FAULTS, FROM_LAYERS);
+    check_pairs(LAYERS, LAYER_FAULTS, HIDDEN_LAYER_FAULTS);
 }
 
 #[test]
 fn any_two_faults_of_a_graph_are_reported_together() {
-    check_pairs(GRAPH, GRAPH_FAULTS, FROM_NODES);
+    check_pairs(GRAPH, GRAPH_FAULTS, HIDDEN_GRAPH_FAULTS);
 }
 
 const CHAIN: &str = "title = \"t\"\nloss = \"squared_error\"\ninput = [1]\ntarget = [0]\n";
@@ -237,7 +236,7 @@ fn references_into_a_faulty_network_are_checked() {
     let target = format!("{}{LINEAR}[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n", CHAIN.replace("[0]", "[0, 1]"));
     let output = "title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"u = a * a\"]\noutput = \"v\"\n\
         [train]\nlearning_rate = 1\nlearn = [\"q\", \"u\"]\n[[note]]\nat = \"zz\"\ntext = \"x\"\n";
-    // the input is ragged, so no shape is known, but the names of the layers are
+    // the input is ragged, so no shape is known, but the names of the layers are known
     let input = format!(
         "{}{LINEAR}[[note]]\nat = \"fc7.z\"\ntext = \"a\"\n[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n",
         CHAIN.replace("[1]", "[[1], [1, 2]]")

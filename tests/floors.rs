@@ -63,6 +63,7 @@ fn drawn_floors() -> HashMap<String, usize> {
     let (_, drawing) = text.split_once("floor │ modules").expect("the drawing of the floors");
     let mut floors = HashMap::new();
     let mut floor = 0;
+    // the rest of the heading and the line below it are skipped; a line without a number continues the floor above it
     for line in drawing.lines().skip(2).take_while(|line| *line != "```") {
         let [number, modules, _] = line.splitn(3, '│').collect::<Vec<_>>()[..] else { panic!("{line:?} is not a line of the drawing") };
         floor = number.trim().parse().unwrap_or(floor);
@@ -109,7 +110,7 @@ fn heads(rest: &str) -> Vec<&str> {
     heads
 }
 
-/// The top-level modules that a file names after `crate::`, `gradstep::` or a sufficient number of `super::`.
+/// The top-level modules that a file names after `crate::`, `gradstep::` or `super::super::` …: in `trace/find.rs`, two `super::` are the root.
 fn imports<'c>(path: &Path, code: &'c str) -> Vec<&'c str> {
     let mut found = Vec::new();
     for root in ["crate::", "gradstep::"] {
@@ -262,22 +263,22 @@ fn cousins(all: &[Vec<String>], own: &[String], text: &str) -> Vec<usize> {
     let code = code(text);
     let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let mut found = Vec::new();
-    let mut note = |base: &[String], rest: &str| {
+    let mut add_modules = |base: &[String], rest: &str| {
         for path in paths(rest) {
-            let whole: Vec<&str> = base.iter().map(String::as_str).chain(path).collect();
-            let named = (1..=whole.len()).rev().find_map(|n| all.iter().position(|module| *module == whole[..n]));
+            let full_path: Vec<&str> = base.iter().map(String::as_str).chain(path).collect();
+            let named = (1..=full_path.len()).rev().find_map(|n| all.iter().position(|module| *module == full_path[..n]));
             found.extend(named.filter(|&n| !own.starts_with(&all[n]) && !all[n].starts_with(own)));
         }
     };
     for (at, root) in code.match_indices("crate::").chain(code.match_indices("self::")) {
         if !code[..at].ends_with(is_name) {
-            note(if root == "crate::" { &[] } else { own }, &code[at + root.len()..]);
+            add_modules(if root == "crate::" { &[] } else { own }, &code[at + root.len()..]);
         }
     }
     for (at, up) in code.match_indices("super::").filter(|(at, _)| !code[..*at].ends_with("super::")) {
         let rest = code[at..].trim_start_matches(up);
         let levels = (code.len() - at - rest.len()) / up.len();
-        note(&own[..own.len().saturating_sub(levels)], rest);
+        add_modules(&own[..own.len().saturating_sub(levels)], rest);
     }
     found
 }
@@ -345,20 +346,20 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
 
 #[test]
 fn files_and_functions_stay_small() {
-    let (mut counted, mut seen) = (0, 0);
+    let (mut file_count, mut function_count) = (0, 0);
     for folder in ["src", "tests", "benches"] {
         for (path, text) in files(folder) {
             let lines = text.lines().count();
             assert!(lines <= LONGEST, "{folder}/{} has {lines} lines", path.display());
-            counted += 1;
+            file_count += 1;
             for (name, lines) in functions(&text) {
                 let is_table = TABLES.contains(&format!("{}: {name}", path.display()).as_str());
                 assert!(lines <= LONGEST_FUNCTION || is_table, "{folder}/{}: {name} has {lines} lines", path.display());
-                seen += 1;
+                function_count += 1;
             }
         }
     }
-    assert!(counted > 300 && seen > 2_000, "only {counted} files and {seen} functions were found");
+    assert!(file_count > 300 && function_count > 2_000, "only {file_count} files and {function_count} functions were found");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use gradstep::weights::npz;
 use tempfile::{TempDir, tempdir};
 
-/// What a run of the program has printed.
+/// The exit status of the program and its output, without lines of progress.
 pub struct Run {
     pub status: i32,
     pub out: String,
@@ -17,17 +17,17 @@ pub struct Run {
 pub fn run(arguments: &[&str]) -> Run {
     let output = Command::new(env!("CARGO_BIN_EXE_gradstep")).args(arguments).output().expect("the program runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-    // a slow machine has lines of progress
+    // a slow machine prints lines of progress
     let is_progress = |line: &str| line.contains(", after ") && line.ends_with(" s\n");
     let err = text(output.stderr).split_inclusive('\n').filter(|line| !is_progress(line)).collect();
     Run { status: output.status.code().expect("a status"), out: text(output.stdout), err }
 }
 
-/// A network of two layers, whose gradients are dyadic numbers: ∂C/∂b = a − t.
+/// A network of two layers with the loss C = ½ (a − t)². [`RIGHT`] has its gradients.
 const NET: &str = "title = \"two layers\"\nloss = \"squared_error\"\ninput = [1, 2, -1]\ntarget = [1]\n\n[[layer]]\ntype = \"linear\"\n\
     weight = [[0.5, -0.25, 1], [1, 0.5, -0.5]]\nbias = [0.125, 0.375]\nactivation = \"relu\"\n\n[[layer]]\ntype = \"linear\"\nweight = [[2, 0.75]]\nbias = [0.1]\n";
 
-/// A folder with the network and a file of gradients.
+/// Writes the network and a file of gradients into a folder. Returns the folder and the paths of both files.
 fn with_file(name: &str, bytes: &[u8]) -> (TempDir, PathBuf, PathBuf) {
     let folder = tempdir().expect("a folder");
     let [net, mine] = ["net.toml", name].map(|name| folder.path().join(name));
@@ -49,9 +49,8 @@ const RIGHT: [(&str, &[usize], &[f64]); 4] = [
     ("fc2.bias", &[1], &[1.256_25]),
 ];
 
-/// The right gradients, with a factor for a loss of another scale.
-fn right(factor: f64) -> Vec<(String, &'static [usize], Vec<f64>)> {
-    RIGHT.iter().map(|(name, shape, values)| ((*name).to_owned(), *shape, values.iter().map(|value| value * factor).collect())).collect()
+fn right() -> Vec<(String, &'static [usize], Vec<f64>)> {
+    RIGHT.iter().map(|(name, shape, values)| ((*name).to_owned(), *shape, values.to_vec())).collect()
 }
 
 fn as_json(tensors: &[(String, &[usize], Vec<f64>)]) -> String {
@@ -61,12 +60,6 @@ fn as_json(tensors: &[(String, &[usize], Vec<f64>)]) -> String {
     };
     let fields: Vec<String> = tensors.iter().map(|(name, shape, values)| format!("{name:?}: {}", nested(shape, values))).collect();
     format!("{{{}}}", fields.join(", "))
-}
-
-/// The factor of the loss: PyTorch's squared error has no 1/2.
-fn factor() -> f64 {
-    let found = diff_file("mine.json", as_json(&right(1.0)).as_bytes(), &[]);
-    if found.status == 0 { 1.0 } else { 2.0 }
 }
 
 fn as_npz(tensors: &[(String, &[usize], Vec<f64>)]) -> Vec<u8> {
@@ -90,6 +83,7 @@ fn as_safetensors(tensors: &[(String, &[usize], Vec<f64>)]) -> Vec<u8> {
 fn as_npy(shape: &[usize], values: &[f64]) -> Vec<u8> {
     let shape: Vec<String> = shape.iter().map(|n| format!("{n},")).collect();
     let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({}), }}", shape.join(" "));
+    // the length of a file's start is a multiple of 64: 10 bytes before the header, the header and its newline
     header += &" ".repeat((64 - (header.len() + 11) % 64) % 64);
     header.push('\n');
     let length = u16::try_from(header.len()).expect("a short header").to_le_bytes();
@@ -99,7 +93,7 @@ fn as_npy(shape: &[usize], values: &[f64]) -> Vec<u8> {
 
 #[test]
 fn right_gradients_are_equal_in_every_format_and_under_other_names() {
-    let right = right(factor());
+    let right = right();
     let renamed = |names: [&str; 4]| {
         right.iter().zip(names).map(|((_, shape, values), name)| (name.to_owned(), *shape, values.clone())).collect::<Vec<_>>()
     };
@@ -125,21 +119,20 @@ fn right_gradients_are_equal_in_every_format_and_under_other_names() {
     let one = diff_file("w.npy", &as_npy(shape, values), &["--tensor", "fc1.weight"]);
     assert_eq!((one.status, one.err.as_str()), (0, ""), "{}", one.out);
     assert!(one.out.starts_with("two layers: the gradient is right; 3 others are not compared\n"), "{}", one.out);
-    // an axis of size 1, and all matrices transposed
+    // a bias with one more axis of size 1, and a transposed weight
     let column = diff_file("mine.json", format!("{{\"fc1.bias\": [[{}], [{}]]}}", right[1].2[0], right[1].2[1]).as_bytes(), &[]);
     assert_eq!(column.status, 0, "{}{}", column.out, column.err);
-    let turned: Vec<f64> = (0..6).map(|at| values[at % 2 * 3 + at / 2]).collect();
-    let turned = diff_file("mine.json", format!("{{\"fc1.weight\": {:?}}}", turned.chunks(2).collect::<Vec<_>>()).as_bytes(), &[]);
-    assert_eq!(turned.status, 0, "{}{}", turned.out, turned.err);
-    assert!(turned.out.contains("the transpose of ours"), "{}", turned.out);
+    let rows: Vec<[f64; 2]> = (0..3).map(|column| [values[column], values[3 + column]]).collect();
+    let transposed = diff_file("mine.json", format!("{{\"fc1.weight\": {rows:?}}}").as_bytes(), &[]);
+    assert_eq!(transposed.status, 0, "{}{}", transposed.out, transposed.err);
+    assert!(transposed.out.contains("the transpose of ours"), "{}", transposed.out);
 }
 
 /// Tensors without a gradient are not compared, and a note says why. An explicit name that does not exist is an error.
 #[test]
 fn what_is_not_compared_is_said() {
     let bias = "\"fc2.bias\": [1.25625]";
-    let rest = format!("{{\"loss\": 0.5, \"target\": [[1]], {bias}}}").replace("1.25625", &format!("{}", RIGHT[3].2[0] * factor()));
-    let found = diff_file("mine.json", rest.as_bytes(), &[]);
+    let found = diff_file("mine.json", format!("{{\"loss\": 0.5, \"target\": [[1]], {bias}}}").as_bytes(), &[]);
     assert_eq!((found.status, found.err.as_str()), (0, ""), "{}", found.out);
     for note in [
         "note: loss is left out: it is the loss itself, not a gradient\n",
@@ -147,7 +140,7 @@ fn what_is_not_compared_is_said() {
     ] {
         assert!(found.out.contains(note), "{}", found.out);
     }
-    let (_, shape, values) = &right(factor())[1];
+    let (_, shape, values) = &right()[1];
     let one = as_npy(shape, values);
     for (name, said) in [
         ("fc9.bias", "there is no tensor fc9.bias; did you mean fc1.bias?"),
@@ -158,8 +151,8 @@ fn what_is_not_compared_is_said() {
         assert_eq!((found.status, found.out.as_str()), (2, ""), "{name}");
         assert!(found.err.contains(said), "{name}: {}", found.err);
     }
-    // a tensor of a file with several tensors is matched as it is together with the others
-    let torch: Vec<_> = right(factor())
+    // all tensors of the file are matched before `--tensor` chooses one of them
+    let torch: Vec<_> = right()
         .into_iter()
         .zip(["0.weight", "0.bias", "2.weight", "2.bias"])
         .map(|((_, shape, values), name)| (name.to_owned(), shape, values))
@@ -192,7 +185,7 @@ fn each_faulty_file_has_its_error_message() {
     let many: Vec<String> = (0..100_000).map(|n| format!("\"t{n}\": {n}")).collect();
     let many = format!("{{{}}}", many.join(","));
     let deep = format!("{{\"fc1.bias\": {}", "[".repeat(100_000));
-    let npz = as_npz(&right(1.0));
+    let npz = as_npz(&right());
     for (name, bytes, said) in [
         ("mine.json", &b"{\"fc1.wieght\": [1, 2, 3, 4, 5, 6, 7]}"[..], "did you mean fc1.weight?"),
         ("mine.json", b"{\"3:fc1.z\": [1, 2]}", "there is no sample 3 in this iteration"),
@@ -248,7 +241,8 @@ fn hostile_names_are_escaped_and_bad_numbers_are_reported() {
     }
 }
 
-/// A file with NaN says where it begins. The gradients of parameters are not computed from each other.
+/// `diff` names the first number of the file that is not finite, and counts the tensors that are not computed from it: no gradient of a parameter is computed
+/// from another one.
 #[test]
 fn the_first_number_that_is_not_finite_is_named() {
     let nan = "{\"fc2.bias\": [1.25625], \"fc2.weight\": [[0, NaN]], \"fc1.bias\": [NaN, NaN], \"fc1.weight\": [[0, 0, 0], [Infinity, NaN, NaN]]}";
@@ -288,7 +282,7 @@ fn plants() -> PathBuf {
 /// If one gradient is rounded and another has a wrong sign, not all of them differ only by rounding.
 #[test]
 fn a_rounded_gradient_beside_a_wrong_one_is_counted_as_wrong() {
-    let right = right(factor());
+    let right = right();
     let value = |name: &str, value: f64| match name {
         "fc1.weight" => -value,
         _ => format!("{value:.2e}").parse().expect("a number"),
@@ -320,7 +314,7 @@ fn typical_outputs() {
     {
         add(name, of_plant(name));
     }
-    let right = right(factor());
+    let right = right();
     let changed = |change: fn(&str, f64) -> f64| {
         let change = |(name, shape, values): &(String, &'static [usize], Vec<f64>)| {
             (name.clone(), *shape, values.iter().map(|value| change(name, *value)).collect::<Vec<f64>>())

@@ -55,7 +55,7 @@ fn text(driver: &Driver) -> String {
     export::text(&driver.frame(&RenderOptions::default(), (160, 48)))
 }
 
-/// The numbers of the gradient of a tensor in each sample.
+/// Returns the right gradients of a tensor in all samples as one tensor, whose first axis is the samples: its shape and its values.
 fn right_of_samples(document: &Document, name: &str) -> (Vec<usize>, Vec<f64>) {
     let trace = &document.trace;
     let id = trace.network().find(&format!("grad.{name}")).expect("a gradient");
@@ -71,7 +71,7 @@ fn a_factor_is_shown_wherever_both_numbers_are_shown() {
     assert_eq!(document.trace.samples(), 4);
     let (shape, right) = right_of_samples(&document, "fc2.z");
     let mine: Vec<f64> = right.iter().enumerate().map(|(at, value)| if at == 1 { 0.5 } else { value / 4.0 }).collect();
-    let given = || vec![tensor("fc2.z", &shape, mine.clone())];
+    let tensors = || vec![tensor("fc2.z", &shape, mine.clone())];
     let factor = "times 4: your loss is a mean";
     for (keys_pressed, said) in [
         ("D", "yours 2 (4 times the 0.5 of your file), right ".to_owned()),
@@ -79,11 +79,11 @@ fn a_factor_is_shown_wherever_both_numbers_are_shown() {
         ("Dd", "yours × 4, different".to_owned()),
         (":mine<CR>", format!("({factor})")),
     ] {
-        let shown = text(&pressed_with(&document, given(), keys_pressed));
+        let shown = text(&pressed_with(&document, tensors(), keys_pressed));
         assert!(shown.contains(&said), "{keys_pressed}: {said}\n{shown}");
     }
     // the pane why has the factor too, not only the message
-    assert!(text(&pressed_with(&document, given(), "D")).matches("4 times the 0.5 of your file").count() > 1);
+    assert!(text(&pressed_with(&document, tensors(), "D")).matches("4 times the 0.5 of your file").count() > 1);
     // a gradient of the batch has no factor
     let (batch, id) = gradient_of_batch(&document, "fc2.bias");
     let wrong = document.trace.run(batch).values(id)[0] + 1.0;
@@ -121,9 +121,9 @@ fn a_narrow_screen_says_everything() {
     let (shape, right) = right_of_samples(&document, "fc2.z");
     // all are wrong, each in another way
     let mine: Vec<f64> = right.iter().enumerate().map(|(at, value)| if at % 2 == 0 { value * 3.7 } else { 0.123_456_7 - value }).collect();
-    let given = vec![tensor("fc2.z", &shape, mine), tensor("fc2.bias", &[1], vec![7.0])];
+    let tensors = vec![tensor("fc2.z", &shape, mine), tensor("fc2.bias", &[1], vec![7.0])];
     let shown = |keys_pressed: &str| {
-        let driver = pressed_with(&document, given.clone(), keys_pressed);
+        let driver = pressed_with(&document, tensors.clone(), keys_pressed);
         export::text(&driver.frame(&RenderOptions::default(), (80, 24)))
     };
     assert!(shown("D").contains("2 of 2 gradients are wrong"), "{}", shown("D"));
@@ -141,12 +141,13 @@ fn a_narrow_screen_says_everything() {
     assert!(joined.join(" ").contains(note), "{all}");
 }
 
+/// Returns the batch's run, and the id of a parameter's gradient in it.
 fn gradient_of_batch(document: &Document, name: &str) -> (usize, usize) {
     let network = document.trace.network_of(document.trace.samples());
     (document.trace.samples(), network.find(&format!("grad.{name}")).expect("a gradient"))
 }
 
-/// A graph with parts of statements, versions of a name and a loop.
+/// A graph whose tensors have names that are not in its text: parts of statements, such as `h@2.1`, and versions of the name h, such as `h@2`.
 const GRAPH: &str = "title = \"parts\"\n[graph]\nnodes = '''\nh = x @ W\nh = (h + 1) / d**0.5    # the \\u001b name again\nfor i in range(2):\n    h = h * h - b\nJ = h.sum()\n'''\n\
     [graph.inputs]\nx = [[1, 2], [3, 4]]\nW = [[0.5, 1], [-1, 0.25]]\nb = [0.125, 2]\n[graph.constants]\nd = 4\n";
 
@@ -214,7 +215,7 @@ fn heat_maps_mark_what_differs_with_and_without_colours() {
         let options = RenderOptions { theme: Theme::new(colours, Background::Dark), ascii };
         let marks = |values: &[f64]| {
             let frame = pressed_with(&document, mine(values), at_the_end).frame(&options, (120, 40));
-            // below the text of the pane, which has the sign too
+            // the most marks in one line: the lines of text have one or two, the lines of the map have more
             export::text(&frame).lines().map(|line| line.matches(mark).count()).max().unwrap_or(0)
         };
         assert!(marks(&right) <= 2, "{colours:?}: right numbers have no marks");
@@ -245,7 +246,7 @@ fn the_first_difference_may_be_an_entry_without_a_step() {
     assert!(driver.state.stepper().expect("open").cursor.is_some(), "{shown}");
     assert!(shown.contains("yours 0.75, right 0"), "{shown}");
     assert!(!shown.contains("not computed yet: step"), "{shown}");
-    // n and N visit entries with steps and entries without
+    // n and N visit entries with steps, and with the cursor entries without steps
     let mut values = trace.run(0).values(gradient).to_vec();
     let reached = (at + 1..values.len()).find(|at| trace.entry_steps(0, gradient, *at).is_some_and(|steps| !steps.is_empty()));
     let reached = reached.expect("a maximum");
@@ -280,13 +281,14 @@ fn notes_are_listed() {
     }
 }
 
-/// `:mine w.npy --tensor NAME`, as the option of `diff`.
+/// A .npy file has no name for its tensor: `:mine w.npy --tensor NAME` gives it one, like the option of `diff`.
 #[test]
-fn a_file_of_one_tensor_gets_its_name_after_the_colon() {
+fn the_command_mine_names_the_tensor_of_an_npy_file() {
     let document = Arc::new(document("xor"));
     let folder = tempdir().expect("a folder");
     let file = folder.path().join("w file.npy");
     let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (1,), }";
+    // 118 bytes, and 10 before them: the numbers begin at a multiple of 64
     let header = format!("{header:<117}\n");
     fs::write(&file, [b"\x93NUMPY\x01\x00", &[118, 0][..], header.as_bytes(), &2.5_f64.to_le_bytes()].concat()).expect("a file");
     let compared = |more: &str| {

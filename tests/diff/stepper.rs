@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use gradstep::app::{Action, CompareOptions, Document, GradientComparison, Setting, State, update};
+use gradstep::app::{CompareOptions, Document, GradientComparison, State};
 use gradstep::command::ScenarioLoader;
 use gradstep::command::driver::Driver;
 use gradstep::diff::read;
@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use super::document;
 
-/// A planted mistake in the stepper: the filter of conv2 is not turned.
+/// A scenario and gradients with one mistake: the filter of conv2 is not turned.
 fn opened() -> (Arc<Document>, Arc<GradientComparison>) {
     opened_with("cnn-two", "kernel-not-flipped-1")
 }
@@ -71,7 +71,7 @@ fn d_shows_which_number_is_wrong_and_where_and_why() {
     let driver = pressed(state(&document, &comparison, 1), "D");
     assert!(address(&driver).starts_with("grad.conv1.weight[0,0,0,0]"), "{}", address(&driver));
     let shown = text(&driver);
-    // which and where: the message; why: the words; and the mark does not rely on a colour
+    // the message says which number is wrong and where, and the pane says why; the mark ≠ is a sign, not only a colour
     for said in [
         "2 of 6 gradients are wrong, first here: yours 0.090798, right −0.31945; D again: the step of the mistake",
         "≠ yours 0.090798",
@@ -87,7 +87,7 @@ fn d_shows_which_number_is_wrong_and_where_and_why() {
     assert!(shown.contains("yours, different") && shown.contains("0.0907977194058"), "{shown}");
 }
 
-/// On the smallest first-class screen, one key shows which, where and why, and the numbers stay in view.
+/// On a screen of 80x24, one key shows which, where and why, and the numbers stay in view.
 #[test]
 fn a_small_screen_shows_the_cause_beside_the_numbers() {
     let (document, comparison) = opened();
@@ -115,7 +115,7 @@ fn a_small_screen_shows_the_cause_beside_the_numbers() {
 fn d_again_goes_to_the_step_of_the_mistake_and_back() {
     let (document, comparison) = opened();
     let driver = pressed(state(&document, &comparison, 1), "DD");
-    // the first number that a filter that is not turned changes: w[0,0] of the filters times the errors, by hand from the file
+    // the first number that the mistake changes; the right one, −0.01091, is the sum of w[0,0] · error over the filters, by hand
     assert!(address(&driver).starts_with("grad.conv1.a[0,0,0]"), "{}", address(&driver));
     let shown = text(&driver);
     for said in
@@ -142,12 +142,12 @@ fn two_mistakes_are_counted_and_both_have_their_step() {
         first.contains("Mistake 1 of 2 is made at grad.conv1.a[0,0,0]: the filter of conv2") && first.contains("D again: mistake 1 of 2"),
         "{first}"
     );
-    let (at, second) = shown("DD");
-    assert!(at.starts_with("grad.conv1.a[0,0,0]") && second.contains("Mistake 1 of 2 is made here"), "{at}\n{second}");
-    let (at, third) = shown("DDD");
+    let (place, second) = shown("DD");
+    assert!(place.starts_with("grad.conv1.a[0,0,0]") && second.contains("Mistake 1 of 2 is made here"), "{place}\n{second}");
+    let (place, third) = shown("DDD");
     assert!(
-        at.starts_with("grad.conv1.bias[0]") && third.contains("Mistake 2 of 2 is made here: the bias gradient of conv1 is the mean"),
-        "{at}\n{third}"
+        place.starts_with("grad.conv1.bias[0]") && third.contains("Mistake 2 of 2 is made here: the bias gradient of conv1 is the mean"),
+        "{place}\n{third}"
     );
     assert_eq!(shown("DDDD").0, shown("D").0);
     let (_, list) = shown(":mine<CR>");
@@ -195,12 +195,12 @@ fn n_goes_through_all_differences_and_back() {
 }
 
 #[test]
-fn the_step_of_the_mistake_has_both_rules() {
+fn the_step_of_the_mistake_shows_the_wrong_and_the_right_rule() {
     let (document, comparison) = opened();
     // conv2 moves the error back to conv1
-    let at = document.trace.resolve(&"grad.conv1.a[0,0,0]".parse().expect("an address")).expect("a step");
-    let end = document.trace.span(at, gradstep::step::Unit::Entry).end - 1;
-    let shown = text(&pressed(state(&document, &comparison, end), ""));
+    let step = document.trace.resolve(&"grad.conv1.a[0,0,0]".parse().expect("an address")).expect("a step");
+    let last_term = document.trace.span(step, gradstep::step::Unit::Entry).end - 1;
+    let shown = text(&pressed(state(&document, &comparison, last_term), ""));
     assert!(shown.contains("The mistake is made here: the filter of conv2"), "{shown}");
     assert!(shown.contains("The wrong rule:"), "{shown}");
     let list = text(&pressed(state(&document, &comparison, 1), ":mine<CR>"));
@@ -222,7 +222,7 @@ fn without_gradients_and_after_an_edit_the_keys_show_the_reason() {
     assert!(text(&loaded).contains("a recorded session reads no file"), "{}", text(&loaded));
 }
 
-/// A frame with the user's gradients does not depend on numbers of later steps either.
+/// A frame with the user's gradients does not change if the numbers of all later steps are replaced.
 #[test]
 fn no_frame_shows_a_comparison_before_its_step() {
     let (document, comparison) = opened();
@@ -241,17 +241,16 @@ fn no_frame_shows_a_comparison_before_its_step() {
     assert!(marks > 10, "{marks} marks");
 }
 
-/// While a number is asked for, neither the mark nor the number beside it tells it.
+/// While prediction asks for a number, the screen has neither the mark ≠ nor the user's number, which would give the answer away.
 #[test]
 fn prediction_hides_the_right_number_in_the_comparison_too() {
     let (document, comparison) = opened();
-    let at = document.trace.resolve(&"grad.conv1.bias[1]".parse().expect("an address")).expect("a step");
-    let last = document.trace.span(at, gradstep::step::Unit::Entry).end - 1;
+    let step = document.trace.resolve(&"grad.conv1.bias[1]".parse().expect("an address")).expect("a step");
+    let last = document.trace.span(step, gradstep::step::Unit::Entry).end - 1;
     let told = text(&pressed(state(&document, &comparison, last), ""));
     assert!(told.contains("≠ yours"), "{told}");
-    let mut asking = state(&document, &comparison, last);
-    update(&mut asking, Action::CycleSetting(Setting::SkipZeros, 0));
-    let hidden = text(&pressed(asking, "kp"));
+    // k chooses the unit entry, p asks for its value
+    let hidden = text(&pressed(state(&document, &comparison, last), "kp"));
     assert!(!hidden.contains("≠ yours") && !hidden.contains("your number is equal"), "{hidden}");
 }
 

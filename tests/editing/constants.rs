@@ -6,7 +6,7 @@ use gradstep::scenario::write_back;
 use crate::documents::scenario;
 use crate::{bits, document, enter, message, open};
 
-/// In this graph, each of these constants is a value: an operand of operations.
+/// In this graph, each constant is a value: an operand of operations. `x@0` is the input x, whose name the fourth statement assigns again.
 const VALUES: &str = r#"title = "values"
 [graph]
 constants = { eps = 0.01, n = 4, G = [[1, 2], [0.5, -1]], scale = [2, 0.5] }

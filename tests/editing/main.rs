@@ -57,9 +57,9 @@ weight = { init = "normal", seed = 1 }
 activation = "softmax"
 "#;
 
-fn driver(document: Arc<Document>, at: u64) -> Driver {
+fn driver(document: Arc<Document>, step: u64) -> Driver {
     let mut state = State::picker(picker_entries::bundled());
-    state.open(document, Some(at));
+    state.open(document, Some(step));
     Driver::new(state, ScenarioLoader::bundled(Limits::default()))
 }
 
@@ -77,7 +77,7 @@ fn press(driver: &mut Driver, text: &str) -> Effect {
     effect
 }
 
-/// Types a command into the line of `:`.
+/// Types a command into the prompt that `:` opens.
 fn enter(driver: &mut Driver, command: &str) {
     press(driver, &format!(":{}<Enter>", command.replace('<', "<lt>")));
 }
@@ -97,7 +97,7 @@ fn bits(document: &Document) -> Vec<Vec<u64>> {
     (0..runs.len()).flat_map(tensors).map(|(run, id)| runs[run].run.values(id).iter().map(|value| value.to_bits()).collect()).collect()
 }
 
-/// Returns the addresses of some numbers of the file, spread over each tensor that it gives, with their values.
+/// Returns the addresses and the values of given numbers: the first, the middle and the last entry of each given tensor that can be edited.
 fn given_numbers(document: &Document) -> Vec<(String, f64)> {
     let network = document.trace.network();
     let sample = if document.scenario.samples.len() > 1 { "1:" } else { "" };
@@ -123,7 +123,7 @@ fn bundled_documents() -> impl Iterator<Item = (&'static str, Arc<Document>)> {
 fn an_edit_has_the_bits_of_the_edited_file_and_undo_has_the_old_ones() {
     for (name, original) in bundled_documents() {
         let old_bits = bits(&original);
-        // figure 1 has thousands of weights: its file is read again for each
+        // figure 1 has thousands of weights, and its file is read again for each edit: a few edits are enough
         let numbers = given_numbers(&original);
         for (address, value) in numbers.iter().take(if name == "figure-01" { 6 } else { 100 }) {
             let mut driver = driver(Arc::clone(&original), original.trace.len());
@@ -225,7 +225,7 @@ fn e_edits_the_number_under_the_cursor() {
     // Esc leaves the number as it is
     press(&mut driver, "e7<Esc>");
     assert_eq!(driver.state.stepper().unwrap().edits.done().len(), 1);
-    // the result of the step is computed, and typed digits do not hide the reason
+    // the cursor is on the result of the step, which is computed; typed digits do not hide this reason
     press(&mut driver, "<Esc>ie");
     assert!(message(&driver).starts_with("fc1.z[0] is computed"), "{}", message(&driver));
     press(&mut driver, "0.5<Enter>");
@@ -321,6 +321,7 @@ fn old_values_can_be_looked_up() {
     enter(&mut driver, "1:fc1.z[0]");
     press(&mut driver, "jjkd");
     press(&mut driver, "<Esc>");
+    // two steps later, the entry is complete
     press(&mut driver, "ssd");
     let list = driver.state.overlay.as_ref().and_then(|overlay| overlay.list.clone()).unwrap();
     // z₁ = 0.5 · 1 − 1 · 2 + 0
@@ -337,7 +338,7 @@ fn q_asks_about_unsaved_edits() {
     assert_eq!(driver.state.focus(), Focus::List);
     press(&mut driver, "<Esc>");
     assert_eq!(driver.state.focus(), Focus::Normal);
-    // a copy of the state, because these keys discard the edits
+    // in a copy, because these keys discard the edits
     for keys in ["qd", ":q!<Enter>"] {
         let mut copy = driver.clone();
         assert_eq!(press(&mut copy, keys), Effect::Quit);
@@ -440,7 +441,7 @@ fn a_note_of_the_file_is_marked_once_numbers_are_edited() {
 }
 
 #[test]
-fn play_stops_while_a_line_is_open() {
+fn esc_a_prompt_and_the_cursor_stop_play() {
     for keys in ["<Esc>", ":", "/", "e"] {
         let mut driver = open(TRAINED);
         press(&mut driver, "<Space>");

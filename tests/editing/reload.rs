@@ -16,7 +16,7 @@ fn address(driver: &Driver) -> String {
     driver.state.stepper().unwrap().address_here().unwrap().to_string()
 }
 
-/// The numbers are those of a file, in the iteration on the screen.
+/// Checks that the numbers of the iteration on the screen are those of the file `text`.
 fn assert_bits(driver: &Driver, text: &str) {
     let iteration = document(driver).trace.iteration();
     assert!(bits(document(driver)) == bits(&Document::new(scenario(text)).iteration(iteration)), "{}", message(driver));
@@ -60,7 +60,7 @@ fn only_unsaved_edits_are_kept() {
     reload(&mut driver, &other, true);
     assert_bits(&driver, &other.replace("[9, 2]", "[9, 4]"));
     assert_eq!(message(&driver), "the file is read again, with 1 edit");
-    // the file has an edit that is undone here
+    // an edit that was written and then undone is unsaved: it is undone in the file that is read too
     let mut driver = open(TRAINED);
     enter(&mut driver, "set fc1.bias[0] 1");
     driver.state.edits_are_written("written");

@@ -18,7 +18,7 @@ fn a_value_can_change_the_old_one() {
         enter(&mut driver, command);
         assert_eq!(weight(&driver), value, "{command}");
     }
-    // in the line of the entry under the cursor, which is the first weight
+    // in the prompt that `ee` opens: the cursor is on the first weight
     press(&mut driver, "ee+= 1/2<Enter>");
     assert_eq!(weight(&driver), 4.5);
     press(&mut driver, "5u");
@@ -51,7 +51,7 @@ fn an_edit_of_the_learning_rate_explains_why_the_first_loss_stays() {
     let mut driver = open(TRAINED);
     let said = "the loss before the first update does not depend on the learning rate";
     let text = |driver: &Driver| export::text(&driver.frame(&RenderOptions::default(), (120, 40)));
-    // as in a file, a negative one climbs
+    // as in a file, the rate may be negative: gradient ascent
     enter(&mut driver, "set learning_rate -0.5");
     assert!(text(&driver).contains("ΔC = 0") && text(&driver).contains(said), "{}", text(&driver));
     enter(&mut driver, "3/first");
@@ -61,7 +61,7 @@ fn an_edit_of_the_learning_rate_explains_why_the_first_loss_stays() {
     assert_eq!(message(&driver), "the learning rate must not be 0");
 }
 
-/// ΔC / (∂C/∂w · Δw) → 1: where a second derivative is not 0, the error is in proportion to Δw.
+/// Where the second derivative is not 0, the relative error of the estimate ∂C/∂w · Δw is in proportion to Δw: a tenth of the change has a tenth of the error.
 #[test]
 fn the_smaller_the_change_the_better_the_derivative_predicts_it() {
     let (mut shrinking, mut kinds) = (0, Vec::new());
@@ -87,7 +87,6 @@ fn the_smaller_the_change_the_better_the_derivative_predicts_it() {
     }
     kinds.dedup();
     assert!(shrinking > 50, "{shrinking}");
-    // parameters, inputs of samples and inputs of graphs
-    let of = |role: Role| kinds.contains(&std::mem::discriminant(&role));
-    assert!(of(Role::Parameter) && of(Role::Input { learns: false }));
+    let has_kind = |role: Role| kinds.contains(&std::mem::discriminant(&role));
+    assert!(has_kind(Role::Parameter) && has_kind(Role::Input { learns: false }), "parameters and inputs are edited");
 }

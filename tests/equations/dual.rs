@@ -97,25 +97,26 @@ pub fn apply(function: &Primitive, arguments: &[Dual]) -> Result<Dual, String> {
 }
 
 fn elementary(name: &str, arguments: &[Dual]) -> Result<Dual, String> {
-    // the chain rule; the slope of a constant stays 0 even if the function's slope is infinite
-    let with = |value: f64, slope: f64, x: Dual| Dual { value, slope: if x.slope == 0.0 { 0.0 } else { slope * x.slope } };
+    // f(x), with the slope f′(x) · x′ of the chain rule; the slope of a constant x stays 0 even if f′(x) is infinite
+    let chained = |value: f64, slope: f64, x: Dual| Dual { value, slope: if x.slope == 0.0 { 0.0 } else { slope * x.slope } };
     Ok(match (name, arguments) {
-        ("exp", &[x]) => with(x.value.exp(), x.value.exp(), x),
-        ("log", &[x]) => with(x.value.ln(), 1.0 / x.value, x),
-        ("sqrt", &[x]) => with(x.value.sqrt(), 0.5 / x.value.sqrt(), x),
-        ("sin", &[x]) => with(x.value.sin(), x.value.cos(), x),
-        ("cos", &[x]) => with(x.value.cos(), -x.value.sin(), x),
-        ("tan", &[x]) => with(x.value.tan(), x.value.cos().powi(-2), x),
-        ("tanh", &[x]) => with(x.value.tanh(), x.value.cosh().powi(-2), x),
-        ("abs", &[x]) => with(x.value.abs(), if x.value == 0.0 { 0.0 } else { x.value.signum() }, x),
-        ("normal_cdf", &[x]) => with(normal_cdf(x.value), normal_density(x.value), x),
+        ("exp", &[x]) => chained(x.value.exp(), x.value.exp(), x),
+        ("log", &[x]) => chained(x.value.ln(), 1.0 / x.value, x),
+        ("sqrt", &[x]) => chained(x.value.sqrt(), 0.5 / x.value.sqrt(), x),
+        ("sin", &[x]) => chained(x.value.sin(), x.value.cos(), x),
+        ("cos", &[x]) => chained(x.value.cos(), -x.value.sin(), x),
+        ("tan", &[x]) => chained(x.value.tan(), x.value.cos().powi(-2), x),
+        ("tanh", &[x]) => chained(x.value.tanh(), x.value.cosh().powi(-2), x),
+        ("abs", &[x]) => chained(x.value.abs(), if x.value == 0.0 { 0.0 } else { x.value.signum() }, x),
+        ("normal_cdf", &[x]) => chained(normal_cdf(x.value), normal_density(x.value), x),
+        // erf x = 2 Φ(√2 x) − 1
         ("erf", &[x]) => {
             let scaled = x.value * 2.0_f64.sqrt();
-            with(2.0 * normal_cdf(scaled) - 1.0, 8.0_f64.sqrt() * normal_density(scaled), x)
+            chained(2.0 * normal_cdf(scaled) - 1.0, 8.0_f64.sqrt() * normal_density(scaled), x)
         }
         ("^", &[a, b]) => {
-            let by_base = with(0.0, b.value * a.value.powf(b.value - 1.0), a).slope;
-            let by_exponent = with(0.0, a.value.powf(b.value) * a.value.ln(), b).slope;
+            let by_base = chained(0.0, b.value * a.value.powf(b.value - 1.0), a).slope;
+            let by_exponent = chained(0.0, a.value.powf(b.value) * a.value.ln(), b).slope;
             Dual { value: a.value.powf(b.value), slope: by_base + by_exponent }
         }
         ("min" | "max", &[a, b]) if a.value == b.value => Dual { value: a.value, slope: f64::midpoint(a.slope, b.slope) },

@@ -59,6 +59,7 @@ impl Part<'_> {
     pub fn right_hand_side(&self, right: &Expr) -> Result<Tensor, Why> {
         let shape = &self.network.tensor(self.op.output).shape;
         let value = self.value(right, shape)?;
+        // the equation of the gradient of a concatenation's input has all of ∂C/∂y, and each input gets its piece
         if len(shape) < value.values.len() && self.kind() == Some("cat") {
             return self.piece(&value)?.shaped(shape);
         }
@@ -120,6 +121,7 @@ impl Part<'_> {
         pools.contains(&self.kind()?).then(|| Placement::of_pool(&self.own_keys(), self.is_1d()))
     }
 
+    /// Evaluates an expression. `wanted` is the shape of the whole right-hand side: `Σ`, `mean` and products depend on it.
     fn value(&self, expr: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
         let value_of = |expr: &Expr| self.value(expr, wanted);
         match *expr {
@@ -232,6 +234,7 @@ impl Part<'_> {
         }
         let wanted = &lifted_shape[..];
         let placement = |filter: &[usize]| Placement::of_filter(&self.own_keys(), [filter[2], filter[3]], is_1d);
+        // an image has 3 axes, filters have 4
         let result = match (first.shape.len(), second.shape.len()) {
             (3, 4) if is_turned(b) => {
                 let shape = wanted.try_into().map_err(|_| format!("{wanted:?} is not an image"))?;
@@ -276,13 +279,13 @@ impl Part<'_> {
             ("rot180", Definition::Rule, [filter]) if self.is_1d() => Ok(lowered(rot180(&lifted(self.value(filter, wanted)?))?)),
             ("rot180", Definition::Rule, [filter]) => rot180(&self.value(filter, wanted)?),
             ("rate", Definition::Rule, [s, rest @ ..]) => {
-                let own = Optimizer::of(self.keys);
+                let optimizer = Optimizer::of(self.keys);
                 let squares = self.value(s, wanted)?;
                 let variances = match rest {
                     [mean] => squares.zip(self.value(mean, wanted)?, |s, m| s - m * m)?,
                     _ => squares,
                 };
-                Ok(variances.map(|s| 1.0 / ((s / own.correction(self.iteration)).sqrt() + own.number("eps"))))
+                Ok(variances.map(|s| 1.0 / ((s / optimizer.correction(self.iteration)).sqrt() + optimizer.number("eps"))))
             }
             ("hinge", Definition::Rule, [a, t]) => self.hinge(&self.value(a, wanted)?, &self.value(t, wanted)?, false),
             ("nearest" | "bilinear", Definition::Rule, [x]) => self.enlarged(&self.value(x, wanted)?),
@@ -303,8 +306,8 @@ impl Part<'_> {
         }
     }
 
-    /// Applies a function of numbers to each entry. `number_of` returns the value or the slope of each result. Arguments that only the function's definition
-    /// has are keys of the layer.
+    /// Applies a function of numbers to each entry. `number_of` returns the value of each result, or its slope by the first argument. Arguments that only the
+    /// function's definition has are keys of the layer.
     fn entries(
         &self,
         function: &'static Primitive,
@@ -333,6 +336,7 @@ impl Part<'_> {
     fn key(&self, function: &Primitive, argument: usize) -> Result<f64, Why> {
         let row = ACTIVATIONS.iter().find(|row| row.primitive.is_some_and(|own| own == function));
         let (key, default) = match (row, function.arguments[argument]) {
+            // argument 0 is z, the others are keys
             (Some(row), _) => row.keys[argument - 1],
             (None, "ε") => ("eps", 1e-5),
             (None, key @ ("delta" | "beta")) => (key, 1.0),
@@ -354,8 +358,8 @@ impl Part<'_> {
             }
             ref other => Err(format!("{other:?} in a graph")),
         };
-        let given = |argument: &Expr| dual::evaluate(argument, &Scope { named: &read, arguments: &[] });
-        let arguments = rule.arguments().iter().map(given).collect::<Result<Vec<_>, _>>()?;
+        let value_of = |argument: &Expr| dual::evaluate(argument, &Scope { named: &read, arguments: &[] });
+        let arguments = rule.arguments().iter().map(value_of).collect::<Result<Vec<_>, _>>()?;
         Ok(dual::evaluate(&rule.equation_for(&x).right, &Scope { named: &read, arguments: &arguments })?.slope)
     }
 
@@ -363,15 +367,15 @@ impl Part<'_> {
     fn hinge(&self, a: &Tensor, t: &Tensor, is_slope: bool) -> Result<Tensor, Why> {
         let (margin, p) = (self.own_keys().number("margin").unwrap_or(1.0), self.own_keys().number("p").unwrap_or(1.0));
         let y = (0..t.values.len()).find(|i| t.values.iter().all(|other| *other <= t.values[*i])).ok_or("no class")?;
-        let missing = |i: usize| (margin - a.values[y] + a.values[i]).max(0.0);
+        let violation = |i: usize| (margin - a.values[y] + a.values[i]).max(0.0);
         let mut out = a.clone().map(|_| 0.0);
         for i in (0..a.values.len()).filter(|i| *i != y) {
             if is_slope {
-                let slope = if missing(i) > 0.0 { p * missing(i).powf(p - 1.0) } else { 0.0 };
+                let slope = if violation(i) > 0.0 { p * violation(i).powf(p - 1.0) } else { 0.0 };
                 out.values[i] = slope;
                 out.values[y] -= slope;
             } else {
-                out.values[i] = missing(i).powf(p);
+                out.values[i] = violation(i).powf(p);
             }
         }
         Ok(out)
@@ -382,6 +386,7 @@ impl Part<'_> {
         enlarged(x, keys.pair("scale_factor").ok_or("there is no scale_factor")?, keys.text("mode") == Some("bilinear"))
     }
 
+    /// Evaluates an expression and the words after it, such as `at the winners, else 0`.
     fn remark(&self, expr: &Expr, words: &str, wanted: &[usize]) -> Result<Tensor, Why> {
         let value = self.value(expr, &self.network.tensor(self.y()).shape)?;
         let x = self.operand(Slot::Input(0))?;

@@ -28,14 +28,14 @@ fn value(value: &DeValue<'_>) -> Value {
         DeValue::Float(number) => Value::Number(number.as_str().parse().expect("a number")),
         DeValue::Boolean(flag) => Value::Flag(*flag),
         DeValue::Array(list) => Value::List(list.iter().map(|item| self::value(item.get_ref())).collect()),
-        DeValue::Table(own) => Value::Table(table(own)),
+        DeValue::Table(keys) => Value::Table(table(keys)),
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Datetime(_) => Value::Text(String::new()),
     }
 }
 
-fn table(own: &DeTable<'_>) -> Table {
-    Table(own.iter().map(|(key, item)| (key.get_ref().to_string(), value(item.get_ref()))).collect())
+fn table(keys: &DeTable<'_>) -> Table {
+    Table(keys.iter().map(|(key, item)| (key.get_ref().to_string(), value(item.get_ref()))).collect())
 }
 
 impl Keys {
@@ -57,7 +57,7 @@ impl Keys {
     /// The keys of a table of the file: `loss` or `train`.
     pub fn below(&self, key: &str) -> Table {
         match self.0.0.get(key) {
-            Some(Value::Table(own)) => own.clone(),
+            Some(Value::Table(keys)) => keys.clone(),
             _ => Table::default(),
         }
     }
@@ -115,7 +115,7 @@ impl Table {
         }
     }
 
-    /// The sizes for rows and columns. A single integer is both.
+    /// A key with one number for rows and one for columns. A single integer is both.
     pub fn pair(&self, key: &str) -> Option<[usize; 2]> {
         match self.0.get(key)? {
             Value::List(both) => Some([size(&both[0]), size(&both[1])]),

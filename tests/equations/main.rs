@@ -4,9 +4,9 @@ mod dual;
 mod evaluator;
 mod keys;
 mod optimizer;
+mod right_hand_sides;
 mod scenarios;
 mod tensor;
-mod whole;
 mod windows;
 
 use std::collections::BTreeSet;

@@ -33,18 +33,18 @@ impl Optimizer {
         self.0.number(key).unwrap_or(default)
     }
 
-    /// The factor by which the mean of the squares is too small in an iteration.
+    /// The factor by which the running mean of the squared gradients is too small in an iteration, because it begins at 0: 1 − β₂ᵗ.
     pub fn correction(&self, iteration: u64) -> f64 {
         if self.is_adam() { 1.0 - power(BETAS[1], iteration) } else { 1.0 }
     }
 
-    /// The learning rate of an iteration, with the correction of the mean of the gradients.
+    /// The learning rate of an iteration, divided by 1 − β₁ᵗ for Adam: the running mean of the gradients begins at 0 too.
     #[allow(clippy::cast_precision_loss)] // the first iterations
     pub fn rate(&self, iteration: u64) -> f64 {
         // the only schedule of the scenarios is a step of 1 with a factor of ½
         let scheduled = if self.0.has("lr_schedule") { power(0.5, iteration - 1) } else { 1.0 };
-        let mean = if self.is_adam() { 1.0 - power(BETAS[0], iteration) } else { 1.0 };
-        self.number("learning_rate") * scheduled / mean / (1.0 + (iteration - 1) as f64 * self.number("lr_decay"))
+        let mean_correction = if self.is_adam() { 1.0 - power(BETAS[0], iteration) } else { 1.0 };
+        self.number("learning_rate") * scheduled / mean_correction / (1.0 + (iteration - 1) as f64 * self.number("lr_decay"))
     }
 }
 

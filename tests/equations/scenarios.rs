@@ -69,14 +69,14 @@ fn graph_scenario(nodes: &str) -> String {
     format!("title = \"equations\"\n[graph]\ninputs = {{ x = 0.5, y = 2 }}\nnodes = [{nodes}]\n")
 }
 
-/// Gradient descent over two samples.
-fn descent_scenario(loss: &str, rates: &str) -> String {
+/// Gradient descent over two samples. `train_keys` are further lines of `[train]`.
+fn descent_scenario(loss: &str, train_keys: &str) -> String {
     let samples = "[[sample]]\ninput = [1]\ntarget = [1]\n[[sample]]\ninput = [2]\ntarget = [3]\n";
     let fc1 = "[[layer]]\ntype = \"linear\"\nname = \"fc1\"\nweight = [[0.5]]\n";
-    scenario(&format!("loss = {loss}\n"), &format!("{fc1}[train]\nlearning_rate = 0.1\niterations = 2\n{rates}{samples}"))
+    scenario(&format!("loss = {loss}\n"), &format!("{fc1}[train]\nlearning_rate = 0.1\niterations = 2\n{train_keys}{samples}"))
 }
 
-/// A scenario for each kind of op, in the order of the registries.
+/// A scenario for each kind of op: first those of the tables `LAYERS`, `ACTIVATIONS`, `LOSSES` and `FUNCTIONS`, each in its order.
 pub fn one_per_kind() -> Vec<Headed> {
     let mut all: Vec<Headed> = LAYERS.iter().map(|kind| (format!("layer {}", kind.name), layer_scenario(kind))).collect();
     for activation in ACTIVATIONS {
@@ -176,6 +176,7 @@ fn layer_variations() -> Vec<Headed> {
             all.push(on_image("[4, 2, 3]", "group_norm", &format!("num_groups = {groups}\n{keys}")));
         }
     }
+    // the name of a function and its closing quote, and perhaps further keys
     let keys = ["leaky_relu\"\nnegative_slope = 0.2", "elu\"\nalpha = 1.5", "hardtanh\"\nmin_val = -0.1\nmax_val = 0.3"];
     let names = ACTIVATIONS.iter().map(|activation| format!("{}\"", activation.name));
     for function in names.chain(keys.map(str::to_owned)) {
@@ -221,7 +222,7 @@ fn loss_variations() -> Vec<Headed> {
             ));
         }
     }
-    // ∂C/∂a is infinite, C is not
+    // the output a of -713 is about 1e-310: ∂C/∂a is infinite, C is not
     for (last, loss, target) in [
         ("softmax", "\"cross_entropy\"", "[0.5, 0.75]"),
         ("sigmoid", "\"cross_entropy\"", "[0.5, 0.75]"),
@@ -251,7 +252,7 @@ fn graph_variations() -> Vec<Headed> {
     let learned =
         format!("{}[train]\nlearn = [\"x\"]\nlearning_rate = 0.25\nmomentum = 0.5\niterations = 2\n", graph_scenario("\"u = x * y\""));
     all.push(("a graph learns".to_owned(), learned));
-    for rates in [
+    for train_keys in [
         "momentum = 0.5\nnesterov = true\nweight_decay = 0.25\n",
         "momentum = 0.5\ndampening = 0.25\nweight_decay = 0.25\n",
         "momentum = 0.5\nnesterov = true\nweight_decay = 0.25\nlr_schedule = { type = \"step\", step_size = 1, gamma = 0.5 }\n",
@@ -265,16 +266,19 @@ fn graph_variations() -> Vec<Headed> {
         "optimizer = \"adagrad\"\n",
         "optimizer = \"adagrad\"\nlr_decay = 0.5\ninitial_accumulator_value = 0.25\n",
     ] {
-        all.push((format!("gradient descent: {}", rates.trim().replace('\n', ", ")), descent_scenario("\"squared_error\"", rates)));
+        all.push((
+            format!("gradient descent: {}", train_keys.trim().replace('\n', ", ")),
+            descent_scenario("\"squared_error\"", train_keys),
+        ));
     }
     for loss in ["\"squared_error\"", "{ type = \"squared_error\", batch_reduction = \"sum\" }"] {
-        for rates in ["", "momentum = 0.5\n", "weight_decay = 0.25\n", "momentum = 0.5\nbatch_size = 1\n"] {
-            all.push((format!("gradient descent, {loss}: {}", rates.trim().replace('\n', ", ")), descent_scenario(loss, rates)));
+        for train_keys in ["", "momentum = 0.5\n", "weight_decay = 0.25\n", "momentum = 0.5\nbatch_size = 1\n"] {
+            all.push((format!("gradient descent, {loss}: {}", train_keys.trim().replace('\n', ", ")), descent_scenario(loss, train_keys)));
         }
     }
     for loss in ["{ type = \"squared_error\", l2 = 0.25 }", "{ type = \"squared_error\", batch_reduction = \"sum\", l2 = 0.25 }"] {
-        for rates in ["", "weight_decay = 0.125\nbatch_size = 1\n"] {
-            all.push((format!("a penalty, {loss}: {}", rates.trim().replace('\n', ", ")), descent_scenario(loss, rates)));
+        for train_keys in ["", "weight_decay = 0.125\nbatch_size = 1\n"] {
+            all.push((format!("a penalty, {loss}: {}", train_keys.trim().replace('\n', ", ")), descent_scenario(loss, train_keys)));
         }
     }
     all

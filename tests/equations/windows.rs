@@ -42,7 +42,7 @@ fn filters(of: &Tensor) -> Result<[usize; 4], String> {
     <[usize; 4]>::try_from(&of.shape[..]).map_err(|_| format!("{:?} are not filters", of.shape))
 }
 
-/// The number of groups, from the channels and the `depth` of a filter.
+/// The number of groups, from the channels of the image and the `depth`: the number of channels that each filter reads.
 fn groups(channels: usize, depth: usize, filters: usize) -> Result<usize, String> {
     let groups = channels / depth;
     let fits = channels.is_multiple_of(depth) && filters.checked_rem(groups) == Some(0);
@@ -133,11 +133,11 @@ impl Placement {
         let (groups, windows) = (groups(channels, depth, count)?, self.windows([height, width]));
         let mut out = Tensor::zeros(&[count, windows[0], windows[1]]);
         for (f, [y, x]) in (0..count).flat_map(|f| grid(windows).map(move |window| (f, window))) {
-            let first = f / (count / groups) * depth;
+            let first_channel = f / (count / groups) * depth;
             let mut sum = 0.0;
             for (c, place) in (0..depth).flat_map(|c| grid(self.kernel).map(move |place| (c, place))) {
                 if let Some([row, column]) = self.pixel([y, x], place, [height, width]) {
-                    sum += over.get(&[first + c, row, column]) * filter.get(&[f, c, place[0], place[1]]);
+                    sum += over.get(&[first_channel + c, row, column]) * filter.get(&[f, c, place[0], place[1]]);
                 }
             }
             let at = out.offset(&[f, y, x]);
@@ -238,6 +238,7 @@ pub fn enlarged(of: &Tensor, factors: [usize; 2], is_bilinear: bool) -> Result<T
         if !is_bilinear {
             return vec![(at / scale, 1.0)];
         }
+        // the centre of the pixel `at`, in pixels of the image: (at + ½) / scale − ½
         #[allow(clippy::cast_precision_loss)] // sizes of small tensors
         let centre = ((2 * at + 1) as f64 / (2 * scale) as f64 - 0.5).max(0.0);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // sizes of small tensors

@@ -15,7 +15,7 @@ fn scan(document: &Document, stops: impl Fn(&Document, u64) -> bool) -> Vec<Visi
         .collect()
 }
 
-/// The address of a step without its sample and term.
+/// The address of a step without its sample and term: `fc1.z[1]` for `2:fc1.z[1]#2`.
 fn entry_of(document: &Document, step: u64) -> String {
     let text = document.trace.address(&document.trace.position(step).unwrap()).to_string();
     let text = text.split('#').next().unwrap();
@@ -30,7 +30,7 @@ fn is_last_term(document: &Document, step: u64) -> bool {
 /// Whether a breakpoint stops at a step.
 type Stops = Box<dyn Fn(&Document, u64) -> bool>;
 
-/// Breakpoints under a title, each with the steps at which it stops.
+/// Lists of breakpoints, each under a title. A breakpoint is the argument of `:break`, and a test of the steps at which it stops.
 fn cases() -> Vec<(&'static str, Vec<(&'static str, Stops)>)> {
     let entry = |name: &'static str| -> Stops { Box::new(move |d, k| is_last_term(d, k) && entry_of(d, k) == name) };
     let op = |name: &'static str| -> Stops {
@@ -40,8 +40,8 @@ fn cases() -> Vec<(&'static str, Vec<(&'static str, Stops)>)> {
     let condition = |name: &'static str, test: fn(f64) -> bool| -> Stops {
         Box::new(move |d, k| {
             let holds = |k: u64| is_last_term(d, k) && test(d.trace.get(k).unwrap().sum);
-            let own = d.trace.span(k, Unit::Op);
-            entry_of(d, k).split('[').next() == Some(name) && holds(k) && !(own.start..k).any(holds)
+            let op = d.trace.span(k, Unit::Op);
+            entry_of(d, k).split('[').next() == Some(name) && holds(k) && !(op.start..k).any(holds)
         })
     };
     vec![
@@ -83,42 +83,42 @@ fn cases() -> Vec<(&'static str, Vec<(&'static str, Stops)>)> {
 fn c_stops_where_a_scan_of_all_steps_stops() {
     for one_at_a_time in [false, true] {
         let document = small(&if one_at_a_time { format!("{TRAINED}batch_size = 1\n") } else { TRAINED.to_owned() });
-        for (what, breakpoints) in &cases() {
+        for (title, breakpoints) in &cases() {
             // with one sample in each batch there is no reduce pass, and not every iteration has the sample 2
-            if one_at_a_time && matches!(*what, "reduced" | "one sample") {
+            if one_at_a_time && matches!(*title, "reduced" | "one sample") {
                 continue;
             }
             let wanted = scan(&document, |d, k| breakpoints.iter().any(|(_, stops)| stops(d, k)));
-            assert!(!wanted.is_empty(), "{what}");
+            assert!(!wanted.is_empty(), "{title}");
             let mut state = at(&document, 1);
             for (text, _) in breakpoints {
                 enter(&mut state, &format!(":break {text}"));
-                assert!(message(&state).starts_with("breakpoint "), "{what}: {}", message(&state));
+                assert!(message(&state).starts_with("breakpoint "), "{title}: {}", message(&state));
             }
             for visit in wanted.iter().filter(|visit| **visit != Visit { iteration: 1, step: 1 }) {
                 press(&mut state, "c");
-                assert_eq!(place(&state), *visit, "{what}: c");
-                assert!(message(&state).starts_with("breakpoint "), "{what}: {}", message(&state));
+                assert_eq!(place(&state), *visit, "{title}: c");
+                assert!(message(&state).starts_with("breakpoint "), "{title}: {}", message(&state));
             }
             press(&mut state, "c");
             let last = Visit { iteration: document.iterations(), step: document.iteration(document.iterations()).trace.len() };
             assert_eq!(
                 (place(&state), message(&state).as_str()),
                 (last, "no further breakpoint: ran to the last step; Backspace goes back"),
-                "{what}"
+                "{title}"
             );
             for visit in wanted.iter().rev().filter(|visit| **visit != last) {
                 press(&mut state, "C");
-                assert_eq!(place(&state), *visit, "{what}: C");
+                assert_eq!(place(&state), *visit, "{title}: C");
             }
             press(&mut state, "C");
-            assert_eq!(place(&state), Visit { iteration: 1, step: 1 }, "{what}");
+            assert_eq!(place(&state), Visit { iteration: 1, step: 1 }, "{title}");
             // a count, and the way back
             press(&mut state, "3c");
             let third = wanted.iter().filter(|visit| **visit != Visit { iteration: 1, step: 1 }).nth(2).copied().unwrap_or(last);
-            assert_eq!(place(&state), third, "{what}: 3c");
+            assert_eq!(place(&state), third, "{title}: 3c");
             press(&mut state, "<C-o>");
-            assert_eq!(place(&state), Visit { iteration: 1, step: 1 }, "{what}: Ctrl-O");
+            assert_eq!(place(&state), Visit { iteration: 1, step: 1 }, "{title}: Ctrl-O");
         }
     }
 }

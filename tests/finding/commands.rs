@@ -81,14 +81,14 @@ fn enter_runs_only_what_is_written_in_full_or_was_chosen() {
     let document = small(TRAINED);
     let mut state = at(&document, 7);
     enter(&mut state, ":stp ot");
-    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().is_unknown, "an abbreviation is not run, the line asks");
+    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().is_unknown, "an abbreviation is not run: the prompt asks");
     assert_eq!(place(&state).step, 7);
     // the first candidate is the answer
     press(&mut state, "<Tab><Enter>");
     assert_eq!((state.focus(), place(&state).step), (Focus::Normal, document.trace.span(7, gradstep::step::Unit::Op).end - 1));
     enter(&mut state, ":quti");
     assert!(state.prompt().unwrap().is_unknown);
-    assert_eq!(press(&mut state, "<Tab><Enter>"), Some(Request::Quit), "a letter in the wrong place");
+    assert_eq!(press(&mut state, "<Tab><Enter>"), Some(Request::Quit), "the first candidate for quti is quit");
     // Tab and Shift-Tab go through all candidates and begin again at the other end
     let mut state = at(&document, 7);
     let count = candidates(&mut state, "").len();
@@ -278,7 +278,7 @@ fn the_words_of_a_newcomer_find_a_sensible_row() {
     assert_eq!((state.focus(), message(&state).starts_with("fc1.weight[0,0] is given")), (Focus::Cursor, true));
 }
 
-/// Words of the descriptions that are no topics.
+/// Words of the descriptions that need not find a row.
 const NO_TOPIC: &[&str] = &[
     "also", "always", "begins", "changed", "chooses", "click", "does", "each", "enough", "enter", "follow", "here", "know", "letters",
     "names", "need", "opening", "outside", "program", "question", "several", "stay", "such", "then", "there", "time", "while",

@@ -57,7 +57,7 @@ fn the_filter_finds_words_of_name_title_and_summary() {
 fn the_selection_moves_among_the_listed_scenarios() {
     let mut state = picker();
     press(&mut state, "jj/figure");
-    assert_eq!(selected(&state), Some("figure-16"), "it stays if it is listed");
+    assert_eq!(selected(&state), Some("figure-16"), "the selection stays if the filter lists it");
     for (key, name) in [
         ("<Down>", "figure-17"),
         ("<Up>", "figure-16"),
@@ -72,10 +72,10 @@ fn the_selection_moves_among_the_listed_scenarios() {
     press(&mut state, "<C-u>xo");
     assert_eq!((selected(&state), listed(&state)), (Some("xor"), vec!["xor"]));
     press(&mut state, "q");
-    assert_eq!(selected(&state), None, "in the line, q is a letter");
+    assert_eq!(selected(&state), None, "q is a letter of the filter: no name has xoq");
     press(&mut state, "<Esc>");
     assert_eq!((state.focus(), selected(&state), listed(&state).len()), (Focus::Picker, Some("xor"), bundled::LEARNING.len()));
-    // deleting in the empty line ends it too
+    // Backspace in an empty filter closes it too
     press(&mut state, "/<BS>");
     assert_eq!(state.focus(), Focus::Picker);
     for (key, name) in

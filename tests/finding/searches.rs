@@ -22,7 +22,7 @@ fn entries(document: &Document) -> Vec<(u64, f64)> {
     steps.filter(|step| step.term == step.terms).map(|step| (step.step, step.sum)).collect()
 }
 
-/// Returns the matches after and before a step. The search wraps around at both ends.
+/// Returns the next and the previous match from a step. The search wraps around at both ends.
 fn neighbours(matches: &[u64], step: u64) -> [Option<u64>; 2] {
     let next = matches.iter().find(|at| **at > step).or(matches.first());
     let previous = matches.iter().rev().find(|at| **at < step).or(matches.last());
@@ -54,13 +54,12 @@ fn a_search_for_values_agrees_with_a_scan_of_all_steps() {
                     Some(next) if next == step => assert_eq!(message(&state), "this is the only match"),
                     Some(next) => assert_eq!(message(&state).starts_with("found ahead: "), next > step, "{}", message(&state)),
                 }
-                // three matches further
-                let mut there = next;
+                let mut three_further = next;
                 for _ in 0..3 {
-                    there = there.and_then(|there| neighbours(&matches, there)[0]);
+                    three_further = three_further.and_then(|step| neighbours(&matches, step)[0]);
                 }
                 press(&mut state, "3n");
-                assert_eq!(place(&state).step, there.unwrap_or(step), "{name} {typed} 3n");
+                assert_eq!(place(&state).step, three_further.unwrap_or(step), "{name} {typed} 3n");
                 let mut state = at(&document, step);
                 enter(&mut state, typed);
                 press(&mut state, &format!("{step}G"));
@@ -112,7 +111,7 @@ fn the_first_value_that_is_not_finite_is_found() {
         enter(&mut state, ":first value that is not finite");
         assert_eq!((place(&state).step, address(&state).as_str()), (first, "v#1"));
         press(&mut state, "<C-o>");
-        assert_eq!(place(&state).step, step, "a search can be undone");
+        assert_eq!(place(&state).step, step, "Ctrl-O goes back to the step before the search");
         enter(&mut state, "/ inf");
         assert_eq!(
             place(&state).step,
