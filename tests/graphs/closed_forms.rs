@@ -11,23 +11,26 @@ use gradstep::trace::Trace;
 use crate::laws::traces;
 use crate::numbers::run;
 
-/// The closed forms of the derivatives of a trace, by the name of the input, and the entries at which they differ from the sum over the paths.
+/// The closed forms of the derivatives of a trace.
 struct Found {
+    /// Each block of ops with a closed form, with the name of its input.
     blocks: Vec<(String, ClosedBlock)>,
+    /// A message for each entry at which a closed form differs from the sum over the paths.
     wrong: Vec<String>,
 }
 
+/// Finds the closed form of each gradient of a trace, and compares its entries with those of the gradient, which is the sum over the paths.
 fn find(trace: &Trace) -> Found {
     let mut found = Found { blocks: Vec::new(), wrong: Vec::new() };
     for (run, output, span) in trace.ops().filter(|(_, output, _)| trace.network().tensor(*output).name.starts_with("grad.")) {
         let first = trace.position(span.start).expect("a step");
         let Some(block) = trace.closed_block(&first) else { continue };
         let gradient = trace.runs()[run].run.values(output);
-        let scale = gradient.iter().fold(1e-3_f64, |most, value| most.max(value.abs()));
+        let scale = gradient.iter().fold(1e-3_f64, |largest, value| largest.max(value.abs()));
         for (entry, sum) in gradient.iter().enumerate() {
             let steps = trace.entry_steps(run, output, entry).unwrap_or(0..0);
-            let Some(at) = trace.position(steps.start).filter(|_| !steps.is_empty()) else { continue };
-            let closed = trace.closed_entry(&at, block).expect("a closed form").value;
+            let Some(position) = trace.position(steps.start).filter(|_| !steps.is_empty()) else { continue };
+            let closed = trace.closed_entry(&position, block).expect("a closed form").value;
             if (closed - sum).abs() > 1e-12 * scale {
                 found.wrong.push(format!("{}, entry {entry}: closed {closed}, sum {sum}", trace.network().tensor(output).name));
             }
@@ -38,6 +41,7 @@ fn find(trace: &Trace) -> Found {
     found
 }
 
+/// Returns the name by which the tests below call a closed form.
 fn kind(form: &ClosedForm) -> &'static str {
     match form {
         ClosedForm::Norm { is_centred: false, .. } => "rms",
@@ -50,7 +54,7 @@ fn kind(form: &ClosedForm) -> &'static str {
     }
 }
 
-/// PyTorch has the same gradients, in `tests/graphs/pytorch.rs`.
+/// `tests/graphs/pytorch.rs` compares the gradients of the same graphs with PyTorch's.
 #[test]
 fn closed_forms_are_the_sums_over_the_paths() {
     let (mut wrong, mut names): (Vec<String>, BTreeMap<&str, Vec<String>>) = Default::default();
@@ -63,6 +67,7 @@ fn closed_forms_are_the_sums_over_the_paths() {
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     let counts: BTreeMap<&str, usize> = names.iter().map(|(kind, names)| (*kind, names.len())).collect();
+    // the number of closed forms of each kind in all graphs
     let expected = [("classes", 29), ("log-softmax", 15), ("norm", 1), ("norm with a weight", 25), ("probabilities", 3), ("rms", 3)];
     assert_eq!(counts, BTreeMap::from(expected), "{names:#?}");
 }
@@ -82,31 +87,33 @@ fn open(nodes: &str) -> Trace {
     Trace::new(network, vec![run])
 }
 
-/// Returns the kinds of the closed forms of a graph, each with the name of its input.
+/// Returns the kinds of the closed forms of a graph, each with the name of its input: `norm of x`.
 fn kinds(nodes: &str) -> Vec<String> {
     let found = find(&open(nodes));
     assert!(found.wrong.is_empty(), "{nodes}\n{}", found.wrong.join("\n"));
     found.blocks.iter().map(|(input, block)| format!("{} of {input}", kind(&block.form))).collect()
 }
 
-/// Returns the kinds of the closed forms of all these graphs, beside their texts.
+/// Returns the text of each graph, with the kinds of its closed forms.
 fn all_kinds(graphs: &[&str]) -> Vec<(String, Vec<String>)> {
     graphs.iter().map(|nodes| ((*nodes).to_owned(), kinds(nodes))).collect()
 }
 
-/// Asserts that each graph has one closed form, of this kind.
+/// Asserts that each graph has one closed form, of the expected kind and input.
 fn assert_each(graphs: &[&str], expected: &str) {
     let all = all_kinds(graphs);
     let others: Vec<_> = all.iter().filter(|(_, kinds)| *kinds != [expected]).collect();
     assert!(others.is_empty(), "not {expected:?}: {others:#?}");
 }
 
-const MOMENTS: &str = "mu = x.mean(0)\ndiff = x - mu\n";
+/// The first statements of a norm over the examples.
+const BEFORE: &str = "mu = x.mean(0)\ndiff = x - mu\n";
+/// The last statements of a norm and of its loss.
 const AFTER: &str = "\nh = gamma * xhat + beta\nJ = (h * G).sum()";
 
-/// Returns the statements of a norm over the examples: these between those of the moments and those of the loss.
+/// Returns a graph for each text: [`BEFORE`], the text, which computes xhat, and [`AFTER`].
 fn over_examples(statements: &[&str]) -> Vec<String> {
-    statements.iter().map(|statement| format!("{MOMENTS}{statement}{AFTER}")).collect()
+    statements.iter().map(|statement| format!("{BEFORE}{statement}{AFTER}")).collect()
 }
 
 #[test]
@@ -122,7 +129,7 @@ fn the_usual_spellings_of_a_norm_are_found() {
         "sigma = (diff**2).mean(0)**0.5\nxhat = diff * sigma**-1",
         "var = (x**2).mean(0) - mu**2\nxhat = diff / torch.sqrt(var + eps)",
         "xhat = diff / torch.std(x, 0, unbiased=False)",
-        // with n − 1, as a sample's variance
+        // divided by n − 1 instead of n
         "var = 1 / (n - 1) * (diff**2).sum(0)\nxhat = diff * (var + eps)**-0.5",
         "var = (diff**2 / (n - 1)).sum(0)\nxhat = diff * (var + eps)**-0.5",
         "xhat = diff / torch.sqrt(x.var(0) + eps)",
@@ -147,7 +154,7 @@ fn norms_over_other_axes_and_without_gamma_and_beta_are_found() {
         ],
         "norm of x",
     );
-    // the loss reads the product with γ, and the sum with β after other operations
+    // no β
     assert_each(
         &[&format!("{over_features}h = (x - mu) * (var + eps).rsqrt() * gamma\nJ = (h.tanh() * G).sum()")],
         "norm with a weight of x",
@@ -167,7 +174,7 @@ fn statements_that_only_look_like_a_norm_are_not_found() {
         // the mean over the other axis
         "var = ((x - x.mean(1, keepdim=True))**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)",
         "var = (diff**2).mean(1, keepdim=True)\nxhat = diff / torch.sqrt(var + eps)",
-        // no mean
+        // divided by neither n nor n − 1
         "var = (diff**2).sum(0)\nxhat = diff / torch.sqrt(var + eps)",
         "var = (diff**2).sum(0) / 5\nxhat = diff / torch.sqrt(var + eps)",
         "var = (diff**2).sum(0) / (n - 2)\nxhat = diff / torch.sqrt(var + eps)",
@@ -179,25 +186,26 @@ fn statements_that_only_look_like_a_norm_are_not_found() {
         // the mean or the variance is a constant for the derivative
         "var = (diff**2).mean(0).detach()\nxhat = diff / torch.sqrt(var + eps)",
         "var = ((x - mu.detach())**2).mean(0)\nxhat = (x - mu.detach()) / torch.sqrt(var + eps)",
-        // the centred tensor of another one
+        // a tensor that is not x − mean(x) in the place of diff
         "var = (diff**2).mean(0)\nxhat = (x - mu * 2) / torch.sqrt(var + eps)",
         "var = (diff**2).mean(0)\nxhat = (x * 2 - mu) / torch.sqrt(var + eps)",
         "var = (x**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)",
         // eps depends on x
         "var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + x.abs().sum())",
     ]);
+    // the loss also reads a tensor of the block
     let leaks = ["J2 = var.sum()", "J2 = mu.sum()", "J2 = xhat.sum()", "J2 = (x**2).sum()"];
     near.extend(leaks.map(|leak| {
-        let block = format!("{MOMENTS}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps){AFTER}");
+        let block = format!("{BEFORE}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps){AFTER}");
         format!("{block}\n{leak}\nloss = J + J2")
     }));
     // γ depends on x, through the block or beside it
-    near.push(format!("{MOMENTS}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = (xhat * var * G).sum()"));
-    near.push(format!("{MOMENTS}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = (xhat * x * G).sum()"));
-    near.push(format!("{MOMENTS}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = ((xhat + x) * G).sum()"));
+    near.push(format!("{BEFORE}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = (xhat * var * G).sum()"));
+    near.push(format!("{BEFORE}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = (xhat * x * G).sum()"));
+    near.push(format!("{BEFORE}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = ((xhat + x) * G).sum()"));
     let near: Vec<&str> = near.iter().map(String::as_str).collect();
     let found: Vec<_> = all_kinds(&near).into_iter().filter(|(_, kinds)| !kinds.is_empty()).collect();
-    // x̂ is read by two statements, so it is the end of the block, and γ is not in it
+    // the one exception: h and J2 read xhat, so the block ends with xhat, before the product with γ
     assert_eq!(found.iter().map(|(_, kinds)| kinds.join(" ")).collect::<Vec<_>>(), ["norm of x"], "{found:#?}");
     assert!(found[0].0.contains("J2 = xhat.sum()"), "{found:#?}");
 }
@@ -262,7 +270,7 @@ fn statements_that_only_look_like_cross_entropy_are_not_found() {
         "logp = x - torch.exp(x).sum(1, keepdim=True)\nloss = -logp[range(4), y].mean()",
         "logp = x - torch.log(torch.exp(2 * x).sum(1, keepdim=True))\nloss = -logp[range(4), y].mean()",
         "p = torch.exp(x) / torch.exp(x).sum(1, keepdim=True).detach()\nloss = -p[range(4), y].log().sum()",
-        // the shift is in one of them only, or differs within a row
+        // the shift is subtracted only within the logarithm, or differs within a row
         "logp = x - torch.log(torch.exp(x - x.amax(1, keepdim=True)).sum(1, keepdim=True))\nloss = -logp[range(4), y].mean()",
         "s = x - x.amax(0)\nlogp = s - torch.log(torch.exp(s).sum(1, keepdim=True))\nloss = -logp[range(4), y].mean() + s.sum()",
         // eps in the logarithm
@@ -270,7 +278,7 @@ fn statements_that_only_look_like_cross_entropy_are_not_found() {
         // the sums or the shift are read by the loss too
         "m = x.amax(1, keepdim=True)\nlogp = torch.log_softmax(x - m, 1)\nloss = -logp[range(4), y].mean() + m.sum()",
         "e = torch.exp(x)\np = e / e.sum(1, keepdim=True)\nloss = -torch.log(p)[range(4), y].mean() + e.sum()",
-        // log Σ exp z of another z, of other rows, or read by the loss too
+        // log Σ exp z of a tensor z that is not x, of other rows, or read by the loss too
         "loss = (torch.logsumexp(x, 1) - 2 * x[range(4), y]).mean()",
         "loss = (torch.logsumexp(x, 1) - (2 * x)[range(4), y]).mean()",
         "loss = (torch.logsumexp(x, 1) + x[range(4), y]).mean()",
@@ -283,11 +291,12 @@ fn statements_that_only_look_like_cross_entropy_are_not_found() {
         "loss = (torch.logsumexp(x, 1)[:, None] - x[range(4), y]).mean()",
         "loss = (torch.logsumexp(x, 1) - x[range(3, -1, -1), y]).mean()",
     ];
+    // the closed form of another tensor, such as the log-softmax of x - m, is right
     let found: Vec<_> = all_kinds(&near).into_iter().filter(|(_, kinds)| kinds.iter().any(|kind| kind.ends_with(" of x"))).collect();
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// A pick that is not one entry for each row is no cross-entropy; what remains is the log-softmax before it.
+/// A loss that reads anything but one entry of each row, in the order of the rows, is no cross-entropy. The log-softmax that it reads still has a closed form.
 #[test]
 fn entries_that_are_not_one_class_for_each_row_are_not_a_cross_entropy() {
     assert_each(

@@ -33,7 +33,7 @@ fn the_page_lists_all_functions_once() {
     let unknown: Vec<_> = set.difference(&functions).collect();
     assert!(missing.is_empty(), "docs/graphs.md lacks {missing:?}");
     assert!(unknown.is_empty(), "docs/graphs.md lists functions that do not exist: {unknown:?}");
-    let twice: Vec<_> = set.iter().filter(|name| listed.iter().filter(|own| own == name).count() > 1).collect();
+    let twice: Vec<_> = set.iter().filter(|name| listed.iter().filter(|other| other == name).count() > 1).collect();
     assert!(twice.is_empty(), "docs/graphs.md lists {twice:?} twice");
 }
 

@@ -1,4 +1,4 @@
-//! For each graph: the products of the steps, added in their order, give the bits of the tensors; each entry lists the steps that read it; and the gradients
+//! For each graph: the terms of an entry, added in their order, give the bits of the entry; each entry lists the steps that read it; and the gradients
 //! agree with central differences.
 
 #[path = "../laws/differences.rs"]
@@ -48,22 +48,22 @@ fn the_steps_add_up_to_the_tensors() {
     assert!(checked > 550, "{checked} graphs");
 }
 
-/// Returns the number of steps of each op.
+/// Returns each tensor that an op computes, with the number of steps of the op.
 fn step_counts(trace: &Trace) -> Vec<(usize, u64)> {
     trace.ops().map(|(_, output, steps)| (output, steps.end - steps.start)).collect()
 }
 
-/// Graphs with entries that share a maximum evenly.
+/// Graphs in which several entries are the maximum.
 const TIES: [&str; 2] = ["kink-amax-tie", "kink-max-all-tie"];
 
-/// Another number in place of the entry with this index and this number.
+/// Computes a new number for an entry from its offset in row-major order and its number.
 type Change = fn(f64, f64) -> f64;
 
-/// Masks, maxima and indices that are computed change which entries are chosen, and not how many steps there are. Ties are an exception: each entry that shares
-/// in one has a step.
+/// Masks, maxima and indices that are computed decide which entries are chosen, but not how many steps there are. Ties are an exception: each of the tied entries
+/// has a step.
 #[test]
 fn the_numbers_of_steps_do_not_depend_on_computed_numbers() {
-    let others: [(&str, Change); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("opposite signs", |_, x| -x - 0.01),
         ("other numbers", |at, x| (7.3 * x + 11.1 * at).sin()),
         ("large numbers", |at, x| 100.0 * x + at),
@@ -73,10 +73,10 @@ fn the_numbers_of_steps_do_not_depend_on_computed_numbers() {
     for (name, text, trace) in traces().filter(|(name, ..)| !TIES.contains(&name.as_str())) {
         let network = trace.network();
         let counts = step_counts(&trace);
-        for (what, other) in others {
+        for (what, change) in changes {
             let mut run = trace.runs()[0].run.clone();
             for id in network.learnable() {
-                let numbers = run.values(id).iter().zip(0..).map(|(x, at)| other(f64::from(at), *x)).collect();
+                let numbers = run.values(id).iter().zip(0..).map(|(x, at)| change(f64::from(at), *x)).collect();
                 run = run.with_tensor_and_gradients(network, id, from_flat(&network.tensor(id).shape, numbers));
             }
             compared += 1;
@@ -105,7 +105,8 @@ fn gradients_agree_with_central_differences() {
     assert!(compared > 3000, "{compared} derivatives");
 }
 
-/// The tensors of a list, and those of a loop's variable, have the name of the list or variable and numbers, which count on in each iteration of the loop.
+/// All operations of the statement `r = …`, and those of a loop whose variable is r, have the name r and a number: r.1, r.2, …. The same holds for a list. The
+/// numbers go on from one iteration of the loop to the next.
 #[test]
 fn all_tensors_have_different_names() {
     let nodes = "r = W[0] * 2 + 1\nfor r in W * 3:\n    u = r + 1\nhs = []\nfor t in range(2):\n    hs.append(W[t] * 2)\nJ = torch.stack(hs).sum() + u.sum()";

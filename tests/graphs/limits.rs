@@ -1,8 +1,8 @@
-//! A text that would need unlimited work or memory is refused with one message, before much memory is allocated.
+//! A text that would need unlimited work or memory is refused with one or two short messages, before much memory is allocated.
 
 use gradstep::scenario::{Limits, Source, read};
 
-/// Returns the faults of a graph with the input x = [1, 2] and the constant y = [0, 1].
+/// Returns the error messages of a graph with these statements, the input x = [1, 2] and the constant y = [0, 1]; empty if it is valid.
 fn faults(nodes: &str) -> String {
     let text = format!(
         "title = \"t\"\n[graph]\nnodes = '''\n{nodes}\nJ = x.sum()\n'''\n[graph.inputs]\nx = [1, 2]\n[graph.constants]\ny = [0, 1]\n"

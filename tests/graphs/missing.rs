@@ -24,6 +24,7 @@ struct Line<'m> {
     comment: &'m str,
 }
 
+/// Returns the lines that an error message tells the user to add.
 fn lines(message: &str) -> Vec<Line<'_>> {
     let after = message.split("add below [graph.").skip(1).flat_map(str::lines);
     let lines = after.filter_map(|line| line.trim().split_once(" = ").filter(|(name, _)| !name.contains(' ')));
@@ -35,18 +36,19 @@ fn lines(message: &str) -> Vec<Line<'_>> {
         .collect()
 }
 
-/// Returns the sizes of `{ init = …, shape = [2, ?] }`; `None` for another value.
+/// Returns the sizes of `{ init = …, shape = [2, ?] }`, with `None` for the question mark. Returns `None` for a value without a shape.
 fn shape(value: &str) -> Option<Vec<Option<usize>>> {
     let sizes = value.split_once("shape = [")?.1.split_once(']')?.0;
     Some(sizes.split(", ").filter(|size| !size.is_empty()).map(|size| size.parse().ok()).collect())
 }
 
-/// Returns the difference between a line and the true shape of the name.
+/// Returns a message if a line does not fit the true shape of the name.
 fn difference(line: &Line<'_>, truth: &[usize]) -> Option<String> {
     let Some(sizes) = shape(line.value) else {
         let is_wrong = !line.value.starts_with('?') && !truth.is_empty();
         return is_wrong.then(|| format!("{} = {} has the shape {truth:?}", line.name, line.value));
     };
+    // "at least 3 rows": the size of the first axis is the smallest that the indices allow
     let is_table = line.comment.contains("at least");
     let fits = |sizes: &[Option<usize>]| {
         sizes.len() == truth.len()
@@ -56,6 +58,7 @@ fn difference(line: &Line<'_>, truth: &[usize]) -> Option<String> {
                 None => true,
             })
     };
+    // [n, m] with the comment "or [n]"
     let or_vector = line.comment.contains("or [") && fits(&sizes[..1]);
     // if another shape is possible, the comment says so
     let or_other = line.comment.contains("broadcasts with")
@@ -71,8 +74,8 @@ fn fits_end(sizes: &[Option<usize>], truth: &[usize]) -> bool {
 }
 
 #[test]
-fn implied_shapes_are_those_of_the_whole_scenario() {
-    let (mut asked, mut implied, mut whole, mut pasted, mut wrong) = (0, 0, 0, 0, Vec::new());
+fn implied_shapes_are_those_of_the_removed_values() {
+    let (mut removed_names, mut implied, mut complete, mut pasted, mut wrong) = (0, 0, 0, 0, Vec::new());
     for path in files("oracle").into_iter().chain(files("exercises")) {
         let text = fs::read_to_string(&path).expect("the file can be read");
         if MATRICES.contains(&stem(&path)) {
@@ -94,34 +97,35 @@ fn implied_shapes_are_those_of_the_whole_scenario() {
                 Some((name.as_str(), network.tensor(first).shape.clone()))
             })
             .collect();
+        // removes each name alone, and then all inputs at once
         let singles = inputs.iter().chain(&constants).map(std::slice::from_ref);
         for removed in singles.chain([&inputs[..]]) {
-            let mut less = document.clone();
+            let mut shortened = document.clone();
             for key in ["inputs", "constants"] {
-                if let Some(table) = less["graph"].get_mut(key).and_then(|table| table.as_table_like_mut()) {
+                if let Some(table) = shortened["graph"].get_mut(key).and_then(|table| table.as_table_like_mut()) {
                     for name in removed {
                         table.remove(name);
                     }
                 }
             }
-            let Err(message) = parse(less.to_string()) else { continue };
+            let Err(message) = parse(shortened.to_string()) else { continue };
             let lines = lines(&message);
-            asked += removed.len();
+            removed_names += removed.len();
             implied += lines.iter().filter(|line| !line.value.starts_with('?')).count();
             let what = format!("{} without {}", stem(&path), removed.join(", "));
             wrong.extend(lines.iter().filter_map(|line| Some(format!("{what}: {}", difference(line, truth.get(line.name)?)?))));
             // if no line has a question mark, the lines complete the scenario
             if lines.len() == removed.len() && lines.iter().all(|line| !line.value.contains('?')) {
-                whole += 1;
+                complete += 1;
                 let table: Vec<String> = lines.iter().map(|line| format!("\"{}\" = {}", line.name, line.value)).collect();
                 let table: DocumentMut = table.join("\n").parse().expect("TOML");
                 let key = if message.contains("[graph.constants]") { "constants" } else { "inputs" };
-                if less["graph"].get(key).is_none() {
-                    less["graph"][key] = toml_edit::table();
+                if shortened["graph"].get(key).is_none() {
+                    shortened["graph"][key] = toml_edit::table();
                 }
-                let target: &mut dyn TableLike = less["graph"][key].as_table_like_mut().expect("a table");
+                let target: &mut dyn TableLike = shortened["graph"][key].as_table_like_mut().expect("a table");
                 table.iter().for_each(|(name, value)| drop(target.insert(name, value.clone())));
-                match parse(less.to_string()) {
+                match parse(shortened.to_string()) {
                     Ok(_) => pasted += 1,
                     // a comment says that another shape is possible
                     Err(_) if lines.iter().any(|line| line.comment.contains("or ")) => {}
@@ -130,7 +134,7 @@ fn implied_shapes_are_those_of_the_whole_scenario() {
             }
         }
     }
-    println!("{asked} names, {implied} shapes, {whole} without a question mark, {pasted} of them read");
+    println!("{removed_names} names, {implied} shapes, {complete} scenarios without a question mark, {pasted} of them valid");
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(implied > 800 && pasted > 700, "{implied} shapes, {pasted} pasted");
 }

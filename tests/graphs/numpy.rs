@@ -13,13 +13,14 @@ use gradstep::scene::Scene;
 
 use crate::numbers::{files, open, stem};
 
-/// Gradients of operands that are broadcast in every way.
+/// A graph whose operands are broadcast in every way.
 const BROADCAST: &str = "title = \"broadcasts\"\n[graph]\nnodes = '''\ny = a * b + c / d - e ** 2 + f\nz = torch.maximum(y, e) * torch.tanh(b)\n\
     p = y @ W\nq = v @ W\nr = V @ p.swapaxes(-1, -2)\nJ = z.sum() + (p * p).mean() + q.sum(0) + r.sum() + y.sum((0, 2)).sum() + torch.softmax(y, -1).mean(1).max()\n'''\n\
     [graph.inputs]\na = { init = \"normal\", seed = 1, shape = [2, 3, 4] }\nb = { init = \"normal\", seed = 2, shape = [4] }\n\
     c = { init = \"normal\", seed = 3, shape = [3, 1] }\nd = { init = \"normal\", seed = 4, shape = [2, 1, 1] }\ne = { init = \"normal\", seed = 5, shape = [1, 4] }\n\
     f = 0.5\nW = { init = \"normal\", seed = 6, shape = [4, 5] }\nv = { init = \"normal\", seed = 7, shape = [4] }\nV = { init = \"normal\", seed = 8, shape = [2, 6, 5] }\n";
 
+/// The first lines of the script. `check` prints a copied line and its result if the result differs from the expected array.
 const PRELUDE: &str = "import numpy as np\nnp.seterr(all='ignore')\nnan, inf = np.nan, np.inf\ndef check(name, line, value, expected):\n    value = np.asarray(value)\n    \
     if value.shape != expected.shape or not np.allclose(value, expected, rtol=1e-9, atol=1e-11, equal_nan=True):\n        print(name, line, value.shape, expected.shape, value, expected)\n";
 
@@ -31,7 +32,7 @@ struct Copied {
     lines: Vec<String>,
 }
 
-/// Appends the lines of a scenario to the script.
+/// Appends assignments of all tensors of a scenario to the script, and then a check of each copied line.
 fn append(script: &mut String, name: &str, document: &Arc<Document>) -> Copied {
     let scene = Scene::of(&document.trace, document.trace.len()).expect("a step");
     let network = scene.network();
@@ -50,6 +51,7 @@ fn append(script: &mut String, name: &str, document: &Arc<Document>) -> Copied {
         let mut state = State::picker(Vec::new());
         state.open(Arc::clone(document), Some(steps.start));
         let Some(Request::Copy(text)) = update(&mut state, Action::Copy(CopyFormat::NumPy)) else { panic!("{name}: nothing is copied") };
+        // without a short expression, the numbers of the gradient are copied
         if text.starts_with("np.array") {
             continue;
         }
@@ -73,6 +75,7 @@ fn copied_lines_of_numpy_compute_the_gradients() {
     let scenarios = std::iter::once(("broadcasts".to_owned(), broadcasts))
         .chain(folders.map(|path| (stem(&path).to_owned(), open(&path).expect("valid"))))
         .filter(|(_, scenario)| !scenario.network.reads_samples());
+    // each line and its scenario, for a file in which a reader finds the longest lines first
     let mut longest: Vec<(String, String)> = Vec::new();
     for (name, scenario) in scenarios {
         let copied = append(&mut script, &name, &Arc::new(Document::new(scenario)));
@@ -82,7 +85,7 @@ fn copied_lines_of_numpy_compute_the_gradients() {
     longest.sort_by_key(|(line, _)| std::cmp::Reverse(line.chars().count()));
     let all = longest.iter().map(|(line, name)| format!("{line}    {name}\n")).collect::<Vec<_>>().concat();
     fs::write(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("copied_lines.txt"), all).expect("written");
-    // the others are single numbers, the derivative of the output by itself, and those that need several lines
+    // no line is copied for a single number, for the derivative of the output by itself, and for a gradient that needs several lines
     assert!(lines * 10 > gradients * 7, "{lines} lines for {gradients} gradients");
     let python = env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let has_numpy = Command::new(&python).args(["-c", "import numpy"]).output().is_ok_and(|output| output.status.success());

@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::numbers::{files, open, run, stem};
 
 /// Tolerances relative to the expected number, or to [`FLOOR`] if that is larger.
-const VALUES: f64 = 1e-12;
-const GRADIENTS: f64 = 1e-10;
+const VALUE_TOLERANCE: f64 = 1e-12;
+const GRADIENT_TOLERANCE: f64 = 1e-10;
 const FLOOR: f64 = 1e-3;
 
-/// Appends the numbers of nested arrays, and returns their shape.
+/// Appends the numbers of nested arrays to `all`, and returns the shape of the arrays.
 fn numbers(value: &Value, all: &mut Vec<f64>) -> Vec<usize> {
     match value {
         Value::Array(items) => {
@@ -34,9 +34,9 @@ fn numbers(value: &Value, all: &mut Vec<f64>) -> Vec<usize> {
     }
 }
 
-/// Returns the first difference between a tensor and the expected numbers.
+/// Returns a message about the first difference between a tensor and the expected numbers. `is_input` is `true` for the gradient of an input.
 fn difference(network: &Network, run: &Run, (name, is_input): (&str, bool), expected: &Value, tolerance: f64) -> Option<String> {
-    // `grad.x` of an input that is assigned again is the derivative of the input
+    // if a statement assigns the input x again, the gradient of the input is called `grad.x@0`
     let input = name.strip_prefix("grad.").map(|base| format!("grad.{base}@0"));
     let input = input.filter(|_| is_input).and_then(|input| network.find(&input));
     let Some(id) = input.or_else(|| network.find(name)) else { return Some(format!("{name} does not exist")) };
@@ -47,7 +47,7 @@ fn difference(network: &Network, run: &Run, (name, is_input): (&str, bool), expe
     }
     let close = |a: f64, b: f64| a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * b.abs().max(FLOOR);
     let actual = run.values(id);
-    let wrong = (0..all.len()).find(|at| !close(actual[*at], all[*at]))?;
+    let wrong = (0..all.len()).find(|entry| !close(actual[*entry], all[*entry]))?;
     Some(format!("{name} at {wrong} is {}, expected {}", actual[wrong], all[wrong]))
 }
 
@@ -71,14 +71,14 @@ fn compare(folder: &str) -> (usize, Vec<String>) {
             wrong.extend(difference(&network, &run, name, value, tolerance).map(|difference| format!("{case}: {difference}")));
         };
         for (name, value) in expected["values"].as_object().expect("values") {
-            check((name, false), value, VALUES);
+            check((name, false), value, VALUE_TOLERANCE);
         }
         for part in ["gradients", "statements"] {
             for (name, value) in expected[part].as_object().expect("gradients") {
-                check((&format!("grad.{name}"), part == "gradients"), value, GRADIENTS);
+                check((&format!("grad.{name}"), part == "gradients"), value, GRADIENT_TOLERANCE);
             }
         }
-        // an input without a gradient in PyTorch has none here either
+        // each input has a gradient here and in PyTorch
         for (id, tensor) in network.tensors().iter().enumerate() {
             if tensor.role.is_learnable()
                 && network.gradient_of(id).is_some()
@@ -87,7 +87,7 @@ fn compare(folder: &str) -> (usize, Vec<String>) {
                 continue;
             }
             if matches!(tensor.role, Role::Input { .. }) {
-                wrong.push(format!("{case}: {} has a gradient, or lacks one", tensor.name));
+                wrong.push(format!("{case}: {} lacks a gradient, here or in PyTorch", tensor.name));
             }
         }
     }

@@ -7,7 +7,7 @@ use gradstep::op::slot::Reads;
 use gradstep::tensor::{len, ravel, unravel};
 use proptest::prelude::*;
 
-use crate::kernels::{numbers, same, views};
+use crate::kernels::{check_views, numbers, same};
 
 /// Every operation, with its number of operands.
 fn operations() -> Vec<(Operator, usize)> {
@@ -19,19 +19,20 @@ fn operations() -> Vec<(Operator, usize)> {
 
 /// The shapes of three operands: axes of a common shape, some of size 1, some missing at the front.
 fn shapes() -> impl Strategy<Value = [Vec<usize>; 3]> {
+    // the size of one axis in each of the three operands
     let axis =
         || prop_oneof![(2..=4_usize).prop_map(|n| [n, n, 1]), (2..=4_usize).prop_map(|n| [n, 1, n]), (2..=4_usize).prop_map(|n| [1, n, n])];
-    (prop::collection::vec(axis(), 0..=4), 0..=4_usize, 0..=2_usize).prop_map(|(axes, missing, shorter)| {
+    (prop::collection::vec(axis(), 0..=4), 0..=4_usize, 0..=2_usize).prop_map(|(axes, missing, shorter_operand)| {
         let mut shapes = [0, 1, 2].map(|operand| axes.iter().map(|sizes| sizes[operand]).collect::<Vec<usize>>());
-        shapes[shorter].drain(..missing.min(axes.len()));
+        shapes[shorter_operand].drain(..missing.min(axes.len()));
         shapes
     })
 }
 
-/// Returns the tensor that a rule computes from its inputs; a backward rule also reads y and ∂C/∂y (`more`).
-fn sums(rule: &dyn Rule, inputs: &[&[f64]], more: &[&[f64]], entries: usize) -> Vec<f64> {
+/// Returns the tensor that a rule computes from its inputs and, for a backward rule, from y and ∂C/∂y.
+fn sums(rule: &dyn Rule, inputs: &[&[f64]], y_and_upstream: &[&[f64]], entries: usize) -> Vec<f64> {
     let mut tensors = Reads::inputs(inputs.iter().copied());
-    if let [y, upstream] = *more {
+    if let [y, upstream] = *y_and_upstream {
         tensors = tensors.with_output(y).with_upstream(upstream);
     }
     let memo = rule.memo(&tensors);
@@ -41,15 +42,15 @@ fn sums(rule: &dyn Rule, inputs: &[&[f64]], more: &[&[f64]], entries: usize) -> 
     sums
 }
 
-/// Returns the offset of the operand's entry that the result's entry at this index reads. `own` is the shape of the operand.
-fn read(own: &[usize], index: &[usize]) -> usize {
-    let aligned = &index[index.len() - own.len()..];
-    let own_index: Vec<usize> = aligned.iter().zip(own).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
-    ravel(&own_index, own).expect("an entry")
+/// Returns the offset of the operand's entry that the result's entry at `index` reads.
+fn offset_read(operand_shape: &[usize], index: &[usize]) -> usize {
+    let aligned = &index[index.len() - operand_shape.len()..];
+    let operand_index: Vec<usize> = aligned.iter().zip(operand_shape).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
+    ravel(&operand_index, operand_shape).expect("an entry")
 }
 
 /// Compares an operation on tensors with the same operation on the numbers of each entry: the values, and the derivatives, which are added up for an entry that
-/// is read several times.
+/// is read several times. `seed` and `odd` choose the numbers, see [`numbers`].
 fn agrees_with_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd: u64) -> Result<(), TestCaseError> {
     let operands: Vec<ElementwiseOperand> = (0..shapes.len()).map(ElementwiseOperand::Input).collect();
     let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
@@ -60,10 +61,11 @@ fn agrees_with_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd
     let all: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
     let y = sums(&*on_tensors.forward(), &all, &[], len(&y_shape));
     let dy = numbers(seed.wrapping_add(7), y.len(), odd, true);
+    // −0 is the start of a sum: −0 + x is x, even for x = −0
     let mut expected: Vec<Vec<f64>> = inputs.iter().map(|input| vec![-0.0; input.len()]).collect();
     for at in 0..y.len() {
         let index = unravel(at, &y_shape);
-        let places: Vec<usize> = shapes.iter().map(|shape| read(shape, &index)).collect();
+        let places: Vec<usize> = shapes.iter().map(|shape| offset_read(shape, &index)).collect();
         let entries: Vec<[f64; 1]> = inputs.iter().zip(&places).map(|(input, place)| [input[*place]]).collect();
         let entries: Vec<&[f64]> = entries.iter().map(<[f64; 1]>::as_slice).collect();
         let value = sums(&*on_numbers.forward(), &entries, &[], 1)[0];
@@ -80,8 +82,8 @@ fn agrees_with_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd
         prop_assert!(equal, "{operator:?} of {shapes:?}, by operand {slot}: {is:?}, not {expected:?}");
     }
     match shapes[..] {
-        [x] => views(&on_tensors, x, None, &y_shape, seed, odd, true),
-        [x, w] => views(&on_tensors, x, Some(w), &y_shape, seed, odd, true),
+        [x] => check_views(&on_tensors, x, None, &y_shape, seed, odd, true),
+        [x, w] => check_views(&on_tensors, x, Some(w), &y_shape, seed, odd, true),
         // operations with three operands are tested in the unit tests of the operations
         _ => Ok(()),
     }

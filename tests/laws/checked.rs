@@ -12,7 +12,8 @@ use crate::scenario;
 /// A few entries of each tensor.
 const FEW: CheckOptions = CheckOptions { entries: 4, threads: std::num::NonZero::<usize>::MIN };
 
-/// Checks that no derivative is reported as wrong. Then multiplies a right derivative by 1 + `relative_error`, and checks that it is reported.
+/// Checks that no derivative is reported as wrong. Then multiplies a right derivative by 1 + `relative_error`, and checks that it is reported. `seed` chooses this
+/// derivative.
 ///
 /// # Errors
 /// The first verdict that is wrong.
@@ -44,15 +45,15 @@ pub fn check_verdicts(text: &str, seed: u64, relative_error: f64) -> Result<(), 
     let planted = run.with_tensor(network, gradient, from_flat(&network.tensor(gradient).shape, entries));
     for checked in check(network, &planted, FEW, |_| true) {
         for compared in checked.checks.iter().filter(|compared| (checked.gradient, compared.at) == (gradient, at)) {
-            let of = match network.tensor(gradient).role {
-                Role::Gradient(of) => Some(of),
+            let parameter = match network.tensor(gradient).role {
+                Role::Gradient(parameter) => Some(parameter),
                 _ => None,
             };
             let found = match compared.verdict {
                 // on a kink any value between the slopes on both sides is right
                 Verdict::Off | Verdict::Kink => true,
-                // for an entry of 0, no distance of the move follows from its size
-                Verdict::Unsettled => of.is_some_and(|of| run.values(of)[at] == 0.0),
+                // one of the scales for the step sizes is the size of the entry; an entry of 0 lacks this scale
+                Verdict::Unsettled => parameter.is_some_and(|id| run.values(id)[at] == 0.0),
                 _ => false,
             };
             prop_assert!(found, "planted in {}: {compared:?}\n{text}", network.tensor(gradient).name);
@@ -80,16 +81,18 @@ fn a_loss_near_0_has_the_rounding_error_of_its_terms() {
         let number = |k: u32| (f64::from((n * 37 + k) * 7_919 % 10_007) - 5_000.0) / 1_024.0;
         let (mut input, mut target): (Vec<f64>, Vec<f64>) = (0..20).map(|k| (number(2 * k), number(2 * k + 1))).unzip();
         let sum: f64 = input.iter().zip(&target).map(|(x, t)| x * t).sum();
+        // the last term makes the loss 0.001
         input.push(0.001 - sum);
         target.push(1.0);
         let text =
             format!("title = \"near 0\"\ninput = {input:?}\ntarget = {target:?}\nloss = \"upstream\"\n[[layer]]\ntype = \"flatten\"\n");
         check_verdicts(&text, u64::from(n), 0.001).expect("found");
         let (low, high) = (number(90), 1000.0 + number(91));
-        let far = high + 2.0_f64.ln();
+        // log Σ exp z. The terms of the loss are t (lse − z). The third one is about a million, and the first one makes the loss 3.35
+        let lse = high + 2.0_f64.ln();
         let text = format!(
             "title = \"near 0\"\ninput = [{low}, {high}, 0.5, {high}]\ntarget = [{}, 0.2, 1000, 0.3]\nloss = \"cross_entropy_with_logits\"\n[[layer]]\ntype = \"flatten\"\n",
-            -(1000.0 * (far - 0.5) - 3.0) / (far - low)
+            -(1000.0 * (lse - 0.5) - 3.0) / (lse - low)
         );
         check_verdicts(&text, u64::from(n), -1.0).expect("found");
     }
@@ -100,6 +103,7 @@ fn a_loss_near_0_has_the_rounding_error_of_its_terms() {
 fn a_stride_or_dilation_without_effect_can_be_any_number() {
     let image = "[[[1, 2, 3], [4, 5, 9], [7, 8, 6]]]";
     let weight = "weight = { init = \"he_normal\", seed = 1 }\nbias = { init = \"zeros\" }\nout_channels = 1";
+    // the number is appended to the keys
     for (kind, keys) in [
         ("max_pool2d", "kernel_size = 3\nstride = "),
         ("max_pool2d", "kernel_size = 1\nstride = 3\ndilation = "),
@@ -108,10 +112,10 @@ fn a_stride_or_dilation_without_effect_can_be_any_number() {
         ("conv2d", "kernel_size = [3, 1]\nstride = 1\ndilation = [1, "),
     ] {
         let weight = if kind == "conv2d" { weight } else { "" };
-        let last = if keys.contains('[') { "]" } else { "" };
+        let closing = if keys.contains('[') { "]" } else { "" };
         let document = |number: u64| {
             let text = format!(
-                "title = \"far\"\ninput = {image}\ntarget = {{ init = \"zeros\" }}\nloss = \"squared_error\"\n[[layer]]\ntype = \"{kind}\"\n{weight}\n{keys}{number}{last}\n"
+                "title = \"far\"\ninput = {image}\ntarget = {{ init = \"zeros\" }}\nloss = \"squared_error\"\n[[layer]]\ntype = \"{kind}\"\n{weight}\n{keys}{number}{closing}\n"
             );
             Document::new(scenario(&text).expect("valid"))
         };

@@ -8,7 +8,7 @@ use gradstep::op::rule::Equation;
 use gradstep::tensor::{len, ravel};
 use proptest::prelude::*;
 
-use crate::kernels::{numbers, same, views};
+use crate::kernels::{check_views, numbers, same};
 
 /// Einsums of two operands, the weight first.
 const OF_TWO: &[&str] = &[
@@ -44,6 +44,7 @@ struct Einsum {
 }
 
 impl Einsum {
+    /// Parses an einsum. Its labels have the sizes in `draw`, but the largest ones are halved until there are at most 4000 edges.
     fn new(text: &str, draw: &[usize]) -> Self {
         let (operands, output) = text.split_once("->").expect("an arrow");
         let (weight, input) = operands.split_once(',').unwrap_or(("", operands));
@@ -64,9 +65,10 @@ impl Einsum {
     }
 
     fn size(&self, label: char) -> usize {
-        self.sizes.iter().find(|(own, _)| *own == label).expect("a label of the einsum").1
+        self.sizes.iter().find(|(known, _)| *known == label).expect("a label of the einsum").1
     }
 
+    /// Returns the shape of the input (`end` 0), the weight (1) or the output (2).
     fn shape(&self, end: usize) -> Vec<usize> {
         self.ends[end].iter().map(|label| self.size(*label)).collect()
     }
@@ -80,18 +82,19 @@ impl Einsum {
         }
         let place = |value: &[usize], end: usize| {
             let index: Vec<usize> =
-                self.ends[end].iter().map(|label| value[self.order.iter().position(|own| own == label).expect("a label")]).collect();
+                self.ends[end].iter().map(|label| value[self.order.iter().position(|known| known == label).expect("a label")]).collect();
             ravel(&index, &self.shape(end)).expect("an entry")
         };
         values.iter().map(|value| Edge { input: place(value, 0), weight: place(value, 1), output: place(value, 2) }).collect()
     }
 }
 
+/// Returns the position of the tensor that a view computes among the ends of an edge: 0 for the input, 1 for the weight, 2 for the output.
 fn end(view: View) -> usize {
-    [View::Input, View::Weight, View::Output].iter().position(|own| *own == view).expect("a view")
+    [View::Input, View::Weight, View::Output].iter().position(|other| *other == view).expect("a view")
 }
 
-/// Compares the edges of each entry, which a contraction gives in closed form, with those found by a search through all edges.
+/// Compares the edges of each entry, which a contraction computes by formulas, with those found by a search through all edges.
 fn check_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCaseError> {
     let (contraction, all) = (&einsum.contraction, einsum.edges());
     let entries = len(&einsum.shape(end(view)));
@@ -125,17 +128,18 @@ fn check_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// Compares the kernels of all views with plain sums in the order of the edges. `accumulate` adds to the earlier numbers, `overwrite` replaces them.
+/// Compares the kernels of all check_views with plain sums in the order of the edges. `accumulate` adds to the earlier numbers, `overwrite` replaces them.
 fn check_sums(einsum: &Einsum, text: &str, seed: u64) -> Result<(), TestCaseError> {
     let tensors: Vec<Vec<f64>> = (0..3).map(|n| numbers(seed.wrapping_add(n as u64), len(&einsum.shape(n)), 6, true)).collect();
+    // each view adds products of the other two ends, `a` and `b`
     for (view, [a, b]) in [(View::Output, [1, 0]), (View::Weight, [0, 2]), (View::Input, [1, 2])] {
-        let own = end(view);
-        let start = numbers(seed.wrapping_add(9), tensors[own].len(), 6, false);
+        let computed = end(view);
+        let start = numbers(seed.wrapping_add(9), tensors[computed].len(), 6, false);
         let (mut accumulated, mut overwritten) = (start.clone(), vec![-0.0; start.len()]);
         for edge in einsum.edges().into_iter().map(Edge::ends) {
             let product = tensors[a][edge[a]] * tensors[b][edge[b]];
-            accumulated[edge[own]] += product;
-            overwritten[edge[own]] += product;
+            accumulated[edge[computed]] += product;
+            overwritten[edge[computed]] += product;
         }
         let (mut sums, mut replaced) = (start.clone(), start);
         einsum.contraction.accumulate(view, &tensors[a], &tensors[b], &mut sums);
@@ -147,6 +151,7 @@ fn check_sums(einsum: &Einsum, text: &str, seed: u64) -> Result<(), TestCaseErro
     Ok(())
 }
 
+/// Sizes of labels. No einsum above has more than 8 labels.
 fn sizes() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(prop_oneof![1..=4_usize, Just(9), Just(17)], 8)
 }
@@ -176,7 +181,7 @@ proptest! {
             let einsum = Einsum::new(text, &sizes);
             check_sums(&einsum, text, seed)?;
             let [x, w, y] = std::array::from_fn(|end| einsum.shape(end));
-            views(&Bilinear::new(einsum.contraction, [Equation::default(); 3]), &x, Some(&w), &y, seed, odd, infinite)?;
+            check_views(&Bilinear::new(einsum.contraction, [Equation::default(); 3]), &x, Some(&w), &y, seed, odd, infinite)?;
         }
     }
 
@@ -195,7 +200,7 @@ proptest! {
                 let mut sums = vec![7.0; len(&y)];
                 crate::kernels::forward(&function, &input, &mut sums);
                 prop_assert!(sums.iter().zip(&plain).all(|(is, right)| same(*is, *right)), "{text} with {:?}", einsum.sizes);
-                views(&function, &x, None, &y, seed, odd, infinite)?;
+                check_views(&function, &x, None, &y, seed, odd, infinite)?;
             }
         }
     }
@@ -203,7 +208,7 @@ proptest! {
     #[test]
     fn entries_are_copied_one_by_one(shape in prop::collection::vec(1..=5_usize, 0..4), seed in any::<u64>()) {
         let copy = ConstantWeights::new(Contraction::elementwise(), Weights::Copy, Equation::default(), Equation::default());
-        views(&copy, &shape, None, &shape, seed, 3, true)?;
+        check_views(&copy, &shape, None, &shape, seed, 3, true)?;
     }
 }
 
@@ -230,10 +235,11 @@ fn other_einsums_are_refused() {
     }
     let contraction = |text: &str| Subscripts::parse(text).expect("an einsum").contraction(|_| 2);
     assert!(contraction("abcd,dcba->").is_none(), "four loops are left");
+    // labels with the same order in all tensors become one loop, here of 2⁴ values
     assert!(contraction("abcd,abcd->").is_some_and(|one| one.nest(View::Output, 0).counts == [1, 1, 16]));
     assert!(contraction("abc,cba->").is_some());
-    // an input stride of 2 skips every second entry of the input
+    // the strides of a label in the input, the weight and the output: an input stride of 2 skips every second entry of the input
     assert!(Contraction::new(&[Label { size: 3, strides: [2, 0, 1] }]).is_none());
-    // edges that differ only in such a label cannot be told apart
+    // a label that is in no tensor: its edges have the same three ends
     assert!(Contraction::new(&[Label { size: 3, strides: [0; 3] }]).is_none());
 }

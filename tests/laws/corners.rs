@@ -31,6 +31,7 @@ fn same(is: f64, right: f64) -> bool {
 #[test]
 fn derivatives_are_those_of_pytorch() {
     let (inf, nan) = (f64::INFINITY, f64::NAN);
+    // file, tensor, entries
     #[rustfmt::skip]
     let right: &[(&str, &str, &[f64])] = &[
         ("quotient-over", "grad.a", &[1e-200]),
@@ -86,8 +87,8 @@ fn a_target_of_0_ignores_a_logarithm_of_minus_infinity() {
         let document = document(file);
         assert!(same(values(&document.trace, "loss")[0], loss), "{file}: {:?}, not {loss}", values(&document.trace, "loss"));
         let step = |k| document.trace.get(k).unwrap();
-        let out: Vec<_> = (1..=document.trace.len()).map(step).filter(|step| step.kind == Kind::Select).collect();
-        let [step] = &out[..] else { panic!("{file}: {} terms are left out", out.len()) };
+        let left_out: Vec<_> = (1..=document.trace.len()).map(step).filter(|step| step.kind == Kind::Select).collect();
+        let [step] = &left_out[..] else { panic!("{file}: {} terms are left out", left_out.len()) };
         assert!(
             &*step.op == "loss" && step.value == 0.0 && step.factors.iter().any(|factor| factor.value == f64::NEG_INFINITY),
             "{file}: {step:?}"

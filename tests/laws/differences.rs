@@ -7,7 +7,7 @@ use gradstep::network::{Id, Network, Role, Run};
 use gradstep::step::Pass;
 use gradstep::tensor::{Tensor, from_flat, len};
 
-/// The tolerance relative to the derivative, or to [`FLOOR`] if that is larger.
+/// The tolerance relative to the derivative, or to [`FLOOR`] times the scale of the rounding error if that is larger.
 const TOLERANCE: f64 = 1e-6;
 const FLOOR: f64 = 1e-3;
 
@@ -31,8 +31,8 @@ pub struct Tally {
 pub fn check(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Result<Tally, String> {
     let run = Run::new(network, given);
     let mut tally = Tally::default();
-    let free = |id: &Id| matches!(network.tensor(*id).role, Role::Input { .. } | Role::Parameter);
-    for id in (0..network.tensors().len()).filter(free) {
+    let is_checked = |id: &Id| matches!(network.tensor(*id).role, Role::Input { .. } | Role::Parameter);
+    for id in (0..network.tensors().len()).filter(is_checked) {
         let info = network.tensor(id);
         let gradient = network.gradient_of(id).ok_or_else(|| format!("{} has no derivative", info.name))?;
         let entries = len(&info.shape);
@@ -46,6 +46,7 @@ pub fn check(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Result<Tally, St
                         return Err(format!("grad.{}[{at}] is {derivative}, by differences {difference}", info.name));
                     }
                 }
+                // in a network of layers, the derivative is finite wherever the difference is
                 Some((difference, _)) if network.reads_samples() => {
                     return Err(format!("grad.{}[{at}] is {derivative}, by differences {difference}", info.name));
                 }
@@ -61,44 +62,45 @@ pub fn check(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Result<Tally, St
 fn difference(network: &Network, given: &[(Id, Arc<Tensor>)], run: &Run, id: Id, at: usize) -> Option<(f64, f64)> {
     let value = run.values(id)[at];
     let h = DISTANCE * value.abs().max(1.0);
-    let near = |distance: f64| {
+    let moved = |distance: f64| {
         let mut entries = run.values(id).to_vec();
         entries[at] = value + distance;
         let shape = &network.tensor(id).shape;
         let changed = given.iter().cloned().chain([(id, Arc::new(from_flat(shape, entries)))]).collect::<Vec<_>>();
         Run::new(network, &changed)
     };
-    let runs = [near(-2.0 * h), near(-h), near(h), near(2.0 * h)];
-    let [far, left, right, further] = runs.each_ref().map(|run| run.values(network.loss())[0]);
-    let (one, two) = ((right - left) / (2.0 * h), (further - far) / (4.0 * h));
+    let runs = [moved(-2.0 * h), moved(-h), moved(h), moved(2.0 * h)];
+    let [far_left, left, right, far_right] = runs.each_ref().map(|run| run.values(network.loss())[0]);
+    let (slope, wide_slope) = ((right - left) / (2.0 * h), (far_right - far_left) / (4.0 * h));
     let largest = |backward: bool| {
         let ops = network.ops().iter().filter(|op| (op.pass == Pass::Backward) == backward);
-        ops.flat_map(|op| run.values(op.output)).fold(1.0_f64, |most, x| most.max(x.abs()))
+        ops.flat_map(|op| run.values(op.output)).fold(1.0_f64, |largest, x| largest.max(x.abs()))
     };
     let scale = largest(false) * largest(true);
-    if !(one.is_finite() && two.is_finite() && scale.is_finite()) {
+    if !(slope.is_finite() && wide_slope.is_finite() && scale.is_finite()) {
         return None;
     }
-    let sides = sides(network, run);
-    if runs.iter().any(|near| self::sides(network, near) != sides) {
+    let sides_here = sides(network, run);
+    if runs.iter().any(|moved| sides(network, moved) != sides_here) {
         return None;
     }
     if turns(network, &runs[1], &runs[2]) {
         return None;
     }
-    // for a smooth loss, `two` has four times the error of `one`
-    let bent = (two - one).abs() > TOLERANCE * one.abs().max(FLOOR * scale);
+    // for a smooth loss, `wide_slope` has four times the error of `slope`
+    let bent = (wide_slope - slope).abs() > TOLERANCE * slope.abs().max(FLOOR * scale);
     // near a tie of large logits, the slopes to the left and right differ by the same amount at h and 2h; for a smooth loss they differ by twice as much at 2h
     let here = run.values(network.loss())[0];
     let jump = |left: f64, right: f64, h: f64| (right - here) / h + (left - here) / h;
-    let cornered = (jump(far, further, 2.0 * h) - 2.0 * jump(left, right, h)).abs() > 0.01 * one.abs() + TOLERANCE * FLOOR * scale;
-    (!bent && !cornered).then_some((one, scale))
+    let cornered = (jump(far_left, far_right, 2.0 * h) - 2.0 * jump(left, right, h)).abs() > 0.01 * slope.abs() + TOLERANCE * FLOOR * scale;
+    (!bent && !cornered).then_some((slope, scale))
 }
 
 /// The largest change of a sine's argument, in radians, between two runs whose difference approximates a slope.
 const TURN: f64 = 1e-2;
 
 /// Returns whether the argument of a sine, cosine or tangent changes so much between two runs that their difference does not approximate a slope.
+/// Looks only at the first entry of each op.
 fn turns(network: &Network, left: &Run, right: &Run) -> bool {
     let forward = network.ops().iter().enumerate().filter(|(_, op)| op.pass != Pass::Backward);
     forward.flat_map(|(number, op)| left.parts(op, number).zip(right.parts(op, number))).any(|((rule, x), (_, y))| {

@@ -34,11 +34,13 @@ pub fn numbers(seed: u64, count: usize, odd: u64, infinite: bool) -> Vec<f64> {
     (0..count).map(|_| number()).collect()
 }
 
+/// Returns whether two numbers have the same bits, or are both NaN.
 pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// Compares the kernel of a rule with the sums of its terms. `slots` are the operands that it reads, `start` the sums to which it adds.
+/// Compares the kernel of a rule with the sums of its terms. `slots` are the operands that it reads. `accumulate` adds to `start`, and `overwrite` starts from −0,
+/// but gives 0 for an entry without terms.
 fn check_rule(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, start: &[f64]) -> Result<(), TestCaseError> {
     let tensors = slots.map(|slot| &slot[..]);
     let memo = rule.memo(&tensors);
@@ -46,10 +48,10 @@ fn check_rule(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, start: &[f64]) -> Resul
     let mut sums = start.to_vec();
     rule.accumulate(&x, &mut sums);
     let has_terms = rule.has_terms(&x, sums.len());
-    // `overwrite` replaces any earlier numbers
-    let mut fresh = numbers(7, start.len(), 3, true);
-    rule.overwrite(&x, &mut fresh);
-    for (entry, &sum) in fresh.iter().enumerate() {
+    // any numbers, which `overwrite` replaces
+    let mut overwritten = numbers(7, start.len(), 3, true);
+    rule.overwrite(&x, &mut overwritten);
+    for (entry, &sum) in overwritten.iter().enumerate() {
         let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
         let plain = (0..terms).fold(if terms == 0 { 0.0 } else { -0.0 }, |sum, term| sum + rule.term(&x, entry, term).value);
         prop_assert!(same(sum, plain), "{rule:?}: entry {entry} is overwritten with {sum:e}, its {terms} terms add up to {plain:e}");
@@ -76,7 +78,7 @@ pub fn forward(function: &dyn Function, x: &[f64], y: &mut [f64]) {
 }
 
 /// Checks the rules of a function y = f(x, w) or y = f(x), for these shapes: the forward rule, and the derivatives by x and w.
-pub fn views(
+pub fn check_views(
     function: &dyn Function,
     x: &[usize],
     w: Option<&[usize]>,
@@ -100,17 +102,20 @@ pub fn views(
     Ok(())
 }
 
+/// The shape of a convolution or a pool.
 #[derive(Clone, Debug)]
 struct Shape {
     groups: usize,
+    /// The input channels of each group.
     inputs: usize,
+    /// The output channels of each group.
     outputs: usize,
     /// Length, kernel, stride, padding before and after, and dilation, for rows and for columns.
     axes: [[usize; 6]; 2],
 }
 
-fn axis(places: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 6]> {
-    (places, 1..=6_usize, 1..=4_usize, 0..=4_usize, 0..=4_usize, 1..=3_usize)
+fn axis(lengths: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 6]> {
+    (lengths, 1..=6_usize, 1..=4_usize, 0..=4_usize, 0..=4_usize, 1..=3_usize)
         .prop_map(|(n, kernel, stride, before, after, dilation)| [n, kernel, stride, before, after, dilation])
 }
 
@@ -125,6 +130,7 @@ fn shape() -> impl Strategy<Value = Shape> {
     })
 }
 
+/// Returns the convolution of a shape, or `None` if no window fits.
 fn conv(Shape { groups, inputs, outputs, axes: [rows, columns] }: &Shape) -> Option<Conv2d> {
     let axis = |&[n, kernel, stride, before, after, dilation]: &[usize; 6]| Axis::new(n, kernel, stride, [before, after], dilation).ok();
     Some(Conv2d::new(groups * inputs, groups * outputs, *groups, axis(rows)?, axis(columns)?))
@@ -135,7 +141,7 @@ fn convolution(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(),
     let x = [conv.inputs, conv.rows.input, conv.columns.input];
     let w = [conv.outputs, shape.inputs, conv.rows.kernel, conv.columns.kernel];
     let y = [conv.outputs, conv.rows.output, conv.columns.output];
-    views(&Bilinear::new(conv, conv2d::EQUATIONS), &x, Some(&w), &y, seed, odd, infinite)
+    check_views(&Bilinear::new(conv, conv2d::EQUATIONS), &x, Some(&w), &y, seed, odd, infinite)
 }
 
 proptest! {
@@ -148,16 +154,16 @@ proptest! {
 
     #[test]
     fn linear_layers_add_in_order(inputs in 1..=90_usize, outputs in 1..=40_usize, seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
-        views(&Bilinear::new(dense(inputs, outputs), linear::EQUATIONS), &[inputs], Some(&[outputs, inputs]), &[outputs], seed, odd, infinite)?;
+        check_views(&Bilinear::new(dense(inputs, outputs), linear::EQUATIONS), &[inputs], Some(&[outputs, inputs]), &[outputs], seed, odd, infinite)?;
     }
 
     #[test]
     fn biases_add_in_order(channels in 1..=40_usize, area in 1..=40_usize, seed in any::<u64>(), odd in 1..=9_u64, infinite in any::<bool>()) {
-        views(&bias(&[channels], &[channels, area]), &[channels], None, &[channels, area], seed, odd, infinite)?;
+        check_views(&bias(&[channels], &[channels, area]), &[channels], None, &[channels, area], seed, odd, infinite)?;
     }
 }
 
-/// Products of matrices: the equation, and the labels of the two operands and of the result.
+/// Products of matrices: the labels of the two operands and of the result.
 const PRODUCTS: &[(&str, &str, &str)] =
     &[("ik", "kj", "ij"), ("bik", "bkj", "bij"), ("bqhd", "bkhd", "bhqk"), ("ik", "bkj", "bij"), ("ki", "jk", "ij")];
 
@@ -182,6 +188,7 @@ proptest! {
         for (at, size) in large {
             sizes[at % letters.len()] = size;
         }
+        // the label j: long rows of the result
         if let (Some(long), 3) = (long, letters.len()) {
             sizes[1] = long;
         }
@@ -189,7 +196,7 @@ proptest! {
         let (a, b, y) = (labels(a), labels(b), labels(y));
         let shape = |labels: &[usize]| labels.iter().map(|label| sizes[*label]).collect::<Vec<_>>();
         let function = einsum(&[&a, &b], &y, &sizes, EinsumKind::General);
-        views(&*function, &shape(&a), Some(&shape(&b)), &shape(&y), seed, odd, infinite)?;
+        check_views(&*function, &shape(&a), Some(&shape(&b)), &shape(&y), seed, odd, infinite)?;
     }
 }
 
@@ -199,8 +206,8 @@ proptest! {
     #[test]
     fn means_add_in_order(
         channels in 1..=3_usize,
-        rows in wide(1..=20, 1..=9),
-        columns in wide(5..=40, 1..=9),
+        rows in little_padding(1..=20, 1..=9),
+        columns in little_padding(5..=40, 1..=9),
         seed in any::<u64>(),
         odd in 1..=9_u64,
         infinite in any::<bool>(),
@@ -209,7 +216,7 @@ proptest! {
         let windows = conv(&shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
         let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, windows.rows.output, windows.columns.output]);
         let mean = Equation::default();
-        views(&ConstantWeights::new(windows, Weights::Uniform(1.0 / 3.0), mean, mean), &x, None, &y, seed, odd, infinite)?;
+        check_views(&ConstantWeights::new(windows, Weights::Uniform(1.0 / 3.0), mean, mean), &x, None, &y, seed, odd, infinite)?;
     }
 }
 
@@ -245,6 +252,7 @@ fn check_max_pool(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<
     let winners: Vec<usize> =
         (0..channels * plane).map(|n| n / plane * area + winner(&image[n / plane * area..][..area], window(n % plane))).collect();
     let max = MaxPool2d::new(conv(shape).expect("as above"));
+    // all numbers 7 must be overwritten
     let mut largest = vec![7.0; channels * plane];
     let slots = Operands { tensors: Reads::inputs([&image[..]]), memo: &None };
     max.forward().overwrite(&slots, &mut largest);
@@ -270,12 +278,12 @@ fn check_max_pool(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<
         prop_assert!(matches!(uses[..], [Use { entry: there, .. }] if there == entry), "{uses:?} of {output}");
         prop_assert_eq!(backward.term(&x_back, entry, uses[0].term).value, errors[output]);
     }
-    views(&max, &x, None, &y, seed, odd, infinite)
+    check_views(&max, &x, None, &y, seed, odd, infinite)
 }
 
 /// An axis whose padding is at most half of the kernel, so that nearly every window covers a pixel.
-fn wide(places: RangeInclusive<usize>, kernels: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 6]> {
-    let sizes = (places, kernels, 1..=3_usize, 1..=3_usize);
+fn little_padding(lengths: RangeInclusive<usize>, kernels: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 6]> {
+    let sizes = (lengths, kernels, 1..=3_usize, 1..=3_usize);
     sizes.prop_flat_map(|(n, kernel, stride, dilation)| {
         [0..=kernel / 2, 0..=kernel / 2].prop_map(move |[before, after]| [n, kernel, stride, before, after, dilation])
     })
@@ -293,13 +301,14 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 100, max_global_rejects: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Windows so large that the kernel finds the maxima from running maxima.
     #[test]
     fn running_maxima_are_the_first_of_the_largest(
         channels in 1..=2_usize,
         axes in prop_oneof![
-            (wide(1..=30, 3..=17), wide(10..=60, 3..=17)),
-            (wide(3..=12, 3..=5), wide(100..=300, 3..=19)),
-            (wide(100..=300, 3..=19), wide(10..=16, 3..=7)),
+            (little_padding(1..=30, 3..=17), little_padding(10..=60, 3..=17)),
+            (little_padding(3..=12, 3..=5), little_padding(100..=300, 3..=19)),
+            (little_padding(100..=300, 3..=19), little_padding(10..=16, 3..=7)),
         ],
         seed in any::<u64>(),
         odd in 1..=9_u64,

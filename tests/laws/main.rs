@@ -55,7 +55,7 @@ fn check_slopes(text: &str) -> Result<differences::Tally, TestCaseError> {
     differences::check(&scenario.network, &scenario.sample_tensors(0)).map_err(|why| TestCaseError::fail(format!("{why}\n{text}")))
 }
 
-/// Checks the steps of a graph of tensors, the numbers of its terms and its readers, and compares the numbers of both spellings.
+/// Checks the steps of a graph of tensors, and the numbers of its terms. Compares the numbers of both spellings of the graph, PyTorch's and NumPy's.
 fn check_spellings(graph: &tensors::Spelled, seed: u64) -> Result<(), TestCaseError> {
     check_steps(&graph.torch, seed)?;
     let [torch, numpy] = [&graph.torch, &graph.numpy].map(|text| scenario(text).map(Document::new));
@@ -88,7 +88,7 @@ fn flavours_with_differences() -> impl Strategy<Value = Flavour> {
     prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large)]
 }
 
-/// The relative error of a derivative that is wrong on purpose: 0, of the other sign, doubled, slightly wrong.
+/// The relative error of a derivative that is wrong on purpose: it becomes 0, changes its sign, is doubled, or is slightly wrong.
 fn faults() -> impl Strategy<Value = f64> {
     prop_oneof![Just(-1.0), Just(-2.0), Just(1.0), Just(1e-3), Just(-1e-4)]
 }
@@ -184,7 +184,7 @@ fn choice_lists(count: usize) -> Vec<Choices> {
 
 #[test]
 fn most_derivatives_are_compared() {
-    for (make, least) in [(layers::network as fn(&mut Choices, Flavour) -> String, 0.9), (graphs::graph, 0.6)] {
+    for (make, least_share) in [(layers::network as fn(&mut Choices, Flavour) -> String, 0.9), (graphs::graph, 0.6)] {
         let mut all = differences::Tally::default();
         for mut choices in choice_lists(150) {
             let tally = check_slopes(&make(&mut choices, Flavour::Smooth)).unwrap();
@@ -193,19 +193,19 @@ fn most_derivatives_are_compared() {
         }
         #[allow(clippy::cast_precision_loss)]
         let share = all.compared as f64 / (all.compared + all.skipped) as f64;
-        assert!(share > least, "{all:?}");
+        assert!(share > least_share, "{all:?}");
     }
 }
 
 /// Tests the steps and the derivatives of each function of a graph on several shapes.
 #[test]
 fn every_function_of_graphs_of_tensors_is_tested() {
-    let own: BTreeSet<&str> = tensors::FUNCTIONS.iter().flat_map(|(names, _)| names.iter().copied()).collect();
+    let tested: BTreeSet<&str> = tensors::FUNCTIONS.iter().flat_map(|(names, _)| names.iter().copied()).collect();
     for name in gradstep::scenario::graph_functions().filter(|name| !tensors::OF_PYTHON.contains(name)) {
-        assert!(own.contains(name), "{name} has no random graphs");
+        assert!(tested.contains(name), "{name} has no random graphs");
     }
     let choice_lists = choice_lists(24);
-    for name in own {
+    for name in tested {
         let graphs = choice_lists
             .iter()
             .map(|choices| tensors::call(&mut choices.clone(), Flavour::Smooth, name))

@@ -57,6 +57,7 @@ struct FaultyRule {
 }
 
 impl FaultyRule {
+    /// Returns the number of terms of an entry.
     fn count(&self, x: &Operands<'_>, entry: usize) -> u64 {
         self.prefix_terms(x, entry + 1) - self.prefix_terms(x, entry)
     }
@@ -87,6 +88,7 @@ impl Rule for FaultyRule {
     }
 
     fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {
+        // each of the `entry` earlier entries lacks a term
         self.rule.prefix_terms(x, entry) - if self.fault == Fault::Short { entry as u64 } else { 0 }
     }
 
@@ -152,7 +154,7 @@ impl Function for FaultyFunction {
     }
 }
 
-/// C = Σ a t.
+/// A loss C = Σ a t for the output a and the target t.
 #[derive(Debug)]
 struct WeightedSum;
 
@@ -222,21 +224,21 @@ enum Site {
     Softmax,
 }
 
-/// A network with 20 inputs, a linear layer to 6 outputs with a bias, and a softmax. It has a fault at this place.
+/// A network with 20 inputs, a linear layer to 6 outputs with a bias, and a softmax. `fault` is planted at `place`.
 fn network(fault: Fault, place: Site) -> (Network, Vec<(Id, Arc<Tensor>)>) {
-    let at = |here: Site| if here == place { fault } else { Fault::Nothing };
+    let fault_at = |site: Site| if site == place { fault } else { Fault::Nothing };
     let number = |n: usize| (f64::from(u32::try_from(n * 7_919 % 1_009).expect("small")) - 500.0) / 700.0;
     let tensor = |shape: &[usize], from: usize| from_flat(shape, (from..from + shape.iter().product::<usize>()).map(number).collect());
     let edges = FaultyFunction {
         function: Arc::new(Bilinear::new(dense(20, 6), EQUATIONS)),
-        forward: at(Site::Forward),
-        backward: [at(Site::InputGradient), at(Site::WeightGradient)],
+        forward: fault_at(Site::Forward),
+        backward: [fault_at(Site::InputGradient), fault_at(Site::WeightGradient)],
     };
     let z = Stage::new(Z)
         .with_part(Arc::new(edges), [StageSource::Input(0), StageSource::Parameter(0)])
         .with_part(Arc::new(bias(&[6], &[6])), [StageSource::Parameter(1)]);
     let function = activation::find("softmax").expect("an activation").function(&[]);
-    let softmax = FaultyFunction { function, forward: Fault::Nothing, backward: [at(Site::Softmax), Fault::Nothing] };
+    let softmax = FaultyFunction { function, forward: Fault::Nothing, backward: [fault_at(Site::Softmax), Fault::Nothing] };
     let a = Stage::new(A).with_part(Arc::new(softmax), [StageSource::Stage(0)]);
     let mut chain = LayersBuilder::new(&[20]);
     let leaf = |symbols, value: Tensor| Leaf { symbols, shape: value.shape().to_vec(), value };
@@ -325,6 +327,7 @@ fn off<'a>(network: &'a Network, checked: &[TensorCheck]) -> Vec<&'a str> {
 
 #[test]
 fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
+    // without a fault (`None`), no tensor is off
     for (place, first) in [
         (Site::WeightGradient, Some("grad.fc1.weight")),
         (Site::InputGradient, Some("grad.input")),

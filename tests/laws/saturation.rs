@@ -29,7 +29,7 @@ fn softplus(z: f64) -> f64 {
     z.max(0.0) + libm::log1p(libm::exp(-z.abs()))
 }
 
-#[allow(clippy::float_cmp)] // zeros too
+#[allow(clippy::float_cmp)]
 fn check_near(value: f64, expected: f64, what: &str) {
     assert!(value == expected || (value - expected).abs() <= 1e-10 * expected.abs(), "{what}: {value:e}, not {expected:e}");
 }
@@ -39,7 +39,7 @@ fn binary_cross_entropy_is_exact_at_all_logits() {
     for z in LOGITS {
         for t in TARGETS {
             for (reduction, n) in [("sum", 1.0), ("mean", 3.0)] {
-                // the other two entries have no error
+                // the other two entries have no error, and a loss of ln 2 each
                 let (logits, target) = ([0.0, z, 0.0], [0.5, t, 0.5]);
                 let rest = 2.0 * std::f64::consts::LN_2;
                 for (loss, function) in [("binary_cross_entropy", "sigmoid"), ("binary_cross_entropy_with_logits", "identity")] {

@@ -6,7 +6,7 @@ use gradstep::op::softmax::{Slices, Softmax};
 use gradstep::tensor::len;
 use proptest::prelude::*;
 
-use crate::kernels::{forward, numbers, views};
+use crate::kernels::{check_views, forward, numbers};
 
 /// Calls `read` with the operands of a rule.
 fn with_operands<R>(rule: &dyn Rule, slots: &Reads<&[f64]>, read: impl FnOnce(&Operands<'_>) -> R) -> R {
@@ -16,7 +16,8 @@ fn with_operands<R>(rule: &dyn Rule, slots: &Reads<&[f64]>, read: impl FnOnce(&O
     read(&x)
 }
 
-/// Compares two lists of a rule with a search through all terms: the terms that read an entry of an operand, and the terms of one entry that read it.
+/// Compares two methods of a rule with a search through all terms: `uses` lists the terms that read an entry of an operand, and `terms_at` lists those of them
+/// that belong to one entry of the result.
 fn check_reads(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> Result<(), TestCaseError> {
     with_operands(rule, slots, |x| {
         let terms = |entry: usize| (0..rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry)).map(move |term| (entry, term));
@@ -31,8 +32,8 @@ fn check_reads(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> Result
                 for entry in 0..entries {
                     // an argument that is read as part of a slice counts too
                     let args = |entry, term| expand_slice(x, rule.term(x, entry, term).args);
-                    let lies = |&(entry, term): &(usize, u64)| args(entry, term).iter().any(|arg| arg.belongs_to(slot, at));
-                    let expected: Vec<u64> = terms(entry).filter(lies).map(|(_, term)| term).collect();
+                    let belongs = |&(entry, term): &(usize, u64)| args(entry, term).iter().any(|arg| arg.belongs_to(slot, at));
+                    let expected: Vec<u64> = terms(entry).filter(belongs).map(|(_, term)| term).collect();
                     prop_assert_eq!(rule.terms_at(x, entry, slot, at).to_vec(), expected, "{:?}: {} and {} in {:?}", rule, entry, at, slot);
                 }
             }
@@ -87,7 +88,7 @@ proptest! {
             }
             check_reads(&*function.forward(), &Reads::inputs([&z[..]]), z.len())?;
             check_reads(&*backward, &slots, z.len())?;
-            views(&function, &shape, None, &shape, seed, odd, false)?;
+            check_views(&function, &shape, None, &shape, seed, odd, false)?;
         }
     }
 
@@ -96,8 +97,8 @@ proptest! {
     fn long_slices_add_in_order(n in 15..=40_usize, inner in 1..=3_usize, seed in any::<u64>()) {
         let shape = [2, n, inner];
         for along in [Slices::Whole, Slices::along(&shape, 1)] {
-            views(&Softmax::within(along), &shape, None, &shape, seed, 5, false)?;
-            views(&Softmax::log_within(along), &shape, None, &shape, seed, 5, false)?;
+            check_views(&Softmax::within(along), &shape, None, &shape, seed, 5, false)?;
+            check_views(&Softmax::log_within(along), &shape, None, &shape, seed, 5, false)?;
         }
     }
 }

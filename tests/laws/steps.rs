@@ -1,4 +1,4 @@
-//! Checks that the products of the steps, added in the order of the steps, give the bits of the tensors.
+//! Checks that the terms of an entry, added in the order of their steps, give the bits of the entry.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,14 +16,14 @@ pub fn same(a: f64, b: f64) -> bool {
 }
 
 /// Returns whether `logarithm` agrees with log a, for the output a of a sigmoid or softmax. gradstep computes it from the input z, so it has digits that are
-/// lost in the rounded a. It is 0 if the loss does not need it.
+/// lost in the rounded a. `logarithm` is 0 if the loss does not need it.
 fn is_near(log_of_output: f64, logarithm: f64) -> bool {
     logarithm == 0.0 || (log_of_output - logarithm).abs() < 1e-7 || (log_of_output < -14.0 && logarithm < -13.0) || log_of_output.is_nan()
 }
 
 macro_rules! ensure {
-    ($true:expr, $($text:tt)+) => {
-        if !$true {
+    ($condition:expr, $($text:tt)+) => {
+        if !$condition {
             return Err(format!($($text)+));
         }
     };
@@ -34,17 +34,17 @@ macro_rules! ensure {
 /// # Errors
 /// The first violation and its place.
 pub fn check_trace(trace: &Trace) -> Result<(), String> {
-    // by run, tensor and entry
-    let mut reads: HashMap<(usize, Id, usize), BTreeSet<u64>> = HashMap::new();
-    let mut made: HashMap<(usize, Id, usize), u64> = HashMap::new();
+    // the steps that read an entry, and the number of steps that compute it, by run, tensor and entry
+    let mut readers: HashMap<(usize, Id, usize), BTreeSet<u64>> = HashMap::new();
+    let mut step_counts: HashMap<(usize, Id, usize), u64> = HashMap::new();
     let mut previous: Option<(Step, Position)> = None;
     for k in 1..=trace.len() {
         let (step, at) = check_alone(trace, k)?;
         check_order(trace, &step, &at, previous.as_ref())?;
         for (tensor, entry) in entries_read(trace, &step, &at) {
-            reads.entry((at.run_index, tensor, entry)).or_default().insert(k);
+            readers.entry((at.run_index, tensor, entry)).or_default().insert(k);
         }
-        *made.entry((at.run_index, trace.op_at(&at).output, at.entry)).or_default() += 1;
+        *step_counts.entry((at.run_index, trace.op_at(&at).output, at.entry)).or_default() += 1;
         previous = Some((step, at));
     }
     if let Some((step, _)) = &previous {
@@ -54,8 +54,8 @@ pub fn check_trace(trace: &Trace) -> Result<(), String> {
     for run in 0..trace.runs().len() {
         for (id, info) in trace.network_of(run).tensors().iter().enumerate() {
             for entry in 0..len(&info.shape) {
-                let expected: Vec<u64> = reads.remove(&(run, id, entry)).into_iter().flatten().collect();
-                check_entry(trace, (run, id, entry), &expected, made.get(&(run, id, entry)).copied().unwrap_or(0))?;
+                let expected: Vec<u64> = readers.remove(&(run, id, entry)).into_iter().flatten().collect();
+                check_entry(trace, (run, id, entry), &expected, step_counts.get(&(run, id, entry)).copied().unwrap_or(0))?;
             }
         }
     }
@@ -64,12 +64,12 @@ pub fn check_trace(trace: &Trace) -> Result<(), String> {
     check_edges(trace)
 }
 
-/// Checks the steps that read an entry, and the number of those that compute it. `expected` are the steps that read it, `count` is the number of its own.
-fn check_entry(trace: &Trace, (run, id, entry): (usize, Id, usize), expected: &[u64], count: u64) -> Result<(), String> {
+/// Checks that the trace lists `readers` as the steps that read an entry, and that it has `count` steps that compute the entry.
+fn check_entry(trace: &Trace, (run, id, entry): (usize, Id, usize), readers: &[u64], count: u64) -> Result<(), String> {
     let name = &trace.network_of(run).tensor(id).name;
     let uses = trace.uses(run, id, entry);
     let steps: Vec<u64> = uses.iter().map(|found| found.step).collect();
-    ensure!(steps == expected, "{name}[{entry}] is read by steps {expected:?}, not {steps:?}");
+    ensure!(steps == readers, "{name}[{entry}] is read by steps {readers:?}, not {steps:?}");
     for found in uses {
         let span = trace.entry_steps(run, found.tensor, found.entry).unwrap_or(0..0);
         ensure!(span.contains(&found.step), "step {} does not compute the entry that uses() gives for it", found.step);
@@ -142,12 +142,13 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     ensure!((1..=step.terms).contains(&step.term), "{name} is not one of {} terms", step.terms);
 
     // a factor with a slice stands for all entries of the slice; the factor before it is one of them
-    let each = |factor: &Factor| match (factor.slice, factor.source) {
+    let values_of = |factor: &Factor| match (factor.slice, factor.source) {
         (Some(places), Some(source)) => places.each().map(|at| run.values(source.tensor)[at]).collect(),
         _ => vec![factor.value],
     };
-    let values: Vec<f64> = step.factors.iter().flat_map(each).collect();
+    let values: Vec<f64> = step.factors.iter().flat_map(values_of).collect();
     let arguments = step.factors.iter().map(|factor| factor.slice.map_or(1, Places::len)).max().unwrap_or(0);
+    // only a slice of more than `MAX_NAMED` entries is one factor
     ensure!(arguments == 1 || arguments > MAX_NAMED && step.factors.len() == 2, "{name} names {arguments} arguments at once");
     ensure!(step.factors.len() <= MAX_NAMED, "{name} names {} arguments one by one", step.factors.len());
     let value = match step.kind {
@@ -276,9 +277,9 @@ fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
         }
         sources.push((source.tensor, source.at));
         let Some(expr) = factor.derived else { continue };
-        expr.visit(&mut |slot, whole| {
+        expr.visit(&mut |slot, is_whole| {
             let tensor = operands[slot];
-            if !whole && tensor != source.tensor && shape(tensor) == shape(source.tensor) {
+            if !is_whole && tensor != source.tensor && shape(tensor) == shape(source.tensor) {
                 sources.push((tensor, source.at));
             }
         });
@@ -293,14 +294,14 @@ fn entries_read(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usiz
     for factor in &step.factors {
         let Some(source) = factor.source else { continue };
         let Some(expr) = factor.derived else {
-            let one = Places { first: source.at, counts: [1, 1], steps: [0, 0] };
-            places.extend(factor.slice.unwrap_or(one).each().map(|at| (source.tensor, at)));
+            let single = Places { first: source.at, counts: [1, 1], steps: [0, 0] };
+            places.extend(factor.slice.unwrap_or(single).each().map(|at| (source.tensor, at)));
             continue;
         };
-        expr.visit(&mut |slot, whole| {
+        expr.visit(&mut |slot, is_whole| {
             let tensor = operands[slot];
             let entries = len(&trace.network_of(at.run_index).tensor(tensor).shape);
-            places.extend(if whole { 0..entries } else { source.at..source.at + 1 }.map(|entry| (tensor, entry)));
+            places.extend(if is_whole { 0..entries } else { source.at..source.at + 1 }.map(|entry| (tensor, entry)));
         });
     }
     places
