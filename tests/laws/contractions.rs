@@ -128,7 +128,7 @@ fn check_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// Compares the kernels of all check_views with plain sums in the order of the edges. `accumulate` adds to the earlier numbers, `overwrite` replaces them.
+/// Compares the kernels of all views with plain sums in the order of the edges. `accumulate` adds to the earlier numbers, `overwrite` replaces them.
 fn check_sums(einsum: &Einsum, text: &str, seed: u64) -> Result<(), TestCaseError> {
     let tensors: Vec<Vec<f64>> = (0..3).map(|n| numbers(seed.wrapping_add(n as u64), len(&einsum.shape(n)), 6, true)).collect();
     // each view adds products of the other two ends, `a` and `b`
