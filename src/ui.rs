@@ -89,7 +89,7 @@ pub fn chart_text(curves: &Curves, (columns, rows): (u16, u16), is_ascii: bool) 
     if is_ascii {
         ascii::ascii(&mut buf);
     }
-    // the lines above the chart that are left over
+    // without the blank lines above the chart
     export::text(&buf).trim_start_matches('\n').to_owned()
 }
 
@@ -211,7 +211,7 @@ fn draw_title(title: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect 
     } else {
         buf.set_stringn(begin, line.y, format!(" {title} "), usize::from(line.right() - begin), theme.style(StyleRole::Heading)).0
     };
-    // the cells of the line are set directly, because a span looks for characters that several code points form
+    // setting each cell is faster than drawing a span, which looks for characters that consist of several code points
     for cell in line.positions().filter(|cell| cell.x < begin || cell.x >= end) {
         buf[cell].set_symbol("─").set_style(theme.style(StyleRole::Dim));
     }

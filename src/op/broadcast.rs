@@ -93,26 +93,26 @@ struct BroadcastAxis {
 /// Does not happen: the `expect` cannot fail, because the size of each axis comes from an operand.
 pub fn shape(operands: &[(&'static str, &[usize])]) -> Result<Vec<usize>, Mismatch> {
     let mut shape: Vec<usize> = Vec::new();
-    for (n, (name, own_shape)) in operands.iter().enumerate() {
-        if own_shape.len() > shape.len() {
+    for (n, (name, shape_before_broadcast)) in operands.iter().enumerate() {
+        if shape_before_broadcast.len() > shape.len() {
             // insert axes of size 1 before the axes that are known so far
-            shape.splice(0..0, vec![1; own_shape.len() - shape.len()]);
+            shape.splice(0..0, vec![1; shape_before_broadcast.len() - shape.len()]);
         }
-        let first_axis = shape.len() - own_shape.len();
-        for (axis, size) in own_shape.iter().enumerate() {
+        let first_axis = shape.len() - shape_before_broadcast.len();
+        for (axis, size) in shape_before_broadcast.iter().enumerate() {
             let size_so_far = &mut shape[first_axis + axis];
             if *size_so_far == 1 {
                 *size_so_far = *size;
             } else if *size != 1 && size != size_so_far {
                 // find the earlier operand that gave this axis its size; the axis is counted from the end, where shapes are aligned
-                let from_end = own_shape.len() - axis;
+                let from_end = shape_before_broadcast.len() - axis;
                 let has_that_size = |(_, other): &&(&str, &[usize])| {
                     let axis = other.len().checked_sub(from_end);
                     axis.is_some_and(|axis| other[axis] == *size_so_far)
                 };
                 let (other_name, other_shape) = operands[..n].iter().find(has_that_size).expect("the size comes from an earlier operand");
                 return Err(Mismatch {
-                    one: MismatchedTensor::new(name, own_shape, Some(axis)),
+                    one: MismatchedTensor::new(name, shape_before_broadcast, Some(axis)),
                     other: MismatchedTensor::new(other_name, other_shape, Some(other_shape.len() - from_end)),
                 });
             }
@@ -128,8 +128,9 @@ impl Broadcast {
     /// Returns an error in the same cases as [`shape`].
     pub fn new(operands: &[(&'static str, &[usize])]) -> Result<Self, Mismatch> {
         let shape = shape(operands)?;
-        let operand_shapes = operands.iter().map(|(_, own_shape)| own_shape.to_vec()).collect();
-        let operands: SmallVec<[_; 2]> = operands.iter().map(|(_, own_shape)| BroadcastOperand::new(own_shape, &shape)).collect();
+        let operand_shapes = operands.iter().map(|(_, shape_before_broadcast)| shape_before_broadcast.to_vec()).collect();
+        let operands: SmallVec<[_; 2]> =
+            operands.iter().map(|(_, shape_before_broadcast)| BroadcastOperand::new(shape_before_broadcast, &shape)).collect();
         let rows = Rows::new(&shape, &operands);
         Ok(Self { shape, operand_shapes, operands, rows })
     }
@@ -264,15 +265,15 @@ impl BroadcastOperand {
         self.present.iter().find(|axis| axis.result_stride == result_stride).map_or(0, |axis| axis.operand_stride)
     }
 
-    /// Splits the axes of the result's `shape` for an operand of shape `own_shape`.
-    fn new(own_shape: &[usize], shape: &[usize]) -> Self {
-        let missing_axes = shape.len() - own_shape.len();
+    /// Splits the axes of the result's `shape` for an operand of shape `shape_before_broadcast`.
+    fn new(shape_before_broadcast: &[usize], shape: &[usize]) -> Self {
+        let missing_axes = shape.len() - shape_before_broadcast.len();
         let mut axes = Self { present: SmallVec::new(), repeated: SmallVec::new() };
         for (axis, &size) in shape.iter().enumerate().filter(|(_, size)| **size != 1) {
             let result_stride = len(&shape[axis + 1..]);
             match axis.checked_sub(missing_axes) {
-                Some(own_axis) if own_shape[own_axis] != 1 => {
-                    axes.present.push(BroadcastAxis { size, result_stride, operand_stride: len(&own_shape[own_axis + 1..]) });
+                Some(own_axis) if shape_before_broadcast[own_axis] != 1 => {
+                    axes.present.push(BroadcastAxis { size, result_stride, operand_stride: len(&shape_before_broadcast[own_axis + 1..]) });
                 }
                 _ => axes.repeated.push(BroadcastAxis { size, result_stride, operand_stride: 0 }),
             }
@@ -298,11 +299,11 @@ mod tests {
     }
 
     /// Returns the operand's entry that an entry of the result reads: the same index at the aligned axes, or 0 along axes of size 1.
-    fn by_definition(own_shape: &[usize], shape: &[usize], result: usize) -> usize {
+    fn by_definition(shape_before_broadcast: &[usize], shape: &[usize], result: usize) -> usize {
         let index = unravel(result, shape);
-        let aligned = &index[shape.len() - own_shape.len()..];
-        let read: Vec<usize> = aligned.iter().zip(own_shape).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
-        ravel(&read, own_shape).expect("the index is in the shape")
+        let aligned = &index[shape.len() - shape_before_broadcast.len()..];
+        let read: Vec<usize> = aligned.iter().zip(shape_before_broadcast).map(|(at, size)| if *size == 1 { 0 } else { *at }).collect();
+        ravel(&read, shape_before_broadcast).expect("the index is in the shape")
     }
 
     #[test]
@@ -329,9 +330,9 @@ mod tests {
                     }
                 }
             }
-            for (operand, own_shape) in shapes.into_iter().enumerate() {
-                let read = |result: usize| by_definition(own_shape, broadcast.shape(), result);
-                for entry in 0..len(own_shape) {
+            for (operand, shape_before_broadcast) in shapes.into_iter().enumerate() {
+                let read = |result: usize| by_definition(shape_before_broadcast, broadcast.shape(), result);
+                for entry in 0..len(shape_before_broadcast) {
                     let readers: Vec<usize> = results.clone().filter(|result| read(*result) == entry).collect();
                     let found: Vec<usize> = (0..broadcast.reader_count(operand)).map(|n| broadcast.reader(operand, entry, n)).collect();
                     assert_eq!(found, readers, "{shapes:?}: entry {entry} of operand {operand}");

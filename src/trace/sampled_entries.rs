@@ -10,7 +10,7 @@ use crate::network::Id;
 
 /// The largest number of entries in an entry sample.
 const MAX_ENTRIES: usize = 2048;
-/// The number of entries computed last that an entry sample of an incomplete tensor also has, because the screen shows some of them.
+/// For an incomplete tensor, the number of entries computed last that are added to its entry sample, because the screen shows some of them.
 const RECENT: usize = 512;
 /// The largest number of entry samples in the cache. They take half a megabyte.
 const MAX_SAMPLES: usize = 32;
@@ -34,8 +34,8 @@ impl EntrySamples {
 }
 
 impl Trace {
-    /// Returns enough of the first `known` entries of a tensor to choose a number format. If they are at most 2,048, it returns all of them. Otherwise it
-    /// returns entries at equal distances and, if the tensor is incomplete, the last 512 entries.
+    /// Returns enough of the first `known` entries of a tensor to choose a number format: all of them if the tensor has at most 2,048 entries. Otherwise,
+    /// returns those at equal distances and, if the tensor is incomplete, also the last 512 of the known entries.
     #[must_use]
     pub fn sampled_entries(&self, run_index: usize, tensor: Id, known: usize) -> Cow<'_, [f64]> {
         let values = self.run(run_index).values(tensor);
@@ -45,6 +45,7 @@ impl Trace {
         }
         let distance = values.len().div_ceil(MAX_ENTRIES);
         let recent = if known < values.len() { &values[known.saturating_sub(RECENT)..known] } else { &[] };
+        // number i of the sample is the entry i · distance
         let known_part = |sample: &[f64]| Cow::Owned([&sample[..known.div_ceil(distance)], recent].concat());
         let mut cache = self.entry_samples.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sample) = cache.iter().find(|sample| sample.of == (run_index, tensor)) {

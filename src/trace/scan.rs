@@ -1,4 +1,4 @@
-//! Searches the steps of one iteration, forward or back, for the nearest stop. A stop is the first step of an op, the last term of an entry, or the last term
+//! Searches the steps of one iteration, forward or back, for the nearest stop. A stop is the first step of an op, the last step of an entry, or the last step
 //! of an entry whose value meets a condition.
 //!
 //! A scan looks at one op after another. It computes no steps, because the run already has all values of an op. A scan is done in slices, each with a budget,
@@ -21,13 +21,13 @@ const ENTRY_COST: u64 = 200;
 pub enum Stop {
     /// The first step of the op.
     Op,
-    /// The last term of this entry.
+    /// The last step of this entry.
     Entry(usize),
-    /// The last term of every entry whose value meets the condition.
+    /// The last step of every entry whose value meets the condition.
     Values(ValueTest),
-    /// The last term of the first entry whose value meets the condition.
+    /// The last step of the first entry whose value meets the condition.
     FirstValue(ValueTest),
-    /// The last term of this entry, if its value meets the condition.
+    /// The last step of this entry, if its value meets the condition.
     Value(usize, ValueTest),
 }
 
@@ -60,9 +60,9 @@ pub struct StepScan {
     goes_back: bool,
     /// The steps at which the scan may stop.
     within: Range<u64>,
-    /// The op to look at next; `None` at the end.
+    /// The segment (the steps of one op of one run) to look at next, as an index into [`Trace::segments`]; `None` at the end.
     segment: Option<usize>,
-    /// The stop to look at next in this op.
+    /// The stop to look at next in this segment, as an index into its [`Stops`].
     stop: usize,
     /// The entry to look at next for this stop; `None` before the first.
     entry: Option<usize>,
@@ -71,7 +71,7 @@ pub struct StepScan {
 }
 
 impl StepScan {
-    /// Returns a scan of these steps, from the first to the last. If `goes_back` is set, it is from the last to the first.
+    /// Returns a scan of the steps `within`, from the first to the last or, if `goes_back` is set, from the last to the first.
     #[must_use]
     pub fn new(trace: &Trace, within: Range<u64>, goes_back: bool) -> Self {
         let within = within.start.max(1)..within.end.min(trace.len() + 1);
@@ -128,7 +128,7 @@ impl StepScan {
         match stop {
             Stop::Op => self.offer(Hit { step: trace.steps_of(segment).start, number }),
             Stop::Entry(entry) => self.offer_entry(trace, segment, *entry, number),
-            Stop::Value(entry, test) if values()[*entry..].first().is_some_and(|value| test.holds(*value)) => {
+            Stop::Value(entry, test) if values().get(*entry).is_some_and(|value| test.holds(*value)) => {
                 self.offer_entry(trace, segment, *entry, number);
             }
             Stop::Value(..) => {}
@@ -182,7 +182,7 @@ impl StepScan {
         true
     }
 
-    /// Returns the entry of an op at which the scan begins.
+    /// Returns the entry of an op at which the scan begins: that of the op's step that is nearest to the begin of the scan.
     fn first_entry(&self, trace: &Trace, segment: usize) -> Option<usize> {
         let steps = trace.steps_of(segment);
         let begin = if self.goes_back { self.within.end - 1 } else { self.within.start };

@@ -32,8 +32,8 @@ impl Trace {
 
     /// Returns the step at a position, with the state of the entry's sum before it.
     fn step_after(&self, at: &Position, PartialSum { part, terms_before, sum }: PartialSum) -> Step {
-        let (run, op, number) = self.op(at.segment);
-        let (rule, x) = run.part(op, number, part);
+        let (run, op, op_index) = self.op(at.segment);
+        let (rule, x) = run.part(op, op_index, part);
         let Term { kind, function, args, value } = rule.term(&x, at.entry, at.term - terms_before);
         let network = self.network_of(at.run_index);
         let info = network.tensor(op.output);
@@ -53,7 +53,7 @@ impl Trace {
             sum: sum + value,
         };
         match &self.future {
-            // only in tests
+            // only in tests, which replace the numbers after some step
             Some(future) => future.step(step),
             None => step,
         }

@@ -79,8 +79,8 @@ fn an_unknown_address_is_answered_in_a_sentence() {
     for without_similar_name in ["zzz", "é", "uuuuu"] {
         assert_eq!(message(without_similar_name), format!("there is no op {without_similar_name}"));
     }
-    let number = "a step's number counts over the whole iteration and takes nothing in front: write 7, not 1:7";
-    assert_eq!(message("1:7"), number);
+    let step_with_sample = "a step's number counts over the whole iteration and takes nothing in front: write 7, not 1:7";
+    assert_eq!(message("1:7"), step_with_sample);
     assert_eq!(message("99"), "there is no step 99: the last is 10");
     assert_eq!(message("a"), "a is given, not computed: no step makes it");
     assert_eq!(message("u[0]"), "u is a single number: it has no index");
@@ -226,7 +226,7 @@ fn steps_back_in_a_long_sum_add_few_terms_again() {
         ask(step);
     }
     let work = WORK.get() - before;
-    // a term and its part count 2: 256 times 16 terms on average, and twice at most 1024 terms
+    // a term and its part count 2: 256 times 16 terms on average, and twice at most 1024 terms. 1024 more are allowed
     assert!(work <= 2 * (256 * 16 + 2 * 1024) + 1024, "{work}");
 }
 
@@ -286,6 +286,7 @@ fn a_long_sum_of_a_single_entry_is_not_added_up_again() {
     );
     for op in ["norm1.mean", "norm1.var", "grad.norm1.rstd", "loss"] {
         let work = work_of_last_step(&trace, op);
+        // much less than 50,000, the number of terms
         assert!(work <= 9000, "{op}: {work} for 50,000 terms");
     }
 }
@@ -333,7 +334,7 @@ impl StepVisitor for Count {
     }
 }
 
-/// Two traversals visit alternating chunks of the steps, as two threads do. The reductions have one part for each sample.
+/// Two traversals take turns at visiting 1024 steps, as two threads do. The reductions have one part for each sample.
 #[test]
 fn the_work_of_traversals_grows_linearly_with_the_number_of_steps() {
     let trace = many_samples();

@@ -17,7 +17,7 @@ pub trait StepVisitor {
     fn step(&mut self, at: &Position, part: usize, term: &Term, sum: f64);
 }
 
-/// A part of the current op at one of the entries.
+/// A part of the current op, at one entry.
 struct PartCursor<'a> {
     rule: &'a dyn Rule,
     x: Operands<'a>,
@@ -50,7 +50,7 @@ pub struct Traversal<'a> {
     /// The parts of the current op, from the part with index `first_part` on. A part is created when it is first needed: a reduction has a part for each
     /// sample, and a traversal may visit only some of them.
     parts: Vec<PartCursor<'a>>,
-    /// The index of the first of `parts` in the op.
+    /// The index in the op of the first part in `parts`.
     first_part: usize,
     /// The state of the entry's sum before the next step.
     sum: PartialSum,
@@ -67,7 +67,7 @@ impl<'a> Traversal<'a> {
         Self { trace, at: None, parts: Vec::new(), first_part: 0, sum: START, has_reported_op: false, has_reported_entry: false }
     }
 
-    /// Makes k the next step. This takes no time if it already is.
+    /// Makes k the next step. Does nothing if k already is the next step.
     pub fn go_to(&mut self, k: u64) {
         let old = self.at;
         if old.is_some_and(|at| at.step == k) {
@@ -89,21 +89,21 @@ impl<'a> Traversal<'a> {
         self.first_part = first_part;
     }
 
-    /// Returns a part of the current op. If it does not exist yet, it is created at the entry of position `at`.
-    fn part(&mut self, at: &Position, number: usize) -> &mut PartCursor<'a> {
-        if number < self.first_part {
-            self.clear_parts(number);
+    /// Returns the part of the current op with an index. If the part does not exist yet, it is created at the entry of position `at`.
+    fn part(&mut self, at: &Position, index: usize) -> &mut PartCursor<'a> {
+        if index < self.first_part {
+            self.clear_parts(index);
         }
-        for missing in self.first_part + self.parts.len()..=number {
-            let (run, op, index) = self.trace.op(at.segment);
-            let (rule, x) = run.part(op, index, missing);
+        for missing in self.first_part + self.parts.len()..=index {
+            let (run, op, op_index) = self.trace.op(at.segment);
+            let (rule, x) = run.part(op, op_index, missing);
             #[cfg(test)]
             super::tests::WORK.set(super::tests::WORK.get() + 1);
             let terms_before = rule.prefix_terms(&x, at.entry);
             let terms = rule.prefix_terms(&x, at.entry + 1) - terms_before;
             self.parts.push(PartCursor { rule, x, entry: at.entry, terms_before, terms });
         }
-        &mut self.parts[number - self.first_part]
+        &mut self.parts[index - self.first_part]
     }
 
     /// Visits the remaining steps of the current entry that come before step `end`. Returns whether there are further steps before `end`.
@@ -117,15 +117,15 @@ impl<'a> Traversal<'a> {
         }
         (self.has_reported_op, self.has_reported_entry) = (true, true);
         let end_term = at.terms.min(at.term + (end - at.step));
-        let (mut next, PartialSum { part: mut number, mut terms_before, mut sum }) = (at, self.sum);
+        let (mut next, PartialSum { part: mut index, mut terms_before, mut sum }) = (at, self.sum);
         loop {
-            let part = self.part(&at, number);
+            let part = self.part(&at, index);
             let terms = part.terms_of(at.entry);
             let to_visit = next.term..end_term.min(terms_before + terms);
             if !to_visit.is_empty() {
                 let in_part = to_visit.start - terms_before..to_visit.end - terms_before;
                 sum = part.rule.visit_terms(&part.x, at.entry, in_part, sum, &mut |term, sum| {
-                    visitor.step(&next, number, term, sum);
+                    visitor.step(&next, index, term, sum);
                     next.step += 1;
                     next.term += 1;
                 });
@@ -134,9 +134,9 @@ impl<'a> Traversal<'a> {
                 break;
             }
             terms_before += terms;
-            number += 1;
+            index += 1;
         }
-        self.sum = PartialSum { part: number, terms_before, sum };
+        self.sum = PartialSum { part: index, terms_before, sum };
         self.at = Some(next);
         if next.term == next.terms {
             self.advance(next);
@@ -144,7 +144,7 @@ impl<'a> Traversal<'a> {
         self.at.is_some_and(|at| at.step < end)
     }
 
-    /// Moves from the end of the entry at a position to the next entry that has steps.
+    /// Moves from the end of an entry to the next entry that has steps. `at` is the position of the completed entry, but its `step` is already the next one.
     fn advance(&mut self, mut at: Position) {
         if at.step > self.trace.last_step(at.segment) {
             let Some(segment) = self.trace.next_segment(at.segment) else {
@@ -161,7 +161,7 @@ impl<'a> Traversal<'a> {
         let parts = self.trace.op(at.segment).1.parts.len();
         // skips entries without terms
         loop {
-            at.terms = (0..parts).map(|number| self.part(&at, number).terms_of(at.entry)).sum();
+            at.terms = (0..parts).map(|part| self.part(&at, part).terms_of(at.entry)).sum();
             if at.terms > 0 {
                 break;
             }

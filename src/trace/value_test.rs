@@ -96,6 +96,7 @@ impl FromStr for ValueTest {
     }
 }
 
+/// Writes the relation and its bound. The caller writes the `x` or `|x|` before them.
 impl fmt::Display for ValueTest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = RELATIONS.iter().find(|(_, relation)| *relation == self.relation).map_or("", |(sign, _)| sign);
@@ -111,10 +112,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_condition_is_displayed_as_it_was_written() {
+    fn a_relation_is_displayed_as_it_was_written() {
         for text in ["< 0", "<= 1.5", "== 0", "!= 0", ">= 2", "> 1", "nan", "inf", "not finite"] {
             assert_eq!(text.parse::<ValueTest>().expect(text).to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_condition_holds_for_the_numbers_that_meet_it() {
         let test: ValueTest = "|x| > 1".parse().expect("a condition");
         assert!(test.is_on_magnitude && test.holds(-2.0) && !test.holds(0.5) && !test.holds(f64::NAN));
         assert!("==0".parse::<ValueTest>().expect("a condition").holds(-0.0));

@@ -24,7 +24,8 @@ use super::theme::Background;
 pub const MAX_FRAMES: usize = 1000;
 /// The approximate largest size of the file in MiB. The size of the styles is estimated.
 pub const MAX_MEBIBYTES: usize = 16;
-/// The estimated number of bytes in the styles for each span of an element, where a span is a range of frames. Several elements share a style.
+/// The estimated number of bytes that each span (a range of frames) of an element adds to the styles. It is small, because elements with the same spans share a
+/// style.
 const SPAN_BYTES: usize = 8;
 /// The shortest time of a frame, in milliseconds. Shorter frames are left out.
 const MIN_MS: u64 = 10;
@@ -46,7 +47,7 @@ pub struct Animation {
     size: (u16, u16),
     /// The elements of the two layers of [`svg::layers`], each with its frames.
     layers: [HashMap<String, Spans>; 2],
-    /// An upper bound of the file's size.
+    /// The estimated size of the file so far.
     bytes: usize,
     max_bytes: usize,
 }
@@ -115,7 +116,7 @@ impl Animation {
             self.write(start, &frame);
         }
         let layers = mem::take(&mut self.layers);
-        // the map is sorted, so that the same frames always give the same file
+        // the number in the name of the class with these spans, such as `f1`; the map is sorted, so that the same frames always give the same file
         let mut classes = BTreeMap::<Spans, usize>::new();
         let groups = layers.map(|elements| {
             let mut groups = BTreeMap::<Spans, Vec<String>>::new();
@@ -134,7 +135,7 @@ impl Animation {
         for (spans, mut elements) in groups.into_iter().flatten() {
             elements.sort_unstable();
             let hidden = if spans[0].0 == 0 { "" } else { " visibility=\"hidden\"" };
-            if self.is_always(&spans) {
+            if self.are_all_frames(&spans) {
                 out.push_str("<g>\n");
             } else {
                 let _ = writeln!(out, "<g class=\"f f{}\"{hidden}>", classes[&spans]);
@@ -146,8 +147,8 @@ impl Animation {
         out
     }
 
-    /// Returns whether an element is visible in all frames.
-    fn is_always(&self, spans: &Spans) -> bool {
+    /// Returns whether these spans are all frames.
+    fn are_all_frames(&self, spans: &Spans) -> bool {
         *spans == [(0, self.starts.len())]
     }
 
@@ -159,13 +160,13 @@ impl Animation {
             let text = format!("{:.4}", self.starts[frame].saturating_sub(*first).as_secs_f64() / length * 100.0);
             text.trim_end_matches('0').trim_end_matches('.').to_owned()
         };
-        let moving: BTreeMap<usize, &Spans> =
-            classes.iter().filter(|(spans, _)| !self.is_always(spans)).map(|(spans, number)| (*number, spans)).collect();
-        if moving.is_empty() {
+        let changing: BTreeMap<usize, &Spans> =
+            classes.iter().filter(|(spans, _)| !self.are_all_frames(spans)).map(|(spans, number)| (*number, spans)).collect();
+        if changing.is_empty() {
             return;
         }
         let _ = writeln!(out, "<style>\n@media (prefers-reduced-motion:no-preference){{.f{{animation:{length:.3}s step-end infinite}}}}");
-        for (number, spans) in moving {
+        for (number, spans) in changing {
             let _ = write!(out, ".f{number}{{animation-name:f{number}}}@keyframes f{number}{{");
             if spans[0].0 > 0 {
                 out.push_str("0%{visibility:hidden}");
@@ -182,7 +183,7 @@ impl Animation {
     }
 }
 
-/// Rounds a start to hundredths of a second.
+/// Rounds a start down to a multiple of [`MIN_MS`].
 fn rounded(start: Duration) -> Duration {
     let milliseconds = u64::try_from(start.as_millis()).unwrap_or(u64::MAX);
     Duration::from_millis(milliseconds / MIN_MS * MIN_MS)

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0.8 ┤⠒⠒⠤⢄⡀
-//!  0.4 ┤     ◉⠢ ⡀        solid up to the iteration on the screen, then dashed; other scenarios are dotted
+//!  0.4 ┤     ◉⠢ ⡀        solid up to the last known value, then dashed; other scenarios are dotted
 //!    0 ┤         ⠈ ⠒ ⠒
 //!      └┬────┬────┬────
 //!       1    10   20
@@ -32,9 +32,9 @@ const MAX_FULL_AXIS: u64 = 200;
 const LINES_PER_LABEL: u16 = 4;
 /// The number of dots of a dash. A gap between two dashes is half as long.
 const DASH: i32 = 6;
-/// A curve is divided into this number of equal parts. Its letter is at the ends of the parts.
+/// A curve is divided into this number of equal parts. Its letter is between the parts.
 const LETTERS_ALONG: usize = 4;
-/// The letter of the first curve after the current one, whose letter is `a`.
+/// The letter of the first other curve. The current curve has the letter `a`.
 pub(super) const FIRST_OTHER: char = 'b';
 /// The columns of a letter after the end of a curve, with the blank before it.
 const LETTER_WIDTH: u16 = 2;
@@ -77,11 +77,13 @@ struct LineStyle {
 impl Chart<'_> {
     /// Returns the plot for an area; `None` if the scale cannot show any value.
     fn plot(&self, area: Rect) -> Option<Plot> {
+        // the last two lines are the horizontal axis and its labels
         let lines = area.height.saturating_sub(2);
         let zero = self.begins_at_zero.then_some(0.0);
         let values: Vec<f64> = self.curves.points().map(|(_, value)| value).chain(zero).collect();
         let scale = AxisScale::of(&values, self.is_log, (lines / LINES_PER_LABEL).clamp(1, 8))?;
         let left = scale.labels().iter().map(|(label, _)| width(label)).max().unwrap_or(0);
+        // a blank and the vertical axis come after a label
         let left = (u16::try_from(left).unwrap_or(0) + 2).min(area.width);
         // the height is divided equally among the distances between labels; the lines that remain are above
         let steps = u16::try_from(scale.steps()).unwrap_or(u16::MAX);
@@ -126,25 +128,26 @@ impl Chart<'_> {
         for y in 0..plot.area.height {
             text_at(buf, area, axis, y, "│", dim);
         }
-        let mut free = plot.area.height;
+        // a label is left out if its row has a label already
+        let mut last_label = plot.area.height;
         for (label, position) in plot.scale.labels() {
             let y = plot.row(position);
-            if y < free {
+            if y < last_label {
                 text_ending_at(buf, area, axis - 1, y, &label, dim);
                 text_at(buf, area, axis, y, "┤", dim);
-                free = y;
+                last_label = y;
             }
         }
         text_at(buf, area, axis, plot.area.height, &format!("└{}", "─".repeat(plot.area.width.into())), dim);
-        let mut free = 0;
+        let mut first_free = 0;
         for (iteration, label) in plot.iteration_labels() {
             let x = plot.column(iteration);
             let start = x.saturating_sub(u16::try_from(width(&label) / 2).unwrap_or(0));
             let end = start + u16::try_from(width(&label)).unwrap_or(0);
-            if start >= free && end <= plot.area.width {
+            if start >= first_free && end <= plot.area.width {
                 text_at(buf, area, axis + 1 + x, plot.area.height, "┬", dim);
                 text_at(buf, area, axis + 1 + start, plot.area.height + 1, &label, dim);
-                free = end + 1;
+                first_free = end + 1;
             }
         }
     }
@@ -173,7 +176,7 @@ impl Chart<'_> {
         for ((n, curve), letter) in
             others().zip(FIRST_OTHER..).filter(|((_, curve), _)| self.curves.others.len() > 1 && curve.other_scenario.is_some())
         {
-            // the letters of the curves are beside each other, not one above the other
+            // the letters of each curve are an eighth of a part after those of the curve before, so that they are not one above the other
             let along = (1..LETTERS_ALONG).map(|k| curve.points.len() * k / LETTERS_ALONG + curve.points.len() * n / (8 * LETTERS_ALONG));
             for place in along.filter_map(|at| curve.points.get(at)).filter_map(|point| plot.cell(*point)) {
                 letter_along(buf, plot.area, place, letter, style((n, curve)));
@@ -190,14 +193,14 @@ impl Chart<'_> {
 
     /// Draws the sign of the iteration on the screen, and the marker with a line to the axis.
     fn draw_marks(&self, plot: &Plot, buf: &mut Buffer) {
-        let at = |iteration: u64| self.curves.nearest(iteration).and_then(|point| plot.cell(point));
+        let cell_of = |iteration: u64| self.curves.nearest(iteration).and_then(|point| plot.cell(point));
         if self.curves.here == 0 {
             return;
         }
         let is_known = self.curves.current.points.last().is_some_and(|(last, _)| *last >= self.curves.here);
         // if the value of the iteration on the screen is not known yet, its mark is on the axis
-        let here = if is_known { at(self.curves.here) } else { Some([plot.column(self.curves.here), plot.area.height]) };
-        let marker = self.marker.and_then(at);
+        let here = if is_known { cell_of(self.curves.here) } else { Some([plot.column(self.curves.here), plot.area.height]) };
+        let marker = self.marker.and_then(cell_of);
         if let Some([x, _]) = marker {
             for y in 0..plot.area.height {
                 let cell = &mut buf[(plot.area.x + x, plot.area.y + y)];
@@ -217,8 +220,8 @@ impl Chart<'_> {
     }
 }
 
-/// The style of the curve of another scenario; n is its index among the other curves. The first colour of shared weights is left out, because it is similar to
-/// that of the open scenario.
+/// Returns the style of the curve of another scenario; n is its index among the other curves. It is a colour of shared weights. The first of these colours is
+/// left out, because it is similar to the colour of the open scenario.
 pub(super) fn scenario_style(theme: &Theme, n: usize) -> Style {
     theme.shared(n + 1)
 }
@@ -285,14 +288,17 @@ impl Plot {
     fn dot_row(&self, position: f64) -> i32 {
         let dots = f64::from(self.area.height.saturating_sub(1)) * 4.0;
         #[expect(clippy::cast_possible_truncation, reason = "a position is at most 1")]
+        // 1.5 is the middle of the rows 0 to 3, the dots of the first cell
         let row = libm::round(1.5 + (1.0 - position) * dots) as i32;
         row
     }
 
+    /// Returns the column of cells of an iteration, from 0 at the left of the area.
     fn column(&self, iteration: u64) -> u16 {
         u16::try_from(self.dot_column(iteration) / 2).unwrap_or(u16::MAX)
     }
 
+    /// Returns the row of cells for a position on the vertical axis, from 0 at the top of the area.
     fn row(&self, position: f64) -> u16 {
         u16::try_from(self.dot_row(position) / 4).unwrap_or(0).min(self.area.height.saturating_sub(1))
     }
@@ -316,23 +322,25 @@ impl Plot {
         }
     }
 
-    /// Returns the iterations with a label: the first one, and the multiples of a round number. The number is so large that the labels fit.
+    /// Returns the iterations with a label: the first one, and the multiples of a round number. It is the smallest of 1, 2, 5, 10, 20, 50, … for which the
+    /// labels fit.
     fn iteration_labels(&self) -> Vec<(u64, String)> {
         #[expect(clippy::cast_precision_loss, reason = "a label is short")]
         let label = |iteration: u64| (iteration, short(iteration as f64));
-        let room = u64::from(self.area.width) / (width(&label(self.last).1) as u64 + 4);
-        let mut step = 1;
-        for factor in [2, 5, 10].into_iter().cycle().scan(1_u64, |power, factor| {
-            let step = power.saturating_mul(factor);
-            *power = if factor == 10 { step } else { *power };
-            Some(step)
+        // the number of labels that fit, with four blanks between them
+        let max_labels = u64::from(self.area.width) / (width(&label(self.last).1) as u64 + 4);
+        let mut interval = 1;
+        for next in [2, 5, 10].into_iter().cycle().scan(1_u64, |power, factor| {
+            let next = power.saturating_mul(factor);
+            *power = if factor == 10 { next } else { *power };
+            Some(next)
         }) {
-            if self.last / step <= room.max(1) || step > self.last {
+            if self.last / interval <= max_labels.max(1) || interval > self.last {
                 break;
             }
-            step = factor;
+            interval = next;
         }
-        let multiples = (1..=self.last / step).map(|n| n * step).filter(|iteration| *iteration > 1);
+        let multiples = (1..=self.last / interval).map(|n| n * interval).filter(|iteration| *iteration > 1);
         [1].into_iter().chain(multiples).map(label).collect()
     }
 }

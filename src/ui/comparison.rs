@@ -8,7 +8,7 @@ use crate::step::TensorEntry;
 use crate::text::{line, wrap};
 use crate::ui::view::StepView;
 
-/// A text as long as the numbers of an entry.
+/// A text as long as the longest sentence of [`entry_sentence`].
 const ENTRY_TEXT: &str = "≠ yours −0.1234567, right −0.1234567";
 /// The number of terms of a wrong rule that are shown.
 const SHOWN_TERMS: usize = 3;
@@ -67,14 +67,14 @@ fn what_is_wrong(mistake: &MistakeHere<'_>) -> String {
 /// Returns the sentence with the number of the wrong rule and that of the right one; empty if the mistake is made elsewhere, or if a number is not known yet.
 fn wrong_rule(view: &StepView<'_>, mistake: &MistakeHere<'_>) -> String {
     let Some(wrong) = &mistake.wrong else { return String::new() };
-    // the user's number is shown only if the right one, beside it, is known
+    // the number of the wrong rule is shown only if the entries that it reads and the right number are known
     let is_known = |source: &TensorEntry| view.complete_number(source.tensor, source.at).is_some();
     let reads_known = wrong.terms.iter().flat_map(|term| term.sources.iter().flatten()).all(is_known);
     let Some(right) = view.complete_number(view.output, view.at.entry).filter(|_| reads_known) else { return String::new() };
     let factors = |term: &WrongTerm| term.term.args.iter().map(|arg| factor(view, arg.value)).collect::<Vec<_>>().join("·");
     let terms: Vec<String> = wrong.terms.iter().filter(|term| !term.term.args.is_empty()).take(SHOWN_TERMS).map(factors).collect();
     let more = if wrong.terms.len() > SHOWN_TERMS { " + …" } else { "" };
-    // a single factor is the value itself
+    // a single factor is the value itself, so it is not written twice
     let is_product = wrong.terms.iter().any(|term| term.term.args.len() > 1) || wrong.terms.len() > 1;
     let sum = if terms.is_empty() || !is_product { String::new() } else { format!("{}{more} = ", terms.join(" + ")) };
     format!(" The wrong rule: {sum}{}, the right one: {}.", view.short(wrong.value), view.short(right))
@@ -91,14 +91,14 @@ fn pattern_sentences(view: &StepView<'_>) -> Vec<String> {
     comparison.patterns_of(tensor).iter().map(|words| line(words)).collect()
 }
 
-/// Returns the largest number of lines that the sentences need at any step of the op.
+/// Returns the largest number of lines of `width` cells that the sentences need at any step of the op.
 #[must_use]
-pub fn height(view: &StepView<'_>, wide: usize) -> usize {
+pub fn height(view: &StepView<'_>, width: usize) -> usize {
     let mut texts = SourceTexts::new(&view.document.scenario.network);
-    let mut lines_of = |text: &str| wrap(&texts.explain(text), wide).len();
-    let made = |mistake: &MistakeHere<'_>| if mistake.wrong.is_some() { MISTAKE_LINES } else { 0 };
+    let mut lines_of = |text: &str| wrap(&texts.explain(text), width).len();
+    let number_lines = |mistake: &MistakeHere<'_>| if mistake.wrong.is_some() { MISTAKE_LINES } else { 0 };
     let mistakes = view.stepper.mistakes_here(&view.scene);
-    let mistakes: usize = mistakes.iter().map(|mistake| lines_of(&what_is_wrong(mistake)) + made(mistake)).sum();
+    let mistakes: usize = mistakes.iter().map(|mistake| lines_of(&what_is_wrong(mistake)) + number_lines(mistake)).sum();
     let Some((comparison, tensor)) = view.comparison().zip(view.compared_tensor(view.output)) else { return mistakes };
     let patterns: usize = pattern_sentences(view).iter().map(|sentence| lines_of(sentence)).sum();
     let factor = comparison.user.factor_words(tensor);

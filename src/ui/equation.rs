@@ -34,7 +34,7 @@ use crate::ui::view::StepView;
 /// The number of lines of the pane: the op in symbols, three lines with the terms of the entry, the running sum, and one line for [`alternative`] or NumPy.
 const HEIGHT: u16 = 6;
 
-/// The smallest height of a screen on which the pane of a scalar graph has one more line.
+/// The smallest height of a screen on which [`alternative`] may have two lines.
 const TALL_SCREEN: u16 = 30;
 
 /// The largest number of terms that are shown. No screen has room for more.
@@ -45,6 +45,9 @@ const MAX_NUMPY_PARTS: usize = 64;
 
 /// The sign between the two sides of the equation.
 const EQUALS: &str = "=";
+
+/// The number of cells of the sign between the two sides, with a blank before and after it.
+const SIGN_CELLS: usize = 3;
 
 /// The sign between two terms.
 const PLUS: &str = " + ";
@@ -78,8 +81,8 @@ impl TermColumn {
     }
 }
 
-/// Returns the number of lines that the pane requests. In a scalar graph, `alternative` shows the sum over all paths from a node to the output, which may need
-/// a second line.
+/// Returns the number of lines that the pane requests. [`alternative`] may need a second line for the sum over all paths from a node to the output (in a scalar
+/// graph), or for a closed form.
 #[must_use]
 pub fn height(view: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
     // the inputs of a scalar graph are part of the network, so a graph reads no samples
@@ -110,7 +113,7 @@ fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Line<'static>> 
     let entry = view.unambiguous_symbol(view.output, view.at.entry);
     let margin = margin(view);
     let mut lines = vec![heading(view, &tensor, margin, room).line(view, room)];
-    let columns = columns(view, room.saturating_sub(margin + 3));
+    let columns = columns(view, room.saturating_sub(margin + SIGN_CELLS));
     for (n, left_side) in [entry.as_str(), "", ""].into_iter().enumerate() {
         let mut spans = vec![Span::styled(
             if n == 0 { left_and_sign(view, left_side, margin) } else { format!("{} {} ", " ".repeat(margin), row_sign(&columns, n)) },
@@ -128,17 +131,17 @@ fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Line<'static>> 
     } else if view.at.terms == 1 && paths.len() > 1 && height < lines.len() + paths::LINES {
         lines.remove(VALUES_LINE);
     }
-    let left = height.saturating_sub(lines.len());
-    lines.extend(alternative(view, &paths, margin, [room, left]));
+    let lines_left = height.saturating_sub(lines.len());
+    lines.extend(alternative(view, &paths, margin, [room, lines_left]));
     // the equation with letters for the indices, and the NumPy line for the whole tensor; if there is room for only one of them, the NumPy line
     let is_short = view.op().parts.len() <= MAX_NUMPY_PARTS;
     let numpy = is_short.then(|| view.numpy_line(view.output)).flatten().map(|line| format!("in NumPy: {line}"));
-    let left = height.saturating_sub(lines.len() + usize::from(numpy.is_some()));
-    let with_names = view.index_line(true).filter(|text| width(text) + margin + 3 <= room);
-    let indexed = with_names.or_else(|| view.index_line(false)).filter(|_| left > 0);
+    let lines_left = height.saturating_sub(lines.len() + usize::from(numpy.is_some()));
+    let with_names = view.index_line(true).filter(|text| width(text) + margin + SIGN_CELLS <= room);
+    let indexed = with_names.or_else(|| view.index_line(false)).filter(|_| lines_left > 0);
     for text in indexed.into_iter().chain(numpy).take(height.saturating_sub(lines.len())) {
-        let text = cut(&text, room.saturating_sub(margin + 3));
-        lines.push(Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, theme.style(StyleRole::Dim))]));
+        let text = cut(&text, room.saturating_sub(margin + SIGN_CELLS));
+        lines.push(Line::from(vec![Span::raw(" ".repeat(margin + SIGN_CELLS)), Span::styled(text, theme.style(StyleRole::Dim))]));
     }
     lines
 }
@@ -156,11 +159,12 @@ fn is_copy(view: &StepView<'_>) -> bool {
 /// Returns the step of the term that is drawn at a cell of the pane.
 #[must_use]
 pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
+    // the rows 1 to 3 show the terms; a copy has no row with the values
     let term_rows = area.y + 1..area.y + if is_copy(view) { 3 } else { 4 };
     let margin = margin(view);
-    let columns = columns(view, usize::from(area.width).saturating_sub(margin + 3));
+    let columns = columns(view, usize::from(area.width).saturating_sub(margin + SIGN_CELLS));
     // the first term comes after the left-hand side, the sign with its blanks, and perhaps an ellipsis
-    let mut left = usize::from(area.x) + margin + 3 + if columns.first()?.term > 0 { width(EARLIER) } else { 0 };
+    let mut left = usize::from(area.x) + margin + SIGN_CELLS + if columns.first()?.term > 0 { width(EARLIER) } else { 0 };
     columns.iter().enumerate().filter(|_| term_rows.contains(&y)).find_map(|(n, column)| {
         left += if n > 0 { PLUS.len() } else { 0 };
         let cells = left..left + column.width() + 2;
@@ -183,7 +187,7 @@ fn sign(view: &StepView<'_>) -> &'static str {
     sign.text(view.notation).trim()
 }
 
-/// Returns the beginning of a line, which is `margin + 3` cells wide: the left-hand side, which ends at the right, and the sign between two blanks.
+/// Returns the beginning of a line, `margin + SIGN_CELLS` cells wide: the left-hand side, aligned to the right, and the sign between two blanks.
 fn left_and_sign(view: &StepView<'_>, left: &str, margin: usize) -> String {
     let sign = sign(view);
     format!("{} {sign} ", align_right(left, margin + 1 - width(sign)))
@@ -215,14 +219,15 @@ fn heading(view: &StepView<'_>, left: &str, margin: usize, room: usize) -> Headi
     let only_part = format!("{before}{}{after}", right_side(part));
     let with_left = |right: String| format!("{}{right}", left_and_sign(view, left, margin));
     let titles = titles(&view.equation(part), view.notation);
-    let fitting = |texts: &[String]| {
+    // returns the first text that fits into the line together with a title, and the longest such title
+    let first_fitting = |texts: &[String]| {
         let pairs = texts.iter().flat_map(|text| titles.iter().map(move |title| (text.clone(), title.to_string())));
         pairs.into_iter().find(|(text, title)| width(text) + 3 + width(title) <= room)
     };
     let complete: Vec<String> = with_constants.into_iter().chain(all.clone()).map(with_left).collect();
     // a sum of at least three parts can be shortened to the first and the last one
-    let of_many = if parts >= 3 { vec![with_left(first_and_last.clone())] } else { Vec::new() };
-    if let Some((text, title)) = fitting(&complete).or_else(|| fitting(&of_many)) {
+    let ends_of_sum = if parts >= 3 { vec![with_left(first_and_last.clone())] } else { Vec::new() };
+    if let Some((text, title)) = first_fitting(&complete).or_else(|| first_fitting(&ends_of_sum)) {
         return Heading { text, title, moved: None };
     }
     if view.has_statements() {
@@ -230,13 +235,14 @@ fn heading(view: &StepView<'_>, left: &str, margin: usize, room: usize) -> Headi
         let middle_left_out = (parts >= 3).then(|| first_and_last.clone());
         // if the line is still too long, its left-hand side begins at the left edge
         let at_left = by_name().map(|right| format!("{left} {} {right}", sign(view)));
-        let whole = [all, by_name(), middle_left_out].into_iter().flatten().map(with_left).chain(at_left).find(|text| width(text) <= room);
-        if let Some(text) = whole {
+        let without_title =
+            [all, by_name(), middle_left_out].into_iter().flatten().map(with_left).chain(at_left).find(|text| width(text) <= room);
+        if let Some(text) = without_title {
             return Heading { text, title: String::new(), moved: Some(titles) };
         }
     }
     let shortened = [first_and_last, only_part].map(with_left);
-    let (text, title) = fitting(&shortened).unwrap_or_else(|| (cut(&shortened[1], room), String::new()));
+    let (text, title) = first_fitting(&shortened).unwrap_or_else(|| (cut(&shortened[1], room), String::new()));
     Heading { text, title, moved: None }
 }
 
@@ -311,7 +317,7 @@ fn columns(view: &StepView<'_>, room: usize) -> Vec<TermColumn> {
         }
         return columns;
     }
-    // there is no sign before the first term
+    // two brackets or blanks are around the term, and there is no plus before the first column
     let mut used = columns[0].width() + 2 + ELLIPSES;
     let (mut before, mut after) = (now, now + 1);
     while columns.len() < usize::try_from(MAX_TERMS).unwrap_or(64) {
@@ -383,8 +389,9 @@ fn running_sum(view: &StepView<'_>, margin: usize, room: usize) -> Line<'static>
     let step = &view.step;
     let hidden = || glyph::HIDDEN.to_owned();
     let result = view.running_sum().map_or_else(hidden, |sum| view.value_text(sum));
-    let last = step.term == step.terms || view.hidden == Some(HiddenNumber::Entry);
-    let left = if last { "all" } else { "so far" };
+    let is_last_term = step.term == step.terms || view.hidden == Some(HiddenNumber::Entry);
+    let left = if is_last_term { "all" } else { "so far" };
+    // `step.term` counts from 1, and `sum_text` from 0, so the term before has number `step.term − 2`
     let before = step.term.checked_sub(2).and_then(|before| view.sum_text(before));
     let value = || view.term_text(&view.term(view.at.term)).unwrap_or_else(hidden);
     let mut text = before.map_or_else(|| result.clone(), |before| sum_text(view, &before, &value(), &result));
@@ -395,7 +402,7 @@ fn running_sum(view: &StepView<'_>, margin: usize, room: usize) -> Line<'static>
     let start = format!("{} = ", align_right(left, margin));
     let text = cut(&text, room.saturating_sub(width(&start) + width(&right) + 4));
     let gap = room.saturating_sub(width(&start) + width(&text) + 2 + width(&right));
-    let style = view.theme.style(if last { StyleRole::Result } else { StyleRole::Plain });
+    let style = view.theme.style(if is_last_term { StyleRole::Result } else { StyleRole::Plain });
     Line::from(vec![
         Span::raw(format!("{start} ")),
         Span::styled(text, style),
@@ -448,8 +455,8 @@ const WHOLE_LINE: usize = 10_000;
 ///
 /// `room` is the number of cells of a line, and `height` the largest number of lines.
 fn alternative(view: &StepView<'_>, paths: &[Path], margin: usize, [room, height]: [usize; 2]) -> Vec<Line<'static>> {
-    let texts = alternative_texts(view, paths, [room.saturating_sub(margin + 3), height]);
-    let line = |text| Line::from(vec![Span::raw(" ".repeat(margin + 3)), Span::styled(text, view.theme.style(StyleRole::Dim))]);
+    let texts = alternative_texts(view, paths, [room.saturating_sub(margin + SIGN_CELLS), height]);
+    let line = |text| Line::from(vec![Span::raw(" ".repeat(margin + SIGN_CELLS)), Span::styled(text, view.theme.style(StyleRole::Dim))]);
     texts.into_iter().map(line).collect()
 }
 

@@ -65,12 +65,12 @@ pub fn ansi(buf: &Buffer) -> String {
     out
 }
 
-/// Returns the style of a cell without a style.
+/// Returns the style of an unstyled cell. Ratatui gives such a cell the colours `Reset`, so it is not `Style::new()`.
 pub(super) fn plain() -> Style {
     Cell::default().style()
 }
 
-/// The SGR code of each modifier.
+/// The SGR parameter (of the escape sequence `ESC [ … m`, which sets a style) of each modifier.
 const CODES: [(Modifier, u8); 8] = [
     (Modifier::BOLD, 1),
     (Modifier::DIM, 2),
@@ -107,7 +107,7 @@ fn colour(out: &mut String, colour: Option<Color>, base: u8) {
             let _ = write!(out, ";{};5;{i}", base + 8);
             return;
         }
-        Some(named) => sixteen(named).unwrap_or(0),
+        Some(named) => named_colour_number(named).unwrap_or(0),
     };
     // the bright colours 8 to 15 have the codes 90 to 97 and 100 to 107
     let code = if number < 8 { base + number } else { base + 60 + (number - 8) };
@@ -115,7 +115,7 @@ fn colour(out: &mut String, colour: Option<Color>, base: u8) {
 }
 
 /// Returns the number of a named colour, 0 to 15; `None` for an RGB or indexed colour.
-pub(super) fn sixteen(colour: Color) -> Option<u8> {
+pub(super) fn named_colour_number(colour: Color) -> Option<u8> {
     const NAMED: [Color; 16] = [
         Color::Black,
         Color::Red,

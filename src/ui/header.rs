@@ -98,6 +98,7 @@ fn start_of_pass(view: &StepView<'_>) -> ClickTarget {
 /// because the timeline shows it too.
 fn facts(view: &StepView<'_>) -> Vec<Fact> {
     let step = &view.step;
+    // unless another target is set, a click opens the curve of the loss
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter, hit: |_| key('L') };
     let dropped = Some(String::new());
     let iteration = step.iteration;

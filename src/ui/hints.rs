@@ -67,10 +67,10 @@ impl Hints {
     #[must_use]
     pub fn key_in_border(&self, frame: Rect, x: u16, y: u16) -> Option<Key> {
         let is_on_border = !frame.is_empty() && y + 1 == frame.bottom() && x > frame.x && x + 1 < frame.right();
-        // a line that is too long is cut at its left end
+        // the line ends before the right corner; if it is too long, it is cut at its left end, so it may begin to the left of the screen
         let end = usize::from(frame.right().saturating_sub(1));
-        let cut = self.width().saturating_sub(end);
-        let x = u16::try_from(usize::from(x) + cut).ok().filter(|_| is_on_border)?;
-        self.key_at((end + cut).checked_sub(self.width())?, x)
+        let left_of_screen = self.width().saturating_sub(end);
+        let x = u16::try_from(usize::from(x) + left_of_screen).ok().filter(|_| is_on_border)?;
+        self.key_at((end + left_of_screen).checked_sub(self.width())?, x)
     }
 }

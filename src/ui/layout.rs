@@ -73,12 +73,12 @@ fn cut_bottom(area: &mut Rect, n: u16) -> Rect {
     Rect { y: area.y + area.height, height: n, ..*area }
 }
 
-/// Cuts `n` columns from the left of the area, and returns them. If `n` is not 0, also cuts a gap.
+/// Cuts `n` columns from the left of the area, and returns them. If `n` is not 0, also removes `gap` columns after them.
 fn cut_left(area: &mut Rect, n: u16, gap: u16) -> Rect {
     let n = n.min(area.width);
     let taken = Rect { width: n, ..*area };
-    let gap = if n == 0 { 0 } else { n.saturating_add(gap).min(area.width) };
-    *area = Rect { x: area.x + gap, width: area.width - gap, ..*area };
+    let removed = if n == 0 { 0 } else { n.saturating_add(gap).min(area.width) };
+    *area = Rect { x: area.x + removed, width: area.width - removed, ..*area };
     taken
 }
 
@@ -114,6 +114,7 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
     for main in panes_at(Dock::Main).filter(|main| *main != front) {
         let choices = [rest.width * 2 / 5, rest.width / 2, rest.width * 3 / 5, rest.width * 7 / 10];
         let wanted = wants(main, rest);
+        // if no choice is wide enough, it is 3/5, the last but one
         let widest = choices.iter().position(|width| *width >= wanted).unwrap_or(choices.len() - 2);
         // the main pane becomes narrower, until the lines of the pane in front fit
         let leaves_enough = |width: &&u16| wants(front, Rect { width: rest.width.saturating_sub(*width + 1), ..rest }) <= rest.height;

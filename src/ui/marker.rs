@@ -24,7 +24,8 @@ pub fn render(what: &str, keys: &str, options: &RenderOptions, screen: Rect, buf
     Line::from(vec![Span::styled(what, style.bold()), Span::styled(keys, style)]).render(line, buf);
 }
 
-/// Returns a frame with a caption below it: the key that was pressed, and the name of its command. Without a key the caption is empty.
+/// Returns a frame with two more lines below it: a blank one, and a caption with the key that was pressed and the name of its command. Without a key, the
+/// caption is empty.
 #[must_use]
 pub fn with_caption(mut frame: Buffer, key: Option<(Key, Option<&str>)>, options: &RenderOptions) -> Buffer {
     let screen = frame.area;

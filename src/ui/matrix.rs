@@ -85,8 +85,8 @@ pub struct Matrix<'a> {
     pub heat: Option<f64>,
     /// Returns whether an entry is a copy that a broadcast makes of an earlier entry; `None` if there is no broadcast.
     pub is_copy: Option<&'a dyn Fn(usize) -> bool>,
-    /// The shape of the tensor before the broadcast; `None` if there is none.
-    pub own_shape: Option<&'a [usize]>,
+    /// The shape of the tensor before the broadcast; `None` if there is no broadcast.
+    pub shape_before_broadcast: Option<&'a [usize]>,
     /// The distance by which the user has scrolled, in rows down and columns to the right.
     pub scroll: [isize; 2],
     /// The kind of image to draw instead of numbers.
@@ -136,7 +136,7 @@ impl<'a> Matrix<'a> {
             differs: None,
             heat: None,
             is_copy: None,
-            own_shape: None,
+            shape_before_broadcast: None,
             scroll: [0, 0],
             image: None,
             first_index: 1,
@@ -219,7 +219,7 @@ impl<'a> Matrix<'a> {
             padding: self.padding,
             turned: self.turned,
             has_title: !self.title.is_empty(),
-            symbol: self.title.width(),
+            symbol_width: self.title.width(),
             margin: self.margin,
             focus: self.focus,
             around: self.around.clone(),
@@ -230,7 +230,7 @@ impl<'a> Matrix<'a> {
 
     /// Returns the shape as `3×32×32`, or as `32 as 8×32` if a broadcast repeats the tensor; empty for a scalar.
     fn dimensions(&self) -> String {
-        match self.own_shape {
+        match self.shape_before_broadcast {
             Some(own) => format!("{} as {}", shape_on_screen(own), shape_on_screen(self.shape)),
             None if self.shape.is_empty() => String::new(),
             None => shape_on_screen(self.shape),
@@ -239,7 +239,7 @@ impl<'a> Matrix<'a> {
 
     /// Returns the width of [`Self::dimensions`]. A frame needs many widths and few texts.
     fn dimensions_width(&self) -> usize {
-        match self.own_shape {
+        match self.shape_before_broadcast {
             Some(own) => width_on_screen(own) + " as ".len() + width_on_screen(self.shape),
             None if self.shape.is_empty() => 0,
             None => width_on_screen(self.shape),
@@ -259,6 +259,7 @@ impl<'a> Matrix<'a> {
         let (name, shape) = (self.full_name(), self.dimensions());
         let title = self.title.to_owned();
         let with_axes = if self.axes.is_empty() { shape.clone() } else { format!("{shape}  {}", self.axes) };
+        // each form is the symbol, perhaps with the name, and the text after it; the best form comes first
         let mut forms: Vec<(&str, String)> = match layout.and_then(|layout| layout.range_in_view(self.leading, self.first_index)) {
             Some([long, short, shortest]) => vec![
                 (&name, format!("{shape}  {long}")),
@@ -277,13 +278,13 @@ impl<'a> Matrix<'a> {
             let more = format!("{first}  {part}");
             forms.splice(0..0, [(&*name, more.clone()), (&*title, more), (&*name, part.clone()), (&*title, part)]);
         }
-        let form_width = |(name, more): &(&str, String)| name.width() + if more.is_empty() { 0 } else { 2 + more.width() };
-        let (name, more) = forms.into_iter().find(|form| form_width(form) <= room).unwrap_or((&title, String::new()));
+        let form_width = |(name, after): &(&str, String)| name.width() + if after.is_empty() { 0 } else { 2 + after.width() };
+        let (name, after) = forms.into_iter().find(|form| form_width(form) <= room).unwrap_or((&title, String::new()));
         pen.text(x, y, &crate::text::cut(name, room), pen.theme.style(self.role).patch(pen.theme.style(StyleRole::Heading)));
-        pen.text(x + name.width() + 2, y, &more, pen.theme.style(StyleRole::Dim));
+        pen.text(x + name.width() + 2, y, &after, pen.theme.style(StyleRole::Dim));
     }
 
-    /// Draws one matrix of the tensor. Its upper left corner, to the right of the row indices, is at a cell.
+    /// Draws one matrix of the tensor. Its upper left corner, to the right of the row indices, is at the cell (x, y).
     fn draw_block(&self, layout: &MatrixLayout, block: usize, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
         let dim = pen.theme.style(StyleRole::Dim);
         let mark_at = |row, col| layout.entry(block, row, col).map_or(Mark::None, |i| (self.mark)(i));
@@ -345,6 +346,7 @@ impl<'a> Matrix<'a> {
     fn draw_column_indices(&self, layout: &MatrixLayout, left: usize, y: usize, pen: &mut MatrixPen<'_>) {
         let dim = pen.theme.style(StyleRole::Dim);
         let (has_before, has_after) = (layout.cols.has_before(), layout.cols.has_after());
+        // an index and the blank after it need this number of columns
         let every = (layout::digits(layout.cols.of) + 1).div_ceil(layout.pitch);
         // the arrow to the left is above the row indices; without row indices, it is above the first column
         let arrow = if layout.gutter > 0 { left - 1 } else { left };

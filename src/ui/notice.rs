@@ -11,7 +11,7 @@ use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
 use crate::ui::{backdrop, popup};
 
-/// The lines at the bottom of the screen that stay in view: the status line and the key bar.
+/// The number of lines below the box: the status line and the key bar.
 const BELOW: u16 = 2;
 /// The cells of a line that the border and its blanks need.
 const BORDER: usize = 4;
@@ -22,13 +22,13 @@ fn layout<'a>(view: &StepView<'a>, screen: Rect) -> Option<(ShownMessage<'a>, Ve
     // above the list of candidates of the prompt
     let bottom = popup::area(view.state, screen).map_or(screen.bottom().saturating_sub(BELOW), |popup| popup.y);
     // the first two lines stay visible, and the border needs two more
-    let most = usize::from(bottom - screen.y).saturating_sub(4).max(1);
+    let max_lines = usize::from(bottom - screen.y).saturating_sub(4).max(1);
     let inside = usize::from(screen.width).saturating_sub(BORDER).max(1);
-    let lines = wrap_at_most(message.text, inside, most);
+    let lines = wrap_at_most(message.text, inside, max_lines);
     let size = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    let wide = size(lines.iter().map(|line| width(line)).max().unwrap_or(0) + BORDER).min(screen.width);
-    let high = size(lines.len() + 2);
-    let area = Rect { x: screen.x, y: bottom.saturating_sub(high), width: wide, height: high }.intersection(screen);
+    let box_width = size(lines.iter().map(|line| width(line)).max().unwrap_or(0) + BORDER).min(screen.width);
+    let box_height = size(lines.len() + 2);
+    let area = Rect { x: screen.x, y: bottom.saturating_sub(box_height), width: box_width, height: box_height }.intersection(screen);
     Some((message, lines, area))
 }
 

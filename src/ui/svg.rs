@@ -6,7 +6,7 @@ use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::export::{row, sixteen};
+use super::export::{named_colour_number, row};
 use super::theme::{Background, Rgb, indexed};
 
 /// The width of a cell. All lengths are in pixels.
@@ -88,7 +88,7 @@ fn cell_style(cell: &Cell, background: Background) -> CellStyle {
         Color::Rgb(r, g, b) => Some([r, g, b]),
         Color::Indexed(i) if i >= 16 => Some(indexed(i)),
         Color::Indexed(i) => Some(named(side, i)),
-        other => sixteen(other).map(|i| named(side, i)),
+        other => named_colour_number(other).map(|i| named(side, i)),
     };
     let (mut fg, mut bg) = (rgb(cell.fg).unwrap_or(ground.0), rgb(cell.bg));
     if cell.modifier.contains(Modifier::REVERSED) {

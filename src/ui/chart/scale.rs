@@ -18,7 +18,7 @@ pub(super) struct AxisScale {
 }
 
 impl AxisScale {
-    /// Returns a scale for these values, with about `labels` distances between labels. Returns `None` if it cannot show any of the values.
+    /// Returns a scale for these values. Its labels divide it into about `labels` ranges. Returns `None` if it cannot show any of the values.
     pub fn of(values: &[f64], is_log: bool, labels: u16) -> Option<Self> {
         let has_place = |value: &f64| value.is_finite() && (!is_log || *value >= MIN_MAGNITUDE);
         let ends = values.iter().copied().filter(has_place).fold(None, |ends: Option<[f64; 2]>, value| {
@@ -34,13 +34,13 @@ impl AxisScale {
         if !value.is_finite() || self.is_log && value < MIN_MAGNITUDE {
             return None;
         }
-        // the values are halved, because the difference of two large numbers can overflow
-        let half = |value: f64| if self.is_log { libm::log10(value) } else { value / 2.0 };
-        let [low, high, value] = [self.low, self.high, value].map(half);
+        // on a linear scale, the values are halved, because the difference of two large numbers can overflow
+        let scaled = |value: f64| if self.is_log { libm::log10(value) } else { value / 2.0 };
+        let [low, high, value] = [self.low, self.high, value].map(scaled);
         Some(((value - low) / (high - low)).clamp(0.0, 1.0))
     }
 
-    /// Returns the number of distances between labels. If they are not equal, returns 1.
+    /// Returns the number of equal distances between the labels. On a logarithmic scale, whose distances are not equal, returns 1.
     pub fn steps(&self) -> usize {
         if self.is_log { 1 } else { self.marks.len() - 1 }
     }
@@ -68,7 +68,7 @@ fn linear_marks([low, high]: [f64; 2], labels: u16) -> Vec<f64> {
     let [low, high] = match () {
         () if largest < MIN_MAGNITUDE => [-1.0, 1.0],
         () if is_flat => [low - largest / 10.0, high + largest / 10.0].map(|end| end.clamp(f64::MIN, f64::MAX)),
-        // an axis with a lowest value near 0 begins at 0
+        // if all values have the same sign, and the one nearest to 0 is less than half of the farthest, the axis begins or ends at 0
         () if low > 0.0 && low < high / 2.0 => [0.0, high],
         () if high < 0.0 && high > low / 2.0 => [low, 0.0],
         () => [low, high],
@@ -89,6 +89,7 @@ fn linear_marks([low, high]: [f64; 2], labels: u16) -> Vec<f64> {
 /// Returns numbers such as 0.1, 0.2, 0.5 and 1 that enclose the range from `low` to `high`. If there are more than `labels`, returns only some of them,
 /// including both ends.
 fn log_marks([low, high]: [f64; 2], labels: u16) -> Vec<f64> {
+    // the marks 3e, 3e + 1 and 3e + 2 are 10^e, 2 · 10^e and 5 · 10^e
     let mark = |n: i32| decimal([1, 2, 5][usize::try_from(n.rem_euclid(3)).unwrap_or(0)], n.div_euclid(3));
     let near = |value: f64| 3 * exponent_of(value);
     // the logarithm is rounded, so it can be one too large or too small

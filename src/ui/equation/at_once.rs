@@ -27,7 +27,7 @@ pub(super) const LINES: usize = 2;
 pub(super) fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<String> {
     let Some(block) = view.closed_block() else { return Vec::new() };
     let forms = [LetterForm::Letters, LetterForm::Operands];
-    let symbols = forms.into_iter().map(|form| defined(view, block, form, ",  ")).find(|text| width(text) <= room);
+    let symbols = forms.into_iter().map(|form| with_definitions(view, block, form, ",  ")).find(|text| width(text) <= room);
     let Some(entry) = view.closed_entry(block) else { return symbols.into_iter().take(height).collect() };
     let value = view.value_text(entry.value);
     let numbers = format!("{} = {value}", formula(view, block, |n| number(view, block, &entry, n)));
@@ -47,11 +47,11 @@ pub(super) fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Stri
 /// Returns the formula in symbols with the definitions of its letters, for a text of any width; `None` if the step is in no block with a closed
 /// form.
 pub(super) fn sentence(view: &StepView<'_>) -> Option<String> {
-    Some(format!("{}.", defined(view, view.closed_block()?, LetterForm::Letters, ", where ")))
+    Some(format!("{}.", with_definitions(view, view.closed_block()?, LetterForm::Letters, ", where ")))
 }
 
-/// Returns the formula in symbols with the definitions of its letters.
-fn defined(view: &StepView<'_>, block: &ClosedBlock, form: LetterForm, joint: &str) -> String {
+/// Returns the formula in symbols, `separator`, and the definitions of its letters. Without definitions, there is no separator.
+fn with_definitions(view: &StepView<'_>, block: &ClosedBlock, form: LetterForm, separator: &str) -> String {
     let letters = block.form.letters(form);
     let letter = |n: usize| with_symbols(view, block, letters.get(n).map_or("", AsRef::as_ref));
     let definitions = block.form.definitions(form);
@@ -59,17 +59,17 @@ fn defined(view: &StepView<'_>, block: &ClosedBlock, form: LetterForm, joint: &s
     // a tensor that has the name of its letter needs no definition
     let definitions = definitions.filter(|(letter, meaning)| letter != meaning).map(|(letter, meaning)| format!("{letter} = {meaning}"));
     let definitions: Vec<String> = definitions.collect();
-    let joint = if definitions.is_empty() { "" } else { joint };
-    format!("all at once: {}{joint}{}", formula(view, block, letter), definitions.join(", "))
+    let separator = if definitions.is_empty() { "" } else { separator };
+    format!("all at once: {}{separator}{}", formula(view, block, letter), definitions.join(", "))
 }
 
-/// Formats the difference between the two values, with a remark if it is as small as a rounding error.
+/// Formats the difference between the value of the closed form and the sum of the terms, with a remark if it is as small as a rounding error.
 fn difference(view: &StepView<'_>, difference: f64) -> String {
     let is_rounding = difference != 0.0 && difference.abs() <= ROUNDING * view.step.sum.abs().max(1.0);
     format!("{}{}", view.short(difference), if is_rounding { " ≈ 0, rounding" } else { "" })
 }
 
-/// Writes the formula. `text` returns the text of each quantity.
+/// Writes the formula. `text(n)` returns the text of its quantity n: a symbol or a number.
 fn formula(view: &StepView<'_>, block: &ClosedBlock, text: impl Fn(usize) -> String) -> String {
     let name = |slot: Slot, _: OperandForm| match slot {
         Slot::Input(n) => text(n),
@@ -87,6 +87,7 @@ fn number(view: &StepView<'_>, block: &ClosedBlock, entry: &ClosedEntry, n: usiz
     let mut same_shape = operands.filter(|id| network.tensor(*id).shape == network.tensor(block.input).shape);
     let is_entry = |id: &Id| view.number(*id, at).is_some_and(|number| number.to_bits() == value.to_bits());
     let text = same_shape.find(is_entry).and_then(|id| view.entry_text(id, at)).unwrap_or_else(|| view.short(value));
+    // every quantity but the first comes after an operator, so a negative number needs brackets
     if n == 0 { text } else { after_sign(text) }
 }
 

@@ -18,13 +18,13 @@ use crate::ui::view::StepView;
 /// The largest number of lines.
 pub(super) const LINES: usize = 2;
 
-/// Returns the paths to the node of the step as at most `height` lines of at most `room` cells. There are no lines if there are no paths.
+/// Returns the sum over the paths as at most `height` lines of at most `room` cells. There are no lines if there are no paths.
 pub(super) fn lines(view: &StepView<'_>, paths: &[Path], room: usize, height: usize) -> Vec<String> {
     if paths.is_empty() {
         return Vec::new();
     }
     let result = view.value_text(view.step.sum);
-    // the sign between the terms and their sum
+    // the end of each form, such as `= 4`: the sign after these terms, and their sum
     let total = |terms: &[String]| {
         let terms: Vec<&str> = terms.iter().map(String::as_str).collect();
         format!("{} {result}", result_sign(&terms, &result, view.step.sum))
@@ -36,10 +36,10 @@ pub(super) fn lines(view: &StepView<'_>, paths: &[Path], room: usize, height: us
         let (nodes, product) = (names(&path.nodes, " ← "), product(view, path, " · "));
         vec![vec![format!("along the path {nodes}:"), product.clone(), total.clone()], vec!["along the path:".to_owned(), product, total]]
     } else {
-        // each path with a text for its nodes, and then the sum of the paths
-        let sum = |first: &str, total: &str, text: &dyn Fn(&Path) -> String| {
+        // `intro`, the text of each path, and `total`
+        let sum = |intro: &str, total: &str, text: &dyn Fn(&Path) -> String| {
             let path =
-                |(n, path): (usize, &Path)| if n == 0 { format!("{first}{}", text(path)) } else { format!("+ {}", after_sign(text(path))) };
+                |(n, path): (usize, &Path)| if n == 0 { format!("{intro}{}", text(path)) } else { format!("+ {}", after_sign(text(path))) };
             paths.iter().enumerate().map(path).chain([total.to_owned()]).collect::<Vec<_>>()
         };
         let is_common = |node: &usize| paths.iter().all(|path| path.nodes.contains(node));
@@ -61,7 +61,7 @@ pub(super) fn lines(view: &StepView<'_>, paths: &[Path], room: usize, height: us
     forms.iter().find_map(|pieces| wrapped(pieces, room, height)).unwrap_or_default()
 }
 
-/// Returns the factors of a path as a product.
+/// Returns the local derivatives of a path as a product, with the sign `dot` between them.
 fn product(view: &StepView<'_>, path: &Path, dot: &str) -> String {
     // numbers have the same format as in the picture
     let factor = |local: &f64| ColumnFormat::with(view.digits, [*local]).text_or_short(*local);

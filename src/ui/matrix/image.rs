@@ -6,7 +6,7 @@
 //! 3–4▶▀▀▀▀▀▀▀▀    ▸ ▶ the same marks for rows
 //! ```
 //!
-//! If the terminal has too few colours, each number is two cells wide. They have its sign or its mark, and a shade for its absolute value.
+//! If the terminal has too few colours, each number is two cells wide. The first cell has its sign or its mark, the second a shade for its absolute value.
 
 use std::ops::Range;
 
@@ -33,8 +33,8 @@ pub enum ImageKind {
 const SHADES: [[char; 5]; 2] = [[' ', '░', '▒', '▓', '█'], [' ', '.', ':', '*', '#']];
 /// The number of colours that the legend shows for positive numbers.
 const SAMPLES: i32 = 6;
-/// The distance between two column indices.
-const EVERY: usize = 5;
+/// The distance between two column indices, in columns of the matrix.
+const INDEX_DISTANCE: usize = 5;
 
 impl ImageKind {
     /// Returns the width of an entry, in cells.
@@ -95,7 +95,7 @@ fn stronger(one: Mark, other: Mark) -> Mark {
 }
 
 impl Matrix<'_> {
-    /// Draws one matrix of the tensor as an image. Its upper left corner, to the right of the row indices, is at a cell.
+    /// Draws one matrix of the tensor as an image. Its upper left corner, to the right of the row indices, is at the cell (x, y).
     pub(super) fn draw_image(&self, kind: ImageKind, layout: &MatrixLayout, block: usize, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
         let dim = pen.theme.style(StyleRole::Dim);
         if layout.heading_lines > 0 {
@@ -147,7 +147,7 @@ impl Matrix<'_> {
     }
 
     /// Draws two numbers of a column in one cell. If this step reads or computes them, they have the colour of the step. If one of them differs from the user's
-    /// number, the cell has the mark for this, in the colour of the other number.
+    /// number, the cell has the mark for this, on the colour of the number that differs. If both differ, it is the colour of the upper one.
     fn draw_half_blocks(
         &self,
         (pixels, differs): ([Pixel; 2], [bool; 2]),
@@ -245,21 +245,23 @@ fn draw_column_margin(layout: &MatrixLayout, first_index: usize, marked: &[Mark]
     let dim = pen.theme.style(StyleRole::Dim);
     let (plain, step) = (pen.theme.style(StyleRole::Plain), pen.theme.style(StyleRole::Result).not_underlined());
     let end = left + layout.cols.len * layout.pitch;
+    // the cells of the drawn indices, with the cells beside them
     let mut labelled = Vec::new();
     // the cells of the arrows have no indices
     let room = left + usize::from(layout.cols.has_before())..end.saturating_sub(usize::from(layout.cols.has_after()));
     // an index must not touch a mark: `15▾▼▾20` cannot be read. So first every fifth index is tried, then any index between the marks, then indices that
     // replace marks
-    for (every, may_cut) in [(EVERY, false), (1, false), (EVERY, true)] {
-        if !labelled.is_empty() || layout::digits(layout.cols.of) >= EVERY * layout.pitch {
+    for (every, replaces_marks) in [(INDEX_DISTANCE, false), (1, false), (INDEX_DISTANCE, true)] {
+        if !labelled.is_empty() || layout::digits(layout.cols.of) >= INDEX_DISTANCE * layout.pitch {
             break;
         }
         for (col, x) in layout.cols.range().zip((left..).step_by(layout.pitch)) {
             let Some(index) = layout.col_index(col).map(|index| index + first_index).filter(|index| index % every == 0) else { continue };
             let index = index.to_string();
             let first = col - layout.cols.start;
+            // the columns of the index, and one column on each side
             let touched = first.saturating_sub(1)..(first + index.len().div_ceil(layout.pitch) + 1).min(marked.len());
-            let is_free = marked[touched].iter().all(|mark| *mark == Mark::None || may_cut && *mark == Mark::Entry);
+            let is_free = marked[touched].iter().all(|mark| *mark == Mark::None || replaces_marks && *mark == Mark::Entry);
             let is_apart = labelled.last().is_none_or(|last: &Range<usize>| last.end + layout.pitch <= x);
             if is_free && is_apart && room.start <= x && x + index.len() <= room.end {
                 pen.text(x, y, &index, dim);

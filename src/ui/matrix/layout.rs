@@ -29,7 +29,7 @@ pub(super) struct LayoutRequest<'a> {
     pub turned: bool,
     pub has_title: bool,
     /// The width of the symbol in the title, in cells.
-    pub symbol: usize,
+    pub symbol_width: usize,
     pub margin: usize,
     pub focus: Option<usize>,
     pub around: Option<[Range<usize>; 2]>,
@@ -198,11 +198,11 @@ impl MatrixLayout {
             width >= gutter + pitch && (dims.rows > 1 || columns_within(width - gutter, w, pitch) == columns_within(width, w, pitch))
         };
         let gutter = Some(gutter(&dims, request)).filter(has_room).unwrap_or(0);
-        let symbol_cells = if request.has_title && !has_title { request.symbol + 1 } else { 0 };
+        let symbol_cells = if request.has_title && !has_title { request.symbol_width + 1 } else { 0 };
         let symbol_cells = Some(symbol_cells).filter(|cells| width >= cells + gutter + pitch).unwrap_or(0);
         // the margin is used only if there is room for all numbers
         let fitting = |gutter: usize| columns_within(width.saturating_sub(gutter + symbol_cells), w, pitch);
-        let hides_none = |wide: &usize| width >= wide + symbol_cells + pitch && fitting(*wide) == fitting(gutter);
+        let hides_none = |wider: &usize| width >= wider + symbol_cells + pitch && fitting(*wider) == fitting(gutter);
         let gutter = Some(gutter.max(request.margin)).filter(hides_none).unwrap_or(gutter);
         let width = width - gutter - symbol_cells;
         let fitting_matrices = columns_within(width, w, pitch).0.min(per_row(&dims).unwrap_or(dims.blocks));
@@ -210,6 +210,7 @@ impl MatrixLayout {
         let vertical = |heading_lines: usize| {
             let header_lines = usize::from(dims.columns > 1 && height > heading_lines + 1);
             let row_lines = height - heading_lines - header_lines;
+            // a blank line is between two matrices
             let block_rows = if h_lines > row_lines { 1 } else { (height + 1) / (heading_lines + header_lines + h_lines + 1) };
             (header_lines, row_lines, block_rows)
         };
@@ -233,6 +234,7 @@ impl MatrixLayout {
             if request.turned { pad + n - end..pad + n - start } else { pad + start..pad + end }
         };
         let has_focus = request.focus.is_some();
+        // for rows or columns: `len` of the `of` drawn ones are visible; the focus is at index i of n, and `pad` rows or columns of padding come before them
         let view = |of, len, around: Option<Range<usize>>, i, n, pad, scroll| {
             let (around, i) = if has_focus { (around.map(|range| drawn_range(range, n, pad)), drawn_index(i, n, pad)) } else { (None, 0) };
             VisibleRange::over(of, len, around, i, scroll)
@@ -390,7 +392,8 @@ impl MatrixLayout {
         Some(format!("rows {rows}, columns {columns}"))
     }
 
-    /// Returns the row-major index of the entry in column `x` and row `y` of the screen; `None` if there is no entry.
+    /// Returns the row-major index of the entry in column `x` and row `y` of the screen; `None` if there is no entry. In a cell with two entries, it is the
+    /// upper one.
     pub fn entry_at(&self, x: u16, y: u16) -> Option<usize> {
         let (x, y) = (usize::from(x), usize::from(y));
         if x >= usize::from(self.area.right()) || y >= usize::from(self.area.bottom()) {

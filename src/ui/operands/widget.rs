@@ -117,7 +117,7 @@ pub fn with_matrix<T>(
         heat: (!is_shared && len(&info.shape) > 1).then_some(operand.largest),
         axes: &operand.axes,
         is_copy: repeated.map(|_| &is_copy as &dyn Fn(usize) -> bool),
-        own_shape: repeated.map(|_| &info.shape[..]),
+        shape_before_broadcast: repeated.map(|_| &info.shape[..]),
         ..Matrix::new(&operand.title, shape(view, operand, pane), format, &value, &mark)
     };
     match image_kind(view, operand, &matrix, pane) {
