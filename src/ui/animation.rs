@@ -131,7 +131,7 @@ impl Animation {
         }
         let mut out = svg::start(self.size);
         self.styles(&mut out, &classes, end);
-        out.push_str(&svg::ground(self.background));
+        out.push_str(&svg::background_rect(self.background));
         for (spans, mut elements) in groups.into_iter().flatten() {
             elements.sort_unstable();
             let hidden = if spans[0].0 == 0 { "" } else { " visibility=\"hidden\"" };

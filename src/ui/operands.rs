@@ -42,13 +42,13 @@ pub fn width(view: &StepView<'_>, _: Rect, room: Rect) -> u16 {
     let none = ReadEntries::default();
     let most = room.width * 3 / 5;
     let area = Rect { width: most, height: room.height.saturating_sub(1), ..room };
-    let operands = view.matrices(|| all(view));
+    let operands = view.matrices(|| all_matrices(view));
     let pane = PaneArea { area, is_fixed: false, has_images: false, has_repetitions: true };
     let pane = PaneArea { has_repetitions: fit_with_repetitions(view, operands, pane), ..pane };
     let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &none, pane)).collect();
-    let for_box = Rect { width: room.width * 7 / 10, ..pane.area };
-    let of_box = corner::product_indices(view, operands).and_then(|places| corner::width(places, &sizes, for_box, most));
-    of_box.unwrap_or_else(|| {
+    let product_area = Rect { width: room.width * 7 / 10, ..pane.area };
+    let product_width = corner::product_indices(view, operands).and_then(|indices| corner::width(indices, &sizes, product_area, most));
+    product_width.unwrap_or_else(|| {
         let narrowest = arrange::narrowest(&sizes, pane.area);
         if narrowest > most { u16::MAX } else { narrowest }
     })
@@ -63,7 +63,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         let line = Rect { x: area.x + GAP.min(area.width), y: pane.area.bottom(), width: area.width.saturating_sub(GAP), height: 1 };
         legend::render(kind, &scales, view.digits, &view.theme, line.intersection(area), buf);
     }
-    for PlacedMatrix { operand, area, margin, sign } in arrange(view, view.matrices(|| all(view)), pane) {
+    for PlacedMatrix { operand, area, margin, sign } in arrange(view, view.matrices(|| all_matrices(view)), pane) {
         with_matrix(view, operand, (operand.format, pane), &marks, |matrix| {
             Matrix { margin, ..matrix.clone() }.render(area, buf, &view.theme);
         });
@@ -78,7 +78,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
 pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let marks = marks(view);
     let (pane, _) = fixed_pane(view, area);
-    arrange(view, view.matrices(|| all(view)), pane).into_iter().find_map(|PlacedMatrix { operand, area, margin, .. }| {
+    arrange(view, view.matrices(|| all_matrices(view)), pane).into_iter().find_map(|PlacedMatrix { operand, area, margin, .. }| {
         let find = |matrix: &Matrix<'_>| Matrix { margin, ..matrix.clone() }.entry_at(area, x, y);
         let place = with_matrix(view, operand, (operand.format, pane), &marks, find)?;
         let entry = repetition(operand, pane).map_or(place, |(repetition, _)| repetition.entry(place));
@@ -95,16 +95,16 @@ pub fn filled_lines(view: &StepView<'_>, area: Rect) -> u16 {
     let bottom = |PlacedMatrix { operand, area, .. }: PlacedMatrix<'_>| {
         area.y + with_matrix(view, operand, (operand.reserved, pane), &none, |matrix| matrix.height_within(area)).min(area.height)
     };
-    let bottom = arrange(view, view.matrices(|| all(view)), pane).into_iter().map(bottom).max().unwrap_or(area.y);
+    let bottom = arrange(view, view.matrices(|| all_matrices(view)), pane).into_iter().map(bottom).max().unwrap_or(area.y);
     1 + bottom.saturating_sub(area.y) + u16::from(!scales.is_empty())
 }
 
 /// Returns the pane, and the kind and the scale of each heat map in it. If there are heat maps, the last line of the area is reserved for their legend.
 fn fixed_pane<'a>(view: &'a StepView<'_>, area: Rect) -> (PaneArea, Vec<(ImageKind, HeatScale<'a>)>) {
     let pane = PaneArea { area, is_fixed: true, has_images: false, has_repetitions: true };
-    let pane = PaneArea { has_repetitions: fit_with_repetitions(view, view.matrices(|| all(view)), pane), ..pane };
+    let pane = PaneArea { has_repetitions: fit_with_repetitions(view, view.matrices(|| all_matrices(view)), pane), ..pane };
     let scales = |pane: PaneArea| -> Vec<(ImageKind, HeatScale<'a>)> {
-        let operands = view.matrices(|| all(view)).iter();
+        let operands = view.matrices(|| all_matrices(view)).iter();
         let kind = |operand| with_matrix(view, operand, (operand.reserved, pane), &MarkedEntries::default(), |matrix| matrix.image);
         operands.filter_map(|operand| Some((kind(operand)?, HeatScale { title: &operand.title, largest: operand.largest }))).collect()
     };
@@ -127,7 +127,7 @@ fn fit_with_repetitions(view: &StepView<'_>, operands: &[OperandMatrix], pane: P
 }
 
 /// Returns all matrices of the pane, the result last.
-fn all(view: &StepView<'_>) -> Vec<OperandMatrix> {
+fn all_matrices(view: &StepView<'_>) -> Vec<OperandMatrix> {
     let shown = view.tensors();
     let operand = |shown: ShownTensor| {
         let info = view.network().tensor(shown.tensor);
@@ -172,29 +172,30 @@ fn size(view: &StepView<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane:
 }
 
 /// Does the same as [`size`] for a widget. `rows` and `columns` are the numbers of rows and columns that should be visible first.
-fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize; 2], most: u16) -> RequestedSizes {
+fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize; 2], pane_width: u16) -> RequestedSizes {
     let shape = matrix.shape;
     // the size of a matrix of this shape without a title
     let untitled_size = |shape: &[usize], padding: [[usize; 2]; 2]| Matrix { title: "", name: "", shape, padding, ..matrix.clone() }.size();
-    let (titled, mut high) = matrix.size();
+    let (width_with_title, mut high) = matrix.size();
     let (mut wide, _) = untitled_size(shape, operand.shown.padding);
     let Grid { rows: all_rows, columns: all_columns, .. } = Grid::of(shape);
     let cell = u16::try_from(matrix.cell_width()).unwrap_or(u16::MAX);
+    // a vector with this number of rows has one cell beside the row indices
     let margin = untitled_size(&[all_rows], [[0; 2]; 2]).0.saturating_sub(cell);
     if shape.len() > 2 {
         let (one, _) = untitled_size(&shape[shape.len() - 2..], operand.shown.padding);
-        if wide > one && one.saturating_mul(2) > most {
+        if wide > one && one.saturating_mul(2) > pane_width {
             // the title names the visible matrix, so it has no heading
             (wide, high) = (one, high - 1);
         }
     }
     let cells = |text: &str| u16::try_from(crate::text::width(text)).unwrap_or(u16::MAX);
     let symbol = cells(&operand.title);
-    let wide = titled.min(wide.max(MIN_TITLE));
+    let wide = width_with_title.min(wide.max(MIN_TITLE));
     // a smaller image would show too little
-    let least = if matrix.image.is_some() { MIN_IMAGE } else { 1 };
+    let min_count = if matrix.image.is_some() { MIN_IMAGE } else { 1 };
     let region = |rows: usize, columns: usize| {
-        let [rows, columns] = [rows.max(least), columns.max(least)];
+        let [rows, columns] = [rows.max(min_count), columns.max(min_count)];
         let [rows, columns] = [rows.min(all_rows), columns.min(all_columns)];
         let part_size =
             |rows: usize| if columns > 1 { untitled_size(&[rows, columns], [[0; 2]; 2]) } else { untitled_size(&[rows], [[0; 2]; 2]) };
@@ -207,7 +208,7 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
         margin,
         cell,
         name: if operand.name.is_empty() { symbol } else { symbol.saturating_add(1).saturating_add(cells(&operand.name)) },
-        title: titled,
+        title: width_with_title,
     }
 }
 
@@ -243,8 +244,8 @@ fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -
     // these values are the same at each step of the op, so that nothing moves
     let needs = ReadEntries::new(view.typical_reads(MAX_NEEDED));
     let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
-    let places = corner::product_indices(view, operands).filter(|_| !pane.has_images);
-    if let Some(areas) = places.and_then(|places| corner::areas(places, &sizes, pane.area)) {
+    let indices = corner::product_indices(view, operands).filter(|_| !pane.has_images);
+    if let Some(areas) = indices.and_then(|indices| corner::areas(indices, &sizes, pane.area)) {
         return areas;
     }
     let mut areas = areas(view, operands, sizes.clone(), pane);
@@ -254,36 +255,37 @@ fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.rows_within(areas[i]))
     };
     let all_rows = Grid::of(&view.network().tensor(operands[result].shown.tensor).shape).rows;
+    // the number of rows that the result lacks
     let missing = |areas: &[Rect]| {
         let most = (0..result).map(|i| rows_in(i, areas)).max().unwrap_or(0);
         most.min(all_rows).saturating_sub(rows_in(result, areas))
     };
-    let mut fewest = missing(&areas);
-    let first = areas.get(result).map_or(0, |area| area.height) + 1;
+    let mut fewest_missing = missing(&areas);
+    let first_height = areas.get(result).map_or(0, |area| area.height) + 1;
     // if this is not enough, the operands request fewer rows
     let most_rows = (0..result).map(|i| rows_in(i, &areas)).max().unwrap_or(0);
     let widths: Vec<u16> = areas.iter().map(|area| area.width).collect();
     let lines = |i: usize, rows: usize| {
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.lines_of(rows, widths[i]))
     };
-    let more = (first..=pane.area.height).map(|high| (high, None));
+    let more = (first_height..=pane.area.height).map(|high| (high, None));
     let fewer = (1..most_rows).rev().map(|rows| (lines(result, rows), Some(rows)));
-    for (least, rows) in more.chain(fewer) {
-        if fewest == 0 {
+    for (result_height, operand_rows) in more.chain(fewer) {
+        if fewest_missing == 0 {
             break;
         }
-        let most = |i: usize| rows.map_or(u16::MAX, |rows| lines(i, rows));
+        let max_height = |i: usize| operand_rows.map_or(u16::MAX, |rows| lines(i, rows));
         let mut limited = sizes.clone();
         for (i, size) in limited.iter_mut().enumerate() {
-            size.tiers = size.tiers.map(|[wide, high]| [wide, if i == result { high.max(least) } else { high.min(most(i)) }]);
+            size.tiers = size.tiers.map(|[wide, high]| [wide, if i == result { high.max(result_height) } else { high.min(max_height(i)) }]);
         }
         let mut next = self::areas(view, operands, limited, pane);
         // the highest matrix decides the height of a row of matrices
         for (i, area) in next.iter_mut().enumerate().take(result) {
-            area.height = area.height.min(most(i));
+            area.height = area.height.min(max_height(i));
         }
-        if missing(&next) < fewest {
-            fewest = missing(&next);
+        if missing(&next) < fewest_missing {
+            fewest_missing = missing(&next);
             areas = next;
         }
     }

@@ -74,8 +74,8 @@ fn chain_ops(view: &StepView<'_>, room: usize) -> (Vec<ChainOp>, bool) {
     let mut x = if has_earlier { width(EARLIER) } else { 0 };
     let mut chain_ops = Vec::new();
     for (id, steps) in ops.into_iter().chain(view.ops_from().take_while(in_pass)) {
-        // `x` is the first column of this op. If it is beyond the end of the line, the line is already cut, and the loop ends. Otherwise the op is added, so
-        // that the cut shows that there are more ops
+        // `x` is the first column of this op. If the arrow before the op is beyond the end of the line, the earlier ops already reach this end, so `chain` cuts
+        // the line there. Otherwise the op is added, so that the cut shows that there are more ops
         if x > room + width(ARROW) {
             break;
         }
@@ -119,7 +119,7 @@ pub fn chain_hit(view: &StepView<'_>, area: Rect, x: u16, _y: u16) -> Option<Cli
 }
 
 /// Returns the ops of the sample that fit into `rows` rows, each with its first step, and the index of the current op among them.
-fn listed(view: &StepView<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
+fn ops_in_list(view: &StepView<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
     let with_first_step = |(id, steps): (Id, Range<u64>)| (id, steps.start);
     let mut ops: Vec<(Id, u64)> = view.ops_before().take(rows).map(with_first_step).collect();
     ops.reverse();
@@ -132,7 +132,7 @@ fn listed(view: &StepView<'_>, rows: usize) -> (Vec<(Id, u64)>, usize) {
 
 /// Draws the list: the ops of the sample, one in each row, with the current op in view.
 pub fn list(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
-    let (ops, current) = listed(view, area.height as usize);
+    let (ops, current) = ops_in_list(view, area.height as usize);
     for (row, (i, (id, _))) in area.rows().zip(ops.iter().enumerate()) {
         let info = view.network().tensor(*id);
         let shape = shape_on_screen(&info.shape);
@@ -154,6 +154,6 @@ pub fn list(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn list_hit(view: &StepView<'_>, area: Rect, _x: u16, y: u16) -> Option<ClickTarget> {
     let row = usize::from(y - area.y);
-    let (ops, _) = listed(view, usize::from(area.height));
+    let (ops, _) = ops_in_list(view, usize::from(area.height));
     ops.get(row).map(|(_, step)| ClickTarget::Step(*step))
 }

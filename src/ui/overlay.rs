@@ -1,4 +1,4 @@
-//! Draws the open overlay: a framed text or a list over the screen. Each text has a file with a function that builds it, and a row in this file.
+//! Draws the open overlay: a framed text or a list over the screen. Each text has a file with a function that builds it, and a row in [`title_and_content`].
 
 mod curve;
 mod help;
@@ -24,7 +24,7 @@ const MAX_WIDTH: u16 = 78;
 type Content = fn(&State, &Theme, usize) -> Text<'static>;
 
 /// Returns the title of an overlay with a text, and the function that builds the text; `None` for a list, the map and the curve.
-fn row(kind: OverlayKind) -> Option<(&'static str, Content)> {
+fn title_and_content(kind: OverlayKind) -> Option<(&'static str, Content)> {
     match kind {
         OverlayKind::Help => Some((" help: keys, mouse, marks and colours ", help::text)),
         OverlayKind::Notes => Some((" notes ", notes::text)),
@@ -35,7 +35,7 @@ fn row(kind: OverlayKind) -> Option<(&'static str, Content)> {
 /// Returns the lines of a text for a number of columns, without colours; no lines for a list, the map and the curve.
 #[must_use]
 pub fn text_lines(state: &State, kind: OverlayKind, columns: usize) -> Vec<String> {
-    let text = row(kind).map(|(_, content)| content(state, &Theme::default(), columns)).unwrap_or_default();
+    let text = title_and_content(kind).map(|(_, content)| content(state, &Theme::default(), columns)).unwrap_or_default();
     text.lines.iter().map(|line| line.spans.iter().map(|span| span.content.as_ref()).collect()).collect()
 }
 
@@ -50,7 +50,7 @@ struct OverlayLayout {
 
 /// Lays out an overlay in the middle of the screen.
 fn overlay_layout(kind: OverlayKind, state: &State, theme: &Theme, screen: Rect) -> Option<OverlayLayout> {
-    let (title, content) = row(kind)?;
+    let (title, content) = title_and_content(kind)?;
     let wide = MAX_WIDTH.min(screen.width.saturating_sub(4));
     // the border and the padding take 3 columns on each side, and 2 lines above and below
     let inside = wide.saturating_sub(6);
@@ -64,7 +64,7 @@ fn overlay_layout(kind: OverlayKind, state: &State, theme: &Theme, screen: Rect)
     Some(OverlayLayout { title, text, area, max_scroll: lines.saturating_sub(high.saturating_sub(4)) })
 }
 
-/// Returns the scroll offset at which the last line of the open overlay is visible; `None` if no overlay is open.
+/// Returns the scroll offset at which the last line of the open text is visible; `None` if no overlay with a text is open.
 #[must_use]
 pub fn max_scroll(state: &State, screen: Rect) -> Option<u16> {
     let overlay = state.overlay.as_ref()?;
@@ -103,6 +103,7 @@ fn hints(scroll: u16, max_scroll: u16, area: Rect) -> Hints {
     hints.key(StyleRole::Dim, "<Esc>", "Esc: close ")
 }
 
+/// Appends the lines in view, such as `lines 1–20 of 60`, and the keys that scroll. `height` is the number of lines in view.
 fn scroll_hints(hints: Hints, scroll: u16, max_scroll: u16, height: u16) -> Hints {
     let lines = format!("lines {}–{} of {} │ ", scroll + 1, scroll + height, max_scroll + height);
     let keys = [("j", "j "), ("k", "k "), ("<PgDn>", "PgDn "), ("<PgUp>", "PgUp "), ("g", "g "), ("G", "G")];

@@ -50,9 +50,10 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     if let Some(scenario) = state.selected_scenario().filter(|_| !description.is_empty()) {
         let inner = crate::ui::draw_title("", theme, description, buf);
         let is_cut = width(&scenario.name) > name_width;
-        let dim = [Some(&scenario.source), is_cut.then_some(&scenario.name)].into_iter().flatten();
-        let dim = dim.filter(|text| !text.is_empty()).map(|text| Line::styled(text.clone(), theme.style(StyleRole::Dim)));
-        let text: Text<'_> = std::iter::once(Line::raw(scenario.summary.clone())).chain(dim).collect();
+        // below the summary: the source, and the complete name if the list shows only its end
+        let details = [Some(&scenario.source), is_cut.then_some(&scenario.name)].into_iter().flatten();
+        let details = details.filter(|text| !text.is_empty()).map(|text| Line::styled(text.clone(), theme.style(StyleRole::Dim)));
+        let text: Text<'_> = std::iter::once(Line::raw(scenario.summary.clone())).chain(details).collect();
         Paragraph::new(text).wrap(Wrap { trim: true }).render(inner, buf);
     }
 }
@@ -69,6 +70,7 @@ struct PickerLayout {
     first: usize,
 }
 
+/// Lays out the picker in an area.
 fn picker_layout(state: &State, area: Rect) -> PickerLayout {
     // the number of lines for the heading, and for the message or a blank line
     let above = u16::try_from(1 + message_lines(state, area).len().max(1)).unwrap_or(u16::MAX).min(area.height);
@@ -77,6 +79,7 @@ fn picker_layout(state: &State, area: Rect) -> PickerLayout {
         Screen::Picker(picker) => (picker.selected, picker.listed_indices(&state.scenarios)),
         Screen::Stepper(_) => (0, Vec::new()),
     };
+    // a low screen has no description, so that enough rows of the list are visible
     let description_height = if body.height >= 14 { 5 } else { 0 };
     let list = Rect { height: body.height - description_height, ..body };
     let rows = picker_rows(&state.scenarios, &listed);

@@ -25,7 +25,7 @@ const BELOW: u16 = 2;
 struct PopupLayout {
     candidates: Vec<PromptCandidate>,
     title: String,
-    /// The number of the chosen candidate.
+    /// The number of the chosen candidate; `None` before Tab chooses one.
     chosen: Option<usize>,
     /// The number of the first candidate in view.
     first: usize,
@@ -55,20 +55,24 @@ fn popup_layout(state: &State, screen: Rect) -> Option<PopupLayout> {
     ];
     let wanted = columns.iter().filter(|wide| **wide > 0).map(|wide| wide + GAP).sum::<usize>().saturating_sub(GAP) + 2;
     let title = title(prompt, candidates.first());
-    let inside = wanted.max(width(&title) + 2).min(MAX_WIDTH).min(usize::from(screen.width) - 2);
+    let inside_width = wanted.max(width(&title) + 2).min(MAX_WIDTH).min(usize::from(screen.width) - 2);
     // if descriptions are cut, the full description of the chosen row is below the rows. The longest description decides the number of its lines
-    let lines_of = |one: &PromptCandidate| whole(one, inside.saturating_sub(2)).len();
-    let whole_lines = if wanted > inside { candidates.iter().map(lines_of).max().unwrap_or(0) } else { 0 };
-    let whole_lines = whole_lines.min(usize::from(screen.height - BELOW - 3));
+    let lines_of = |one: &PromptCandidate| full_description(one, inside_width.saturating_sub(2)).len();
+    let description_lines = if wanted > inside_width { candidates.iter().map(lines_of).max().unwrap_or(0) } else { 0 };
+    let description_lines = description_lines.min(usize::from(screen.height - BELOW - 3));
     // the list takes at most two fifths of the screen, so that the equation stays visible
-    let most = (usize::from(screen.height.saturating_sub(BELOW + 2) * 2 / 5)).saturating_sub(whole_lines).max(1);
+    let most = (usize::from(screen.height.saturating_sub(BELOW + 2) * 2 / 5)).saturating_sub(description_lines).max(1);
     let rows = candidates.len().min(most);
     let chosen = prompt.chosen();
     let first = chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(rows));
     let size = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    let lines = size(rows + whole_lines) + 2;
-    let area =
-        Rect { x: screen.x, y: (screen.bottom() - BELOW).saturating_sub(lines), width: size(inside + 2).min(screen.width), height: lines };
+    let lines = size(rows + description_lines) + 2;
+    let area = Rect {
+        x: screen.x,
+        y: (screen.bottom() - BELOW).saturating_sub(lines),
+        width: size(inside_width + 2).min(screen.width),
+        height: lines,
+    };
     let area = area.intersection(screen);
     let inside = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(2) };
     Some(PopupLayout { candidates, title, chosen, first, area, inside, rows, columns })
@@ -91,13 +95,13 @@ pub fn row_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
 /// Draws the candidates of the prompt.
 pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     let Some(PopupLayout { candidates, title, chosen, first, area, inside, rows, columns }) = popup_layout(state, screen) else { return };
-    let asks = state.prompt().is_some_and(|prompt| prompt.is_unknown);
+    let is_question = state.prompt().is_some_and(|prompt| prompt.is_unknown);
     backdrop::clear(area, screen, buf);
     let count = format!(" {}/{} ", chosen.map_or("–".to_owned(), |chosen| (chosen + 1).to_string()), candidates.len());
     Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style(StyleRole::Dim))
-        .title(Span::styled(cut(&title, inside.width.into()), theme.style(if asks { StyleRole::Error } else { StyleRole::Heading })))
+        .title(Span::styled(cut(&title, inside.width.into()), theme.style(if is_question { StyleRole::Error } else { StyleRole::Heading })))
         .title_bottom(Line::from(Span::styled(count, theme.style(StyleRole::Dim))).right_aligned())
         .render(area, buf);
     for ((n, row), place) in candidates.iter().enumerate().skip(first).take(rows).zip(inside.rows()) {
@@ -105,15 +109,15 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     }
     // if no description is cut, there is no line for it
     if let Some(chosen) = candidates.get(chosen.unwrap_or(first)) {
-        let whole = whole(chosen, usize::from(inside.width).saturating_sub(2));
-        for (line, place) in whole.iter().zip(inside.rows().skip(rows)) {
+        let description = full_description(chosen, usize::from(inside.width).saturating_sub(2));
+        for (line, place) in description.iter().zip(inside.rows().skip(rows)) {
             Line::styled(format!(" {line}"), theme.style(StyleRole::Heading)).render(place, buf);
         }
     }
 }
 
 /// Returns lines with the name and the full description of a row.
-fn whole(candidate: &PromptCandidate, wide: usize) -> Vec<String> {
+fn full_description(candidate: &PromptCandidate, wide: usize) -> Vec<String> {
     let label = text::line(&candidate.label);
     let text = if candidate.description.is_empty() { label } else { format!("{label}: {}", candidate.description) };
     wrap_at_most(&text, wide, MAX_DESCRIPTION_LINES)

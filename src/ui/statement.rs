@@ -63,6 +63,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         facts.pop();
         rights.push((facts.join(SEPARATOR), StyleRole::Dim));
     }
+    // the cells for the statement: without the label, the marks, the text at the right end, and two blanks before it
     let room_beside = |right: &str| usize::from(area.width).saturating_sub(width(&label) + width(right) + MARKS.len() + 2);
     let fitting = rights.iter().position(|(right, _)| width(statement.text) <= room_beside(right));
     let (right, role) = rights.swap_remove(fitting.unwrap_or(rights.len() - 1));
@@ -96,8 +97,8 @@ fn pieces(text: &str, part: &Range<usize>, room: usize) -> [String; 3] {
     let (before, rest) = text.split_at_checked(part.start).unwrap_or(("", text));
     let (part, after) = rest.split_at_checked(part.len()).unwrap_or((rest, ""));
     let before = if width(text) > room && before.chars().count() > BEFORE {
-        let kept = before.chars().rev().take(BEFORE).collect::<Vec<_>>();
-        format!("…{}", kept.into_iter().rev().collect::<String>())
+        let reversed_end = before.chars().rev().take(BEFORE).collect::<Vec<_>>();
+        format!("…{}", reversed_end.into_iter().rev().collect::<String>())
     } else {
         before.to_owned()
     };

@@ -43,7 +43,7 @@ pub enum MessagePlace {
 pub struct ShownMessage<'a> {
     /// The longest text of the message that has room.
     pub text: &'a str,
-    /// Whether the message reports an error.
+    /// `true` if the message reports an error.
     pub is_error: bool,
     /// The place of the text.
     pub place: MessagePlace,
@@ -62,7 +62,7 @@ pub fn shown_message<'a>(view: &StepView<'a>, room: usize) -> Option<ShownMessag
     let fits = |text: &&str| in_status(text) || in_last_line(text);
     let (text, place) = match texts().find(fits) {
         Some(text) => (text, if in_status(text) { MessagePlace::Status } else { MessagePlace::LastLine }),
-        // the pane `why` has the question and the hint
+        // a hint without room is not shown; during a question of prediction, the pane `why` has the message
         None if message.is_hint || view.state.focus() == Focus::Answer => return None,
         None => (texts().next_back()?, MessagePlace::Box),
     };
@@ -135,6 +135,7 @@ pub fn under_cursor(view: &StepView<'_>) -> Option<String> {
     let (name, symbol) = (view.name(tensor, at), view.entry_symbol_with_layer(tensor, at));
     let symbol = if symbol == name { String::new() } else { format!("  {symbol}") };
     let user = view.compared_entry(tensor, at);
+    // the text before the user's number, and the factor by which the whole tensor differs, if there is one
     let label = |index: usize| view.comparison().map(|all| (all.label(index), all.user.factor(index))).unwrap_or_default();
     let number = |user: ComparedEntry| {
         let (sign, (label, factor)) = (if user.differs { '≠' } else { '=' }, label(user.tensor));
@@ -159,8 +160,8 @@ pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
 }
 
 /// Returns the hints of the key bar.
-fn bar_hints(state: &State, wide: u16) -> Hints {
-    bar_rows(state, wide).into_iter().fold(Hints::default().text(StyleRole::Plain, " "), |hints, BarRow { row, keys }| {
+fn bar_hints(state: &State, bar_width: u16) -> Hints {
+    bar_rows(state, bar_width).into_iter().fold(Hints::default().text(StyleRole::Plain, " "), |hints, BarRow { row, keys }| {
         let hints = hints.key(StyleRole::Key, row.keys[0], keys).key(StyleRole::KeyBar, row.keys[0], format!(" {}", row.bar));
         hints.text(StyleRole::KeyBar, "  ")
     })
@@ -190,7 +191,7 @@ fn bar_keys(state: &State, row: &KeyBinding) -> String {
 }
 
 /// Returns the rows of the table of keys that fit into a key bar of this width. The help is always among them.
-fn bar_rows(state: &State, wide: u16) -> Vec<BarRow> {
+fn bar_rows(state: &State, bar_width: u16) -> Vec<BarRow> {
     let focus = state.focus();
     // without an open scenario, the picker cannot be closed
     let can_close = focus != Focus::Picker || state.stepper().is_some();
@@ -209,7 +210,7 @@ fn bar_rows(state: &State, wide: u16) -> Vec<BarRow> {
     let mut used = 1 + rows.iter().filter(|bar| is_help(bar)).map(BarRow::width).sum::<usize>();
     // the two blanks after the last row may be cut
     let mut fits = |bar: &BarRow| {
-        let is_shown = is_help(bar) || used + bar.width() <= usize::from(wide) + 2;
+        let is_shown = is_help(bar) || used + bar.width() <= usize::from(bar_width) + 2;
         used += if is_shown && !is_help(bar) { bar.width() } else { 0 };
         is_shown
     };

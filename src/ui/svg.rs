@@ -38,7 +38,7 @@ const DEFAULTS: [(Rgb, Rgb); 2] = [([0xd7, 0xdb, 0xe2], [0x16, 0x19, 0x20]), ([0
 #[must_use]
 pub fn svg(buf: &Buffer, background: Background) -> String {
     let [backgrounds, texts] = layers(buf, background);
-    format!("{}{}{backgrounds}{texts}</svg>\n", start((buf.area.width, buf.area.height)), ground(background))
+    format!("{}{}{backgrounds}{texts}</svg>\n", start((buf.area.width, buf.area.height)), background_rect(background))
 }
 
 /// Returns the start tag of a document for a frame of this size, in columns and rows.
@@ -51,7 +51,7 @@ pub(super) fn start((columns, rows): (u16, u16)) -> String {
 }
 
 /// Returns the rectangle that is the background of the document.
-pub(super) fn ground(background: Background) -> String {
+pub(super) fn background_rect(background: Background) -> String {
     let colour = DEFAULTS[usize::from(background == Background::Light)].1;
     format!("<rect width=\"100%\" height=\"100%\" rx=\"6\" fill=\"{}\"/>\n", hex(colour))
 }
@@ -83,29 +83,29 @@ struct CellStyle {
 /// Converts the style of a cell.
 fn cell_style(cell: &Cell, background: Background) -> CellStyle {
     let side = usize::from(background == Background::Light);
-    let ground = DEFAULTS[side];
+    let (default_fg, default_bg) = DEFAULTS[side];
     let rgb = |colour: Color| match colour {
         Color::Rgb(r, g, b) => Some([r, g, b]),
         Color::Indexed(i) if i >= 16 => Some(indexed(i)),
-        Color::Indexed(i) => Some(named(side, i)),
-        other => named_colour_number(other).map(|i| named(side, i)),
+        Color::Indexed(i) => Some(named_colour(side, i)),
+        other => named_colour_number(other).map(|i| named_colour(side, i)),
     };
-    let (mut fg, mut bg) = (rgb(cell.fg).unwrap_or(ground.0), rgb(cell.bg));
+    let (mut fg, mut bg) = (rgb(cell.fg).unwrap_or(default_fg), rgb(cell.bg));
     if cell.modifier.contains(Modifier::REVERSED) {
-        (fg, bg) = (bg.unwrap_or(ground.1), Some(fg));
+        (fg, bg) = (bg.unwrap_or(default_bg), Some(fg));
     }
     if cell.modifier.contains(Modifier::DIM) {
-        let back = bg.unwrap_or(ground.1);
+        let back = bg.unwrap_or(default_bg);
         fg = std::array::from_fn(|c| u8::midpoint(fg[c], back[c]));
     }
     if cell.modifier.contains(Modifier::HIDDEN) {
-        fg = bg.unwrap_or(ground.1);
+        fg = bg.unwrap_or(default_bg);
     }
     CellStyle { fg, bg, modifier: cell.modifier - Modifier::REVERSED - Modifier::DIM }
 }
 
 /// Returns one of the sixteen named colours. `side` is 0 for a dark background, 1 for a light one.
-fn named(side: usize, i: u8) -> Rgb {
+fn named_colour(side: usize, i: u8) -> Rgb {
     let [_, r, g, b] = NAMED[side][usize::from(i & 15)].to_be_bytes();
     [r, g, b]
 }
@@ -151,16 +151,16 @@ fn span(buf: &Buffer, x: u16, symbol: &str) -> (f64, f64) {
 fn texts(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Background) {
     let mut run: Option<TextRun> = None;
     // the current underline: its colour, and its left and right edge
-    let mut rule: Option<(Rgb, f64, f64)> = None;
+    let mut underline: Option<(Rgb, f64, f64)> = None;
     for (x, cell) in row(buf, y) {
         let cell_style = cell_style(cell, background);
         let symbol = cell.symbol();
         let (from, to) = span(buf, x, symbol);
         let underlined = cell_style.modifier.contains(Modifier::UNDERLINED);
-        rule = match rule {
+        underline = match underline {
             Some((colour, start, _)) if underlined && colour == cell_style.fg => Some((colour, start, to)),
             old => {
-                underline(out, old, top);
+                write_underline(out, old, top);
                 underlined.then_some((cell_style.fg, from, to))
             }
         };
@@ -181,7 +181,7 @@ fn texts(out: &mut String, buf: &Buffer, y: u16, top: f64, background: Backgroun
     if let Some(r) = run {
         r.write(out, top);
     }
-    underline(out, rule, top);
+    write_underline(out, underline, top);
 }
 
 /// Adjacent cells of equal style, with their left and right edge in pixels.
@@ -211,8 +211,8 @@ impl TextRun {
 }
 
 /// Writes an underline, given as its colour, its left and its right edge. Does nothing for `None`.
-fn underline(out: &mut String, rule: Option<(Rgb, f64, f64)>, top: f64) {
-    if let Some((colour, from, to)) = rule {
+fn write_underline(out: &mut String, underline: Option<(Rgb, f64, f64)>, top: f64) {
+    if let Some((colour, from, to)) = underline {
         let _ = writeln!(
             out,
             "<rect x=\"{from:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"1\" fill=\"{}\"/>",
@@ -261,9 +261,10 @@ fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
     };
     Some(match c {
         '\u{2800}'..='\u{28ff}' => {
-            let set = |bit: &usize| u32::from(c) >> bit & 1 == 1;
+            let is_set = |bit: &usize| u32::from(c) >> bit & 1 == 1;
             let place = |[column, row]: [f64; 2]| (x + WIDTH * (0.25 + column / 2.0), y + HEIGHT * (0.125 + row / 4.0));
-            let dots = (0..DOTS.len()).filter(set).map(|bit| place(DOTS[bit]));
+            let dots = (0..DOTS.len()).filter(is_set).map(|bit| place(DOTS[bit]));
+            // a line of length 0 with round ends is a dot
             let d = dots.fold(String::new(), |d, (x, y)| d + &format!("M{x:.1} {y:.2}h0"));
             line(d, 2.2, " stroke-linecap=\"round\"")
         }
@@ -272,6 +273,7 @@ fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
         '▒' => rect(x, y, WIDTH, HEIGHT, 0.5),
         '▀' => rect(x, y, WIDTH, HEIGHT / 2.0, 1.0),
         '▁'..='▇' => rect(x, bottom - HEIGHT * eighths('▁'), WIDTH, HEIGHT * eighths('▁'), 1.0),
+        // from 7/8 of the width down to 1/8
         '▉'..='▏' => rect(x, y, WIDTH * (1.0 - eighths('▉')), HEIGHT, 1.0),
         '▐' => rect(x + WIDTH / 2.0, y, WIDTH / 2.0, HEIGHT, 1.0),
         '╭' => arc(1.0, 1.0),

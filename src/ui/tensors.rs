@@ -32,19 +32,20 @@ const MAX_ENTRIES: usize = 200;
 /// The columns between two tensors, and on the left of the first.
 const GAP: u16 = 3;
 /// The cells that are reserved for a number that is not computed yet: before the decimal point, and from the point on.
-const TO_COME: [usize; 2] = [2, 5];
+const RESERVED_CELLS: [usize; 2] = [2, 5];
 
 /// Returns the number of lines of the pane. The matrices use the first `filled` lines of the area. If too few lines are left, it is 0.
 #[must_use]
 pub fn height(view: &StepView<'_>, screen: Rect, room: Rect, filled: u16) -> u16 {
     // one line is blank, and one is the title of the pane
-    let left = room.height.saturating_sub(filled + 2);
-    if !is_roomy(screen) || left < MIN_LINES || placed(view, Rect { height: left, ..room }).is_empty() { 0 } else { left }
+    let lines_left = room.height.saturating_sub(filled + 2);
+    let shows_any = || !tensors_with_places(view, Rect { height: lines_left, ..room }).is_empty();
+    if is_roomy(screen) && lines_left >= MIN_LINES && shows_any() { lines_left } else { 0 }
 }
 
 /// Draws the pane.
 pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
-    for (id, place) in placed(view, area) {
+    for (id, place) in tensors_with_places(view, area) {
         with_matrix(view, id, |matrix| matrix.render(place, buf, &view.theme));
     }
 }
@@ -52,18 +53,18 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
 /// Returns the entry under a cell of the screen.
 #[must_use]
 pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
-    let (id, place) = placed(view, area).into_iter().find(|(_, place)| place.contains((x, y).into()))?;
+    let (id, place) = tensors_with_places(view, area).into_iter().find(|(_, place)| place.contains((x, y).into()))?;
     with_matrix(view, id, |matrix| matrix.entry_at(place, x, y)).map(|entry| ClickTarget::Entry(id, entry))
 }
 
 /// Returns the tensors of the pane in the order of the ops, and the number of those before the current op. The inputs and parameters of an op come before its
 /// result.
 fn others(view: &StepView<'_>) -> (Vec<Id>, usize) {
-    let of_step: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
+    let in_matrices_pane: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
     let network = view.network();
     let mut ids: Vec<Id> = Vec::new();
     let add = |ids: &mut Vec<Id>, id: Id| {
-        if len(&network.tensor(id).shape) <= MAX_ENTRIES && !of_step.contains(&id) && !ids.contains(&id) {
+        if len(&network.tensor(id).shape) <= MAX_ENTRIES && !in_matrices_pane.contains(&id) && !ids.contains(&id) {
             ids.push(id);
         }
     };
@@ -78,28 +79,30 @@ fn others(view: &StepView<'_>) -> (Vec<Id>, usize) {
     for op in before {
         add_op(&mut ids, op);
     }
-    let count = ids.len();
+    let before_count = ids.len();
+    // `ops_from` begins with the current op
     for op in view.ops_from().skip(1).take(MAX_OPS) {
         add_op(&mut ids, op);
     }
-    (ids, count)
+    (ids, before_count)
 }
 
 /// Returns the tensors of the pane with their sizes, whether they fit into its area or not.
-fn sized(view: &StepView<'_>) -> Vec<OtherTensor> {
+fn tensors_with_sizes(view: &StepView<'_>) -> Vec<OtherTensor> {
     let (ids, before) = others(view);
-    let sized = |(n, id): (usize, Id)| OtherTensor {
+    let with_size = |(n, id): (usize, Id)| OtherTensor {
         id,
         size: with_matrix(view, id, |matrix| matrix.size().into()),
+        // 1 for the tensor directly before or after the current op
         distance: if n < before { before - n } else { n + 1 - before },
     };
-    ids.into_iter().enumerate().map(sized).collect()
+    ids.into_iter().enumerate().map(with_size).collect()
 }
 
 /// Returns the tensors that fit into the area, each with its position. If not all fit, those nearest to the current op are shown.
-fn placed(view: &StepView<'_>, area: Rect) -> Vec<(Id, Rect)> {
+fn tensors_with_places(view: &StepView<'_>, area: Rect) -> Vec<(Id, Rect)> {
     let fits = |tensor: &&OtherTensor| tensor.size[0] + GAP <= area.width && tensor.size[1] <= area.height;
-    let mut shown: Vec<OtherTensor> = view.other_tensors(|| sized(view)).iter().filter(fits).copied().collect();
+    let mut shown: Vec<OtherTensor> = view.other_tensors(|| tensors_with_sizes(view)).iter().filter(fits).copied().collect();
     loop {
         let requests: Vec<[u16; 2]> = shown.iter().map(|tensor| tensor.size).collect();
         if let Some(places) = flow(&requests, area) {
@@ -128,16 +131,16 @@ fn flow(sizes: &[[u16; 2]], area: Rect) -> Option<Vec<Rect>> {
     Some(places)
 }
 
-/// Builds the widget of a tensor and calls `f` with it.
-fn with_matrix<T>(view: &StepView<'_>, id: Id, f: impl FnOnce(&Matrix<'_>) -> T) -> T {
+/// Builds the widget of a tensor and calls `use_matrix` with it.
+fn with_matrix<T>(view: &StepView<'_>, id: Id, use_matrix: impl FnOnce(&Matrix<'_>) -> T) -> T {
     let info = view.network().tensor(id);
     let title = view.title(id);
     let numbers = view.numbers(id);
     let largest = numbers.iter().filter(|value| value.is_finite()).fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    let format = if numbers.is_empty() { ColumnFormat::default().with_room(TO_COME[0], TO_COME[1]) } else { view.format(id) };
+    let format = if numbers.is_empty() { ColumnFormat::default().with_room(RESERVED_CELLS[0], RESERVED_CELLS[1]) } else { view.format(id) };
     let value = |at: usize| view.number(id, at);
     let no_mark = |_: usize| Mark::None;
-    f(&Matrix {
+    use_matrix(&Matrix {
         name: if title == *info.name { "" } else { &info.name },
         role: if view.pass_of(id) == Some(Pass::Backward) { StyleRole::Backward } else { StyleRole::Forward },
         leading: view.leading_names(info),

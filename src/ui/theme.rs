@@ -38,7 +38,7 @@ pub enum Background {
 pub enum StyleRole {
     /// Running text, in the terminal's default style.
     Plain,
-    /// The forward pass: grey, as in the figures of the series.
+    /// The forward pass: grey, as in the figures of V. Petersen's series.
     Forward,
     /// The backward pass: blue.
     Backward,
@@ -48,7 +48,7 @@ pub enum StyleRole {
     Entry,
     /// The entry that is being computed.
     Result,
-    /// Indices, rules, and numbers that are not computed yet.
+    /// Indices, borders, and numbers that are not computed yet.
     Dim,
     /// The name of a pane or a tensor.
     Heading,
@@ -106,7 +106,7 @@ const SHARED_ON_ENTRY: [Rgb; SHARED_COLOURS] = [
     [0xff, 0xc4, 0xdc],
     [0xd0, 0xd0, 0xd0],
 ];
-/// The colours of shared weights on terminals with sixteen colours.
+/// The colours of shared weights on terminals with sixteen colours, each for a dark and for a light background.
 const SHARED_SIXTEEN: [(Color, Color); SHARED_COLOURS] = [
     (Color::LightCyan, Color::Blue),
     (Color::LightRed, Color::Red),
@@ -119,7 +119,8 @@ const SHARED_SIXTEEN: [(Color, Color); SHARED_COLOURS] = [
     (Color::White, Color::DarkGray),
 ];
 /// The modifiers that distinguish shared weights on a terminal without colours.
-const ROUNDS: [Modifier; 4] = [Modifier::empty(), Modifier::BOLD, Modifier::UNDERLINED, Modifier::BOLD.union(Modifier::UNDERLINED)];
+const SHARED_MODIFIERS: [Modifier; 4] =
+    [Modifier::empty(), Modifier::BOLD, Modifier::UNDERLINED, Modifier::BOLD.union(Modifier::UNDERLINED)];
 
 /// The lowest point of the scale (0 to 1) for a number other than 0. The sign would not be visible at a lower point.
 const MIN_HEAT: f64 = 0.15;
@@ -176,7 +177,7 @@ impl Theme {
     #[must_use]
     pub fn shared(&self, i: usize) -> Style {
         match self.colours {
-            Colours::None => Style::new().add_modifier(ROUNDS[i % ROUNDS.len()]),
+            Colours::None => Style::new().add_modifier(SHARED_MODIFIERS[i % SHARED_MODIFIERS.len()]),
             _ => self.fg(SHARED[i % SHARED_COLOURS], SHARED_SIXTEEN[i % SHARED_COLOURS]),
         }
     }
@@ -289,9 +290,9 @@ fn interpolated(scale: &[Rgb; 4], part: f64) -> Rgb {
     })
 }
 
-/// Returns a colour that is mixed with one fifth of a grey background.
-fn faint(colour: Rgb, ground: u8) -> Rgb {
-    colour.map(|c| u8::try_from((4 * u16::from(c) + u16::from(ground)) / 5).unwrap_or(ground))
+/// Returns a colour that is mixed with one fifth of a grey. All three channels of the grey have the value `grey`.
+fn faint(colour: Rgb, grey: u8) -> Rgb {
+    colour.map(|c| u8::try_from((4 * u16::from(c) + u16::from(grey)) / 5).unwrap_or(grey))
 }
 
 /// Returns a dark or a light foreground, depending on which is readable on the background.
@@ -319,6 +320,7 @@ fn nearest(rgb: Rgb) -> u8 {
     let level = |c: u8| (0..6_u8).min_by_key(|&i| LEVELS[usize::from(i)].abs_diff(c)).unwrap_or(0);
     let [r, g, b] = rgb.map(level);
     let mean = rgb.iter().map(|&c| u16::from(c)).sum::<u16>() / 3;
+    // grey n has the value 8 + 10 n; the nearest n is (mean − 8) / 10, rounded
     let grey = u8::try_from((mean.saturating_sub(3) / 10).min(23)).unwrap_or(23);
     let squared_distance = |i: u8| {
         let other = indexed(i);
@@ -332,6 +334,7 @@ fn nearest(rgb: Rgb) -> u8 {
 mod tests {
     use super::*;
 
+    /// The first two have colours with fixed RGB values.
     const DEPTHS: [Colours; 4] = [Colours::True, Colours::Indexed, Colours::Sixteen, Colours::None];
     const GROUNDS: [Background; 2] = [Background::Dark, Background::Light];
 
@@ -358,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_on_heat_is_readable() {
+    fn a_number_on_the_background_of_heat_is_readable() {
         let themes = DEPTHS[..2].iter().flat_map(|&c| GROUNDS.map(|b| Theme::new(c, b)));
         for theme in themes.flat_map(|theme| Palette::ALL.map(|palette| theme.with_palette(palette))) {
             for v in -100..=100 {
@@ -375,7 +378,7 @@ mod tests {
     fn roles_and_shared_weights_are_readable_on_their_background() {
         for theme in DEPTHS[..2].iter().flat_map(|&c| GROUNDS.map(|b| Theme::new(c, b))) {
             let ground = if theme.background == Background::Dark { [0x18; 3] } else { [0xff; 3] };
-            for i in 0..9 {
+            for i in 0..SHARED_COLOURS {
                 let fg = rgb(theme.shared(i).fg.unwrap());
                 assert!(contrast(fg, ground) >= 4.5, "{theme:?} shared {i}");
                 let faint = rgb(theme.shared_faint(i).fg.unwrap());

@@ -71,7 +71,7 @@ pub struct Arrangement {
 /// Returns the arrangement with the highest score; among equal scores the first candidate. The first candidate of all has all matrices side by side.
 pub fn best(sizes: &[RequestedSizes], area: Rect) -> Arrangement {
     let candidates = candidates(sizes, area.width);
-    let best = |blank_lines: u16| {
+    let best_with = |blank_lines: u16| {
         let mut best: Option<(Visibility, Arrangement)> = None;
         for (rows, share) in candidates.iter().flat_map(|rows| [smallest_first, equal_shares].map(|share: DivideFn| (rows, share))) {
             let arrangement = Arrangement { rows: rows.clone(), blank_lines, share: Some(share) };
@@ -86,12 +86,12 @@ pub fn best(sizes: &[RequestedSizes], area: Rect) -> Arrangement {
         }
         best.unwrap_or_default()
     };
-    let ((spaced_tiers, _), spaced) = best(1);
+    let ((spaced_tiers, _), spaced) = best_with(1);
     if spaced_tiers == [FULL; TIER_COUNT] {
         return spaced;
     }
     // if there is no blank line between the rows, more may be visible; this is used if all matrices are then completely visible, or if more of tier 0 is
-    let ((dense_tiers, _), dense) = best(0);
+    let ((dense_tiers, _), dense) = best_with(0);
     let needed = |arrangement: &Arrangement| needed(&arrangement.areas(sizes, area), sizes);
     let shows_more = spaced_tiers[0] < FULL && needed(&dense) > needed(&spaced);
     if shows_more || dense_tiers == [FULL; TIER_COUNT] { dense } else { spaced }
@@ -134,9 +134,12 @@ fn candidates(sizes: &[RequestedSizes], width: u16) -> Vec<MatrixRows> {
     let side_by_side = std::iter::once(0..sizes.len()).collect();
     let result_below = [0..sizes.len() - 1, sizes.len() - 1..sizes.len()].into_iter().filter(|row| !row.is_empty()).collect();
     let each_alone = (0..sizes.len()).map(|i| i..i + 1).collect();
-    let tried = if sizes.len() <= MAX_TRIED { 1_u32 << (sizes.len() - 1) } else { 0 };
+    // each subset of the n − 1 places between two matrices is a way to break them, so there are 2^(n − 1) ways
+    let ways = if sizes.len() <= MAX_TRIED { 1_u32 << (sizes.len() - 1) } else { 0 };
     let mut all: Vec<MatrixRows> = Vec::new();
-    for rows in [side_by_side, fitting, result_below, each_alone].into_iter().chain((0..tried).map(|breaks| broken(sizes.len(), breaks))) {
+    for rows in
+        [side_by_side, fitting, result_below, each_alone].into_iter().chain((0..ways).map(|breaks| break_into_rows(sizes.len(), breaks)))
+    {
         if !all.contains(&rows) {
             all.push(rows);
         }
@@ -145,7 +148,7 @@ fn candidates(sizes: &[RequestedSizes], width: u16) -> Vec<MatrixRows> {
 }
 
 /// Breaks matrices into rows. A row ends after matrix i if bit i of `breaks` is set.
-fn broken(matrices: usize, breaks: u32) -> MatrixRows {
+fn break_into_rows(matrices: usize, breaks: u32) -> MatrixRows {
     let ends = (1..=matrices).filter(|end| *end == matrices || breaks >> (end - 1) & 1 == 1);
     let mut start = 0;
     ends.map(|end| std::mem::replace(&mut start, end)..end).collect()
@@ -163,6 +166,7 @@ impl Arrangement {
         let mut y = area.y;
         for (row, height) in self.rows.iter().zip(heights) {
             let wanted: PerMatrix<[u16; TIER_COUNT]> = sizes[row.clone()].iter().map(|size| size.tiers.map(|[wide, _]| wide)).collect();
+            // there is a gap before each matrix, also before the first
             let gaps = GAP * u16::try_from(row.len()).unwrap_or(1);
             let mut x = area.x;
             let room = area.width.saturating_sub(gaps);
@@ -289,8 +293,8 @@ mod tests {
 
     #[test]
     fn each_bit_breaks_the_matrices_after_one_of_them() {
-        assert_eq!(broken(3, 0).len(), 1);
-        assert_eq!(broken(3, 0b01)[..], [0..1, 1..3]);
-        assert_eq!(broken(3, 0b11)[..], [0..1, 1..2, 2..3]);
+        assert_eq!(break_into_rows(3, 0).len(), 1);
+        assert_eq!(break_into_rows(3, 0b01)[..], [0..1, 1..3]);
+        assert_eq!(break_into_rows(3, 0b11)[..], [0..1, 1..2, 2..3]);
     }
 }

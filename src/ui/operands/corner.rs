@@ -21,9 +21,9 @@ use crate::ui::view::StepView;
 /// Returns the indices of the matrices on the left, above and in the corner; `None` if the op is not a product of two matrices.
 pub fn product_indices(view: &StepView<'_>, operands: &[OperandMatrix]) -> Option<ProductLayout<usize>> {
     let ProductLayout { left, above, corner } = view.product_layout()?;
-    let number = |tensor| operands.iter().position(|operand| operand.shown.tensor == tensor);
-    let places = ProductLayout { left: number(left)?, above: number(above)?, corner: number(corner)? };
-    (operands.len() == 3).then_some(places)
+    let index = |tensor| operands.iter().position(|operand| operand.shown.tensor == tensor);
+    let indices = ProductLayout { left: index(left)?, above: index(above)?, corner: index(corner)? };
+    (operands.len() == 3).then_some(indices)
 }
 
 /// Makes the columns of the upper matrix as wide as those of the matrix in the corner, so that they are aligned. If the result is on the left, it gets the same
@@ -31,6 +31,7 @@ pub fn product_indices(view: &StepView<'_>, operands: &[OperandMatrix]) -> Optio
 pub fn align(view: &StepView<'_>, operands: &mut [OperandMatrix]) {
     let Some(ProductLayout { left, above, corner }) = product_indices(view, operands) else { return };
     let formats = [above, corner].map(|i| operands[i].reserved);
+    // the cells up to the units digit, and the cells after it
     let before = formats.map(|format| format.units() + 1).into_iter().max().unwrap_or(0);
     let after = formats.map(|format| format.width() - format.units() - 1).into_iter().max().unwrap_or(0);
     for i in [above, corner].into_iter().chain(operands[left].shown.is_result.then_some(left)) {
@@ -41,8 +42,8 @@ pub fn align(view: &StepView<'_>, operands: &mut [OperandMatrix]) {
 }
 
 /// Returns the areas of the three matrices; `None` if they are not all completely visible.
-pub fn areas(box_of: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect) -> Option<Vec<Rect>> {
-    let ProductLayout { left, above, corner } = box_of;
+pub fn areas(indices: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect) -> Option<Vec<Rect>> {
+    let ProductLayout { left, above, corner } = indices;
     let whole = |i: usize| sizes[i].tiers[TIER_COUNT - 1];
     let [left_width, left_height] = whole(left);
     let [above_width, above_height] = whole(above);
@@ -67,14 +68,15 @@ pub fn areas(box_of: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect)
 
 /// Returns the smallest width at which the three matrices are completely visible. It includes their titles, if they need at most `most` columns. Returns `None`
 /// if the area is too small.
-pub fn width(box_of: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect, most: u16) -> Option<u16> {
-    areas(box_of, sizes, area)?;
+pub fn width(indices: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect, most: u16) -> Option<u16> {
+    areas(indices, sizes, area)?;
     let wide = |width_of: &dyn Fn(&RequestedSizes) -> u16| {
-        let [left, above, corner] = [box_of.left, box_of.above, box_of.corner].map(|i| width_of(&sizes[i]));
+        let [left, above, corner] = [indices.left, indices.above, indices.corner].map(|i| width_of(&sizes[i]));
         left + above.max(corner) + 2 * GAP
     };
     let numbers = wide(&|size| size.tiers[TIER_COUNT - 1][0]);
     let with_titles = wide(&|size| size.tiers[TIER_COUNT - 1][0].max(size.title));
-    let slack = (sizes[box_of.left].tiers[TIER_COUNT - 1][0] / 4).min(area.width.saturating_sub(numbers));
+    // as in `areas`, some columns are left for longer numbers on the left
+    let slack = (sizes[indices.left].tiers[TIER_COUNT - 1][0] / 4).min(area.width.saturating_sub(numbers));
     Some(if with_titles <= most { with_titles } else { numbers + slack })
 }

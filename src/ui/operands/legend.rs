@@ -14,7 +14,7 @@ use crate::text::width;
 use crate::ui::matrix::ImageKind;
 use crate::ui::theme::{StyleRole, Theme};
 
-/// A heat map: its symbol, and the magnitude at which its scale ends.
+/// The colour scale of a heat map.
 pub struct HeatScale<'a> {
     /// The symbol of the tensor.
     pub title: &'a str,
@@ -28,7 +28,7 @@ pub fn render(kind: ImageKind, scales: &[HeatScale<'_>], digits: Digits, theme: 
     let mut spans = vec![Span::styled("−max ", dim)];
     spans.extend(kind.samples(theme));
     spans.push(Span::styled(" max", dim));
-    let mut left = usize::from(area.width).saturating_sub(spans.iter().map(Span::width).sum());
+    let mut room = usize::from(area.width).saturating_sub(spans.iter().map(Span::width).sum());
     // if the scale ends at 0, no number of the matrix is known yet
     let scales: Vec<&HeatScale<'_>> = scales.iter().filter(|scale| scale.largest > 0.0).collect();
     // matrices with the same scale share one text
@@ -41,8 +41,8 @@ pub fn render(kind: ImageKind, scales: &[HeatScale<'_>], digits: Digits, theme: 
             (false, 0) => format!(" = {end} in {}", scale.title),
             (false, _) => format!(", {end} in {}", scale.title),
         };
-        let Some(rest) = left.checked_sub(width(&text)) else { break };
-        left = rest;
+        let Some(rest) = room.checked_sub(width(&text)) else { break };
+        room = rest;
         spans.push(Span::styled(text, dim));
     }
     Line::from(spans).render(area, buf);

@@ -39,12 +39,12 @@ impl MarkedEntries {
 }
 
 impl MarkedEntries {
-    /// Returns the mark of a copy of an operand's entry. `place` is the position of the copy in the shape in which the operand is repeated. Only the copy that
-    /// is read there has a mark. `whole` is the tensor with this shape: the result, or the upstream derivative.
-    pub fn mark_of_copy(&self, view: &StepView<'_>, shown: &ShownTensor, (entry, place): (usize, usize), whole: Id) -> Mark {
+    /// Returns the mark of a copy of an operand's entry. `full` is the tensor whose shape the operand gets by the broadcast: the result, or the upstream
+    /// derivative. `place` is the row-major index of the copy in this shape. The copy has a mark only if the entry `place` of `full` is computed or read.
+    pub fn mark_of_copy(&self, view: &StepView<'_>, shown: &ShownTensor, (entry, place): (usize, usize), full: Id) -> Mark {
         let is_of_step =
-            if whole == view.output { place == view.at.entry } else { self.by_step.of(whole).binary_search(&(whole, place)).is_ok() };
-        let is_of_entry = is_of_step || whole != view.output && self.by_entry.of(whole).binary_search(&(whole, place)).is_ok();
+            if full == view.output { place == view.at.entry } else { self.by_step.of(full).binary_search(&(full, place)).is_ok() };
+        let is_of_entry = is_of_step || full != view.output && self.by_entry.of(full).binary_search(&(full, place)).is_ok();
         match self.mark(view, shown, entry) {
             Mark::Step if is_of_step => Mark::Step,
             Mark::Step | Mark::Entry if is_of_entry => Mark::Entry,
@@ -119,7 +119,7 @@ mod tests {
         let pairs = || (0..2048).map(|n: usize| (n * 1013 % 1024, n % 2));
         let _ = tally::take();
         let count = sorted(pairs().map(Counted)).len();
-        // log₂ 2048 = 11
+        // a sort needs about n log₂ n comparisons, and log₂ 2048 = 11
         let comparisons = tally::take();
         assert!(comparisons <= 2 * 2048 * 11, "{comparisons}");
         let read = ReadEntries::new(pairs());

@@ -29,7 +29,7 @@ pub struct PaneArea {
     pub is_fixed: bool,
     /// `true` if some matrix does not fit and is drawn as an image.
     pub has_images: bool,
-    /// `true` if all matrices fit, including the copies that a broadcast makes.
+    /// `true` if the copies that a broadcast makes are drawn, because all matrices fit with them.
     pub has_repetitions: bool,
 }
 
@@ -51,39 +51,39 @@ fn image_kind(view: &StepView<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>,
     (does_not_fit || pane.has_images && len(matrix.shape) > MAX_NUMBERS).then_some(kind)
 }
 
-/// Builds the widget of an operand and calls `f` with it. The widget refers to closures of this function, so it cannot be returned.
+/// Builds the widget of an operand and calls `use_matrix` with it. The widget refers to closures of this function, so it cannot be returned.
 pub fn with_matrix<T>(
     view: &StepView<'_>,
     operand: &OperandMatrix,
     (format, pane): (ColumnFormat, PaneArea),
     marks: &MarkedEntries,
-    f: impl FnOnce(&Matrix<'_>) -> T,
+    use_matrix: impl FnOnce(&Matrix<'_>) -> T,
 ) -> T {
     let ShownTensor { tensor, padding, turned, is_result } = operand.shown;
     let info = view.network().tensor(tensor);
     let repeated = repetition(operand, pane);
-    // converts a place in the drawn matrix to the entry, and an entry to its place
-    let own = |at: usize| repeated.map_or(at, |(repetition, _)| repetition.entry(at));
-    let first = |entry: usize| repeated.map_or(entry, |(repetition, _)| repetition.first_copy(entry));
-    let is_copy = |at: usize| first(own(at)) != at;
-    let value = |at: usize| view.number(tensor, own(at));
-    let mark = |at: usize| match repeated {
-        Some((repetition, whole)) => marks.mark_of_copy(view, &operand.shown, (repetition.entry(at), at), *whole),
-        None => marks.mark(view, &operand.shown, at),
+    // converts a place in the drawn matrix to the entry, and an entry to the first place where it is drawn
+    let entry_of = |place: usize| repeated.map_or(place, |(repetition, _)| repetition.entry(place));
+    let first_place = |entry: usize| repeated.map_or(entry, |(repetition, _)| repetition.first_copy(entry));
+    let is_copy = |place: usize| first_place(entry_of(place)) != place;
+    let value = |place: usize| view.number(tensor, entry_of(place));
+    let mark = |place: usize| match repeated {
+        Some((repetition, full)) => marks.mark_of_copy(view, &operand.shown, (repetition.entry(place), place), *full),
+        None => marks.mark(view, &operand.shown, place),
     };
     let is_shared = info.role == Role::Parameter && has_shared_weights(view, tensor);
     let has_edit = view.stepper.has_old_values();
     // a number that the last edit has changed is underlined
-    let tint = |at: usize| {
+    let tint = |place: usize| {
         let shared = match () {
             () if !is_shared => None,
-            () if mark(at) == Mark::Entry => view.weight_style_on_entry(tensor, own(at)),
-            () => view.weight_style(tensor, own(at)),
+            () if mark(place) == Mark::Entry => view.weight_style_on_entry(tensor, entry_of(place)),
+            () => view.weight_style(tensor, entry_of(place)),
         };
-        let is_changed = has_edit && view.stepper.value_before_edit(view, tensor, own(at)).is_some();
+        let is_changed = has_edit && view.stepper.value_before_edit(view, tensor, entry_of(place)).is_some();
         if is_changed { Some(shared.unwrap_or_default().underlined()) } else { shared }
     };
-    let cursor = view.cursor().filter(|entry| entry.tensor == tensor).map(|entry| first(entry.at));
+    let cursor = view.cursor().filter(|entry| entry.tensor == tensor).map(|entry| first_place(entry.at));
     let focus = if cursor.is_some() {
         cursor
     } else if is_result {
@@ -100,7 +100,7 @@ pub fn with_matrix<T>(
         let block = block.saturating_add_signed(view.stepper.channel_offset).min(grid.blocks.saturating_sub(1));
         if cursor.is_some() { at } else { grid.entry([block, row, column]) }
     });
-    let differs = |at: usize| view.compared_entry(tensor, own(at)).is_some_and(|user| user.differs);
+    let differs = |place: usize| view.compared_entry(tensor, entry_of(place)).is_some_and(|user| user.differs);
     let matrix = Matrix {
         differs: view.compared_tensor(tensor).map(|_| &differs as &dyn Fn(usize) -> bool),
         cursor,
@@ -122,12 +122,12 @@ pub fn with_matrix<T>(
     };
     match image_kind(view, operand, &matrix, pane) {
         // as numbers, shared weights have no colours of `heat`; in an image, colours show the size of a number
-        Some(kind) => f(&Matrix { image: Some(kind), heat: Some(operand.largest), ..matrix }),
-        None => f(&matrix),
+        Some(kind) => use_matrix(&Matrix { image: Some(kind), heat: Some(operand.largest), ..matrix }),
+        None => use_matrix(&matrix),
     }
 }
 
-/// Returns the repetition of an operand that is drawn, and the tensor whose entries read it.
+/// Returns the repetition with which an operand is drawn, and the tensor whose shape the operand gets by it; `None` if the operand is drawn without copies.
 pub fn repetition(operand: &OperandMatrix, pane: PaneArea) -> Option<&(Repetition, Id)> {
     operand.repetition.as_ref().filter(|_| pane.has_repetitions)
 }

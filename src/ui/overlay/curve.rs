@@ -42,6 +42,7 @@ fn legend_and_chart(curves: &Curves, area: Rect) -> (Rect, Rect) {
     } else {
         u16::from(!curves.others.is_empty())
     };
+    // the chart has at least six lines
     let height = lines.min(inside.height.saturating_sub(6));
     (Rect { height, ..inside }, Rect { y: inside.y + height, height: inside.height - height, ..inside })
 }
@@ -75,18 +76,18 @@ fn draw_frame(view: &StepView<'_>, curves: &Curves, marker: CurveMarker, is_log:
 /// Describes the progress of the training.
 fn progress(view: &StepView<'_>, curves: &Curves) -> String {
     let computed = curves.current.points.last().map_or(0, |(iteration, _)| *iteration);
-    let of = format!("{computed} of {} iterations", curves.iterations);
+    let count = format!("{computed} of {} iterations", curves.iterations);
     match &view.stepper.job {
-        Some(Job::Train(_)) => format!("running: {of}"),
+        Some(Job::Train(_)) => format!("running: {count}"),
         _ if curves.is_complete && computed < view.document.iterations() => {
             format!("{computed} iterations, ended by the tolerance")
         }
         _ if curves.is_complete => format!("{computed} iterations"),
-        _ => format!("paused: {of}, Space continues"),
+        _ => format!("paused: {count}, Space continues"),
     }
 }
 
-/// Describes the marker and the iteration on the screen, with their values. If there is not enough room, some of this is left out.
+/// Describes the marker with its value, and the iteration on the screen. If there is not enough room, the last parts are left out.
 fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> String {
     let Curves { name, here, known, .. } = curves;
     let Some((iteration, value)) = curves.nearest(marker.iteration) else { return format!(" {HERE} here: {here} ") };
@@ -110,10 +111,10 @@ fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> S
 fn legend(curves: &Curves, view: &StepView<'_>) -> Vec<(String, Style)> {
     let digits = view.digits;
     let faint = view.theme.style(StyleRole::Forward);
-    let what = |curve: &Curve| curve.label(digits);
+    let label = |curve: &Curve| curve.label(digits);
     if !curves.has_other_scenarios() {
-        let others = curves.others.iter().zip(FIRST_OTHER..).map(|(curve, letter)| format!("{letter} (dotted): {}", what(curve)));
-        let all: Vec<String> = [format!("a (now): {}", what(&curves.current))].into_iter().chain(others).collect();
+        let others = curves.others.iter().zip(FIRST_OTHER..).map(|(curve, letter)| format!("{letter} (dotted): {}", label(curve)));
+        let all: Vec<String> = [format!("a (now): {}", label(&curves.current))].into_iter().chain(others).collect();
         return if all.len() > 1 { vec![(all.join(SEPARATOR), faint)] } else { Vec::new() };
     }
     let values = |curve: &Curve| match (curve.points.first(), curve.points.last()) {
@@ -124,11 +125,11 @@ fn legend(curves: &Curves, view: &StepView<'_>) -> Vec<(String, Style)> {
         _ => String::new(),
     };
     let separator = if curves.optimizer.is_empty() { "" } else { ": " };
-    let now = format!("a  {}now, {}{separator}{}", values(&curves.current), what(&curves.current), curves.optimizer);
+    let now = format!("a  {}now, {}{separator}{}", values(&curves.current), label(&curves.current), curves.optimizer);
     let mut lines = vec![(now, view.theme.style(StyleRole::Backward))];
     for ((n, curve), letter) in curves.others.iter().enumerate().zip(FIRST_OTHER..) {
         let style = if curve.other_scenario.is_some() { scenario_style(&view.theme, n) } else { faint };
-        lines.push((format!("{letter}  {}{}", values(curve), what(curve)), style));
+        lines.push((format!("{letter}  {}{}", values(curve), label(curve)), style));
     }
     lines
 }

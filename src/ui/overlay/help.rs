@@ -24,7 +24,7 @@ const MOUSE: &[(&str, &str)] = &[
     ("--no-mouse", "leaves the mouse to the terminal, which can then select text"),
 ];
 
-/// The screens over which the help can be opened, with the titles of their keys.
+/// The parts of the stepper over which the help can be opened, with the titles of their keys.
 const BELOW: [(Focus, &str); 5] = [
     (Focus::Cursor, "with the cursor of i"),
     (Focus::List, "in the list"),
@@ -75,7 +75,7 @@ const COLOURS: &[(&str, StyleRole, &str)] = &[
     ),
 ];
 
-/// Appends a heading and rows of two columns.
+/// Appends a heading and rows of two columns. `inside` is the width of the text in cells.
 fn section(text: &mut Text<'static>, theme: &Theme, inside: usize, title: &'static str, rows: &[(&'static str, &'static str)]) {
     text.push_line("");
     text.push_line(Line::styled(title, theme.style(StyleRole::Heading)));
@@ -108,11 +108,11 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
     if screen_focus == Focus::Normal {
         text.push_line(Line::styled(LEGEND, theme.style(StyleRole::Heading)));
     }
-    let lines: &[_] = match state.screen {
+    let prompts: &[_] = match state.screen {
         Screen::Picker(_) => &[(Focus::Filter, "in the filter of /")],
         Screen::Stepper(_) => &[(Focus::Prompt, "in the prompt of : and /"), (Focus::Answer, "in the prompt of p")],
     };
-    for (focus, title) in below.copied().into_iter().chain([(screen_focus, "")]).chain(lines.iter().copied()) {
+    for (focus, title) in below.copied().into_iter().chain([(screen_focus, "")]).chain(prompts.iter().copied()) {
         let title = if title.is_empty() && below.is_some() { "below it" } else { title };
         if !text.lines.is_empty() {
             text.push_line("");
@@ -122,7 +122,7 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         }
         for row in keys::rows(focus) {
             let keys = keys::user_keys(state, row).into_iter().map(keys::shown).collect::<Vec<_>>().join("  ");
-            // the user's settings use all keys of this command for other commands
+            // without a key, because the user's settings give all its keys to other commands, a command is shown by its name
             let keys = if keys.is_empty() { format!(":{}", row.name) } else { keys };
             text.extend(entry(Span::styled(keys, theme.style(StyleRole::Key)), row.description, inside));
         }

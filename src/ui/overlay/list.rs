@@ -72,10 +72,11 @@ fn hints(list: &List) -> Hints {
 }
 
 /// Returns the width of all columns with the gaps between them. Columns of width 0 are left out.
-fn total(columns: &[usize]) -> usize {
+fn total_width(columns: &[usize]) -> usize {
     columns.iter().filter(|wide| **wide > 0).map(|wide| wide + GAP).sum::<usize>().saturating_sub(GAP)
 }
 
+/// Lays out a list on a screen.
 fn list_layout(list: &List, screen: Rect) -> ListLayout {
     // the status line and the key bar stay in view
     let room = screen.height.saturating_sub(2);
@@ -83,28 +84,29 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let count = list.rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
     let mut columns: Vec<usize> =
         (0..count).map(|n| list.rows.iter().filter_map(|row| row.cells.get(n)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
-    let wanted = total(&columns);
+    let wanted = total_width(&columns);
     for spare in list.spare_columns {
-        if total(&columns) > most
+        if total_width(&columns) > most
             && let Some(column) = columns.get_mut(*spare)
         {
             *column = 0;
         }
     }
     // the widest columns are narrowed; the first column, which has the names, is narrowed last
-    while total(&columns) > most {
+    while total_width(&columns) > most {
         let (first, others) = columns.split_at_mut(1.min(count));
         let widest = others.iter_mut().max().filter(|widest| **widest > MIN_COLUMN);
         let Some(widest) = widest.or_else(|| first.first_mut().filter(|wide| **wide > 1)) else { break };
         *widest -= 1;
     }
-    let inside = total(&columns).max(width(&list.title) + 2).max(hints(list).width()).min(most);
+    let inside = total_width(&columns).max(width(&list.title) + 2).max(hints(list).width()).min(most);
     let note = if list.note.is_empty() { Vec::new() } else { wrap(&list.note, inside.max(20).min(most)) };
     // full texts use the whole width
     let has_full_texts = list.rows.iter().any(|row| !row.full_text.is_empty());
     let inside = note.iter().map(|line| width(line)).fold(if has_full_texts { most } else { inside }, usize::max);
+    // the lines of the border and, if there is a note, a blank line and the note
     let extra = if note.is_empty() { 2 } else { 3 + note.len() };
-    // the number of free lines below the rows. In a long list, fewer rows are visible, so that a quarter of the height is free
+    // the number of free lines below the rows and a blank line. In a long list, fewer rows are visible, so that a quarter of the height is free
     let room_for_text = usize::from(room).saturating_sub(extra + list.rows.len() + 1);
     let free = room_for_text.max(usize::from(room) / TEXT_SHARE);
     let most_lines = match () {
@@ -131,8 +133,8 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let y = ((room - highest) / 2).max(EQUATION.min(room - highest));
     let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + y, width: wide, height: high };
     let rows = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: cells(lines) }.intersection(area);
-    let high = usize::from(rows.height);
-    let first = list.selected.saturating_sub(high / 2).min(list.rows.len().saturating_sub(high));
+    let in_view = usize::from(rows.height);
+    let first = list.selected.saturating_sub(in_view / 2).min(list.rows.len().saturating_sub(in_view));
     ListLayout { area, rows, first, columns, below }
 }
 

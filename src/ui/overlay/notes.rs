@@ -7,7 +7,7 @@ use crate::glyph::with_minus_signs;
 use crate::text::wrap;
 use crate::ui::theme::{StyleRole, Theme};
 
-/// Returns the scenario's title, notes and source, wrapped.
+/// Returns the lines of the overlay, wrapped to `inside` cells.
 pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static> {
     let mut text = Text::default();
     let Some(document) = state.document() else { return text };

@@ -21,6 +21,7 @@ use crate::ui::view::StepView;
 
 /// The smallest width of the bars without numbers beside them, in cells.
 const MIN_BARS: usize = 12;
+/// The smallest width of the bars with numbers beside them, in cells.
 const MIN_BARS_BESIDE_NUMBERS: usize = 6;
 
 /// The largest number of rows from one line to the next.
@@ -66,7 +67,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
     // if space is short, the numbers are left out and the bars stay, because the equation pane shows the numbers too
     let numbers = Some(numbers + 1).filter(|numbers| names + numbers + MIN_BARS_BESIDE_NUMBERS <= room).unwrap_or(0);
     let left = 1 + names + numbers + 1;
-    // the largest absolute values of the negative and of the positive terms
+    // the largest absolute values of the negative and of the positive terms and running sums, rounded up
     let [negative, positive] =
         [-1.0, 1.0].map(|sign| round_up(values.iter().map(|value| sign * value).filter(|value| value.is_finite()).fold(0.0, f64::max)));
     let scale = BarScale { largest: negative + positive, cells: room + 1 - left };
@@ -111,9 +112,11 @@ fn cell(x: usize) -> u16 {
     u16::try_from(x).unwrap_or(u16::MAX)
 }
 
-/// The scale of the bars. A bar for the absolute value `largest` is `cells` cells long.
+/// The scale of the bars.
 struct BarScale {
+    /// The absolute value whose bar would take all cells except that of the axis: the sum of the longest bars on both sides.
     largest: f64,
+    /// The number of cells of the bars on both sides and of the axis.
     cells: usize,
 }
 

@@ -65,20 +65,21 @@ impl Canvas {
     /// area. If several lines go through a cell, the cell has the dots of all, and the style of the line with the highest rank; if their ranks are equal, that
     /// of the first. A thick line hides the others, except near its ends, where lines meet at a node.
     pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), stroke: Stroke) {
+        // the left dot of the second row, because no dot is exactly in the middle
         let middle_dot = |(x, y): (N, N)| (x.into() * 2, y.into() * 4 + 1);
         let ((x0, y0), (x1, y1)) = (middle_dot(from), middle_dot(to));
         self.dot_line([x0, y0], [x1, y1], stroke, |n, _| !stroke.is_sparse || n % SPARSE == 0);
     }
 
-    /// Adds a line from one dot to another. It is cut at the edges of the area. Only the dots for which `has` returns `true` are set. `has` gets the number of
-    /// the dot in the line, and its column.
-    pub fn dot_line(&mut self, [x0, y0]: [i32; 2], [x1, y1]: [i32; 2], stroke: Stroke, has: impl Fn(i32, i32) -> bool) {
+    /// Adds a line from one dot to another. It is cut at the edges of the area. Only the dots for which `is_drawn` returns `true` are set. Its arguments are
+    /// the number of the dot in the line, and the dot's column.
+    pub fn dot_line(&mut self, [x0, y0]: [i32; 2], [x1, y1]: [i32; 2], stroke: Stroke, is_drawn: impl Fn(i32, i32) -> bool) {
         let steps = (x1 - x0).abs().max((y1 - y0).abs()).max(1);
         for i in 0..=steps {
             // a + (b − a)·i / steps, rounded to the nearest integer
             let interpolated = |a: i32, b: i32| a + ((b - a) * i * 2 + steps * (b - a).signum()) / (2 * steps);
             let (x, y) = (interpolated(x0, x1), interpolated(y0, y1));
-            if !has(i, x) {
+            if !is_drawn(i, x) {
                 continue;
             }
             let hides = stroke.is_thick && i.min(steps - i) > steps / END;

@@ -5,6 +5,7 @@ use crate::ui::theme::StyleRole;
 
 /// A column of neurons.
 pub struct Column {
+    /// The neurons in ascending order of their entries.
     pub neurons: Vec<Neuron>,
     /// A bias or a target below the neurons.
     pub side: Option<Neuron>,
@@ -29,7 +30,7 @@ impl Column {
         self.neurons.iter().chain(&self.side)
     }
 
-    /// Returns the row of a neuron; `None` if it is not shown.
+    /// Returns the row of the neuron with the entry `at`; `None` if it is not shown.
     pub fn row(&self, at: usize) -> Option<u16> {
         self.neurons.binary_search_by_key(&at, |neuron| neuron.entry.at).ok().map(|n| self.neurons[n].row)
     }

@@ -91,7 +91,7 @@ pub struct ShownNeurons {
     pub right: Vec<usize>,
     pub edges: Vec<NeuronEdge>,
     /// The numbers of hidden terms before and after the shown terms; `None` if all terms are shown.
-    pub folded: Option<[u64; 2]>,
+    pub hidden_terms: Option<[u64; 2]>,
 }
 
 /// Returns whether a tensor's entries are neurons.
@@ -138,6 +138,7 @@ impl NeuronColumns {
         let neurons = entries.iter().map(|(id, _)| *id).filter(|id| is_neuron(network, *id));
         // the tensor that is computed last
         let last = neurons.max_by_key(|id| network.producer(*id).map_or(0, |n| n + 1))?;
+        // a derivative of the loss by the network's output: the line leads from the output to the target or, without a target, to the loss
         let (left, right) = if view.is_backward()
             && last == network.output()
             && entries.iter().all(|(id, _)| *id == last || !is_neuron(network, *id))
@@ -147,8 +148,9 @@ impl NeuronColumns {
             (last, target.unwrap_or_else(|| network.loss()))
         } else {
             let bias = Some(result.0).filter(|id| is_bias(network, *id));
+            // the line leads from a bias whose derivative is computed, or from a neuron that is read, to the tensor that is computed last
             let used = || entries.iter().map(|(id, _)| *id).filter(|id| *id != last && is_neuron(network, *id));
-            // for n = r · c, the line leads from c
+            // if both factors are neurons, as in n = r · c with a gate r, the line leads from the second one, c
             let main = || main_input(network, last).filter(|main| result.0 == last && used().any(|id| id == *main));
             let other = bias.or_else(main).or_else(|| used().next());
             (other.or_else(|| source_tensor(network, last, &entries))?, last)
@@ -249,17 +251,18 @@ impl NeuronColumns {
             }
             // if only the edges of this entry are drawn, the neurons must have some distance
             if !has_more_edges || 2 * lefts.max(rights) <= rows && edges.len() <= most {
-                return ShownNeurons { left, right, edges, folded: None };
+                return ShownNeurons { left, right, edges, hidden_terms: None };
             }
         }
-        self.folded(view, rows, [lefts, rights])
+        self.around_step(view, rows, [lefts, rights])
     }
 
-    /// Returns the neurons that some terms around this step read, and the edges of these terms.
-    fn folded(&self, view: &StepView<'_>, rows: usize, counts: [usize; 2]) -> ShownNeurons {
+    /// Returns the neurons that some terms around this step read, and the edges of these terms. `counts` are the numbers of all neurons of both columns.
+    fn around_step(&self, view: &StepView<'_>, rows: usize, counts: [usize; 2]) -> ShownNeurons {
+        // an odd number, so that this step can be in the middle
         let most = ((rows / 2) | 1).min(SHARED_COLOURS);
         let terms = view.terms_around(most);
-        let [mut left, mut right] = self.involved(view, terms.clone(), most);
+        let [mut left, mut right] = self.neurons_of_terms(view, terms.clone(), most);
         if left.is_empty() {
             left = right.iter().take(most).flat_map(|right| self.first_lefts(view, *right, most)).take(most).collect();
         }
@@ -282,6 +285,7 @@ impl NeuronColumns {
                 right.extend(beside(self.now.right, counts[1]));
             }
         }
+        // at most `most` of these neurons, around the neuron `now` of this step; without any, the first ones of the column, which has `count`
         let near = |mut neurons: Vec<usize>, now: Option<usize>, count: usize| {
             neurons.extend(now);
             if neurons.is_empty() {
@@ -305,12 +309,12 @@ impl NeuronColumns {
         }
         // the last term is the bias below the column, so it does not count as hidden
         let has_last = terms.end < view.at.terms && self.side.is_some_and(|side| is_bias(view.network(), side.tensor));
-        let folded = (view.at.terms > most as u64).then(|| [terms.start, view.at.terms - terms.end - u64::from(has_last)]);
-        ShownNeurons { left, right, edges, folded }
+        let hidden_terms = (view.at.terms > most as u64).then(|| [terms.start, view.at.terms - terms.end - u64::from(has_last)]);
+        ShownNeurons { left, right, edges, hidden_terms }
     }
 
     /// Returns the neurons of both columns that some terms of the current entry read or compute.
-    fn involved(&self, view: &StepView<'_>, terms: Range<u64>, most: usize) -> [Vec<usize>; 2] {
+    fn neurons_of_terms(&self, view: &StepView<'_>, terms: Range<u64>, most: usize) -> [Vec<usize>; 2] {
         let (mut left, mut right) = (Vec::new(), Vec::new());
         for (id, at) in view.sources_of(&view.at, terms).flatten() {
             let id = view.neuron(id);

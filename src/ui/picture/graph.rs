@@ -1,6 +1,6 @@
-//! Draws a graph as in figure 14 of the series. When they are known, a node has its value above its name and its derivative below. If space is short, both are
-//! beside the name. If a node is a tensor, it has its shape after its name, and the numbers of the entries that the step computes or reads. A small tensor also
-//! has a heat map of all its numbers.
+//! Draws a graph as in figure 14 of V. Petersen's series. A node has its value above its name and its derivative below, as soon as these numbers are known. If
+//! space is short, both are beside the name. If a node is a tensor, it has its shape after its name, and the numbers of the entries that the step computes or
+//! reads. A small tensor also has a heat map of all its numbers.
 
 mod draw;
 mod edges;
@@ -16,7 +16,7 @@ use ratatui::layout::Rect;
 use self::draw::draw_node;
 use self::edges::HiddenItems;
 use self::layout::{GraphLayout, NodeForm};
-use self::nodes::{Details, GraphNode, GraphNodes, folded_tensor_that_reads, nodes, shown_entry};
+use self::nodes::{Details, GraphNode, GraphNodes, folded_tensor_that_reads, graph_nodes, shown_entry};
 use super::canvas::{Canvas, Stroke, text_at};
 use super::target::{Spot, Spots, TermSpot};
 use crate::network::Id;
@@ -36,7 +36,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
     }
     let turns = turn_line(view, area);
     let area = Rect { y: area.y + turns.height, height: area.height - turns.height, ..area };
-    let Some((GraphNodes { nodes, are_all, .. }, plan)) = laid_out(view, area) else { return };
+    let Some((GraphNodes { nodes, are_all, .. }, plan)) = best_layout(view, area) else { return };
     draw_turns(view, &nodes, &plan, turns, buf);
     let mut canvas = Canvas::new(area);
     let mut marks = Vec::new();
@@ -89,9 +89,10 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
 ///
 /// The nodes at the ends of this step's edges should be visible. To make room for them, details are left out: first the heat maps of other ops, then the
 /// shapes. The part of a statement that a node computes is written at the node only if this hides no column.
-fn laid_out(view: &StepView<'_>, area: Rect) -> Option<(GraphNodes, GraphLayout)> {
+fn best_layout(view: &StepView<'_>, area: Rect) -> Option<(GraphNodes, GraphLayout)> {
+    // returns the score of a layout with these details (a higher one is better), its nodes, and the layout
     let plan = |details: Details| {
-        let graph = nodes(view, details);
+        let graph = graph_nodes(view, details);
         let nodes = &graph.nodes;
         let current = nodes.iter().position(|node| node.id == current_node(view))?;
         // the nodes that should be visible: the current one, and those to which it is connected by this step's edges
@@ -108,23 +109,21 @@ fn laid_out(view: &StepView<'_>, area: Rect) -> Option<(GraphNodes, GraphLayout)
         let score = (shown, fits, turns.len(), plan.form == NodeForm::Maps);
         Some((score, graph, plan))
     };
-    let mut best = plan(Details { pieces: false, shapes: true, all_maps: true })?;
     let mut details = Details { pieces: false, shapes: true, all_maps: true };
-    if !best.1.has_tensors {
-        return Some((best.1, best.2));
+    let (mut best_score, mut nodes, mut layout) = plan(details)?;
+    if !nodes.has_tensors {
+        return Some((nodes, layout));
     }
     for (shapes, all_maps) in [(true, false), (false, true), (false, false)] {
         let fewer = Details { pieces: false, shapes, all_maps };
         let next = plan(fewer)?;
-        if next.0 > best.0 {
-            (best, details) = (next, fewer);
+        if next.0 > best_score {
+            ((best_score, nodes, layout), details) = (next, fewer);
         }
     }
-    let with_pieces = plan(Details { pieces: true, ..details })?;
-    if with_pieces.0 == best.0 && with_pieces.2.columns.places.len() == best.2.columns.places.len() {
-        best = with_pieces;
-    }
-    Some((best.1, best.2))
+    let (score, nodes_with_pieces, layout_with_pieces) = plan(Details { pieces: true, ..details })?;
+    let hides_no_column = layout_with_pieces.columns.places.len() == layout.columns.places.len();
+    Some(if score == best_score && hides_no_column { (nodes_with_pieces, layout_with_pieces) } else { (nodes, layout) })
 }
 
 /// Returns the line above the picture for the numbers of turns. It is empty if there is no loop, or if the picture is low.

@@ -1,4 +1,4 @@
-//! The inset beside the neurons. It shows the filter of a convolution over its padded image, as in figures 19 and 20 of part 4 of the series. For the gradient
+//! The inset beside the neurons. It shows the filter of a convolution over its padded image, as in figures 19 and 20 of V. Petersen's series. For the gradient
 //! of the input, the filter is rotated by 180°, and a stride puts gaps between the pixels of the image.
 //!
 //! A *place* is a row and a column of the image with its padding and gaps. Places in the padding and in the gaps have no pixel.
@@ -91,8 +91,8 @@ fn pixel_styles(view: &StepView<'_>, image: Id, filter: Id) -> [PixelStyle; 4] {
 
 /// The sizes from which the style of an inset is chosen.
 struct InsetSizes {
-    /// The numbers of rows and columns of all places.
-    whole: [usize; 2],
+    /// The numbers of rows and columns of the whole image, with its padding and gaps.
+    padded_image: [usize; 2],
     /// The numbers of rows and columns that the filter covers.
     filter: [usize; 2],
     /// The widths of the titles of a whole image and of a part, in cells.
@@ -112,22 +112,23 @@ impl InsetSizes {
             let rooms = rooms.into_iter().filter(move |(wide, _)| usize::from(*wide) >= title);
             rooms.map(|room| places(pixel_style, room)).collect::<Vec<_>>()
         };
-        let holds = |places: &[usize; 2], least: [usize; 2]| (0..2).all(|axis| places[axis] >= least[axis].min(self.whole[axis]));
-        let whole = |pixel_style: &PixelStyle| {
-            fitting(pixel_style, self.titles[0]).iter().any(|places| holds(places, self.whole)).then_some(self.whole)
+        let holds = |places: &[usize; 2], least: [usize; 2]| (0..2).all(|axis| places[axis] >= least[axis].min(self.padded_image[axis]));
+        let whole_image = |pixel_style: &PixelStyle| {
+            fitting(pixel_style, self.titles[0]).iter().any(|places| holds(places, self.padded_image)).then_some(self.padded_image)
         };
-        let part = |pixel_style: &PixelStyle, least: [usize; 2]| {
+        // the largest part of the image for which a room has space, with at least `least` rows and columns
+        let largest_part = |pixel_style: &PixelStyle, least: [usize; 2]| {
             // places with symbols are large, so only a few around the filter are drawn
             let around = |axis: usize| if pixel_style.has_symbols { (self.filter[axis] + 2 * AROUND).max(MIN_SIDE) } else { usize::MAX };
-            let most = [0, 1].map(|axis| around(axis).min(self.whole[axis]));
+            let most = [0, 1].map(|axis| around(axis).min(self.padded_image[axis]));
             let parts = fitting(pixel_style, self.titles[1]).into_iter().filter(|places| holds(places, least));
             parts.map(|places| [0, 1].map(|axis| places[axis].min(most[axis]))).max_by_key(|[rows, columns]| rows * columns)
         };
         let with_filter = self.filter.map(|side| side.max(MIN_SIDE));
         let best = pixel_styles
             .iter()
-            .find_map(|pixel_style| Some((*pixel_style, whole(pixel_style).or_else(|| part(pixel_style, with_filter))?)));
-        best.or_else(|| pixel_styles.last().and_then(|pixel_style| Some((*pixel_style, part(pixel_style, [MIN_SIDE; 2])?))))
+            .find_map(|pixel_style| Some((*pixel_style, whole_image(pixel_style).or_else(|| largest_part(pixel_style, with_filter))?)));
+        best.or_else(|| pixel_styles.last().and_then(|pixel_style| Some((*pixel_style, largest_part(pixel_style, [MIN_SIDE; 2])?))))
     }
 }
 
@@ -147,13 +148,13 @@ impl Inset {
         let filter_shape = with_row(view, filter, window);
         let footprint = |axis: usize| footprint(&filter_shape, window, now, axis);
         let sizes = InsetSizes {
-            whole: padded,
+            padded_image: padded,
             filter: [0, 1].map(|axis| footprint(axis).len()),
             titles: titles.each_ref().map(|title| width(title)),
         };
         let (pixel_style, [rows, columns]) = sizes.choose(&pixel_styles(view, image, filter), rooms)?;
-        // a range of `side` places along an axis, except near the ends of the image with the filter in its middle, or with the place of this step if the
-        // filter is longer
+        // a range of `side` places along an axis. The filter is in its middle, except near the ends of the image; if the filter is longer than the range, the
+        // place of this step is there instead
         let range_around = |axis: usize, side: usize| {
             let Range { start, end } = footprint(axis);
             let middle = if end - start <= side { start.midpoint(end) } else { now.on_axis(axis) };
@@ -234,11 +235,11 @@ impl Inset {
         let known = |pixel| view.entry_text(self.image_tensor, pixel);
         let number = || pixel.map_or(NO_PIXEL.to_owned(), |pixel| known(pixel).unwrap_or_else(|| glyph::TO_COME.to_owned()));
         // the last column of a large pixel is left blank
-        let solid = if height > 2 { wide - 1 } else { wide };
-        text_at(buf, area, x, y, &centred(&text, solid), style);
+        let text_width = if height > 2 { wide - 1 } else { wide };
+        text_at(buf, area, x, y, &centred(&text, text_width), style);
         if has_numbers {
             let style = if weight.is_some() && pixel.is_some() && !is_now { entry } else { style };
-            text_at(buf, area, x, y + 1, &centred(&number(), solid), style);
+            text_at(buf, area, x, y + 1, &centred(&number(), text_width), style);
         }
         let cells = |down: u16, high: usize| Rect {
             x: area.x + x,

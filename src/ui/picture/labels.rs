@@ -43,8 +43,8 @@ fn is_active(neuron: &&Neuron) -> bool {
 }
 
 /// Returns the rooms for the labels of the left and of the right column. The symbols of both get cells first, then the numbers of the active neurons, then the
-/// other numbers. Numbers that do not fit beside the symbols are below them, if `can_be_below` is set and a row is free.
-pub fn label_rooms(view: &StepView<'_>, columns: [&Column; 2], all: usize, can_be_below: bool) -> [LabelRoom; 2] {
+/// other numbers. Numbers that do not fit beside the symbols are below them, if `can_be_below` is set and a row is free. `total` is the width of the picture.
+pub fn label_rooms(view: &StepView<'_>, columns: [&Column; 2], total: usize, can_be_below: bool) -> [LabelRoom; 2] {
     let symbols = columns.map(|column| column.all().map(|neuron| width(&neuron.symbol)).max().unwrap_or(0));
     // a number that is not computed yet needs one cell; if no number of the column is computed yet, the usual width is reserved
     let numbers = columns.map(|column| {
@@ -53,8 +53,8 @@ pub fn label_rooms(view: &StepView<'_>, columns: [&Column; 2], all: usize, can_b
     let beside = |neuron: &Neuron| width(&neuron.symbol) + 1 + number(view, neuron).map_or(1, |text| width(&text));
     let mut full = [0, 1].map(|n| columns[n].all().map(beside).max().unwrap_or(0).max(symbols[n] + 1));
     let mut active = columns.map(|column| column.all().filter(is_active).map(beside).max().unwrap_or(0));
-    let [roomy, dense] = UNLABELLED.map(|cells| all.saturating_sub(cells));
-    // if the labels are above the neurons, the edges can keep their length
+    let [roomy, dense] = UNLABELLED.map(|cells| total.saturating_sub(cells));
+    // numbers cannot be below the symbols if the labels are above the neurons; then the edges can keep their length
     let dense = if can_be_below { dense } else { roomy };
     let is_tight = symbols[0] + numbers[0] + symbols[1] + numbers[1] + 2 > roomy;
     let below = columns.map(|column| can_be_below && is_tight && column.distance >= 2);
@@ -64,21 +64,22 @@ pub fn label_rooms(view: &StepView<'_>, columns: [&Column; 2], all: usize, can_b
             active[n] = full[n];
         }
     }
-    let mut given = symbols;
+    let mut widths = symbols;
     for n in [0, 1] {
-        let wanted = active[n].max(given[n]);
-        if wanted + given[1 - n] <= dense {
-            given[n] = wanted;
+        let wanted = active[n].max(widths[n]);
+        if wanted + widths[1 - n] <= dense {
+            widths[n] = wanted;
         }
     }
-    let room = if given[0] + given[1] <= roomy { roomy } else { dense };
-    if given[0] + given[1] > room {
-        given = [given[0].min(room / 2), given[1].min(room / 2)];
+    let room = if widths[0] + widths[1] <= roomy { roomy } else { dense };
+    if widths[0] + widths[1] > room {
+        widths = [widths[0].min(room / 2), widths[1].min(room / 2)];
     }
-    let spare = room.saturating_sub(given[0] + given[1]);
-    let more = [full[0].saturating_sub(given[0]), full[1].saturating_sub(given[1])];
+    // each column gets half of the spare cells, or more if the other one needs fewer
+    let spare = room.saturating_sub(widths[0] + widths[1]);
+    let more = [full[0].saturating_sub(widths[0]), full[1].saturating_sub(widths[1])];
     let left = more[0].min((spare / 2).max(spare.saturating_sub(more[1])));
-    let cells = [given[0] + left, given[1] + more[1].min(spare - left)];
+    let cells = [widths[0] + left, widths[1] + more[1].min(spare - left)];
     [0, 1].map(|n| LabelRoom { cells: cells[n], is_below: below[n] && cells[n] >= numbers[n] })
 }
 
@@ -98,19 +99,22 @@ pub fn labels(view: &StepView<'_>, column: &Column, room: LabelRoom) -> Vec<Neur
 /// Returns the position of a text of `cells` cells on a line or directly beside it, as near to its middle as possible. Returns `None` if the text would cover
 /// other lines, or would be far from its line.
 pub fn place_on_line(canvas: &Canvas, ((x0, y0), (x1, y1)): ((u16, u16), (u16, u16)), cells: usize) -> Option<(u16, u16)> {
-    const OWN: u8 = 3;
+    /// The rank of this step's edge, on which the text is placed.
+    const STEP_RANK: u8 = 3;
     let cells = u16::try_from(cells).ok()?;
     let last = x1.checked_sub(cells)?;
     let middle = x0.midpoint(last);
     let mut starts: Vec<u16> = (x0 + 1..last).collect();
     starts.sort_by_key(|x| x.abs_diff(middle));
+    // y0 + dy · (x − x0) / dx, rounded to the nearest integer
     let row_at = |x: u16| {
         let (dx, dy) = (i32::from(x1) - i32::from(x0), i32::from(y1) - i32::from(y0));
         u16::try_from(i32::from(y0) + (dy * (i32::from(x) - i32::from(x0)) * 2 + dx * dy.signum()) / (2 * dx.max(1))).ok()
     };
+    // whether all cells of a text that begins at (x, y) have one of these ranks
     let all_in_row = |x: u16, y: Option<u16>, wanted: &[u8]| y.is_some_and(|y| (x..x + cells).all(|x| wanted.contains(&canvas.rank(x, y))));
-    let is_alone = |x: u16, y: u16| all_in_row(x, y.checked_sub(1), &[0, OWN]) && all_in_row(x, y.checked_add(1), &[0, OWN]);
-    let on_line = |x: u16| row_at(x + cells / 2).filter(|y| all_in_row(x, Some(*y), &[OWN]));
+    let is_alone = |x: u16, y: u16| all_in_row(x, y.checked_sub(1), &[0, STEP_RANK]) && all_in_row(x, y.checked_add(1), &[0, STEP_RANK]);
+    let on_line = |x: u16| row_at(x + cells / 2).filter(|y| all_in_row(x, Some(*y), &[STEP_RANK]));
     let clear = starts.iter().find_map(|x| on_line(*x).filter(|y| is_alone(*x, *y)).map(|y| (*x, y)));
     let beside = || {
         let rows = |x: u16| row_at(x + cells / 2).into_iter().flat_map(|y| [y.checked_sub(1), y.checked_add(1)]).flatten();

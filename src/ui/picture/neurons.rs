@@ -46,12 +46,13 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
     // there are lines for the numbers of neurons below the columns, and for the numbers of hidden terms above and below them
     let has_all = shown.left.len() == count(columns.left) && shown.right.len() == count(columns.right);
     let inner = if has_all { area.height } else { area.height - 1 };
-    let is_folded = shown.folded.is_some() && inner >= 5;
-    let rows = if is_folded { 1..inner - 1 } else { 0..inner };
+    let writes_hidden_terms = shown.hidden_terms.is_some() && inner >= 5;
+    let rows = if writes_hidden_terms { 1..inner - 1 } else { 0..inner };
     let kinds = edge_kinds(view, &columns, &shown);
     let [left, right] = both_columns(view, &columns, (&shown, &kinds), &rows, row_height);
-    let all = usize::from(area.width) + if is_stacked { UNLABELLED[0] - 1 } else { 0 };
-    let rooms = label_rooms(view, [&left, &right], all, !is_stacked);
+    // labels above the neurons can use the whole width except one cell, so the cells that `label_rooms` subtracts are added here
+    let total = usize::from(area.width) + if is_stacked { UNLABELLED[0] - 1 } else { 0 };
+    let rooms = label_rooms(view, [&left, &right], total, !is_stacked);
     let labels = [labels(view, &left, rooms[0]), labels(view, &right, rooms[1])];
     let widest = |n: usize| u16::try_from(labels[n].iter().map(NeuronLabel::width).max().unwrap_or(0).min(rooms[n].cells)).unwrap_or(0);
     // the columns of the left and the right neurons, in cells
@@ -87,8 +88,8 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
         }
     }
     draw_counts(view, area, [(0, left.neurons.len(), count(columns.left)), (to, right.neurons.len(), count(columns.right))], buf);
-    if let Some(folded) = shown.folded.filter(|_| is_folded) {
-        for (terms, row) in folded.into_iter().zip([0, inner - 1]).filter(|(terms, _)| *terms > 0) {
+    if let Some(hidden_terms) = shown.hidden_terms.filter(|_| writes_hidden_terms) {
+        for (terms, row) in hidden_terms.into_iter().zip([0, inner - 1]).filter(|(terms, _)| *terms > 0) {
             draw_more(view, area, (from, to, row), terms, buf);
         }
     }
@@ -164,10 +165,10 @@ fn symbol(view: &StepView<'_>, id: Id, other: Id, at: usize) -> String {
 
 /// Returns whether the labels of both columns fit beside their neurons. The last neurons, whose symbols are the longest, decide this, so that the answer is the
 /// same at each step of an op.
-fn has_room_beside(view: &StepView<'_>, columns: &NeuronColumns, all: usize) -> bool {
+fn has_room_beside(view: &StepView<'_>, columns: &NeuronColumns, area_width: usize) -> bool {
     let [left, right] = [columns.left, columns.right].map(|id| shown_tensor(view, id));
     let widest = |id: Id, other: Id| width(&symbol(view, id, other, len(&view.network().tensor(id).shape).saturating_sub(1)));
-    widest(left, right) + widest(right, left) + UNLABELLED[1] <= all
+    widest(left, right) + widest(right, left) + UNLABELLED[1] <= area_width
 }
 
 /// Draws the edges. Returns the name of the weight of this step's edge with its place and style, if there is room for it.
@@ -180,23 +181,23 @@ fn draw_edges(
     buf: &mut Buffer,
     spots: &mut Spots,
 ) -> Option<(String, (u16, u16), Style)> {
-    let shared = is_shared(view.network(), columns.right);
+    let has_shared_weights = is_shared(view.network(), columns.right);
     let mut canvas = Canvas::new(area);
-    let mut named = None;
-    let has_own = shown.edges.len() > MAX_SOLID_LINES && kinds.contains(&EdgeKind::Now);
+    let mut step_edge = None;
+    let are_others_sparse = shown.edges.len() > MAX_SOLID_LINES && kinds.contains(&EdgeKind::Now);
     for (edge, kind) in shown.edges.iter().zip(kinds) {
         let (Some(start), Some(end)) = (edge.left.and_then(|at| left.row(at)), edge.right.and_then(|at| right.row(at))) else { continue };
         if *kind == EdgeKind::Loser && view.is_backward() {
             continue;
         }
-        let (style, rank) = edge_style(view, edge.weight.filter(|_| shared), *kind);
+        let (style, rank) = edge_style(view, edge.weight.filter(|_| has_shared_weights), *kind);
         let is_thick = matches!(kind, EdgeKind::Now | EdgeKind::Winner);
         // other edges are drawn with fewer dots, so that the edges of this entry can be followed
-        let is_sparse = *kind == EdgeKind::Other && has_own;
+        let is_sparse = *kind == EdgeKind::Other && are_others_sparse;
         let (start, end) = ((from + 1, start), (to - 1, end));
         canvas.line(start, end, Stroke { style, rank, is_thick, is_sparse, spot: columns.spot(view, *edge) });
         if let Some(weight) = edge.weight.filter(|_| *kind == EdgeKind::Now) {
-            named = Some((weight, start, end));
+            step_edge = Some((weight, start, end));
         }
     }
     if let (Some(side), Some(at)) = (&left.side, columns.entry.right)
@@ -209,13 +210,13 @@ fn draw_edges(
         canvas.line((from + 1, side.row), (to - 1, end), Stroke { style, rank, is_thick: is_now, is_sparse: false, spot });
     }
     canvas.render(buf, spots);
-    let (weight, start, end) = named?;
+    let (weight, start, end) = step_edge?;
     let name = view.unambiguous_symbol(shown_tensor(view, weight.tensor), weight.at);
     if width(&name) + 2 + VISIBLE_EDGE >= usize::from(to - from) {
         return None;
     }
     let result = view.theme.style(StyleRole::Result).not_underlined();
-    let colour = if shared { view.weight_style(weight.tensor, weight.at) } else { None };
+    let colour = if has_shared_weights { view.weight_style(weight.tensor, weight.at) } else { None };
     let place = place_on_line(&canvas, (start, end), width(&name) + 2)?;
     Some((format!(" {name} "), place, colour.map_or(result, Style::bold)))
 }

@@ -19,7 +19,7 @@ pub(super) struct MapLanes<'a> {
     pub left: u16,
 }
 
-/// The progress of a pass through a block.
+/// The progress of a pass through a block. A pass without steps counts as complete.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PassProgress {
     None,
@@ -46,9 +46,11 @@ impl PassProgress {
 }
 
 impl MapLanes<'_> {
-    /// Draws the lanes beside a block: its mark, the lines that end in it, and the lines that pass it. The mark is `top` lines below the first row.
+    /// Draws the lanes beside a block: its mark, the lines that end in it, and the lines that pass it. The mark is `top` lines below the first row. `forward`
+    /// and `backward` are the numbers of done steps and of all steps in each pass.
     pub(super) fn draw(&self, number: usize, [forward, backward]: [(u64, u64); 2], rows: Rect, top: u16, buf: &mut Buffer) {
         let Some(block) = self.blocks.get(number) else { return };
+        // the lanes that are in use before the block, as bits, like `below` and `joins` of a block
         let above = number.checked_sub(1).and_then(|number| self.blocks.get(number)).map_or(0, |block| block.below);
         let has = |bits: u16, lane: usize| bits >> lane & 1 == 1;
         let x_of = |lane: usize| rows.x + self.left + u16::try_from(2 * lane).unwrap_or(0);
@@ -87,7 +89,8 @@ impl MapLanes<'_> {
         Line::styled(state.mark(), self.theme.style(role).bold()).render(mark, buf);
     }
 
-    /// Draws the row of a block's mark. The row has the lines that end in the block or branch off to it, and the lines that pass it.
+    /// Draws the row of a block's mark. The row has the lines that end in the block or branch off to it, and the lines that pass it. The bits of `above` are
+    /// the lanes that are in use before the block.
     fn draw_joins(&self, block: &Block, above: u16, row: Rect, buf: &mut Buffer) {
         let has = |bits: u16, lane: usize| bits >> lane & 1 == 1;
         let line_style = self.theme.style(StyleRole::Dim);

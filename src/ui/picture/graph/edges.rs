@@ -2,7 +2,7 @@
 //!
 //! Coordinates are columns and rows of screen cells, from the upper left corner of the picture.
 
-use super::layout::{GraphColumns, GraphLayout, NodeForm};
+use super::layout::{EXIT_MARGIN, GraphColumns, GraphLayout, NodeForm};
 use super::nodes::GraphNode;
 
 /// A line from one cell to another.
@@ -15,7 +15,7 @@ pub type ExitMark = ((i32, i32), &'static str);
 pub struct HiddenItems {
     /// The cell of the mark.
     pub cell: (i32, i32),
-    /// The number of cells up to the next column.
+    /// The number of cells from the mark to the next column, or to the right edge of the picture.
     pub room: usize,
     /// `↑` or `↓`.
     pub mark: &'static str,
@@ -28,7 +28,7 @@ impl GraphLayout {
     pub fn hidden(&self, last: i32) -> Vec<HiddenItems> {
         let mut found = Vec::new();
         for (column, &(x, column_width)) in self.columns.places.iter().enumerate() {
-            let end = self.columns.places.get(column + 1).map_or(x + column_width + 3, |(next_x, _)| next_x - 1);
+            let end = self.columns.places.get(column + 1).map_or(x + column_width + EXIT_MARGIN, |(next_x, _)| next_x - 1);
             let room = usize::try_from(end - x).unwrap_or(0);
             for (mark, y) in [("↑", 0), ("↓", last)] {
                 let is_hidden = |row: i32| if y == 0 { row < self.rows.start } else { row >= self.rows.end };
@@ -57,7 +57,7 @@ impl GraphLayout {
             && let (Some(y), true) = (edge_row(0).filter(is_visible), self.columns.column_of(end).is_some())
         {
             let (first_x, _) = places[0];
-            exit_marks.push(((first_x - 3, y), "←"));
+            exit_marks.push(((first_x - EXIT_MARGIN, y), "←"));
             lines.push(((first_x - 2, y), (first_x - 1, y)));
         }
         for (column, &(x, column_width)) in places.iter().enumerate().filter(|(column, _)| (start..end).contains(&(column + first))) {

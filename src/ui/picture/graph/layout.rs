@@ -56,8 +56,11 @@ const GAP: (i32, i32) = (4, 30);
 /// The smallest height with room for a node, the numbers above and below it, and the marks above and below the numbers.
 const MIN_ROOMY_HEIGHT: i32 = 5;
 
+/// The cells on the left and on the right of the columns for the marks of edges that lead out of the picture.
+pub const EXIT_MARGIN: i32 = 3;
+
 /// The number of times that the columns are sorted, alternately to the right and to the left. It is odd, so that the last time goes to the right.
-const PASSES: usize = 9;
+const ROUNDS: usize = 9;
 
 /// Rows are computed in units of 1 / `PART` of a row. In whole rows, the means would be rounded too often.
 const PART: i32 = 8;
@@ -134,8 +137,7 @@ impl GraphColumns {
         let needed = |first: usize, end: usize| widths[first..end].iter().sum::<i32>() + cells(end - first - 1) * GAP.0;
         let mut margin = 0;
         if end > most || needed(first, end) > width {
-            // the margins are for the marks of edges that lead out of the picture
-            margin = 3;
+            margin = EXIT_MARGIN;
             (first, end) = (current, current + 1);
             while end - first < most {
                 let can_grow_left = first > 0 && needed(first - 1, end) <= width - 2 * margin;
@@ -176,7 +178,8 @@ impl GraphLayout {
         let columns = |form: NodeForm, most: usize| GraphColumns::new(nodes, to_show, &widths[form as usize], width, most);
         // the largest numbers of columns that fit in each form
         let fitting = [NodeForm::Beside, NodeForm::Around, NodeForm::Maps].map(|form| columns(form, deepest + 1).places.len());
-        let planned = |spacings: &[(i32, NodeForm)], most: usize| {
+        // returns the layout of `most` columns with the first of these spacings that fits
+        let plan_with = |spacings: &[(i32, NodeForm)], most: usize| {
             let mut plans = [const { None }; 3];
             for &(spacing, form) in spacings.iter().filter(|(_, form)| fitting[*form as usize] >= most) {
                 let slot = &mut plans[form as usize];
@@ -193,15 +196,16 @@ impl GraphLayout {
         };
         if nodes.iter().any(|node| node.map.is_some()) {
             let mut with_maps = (MIN_MAP_COLUMNS.min(fitting[NodeForm::Maps as usize])..=fitting[NodeForm::Maps as usize]).rev();
-            if let Some(plan) = with_maps.find_map(|most| planned(&MAP_SPACINGS, most)) {
+            if let Some(plan) = with_maps.find_map(|most| plan_with(&MAP_SPACINGS, most)) {
                 return plan;
             }
         }
         let most_columns = fitting[NodeForm::Beside as usize].max(fitting[NodeForm::Around as usize]);
-        if let Some(plan) = (2.min(deepest + 1)..=most_columns).rev().find_map(|most| planned(&SPACINGS, most)) {
+        if let Some(plan) = (2.min(deepest + 1)..=most_columns).rev().find_map(|most| plan_with(&SPACINGS, most)) {
             return plan;
         }
         let (spacing, form) = if height < MIN_ROOMY_HEIGHT { (1, NodeForm::Beside) } else { (3, NodeForm::Around) };
+        // the first and the last row are for the marks of hidden items
         let mut plan = Self::new(nodes, form, columns(form, 2), (1, height - 1));
         if !plan.place_items(nodes, spacing) {
             plan.scroll(to_show);
@@ -221,7 +225,7 @@ impl GraphLayout {
         counts.into_iter().all(|(items, nodes)| items - 1 <= room && (nodes - 1) * spacing <= room)
     }
 
-    /// Returns a layout with the items of each column, before their rows are chosen. The nodes and their numbers must be between the rows `top` and `bottom`.
+    /// Returns a layout with the items of each column, before their rows are chosen. The nodes and their numbers must be in the rows `top..bottom`.
     fn new(nodes: &[GraphNode], form: NodeForm, columns: GraphColumns, (top, bottom): (i32, i32)) -> Self {
         let mut items = Vec::new();
         for (source, node) in nodes.iter().enumerate() {
@@ -289,10 +293,10 @@ impl GraphLayout {
             }
         }
         let mut fits = true;
-        for pass in 0..PASSES {
-            let uses_both_sides = pass + 1 < PASSES;
+        for round in 0..ROUNDS {
+            let uses_both_sides = round + 1 < ROUNDS;
             for n in 0..columns.len() {
-                let column = if pass % 2 == 0 { n } else { columns.len() - 1 - n };
+                let column = if round % 2 == 0 { n } else { columns.len() - 1 - n };
                 fits &= self.settle_column(&mut columns[column], &links, uses_both_sides, spacing, (top, bottom));
             }
         }
@@ -309,7 +313,7 @@ impl GraphLayout {
         }
     }
 
-    /// Scrolls each column that does not fit to its middle, and then until its first node of `to_show` is visible.
+    /// Scrolls each column that does not fit to its middle, and from there only as far as necessary to make its first node of `to_show` visible.
     fn scroll(&mut self, to_show: &[usize]) {
         let (first, last) = (self.rows.start, self.rows.end - 1);
         for column in 0..self.columns.places.len() {
@@ -318,10 +322,10 @@ impl GraphLayout {
             if first <= upper && lower <= last {
                 continue;
             }
-            let middle = (first + last - upper - lower) / 2;
+            let shift_to_middle = (first + last - upper - lower) / 2;
             let row_to_show =
                 to_show.iter().find_map(|node| items().find(|item| item.is_node && item.source == *node)).map(LayoutItem::row);
-            let shift = row_to_show.map_or(middle, |row| (row + middle).min(last).max(first) - row);
+            let shift = row_to_show.map_or(shift_to_middle, |row| (row + shift_to_middle).min(last).max(first) - row);
             for item in self.items.iter_mut().filter(|item| item.column == column) {
                 item.row += shift * PART;
             }

@@ -27,7 +27,8 @@ pub struct GraphNode {
     pub name: CompactString,
     /// The text after the name: the part of a statement, and the shape. Empty for a single number.
     pub note: String,
-    /// Whether there is a line for a number above the name, and one below. For a tensor, there is one only if this op computes or reads it.
+    /// `true` if there is a line for the value above the name, and `true` if there is a line for the derivative below. For a tensor, there is one only if this
+    /// op computes or reads it.
     pub has_number: [bool; 2],
     /// The size of the heat map of the node's tensor; `None` for a single number and for a large tensor.
     pub map: Option<HeatMap>,
@@ -76,13 +77,14 @@ pub struct GraphNodes {
 }
 
 /// The cells reserved for an integer that is not computed yet.
-const WHOLE: usize = 3;
+const INTEGER_WIDTH: usize = 3;
 
 /// The largest number of nodes. In a larger graph, only nodes around the current one are chosen.
 const MAX_NODES: usize = 150;
 
-/// The largest number of parts of a closed fold whose operands are searched.
-const MAX_PARTS: usize = 1000;
+/// A *closed fold* is a group of operations that is drawn as one node. The tensors that they compute are *folded into* this node. This is the largest number of
+/// these tensors whose operands are searched.
+const MAX_FOLDED: usize = 1000;
 
 /// Returns the tensors that an op reads.
 fn operands(view: &StepView<'_>, id: Id) -> impl Iterator<Item = Id> {
@@ -91,17 +93,17 @@ fn operands(view: &StepView<'_>, id: Id) -> impl Iterator<Item = Id> {
     op.into_iter().flat_map(|op| op.parts.iter().flat_map(|part| part.operands.iter().copied()))
 }
 
-/// Returns the nodes that a node reads. If it is a closed fold, they are the nodes outside the fold that its parts read.
+/// Returns the nodes that a node reads. If it is a closed fold, they are the nodes outside the fold that its operations read.
 fn reads(view: &StepView<'_>, id: Id) -> NodeIndices {
-    let parts = view.folded_into(id);
-    let read = parts.clone().take(MAX_PARTS).flat_map(|part| operands(view, part));
-    read.filter(|read| !parts.contains(read)).map(|read| view.shown_as(read)).collect()
+    let folded = view.folded_into(id);
+    let read = folded.clone().take(MAX_FOLDED).flat_map(|tensor| operands(view, tensor));
+    read.filter(|read| !folded.contains(read)).map(|read| view.shown_as(read)).collect()
 }
 
 /// Returns the first tensor folded into a node whose op reads the tensor `read`; the node itself if there is none.
 pub fn folded_tensor_that_reads(view: &StepView<'_>, node: Id, read: Id) -> Id {
-    let parts = view.folded_into(node).take(MAX_PARTS);
-    parts.into_iter().find(|part| operands(view, *part).any(|operand| operand == read)).unwrap_or(node)
+    let folded = view.folded_into(node).take(MAX_FOLDED);
+    folded.into_iter().find(|tensor| operands(view, *tensor).any(|operand| operand == read)).unwrap_or(node)
 }
 
 /// Returns whether a tensor is not a single number.
@@ -114,6 +116,7 @@ fn chosen_nodes(view: &StepView<'_>) -> (Vec<Id>, bool) {
     let network = view.network();
     let is_node = |id: &Id| !matches!(network.tensor(*id).role, Role::Gradient(_)) && view.shown_as(*id) == *id;
     let current = view.shown_as(view.neuron(view.output));
+    // most nodes have two tensors: their value and its derivative
     if network.tensors().len() <= 2 * MAX_NODES {
         let mut all: Vec<Id> = (0..network.tensors().len()).filter(is_node).collect();
         if all.iter().any(|id| is_tensor(view, *id)) {
@@ -169,13 +172,13 @@ pub fn shown_entry(view: &StepView<'_>, id: Id) -> Option<usize> {
 }
 
 /// Returns the chosen nodes. Each is after the nodes that it reads.
-pub fn nodes(view: &StepView<'_>, details: Details) -> GraphNodes {
+pub fn graph_nodes(view: &StepView<'_>, details: Details) -> GraphNodes {
     let network = view.network();
     let (chosen, are_all) = chosen_nodes(view);
     let has_tensors = chosen.iter().any(|id| is_tensor(view, *id));
-    let of_op: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
+    let op_tensors: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
     let mut inputs = chosen.iter().filter(|id| network.producer(**id).is_none()).filter_map(|id| view.number(*id, 0));
-    let expected_width = if inputs.all(|number| number.fract() == 0.0) { WHOLE } else { view.digits.typical_width() };
+    let expected_width = if inputs.all(|number| number.fract() == 0.0) { INTEGER_WIDTH } else { view.digits.typical_width() };
     let mut nodes: Vec<GraphNode> = Vec::with_capacity(chosen.len());
     // the index of each tensor's node
     let mut node_of = HashMap::with_capacity(chosen.len());
@@ -194,20 +197,20 @@ pub fn nodes(view: &StepView<'_>, details: Details) -> GraphNodes {
         let name = CompactString::from(cut(&info.name, MAX_NAME));
         let number_width = |id: Id| {
             if is_tensor(view, id) {
-                return if of_op.contains(&id) { view.digits.typical_width() } else { 0 };
+                return if op_tensors.contains(&id) { view.digits.typical_width() } else { 0 };
             }
             let known_width = view.entry_text(id, 0).map_or(0, |text| width(&text));
             if network.producer(id).is_some() { known_width.max(expected_width) } else { known_width }
         };
         let gradient = network.gradient_of(id);
-        let parts = view.folded_into(id).len();
+        let operations = view.folded_into(id).len();
         let (value, derivative) = (number_width(id), gradient.map_or(0, number_width));
         let note = if has_tensors { note(view, id, details) } else { String::new() };
-        let note = [fold_mark(parts), note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
+        let note = [fold_mark(operations), note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
         let label = width(&name) + if note.is_empty() { 0 } else { width(&note) + 1 };
         // a number beside the name comes after a blank and `=`; with numbers above and below, the name has brackets, and a blank on each side
         let around = (label + 4).max(value + 2).max(derivative + 2);
-        let [is_value_shown, is_derivative_shown] = [Some(id), gradient].map(|id| id.is_some_and(|id| of_op.contains(&id)));
+        let [is_value_shown, is_derivative_shown] = [Some(id), gradient].map(|id| id.is_some_and(|id| op_tensors.contains(&id)));
         let has_map = details.all_maps || is_value_shown || is_derivative_shown;
         let map = HeatMap::of(view, &info.shape).filter(|_| has_map);
         let widths = [label + value + derivative + 3, around, around.max(map.map_or(0, |map| map.width + 2))].map(cells);
@@ -228,9 +231,9 @@ pub fn nodes(view: &StepView<'_>, details: Details) -> GraphNodes {
     GraphNodes { nodes, are_all, has_tensors }
 }
 
-/// Returns the mark of a closed fold: `⊞4` for four parts.
-fn fold_mark(parts: usize) -> String {
-    if parts > 1 { format!("{}{parts}", glyph::FOLDED) } else { String::new() }
+/// Returns the mark of a closed fold: `⊞4` for four operations.
+fn fold_mark(operations: usize) -> String {
+    if operations > 1 { format!("{}{operations}", glyph::FOLDED) } else { String::new() }
 }
 
 /// Converts a number of cells to the type of coordinates.
