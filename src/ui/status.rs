@@ -135,7 +135,7 @@ pub fn under_cursor(view: &StepView<'_>) -> Option<String> {
     let (name, symbol) = (view.name(tensor, at), view.entry_symbol_with_layer(tensor, at));
     let symbol = if symbol == name { String::new() } else { format!("  {symbol}") };
     let user = view.compared_entry(tensor, at);
-    // the text before the user's number, and the factor by which the whole tensor differs, if there is one
+    // the text before the user's number, and the factor by which the user's tensor is multiplied before it is compared
     let label = |index: usize| view.comparison().map(|all| (all.label(index), all.user.factor(index))).unwrap_or_default();
     let number = |user: ComparedEntry| {
         let (sign, (label, factor)) = (if user.differs { '≠' } else { '=' }, label(user.tensor));

@@ -42,13 +42,16 @@ const LINES: (u16, u16) = (2, 5);
 const FRAMED: u16 = 4;
 /// The largest width of a block, in cells.
 const MAX_WIDTH: u16 = 150;
-/// The largest width of a name.
+/// The largest width of a block's name.
 const MAX_NAME: usize = 18;
+/// The largest width of a block's kind, such as `conv2d`.
 const MAX_KIND: usize = 20;
 /// The largest number of blocks that are named after `reads` in the second line of a block: `reads c1, c2, …`.
 const MAX_NAMED: usize = 12;
-/// The largest width of a bar.
-const MAX_BAR: usize = 48;
+/// The width of the label before a bar: `backward` and a blank.
+const LABEL_WIDTH: usize = 9;
+/// The smallest and the largest width of a bar.
+const BAR: [usize; 2] = [4, 48];
 /// The number of lines of the card of the batch.
 const BATCH_CARD: u16 = 3;
 /// The width of the bar of a pass of the batch.
@@ -77,6 +80,7 @@ fn map_layout(view: &StepView<'_>, map: &NetworkMap, screen: Rect) -> MapLayout 
     // the status line and the key bar stay in view
     let area = Rect { height: screen.height.saturating_sub(2), ..screen };
     let inner = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
+    // a blank line, and the line of the batch
     let batch_lines = if batch_passes(view).next().is_some() && inner.height > 2 * LINES.0 { 2 } else { 0 };
     let inner = Rect { height: inner.height.saturating_sub(batch_lines), ..inner }.intersection(area);
     let (rows, blocks) = (usize::from(inner.height), map.blocks.len());
@@ -215,10 +219,9 @@ impl BlockColumns {
         let count = 2 * counts.max().unwrap_or(1) + 1;
         // 6 cells are for the sign ▸, two blanks after the name, two after the kind, and one before the progress
         let room = card.saturating_sub(name + kind + shape + 6);
-        // the progress consists of the label "backward " (9 cells), the bar, two blanks and the count; if there is little room, only of the label and a bar of
-        // 4 cells
-        let bar = room.saturating_sub(9 + 2 + count).clamp(4, MAX_BAR);
-        let progress = (9 + bar + 2 + count).min(room.max(13));
+        // the progress consists of the label, the bar, two blanks and the count; if there is little room, only of the label and the smallest bar
+        let bar = room.saturating_sub(LABEL_WIDTH + 2 + count).clamp(BAR[0], BAR[1]);
+        let progress = (LABEL_WIDTH + bar + 2 + count).min(room.max(LABEL_WIDTH + BAR[0]));
         Self { lanes, name, kind, shape, progress, bar }
     }
 }
@@ -377,12 +380,12 @@ impl BlockPen<'_> {
         }
         let filled = filled_cells(done, all, self.columns.bar);
         let bar = ["━".repeat(filled), "┄".repeat(self.columns.bar - filled)];
-        let room = usize::from(wide).saturating_sub(9 + self.columns.bar + 2);
+        let room = usize::from(wide).saturating_sub(LABEL_WIDTH + self.columns.bar + 2);
         let count = format!("{done}/{all}");
         let count = if width(&count) <= room { align_right(&count, room) } else { String::new() };
         let [full, empty] = bar;
         Line::from(vec![
-            Span::styled(align_left(label, 9), style),
+            Span::styled(align_left(label, LABEL_WIDTH), style),
             Span::styled(full, style.bold()),
             Span::styled(empty, dim),
             Span::styled(format!("  {count}"), dim),
