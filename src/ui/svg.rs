@@ -83,7 +83,7 @@ struct CellStyle {
 /// Converts the style of a cell.
 fn cell_style(cell: &Cell, background: Background) -> CellStyle {
     let side = usize::from(background == Background::Light);
-    let (default_fg, default_bg) = DEFAULTS[side];
+    let (default_fg, ground) = DEFAULTS[side];
     let rgb = |colour: Color| match colour {
         Color::Rgb(r, g, b) => Some([r, g, b]),
         Color::Indexed(i) if i >= 16 => Some(indexed(i)),
@@ -92,14 +92,14 @@ fn cell_style(cell: &Cell, background: Background) -> CellStyle {
     };
     let (mut fg, mut bg) = (rgb(cell.fg).unwrap_or(default_fg), rgb(cell.bg));
     if cell.modifier.contains(Modifier::REVERSED) {
-        (fg, bg) = (bg.unwrap_or(default_bg), Some(fg));
+        (fg, bg) = (bg.unwrap_or(ground), Some(fg));
     }
     if cell.modifier.contains(Modifier::DIM) {
-        let back = bg.unwrap_or(default_bg);
+        let back = bg.unwrap_or(ground);
         fg = std::array::from_fn(|c| u8::midpoint(fg[c], back[c]));
     }
     if cell.modifier.contains(Modifier::HIDDEN) {
-        fg = bg.unwrap_or(default_bg);
+        fg = bg.unwrap_or(ground);
     }
     CellStyle { fg, bg, modifier: cell.modifier - Modifier::REVERSED - Modifier::DIM }
 }
