@@ -53,7 +53,7 @@ fn document() -> Document {
 fn check_steps(document: &Document) -> Vec<Pass> {
     let trace = &document.trace;
     let mut passes = Vec::new();
-    let mut before = 0.0_f64;
+    let mut sum_before = 0.0_f64;
     for k in 1..=trace.len() {
         let at = trace.position(k).expect("a step");
         let step = trace.step(&at);
@@ -66,9 +66,9 @@ fn check_steps(document: &Document) -> Vec<Pass> {
             let product = step.factors.iter().skip(1).fold(step.factors[0].value, |product, factor| product * factor.value);
             assert_eq!(product.to_bits(), step.value.to_bits(), "step {k}");
         }
-        let sum = if step.term == 1 { step.value } else { before + step.value };
+        let sum = if step.term == 1 { step.value } else { sum_before + step.value };
         assert_eq!(sum.to_bits(), step.sum.to_bits(), "step {k}");
-        before = step.sum;
+        sum_before = step.sum;
         let run = trace.run(at.run_index);
         for factor in step.factors.iter().filter(|factor| factor.derived.is_none()) {
             if let Some(source) = factor.source {
@@ -105,15 +105,15 @@ fn update_bits(document: &Document) -> Vec<u64> {
 
 #[test]
 fn an_iteration_has_the_same_bits_however_it_is_reached() {
-    // more iterations than there are checkpoints
-    let walked = document();
+    // the descent stores its state before at most 64 iterations (checkpoints), so most iterations are computed again from one of them
+    let visited = document();
     let mut in_order = Vec::new();
     for n in 1..=700 {
-        in_order.push(update_bits(&walked.iteration(n)));
+        in_order.push(update_bits(&visited.iteration(n)));
     }
     for n in [1_u16, 2, 63, 64, 65, 129, 350, 699, 700] {
         assert_eq!(update_bits(&document().iteration(n.into())), in_order[usize::from(n) - 1], "iteration {n}, reached directly");
-        assert_eq!(update_bits(&walked.iteration(n.into())), in_order[usize::from(n) - 1], "iteration {n}, reached backwards");
+        assert_eq!(update_bits(&visited.iteration(n.into())), in_order[usize::from(n) - 1], "iteration {n}, reached backwards");
     }
 }
 

@@ -74,10 +74,10 @@ fn any_number_of_threads_prints_the_same_bytes() {
         &["gradcheck", file, "--format", "json", "--entries", "3"],
         &["gradcheck", "figure-01", "--format", "json", "--entries", "70"],
     ] {
-        let with = |threads| printed(&[arguments, &["--threads", threads]].concat());
-        let one = with("1");
+        let printed_with = |threads| printed(&[arguments, &["--threads", threads]].concat());
+        let one = printed_with("1");
         for threads in ["2", "3", "8"] {
-            assert!(with(threads) == one, "{arguments:?} with {threads} threads");
+            assert!(printed_with(threads) == one, "{arguments:?} with {threads} threads");
         }
     }
 }

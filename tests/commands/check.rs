@@ -134,13 +134,13 @@ fn expectations_and_notes_can_name_any_op_of_any_iteration() {
 #[cfg(unix)]
 fn an_invalid_scenario_is_refused_with_little_time_and_memory() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/invalid");
-    let mut seen = 0;
+    let mut count = 0;
     for entry in fs::read_dir(folder).expect("the folder") {
         let path = entry.expect("an entry").path();
         if path.extension().is_none_or(|end| end != "toml") {
             continue;
         }
-        seen += 1;
+        count += 1;
         let mut limited = Command::new("sh");
         // the system counts reserved memory, and large tensors are reserved before the file is known to be invalid
         let kilobytes = if path.ends_with("too-large-in-all.toml") { 1_200_000 } else { 102_400 };
@@ -150,7 +150,7 @@ fn an_invalid_scenario_is_refused_with_little_time_and_memory() {
         let expected = if run.err.contains("binary file") { 2 } else { 1 };
         assert_eq!(run.status, expected, "{}: {}", path.display(), run.err);
     }
-    assert!(seen >= 60, "{seen} invalid scenarios");
+    assert!(count >= 60, "only {count} invalid scenarios");
 }
 
 /// `gradstep FILE` lists the tensors of a file, and proposes a scenario that can be opened. Other commands refuse the file, and print the same list.
@@ -159,7 +159,9 @@ fn a_file_with_weights_is_listed() {
     let folder = tempdir().unwrap();
     let header =
         r#"{"fc1.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"fc1.bias":{"dtype":"F64","shape":[1],"data_offsets":[8,16]}}"#;
-    let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 16]].concat();
+    // 8 bytes for the two f32 of the weight, and 8 for the f64 of the bias
+    let numbers = [0; 16];
+    let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &numbers].concat();
     fs::write(folder.path().join("model.safetensors"), bytes).unwrap();
     let run = |arguments: &[&str]| {
         let mut command = command(arguments);

@@ -21,19 +21,22 @@ fn the_picture_of_the_readme_is_a_real_frame() {
     );
 }
 
-/// Checks the README's scenario, which is valid, and its error message, which is that of a misspelt key.
+/// Checks that the README's scenario is valid, and that the README's error message is printed if a key of the scenario is misspelt. The lines of the message
+/// with the path or with a line of the scenario are not compared.
 #[test]
 fn the_scenario_and_the_error_of_the_readme_are_real() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("the README");
-    let block = |kind: &str| {
-        let (_, after) = readme.split_once(&format!("```{kind}\n")).expect("a block");
+    let first_block = |language: &str| {
+        let (_, after) = readme.split_once(&format!("```{language}\n")).expect("a block");
         after.split_once("```").expect("its end").0.to_owned()
     };
-    let run = with_input(&["check", "-"], block("toml").as_bytes());
+    let run = with_input(&["check", "-"], first_block("toml").as_bytes());
     assert_eq!(run.status, 0, "{}{}", run.out, run.err);
-    let wrong = block("toml").replace("bias = 0.5\n", "kernel_sise = 2\n");
+    let wrong = first_block("toml").replace("bias = 0.5\n", "kernel_sise = 2\n");
     let run = with_input(&["check", "-"], wrong.as_bytes());
-    for line in block("text").lines().filter(|line| !line.contains("-->") && !line.trim_start().starts_with(|c: char| c.is_ascii_digit())) {
+    for line in
+        first_block("text").lines().filter(|line| !line.contains("-->") && !line.trim_start().starts_with(|c: char| c.is_ascii_digit()))
+    {
         assert!(run.out.contains(line.trim()), "{line:?} is not in the message:\n{}", run.out);
     }
 }
@@ -110,7 +113,7 @@ fn the_worked_example_is_in_the_code() {
         for line in block.lines().filter(|line| !line.starts_with("+++")).filter_map(|line| line.strip_prefix('+')) {
             let line = line.trim();
             if !line.starts_with("//") && !line.contains('…') {
-                assert!(file.lines().any(|own| own.trim() == line), "{path} has no line {line:?}");
+                assert!(file.lines().any(|other| other.trim() == line), "{path} has no line {line:?}");
                 counted += 1;
             }
         }

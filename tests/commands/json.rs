@@ -12,7 +12,7 @@ use super::{Run, command, finish, gradstep};
 
 const PAGE: &str = include_str!("../../docs/json.md");
 
-/// A graph without a fault; `EXPECTED` is its `∂J/∂a`, which is 4.
+/// A valid graph. `EXPECTED` stands for the expected ∂J/∂a; the right number is 4.
 const NET: &str = "title = \"J = 2(ab + c)\"\n\n[graph]\ninputs = { a = 3, b = 2, c = 4 }\nnodes  = [\"u = a * b\", \"v = u + c\", \"J = 2 * v\"]\n\n[[expect]]\nat = \"grad.a\"\nvalue = EXPECTED\n";
 
 fn schema(name: &str) -> Value {
@@ -20,24 +20,24 @@ fn schema(name: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(path).expect("a schema")).expect("JSON")
 }
 
-/// Returns what the schema of a command finds wrong in a report.
-fn mistakes(name: &str, report: &Value) -> Vec<String> {
+/// Returns the errors of a report by the schema of the command `name`.
+fn schema_errors(name: &str, report: &Value) -> Vec<String> {
     let validator = jsonschema::validator_for(&schema(name)).expect("a valid schema");
     validator.iter_errors(report).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
-/// The report of a run, which the schema accepts.
+/// Returns the report of a run of the command `name`. Checks that the schema accepts it, and that it agrees with the exit status.
 #[track_caller]
 fn report(name: &str, run: &Run) -> Value {
     assert_eq!(run.out.lines().count(), 1, "{}{}", run.out, run.err);
     let report: Value = serde_json::from_str(&run.out).expect("JSON");
-    assert_eq!(mistakes(name, &report), Vec::<String>::new(), "{report:#}");
+    assert_eq!(schema_errors(name, &report), Vec::<String>::new(), "{report:#}");
     let passed = report["passed"].as_bool().expect("a boolean");
     assert_eq!(run.status == 0, passed, "{report:#}");
     report
 }
 
-/// Runs a command in a folder that has `net.toml`.
+/// Runs a command in a folder that has only the scenario `net` in the file `net.toml`.
 fn with_net(net: &str, arguments: &[&str]) -> Run {
     let folder = tempdir().expect("a folder");
     fs::write(folder.path().join("net.toml"), net).expect("a file");
@@ -135,12 +135,12 @@ fn gradcheck_has_the_fields_of_its_schema() {
     assert_eq!((invalid.status, invalid.out.as_str()), (1, ""));
 }
 
-/// The report of `diff`, which the schema accepts. The field `given` is there only where the file has another name.
+/// Returns the report of `diff`. Checks that the schema accepts it, and that it agrees with the exit status.
 #[track_caller]
 fn diff_report(run: &Run) -> Value {
     assert_eq!(run.out.lines().count(), 1, "{}{}", run.out, run.err);
     let report: Value = serde_json::from_str(&run.out).expect("JSON");
-    assert_eq!(mistakes("diff", &report), Vec::<String>::new(), "{report:#}");
+    assert_eq!(schema_errors("diff", &report), Vec::<String>::new(), "{report:#}");
     assert_eq!(run.status == 0, report["equal"] == json!(true), "{report:#}");
     report
 }
@@ -180,11 +180,11 @@ fn diff_has_the_fields_of_its_schema() {
     }
 }
 
-/// Each object of a schema allows only its own fields and requires all of them, and the page names them.
+/// Each object of a schema allows only its own fields and requires all of them, except the two optional fields of `diff`. The page names all fields.
 #[test]
 fn every_field_is_documented() {
     let words: HashSet<&str> = PAGE.split('`').skip(1).step_by(2).collect();
-    for (example, name) in ["check", "gradcheck", "diff"].into_iter().enumerate() {
+    for (number, name) in ["check", "gradcheck", "diff"].into_iter().enumerate() {
         let schema = schema(name);
         assert_eq!(schema["$schema"], json!("https://json-schema.org/draft/2020-12/schema"));
         assert!(PAGE.contains(&format!("({name}.schema.json)")));
@@ -195,6 +195,7 @@ fn every_field_is_documented() {
             assert_eq!(object["additionalProperties"], json!(false), "{name}: {title}");
             let fields: HashSet<&str> = fields.keys().map(String::as_str).collect();
             let mut required: HashSet<&str> = object["required"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+            // a tensor in the report of `diff` has these two fields only if they differ from its name
             if fields.contains("given") {
                 required.extend(["given", "source"]);
             }
@@ -206,17 +207,17 @@ fn every_field_is_documented() {
         assert!(objects >= 3, "{name}");
         // an additional or a missing field is an error, at the top level and inside
         let list = if name == "check" { "files" } else { "tensors" };
-        let example = examples().swap_remove(example);
-        assert_eq!(mistakes(name, &example), Vec::<String>::new());
-        for place in ["", &format!("/{list}/0")] {
+        let example = examples().swap_remove(number);
+        assert_eq!(schema_errors(name, &example), Vec::<String>::new());
+        for pointer in ["", &format!("/{list}/0")] {
             let mut more = example.clone();
-            more.pointer_mut(place).expect("an object")["extra"] = json!(1);
-            assert!(!mistakes(name, &more).is_empty(), "{name}{place}");
+            more.pointer_mut(pointer).expect("an object")["extra"] = json!(1);
+            assert!(!schema_errors(name, &more).is_empty(), "{name}{pointer}: an additional field is accepted");
             let mut less = example.clone();
-            let fields = less.pointer_mut(place).and_then(Value::as_object_mut).expect("an object");
+            let fields = less.pointer_mut(pointer).and_then(Value::as_object_mut).expect("an object");
             let first = fields.keys().next().expect("a field").clone();
             fields.remove(&first);
-            assert!(!mistakes(name, &less).is_empty(), "{name}{place}");
+            assert!(!schema_errors(name, &less).is_empty(), "{name}{pointer}: a missing field is accepted");
         }
     }
 }

@@ -67,6 +67,7 @@ fn refused(status: i32, arguments: &[&str]) -> String {
     run.err
 }
 
+/// Runs a command with these bytes as its standard input.
 fn with_input(arguments: &[&str], input: &[u8]) -> Run {
     let mut command = command(arguments);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

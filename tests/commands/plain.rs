@@ -21,7 +21,7 @@ pub(super) fn plain_bytes(arguments: &[&str], input: &[u8]) -> Run {
     Run { status: output.status.code().expect("a status"), out: text(output.stdout), err: text(output.stderr) }
 }
 
-/// The answers to lines, without the text at the opening.
+/// The answers of a scenario in plain mode to these lines, without the text at the opening.
 fn answers(scenario: &str, lines: &[&str]) -> String {
     let opening = plain_bytes(&[scenario, "--plain"], b"").out;
     let run = plain_bytes(&[scenario, "--plain"], (lines.join("\n") + "\n").as_bytes());
@@ -34,6 +34,7 @@ fn a_line_is_keys_an_address_or_a_command() {
     let by_keys = answers("figure-19", &[":loss<Enter>"]);
     // after a colon, `<` is text and does not begin the name of a key
     assert!(by_keys.contains("there is no"), "{by_keys}");
+    // the loss is step 21: its address, keys and step numbers lead to it
     let all = ["loss", ":loss", "21G", "21", ":21"].map(|line| answers("figure-19", &[line]));
     assert!(all[0].starts_with("loss  step 21/64"), "{}", all[0]);
     for other in &all {
@@ -185,22 +186,22 @@ fn a_recording_replays_with_the_same_keys() {
         let input = lines.join("\n") + "\n";
         let recorded = plain_bytes(&[scenario, "--plain", "--record", path], input.as_bytes());
         assert_eq!((recorded.status, recorded.err.as_str()), (0, ""));
-        // the steps that were read out, without repetitions
-        let places = |text: &str| {
-            let status = |line: &str| line.split_once(", unit").map(|(status, _)| status.to_owned());
-            let mut places: Vec<String> = text.lines().filter_map(status).filter(|status| status.contains("  step ")).collect();
-            places.dedup();
-            places
+        // the steps that were read out, such as `loss  step 21/64`, without repetitions
+        let steps_in = |text: &str| {
+            let step = |line: &str| line.split_once(", unit").map(|(step, _)| step.to_owned());
+            let mut steps: Vec<String> = text.lines().filter_map(step).filter(|step| step.contains("  step ")).collect();
+            steps.dedup();
+            steps
         };
         let replayed = printed(&["replay", path, "--format", "plain"]);
-        let (seen, all) = (places(&recorded.out), places(&replayed));
+        let (after_lines, after_keys) = (steps_in(&recorded.out), steps_in(&replayed));
         // the replay answers after each key, the recorded session after each line
-        let mut rest = all.iter();
-        for place in &seen {
-            assert!(rest.any(|other| other == place), "{scenario}: {place} is not in {all:#?}");
+        let mut rest = after_keys.iter();
+        for step in &after_lines {
+            assert!(rest.any(|other| other == step), "{scenario}: {step} is not in {after_keys:#?}");
         }
-        assert_eq!(seen.last(), all.last(), "{scenario}");
-        assert!(seen.len() > 1 && !replayed.contains("playing"), "{scenario}: {seen:?}");
+        assert_eq!(after_lines.last(), after_keys.last(), "{scenario}");
+        assert!(after_lines.len() > 1 && !replayed.contains("playing"), "{scenario}: {after_lines:?}");
         let again = plain_bytes(&[scenario, "--plain", "--record", path], b"");
         assert!(again.status == 2 && again.err.contains("--record does not overwrite files"), "{}", again.err);
     }

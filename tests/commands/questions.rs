@@ -206,6 +206,7 @@ fn the_numbers_of_the_answers_are_those_of_grads() {
     let gradients = &grads["samples"][0]["gradients"];
     let said = output("figure-16", &[":grad.fc1.z", "f", "matrix grad.fc1.z"].map(str::to_owned));
     let (_, matrix) = said.rsplit_once("grad.fc1.z, ").expect("the matrix");
+    // the last word of each row is a number, perhaps in brackets
     let read: Vec<f64> = matrix
         .lines()
         .skip(1)
@@ -220,7 +221,7 @@ fn the_numbers_of_the_answers_are_those_of_grads() {
     assert!(said.contains(&format!(", {right}\n")), "{right} is not in {said}");
 }
 
-/// The commands in the answers work, and a recorded or piped run is the same twice.
+/// The commands in the answers work, and the same lines give the same output twice.
 #[test]
 fn the_answers_of_a_teacher_work() {
     let opened = plain_bytes(&["figure-18", "--plain", "--at", "grad.conv1.weight[0,0,0,1]#4"], b"");

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 use super::{gradstep, printed, refused};
 
 const TOUR: &str = "docs/tour.session";
-const DRAWS_THE_TOUR: &str = "draw it again: gradstep replay docs/tour.session --format svg -o docs/tour.svg";
+const HOW_TO_DRAW_THE_TOUR: &str = "draw it again: gradstep replay docs/tour.session --format svg -o docs/tour.svg";
 
 /// The times of a session's events, in milliseconds.
 fn times(session: &str) -> Vec<f64> {
@@ -18,8 +18,11 @@ fn times(session: &str) -> Vec<f64> {
 }
 
 /// The elements of an animated SVG that are visible at a time, as a browser shows them. `None` for the time: without animation.
+///
+/// An element is in a group with a class. A rule such as `.f1{animation-name:f1}@keyframes f1{0%{visibility:hidden}25%{visibility:visible}}` shows the groups
+/// of the class f1 after a quarter of the animation, whose length is in `{animation:36.977s`.
 fn visible(svg: &str, at_ms: Option<f64>) -> HashSet<String> {
-    let length: f64 = svg.split_once("{animation:").unwrap().1.split_once('s').unwrap().0.parse().unwrap();
+    let seconds: f64 = svg.split_once("{animation:").unwrap().1.split_once('s').unwrap().0.parse().unwrap();
     // whether each class is visible
     let classes: HashMap<&str, bool> = svg
         .lines()
@@ -29,7 +32,7 @@ fn visible(svg: &str, at_ms: Option<f64>) -> HashSet<String> {
             let mut is_visible = None;
             for step in steps.trim_end_matches('}').split('}') {
                 let (percent, value) = step.split_once("%{visibility:").unwrap();
-                let from = percent.parse::<f64>().unwrap() / 100.0 * length * 1000.0;
+                let from = percent.parse::<f64>().unwrap() / 100.0 * seconds * 1000.0;
                 if at_ms.is_some_and(|at| from <= at) {
                     is_visible = Some(value == "visible");
                 }
@@ -63,7 +66,7 @@ fn elements(svg: &str) -> HashSet<String> {
 #[test]
 fn the_moving_picture_of_the_readme_is_a_real_session() {
     let picture = fs::read_to_string("docs/tour.svg").expect("the picture");
-    assert!(picture == printed(&["replay", TOUR, "--format", "svg"]), "{DRAWS_THE_TOUR}");
+    assert!(picture == printed(&["replay", TOUR, "--format", "svg"]), "{HOW_TO_DRAW_THE_TOUR}");
     assert!(picture.len() < 500_000, "{} bytes", picture.len());
     assert!(
         !picture.contains("<script") && !picture.contains("http://www.w3.org/1999") && !picture.contains("url("),
@@ -80,7 +83,7 @@ fn an_animated_image_shows_each_frame_at_its_time() {
     for (speed, factor) in [("1", 1.0), ("2", 2.0)] {
         let movie = printed(&["replay", TOUR, "--format", "svg", "--speed", speed]);
         for event in [0, 1, 4, 8, 11, 17, 20, 30, times.len() - 3] {
-            // shortly before the next event; times have whole hundredths of a second
+            // event 0 is the opening, so `times[event]` is the time of the next event: the frame is compared shortly before it
             let at = times[event] / factor - 11.0;
             let seen = visible(&movie, Some(at));
             let frame = elements(&printed(&["replay", TOUR, "--format", "svg", "--at", &event.to_string()]));
@@ -88,6 +91,7 @@ fn an_animated_image_shows_each_frame_at_its_time() {
             // the caption consists of the key, its background, and up to four words
             let caption: Vec<&String> = seen.difference(&frame).collect();
             assert!(caption.len() <= 7 && (event == 0) == caption.is_empty(), "event {event}: {caption:?}");
+            // these are the heights of the background and of the text below the frame
             assert!(caption.iter().all(|element| element.contains(" y=\"608.0\"") || element.contains(" y=\"621.2\"")), "{caption:?}");
         }
     }
@@ -112,9 +116,8 @@ fn one_frame_is_chosen_by_its_event() {
     assert!(refused(2, &["replay", TOUR, "--at", "loss", "--format", "svg"]).contains("write the number of an event, such as 12, or last"));
 }
 
-/// The colours of an image are those of `show`.
 #[test]
-fn an_animated_image_has_a_background() {
+fn the_options_for_the_background_and_for_ascii_change_an_animated_image() {
     let light = printed(&["replay", TOUR, "--format", "svg", "--background", "light"]);
     assert!(light.contains("rx=\"6\" fill=\"#ffffff\"/>"));
     assert!(printed(&["replay", TOUR, "--format", "svg"]).contains("rx=\"6\" fill=\"#161920\"/>"));

@@ -94,13 +94,17 @@ fn replay_prints_the_frames() {
 fn a_truncated_session_is_replayed_with_a_remark() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("session");
-    let whole = fs::read("tests/sessions/figure-14.session").unwrap();
-    fs::write(&path, &whole[..whole.len() - 3]).unwrap();
+    let session = fs::read("tests/sessions/figure-14.session").unwrap();
+    fs::write(&path, &session[..session.len() - 3]).unwrap();
     let run = gradstep(&["replay", path.to_str().unwrap(), "--format", "text"]);
     assert_eq!(run.status, 0);
     let wanted = format!("note: the recording {} breaks off: its last line is incomplete and is left out\n", path.display());
     assert_eq!(run.err, wanted);
-    assert_eq!(run.out, printed(&["replay", "tests/sessions/figure-14.session", "--format", "text"]), "only the end was torn off");
+    assert_eq!(
+        run.out,
+        printed(&["replay", "tests/sessions/figure-14.session", "--format", "text"]),
+        "the line that is cut off is the end of the program, which has no frame"
+    );
 }
 
 #[test]
@@ -113,8 +117,8 @@ fn a_session_without_its_end_is_replayed_with_a_remark() {
         gradstep(&["replay", path.to_str().unwrap(), "--format", "text"]).err
     };
     assert_eq!(note("[1,\"key\",\"l\"]\n[2,\"quit\"]\n"), "");
-    let torn = note("[1,\"key\",\"l\"]\n");
-    assert!(torn.ends_with("breaks off: it has 1 event, and the last does not end the program\n"), "{torn}");
+    let without_quit = note("[1,\"key\",\"l\"]\n");
+    assert!(without_quit.ends_with("breaks off: it has 1 event, and the last does not end the program\n"), "{without_quit}");
 }
 
 /// With `--ascii`, and in a locale that is not UTF-8, the output has no byte above 0x7F.
@@ -190,7 +194,7 @@ fn show_marks_the_numbers_that_differ_from_the_users() {
     {
         assert!(marked.contains(said), "{said}\n{marked}");
     }
-    // conv1.bias alone: its gradient is the only one that is compared
+    // with `--tensor conv1.bias`, only the gradient of conv1.bias is compared
     let alone = show(&["--mine", mine, "--tensor", "conv1.bias"]);
     assert!(alone.contains("the gradient is wrong") && !alone.contains("=−0.3194≠"), "{alone}");
     let pressed = show(&["--mine", mine, "--tensor", "conv1.bias", "--keys", "D"]);
@@ -213,7 +217,7 @@ fn the_letters_of_a_closed_form_are_defined_where_they_are_used() {
             // the pane `why` in front
             for keys in ["", "<Tab>"] {
                 let frame = printed(&["show", scenario, "--at", at, "--size", size, "--keys", keys]);
-                let form = frame.lines().find(|line| line.contains("all at once: ") && line.contains("D −") | line.contains("(p − t)"));
+                let form = frame.lines().find(|line| line.contains("all at once: ") && (line.contains("D −") || line.contains("(p − t)")));
                 let words = frame.split_whitespace().filter(|word| *word != "▌").collect::<Vec<_>>().join(" ");
                 for (letter, definition) in letters {
                     let is_used = form.is_some_and(|line| line.contains(letter));

@@ -42,7 +42,7 @@ fn the_printed_trace_adds_up_to_the_printed_gradients() {
     assert_eq!(printed(&["trace", "figure-15", "--from", &last.to_string()]).lines().count(), 1);
 }
 
-/// The steps of each bundled scenario add up to its tensors. They are not printed, so that the test is fast enough for all scenarios.
+/// The steps of each bundled scenario add up to its tensors. The steps are computed but not printed, so that the test is fast enough for all scenarios.
 #[test]
 fn every_bundled_trace_adds_up_to_its_tensors() {
     for bundled in bundled::ALL {

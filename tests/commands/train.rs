@@ -41,9 +41,9 @@ fn several_runs_are_those_of_each_scenario_alone() {
         ("b", "momentum  sgd, learning_rate 0.1, momentum 0.5"),
         ("c", "adam      adam, learning_rate 0.001"),
     ] {
-        assert!(table.contains(&format!("{letter}  {words}")), "{table}");
+        assert!(table.contains(&format!("{letter}  {words}")), "the legend names {letter}: {table}");
         let chart = table.split_once("┤").expect("a chart").1;
-        assert!(chart.contains(letter), "{table}");
+        assert!(chart.contains(letter), "the chart has the curve {letter}: {table}");
     }
     let last = runs[0]["losses"][29].as_f64().expect("a loss").to_string();
     assert!(table.lines().any(|line| line.trim_start().starts_with("30 ") && line.contains(&last)), "{table}");

@@ -95,7 +95,7 @@ fn a_mistake_in_each_turn_of_a_loop_is_named() {
             "{file}: {}",
             found.out
         );
-        // the text of the line is there once for each of its tensors
+        // each tensor whose gradient has the mistake comes with the line of its statement
         let lines = if file == "lstm-one-turn.npz" { 2 } else { 1 };
         assert_eq!(why.matches(", line ").count(), lines, "{file}: {}", found.out);
     }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::plants::{Compared, cases, text};
 
-fn explained(compared: Compared) -> Explanation {
+fn explanation_of(compared: Compared) -> Explanation {
     let rate = compared.document.descent.train().map(|train| train.optimizer.learning_rate);
     Explanation::new(&compared.document.trace, compared.user, rate, &mut |_, _| true).expect("not interrupted")
 }
@@ -17,12 +17,15 @@ fn ids(case: &Value, field: &str) -> Vec<String> {
 #[test]
 fn planted_mistakes_are_named() {
     let mut missed = Vec::new();
+    // the numbers of wrong and of right explanations
     let mut counts = [0, 0];
     for case in &cases() {
         let (name, compared) = (text(case, "name"), Compared::of(case));
-        let found = explained(compared).causes;
+        let found = explanation_of(compared).causes;
         let named: Vec<&str> = found.iter().map(|cause| cause.id).collect();
+        // `same` are other mistakes that give the same numbers as the planted one
         let (planted, same) = (ids(case, "planted"), ids(case, "same"));
+        // of several planted mistakes, all must be in the first explanation, which is group 1
         let is_right = match text(case, "kind") {
             "none" => found.is_empty(),
             "one" => named.first().is_some_and(|first| planted.iter().chain(&same).any(|id| id == first)),
@@ -46,8 +49,9 @@ fn planted_mistakes_are_named() {
 /// known mistake is used.
 #[test]
 fn the_scale_of_the_samples_is_found() {
-    let mut seen = [0, 0];
+    let mut counts = [0, 0];
     for case in &cases() {
+        // the form of the user's file: whether it has the gradients of the samples, and of which loss
         let (name, form) = (text(case, "name"), text(case, "form"));
         let is_mean = match form {
             "stack" => true,
@@ -59,11 +63,11 @@ fn the_scale_of_the_samples_is_found() {
         if n == 1 || text(case, "kind") == "none" {
             continue;
         }
-        let explanation = explained(compared);
+        let explanation = explanation_of(compared);
         let notes = explanation.user.notes.join("\n");
         assert_eq!(notes.contains(&format!("compared times {n}")), is_mean, "{name}: {notes}");
         assert!(explanation.unexplained().is_empty(), "{name}: {:?}", explanation.causes);
-        seen[usize::from(is_mean)] += 1;
+        counts[usize::from(is_mean)] += 1;
     }
-    assert!(seen[0] > 5 && seen[1] > 3, "{seen:?}");
+    assert!(counts[0] > 5 && counts[1] > 3, "{counts:?}");
 }

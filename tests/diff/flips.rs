@@ -20,7 +20,8 @@ fn near() -> Document {
     document(&path.to_string_lossy())
 }
 
-/// The right gradient of fc1.weight with the row of the first neuron replaced, and a factor on the numbers of the second.
+/// Compares the right gradient of fc1.weight, after all numbers of the first neuron's row are replaced by `first_row`, and those of the second multiplied by
+/// `factor`.
 fn compared(document: &Document, first_row: f64, factor: f64) -> GradientComparison {
     let network = document.trace.network();
     let id = network.find("grad.fc1.weight").expect("a gradient");
@@ -43,7 +44,7 @@ fn a_gate_that_rounding_flips_is_reported_and_counts_as_equal() {
     assert!(flipped.causes.is_empty() && flipped.patterns.is_empty());
     // a closed gate gives 0, so another wrong number is not explained by it
     assert!(!compared(&document, 0.5, 1.0).report.is_equal());
-    // in double precision, the entry counts as wrong
+    // with an error of 1e-12, the other numbers are those of a double-precision program, in which the row counts as wrong
     let double = compared(&document, 0.0, 1.0 + 1e-12);
     assert!(double.user.precision == Precision::Double && double.report.tensors[0].wrong == [0, 1, 2], "{:?}", double.report);
 }

@@ -45,7 +45,7 @@ fn opened(size: usize) -> Document {
     document(&path.to_string_lossy())
 }
 
-/// The gradient of the first filters with numbers that no mistake has.
+/// The right gradient of the first filters, with a different error in each number, so that no known mistake gives it.
 fn unexplained(document: &Document) -> Vec<FileTensor> {
     let network = document.trace.network();
     let id = network.find("grad.conv1.weight").expect("a gradient");
@@ -65,8 +65,9 @@ fn compared(document: &Document) -> Result<GradientComparison, String> {
     GradientComparison::new(document, "mine.json".to_owned(), unexplained(document), CompareOptions::default())
 }
 
-/// The largest number of factors that are looked up between two looks. A term has at most four.
-const MOST: u64 = 4 * SLICE / TERM + 10_000;
+/// The largest number of factors that are read between two checks. A slice of work has SLICE / TERM terms, and a term has at most four factors; 10,000 are
+/// a margin.
+const MAX_FACTORS: u64 = 4 * SLICE / TERM + 10_000;
 
 #[test]
 fn between_two_checks_there_is_at_most_one_slice_of_work() {
@@ -82,16 +83,16 @@ fn between_two_checks_there_is_at_most_one_slice_of_work() {
     assert!(!comparison.report.is_equal() && comparison.causes.is_empty(), "{:?}", comparison.causes);
     let work = work.borrow();
     let (most, all): (u64, u64) = (work.iter().copied().max().expect("looks"), work.iter().sum());
-    assert!(most <= MOST, "{most} factors in one slice");
+    assert!(most <= MAX_FACTORS, "{most} factors in one slice");
     // one slice would not be enough for this network
-    assert!(all > 2 * MOST && work.len() > 50, "{all} factors, {} looks", work.len());
+    assert!(all > 2 * MAX_FACTORS && work.len() > 50, "{all} factors, {} checks", work.len());
 }
 
 #[test]
 fn an_interrupted_comparison_ends_within_a_slice() {
     let document = opened(24);
-    for looks in [1, 2, 10, 25] {
-        let left = Rc::new(Cell::new(looks));
+    for checks in [1, 2, 10, 25] {
+        let left = Rc::new(Cell::new(checks));
         let counted = Rc::clone(&left);
         let look = move || {
             let _ = tally::take();
@@ -100,9 +101,9 @@ fn an_interrupted_comparison_ends_within_a_slice() {
         };
         assert_eq!(interruptible(look, || compared(&document)).map(|_| ()), Err(Interrupted));
         let after = tally::take();
-        assert!(left.get() == 0 && after <= MOST, "{after} factors after look {looks}");
+        assert!(left.get() == 0 && after <= MAX_FACTORS, "{after} factors after check {checks}");
     }
-    // the document is as it was: a comparison with it has the same result
+    // the document is as it was: a comparison finds all 8·3·3·3 entries of conv1.weight wrong
     assert_eq!(compared(&document).expect("a gradient").report.tensors[0].wrong.len(), 216);
 }
 
@@ -146,7 +147,7 @@ fn nested(tensor: &FileTensor) -> Vec<Vec<Vec<Vec<f64>>>> {
     tensor.values.chunks(channels * rows * columns).map(channels_of).collect()
 }
 
-/// Which and where are printed before the search for the mistakes, which Ctrl-C stops.
+/// The lines `which` and `where` are printed before the search for the mistakes. Ctrl-C stops the search.
 #[cfg(unix)]
 #[test]
 fn the_comparison_is_printed_first_and_ctrl_c_stops_the_search() {

@@ -24,7 +24,7 @@ layer = [
 ]
 "#;
 
-/// The right gradients of the weights; those for which `is_keras` holds in the order height x width x in x out.
+/// The right gradients of the parameters. The filters whose names `is_keras` accepts have the order height x width x in x out.
 fn weights(document: &Document, is_keras: fn(&str) -> bool) -> Vec<FileTensor> {
     let trace = &document.trace;
     let network = trace.network();
@@ -41,7 +41,7 @@ fn weights(document: &Document, is_keras: fn(&str) -> bool) -> Vec<FileTensor> {
         let shape = vec![height, width, input, out];
         let from = |at: usize| {
             let index = unravel(at, &shape);
-            ravel(&[index[3], index[2], index[0], index[1]], ours).expect("a place")
+            ravel(&[index[3], index[2], index[0], index[1]], ours).expect("an entry")
         };
         let values = (0..len(ours)).map(|at| right[from(at)]).collect();
         FileTensor { name, sample: None, shape, values, is_half: false, choice: Choice::Compared }
@@ -93,6 +93,7 @@ fn the_lowest_precision_decides_the_tolerance() {
     for value in others.iter_mut().flat_map(|tensor| &mut tensor.values) {
         *value = f64::from(*value as f32);
     }
+    // a relative error above the tolerance 1e-6 of double precision, and below that of single precision, 1e-4
     for value in &mut last.values {
         *value *= 1.0 + 1.5e-6;
     }
@@ -103,7 +104,7 @@ fn the_lowest_precision_decides_the_tolerance() {
     assert!(double.user.precision == Precision::Double && !double.report.is_equal(), "{:?}", double.report);
     // one gradient in half precision is enough
     tensors[0].is_half = true;
-    // the digits of float16
+    // rounded to the digits of float16, which has 10 bits after the point: 42 fewer than f64
     for value in &mut tensors[0].values {
         *value = f64::from_bits((value.to_bits() + (1 << 41)) & !((1 << 42) - 1));
     }

@@ -27,8 +27,8 @@ fn document(name: &str) -> Document {
     loader.open(name).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// All gradients of a trace as tensors of a user, in their order.
-fn all(trace: &Trace) -> Vec<UserTensor> {
+/// All gradients of a trace as tensors of a user, in the order of the backward pass.
+fn right_gradients(trace: &Trace) -> Vec<UserTensor> {
     let network = trace.network();
     let mut gradients = Vec::new();
     for of in (0..network.tensors().len()).filter(|of| network.gradient_of(*of).is_some()) {
@@ -51,7 +51,7 @@ fn right_gradients_are_equal_and_a_changed_entry_is_found() {
     for bundled in bundled::ALL {
         let document = document(bundled.name);
         let trace = &document.trace;
-        let mut mine = all(trace);
+        let mut mine = right_gradients(trace);
         assert!(Report::new(trace, &mine, Tolerance::FLOAT64).is_equal(), "{}", bundled.name);
         for tensor in &mut mine {
             tensor.values.as_mut().unwrap().iter_mut().for_each(|value| *value = f64::from(*value as f32));
@@ -66,13 +66,13 @@ fn right_gradients_are_equal_and_a_changed_entry_is_found() {
         let compared = &report.tensors[n];
         assert_eq!((report.first(), compared.status, &compared.wrong[..]), (Some(n), Status::Different, &[at][..]), "{}", bundled.name);
         let address = compared.gradient.address(trace, Some(at)).expect("a gradient that is computed");
-        // an entry without terms has no step
+        // the address may name an entry without terms, which has no step, so only its tensor is looked up
         let tensor = trace.tensor(&address).unwrap_or_else(|error| panic!("{}: {address}: {error}", bundled.name));
         assert_eq!(Some(tensor), compared.gradient.find(trace), "{address}");
     }
 }
 
-/// The mean over the samples has Σ|terms| of all samples, divided by their number.
+/// The sum of the absolute values of the terms, for a gradient of the mean loss: the sums of all samples, divided by the number of samples.
 #[test]
 fn the_terms_of_a_mean_are_those_of_its_samples() {
     let document = document("xor");

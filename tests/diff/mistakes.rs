@@ -7,10 +7,11 @@ const PAGE: &str = include_str!("../../docs/diff.md");
 #[test]
 fn the_page_lists_every_mistake_with_its_words() {
     let row = |id: &str, words: &str, right: &str| {
+        // `right` may be empty, and a cell of the page has a single blank then
         let [words, right] = [words, right].map(|text| text.replace('|', "\\|"));
         format!("| `{id}` | {words} | {right} |").replace(" |  |", " | |")
     };
-    // what has words only for a predicted number is not a mistake of a whole pass
+    // mistakes without `words` are only for predicted numbers, not for the gradients of a whole pass
     let rows: Vec<String> = MISTAKES
         .iter()
         .filter(|row| !row.words.is_empty())
@@ -46,7 +47,7 @@ fn words_agree_with_the_number_of_places() {
         for places in [&["…"][..], &["…", "…"]] {
             assert!(!row.words_at(places).contains(['[', ']', '{', '}', '|']), "{}", row.words);
         }
-        // a form of the verb for several places is the only difference
+        // square brackets have the forms of a word for one and for several places; only words with the names of the places (`{}`) need them
         let has_place = row.words.contains("{}");
         assert!(has_place || !row.words.contains('['), "{}", row.words);
     }
