@@ -29,6 +29,7 @@ iterations = 40
     )
 }
 
+/// A process that has ended.
 struct Ended {
     /// The largest resident size, in KiB.
     largest: u64,
@@ -50,7 +51,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Ended {
         .expect("the binary runs");
     let status_file = format!("/proc/{}/status", child.id());
     let (mut out, mut error) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
-    let reads = std::thread::spawn(move || {
+    let reader = std::thread::spawn(move || {
         let mut text = String::new();
         out.read_to_string(&mut text).map(|_| text)
     });
@@ -66,7 +67,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Ended {
     };
     let mut stderr = String::new();
     error.read_to_string(&mut stderr).expect("text");
-    Ended { largest, status: status.code(), out: reads.join().expect("no panic").expect("text"), error: stderr }
+    Ended { largest, status: status.code(), out: reader.join().expect("no panic").expect("text"), error: stderr }
 }
 
 /// Returns a folder with the file `square.toml`.
@@ -84,6 +85,7 @@ fn every_command_stays_near_the_limit() {
         let text = format!("{limit}MiB");
         for arguments in [
             &["show", "square.toml", "--at", "40/loss"][..],
+            // k six times: the unit of a move is an iteration
             &["show", "square.toml", "--keys", "kkkkkk30l"],
             &["show", "square.toml", "--keys", ":40/last<Enter>:3/first<Enter>"],
             &["train", "square.toml", "--format", "json", "-o", "out.json"],
@@ -151,16 +153,17 @@ fn small_samples_use_most_of_their_reserved_memory() {
     let refused = limited(48);
     assert_eq!(refused.status, Some(1), "{}", refused.error);
     assert!(refused.error.contains("20000 samples") && refused.error.contains("--memory-limit"), "{}", refused.error);
+    // the process uses at least half of the limit, which is `limit << 9` KiB
     let limit = 64;
     let Ended { status, error, largest, .. } = limited(limit);
     assert_eq!(status, Some(0), "{error}");
     assert!(largest < (limit << 10) + ALLOWANCE && largest > limit << 9, "{largest} KiB of {limit} MiB");
 }
 
-/// With the default limit of 1 GiB too: no text of a graph takes memory before it is refused.
+/// Even with the default limit of 1 GiB, the text of a graph takes little memory before it is refused.
 #[test]
 fn texts_of_graphs_that_ask_for_too_much_take_no_memory() {
-    const MOST: u64 = 100 << 10;
+    const MOST_KIB: u64 = 100 << 10;
     let folder = tempfile::tempdir().expect("a folder");
     let deep = 100_000;
     let texts = [
@@ -180,6 +183,6 @@ fn texts_of_graphs_that_ask_for_too_much_take_no_memory() {
         let shown: String = nodes.chars().take(60).collect();
         assert_eq!(ended.status, Some(1), "{shown}:\n{}", ended.error);
         assert!(ended.error.contains("error: ") || ended.out.contains("error: "), "{shown}: {} {}", ended.out, ended.error);
-        assert!(ended.largest < MOST, "{shown} took {} KiB", ended.largest);
+        assert!(ended.largest < MOST_KIB, "{shown} took {} KiB", ended.largest);
     }
 }

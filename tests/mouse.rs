@@ -16,6 +16,7 @@ use ratatui::layout::Rect;
 const SIZE: (u16, u16) = (120, 40);
 const SCREEN: Rect = Rect::new(0, 0, SIZE.0, SIZE.1);
 
+/// Opens a bundled scenario at the step of an address.
 fn open(name: &str, at: &str) -> Driver {
     let loader = ScenarioLoader::bundled(Limits::default());
     let document = Arc::new(loader.open(name).unwrap());
@@ -34,6 +35,7 @@ fn press(driver: &mut Driver, keys: &str) {
     }
 }
 
+/// Returns the rows of the screen, each as its characters.
 fn lines(driver: &Driver) -> Vec<Vec<char>> {
     export::text(&driver.frame(&RenderOptions::default(), SIZE)).lines().map(|line| line.chars().collect()).collect()
 }
@@ -42,11 +44,13 @@ fn step(driver: &Driver) -> u64 {
     driver.state.stepper().unwrap().step
 }
 
-/// While the prompt of a question is open, a click on the screen goes to the step there.
+/// A click on a term goes to its step, and the prompt then asks for the number of this step. What was typed is dropped, and is no wrong answer.
 #[test]
 fn in_prediction_a_click_on_a_term_asks_for_that_term() {
     let mut driver = open("figure-19", "grad.conv1.weight[0,0,0,0]#3");
+    // a prediction, with a 1 typed
     press(&mut driver, "p1");
+    // row 5 shows the terms
     let events = (0..60).map(|x| driver.click_event(&RenderOptions::default(), SCREEN, x, 5));
     let term = events.into_iter().find(|event| *event != Event::Miss).expect("a term");
     driver.apply(&term, Duration::ZERO);
@@ -72,6 +76,7 @@ fn a_click_on_a_term_goes_to_that_term() {
         ("figure-01", "fc1.z[0]#20"),
     ] {
         let mut driver = open(name, at);
+        // one step forward
         press(&mut driver, "s");
         let row = lines(&driver).iter().position(|line| bracketed(line).is_some()).unwrap();
         let line = lines(&driver)[row].clone();
@@ -168,7 +173,7 @@ fn the_wheel_with_shift_scrolls_sideways() {
 fn every_bundled_scenario_has_a_clickable_equation() {
     for scenario in bundled::ALL {
         let driver = open(scenario.name, "backward");
-        // below the equation in symbols, which is below the statement of a graph
+        // the equation with numbers is below the equation in symbols; in a graph, both are one row further down, below the statement
         let rows = lines(&driver);
         let is_statement = |row: &Vec<char>| row.iter().collect::<String>().starts_with("back through line ");
         let equation_row = if rows.iter().any(is_statement) { 6 } else { 5 };
@@ -184,7 +189,7 @@ fn left_edge(lines: &[Vec<char>]) -> usize {
     lines.iter().find_map(|line| line.windows(9).position(|cells| cells.iter().collect::<String>() == "─ picture")).unwrap()
 }
 
-/// Returns the events of clicks on the cells of the picture that show one of some characters.
+/// Returns the cells (x, y) of the picture whose character fulfils a condition, and the event of a click on each.
 fn clicks_on(driver: &Driver, is_shown: impl Fn(char) -> bool) -> Vec<((u16, u16), Event)> {
     let lines = lines(driver);
     let left = left_edge(&lines);
@@ -208,7 +213,7 @@ fn address_after(driver: &Driver, event: &Event) -> (String, String) {
     (address.trim_end_matches("#1").to_owned(), message)
 }
 
-/// Returns where a click on a text of the picture leads.
+/// Returns the address and the message after a click on a text of the picture.
 fn after_click_on(driver: &Driver, text: &str) -> (String, String) {
     let lines = lines(driver);
     let wanted: Vec<char> = text.chars().collect();
@@ -256,6 +261,7 @@ fn a_click_on_a_node_goes_to_the_step_that_computes_it() {
 #[test]
 fn a_click_on_a_line_goes_to_its_term() {
     let is_line = |c: char| ('\u{2801}'..='\u{28ff}').contains(&c);
+    // all lines lead to addresses that begin with `op`; there are at most `count` of them
     for (name, at, op, count) in [
         ("figure-19", "conv1.z[0,1,0]", "conv1.z", 16),
         ("figure-19", "grad.conv1.weight[0,0,0,1]#3", "grad.conv1.weight", 16),
@@ -285,7 +291,7 @@ fn a_click_on_a_line_goes_to_its_term() {
 }
 
 #[test]
-fn a_click_on_the_inset_goes_to_its_entry() {
+fn a_click_on_the_filter_and_its_image_goes_to_the_entry() {
     let driver = open("figure-19", "grad.conv1.weight[0,0,0,1]#3");
     assert_eq!(after_click_on(&driver, "δ₁₂ ").0, "grad.conv1.z[0,0,1]");
     // the number below is that of the pixel, which is given
@@ -342,7 +348,7 @@ fn a_click_on_a_row_of_the_palette_runs_it() {
         driver.state.message.as_ref().map(|message| message.text.as_str()),
         Some("there is no breakpoint: B sets one here, :break ENTRY elsewhere")
     );
-    // a command without its word waits for it
+    // a command whose argument is missing stays in the prompt
     press(&mut driver, ":set");
     click_on(&mut driver, "set ENTRY");
     assert_eq!((driver.state.focus(), driver.state.prompt().unwrap().input.value()), (Focus::Prompt, "set "));
@@ -403,6 +409,7 @@ fn a_click_on_a_key_in_a_border_presses_it() {
     let mut driver = open("xor", "fc1.z[0]#2");
     press(&mut driver, "?");
     driver.set_screen_size(SIZE);
+    // each click scrolls on from the one before it
     for (text, scroll) in [("PgDn PgUp", 10), ("j k PgDn", 11), ("k PgDn", 10), ("PgUp g G", 0)] {
         click_on(&mut driver, text);
         assert_eq!(driver.state.overlay.as_ref().unwrap().scroll, scroll, "{text}");

@@ -14,7 +14,7 @@ use gradstep::step::{Kind, Unit};
 
 use documents::{scenarios, small};
 
-/// Two samples, one in each batch, and four iterations.
+/// A scenario with two samples, one in each batch, and four iterations.
 const TRAINED: &str = r#"title = "trained"
 loss = "squared_error"
 [[layer]]
@@ -34,6 +34,7 @@ iterations = 4
 batch_size = 1
 "#;
 
+/// The stepper at a step, with this unit.
 fn at(document: &Arc<Document>, step: u64, unit: Unit) -> State {
     let mut state = documents::at(document, step);
     while state.stepper().unwrap().unit != unit {
@@ -57,18 +58,24 @@ fn place(state: &State) -> Visit {
     state.stepper().map(Stepper::current_visit).unwrap()
 }
 
+/// The units of a document: no sample if it has only one, and no iteration if it has only one.
 fn units(document: &Document) -> Vec<Unit> {
-    let all = [document.trace.samples() > 1, document.iterations() > 1];
-    Unit::ALL.into_iter().filter(|unit| !matches!((unit, all), (Unit::Sample, [false, _]) | (Unit::Iteration, [_, false]))).collect()
+    let (has_samples, has_iterations) = (document.trace.samples() > 1, document.iterations() > 1);
+    let is_unit = |unit: &Unit| match unit {
+        Unit::Sample => has_samples,
+        Unit::Iteration => has_iterations,
+        _ => true,
+    };
+    Unit::ALL.into_iter().filter(is_unit).collect()
 }
 
 /// The largest number of steps at which a scenario is tested.
-const TRIED: u64 = 12;
+const MAX_TESTED: u64 = 12;
 
 /// Returns the steps at which a scenario is tested, evenly spread from the first to the last.
-fn tried(document: &Document) -> impl Iterator<Item = u64> {
+fn tested_steps(document: &Document) -> impl Iterator<Item = u64> {
     let len = document.trace.len();
-    (0..TRIED.min(len)).map(move |n| n * (len - 1) / (TRIED.min(len) - 1).max(1) + 1)
+    (0..MAX_TESTED.min(len)).map(move |n| n * (len - 1) / (MAX_TESTED.min(len) - 1).max(1) + 1)
 }
 
 #[test]
@@ -76,10 +83,11 @@ fn l_goes_to_the_end_of_the_unit_and_h_to_the_end_of_the_unit_before() {
     for (name, document) in scenarios().into_iter().chain([("trained".to_owned(), small(TRAINED))]) {
         let trace = &document.trace;
         for unit in units(&document).into_iter().filter(|unit| *unit != Unit::Iteration) {
-            for step in tried(&document) {
+            for step in tested_steps(&document) {
                 let span = trace.span(step, unit);
                 let mut state = at(&document, step, unit);
                 act(&mut state, 1, Action::Forward);
+                // from the last step of a unit, l goes to the end of the next unit
                 let wanted = if step + 1 < span.end { span.end - 1 } else { trace.span(step + 1, unit).end.max(2) - 1 };
                 if step < trace.len() {
                     assert_eq!(place(&state), Visit { iteration: 1, step: wanted }, "{name}: l from {step}, unit {}", unit.name());
@@ -101,10 +109,10 @@ fn l_goes_to_the_end_of_the_unit_and_h_to_the_end_of_the_unit_before() {
 fn h_directly_after_l_undoes_it() {
     for (name, document) in scenarios().into_iter().chain([("trained".to_owned(), small(TRAINED))]) {
         for unit in units(&document) {
-            for (step, count) in tried(&document).flat_map(|step| [(step, 1), (step, 3), (step, 50)]) {
-                for skips in [false, true] {
+            for (step, count) in tested_steps(&document).flat_map(|step| [(step, 1), (step, 3), (step, 50)]) {
+                for skips_zeros in [false, true] {
                     let mut state = at(&document, step, unit);
-                    if skips {
+                    if skips_zeros {
                         act(&mut state, 1, Action::CycleSetting(gradstep::app::Setting::SkipZeros, 1));
                     }
                     let before = place(&state);
@@ -141,7 +149,7 @@ fn three_single_h_undo_3l_and_stop_at_the_ends_of_units() {
 }
 
 #[test]
-fn another_move_forgets_where_l_was_pressed() {
+fn after_another_move_h_does_not_undo_l() {
     let document = small(TRAINED);
     for other in [Action::StepForward, Action::StepBack, Action::StepOut, Action::BackwardPass] {
         let mut state = at(&document, 5, Unit::Op);
@@ -154,7 +162,7 @@ fn another_move_forgets_where_l_was_pressed() {
 }
 
 #[test]
-fn a_unit_of_one_iteration_keeps_op_entry_and_term() {
+fn a_move_by_an_iteration_keeps_op_entry_and_term() {
     let document = small(TRAINED);
     for address in ["fc1.z[1]#2", "grad.fc1.weight[1,1]", "update:fc1.weight[0,1]#2", "loss"] {
         let step = document.trace.resolve(&address.parse().unwrap()).unwrap();
@@ -193,8 +201,8 @@ fn skipping_zeros_stops_at_no_product_of_value_zero() {
         let mut state = at(&document, 1, Unit::Step);
         act(&mut state, 1, Action::CycleSetting(gradstep::app::Setting::SkipZeros, 1));
         let last = document.trace.len().min(2000);
-        let kept = (2..=last).filter(|k| document.trace.get(*k).is_some_and(|step| step.kind != Kind::Product || step.value != 0.0));
-        for wanted in kept {
+        let not_skipped = (2..=last).filter(|k| document.trace.get(*k).is_some_and(|step| step.kind != Kind::Product || step.value != 0.0));
+        for wanted in not_skipped {
             act(&mut state, 1, Action::Forward);
             assert_eq!(place(&state), Visit { iteration: 1, step: wanted }, "{name}");
         }

@@ -27,7 +27,7 @@ fn scenario(path: &Path) -> Scenario {
     read(Source { path_shown: format!("{name}.toml"), name, text }, Limits::default()).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
-/// The numbers of nested lists, in row-major order.
+/// The numbers of nested JSON lists, in row-major order.
 fn flat(value: &Value) -> Vec<f64> {
     match value {
         Value::Array(items) => items.iter().flat_map(flat).collect(),
@@ -45,6 +45,7 @@ fn assert_near(what: &str, actual: &[f64], expected: &[f64]) {
 #[test]
 fn ten_iterations_agree_with_pytorch() {
     for path in cases() {
+        // the document of the first iteration
         let first = Document::new(scenario(&path));
         let expected = fs::read_to_string(path.with_extension("expected.json")).expect("the numbers");
         let expected: Value = serde_json::from_str(&expected).expect("JSON");
@@ -110,6 +111,7 @@ fn training_without_steps_has_the_same_bits() {
         let expected: Value = serde_json::from_str(&expected).expect("JSON");
         assert_near(
             &format!("{}: the last loss", path.display()),
+            // the loss with the parameters after the last update
             &[descent.sample_losses(&result.parameters).loss],
             &flat(&expected["loss"]),
         );

@@ -9,8 +9,8 @@ use numbers::{json_printed_by_gradstep, number};
 use serde_json::Value;
 
 /// Tolerances relative to the expected number, or to [`FLOOR`] if that is larger.
-const VALUES: f64 = 1e-12;
-const GRADIENTS: f64 = 1e-10;
+const VALUE_TOLERANCE: f64 = 1e-12;
+const GRADIENT_TOLERANCE: f64 = 1e-10;
 const FLOOR: f64 = 1e-3;
 
 /// Derivatives that are wrong in the files from PyTorch: case, node, right number. If a node is a copy, such as `n3 = n0`, both names are one tensor in
@@ -21,7 +21,7 @@ fn close(a: f64, b: f64, tolerance: f64) -> bool {
     a == b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= tolerance * b.abs().max(FLOOR)
 }
 
-/// A comparison of all numbers in JSON values; keys that are not expected are ignored.
+/// A comparison of all expected numbers of a case with those that gradstep prints.
 struct Comparison<'a> {
     case: &'a str,
     compared: usize,
@@ -29,14 +29,17 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
+    /// Compares two JSON values at a place such as `.samples[0].gradients`. Keys that are not expected are ignored.
     fn compare(&mut self, place: &str, expected: &Value, actual: &Value, tolerance: f64) {
         match (expected, actual) {
             (Value::Object(expected), Value::Object(actual)) => {
+                // the numbers of `train` are compared with the output of the command `train`
                 for (key, value) in expected.iter().filter(|(key, _)| *key != "train") {
                     let inside = format!("{place}.{key}");
                     let tolerance = match key.as_str() {
-                        "gradients" => GRADIENTS,
-                        "values" if !place.starts_with(".train") => VALUES,
+                        "gradients" => GRADIENT_TOLERANCE,
+                        // trained parameters have the tolerance of gradients
+                        "values" if !place.starts_with(".train") => VALUE_TOLERANCE,
                         _ => tolerance,
                     };
                     let copy = COPIES.iter().find(|(case, node, _)| *case == self.case && inside.ends_with(&format!("gradients.{node}")));
@@ -79,13 +82,13 @@ fn every_case_agrees_with_pytorch() {
         let expected: Value = serde_json::from_str(&fs::read_to_string(path.with_extension("expected.json")).unwrap()).unwrap();
         let mut comparison = Comparison { case, compared: 0, wrong: Vec::new() };
         match json_printed_by_gradstep("grads", &path) {
-            Ok(actual) => comparison.compare("", &expected, &actual, VALUES),
+            Ok(actual) => comparison.compare("", &expected, &actual, VALUE_TOLERANCE),
             Err(error) => comparison.wrong.push(format!("{case}: {error}")),
         }
         if let Some(expected) = expected.get("train") {
             trained += 1;
             match json_printed_by_gradstep("train", &path) {
-                Ok(actual) => comparison.compare(".train", expected, &actual, GRADIENTS),
+                Ok(actual) => comparison.compare(".train", expected, &actual, GRADIENT_TOLERANCE),
                 Err(error) => comparison.wrong.push(format!("{case}: {error}")),
             }
         }

@@ -132,8 +132,9 @@ fn folder_with_session() -> tempfile::TempDir {
 #[test]
 fn a_closed_stdout_is_an_error_of_every_command() {
     let folder = folder_with_session();
-    let terminal = ["figure-14", "", "replay s.session", "figure-14 --at loss"];
-    for command in COMMANDS.into_iter().chain(terminal) {
+    // these would open a screen
+    let on_a_terminal = ["figure-14", "", "replay s.session", "figure-14 --at loss"];
+    for command in COMMANDS.into_iter().chain(on_a_terminal) {
         let run = shell(folder.path(), &format!("exec gradstep {command} >&-"));
         let said = String::from_utf8(run.stderr).unwrap();
         assert_eq!((run.status.code(), said.lines().count()), (Some(2), 1), "{command}: {said}");
@@ -190,6 +191,7 @@ fn after_a_kill_the_old_file_is_whole_and_the_next_save_removes_the_temporary_fi
     let begun = std::time::Instant::now();
     assert!(command.status().unwrap().success());
     let duration = begun.elapsed();
+    // kills after 0 to 59 fiftieths of the time that a whole run takes
     for part in 0..60 {
         let mut child = command.spawn().unwrap();
         std::thread::sleep(duration * part / 50);
@@ -218,7 +220,7 @@ fn without_threads_the_caller_computes_everything() {
     let gradcheck = ["gradcheck figure-15", "gradcheck xor"];
     for command in COMMANDS.into_iter().chain(large).chain(gradcheck) {
         let line = format!("exec gradstep {command}");
-        // these do not accept --threads after them
+        // `--help`, `--version` and `help` do not accept --threads after them
         let line = if command.starts_with("--") || command.starts_with("help") { line } else { format!("{line} --threads 4") };
         let [with, without] = ["", &format!("{}={} ", NO_THREADS.0, NO_THREADS.1)].map(|environment| {
             let run = shell(folder.path(), &line.replacen("exec ", &format!("{environment}exec "), 1));

@@ -17,8 +17,8 @@ fn scenarios() -> Vec<PathBuf> {
     paths
 }
 
-/// The value at a path of keys and positions.
-fn at<'a>(mut value: &'a Value, path: &Value) -> Option<&'a Value> {
+/// The value at a path of keys and positions, such as `["samples", 0, "values", "fc1.z"]`.
+fn value_at<'a>(mut value: &'a Value, path: &Value) -> Option<&'a Value> {
     for key in path.as_array()? {
         value = match key {
             Value::String(name) => value.get(name)?,
@@ -51,7 +51,7 @@ fn gradstep_computes_every_published_number() {
         let computed = json_printed_by_gradstep("grads", path).unwrap_or_else(|error| panic!("{name}: {error}"));
         for check in published["checks"].as_array().unwrap() {
             let (place, tolerance) = (&check["path"], check["tolerance"].as_f64().unwrap());
-            let found = at(&computed, place).ok_or("is missing".to_owned());
+            let found = value_at(&computed, place).ok_or("is missing".to_owned());
             match found.and_then(|actual| compare(&check["value"], actual, tolerance)) {
                 Ok(count) => compared += count,
                 Err(error) => wrong.push(format!("{name}: {place}: {error} ({})", published["source"])),

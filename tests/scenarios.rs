@@ -58,9 +58,9 @@ fn every_valid_scenario_reads_and_meets_its_expectations() {
 fn the_exported_scenarios_are_those_of_the_exporter() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let exporter = fs::read(folder.join("docs/to_gradstep.py")).unwrap();
-    let made_by = fs::read_to_string(folder.join("tests/exported/exporter.crc32")).unwrap();
+    let checksum = fs::read_to_string(folder.join("tests/exported/exporter.crc32")).unwrap();
     let help = "run python tests/exported/generate.py again, and look at the scenarios that it writes";
-    assert_eq!(made_by.trim(), format!("{:08x}", crc32fast::hash(&exporter)), "{help}");
+    assert_eq!(checksum.trim(), format!("{:08x}", crc32fast::hash(&exporter)), "{help}");
     let paths = files("tests/exported");
     assert!(paths.len() >= 12);
     for path in paths {
@@ -152,6 +152,7 @@ at = "fc1.z"
     });
 }
 
+/// The valid scenario files of less than 5000 bytes, with their texts.
 static VALID: LazyLock<Vec<(PathBuf, Vec<u8>)>> = LazyLock::new(|| {
     let paths = files("tests/valid").into_iter().chain(files("scenarios"));
     paths.map(|path| (path.clone(), fs::read(path).unwrap())).filter(|(_, bytes)| bytes.len() < 5_000).collect()
@@ -205,9 +206,9 @@ const WORDS: [&str; 40] = [
     "max",
 ];
 
-/// Replaces the `nth` word or number of a text.
-fn reworded(text: &str, nth: prop::sample::Index, word: usize) -> String {
-    let word = WORDS[word];
+/// Replaces the `nth` word or number of a text by the word `WORDS[word_index]`.
+fn reworded(text: &str, nth: prop::sample::Index, word_index: usize) -> String {
+    let word = WORDS[word_index];
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
     let starts: Vec<usize> =
         text.char_indices().filter(|&(at, c)| is_word(c) && !text[..at].ends_with(is_word)).map(|(at, _)| at).collect();
@@ -245,13 +246,14 @@ proptest! {
     ) {
         let (path, bytes) = file.get(&VALID);
         let mut bytes = bytes.clone();
-        for (at, byte, what, piece) in changes {
+        for (at, byte, kind, token) in changes {
             let at = at.index(bytes.len().max(1)).min(bytes.len());
-            match what {
+            // replaces a byte, removes one, cuts the file off, or inserts a token
+            match kind {
                 0 if at < bytes.len() => bytes[at] = byte,
                 1 if at < bytes.len() => { bytes.remove(at); }
                 2 => bytes.truncate(at.max(1)),
-                _ => { bytes.splice(at..at, piece.get(&TOKENS).bytes()); }
+                _ => { bytes.splice(at..at, token.get(&TOKENS).bytes()); }
             }
         }
         if let Err(faults) = read_bytes(path, bytes) {

@@ -39,6 +39,7 @@ fn mouse(kind: MouseEventKind, column: u16, row: u16) -> Input {
     Input::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE })
 }
 
+/// Returns the frame that the stepper draws.
 fn draw(live: &TerminalStepper, size: (u16, u16)) -> Buffer {
     let area = Rect::new(0, 0, size.0, size.1);
     let mut buffer = Buffer::empty(area);
@@ -184,7 +185,7 @@ fn a_session_replays_to_the_frames_that_were_seen() {
     }
 }
 
-/// The picker of a session has the scenarios of its time, and its keys.
+/// In a replay, the picker has the scenarios, the order and the keys of the program that recorded the session.
 #[test]
 fn the_picker_of_a_session_has_the_order_at_the_time_of_recording() {
     let scenario = bundled::find("figure-14").unwrap();
@@ -200,7 +201,7 @@ fn the_picker_of_a_session_has_the_order_at_the_time_of_recording() {
         driver.state.document().unwrap().scenario.name.clone()
     };
     for format in [1, 2] {
-        // alphabetical, without the key `scenarios`
+        // in alphabetical order if the header has no list of scenarios
         assert_eq!(opened(format, &[], "ok<Enter>"), "figure-09");
         assert_eq!(opened(format, &[], "o<Home><Enter>"), "figure-01");
     }
@@ -209,7 +210,7 @@ fn the_picker_of_a_session_has_the_order_at_the_time_of_recording() {
     // a scenario that this program lacks keeps its row
     assert_eq!(opened(2, &["figure-14", "gone\u{1b}[2J", "xor"], "ojj<Enter>"), "xor");
     assert_eq!(opened(2, &["figure-14", "gone\u{1b}[2J", "xor"], "oj<Enter>"), "figure-14");
-    // the filter is newer than format 1
+    // the filter of the picker is newer than format 1: there, "/" does nothing
     assert_eq!(opened(1, &[], "o/jjx<Enter>"), "figure-16");
     assert_eq!(opened(2, bundled::LEARNING, "o/xor<Enter>"), "xor");
 }
@@ -232,6 +233,7 @@ fn a_session_cut_at_any_byte_replays_its_beginning() {
                     let frames = replayed(&session);
                     assert!(frames.len() <= seen.len() && frames[..] == seen[..frames.len()], "at byte {cut}");
                 }
+                // a cut between two lines cannot be noticed
                 Ok(session) => assert!(session.is_truncated || bytes[cut - 1] == b'\n' || bytes[cut] == b'\n' || session.events.is_empty()),
             }
         }
@@ -432,7 +434,7 @@ fn a_replay_that_goes_back_shows_the_same_frames() {
     for (n, before) in forward.iter().enumerate().rev() {
         assert_eq!(&frame(&mut player, &format!(":{n}\r")), before, "event {n}");
     }
-    // taken over and given back, it is where it was
+    // after `x` Enter has taken over and `T` has given back, the replay is where it was
     let here = frame(&mut player, ":2\r");
     assert_ne!(frame(&mut player, "x\rG"), here);
     assert_eq!(frame(&mut player, "T"), here);

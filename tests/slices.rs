@@ -19,7 +19,7 @@ use gradstep::session::{Event, Header, Session};
 use gradstep::terminal::{Input, TerminalProgram};
 use gradstep::ui::RenderOptions;
 
-/// The number of nodes of a graph: more ops than a key computes at once.
+/// The number of nodes of a graph. With the backward pass, an iteration has more ops than a key computes at once.
 const NODES: usize = 6000;
 /// The largest number of ops that a key computes at once: the limit of `app/work.rs` divided by the cost of an op.
 const AT_ONCE: u64 = 10_000;
@@ -35,7 +35,7 @@ fn late() -> Duration {
     NOW.get()
 }
 
-/// A graph with so many nodes that an iteration takes longer than a key may take.
+/// A graph of [`NODES`] nodes. `start` is the line of the scenario that gives its first step, or empty.
 fn chain(start: &str) -> String {
     let mut text = format!("title = \"chain\"\n{start}\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\n\"n0 = a + b\",\n");
     for n in 1..NODES {
@@ -72,6 +72,7 @@ fn input(text: &str) -> Vec<Input> {
     parse(text).unwrap().into_iter().map(|key| Input::Key(KeyEvent::new(code(key.code), KeyModifiers::NONE))).collect()
 }
 
+/// The number of ops that were computed so far.
 fn computed(driver: &Driver) -> u64 {
     driver.state.document().map_or(0, |document| document.descent.computed())
 }
@@ -131,7 +132,7 @@ impl World {
 
 #[test]
 fn play_makes_one_unit_or_slice_at_each_wake() {
-    for (coarser, opens, mode) in [
+    for (coarser, opens, focus) in [
         ("", "", Focus::Normal),
         ("k", "?", Focus::Overlay),
         ("kk", "M", Focus::Map),
@@ -140,16 +141,16 @@ fn play_makes_one_unit_or_slice_at_each_wake() {
     ] {
         let mut world = World::new(&chain(""));
         world.press(&format!("{coarser}++++++++<Space>{opens}"));
-        assert_eq!(world.state().focus(), mode);
+        assert_eq!(world.state().focus(), focus);
         let begin = world.place();
         for _ in 0..200 {
             assert!(world.live.wake().is_some(), "play goes on");
             world.wake();
         }
-        assert!(world.place() > begin || world.state().job().is_some(), "{mode:?} {:?}", world.place());
+        assert!(world.place() > begin || world.state().job().is_some(), "{focus:?} {:?}", world.place());
         // keys still work
         world.press(if opens.is_empty() { "<Space>" } else { "<Esc><Space>" });
-        assert!(world.state().wake().is_none() && world.state().job().is_none(), "{mode:?}");
+        assert!(world.state().wake().is_none() && world.state().job().is_none(), "{focus:?}");
     }
 }
 
@@ -270,7 +271,7 @@ fn no_slice_waits_for_a_long_op() {
         world.press("?");
     }
     waited.dedup();
-    // the slices also waited between the first and the eighth op, not only where an iteration begins or ends
+    // some slices waited after 1 to 7 ops, within an iteration, and not only at its ends
     assert!(waited.iter().any(|ops| (1..8).contains(ops)), "{waited:?}");
     assert_eq!(world.place().0, 3);
     let mut direct = World::new(WIDE);
@@ -394,7 +395,7 @@ fn a_replay_does_one_event_or_one_slice_at_each_wake() {
         let done = computed(player.driver()) - before;
         assert!(done <= 1, "a turn computes {done} ops");
         turns += 1;
-        // slices that wait for another thread are short
+        // a turn that waits for another thread computes nothing, so there may be very many
         assert!(turns < 1_000_000_000);
     }
     assert!(turns > 15, "{turns}");
@@ -421,10 +422,12 @@ fn frames(session: &Session) -> Vec<(u64, u64, String)> {
 fn a_gap_of_weeks_counts_as_a_minute_and_a_thousand_frames() {
     let frames = frames(&stored("play.session"));
     let (last, before) = (&frames[frames.len() - 1], &frames[frames.len() - 2]);
-    assert_eq!(frames.len(), 16 + 1000 - 1 + 1);
+    // the opening and 15 keys, then at most 999 moves of play, then the last key
+    assert_eq!(frames.len(), 16 + 999 + 1);
     assert_eq!(last.2, "?");
     // play makes 64 units a second, so the minute has about 3840
     assert!((3750..=3900).contains(&last.0), "{last:?}");
+    // of the last.0 − 1 − 15 moves of play, all but 999 are left out
     assert_eq!(before.1, last.0 - 1 - 15 - 999, "{before:?}");
 }
 

@@ -8,13 +8,14 @@ mod writer;
 
 use crate::generated::choices::{Choices, Flavour};
 use entries::{
-    along, binary, choice, clamp, detach, expand, flip, index, item, join, masked_fill, moment, norm, of_bounded, of_positive, pad,
-    permute, power, reduce, reduce_torch, repeat, repeat_entries, reshape, same, split, squeeze, transpose, transpose_matrix, tril, unary,
-    unsqueeze,
+    along_axis, binary, choice, clamp, detach, expand, flip, index, item, join, masked_fill, norm, of_bounded, of_positive, pad, permute,
+    power, reduce, reduce_torch, repeat, repeat_entries, reshape, split, squeeze, transpose, transpose_matrix, tril, unary, unchanged,
+    unsqueeze, variance_or_deviation,
 };
 use networks::{
-    arange, attention, binary_loss, channel_norm, classes, conv, conv_transpose, distance, einsum, embedding, eye, filled, gather,
-    layer_norm, linear, literal, matmul, matmul_of_rank, one_hot, plain, pool, select, sizes, vectors, whole,
+    arange, attention, binary_loss, channel_norm, class_loss, conv, conv_transpose, distance_loss, einsum, embedding, eye, filled, gather,
+    layer_norm, linear, literal, matmul, matmul_of_rank, normalize_or_dropout, one_hot, pool, product_of_vectors, select, sizes,
+    to_whole_numbers,
 };
 use writer::{Writer, Written};
 
@@ -23,7 +24,7 @@ use writer::{Writer, Written};
 pub struct Spelled {
     /// The scenario in PyTorch's spelling.
     pub torch: String,
-    /// The same in NumPy's spelling, or by methods.
+    /// The same scenario in NumPy's spelling, or with calls of methods.
     pub numpy: String,
     /// The names of the statements.
     pub statements: Vec<String>,
@@ -43,24 +44,25 @@ pub const FUNCTIONS: &[Row] = &[
     (&["clamp", "clip", "clamp_", "clamp_min", "clamp_max"], clamp),
     (&["where"], choice), (&["masked_fill", "masked_fill_"], masked_fill),
     (&["sum", "mean", "average", "amax", "amin", "max", "min", "prod", "argmax", "argmin"], reduce), (&["logsumexp"], reduce_torch),
-    (&["var", "std"], moment), (&["norm", "vector_norm"], norm), (&["softmax", "log_softmax", "cumsum"], along),
+    (&["var", "std"], variance_or_deviation), (&["norm", "vector_norm"], norm), (&["softmax", "log_softmax", "cumsum"], along_axis),
     (&["reshape", "view", "view_as", "reshape_as", "flatten", "ravel"], reshape), (&["unsqueeze", "expand_dims"], unsqueeze), (&["squeeze"], squeeze),
     (&["transpose", "swapaxes", "swapdims", "moveaxis", "movedim"], transpose), (&["permute"], permute), (&["t"], transpose_matrix),
     (&["expand", "broadcast_to", "expand_as"], expand), (&["repeat", "tile"], repeat), (&["repeat_interleave"], repeat_entries),
     (&["cat", "concatenate", "concat", "stack", "hstack", "vstack"], join), (&["split", "chunk", "unbind"], split), (&["flip", "roll"], flip),
     (&["tril", "triu"], tril), (&["pad"], pad),
-    (&["clone", "contiguous", "copy", "double", "float", "half", "to", "type", "type_as", "cpu", "cuda", "numpy", "requires_grad_"], same),
+    (&["clone", "contiguous", "copy", "double", "float", "half", "to", "type", "type_as", "cpu", "cuda", "numpy", "requires_grad_"], unchanged),
     (&["detach"], detach), (&["item", "tolist"], item), (&["x[i]"], index),
     (&["gather", "take_along_axis"], gather), (&["take", "index_select"], select), (&["embedding", "C[ix]"], embedding), (&["one_hot"], one_hot),
     (&["arange"], arange), (&["zeros", "ones", "full", "zeros_like", "ones_like", "full_like"], filled), (&["eye", "identity"], eye),
     (&["tensor", "array", "asarray", "as_tensor", "Tensor", "from_numpy", "LongTensor", "FloatTensor"], literal),
-    (&["@", "matmul"], matmul), (&["mm", "bmm", "mv"], matmul_of_rank), (&["dot", "inner", "outer"], vectors), (&["linear"], linear),
+    (&["@", "matmul"], matmul), (&["mm", "bmm", "mv"], matmul_of_rank), (&["dot", "inner", "outer"], product_of_vectors), (&["linear"], linear),
     (&["einsum"], einsum), (&["conv1d", "conv2d"], conv), (&["conv_transpose1d", "conv_transpose2d"], conv_transpose),
     (&["max_pool1d", "max_pool2d", "avg_pool1d", "avg_pool2d"], pool), (&["layer_norm", "rms_norm"], layer_norm),
-    (&["batch_norm", "group_norm", "instance_norm"], channel_norm), (&["normalize", "dropout"], plain), (&["scaled_dot_product_attention"], attention),
-    (&["cross_entropy", "nll_loss"], classes), (&["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"], distance),
+    (&["batch_norm", "group_norm", "instance_norm"], channel_norm), (&["normalize", "dropout"], normalize_or_dropout),
+    (&["scaled_dot_product_attention"], attention),
+    (&["cross_entropy", "nll_loss"], class_loss), (&["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"], distance_loss),
     (&["binary_cross_entropy", "binary_cross_entropy_with_logits"], binary_loss),
-    (&["bool", "int", "long", "round"], whole), (&["len", "size", "dim", "ndimension", "numel", "nelement"], sizes),
+    (&["bool", "int", "long", "round"], to_whole_numbers), (&["len", "size", "dim", "ndimension", "numel", "nelement"], sizes),
 ];
 
 /// Python's own functions, which gradstep evaluates while it reads the text. The random graphs do not use them.
@@ -76,6 +78,7 @@ pub fn call(choices: &mut Choices, flavour: Flavour, name: &'static str) -> Spel
     write(choices, flavour, true, Some(name))
 }
 
+/// Writes calls of random functions, or one call of the function `only`. With `has_detach`, functions that stop derivatives are among the random ones.
 fn write(choices: &mut Choices, flavour: Flavour, has_detach: bool, only: Option<&'static str>) -> Spelled {
     let mut writer = Writer { choices, flavour, tensors: Vec::new(), inputs: Vec::new(), constants: Vec::new(), has_detach };
     let rank = writer.choices.pick(5);
@@ -94,6 +97,7 @@ fn write(choices: &mut Choices, flavour: Flavour, has_detach: bool, only: Option
         writer.tensors.push((result.clone(), shape));
         statements.push(result);
     }
+    // the loss is the sum of all entries of all tensors, each times a constant
     let weighted: Vec<String> = writer
         .tensors
         .clone()

@@ -16,7 +16,7 @@ fn causes_of(document: &Document, mine: &[(&str, &[f64])]) -> Vec<Cause> {
     search(document, &tensors(&wanted, &numbers))
 }
 
-/// The causes of wrong numbers in one gradient of a graph. The gradients `right` are in the file too.
+/// The causes of wrong numbers in one gradient of a graph. The user's file also has the gradients `right`, with the right numbers.
 fn causes(document: &Document, wrong: (&str, &[f64]), right: &[&str]) -> Vec<Cause> {
     let trace = &document.trace;
     let of = |name: &str| Gradient { of: trace.network().find(name).expect("a tensor"), loss: LossOf::Batch };
@@ -46,12 +46,13 @@ fn the_mistake_of_a_norm_comes_before_that_of_a_broadcast() {
 #[test]
 fn one_mistake_in_several_words_is_named_once() {
     let document = batch_norm("[2, -1]");
+    // G and x̂
     let (g, normed) = ([2.0, -1.0, 1.0, 2.0, 0.0, 1.0, 0.0, 1.0], [-0.2, -1.0, 1.4, 1.0, -1.4, 1.0, 0.2, -1.0]);
-    let mean = |entries: &dyn Fn(usize) -> f64, column: usize| (0..4).map(|row| entries(2 * row + column)).sum::<f64>() / 4.0;
-    let centred = |at: usize| g[at] - mean(&|at| g[at], at % 2);
-    let parallel = |at: usize| normed[at] * mean(&|at| g[at] * normed[at], at % 2);
+    let mean_of_column = |entries: &dyn Fn(usize) -> f64, column: usize| (0..4).map(|row| entries(2 * row + column)).sum::<f64>() / 4.0;
+    let centred = |at: usize| g[at] - mean_of_column(&|at| g[at], at % 2);
+    let along_normed = |at: usize| normed[at] * mean_of_column(&|at| g[at] * normed[at], at % 2);
     let without_variance: Vec<f64> = (0..8).map(centred).collect();
-    let without_mean: Vec<f64> = (0..8).map(|at| g[at] - parallel(at)).collect();
+    let without_mean: Vec<f64> = (0..8).map(|at| g[at] - along_normed(at)).collect();
     for (numbers, id) in [(without_variance, "norm-variance-path-missing"), (without_mean, "norm-mean-path-missing")] {
         let found = causes(&document, ("x", &numbers), &["gamma", "beta"]);
         let named: Vec<&str> = found.iter().filter(|cause| !cause.is_restated).map(|cause| cause.id).collect();
@@ -77,32 +78,32 @@ fn two_uses_of_a_tensor_are_not_the_turns_of_a_loop() {
     assert_eq!(words, ["the gradient of h lacks the part through v"]);
 }
 
-/// The bundled recurrent network: three turns, and the loss reads the last state h. The errors of the three turns, by hand, are δ₃ = [0.36, 1.5], and before it
-/// δ₂ and δ₁.
+/// The bundled recurrent network: a loop of three turns, and the loss reads the last state h. The errors of the turns are δ₁, δ₂ and δ₃; by hand,
+/// δ₃ = [0.36, 1.5].
 fn recurrent() -> Document {
     let text = include_str!("../../scenarios/rnn.toml");
     open(text.split("[[note]]").next().expect("the text before the notes"))
 }
 
 /// Backpropagation stops after one turn, so only δ₃ is left. The same numbers would be left if each turn overwrote the gradients. The gradient of the state
-/// before tells which it is.
+/// before the last turn tells which it is.
 #[test]
 fn a_backward_pass_that_stops_after_a_turn_is_named() {
     let document = recurrent();
-    let w = [0.0, 0.0, 0.36, 0.0, 0.0, 1.5];
-    let h = |name: &str| {
+    let w_xh = [0.0, 0.0, 0.36, 0.0, 0.0, 1.5];
+    let state = |name: &str| {
         let of = document.trace.network().find(name).expect("a state");
         document.trace.run(0).values(of).to_vec()
     };
-    let before = h("h@3");
+    let before = state("h@3");
     let w_hh: Vec<f64> = [0.36, 1.5].iter().flat_map(|error| before.iter().map(move |h| error * h)).collect();
-    let mine: [(&str, &[f64]); 3] = [("W_xh", &w), ("b", &[0.36, 1.5]), ("W_hh", &w_hh)];
+    let mine: [(&str, &[f64]); 3] = [("W_xh", &w_xh), ("b", &[0.36, 1.5]), ("W_hh", &w_hh)];
     let found = causes_of(&document, &mine);
     let named: Vec<(&str, Option<&str>)> =
         found.iter().filter(|cause| !cause.is_restated).map(|cause| (cause.id, cause.variant.as_deref())).collect();
     assert_eq!(named, [("gradient-overwritten-per-turn", Some("last")), ("path-forgotten", Some("next-turn"))]);
     assert_eq!(found[0].apart, "∂C/∂h@3 differs between these mistakes: add it to your file as h@3 (the gradient, not the value)");
-    // with the gradient of the state before, which is 0 without the error of the last turn
+    // with the gradient of the state before the last turn, which is 0 without the error of the last turn
     let found = causes_of(&document, &[&mine[..], &[("h@3", &[0.0, 0.0])]].concat());
     let named: Vec<(&str, Option<&str>)> =
         found.iter().filter(|cause| !cause.is_restated).map(|cause| (cause.id, cause.variant.as_deref())).collect();

@@ -14,8 +14,8 @@ fn named(sentence: &str) -> Option<Vec<&str>> {
     gradients.split(", ").flat_map(|gradients| gradients.split(" and ")).map(|gradient| gradient.strip_prefix("∂C/∂")).collect()
 }
 
-/// The number of networks on which each mistake is tried.
-const EACH: usize = 4;
+/// The largest number of networks on which each mistake is tried.
+const MAX_NETWORKS: usize = 4;
 
 #[test]
 fn the_named_gradient_tells_the_mistakes_apart() {
@@ -27,25 +27,27 @@ fn the_named_gradient_tells_the_mistakes_apart() {
         // with few gradients in the file, more mistakes have the same numbers
         let all = parameters(trace);
         let wanted = all[all.len().saturating_sub(2)..].to_vec();
-        let mut here = HashSet::new();
+        let mut tried_here = HashSet::new();
         for planting in plantings(trace, &wanted, rate) {
             let times = tried.entry(planting.id).or_default();
-            if *times == EACH || !here.insert(planting.id) {
+            if *times == MAX_NETWORKS || !tried_here.insert(planting.id) {
                 continue;
             }
             *times += 1;
             let found = search(&document, &tensors(&wanted, &planting.gradients));
             let Some(names) = found.first().and_then(|best| named(&best.apart)) else { continue };
             let of = |name: &str| trace.network().find(name).unwrap_or_else(|| panic!("no tensor {name}: {}", found[0].apart));
-            let losses = |of| {
+            // the gradient by the batch's loss for a parameter, by the loss of each sample for any other tensor
+            let gradients_of = |of| {
                 let is_of_batch = trace.network().tensor(of).role.is_learnable();
                 let samples = if is_of_batch { 0 } else { trace.samples() };
                 let of_samples = (0..samples).map(|run| Gradient { of, loss: LossOf::Sample(run) });
                 is_of_batch.then_some(Gradient { of, loss: LossOf::Batch }).into_iter().chain(of_samples).collect::<Vec<_>>()
             };
-            let added: Vec<Gradient> = names.iter().flat_map(|name| losses(of(name))).collect();
+            let added: Vec<Gradient> = names.iter().flat_map(|name| gradients_of(of(name))).collect();
             assert!(added.iter().all(|gradient| !wanted.contains(gradient)), "{names:?} are in the file");
             let more = in_order(trace, [wanted.clone(), added].concat());
+            // the same mistake, with more gradients in the file
             let again = plantings(trace, &more, rate);
             let same = again.iter().find(|again| (again.id, &again.variant, &again.at) == (planting.id, &planting.variant, &planting.at));
             let Some(same) = same else { continue };
@@ -59,8 +61,8 @@ fn the_named_gradient_tells_the_mistakes_apart() {
     assert!(count > 7, "{count}");
 }
 
-/// If `diff` says that other weights or inputs would tell two mistakes apart, then they do: after all are drawn again, the two mistakes give different
-/// gradients.
+/// If `diff` says that other weights or inputs would tell two mistakes apart, then they do: with new random weights and inputs, the two mistakes give
+/// different gradients.
 #[test]
 fn other_numbers_tell_the_mistakes_apart() {
     let mut count = 0;
@@ -71,9 +73,9 @@ fn other_numbers_tell_the_mistakes_apart() {
         let wanted = all[all.len().saturating_sub(1)..].to_vec();
         let other = open(&again);
         let planted_again = plantings(&other.trace, &wanted, rate);
-        let mut here = HashSet::new();
+        let mut tried_here = HashSet::new();
         for planting in plantings(trace, &wanted, rate) {
-            if !here.insert(planting.id) {
+            if !tried_here.insert(planting.id) {
                 continue;
             }
             let found = search(&document, &tensors(&wanted, &planting.gradients));

@@ -9,7 +9,7 @@ use gradstep::trace::Trace;
 
 use crate::{everything, findings, is_odd, learning_rate, networks, open, parameters, search, tensors};
 
-/// Numbers that no mistake gives.
+/// Returns a number that no mistake gives, in the place of the right number of entry `at`.
 fn noise(at: usize, right: f64) -> f64 {
     #[allow(clippy::cast_precision_loss)] // a small index
     let share = ((at * 7 + 3) % 11) as f64 / 11.0;
@@ -22,17 +22,18 @@ fn rounded(number: f64) -> f64 {
     f64::from(number as f32)
 }
 
-/// The values whose gradients other gradients are computed from. The error of a single number would be a factor of everything that follows.
+/// The values whose gradients other gradients are computed from. A gradient with at most two numbers other than 0 is left out: its error could look like a
+/// constant factor of all gradients that follow.
 fn values(trace: &Trace) -> Vec<Id> {
     let network = trace.network();
     let is_read = |gradient: Id| network.readers(gradient).iter().any(|reader| network.ops()[reader.op].pass == Pass::Backward);
     let is_value =
         |of: &Id| !matches!(network.tensor(*of).role, Role::Gradient(_) | Role::Loss) && network.gradient_of(*of).is_some_and(is_read);
-    let is_large = |of: &Id| {
+    let has_several_numbers = |of: &Id| {
         let gradient = network.gradient_of(*of).map(|gradient| trace.run(0).values(gradient));
         gradient.is_some_and(|numbers| numbers.iter().filter(|number| **number != 0.0).count() > 2)
     };
-    (0..network.tensors().len()).filter(is_value).filter(is_large).collect()
+    (0..network.tensors().len()).filter(is_value).filter(has_several_numbers).collect()
 }
 
 fn random_networks() -> impl Iterator<Item = String> {
@@ -101,15 +102,15 @@ fn an_independent_mistake_is_named() {
             continue;
         }
         let right = |at: usize| wanted[at].right(trace).into_owned();
-        let changed = |planting: &gradstep::mistakes::Planting| {
+        let changes_later_tensors = |planting: &gradstep::mistakes::Planting| {
             let report = Report::new(trace, &tensors(&wanted, &planting.gradients), Tolerance::FLOAT64);
             report.tensors.iter().skip(1).filter(|tensor| !tensor.is_equal()).map(|tensor| tensor.wrong.len()).sum::<usize>() > 2
         };
         let all = plantings(trace, &wanted, learning_rate(&document));
-        // a number that is fitted to the user's is too uncertain behind an unknown error
+        // a mistake with a number that is fitted to the user's numbers is too uncertain behind an unknown error
         let is_fitted = |id: &str| MISTAKES.iter().any(|row| row.id == id && row.specificity == Specificity::Fitted);
         let is_behind = |planting: &&gradstep::mistakes::Planting| {
-            !is_odd(planting) && !is_fitted(planting.id) && planting.gradients[0] == right(0) && changed(planting)
+            !is_odd(planting) && !is_fitted(planting.id) && planting.gradients[0] == right(0) && changes_later_tensors(planting)
         };
         let behind: Vec<_> = all.iter().filter(is_behind).collect();
         for planting in behind.iter().skip(n % 7).step_by(behind.len() / 3 + 1) {

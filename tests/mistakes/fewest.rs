@@ -36,7 +36,7 @@ fn two_wrong_signs_are_two_mistakes() {
     let words: Vec<(&str, &str)> = found.iter().map(|cause| (cause.id, cause.words.as_str())).collect();
     let expected = ["the sign is wrong from the gradient of u on", "the sign is wrong in what v adds to the gradient of x"];
     assert_eq!(words, expected.map(|words| ("sign-flipped", words)));
-    // x has the numbers of both
+    // only both together explain x
     assert!(!found[0].needs_others && found[1].needs_others);
 }
 

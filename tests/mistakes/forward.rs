@@ -2,7 +2,7 @@
 
 use crate::{NETWORKS, open, parameters, search, tensors};
 
-/// Classifiers, each with the text that a softmax replaces. `N` stands for a seed.
+/// Classifiers, each with a part of its text, and the text with the mistake that replaces this part. `N` stands for a seed.
 const CLASSIFIERS: [(&str, &str, &str); 3] = [
     // a loss on logits
     (
@@ -22,7 +22,7 @@ sample = [
         "out_features = 3",
         "out_features = 3, activation = \"softmax\"",
     ),
-    // the network's own softmax, and a loss on probabilities: the mistake is a loss on logits
+    // a softmax in the network, and a loss on probabilities: the mistake is a loss on logits
     (
         r#"
 title = "probabilities"
@@ -79,7 +79,7 @@ fn a_softmax_before_the_cross_entropy_is_named() {
     }
 }
 
-/// A network whose samples from `from` to `to` are read.
+/// A network with the samples `from..to` of four.
 fn of_samples(seed: usize, from: usize, to: usize) -> String {
     let samples = ["[0.5, -1.25], target = [1]", "[-0.5, 0.25], target = [-1]", "[1.5, 0.5], target = [0.5]", "[0.25, 2], target = [2]"];
     let samples: String = samples[from..to]

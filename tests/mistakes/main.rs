@@ -39,12 +39,14 @@ fn everything(trace: &Trace) -> Vec<Gradient> {
     in_order(trace, values.map(|(of, _)| Gradient { of, loss: LossOf::Sample(0) }).collect())
 }
 
+/// Sorts gradients by the order of their computation, and leaves out those that do not exist.
 fn in_order(trace: &Trace, mut all: Vec<Gradient>) -> Vec<Gradient> {
     all.retain(|gradient| gradient.find(trace).is_some());
     all.sort_by_key(|gradient| gradient.order(trace));
     all
 }
 
+/// The tensors of a user's file: the `wanted` gradients with these numbers.
 fn tensors(wanted: &[Gradient], numbers: &[Vec<f64>]) -> Vec<UserTensor> {
     let tensor = |(gradient, numbers): (&Gradient, &Vec<f64>)| UserTensor {
         gradient: *gradient,
@@ -58,6 +60,7 @@ fn learning_rate(document: &Document) -> Option<f64> {
     document.descent.train().map(|train| train.optimizer.learning_rate)
 }
 
+/// The mistakes that `diff` names for the user's tensors.
 fn search(document: &Document, mine: &[UserTensor]) -> Vec<Cause> {
     findings(document, mine, Tolerance::FLOAT64).causes
 }
@@ -93,8 +96,10 @@ fn is_named(document: &Document, wanted: &[Gradient], planting: &Planting) -> Op
 /// The number of networks on which each mistake is looked for.
 const NETWORKS: usize = 3;
 
-/// Plants each mistake of the table into random networks until it is found on enough of them, and returns how often.
+/// Plants each mistake of the table into random networks until it is found on enough of them, and returns how often each
+/// was found. `wanted` chooses the gradients in the user's file.
 fn planted(texts: impl Iterator<Item = String>, wanted: fn(&Trace) -> Vec<Gradient>) -> BTreeMap<&'static str, usize> {
+    // a mistake without words is known only for predicted numbers, not for gradients
     let mut found: BTreeMap<&'static str, usize> = MISTAKES.iter().filter(|mistake| !mistake.words.is_empty()).map(|m| (m.id, 0)).collect();
     for text in texts {
         if found.values().all(|count| *count >= NETWORKS) {
@@ -129,13 +134,14 @@ fn every_mistake_is_found_where_it_is_planted() {
 /// Three mistakes with a number that is fitted to the gradients: the factor 3 on all of them, and 0.1 of each weight, or of its sign, that is added.
 #[test]
 fn a_mistake_with_an_unknown_factor_is_named_with_the_factor() {
+    // how often each of the three was named
     let mut found = [0, 0, 0];
     for text in networks::of_students() {
         let document = open(&text);
         let trace = &document.trace;
         let wanted = parameters(trace);
-        let is_telling = |gradient: &Gradient| gradient.right(trace).iter().filter(|x| **x != 0.0).count() > 1;
-        if document.trace.network().layers().is_empty() || !wanted.first().is_some_and(is_telling) {
+        let has_several_numbers = |gradient: &Gradient| gradient.right(trace).iter().filter(|x| **x != 0.0).count() > 1;
+        if document.trace.network().layers().is_empty() || !wanted.first().is_some_and(has_several_numbers) {
             continue;
         }
         let right: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
@@ -157,12 +163,13 @@ fn a_mistake_with_an_unknown_factor_is_named_with_the_factor() {
             let causes = search(&document, &mine);
             let report = Report::new(trace, &mine, Tolerance::FLOAT64);
             let different = report.tensors.iter().filter(|compared| compared.status == Status::Different).count();
-            let is_it = |cause: &Cause| cause.id == id && cause.variant.as_deref() == Some(variant) && cause.explains.len() == different;
+            let is_expected =
+                |cause: &Cause| cause.id == id && cause.variant.as_deref() == Some(variant) && cause.explains.len() == different;
             // a mean over three outputs has the factor 3 too
-            let is_named = causes.first().is_some_and(|first| is_it(first) || first.id == "sum-instead-of-mean" && n == 0);
+            let is_named = causes.first().is_some_and(|first| is_expected(first) || first.id == "sum-instead-of-mean" && n == 0);
             let names: Vec<_> = causes.iter().map(|cause| (cause.id, &cause.variant)).collect();
             assert!(is_named, "{id} is not named, but {names:?}\n{text}");
-            found[n] += usize::from(causes.first().is_some_and(is_it));
+            found[n] += usize::from(causes.first().is_some_and(is_expected));
         }
     }
     assert!(found.iter().all(|count| *count >= NETWORKS), "{found:?}");

@@ -14,7 +14,7 @@ pub fn all() -> impl Iterator<Item = String> {
     (1..4).flat_map(templates).chain(of_students()).chain(random(60))
 }
 
-/// The templates with a seed: their weights and inputs are others for each seed.
+/// The templates with a seed, which decides their weights and inputs.
 pub fn templates(seed: usize) -> impl Iterator<Item = String> {
     TEMPLATES.iter().map(move |template| template.replace("seed = N", &format!("seed = {seed}")))
 }
@@ -39,7 +39,7 @@ fn with_numbers(flavours: &'static [Flavour], count: usize) -> impl Iterator<Ite
     })
 }
 
-/// The scenarios of `tests/diff/plants`, in the order of their names.
+/// The scenarios of `tests/diff/plants`, for which Python code makes the mistakes of students, in the order of their names.
 pub fn of_students() -> impl Iterator<Item = String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff/plants/scenarios");
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path()).collect();

@@ -20,9 +20,9 @@ fn graphs() -> impl Iterator<Item = String> {
     let mut paths: Vec<_> = fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
     paths.sort();
-    // all of them if the whole count is asked for
-    let distance = if count() < 1000 { 10 } else { 1 };
-    paths.into_iter().step_by(distance).map(|path| fs::read_to_string(path).expect("a scenario"))
+    // every tenth graph, unless many networks are asked for
+    let stride = if count() < 1000 { 10 } else { 1 };
+    paths.into_iter().step_by(stride).map(|path| fs::read_to_string(path).expect("a scenario"))
 }
 
 /// A number in single precision.
@@ -31,8 +31,8 @@ fn rounded(number: f64) -> f64 {
     f64::from(number as f32)
 }
 
-/// Whether single precision has a number: it neither overflows nor underflows.
-fn is_of_single(number: f64) -> bool {
+/// Whether a number neither overflows nor underflows in single precision.
+fn fits_single(number: f64) -> bool {
     !rounded(number).is_infinite() && (number == 0.0 || rounded(number).abs() >= f64::from(f32::MIN_POSITIVE))
 }
 
@@ -43,7 +43,7 @@ fn no_mistake_is_named_for_right_gradients() {
         let trace = &document.trace;
         for wanted in [parameters(trace), everything(trace)] {
             let right: Vec<Vec<f64>> = wanted.iter().map(|gradient: &Gradient| gradient.right(trace).into_owned()).collect();
-            if !right.iter().flatten().all(|number| is_of_single(*number)) {
+            if !right.iter().flatten().all(|number| fits_single(*number)) {
                 continue;
             }
             let single = right.iter().map(|numbers| numbers.iter().copied().map(rounded).collect()).collect();

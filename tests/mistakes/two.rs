@@ -34,35 +34,37 @@ struct Counts {
     named: usize,
 }
 
-/// The gradients that a group of causes claims to explain have the numbers of a pass with these mistakes, which is computed again from the ops that they name,
-/// and from the user's numbers of the gradients that nothing explains.
+/// Asserts that the causes of a group explain the gradients that they claim to explain. The pass is computed again with their wrong ops, and with the user's
+/// numbers of the `unexplained` gradients.
 fn assert_no_false_name(trace: &gradstep::trace::Trace, mine: &[UserTensor], group: &[Cause], unexplained: &[usize], text: &str) {
     let wanted: Vec<_> = mine.iter().map(|tensor| tensor.gradient).collect();
     let taken: Vec<_> = unexplained.iter().map(|at| (mine[*at].gradient, mine[*at].values.as_deref().expect("numbers"))).collect();
     let Some(numbers) = gradients_with(trace, &wanted, group, &taken) else { return };
     for explained in group.iter().flat_map(|cause| &cause.explains) {
-        let own = mine[*explained].values.as_ref().expect("numbers");
-        let largest = own.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
-        let is_equal = own.iter().zip(&numbers[*explained]).all(|(a, b)| (a - b).abs() <= 2e-6 * a.abs() + 1e-8 * largest + 1e-11);
+        let users = mine[*explained].values.as_ref().expect("numbers");
+        let largest = users.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
+        let is_equal = users.iter().zip(&numbers[*explained]).all(|(a, b)| (a - b).abs() <= 2e-6 * a.abs() + 1e-8 * largest + 1e-11);
         let ids: Vec<_> = group.iter().map(|cause| (cause.id, &cause.variant, &cause.at)).collect();
         assert!(is_equal, "{ids:?} do not explain {} in\n{text}", wanted[*explained].name(trace));
     }
 }
 
+/// Plants two mistakes into a network, and counts whether they are explained and named. The user's file has all gradients with `takes_all`, otherwise those of
+/// the parameters.
 fn try_pair(text: &str, takes_all: bool, choices: &mut Choices, counts: &mut Counts) {
     let document = open(text);
     let trace = &document.trace;
     let wanted = if takes_all { everything(trace) } else { parameters(trace) };
     let pair = planted_pair(trace, &wanted, learning_rate(&document), &mut |n| choices.below(n));
     let Some(PlantedPair { ids, each, both }) = pair.filter(|pair| !is_odd(&pair.both)) else { return };
-    let first = |numbers: &[Vec<f64>]| Report::new(trace, &tensors(&wanted, numbers), Tolerance::FLOAT64).first();
+    let first_wrong = |numbers: &[Vec<f64>]| Report::new(trace, &tensors(&wanted, numbers), Tolerance::FLOAT64).first();
     // each of the two must change something, and both together something else
-    let [one, other] = [first(&each[0]), first(&each[1])];
+    let [one, other] = [first_wrong(&each[0]), first_wrong(&each[1])];
     let (Some(one), Some(other)) = (one, other) else { return };
     let mine = tensors(&wanted, &both);
     let report = Report::new(trace, &mine, Tolerance::FLOAT64);
     let expected = one.min(other);
-    // a tensor that both change may be right again
+    // a tensor that both mistakes change may be right again
     let is_changed_by_one = one != other;
     assert!(!is_changed_by_one || report.first() == Some(expected), "{ids:?}: {:?} instead of {expected} in\n{text}", report.first());
     if report.is_equal() {

@@ -1,6 +1,6 @@
 //! Writes calls of elementwise functions, of functions over axes and of functions that change the shape.
 
-use super::writer::{MAX_SIZE, Writer, Written, list, written};
+use super::writer::{MAX_SIZE, Writer, Written, tuple, written};
 
 pub fn unary(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
@@ -8,11 +8,13 @@ pub fn unary(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     written(format!("torch.{name}({x})"), other, &shape)
 }
 
+/// Calls a function with an argument between −1 and 1.
 pub fn of_bounded(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
     written(format!("torch.{name}(torch.tanh({x}))"), format!("np.tanh({x}).{name}()"), &shape)
 }
 
+/// Calls a function with an argument of at least 0.5.
 pub fn of_positive(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
     written(format!("torch.{name}({x} * {x} + 0.5)"), format!("{name}({x} * {x} + 0.5)"), &shape)
@@ -55,6 +57,7 @@ pub fn choice(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, shape) = w.any();
     let (other, result) = w.other_shape(&shape);
     let y = w.input(&other);
+    // NumPy's spelling has the intersection of two masks; x == x is true
     let comparison = w.choices.choose(&["<", "<=", ">", ">=", "==", "!="]);
     written(
         format!("torch.where({x} {comparison} {y}, {x}, {y})"),
@@ -68,14 +71,15 @@ pub fn masked_fill(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     written(format!("{x}.{name}({x} > 0.2, 0.7)"), format!("np.where({x} > 0.2, 0.7, {x})"), &shape)
 }
 
-/// Chooses axes: returns the text after the tensor, in both spellings, and the shape of the result. The reduced axes have at least `least` entries together.
-pub fn axes(w: &mut Writer<'_>, shape: &[usize], several: bool, least: usize) -> Option<([String; 2], Vec<usize>)> {
+/// Chooses the axes that a function reduces: one axis or, with `may_be_several`, also two or all of them. Returns the arguments after the tensor, in both
+/// spellings, and the shape of the result; `None` if fewer than `least` entries would be reduced to one.
+pub fn axes(w: &mut Writer<'_>, shape: &[usize], may_be_several: bool, least: usize) -> Option<([String; 2], Vec<usize>)> {
     let rank = shape.len();
-    if rank == 0 || several && w.choices.rarely(4) {
-        return (shape.iter().product::<usize>() >= least && several).then(|| ([String::new(), String::new()], Vec::new()));
+    if rank == 0 || may_be_several && w.choices.rarely(4) {
+        return (shape.iter().product::<usize>() >= least && may_be_several).then(|| ([String::new(), String::new()], Vec::new()));
     }
     let (axis, text) = w.axis(rank);
-    let second = (several && rank > 1 && w.choices.rarely(3)).then(|| (axis + 1) % rank);
+    let second = (may_be_several && rank > 1 && w.choices.rarely(3)).then(|| (axis + 1) % rank);
     let text = second.map_or(text.clone(), |second| format!("({text}, {second})"));
     let reduced: Vec<usize> = [Some(axis), second].into_iter().flatten().collect();
     if reduced.iter().map(|axis| shape[*axis]).product::<usize>() < least {
@@ -103,15 +107,17 @@ pub fn reduce(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     written(format!("torch.{name}({x}{torch})"), format!("np.{name}({x}{numpy})"), &result)
 }
 
+/// Calls a function whose axis must be given.
 pub fn reduce_torch(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=4);
     let ([torch, _], result) = axes(w, &shape, true, 1).filter(|([torch, _], _)| !torch.is_empty())?;
     written(format!("torch.{name}({x}{torch})"), format!("{x}.{name}({})", torch.trim_start_matches(", ")), &result)
 }
 
-pub fn moment(w: &mut Writer<'_>, name: &str) -> Option<Written> {
+pub fn variance_or_deviation(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=4);
     let ([torch, numpy], result) = axes(w, &shape, true, 2)?;
+    // by default, PyTorch divides by n − 1, and NumPy by n
     let [torch, numpy] = if w.choices.rarely(2) { [format!("{torch}, correction=0"), numpy] } else { [torch, format!("{numpy}, ddof=1")] };
     written(format!("torch.{name}({x}{torch})"), format!("np.{name}({x}{numpy})"), &result)
 }
@@ -123,7 +129,7 @@ pub fn norm(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     written(format!("torch.{name}({x}, {p}{torch})"), format!("np.linalg.{name}({x}, {p}{numpy})"), &result)
 }
 
-pub fn along(w: &mut Writer<'_>, name: &str) -> Option<Written> {
+pub fn along_axis(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=4);
     let (_, axis) = w.axis(shape.len());
     written(format!("torch.{name}({x}, dim={axis})"), format!("{x}.{name}({axis})"), &shape)
@@ -196,6 +202,7 @@ pub fn transpose_matrix(w: &mut Writer<'_>, _: &str) -> Option<Written> {
 
 pub fn expand(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
+    // new axes at the front, up to rank 4
     let more = w.choices.pick(5usize.saturating_sub(shape.len()).max(1));
     let mut result = w.shape(more);
     for size in &shape {
@@ -208,14 +215,14 @@ pub fn expand(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     if result.is_empty() {
         return None;
     }
-    written(format!("{x}.{name}({})", list(&result)), format!("np.broadcast_to({x}, {})", list(&result)), &result)
+    written(format!("{x}.{name}({})", tuple(&result)), format!("np.broadcast_to({x}, {})", tuple(&result)), &result)
 }
 
 pub fn repeat(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=3);
     let counts: Vec<usize> = shape.iter().map(|_| 1 + w.choices.pick(2)).collect();
     let result: Vec<usize> = shape.iter().zip(&counts).map(|(n, count)| n * count).collect();
-    written(format!("{x}.repeat({})", list(&counts)), format!("np.tile({x}, {})", list(&counts)), &result)
+    written(format!("{x}.repeat({})", tuple(&counts)), format!("np.tile({x}, {})", tuple(&counts)), &result)
 }
 
 pub fn repeat_entries(w: &mut Writer<'_>, _: &str) -> Option<Written> {
@@ -298,7 +305,7 @@ pub fn pad(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     written(format!("F.pad({x}, (1, 2), value=0.5)"), format!("np.pad({x}, ({pairs},), constant_values=0.5)"), &shape)
 }
 
-pub fn same(w: &mut Writer<'_>, name: &str) -> Option<Written> {
+pub fn unchanged(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
     let arguments = match name {
         "to" | "type" => "torch.float64",

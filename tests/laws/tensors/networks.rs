@@ -1,6 +1,6 @@
 //! Writes lookups, products, networks and losses.
 
-use super::writer::{MAX_SIZE, Writer, Written, list, written};
+use super::writer::{MAX_SIZE, Writer, Written, tuple, written};
 
 pub fn gather(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, mut shape) = w.ranked(1..=3);
@@ -46,7 +46,7 @@ pub fn arange(w: &mut Writer<'_>, _: &str) -> Option<Written> {
 
 pub fn filled(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=4);
-    let sizes = list(&shape);
+    let sizes = tuple(&shape);
     let (torch, numpy) = match name {
         "zeros" | "ones" => (format!("torch.{name}({sizes})"), format!("np.{name}({sizes})")),
         "full" => (format!("torch.full({sizes}, 0.25)"), format!("np.full({sizes}, 0.25)")),
@@ -74,6 +74,7 @@ pub fn matmul(w: &mut Writer<'_>, name: &str) -> Option<Written> {
         return written(format!("{x} @ {y}"), format!("np.matmul({x}, {y})"), &shape[..shape.len() - 1]);
     }
     let columns = 1 + w.choices.pick(MAX_SIZE);
+    // the batch axes of y, and those of the result: at most two, and none if x is a vector
     let (batch, joined) = w.other_shape(shape.get(..shape.len().saturating_sub(2)).unwrap_or(&[]));
     let (batch, joined) =
         if joined.len() > 2 || shape.len() < 2 { (Vec::new(), shape[..shape.len().saturating_sub(2)].to_vec()) } else { (batch, joined) };
@@ -99,7 +100,7 @@ pub fn matmul_of_rank(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     written(format!("torch.{name}({x}, {y})"), format!("{x} @ {y}"), &result)
 }
 
-pub fn vectors(w: &mut Writer<'_>, name: &str) -> Option<Written> {
+pub fn product_of_vectors(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=1);
     if name == "outer" {
         let y = w.input(&[2]);
@@ -205,7 +206,7 @@ pub fn channel_norm(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     )
 }
 
-pub fn plain(w: &mut Writer<'_>, name: &str) -> Option<Written> {
+pub fn normalize_or_dropout(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     if name == "dropout" {
         let (x, shape) = w.any();
         return written(format!("F.dropout({x}, training=False)"), format!("F.dropout({x}, p=0)"), &shape);
@@ -225,12 +226,13 @@ pub fn attention(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     )
 }
 
+/// Chooses a reduction of a loss, and returns it with the shape of the loss. Without a reduction, the shape is `rows`.
 pub fn reduction(w: &mut Writer<'_>, rows: &[usize]) -> (&'static str, Vec<usize>) {
     let reduction = w.choices.choose(&["mean", "sum", "none"]);
     (reduction, if reduction == "none" { rows.to_vec() } else { Vec::new() })
 }
 
-pub fn classes(w: &mut Writer<'_>, name: &str) -> Option<Written> {
+pub fn class_loss(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(2..=2);
     let y = w.index_constant(&shape[..1], shape[1]);
     let (reduction, result) = reduction(w, &shape[..1]);
@@ -250,7 +252,7 @@ pub fn classes(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     )
 }
 
-pub fn distance(w: &mut Writer<'_>, name: &str) -> Option<Written> {
+pub fn distance_loss(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
     let y = w.input(&shape);
     let (reduction, result) = reduction(w, &shape);
@@ -273,7 +275,7 @@ pub fn binary_loss(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     )
 }
 
-pub fn whole(w: &mut Writer<'_>, name: &str) -> Option<Written> {
+pub fn to_whole_numbers(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
     let torch = if name == "round" { format!("torch.round({x})") } else { format!("{x}.{name}()") };
     let numpy = if name == "round" { format!("{x}.round()") } else { torch.clone() };

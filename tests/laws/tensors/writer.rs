@@ -9,6 +9,7 @@ pub const MAX_SIZE: usize = 3;
 
 /// A call in two spellings, with the shape of its result.
 pub struct Written {
+    /// PyTorch's spelling and the other one.
     pub both: [String; 2],
     pub shape: Vec<usize>,
 }
@@ -21,10 +22,12 @@ pub struct Writer<'t> {
     pub tensors: Vec<(String, Vec<usize>)>,
     pub inputs: Vec<String>,
     pub constants: Vec<String>,
+    /// `true` if the graph may have functions that stop derivatives, such as `detach`.
     pub has_detach: bool,
 }
 
 impl Writer<'_> {
+    /// A random shape.
     pub fn shape(&mut self, rank: usize) -> Vec<usize> {
         (0..rank).map(|_| 1 + self.choices.pick(MAX_SIZE)).collect()
     }
@@ -45,6 +48,7 @@ impl Writer<'_> {
         }
     }
 
+    /// Adds an input with random numbers, and returns its name.
     pub fn input(&mut self, shape: &[usize]) -> String {
         let name = format!("x{}", self.inputs.len());
         let numbers = self.numbers(shape);
@@ -53,6 +57,7 @@ impl Writer<'_> {
         name
     }
 
+    /// Adds a constant with random indices below `below`, and returns its name.
     pub fn index_constant(&mut self, shape: &[usize], below: usize) -> String {
         let name = format!("ix{}", self.constants.len());
         let numbers = self.indices(shape, below);
@@ -71,6 +76,7 @@ impl Writer<'_> {
         (self.input(&shape), shape)
     }
 
+    /// A tensor of any rank.
     pub fn any(&mut self) -> (String, Vec<usize>) {
         self.ranked(0..=4)
     }
@@ -82,18 +88,18 @@ impl Writer<'_> {
         let mut result: Vec<usize> = vec![1; joined - shape.len()].into_iter().chain(shape.iter().copied()).collect();
         let mut other = Vec::new();
         for size in &mut result[joined - rank..] {
-            let own = match (*size, self.choices.pick(3)) {
+            let other_size = match (*size, self.choices.pick(3)) {
                 (_, 0) => 1,
                 (1, _) => 1 + self.choices.pick(MAX_SIZE),
                 (n, _) => n,
             };
-            other.push(own);
-            *size = own.max(*size);
+            other.push(other_size);
+            *size = other_size.max(*size);
         }
         (other, result)
     }
 
-    /// An axis of a tensor, written from the front or from the back.
+    /// An axis of a tensor, and its text, which may count from the back.
     pub fn axis(&mut self, rank: usize) -> (usize, String) {
         let axis = self.choices.pick(rank);
         let text = if self.choices.rarely(3) { format!("-{}", rank - axis) } else { axis.to_string() };
@@ -101,11 +107,13 @@ impl Writer<'_> {
     }
 }
 
-#[allow(clippy::unnecessary_wraps)] // as the functions that call it
+/// Returns a call in PyTorch's spelling and in another one, as the functions of the table return it.
+#[allow(clippy::unnecessary_wraps)]
 pub fn written(torch: String, numpy: String, shape: &[usize]) -> Option<Written> {
     Some(Written { both: [torch, numpy], shape: shape.to_vec() })
 }
 
-pub fn list(sizes: &[usize]) -> String {
+/// Returns sizes as a tuple of Python.
+pub fn tuple(sizes: &[usize]) -> String {
     format!("({},)", sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
