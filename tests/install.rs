@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+/// The output of gradstep with these arguments.
 fn printed(arguments: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gradstep"));
     let output = command.args(arguments).stdin(Stdio::null()).env("LC_ALL", "C.UTF-8").output().expect("the binary runs");
@@ -26,6 +27,7 @@ fn commands() -> Vec<String> {
 /// The long options in the help of a command.
 fn options(command: &str) -> Vec<String> {
     let help = printed(&[command, "--help"]);
+    // the name in a line such as `-f, --format FORMAT` or `--level LEVEL`
     let of_line = |line: &str| {
         let line = line.trim_start();
         let option =
@@ -100,9 +102,11 @@ fn the_manual_page_has_every_command_and_option() {
         let (_, section) = plain.split_once(&format!("\n.SS \"gradstep {command}\"\n")).unwrap_or_else(|| panic!("{command}: {plain}"));
         let section = section.split("\n.S").next().expect("a section");
         for option in options(&command) {
+            // options of every command are described once, outside of the command's section
             let everywhere =
                 ["--color", "--ascii", "--background", "--no-mouse", "--memory-limit", "--threads", "--digits", "--palette", "--help"];
             let place = if everywhere.contains(&option.as_str()) { &plain } else { section };
+            // a change of the font (\f) ends the name of an option
             assert!(place.contains(&format!("{option}\\f")), "{command} {option}: {section}");
         }
     }
@@ -147,6 +151,7 @@ fn the_debian_package_has_files_that_exist() {
         let name = path.strip_prefix("target/package/")?;
         Some(script.contains(&format!("/{}\"", name.replace("gradstep", "$name"))))
     };
+    // a row of the assets is [source, destination, mode]
     let column = |number: usize| {
         let assets = deb["assets"].as_array().expect("a list").iter();
         assets.map(move |asset| asset.as_array().and_then(|asset| asset.get(number)?.as_str()).expect("a text")).collect::<Vec<&str>>()
@@ -162,6 +167,7 @@ fn the_debian_package_has_files_that_exist() {
     for place in ["bash-completion/completions/gradstep", "zsh/vendor-completions/", "fish/vendor_completions.d/", "man/man1/"] {
         assert!(column(1).contains(&format!("usr/share/{place}").as_str()), "{place}");
     }
+    // in Debian's format, each line of the licence begins with a space, and an empty line is a dot
     let licence = text("LICENSE-MIT");
     let copyright = text(".ci/deb/copyright").replace("\n .\n", "\n\n").replace("\n ", "\n");
     let (_, permission) = licence.split_once("\n\nPermission").expect("a licence");

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use csv::{ReaderBuilder, Terminator, WriterBuilder};
 use serde_json::Value;
 
-/// The columns of each level.
+/// The columns of the table for each value of `--level`.
 const LEVELS: [(&str, &str); 3] = [
     ("step", "iteration,sample,step,pass,op,index,term,terms,kind,function,factors,value,sum"),
     ("entry", "iteration,sample,pass,op,index,first,terms,value"),
@@ -138,8 +138,8 @@ fn tables_have_the_content_of_the_json_lines() {
     assert!(files.len() > 60, "{}", files.len());
     for file in files {
         let file = file.to_str().expect("UTF-8");
-        let steps: Value = serde_json::from_str(printed(&[file, "--level", "op"]).lines().last().expect("an op")).expect("JSON");
-        if steps["first"].as_u64().expect("a number") < 3_000 {
+        let last_op: Value = serde_json::from_str(printed(&[file, "--level", "op"]).lines().last().expect("an op")).expect("JSON");
+        if last_op["first"].as_u64().expect("a number") < 3_000 {
             seen.extend(compared(&[file]));
         }
     }

@@ -95,7 +95,7 @@ fn every_line_agrees_with_its_step() {
     }
 }
 
-/// Scenarios with more ops and factors than names are cached, and with more steps than a chunk of lines has.
+/// Two scenarios with more names of ops and factors than the cache of names holds, and with more steps than a chunk of lines.
 #[test]
 fn every_line_agrees_with_its_step_in_a_large_scenario() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -207,12 +207,13 @@ activation = "softmax"
     }
 
     let many = scenario(17, 5);
+    // the first factor is one entry, and the second is all `of` entries of the slice
     for (op, of, named) in [("pool1.a[0,0,0]", 25, "input"), ("fc1.a[3]", 17, "fc1.z")] {
         let line: serde_json::Value = serde_json::from_str(&lines(&many, op, "jsonl")).expect("JSON");
-        let [main, all] = line["factors"].as_array().expect("a list").as_slice() else { panic!("{line}") };
-        assert_eq!(*all, serde_json::json!({"name": named, "index": null, "value": null, "of": of}));
-        assert_eq!(main["name"], named);
-        assert!(main["value"].is_number(), "{line}");
+        let [entry, slice] = line["factors"].as_array().expect("a list").as_slice() else { panic!("{line}") };
+        assert_eq!(*slice, serde_json::json!({"name": named, "index": null, "value": null, "of": of}));
+        assert_eq!(entry["name"], named);
+        assert!(entry["value"].is_number(), "{line}");
         assert!(lines(&many, op, "text").contains(&format!(", {of} of {named}) = ")), "{op}");
         assert!(lines(&many, op, "csv").contains(&format!(", {of} of {named}\",")), "{op}");
         assert!(lines(&many, op, "markdown").contains(&format!(", {of} of {named} | ")), "{op}");

@@ -90,14 +90,14 @@ fn recurrent() -> Document {
 #[test]
 fn a_backward_pass_that_stops_after_a_turn_is_named() {
     let document = recurrent();
-    let w_xh = [0.0, 0.0, 0.36, 0.0, 0.0, 1.5];
+    let input_weight = [0.0, 0.0, 0.36, 0.0, 0.0, 1.5];
     let state = |name: &str| {
         let of = document.trace.network().find(name).expect("a state");
         document.trace.run(0).values(of).to_vec()
     };
     let before = state("h@3");
     let w_hh: Vec<f64> = [0.36, 1.5].iter().flat_map(|error| before.iter().map(move |h| error * h)).collect();
-    let mine: [(&str, &[f64]); 3] = [("W_xh", &w_xh), ("b", &[0.36, 1.5]), ("W_hh", &w_hh)];
+    let mine: [(&str, &[f64]); 3] = [("W_xh", &input_weight), ("b", &[0.36, 1.5]), ("W_hh", &w_hh)];
     let found = causes_of(&document, &mine);
     let named: Vec<(&str, Option<&str>)> =
         found.iter().filter(|cause| !cause.is_restated).map(|cause| (cause.id, cause.variant.as_deref())).collect();

@@ -15,10 +15,11 @@ use super::pty::Run;
 /// The environment variable that makes this process the victim.
 const VICTIM: &str = "GRADSTEP_TEST_VICTIM";
 
-/// A program that counts keys and fails in a given way.
+/// A program that shows the number of keys, and fails if the key `p`, `t` or `e` is pressed.
 struct Victim {
     keys: u64,
-    fill: bool,
+    /// `true` after the key `f`: the screen is full of `#`.
+    fills_screen: bool,
 }
 
 impl TerminalProgram for Victim {
@@ -32,7 +33,7 @@ impl TerminalProgram for Victim {
                 std::thread::spawn(|| panic!("beside the loop"));
             }
             KeyCode::Char('e') => anyhow::bail!("the recording is full"),
-            KeyCode::Char('f') => self.fill = true,
+            KeyCode::Char('f') => self.fills_screen = true,
             KeyCode::Char('q') => return Ok(Flow::Quit),
             _ => {}
         }
@@ -41,7 +42,7 @@ impl TerminalProgram for Victim {
     }
 
     fn draw(&self, area: Rect, buffer: &mut Buffer) {
-        if self.fill {
+        if self.fills_screen {
             for cell in &mut buffer.content {
                 cell.set_char('#');
             }
@@ -55,11 +56,12 @@ impl TerminalProgram for Victim {
 #[test]
 fn victim() {
     if std::env::var_os(VICTIM).is_some() {
-        let mut program = Victim { keys: 0, fill: false };
+        let mut program = Victim { keys: 0, fills_screen: false };
         terminal::run(&mut program, &TerminalOptions { mouse: true }).unwrap();
     }
 }
 
+/// Starts the victim, and waits for its first frame.
 fn opened() -> Run {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "faults::victim", "--nocapture"]).env(VICTIM, "1").env("TERM", "xterm-256color").env_remove("RUST_BACKTRACE");
@@ -128,7 +130,7 @@ fn a_pasted_text_is_not_typed() {
     assert_eq!(run.end().code(), Some(0));
 }
 
-/// The loop hangs in a write that never ends; a signal still ends the program.
+/// The frame is too large for the buffer of the terminal, and the test does not read it. So the program waits in a write; a signal still ends it.
 #[test]
 fn a_signal_ends_a_blocked_write() {
     let mut run = opened();

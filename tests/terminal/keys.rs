@@ -48,7 +48,7 @@ fn keys_work_again_a_second_after_an_incomplete_sequence() {
     }
     sleep(SILENCE);
     for (n, (half, run)) in runs.iter_mut().enumerate() {
-        // the paste without an end has opened the prompt
+        // Esc closes the prompt, which a paste without an end has opened; then q or Ctrl-C quits
         run.press(if n % 2 == 0 { "\x1bq" } else { "\x1b\x03" });
         assert_eq!(run.end().code(), Some(0), "{half:?}");
         run.assert_restored();
@@ -74,7 +74,7 @@ fn a_sequence_that_arrives_in_pieces_is_one_key() {
     assert_eq!(run.end().code(), Some(0));
 }
 
-/// A terminal sends Alt and a key as Esc and the key. No command has Alt and a letter, so it is a fast Esc.
+/// A terminal sends Alt and a key as Esc and the key. No command has a key of Alt and a letter, so these bytes count as Esc, and then the letter.
 #[test]
 fn a_key_directly_after_esc_is_not_a_key_with_alt() {
     let mut run = opened();
@@ -87,7 +87,7 @@ fn a_key_directly_after_esc_is_not_a_key_with_alt() {
     });
     run.press("loss\x1bl");
     run.wait_for("step 2/");
-    // Alt and an arrow is bound
+    // Alt and the left arrow is a key: it goes back to the place before the jump
     run.press(":9\r");
     run.wait_for("step 9/");
     run.press("\x1b[1;3D");

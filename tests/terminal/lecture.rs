@@ -8,7 +8,7 @@ use tempfile::tempdir;
 
 use crate::pty::Run;
 
-/// The number of steps of the lecture.
+/// The number of steps of the lecture. It begins at step 33, at which figure-19 opens.
 const STEPS: usize = 20;
 
 fn gradstep(arguments: &[&str]) -> Command {
@@ -51,6 +51,7 @@ fn a_lecture_of_twenty_steps_is_replayed_paused_taken_over_and_given_back() {
     run.wait_until("some steps", |run| (4..=8).any(|step| run.screen().contents().contains(&format!("step {}/64", 33 + step))));
     // paused: the screen stays as it is
     run.press(" ");
+    // 21 events: 20 keys, and the end
     run.wait_for("/21, paused");
     let place = |run: &Run| -> usize {
         let screen = run.screen().contents();

@@ -20,12 +20,13 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// close-on-exec. The second program would inherit this pseudo-terminal, and closing it would not hang up the first program.
 static STARTING: Mutex<()> = Mutex::new(());
 
+/// A program in a pseudo-terminal.
 pub struct Run {
     child: Child,
     master: Pty,
     slave: Pts,
     /// The line modes before the program started.
-    before: String,
+    modes_before: String,
     screen: vt100::Parser,
     /// Everything that the program wrote to the terminal.
     pub raw: Vec<u8>,
@@ -42,8 +43,8 @@ impl Run {
         let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let (master, slave) = open().unwrap();
         master.resize(Size::new(24, 80)).unwrap();
-        let before = attributes(&slave);
-        Self { child: spawn(&slave), master, slave, before, screen: vt100::Parser::new(24, 80, 0), raw: Vec::new() }
+        let modes_before = line_modes(&slave);
+        Self { child: spawn(&slave), master, slave, modes_before, screen: vt100::Parser::new(24, 80, 0), raw: Vec::new() }
     }
 
     pub fn screen(&self) -> &vt100::Screen {
@@ -119,7 +120,7 @@ impl Run {
     /// Asserts that the terminal is as before: line modes, main screen, cursor, mouse, paste, colours.
     #[track_caller]
     pub fn assert_restored(&self) {
-        assert_eq!(attributes(&self.slave), self.before, "line modes");
+        assert_eq!(line_modes(&self.slave), self.modes_before, "line modes");
         let screen = self.screen();
         assert!(!screen.alternate_screen(), "main screen");
         assert!(!screen.hide_cursor(), "cursor shown");
@@ -135,7 +136,7 @@ impl Run {
     /// Asserts that the program has the full screen, so that `assert_restored` is not trivially true.
     #[track_caller]
     pub fn assert_full_screen(&self) {
-        assert_ne!(attributes(&self.slave), self.before, "raw");
+        assert_ne!(line_modes(&self.slave), self.modes_before, "the line modes are still those of the shell");
         let screen = self.screen();
         assert!(screen.alternate_screen() && screen.hide_cursor() && screen.bracketed_paste());
         assert_ne!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
@@ -164,6 +165,7 @@ impl Drop for Run {
     }
 }
 
-fn attributes(slave: &Pts) -> String {
+/// The line modes of a terminal, such as raw or echo, as a text.
+fn line_modes(slave: &Pts) -> String {
     format!("{:?}", tcgetattr(slave.as_fd()).unwrap())
 }

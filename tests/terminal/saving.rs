@@ -51,13 +51,14 @@ impl Folder {
         run
     }
 
-    /// The files with unsaved edits.
+    /// The number of files with unsaved edits.
     fn journals(&self) -> usize {
         fs::read_dir(self.path("state/gradstep/edits")).map_or(0, Iterator::count)
     }
 }
 
 const OPENED: &str = "step 1/";
+/// The keys of an edit, and the text that the screen then shows.
 const EDIT: &str = ":set fc1.weight[0,1] 0.5\r";
 const EDITED: &str = "4 → 0.5";
 
@@ -102,6 +103,7 @@ fn a_crash_loses_no_edit() {
         assert_eq!(run.end().code(), Some(0));
         assert_eq!(folder.journals(), 1, "{end}");
         let mut run = folder.open("unsaved edits of an earlier session");
+        // t takes them over
         run.press("t");
         run.wait_for("u undoes it");
         assert_eq!(folder.journals(), 1, "{end}: the new session has them");
@@ -233,7 +235,7 @@ fn a_file_that_another_program_changes_is_noticed_and_read_again() {
     run.press("W");
     run.wait_for("written to net.toml");
     assert_eq!((folder.text(), folder.journals()), (other.replace("[[3, 4]]", "[[3, 0.5]]"), 0));
-    // the written file is the known one now
+    // the program knows the file that it wrote, and does not report it as changed
     std::thread::sleep(std::time::Duration::from_millis(2200));
     run.press("l");
     run.wait_for("step 4/");
@@ -256,7 +258,7 @@ fn a_deleted_file_is_reported_and_can_be_written_again() {
     run.press("W");
     run.wait_for("written to net.toml, which had been deleted");
     assert_eq!(folder.text(), TEXT.replace("[[3, 4]]", "[[3, 0.5]]"));
-    // the message names an edit that does not fit
+    // the message names an edit that does not fit the new file
     run.press(":set fc1.weight[0,1] 7\r");
     run.wait_for("0.5 → 7");
     replace(&folder, &TEXT.replace("[[3, 4]]", "[[3]]").replace("[1, 2]", "[1]"));

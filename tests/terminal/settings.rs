@@ -113,7 +113,7 @@ fn the_help_and_the_key_bar_show_the_keys_of_the_user() {
     assert!(run.screen().contents().contains("Ctrl-x play"));
     run.press("h");
     run.wait_for("step 2/10");
-    // a click on the key bar executes the command, even if the user has assigned its key to another command
+    // a click on "forward" in the key bar executes the command, even if the user has assigned its key to another command
     run.press("\x1b[<0;8;24M\x1b[<0;8;24m");
     run.wait_for("step 3/10");
     run.press("l");

@@ -38,6 +38,7 @@ fn the_picker_lists_bundled_scenarios_and_those_of_the_folder() {
     run.wait_for("step 1/10");
     run.press("o");
     run.wait_for("figure-01");
+    // PgDn to the end, where the files of the folder are
     for _ in 0..3 {
         run.press("\x1b[6~");
     }

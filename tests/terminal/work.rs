@@ -54,17 +54,17 @@ learning_rate = 1e-9
 iterations = 1_000_000_000
 "#;
 
-/// Checks that a command shows its progress on one line and that Ctrl-C ends it, and returns the screen after that.
-fn interrupted(command: &str, text: &str, shown: &str) -> String {
+/// Checks that a command shows `progress` on one line and that Ctrl-C ends it. Returns the screen after that.
+fn interrupted(command: &str, text: &str, progress: &str) -> String {
     let folder = tempdir().unwrap();
     let file = folder.path().join("long.toml");
     fs::write(&file, text).unwrap();
     let mut program = Command::new(env!("CARGO_BIN_EXE_gradstep"));
     program.args([command.as_ref(), file.as_os_str()]).env("LC_ALL", "C.UTF-8");
     let mut run = Run::start(program);
-    run.wait_for(shown);
+    run.wait_for(progress);
     let rows: Vec<String> = run.screen().rows(0, 80).collect();
-    assert!(rows[0].starts_with('[') && rows[0].contains(shown), "{rows:?}");
+    assert!(rows[0].starts_with('[') && rows[0].contains(progress), "{rows:?}");
     assert!(rows[1..].iter().all(String::is_empty), "{rows:?}");
     run.press("\x03");
     assert_eq!(run.end().code(), Some(130));
@@ -122,7 +122,7 @@ fn a_seek_of_a_command_shows_its_progress_and_ctrl_c_ends_it() {
     let (_folder, start, expects) = far();
     let (start, expects) = (start.to_str().unwrap(), expects.to_str().unwrap());
     let session = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sessions/iter.session");
-    for (arguments, to) in [
+    for (arguments, progress) in [
         (&["show", start][..], "/1000000000  iterations"),
         (&["show", expects, "--at", "2000000000/loss"], "/2000000000  iterations"),
         (&["show", expects, "--keys", ":3000000000/loss<Enter>"], "/3000000000  iterations"),
@@ -135,7 +135,7 @@ fn a_seek_of_a_command_shows_its_progress_and_ctrl_c_ends_it() {
         let mut child = gradstep(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
         let line = said.next().unwrap().unwrap();
-        assert!(line.contains(to) && line.ends_with(", after 1 s"), "{arguments:?}: {line}");
+        assert!(line.contains(progress) && line.ends_with(", after 1 s"), "{arguments:?}: {line}");
         kill_process(Pid::from_child(&child), Signal::INT).unwrap();
         let line = said.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("stopped"))).unwrap().unwrap();
         assert!(line.starts_with("stopped at iteration "), "{arguments:?}: {line}");

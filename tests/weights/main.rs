@@ -13,6 +13,7 @@ use gradstep::scenario::{Files as _, Limits, Source, read, read_with_files};
 use gradstep::weights::{Archive, WeightsError, npz, opener};
 use proptest::prelude::*;
 
+/// The folder `tests/NAME/weights`; NAME is `valid` or `invalid`.
 fn folder(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name).join("weights")
 }
@@ -21,7 +22,7 @@ fn open(name: &str, bytes: &[u8]) -> Result<Arc<dyn Archive>, WeightsError> {
     opener(name)?(bytes.to_vec())
 }
 
-/// All tensors of a file, in its order.
+/// The name, shape and numbers of each tensor of a file, in its order.
 type Tensors = Vec<(String, Vec<usize>, Vec<f64>)>;
 
 fn all(name: &str, bytes: &[u8]) -> Result<Tensors, WeightsError> {
@@ -71,7 +72,8 @@ fn safetensors(tensors: &Tensors) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &data].concat()
 }
 
-fn written(tensors: &Tensors) -> Vec<u8> {
+/// An uncompressed .npz archive, as gradstep writes it.
+fn npz_archive(tensors: &Tensors) -> Vec<u8> {
     let named: Vec<npz::NamedTensor<'_>> = tensors.iter().map(|(name, shape, data)| (name.clone(), &shape[..], &data[..])).collect();
     let mut bytes = Vec::new();
     npz::write(&mut bytes, &named).unwrap();
@@ -85,6 +87,7 @@ fn deflated(name: &str, npy: &[u8]) -> Vec<u8> {
     let name = format!("{name}.npy");
     let crc = crc32fast::hash(npy).to_le_bytes();
     let length = u16::try_from(name.len()).unwrap().to_le_bytes();
+    // version, flags, method, time and date, checksum, both sizes, and the lengths of the name and of the extra field
     let about = [&[20, 0, 0, 0, 8, 0, 0, 0, 0x21, 0][..], &crc, &size(packed.len()), &size(npy.len()), &length, &[0; 2]].concat();
     let local = [b"PK\x03\x04", &about[..], name.as_bytes(), &packed].concat();
     let central = [b"PK\x01\x02", &[20, 0][..], &about, &[0; 14], name.as_bytes()].concat();
@@ -92,6 +95,7 @@ fn deflated(name: &str, npy: &[u8]) -> Vec<u8> {
     [local, central, end].concat()
 }
 
+/// Returns whether all names, shapes and bits are the same.
 fn same(a: &Tensors, b: &Tensors) -> bool {
     let bits = |tensors: &Tensors| -> Vec<(String, Vec<usize>, Vec<u64>)> {
         tensors.iter().map(|(name, shape, data)| (name.clone(), shape.clone(), data.iter().map(|x| x.to_bits()).collect())).collect()
@@ -142,8 +146,8 @@ fn every_type_that_numpy_and_safetensors_wrote_is_read() {
 #[test]
 fn npz_output_is_the_same_bytes_every_time_and_a_valid_zip() {
     let tensors = vec![("a.b".to_owned(), vec![2], vec![1.0, f64::NAN]), ("c".to_owned(), vec![], vec![f64::INFINITY])];
-    let bytes = written(&tensors);
-    assert_eq!(bytes, written(&tensors));
+    let bytes = npz_archive(&tensors);
+    assert_eq!(bytes, npz_archive(&tensors));
     assert_eq!(format!("{:08x}", crc32fast::hash(&bytes)), "5ad182d8", "NumPy opened a file with this checksum");
     let many: Tensors = (0..65_535).map(|n| (n.to_string(), vec![], vec![0.0])).collect();
     let named: Vec<npz::NamedTensor<'_>> = many.iter().map(|(name, shape, data)| (name.clone(), &shape[..], &data[..])).collect();
@@ -160,7 +164,7 @@ proptest! {
         prop_assert!(same(&all("x.npy", &bytes).unwrap(), &one("")));
         let name = name.strip_suffix(".npy").unwrap_or(&name);
         prop_assert!(same(&all("x.npz", &deflated(name, &bytes)).unwrap(), &one(name)));
-        prop_assert!(same(&all("x.npz", &written(&one(name))).unwrap(), &one(name)));
+        prop_assert!(same(&all("x.npz", &npz_archive(&one(name))).unwrap(), &one(name)));
         prop_assert!(same(&all("x.safetensors", &safetensors(&one(name))).unwrap(), &one(name)));
     }
 
@@ -189,7 +193,7 @@ proptest! {
 fn small() -> Vec<(&'static str, Vec<u8>)> {
     let tensors: Tensors = vec![("a".into(), vec![2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), ("b".into(), vec![], vec![0.5])];
     let bytes = npy(&tensors[0].1, &tensors[0].2, true, true);
-    vec![("x.npz", deflated("a", &bytes)), ("x.npy", bytes), ("x.npz", written(&tensors)), ("x.safetensors", safetensors(&tensors))]
+    vec![("x.npz", deflated("a", &bytes)), ("x.npy", bytes), ("x.npz", npz_archive(&tensors)), ("x.safetensors", safetensors(&tensors))]
 }
 
 #[test]
@@ -259,6 +263,7 @@ fn inconsistent_zip_directories_are_refused() {
     let changed = |places: &[usize], flip: u8| -> Vec<u8> {
         bytes.iter().enumerate().map(|(n, byte)| if places.contains(&n) { byte ^ flip } else { *byte }).collect()
     };
+    // the 16 flags are at byte 6 of the local header, and at byte 8 of the central one
     for bit in 0..16 {
         let (byte, flip) = (bit / 8, 1 << (bit % 8));
         let both = changed(&[6 + byte, central + 8 + byte], flip);
@@ -338,7 +343,7 @@ fn the_scenario_of_the_page_about_pytorch_is_valid() {
     let here = tempfile::tempdir().unwrap();
     let tensor = |name: &str, shape: &[usize]| (name.to_owned(), shape.to_vec(), vec![0.5; shape.iter().product()]);
     let model = vec![tensor("0.weight", &[2, 1, 2, 2]), tensor("0.bias", &[2]), tensor("3.weight", &[3, 8]), tensor("3.bias", &[3])];
-    fs::write(here.path().join("model.npz"), written(&model)).unwrap();
+    fs::write(here.path().join("model.npz"), npz_archive(&model)).unwrap();
     fs::write(here.path().join("image.npy"), plain_npy(&[1, 3, 3], &[0.5; 9])).unwrap();
     let source = Source { name: "model".into(), path_shown: "model.toml".into(), text: text.into() };
     let files = Arc::new(Folder::of(&here.path().join("model.toml")).unwrap());
@@ -346,6 +351,7 @@ fn the_scenario_of_the_page_about_pytorch_is_valid() {
     assert_eq!(scenario.files, ["image.npy", "model.npz"]);
 }
 
+/// The number of bytes of a file of a folder, or the message if it is not read. `most` is the largest number of bytes that may be read.
 fn message(folder: &Folder, path: &str, most: usize) -> String {
     folder.read(path, most).map_or_else(|wrong| wrong.message, |bytes| format!("{} bytes", bytes.len()))
 }

@@ -4,8 +4,10 @@ use super::{open, refused};
 
 #[test]
 fn a_safetensors_header_is_checked_for_all_tensors() {
+    // a file with `data` bytes of numbers, all 0
     let file = |header: &[u8], data: usize| [&(header.len() as u64).to_le_bytes()[..], header, &vec![0; data]].concat();
-    let neighbour = |dtype: &str, shape: &str, offsets: &str| {
+    // a header with the good tensor "a", whose numbers are the first 8 bytes, and a tensor "b"
+    let header = |dtype: &str, shape: &str, offsets: &str| {
         let good = r#""a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}"#;
         format!(r#"{{{good},"b":{{"dtype":"{dtype}","shape":{shape},"data_offsets":{offsets}}}}}"#)
     };
@@ -21,12 +23,12 @@ fn a_safetensors_header_is_checked_for_all_tensors() {
         ("F64", "[-1]", "[8,16]", "is not that of safetensors"),
         ("F64", "[1]", "[8]", "is not that of safetensors"),
     ] {
-        refused("x.safetensors", &file(neighbour(dtype, shape, offsets).as_bytes(), 16), expected);
+        refused("x.safetensors", &file(header(dtype, shape, offsets).as_bytes(), 16), expected);
     }
     // valid tensors that are not read, and blanks at the end, are accepted
     for (dtype, shape, offsets) in [("F8_E4M3", "[8]", "[8,16]"), ("F4", "[16]", "[8,16]"), ("F64", "[0]", "[8,8]")] {
         let data = if offsets == "[8,8]" { 8 } else { 16 };
-        let archive = open("x.safetensors", &file((neighbour(dtype, shape, offsets) + "  ").as_bytes(), data)).unwrap();
+        let archive = open("x.safetensors", &file((header(dtype, shape, offsets) + "  ").as_bytes(), data)).unwrap();
         assert!(archive.layout(0).is_ok() && archive.layout(1).is_err(), "{dtype}");
     }
     refused("x.safetensors", &file(b"{\"__metadata__\":{\"a\":\"\xff\"}}", 0), "not UTF-8 at byte 30");

@@ -71,7 +71,7 @@ fn sizes_that_lie_are_refused() {
     let good = file(6, 0, &[2, 3], &[3, 1], &numbers);
     refused("x.pt", &[&good[..], b"x"].concat(), "its storages end at byte");
     refused("x.pt", &good[..good.len() - 1], "claims 6 numbers");
-    // a zip archive whose storage is shorter than the pickle says
+    // a zip archive whose pickle claims 5 numbers instead of 4 (the byte after the instruction K): its checksum is wrong then
     let whole = fs::read(folder("invalid").join("state.pt")).unwrap();
     let count = whole.windows(4).position(|found| found == b"cpuq").unwrap() + 5;
     assert_eq!(whole[count..count + 2], *b"K\x04");
