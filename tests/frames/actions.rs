@@ -65,27 +65,28 @@ fn visit(driver: &Driver) -> Visit {
 }
 
 /// Returns a copy in which nothing covers the stepper, play is paused and prediction is off.
-fn bare(driver: &Driver) -> Driver {
-    let mut bare = driver.clone();
+fn uncovered_copy(driver: &Driver) -> Driver {
+    let mut copy = driver.clone();
     for _ in 0..5 {
-        if bare.state.focus() != Focus::Normal {
-            press(&mut bare, "<Esc>");
+        if copy.state.focus() != Focus::Normal {
+            press(&mut copy, "<Esc>");
         }
     }
-    assert_eq!(bare.state.focus(), Focus::Normal);
-    if bare.state.stepper().unwrap().prediction.is_on {
+    assert_eq!(copy.state.focus(), Focus::Normal);
+    if copy.state.stepper().unwrap().prediction.is_on {
         // ends prediction, which may open the score
-        press(&mut bare, "p<Esc>");
+        press(&mut copy, "p<Esc>");
     }
-    if bare.state.wake().is_some() {
-        press(&mut bare, "<Space>");
+    if copy.state.wake().is_some() {
+        press(&mut copy, "<Space>");
     }
-    bare
+    copy
 }
 
 /// The status line has the address and the step of the state.
 fn check_status_line(driver: &Driver, size: (u16, u16)) {
     let text = export::text(&driver.frame(&RenderOptions::default(), size));
+    // on a screen smaller than 60x16, there is no stepper
     if size.0 < 60 || size.1 < 16 {
         return;
     }
@@ -99,7 +100,7 @@ fn check_status_line(driver: &Driver, size: (u16, u16)) {
 
 /// The key `d` shows all digits of the numbers in the trace.
 fn check_digits(driver: &Driver) {
-    let mut driver = bare(driver);
+    let mut driver = uncovered_copy(driver);
     press(&mut driver, "d");
     let list = driver.state.overlay.as_ref().unwrap().list.clone().unwrap();
     let (trace, at) = driver.state.trace_and_position().unwrap();
@@ -110,7 +111,7 @@ fn check_digits(driver: &Driver) {
 
 /// `h` undoes `l`, in the unit of the state.
 fn check_forward_and_back(driver: &Driver) {
-    let mut driver = bare(driver);
+    let mut driver = uncovered_copy(driver);
     let before = visit(&driver);
     press(&mut driver, "l");
     if visit(&driver) != before {
@@ -121,7 +122,7 @@ fn check_forward_and_back(driver: &Driver) {
 
 /// After a jump, Ctrl-O goes back, and Ctrl-N repeats the jump.
 fn check_jump(driver: &Driver, to: u64) {
-    let mut driver = bare(driver);
+    let mut driver = uncovered_copy(driver);
     let before = visit(&driver);
     press(&mut driver, &format!(":{to}<Enter>"));
     let there = visit(&driver);

@@ -7,7 +7,7 @@ use crate::{bundled_documents, frame, open};
 #[test]
 fn no_character_is_unknown_in_ascii() {
     let ascii = RenderOptions { ascii: true, ..RenderOptions::default() };
-    let unknown = |name: &str, keys: &str, options: &RenderOptions, width: u16| {
+    let count_unknown = |name: &str, keys: &str, options: &RenderOptions, width: u16| {
         let buffer = frame(&open(name, keys), options, width, 40);
         buffer.content.iter().filter(|cell| cell.symbol() == "?").count()
     };
@@ -16,8 +16,8 @@ fn no_character_is_unknown_in_ascii() {
         for _ in 0..20 {
             for width in [60, 120] {
                 // a scenario's own text may have question marks
-                let in_unicode = unknown(name, &keys, &RenderOptions::default(), width);
-                assert!(unknown(name, &keys, &ascii, width) <= in_unicode, "{name} after {keys} at {width} columns");
+                let in_unicode = count_unknown(name, &keys, &RenderOptions::default(), width);
+                assert!(count_unknown(name, &keys, &ascii, width) <= in_unicode, "{name} after {keys} at {width} columns");
             }
             keys.push('l');
         }

@@ -41,6 +41,7 @@ fn a_filter_has_the_same_dimensions_in_every_pass() {
         for (width, height) in [(80, 24), (120, 40), (200, 60)] {
             let state = open(TRANSPOSED, &format!(":{address}<Enter><Tab><Tab>"));
             let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
+            // the input channels are the first axis of a transposed convolution's weight
             assert!(shown.contains("in 3, out 4") || shown.contains("in 1, out 4"), "{address} at {width}x{height}:\n{shown}");
             assert!(
                 !shown.lines().any(|line| line.contains("  out ") && line.contains(", in ")),

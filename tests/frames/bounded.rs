@@ -14,9 +14,10 @@ use gradstep::ui::RenderOptions;
 use super::{export, frame, open_at, press};
 
 /// The largest number of requests of a frame. A request is for the factors of a term, a part of an op, an op or a pass.
-const MOST: u64 = 40_000;
+const MOST_REQUESTS: u64 = 40_000;
 
-const UP: &str = "target = { init = \"normal\", seed = 2 }\nloss = \"upstream\"\n";
+/// The lines of a target and a loss.
+const UPSTREAM: &str = "target = { init = \"normal\", seed = 2 }\nloss = \"upstream\"\n";
 const SQUARED: &str = "target = { init = \"normal\", seed = 2 }\nloss = \"squared_error\"\n";
 
 fn head(shape: &[usize]) -> String {
@@ -25,7 +26,8 @@ fn head(shape: &[usize]) -> String {
 
 fn conv(channels: usize, more: &str) -> String {
     format!(
-        "[[layer]]\ntype = \"conv2d\"\nout_channels = {channels}\nkernel_size = 3\npadding = 1\nweight = {{ init = \"he_normal\", seed = 3 }}\nbias = {{ init = \"zeros\" }}\nactivation = \"relu\"\n{more}"
+        "[[layer]]\ntype = \"conv2d\"\nout_channels = {channels}\nkernel_size = 3\npadding = 1\n\
+        weight = {{ init = \"he_normal\", seed = 3 }}\nbias = {{ init = \"zeros\" }}\nactivation = \"relu\"\n{more}"
     )
 }
 
@@ -86,12 +88,14 @@ fn a_frame_of_a_larger_scenario_costs_no_more() {
     type Family = (&'static str, [usize; 2], fn(usize) -> String);
     let families: [Family; 10] = [
         ("images", [72, 200], |n| head(&[1, n, n]) + SQUARED + &conv(1, "")),
-        ("filters", [72, 144], |n| head(&[2, 10, 10]) + UP + &conv(n, "") + &conv(n, "stride = 2\n")),
-        ("pools", [33, 39], |n| head(&[2, 40, 40]) + UP + &format!("[[layer]]\ntype = \"max_pool2d\"\nkernel_size = {n}\nstride = 1\n")),
+        ("filters", [72, 144], |n| head(&[2, 10, 10]) + UPSTREAM + &conv(n, "") + &conv(n, "stride = 2\n")),
+        ("pools", [33, 39], |n| {
+            head(&[2, 40, 40]) + UPSTREAM + &format!("[[layer]]\ntype = \"max_pool2d\"\nkernel_size = {n}\nstride = 1\n")
+        }),
         ("classes", [1200, 2400], |n| {
             head(&[n]) + "target = 3\nloss = \"cross_entropy\"\n[[layer]]\ntype = \"activation\"\nfunction = \"softmax\"\n"
         }),
-        ("norms", [1500, 4500], |n| head(&[n]) + UP + "[[layer]]\ntype = \"layer_norm\"\n"),
+        ("norms", [1500, 4500], |n| head(&[n]) + UPSTREAM + "[[layer]]\ntype = \"layer_norm\"\n"),
         ("features", [1100, 1500], |n| head(&[n]) + SQUARED + &linear(n)),
         ("layers", [40, 160], |n| head(&[2]) + SQUARED + &linear(2).repeat(n)),
         ("samples", [2000, 16_000], samples),
@@ -100,15 +104,15 @@ fn a_frame_of_a_larger_scenario_costs_no_more() {
     ];
     let mut grown = Vec::new();
     for (name, sizes, text) in families {
-        let [some, more] = sizes.map(|n| costs(&text(n), super::SIZES[1]));
+        let [small, large] = sizes.map(|n| costs(&text(n), super::SIZES[1]));
         let most = |costs: &HashMap<String, (u64, u64)>| costs.values().max().copied().unwrap_or_default();
-        let mut pairs = vec![("any op", most(&some), most(&more))];
-        pairs.extend(more.iter().filter_map(|(op, more)| Some((op.as_str(), *some.get(op)?, *more))));
-        assert!(pairs.len() > 1, "{name}: no op has one name in both");
-        for (op, some, more) in pairs {
+        let mut pairs = vec![("any op", most(&small), most(&large))];
+        pairs.extend(large.iter().filter_map(|(op, large)| Some((op.as_str(), *small.get(op)?, *large))));
+        assert!(pairs.len() > 1, "{name}: no op has the same name in both sizes");
+        for (op, small, large) in pairs {
             // a tolerance, because the drawing and the distance from the last stored running sum differ a little
-            if more.0 > MOST || more.0 > some.0 + some.0 / 4 + 1200 {
-                grown.push(format!("{name}, {op}: {some:?}, then {more:?}"));
+            if large.0 > MOST_REQUESTS || large.0 > small.0 + small.0 / 4 + 1200 {
+                grown.push(format!("{name}, {op}: {small:?}, then {large:?}"));
             }
         }
     }

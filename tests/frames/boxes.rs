@@ -12,7 +12,7 @@ fn text(state: &State, (width, height): (u16, u16)) -> String {
     export::text(&frame(state, &RenderOptions::default(), width, height))
 }
 
-/// Beside a box is either a margin and a wide part of the screen, or nothing.
+/// To the left of a box there is either nothing, or a part of the screen that has at least 24 columns and ends with two blanks.
 #[test]
 fn beside_a_box_there_are_no_cut_words() {
     let boxes = ["?", "a", "y", "d", "t", "w", "r", "'", ":", "/", "B:breaks<Enter>"];
@@ -100,7 +100,7 @@ fn the_map_has_room_for_the_loss_and_the_batch() {
 }
 
 #[test]
-fn shapes_have_one_form() {
+fn shapes_have_the_sign_of_multiplication_not_an_x() {
     for (name, keys) in [("figure-01", ""), ("figure-02", "M"), ("figure-19", "b")] {
         let text = text(&open(name, keys), (200, 60));
         let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
@@ -155,20 +155,21 @@ fn matrices_that_are_added_have_the_same_scale() {
     let screen = Rect::new(0, 0, 200, 60);
     let buffer = frame(&state, &look, 200, 60);
     let (trace, at) = state.trace_and_position().expect("a step");
-    let own: Vec<usize> = document.scene(step).expect("a step").tensors().iter().map(|shown| shown.tensor).collect();
+    let shown_tensors: Vec<usize> = document.scene(step).expect("a step").tensors().iter().map(|shown| shown.tensor).collect();
     let mut seen: Vec<(f64, [u8; 3], usize)> = Vec::new();
     for place in screen.positions() {
         let Color::Rgb(red, green, blue) = buffer[(place.x, place.y)].bg else { continue };
         let Some(ClickTarget::Entry(tensor, entry)) = ui::click(&state, &look, screen, place.x, place.y) else { continue };
         let value = trace.run(at.run_index).values(tensor)[entry];
         // not the yellow of marks
-        if own.contains(&tensor) && value > 0.0 && blue > red {
+        if shown_tensors.contains(&tensor) && value > 0.0 && blue > red {
             seen.push((value, [red, green, blue], tensor));
         }
     }
     seen.sort_by(|a, b| a.0.total_cmp(&b.0));
     let tensors: std::collections::BTreeSet<usize> = seen.iter().map(|(.., tensor)| *tensor).collect();
     assert!(tensors.len() >= 2, "{seen:?}");
+    // a larger number has at least as much blue
     assert!(seen.windows(2).all(|pair| pair[0].1[2] <= pair[1].1[2]), "{seen:?}");
 }
 

@@ -60,7 +60,7 @@ fn the_losses_of_the_curve_have_the_bits_of_the_iterations() {
 
 #[test]
 fn the_path_of_a_parameter_has_the_values_of_the_iterations() {
-    // the cursor is on the second matrix of the first step: the input, and then on a weight
+    // `i` puts the cursor on the result of the step, and `<Tab>` moves it to the next matrix: the weight
     for (at, keys, name) in [(":1:fc1.z[1]#2<Enter>", "i<Tab>Lp", "fc1.weight"), (":update:fc2.bias<Enter>", "iLp", "fc2.bias")] {
         let state = open("xor", &format!("{at}{keys}"));
         let Curves { name: entry, current, .. } = curves(&state);
@@ -70,10 +70,10 @@ fn the_path_of_a_parameter_has_the_values_of_the_iterations() {
         for n in [1, 2, 17, 60] {
             let document = bundled_documents()["xor"].iteration(n);
             let network = document.trace.network();
-            let info = network.find(tensor).expect("a tensor");
+            let id = network.find(tensor).expect("a tensor");
             let index: Vec<usize> = index.trim_end_matches(']').split(',').map(|n| n.parse().expect("a number")).collect();
-            let at = gradstep::tensor::ravel(&index, &network.tensor(info).shape).expect("an entry");
-            let value = document.trace.runs()[0].run.values(info)[at];
+            let at = gradstep::tensor::ravel(&index, &network.tensor(id).shape).expect("an entry");
+            let value = document.trace.runs()[0].run.values(id)[at];
             assert_eq!(bits(&current.points)[usize::try_from(n).expect("small") - 1], (n, value.to_bits()), "{entry} in {n}");
         }
     }
@@ -101,7 +101,7 @@ fn enter_goes_to_the_iteration_of_the_marker_and_keeps_the_entry() {
     let mut state = open("xor", "L<Enter>");
     assert_eq!((message(&state), state.focus()), ("this is already the iteration", Focus::Normal));
     press(&mut state, "LL");
-    assert!(state.overlay.is_none(), "L closes too");
+    assert!(state.overlay.is_none(), "a second L closes the curve");
 }
 
 /// At a step before the loss of its iteration, this loss is marked as computed ahead.
@@ -189,8 +189,8 @@ fn curves_of_other_scenarios_have_the_bits_of_their_own_descent() {
     }
     // after an edit, the compared curves and the curve before the edit stay
     press(&mut state, "<Esc>:set learning_rate 1<Enter>L");
-    let whats: Vec<String> = curves(&state).others.iter().map(|curve| curve.label(Digits::default())).collect();
-    assert_eq!(whats, ["sgd: sgd, learning_rate 0.5", "adam: adam, learning_rate 0.1", "as in the file"]);
+    let labels: Vec<String> = curves(&state).others.iter().map(|curve| curve.label(Digits::default())).collect();
+    assert_eq!(labels, ["sgd: sgd, learning_rate 0.5", "adam: adam, learning_rate 0.1", "as in the file"]);
     // a scenario with the same name replaces the curve
     compare(&mut state, "adam", SGD);
     assert_eq!(curves(&state).others.len(), 3);
@@ -297,8 +297,8 @@ fn the_pane_does_not_show_losses_of_later_iterations() {
         let state = open("xor", &format!(":7/reduce:loss#4<Enter>{keys}"));
         assert_eq!(state.stepper().and_then(gradstep::app::Stepper::curve_so_far).map(|curves| curves.known), Some(known), "{keys}");
     }
-    let pane = |state: &State| text(state, (200, 60)).contains(" loss so far ");
-    assert!(pane(&open("xor", "")) && !pane(&open("figure-19", "")));
+    let has_pane = |state: &State| text(state, (200, 60)).contains(" loss so far ");
+    assert!(has_pane(&open("xor", "")) && !has_pane(&open("figure-19", "")));
 }
 
 #[test]

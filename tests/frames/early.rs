@@ -78,7 +78,7 @@ pub fn steps(document: &Document, most: u64) -> Vec<u64> {
             steps.extend([span.start, span.start + (span.end - span.start) / 2, span.end - 1]);
         }
     }
-    while (steps.len() as u64) < most.max(2 * len.min(most) / 3) {
+    while (steps.len() as u64) < most {
         // Knuth's linear congruential generator
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         steps.push(1 + (random >> 16) % len);

@@ -9,7 +9,7 @@ use gradstep::ui::{RenderOptions, export};
 use proptest::prelude::*;
 use tui_input::InputRequest;
 
-use super::{bundled_documents, entries, frame, press};
+use super::{bundled_documents, frame, picker_entries, press};
 
 /// A scenario with notes, and with an iteration so far away that a seek to it is a job.
 const FAR: &str = r#"title = "far"
@@ -93,7 +93,7 @@ proptest! {
 
     #[test]
     fn the_frame_shows_the_state(events in proptest::collection::vec(event(), 1..40)) {
-        let mut state = State::picker(entries());
+        let mut state = State::picker(picker_entries());
         let source = Source { name: "far".to_owned(), path_shown: "far".to_owned(), text: FAR.to_owned() };
         state.open(Arc::new(Document::new(scenario::read(source, Limits::default()).expect("a valid scenario"))), None);
         let mut pane_switches = 0;
@@ -134,7 +134,7 @@ proptest! {
                 prop_assert_eq!(status.contains("playing "), has_room_for_facts && stepper.play.is_some(), "{}", wide);
                 prop_assert!(status.contains(&format!("step {}/", stepper.step)), "{}", wide);
             }
-            // the list above the prompt covers other panes
+            // the picture, the pane why and the matrices alone share an area; the list above the prompt may cover it
             if !picker && overlay.is_none() && state.focus() != Focus::Prompt {
                 let small = shown(80, 24);
                 let in_front = [("─ picture", 0), ("─ why", 1)].map(|(title, pane)| (small.contains(title), pane_switches.rem_euclid(3) == pane));

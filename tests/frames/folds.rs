@@ -1,4 +1,5 @@
 //! In the picture and in the map, a statement or a call of several operations is one node (a fold), until the user opens it.
+//! Beside a closed fold of 4 parts is ⊞4.
 
 use gradstep::app::State;
 use gradstep::ui::{RenderOptions, export};
@@ -120,20 +121,20 @@ fn every_step_of_a_graph_has_its_statement() {
     }
 }
 
-/// A network with more tensors than its batch has: the map's blocks are after all tensors of the batch.
+/// A network whose batch has fewer tensors: the ids of the map's blocks, which are the sample's tensors, are larger than those of the batch's tensors.
 const UPDATED: &str = "title = \"one layer\"\ninput = [1, 2]\ntarget = [0.5, 1]\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\n\
     weight = [[1, 2], [3, 4]]\nbias = [0, 0]\n[train]\nlearning_rate = 0.1\niterations = 3\n";
 
 /// The blocks of the map are tensors of the samples' network. At an update, the step computes a tensor of the batch's network.
 #[test]
-fn the_map_opens_and_closes_folds_at_every_pass() {
+fn the_map_opens_and_closes_folds_at_every_op() {
     let updated = ("updated".to_owned(), super::bounded::document(UPDATED));
     for (name, document) in bundled_documents().iter().map(|(name, document)| (name.clone(), document.clone())).chain([updated]) {
         let steps = document.trace.len();
-        let mut passes: Vec<u64> = document.trace.ops().map(|(_, _, steps)| steps.start).filter(|step| *step <= steps).collect();
-        passes.push(steps);
-        passes.dedup();
-        for step in passes {
+        let mut starts_and_end: Vec<u64> = document.trace.ops().map(|(_, _, steps)| steps.start).filter(|step| *step <= steps).collect();
+        starts_and_end.push(steps);
+        starts_and_end.dedup();
+        for step in starts_and_end {
             let mut state = State::picker(Vec::new());
             state.open(std::sync::Arc::clone(&document), Some(step));
             super::press(&mut state, "M");

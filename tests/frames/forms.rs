@@ -134,7 +134,7 @@ fn the_derivative_of_a_sigmoid_is_explained_with_z_as_in_the_equation() {
 
 /// Returns the note of a step: the lines with the bar of a note.
 fn note(document: &Document, step: u64) -> String {
-    let mut state = State::picker(super::entries());
+    let mut state = State::picker(super::picker_entries());
     state.open(std::sync::Arc::new(document.iteration(document.trace.iteration())), Some(step));
     let frame = text_of(&state);
     frame.iter().filter_map(|line| line.strip_prefix("▌ ")).map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join(" ")
@@ -198,11 +198,11 @@ fn the_help_explains_the_mouse_the_marks_and_the_colours() {
     }
 }
 
-/// A number of a frame: its text, its value, and the value of its last digit.
+/// A number of a frame: its text, its value, and the value of a 1 in its last digit.
 struct Shown<'a> {
     text: &'a str,
     value: f64,
-    unit: f64,
+    last_digit: f64,
 }
 
 /// Returns the number that a word is, with at least three significant digits or an exponent; `None` for any other word.
@@ -212,8 +212,8 @@ fn shown(text: &str) -> Option<Shown<'_>> {
     let (mantissa, exponent) = plain.split_once('e').unwrap_or((&plain, "0"));
     let (_, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = mantissa.chars().filter(char::is_ascii_digit).skip_while(|c| *c == '0').count();
-    let unit = 10_f64.powi(exponent.parse::<i32>().ok()? - i32::try_from(decimals.len()).ok()?);
-    (plain.contains('e') || digits >= 3 && !decimals.is_empty()).then_some(Shown { text, value, unit })
+    let last_digit = 10_f64.powi(exponent.parse::<i32>().ok()? - i32::try_from(decimals.len()).ok()?);
+    (plain.contains('e') || digits >= 3 && !decimals.is_empty()).then_some(Shown { text, value, last_digit })
 }
 
 /// Returns the numbers of the equation, the matrices and the picture.
@@ -237,9 +237,12 @@ fn a_number_is_rounded_in_the_same_way_everywhere_in_a_frame() {
                     let shown = shown_numbers(&text);
                     numbers += shown.len();
                     for (n, one) in shown.iter().enumerate() {
-                        let is_same = |other: &&Shown<'_>| (one.value - other.value).abs() <= 0.501 * one.unit.max(other.unit);
-                        let is_equal = |other: &&Shown<'_>| {
-                            (one.unit - other.unit).abs() <= 1e-9 * one.unit && one.text.contains('e') == other.text.contains('e')
+                        // their difference is at most half of a last digit, and a little for the arithmetic
+                        let may_be_equal =
+                            |other: &&Shown<'_>| (one.value - other.value).abs() <= 0.501 * one.last_digit.max(other.last_digit);
+                        let is_rounded_equally = |other: &&Shown<'_>| {
+                            (one.last_digit - other.last_digit).abs() <= 1e-9 * one.last_digit
+                                && one.text.contains('e') == other.text.contains('e')
                         };
                         // 0.125 and 0.1250 are two numbers: a 0 at the end says that the second one is rounded
                         let is_exact = |number: &Shown<'_>| !number.text.contains('.') || !number.text.ends_with('0');
@@ -248,7 +251,9 @@ fn a_number_is_rounded_in_the_same_way_everywhere_in_a_frame() {
                             let zeros = long.text.strip_prefix(short.text).unwrap_or("-");
                             is_exact(short) && zeros.chars().all(|c| c == '0')
                         };
-                        let differs = |other: &&Shown<'_>| one.text != other.text && is_same(other) && !is_equal(other) && !are_two(other);
+                        let differs = |other: &&Shown<'_>| {
+                            one.text != other.text && may_be_equal(other) && !is_rounded_equally(other) && !are_two(other)
+                        };
                         let other = shown[..n].iter().find(differs);
                         assert!(
                             other.is_none(),

@@ -7,6 +7,7 @@ mod batch;
 mod bounded;
 mod boxes;
 mod curve;
+mod details;
 mod early;
 mod edits;
 mod focus;
@@ -15,7 +16,6 @@ mod forms;
 mod graphs;
 mod heat;
 mod layers;
-mod looked;
 mod map;
 mod messages;
 mod names;
@@ -74,13 +74,13 @@ fn open_at(document: &Arc<Document>, step: u64) -> State {
 }
 
 fn open(name: &str, keys: &str) -> State {
-    let mut state = State::picker(entries());
+    let mut state = State::picker(picker_entries());
     state.open(Arc::clone(&bundled_documents()[name]), None);
     press(&mut state, keys);
     state
 }
 
-fn entries() -> Vec<ScenarioEntry> {
+fn picker_entries() -> Vec<ScenarioEntry> {
     let mut names: Vec<&String> = bundled_documents().keys().collect();
     names.sort();
     let entry = |name: &String| {
@@ -193,7 +193,7 @@ fn terms_without_neurons_are_bars() {
 
 #[test]
 fn frames_of_the_picker() {
-    let mut state = State::picker(entries());
+    let mut state = State::picker(picker_entries());
     insta::assert_snapshot!("picker", snapshot(&state, 80, 24));
     press(&mut state, "jj?");
     insta::assert_snapshot!("picker-help", snapshot(&state, 80, 24));
@@ -225,7 +225,7 @@ fn ascii_frames_are_ascii_and_keep_the_layout() {
             let plain = frame(&state, &RenderOptions::default(), 120, 40);
             let ascii = frame(&state, &RenderOptions { ascii: true, ..RenderOptions::default() }, 120, 40);
             assert!(export::text(&ascii).is_ascii(), "{name} {keys}");
-            // the equation above the panes and the text below them may be longer
+            // only the panes: the equation above them and the text below row 33 may be longer in ASCII
             let panes = export::text(&plain).lines().position(|line| line.contains("matrices")).unwrap_or(0);
             for (n, (a, b)) in plain.content().iter().zip(ascii.content()).enumerate().take(33 * 120).skip(panes * 120) {
                 assert_eq!(a.symbol() == " ", b.symbol() == " ", "{name} {keys}, cell {n}: {:?} {:?}", a.symbol(), b.symbol());
@@ -240,6 +240,7 @@ fn ascii_frames_are_ascii_and_keep_the_layout() {
 fn steps_differ_without_colours() {
     let options = RenderOptions { theme: Theme::new(Colours::None, Background::Dark), ascii: false };
     let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &options, 120, 40));
+    // the upper left part of the pane of the matrices
     let matrices = |text: String| text.lines().skip(11).take(12).map(|line| line.chars().take(70).collect::<String>()).collect::<Vec<_>>();
     assert_ne!(matrices(text("")), matrices(text("l")));
     let plain = frame(&open("figure-19", ""), &options, 120, 40);

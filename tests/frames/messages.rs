@@ -4,7 +4,7 @@ use gradstep::app::{Message, State};
 use gradstep::ui::{self, RenderOptions, export};
 use ratatui::layout::Rect;
 
-use super::{SIZES, entries, frame, open, press};
+use super::{SIZES, frame, open, picker_entries, press};
 
 /// Returns a message of this number of words that occur nowhere else on the screen.
 fn message(words: usize) -> Message {
@@ -67,7 +67,7 @@ fn the_box_hides_what_is_below_it_from_clicks() {
 fn a_long_message_is_shown_completely_above_the_list_of_scenarios() {
     for (width, height) in SIZES.into_iter().chain([(60, 16)]) {
         for words in [0, 1, 12, 30] {
-            let mut state = State::picker(entries());
+            let mut state = State::picker(picker_entries());
             let message = message(words);
             state.message = (words > 0).then(|| message.clone());
             let frame = text(&state, (width, height));

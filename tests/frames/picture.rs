@@ -54,7 +54,7 @@ fn no_two_nodes_of_a_picture_have_one_name() {
 
 #[test]
 fn no_two_weights_have_one_colour() {
-    let (mut all, mut some) = (0, 0);
+    let (mut fully_coloured, mut partly_coloured) = (0, 0);
     for (name, document) in documents() {
         for step in steps(&document) {
             let state = open_at(&document, step);
@@ -74,14 +74,14 @@ fn no_two_weights_have_one_colour() {
                 }
                 if count <= SHARED_COLOURS {
                     assert_eq!(weights.len(), count);
-                    all += 1;
+                    fully_coloured += 1;
                 } else {
-                    some += usize::from(!weights.is_empty());
+                    partly_coloured += usize::from(!weights.is_empty());
                 }
             }
         }
     }
-    assert!(all > 10 && some > 10, "{all} {some}");
+    assert!(fully_coloured > 10 && partly_coloured > 10, "{fully_coloured} {partly_coloured}");
 }
 
 /// A column of a large op has few nodes, and counts the terms that are not shown.
@@ -135,19 +135,19 @@ fn picture(name: &str, at: &str, (width, height): (u16, u16)) -> String {
 /// Before the maximum is known, all lines look the same.
 #[test]
 fn the_line_of_an_unselected_entry_of_a_maximum_is_complete_or_absent() {
-    let begins = |at: &str, node: &str| {
+    let line_from = |at: &str, node: &str| {
         let picture = picture("figure-07", at, (120, 40));
         let line = picture.lines().find(|line| line.contains(node)).unwrap_or_else(|| panic!("{node}\n{picture}"));
         line.split('●').nth(1).expect("a line").chars().take(6).collect::<String>()
     };
-    let is_whole = |line: &str| line.chars().all(|c| is_line(&c.to_string()));
+    let is_complete = |line: &str| line.chars().all(|c| is_line(&c.to_string()));
     for at in ["1", "pool1.a[0,1,1]"] {
-        assert!(is_whole(&begins(at, "a⁽⁰⁾₂₃ ")) && is_whole(&begins(at, "a⁽⁰⁾₃₂ ")), "{at}");
+        assert!(is_complete(&line_from(at, "a⁽⁰⁾₂₃ ")) && is_complete(&line_from(at, "a⁽⁰⁾₃₂ ")), "{at}");
     }
-    assert!(begins("grad.input", "∂C/∂a⁽⁰⁾₂₃ ").trim().is_empty(), "a loser");
-    assert!(is_whole(&begins("grad.input", "∂C/∂a⁽⁰⁾₃₂ ")), "a winner");
+    assert!(line_from("grad.input", "∂C/∂a⁽⁰⁾₂₃ ").trim().is_empty(), "a loser");
+    assert!(is_complete(&line_from("grad.input", "∂C/∂a⁽⁰⁾₃₂ ")), "a winner");
     // the line of a winner is two dots high
-    assert_ne!(begins("pool1.a[0,1,1]", "a⁽⁰⁾₁₃ "), begins("1", "a⁽⁰⁾₁₃ "));
+    assert_ne!(line_from("pool1.a[0,1,1]", "a⁽⁰⁾₁₃ "), line_from("1", "a⁽⁰⁾₁₃ "));
 }
 
 /// The line of this step has the accent colour from end to end, and no other line has it: it is the only one that begins at its left node.

@@ -30,7 +30,7 @@ fn answers(document: &Arc<Document>, step: u64, keys: &str) -> Vec<String> {
     lines
 }
 
-fn early_numbers(scenarios: Scenarios, most: u64) {
+fn compare_answers(scenarios: Scenarios, most: u64) {
     for (name, document) in scenarios {
         for (n, step) in steps(&document, most).into_iter().enumerate() {
             let (what, future) = FUTURES[n % FUTURES.len()];
@@ -49,8 +49,8 @@ fn early_numbers(scenarios: Scenarios, most: u64) {
 
 #[test]
 fn no_answer_depends_on_later_numbers() {
-    early_numbers(bundled(), 24);
-    early_numbers(others(), 12);
+    compare_answers(bundled(), 24);
+    compare_answers(others(), 12);
 }
 
 /// A test of the comparison: if the number of the step itself is replaced too, the answers differ.
@@ -111,8 +111,8 @@ fn a_step_is_sentences() {
             "a 2 2 is input[0,1,1], given: 3.",
             "delta 2 1 is grad.conv1.z[0,1,0], from step 31: 3.",
             "So far: 2 plus 9 equals 11.",
-            "Why: Every output of the channel uses the shared weight once. Its gradient is the sum over all these edges: the input at the start of the edge times \
-             the error at its end.",
+            "Why: Every output of the channel uses the shared weight once. Its gradient is the sum over all these edges: the input at the start of the edge \
+             times the error at its end.",
         ]
     );
 }

@@ -16,7 +16,7 @@ use super::{frame, press};
 /// The number of checked steps of a scenario, unless `EARLY_STEPS` is set.
 const STEPS: u64 = LOOKS.len() as u64;
 
-/// Keys that start prediction: by term, by entry, and by entry in a larger unit.
+/// Keys that start prediction: by term, by entry, and by entry in a larger unit. The second part is the unit whose number is hidden.
 const ASKED: [(&str, Unit); 3] = [("p", Unit::Step), ("kp", Unit::Entry), ("kkp", Unit::Entry)];
 
 /// Keys that close the prompt and open something: the cursor, lists, the map, texts to copy, watches, breakpoints, settings, the palette, the score; and keys
@@ -89,13 +89,13 @@ fn revealing_frames(scenarios: Scenarios) -> Vec<String> {
 #[test]
 fn no_frame_of_a_bundled_scenario_depends_on_the_hidden_number() {
     let found = revealing_frames(bundled());
-    assert!(found.is_empty(), "{} frames tell:\n{}", found.len(), found[..found.len().min(20)].concat());
+    assert!(found.is_empty(), "{} frames depend on the hidden number:\n{}", found.len(), found[..found.len().min(20)].concat());
 }
 
 #[test]
 fn no_frame_of_another_scenario_depends_on_the_hidden_number() {
     let found = revealing_frames(others());
-    assert!(found.is_empty(), "{} frames tell:\n{}", found.len(), found[..found.len().min(20)].concat());
+    assert!(found.is_empty(), "{} frames depend on the hidden number:\n{}", found.len(), found[..found.len().min(20)].concat());
 }
 
 /// The inputs of a hidden maximum are known, so the comparison could not notice a frame that marks the largest one.

@@ -14,14 +14,14 @@ fn text(name: &str, keys: &str, (width, height): (u16, u16)) -> String {
 }
 
 /// The first steps of all ops.
-fn ops(name: &str) -> Vec<u64> {
+fn op_starts(name: &str) -> Vec<u64> {
     bundled_documents()[name].trace.ops().map(|(_, _, steps)| steps.start).collect()
 }
 
 /// Draws the first step of every op of every scenario at 80x24. Calls `look_at` with its view, its equation and its frame.
 fn each_op_at_80x24(keys: &str, look_at: impl Fn(&StepView<'_>, Equation, &str)) {
     for name in bundled_documents().keys() {
-        for step in ops(name) {
+        for step in op_starts(name) {
             let mut state = open(name, keys);
             update(&mut state, Action::GoToStep(step));
             let shown = export::text(&frame(&state, &RenderOptions::default(), 80, 24));

@@ -53,20 +53,20 @@ fn graphs_of_tensors() -> impl Iterator<Item = (String, Arc<Document>)> {
 
 #[test]
 fn the_split_is_the_same_at_all_steps_of_an_op() {
-    let mut hops = BTreeMap::new();
+    let mut moved = BTreeMap::new();
     for (name, document) in documents().into_iter().chain(graphs_of_tensors()) {
         for (_, _, span) in document.trace.ops() {
             for (size, pane) in [((80, 24), 0), ((80, 24), 1), ((100, 30), 0), ((120, 40), 0), ((200, 60), 0)] {
                 let first = split(&at(&document, span.start, pane), size);
                 for step in some_steps(&span, STEPS) {
                     if split(&at(&document, step, pane), size) != first {
-                        hops.insert((name.clone(), size, pane), step);
+                        moved.insert((name.clone(), size, pane), step);
                     }
                 }
             }
         }
     }
-    assert!(hops.is_empty(), "{hops:#?}");
+    assert!(moved.is_empty(), "{moved:#?}");
 }
 
 /// Over all steps of a scenario, the split changes at most three times, because the matrices pane has only a few possible widths.
@@ -76,8 +76,8 @@ fn the_split_seldom_changes_from_op_to_op() {
     let column =
         |step| split(&open_at(document, step), (120, 40)).into_iter().find(|title| title.2.contains("picture")).map(|title| title.1);
     let splits: Vec<_> = (1..=document.trace.len()).map(column).collect();
-    let hops = splits.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    assert!(splits.len() >= 70 && hops <= 3, "{hops} hops in {} steps", splits.len());
+    let changes = splits.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(splits.len() >= 70 && changes <= 3, "{changes} changes in {} steps", splits.len());
 }
 
 /// The matrices pane has no more than the smallest width if everything fits into it.

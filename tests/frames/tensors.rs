@@ -69,6 +69,7 @@ fn a_product_and_its_two_gradients_have_the_same_arrangement() {
             // the name is after the sign
             (y, x + title.chars().take_while(|sign| "→ ".contains(*sign)).count())
         });
+        // each name is at [row, column]: one operand is left of the corner, the other is above it
         let [left, above, corner] = names;
         assert!(left.0 == corner.0 && above.1 == corner.1 && left.1 < corner.1 && above.0 < corner.0, "{keys}:\n{screen}");
     }

@@ -101,6 +101,7 @@ proptest! {
             }
             let trace = &state.document().expect("it stays open").trace;
             prop_assert!((1..=trace.len()).contains(&state.stepper().expect("open").step));
+            // these scenarios have one sample and one iteration, so a pass is the largest unit
             prop_assert!(state.stepper().expect("open").unit <= Unit::Pass);
             prop_assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected_scenario().is_some() || state.focus() == Focus::Filter);
             frame(&state, &options, size.0, size.1);
@@ -192,7 +193,7 @@ fn a_delayed_play_moves_by_one_unit_and_does_not_make_up_for_missed_moves() {
 }
 
 #[test]
-fn a_move_can_be_undone() {
+fn h_goes_back_through_the_steps_that_l_reached() {
     for name in NAMES {
         let len = open(name, "").document().expect("open").trace.len();
         for unit in ["", "k", "kk", "kkk"] {

@@ -45,16 +45,16 @@ fn seeds(target: &'static str) -> &'static [(PathBuf, Vec<u8>)] {
     static SESSIONS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     static GRADIENTS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     static GRAPHS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
-    let tests = ["scenarios", "tests/valid", "tests/invalid", "tests/published"];
+    let folders = ["scenarios", "tests/valid", "tests/invalid", "tests/published"];
     let small = |(_, bytes): &(PathBuf, Vec<u8>)| bytes.len() < 20_000;
     match target {
-        "scenarios" => SCENARIOS.get_or_init(|| files(&tests, &["toml"]).into_iter().filter(small).collect()),
+        "scenarios" => SCENARIOS.get_or_init(|| files(&folders, &["toml"]).into_iter().filter(small).collect()),
         "weights" => WEIGHTS.get_or_init(|| {
             files(&["tests/valid", "tests/invalid"], &["npy", "npz", "safetensors", "pt", "pth"]).into_iter().filter(small).collect()
         }),
         "gradients" => GRADIENTS.get_or_init(|| {
-            let given = files(&["tests/diff"], &["json", "npz"]).into_iter();
-            given.chain(seeds("weights").iter().cloned()).filter(small).collect()
+            let gradients = files(&["tests/diff"], &["json", "npz"]).into_iter();
+            gradients.chain(seeds("weights").iter().cloned()).filter(small).collect()
         }),
         "graphs" => GRAPHS.get_or_init(|| files(&["tests/graphs"], &["toml"]).into_iter().filter(small).collect()),
         _ => SESSIONS.get_or_init(|| files(&["tests/sessions"], &["session"])),
@@ -159,7 +159,7 @@ fn random_keys() {
     });
 }
 
-/// Undamaged seeds pass their target. So the targets are also tested with files that are valid.
+/// The targets are also tested with files that are valid: the undamaged seeds.
 #[test]
 fn undamaged_seeds_pass() {
     for (_, bytes) in seeds("scenarios") {

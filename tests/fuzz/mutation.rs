@@ -8,15 +8,15 @@ use proptest::sample::Index;
 pub enum Mutation {
     /// Changes bits of a byte.
     Flip(Index, u8),
-    /// Removes bytes.
+    /// Removes this number of bytes from a position on.
     Remove(Index, usize),
-    /// Removes all bytes from this position on.
+    /// Removes all bytes from a position on.
     Cut(Index),
-    /// Copies bytes to another position.
+    /// Copies this number of bytes from the first position to the second.
     Copy(Index, usize, Index),
     /// Inserts a token.
     Insert(Index, &'static [u8]),
-    /// Replaces a number.
+    /// Replaces a run of digits. The position chooses among all runs of the file.
     ReplaceNumber(Index, &'static [u8]),
     /// Exchanges two lines.
     SwapLines(Index, Index),

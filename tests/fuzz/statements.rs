@@ -89,6 +89,7 @@ fn pick<'l>(at: &Index, list: &[&'l str]) -> &'l str {
 
 /// Writes an expression. Operands get operators between them, and parentheses are closed at the end, so that many of the expressions are valid.
 fn expression(words: &[Word], functions: &[&str]) -> String {
+    // `depth` counts the open parentheses; `has_operand` says whether the text ends with an operand, after which an operator may follow
     let (mut text, mut depth, mut has_operand) = (String::new(), 0_usize, false);
     for word in words {
         let operand = match word {

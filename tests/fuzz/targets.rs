@@ -121,6 +121,7 @@ fn check_step(trace: &Trace, k: u64) {
         let product = step.factors.iter().map(|factor| factor.value).reduce(|product, factor| product * factor);
         assert!(product.is_some_and(|product| same(product, step.value)), "step {k} is not the product of its factors: {step:?}");
     }
+    // an empty sum is −0, because −0 + x has the bits of x
     let before = (step.term > 1).then(|| trace.get(k - 1)).flatten().map_or(-0.0, |before| before.sum);
     assert!(same(before + step.value, step.sum), "step {k} does not add up: {step:?}");
     if step.term == step.terms {

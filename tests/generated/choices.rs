@@ -6,8 +6,11 @@ use proptest::prelude::*;
 /// The choices that a generator reads. After the end of the list every choice is 0.
 #[derive(Clone, Debug)]
 pub struct Choices {
+    /// The list.
     words: Vec<u16>,
+    /// The index of the next choice in the list.
     at: usize,
+    /// The state of the generator of the tensors' entries.
     noise: u64,
 }
 

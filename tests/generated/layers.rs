@@ -113,22 +113,23 @@ fn add(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     writer.begin("add");
     writer.line("from", &format!("{summands:?}"));
     writer.last = None;
-    let missing = rank - shape.len();
-    Some([vec![1; missing], shape.to_vec()].concat())
+    // the result has the axes of the summand with the most axes; the additional first axes have length 1
+    let added_axes = rank - shape.len();
+    Some([vec![1; added_axes], shape.to_vec()].concat())
 }
 
-/// Concatenates the output so far and earlier tensors of the same height and width.
+/// Concatenates the output so far and earlier tensors of the same height and width, unless the result has more than 12 channels.
 fn cat(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     let fits = |other: &[usize]| other.len() == shape.len() && other[1..] == shape[1..];
     let others: Vec<(String, Vec<usize>)> = writer.known.iter().filter(|(_, other)| fits(other)).cloned().collect();
     let mut parts = vec![writer.known.last()?.0.clone()];
-    let mut first = shape[0];
+    let mut channels = shape[0];
     for _ in 0..=writer.choices.pick(2) {
         let (name, other) = others[writer.choices.pick(others.len())].clone();
-        first += other[0];
+        channels += other[0];
         parts.push(name);
     }
-    if first > 12 {
+    if channels > 12 {
         return None;
     }
     let order = writer.choices.pick(parts.len());
@@ -136,7 +137,7 @@ fn cat(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     writer.begin("cat");
     writer.line("from", &format!("{parts:?}"));
     writer.last = None;
-    Some([&[first], &shape[1..]].concat())
+    Some([&[channels], &shape[1..]].concat())
 }
 
 #[allow(clippy::unnecessary_wraps)] // the type of the rows of LAYERS

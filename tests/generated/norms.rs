@@ -33,6 +33,7 @@ fn channel_norm(writer: &mut Writer<'_>, channels: usize) {
 
 pub fn group_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     let mut groups = divisors(shape[0]);
+    // each group needs two entries, because one entry has no variance
     groups.retain(|groups| groups * 2 <= shape.iter().product());
     if groups.is_empty() {
         return None;

@@ -26,6 +26,7 @@ impl Sizes {
         if !self.rounds_up {
             return rest / self.stride + 1;
         }
+        // the last window may reach beyond the padding, but it must begin before the padding at the end
         let count = rest.div_ceil(self.stride) + 1;
         if (count - 1) * self.stride >= length + self.padding[0] { count - 1 } else { count }
     }

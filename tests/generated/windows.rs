@@ -10,7 +10,7 @@ pub fn image(shape: &[usize]) -> Option<[usize; 3]> {
     }
 }
 
-/// Divides padding between both ends of an axis.
+/// Divides padding between both ends of an axis, the smaller half first.
 fn halves(places: usize) -> [usize; 2] {
     [places / 2, places - places / 2]
 }
@@ -90,6 +90,7 @@ fn pool(writer: &mut Writer<'_>, kind: &str, shape: &[usize], dilates: bool) -> 
         Some(if rounds_up && (count - 1) * stride[i] >= sizes[i] + padding[i][0] { count - 1 } else { count })
     };
     for i in 0..2 {
+        // with dilation, all entries of a window may lie on padding
         let covers_a_pixel = |o: usize| {
             (0..kernel[i]).any(|k| (o * stride[i] + k * dilation[i]).checked_sub(padding[i][0]).is_some_and(|place| place < sizes[i]))
         };

@@ -49,7 +49,7 @@ pub struct Writer<'a> {
     pub text: String,
     pub choices: &'a mut Choices,
     pub flavour: Flavour,
-    /// The activation that computes the output so far.
+    /// The activation that computes the output so far; `None` after a layer that cannot have one, such as a pool.
     pub last: Option<&'static str>,
     /// The names and shapes that a layer can read.
     pub known: Vec<(String, Vec<usize>)>,
@@ -72,10 +72,12 @@ impl<'a> Writer<'a> {
         Self { text: String::new(), choices, flavour, last: None, known }
     }
 
+    /// Writes `key = value`.
     pub fn line(&mut self, key: &str, value: &str) {
         writeln!(self.text, "{key} = {value}").expect("a string");
     }
 
+    /// Begins a layer. Its name is added to `known`, and the caller sets its shape there.
     pub fn begin(&mut self, kind: &str) {
         let name = format!("l{}", self.known.len());
         write!(self.text, "\n[[layer]]\ntype = \"{kind}\"\nname = \"{name}\"\n").expect("a string");
@@ -111,7 +113,7 @@ impl<'a> Writer<'a> {
     pub fn function(&mut self, key: &str) {
         let name = self.choices.choose(ACTIVATIONS);
         self.line(key, &format!("\"{name}\""));
-        let own = match name {
+        let own_key = match name {
             "leaky_relu" => "negative_slope",
             "elu" => "alpha",
             "hardtanh" => {
@@ -124,9 +126,9 @@ impl<'a> Writer<'a> {
             }
             _ => "",
         };
-        if !own.is_empty() && self.choices.pick(2) == 1 {
+        if !own_key.is_empty() && self.choices.pick(2) == 1 {
             let value = self.choices.choose(&["0.3", "-0.5", "0", "2"]);
-            self.line(own, value);
+            self.line(own_key, value);
         }
         self.last = Some(name);
     }
@@ -148,9 +150,9 @@ impl<'a> Writer<'a> {
     fn plain_loss(&mut self, output: &[usize]) -> String {
         let outputs: usize = output.iter().product();
         let is_accepted_by = |after: &[&str]| self.last.is_some_and(|last| after.contains(&last));
-        let own: Vec<&str> = LOSSES.iter().filter(|(_, after)| is_accepted_by(after)).map(|(name, _)| *name).collect();
-        let any: Vec<&str> = LOSSES.iter().filter(|(_, after)| after.is_empty()).map(|(name, _)| *name).collect();
-        let allowed = if !own.is_empty() && self.choices.pick(2) == 1 { own } else { any };
+        let for_last: Vec<&str> = LOSSES.iter().filter(|(_, after)| is_accepted_by(after)).map(|(name, _)| *name).collect();
+        let for_any: Vec<&str> = LOSSES.iter().filter(|(_, after)| after.is_empty()).map(|(name, _)| *name).collect();
+        let allowed = if !for_last.is_empty() && self.choices.pick(2) == 1 { for_last } else { for_any };
         let name = self.choices.choose(&allowed);
         let shaped = tensor(self.choices, self.flavour, output);
         let target = if self.choices.pick(2) == 0 { shaped.clone() } else { format!("[{}]", shaped.replace(['[', ']'], "")) };

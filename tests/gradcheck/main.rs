@@ -77,9 +77,9 @@ fn all_agree(scenarios: &[PathBuf], percent_not_compared: usize) {
     let (mut wrong, mut counts) = (Vec::new(), [0; 5]);
     for path in scenarios {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let own = tally(&name, &document(path.as_os_str()), SOME, &mut wrong);
-        for (count, own) in counts.iter_mut().zip(own) {
-            *count += own;
+        let counts_of_file = tally(&name, &document(path.as_os_str()), SOME, &mut wrong);
+        for (count, more) in counts.iter_mut().zip(counts_of_file) {
+            *count += more;
         }
     }
     assert!(wrong.is_empty(), "{} off:\n{}", wrong.len(), wrong.join("\n"));
@@ -195,7 +195,7 @@ fn steep_and_flat_functions_are_resolved() {
 }
 
 /// The verdicts on all derivatives except ∂C/∂a of the layer `fc1`. If `wrong` names a derivative, its number is added to that derivative first.
-fn saturated(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Verdict>)> {
+fn verdicts_except_fc1_a(scenario: &str, wrong: Option<(&str, f64)>) -> Vec<(String, Vec<Verdict>)> {
     let document = read(&format!("title = \"t\"\n{scenario}"));
     let network = document.trace.network();
     let run = document.trace.run(0);
@@ -226,9 +226,9 @@ fn a_saturated_output_hides_no_derivative() {
                     "loss = \"{loss}\"\ninput = [1, 0.5]\ntarget = {target:?}\n\
                     [[layer]]\ntype = \"linear\"\nweight = [[{z:?}, 0], [0.5, -0.3]]\nactivation = \"{function}\"\n"
                 );
-                for (name, verdicts) in saturated(&network, None) {
+                for (name, verdicts) in verdicts_except_fc1_a(&network, None) {
                     assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Agrees), "{network}{name}: {verdicts:?}");
-                    for (other, verdicts) in saturated(&network, Some((&name, 0.01))) {
+                    for (other, verdicts) in verdicts_except_fc1_a(&network, Some((&name, 0.01))) {
                         let expected = if other == name { Verdict::Off } else { Verdict::Agrees };
                         assert!(verdicts.iter().all(|verdict| *verdict == expected), "{network}{name} is wrong, {other}: {verdicts:?}");
                     }
@@ -377,14 +377,14 @@ fn a_check_can_be_stopped() {
     assert!(compared < wanted, "{compared} of {wanted}");
 }
 
-/// Checks a batch that reduces spoiled gradients, and returns the tensors that are reported. For the gradient NAME of sample n, `spoil(n, NAME)` gives another
-/// sample and a factor.
-fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize, f64)>) -> Vec<String> {
+/// Checks a batch that reduces spoiled gradients, and returns the tensors that are reported. `spoil(n, NAME)` returns a sample and a factor: the product of the
+/// factor and of the gradient NAME of this sample takes the place of the gradient NAME of sample n.
+fn reported_gradients(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize, f64)>) -> Vec<String> {
     let document = read(SMALL);
     let trace = &document.trace;
     let network = trace.network();
     let batch = Batch::new(network, &[1, 2], reduction.into(), None, 1);
-    let given: Vec<_> = batch
+    let sources: Vec<_> = batch
         .network
         .sources()
         .map(|(id, from)| {
@@ -393,13 +393,13 @@ fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize
             (id, Arc::new(trace.run(sample).tensor(network, of).as_ref() * factor))
         })
         .collect();
-    let run = Run::new(&batch.network, &given);
+    let run = Run::new(&batch.network, &sources);
     let mut reduced = BatchCheck::new(&batch.network, &run).unwrap();
     for sample in 0..2 {
         reduced.add(sample, &check(network, trace.run(sample), SOME, |_| true));
     }
     let checked = reduced.finish();
-    assert_eq!(checked.len(), 8);
+    assert_eq!(checked.len(), 8, "one check for each parameter");
     let off = checked.iter().filter(|checked| checked.count(Verdict::Off) > 0);
     off.map(|checked| batch.network.tensor(checked.gradient).name.to_string()).collect()
 }
@@ -408,15 +408,15 @@ fn batch(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize
 fn a_wrong_reduce_is_found() {
     let weight = "grad.conv1.weight";
     for reduction in [BatchReduction::Mean, BatchReduction::Sum] {
-        assert_eq!(batch(reduction, |_, _| None), <[String; 0]>::default());
+        assert_eq!(reported_gradients(reduction, |_, _| None), <[String; 0]>::default());
         // the first sample twice
-        assert_eq!(batch(reduction, |_, name| (name == weight).then_some((0, 1.0))), [weight]);
+        assert_eq!(reported_gradients(reduction, |_, name| (name == weight).then_some((0, 1.0))), [weight]);
         // the sum for the mean
-        assert_eq!(batch(reduction, |sample, name| (name == weight).then_some((sample, 2.0))), [weight]);
+        assert_eq!(reported_gradients(reduction, |sample, name| (name == weight).then_some((sample, 2.0))), [weight]);
         // one sample forgotten
-        assert_eq!(batch(reduction, |sample, name| (name == weight && sample == 1).then_some((sample, 0.0))), [weight]);
+        assert_eq!(reported_gradients(reduction, |sample, name| (name == weight && sample == 1).then_some((sample, 0.0))), [weight]);
         // not a number
-        assert_eq!(batch(reduction, |sample, name| (name == weight).then_some((sample, f64::NAN))), [weight]);
+        assert_eq!(reported_gradients(reduction, |sample, name| (name == weight).then_some((sample, f64::NAN))), [weight]);
     }
 }
 
