@@ -206,14 +206,7 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
         TensorOrigin::Node(node) => inputs + node,
     };
     let has_faults = !reader.faults.is_empty() || !reader.missing.is_empty();
-    let chosen = match output {
-        Some(name) => match reader.names.get(name) {
-            Some(Binding::Known(Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }))) => Some(*id),
-            Some(Binding::Known(Value::Extremum(pair))) => Some(pair.values),
-            _ => None,
-        },
-        None => reader.output.as_ref().map(|(id, ..)| *id),
-    };
+    let chosen = output_tensor(&reader, output);
     if let Some(id) = chosen.filter(|_| !has_faults) {
         check_output(&mut reader, id);
     }
@@ -279,6 +272,16 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
         implied: Vec::new(),
         warnings: reader.warnings,
         left_out: reader.left_out,
+    }
+}
+
+/// The tensor that is the output: the one with this name or, without a name, the last one that the text computes. `None` if it is not known.
+fn output_tensor(reader: &GraphReader<'_, '_>, name: Option<&str>) -> Option<usize> {
+    let Some(name) = name else { return reader.output.as_ref().map(|(id, ..)| *id) };
+    match reader.names.get(name) {
+        Some(Binding::Known(Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }))) => Some(*id),
+        Some(Binding::Known(Value::Extremum(pair))) => Some(pair.values),
+        _ => None,
     }
 }
 

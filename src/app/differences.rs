@@ -280,8 +280,9 @@ impl StepperContext<'_> {
             return self.say("no step computes an entry that differs from yours", false);
         }
         let position = self.position_among_wrong(&comparison, trace, &tensors);
-        // at most two rounds, so that the subtraction of `times` below does not underflow
-        let times = usize::try_from(times).unwrap_or(usize::MAX).min(count * 2);
+        let times = usize::try_from(times).unwrap_or(usize::MAX);
+        // full rounds lead nowhere, so at most one is left, which the message mentions: `times` is at most 2 · count
+        let times = if times > count { (times - 1) % count + 1 + count } else { times };
         // the index of the entry among all wrong entries, from 0
         let (number, wrapped) = if goes_back {
             let distance = times.checked_sub(position.before);

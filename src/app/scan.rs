@@ -221,7 +221,8 @@ impl StepperContext<'_> {
     pub fn delete_breakpoint(&mut self, text: &str) {
         if text == "all" {
             let count = self.stepper.breakpoints.clear();
-            return self.say(format!("{count} breakpoints are removed"), false);
+            let removed = if count == 1 { "breakpoint is" } else { "breakpoints are" };
+            return self.say(format!("{count} {removed} removed"), false);
         }
         let removed = text.parse().ok().and_then(|number| self.stepper.breakpoints.remove(number));
         match removed {

@@ -29,9 +29,9 @@ use crate::trace::Trace;
 /// In iteration 1, compares the derivative of each sample's loss by every entry of every parameter, input and intermediate tensor with a central difference. If
 /// there are several samples, also compares the derivative of the batch's loss by every parameter.
 ///
-/// A derivative d is off if it differs from the central difference by more than 1e-6 · max(|d|, 1e-3). At a kink (relu at 0, a tie in a max-pool), the loss has
-/// two slopes, one on each side. There a derivative is off if it is not between the two slopes. The exit status is 1 if a derivative is off, or if no
-/// derivative could be compared.
+/// A derivative d is off if it differs from the central difference by more than 1e-6 · max(|d|, |difference|, 1e-3). At a kink (relu at 0, a tie in a
+/// max-pool), the loss has two slopes, one on each side. There a derivative is off if it is not between the two slopes. The exit status is 1 if a derivative
+/// is off, or if no derivative could be compared.
 #[derive(Debug, Parser)]
 #[command(name = "gradcheck")]
 pub(super) struct GradcheckCommand {

@@ -110,7 +110,8 @@ fn split_before_tables(text: &str) -> (&str, &str) {
 /// `true` if a line begins a table that only scenarios have: `[graph]` or `[[layer]]`.
 fn begins_scenario_table(line: &str) -> bool {
     let name = line.trim_start_matches('[').trim_start();
-    line.starts_with('[') && ["layer", "graph"].iter().any(|table| name.starts_with(table))
+    let ends = |rest: &str| rest.trim_start().starts_with([']', '.']);
+    line.starts_with('[') && ["layer", "graph"].iter().any(|table| name.strip_prefix(table).is_some_and(ends))
 }
 
 /// The entry of a parsed text; `None` if the text is not a scenario or has no title. If `is_known_scenario` is `false`, the text counts as a scenario only if
@@ -160,7 +161,7 @@ mod tests {
         let scenario = "title = \"t\"\n[[layer]]\n";
         std::fs::write(path("right.toml"), scenario).expect("a file");
         std::fs::write(path("large.toml"), scenario.to_owned() + &" ".repeat(MAX_FILE_BYTES)).expect("a file");
-        std::fs::write(path("other.toml"), "[package]\n").expect("a file");
+        std::fs::write(path("other.toml"), "title = \"t\"\n[graphics]\nlayer = 1\n[[layers]]\n").expect("a file");
         std::fs::create_dir(path("folder.toml")).expect("a folder");
         let title = |name: &str, mut bytes_left: usize| {
             file_entry(name, &path(name), ScenarioGroup::Folder, &mut bytes_left).map(|entry| entry.title)

@@ -49,7 +49,11 @@ pub fn get(reader: &mut GraphReader<'_, '_>, value: &Value, word: &Word, span: &
         match word.text.as_str() {
             "values" => return Ok(Value::Tensor(extremum.values)),
             "indices" => return minmax::indices(reader, *extremum, span).map(Value::Tensor),
-            _ => {}
+            // as everywhere, a pair that is used as a tensor is its values, with a warning
+            _ => {
+                let values = Value::Tensor(reader.tensor(value, span)?);
+                return get(reader, &values, word, span);
+            }
         }
     }
     let name = word.text.as_str();
@@ -58,7 +62,7 @@ pub fn get(reader: &mut GraphReader<'_, '_>, value: &Value, word: &Word, span: &
         "real" => return Ok(value.clone()),
         _ => {}
     }
-    if !matches!(value, Value::Tensor(_) | Value::Number(_) | Value::Extremum(_)) {
+    if !matches!(value, Value::Tensor(_) | Value::Number(_)) {
         let message = format!("{} has no attribute {name}", value.kind());
         return Err(reader.fail(&word.span, message, ""));
     }

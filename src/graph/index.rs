@@ -202,9 +202,10 @@ fn entry(reader: &mut GraphReader<'_, '_>, n: i64, size: usize, span: &Span) -> 
 /// Reads an index tensor for an axis of this size.
 fn index_tensor(reader: &mut GraphReader<'_, '_>, item: &Value, size: usize, span: &Span) -> Result<IndexTensor, Reported> {
     if let Value::Range(range) = item {
-        let known: Vec<i64> = if range.len() <= size { range.each().collect() } else { vec![range.stop - 1] };
-        for n in &known {
-            entry(reader, *n, size, span)?;
+        let known: Vec<i64> = range.each().collect();
+        // the numbers of a range between its first and its last are on the axis if these two are
+        for end in [known.first(), known.last()].into_iter().flatten() {
+            entry(reader, *end, size, span)?;
         }
         return Ok(IndexTensor::Known(known));
     }

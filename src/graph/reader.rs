@@ -8,7 +8,7 @@ use compact_str::{CompactString, format_compact};
 use smallvec::SmallVec;
 
 use super::structural::StructuralUses;
-use super::value::{Operand, TensorId, Value};
+use super::value::{AxisExtremum, Operand, TensorId, Value};
 use super::{Claim, GraphFault, MAX_FAULTS, MAX_OPERATIONS};
 use crate::network::Turn;
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
@@ -238,7 +238,10 @@ impl GraphReader<'_, '_> {
 
     /// Returns the shape of a tensor or number.
     pub fn shape_of(&self, value: &Value) -> Vec<usize> {
-        if let Value::Tensor(id) = value { self.tensors[*id].shape.clone() } else { Vec::new() }
+        match value {
+            Value::Tensor(id) | Value::Extremum(AxisExtremum { values: id, .. }) => self.tensors[*id].shape.clone(),
+            _ => Vec::new(),
+        }
     }
 
     /// Describes a tensor in a message: its name, or else its source text, and its shape: `W1 (20x64)`.

@@ -134,9 +134,7 @@ fn place(arg: &Arg) -> Option<(Slot, usize)> {
 
 /// Returns the causes of alternative fits. The best fit comes first.
 pub(super) fn alternatives(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance, fits: Vec<Fit>) -> Vec<Cause> {
-    // the number of fits that explain the same tensors as the best one
-    let shown = fits.first().map_or(0, |best| fits.iter().filter(|fit| fit.matched() == best.matched()).count());
-    let fits: Vec<Fit> = fits.into_iter().take(shown.min(MAX_GROUPS)).collect();
+    let fits = like_the_best(fits);
     let separator = FitSeparator::new(*subject, tensors, tolerance);
     let restated = separator.restated(&fits);
     let apart = separator.sentences(&fits, &restated);
@@ -151,6 +149,16 @@ pub(super) fn alternatives(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>]
 
 /// The largest number of alternatives that are kept.
 const MAX_GROUPS: usize = 100;
+
+/// Returns the best fit, which is the first one, and the fits that explain the same tensors as it does.
+fn like_the_best(mut fits: Vec<Fit>) -> Vec<Fit> {
+    if let Some(best) = fits.first().map(|best| best.matched().to_vec()) {
+        fits.retain(|fit| fit.matched() == best);
+    }
+    fits.truncate(MAX_GROUPS);
+    fits
+}
+
 /// The largest number of other fits that are named.
 const MAX_NAMED: usize = 3;
 

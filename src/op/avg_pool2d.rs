@@ -111,20 +111,8 @@ pub fn layer_of(function: Arc<dyn Function>) -> Layer {
 /// Creates the function of the pool: its input is the image.
 #[must_use]
 pub fn pool_function(windows: Conv2d, count_include_pad: bool) -> Arc<dyn Function> {
-    let shape = output_shape(&windows);
     let Conv2d { rows, columns, .. } = &windows;
-    let weights = if count_include_pad && reaches_beyond_padding(&windows) {
-        // the positions of an output's window that are on the input or its padding
-        let n = |y: usize, x: usize| rows.padded_window_len(y) * columns.padded_window_len(x);
-        let channel = || (0..rows.output).flat_map(|y| (0..columns.output).map(move |x| reciprocal(n(y, x))));
-        Weights::ByOutput((0..shape[0]).flat_map(|_| channel()).collect())
-    } else if count_include_pad {
-        Weights::Uniform(reciprocal(windows.rows.kernel * windows.columns.kernel))
-    } else {
-        // the positions of an output's window that are not padding
-        let unpadded = |output| windows.prefix_terms(View::Output, output + 1) - windows.prefix_terms(View::Output, output);
-        Weights::ByOutput((0..len(&shape)).map(|output| reciprocal(usize::try_from(unpadded(output)).unwrap_or(usize::MAX))).collect())
-    };
+    let weights = pool_weights(&windows, count_include_pad);
     let is_padded = [rows, columns].iter().any(|axis| axis.overhang(View::Output) != [0, 0]);
     let (words, words_back) = WORDS[match (is_padded, count_include_pad) {
         (false, _) => 0,
@@ -133,6 +121,25 @@ pub fn pool_function(windows: Conv2d, count_include_pad: bool) -> Arc<dyn Functi
     }];
     let (name, gist, receivers) = ("average pooling", "the mean of each window", "all over each window");
     mean_of(windows, weights, MeanTexts { name, gist, words, receivers, words_back })
+}
+
+/// Returns the weight of each position of a window: 1/n for a window with n positions that count.
+#[must_use]
+pub fn pool_weights(windows: &Conv2d, count_include_pad: bool) -> Weights {
+    let shape = output_shape(windows);
+    let Conv2d { rows, columns, .. } = windows;
+    if count_include_pad && reaches_beyond_padding(windows) {
+        // the positions of an output's window that are on the input or its padding
+        let n = |y: usize, x: usize| rows.padded_window_len(y) * columns.padded_window_len(x);
+        let channel = || (0..rows.output).flat_map(|y| (0..columns.output).map(move |x| reciprocal(n(y, x))));
+        Weights::ByOutput((0..shape[0]).flat_map(|_| channel()).collect())
+    } else if count_include_pad {
+        Weights::Uniform(reciprocal(rows.kernel * columns.kernel))
+    } else {
+        // the positions of an output's window that are not padding
+        let unpadded = |output| windows.prefix_terms(View::Output, output + 1) - windows.prefix_terms(View::Output, output);
+        Weights::ByOutput((0..len(&shape)).map(|output| reciprocal(usize::try_from(unpadded(output)).unwrap_or(usize::MAX))).collect())
+    }
 }
 
 /// Returns whether some windows have positions beyond the input and its padding.

@@ -19,7 +19,7 @@ use super::written::Written;
 use crate::sums::{Init, clear};
 
 /// The constant weights of the edges.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Weights {
     /// Each entry has one edge, without a weight: the entry is a copy of the entry at the other end of the edge. Its step is shown as a copy, not as a sum.
     Copy,

@@ -270,9 +270,12 @@ impl Gather for ExtremumGather {
     fn reason(&self, x: &Operands<'_>, _direction: Direction, entry: usize) -> &'static str {
         let read = x.tensors[Input(0)];
         let winner = read[self.plan.winner_place(read, self.plan.groups.group_of(entry).0)];
+        let is_later_nan = winner.is_nan() && read[entry].is_nan();
         #[allow(clippy::float_cmp)] // a tie
         let is_tie = winner == read[entry];
         match self.plan.extreme {
+            Extreme::Max if is_later_nan => "a NaN before it counts as the maximum",
+            Extreme::Min if is_later_nan => "a NaN before it counts as the minimum",
             Extreme::Max if is_tie => "an equal entry before it counts as the maximum",
             Extreme::Min if is_tie => "an equal entry before it counts as the minimum",
             Extreme::Max => "it was not the maximum",

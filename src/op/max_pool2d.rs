@@ -417,10 +417,13 @@ impl Rule for MaxPoolBackward {
     fn reason_unreached(&self, x: &Operands<'_>, entry: usize) -> &'static str {
         let outputs = self.0.outputs_reading(entry);
         let image = x.tensors[Input(0)];
-        let is_maximum = |output: &usize| Self::winners(x).get(*output).is_some_and(|winner| image[*winner] == image[entry]);
+        let maxima = || outputs.iter().filter_map(|output| Self::winners(x).get(*output)).map(|winner| image[*winner]);
         if outputs.is_empty() {
             self.0.edges.reason_unreached(View::Input, entry)
-        } else if outputs.iter().any(is_maximum) {
+        } else if image[entry].is_nan() {
+            // every window that covers it has a maximum that is not a number: of several, the last one
+            "a NaN after it counts as the maximum"
+        } else if maxima().any(|maximum| maximum == image[entry]) {
             "an equal entry before it counts as the maximum"
         } else {
             "it was not the maximum of any window that covers it"

@@ -97,6 +97,30 @@ fn the_gradients_of_the_later_entries_of_a_tie_are_0_and_the_reason_is_shown() {
     assert_eq!(message(&driver), "grad.input[0,1,0] is 0: it was not the maximum of any window that covers it");
 }
 
+/// A max pool takes the last NaN of a window, `max` over an axis the first one.
+#[test]
+fn a_nan_that_is_not_chosen_names_the_other_nan() {
+    let why = |text: &str, entry: &str| {
+        let document = small(text);
+        let mut driver = driver_at(&document, 1);
+        press(&mut driver, &format!(":{entry}<Enter>"));
+        message(&driver)
+    };
+    // g is ∞ − ∞ = NaN where x is 1, and 0 where x is 0
+    let graph = |result: &str, x: &str| {
+        format!("title = \"graph\"\n[graph]\nnodes = \"h = x * 1e200 * 1e200; g = h - h; J = sum({result})\"\n[graph.inputs]\nx = {x}\n")
+    };
+    // J.1 is g as the image that the pool reads
+    let pool = graph("F.max_pool2d(g, 2)", "[[[1, 0], [0, 1]]]");
+    assert_eq!(why(&pool, "grad.J.1[0,0,0]"), "grad.J.1[0,0,0] is 0: a NaN after it counts as the maximum");
+    assert_eq!(why(&pool, "grad.J.1[0,0,1]"), "grad.J.1[0,0,1] is 0: it was not the maximum of any window that covers it");
+    for (function, extremum) in [("max", "maximum"), ("min", "minimum")] {
+        let graph = graph(&format!("g.{function}(1).values"), "[[0, 1, 0, 1]]");
+        assert_eq!(why(&graph, "grad.g[0,3]"), format!("grad.g[0,3] is 0: a NaN before it counts as the {extremum}"));
+        assert_eq!(why(&graph, "grad.g[0,0]"), format!("grad.g[0,0] is 0: it was not the {extremum}"));
+    }
+}
+
 #[test]
 fn no_entry_without_terms_has_the_fallback_reason() {
     let files = std::fs::read_dir("tests/oracle").unwrap().chain(std::fs::read_dir("tests/valid").unwrap());

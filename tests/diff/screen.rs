@@ -255,9 +255,16 @@ fn the_first_difference_may_be_an_entry_without_a_step() {
         values[at] += 0.75;
     }
     let mine = || vec![tensor(&info.name, &info.shape, values.clone())];
-    for (keys, number, has_cursor) in
-        [("D", 1, true), ("Dn", 2, false), ("Dnn", 3, true), ("Dnnn", 1, true), ("DN", 3, true), ("DNN", 2, false)]
-    {
+    for (keys, number, has_cursor) in [
+        ("D", 1, true),
+        ("Dn", 2, false),
+        ("Dnn", 3, true),
+        ("Dnnn", 1, true),
+        ("DN", 3, true),
+        ("DNN", 2, false),
+        ("D1000n", 2, false),
+        ("D1001N", 2, false),
+    ] {
         let driver = pressed_with(&document, mine(), keys);
         let shown = text(&driver);
         assert_eq!(driver.state.stepper().expect("open").cursor.is_some(), has_cursor, "{keys}\n{shown}");

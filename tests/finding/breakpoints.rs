@@ -176,6 +176,9 @@ fn breakpoints_are_listed_and_removed_by_number() {
     assert_eq!(message(&state), "there is no breakpoint 2: :breaks lists them");
     enter(&mut state, ":delete all");
     assert_eq!(message(&state), "2 breakpoints are removed");
+    enter(&mut state, ":break fc1.z[1]");
+    enter(&mut state, ":delete all");
+    assert_eq!(message(&state), "1 breakpoint is removed");
     for (text, why) in [
         ("fc2.z", "there is no op fc2.z"),
         ("input", "input is given, not computed: no step makes it"),

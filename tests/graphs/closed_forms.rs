@@ -266,6 +266,7 @@ fn statements_that_only_look_like_cross_entropy_are_not_found() {
     let near = [
         // the sum over the other axis
         "p = torch.exp(x) / torch.exp(x).sum(0)\nlogp = p.log() * 2 + x\nloss = -logp[range(4), y].mean()",
+        "loss = torch.softmax(x, 1)[range(4), y].log().mean()",
         "p = torch.exp(x) / torch.exp(x).sum()\nloss = -p[range(4), y].log().sum() - p.sum()",
         "logp = x - torch.exp(x).sum(1, keepdim=True)\nloss = -logp[range(4), y].mean()",
         "logp = x - torch.log(torch.exp(2 * x).sum(1, keepdim=True))\nloss = -logp[range(4), y].mean()",

@@ -4,6 +4,7 @@ mod closed_forms;
 mod docs;
 mod expectations;
 mod faults;
+mod indices;
 mod laws;
 mod limits;
 mod missing;

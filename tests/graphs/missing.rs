@@ -138,3 +138,17 @@ fn implied_shapes_are_those_of_the_removed_values() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(implied > 800 && pasted > 700, "{implied} shapes, {pasted} pasted");
 }
+
+/// `np.split` takes the number of pieces, `torch.split` the size of a piece. A bare `split` may be either.
+#[test]
+fn a_piece_of_np_split_and_of_torch_split_has_the_implied_size() {
+    for (call, sizes) in [("np.split", Some(vec![Some(3), None])), ("torch.split", Some(vec![Some(2), None])), ("split", None)] {
+        let text = format!(
+            "title = \"t\"\n[graph]\nnodes = \"\"\"\na, b = {call}(x, 2, 1)\nJ = (a @ W).sum()\n\"\"\"\n[graph.inputs]\nx = [[1, 2, 3, 4, 5, 6]]\n"
+        );
+        let message = parse(text).map(|_| ()).expect_err(call);
+        let all = lines(&message);
+        let line = all.iter().find(|line| line.name == "W");
+        assert_eq!(line.and_then(|line| shape(line.value)), sizes, "{call}: {message}");
+    }
+}

@@ -8,6 +8,7 @@ mod forward;
 #[path = "../generated/mod.rs"]
 mod generated;
 mod networks;
+mod pool;
 mod relu;
 mod right;
 mod two;

@@ -75,7 +75,7 @@ impl GradcheckReport<'_> {
                 lines.push(format!("{count} could not be compared: {why}"));
             }
         }
-        lines.push(format!("errors are relative to the derivative, or to {FLOOR:e} where it is smaller"));
+        lines.push(format!("error = |derivative − difference| / max(|derivative|, |difference|, {FLOOR:e})"));
         lines.push(String::new());
         lines.join("\n")
     }

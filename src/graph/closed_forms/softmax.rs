@@ -38,7 +38,7 @@ pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Bloc
     let log = matcher.graph.only_user(picked)?;
     matcher.function(log, LOG)?;
     matcher.matched.push(picked);
-    let end = end(matcher, log)?;
+    let end = end(matcher, log).filter(|end| end.factor < 0.0)?;
     let form = ClosedForm::CrossEntropy { rows, divisor: -1.0 / end.factor, probabilities: ProbabilityOperand::Probabilities, targets };
     Some(BlockCandidate { form, input: of, output: end.loss, operands: std::iter::once(id).chain(classes).collect() })
 }

@@ -49,7 +49,14 @@ fn ends(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Range, Reported
     let (start, stop, step) = match numbers[..] {
         [stop] => (0, stop, 1),
         [start, stop] => (start, stop, 1),
-        [start, stop, step] if step != 0 => (start, stop, step),
+        [_, _, 0] => {
+            return Err(reader.fail(
+                &call.span,
+                format!("the step of {} is 0", call.name),
+                "a step is a positive or a negative whole number",
+            ));
+        }
+        [start, stop, step] => (start, stop, step),
         _ => {
             return Err(reader.fail(
                 &call.span,
@@ -77,6 +84,7 @@ fn arange(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
         let (start, stop, step) = match numbers[..] {
             [stop] => (0.0, stop, 1.0),
             [start, stop] => (start, stop, 1.0),
+            [_, _, 0.0] => return Err(reader.fail(&call.span, "the step of arange is 0", "a step is a positive or a negative number")),
             [start, stop, step] => (start, stop, step),
             _ => return Err(reader.fail(&call.span, "arange takes one to three numbers", "")),
         };
@@ -139,6 +147,7 @@ fn like(reader: &mut GraphReader<'_, '_>, call: &Call, fill: f64) -> Result<Valu
 }
 
 fn full_like(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    call.required(reader, 1)?;
     let fill = call.number(reader, 1)?.unwrap_or(0.0);
     like(reader, call, fill)
 }
@@ -202,6 +211,10 @@ fn length(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
     }
     if let Some(items) = value.items() {
         return Ok(Value::size(items.len()));
+    }
+    if let Value::Extremum(_) = value {
+        // a pair: the values and their indices
+        return Ok(Value::size(2));
     }
     let shape = reader.shape_of(&value);
     match shape.first() {

@@ -267,8 +267,12 @@ fn pieces(
 }
 
 fn split(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
+    if arguments.is_numpy {
+        // np.split takes the number of pieces, torch.split the size of a piece
+        return chunk(inference, arguments);
+    }
     let piece = inference.integer(&arguments.get(1)).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
-    // a bare `split` may be NumPy's, whose argument is the number of pieces
+    // a bare `split` may be NumPy's or PyTorch's
     pieces(inference, arguments, 2, |inference, size| {
         piece.filter(|piece| inference.shapes.number(size).is_some_and(|n| n % piece == 0 && !arguments.is_bare))
     })

@@ -6,7 +6,7 @@ use super::super::planting::Variant;
 use super::super::site::Site;
 use super::super::wrong_rule::{all_terms, moved, scaled, with_terms};
 use super::places::{places, upstream_place, upstream_times};
-use crate::op::avg_pool2d::pool_function;
+use crate::op::avg_pool2d::{pool_function, pool_weights};
 use crate::op::constant_weights::{ConstantWeights, ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
 use crate::op::conv2d::Conv2d;
@@ -204,7 +204,8 @@ pub fn count_include_pad(site: &Site<'_>) -> Vec<Variant> {
     if windows.rows.padding + windows.columns.padding == 0 {
         return Vec::new();
     }
-    let function = pool_function(copy_of(windows), matches!(rule.weights(), Weights::ByOutput(_)));
+    let counts_padding = *rule.weights() == pool_weights(windows, true);
+    let function = pool_function(copy_of(windows), !counts_padding);
     let Some(back) = function.backward(0) else { return Vec::new() };
     let mut variants = Vec::new();
     if let Some(forward) = site.with_forward_rule(|_| function.forward()) {
