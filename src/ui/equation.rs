@@ -389,9 +389,9 @@ fn running_sum(view: &StepView<'_>, margin: usize, room: usize) -> Line<'static>
     let step = &view.step;
     let hidden = || glyph::HIDDEN.to_owned();
     let result = view.running_sum().map_or_else(hidden, |sum| view.value_text(sum));
-    let is_last_term = step.term == step.terms || view.hidden == Some(HiddenNumber::Entry);
-    let left = if is_last_term { "all" } else { "so far" };
-    // `step.term` counts from 1, and `sum_text` from 0, so the term before has number `step.term − 2`
+    let is_sum_of_all = step.term == step.terms || view.hidden == Some(HiddenNumber::Entry);
+    let left = if is_sum_of_all { "all" } else { "so far" };
+    // `step.term` counts from 1, and `view.sum_text` from 0, so the term before has number `step.term − 2`
     let before = step.term.checked_sub(2).and_then(|before| view.sum_text(before));
     let value = || view.term_text(&view.term(view.at.term)).unwrap_or_else(hidden);
     let mut text = before.map_or_else(|| result.clone(), |before| sum_text(view, &before, &value(), &result));
@@ -402,7 +402,7 @@ fn running_sum(view: &StepView<'_>, margin: usize, room: usize) -> Line<'static>
     let start = format!("{} = ", align_right(left, margin));
     let text = cut(&text, room.saturating_sub(width(&start) + width(&right) + 4));
     let gap = room.saturating_sub(width(&start) + width(&text) + 2 + width(&right));
-    let style = view.theme.style(if is_last_term { StyleRole::Result } else { StyleRole::Plain });
+    let style = view.theme.style(if is_sum_of_all { StyleRole::Result } else { StyleRole::Plain });
     Line::from(vec![
         Span::raw(format!("{start} ")),
         Span::styled(text, style),

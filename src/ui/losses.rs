@@ -18,6 +18,7 @@ const LINES: u16 = 13;
 /// Returns the number of lines of the pane. It is 0 if there is only one iteration, or no room.
 #[must_use]
 pub fn height(view: &StepView<'_>, screen: Rect, room: Rect) -> u16 {
+    // the pane takes less than half of the room
     let has_room = screen.width >= LARGE.0 && screen.height >= LARGE.1 && room.height > 2 * LINES;
     if has_room && view.document.iterations() > 1 { LINES } else { 0 }
 }

@@ -138,7 +138,7 @@ impl Matrix<'_> {
         }
     }
 
-    /// Returns the entry in a drawn row and column.
+    /// Returns the content at a drawn row and column of a matrix; `block` is the number of the matrix.
     fn pixel(&self, layout: &MatrixLayout, block: usize, row: usize, col: usize) -> Pixel {
         match layout.entry(block, row, col) {
             None => Pixel::Padding,

@@ -97,17 +97,17 @@ pub fn best(sizes: &[RequestedSizes], area: Rect) -> Arrangement {
     if shows_more || dense_tiers == [FULL; TIER_COUNT] { dense } else { spaced }
 }
 
-/// Returns the smallest width of an area at which all matrices and their titles are completely visible. If there is none, returns the width at which all are
-/// side by side.
+/// Returns the smallest width of an area at which all matrices and their titles are completely visible. If there is none, returns the width of all matrices
+/// side by side, and one column more.
 pub fn narrowest(sizes: &[RequestedSizes], area: Rect) -> u16 {
-    let whole = |i: usize| sizes[i].tiers[TIER_COUNT - 1];
+    let full_size = |i: usize| sizes[i].tiers[TIER_COUNT - 1];
     let used = |rows: &MatrixRows| {
         let wide = rows
             .iter()
-            .map(|row| row.clone().map(|i| whole(i)[0].max(sizes[i].title) + GAP).fold(0, u16::saturating_add))
+            .map(|row| row.clone().map(|i| full_size(i)[0].max(sizes[i].title) + GAP).fold(0, u16::saturating_add))
             .max()
             .unwrap_or(0);
-        let high = rows.iter().map(|row| row.clone().map(|i| whole(i)[1]).max().unwrap_or(0)).fold(0, u16::saturating_add);
+        let high = rows.iter().map(|row| row.clone().map(|i| full_size(i)[1]).max().unwrap_or(0)).fold(0, u16::saturating_add);
         let blanks = u16::try_from(rows.len().saturating_sub(1)).unwrap_or(u16::MAX);
         [wide, high.saturating_add(blanks)]
     };

@@ -44,10 +44,10 @@ pub fn align(view: &StepView<'_>, operands: &mut [OperandMatrix]) {
 /// Returns the areas of the three matrices; `None` if they are not all completely visible.
 pub fn areas(indices: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect) -> Option<Vec<Rect>> {
     let ProductLayout { left, above, corner } = indices;
-    let whole = |i: usize| sizes[i].tiers[TIER_COUNT - 1];
-    let [left_width, left_height] = whole(left);
-    let [above_width, above_height] = whole(above);
-    let [corner_width, corner_height] = whole(corner);
+    let full_size = |i: usize| sizes[i].tiers[TIER_COUNT - 1];
+    let [left_width, left_height] = full_size(left);
+    let [above_width, above_height] = full_size(above);
+    let [corner_width, corner_height] = full_size(corner);
     let lower_height = left_height.max(corner_height);
     // if there is no room, there is no blank line below the upper matrix
     let blank = u16::from(above_height + lower_height < area.height);

@@ -92,6 +92,7 @@ fn map_layout(view: &StepView<'_>, map: &NetworkMap, screen: Rect) -> MapLayout 
     let end = inner.bottom().min(inner.y + u16::try_from(count).unwrap_or(u16::MAX).saturating_mul(lines));
     // if the blocks have frames and there is room, the progress of the batch is in a card below them; otherwise it is in the last line
     let has_card = batch_lines > 0 && lines >= FRAMED && end + BATCH_CARD <= inner.bottom() + batch_lines;
+    // `batch_lines` is 2 or 0, so this line has the height 1 or 0
     let (y, height) = if has_card { (end, BATCH_CARD) } else { (inner.bottom() + 1, batch_lines / 2) };
     MapLayout { area, inner, batch: Rect { y, height, ..inner }, lines, first, count }
 }

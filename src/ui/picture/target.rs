@@ -18,10 +18,10 @@ pub enum Spot {
     Step(u64),
 }
 
-/// A term of an entry. The entries that it reads say which term it is.
+/// A term of an entry. It is found by one or two of the entries that it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TermSpot {
-    /// The entry.
+    /// The entry in whose sum the term is.
     pub of: TensorEntry,
     /// An entry that the term reads.
     pub reads: TensorEntry,

@@ -114,9 +114,9 @@ pub fn draw_node(
 fn draw_maps(view: &StepView<'_>, node: &GraphNode, gradient: Option<Id>, (x, y): (u16, u16), pen: &mut NodePen<'_>) {
     let Some(HeatMap { lines, .. }) = node.map else { return };
     let lines = u16::try_from(lines).unwrap_or(0);
-    let numbers = node.has_number.map(u16::from);
-    let above = y.checked_sub(lines + numbers[0]).map(|top| (node.id, top));
-    let below = gradient.filter(|_| view.is_backward()).map(|gradient| (gradient, y + 1 + numbers[1]));
+    let [value_lines, derivative_lines] = node.has_number.map(u16::from);
+    let above = y.checked_sub(lines + value_lines).map(|top| (node.id, top));
+    let below = gradient.filter(|_| view.is_backward()).map(|gradient| (gradient, y + 1 + derivative_lines));
     for (id, top) in above.into_iter().chain(below) {
         for cell in HeatMap::cells(view, id) {
             let [right, down] = [cell.column, cell.line].map(|cells| u16::try_from(cells).unwrap_or(0));
