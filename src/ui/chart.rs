@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0.8 ┤⠒⠒⠤⢄⡀
-//!  0.4 ┤     ◉⠢ ⡀        solid up to the last known value, then dashed; other scenarios are dotted
+//!  0.4 ┤     ◉⠢ ⡀        solid up to the last known value, then dashed; other curves are dotted
 //!    0 ┤         ⠈ ⠒ ⠒
 //!      └┬────┬────┬────
 //!       1    10   20

@@ -150,7 +150,7 @@ impl NeuronColumns {
             let bias = Some(result.0).filter(|id| is_bias(network, *id));
             // the line leads from a bias whose derivative is computed, or from a neuron that is read, to the tensor that is computed last
             let used = || entries.iter().map(|(id, _)| *id).filter(|id| *id != last && is_neuron(network, *id));
-            // if both factors are neurons, as in n = r · c with a gate r, the line leads from the second one, c
+            // in a normalization n = r · c, the line leads from the centred values c, not from r = 1/σ
             let main = || main_input(network, last).filter(|main| result.0 == last && used().any(|id| id == *main));
             let other = bias.or_else(main).or_else(|| used().next());
             (other.or_else(|| source_tensor(network, last, &entries))?, last)
