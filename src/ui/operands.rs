@@ -13,7 +13,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 use ratatui::widgets::Widget;
 
-use self::arrange::{GAP, RequestedSizes};
+use self::arrange::{Candidates, GAP, RequestedSizes};
 use self::legend::HeatScale;
 use self::marks::ReadEntries;
 pub(super) use self::marks::{MarkedEntries, marks};
@@ -248,7 +248,8 @@ fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -
     if let Some(areas) = indices.and_then(|indices| corner::areas(indices, &sizes, pane.area)) {
         return areas;
     }
-    let mut areas = areas(view, operands, sizes.clone(), pane);
+    let candidates = Candidates::new(&sizes, pane.area);
+    let mut areas = areas(view, operands, sizes.clone(), &candidates, pane);
     // the result should have as many visible rows as the operand with the most, or all its rows; so it requests more lines
     let result = operands.len() - 1;
     let rows_in = |i: usize, areas: &[Rect]| {
@@ -279,7 +280,7 @@ fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -
         for (i, size) in limited.iter_mut().enumerate() {
             size.tiers = size.tiers.map(|[wide, high]| [wide, if i == result { high.max(result_height) } else { high.min(max_height(i)) }]);
         }
-        let mut next = self::areas(view, operands, limited, pane);
+        let mut next = self::areas(view, operands, limited, &candidates, pane);
         // the highest matrix decides the height of a row of matrices
         for (i, area) in next.iter_mut().enumerate().take(result) {
             area.height = area.height.min(max_height(i));
@@ -292,15 +293,21 @@ fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -
     areas
 }
 
-/// Returns the areas of matrices that request these sizes.
-fn areas(view: &StepView<'_>, operands: &[OperandMatrix], mut sizes: Vec<RequestedSizes>, pane: PaneArea) -> Vec<Rect> {
-    let arrangement = arrange::best(&sizes, pane.area);
+/// Returns the areas of matrices that request these sizes. The candidates have the same widths.
+fn areas(
+    view: &StepView<'_>,
+    operands: &[OperandMatrix],
+    mut sizes: Vec<RequestedSizes>,
+    candidates: &Candidates,
+    pane: PaneArea,
+) -> Vec<Rect> {
+    let arrangement = candidates.best(&sizes);
     // a grid of filters may not use all lines of its area, so the height is divided again to give them to other matrices
     let no_marks = MarkedEntries::default();
-    let first_areas = arrangement.areas(&sizes, pane.area);
+    let first_areas = arrangement.areas(&sizes);
     for ((operand, size), first_area) in operands.iter().zip(&mut sizes).zip(first_areas) {
         let used = with_matrix(view, operand, (operand.reserved, pane), &no_marks, |matrix| matrix.height_within(first_area));
         size.tiers = size.tiers.map(|[wide, high]| [wide, if used < first_area.height { high.min(used) } else { high }]);
     }
-    arrangement.areas(&sizes, pane.area).into_vec()
+    arrangement.areas(&sizes).into_vec()
 }

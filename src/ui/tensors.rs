@@ -8,6 +8,7 @@
 //!                      2  0.25  0.3
 //! ```
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use ratatui::buffer::Buffer;
@@ -17,7 +18,7 @@ use super::ClickTarget;
 use super::layout::is_roomy;
 use super::matrix::{Mark, Matrix};
 use super::theme::StyleRole;
-use super::view::{OtherTensor, StepView};
+use super::view::{MatrixTexts, OtherTensor, OtherTensors, StepView};
 use crate::network::Id;
 use crate::number::ColumnFormat;
 use crate::step::Pass;
@@ -38,28 +39,37 @@ const RESERVED_CELLS: [usize; 2] = [2, 5];
 #[must_use]
 pub fn height(view: &StepView<'_>, screen: Rect, room: Rect, filled: u16) -> u16 {
     // one line is blank, and one is the title of the pane
-    let lines_left = room.height.saturating_sub(filled + 2);
-    let shows_any = || !tensors_with_places(view, Rect { height: lines_left, ..room }).is_empty();
-    if is_roomy(screen) && lines_left >= MIN_LINES && shows_any() { lines_left } else { 0 }
+    let left = room.height.saturating_sub(filled + 2);
+    let area = Rect { height: left, ..room };
+    let shows_any = || {
+        let others = all(view);
+        others.nearest_first().any(|n| fits(view, &others.all[n], area))
+    };
+    if !is_roomy(screen) || left < MIN_LINES || !shows_any() { 0 } else { left }
 }
 
 /// Draws the pane.
 pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
-    for (id, place) in tensors_with_places(view, area) {
-        with_matrix(view, id, |matrix| matrix.render(place, buf, &view.theme));
+    for (tensor, place) in tensors_with_places(view, area) {
+        with_matrix(view, tensor.id, texts(view, tensor), |matrix| matrix.render(place, buf, &view.theme));
     }
 }
 
 /// Returns the entry under a cell of the screen.
 #[must_use]
 pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
-    let (id, place) = tensors_with_places(view, area).into_iter().find(|(_, place)| place.contains((x, y).into()))?;
-    with_matrix(view, id, |matrix| matrix.entry_at(place, x, y)).map(|entry| ClickTarget::Entry(id, entry))
+    let (tensor, place) = tensors_with_places(view, area).into_iter().find(|(_, place)| place.contains((x, y).into()))?;
+    let entry = with_matrix(view, tensor.id, texts(view, tensor), |matrix| matrix.entry_at(place, x, y))?;
+    Some(ClickTarget::Entry(tensor.id, entry))
 }
 
-/// Returns the tensors of the pane in the order of the ops, and the number of those before the current op. The inputs and parameters of an op come before its
-/// result.
-fn others(view: &StepView<'_>) -> (Vec<Id>, usize) {
+/// Returns the tensors near the current op, whether the pane has room for them or not.
+fn all<'a>(view: &'a StepView<'_>) -> &'a OtherTensors {
+    view.other_tensors(|| others(view))
+}
+
+/// Lists the tensors near the current op, in the order of the ops. The inputs and parameters of an op come before its result.
+fn others(view: &StepView<'_>) -> OtherTensors {
     let in_matrices_pane: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
     let network = view.network();
     let mut ids: Vec<Id> = Vec::new();
@@ -79,42 +89,78 @@ fn others(view: &StepView<'_>) -> (Vec<Id>, usize) {
     for op in before {
         add_op(&mut ids, op);
     }
-    let before_count = ids.len();
+    let before = ids.len();
     // `ops_from` begins with the current op
     for op in view.ops_from().skip(1).take(MAX_OPS) {
         add_op(&mut ids, op);
     }
-    (ids, before_count)
+    // 1 for the tensor directly before or after the current op
+    let distance = |n: usize| if n < before { before - n } else { n + 1 - before };
+    let other = |(n, id): (usize, Id)| OtherTensor { id, distance: distance(n), texts: OnceCell::new() };
+    OtherTensors { all: ids.into_iter().enumerate().map(other).collect(), before }
 }
 
-/// Returns the tensors of the pane with their sizes, whether they fit into its area or not.
-fn tensors_with_sizes(view: &StepView<'_>) -> Vec<OtherTensor> {
-    let (ids, before) = others(view);
-    let with_size = |(n, id): (usize, Id)| OtherTensor {
-        id,
-        size: with_matrix(view, id, |matrix| matrix.size().into()),
-        // 1 for the tensor directly before or after the current op
-        distance: if n < before { before - n } else { n + 1 - before },
-    };
-    ids.into_iter().enumerate().map(with_size).collect()
+/// Returns the title of a tensor, the format of its numbers and its size. The first call for a tensor in a frame computes them.
+fn texts<'a>(view: &StepView<'_>, tensor: &'a OtherTensor) -> &'a MatrixTexts {
+    tensor.texts.get_or_init(|| {
+        let numbers = view.numbers(tensor.id);
+        let largest = numbers.iter().filter(|value| value.is_finite()).fold(0.0_f64, |largest, value| largest.max(value.abs()));
+        let format = if numbers.is_empty() {
+            ColumnFormat::default().with_room(RESERVED_CELLS[0], RESERVED_CELLS[1])
+        } else {
+            view.format(tensor.id)
+        };
+        let texts = MatrixTexts { title: view.title(tensor.id), format, largest, size: [0; 2] };
+        let size = with_matrix(view, tensor.id, &texts, |matrix| matrix.size().into());
+        MatrixTexts { size, ..texts }
+    })
+}
+
+/// Returns whether an area has room for a tensor.
+fn fits(view: &StepView<'_>, tensor: &OtherTensor, area: Rect) -> bool {
+    let [width, height] = texts(view, tensor).size;
+    width + GAP <= area.width && height <= area.height
+}
+
+/// Returns the number of cells that a tensor takes, with the blank columns and the blank line after it.
+fn cells([width, height]: [u16; 2]) -> u32 {
+    u32::from(width + GAP) * (u32::from(height) + 1)
 }
 
 /// Returns the tensors that fit into the area, each with its position. If not all fit, those nearest to the current op are shown.
-fn tensors_with_places(view: &StepView<'_>, area: Rect) -> Vec<(Id, Rect)> {
-    let fits = |tensor: &&OtherTensor| tensor.size[0] + GAP <= area.width && tensor.size[1] <= area.height;
-    let mut shown: Vec<OtherTensor> = view.other_tensors(|| tensors_with_sizes(view)).iter().filter(fits).copied().collect();
-    loop {
-        let requests: Vec<[u16; 2]> = shown.iter().map(|tensor| tensor.size).collect();
-        if let Some(places) = flow(&requests, area) {
-            return shown.iter().map(|tensor| tensor.id).zip(places).collect();
+fn tensors_with_places<'a>(view: &'a StepView<'_>, area: Rect) -> Vec<(&'a OtherTensor, Rect)> {
+    let others = all(view);
+    let size = |tensor: &OtherTensor| texts(view, tensor).size;
+    // an area of tensors with more cells than this is too small, whatever their order; so the texts of tensors that are farther away are not needed
+    let most = u32::from(area.width) * (u32::from(area.height) + 1);
+    let mut near = others.before..others.before;
+    let mut used = 0;
+    for n in others.nearest_first() {
+        if used > most {
+            break;
         }
-        let farthest = shown.iter().enumerate().max_by_key(|(_, tensor)| tensor.distance).map_or(0, |(n, _)| n);
-        shown.remove(farthest);
+        near = near.start.min(n)..near.end.max(n + 1);
+        let tensor = &others.all[n];
+        used += if fits(view, tensor, area) { cells(size(tensor)) } else { 0 };
+    }
+    let fitting: Vec<&OtherTensor> = others.all[near].iter().filter(|tensor| fits(view, tensor, area)).collect();
+    let mut shown = &fitting[..];
+    loop {
+        if used <= most
+            && let Some(places) = flow(shown.iter().map(|tensor| size(tensor)), area)
+        {
+            return shown.iter().copied().zip(places).collect();
+        }
+        // the first or the last tensor is the farthest
+        let [first, .., last] = shown else { return Vec::new() };
+        let farthest;
+        (farthest, shown) = if first.distance > last.distance { (first, &shown[1..]) } else { (last, &shown[..shown.len() - 1]) };
+        used -= cells(size(farthest));
     }
 }
 
 /// Places rectangles side by side, in as many rows as they need; `None` if the area is too low for all.
-fn flow(sizes: &[[u16; 2]], area: Rect) -> Option<Vec<Rect>> {
+fn flow(sizes: impl ExactSizeIterator<Item = [u16; 2]>, area: Rect) -> Option<Vec<Rect>> {
     let (mut x, mut y, mut row_height) = (area.x + GAP, area.y, 0);
     let mut places = Vec::with_capacity(sizes.len());
     for [width, height] in sizes {
@@ -124,29 +170,25 @@ fn flow(sizes: &[[u16; 2]], area: Rect) -> Option<Vec<Rect>> {
         if y + height > area.bottom() {
             return None;
         }
-        places.push(Rect { x, y, width: *width, height: *height });
+        places.push(Rect { x, y, width, height });
         x += width + GAP;
-        row_height = row_height.max(*height);
+        row_height = row_height.max(height);
     }
     Some(places)
 }
 
-/// Builds the widget of a tensor and calls `use_matrix` with it.
-fn with_matrix<T>(view: &StepView<'_>, id: Id, use_matrix: impl FnOnce(&Matrix<'_>) -> T) -> T {
+/// Builds the widget of a tensor with these texts and calls `use_matrix` with it.
+fn with_matrix<T>(view: &StepView<'_>, id: Id, texts: &MatrixTexts, use_matrix: impl FnOnce(&Matrix<'_>) -> T) -> T {
     let info = view.network().tensor(id);
-    let title = view.title(id);
-    let numbers = view.numbers(id);
-    let largest = numbers.iter().filter(|value| value.is_finite()).fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    let format = if numbers.is_empty() { ColumnFormat::default().with_room(RESERVED_CELLS[0], RESERVED_CELLS[1]) } else { view.format(id) };
     let value = |at: usize| view.number(id, at);
     let no_mark = |_: usize| Mark::None;
     use_matrix(&Matrix {
-        name: if title == *info.name { "" } else { &info.name },
+        name: if texts.title == *info.name { "" } else { &info.name },
         role: if view.pass_of(id) == Some(Pass::Backward) { StyleRole::Backward } else { StyleRole::Forward },
         leading: view.leading_names(info),
         first_index: view.first_index,
-        heat: (len(&info.shape) > 1).then_some(largest),
-        ..Matrix::new(&title, &info.shape, format, &value, &no_mark)
+        heat: (len(&info.shape) > 1).then_some(texts.largest),
+        ..Matrix::new(&texts.title, &info.shape, texts.format, &value, &no_mark)
     })
 }
 
@@ -157,8 +199,19 @@ mod tests {
     #[test]
     fn tensors_flow_into_rows() {
         let area = Rect::new(0, 0, 20, 7);
-        let places = flow(&[[5, 3], [5, 2], [10, 3]], area).expect("room");
+        let places = flow([[5, 3], [5, 2], [10, 3]].into_iter(), area).expect("room");
         assert_eq!(places, [Rect::new(3, 0, 5, 3), Rect::new(11, 0, 5, 2), Rect::new(3, 4, 10, 3)]);
-        assert_eq!(flow(&[[5, 3], [5, 2], [10, 4]], area), None);
+        assert_eq!(flow([[5, 3], [5, 2], [10, 4]].into_iter(), area), None);
+    }
+    #[test]
+    fn equally_near_tensors_before_the_op_come_first() {
+        let tensor = |distance| OtherTensor { id: 0, distance, texts: OnceCell::new() };
+        let order = |before: usize, distances: &[usize]| {
+            OtherTensors { all: distances.iter().copied().map(tensor).collect(), before }.nearest_first().collect::<Vec<_>>()
+        };
+        assert_eq!(order(2, &[2, 1, 1, 2, 3]), [1, 2, 0, 3, 4]);
+        assert_eq!(order(2, &[2, 1]), [1, 0]);
+        assert_eq!(order(0, &[1, 2]), [0, 1]);
+        assert!(order(0, &[]).is_empty());
     }
 }

@@ -9,6 +9,7 @@ use ratatui::style::Style;
 use crate::app::{ComparedEntry, Document, GradientComparison, State, Stepper};
 use crate::expr::Notation;
 use crate::network::{Id, TensorInfo};
+use crate::number::ColumnFormat;
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 use crate::ui::RenderOptions;
@@ -35,18 +36,57 @@ pub struct StepView<'a> {
     /// The areas of the matrices for each area of the pane. They are computed when they are first needed.
     matrix_areas: RefCell<Vec<(Rect, Vec<Rect>)>>,
     /// The tensors for the pane `other tensors`, listed when they are first needed.
-    other_tensors: OnceCell<Vec<OtherTensor>>,
+    other_tensors: OnceCell<OtherTensors>,
+}
+
+/// The tensors near the current op, for the pane `other tensors`.
+#[derive(Debug)]
+pub struct OtherTensors {
+    /// The tensors in the order of the ops.
+    pub all: Vec<OtherTensor>,
+    /// The number of tensors before the current op.
+    pub before: usize,
 }
 
 /// A tensor that the pane `other tensors` shows if there is room.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct OtherTensor {
     /// The tensor.
     pub id: Id,
-    /// The width and height of its matrix.
-    pub size: [u16; 2],
     /// Its distance from the current op in the list of tensors, at least 1. If there is not enough room, the farthest tensors are left out.
     pub distance: usize,
+    /// The texts of its matrix, computed when they are first needed.
+    pub texts: OnceCell<MatrixTexts>,
+}
+
+/// The title of a matrix, the format of its numbers, and the size of both.
+#[derive(Debug)]
+pub struct MatrixTexts {
+    /// The symbol of the tensor.
+    pub title: String,
+    /// The format of the numbers.
+    pub format: ColumnFormat,
+    /// The absolute value at the end of the colour scale.
+    pub largest: f64,
+    /// The width and height of the matrix.
+    pub size: [u16; 2],
+}
+
+impl OtherTensors {
+    /// Iterates over the indices of the tensors. The nearest comes first; of two that are equally near, the one before the op.
+    pub fn nearest_first(&self) -> impl Iterator<Item = usize> + use<> {
+        let (count, middle) = (self.all.len(), self.before);
+        // the indices from `start` to `end` were returned already
+        let (mut start, mut end) = (middle, middle);
+        std::iter::from_fn(move || {
+            if start > 0 && (end == count || middle - start <= end - middle) {
+                start -= 1;
+                return Some(start);
+            }
+            end += 1;
+            (end <= count).then(|| end - 1)
+        })
+    }
 }
 
 impl<'a> StepView<'a> {
@@ -84,7 +124,7 @@ impl<'a> StepView<'a> {
     }
 
     /// Returns the tensors for the pane `other tensors`. The first call in a frame lists them with `make`.
-    pub(super) fn other_tensors(&self, make: impl FnOnce() -> Vec<OtherTensor>) -> &[OtherTensor] {
+    pub(super) fn other_tensors(&self, make: impl FnOnce() -> OtherTensors) -> &OtherTensors {
         self.other_tensors.get_or_init(make)
     }
 

@@ -49,7 +49,7 @@ type Visibility = ([u32; TIER_COUNT], u32);
 /// The visible part of tier 0: the smallest visible fraction of a matrix, and the sum of the visible fractions of all.
 type Needed = (u32, u32);
 
-/// One value for each matrix or row. Up to eight values need no heap memory, which matters because hundreds of arrangements are tried for a frame.
+/// One value for each matrix or row. Up to eight values need no heap memory, which matters because dozens of arrangements are tried for a frame.
 type PerMatrix<T> = SmallVec<[T; 8]>;
 
 /// A function that divides a length among requests. Returns a length for each request.
@@ -58,43 +58,75 @@ type DivideFn = fn(u16, &[u16]) -> PerMatrix<u16>;
 /// The rows of an arrangement. Each row is a range of matrices that are side by side.
 type MatrixRows = PerMatrix<Range<usize>>;
 
-/// A way to arrange the matrices: their rows, and the function that divides height and width among them.
-#[derive(Clone, Default)]
-pub struct Arrangement {
+/// A way to break the matrices into rows and to divide width and height among them. The widths are divided already: they do not depend on the heights.
+struct Candidate {
     rows: MatrixRows,
-    /// The number of blank lines between two rows.
-    blank_lines: u16,
-    /// `None` means the function [`equal_shares`].
-    share: Option<DivideFn>,
+    share: DivideFn,
+    /// The columns of each matrix.
+    columns: PerMatrix<Span>,
+    /// The score if all lines of each matrix are visible. No division of the height gives a higher one.
+    highest: Visibility,
 }
 
-/// Returns the arrangement with the highest score; among equal scores the first candidate. The first candidate of all has all matrices side by side.
-pub fn best(sizes: &[RequestedSizes], area: Rect) -> Arrangement {
-    let candidates = candidates(sizes, area.width);
-    let best_with = |blank_lines: u16| {
-        let mut best: Option<(Visibility, Arrangement)> = None;
-        for (rows, share) in candidates.iter().flat_map(|rows| [smallest_first, equal_shares].map(|share: DivideFn| (rows, share))) {
-            let arrangement = Arrangement { rows: rows.clone(), blank_lines, share: Some(share) };
-            let score = visibility(&arrangement.areas(sizes, area), sizes);
-            if best.as_ref().is_none_or(|(highest, _)| score > *highest) {
-                best = Some((score, arrangement));
-            }
-            // no score is higher
-            if score == ([FULL; TIER_COUNT], FULL) {
-                break;
+/// Neighbouring columns or lines of the screen.
+#[derive(Clone, Copy)]
+struct Span {
+    start: u16,
+    len: u16,
+}
+
+/// All candidates for matrices in an area.
+pub struct Candidates {
+    area: Rect,
+    all: Vec<Candidate>,
+}
+
+/// A candidate with its number of blank lines between two rows.
+#[derive(Clone, Copy)]
+pub struct Arrangement<'a> {
+    candidate: &'a Candidate,
+    blank_lines: u16,
+    area: Rect,
+}
+
+impl Candidates {
+    /// Divides the width of an area among matrices that request these sizes, in all ways.
+    pub fn new(sizes: &[RequestedSizes], area: Rect) -> Self {
+        let rows = candidate_rows(sizes, area.width).into_iter();
+        let ways = rows.flat_map(|rows| [smallest_first, equal_shares].map(|share: DivideFn| (rows.clone(), share)));
+        Self { area, all: ways.map(|(rows, share)| Candidate::new(rows, share, sizes, area)).collect() }
+    }
+
+    /// Returns the arrangement with the highest score; among equal scores the first candidate. The first candidate of all has all matrices side by side. The
+    /// widths in `sizes` are those of [`Candidates::new`]; the heights can be others.
+    pub fn best(&self, sizes: &[RequestedSizes]) -> Arrangement<'_> {
+        let (spaced_tiers, spaced) = self.best_with(1, sizes);
+        if spaced_tiers == [FULL; TIER_COUNT] {
+            return spaced;
+        }
+        // if there is no blank line between the rows, more may be visible; this is used if all matrices are then completely visible, or if more of tier 0 is
+        let (dense_tiers, dense) = self.best_with(0, sizes);
+        let needed = |arrangement: &Arrangement<'_>| needed(&arrangement.areas(sizes), sizes);
+        let shows_more = spaced_tiers[0] < FULL && needed(&dense) > needed(&spaced);
+        if shows_more || dense_tiers == [FULL; TIER_COUNT] { dense } else { spaced }
+    }
+
+    /// Returns the best arrangement with a number of blank lines, and its score for each tier.
+    fn best_with(&self, blank_lines: u16, sizes: &[RequestedSizes]) -> ([u32; TIER_COUNT], Arrangement<'_>) {
+        let arrangement = |candidate| Arrangement { candidate, blank_lines, area: self.area };
+        let mut best = arrangement(&self.all[0]);
+        let mut score = best.visibility(sizes);
+        for candidate in &self.all[1..] {
+            if candidate.highest > score {
+                let next = arrangement(candidate);
+                let next_score = next.visibility(sizes);
+                if next_score > score {
+                    (best, score) = (next, next_score);
+                }
             }
         }
-        best.unwrap_or_default()
-    };
-    let ((spaced_tiers, _), spaced) = best_with(1);
-    if spaced_tiers == [FULL; TIER_COUNT] {
-        return spaced;
+        (score.0, best)
     }
-    // if there is no blank line between the rows, more may be visible; this is used if all matrices are then completely visible, or if more of tier 0 is
-    let ((dense_tiers, _), dense) = best_with(0);
-    let needed = |arrangement: &Arrangement| needed(&arrangement.areas(sizes, area), sizes);
-    let shows_more = spaced_tiers[0] < FULL && needed(&dense) > needed(&spaced);
-    if shows_more || dense_tiers == [FULL; TIER_COUNT] { dense } else { spaced }
 }
 
 /// Returns the smallest width of an area at which all matrices and their titles are completely visible. If there is none, returns the width of all matrices
@@ -111,7 +143,7 @@ pub fn narrowest(sizes: &[RequestedSizes], area: Rect) -> u16 {
         let blanks = u16::try_from(rows.len().saturating_sub(1)).unwrap_or(u16::MAX);
         [wide, high.saturating_add(blanks)]
     };
-    let candidates = candidates(sizes, area.width);
+    let candidates = candidate_rows(sizes, area.width);
     let fitting = candidates.iter().map(used).filter(|[wide, high]| *wide <= area.width && *high <= area.height);
     let side_by_side = || sizes.iter().map(|size| size.tiers[TIER_COUNT - 1][0] + GAP).fold(1, u16::saturating_add);
     fitting.map(|[wide, _]| wide).min().unwrap_or_else(side_by_side)
@@ -119,7 +151,7 @@ pub fn narrowest(sizes: &[RequestedSizes], area: Rect) -> u16 {
 
 /// Returns the candidates for the rows. They are: all matrices side by side; as many in a row as fit; the operands in one row and the result in another; each
 /// matrix in a separate row. For at most `MAX_TRIED` matrices, all other ways to break them into rows are candidates too.
-fn candidates(sizes: &[RequestedSizes], width: u16) -> Vec<MatrixRows> {
+fn candidate_rows(sizes: &[RequestedSizes], width: u16) -> Vec<MatrixRows> {
     let mut fitting = MatrixRows::new();
     let (mut first, mut used) = (0, 0_u32);
     for (i, size) in sizes.iter().enumerate() {
@@ -154,17 +186,11 @@ fn break_into_rows(matrices: usize, breaks: u32) -> MatrixRows {
     ends.map(|end| std::mem::replace(&mut start, end)..end).collect()
 }
 
-impl Arrangement {
-    /// Returns the area of each matrix. A matrix is scrolled if its area is smaller than it requests.
-    pub fn areas(&self, sizes: &[RequestedSizes], area: Rect) -> PerMatrix<Rect> {
-        let share = self.share.unwrap_or(equal_shares);
-        let row_height = |row: &Range<usize>, tier: usize| sizes[row.clone()].iter().map(|size| size.tiers[tier][1]).max().unwrap_or(0);
-        let wanted: PerMatrix<[u16; TIER_COUNT]> = self.rows.iter().map(|row| std::array::from_fn(|tier| row_height(row, tier))).collect();
-        let blanks = self.blank_lines * u16::try_from(self.rows.len().saturating_sub(1)).unwrap_or(1);
-        let heights = in_tiers(area.height.saturating_sub(blanks), &wanted, share);
-        let mut areas = PerMatrix::with_capacity(sizes.len());
-        let mut y = area.y;
-        for (row, height) in self.rows.iter().zip(heights) {
+impl Candidate {
+    /// Divides the width of the area among the matrices of each row.
+    fn new(rows: MatrixRows, share: DivideFn, sizes: &[RequestedSizes], area: Rect) -> Self {
+        let mut columns = PerMatrix::with_capacity(sizes.len());
+        for row in &rows {
             let wanted: PerMatrix<[u16; TIER_COUNT]> = sizes[row.clone()].iter().map(|size| size.tiers.map(|[wide, _]| wide)).collect();
             // there is a gap before each matrix, also before the first
             let gaps = GAP * u16::try_from(row.len()).unwrap_or(1);
@@ -180,12 +206,63 @@ impl Arrangement {
                 // the gap before the result is wider, because `2 → C` directly after the shape of an operand would look like a formula
                 let apart = if i > row.start && i + 1 == sizes.len() { unused.min(APART) } else { 0 };
                 x += GAP + apart;
-                areas.push(Rect { x, y, width, height }.intersection(area));
+                columns.push(Span { start: x, len: width }.before(area.right()));
                 x += width;
             }
-            y += height + self.blank_lines;
+        }
+        let matrices = || columns.iter().zip(sizes);
+        let tier_score = |tier: usize| matrices().map(|(columns, size)| visible_width(columns.len, size, tier)).min().unwrap_or(0);
+        let name_score = matrices().map(|(columns, size)| fraction(columns.len, size.name)).min().unwrap_or(0);
+        let highest = (std::array::from_fn(tier_score), name_score);
+        Self { rows, share, columns, highest }
+    }
+}
+
+impl Span {
+    /// Cuts off everything from `end` on.
+    fn before(self, end: u16) -> Self {
+        Self { len: self.start.saturating_add(self.len).min(end).saturating_sub(self.start), ..self }
+    }
+}
+
+impl Arrangement<'_> {
+    /// Returns the area of each matrix. A matrix is scrolled if its area is smaller than it requests.
+    pub fn areas(&self, sizes: &[RequestedSizes]) -> PerMatrix<Rect> {
+        let Candidate { rows, columns, .. } = self.candidate;
+        let mut areas = PerMatrix::with_capacity(sizes.len());
+        for (row, lines) in rows.iter().zip(self.lines(sizes)) {
+            let area = |columns: &Span| Rect { x: columns.start, y: lines.start, width: columns.len, height: lines.len };
+            areas.extend(columns[row.clone()].iter().map(area));
         }
         areas
+    }
+
+    /// Returns the lines of each row: divides the height of the area among the rows.
+    fn lines(&self, sizes: &[RequestedSizes]) -> PerMatrix<Span> {
+        let Self { candidate: Candidate { rows, share, .. }, blank_lines, area } = *self;
+        let row_height = |row: &Range<usize>, tier: usize| sizes[row.clone()].iter().map(|size| size.tiers[tier][1]).max().unwrap_or(0);
+        let wanted: PerMatrix<[u16; TIER_COUNT]> = rows.iter().map(|row| std::array::from_fn(|tier| row_height(row, tier))).collect();
+        let blanks = blank_lines * u16::try_from(rows.len().saturating_sub(1)).unwrap_or(1);
+        let mut y = area.y;
+        let span = |height: u16| {
+            let lines = Span { start: y, len: height }.before(area.bottom());
+            y += height + blank_lines;
+            lines
+        };
+        in_tiers(area.height.saturating_sub(blanks), &wanted, *share).into_iter().map(span).collect()
+    }
+
+    /// Returns the score.
+    fn visibility(&self, sizes: &[RequestedSizes]) -> Visibility {
+        let (mut tiers, name) = self.candidate.highest;
+        for (row, lines) in self.candidate.rows.iter().zip(self.lines(sizes)) {
+            for size in &sizes[row.clone()] {
+                for (score, [_, high]) in tiers.iter_mut().zip(size.tiers) {
+                    *score = fraction(lines.len, high).min(*score);
+                }
+            }
+        }
+        (tiers, name)
     }
 }
 
@@ -194,26 +271,19 @@ fn fraction(room: u16, wanted: u16) -> u32 {
     u32::from(room.min(wanted)) * FULL / u32::from(wanted.max(1))
 }
 
-/// Returns the visible fraction of a tier of a matrix.
-fn visible_fraction(area: &Rect, size: &RequestedSizes, tier: usize) -> u32 {
-    let [wide, high] = size.tiers[tier];
+/// Returns the visible fraction of the width of a tier, if `width` columns are visible.
+fn visible_width(width: u16, size: &RequestedSizes, tier: usize) -> u32 {
+    let [wide, _] = size.tiers[tier];
     // a number that is not completely visible does not count
-    let whole_numbers = area.width.saturating_sub(size.margin) / size.cell.max(1);
-    let width = if area.width < wide { size.margin + whole_numbers * size.cell } else { wide };
-    fraction(width, wide).min(fraction(area.height, high))
-}
-
-/// Returns the score of an arrangement with these areas of the matrices.
-fn visibility(areas: &[Rect], sizes: &[RequestedSizes]) -> Visibility {
-    let matrices = || areas.iter().zip(sizes);
-    let tier_score = |tier: usize| matrices().map(|(area, size)| visible_fraction(area, size, tier)).min().unwrap_or(0);
-    let name_score = matrices().map(|(area, size)| fraction(area.width, size.name)).min().unwrap_or(0);
-    (std::array::from_fn(tier_score), name_score)
+    let whole_numbers = width.saturating_sub(size.margin) / size.cell.max(1);
+    fraction(if width < wide { size.margin + whole_numbers * size.cell } else { wide }, wide)
 }
 
 /// Returns how much is visible of the entries that the current entry reads.
 fn needed(areas: &[Rect], sizes: &[RequestedSizes]) -> Needed {
-    let fractions = || areas.iter().zip(sizes).map(|(area, size)| visible_fraction(area, size, 0));
+    let visible_fraction =
+        |(area, size): (&Rect, &RequestedSizes)| visible_width(area.width, size, 0).min(fraction(area.height, size.tiers[0][1]));
+    let fractions = || areas.iter().zip(sizes).map(visible_fraction);
     (fractions().min().unwrap_or(0), fractions().sum())
 }
 
@@ -222,7 +292,15 @@ fn in_tiers(room: u16, wanted: &[[u16; TIER_COUNT]], share: DivideFn) -> PerMatr
     let mut given = PerMatrix::from_elem(0, wanted.len());
     let mut remaining = room;
     for tier in 0..TIER_COUNT {
-        let more: PerMatrix<u16> = wanted.iter().zip(&given).map(|(wanted, given)| wanted[tier].saturating_sub(*given)).collect();
+        let more = wanted.iter().zip(&given).map(|(wanted, given)| wanted[tier].saturating_sub(*given));
+        let total = more.clone().fold(0, u16::saturating_add);
+        if total <= remaining {
+            // all requests are met
+            given.iter_mut().zip(wanted).for_each(|(given, wanted)| *given = wanted[tier].max(*given));
+            remaining -= total;
+            continue;
+        }
+        let more: PerMatrix<u16> = more.collect();
         for (given, more) in given.iter_mut().zip(share(remaining, &more)) {
             *given += more;
             remaining -= more;
@@ -231,10 +309,16 @@ fn in_tiers(room: u16, wanted: &[[u16; TIER_COUNT]], share: DivideFn) -> PerMatr
     given
 }
 
-/// Divides `room`. The requests are granted in full from the smallest to the largest, while there is enough room. The remaining requests share the rest.
-fn smallest_first(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
+/// Returns the indices of the requests, from the smallest request to the largest.
+fn ascending(wanted: &[u16]) -> PerMatrix<usize> {
     let mut order: PerMatrix<usize> = (0..wanted.len()).collect();
     order.sort_by_key(|i| wanted[*i]);
+    order
+}
+
+/// Divides `room`. The requests are granted in full from the smallest to the largest, while there is enough room. The remaining requests share the rest.
+fn smallest_first(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
+    let order = ascending(wanted);
     let mut shares = PerMatrix::from_elem(0, wanted.len());
     let mut remaining = room;
     let mut rest = order.as_slice();
@@ -245,25 +329,25 @@ fn smallest_first(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
         remaining -= wanted[*first];
         rest = others;
     }
-    let rest_wanted: PerMatrix<u16> = rest.iter().map(|i| wanted[*i]).collect();
-    for (i, share) in rest.iter().zip(equal_shares(remaining, &rest_wanted)) {
-        shares[*i] = share;
-    }
+    share_equally(remaining, wanted, rest, &mut shares);
     shares
 }
 
 /// Divides `room` into equal shares. A share is not larger than its request. The larger requests share what the small ones do not need.
 fn equal_shares(room: u16, wanted: &[u16]) -> PerMatrix<u16> {
-    let mut order: PerMatrix<usize> = (0..wanted.len()).collect();
-    order.sort_by_key(|i| wanted[*i]);
     let mut shares = PerMatrix::from_elem(0, wanted.len());
-    let (mut remaining, mut takers) = (room, u16::try_from(wanted.len()).unwrap_or(u16::MAX));
+    share_equally(room, wanted, &ascending(wanted), &mut shares);
+    shares
+}
+
+/// Does the same as [`equal_shares`] for some of the requests. `order` are their indices, from the smallest request to the largest.
+fn share_equally(room: u16, wanted: &[u16], order: &[usize], shares: &mut [u16]) {
+    let (mut remaining, mut takers) = (room, u16::try_from(order.len()).unwrap_or(u16::MAX));
     for i in order {
-        shares[i] = wanted[i].min(remaining / takers.max(1));
-        remaining -= shares[i];
+        shares[*i] = wanted[*i].min(remaining / takers.max(1));
+        remaining -= shares[*i];
         takers -= 1;
     }
-    shares
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn areas(view: &StepView<'_>, tensors: &[ShownTensor], size: FontSize, area: Rec
         }
     };
     let requested: Vec<arrange::RequestedSizes> = tensors.iter().map(requested).collect();
-    arrange::best(&requested, area).areas(&requested, area).into_vec()
+    arrange::Candidates::new(&requested, area).best(&requested).areas(&requested).into_vec()
 }
 
 /// The size on the screen, in columns and lines, of a number with its brackets and the blanks around it.
