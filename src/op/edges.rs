@@ -374,8 +374,8 @@ impl<E: Weighted> Rule for BilinearRule<E> {
 
     fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
         let ends = self.edges.edge(self.view, at, term).ends();
-        let [a, b] = self.factors().map(|(slot, end)| entry(x, slot, ends[end]));
-        Term::product(smallvec![a, b])
+        let [(a, a_end), (b, b_end)] = self.factors();
+        Term::product(smallvec![entry(x, a, ends[a_end]), entry(x, b, ends[b_end])])
     }
 
     fn add_first_terms(&self, x: &Operands<'_>, entry: usize, terms: u64, sum: f64) -> f64 {
@@ -395,14 +395,13 @@ impl<E: Weighted> Rule for BilinearRule<E> {
     }
 
     fn visit_terms(&self, x: &Operands<'_>, at: usize, terms: Range<u64>, sum: f64, visit: &mut dyn FnMut(&Term, f64)) -> f64 {
-        let factors = self.factors();
-        let [(a, _), (b, _)] = factors;
+        let [(a, a_end), (b, b_end)] = self.factors();
         let terms = to_usize(terms.start)..to_usize(terms.end);
         // one `Term` is used for all edges; its factors are placeholders at first, and each edge replaces them
         let mut term = Term::product(smallvec![entry(x, a, 0), entry(x, b, 0)]);
         self.edges.nest(self.view, at).edges(terms).fold(sum, |sum, edge| {
-            let [a, b] = factors.map(|(slot, end)| entry(x, slot, edge.ends()[end]));
-            (term.args[0], term.args[1]) = (a, b);
+            let ends = edge.ends();
+            (term.args[0], term.args[1]) = (entry(x, a, ends[a_end]), entry(x, b, ends[b_end]));
             term.value = term.args[0].value * term.args[1].value;
             let sum = sum + term.value;
             visit(&term, sum);
