@@ -340,7 +340,12 @@ impl<'t> Lexer<'t> {
         if after.starts_with(['"', '\'']) && is_prefix() {
             return self.string(length);
         }
-        let kind = KEYWORDS.iter().find(|keyword| **keyword == word).map_or(TokenKind::Name, |keyword| TokenKind::Keyword(keyword));
+        let has_first = |keyword: &&&str| keyword.as_bytes().first() == word.as_bytes().first();
+        let kind = KEYWORDS
+            .iter()
+            .filter(has_first)
+            .find(|keyword| **keyword == word)
+            .map_or(TokenKind::Name, |keyword| TokenKind::Keyword(keyword));
         self.push(kind, self.at + length);
     }
 
@@ -394,7 +399,8 @@ impl<'t> Lexer<'t> {
     /// Reads an operator, a bracket or punctuation.
     fn sign(&mut self, first: char) {
         let rest = self.rest();
-        let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) else {
+        let has_first = |sign: &&&str| sign.as_bytes().first() == rest.as_bytes().first();
+        let Some(sign) = SIGNS.iter().filter(has_first).find(|sign| rest.starts_with(**sign)) else {
             return self.push(TokenKind::Fault(LexicalFault::Character), self.at + first.len_utf8());
         };
         match *sign {

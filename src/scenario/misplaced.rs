@@ -102,14 +102,15 @@ fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) ->
     };
     // `eps` and `alpha` are keys of [train], but of some layers too
     let is_of_layer = |key: &str| vocabulary == Vocabulary::LayerKey && layers::keys().any(|layer_key| layer_key == key);
-    let foreign =
-        table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !own_keys.contains(key) && !is_from(key) && !is_of_layer(key));
+    let foreign = table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !own_keys.contains(key));
     let name_at_home = |key: &str| match home_keys.iter().find(|home_key| **home_key == key) {
         // words of other libraries, such as `lr`, are translated only at the top of the file, where the header [train] may be missing
         None if vocabulary == Vocabulary::FileKey && home == Vocabulary::TrainKey => words::translation(home, key, home_keys),
         found => found.copied(),
     };
-    foreign.filter_map(|key| Some((key.to_owned(), name_at_home(key)?))).collect()
+    // few keys have a name at home, so the many keys of layers are searched for these alone
+    let misplaced = foreign.filter_map(|key| Some((key, name_at_home(key)?))).filter(|(key, _)| !is_from(key) && !is_of_layer(key));
+    misplaced.map(|(key, name)| (key.to_owned(), name)).collect()
 }
 
 /// Removes misplaced keys from a table, and reports all of them in one fault. `keys` has each key with its name in the table `home`. Returns each removed key
