@@ -115,15 +115,18 @@ trait Invocation: Parser {
 
 /// A row of the table of commands.
 struct CommandRow {
-    /// Returns the name, the help and the arguments of the command.
+    /// The name of the command.
+    name: &'static str,
+    /// Returns the help and the arguments of the command.
     declare: fn() -> clap::Command,
     /// Runs the command with the parsed arguments.
     run: fn(&ArgMatches, &GlobalOptions) -> anyhow::Result<ExitCode>,
 }
 
 /// The row of a command.
-const fn row<C: Invocation>() -> CommandRow {
+const fn row<C: Invocation>(name: &'static str) -> CommandRow {
     CommandRow {
+        name,
         declare: <C as CommandFactory>::command,
         run: |arguments, global| {
             let command = C::from_arg_matches(arguments)?;
@@ -138,25 +141,27 @@ const fn row<C: Invocation>() -> CommandRow {
 
 /// All commands, in the order of the help.
 static COMMANDS: &[CommandRow] = &[
-    row::<open::OpenCommand>(),
-    row::<list::ListCommand>(),
-    row::<new::NewCommand>(),
-    row::<check::CheckCommand>(),
-    row::<grads::GradsCommand>(),
-    row::<gradcheck::GradcheckCommand>(),
-    row::<diff::DiffCommand>(),
-    row::<trace::TraceCommand>(),
-    row::<train::TrainCommand>(),
-    row::<show::ShowCommand>(),
-    row::<replay::ReplayCommand>(),
-    row::<settings::SettingsCommand>(),
-    row::<completions::CompletionsCommand>(),
-    row::<man::ManCommand>(),
+    row::<open::OpenCommand>(OPEN),
+    row::<list::ListCommand>("list"),
+    row::<new::NewCommand>("new"),
+    row::<check::CheckCommand>("check"),
+    row::<grads::GradsCommand>("grads"),
+    row::<gradcheck::GradcheckCommand>("gradcheck"),
+    row::<diff::DiffCommand>("diff"),
+    row::<trace::TraceCommand>("trace"),
+    row::<train::TrainCommand>("train"),
+    row::<show::ShowCommand>("show"),
+    row::<replay::ReplayCommand>("replay"),
+    row::<settings::SettingsCommand>("settings"),
+    row::<completions::CompletionsCommand>("completions"),
+    row::<man::ManCommand>("man"),
 ];
 
-/// Returns the command line for the parser. It has the hidden command `open`.
-fn parsed_program() -> clap::Command {
-    Cli::command().subcommands(COMMANDS.iter().map(|row| (row.declare)()))
+impl CommandRow {
+    /// Returns the command with its name.
+    fn command(&self) -> clap::Command {
+        (self.declare)().name(self.name)
+    }
 }
 
 /// Returns the command line as users type it, for completions and the manual page: `gradstep figure-14 --at 57`.
@@ -165,7 +170,7 @@ fn parsed_program() -> clap::Command {
 fn typed_program() -> clap::Command {
     let stepper = open::OpenCommand::command();
     let options = stepper.get_arguments().filter(|arg| !arg.is_positional()).cloned();
-    let commands = COMMANDS.iter().map(|row| (row.declare)()).filter(|command| !command.is_hide_set());
+    let commands = COMMANDS.iter().map(CommandRow::command).filter(|command| !command.is_hide_set());
     Cli::command().args(options).subcommands(commands)
 }
 
@@ -175,10 +180,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     // `--ascii` is searched in the arguments before they are parsed, because it also applies to messages about arguments that cannot be parsed
     let ascii = options::is_ascii_locale() || arguments.iter().any(|argument| argument == "--ascii");
-    // made only once, because making it takes longer than running a small command
-    let program = parsed_program();
-    let result = with_open_command(&program, arguments).and_then(|arguments| match parse(program, arguments) {
-        Ok((global, row, arguments)) => run(row, &arguments, &global).or_else(|error| match error.downcast::<Faults>() {
+    let program = Cli::command();
+    let result = with_open_command(&program, arguments).and_then(|(arguments, rows)| match parse(program, rows, arguments) {
+        Ok((global, arguments)) => run(&arguments, &global).or_else(|error| match error.downcast::<Faults>() {
             Ok(faults) => print_faults(&faults, &global),
             Err(error) => print_interruption(error),
         }),
@@ -189,22 +193,23 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     )
 }
 
-/// Parses the arguments. Returns the options of every command, the row of the command if one is named, and all arguments.
-fn parse(
-    program: clap::Command,
-    arguments: Vec<OsString>,
-) -> Result<(GlobalOptions, Option<&'static CommandRow>, ArgMatches), clap::Error> {
-    // the names are in the order of the table
-    let names: Vec<String> = program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    let arguments = program.try_get_matches_from(arguments)?;
-    let row = arguments.subcommand_name().and_then(|named| names.iter().position(|name| name == named)).map(|number| &COMMANDS[number]);
-    Ok((Cli::from_arg_matches(&arguments)?.global, row, arguments))
+/// Parses the arguments. `rows` are the rows of the commands that may follow. Returns the options of every command, and all arguments.
+fn parse(program: clap::Command, rows: &[CommandRow], arguments: Vec<OsString>) -> Result<(GlobalOptions, ArgMatches), clap::Error> {
+    let arguments = program.subcommands(rows.iter().map(CommandRow::command)).try_get_matches_from(arguments)?;
+    Ok((Cli::from_arg_matches(&arguments)?.global, arguments))
+}
+
+/// Returns the row of a command.
+fn row_of(name: &str) -> Option<&'static CommandRow> {
+    COMMANDS.iter().find(|row| row.name == name)
 }
 
 /// Runs a command with its arguments. Without a command, opens the picker.
-fn run(row: Option<&CommandRow>, arguments: &ArgMatches, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
+fn run(arguments: &ArgMatches, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
     global.threads.into_iter().for_each(threads::set_limit);
-    if let (Some(row), Some((_, arguments))) = (row, arguments.subcommand()) {
+    if let Some((name, arguments)) = arguments.subcommand()
+        && let Some(row) = row_of(name)
+    {
         return (row.run)(arguments, global);
     }
     standard::ensure_stdout_is_open()?;
@@ -257,41 +262,48 @@ fn print_usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
 
 /// Inserts the hidden command `open` before a scenario: `gradstep --ascii xor` becomes `gradstep --ascii open xor`.
 /// Without this, clap would take a misspelt command for a scenario, and report a missing file.
-fn with_open_command(cli: &clap::Command, mut arguments: Vec<OsString>) -> anyhow::Result<Vec<OsString>> {
+///
+/// Also returns the rows of the commands that the parser needs: the one that is named, or all for the help. To declare all commands takes longer than to run a
+/// small one.
+fn with_open_command(program: &clap::Command, mut arguments: Vec<OsString>) -> anyhow::Result<(Vec<OsString>, &'static [CommandRow])> {
+    let only = |name: &str| row_of(name).map_or(COMMANDS, std::slice::from_ref);
     let mut position = 1;
     while let Some(argument) = arguments.get(position) {
         let text = argument.to_string_lossy();
         let Some(option) = text.strip_prefix('-').filter(|rest| !rest.is_empty()) else { break };
         let name = option.strip_prefix('-').unwrap_or("");
-        let known = cli.get_arguments().find(|known| known.get_long() == Some(name.split('=').next().unwrap_or(name)));
+        let known = program.get_arguments().find(|known| known.get_long() == Some(name.split('=').next().unwrap_or(name)));
         // an option whose value is the next argument is passed over together with the value
         position += match known {
             Some(known) if known.get_action().takes_values() && !name.contains('=') => 2,
             Some(_) => 1,
-            None if matches!(option, "h" | "V" | "-help" | "-version") => return Ok(arguments),
+            None if matches!(option, "h" | "-help") => return Ok((arguments, COMMANDS)),
+            None if matches!(option, "V" | "-version") => return Ok((arguments, &[])),
             None => {
                 // the argument is an option of `open` before the scenario, as in `gradstep --at 57 xor`
                 arguments.insert(position, OPEN.into());
-                return Ok(arguments);
+                return Ok((arguments, only(OPEN)));
             }
         };
     }
-    let Some(first) = arguments.get(position) else { return Ok(arguments) };
+    let Some(first) = arguments.get(position) else { return Ok((arguments, COMMANDS)) };
     let text = first.to_string_lossy();
-    let commands = || cli.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
     if text == "help" {
         // `help --help` prints the help too
         let is_help = |option: &OsString| option == "--help" || option == "-h";
         if arguments.get(position + 1).is_some_and(is_help) {
             arguments.truncate(position + 1);
         }
-        return Ok(arguments);
+        return Ok((arguments, COMMANDS));
     }
-    if commands().any(|command| command == text) {
-        return Ok(arguments);
+    // `open` is not a command that users type
+    if text != OPEN && row_of(&text).is_some() {
+        let rows = only(&text);
+        return Ok((arguments, rows));
     }
     if !source::is_scenario_argument(first) {
-        let names = commands().chain(bundled::ALL.iter().map(|bundled| bundled.name));
+        let commands = COMMANDS.iter().map(|row| row.name).filter(|name| *name != OPEN);
+        let names = commands.chain(bundled::ALL.iter().map(|bundled| bundled.name));
         let near = suggest::clause(suggest::nearest(&text, names));
         return Err(anyhow!(
             "{} is not a command, a bundled scenario or a file{near} (see `gradstep --help` and `gradstep list`)",
@@ -299,7 +311,7 @@ fn with_open_command(cli: &clap::Command, mut arguments: Vec<OsString>) -> anyho
         ));
     }
     arguments.insert(position, OPEN.into());
-    Ok(arguments)
+    Ok((arguments, only(OPEN)))
 }
 
 /// Opens the output file; stdout if `file` is `None`.

@@ -25,7 +25,6 @@ use crate::text::counted;
 ///
 /// The exit status is 1 if a scenario is not valid or a number is not as expected, and 2 if a file cannot be read.
 #[derive(Debug, Parser)]
-#[command(name = "check")]
 pub(super) struct CheckCommand {
     /// Scenario files, bundled names, or - for the standard input
     #[arg(value_name = "FILE", required = true)]

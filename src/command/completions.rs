@@ -14,7 +14,6 @@ use crate::output;
 ///
 /// For bash: gradstep completions bash > ~/.local/share/bash-completion/completions/gradstep
 #[derive(Debug, Parser)]
-#[command(name = "completions")]
 pub(super) struct CompletionsCommand {
     /// The shell that reads the script
     shell: Shell,

@@ -30,7 +30,6 @@ use crate::weights::tensor_files;
 ///
 /// The exit status is 0 if all gradients are equal, 1 if one is different, and 2 if a file cannot be used.
 #[derive(Debug, Parser)]
-#[command(name = "diff")]
 pub(super) struct DiffCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,

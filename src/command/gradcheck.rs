@@ -33,7 +33,6 @@ use crate::trace::Trace;
 /// max-pool), the loss has two slopes, one on each side. There a derivative is off if it is not between the two slopes. The exit status is 1 if a derivative
 /// is off, or if no derivative could be compared.
 #[derive(Debug, Parser)]
-#[command(name = "gradcheck")]
 pub(super) struct GradcheckCommand {
     #[command(flatten)]
     report: ReportArguments,

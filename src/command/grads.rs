@@ -43,7 +43,6 @@ static FORMATS: &[OutputFormat<GradsWriter>] = &[
 
 /// Print all values and gradients of an iteration.
 #[derive(Debug, Parser)]
-#[command(name = "grads")]
 pub(super) struct GradsCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,

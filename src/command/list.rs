@@ -13,7 +13,6 @@ use crate::text::{cut, width};
 
 /// List the bundled scenarios.
 #[derive(Debug, Parser)]
-#[command(name = "list")]
 pub(super) struct ListCommand {}
 
 impl Invocation for ListCommand {

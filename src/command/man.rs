@@ -14,7 +14,6 @@ use crate::output;
 ///
 /// `gradstep man | man -l -` shows it, `gradstep man > gradstep.1` saves it.
 #[derive(Debug, Parser)]
-#[command(name = "man")]
 pub(super) struct ManCommand {}
 
 impl Invocation for ManCommand {

@@ -16,7 +16,6 @@ use super::{Invocation, bundled, open_output, source};
 /// A template teaches the format of scenario files. With the name of a bundled scenario, prints that scenario. `gradstep new pytorch > to_gradstep.py`
 /// prints a Python script that exports PyTorch models.
 #[derive(Debug, Parser)]
-#[command(name = "new")]
 pub(super) struct NewCommand {
     /// A template (graph, fully-connected, convolution, classifier or training), the name of a bundled scenario, or pytorch
     kind: String,

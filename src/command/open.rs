@@ -32,7 +32,10 @@ use crate::terminal::{self, TerminalOptions};
 
 /// Open the stepper on a scenario.
 #[derive(Debug, Parser)]
-#[command(name = OPEN, hide = true, override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--mine MINE [--tensor NAME]] [--record FILE] [--index N] [--digits N] [--zoom] [--plain]")]
+#[command(
+    hide = true,
+    override_usage = "gradstep [OPTIONS] [SCENARIO] [--at ADDRESS] [--mine MINE [--tensor NAME]] [--record FILE] [--index N] [--digits N] [--zoom] [--plain]"
+)]
 pub(super) struct OpenCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: Option<OsString>,

@@ -38,7 +38,6 @@ const MAX_SESSION_BYTES: usize = 64 << 20;
 
 /// Play a recorded session.
 #[derive(Debug, Parser)]
-#[command(name = "replay")]
 pub(super) struct ReplayCommand {
     /// A file written by `gradstep SCENARIO --record FILE`
     session: PathBuf,

@@ -14,7 +14,6 @@ use crate::output;
 ///
 /// Only the stepper in the terminal reads the file; other commands and --plain do not. Options of the command line override it.
 #[derive(Debug, Parser)]
-#[command(name = "settings")]
 pub(super) struct SettingsCommand {}
 
 impl Invocation for SettingsCommand {

@@ -59,7 +59,6 @@ static FORMATS: &[OutputFormat<FrameWriter>] = &[
 
 /// Print one frame of the stepper, without a terminal.
 #[derive(Debug, Parser)]
-#[command(name = "show")]
 pub(super) struct ShowCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,

@@ -57,7 +57,6 @@ enum Level {
 
 /// Print the steps of an iteration, one on each line.
 #[derive(Debug, Parser)]
-#[command(name = "trace")]
 pub(super) struct TraceCommand {
     /// A path, a bundled scenario's name, or - for the standard input
     scenario: OsString,

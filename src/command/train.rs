@@ -36,7 +36,6 @@ use runs::RunsReport;
 ///
 /// With several scenarios, such as one network with several optimizers, prints the losses of all runs side by side, and draws them in one chart.
 #[derive(Debug, Parser)]
-#[command(name = "train")]
 pub(super) struct TrainCommand {
     #[command(flatten)]
     report: ReportArguments,
