@@ -25,7 +25,7 @@ const BELOW: u16 = 2;
 struct PopupLayout {
     candidates: Vec<PromptCandidate>,
     title: String,
-    /// The number of the chosen candidate; `None` before Tab chooses one.
+    /// The number of the chosen candidate; `None` while the prompt shows the typed text.
     chosen: Option<usize>,
     /// The number of the first candidate in view.
     first: usize,
