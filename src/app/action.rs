@@ -145,7 +145,7 @@ pub enum Action {
     },
     /// Continues or pauses the gradient descent whose curve is open.
     ToggleDescent,
-    /// Moves the marker of the open curve by this number of iterations, back if negative.
+    /// Moves the marker of the open curve by this number of points, back if negative.
     MoveMarker(i64),
     /// Opens an overlay, or closes it if it is open.
     ToggleOverlay(OverlayKind),
@@ -219,6 +219,7 @@ impl Action {
             Self::MoveCursor(_) => "the matrix ends here; Tab goes to the next one",
             Self::NextMatrix(_) => "there is no other matrix",
             Self::Channel(_) => "there is no further channel",
+            // the stepper has its own messages for `First` and `Last`, so this one is about the curve
             Self::MoveMarker(_) | Self::First | Self::Last => "there is no further iteration in this direction",
             Self::Close => "nothing is open, and nothing runs",
             Self::EditPrompt(_) => "the line ends here",

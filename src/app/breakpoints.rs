@@ -86,18 +86,18 @@ impl BreakpointSpec {
         document.other_iteration(&Address { iteration, location: Location::First })?;
         let step = trace.resolve(&local)?;
         let at = trace.position(step).ok_or("there is no step")?;
-        let Location::Op { scope: found, name, index: entry, .. } = trace.address(&at).location else {
+        let Location::Op { scope: scope_of_step, name, index: index_of_step, .. } = trace.address(&at).location else {
             return Err("there is no op".to_owned());
         };
         let (scope, index) = match local.location {
             Location::Op { term: Some(_), .. } => return Err("a breakpoint is at an entry or an op, not at a term: leave out #".to_owned()),
             Location::Op { scope, index, .. } => (scope, index),
             // the address of a step means the entry that the step computes, in every sample
-            Location::Step(_) | Location::First | Location::Last => (Scope::Any, Some(entry.unwrap_or_default())),
+            Location::Step(_) | Location::First | Location::Last => (Scope::Any, Some(index_of_step.unwrap_or_default())),
             Location::Loss | Location::Backward => (Scope::Any, None),
         };
         // an address without a prefix means the op in every sample; if the samples do not have this op, it means the op of the batch
-        let scope = if scope == Scope::Any && matches!(found, Scope::Reduce | Scope::Update) { found } else { scope };
+        let scope = if scope == Scope::Any && matches!(scope_of_step, Scope::Reduce | Scope::Update) { scope_of_step } else { scope };
         Ok(Self { iteration, scope, name, index, test: condition })
     }
 

@@ -77,7 +77,8 @@ impl Check {
         self
     }
 
-    /// Waits for the background thread, but not longer than this time. Returns whether the result is ready, so that [`Check::finish`] does not wait.
+    /// Waits for the background thread, but not longer than this time. Returns whether the thread has the result. Returns `true` if no thread runs:
+    /// [`Check::finish`] then computes the check.
     pub(super) fn is_done_within(&self, wait: Duration) -> bool {
         self.task.as_ref().is_none_or(|task| task.is_done_within(wait))
     }
@@ -85,7 +86,7 @@ impl Check {
     /// Returns a list with the derivative, the differences and the verdict.
     pub(super) fn finish(self, document: &Document) -> List {
         let Self { name, derivative, pending, stop, task, .. } = self;
-        // the result of the thread can be taken only once: if a clone of the state has taken it, this clone computes the check again
+        // computes the check here if no thread ran, or if a clone of the state has taken the result: it can be taken only once
         let done = task.and_then(|task| task.take()).unwrap_or_else(|| Self::run(derivative, document, &stop.0));
         let DerivativeCheck { check, sides } = done;
         let row = |what: &str, number: String| ListRow::text([what.to_owned(), number]);
@@ -146,8 +147,9 @@ fn derivative(scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Res
     let (network, run_index) = (scene.network(), scene.at.run_index);
     let info = network.tensor(tensor);
     let no_derivative = || format!("{} has no derivative in this scenario", scene.name(tensor, at));
-    if let Some((there, of)) = scene.origin(tensor) {
-        return derivative(&there, TensorEntry { tensor: of, at }).map_err(|_| no_derivative());
+    // a tensor of the batch that is a copy of a sample's tensor
+    if let Some((sample_scene, copied)) = scene.origin(tensor) {
+        return derivative(&sample_scene, TensorEntry { tensor: copied, at }).map_err(|_| no_derivative());
     }
     let is_gradient = match info.role {
         Role::Gradient(_) => true,

@@ -5,15 +5,15 @@ use crate::diff::{Comparison, LossOf};
 use crate::text::line;
 use crate::trace::Trace;
 
-/// The gradients of one tensor: that of the batch, or those of several samples.
+/// The gradients of one tensor: that of the batch, or those of one or more samples.
 #[derive(Debug)]
 pub struct Group {
     /// The indices of the tensors in the user's list.
     pub tensors: Vec<usize>,
 }
 
-/// Groups tensors: two are in one group if they are gradients of the same tensor x in different samples, and have the same key. The groups are in
-/// the order of their first tensors.
+/// Groups user's tensors, which are given by their indices. Two are in one group if they are the gradients of one tensor in two samples, and `key`, for
+/// example their status, is the same for both. The groups are in the order of their first tensors.
 #[must_use]
 pub fn groups<K: PartialEq>(
     comparison: &GradientComparison,
@@ -66,7 +66,7 @@ fn sample_number(comparison: &GradientComparison, trace: &Trace, index: usize) -
     Some(trace.runs()[run].sample? + 1)
 }
 
-/// Writes numbers in ascending order: `1 to 3, 5`.
+/// Writes ascending numbers as ranges: `1 to 3, 5`.
 fn ranges(numbers: &[usize]) -> String {
     let ranges = numbers.chunk_by(|one, next| one + 1 == *next);
     let text = |range: &[usize]| match range {

@@ -62,11 +62,12 @@ pub(super) struct MistakePlace {
 pub struct MistakeHere<'a> {
     /// The mistake.
     pub cause: &'a Cause,
-    /// The number of the mistake, from 1, and the number of all mistakes that act together; `None` for an alternative to the best explanation.
+    /// The number of the mistake, from 1, and the number of all mistakes that act together: `[2, 3]` for the second of three. `None` for an alternative to the
+    /// best explanation.
     pub number: Option<[usize; 2]>,
     /// The numbers of the wrong rule, if the mistake is made at the op of the step.
     pub wrong: Option<WrongEntry>,
-    /// The address of the entry at which the mistake is made, if this is another op.
+    /// The address of the entry at which the mistake is made, if its op is not the op of the step.
     pub made_at: Option<String>,
 }
 
@@ -167,7 +168,7 @@ impl GradientComparison {
         self.by_tensor.get(&place).copied()
     }
 
-    /// Returns the user's number for an entry. Returns `None` while the scene does not know the right number completely.
+    /// Returns the user's number for an entry. Returns `None` if the user has none, and while the scene does not know the right number completely.
     #[must_use]
     pub fn entry(&self, trace: &Trace, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<ComparedEntry> {
         let index = self.tensor(trace, scene.at.run_index, tensor)?;
@@ -177,16 +178,17 @@ impl GradientComparison {
         Some(ComparedEntry { tensor: index, mine, differs: self.report.tensors[index].wrong.binary_search(&at).is_ok() })
     }
 
-    /// Returns a user's number and the right one as a text. If the number in the file was multiplied before the comparison, it is there too:
+    /// Returns a user's number and the right one as a text. If the number in the file was multiplied before the comparison, the text also has the number in the
+    /// file:
     /// `yours −0.4 (4 times the −0.1 of your file), right −0.3`.
     #[must_use]
     pub fn both_numbers(&self, index: usize, mine: f64, right: f64) -> String {
         let both = both_on_screen(mine, right);
         // NaN and ∞ are the same in the file
-        let Some(samples) = self.user.factor(index).filter(|_| mine.is_finite()) else { return both };
-        #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
-        let in_file = with_digits(mine / samples as f64, 5);
-        both.replacen(", right", &format!(" ({samples} times the {in_file} of your file), right"), 1)
+        let Some(factor) = self.user.factor(index).filter(|_| mine.is_finite()) else { return both };
+        #[allow(clippy::cast_precision_loss)] // the factor is the number of samples: far fewer than 2⁵³
+        let in_file = with_digits(mine / factor as f64, 5);
+        both.replacen(", right", &format!(" ({factor} times the {in_file} of your file), right"), 1)
     }
 
     /// Returns the label of a user's number. It is `yours`, or `yours × 4` if the number in the file is multiplied by 4 before it is compared.
@@ -208,14 +210,15 @@ impl GradientComparison {
         groups
     }
 
-    /// The numbers of the groups of mistakes that are shown. A group of several mistakes has too many alternatives.
+    /// The numbers of the groups of mistakes that are shown: the best one and, if it is a single mistake, a few alternatives. If the best group has several
+    /// mistakes, there are too many alternatives.
     fn shown_mistake_groups(&self) -> Vec<usize> {
         let mut groups = self.mistake_groups();
         groups.truncate(if self.together().count() == 1 { 1 + MAX_ALTERNATIVES } else { 1 });
         groups
     }
 
-    /// Returns the mistakes of the best group, which act together.
+    /// Returns the mistakes of the best group, which has the number 1. They act together.
     fn together(&self) -> impl Iterator<Item = &Cause> {
         self.causes.iter().filter(|cause| cause.group == 1)
     }
@@ -375,15 +378,17 @@ impl GradientComparison {
 }
 
 impl MistakePlace {
-    /// Returns the address of the entry: `2:grad.fc1.z[0]`. `None` if no step computes a number of its op.
+    /// Returns the address of the entry: `2:grad.fc1.z[0]`. `None` if its op has no step.
     fn address(self, trace: &Trace) -> Option<String> {
         let Self { run, entry: TensorEntry { tensor, at } } = self;
+        // an entry without terms has no step, so the address is made from the address of the op's first step
         let first = trace.position(trace.entry_steps(run, tensor, 0)?.start)?;
         let mut address = trace.address(&first);
         if let Location::Op { index, term, .. } = &mut address.location {
             *index = Some(unravel(at, &trace.network_of(run).tensor(tensor).shape)).filter(|index| !index.is_empty());
             *term = None;
         }
+        // if the op has no step, `first` is a step of a later op
         (trace.op_at(&first).output == tensor).then(|| line(&address.to_string()))
     }
 }
@@ -393,6 +398,7 @@ fn place_of(cause: &Cause, trace: &Trace, user: &UserGradients) -> Option<Mistak
     let mut ops: Vec<_> = cause.ops.iter().collect();
     // the user has no loss to compare, so a gradient shows the mistake better
     let is_loss = |wrong: &WrongOp| {
+        // the run of the batch follows the runs of the samples
         let network = trace.network_of(if wrong.is_of_batch { trace.samples() } else { 0 });
         network.tensor(network.ops()[wrong.op].output).role == Role::Loss
     };

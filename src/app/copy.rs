@@ -94,8 +94,8 @@ fn value(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<f64, String> {
     }
 }
 
-/// Returns the equation of the op, then the equation of the entry: in symbols, in the numbers that are known, and its value. In LaTeX, the lines are aligned
-/// at `=`.
+/// Returns the equation of the op, then the equation of the entry: in symbols, in the numbers that are known, and its value. `there` is the scene of the last
+/// known step of the entry. In LaTeX, the lines are aligned at `=`.
 fn equation(there: &Scene<'_>, notation: Notation) -> String {
     // the numbers of terms that are written in numbers and in symbols
     let (known, all) = ((there.at.term + 1).min(MAX_TERMS_IN_EQUATION), there.at.terms.min(MAX_TERMS_IN_EQUATION));

@@ -89,7 +89,7 @@ impl GradientComparison {
     }
 
     /// Returns the places that the key `D` shows in turn: the first wrong entry, and the places of the mistakes. If the first wrong tensor belongs to the
-    /// batch, and the first mistake is made in a sample, the mistakes come first.
+    /// batch, and the first mistake is made in a sample, the mistakes come first. Of places with the same destination, only the first is kept.
     fn places_in_turn(&self, trace: &Trace, first: usize) -> Vec<Difference> {
         let run = self.report.tensors[first].gradient.find(trace).map(|(run, _)| run);
         let is_of_batch = |run: usize| trace.runs()[run].sample.is_none();
@@ -281,13 +281,12 @@ impl StepperContext<'_> {
         }
         let position = self.position_among_wrong(&comparison, trace, &tensors);
         let times = usize::try_from(times).unwrap_or(usize::MAX);
-        // full rounds lead nowhere, so at most one is left, which the message mentions: `times` is at most 2 · count
+        // several rounds through all wrong entries lead to the same entry as one round, which the message mentions. So `times` is reduced to at most 2 · count
         let times = if times > count { (times - 1) % count + 1 + count } else { times };
         // the index of the entry among all wrong entries, from 0
         let (number, wrapped) = if goes_back {
-            let distance = times.checked_sub(position.before);
             let number = (position.before + 2 * count - times) % count;
-            (number, if distance.is_some_and(|over| over > 0) { " (from the last one again)" } else { "" })
+            (number, if times > position.before { " (from the last one again)" } else { "" })
         } else {
             let number = position.up_to_here + times - 1;
             (number % count, if number >= count { " (from the first one again)" } else { "" })
@@ -304,9 +303,10 @@ impl StepperContext<'_> {
         let both = comparison.numbers(trace, wrong.index, at).unwrap_or_default();
         let number_of_all = format!("wrong number {} of {count}", number + 1);
         let place = format!("{both}, {number_of_all}");
-        let without = destination.cursor.map(|_| format!("; no step computes it: {}", trace.reason_unreached(wrong.run, wrong.tensor, at)));
+        let why_no_step =
+            destination.cursor.map(|_| format!("; no step computes it: {}", trace.reason_unreached(wrong.run, wrong.tensor, at)));
         let texts = [
-            format!("{place}{}{wrapped}", without.unwrap_or_default()),
+            format!("{place}{}{wrapped}", why_no_step.unwrap_or_default()),
             format!("{place}{wrapped}"),
             format!("{}, {number_of_all}{wrapped}", comparison.short_numbers(trace, wrong.index, at).unwrap_or_default()),
             format!("{number_of_all}{wrapped}"),

@@ -73,7 +73,8 @@ impl Experiment {
         Self { names: Arc::clone(&self.names), ..Self::new(scenario) }
     }
 
-    /// Returns the document of a computed iteration (always `Some`, as in the result of a seek), and the step of an address in it.
+    /// Returns the document of a computed iteration, and the step of an address in it. The document is always `Some`: in the result type of a seek, it is `None`
+    /// if the iteration on the screen has the step.
     ///
     /// # Errors
     /// Returns a sentence if the descent ended before iteration `number`, so that `iteration` is an earlier one, or if the address does not exist.
@@ -202,7 +203,7 @@ impl Document {
         self.trace.check_location(&address.location, &self.descent.samples(number))
     }
 
-    /// Returns the iteration of an address; `None` if it is this document's iteration.
+    /// Returns the iteration of an address; `None` if it is this document's iteration, or if the address has no iteration.
     ///
     /// # Errors
     /// Returns a sentence if the iteration is 0, or greater than the number of iterations.
@@ -240,7 +241,7 @@ impl Document {
 
     /// Returns whether the sample or the batch has a tensor of this name.
     #[must_use]
-    pub fn has_op(&self, name: &str) -> bool {
+    pub fn has_tensor(&self, name: &str) -> bool {
         let batch = || [Pass::Reduce, Pass::Update].iter().any(|pass| self.batch_names(*pass).contains(name));
         self.trace.network().find(name).is_some() || batch()
     }

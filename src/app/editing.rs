@@ -192,7 +192,7 @@ impl StepperContext<'_> {
         self.stepper.training.begin(done, new.descent.losses(), old.trace.iteration());
         let has_same_iteration = new.trace.iteration() == old.trace.iteration();
         let edit = edit.clone();
-        // the pane `why` describes the change
+        // the message need not describe the change: the pane `why` does
         let message = match kind {
             EditKind::Undo => "undone; U redoes it",
             EditKind::Redo => "redone; u undoes it",
@@ -229,7 +229,7 @@ impl Stepper {
         let before = self.before_edit.as_ref().filter(|before| before.trace.iteration() == scene.step.iteration)?;
         let new = scene.complete_number(tensor, at)?;
         let run = before.trace.runs().get(scene.at.run_index)?;
-        // the last iteration has no update, so the batch's network has fewer tensors
+        // if this was the last iteration before the edit, the batch had no update, and its network had fewer tensors
         let is_there = tensor < run.network.tensors().len();
         let old = is_there.then(|| run.run.values(tensor).get(at).copied()).flatten()?;
         (old.to_bits() != new.to_bits()).then_some(old)
@@ -237,7 +237,7 @@ impl Stepper {
 }
 
 /// Returns an estimate of the change of the loss: the sum of ∂C/∂w · Δw over the edited numbers w. Returns `None` after the first iteration: there, the edit
-/// also changes the earlier updates, which the estimate leaves out.
+/// also changes the earlier updates, which the estimate leaves out. Also returns `None` if the backward pass does not compute one of the derivatives.
 fn estimate(old: &Document, edit: &Edit) -> Option<f64> {
     if old.trace.iteration() > 1 {
         return None;

@@ -91,7 +91,7 @@ pub struct EditEffect {
     /// An estimate of the change of the loss: the sum of ∂C/∂w · Δw over the changed numbers w. `None` after iteration 1, and if the backward pass does
     /// not compute ∂C/∂w.
     pub estimate: Option<f64>,
-    /// ∂C/∂w before the edit, if a single number w is changed.
+    /// ∂C/∂w before the edit, if there is an estimate and a single number w is changed.
     pub derivative: Option<f64>,
     /// The step that was on the screen after the edit.
     pub(super) visit: Visit,

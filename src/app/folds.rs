@@ -28,9 +28,9 @@ impl Folds {
     /// the first fold, and whether it is open now. Returns `None` if no fold contains the tensors.
     fn toggle(&mut self, scene: &Scene<'_>, tensors: &[Id]) -> Option<(usize, bool)> {
         let text = scene.network().text();
-        let largest: Vec<usize> = tensors.iter().filter_map(|id| text.folds_around(*id).last()).collect();
-        let first = *largest.first()?;
-        let all: Vec<usize> = largest.into_iter().flat_map(|fold| text.folds_within(fold)).collect();
+        let outermost: Vec<usize> = tensors.iter().filter_map(|id| text.folds_around(*id).last()).collect();
+        let first = *outermost.first()?;
+        let all: Vec<usize> = outermost.into_iter().flat_map(|fold| text.folds_within(fold)).collect();
         let opens = all.iter().any(|fold| !self.is_open(scene, *fold));
         self.chosen.extend(all.into_iter().map(|fold| (fold, opens)));
         Some((first, opens))
@@ -38,13 +38,13 @@ impl Folds {
 }
 
 impl Stepper {
-    /// Opens or closes the fold around a tensor. If `tensor` is `None`, it is the tensor under the cursor or the one that the step computes. If there is no
-    /// fold around it, opens or closes the folds that the step reads. Returns a message.
+    /// Opens or closes the fold around a tensor: `tensor`, if a block of the map is selected, otherwise the tensor under the cursor or the one that the step
+    /// computes. If no block is selected and there is no fold around the tensor, opens or closes the folds that the step reads. Returns a message.
     pub(super) fn toggle_fold(&mut self, tensor: Option<Id>) -> String {
         // a second pointer to the document: the scene borrows it, so that `self` can be changed
         let document = std::sync::Arc::clone(&self.document);
         let Some(scene) = document.scene(self.step) else { return "there is no step".to_owned() };
-        // a block is a tensor of the samples' network, also at a step of the batch
+        // the map has the tensors of the samples' network, also at a step of the batch
         let scene = tensor.and_then(|_| scene.last_of_samples()).unwrap_or(scene);
         let selected = tensor.or(self.cursor.map(|cursor| cursor.entry(&scene).tensor)).unwrap_or(scene.output);
         let read = scene.sources_now().iter().map(|source| scene.neuron(source.tensor)).collect::<Vec<_>>();

@@ -20,7 +20,7 @@ use super::{Document, ScanJob, TrainJob};
 use crate::network::DescentComputation;
 use crate::step::{Address, Location, Unit};
 
-/// The smallest cost of an iteration. The unit of all costs is the time to compute one step.
+/// The smallest cost of an iteration. The cost of a computation is its time, divided by the time to compute one step.
 const MIN_ITERATION_COST: u64 = 10_000;
 
 /// The smallest cost of an op.
@@ -79,7 +79,8 @@ pub(super) enum SeekGoal {
     /// The step of an address.
     Address(Address),
     /// The first of these locations that the iteration has. If the descent ends before the wanted iteration, the seek goes to its last iteration. If the user
-    /// presses the key again during the seek, `more` counts these presses (negative for moves back), and the seek then continues by this number of iterations.
+    /// presses `l` or `h` during the seek, the iterations of these moves are added up in `more` (negative for moves back). After the seek, the stepper moves on
+    /// by this number of iterations.
     Iteration { locations: Vec<Location>, more: i64 },
     /// The first of these locations that the iteration has, after an edit of the scenario's numbers.
     Edited(Box<PendingEdit>),

@@ -283,12 +283,12 @@ impl StepperContext<'_> {
     fn back(&mut self, times: u64) {
         let unit = self.stepper.unit;
         let units = i64::try_from(times).unwrap_or(1);
-        let meaning = self.stepper.forward_moves.as_mut().map_or(MoveBack::NotRecorded, |moves| moves.undo(unit, times));
-        if let (MoveBack::ReturnTo(visit), KeyMeanings::ToLastSteps) = (meaning, self.settings.key_meanings) {
+        let effect = self.stepper.forward_moves.as_mut().map_or(MoveBack::NotRecorded, |moves| moves.undo(unit, times));
+        if let (MoveBack::ReturnTo(visit), KeyMeanings::ToLastSteps) = (effect, self.settings.key_meanings) {
             (self.stepper.play, self.stepper.job) = (None, None);
             return self.return_to(visit);
         }
-        if meaning != MoveBack::WithinMove {
+        if effect != MoveBack::WithinMove {
             self.stepper.forward_moves = None;
         }
         if self.extend_job(unit, -units) {

@@ -37,7 +37,7 @@ pub fn hidden_symbol(scene: &Scene<'_>, hidden: HiddenNumber) -> String {
 }
 
 impl State {
-    /// Asks the question at the step on the screen, if the step is new.
+    /// Asks the question at the step on the screen, unless it was asked already.
     pub(super) fn ask_prediction_at_new_step(&mut self) {
         if self.overlay.is_some() {
             return;

@@ -1,4 +1,5 @@
-//! The comparison with the gradients of the user's own program: the mistakes, the notes on names and layouts, a row for each gradient, and the patterns.
+//! The comparison with the gradients of the user's own program: the mistakes, the notes on names and layouts, a row for each group of
+//! gradients, the patterns, and the gradients that the file does not have.
 
 use crate::app::comparing::NOT_LOADED;
 use crate::app::{Action, Difference, GradientComparison, Group, List, ListRow, Stepper, group_names, groups};
@@ -22,12 +23,7 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
     }
     let (mut rows, mut texts) = (Vec::new(), SourceTexts::new(trace.network()));
     rows.extend(cause_rows(comparison, trace, &mut texts));
-    rows.extend(
-        comparison
-            .notes()
-            .into_iter()
-            .map(|note| ListRow { full_text: note.clone(), ..ListRow::text([String::new(), "note".to_owned(), note]) }),
-    );
+    rows.extend(comparison.notes().into_iter().map(|note| row([String::new(), "note".to_owned(), note])));
     let status = |index: usize| comparison.report.tensors[index].status;
     for group in groups(comparison, 0..comparison.report.tensors.len(), status) {
         rows.push(gradient_row(comparison, trace, &group, &mut texts));
@@ -56,17 +52,17 @@ fn row(cells: [String; 3]) -> ListRow {
 fn gradient_row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mut SourceTexts<'_>) -> ListRow {
     let first = group.tensors[0];
     // the numbers of wrong entries and of all entries
-    let (wrong, of) = group
+    let (wrong, all) = group
         .comparisons(comparison)
         .fold((0, 0), |(wrong, entries), (_, compared)| (wrong + compared.wrong.len(), entries + compared.entries));
     let (status, words) = match (comparison.report.tensors[first].status, &comparison.user.tensors[first].values) {
         (Status::Equal, _) => ("equal", String::new()),
         (Status::Shape, Err(why)) => ("shape", why.clone()),
-        (Status::NotFinite, _) => ("not finite", format!("{wrong} of {of}")),
+        (Status::NotFinite, _) => ("not finite", format!("{wrong} of {all}")),
         _ => {
             let status = if group.tensors.iter().all(|tensor| comparison.is_rounded(*tensor)) { "rounded" } else { "different" };
             let most = group.comparisons(comparison).filter_map(|(_, compared)| compared.max_abs).fold(0.0, f64::max);
-            (status, format!("{wrong} of {of}, at most by {}", with_digits(most, 3)))
+            (status, format!("{wrong} of {all}, at most by {}", with_digits(most, 3)))
         }
     };
     let factor = comparison.user.factor_words(first).map_or_else(String::new, |factor| format!(" ({factor})"));
@@ -104,10 +100,10 @@ fn cause_rows(comparison: &GradientComparison, trace: &Trace, texts: &mut Source
     if !comparison.unexplained.is_empty() {
         let names = group_names(comparison, trace, comparison.unexplained.iter().copied());
         let words = format!("no mistake that gradstep knows gives the numbers of {}", list_of_names(&names));
-        rows.push(ListRow { full_text: words.clone(), ..ListRow::text([String::new(), "why".to_owned(), words]) });
+        rows.push(row([String::new(), "why".to_owned(), words]));
     }
     if let Some(words) = comparison.consequence_words(trace) {
-        rows.push(ListRow { full_text: words.clone(), ..ListRow::text([String::new(), "why".to_owned(), words]) });
+        rows.push(row([String::new(), "why".to_owned(), words]));
     }
     rows
 }

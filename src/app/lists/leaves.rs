@@ -10,7 +10,7 @@
 //!   b[0]  = −0.2  b    −0.2     25 %
 //! ```
 //!
-//! A share is a term's part of the sum of absolute values: |w·x| is 0.6 of 0.8, which is 75 %. The search always continues at the entry with the largest share,
+//! The share of a term is |term| / Σ|terms|: |w·x| is 0.6 of 0.8, which is 75 %. The search always continues at the entry with the largest share,
 //! so the list has the largest shares at any depth. From an entry of the batch it continues in the samples.
 
 use std::cmp::Ordering;
@@ -98,7 +98,7 @@ impl PartialOrd for Contribution {
 }
 
 impl Ord for Contribution {
-    /// The larger share comes first. Of two equal shares, the one that was found first comes first.
+    /// The larger share is greater, so that the heap returns it first. Of two equal shares, the one that was found first is greater.
     fn cmp(&self, other: &Self) -> Ordering {
         self.share.total_cmp(&other.share).then(other.order.cmp(&self.order))
     }
@@ -148,22 +148,23 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
         let magnitude: f64 = terms.iter().map(|(value, _)| value.abs()).sum();
         let start = there.at.step - there.at.term;
         for (step, (value, sources)) in (start..).zip(terms) {
-            // ∞ and NaN have no shares, so each such term gets the share 1
-            let part = match magnitude {
+            // beside ∞ or NaN, shares cannot be computed: each such term gets the share 1, every other term 0
+            let share_of_term = match magnitude {
                 0.0 => 0.0,
                 _ if magnitude.is_finite() => value.abs() / magnitude,
                 _ => f64::from(u8::from(!value.is_finite())),
             };
             // if the first entry is 0, the list shows its terms that are 0, and their factors that are 0, as the reason
             let is_shown_zero = (row == 0 || share == 0.0) && magnitude == 0.0 && step < start + MAX_ZERO_TERMS;
-            if share * part < MIN_SHARE && !is_shown_zero {
-                search.has_small |= share * part > 0.0;
+            let product = share * share_of_term;
+            if product < MIN_SHARE && !is_shown_zero {
+                search.has_small |= product > 0.0;
                 continue;
             }
             for (tensor, at) in sources {
                 let reader = Some((row, step));
                 let entry = canonical_entry(&there, tensor, at);
-                pending.push(Contribution { entry, share: share * part, order: found, reader, depth: depth + 1 });
+                pending.push(Contribution { entry, share: product, order: found, reader, depth: depth + 1 });
                 found += 1;
             }
         }

@@ -7,7 +7,7 @@ use crate::step::{Kind, TensorEntry, Unit};
 /// The largest number of listed terms.
 const MAX_LISTED: u64 = 2000;
 
-/// A row of the list: one term, or several neighbouring products that are 0.
+/// A row of the list: one term, or all neighbouring products that are 0.
 enum TermRow {
     /// The term with this number, from 0.
     Term(u64),

@@ -52,7 +52,7 @@ impl PromptCandidate {
 
     /// Returns the candidate for a command. Its text begins with `!` if the user typed `!`, or if an op has the same name as the command.
     fn command(Command { name, keys, description, .. }: &Command, document: &Document, is_marked: bool) -> Self {
-        let text = if is_marked || document.has_op(name) { format!("!{name}") } else { (*name).to_owned() };
+        let text = if is_marked || document.has_tensor(name) { format!("!{name}") } else { (*name).to_owned() };
         Self { label: text.clone(), text, keys: keys.clone(), description }
     }
 
@@ -62,7 +62,7 @@ impl PromptCandidate {
     }
 
     fn typed_command(command: &'static TypedCommand, document: &Document, is_marked: bool) -> Self {
-        let mark = if is_marked || document.has_op(command.name) { "!" } else { "" };
+        let mark = if is_marked || document.has_tensor(command.name) { "!" } else { "" };
         let end = if command.argument == CommandArgument::Nothing { "" } else { " " };
         Self {
             text: format!("{mark}{}{end}", command.name),

@@ -92,7 +92,7 @@ fn is_address(document: &Document, text: &str) -> bool {
     match location {
         Location::Op { name, .. } if name.contains(char::is_whitespace) => false,
         Location::Op { scope, name, index, term } => {
-            iteration.is_some() || scope != Scope::Any || index.is_some() || term.is_some() || document.has_op(&name)
+            iteration.is_some() || scope != Scope::Any || index.is_some() || term.is_some() || document.has_tensor(&name)
         }
         _ => true,
     }

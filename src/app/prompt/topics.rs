@@ -41,7 +41,7 @@ struct Topic {
     /// The words, separated by commas.
     words: &'static str,
     answer: TopicAnswer,
-    /// A short description of the answer.
+    /// A short description of the answer; empty for the command's own description.
     description: &'static str,
 }
 
@@ -145,7 +145,7 @@ fn is_error(network: &Network, op: &Op) -> bool {
     matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).symbol.own_derivative.is_some())
 }
 
-/// Returns whether an op of a graph computes the derivative by an input. (Only graphs do not read samples.)
+/// Returns whether an op of a graph computes the derivative by an input. (A network of layers reads samples, a graph does not.)
 fn has_paths(network: &Network, op: &Op) -> bool {
     !network.reads_samples() && matches!(network.tensor(op.output).role, Role::Gradient(of) if is_input(network.tensor(of).role))
 }
