@@ -12,7 +12,7 @@ pub struct Group {
     pub tensors: Vec<usize>,
 }
 
-/// Groups user's tensors, which are given by their indices. Two are in one group if they are the gradients of one tensor in two samples, and `key`, for
+/// Groups tensors of the user, which are given by their indices. Two are in one group if they are the gradients of one tensor in two samples, and `key`, for
 /// example their status, is the same for both. The groups are in the order of their first tensors.
 #[must_use]
 pub fn groups<K: PartialEq>(

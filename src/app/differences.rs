@@ -281,7 +281,8 @@ impl StepperContext<'_> {
         }
         let position = self.position_among_wrong(&comparison, trace, &tensors);
         let times = usize::try_from(times).unwrap_or(usize::MAX);
-        // several rounds through all wrong entries lead to the same entry as one round, which the message mentions. So `times` is reduced to at most 2 · count
+        // a full round through the wrong entries leads back to the same one. So `times` is reduced to at most 2 · count: at most one full round is left, for
+        // the word `again` in the message
         let times = if times > count { (times - 1) % count + 1 + count } else { times };
         // the index of the entry among all wrong entries, from 0
         let (number, wrapped) = if goes_back {

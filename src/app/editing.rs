@@ -229,7 +229,7 @@ impl Stepper {
         let before = self.before_edit.as_ref().filter(|before| before.trace.iteration() == scene.step.iteration)?;
         let new = scene.complete_number(tensor, at)?;
         let run = before.trace.runs().get(scene.at.run_index)?;
-        // if this was the last iteration before the edit, the batch had no update, and its network had fewer tensors
+        // before the edit, the descent may have ended with this iteration: then the batch had no update, and its network had fewer tensors
         let is_there = tensor < run.network.tensors().len();
         let old = is_there.then(|| run.run.values(tensor).get(at).copied()).flatten()?;
         (old.to_bits() != new.to_bits()).then_some(old)

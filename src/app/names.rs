@@ -268,7 +268,7 @@ mod tests {
                 COMPARED.get()
             })
         };
-        // each search consists of four binary searches. Each of these makes about six more comparisons if there are 50 times as many names
+        // each search consists of at most four binary searches. Each of these makes about six more comparisons if there are 50 times as many names
         for (few, many) in comparisons(2_000).into_iter().zip(comparisons(100_000)) {
             assert!(many <= few + 60 && many < FULLY_SEARCHED_NAMES + 100, "{few} {many}");
         }

@@ -178,10 +178,10 @@ impl StepperContext<'_> {
         let Some(scene) = self.stepper.scene() else { return };
         let subject = self.stepper.subject(&scene);
         let is_op = self.stepper.cursor.is_none() && !matches!(self.stepper.unit, Unit::Step | Unit::Entry);
-        // some tensors of the batch are copies of a sample's tensor; then the breakpoint is in the sample
-        let origin = scene.origin(subject.tensor);
-        let sample = origin.as_ref().and_then(|(there, _)| there.sample()).filter(|_| scene.samples().len() > 1);
-        let (scene, tensor) = origin.unwrap_or((scene, subject.tensor));
+        // some tensors of the batch are copies of a sample's tensor; then the breakpoint stops in this sample only
+        let copied_from = scene.origin(subject.tensor);
+        let sample = copied_from.as_ref().and_then(|(sample_scene, _)| sample_scene.sample()).filter(|_| scene.samples().len() > 1);
+        let (scene, tensor) = copied_from.unwrap_or((scene, subject.tensor));
         let name = scene.name(tensor, subject.at);
         match scene.state_of(tensor, subject.at) {
             EntryState::Given(_) => return self.say(format!("{name} is given: no step computes it, so nothing can stop there"), false),

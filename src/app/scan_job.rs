@@ -3,7 +3,7 @@
 use super::{Search, Visit};
 use crate::trace::{StepScan, Trace};
 
-/// What a scan looks for.
+/// The places that a scan looks for.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum ScanKind {
     /// The matches of a search in this iteration. After the last step, the scan continues at the first step.
@@ -58,7 +58,7 @@ impl ScanGoal {
 }
 
 impl ScanJob {
-    /// Returns the scan of the remaining steps: from the other end of the iteration to the step at which this scan began.
+    /// Returns the scan of the remaining steps: from the other end of the iteration to the step at which this scan began, with this step.
     pub(super) fn wrapped(self, trace: &Trace) -> Self {
         let within = if self.goal.goes_back { self.from..trace.len() + 1 } else { 1..self.from + 1 };
         Self { scan: StepScan::new(trace, within, self.goal.goes_back), is_wrapped: true, ..self }

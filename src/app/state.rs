@@ -82,7 +82,7 @@ impl State {
         self.greet();
     }
 
-    /// Shows a hint after a scenario was opened: this step is the start that the file names, or a key shows the notes. If there is a message already, it stays.
+    /// Shows a hint after a scenario was opened: this step is the start that the file names, or a key shows the notes. A message that is not a hint stays.
     pub fn greet(&mut self) {
         let Some(stepper) = self.stepper().filter(|_| self.message.as_ref().is_none_or(|message| message.is_hint)) else { return };
         let scenario = &stepper.document.scenario;

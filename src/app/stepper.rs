@@ -148,7 +148,7 @@ impl Stepper {
         self.comparison.as_deref().filter(|comparison| comparison.is_of(&self.document))
     }
 
-    /// Returns the user's number for an entry. Returns `None` while the scene does not know the right number completely.
+    /// Returns the user's number for an entry ([`GradientComparison::entry`]). Returns `None` without a comparison that is valid for the iteration on the screen.
     #[must_use]
     pub fn compared_entry(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<ComparedEntry> {
         self.current_comparison()?.entry(&self.document.trace, scene, tensor, at)

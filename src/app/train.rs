@@ -16,7 +16,8 @@ use crate::step::TensorEntry;
 use crate::tensor::{index_text, unravel};
 
 impl StepperContext<'_> {
-    /// Chooses the parameter whose values are drawn, and continues the descent. If another job is in progress, the descent does not continue.
+    /// Chooses the parameter whose values are drawn, and continues the descent. A move in progress is stopped first; during any other job, the descent does not
+    /// continue.
     ///
     /// # Errors
     /// A sentence if there is no curve.
@@ -184,8 +185,7 @@ impl Stepper {
         under_cursor().or_else(last).or_else(of_step).or_else(first)
     }
 
-    /// Returns the entry of a learned parameter to which an entry is related: the entry itself, or its gradient, its velocity or its new value. Returns `None`
-    /// for any other entry.
+    /// Returns the entry w of a learned parameter, if the given entry is w, the gradient of w, its velocity or its new value. Returns `None` for any other entry.
     fn learned_entry(&self, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Option<TensorEntry> {
         let sample_network = self.document.trace.network();
         // the run that computes the tensor, and the tensor's id in the network of this run

@@ -1,5 +1,5 @@
-//! The comparison with the gradients of the user's own program: the mistakes, the notes on names and layouts, a row for each group of
-//! gradients, the patterns, and the gradients that the file does not have.
+//! The comparison with the gradients of the user's own program: the mistakes, the notes on names and layouts, a row for each group of gradients,
+//! the patterns, and the gradients that the file does not have.
 
 use crate::app::comparing::NOT_LOADED;
 use crate::app::{Action, Difference, GradientComparison, Group, List, ListRow, Stepper, group_names, groups};

@@ -156,15 +156,15 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
             };
             // if the first entry is 0, the list shows its terms that are 0, and their factors that are 0, as the reason
             let is_shown_zero = (row == 0 || share == 0.0) && magnitude == 0.0 && step < start + MAX_ZERO_TERMS;
-            let product = share * share_of_term;
-            if product < MIN_SHARE && !is_shown_zero {
-                search.has_small |= product > 0.0;
+            let share_of_first = share * share_of_term;
+            if share_of_first < MIN_SHARE && !is_shown_zero {
+                search.has_small |= share_of_first > 0.0;
                 continue;
             }
             for (tensor, at) in sources {
                 let reader = Some((row, step));
                 let entry = canonical_entry(&there, tensor, at);
-                pending.push(Contribution { entry, share: product, order: found, reader, depth: depth + 1 });
+                pending.push(Contribution { entry, share: share_of_first, order: found, reader, depth: depth + 1 });
                 found += 1;
             }
         }
