@@ -123,7 +123,7 @@ struct CommandRow {
     run: fn(&ArgMatches, &GlobalOptions) -> anyhow::Result<ExitCode>,
 }
 
-/// The row of a command.
+/// Returns the row of the command `C`.
 const fn row<C: Invocation>(name: &'static str) -> CommandRow {
     CommandRow {
         name,
@@ -193,13 +193,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     )
 }
 
-/// Parses the arguments. `rows` are the rows of the commands that may follow. Returns the options of every command, and all arguments.
+/// Parses the arguments. `rows` are the rows of the commands that may follow. Returns the global options, and all arguments.
 fn parse(program: clap::Command, rows: &[CommandRow], arguments: Vec<OsString>) -> Result<(GlobalOptions, ArgMatches), clap::Error> {
     let arguments = program.subcommands(rows.iter().map(CommandRow::command)).try_get_matches_from(arguments)?;
     Ok((Cli::from_arg_matches(&arguments)?.global, arguments))
 }
 
-/// Returns the row of a command.
+/// Returns the row of the command with this name.
 fn row_of(name: &str) -> Option<&'static CommandRow> {
     COMMANDS.iter().find(|row| row.name == name)
 }

@@ -33,11 +33,11 @@ pub(super) struct TrainingRun {
     pub reached: u64,
     /// The last iteration of the descent, if it is known.
     pub end: Option<u64>,
-    /// The values of a parameter; `None` before the key `L` was pressed.
+    /// The stored values of an entry of a parameter ([`Self::follow`]); `None` before the key `L` was pressed.
     pub path: Option<ParameterPath>,
 }
 
-/// The values of an entry of a learned parameter, one for each iteration. It is the value before the update.
+/// The values of an entry of a learned parameter, one for each iteration: the value before the update of this iteration.
 #[derive(Clone, Debug)]
 pub(super) struct ParameterPath {
     /// The entry, in the network of the samples.
@@ -51,7 +51,7 @@ pub(super) struct ParameterPath {
 pub struct Curve {
     /// The last edit before the training run; `None` if there is no edit.
     pub edit: Option<Edit>,
-    /// The name and the optimizer of another scenario; `None` if the curve is of the open one.
+    /// The name and the optimizer of another scenario; `None` for a curve of the open scenario.
     pub other_scenario: Option<String>,
     /// The iterations with the values, in order.
     pub points: Vec<(u64, f64)>,
@@ -83,7 +83,7 @@ impl TrainingRun {
         Self { edits, losses, reached: 0, end: None, path: None }
     }
 
-    /// Starts to store the values of an entry. Does nothing if they are already stored.
+    /// Starts to store the values of an entry, and drops those of another entry. Does nothing if the values of this entry are already stored.
     pub fn follow(&mut self, entry: TensorEntry, budget: &Arc<MemoryBudget>) {
         if self.path.as_ref().is_none_or(|path| path.entry != entry) {
             self.path = Some(ParameterPath { entry, values: Series::new(Arc::clone(budget)) });

@@ -93,6 +93,7 @@ impl State {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
         if !matches!(action, Action::EditNumber(_) | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_)) {
+            // digits are no longer the new value that was awaited after the key `e`
             self.stepper_mut().into_iter().for_each(|stepper| stepper.awaits_value = false);
         }
         let takes_count = action.takes_count();
@@ -398,7 +399,7 @@ impl State {
         }
     }
 
-    /// Goes to an iteration of the open curve, and closes it.
+    /// Closes the curve, and goes to an iteration.
     fn go_to_iteration(&mut self, iteration: u64) {
         self.close();
         let last = self.stepper().map_or(1, |stepper| stepper.document.iterations());

@@ -12,7 +12,7 @@ const MAX_WATCHES: usize = 20;
 /// The run to which a watched entry belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum WatchScope {
-    /// The run of the first sample. It is used for a parameter, which is the same in all samples, and for all entries if there is one sample.
+    /// The run of the first sample of the batch. It is used for a parameter, which is the same in all samples, and for all entries if the batch has one sample.
     Shared,
     /// The run of the sample with this number in the file, from 0.
     Sample(usize),

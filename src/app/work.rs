@@ -17,7 +17,7 @@ const MAX_IMMEDIATE_COST: u64 = 10_000_000;
 const MAX_SKIPPED: usize = 256;
 
 impl StepperContext<'_> {
-    /// Goes to an address at once. If the computation of its iteration takes long, a job does it.
+    /// Goes to an address. If it is in another iteration, and the computation of this iteration takes long, the stepper goes there when a job has computed it.
     ///
     /// # Errors
     /// As [`super::Document::find`].
@@ -57,6 +57,7 @@ impl StepperContext<'_> {
     }
 
     /// Moves by `times` iterations, back if negative, and goes to the same entry and term there. It stops at the first and the last iteration.
+    /// With [`KeyMeanings::ToFirstSteps`], goes to first steps of iterations instead.
     pub fn move_by_iterations(&mut self, times: i64) {
         if self.settings.key_meanings == KeyMeanings::ToFirstSteps {
             return self.move_by_iterations_to_first_steps(times);
@@ -116,6 +117,7 @@ impl StepperContext<'_> {
     }
 
     /// Moves by `count` units, back if negative, to the last step of a unit. At the ends it stops at the first step or in the last unit.
+    /// With [`KeyMeanings::ToFirstSteps`], goes to the first step of a unit instead.
     pub fn move_by_units(&mut self, unit: Unit, count: i64) {
         let iteration = self.stepper.document.trace.iteration();
         self.begin_job(Job::Move { units: UnitMove { unit, remaining: count }, iteration });
@@ -123,7 +125,7 @@ impl StepperContext<'_> {
 
     /// Begins the gradient check of the entry under the cursor. Without a cursor, it is the entry of the step.
     ///
-    /// If a job is in progress, the job continues and a message asks the user to wait.
+    /// If a job other than a move is in progress, the job continues and a message asks the user to wait.
     pub fn check_gradient(&mut self) {
         if let Some(job) = self.stepper.job.as_ref().filter(|job| !job.is_move()) {
             let sentence = format!("still computing, {}: ask x when it is done, or stop it with Esc", job.describe());
@@ -341,7 +343,7 @@ impl StepperContext<'_> {
         self.stepper.job = (units.remaining != 0).then_some(Job::Move { units, iteration });
     }
 
-    /// Stops the job and play. A message has the progress of the job, or says that play is paused. Does nothing if there is neither a job nor play.
+    /// Stops the job and play. A message names the progress of the job, or says that play is paused. Does nothing if there is neither a job nor play.
     pub fn stop_job_and_play(&mut self) {
         let was_playing = self.stepper.play.take().is_some();
         if let Some(job) = self.stepper.job.take() {

@@ -178,13 +178,13 @@ fn print_remarks(scenario: &Scenario, global: &GlobalOptions) -> anyhow::Result<
         // the texts are escaped by `render`, which also adds colours
         writeln!(to.raw(), "{}", global.in_charset(&scenario.warnings.render(global.has_colours(&std::io::stderr()))))?;
     }
-    if let [first, rest @ ..] = &scenario.left_out[..] {
-        let lines: Vec<String> = std::iter::once(first).chain(rest).map(ToString::to_string).collect();
-        let (lines, verb) = match &lines[..] {
-            [one] => (format!("line {one}"), "has"),
-            [all @ .., last] => (format!("lines {} and {last}", all.join(", ")), "have"),
-            [] => (String::new(), ""),
-        };
+    let left_out: Vec<String> = scenario.left_out.iter().map(ToString::to_string).collect();
+    let lines_and_verb = match &left_out[..] {
+        [] => None,
+        [line] => Some((format!("line {line}"), "has")),
+        [lines @ .., last] => Some((format!("lines {} and {last}", lines.join(", ")), "have")),
+    };
+    if let Some((lines, verb)) = lines_and_verb {
         writeln!(to, "{}", global.in_charset(&format!("note: {lines} of {} {verb} no meaning for the graph: left out", scenario.name)))?;
     }
     if let Some(axes) = &scenario.axes_remark {
@@ -250,7 +250,7 @@ impl FileReport {
         Ok(report)
     }
 
-    /// Returns the result as a line of text. If numbers differ, it has several lines.
+    /// Returns the result as a line of text, with a further line for each expected number or tensor that differs.
     fn text(&self) -> String {
         let Self { file, deviations, .. } = self;
         match (self.expectations, deviations.len()) {

@@ -1,6 +1,6 @@
 //! Reads a file with a user's own gradients, and compares them with those of a scenario. `diff`, `--mine` and `:mine` use this.
 //!
-//! In a large network, a comparison takes long. It runs on the background thread. Meanwhile, this thread checks every 15 ms for Ctrl-C, and shows the progress.
+//! In a large network, a comparison takes long. It runs on the background thread. Meanwhile, the main thread checks every 15 ms for Ctrl-C or a key.
 //! If the comparison is stopped, the background thread ends after at most one slice of work ([`crate::interrupt`]).
 
 use std::fmt;
@@ -134,6 +134,7 @@ pub(super) fn compare_with_progress(
     stage(&mut task, "mistakes", ComparisonStopped::Searching, move |progress| {
         comparison.find_causes(&shared, &mut |tried, all| progress.set(tried, all))
     })?
+    // does not occur: after Ctrl-C, `stage` itself has returned the error
     .map_err(|Interrupted| ComparisonStopped::Searching([0, 0]).into())
 }
 

@@ -1,5 +1,6 @@
-//! Tests in which each call that changes a file fails, or the process is killed in it. After that, the scenario file and its files of tensors must be the old
-//! ones or the new ones, and not a mixture. The edits must be in the scenario file or in the journal.
+//! Tests in which one call that changes a file (a function of `output/disk.rs`) fails, or the process is killed in it: first call 1, then call 2, …
+//! After that, the scenario file and its files of tensors must be the old ones or the new ones, and not a mixture. The edits must be in the scenario file or
+//! in the journal.
 //!
 //! Each test starts this test program again as a child process, in which [`child`] edits and writes a scenario.
 
@@ -26,7 +27,7 @@ const TEXT: &str = "title = \"t\"\ninput = [1, 2]\ntarget = 1\nloss = \"squared_
                     weight = { init = \"normal\", seed = 1 }\nbias = [0, 0]\n[[layer]]\ntype = \"linear\"\nout_features = 1\n\
                     weight = { init = \"normal\", seed = 2 }\n";
 
-/// The keys that the child process presses, each with the numbers that they change. `W` writes the file.
+/// The keys that the child process presses, each with the numbers that they change. `W` writes the file, and `u` undoes the last edit.
 const SCRIPT: &[(&str, &[(&str, f64)])] = &[
     (":set fc1.weight[0,1] 0.5<Enter>", &[("fc1.weight[0,1]", 0.5)]),
     (":set fc2.weight[0,0] 9<Enter>", &[("fc2.weight[0,0]", 9.0)]),
@@ -160,6 +161,7 @@ fn a_kill_in_any_call_leaves_the_old_or_the_new_file_and_loses_no_edit() {
         let folder = tempfile::tempdir().unwrap();
         let states = states(folder.path());
         let output = run(folder.path(), DiskFault::Kill, call);
+        // the script has fewer than `call` calls, so the child was not killed
         if !output.calls.is_empty() {
             assert_eq!(output.commands.len(), SCRIPT.len());
             break;
@@ -169,6 +171,7 @@ fn a_kill_in_any_call_leaves_the_old_or_the_new_file_and_loses_no_edit() {
         // the killed command may be a `W` that has written the file already
         let allowed = [last_write(done), last_write((done + 1).min(SCRIPT.len()))];
         assert!(allowed.iter().any(|state| in_file(folder.path()) == states[*state]), "{context}: a mixture: {:?}", in_file(folder.path()));
+        // the killed command may be an edit that is in the journal already
         let found = recovered(folder.path());
         assert!(found == states[done] || states.get(done + 1) == Some(&found), "{context}: an edit is lost: {found:?}");
         call += 1;

@@ -82,7 +82,7 @@ fn paths(folder: &Path, key: &str) -> impl Iterator<Item = PathBuf> {
     (0..MAX_JOURNALS).map(move |number| folder.join(format!("{key}.{number}.jsonl")))
 }
 
-/// Locks a file. Returns `false` if another program has locked it already. On other systems than Unix, does nothing.
+/// Locks a file. Returns `false` if another program has locked it already. On other systems than Unix, locks nothing and returns `true`.
 #[cfg(unix)]
 fn lock(file: &File) -> bool {
     rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok()

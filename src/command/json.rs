@@ -225,7 +225,7 @@ impl JsonPiece<'_> {
     }
 }
 
-/// Appends a range of a tensor's entries, with the brackets and commas before each of them.
+/// Appends a range of a tensor's entries, with the brackets and commas before each of them. After the tensor's last entry, appends the closing brackets.
 ///
 /// With the shape `[2,2]`, `[[` is before entry 0, `],[` before entry 2, and `]]` after entry 3. The number of brackets before entry `at` is the largest k for
 /// which the product of the last k dimensions divides `at`: 2 for `at = 0`, 1 for `at = 2`.

@@ -23,7 +23,7 @@ pub struct KeptEdits {
 }
 
 impl KeptEdits {
-    /// Returns a value for no open scenario; `None` if there is no folder for journals.
+    /// Returns the value before the first scenario is opened; `None` if there is no folder for journals.
     pub fn new() -> Option<Self> {
         Some(Self {
             folder: journal::folder()?,

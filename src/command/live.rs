@@ -25,7 +25,7 @@ pub struct TerminalStepper {
     driver: Driver,
     options: RenderOptions,
     recorder: Option<Recorder<Box<dyn Write>>>,
-    /// The user's own keys, each with the key for which it stands. A recording has the second one, so that it does not depend on the user's settings.
+    /// The user's own keys, each with the key for which it stands. A recording has the key for which it stands, and so does not depend on the user's settings.
     aliases: Vec<(Key, Key)>,
     /// The area of the last frame, to which clicks refer. It is a `Cell`, because `draw` borrows the program immutably.
     screen: Cell<Rect>,
@@ -44,7 +44,7 @@ impl TerminalStepper {
         Self { driver, options, recorder, aliases: Vec::new(), screen: Cell::default() }
     }
 
-    /// Sets the user's own keys. They apply everywhere except in a prompt.
+    /// Sets the user's own keys. They apply only in the normal mode of the stepper.
     #[must_use]
     pub fn with_aliases(mut self, aliases: Vec<(Key, Key)>) -> Self {
         let texts = aliases.iter().map(|(alias, acts_as)| (alias.to_string(), acts_as.to_string()));
@@ -167,8 +167,9 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
     }
 }
 
-/// Splits a key with Alt into Esc and the key, if no command uses the key with Alt. A terminal sends both in the same way, so without the split an Esc directly
-/// before a key would be lost. Keys that a terminal sends as a sequence, such as the arrows, are not split, because their Alt is unambiguous.
+/// Splits a key with Alt into Esc and the key, if no command uses the key with Alt. A terminal sends the same bytes for Esc before a key as for the key with
+/// Alt, so without the split an Esc directly before a key would be lost. Keys that a terminal sends as a sequence, such as the arrows, are not split, because
+/// their Alt is unambiguous.
 fn without_alt(key: Key, is_bound: impl Fn(Key) -> bool) -> Vec<Key> {
     let is_ambiguous = key.alt && matches!(key.code, Code::Char(_) | Code::Enter | Code::Tab | Code::Backspace);
     if is_ambiguous && !is_bound(key) { vec![Code::Esc.into(), Key { alt: false, ..key }] } else { vec![key] }

@@ -112,7 +112,7 @@ impl Invocation for OpenCommand {
         let (user, fault) = if self.plain { Default::default() } else { read_settings(global)? };
         self.draw.apply(&user, &mut state.settings);
         // the state becomes the only owner of the document, so that it can free an iteration before it computes another one. With --at, it opens at step 1,
-        // and `go_to` below goes to the address
+        // and `open_at` below goes to the address
         state.open(document, at.is_some().then_some(1));
         // the address at which the stepper opens. The recording needs it if a job is still on its way there
         let goal = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());

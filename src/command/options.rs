@@ -250,7 +250,7 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let shift = match unit.trim().to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
-        // nothing is left of `i` and `ib` either, which are no units
+        // `1i` and `1ib` are not valid, although nothing is left of `i` and `ib` either
         "" if !unit.contains(['i', 'I']) => 0,
         "k" => 10,
         "m" => 20,

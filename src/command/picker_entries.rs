@@ -83,8 +83,8 @@ fn file_entry(name: &str, path: &Path, group: ScenarioGroup, bytes_left: &mut us
 
 /// Returns the entry of a scenario text; `None` if the text is not a scenario.
 ///
-/// Only the lines before the first table are parsed, because they have the title, the summary and the source. If these lines are not valid TOML, the whole text
-/// is parsed.
+/// Only the lines before the first table are parsed, because they have the title, the summary and the source. If these lines are not valid TOML, or if they do
+/// not show a scenario with a title, the whole text is parsed.
 fn text_entry(name: &str, text: &str, group: ScenarioGroup) -> Option<ScenarioEntry> {
     let (head, tables) = split_before_tables(text);
     let has_scenario_table = tables.lines().any(begins_scenario_table);

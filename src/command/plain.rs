@@ -243,7 +243,7 @@ impl PlainMode {
     /// Shows a message if a changed setting affects only the screen. Returns whether a changed setting requires that the step is read out again.
     fn say_settings(&mut self, before: &Settings) -> bool {
         let state = &mut self.driver.state;
-        // 1000 is larger than the number of choices of any setting
+        // any move of a setting changes its choice modulo 1000, because no setting has as many choices
         let is_changed = |setting| before.choice(setting, 1000) != state.settings.choice(setting, 1000);
         let [zoom, heat_map] = [Setting::Zoom, Setting::HeatMap].map(is_changed);
         let reads_step = is_changed(Setting::Index) || is_changed(Setting::Pane);

@@ -169,6 +169,8 @@ impl ProposedLayers {
             }
             [a, b, c, d] => {
                 let is_hwio = name.to_lowercase().contains("kernel");
+                // a kernel of Keras is height x width x in x out, a depthwise one height x width x in x multiplier; a weight of PyTorch is out x in x height x
+                // width
                 let [out, inputs, rows, columns] = match (is_hwio, is_depthwise(name)) {
                     (true, true) => [c * d, 1, a, b],
                     (true, false) => [d, c, a, b],

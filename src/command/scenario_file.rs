@@ -24,7 +24,7 @@ pub struct ScenarioFile {
 }
 
 impl ScenarioFile {
-    /// Returns a value for no open scenario.
+    /// Returns the value before the first scenario is opened.
     pub fn new() -> Self {
         Self { written: None, watch: None, journals: KeptEdits::new().map(Mutex::new).map(Arc::new) }
     }

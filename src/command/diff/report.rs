@@ -21,14 +21,14 @@ pub(super) struct JsonReport<'a> {
     tensors: Vec<GradientRow<'a>>,
     first: Option<FirstWrong>,
     causes: Vec<CauseRow>,
-    /// The wrong tensors that no mistake of the first group explains.
+    /// The wrong tensors that no cause of the first group explains ([`CauseRow::group`]).
     unexplained: Vec<String>,
     /// The wrong tensors that are wrong only because an unexplained one is.
     consequences: Vec<String>,
     patterns: Vec<PatternRow>,
 }
 
-/// A tensor.
+/// A gradient of the user's file, or (`missing`) a gradient that the file does not have.
 #[derive(Serialize)]
 struct GradientRow<'a> {
     name: String,
@@ -39,7 +39,9 @@ struct GradientRow<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
     status: &'static str,
+    /// The number of wrong entries; `None` if no numbers were compared.
     wrong: Option<usize>,
+    /// The number of all entries.
     of: usize,
     max_abs: Option<Json>,
     max_rel: Option<Json>,
@@ -70,6 +72,7 @@ pub(super) struct CauseRow {
     id: &'static str,
     variant: Option<String>,
     at: Vec<String>,
+    /// The number of the group, from 1. The mistakes of one group act together. Each group is an alternative explanation.
     group: usize,
     explains: Vec<String>,
     /// The wrong rule and the right rule, in words.
@@ -80,7 +83,7 @@ pub(super) struct CauseRow {
     apart: Option<String>,
 }
 
-/// A pattern of a tensor.
+/// A pattern in the differences of a wrong tensor, such as one factor for all entries.
 #[derive(Serialize)]
 struct PatternRow {
     tensor: String,

@@ -26,7 +26,7 @@ pub(super) fn print_comparison(comparison: &GradientComparison, document: &Docum
 /// Prints why the first gradient is wrong, the patterns, and the table of all gradients.
 pub(super) fn print_causes(comparison: &GradientComparison, document: &Document, global: &GlobalOptions) -> anyhow::Result<()> {
     let trace = &document.trace;
-    // the source texts that were printed after their names before
+    // each source text is printed once. So the heading is made here even if `print_comparison` has printed it: `texts` records the source texts in it
     let mut texts = SourceTexts::new(trace.network());
     let heading = with_source_texts(&comparison_lines(comparison, document), &mut texts);
     let mut lines = Vec::new();
@@ -44,7 +44,8 @@ pub(super) fn print_causes(comparison: &GradientComparison, document: &Document,
     print(&lines, global)
 }
 
-/// Returns the lines. If a line names a tensor that is a part of a statement, the source text of this part follows the name.
+/// Returns the lines. If a line names a tensor that is a part of a statement, the source text of this part follows the name. Each source text
+/// occurs only once.
 fn with_source_texts(lines: &[String], texts: &mut SourceTexts<'_>) -> Vec<String> {
     lines.iter().map(|line| texts.explain(line)).collect()
 }
@@ -205,12 +206,12 @@ fn others_are_zero(comparison: &GradientComparison, trace: &Trace, group: &Group
     others > 0 && all_zero
 }
 
-/// A number with three digits and the signs of [`exact`].
+/// A number with three digits, and with the `-` of [`exact`] instead of the `−` of [`with_digits`].
 fn ascii(value: f64) -> String {
     with_digits(value, 3).replace('−', "-")
 }
 
-/// A difference as a share of the right number: `off by 12.3 %`. If it is large, what your number is: `yours is 34 times the right one`.
+/// A difference as a share of the right number: `off by 12.3 %`. From 1000 % on, the ratio of both numbers: `yours is 34.0 times the right one`.
 fn off_by(mine: f64, right: f64) -> String {
     let share = (mine - right).abs() / right.abs();
     let percent = share * 100.0;
@@ -299,7 +300,8 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
     lines
 }
 
-/// Returns the lines about the patterns that explain the difference, or about the others. Tensors with the same pattern share a line.
+/// Returns the lines about the patterns that explain the difference, or, if `explains` is `false`, about the patterns that do not. Tensors with the same
+/// pattern share a line.
 fn pattern_lines(comparison: &GradientComparison, trace: &Trace, explains: bool) -> Vec<String> {
     let mut same: Vec<(&Pattern, Vec<usize>)> = Vec::new();
     // the first number that is not finite has a line of its own

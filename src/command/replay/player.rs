@@ -216,7 +216,7 @@ impl Player {
         Flow::Changed
     }
 
-    /// Edits the number of an event. Enter goes there; Esc returns to the mode before.
+    /// Edits the number of an event. Enter goes there; Esc, or Backspace without a digit, returns to the mode before.
     fn type_number(&mut self, text: &str, before: ReplayMode, code: Code, now: Duration) {
         match code {
             Code::Char(digit @ '0'..='9') if text.len() < MAX_DIGITS => {

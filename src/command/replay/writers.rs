@@ -110,6 +110,7 @@ fn write_svg(recording: &Recording<'_>, driver: Driver, global: &GlobalOptions, 
         let frame = marker::with_caption(moment.draw(driver, &options), moment.key, &options);
         let has_room = animation.add(recording.time(moment.time), frame);
         if !has_room {
+            // the frame after the last event of `moment` does not fit, so the image ends at the event before it
             end = moment.time;
             let (last, events) = (moment.events.saturating_sub(1), events.len());
             note = Some(format!("the image ends at event {last} of {events}: it has at most {MAX_FRAMES} frames and {MAX_MEBIBYTES} MiB"));
