@@ -20,7 +20,7 @@ use crate::text::{line, sentence};
 use crate::weights::{ForeignFormat, WeightsError};
 use crate::words::suggest;
 
-/// `true` if an argument is always a path: it contains a separator or ends in `.toml`.
+/// `true` if an argument is a path even if there is no such file: it contains a separator or ends in `.toml`.
 pub(super) fn is_path(typed: &OsStr) -> bool {
     let text = typed.to_string_lossy();
     text.contains(is_separator) || Path::new(typed).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
@@ -164,17 +164,17 @@ fn read_path(path: &Path) -> anyhow::Result<(Source, Arc<dyn Files>)> {
 fn foreign_format_error(path: &Path, bytes: &[u8]) -> Option<anyhow::Error> {
     let name = path.file_name()?.to_str().filter(|_| path.is_file())?;
     // a text with a title may be a scenario, whatever its name is
-    let is_text = !bytes.is_empty() && std::str::from_utf8(bytes).is_ok_and(|text| text.contains("title"));
-    let format = ForeignFormat::by_bytes(bytes).or_else(|| ForeignFormat::by_name(name).filter(|_| !is_text))?;
+    let may_be_scenario = !bytes.is_empty() && std::str::from_utf8(bytes).is_ok_and(|text| text.contains("title"));
+    let format = ForeignFormat::by_bytes(bytes).or_else(|| ForeignFormat::by_name(name).filter(|_| !may_be_scenario))?;
     let error = format.error(&display_name(name));
     Some(anyhow!("{} is not a scenario: {}; {}", display_name(path), error.message, error.help))
 }
 
 /// Returns the path of a scenario's file; `None` for a bundled scenario, and for one from the standard input.
 fn path_of(typed: &OsStr) -> Option<PathBuf> {
-    let is_inside =
+    let has_no_file =
         typed == "-" || !is_path(typed) && (bundled::find(&typed.to_string_lossy()).is_some() || find_by_prefix(typed).is_some());
-    (!is_inside).then(|| PathBuf::from(typed))
+    (!has_no_file).then(|| PathBuf::from(typed))
 }
 
 /// The error for an argument that is neither a bundled scenario nor a file.
@@ -196,7 +196,7 @@ pub struct ScenarioLoader {
 }
 
 impl ScenarioLoader {
-    /// A loader of the bundled scenarios only.
+    /// A loader with which the picker opens only bundled scenarios.
     #[must_use]
     pub fn bundled(limits: Limits) -> Self {
         Self { limits, opens_files: false }
@@ -227,7 +227,7 @@ impl ScenarioLoader {
         read().map_err(|error| one_sentence(&display_name(path), &error))
     }
 
-    /// Opens an entry of the picker.
+    /// Opens the scenario of a row of the picker.
     ///
     /// # Errors
     /// One sentence for the status line.
@@ -255,7 +255,7 @@ fn one_sentence(name: &str, error: &anyhow::Error) -> String {
     format!("{name} is not valid{place}: {} (`gradstep check {name}` shows all)", line(first))
 }
 
-/// The names of the scenario files in a folder, sorted.
+/// The names of the scenario files in a folder, sorted; at most 300 of them.
 pub(super) fn scenario_files_in(folder: &Path) -> Vec<String> {
     const MAX_FILES: usize = 300;
     let Ok(folder) = fs::read_dir(folder) else { return Vec::new() };

@@ -5,7 +5,7 @@ use crate::words::{self, Vocabulary, suggest};
 
 /// A commented scenario that teaches the format.
 pub(super) struct Template {
-    /// The kind of scenario.
+    /// The kind of scenario, by which the user names the template: `graph`.
     pub kind: &'static str,
     /// The text of the file.
     pub text: &'static str,
@@ -26,7 +26,7 @@ pub(super) fn kinds() -> impl Iterator<Item = &'static str> {
     TEMPLATES.iter().map(|template| template.kind)
 }
 
-/// Returns the end of a sentence that suggests a template or a bundled scenario for another word; empty if there is nothing to suggest.
+/// Returns the end of a sentence that suggests a template or a bundled scenario for a word that names neither; empty if there is nothing to suggest.
 pub(super) fn clause(word: &str) -> String {
     let names: Vec<&str> = kinds().chain(bundled::ALL.iter().map(|bundled| bundled.name)).collect();
     if let Some(name) = words::best_match(Vocabulary::ScenarioKind, word, &names) {

@@ -11,7 +11,7 @@ use crate::network::{Id, Network, Role, Run};
 pub(super) struct TensorIds {
     /// The inputs and values, and the constants of a graph.
     pub values: Vec<Id>,
-    /// The values and parameters that have a gradient.
+    /// The inputs, values and parameters that have a gradient.
     pub with_gradient: Vec<Id>,
 }
 
@@ -34,8 +34,8 @@ impl TensorIds {
 pub(super) struct NestedTensors<'a>(pub Vec<(&'a str, Nested<'a>)>);
 
 impl<'a> NestedTensors<'a> {
-    /// Collects tensors. Each pair is the tensor that gives the name, and the tensor that gives the shape and the values. For example, `(conv1.z,
-    /// grad.conv1.z)` is the gradient, under the name `conv1.z`.
+    /// Collects tensors. Each pair is the tensor that gives the name, and the tensor that gives the shape and the values. For example, the pair of `conv1.z`
+    /// and `grad.conv1.z` is the gradient, under the name `conv1.z`.
     pub fn new(network: &'a Network, run: &'a Run, pairs: impl Iterator<Item = (Id, Id)>) -> Self {
         Self(
             pairs

@@ -1,6 +1,6 @@
 //! The settings file, `$XDG_CONFIG_HOME/gradstep/settings.toml` or `~/.config/gradstep/settings.toml`. Only the stepper in the terminal reads it, so the output
 //! of the commands and the answers of the plain mode do not depend on it. An option of the command line has precedence over the file. A fault in the file is
-//! reported, and the faulty line is ignored.
+//! reported, and the faulty line is ignored. If the file is not valid TOML, all of it is ignored.
 
 use std::fmt;
 use std::ops::Range;
@@ -22,7 +22,7 @@ use crate::words::suggest;
 
 /// The size of the largest file that is read, in bytes.
 const MAX_BYTES: usize = 64 << 10;
-/// The name of the table with the user's own keys.
+/// The name of the table with the user's own keys of the keyboard.
 const KEYS: &str = "keys";
 
 /// The condition for colours: the value of `color` and of `--color`.
@@ -81,7 +81,7 @@ impl Default for UserSettings {
 
 /// A setting of the file.
 pub(super) struct SettingRow {
-    /// The key.
+    /// The name in the file.
     pub name: &'static str,
     /// The default value, as TOML.
     pub default: &'static str,
@@ -167,6 +167,7 @@ fn parse(path: &Path, text: &str) -> (UserSettings, Vec<SettingsFault>) {
                     (Some(row), found) if (row.set)(&mut user, found).is_none() => {
                         report(value.span(), format!("{} is {}", row.name, row.expected));
                     }
+                    // the guard above has set the value
                     (Some(_), _) => {}
                     (None, DeValue::Table(aliases)) if name.get_ref() == KEYS => {
                         for (key, acts_as) in aliases {
@@ -252,6 +253,7 @@ mod tests {
         let lines: Vec<String> = SETTINGS.iter().map(|row| format!("{} = {}", row.name, row.default)).collect();
         let (user, faults) = parsed(&lines.join("\n"));
         assert_eq!(faults, Vec::<String>::new());
+        // `None` stands for the default of `--color`, which the file writes as "auto"
         assert_eq!(user.color, Some(ColorChoice::default()));
         assert_eq!(UserSettings { color: None, ..user }, UserSettings::default());
     }
@@ -275,6 +277,7 @@ mod tests {
             assert_eq!(faults, [format!("settings.toml, {fault}")]);
             assert_eq!(user, UserSettings { zoom: true, ..UserSettings::default() }, "{text}");
         }
+        // this is not valid TOML, so `zoom` is ignored too
         let (user, faults) = parsed("zoom = true\nindex = \n");
         assert_eq!((user, faults.len()), (UserSettings::default(), 1));
         assert!(faults[0].starts_with("settings.toml, line 2, column 9: "), "{faults:?}");

@@ -25,7 +25,7 @@ pub(super) fn is_weights_path(path: &Path) -> bool {
 /// scenario, if the names and shapes fit one.
 ///
 /// # Errors
-/// If the file cannot be read.
+/// If the file cannot be read, or has no tensors.
 pub(super) fn listing(path: &Path, proposes: bool) -> anyhow::Result<String> {
     let name = display_name(path);
     let unreadable = |wrong: weights::WeightsError| anyhow!("{name} cannot be read: {}", with_help(&wrong));

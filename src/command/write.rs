@@ -41,8 +41,8 @@ enum FileState {
 /// folder. `written` is the file to which the scenario was written last. Returns the file and a message for the user.
 ///
 /// # Errors
-/// If a file cannot be written, if `path` is another existing file, or if the scenario's file has changed since it was read. The old scenario file is unchanged
-/// then.
+/// If a file cannot be written, if `path` is another existing file, if the scenario's file has changed since it was read, or if the scenario reads files of
+/// another folder. The old scenario file is unchanged then.
 pub(super) fn write_edits(
     scenario: &Scenario,
     path: Option<&str>,

@@ -7,8 +7,8 @@ use super::user::UserGradients;
 use crate::text::line;
 use crate::trace::Trace;
 
-/// The comparison of a user's gradients with the trace. In single precision, rounding can move an entry to the other side of a kink (a *gate* that is
-/// flipped, see `diff/flips.rs`). If a trace with flipped gates has more of the user's numbers, the gradients are compared with that trace.
+/// The comparison of a user's gradients with the trace. In single precision, rounding can move an entry (a *gate*, see `diff/flips.rs`) to the other side of
+/// a kink: the gate is *flipped*. If more of the user's tensors are equal to those of a trace with flipped gates, they are compared with that trace.
 #[derive(Debug)]
 pub struct Compared {
     /// The report.

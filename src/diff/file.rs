@@ -19,25 +19,25 @@ pub struct FileTensor {
     pub values: Vec<f64>,
     /// `true` if the file has the numbers in half precision: float16 or bfloat16.
     pub is_half: bool,
-    /// The choice of the user, if there is one.
+    /// The user's choice.
     pub choice: Choice,
 }
 
-/// Whether the user has chosen a tensor of a file by its name, as with `--tensor fc1.weight`.
+/// The choice of a tensor of a file by the user, as with `--tensor fc1.weight`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
     /// The tensor is compared: the user has chosen none, or this one.
     #[default]
     Compared,
-    /// The name is not from the file, but from the user. So it must be a name of the network.
+    /// The tensor is compared. Its name is not from the file, but from the user, so it must be a name of the network.
     Named,
     /// The user has chosen another tensor. This one is not compared, but it counts where tensors are matched by their order.
     NotCompared,
 }
 
-/// Reads the tensors of a file, in the file's order. Only a `.safetensors` file has no order: its tensors are sorted by the numbers in their names. `path`
-/// decides the format: a file without the extension of a tensor format is JSON if it begins as JSON does. `only` is the name of the only tensor to read; for a
-/// file with one tensor that has no name, it is the name of this tensor.
+/// Reads the tensors of a file, in the file's order. Only a `.safetensors` file has no order: its tensors are sorted by name, `layer.2` before `layer.10`. The
+/// extension of `path` decides the format: that of a tensor format, or `.json`. A file with another extension is JSON if it begins as JSON does. `only` is the
+/// name of the only tensor to compare. If the file has one tensor, this tensor gets the name `only`.
 ///
 /// # Errors
 /// A message for the user. Its texts may contain control characters of the file.
@@ -46,7 +46,7 @@ pub fn read(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<FileTe
     let mut tensors = if is_json { of_json(&bytes, only)? } else { of_archive(path, bytes, only)? };
     let Some(only) = only else { return Ok(tensors) };
     if let [tensor] = &mut tensors[..] {
-        // the only tensor of an `.npz` file may have another name
+        // the only tensor of a file may have another name, such as `arr_0` in an `.npz` file
         if tensor.name != only {
             tensor.choice = Choice::Named;
             only.clone_into(&mut tensor.name);
@@ -147,6 +147,7 @@ fn of_archive(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<File
     let file = Path::new(path).file_name().and_then(|file| file.to_str()).unwrap_or(path);
     weights::opener(file).map_err(|error| {
         let formats = concat!("gradients are read from .json, ", tensor_files!());
+        // the help is "tensors are read from …", or about the file's format, such as how to convert it
         let help = if error.help.starts_with("tensors") { formats.to_owned() } else { format!("{formats}; {}", error.help) };
         WeightsError::new("it is not a file of tensors that gradstep reads", help)
     })?;
@@ -180,13 +181,13 @@ fn nameless() -> WeightsError {
 }
 
 /// A sorting key by which the numbers in names are compared as numbers: `layer.2` comes before `layer.10`. It has an item for each number, (false, the number,
-/// its digits), and for each other character, (true, the code point, an empty text), so that a number comes before a letter.
+/// its digits), and for each other character, (true, the code point, an empty text), so that a number comes before every other character.
 fn natural_key(name: &str) -> Vec<(bool, u64, String)> {
     let mut key: Vec<(bool, u64, String)> = Vec::new();
     for c in name.chars() {
         let is_digit = c.is_ascii_digit();
         match key.last_mut() {
-            Some((_, number, digits)) if is_digit && !digits.is_empty() && digits.ends_with(|c: char| c.is_ascii_digit()) => {
+            Some((_, number, digits)) if is_digit && !digits.is_empty() => {
                 *number = number.saturating_mul(10).saturating_add(u64::from(c) - u64::from(b'0'));
                 digits.push(c);
             }

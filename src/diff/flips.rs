@@ -2,8 +2,8 @@
 //!
 //! Take a relu with z = 1e-9: its derivative is 1. Single precision may compute z = −1e-8 instead, and the derivative is 0. The right gradients in single
 //! precision then differ from ours. Such an entry is called a *gate*, because its sign decides whether the derivative passes. If the user's gradients
-//! are different, the gates near a kink are moved to the other side one after the other. A move is kept if more of the recomputed tensors then equal the
-//! user's.
+//! are different, each gate near a kink is moved to the other side on trial, and the tensors are computed again. The move with which the most of them equal the
+//! user's is kept, if it is an improvement. Then the other gates are tried again, together with the kept moves.
 
 use super::report::{Report, UserTensor};
 use super::tolerance::{Tolerance, largest};
@@ -27,6 +27,7 @@ const MAX_TOGETHER: usize = 8;
 /// An entry that may be on the other side of a kink in single precision.
 #[derive(Clone, Debug, PartialEq)]
 struct Gate {
+    /// The index of the sample's run in [`Trace::runs`].
     run: usize,
     /// The tensor of the entry.
     tensor: Id,
@@ -57,17 +58,17 @@ pub(super) fn find(trace: &Trace, mine: &[UserTensor], report: &Report, toleranc
         let mut best_gate: Option<(usize, Trace)> = None;
         let work = work(trace.network());
         for (n, gate) in untried.iter().enumerate().take_while(|_| goes_on(work)) {
-            let other = with_gate(current, gate);
-            let wrong = differing(&Report::new(&other, mine, tolerance));
+            let moved = with_gate(current, gate);
+            let wrong = differing(&Report::new(&moved, mine, tolerance));
             if wrong < fewest {
-                (fewest, best_gate) = (wrong, Some((n, other)));
+                (fewest, best_gate) = (wrong, Some((n, moved)));
             }
         }
-        let Some((n, other)) = best_gate else { break };
+        let Some((n, moved)) = best_gate else { break };
         let Gate { run, tensor, at, .. } = untried.remove(n);
         let mut entries = best.take().map_or_else(Vec::new, |flipped| flipped.entries);
         entries.push(address(trace, run, tensor, at));
-        best = Some(Flipped { trace: other, entries });
+        best = Some(Flipped { trace: moved, entries });
         if fewest == 0 {
             break;
         }
@@ -132,7 +133,7 @@ fn gates_of_op(trace: &Trace, network: &Network, (run, number): (usize, usize), 
                 // given numbers and exact zeros are the same in both precisions
                 let is_rounded = values[n] != 0.0 && network.producer(tensor).is_some();
                 let is_other = |moved: f64| pieces.piece_at(values.len(), |m| if m == n { moved } else { values[m] }) != piece;
-                // first the moves up, the shortest first, then the moves down
+                // the moves up, then the moves down; in both directions the shortest first
                 let moves =
                     [near, -near].into_iter().flat_map(|step| [1.0 / 1024.0, 1.0 / 32.0, 1.0].map(|share| values[n] + step * share));
                 let other = moves.into_iter().find(|moved| is_other(*moved)).filter(|_| is_rounded);

@@ -37,7 +37,7 @@ impl Gradient {
         }
     }
 
-    /// The numbers of the trace, with which those of the user are compared; all are 0 if no path with a gradient leads from the tensor to the loss.
+    /// The numbers of the trace, with which those of the user are compared; all are 0 if the network does not compute the gradient (see [`Self::find`]).
     #[must_use]
     pub fn right<'a>(&self, trace: &'a Trace) -> Cow<'a, [f64]> {
         match self.find(trace) {
@@ -62,9 +62,9 @@ impl Gradient {
         }
     }
 
-    /// The position of the gradient in the order of computation: its run, its op and, to tell two gradients of one op apart, its tensor. A gradient with
-    /// respect to the loss of several samples that the network computes for each sample alone has the position in the first sample. A gradient that is not
-    /// computed comes after all others.
+    /// The position of the gradient in the order of computation: its run, its op and, to tell two gradients of one op apart, its tensor. If C is
+    /// the batch's loss, but ∂C/∂x is computed only for the loss of each sample, the gradient has the position of that of the first sample. A gradient that is
+    /// not computed at all comes after the others.
     #[must_use]
     pub fn order(&self, trace: &Trace) -> (usize, usize, Id) {
         let of_sample = || trace.network().gradient_of(self.of).map(|gradient| (0, gradient));
@@ -74,7 +74,8 @@ impl Gradient {
         (run, op, self.of)
     }
 
-    /// The address of an entry of the gradient in the stepper, or of its op: `2:grad.conv1.z[0,1,1]`. `None` if the gradient is not computed.
+    /// The address of an entry of the gradient in the stepper, `2:grad.conv1.z[0,1,1]`; without `entry`, that of its op. `None` if the gradient is
+    /// not computed.
     #[must_use]
     pub fn address(&self, trace: &Trace, entry: Option<usize>) -> Option<Address> {
         let (run, gradient) = self.find(trace)?;

@@ -167,7 +167,7 @@ impl Parser<'_> {
     }
 
     fn list(&mut self) -> Result<JsonValue, WeightsError> {
-        // numbers and tensors are appended to `values`; `shape` is the shape of the items so far
+        // numbers and tensors are appended to `values`, other items to `items`; `shape` is the shape of each item so far, or `None` if the items are no tensors
         let (mut items, mut values, mut shape, mut count) = (Vec::new(), Vec::new(), None::<Vec<usize>>, 0);
         if self.peek() == Some(b']') {
             self.at += 1;
@@ -230,8 +230,8 @@ impl Parser<'_> {
 fn number_of_text(text: &str) -> Option<f64> {
     let text = text.trim();
     // 400 bytes are enough for 1e308 and 5e-324 without an exponent
-    let is_number = text.len() <= 400 && text.bytes().any(|b| b.is_ascii_alphanumeric());
-    text.parse().ok().filter(|_| is_number)
+    let is_short = text.len() <= 400;
+    text.parse().ok().filter(|_| is_short)
 }
 
 #[cfg(test)]

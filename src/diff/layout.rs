@@ -1,4 +1,5 @@
-//! The other order of the axes of a weight: inputs x outputs for a matrix, and Keras' height x width x in x out for the filters of a convolution.
+//! The other order of the axes of a weight: inputs x outputs for a matrix, and Keras' height x width x in x out (without height for a sequence) for the
+//! filters of a convolution.
 
 use super::gradient::Gradient;
 use crate::network::Role;
@@ -71,7 +72,7 @@ impl Weight {
         (0..len(&ours)).map(|offset| other_offset(offset).map_or(f64::NAN, |from| values[from])).collect()
     }
 
-    /// The sentence about a file with all weights of the kind in the other order.
+    /// The sentence about a file with all weights of the kind in the other order. `count` is the number of these weights.
     pub fn note(self, count: usize) -> String {
         let (what, orders) = match self {
             Self::Matrix => (["the matrix", "all matrices"], "inputs x outputs instead of outputs x inputs"),

@@ -1,8 +1,9 @@
 //! Finds the gradient that each tensor of a file should be.
 //!
-//! A name that the network has means the tensor of this name: `conv1.weight`, `grad.conv1.weight`, `2:conv1.z` for the loss of sample 2. The tensors with other
-//! names, such as PyTorch's `0.weight` or `dW1`, are matched in the file's order: each to the next parameter of its shape that is still free. But names that
-//! differ only in a number, such as `dW2` and `dW1`, are matched in the order of the numbers.
+//! A name that the network has means the tensor of this name: `conv1.weight`, `grad.conv1.weight`, `2:conv1.z` for the loss of sample 2. A misspelt name, such
+//! as `conv1.wieght`, means the parameter with the similar name. The tensors with other names, such as PyTorch's `0.weight` or `dW1`, are matched in the file's
+//! order: each to the next parameter of its shape that is still free. But names that differ only in a number, such as `dW2` and `dW1`, are matched in the order
+//! of the numbers.
 
 use std::collections::{HashMap, HashSet};
 
@@ -57,7 +58,7 @@ pub(super) fn fit(trace: &Trace, given: &[usize], gradient: Gradient) -> ShapeFi
     } else if let Some(weight) = filters {
         ShapeFit::Turned(weight)
     } else if given_sizes == our_sizes {
-        if given.first() == Some(&samples) && is_stack() { ShapeFit::Stack } else { ShapeFit::Same }
+        ShapeFit::Same
     } else if is_stack() {
         ShapeFit::Stack
     } else if let [rows, columns] = our_sizes[..]

@@ -85,7 +85,7 @@ struct Noise<'a> {
     tolerance: Tolerance,
     /// The largest right number.
     largest: f64,
-    /// Whether all right numbers are noise.
+    /// `true` if all right numbers are noise.
     is_all: bool,
 }
 

@@ -14,7 +14,7 @@ pub struct UserTensor {
     pub gradient: Gradient,
     /// The name in the user's file.
     pub name_in_file: String,
-    /// The numbers in row-major order; a message if they cannot be compared, because the tensor has another shape.
+    /// The numbers in row-major order; a message if they cannot be compared, for example because the tensor has another shape.
     pub values: Result<Vec<f64>, String>,
 }
 
@@ -25,7 +25,7 @@ pub enum Status {
     Equal,
     /// Some entries differ.
     Different,
-    /// The tensor has another shape.
+    /// The numbers cannot be compared: [`UserTensor::values`] is a message, such as one about another shape.
     Shape,
     /// The tensor has NaN or infinite entries where the right ones are finite.
     NotFinite,
@@ -61,7 +61,7 @@ pub struct Comparison {
     pub worst: Option<Worst>,
 }
 
-/// Two numbers beside each other, with the fewest digits that show the difference. A zero has no sign.
+/// Two numbers beside each other, with two digits more than are needed to see the difference. A zero has no sign.
 ///
 /// ```
 /// assert_eq!(gradstep::diff::both(0.1, -1.0 / 3.0), "yours 0.1, right -0.33333");
@@ -75,7 +75,6 @@ pub fn both(mine: f64, right: f64) -> String {
         if short.parse() == Ok(value) { exact(value) } else { short }
     };
     let differ = |digits: usize| text(mine, digits) != text(right, digits);
-    // two digits more than are needed to see the difference
     let digits = (3..=15).find(|digits| differ(*digits)).map(|digits| digits + 2);
     let [mine, right] = [mine, right].map(|value| digits.map_or_else(|| exact(value), |digits| text(value, digits)));
     format!("yours {mine}, right {right}")

@@ -32,6 +32,7 @@ impl SampleScale {
         let equal =
             |times: f64| of_samples.iter().map(|(index, _)| equal_entries(trace, &tensors[*index], times, tolerance)).sum::<usize>();
         let (equal_own, equal_mean) = (equal(1.0), equal(1.0 / factor));
+        // without evidence, a stack is read as PyTorch's gradient of a whole batch, which is one of the mean loss
         let is_mean = if equal_own == equal_mean { of_samples.iter().all(|(_, is_stack)| *is_stack) } else { equal_mean > equal_own };
         let (most, fewest) = (equal_own.max(equal_mean), equal_own.min(equal_mean));
         // a few entries may be equal by chance

@@ -36,7 +36,7 @@ impl<'a> SourceTexts<'a> {
         source_text(trace.network(), gradient.of)
     }
 
-    /// Returns an escaped sentence with the texts of the names in it.
+    /// Inserts the source texts after the names in an escaped sentence.
     pub fn explain(&mut self, sentence: &str) -> String {
         let mut explained = String::with_capacity(sentence.len());
         let mut rest = sentence;

@@ -43,8 +43,8 @@ impl<'a> TermSums<'a> {
         }
     }
 
-    /// Returns the sum of an entry. For a gradient of the batch it is the sum over the terms of all samples and of the penalty. If the tensor's sensitivity to
-    /// rounding ([`Trace::sensitivity`]) is larger, returns the sensitivity.
+    /// Returns Σ|terms| of an entry. For a gradient of the batch, it is the sum over the terms of all samples, times 1/n for a mean, plus the sum over the
+    /// terms of the penalty. The sum over the terms of the samples counts as at least the sensitivity of the tensors to rounding ([`Trace::sensitivity`]).
     #[must_use]
     pub fn entry(&self, entry: usize) -> f64 {
         if let Some(sum) = self.sums.borrow().get(&entry) {

@@ -47,7 +47,7 @@ impl Tolerance {
     ///
     /// assert!(Tolerance::FLOAT64.is_equal(1.000_000_5, 1.0, 1.0, || 0.0));
     /// assert!(!Tolerance::FLOAT64.is_equal(1.000_005, 1.0, 1.0, || 0.0));
-    /// // 1e-13 is what rounding leaves of 0.5 − 0.5
+    /// // if Σ|terms| is 1, as for the terms 0.5 and −0.5, 1e-13 can be a rounding error
     /// assert!(Tolerance::FLOAT64.is_equal(1e-13, 0.0, 0.0, || 1.0));
     /// ```
     #[must_use]

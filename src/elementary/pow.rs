@@ -15,7 +15,7 @@ pub fn pow(x: &mut [f64], y: &[f64]) {
 
 /// Replaces each x by xʸ, with the same y for all.
 fn pow_same(x: &mut [f64], y: f64) {
-    // libm has the same formulas for these y. Before them it only returns 1 for x = 1, and so do they
+    // libm has the same formulas for these y. It returns 1 for x = 1 before it uses them, but they give 1 too
     if y == 2.0 {
         Arch::new().dispatch(|| x.iter_mut().for_each(|x| *x *= *x));
     } else if y == -1.0 {

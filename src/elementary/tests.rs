@@ -175,12 +175,12 @@ fn powers_have_the_bits_of_libm() {
         let y: Vec<f64> = (0..cases()).map(|_| (2.0 * uniform(&mut state) - 1.0) * 40.0).collect();
         check(&x, &y);
     }
-    // positive bases near 1 and powers of every size
-    let pairs = |state: &mut u64, base: f64, exponent: f64| -> (Vec<f64>, Vec<f64>) {
-        (0..cases()).map(|_| ((uniform(state) * base).exp2(), (2.0 * uniform(state) - 1.0) * exponent)).unzip()
+    // bases from 1 to 2^log2_base, and exponents from −max_exponent to max_exponent: powers of every size
+    let pairs = |state: &mut u64, log2_base: f64, max_exponent: f64| -> (Vec<f64>, Vec<f64>) {
+        (0..cases()).map(|_| ((uniform(state) * log2_base).exp2(), (2.0 * uniform(state) - 1.0) * max_exponent)).unzip()
     };
-    for (base, exponent) in [(1e-5, 1e5), (1.0, 5.0), (1.0, 1024.0), (-1.0, 1024.0), (20.0, 52.0), (-700.0, 1.6), (1000.0, 1.1)] {
-        let (x, y) = pairs(&mut state, base, exponent);
+    for (log2_base, max_exponent) in [(1e-5, 1e5), (1.0, 5.0), (1.0, 1024.0), (-1.0, 1024.0), (20.0, 52.0), (-700.0, 1.6), (1000.0, 1.1)] {
+        let (x, y) = pairs(&mut state, log2_base, max_exponent);
         check(&x, &y);
     }
 }

@@ -1,8 +1,8 @@
 //! The values of an expression for many entries at once. They have the same bits as those of [`Expr::value_at`].
 //!
 //! Each node of the tree is visited once for a block of entries, and not once for each entry. It computes the values of all these entries in vector registers.
-//! The operations and their order are the same as for a single entry. In an expression with cases, the values of all cases are computed, and each entry takes
-//! the value of its case.
+//! The operations and their order are the same as for a single entry. In an expression with cases, the value of each case that holds for some entry is
+//! computed for all entries, and each entry takes the value of its case.
 
 use pulp::Arch;
 

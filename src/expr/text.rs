@@ -348,7 +348,7 @@ impl Printer<'_> {
         }
     }
 
-    /// Appends the name of a function. In equations, it is its symbol.
+    /// Appends the name of a function: [`Primitive::name_in_step`] in a step in Unicode, otherwise [`Primitive::name_in`].
     fn function_name(&mut self, function: &Primitive) {
         let is_step = !self.is_equation && self.notation == Notation::Unicode;
         let name = if is_step { function.name_in_step().into() } else { function.name_in(self.notation) };

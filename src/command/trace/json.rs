@@ -1,6 +1,6 @@
 //! The trace as lines of JSON. A line has exactly the bytes that `serde_json` would write for the [`Step`](crate::step::Step).
 //!
-//! For speed, neither `Step`s nor `serde_json` are used. If all lines of an op or an entry have the same text, it is formatted once.
+//! For speed, no `Step` is made, and a text that is the same in all lines of an op or of an entry is formatted once.
 
 use serde::Serialize;
 
@@ -25,7 +25,8 @@ pub(super) const JSONL: OutputFormat<StepWriter> = OutputFormat {
     },
 };
 
-/// The syntax of the name of the entry that a step computes, and of the names of its factors. The text after the index is the same for a tensor and a scalar.
+/// The syntax of the name of the entry that a step computes, and of the names of the step's factors. The text after the index is the same for a
+/// tensor and a scalar.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] = [
     EntrySyntax { before: |name, _, to| append_string(b",\"op\":", name, b",\"index\":[", to), after: [b"],\"term\":"; 2], slice },
     EntrySyntax { before: |name, _, to| append_string(b"{\"name\":", name, b",\"index\":[", to), after: [b"],\"value\":"; 2], slice },
@@ -61,7 +62,7 @@ fn append_json(value: impl Serialize, to: &mut Vec<u8>) {
 ///
 /// ```text
 /// {"iteration":1,"sample":1,"step":  57  ,"pass":"forward","op":"conv1.z","index":[0,1,1],"term":  3  ,"terms":9  ,"kind":…}
-///              begin                             pass, then entry                                       terms
+///              begin                             entry, which begins with `pass`                        terms
 /// ```
 struct JsonLines<'a> {
     trace: &'a Trace,
@@ -70,7 +71,7 @@ struct JsonLines<'a> {
     lines: Vec<u8>,
     /// The text before the number of the step, for the current op.
     begin: Vec<u8>,
-    /// The name of the pass, for the current op.
+    /// The text `,"pass":"forward"`, for the current op.
     pass: Vec<u8>,
     /// The text between the number of the step and the number of the term, for the current entry.
     entry: Vec<u8>,

@@ -82,6 +82,7 @@ impl Serialize for dyn TraceLine + '_ {
 /// The first cells of a line, which are the same for both levels.
 struct LinePrefix {
     iteration: u64,
+    /// The number of the sample, from 1; `None` for an op of the batch.
     sample: Option<usize>,
     /// `true` if the batch has several samples.
     has_several_samples: bool,

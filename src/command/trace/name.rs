@@ -234,6 +234,7 @@ mod tests {
 
     #[test]
     fn the_names_of_very_many_parts_are_not_searched() {
+        // each of the 1000 parts has two factors, of the inputs 0 and 1, and reads the first one again
         for (has_many_parts, max_comparisons) in [(true, 2 * 1000), (false, 2 * 1000 * MAX_FACTOR_NAMES as u64)] {
             let mut names = NamesOfOp { has_many_parts, ..NamesOfOp::default() };
             let mut made = 0;

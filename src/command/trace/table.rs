@@ -20,7 +20,7 @@ pub(super) struct TableSyntax {
     pub between: &'static [u8],
     /// The bytes after the last cell of a row.
     pub end: &'static [u8],
-    /// Quotes or escapes the cell from this byte to the end.
+    /// Quotes or escapes the last cell, which begins at this byte.
     pub finish_cell: fn(&mut Vec<u8>, usize),
     /// Writes the header rows.
     pub header: fn(&TableSyntax, &[TraceColumn], &mut Vec<u8>),
@@ -94,7 +94,8 @@ fn append_value(value: f64, to: &mut Vec<u8>) {
     }
 }
 
-/// The syntax of the entry that a step computes, and of its factors. For the entry, only the index is written, because another cell has the name of the op.
+/// The syntax of the entry that a step computes, and of the step's factors. For the entry, only the index is written, because another cell has the name of
+/// the op.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] =
     [EntrySyntax { before: |_, _, _| {}, after: [b""; 2], slice }, EntrySyntax { before, after: [b"]=", b"="], slice }];
 
@@ -115,7 +116,8 @@ fn slice(name: &str, count: usize, to: &mut Vec<u8>) {
 ///
 /// ```text
 /// 1,1,  57  ,forward,conv1.z,"0,1,1",  3  ,9,  product,…
-/// begin     op, then entry              terms
+/// begin     entry, which begins         terms
+///           with `op`
 /// ```
 struct TableLines<'a> {
     trace: &'a Trace,
@@ -125,7 +127,7 @@ struct TableLines<'a> {
     lines: Vec<u8>,
     /// The text before the number of the step, for the current op.
     begin: Vec<u8>,
-    /// The pass and the op, with the separators around them.
+    /// The pass and the name of the op, with the separators around them, for the current op.
     op: Vec<u8>,
     /// The text between the number of the step and the number of the term, for the current entry.
     entry: Vec<u8>,

@@ -33,8 +33,8 @@ pub(super) const TEXT: OutputFormat<StepWriter> = OutputFormat {
     },
 };
 
-/// The syntax of the entry that a step computes, and of its factors. The number of the term comes after the entry: `fc1.z[0]#2`. A value comes after a factor:
-/// `input[1] -2`.
+/// The syntax of the entry that a step computes, and of the step's factors. The number of the term comes after the entry: `fc1.z[0]#2`. A value comes after
+/// a factor: `input[1] -2`.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] =
     [EntrySyntax { before, after: [b"]#", b"#"], slice }, EntrySyntax { before, after: [b"] ", b" "], slice }];
 

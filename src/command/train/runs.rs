@@ -37,7 +37,7 @@ impl CommandReport for RunsReport<'_> {
         write_json(&RunsJson { format: 1, runs: self.reports }, to)
     }
 
-    /// Writes a line about each run, the losses, at most about 40 of each, and the chart.
+    /// Writes two lines about each run, at most about 40 losses of each run, and the chart.
     fn table(&self, out: &mut TextWriter<'_>) -> io::Result<()> {
         let letters = || ('a'..).take(self.runs.len());
         let name_width = self.runs.iter().map(|run| width(run.name())).max().unwrap_or(0);
@@ -74,6 +74,7 @@ impl CommandReport for RunsReport<'_> {
 }
 
 impl RunsReport<'_> {
+    /// The curves of the losses. The chart needs a current curve: that of the first run.
     fn curves(&self) -> Curves {
         let points = |run: &Trained| (1..).zip(run.result.losses.iter().copied()).collect();
         let mut curves = self.runs.iter().map(|run| Curve { edit: None, other_scenario: Some(run.name().to_owned()), points: points(run) });

@@ -53,7 +53,7 @@ fn by_value(trace: &Trace, wrong: &[Candidate<'_>], user: &[UserTensor], report:
         let user = user.iter().filter(|tensor| is_of_batch(tensor.gradient) == is_batch).collect::<Vec<_>>();
         with_one_bound(&wrong, &user, report)
     });
-    // the gradients of the samples may have been multiplied by n before the comparison
+    // all gradients are clipped with one bound, but those of the samples may have been multiplied by n before the comparison
     if let [Some((of_samples, _)), Some((of_batch, _))] = &found
         && ![1.0, mean_factor(trace)].iter().any(|factor| (of_samples * factor - of_batch).abs() <= EQUAL * of_batch)
     {
@@ -85,7 +85,7 @@ fn with_one_bound(wrong: &[&Candidate<'_>], user: &[&UserTensor], report: &Repor
         let has_bound_c = move |(_, bound): &(&&Candidate<'_>, &Option<f64>)| bound.is_some_and(|bound| (bound - c).abs() <= EQUAL * c);
         wrong.iter().zip(&bounds).filter(has_bound_c).map(|(candidate, _)| *candidate)
     };
-    // a factor also makes equal numbers of equal ones, so several entries must have been clipped by different factors
+    // right entries that are equal are also equal after a multiplication by one factor. So only entries that are clipped by different factors show a bound
     let has_factors = |c: f64| {
         let mut factors =
             with_bound(c).flat_map(|candidate| report.tensors[candidate.tensor].wrong.iter().map(|at| c / candidate.right[*at].abs()));

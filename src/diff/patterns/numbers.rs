@@ -34,7 +34,7 @@ fn with_decimals(value: f64, decimals: usize) -> f64 {
 /// The right numbers, printed with few digits: `%.3g` or `round(x, 4)`. Rounding changes a number by at most half a unit of its last digit; 0.5001 units are
 /// allowed, because the user's numbers have rounding errors too.
 fn rounded(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
-    // whether the user's number is this printed number. If the file has single precision, it is only near it
+    // the user's number in single precision is not equal to the printed number, but near it
     let is_printed = |user: f64, printed: f64| (user - printed).abs() <= 1e-7 * printed.abs();
     let has_digits = |digits: usize| {
         let significant = |value: f64| format!("{value:.*e}", digits - 1).parse().unwrap_or(value);
@@ -144,6 +144,7 @@ fn turned_or_flipped(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
                 ravel(&index, shape)
             })
     };
+    // `rows` and `columns` are the numbers of the last two axes
     if let [.., rows, columns] = *(0..shape.len()).collect::<Vec<_>>()
         && is_reversed(&[rows, columns])
     {
@@ -191,7 +192,8 @@ fn permuted(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     })
 }
 
-/// For each slice of the user's tensor along an axis, the index of the right slice with the same numbers; `None` if a slice has no such index, or several.
+/// For each slice of the user's tensor along an axis, the index of the right slice with the same numbers; `None` if a slice has no such index, or several, or
+/// if two slices have the same index.
 fn order_along(wrong: &WrongValues<'_>, axis: usize) -> Option<Vec<usize>> {
     let (shape, n) = (wrong.shape, wrong.shape[axis]);
     let (inner, largest) = (len(&shape[axis + 1..]), super::super::tolerance::largest(wrong.right));

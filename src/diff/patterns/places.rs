@@ -93,7 +93,7 @@ fn border(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     (is_sure && wrong.places.iter().all(is_at_border)).then(|| ("only-border", "only entries at the border are wrong".to_owned()))
 }
 
-/// The wrong entries are those at which the input of an activation is not positive, or positive.
+/// The input z of an activation is ≤ 0 at all wrong entries, or > 0 at all of them.
 fn by_sign(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<FoundPattern> {
     let trace = wrong.trace;
     let run = match gradient.loss {
@@ -124,13 +124,13 @@ fn by_sign(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<FoundPattern> 
     None
 }
 
-/// The inputs of activations near a tensor: the tensor itself, the tensors that are computed from it, the tensors that it is computed from, and for a parameter
-/// the output of its layer.
+/// The inputs of activations near a tensor: the tensor itself, if an activation reads it, and the input of the activation that computes it. For a parameter:
+/// the output of its layer, if an activation reads this output.
 fn activations(network: &Network, of: Id) -> Vec<Id> {
     let is_forward = |op: usize| network.ops()[op].pass == Pass::Forward;
     let readers = |id: Id| network.readers(id).iter().map(|reader| reader.op).filter(|op| is_forward(*op)).collect::<Vec<_>>();
     let shape = |id: Id| &network.tensor(id).shape;
-    // an op that reads one tensor of its own shape, entry by entry
+    // an op whose only operand has the shape of its output
     let is_activation = |op: usize| {
         let op = &network.ops()[op];
         let reads: Vec<Id> =
@@ -179,7 +179,7 @@ mod tests {
     fn few_places_may_be_an_accident() {
         assert!((chance(36, 20, 2) - 0.301_587).abs() < 1e-6);
         assert!((chance(5, 2, 2) - 0.1).abs() < 1e-12 && (chance(10, 5, 5) - 1.0 / 252.0).abs() < 1e-12);
-        // everywhere, nowhere, and in more places than there are
+        // all places are inside; there are more wrong places than places inside; there is no wrong place
         assert!((chance(9, 9, 4) - 1.0).abs() < 1e-12 && chance(9, 3, 4) < 1e-12 && (chance(9, 3, 0) - 1.0).abs() < 1e-12);
     }
 }

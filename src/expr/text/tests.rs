@@ -10,7 +10,7 @@ const DY_TIMES_Y: Expr = Expr::Mul(&[Expr::Entry(Upstream), Expr::Entry(Output)]
 #[test]
 fn only_necessary_brackets_are_printed() {
     const SOFTMAX: &Primitive = &Primitive::new("softmax");
-    // the operands are named by their slots: 0 and 1 for the inputs, and [0] for the whole input 0
+    // the operands are named by their slots: 0 and 1 for the inputs, and [0] for the whole input 0. So (1−1) is the number 1 minus the input 1
     let text =
         |expr: Expr| expr.text(Notation::Unicode, &mut |slot, is_whole| if is_whole { format!("[{slot}]") } else { slot.to_string() });
     assert_eq!(text(Expr::Sub(&[A, T])), "(0−1)");
@@ -33,7 +33,8 @@ const LESS: &Primitive = &Primitive::new("<=").symbol("≤").form(Form::Infix);
 fn an_equation_is_written_in_three_notations() {
     let texts = |expr: Expr| {
         [Notation::Unicode, Notation::Ascii, Notation::Latex].map(|notation| {
-            expr.equation(notation, &[Expr::Number(-0.5)], |slot, _| match slot {
+            let arguments = [Expr::Number(-0.5)];
+            expr.equation(notation, &arguments, |slot, _| match slot {
                 Input(0) => "a".to_owned(),
                 Input(_) => "t".to_owned(),
                 _ => letter("δ", notation).into_owned(),
