@@ -154,10 +154,8 @@ fn split(text: &str) -> Result<(&str, Option<ValueTest>), String> {
         return Ok((address.trim(), Some(condition.parse()?)));
     }
     let sign = text.find(['<', '>', '=', '!']);
-    // a condition in words, such as `is nan`, begins after the first blank of the text
-    let in_words = || {
-        text.find(char::is_whitespace).filter(|blank| ValueTest::starts_condition(&text[*blank..]) || text[*blank..].trim() == "not finite")
-    };
+    // a condition in words begins after the first blank: `z nan`, `z not finite`
+    let in_words = || text.find(char::is_whitespace).filter(|blank| ValueTest::starts_condition(&text[*blank..]));
     match sign.or_else(in_words) {
         None => Ok((text, None)),
         Some(begin) => Ok((text[..begin].trim(), Some(text[begin..].parse()?))),

@@ -161,7 +161,7 @@ impl GradientComparison {
     #[must_use]
     pub fn tensor(&self, trace: &Trace, run: usize, tensor: Id) -> Option<usize> {
         let place = match trace.network_of(run).tensor(tensor).source {
-            Some(BatchSource::Sample(sample, of)) => (sample, of),
+            Some(BatchSource::Sample(run_of_sample, of)) => (run_of_sample, of),
             Some(_) => return None,
             None => (run, tensor),
         };

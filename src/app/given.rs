@@ -116,6 +116,7 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, Stri
     let address: Address = name.parse().map_err(|_| no_entry())?;
     let (scope, tensor_name, index) = match &address.location {
         Location::Op { scope, name, index, term: None } => (scope, name, index),
+        // only a computed entry has terms
         Location::Op { name: op, .. } => return Err(message_if_computed(scenario, scenario.network.find(op), name)),
         Location::Loss => return Err(message_if_computed(scenario, Some(scenario.network.loss()), name)),
         _ => return Err(no_entry()),
@@ -136,11 +137,11 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, Stri
         return Ok(EditTarget::WholeTarget { sample, tensor });
     }
     let index = index.as_deref().unwrap_or_default();
-    // the index of a tensor with one entry may be left out
-    let at = if index.is_empty() && len(&info.shape) == 1 { Some(0) } else { ravel(index, &info.shape) };
     if network.producer(tensor).is_some() {
         return Err(message_if_computed(scenario, Some(tensor), name));
     }
+    // the index of a tensor with one entry may be left out
+    let at = if index.is_empty() && len(&info.shape) == 1 { Some(0) } else { ravel(index, &info.shape) };
     let at = at.ok_or_else(|| {
         let first = index_text(&vec![0; info.shape.len()]);
         format!("{name} is not an entry: {tensor_name} has the shape {}; its first entry is {tensor_name}{first}", shape_text(&info.shape))
@@ -216,14 +217,13 @@ fn is_mask_of_layer(scenario: &Scenario, tensor: Id) -> bool {
 fn check_value(scenario: &Scenario, number: GivenNumber, value: f64) -> Result<(), String> {
     match number {
         GivenNumber::LearningRate if value == 0.0 => Err("the learning rate must not be 0".to_owned()),
-        GivenNumber::Shared { tensor, .. } if scenario.network.text().structural_use(tensor).is_some() => {
+        GivenNumber::Shared { tensor, .. } if let Some(StructuralUse { what, line }) = scenario.network.text().structural_use(tensor) => {
             let name = &scenario.network.tensor(tensor).name;
-            let uses = scenario.network.text().structural_use(tensor);
-            let uses = uses.map(|StructuralUse { what, line }| match line {
+            let its_use = match line {
                 Some(line) => format!("line {line} uses {name} as {what}"),
                 None => format!("{name} is {what}"),
-            });
-            Err(format!("{}, on which the graph depends: change it in the file, which is then read again", uses.unwrap_or_default()))
+            };
+            Err(format!("{its_use}, on which the graph depends: change it in the file, which is then read again"))
         }
         GivenNumber::Shared { tensor, .. } if is_mask_of_layer(scenario, tensor) && value != 0.0 && value != 1.0 => {
             Err("the entries of a mask are 0 or 1".to_owned())

@@ -185,13 +185,13 @@ fn completions_of(document: &Document, typed: &str) -> (Vec<String>, Vec<String>
             offered.push(name);
         }
     }
-    let begin = offered.len();
+    let beginning_count = offered.len();
     for name in containing {
         if offered.len() < MAX_OFFERED && !offered.contains(&name) {
             offered.push(name);
         }
     }
     let mut scoped: Vec<String> = offered.into_iter().map(|name| format!("{scope}{name}")).collect();
-    let containing = scoped.split_off(begin);
+    let containing = scoped.split_off(beginning_count);
     (scoped, containing)
 }

@@ -35,7 +35,8 @@ pub struct Stepper {
     pub channel_offset: isize,
     /// The cursor on the matrices, if it is open.
     pub cursor: Option<Cursor>,
-    /// `true` after the key `e`, until another action than a move of the cursor: typed digits are then the new value of the entry under the cursor.
+    /// `true` after the key `e`, until an action that does not move the cursor. While it is `true`, a typed digit or sign begins the new value of the entry under the
+    /// cursor.
     pub awaits_value: bool,
     /// The places that jumps have left.
     pub visits: Visits,
