@@ -165,7 +165,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     Ok(driver)
 }
 
-/// Returns an error if the message of the state is one. Then the scenario does not have the step at which the session begins.
+/// Returns an error if the state shows an error message: then the scenario does not have the step at which the session begins.
 fn check_opening(state: &State) -> anyhow::Result<()> {
     match &state.message {
         Some(message) if message.is_error => bail!("the session begins at a step that its scenario does not have: {}", message.text),

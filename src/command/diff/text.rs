@@ -68,8 +68,8 @@ fn comparison_lines(comparison: &GradientComparison, document: &Document) -> Vec
     let mut lines = vec![format!("{}: {}{}", line(&document.scenario.title), comparison.headline(), not_compared(comparison))];
     lines.extend(comparison.notes().iter().map(|note| format!("note: {note}")));
     if let Some(first) = report.first() {
-        let wrong = (0..report.tensors.len()).filter(|index| !report.tensors[*index].is_equal());
-        let names = group_names(comparison, trace, wrong);
+        let wrong_tensors = (0..report.tensors.len()).filter(|index| !report.tensors[*index].is_equal());
+        let names = group_names(comparison, trace, wrong_tensors);
         let [wrong, all] = comparison.counts();
         let equal = match all - wrong {
             0 => String::new(),
@@ -126,11 +126,11 @@ fn tensor_lines(comparison: &GradientComparison, trace: &Trace, texts: &mut Sour
         ["missing".to_owned(), line(&gradient.name(trace)), "not in the file, so not compared".to_owned()]
     };
     rows.extend(user.missing.iter().map(missing));
-    let column = |n: usize| rows.iter().map(|row| width(&row[n])).max().unwrap_or(0);
-    let [statuses, names] = [column(0), column(1)];
+    let column_width = |n: usize| rows.iter().map(|row| width(&row[n])).max().unwrap_or(0);
+    let [status_width, name_width] = [column_width(0), column_width(1)];
     rows.iter()
         .map(|[status, name, rest]| {
-            format!("  {}  {}  {rest}", align_left(status, statuses), align_left(name, names)).trim_end().to_owned()
+            format!("  {}  {}  {rest}", align_left(status, status_width), align_left(name, name_width)).trim_end().to_owned()
         })
         .collect()
 }
@@ -252,6 +252,7 @@ const YOURS: &str = "yours: ";
 /// explained.
 fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
     let mut lines = pattern_lines(comparison, trace, true);
+    // the first tensor with wrong numbers, if no mistake explains it
     let first = comparison.unexplained.first().copied().filter(|first| comparison.is_first_with_wrong_numbers(*first));
     let not_finite = comparison.patterns.iter().find(|pattern| pattern.id == NOT_FINITE);
     if let Some(first) = first {
