@@ -12,7 +12,11 @@ use crate::ui::theme::{StyleRole, Theme};
 const KEYS_WIDTH: usize = 26;
 
 /// The first line. It says how to get to the legend at the end.
-const LEGEND: &str = "G: what the marks ∙ ‹ › [ ] = ┊ ░ and the colours mean";
+const LEGEND: &str = "G, then PgUp: what the marks ∙ ‹ › [ ] = ┊ ░ and the colours mean";
+
+/// The remark on the first number of subscripts and indices.
+const COUNTS: &str =
+    "Subscripts, headings and channels count from 1, or from 0 (I); terms from 1; indices in brackets from 0, as in NumPy.";
 
 /// The actions of the mouse, and the option that turns it off.
 const MOUSE: &[(&str, &str)] = &[
@@ -113,7 +117,7 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         Screen::Stepper(_) => &[(Focus::Prompt, "in the prompt of : and /"), (Focus::Answer, "in the prompt of p")],
     };
     for (focus, title) in below.copied().into_iter().chain([(screen_focus, "")]).chain(prompts.iter().copied()) {
-        let title = if title.is_empty() && below.is_some() { "below it" } else { title };
+        let title = if title.is_empty() && below.is_some() { "in the stepper" } else { title };
         if !text.lines.is_empty() {
             text.push_line("");
         }
@@ -130,9 +134,7 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
     if screen_focus == Focus::Normal {
         text.push_line("");
         text.push_line("A number before a key repeats it: 10l moves ten units forward.");
-        text.push_line(
-            "Subscripts, headings, channels and terms count from 1, as in mathematics; indices in brackets from 0, as in NumPy.",
-        );
+        text.extend(wrap(COUNTS, inside).into_iter().map(Line::raw));
         section(&mut text, theme, inside, "the mouse", MOUSE);
         section(&mut text, theme, inside, "the marks", MARKS);
         text.push_line("");
