@@ -78,7 +78,7 @@ impl UserGradients {
     }
 
     /// Appends a tensor of the file, or one tensor for each sample of a stack. The index of each gradient of a sample is added to `of_samples`, with `true`
-    /// if it comes from a stack. The scale of these gradients is found later.
+    /// if it comes from a stack. The scale of these gradients is found later. `turned` are the kinds of weights whose axes have the other order in the file.
     fn add(&mut self, trace: &Trace, tensor: FileTensor, gradient: Gradient, turned: &[Weight], of_samples: &mut Vec<(usize, bool)>) {
         let FileTensor { name: name_in_file, shape, values, .. } = tensor;
         let ours = gradient.shape(trace);

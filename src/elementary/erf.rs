@@ -92,6 +92,7 @@ impl<const N: usize> Far<N> {
             (far.sizes[far.count % N], far.places[far.count % N]) = (*size, n);
             far.count += usize::from(*size >= ENDS[1]);
         }
+        // the number that was stored last may be out of the range
         if far.count < N {
             far.sizes[far.count] = ENDS[2];
         }

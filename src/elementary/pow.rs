@@ -130,7 +130,7 @@ fn log2(x: f64) -> [f64; 2] {
     let t_upper = f64::from_bits((((a.to_bits() >> 33) | 0x2000_0000) + offset) << 32);
     let t_rest = a - (t_upper - base);
     let s_rest = v * ((u - s_upper * t_upper) - s_upper * t_rest);
-    // the polynomial
+    // log₂ (a / base) = 2 / (3 ln 2) · p with p = s t and t = 3 + s² + s⁴ (L₀ + L₁ s² + …)
     let z = s * s;
     let r = z * z * (L[0] + z * (L[1] + z * (L[2] + z * (L[3] + z * (L[4] + z * L[5])))));
     let r = r + s_rest * (s_upper + s);

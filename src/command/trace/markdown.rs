@@ -31,9 +31,9 @@ fn escape(to: &mut Vec<u8>, from: usize) {
         return;
     }
     let cell = to.split_off(from);
-    let is_letter = |i: Option<usize>| i.and_then(|i| cell.get(i)).is_some_and(u8::is_ascii_alphanumeric);
+    let is_letter_or_digit = |i: Option<usize>| i.and_then(|i| cell.get(i)).is_some_and(u8::is_ascii_alphanumeric);
     for (i, &byte) in cell.iter().enumerate() {
-        let is_inside_word = byte == b'_' && is_letter(i.checked_sub(1)) && is_letter(Some(i + 1));
+        let is_inside_word = byte == b'_' && is_letter_or_digit(i.checked_sub(1)) && is_letter_or_digit(Some(i + 1));
         if matches!(byte, b'|' | b'\\' | b'_') && !is_inside_word {
             to.push(b'\\');
         }
