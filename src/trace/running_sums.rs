@@ -203,12 +203,14 @@ impl Trace {
         let mut term = terms.start;
         loop {
             let (rule, x) = run.part(op, number, partial.part);
-            // the number of terms that this part adds to the entry
-            let part_terms = match offsets {
-                Some(offsets) => offsets[partial.part + 1] - offsets[partial.part],
-                None => rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry),
+            let is_last_part = partial.part + 1 == op.parts.len();
+            // the number of terms of the entry up to the end of this part; the last part has all the others
+            let part_end = match offsets {
+                _ if is_last_part => u64::MAX,
+                Some(offsets) => partial.terms_before + offsets[partial.part + 1] - offsets[partial.part],
+                None => partial.terms_before + rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry),
             };
-            let end = terms.end.min(partial.terms_before + part_terms);
+            let end = terms.end.min(part_end);
             // counted in tests
             tally::count(end.saturating_sub(term));
             #[cfg(test)]
@@ -218,10 +220,10 @@ impl Trace {
                 term = end;
             }
             // ends at the part to which the next term belongs, or at the last part
-            if terms.end < partial.terms_before + part_terms || partial.part + 1 == op.parts.len() {
+            if terms.end < part_end || is_last_part {
                 return partial;
             }
-            partial.terms_before += part_terms;
+            partial.terms_before = part_end;
             partial.part += 1;
         }
     }
