@@ -11,8 +11,6 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
-
 use crate::expr::block::BLOCK;
 use crate::expr::{Case, Definition, Expr, Primitive, Relation, Slot};
 // RELU, SIGMOID, TANH and SOFTPLUS are names of curves in this file, so the functions that they use have other names or the prefix `functions`
@@ -42,11 +40,11 @@ impl fmt::Debug for ActivationCurve {
     }
 }
 
-/// Returns the arguments of the function: z, then the values of the keys.
-pub(super) fn arguments(z: f64, keys: &[f64]) -> SmallVec<[f64; 4]> {
-    let mut arguments = SmallVec::from_slice(&[z]);
-    arguments.extend_from_slice(keys);
-    arguments
+/// Calls `function` with the arguments of a curve: z, then the values of the keys.
+fn with_arguments<T>(z: f64, keys: &[f64], function: impl FnOnce(&[f64]) -> T) -> T {
+    let mut arguments = [z; 1 + MAX_KEYS];
+    arguments[1..=keys.len()].copy_from_slice(keys);
+    function(&arguments[..=keys.len()])
 }
 
 impl ActivationCurve {
@@ -62,17 +60,18 @@ impl ActivationCurve {
 
     /// Returns g(z).
     pub fn value(&self, z: f64, keys: &[f64]) -> f64 {
-        self.function.value(&arguments(z, keys)).unwrap_or(f64::NAN)
+        with_arguments(z, keys, |arguments| self.function.value(arguments)).unwrap_or(f64::NAN)
     }
 
     /// Returns g′(z), computed from z and a = g(z), and whether this derivative is a closed gate ([`Expr::ClosedGate`]). Through a closed gate nothing passes
     /// back, not even ∞ or NaN.
     pub fn derivative(&self, z: f64, a: f64, keys: &[f64]) -> (f64, bool) {
-        let arguments = arguments(z, keys);
-        let slope = self.function.derivative(0, &arguments, a).unwrap_or(f64::NAN);
-        // the value of a closed gate is 0
-        let is_closed_gate = slope == 0.0 && self.function.derivatives.first().is_some_and(|slope| slope.is_closed_gate(&arguments, a));
-        (slope, is_closed_gate)
+        with_arguments(z, keys, |arguments| {
+            let slope = self.function.derivative(0, arguments, a).unwrap_or(f64::NAN);
+            // the value of a closed gate is 0
+            let is_closed_gate = slope == 0.0 && self.function.derivatives.first().is_some_and(|slope| slope.is_closed_gate(arguments, a));
+            (slope, is_closed_gate)
+        })
     }
 
     /// Adds g(z) to `sums`, or overwrites `sums` with g(z).

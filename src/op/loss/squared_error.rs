@@ -76,8 +76,8 @@ const DIFFERENCE: Expr = Expr::Sub(&[A_ENTRY, T_ENTRY]);
 
 impl Pointwise for SquaredError {
     fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
-        let difference = || evaluated(x, &DIFFERENCE, A, i);
-        smallvec![constant(self.scale), difference(), difference()]
+        let difference = evaluated(x, &DIFFERENCE, A, i);
+        smallvec![constant(self.scale), difference.clone(), difference]
     }
 
     #[allow(clippy::float_cmp)] // 0.5 is exact
