@@ -84,7 +84,30 @@ pub fn list_of_names(names: &[impl AsRef<str>]) -> String {
 /// Returns the width of a text, in cells.
 #[must_use]
 pub fn width(text: &str) -> usize {
-    UnicodeWidthStr::width(text)
+    if is_simple(text) { text.chars().count() } else { UnicodeWidthStr::width(text) }
+}
+
+/// Returns whether a text has only characters for which [`is_one_cell`] is `true`.
+#[must_use]
+pub fn is_simple(text: &str) -> bool {
+    text.chars().all(is_one_cell)
+}
+
+/// Returns whether a character belongs to one of the blocks of letters, digits and signs whose characters always take one cell, and never form one character
+/// with their neighbours. `false` does not mean the opposite.
+#[must_use]
+pub fn is_one_cell(character: char) -> bool {
+    matches!(
+        character,
+        ' '..='~' // ASCII
+            | '¡'..='¬' | '®'..='\u{2ff}' // Latin letters; between the two ranges is the soft hyphen
+            | '\u{370}'..='\u{3ff}' // Greek letters
+            | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' // punctuation
+            | '\u{2070}'..='\u{20cf}' // superscripts and subscripts
+            | '\u{2190}'..='\u{22ff}' // arrows, mathematical operators
+            | '\u{2500}'..='\u{25fc}' // lines, blocks, geometric shapes
+            | '\u{2800}'..='\u{28ff}' // braille
+    )
 }
 
 /// Returns a text cut to at most `cells` cells, with an ellipsis if it was cut.

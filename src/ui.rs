@@ -26,6 +26,7 @@ pub mod export;
 pub mod header;
 pub mod hints;
 pub mod layout;
+mod line;
 mod losses;
 pub mod marker;
 pub mod matrix;
@@ -52,8 +53,8 @@ mod zoom;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
-use ratatui::widgets::Widget;
 
+use self::line::DrawLine as _;
 use crate::app::{Action, Curves, Focus, Screen, State};
 use crate::expr::Notation;
 use crate::keys::{self, Key};
@@ -195,7 +196,7 @@ fn render_too_small(view: &StepView<'_>, screen: Rect, buf: &mut Buffer) {
     let has_keys = screen.height > 2;
     let rows = if has_keys { above_last_line(screen) } else { screen };
     for (line, row) in texts.flat_map(|text| crate::text::wrap(&text, screen.width.into())).zip(rows.rows()) {
-        Line::raw(line).render(row, buf);
+        Line::raw(line).draw(row, buf);
     }
     if has_keys {
         status::key_bar(view.state, &view.theme, last_line, buf);
@@ -209,7 +210,7 @@ fn draw_title(title: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect 
     let end = if title.is_empty() || line.height == 0 {
         begin
     } else {
-        buf.set_stringn(begin, line.y, format!(" {title} "), usize::from(line.right() - begin), theme.style(StyleRole::Heading)).0
+        line::put_text(buf, [begin, line.y], &format!(" {title} "), line.right() - begin, theme.style(StyleRole::Heading))
     };
     // setting each cell is faster than drawing a span, which looks for characters that consist of several code points
     for cell in line.positions().filter(|cell| cell.x < begin || cell.x >= end) {

@@ -18,7 +18,6 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 use crate::expr::{Notation, Sign};
 use crate::glyph;
@@ -28,6 +27,7 @@ use crate::scene::{HiddenNumber, Path, after_sign};
 use crate::text::{align_left, align_right};
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
 
@@ -94,7 +94,7 @@ pub fn height(view: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
 /// Draws the pane.
 pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     for (line, row) in lines(view, area.width as usize, area.height as usize).into_iter().zip(area.rows()) {
-        line.render(row, buf);
+        line.draw(row, buf);
     }
 }
 
@@ -102,7 +102,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
 pub(super) fn head(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
     let margin = width(&tensor) + width(sign(view)) - 1;
-    heading(view, &tensor, margin, area.width.into()).line(view, area.width.into()).render(area, buf);
+    heading(view, &tensor, margin, area.width.into()).line(view, area.width.into()).draw(area, buf);
 }
 
 /// Returns the lines of the pane, `room` cells wide and at most `height` of them.
@@ -134,12 +134,15 @@ fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Line<'static>> 
     let lines_left = height.saturating_sub(lines.len());
     lines.extend(alternative(view, &paths, margin, [room, lines_left]));
     // the equation with letters for the indices, and the NumPy line for the whole tensor; if there is room for only one of them, the NumPy line
+    let lines_left = height.saturating_sub(lines.len());
     let is_short = view.op().parts.len() <= MAX_NUMPY_PARTS;
-    let numpy = is_short.then(|| view.numpy_line(view.output)).flatten().map(|line| format!("in NumPy: {line}"));
-    let lines_left = height.saturating_sub(lines.len() + usize::from(numpy.is_some()));
-    let with_names = view.index_line(true).filter(|text| width(text) + margin + SIGN_CELLS <= room);
-    let indexed = with_names.or_else(|| view.index_line(false)).filter(|_| lines_left > 0);
-    for text in indexed.into_iter().chain(numpy).take(height.saturating_sub(lines.len())) {
+    let numpy = (is_short && lines_left > 0).then(|| view.numpy_line(view.output)).flatten().map(|line| format!("in NumPy: {line}"));
+    let indexed = || {
+        let with_names = view.index_line(true).filter(|text| width(text) + margin + SIGN_CELLS <= room);
+        with_names.or_else(|| view.index_line(false))
+    };
+    let indexed = (lines_left > usize::from(numpy.is_some())).then(indexed).flatten();
+    for text in indexed.into_iter().chain(numpy) {
         let text = cut(&text, room.saturating_sub(margin + SIGN_CELLS));
         lines.push(Line::from(vec![Span::raw(" ".repeat(margin + SIGN_CELLS)), Span::styled(text, theme.style(StyleRole::Dim))]));
     }

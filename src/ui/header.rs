@@ -3,7 +3,6 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 use crate::app::FileChange;
 use crate::glyph::SEPARATOR;
@@ -12,6 +11,7 @@ use crate::network::{Id, Role};
 use crate::step::Unit;
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
 
@@ -28,7 +28,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         Span::raw(" ".repeat(gap)),
         Span::styled(right, view.theme.style(view.pass_role())),
     ])
-    .render(area, buf);
+    .draw(area, buf);
 }
 
 /// Returns the target of a click. On the title, it is the key of the notes. On a fact, it is the first step of the sample or pass, or the key of an overlay

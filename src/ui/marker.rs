@@ -3,9 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 use super::RenderOptions;
+use super::line::DrawLine as _;
 use super::theme::StyleRole;
 use crate::glyph;
 use crate::keys::{self, Key};
@@ -20,8 +20,8 @@ pub fn render(what: &str, keys: &str, options: &RenderOptions, screen: Rect, buf
     let keys = cut(&format!(" {keys} "), room.saturating_sub(crate::text::width(&what)));
     let line = Rect { height: 1, ..screen }.intersection(buf.area);
     // clears the whole first line
-    Line::styled(" ".repeat(room), style).render(line, buf);
-    Line::from(vec![Span::styled(what, style.bold()), Span::styled(keys, style)]).render(line, buf);
+    Line::styled(" ".repeat(room), style).draw(line, buf);
+    Line::from(vec![Span::styled(what, style.bold()), Span::styled(keys, style)]).draw(line, buf);
 }
 
 /// Returns a frame with two more lines below it: a blank one, and a caption with the key that was pressed and the name of its command. Without a key, the
@@ -35,6 +35,6 @@ pub fn with_caption(mut frame: Buffer, key: Option<(Key, Option<&str>)>, options
     let key = Span::styled(shown(format!(" {} ", keys::shown(&key.to_string()))), options.theme.style(StyleRole::Status).bold());
     let name = Span::styled(shown(name.map_or_else(String::new, |name| format!(" {name}"))), options.theme.style(StyleRole::KeyBar));
     let line = Rect { x: screen.x + 1, y: screen.bottom() + 1, width: screen.width.saturating_sub(2), height: 1 }.intersection(frame.area);
-    Line::from(vec![key, name]).render(line, &mut frame);
+    Line::from(vec![key, name]).draw(line, &mut frame);
     frame
 }

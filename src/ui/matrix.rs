@@ -22,15 +22,15 @@ use std::ops::Range;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use unicode_width::UnicodeWidthStr as _;
 
 pub use self::image::ImageKind;
 use self::layout::{LayoutRequest, MatrixLayout};
+use super::line::put_text;
 use super::theme::{StyleRole, Theme};
 use crate::glyph;
 use crate::number::ColumnFormat;
 use crate::tensor::{shape_on_screen, unravel, width_on_screen};
-use crate::text::align_right;
+use crate::text::{self, align_right};
 
 /// The relation of an entry to the current step, which decides its mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,8 +148,8 @@ impl<'a> Matrix<'a> {
     #[must_use]
     pub fn size(&self) -> (u16, u16) {
         let (width, height) = layout::full_size(&self.request());
-        let name = if self.name.is_empty() { 0 } else { 1 + self.name.width() };
-        let width = width.max(self.title.width() + name + 2 + self.dimensions_width());
+        let name = if self.name.is_empty() { 0 } else { 1 + text::width(self.name) };
+        let width = width.max(text::width(self.title) + name + 2 + self.dimensions_width());
         [width, height].map(|cells| u16::try_from(cells).unwrap_or(MAX_SIZE).min(MAX_SIZE)).into()
     }
 
@@ -219,7 +219,7 @@ impl<'a> Matrix<'a> {
             padding: self.padding,
             turned: self.turned,
             has_title: !self.title.is_empty(),
-            symbol_width: self.title.width(),
+            symbol_width: text::width(self.title),
             margin: self.margin,
             focus: self.focus,
             around: self.around.clone(),
@@ -278,10 +278,10 @@ impl<'a> Matrix<'a> {
             let more = format!("{first}  {part}");
             forms.splice(0..0, [(&*name, more.clone()), (&*title, more), (&*name, part.clone()), (&*title, part)]);
         }
-        let form_width = |(name, after): &(&str, String)| name.width() + if after.is_empty() { 0 } else { 2 + after.width() };
+        let form_width = |(name, after): &(&str, String)| text::width(name) + if after.is_empty() { 0 } else { 2 + text::width(after) };
         let (name, after) = forms.into_iter().find(|form| form_width(form) <= room).unwrap_or((&title, String::new()));
         pen.text(x, y, &crate::text::cut(name, room), pen.theme.style(self.role).patch(pen.theme.style(StyleRole::Heading)));
-        pen.text(x + name.width() + 2, y, &after, pen.theme.style(StyleRole::Dim));
+        pen.text(x + text::width(name) + 2, y, &after, pen.theme.style(StyleRole::Dim));
     }
 
     /// Draws one matrix of the tensor. Its upper left corner, to the right of the row indices, is at the cell (x, y).
@@ -292,7 +292,7 @@ impl<'a> Matrix<'a> {
         if layout.heading_lines > 0 {
             let heading = self.heading(layout.leading_indices(block), width);
             // the heading begins one cell to the right, above the first number, unless it is as wide as the matrix
-            pen.text(x + usize::from(heading.width() < width), y, &heading, dim);
+            pen.text(x + usize::from(text::width(&heading) < width), y, &heading, dim);
         }
         if layout.header_lines > 0 {
             self.draw_column_indices(layout, x, y + layout.heading_lines, pen);
@@ -338,7 +338,7 @@ impl<'a> Matrix<'a> {
             Some(outer) => (format!("{first} {outer}, {second} {inner}"), format!("{outer},{inner}")),
             None => (format!("channel {inner}"), format!("{inner}")),
         };
-        if long.width() <= width { long } else { format!("({short})") }
+        if text::width(&long) <= width { long } else { format!("({short})") }
     }
 
     /// Draws the column indices, each above the units digit of the numbers in its column. If there is no room for all, draws every second one, or every third,
@@ -452,7 +452,7 @@ impl MatrixPen<'_> {
     fn text(&mut self, x: usize, y: usize, text: &str, style: Style) {
         let (Ok(x), Ok(y)) = (u16::try_from(x), u16::try_from(y)) else { return };
         if x >= self.area.x && x < self.area.right() && y >= self.area.y && y < self.area.bottom() {
-            self.buf.set_stringn(x, y, text, usize::from(self.area.right() - x), style);
+            put_text(self.buf, [x, y], text, self.area.right() - x, style);
         }
     }
 }

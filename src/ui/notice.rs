@@ -6,6 +6,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, BorderType, Widget};
 
 use crate::text::{width, wrap_at_most};
+use crate::ui::line::DrawLine as _;
 use crate::ui::status::{self, MessagePlace, ShownMessage};
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
@@ -45,6 +46,6 @@ pub fn render(view: &StepView<'_>, screen: Rect, buf: &mut Buffer) {
     Block::bordered().border_type(BorderType::Rounded).border_style(view.theme.style(StyleRole::Dim)).render(area, buf);
     let rows = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(3), height: area.height.saturating_sub(2) };
     for (line, row) in lines.into_iter().zip(rows.rows()) {
-        Line::styled(line, style).render(row, buf);
+        Line::styled(line, style).draw(row, buf);
     }
 }

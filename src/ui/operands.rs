@@ -11,7 +11,6 @@ mod widget;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
-use ratatui::widgets::Widget;
 
 use self::arrange::{Candidates, GAP, RequestedSizes};
 use self::legend::HeatScale;
@@ -22,6 +21,7 @@ use self::widget::{PaneArea, repetition, shape, with_matrix};
 use crate::number::{ColumnFormat, round_up};
 use crate::scene::{Grid, ShownTensor};
 use crate::ui::ClickTarget;
+use crate::ui::line::DrawLine as _;
 use crate::ui::matrix::{ImageKind, Matrix};
 use crate::ui::operand::OperandMatrix;
 use crate::ui::theme::StyleRole;
@@ -68,7 +68,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
             Matrix { margin, ..matrix.clone() }.render(area, buf, &view.theme);
         });
         if let Some((sign, cell)) = sign {
-            Line::styled(sign, view.theme.style(StyleRole::Dim)).render(cell, buf);
+            Line::styled(sign, view.theme.style(StyleRole::Dim)).draw(cell, buf);
         }
     }
 }

@@ -6,7 +6,6 @@ use std::ops::Range;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 use crate::network::Id;
 use crate::step::Pass;
@@ -14,6 +13,7 @@ use crate::tensor::shape_on_screen;
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::layout::is_roomy;
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
 
@@ -104,7 +104,7 @@ pub fn chain(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     }
     let line = Line::from(spans);
     let is_cut = line.width() > area.width as usize && !area.is_empty();
-    line.render(area, buf);
+    line.draw(area, buf);
     if is_cut && let Some(end) = buf.cell_mut((area.right() - 1, area.y)) {
         end.set_symbol("…").set_style(dim);
     }
@@ -146,7 +146,7 @@ pub fn list(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
             std::cmp::Ordering::Less => view.theme.style(StyleRole::Forward),
             std::cmp::Ordering::Greater => view.theme.style(StyleRole::Dim),
         };
-        Line::styled(format!("{mark}{name}{}{shape}", " ".repeat(gap)), style).render(row, buf);
+        Line::styled(format!("{mark}{name}{}{shape}", " ".repeat(gap)), style).draw(row, buf);
     }
 }
 

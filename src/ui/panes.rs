@@ -2,10 +2,10 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::widgets::Widget;
 
 use super::hints::Hints;
 use super::layout::{Dock, PaneLayout, layout};
+use super::line::DrawLine as _;
 use super::theme::StyleRole;
 use super::view::StepView;
 use super::{
@@ -112,7 +112,7 @@ pub fn render(view: &StepView<'_>, screen: Rect, buf: &mut Buffer) {
         (pane.draw)(view, inner, buf);
     }
     if let Some((place, hints)) = next_pane(view, &layout) {
-        hints.line(&view.theme).render(place, buf);
+        hints.line(&view.theme).draw(place, buf);
     }
 }
 

@@ -7,6 +7,7 @@ use ratatui::widgets::{Paragraph, Widget, Wrap};
 
 use crate::app::{Focus, ScenarioEntry, Screen, State};
 use crate::text::{align_left, cut, width, wrap_at_most};
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::{StyleRole, Theme};
 
 /// The largest width of the column of names.
@@ -19,22 +20,22 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
         Span::styled("gradstep", theme.style(StyleRole::Heading).bold()),
         Span::styled("  step through every multiplication of backpropagation", theme.style(StyleRole::Dim)),
     ])
-    .render(head, buf);
+    .draw(head, buf);
     if let Some(message) = &state.message {
         let role = if message.is_error { StyleRole::Error } else { StyleRole::Plain };
         let place = Rect { y: area.y + head.height, height: area.height - head.height, ..area };
         for (line, row) in message_lines(state, area).into_iter().zip(place.rows()) {
-            Line::styled(line, theme.style(role)).render(row, buf);
+            Line::styled(line, theme.style(role)).draw(row, buf);
         }
     }
     let PickerLayout { selected, list, description, rows, first } = picker_layout(state, area);
     if rows.is_empty() && state.focus() == Focus::Filter {
-        Line::styled("no scenario has these words: Esc lists all", theme.style(StyleRole::Dim)).render(list, buf);
+        Line::styled("no scenario has these words: Esc lists all", theme.style(StyleRole::Dim)).draw(list, buf);
     }
     let name_width = state.scenarios.iter().map(|scenario| width(&scenario.name)).max().unwrap_or(0).min(MAX_NAME_WIDTH);
     for (line, row) in list.rows().zip(rows.iter().skip(first)) {
         match row {
-            PickerRow::GroupTitle(title) => Line::styled(*title, theme.style(StyleRole::Dim)).render(line, buf),
+            PickerRow::GroupTitle(title) => Line::styled(*title, theme.style(StyleRole::Dim)).draw(line, buf),
             PickerRow::ScenarioEntry(i) => {
                 let scenario = &state.scenarios[*i];
                 let is_selected = *i == selected;
@@ -43,7 +44,7 @@ pub fn render(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
                 let text = format!("{mark}{}  {}", align_left(&name, name_width), scenario.title);
                 let text = cut(&text, line.width as usize);
                 let role = if is_selected { StyleRole::Step } else { StyleRole::Plain };
-                Line::styled(align_left(&text, line.width as usize), theme.style(role)).render(line, buf);
+                Line::styled(align_left(&text, line.width as usize), theme.style(role)).draw(line, buf);
             }
         }
     }

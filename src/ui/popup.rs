@@ -8,6 +8,7 @@ use ratatui::widgets::{Block, BorderType, Widget};
 use crate::app::{Focus, Prompt, PromptCandidate, PromptKind, State};
 use crate::text::{self, align_left, cut, width, wrap_at_most};
 use crate::ui::backdrop;
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::{StyleRole, Theme};
 
 /// The largest width.
@@ -111,7 +112,7 @@ pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     if let Some(chosen) = candidates.get(chosen.unwrap_or(first)) {
         let description = full_description(chosen, usize::from(inside.width).saturating_sub(2));
         for (line, place) in description.iter().zip(inside.rows().skip(rows)) {
-            Line::styled(format!(" {line}"), theme.style(StyleRole::Heading)).render(place, buf);
+            Line::styled(format!(" {line}"), theme.style(StyleRole::Heading)).draw(place, buf);
         }
     }
 }
@@ -158,5 +159,5 @@ fn draw_row(cells: &[String; 3], columns: &[usize; 3], is_chosen: bool, theme: &
     }
     let rest = room.saturating_sub(used);
     spans.push(Span::styled(" ".repeat(rest), theme.style(roles[0])));
-    Line::from(spans).render(place, buf);
+    Line::from(spans).draw(place, buf);
 }

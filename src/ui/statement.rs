@@ -9,12 +9,12 @@ use std::ops::Range;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 use crate::glyph::SEPARATOR;
 use crate::scene::StatementHere;
 use crate::text::{cut, width};
 use crate::ui::equation;
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
 
@@ -81,7 +81,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         Span::raw(" ".repeat(gap)),
         Span::styled(right, theme.style(role)),
     ])
-    .render(area, buf);
+    .draw(area, buf);
 }
 
 /// Returns facts such as `turn 2 of 5` (of the loop) and `part 1 of 3` (the operation among those of its statement).

@@ -3,7 +3,6 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 use crate::app::{Action, ComparedEntry, Focus, OverlayKind, Prompt, PromptKind, SPEEDS, State, Stepper, hidden_symbol, number_name};
 use crate::glyph::SEPARATOR;
@@ -14,6 +13,7 @@ use crate::step::{TensorEntry, Unit};
 use crate::text;
 use crate::text::{cut, width};
 use crate::ui::hints::Hints;
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::{StyleRole, Theme};
 use crate::ui::view::StepView;
 
@@ -105,17 +105,17 @@ pub fn status_line(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         Span::styled(cut(&facts.join(SEPARATOR), remaining), status)
     };
     let gap = room.saturating_sub(width(&position) + width(&right.content) + 1);
-    Line::from(vec![Span::styled(position, status.bold()), Span::styled(" ".repeat(gap), status), right]).render(area, buf);
+    Line::from(vec![Span::styled(position, status.bold()), Span::styled(" ".repeat(gap), status), right]).draw(area, buf);
 }
 
 /// Draws the last line. It is a message that is too long for the status line, or else the key bar or the prompt.
 pub fn last_line(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     if let Some(message) = shown_message(view, area.width.into()).filter(|message| message.place == MessagePlace::LastLine) {
         let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });
-        return Line::styled(format!(" {}", message.text), style).render(area, buf);
+        return Line::styled(format!(" {}", message.text), style).draw(area, buf);
     }
     let (text, rest) = beside_cursor(view, area);
-    Line::styled(text, view.theme.style(StyleRole::Step)).render(Rect { width: rest.x - area.x, ..area }, buf);
+    Line::styled(text, view.theme.style(StyleRole::Step)).draw(Rect { width: rest.x - area.x, ..area }, buf);
     key_bar(view.state, &view.theme, rest, buf);
 }
 
@@ -152,11 +152,11 @@ pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     if let (true, Some(prompt)) = (focus.is_prompt(), state.prompt()) {
         let line = typed_line(prompt, line_sign(state, prompt), theme);
         if let Some(keys) = prompt_hints(prompt, &line, area) {
-            keys.line(theme).right_aligned().render(area, buf);
+            keys.line(theme).right_aligned().draw(area, buf);
         }
-        return line.render(area, buf);
+        return line.draw(area, buf);
     }
-    bar_hints(state, area.width).line(theme).render(area, buf);
+    bar_hints(state, area.width).line(theme).draw(area, buf);
 }
 
 /// Returns the hints of the key bar.

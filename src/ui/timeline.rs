@@ -5,10 +5,10 @@ use std::ops::Range;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 use crate::step::Pass;
 use crate::ui::ClickTarget;
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
 
@@ -88,7 +88,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         spans.push(Span::styled("┄".repeat(bar.bar_width - filled), dim));
         spans.push(Span::styled(bar.count, dim));
     }
-    Line::from(spans).render(area, buf);
+    Line::from(spans).draw(area, buf);
 }
 
 /// Returns the step under column `x`. On a bar, the position decides the step. A click on the name goes to the first step of the pass, and a click on the count

@@ -7,12 +7,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 use super::ClickTarget;
 use crate::app::Watch;
 use crate::scene::EntryState;
 use crate::text::{align_left, cut, width};
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
 
@@ -54,7 +54,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         let label = if n == 0 { LABEL.to_owned() } else { " ".repeat(width(LABEL)) };
         let mut spans = vec![Span::styled(label, view.theme.style(StyleRole::Heading))];
         spans.extend(row.iter().flatten().cloned());
-        Line::from(spans).render(place, buf);
+        Line::from(spans).draw(place, buf);
     }
 }
 

@@ -3,7 +3,6 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 use crate::app::{Change, EditEffect, PredictionQuestion, hidden_symbol};
 use crate::glyph::with_minus_signs;
@@ -13,6 +12,7 @@ use crate::scenario::GivenNumber;
 use crate::scene::HiddenNumber;
 use crate::step::Unit;
 use crate::text::{self, width, wrap};
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
 use crate::ui::{comparison, equation};
@@ -45,7 +45,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     }
     let is_cut = text.len() > usize::from(area.height);
     for (line, row) in text.into_iter().zip(area.rows()) {
-        line.render(row, buf);
+        line.draw(row, buf);
     }
     if is_cut
         && !area.is_empty()

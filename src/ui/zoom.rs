@@ -18,10 +18,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
-use ratatui::widgets::Widget;
 
 use self::block_text::{FontSize, draw, has_dots};
 use super::equation;
+use super::line::DrawLine as _;
 use super::theme::StyleRole;
 use super::view::StepView;
 use crate::expr::Notation;
@@ -71,7 +71,7 @@ pub fn equation(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         let equation = format!("{symbols} = {text}");
         let has_room = size != FontSize::Plain && !symbols.is_empty() && has_dots(&equation) && size.width(&equation) <= room;
         let (label, text) = if has_room { (words, equation) } else { (joined(&symbols, &words), text.clone()) };
-        Line::styled(label, plain).render(line(y, 1), buf);
+        Line::styled(label, plain).draw(line(y, 1), buf);
         // there is one more line, because a subscript extends into the blank line
         draw(&text, size.fitting(&text, room), style, line(y + 1, size.lines() + 1), buf);
     }

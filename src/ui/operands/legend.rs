@@ -7,10 +7,10 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Widget;
 
 use crate::number::Digits;
 use crate::text::width;
+use crate::ui::line::DrawLine as _;
 use crate::ui::matrix::ImageKind;
 use crate::ui::theme::{StyleRole, Theme};
 
@@ -45,5 +45,5 @@ pub fn render(kind: ImageKind, scales: &[HeatScale<'_>], digits: Digits, theme: 
         room = rest;
         spans.push(Span::styled(text, dim));
     }
-    Line::from(spans).render(area, buf);
+    Line::from(spans).draw(area, buf);
 }

@@ -12,6 +12,7 @@ use crate::number::Digits;
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::chart::{Chart, FIRST_OTHER, HERE, MARKER, scenario_style};
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
 
@@ -24,7 +25,7 @@ pub(super) fn render(view: &StepView<'_>, marker: CurveMarker, screen: Rect, buf
     draw_frame(view, &curves, marker, is_log, area, buf);
     let (lines, inside) = legend_and_chart(&curves, area);
     for ((text, style), row) in legend(&curves, view).into_iter().zip(lines.rows()) {
-        Line::styled(cut(&text, row.width.into()), style).render(row, buf);
+        Line::styled(cut(&text, row.width.into()), style).draw(row, buf);
     }
     Chart { curves: &curves, is_log, begins_at_zero: false, marker: Some(marker.iteration), theme: &view.theme }.render(inside, buf);
 }

@@ -8,6 +8,7 @@ use ratatui::widgets::{Block, BorderType, Widget};
 use crate::app::{List, ListRow};
 use crate::text::{align_left, cut, width, wrap};
 use crate::ui::hints::Hints;
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::{StyleRole, Theme};
 use crate::ui::{ClickTarget, backdrop};
 
@@ -163,7 +164,7 @@ pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer)
         let mark = if is_selected { "▸" } else { " " };
         let style = theme.style(if is_selected { StyleRole::Step } else { StyleRole::Plain });
         let text = format!("{mark}{text}");
-        Line::styled(align_left(&cut(&text, usize::from(place.width)), usize::from(place.width)), style).render(place, buf);
+        Line::styled(align_left(&cut(&text, usize::from(place.width)), usize::from(place.width)), style).draw(place, buf);
     }
     let place_below = Rect {
         x: rows.x + 1,
@@ -172,7 +173,7 @@ pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer)
         height: area.bottom().saturating_sub(rows.bottom() + 2),
     };
     for ((line, role), place) in below.iter().zip(place_below.rows()) {
-        Line::styled(cut(line, usize::from(place.width)), theme.style(*role)).render(place, buf);
+        Line::styled(cut(line, usize::from(place.width)), theme.style(*role)).draw(place, buf);
     }
 }
 

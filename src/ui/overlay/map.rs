@@ -29,6 +29,7 @@ use crate::tensor::shape_on_screen;
 use crate::text::{align_left, align_right, cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::hints::Hints;
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::{StyleRole, Theme};
 use crate::ui::view::StepView;
 
@@ -284,14 +285,14 @@ impl BlockPen<'_> {
                 Span::raw("  "),
                 Span::raw(align_right(&shape(self.scene, block.tensor), shape_width)),
             ];
-            Line::from(spans).render(line, buf);
+            Line::from(spans).draw(line, buf);
             self.draw_progress(block, 0, progress[0], line, buf);
         }
         if let Some(line) = lines.next() {
             // if a block has no backward pass, as the loss, its second line is free
             let is_free = progress[1].1 == 0 && self.scene.network().reads_samples();
             let room = usize::from(line.width).saturating_sub(if is_free { 2 } else { self.columns.progress + 3 });
-            Line::from(vec![Span::raw("  "), Span::styled(cut(&self.details(number, block), room), dim)]).render(line, buf);
+            Line::from(vec![Span::raw("  "), Span::styled(cut(&self.details(number, block), room), dim)]).draw(line, buf);
             self.draw_progress(block, 1, progress[1], line, buf);
         }
     }
@@ -316,7 +317,7 @@ impl BlockPen<'_> {
             spans.push(Span::styled("━".repeat(filled), style.bold()));
             spans.push(Span::styled(format!("{} {done}/{all}", "┄".repeat(BATCH_BAR - filled)), dim));
         }
-        Line::from(spans).render(line, buf);
+        Line::from(spans).draw(line, buf);
     }
 
     /// Draws the frame of a block. Returns the area inside.
@@ -373,7 +374,7 @@ impl BlockPen<'_> {
                 self.scene.number(id, 0).map_or_else(|| glyph::TO_COME.to_owned(), |number| self.scene.short(number))
             });
             let label = if value.is_empty() { "" } else { label };
-            Line::from(vec![Span::styled(align_left(label, 6), style), Span::styled(value, style.bold())]).render(area, buf);
+            Line::from(vec![Span::styled(align_left(label, 6), style), Span::styled(value, style.bold())]).draw(area, buf);
             return;
         }
         if all == 0 {

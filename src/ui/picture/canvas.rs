@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 use super::target::{Spot, Spots};
+use crate::ui::line::put_text;
 
 /// A canvas: the lines are first collected, and drawn to the screen at the end.
 #[derive(Debug)]
@@ -134,7 +135,7 @@ impl Canvas {
 /// Writes a text from column `x` on in row `y` of the area, clipped at the right edge of the area.
 pub fn text_at(buf: &mut Buffer, area: Rect, x: u16, y: u16, text: &str, style: Style) {
     if x < area.width && y < area.height {
-        buf.set_stringn(area.x + x, area.y + y, text, usize::from(area.width - x), style);
+        put_text(buf, [area.x + x, area.y + y], text, area.width - x, style);
     }
 }
 

@@ -5,7 +5,6 @@ use std::ops::Range;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
-use ratatui::widgets::Widget;
 
 use super::block_text::{self, FontSize, draw};
 use super::{ink, size};
@@ -14,6 +13,7 @@ use crate::network::Id;
 use crate::scene::{Grid, ShownTensor};
 use crate::tensor::shape_on_screen;
 use crate::text::{cut, width};
+use crate::ui::line::DrawLine as _;
 use crate::ui::matrix::Mark;
 use crate::ui::operands::arrange;
 use crate::ui::operands::{self, MarkedEntries};
@@ -139,7 +139,7 @@ impl<'a> Panel<'a> {
 
     fn draw(&self, view: &StepView<'_>, marks: &MarkedEntries, area: Rect, buf: &mut Buffer) {
         let heading = view.theme.style(StyleRole::Heading);
-        Line::styled(cut(&self.title(view), area.width.into()), heading).render(Rect { height: 1, ..area }, buf);
+        Line::styled(cut(&self.title(view), area.width.into()), heading).draw(Rect { height: 1, ..area }, buf);
         let order = |range: &Range<usize>| -> Vec<usize> {
             if self.shown.turned { range.clone().rev().collect() } else { range.clone().collect() }
         };

@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 use ratatui::text::Line;
-use ratatui::widgets::Widget;
 
 use crate::scene::{Block, Blocks, MAX_LANES};
+use crate::ui::line::DrawLine as _;
 use crate::ui::theme::{StyleRole, Theme};
 
 /// Draws the lanes.
@@ -86,7 +86,7 @@ impl MapLanes<'_> {
         // the mark shows the backward pass while it is in progress in this block; otherwise it shows the forward pass
         let state = if backward == PassProgress::Part { PassProgress::Part } else { forward };
         let mark = Rect { x: x_of(block_lane.unwrap_or(self.blocks.lanes)), y: rows.y + top, width: 1, height: 1 }.intersection(rows);
-        Line::styled(state.mark(), self.theme.style(role).bold()).render(mark, buf);
+        Line::styled(state.mark(), self.theme.style(role).bold()).draw(mark, buf);
     }
 
     /// Draws the row of a block's mark. The row has the lines that end in the block or branch off to it, and the lines that pass it. The bits of `above` are
