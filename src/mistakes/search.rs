@@ -170,12 +170,12 @@ impl MistakeSearch<'_> {
         let mut fits = if self.tensors[first].is_finite() { self.explaining(&start, first, go_on)? } else { Vec::new() };
         let mut bases = if fits.is_empty() { vec![start] } else { with_same_tensors(&fits) };
         let (mut searches, mut taken) = (0, 0);
-        let most = if self.work() > MAX_WORK_BEHIND { 0 } else { MAX_SEARCHES_BEHIND };
+        let max_searches = if self.work() > MAX_WORK_BEHIND { 0 } else { MAX_SEARCHES_BEHIND };
         // all bases have the same next wrong tensor, and no candidate was found that explains it
         while let Some(unexplained) = bases[0].next_wrong().filter(|_| taken < MAX_TAKEN) {
             bases = bases.iter().map(|base| self.taking(base, unexplained)).collect();
             taken += 1;
-            while let Some(next) = bases[0].next_wrong().filter(|_| searches < most && bases[0].mistakes() < MAX_MISTAKES) {
+            while let Some(next) = bases[0].next_wrong().filter(|_| searches < max_searches && bases[0].mistakes() < MAX_MISTAKES) {
                 searches += 1;
                 let found = self.behind(&bases, next, go_on)?;
                 if found.is_empty() {
@@ -254,7 +254,7 @@ impl MistakeSearch<'_> {
         let numbers = taken.iter().map(|at| &self.tensors[*at]).map(|tensor| (tensor.run, tensor.id, tensor.numbers));
         let plan = fit.plan.taking(numbers);
         let mut pass = WrongPass::new(self.subject.trace, &plan);
-        // a tensor that the user has right stays right, although the user's wrong numbers before it give others
+        // a tensor that the user has right stays right, although the user's wrong numbers of earlier tensors give other numbers for it
         let matched = self.tensors.iter().map(|tensor| !tensor.differs || self.is_equal(&mut pass, tensor)).collect();
         fit.taking(&taken, plan, matched)
     }

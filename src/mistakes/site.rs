@@ -125,7 +125,8 @@ impl<'a> Site<'a> {
         self.subject.producer(self.y)
     }
 
-    /// Returns the change of the forward op: another rule for the part that reads the same operands.
+    /// Returns the change of the forward op that computes y: another rule for the part that this site differentiates. That part reads exactly the inputs of
+    /// the site. `None` if there is no such part.
     pub fn with_forward_rule(&self, other: impl Fn(&Arc<dyn Rule>) -> Arc<dyn Rule>) -> Option<PassChange> {
         let (number, op) = self.forward()?;
         let inputs: Vec<Id> = self.operands.each().filter(|(slot, _)| matches!(slot, Slot::Input(_))).map(|(_, id)| id).collect();

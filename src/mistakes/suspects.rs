@@ -14,8 +14,9 @@ pub(super) struct Suspects {
 }
 
 impl Suspects {
-    /// Finds the ops that can be the reason for the wrong tensor at `index`. `is_settled` returns whether a tensor of the user is right or explained already.
-    /// An op counts only if there is a way from the op to the wrong tensor without a settled tensor: a mistake at the op would change all tensors on the way.
+    /// Finds the ops that can be the reason for the wrong tensor at `index`. `is_settled` returns whether a tensor of the user is right, or its numbers are
+    /// taken as they are. An op counts only if there is a way from the op to the wrong tensor without a settled tensor. A mistake at any other op could reach
+    /// the wrong tensor only through a settled tensor, whose numbers the mistake must not change.
     pub fn of(trace: &Trace, tensors: &[ComparedTensor<'_>], index: usize, is_settled: impl Fn(usize) -> bool) -> Self {
         let settled: HashSet<(usize, Id)> =
             tensors.iter().enumerate().filter(|(at, _)| is_settled(*at)).map(|(_, tensor)| (tensor.run, tensor.id)).collect();

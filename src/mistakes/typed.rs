@@ -39,7 +39,7 @@ impl TypedNumber {
     }
 
     fn is_within(self, number: f64, tolerance: f64) -> bool {
-        // a number in the middle between two may be rounded up or down
+        // a number in the middle may be rounded up or down: 0.675 to 0.67 or to 0.68
         number.is_finite() && (self.value - number).abs() <= tolerance + 1e-9 * number.abs()
     }
 }

@@ -36,13 +36,14 @@ pub(super) fn all(subject: &Subject<'_>) -> Vec<Normalised> {
 }
 
 fn in_layers(subject: &Subject<'_>) -> Vec<Normalised> {
-    let reader = |id: Id, of: &dyn Fn(&Part) -> bool| {
+    // the result of the first forward op that reads `id`, and whose first part is wanted
+    let computed_from = |id: Id, is_wanted: &dyn Fn(&Part) -> bool| {
         let mut ops = subject.network.readers(id).iter().map(|reader| &subject.network.ops()[reader.op]);
-        ops.find(|op| op.pass == Pass::Forward && op.parts.first().is_some_and(of)).map(|op| op.output)
+        ops.find(|op| op.pass == Pass::Forward && op.parts.first().is_some_and(is_wanted)).map(|op| op.output)
     };
     let of_norm = |norm: super::norm::Norm| {
-        let scale = reader(norm.variance, &|part| part.operands.len() == 1)?;
-        let q = reader(scale, &|part| part.operands.contains(&norm.centred))?;
+        let scale = computed_from(norm.variance, &|part| part.operands.len() == 1)?;
+        let q = computed_from(scale, &|part| part.operands.contains(&norm.centred))?;
         let groups: Arc<[usize]> = (0..subject.len(norm.x)).map(|at| at / norm.n).collect();
         on_paths(subject, NormWithoutOp { x: norm.x, centred: norm.centred, q, scale, is_divided: false, groups })
     };
@@ -63,14 +64,14 @@ struct NormWithoutOp {
 fn on_paths(subject: &Subject<'_>, found: NormWithoutOp) -> Option<Normalised> {
     let NormWithoutOp { x, centred, q, scale, is_divided, groups } = found;
     let (op, backward) = subject.producer(subject.network.gradient_of(x)?)?;
-    subject.network.gradient_of(q)?;
+    subject.network.gradient_of(q)?; // without a gradient of q there is no backward pass through the normalisation
     let before_q = before(subject, q);
     let sites = subject.sites_of(op);
     let parts: Vec<usize> = sites.iter().filter(|site| before_q[site.y]).map(|site| site.part).collect();
     (parts.len() > 1 && sites.len() == backward.parts.len()).then_some(Normalised { x, centred, q, scale, is_divided, groups, op, parts })
 }
 
-/// For each tensor, whether another one is computed from it in the forward pass.
+/// For each tensor, whether it is the tensor `id`, or `id` is computed from it in the forward pass.
 fn before(subject: &Subject<'_>, id: Id) -> Vec<bool> {
     let mut reaches = vec![false; subject.network.tensors().len()];
     reaches[id] = true;
@@ -82,7 +83,7 @@ fn before(subject: &Subject<'_>, id: Id) -> Vec<bool> {
     reaches
 }
 
-/// A quotient of x − μ and a tensor that is broadcast: x, x − μ, σ or 1/σ, and whether it is a division.
+/// If q is (x − μ) / σ or (x − μ) · (1/σ): x, x − μ, the tensor σ or 1/σ, and whether q is a division.
 pub(super) fn quotient(subject: &Subject<'_>, q: Id) -> Option<(Id, Id, Id, bool)> {
     let (rule, part) = elementwise(subject, q)?;
     let is_divided = rule.0.operator == Operator::DIV;
@@ -90,15 +91,16 @@ pub(super) fn quotient(subject: &Subject<'_>, q: Id) -> Option<(Id, Id, Id, bool
     if !is_divided && rule.0.operator != Operator::Mul {
         return None;
     }
-    let [one, other] = [part.operands.get(Input(first))?, part.operands.get(Input(second))?];
-    let of = |difference: Id, scale: Id| {
+    let [first, second] = [part.operands.get(Input(first))?, part.operands.get(Input(second))?];
+    let found = |difference: Id, scale: Id| {
         let (x, _) = centred(subject, difference)?;
         let before_scale = before(subject, scale);
-        let is_variance = |id: Id| squared(subject, id).and_then(|c| centred(subject, c)).is_some_and(|(of, _)| of == x);
-        let depends = (0..before_scale.len()).any(|id| before_scale[id] && is_variance(id));
-        depends.then_some((x, difference, scale, is_divided))
+        // σ is computed from (x − μ)²
+        let is_square = |id: Id| squared(subject, id).and_then(|c| centred(subject, c)).is_some_and(|(of, _)| of == x);
+        let is_scale = (0..before_scale.len()).any(|id| before_scale[id] && is_square(id));
+        is_scale.then_some((x, difference, scale, is_divided))
     };
-    of(one, other).or_else(|| if is_divided { None } else { of(other, one) })
+    found(first, second).or_else(|| if is_divided { None } else { found(second, first) })
 }
 
 fn in_graph(subject: &Subject<'_>) -> Vec<Normalised> {

@@ -19,15 +19,16 @@ const OTHERS: [(OtherSample, &str, &str); 4] = [
     (OtherSample::Previous, "previous", "of the previous sample"),
 ];
 
-/// The tensors of the forward pass that a backward part reads, if they are those of a sample.
+/// The tensors of the forward pass that a backward part reads and that each sample computes: x of a weight gradient, or input and output of
+/// an activation or a max pool.
 fn forward_tensors(site: &Site<'_>) -> Vec<Id> {
-    let own = |slots: &[Slot]| slots.iter().filter_map(|slot| site.operands.get(*slot)).collect();
+    let in_slots = |slots: &[Slot]| slots.iter().filter_map(|slot| site.operands.get(*slot)).collect();
     if let Some([x, ..]) = weight_gradient(site) {
-        return own(&[x]);
+        return in_slots(&[x]);
     }
     let is_pool = downcast::<MaxPoolBackward>(site.rule).is_some();
     let reads_values = is_pool || AppliedActivation::at(site).is_some() || site.rule_as::<SoftmaxBackward>().is_some();
-    if reads_values { own(&[Slot::Input(0), Slot::Output]) } else { Vec::new() }
+    if reads_values { in_slots(&[Slot::Input(0), Slot::Output]) } else { Vec::new() }
 }
 
 /// The backward pass reads the activations, or the error, of another sample.

@@ -22,7 +22,7 @@ use crate::op::rule::{Function as _, Operands, Origin, Rule, Term, constant};
 use crate::op::slot::Slot;
 use crate::op::softmax::{SOFTMAX, SoftmaxBackward};
 
-/// Whether a site is the derivative of a loss on logits that applies this function, such as the softmax.
+/// Whether a site is the derivative of a loss on logits that applies `function` itself, such as the softmax.
 fn reads_logits(site: &Site<'_>, function: &'static crate::expr::Primitive) -> bool {
     if !site.is_of_loss() {
         return false;
@@ -41,7 +41,7 @@ fn right(rule: &dyn Rule, x: &Operands<'_>) -> Vec<f64> {
     right
 }
 
-/// The numbers from which a wrong gradient of a loss of logits is computed.
+/// The numbers from which a wrong gradient of a loss on logits is computed.
 struct Logits {
     /// The probabilities p.
     p: Vec<f64>,
@@ -51,12 +51,12 @@ struct Logits {
     t: Vec<f64>,
 }
 
-/// Another gradient of a loss of logits: `other` computes its entry at a place.
-fn of_logits(site: &Site<'_>, probabilities: fn(&[f64]) -> Vec<f64>, other: fn(&Logits, usize) -> f64) -> Variant {
+/// A wrong gradient of a loss on logits: `wrong(logits, i)` is its entry i.
+fn of_logits(site: &Site<'_>, probabilities: fn(&[f64]) -> Vec<f64>, wrong: fn(&Logits, usize) -> f64) -> Variant {
     Variant::only(site.with_rule(with_terms(site.rule, move |rule, x, at| {
         let [z, t] = [0, 1].map(|slot| x.tensors[Slot::Input(slot)]);
         let logits = Logits { p: probabilities(z), dz: right(rule, x), t: t.to_vec() };
-        vec![Term::product([constant(other(&logits, at))].into_iter().collect())]
+        vec![Term::product([constant(wrong(&logits, at))].into_iter().collect())]
     })))
 }
 
@@ -107,8 +107,8 @@ pub fn softmax_twice(site: &Site<'_>) -> Vec<Variant> {
     vec![of_logits(site, softmax, |Logits { p, dz, .. }, i| p[i] * (dz[i] - p.iter().zip(dz).map(|(p, dz)| p * dz).sum::<f64>())), diagonal]
 }
 
-/// The gradient k (softmax(p) Σt − t) of a cross-entropy that takes the probabilities p for logits. `unit` is the right gradient of the loss at a place without
-/// its factor k.
+/// The gradient k (softmax(p) Σt − t) of a cross-entropy that takes the probabilities p for logits. `unit(i)` is entry i of the right gradient without its
+/// factor k.
 fn error_of_probabilities(Logits { p, dz, t }: &Logits, unit: impl Fn(usize) -> f64) -> Vec<f64> {
     let (k, all) = (scale_of_error(dz, unit), t.iter().sum::<f64>());
     softmax(p).into_iter().zip(t).map(|(q, t)| k * (q * all - t)).collect()
@@ -182,10 +182,11 @@ pub fn softmax_row_sum_missing(site: &Site<'_>) -> Vec<Variant> {
     if is_softmax { vec![Variant::only(site.with_rule(own()))] } else { Vec::new() }
 }
 
-/// k in ∂C/∂z = k (p Σt − t), the error of a cross-entropy: 1/n for a mean over n outputs.
-fn scale_of_error(dz: &[f64], error: impl Fn(usize) -> f64) -> f64 {
-    let largest = (0..dz.len()).max_by(|one, other| error(*one).abs().total_cmp(&error(*other).abs()));
-    largest.map_or(1.0, |at| dz[at] / error(at))
+/// k in ∂C/∂z = k (p Σt − t), the error of a cross-entropy: 1/n for a mean over n outputs. `unit(i)` is entry i of the error without k. k is read off at the
+/// largest entry, which is not 0.
+fn scale_of_error(dz: &[f64], unit: impl Fn(usize) -> f64) -> f64 {
+    let largest = (0..dz.len()).max_by(|one, other| unit(*one).abs().total_cmp(&unit(*other).abs()));
+    largest.map_or(1.0, |at| dz[at] / unit(at))
 }
 
 /// The target is not subtracted in the error p − t of a cross-entropy.
@@ -278,7 +279,7 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted
 }
 
-/// The tensor of the file from which another one is copied in another shape.
+/// The tensor of which `id` is a copy in another shape, perhaps through several copies: `labels` for `labels.view(-1)`. `id` itself if it is no copy.
 fn given_source(subject: &Subject<'_>, mut id: Id) -> Id {
     while let Some((_, Op { parts, .. })) = subject.producer(id)
         && let [part] = parts.as_slice()

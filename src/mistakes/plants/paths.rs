@@ -12,19 +12,20 @@ use crate::op::operator::Operator;
 use crate::op::slot::Slot;
 use crate::step::Pass;
 
-/// The backward ops of tensors that are used several times: the number of the op, x, and the uses.
+/// For each tensor that is used several times: the number of its backward op, the tensor, and its uses.
 fn shared<'a>(subject: &Subject<'a>) -> Vec<(usize, Id, Vec<Site<'a>>)> {
     let several = |(number, op): (usize, &Op)| {
         let Role::Gradient(of) = subject.network.tensor(op.output).role else { return None };
         let uses = subject.sites_of(number);
+        // only ∂J/∂J has a part that is no use
         (uses.len() > 1 && uses.len() == op.parts.len()).then_some((number, of, uses))
     };
     subject.backward_ops().filter_map(several).collect()
 }
 
-/// The op with some of its parts.
-fn kept(op: usize, uses: usize, is_kept: impl Fn(usize) -> bool) -> PassChange {
-    PassChange::sample(op, OpChange::Keep((0..uses).filter(|n| is_kept(*n)).collect()))
+/// The change that leaves an op of `parts` parts only the parts for which `is_kept` is `true`.
+fn kept(op: usize, parts: usize, is_kept: impl Fn(usize) -> bool) -> PassChange {
+    PassChange::sample(op, OpChange::Keep((0..parts).filter(|n| is_kept(*n)).collect()))
 }
 
 /// The layer of a site's y.
@@ -37,7 +38,7 @@ pub fn skip_forgotten(site: &Site<'_>) -> Vec<Variant> {
     if !is_on_branch(site) {
         return Vec::new();
     }
-    // all parts through the same layer, such as the three paths through a norm
+    // all parts through the site's layer are left out together, such as the three paths through a norm
     let uses = site.subject.sites_of(site.op);
     let parts = site.subject.network.ops()[site.op].parts.len();
     let edit = kept(site.op, parts, |n| uses.get(n).is_none_or(|other| layer(other) != layer(site)));
@@ -103,13 +104,14 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
                 let detail = format!(" through {name}");
                 planted.push(Variant::named(name.clone(), detail, [both]).at(vec![subject.place_of(of)]));
             }
-            let own = kind(site);
-            let own = (own.clone(), uses[..use_number].iter().filter(|other| kind(other) == own).count());
-            let alike = by_kind.iter().position(|(kind, _)| *kind == own).unwrap_or_else(|| {
+            let own_kind = kind(site);
+            let nth = uses[..use_number].iter().filter(|other| kind(other) == own_kind).count();
+            let own = (own_kind, nth);
+            let index = by_kind.iter().position(|(known, _)| *known == own).unwrap_or_else(|| {
                 by_kind.push((own, Vec::new()));
                 by_kind.len() - 1
             });
-            by_kind[alike].1.push((edit.clone(), subject.place_of(of)));
+            by_kind[index].1.push((edit.clone(), subject.place_of(of)));
             planted.push(Variant::named(name.clone(), format!(" through {name}"), [edit]).at(vec![subject.place_of(of)]));
         }
     }
@@ -183,7 +185,7 @@ pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
         if !are_turns {
             continue;
         }
-        // the uses are in the order of the forward pass; a backward pass ends with the first one
+        // the uses are in the order of the forward pass, and the backward pass comes to the first use last: if uses overwrite each other, the first is left
         for (n, (kept_use, name)) in [(0, "first"), (uses.len() - 1, "last")].into_iter().enumerate() {
             let edit = kept(number, uses.len(), |use_number| use_number == kept_use);
             all[n].0.push(edit.clone());
@@ -197,9 +199,9 @@ pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted
 }
 
-/// A use of a tensor of a turn in the next turn of the loop.
+/// A use of a loop's tensor in the turn after the one that computes the tensor.
 struct Carried {
-    /// The number of the turn in which the tensor is computed.
+    /// The number of the turn in which the tensor is computed, from 1.
     turn: usize,
     /// The number of turns.
     turns: usize,

@@ -18,7 +18,7 @@ fn sign_of_weight(rule: &dyn Rule, x: &Operands<'_>, at: usize) -> Vec<Term> {
     vec![Term::product([constant(value)].into_iter().collect())]
 }
 
-/// The gradient of the penalty is left out, or has another factor: in all weights, or in the wanted one.
+/// The gradient of the penalty is left out, has another factor, or is that of λ Σ |w|: in all weights, or in the wanted one.
 pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
     let subject = &wanted.subject;
     let (trace, samples) = (subject.trace, subject.trace.samples());

@@ -7,7 +7,8 @@ use crate::op::rule::{Factors, Operands, Origin, Rule, Term, constant, entry};
 use crate::op::slot::Slot;
 use crate::tensor::{len, ravel, unravel};
 
-/// For each entry of a tensor of this shape, the place of the entry whose index `source` returns; nowhere if there is no such entry.
+/// For each entry of a tensor of this shape, the place (the row-major index) of the entry that is read instead. `source` changes the index of the one into
+/// the index of the other. The place is [`NOWHERE`] if `source` returns `false`, or if the new index is outside the tensor.
 pub(super) fn places(shape: &[usize], source: impl Fn(&mut [usize]) -> bool) -> Arc<[usize]> {
     let place = |at: usize| {
         let mut index = unravel(at, shape);
@@ -39,7 +40,7 @@ pub(super) fn upstream(x: &Operands<'_>, at: usize) -> Term {
     Term::product([entry(x, Slot::Upstream, at)].into_iter().collect())
 }
 
-/// The place of the upstream gradient's entry in a term.
+/// The place in ∂C/∂y of the entry that a term reads.
 pub(super) fn upstream_place(term: &Term) -> Option<usize> {
     term.args.iter().find_map(|arg| match arg.origin {
         Origin::Entry { slot: Slot::Upstream, at } => Some(at),

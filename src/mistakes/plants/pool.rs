@@ -37,7 +37,7 @@ struct PoolPlace {
     full_size: f64,
 }
 
-/// The rule that gives each place of a window a share of its error.
+/// The rule that gives each place of a window a share of the window's error.
 fn shared(rule: &Arc<dyn Rule>, windows: &Conv2d, share: Share) -> Arc<dyn Rule> {
     let windows = copy_of(windows);
     with_terms(rule, move |_, x, input| {
@@ -159,7 +159,7 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
     };
     let mut variants = vec![Variant::only(site.with_rule(with_terms(site.rule, last)))];
     if max_windows.is_some() {
-        // a window writes 0 to its places that are not the maximum
+        // in this variant, a window also writes 0 to its places that are not the maximum
         let windows = copy_of(windows);
         let whole_window = with_terms(site.rule, move |rule, x, at| {
             let terms = windows.prefix_terms(View::Input, at + 1) - windows.prefix_terms(View::Input, at);
@@ -175,23 +175,25 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
     variants
 }
 
-/// The error of a mean is not divided.
+/// The error of a mean is not divided. In a variant, the forward pass does not divide either; a global pool has no such
+/// variant.
 pub fn divisor_missing(site: &Site<'_>) -> Vec<Variant> {
     let undivided = if let Some(rule) = site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input) {
         let sum = ConstantWeights::new(copy_of(rule.edges()), Weights::Unweighted, Equation::default(), Equation::default());
-        Some((sum.forward(), sum.backward(0)))
+        Some((Some(sum.forward()), sum.backward(0)))
     } else {
         let rule =
             site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| rule.view == View::Input && site.rule.window().is_some());
         rule.and_then(|rule| match rule.weights() {
-            Weights::Uniform(k) => Some((scaled(site.rule, 1.0), Some(scaled(site.rule, 1.0 / k)))),
+            Weights::Uniform(k) => Some((None, Some(scaled(site.rule, 1.0 / k)))),
             _ => None,
         })
     };
     let Some((forward, Some(back))) = undivided else { return Vec::new() };
-    let has_windows = site.rule_as::<ConstantWeightsRule<Conv2d>>().is_some();
     let mut variants = vec![Variant::only(site.with_rule(back.clone()))];
-    if has_windows && let Some(edit) = site.with_forward_rule(|_| Arc::clone(&forward)) {
+    if let Some(forward) = forward
+        && let Some(edit) = site.with_forward_rule(|_| Arc::clone(&forward))
+    {
         variants.push(Variant::named("both-ways", ", nor is the sum in the forward pass", [edit, site.with_rule(back)]));
     }
     variants

@@ -75,7 +75,7 @@ fn own_op(wanted: &Wanted<'_>) -> Option<(Ops, usize)> {
     network.producer(wanted.id).map(|op| (ops, op))
 }
 
-/// The ops that compute the gradients of the parameters, in the batch if it computes them, with the parameter of each.
+/// The ops that compute the gradients of the parameters, each with its parameter. If the batch reduces a gradient, it is the op of the batch.
 pub(super) fn parameter_ops(subject: &Subject<'_>) -> Vec<(Ops, usize, Id)> {
     let (trace, network) = (subject.trace, subject.network);
     let is_parameter = |of: Id| network.tensor(of).role.is_learnable();
@@ -165,6 +165,7 @@ fn added(wanted: &Wanted<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Pl
     let Some(decay) = decay.filter(|decay| decay.is_finite() && *decay != 0.0) else { return Vec::new() };
     let add = |(ops, op, of): (Ops, usize, Id)| {
         let added: Vec<f64> = subject.values(of).iter().map(|weight| decay * function(*weight)).collect();
+        // `with_terms` needs a right rule, but the terms here do not read it, so any rule will do
         let rule = with_terms(&(Arc::new(crate::op::seed::Seed) as Arc<dyn crate::op::rule::Rule>), move |_, _, at| {
             vec![Term::product([constant(added[at])].into_iter().collect())]
         });

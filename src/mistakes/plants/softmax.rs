@@ -133,7 +133,7 @@ fn differences(one: &[f64], other: &[f64]) -> Vec<f64> {
 }
 
 impl WrongTerms for AfterSoftmax {
-    /// With p = softmax(z) and q = softmax(p), ∂C/∂pᵢ is uᵢ − qᵢ Σ u, and ∂C/∂zᵢ is pᵢ (∂C/∂pᵢ − Σ pⱼ ∂C/∂pⱼ).
+    /// With u = ∂C/∂a, p = softmax(z) and q = softmax(p), ∂C/∂pᵢ is uᵢ − qᵢ Σ u, and ∂C/∂zᵢ is pᵢ (∂C/∂pᵢ − Σ pⱼ ∂C/∂pⱼ).
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let p: Vec<f64> = tensors[Output].iter().map(|a| libm::exp(*a)).collect();
         let exp: Vec<f64> = p.iter().map(|p| libm::exp(*p)).collect();
