@@ -68,7 +68,7 @@ pub enum Role {
     Target,
     /// A weight or bias.
     Parameter,
-    /// A layer's tensor that gradient descent does not change: a dropout mask.
+    /// A tensor that gradient descent does not change: a dropout mask of a layer, or a constant of a graph.
     Constant,
     /// A result of the forward pass.
     Value,

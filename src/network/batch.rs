@@ -8,7 +8,7 @@
 //!
 //! If the batch has one sample, it has the loss and the gradients of this sample. Then it has an op only for a tensor to which a penalty is added.
 //!
-//! The ops form a separate network. Its inputs are tensors of the samples' runs, the old parameters and the old velocities.
+//! The ops form a separate network. Its inputs are tensors of the samples' runs, the old parameters and their old states, such as velocities.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -249,7 +249,7 @@ impl BatchBuilder<'_> {
         let state_symbol = |state: usize| Symbol { kind: SymbolKind::State(plan.states[state].letter), ..symbol.clone() };
         // the states of this iteration that are computed so far
         let mut states: Vec<Id> = Vec::with_capacity(plan.states.len());
-        let mut new = old;
+        let mut new = old; // the last sum replaces it
         for sum in &plan.sums {
             let mut tensor_of = |builder: &mut Self, operand: UpdateOperand| match operand {
                 UpdateOperand::Gradient => gradient,

@@ -104,7 +104,7 @@ pub(super) struct Learner<'a> {
     gradients: Box<[[f64; CHUNK]; 2]>,
 }
 
-/// The number of entries that are updated together. So few entries stay in the cache until all terms are added.
+/// The number of entries that are updated together: so few that they stay in the cache until all terms are added.
 const CHUNK: usize = 1024;
 
 impl<'a> Learner<'a> {

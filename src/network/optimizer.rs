@@ -62,7 +62,7 @@ pub enum UpdateRule {
         eps: f64,
         /// μ in v ← μ v + g / (√s + ε).
         momentum: f64,
-        /// `true` if the mean of the gradients is subtracted.
+        /// `true` if the squared mean of the gradients is subtracted: √(s − m²) instead of √s.
         is_centred: bool,
     },
     /// Adagrad.

@@ -74,7 +74,7 @@ impl Series {
         }
     }
 
-    /// Returns the kept iterations up to `iteration` with their values. The last iteration is included if it is not later.
+    /// Returns the kept iterations up to `iteration` with their values. The last iteration is included if it is not later than `iteration`.
     #[must_use]
     pub fn up_to(&self, iteration: u64) -> Vec<(u64, f64)> {
         let count = self.points.partition_point(|(number, _)| *number <= iteration);

@@ -56,7 +56,7 @@ impl Sizes {
             .map(|op| bytes(op.output) * (1 + batch as u64 / PARTS_INTERVAL as u64) + batch as u64 * PART_BYTES)
             .sum::<u64>()
             + batch as u64 * PART_BYTES;
-        // one part in the gradient of each weight, and one part in the loss
+        // two parts for each weight: one in its gradient, and one in the loss
         let penalty = if loss.l2 == 0.0 { 0 } else { network.weights().count() as u64 * 2 * PART_BYTES };
         let has_reduction = batch > 1 || penalty > 0;
         let without_update = run.saturating_mul(batch as u64).saturating_add(if has_reduction { reduction + penalty } else { 0 });
@@ -73,8 +73,8 @@ impl Sizes {
     }
 }
 
-/// Returns the size of the memos and stored sums of an op. A memo keeps results for later ops: the indices of the maxima of a max pool, or a number for each
-/// entry of a dropout's mask.
+/// Returns the size of the memos and stored sums of an op. A memo keeps the results that a rule needs in all its steps: the indices of the maxima of a max
+/// pool, or a number for each entry of a dropout's mask.
 fn memos(network: &Network, op: &Op) -> u64 {
     let entries = |id: &usize| len(&network.tensor(*id).shape) as u64;
     let stored = match (op.parts.as_slice(), entries(&op.output)) {
