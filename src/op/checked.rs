@@ -87,6 +87,7 @@ pub fn check_rule(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) {
             assert!(same(product.unwrap_or(1.0), term.value), "{what}: {term:?}");
         }
         if n == 0 {
+            // this reason is the default; a rule with entries without terms has a better one
             assert_ne!(rule.reason_unreached(&x, entry), "no term contributes to it", "{what}");
         }
     }

@@ -481,7 +481,8 @@ mod tests {
         assert!(error.starts_with("the first operand is a vector of 3 numbers, but the mask is a vector of 2 numbers"), "{error}");
     }
 
-    /// 1 − mask closes the first term of ∂C/∂b, and the mask the other terms of ∂C/∂a.
+    /// Where the mask is 1, b was not chosen: the term of ∂C/∂b is the factor 1 − mask, which is 0. Where the mask is 0, the term of ∂C/∂a is
+    /// the mask itself.
     #[test]
     fn a_computed_mask_has_a_term_for_each_operand() {
         let function = choose([In(0), In(1), In(2)], &[&[3], &[3], &[]], Mask::Computed).expect("shapes that fit");

@@ -348,7 +348,7 @@ mod tests {
         let sigma = (100.0_f64 / 3.0).sqrt();
         let xhat = [-1.0, 7.0, -7.0, 1.0].map(|x| x / sigma);
         let operands: [&[f64]; 4] = [&[0.0, 1.0, 0.0, 0.0], &xhat, &[sigma], &[sigma]];
-        // 1[at = 1] − 1/4 − diff · 7/100
+        // (1 for at = 1, else 0) − 1/4 − diff · 7/100, with diff = (−1, 7, −7, 1)
         for (at, by_hand) in [-0.18, 0.26, 0.24, -0.32].into_iter().enumerate() {
             assert!((value(&form, &operands, at) - by_hand).abs() < 1e-15, "{at}");
         }
@@ -361,19 +361,18 @@ mod tests {
     fn the_derivative_of_a_norm_with_a_shifted_deviation_by_hand() {
         let form = norm(0.25, Deviation::Shifted, false);
         let operands: [&[f64]; 6] = [&[0.0, 1.0, 0.0, 0.0], &[-0.1, 0.7, -0.7, 0.1], &[10.0], &[-1.0, 7.0, -7.0, 1.0], &[5.0], &[10.0]];
-        // 1[at = 1] − 1/4 − diff/5 · 0.7/4
+        // (1 for at = 1, else 0) − 1/4 − diff/5 · 0.7/4, with diff = (−1, 7, −7, 1)
         for (at, by_hand) in [-0.215, 0.505, -0.005, -0.285].into_iter().enumerate() {
             assert!((value(&form, &operands, at) - by_hand).abs() < 1e-15, "{at}: {}", value(&form, &operands, at));
         }
     }
 
-    /// Two rows with the probabilities 1/2, 1/4, 1/4 and the classes 0 and 2.
+    /// Two rows with the probabilities 1/2, 1/4, 1/4 and the classes 0 and 2. The class 2 is also written as −1, the last one.
     #[test]
     fn the_derivative_of_cross_entropy_by_hand() {
         let rows = Groups::along(&[2, 3], &[1]);
         let form =
             |targets| ClosedForm::CrossEntropy { rows: rows.clone(), divisor: 2.0, probabilities: ProbabilityOperand::Logarithms, targets };
-        // log p + 1 and log p + 2 have the sums of exponentials e and e²
         let logits = ClosedForm::CrossEntropy {
             rows: rows.clone(),
             divisor: 2.0,
@@ -386,6 +385,7 @@ mod tests {
         for (at, by_hand) in [-0.25, 0.125, 0.125, 0.25, 0.125, -0.375].into_iter().enumerate() {
             assert!((value(&form(Targets::Classes), &[&[1.0], &log_p, &[0.0, -1.0]], at) - by_hand).abs() < 1e-15, "{at}");
             assert!((value(&form(Targets::Probabilities(same.clone())), &[&[1.0], &log_p, &one_hot], at) - by_hand).abs() < 1e-15, "{at}");
+            // z is log p + 1 in the first row and log p + 2 in the second, so log Σ exp z is 1 and 2
             let z: Vec<f64> = log_p.iter().zip([1.0, 1.0, 1.0, 2.0, 2.0, 2.0]).map(|(log_p, shift)| log_p + shift).collect();
             assert!((value(&logits, &[&[1.0], &z, &[0.0, 2.0], &[1.0, 2.0]], at) - by_hand).abs() < 1e-15, "{at}");
             let upstream = one_hot.map(|t| -t / 2.0);

@@ -414,7 +414,7 @@ impl<E: Weighted> Rule for BilinearRule<E> {
         if slot != a && slot != b {
             return Vec::new();
         }
-        // `view` is the view whose entries are the operand's entries: in this view, the edges of the entry `at` can be listed
+        // the view whose entries are the entries of the operand in `slot`: in this view, the edges of the entry `at` can be listed
         let [input, weight, _] = self.roles.slots();
         let operand_view = match slot {
             _ if slot == input => View::Input,

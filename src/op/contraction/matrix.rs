@@ -112,7 +112,8 @@ const QUAD: usize = 4;
 /// The number of columns that are added between two bounds checks.
 const WIDE: usize = 2 * LANES;
 
-/// The number of groups of rows that are computed at once. Each addition to a sum waits for the previous one; meanwhile the other group is added.
+/// The number of groups of rows that are computed at once. A group fills one register: it has a row for each lane. Each addition to a sum waits for the
+/// previous one; meanwhile the sums of the other group are added to.
 const GROUPS: usize = 2;
 
 /// Computes `out += W x`, where each row adds in the order of its columns.

@@ -20,7 +20,7 @@ fn from_text(text: &str) -> (Arc<dyn Function>, Vec<Vec<usize>>) {
     (einsum(&slices, &output, SIZES, EinsumKind::General), shapes)
 }
 
-/// The same einsum by the general rule.
+/// The einsum of a text, always computed by the general rule, even if it has a contraction.
 fn general(text: &str) -> Einsum {
     let (operands, output) = parse(text);
     let slices: Vec<&[usize]> = operands.iter().map(Vec::as_slice).collect();

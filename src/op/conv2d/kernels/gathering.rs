@@ -179,13 +179,13 @@ impl Gathering {
         }
         let mut transposed = Scratch::new(TRANSPOSED_PLACES * lane_count);
         for first_place in (0..places).step_by(TRANSPOSED_PLACES) {
-            let batch = first_place..places.min(first_place + TRANSPOSED_PLACES);
-            let transposed = &mut transposed[..batch.len() * lane_count];
+            let transposed_places = first_place..places.min(first_place + TRANSPOSED_PLACES);
+            let transposed = &mut transposed[..transposed_places.len() * lane_count];
             // the errors of all channels at one place become neighbours
             transpose_matrix(&errors[first_place..], places, transposed, lane_count);
             let lanes = FactorSource { numbers: transposed, firsts: &lane_firsts };
             for (window, sums) in sums_by_window(windows, lane_count, &mut sums) {
-                let taps = window.place_offsets(&batch, [conv.columns.output, self.layout.row_len()], lane_count);
+                let taps = window.place_offsets(&transposed_places, [conv.columns.output, self.layout.row_len()], lane_count);
                 for (firsts, sums) in window.image_firsts.chunks(BLOCK_WEIGHTS).zip(sums.chunks_mut(BLOCK_WEIGHTS * lane_count)) {
                     for taps in taps.chunks(BLOCK_PLACES) {
                         let rows = FactorSource { numbers: image, firsts };
@@ -288,19 +288,19 @@ impl SharedWindow {
         windows.collect()
     }
 
-    /// Returns, for each place of the window that is in `batch`, its offset in the laid-out image and the index of its errors in the transposed errors of
-    /// the batch. `width` is the length of a row of errors, `image_width` that of a row of the laid-out image.
-    fn place_offsets(&self, batch: &Range<usize>, [width, image_width]: [usize; 2], lane_count: usize) -> Vec<(usize, usize)> {
+    /// Returns, for each place of the window that is among the places `transposed`, its offset in the laid-out image and the index of its errors in the
+    /// transposed errors. `width` is the length of a row of errors, `image_width` that of a row of the laid-out image.
+    fn place_offsets(&self, transposed: &Range<usize>, [width, image_width]: [usize; 2], lane_count: usize) -> Vec<(usize, usize)> {
         let [rows, columns] = &self.window;
         let offsets_of_row = |y: usize| {
-            // the batch may begin and end in the middle of a row
+            // the transposed places may begin and end in the middle of a row
             let column = |place: usize| place.saturating_sub(y * width);
-            let columns = columns.start.max(column(batch.start))..columns.end.min(column(batch.end));
-            columns.map(move |x| (y * image_width + x, (y * width + x - batch.start) * lane_count))
+            let columns = columns.start.max(column(transposed.start))..columns.end.min(column(transposed.end));
+            columns.map(move |x| (y * image_width + x, (y * width + x - transposed.start) * lane_count))
         };
-        let first_row = rows.start.max(batch.start / width);
-        let end_row = rows.end.min(batch.end.div_ceil(width));
-        let mut offsets = Vec::with_capacity(batch.len());
+        let first_row = rows.start.max(transposed.start / width);
+        let end_row = rows.end.min(transposed.end.div_ceil(width));
+        let mut offsets = Vec::with_capacity(transposed.len());
         offsets.extend((first_row..end_row).flat_map(offsets_of_row));
         offsets
     }

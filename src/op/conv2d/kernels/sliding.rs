@@ -185,12 +185,12 @@ impl OutputBlock<'_> {
         let laid_out = lay_out(group_images, conv.channel_shape(image_view).into(), &self.band.layout.axes, zeros_after_end);
         let most_lanes = tiles().filter(|tile| tile.sum_places.is_empty()).map(|tile| tile.image_firsts.len() * LANES).max().unwrap_or(0);
         let mut scratch = Scratch::new(CHANNELS_AT_ONCE * most_lanes);
-        // batches of about the same size: 5 channels as 3 + 2, not as 4 + 1
-        let batches = self.out.len().div_ceil(CHANNELS_AT_ONCE);
-        let batch_len = self.out.len().div_ceil(batches);
-        for (n, out) in self.out.chunks_mut(batch_len).enumerate() {
+        // the channels are split evenly: 5 channels into 3 + 2, not into 4 + 1
+        let chunks = self.out.len().div_ceil(CHANNELS_AT_ONCE);
+        let chunk_len = self.out.len().div_ceil(chunks);
+        for (n, out) in self.out.chunks_mut(chunk_len).enumerate() {
             for kernel in &self.band.kernels {
-                kernel.compute(operands, self.band, self.first_channel + n * batch_len, &laid_out, &mut scratch, out);
+                kernel.compute(operands, self.band, self.first_channel + n * chunk_len, &laid_out, &mut scratch, out);
             }
         }
     }
