@@ -207,6 +207,7 @@ pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: 
         let workers = options.threads.get().min(queue.blocks.len());
         let worker_sender = sender.clone();
         if !try_spawn(threads, move || queue.start(network, run, workers, worker_sender)) {
+            // the system has refused a thread, so this thread does the work, and calls `progress` afterwards
             let workers = 1;
             queue.start(network, run, workers, sender.clone());
         }

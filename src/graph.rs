@@ -198,12 +198,12 @@ fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
     reader.names.insert(name.clone(), Binding::Known(value));
 }
 
-/// Gives all tensors their numbers and final names, and collects the result.
+/// Numbers all tensors, gives them their final names, and collects the result.
 fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult {
-    let inputs = reader.leaves.len();
+    let leaf_count = reader.leaves.len();
     let number_of = |reader: &GraphReader<'_, '_>, id: usize| match reader.tensors[id].origin {
         TensorOrigin::Leaf(leaf) => leaf,
-        TensorOrigin::Node(node) => inputs + node,
+        TensorOrigin::Node(node) => leaf_count + node,
     };
     let has_faults = !reader.faults.is_empty() || !reader.missing.is_empty();
     let chosen = output_tensor(&reader, output);

@@ -17,7 +17,7 @@ pub fn spoken_sentence(text: &str) -> String {
     line(text, is_equation)
 }
 
-/// Does the same as [`spoken`] for one line.
+/// Converts one line. ASCII signs become words only if `is_equation` is `true`.
 fn line(text: &str, is_equation: bool) -> String {
     let chars: Vec<char> = text.chars().collect();
     // each word gets a blank on both sides; the blanks that are not needed are removed at the end

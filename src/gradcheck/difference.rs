@@ -43,7 +43,8 @@ fn three_point([far_left, left, right, far_right]: &[Perturbed; 4], h: f64) -> [
     [(right.loss - left.loss) / (2.0 * h), (far_right.loss - far_left.loss) / (4.0 * h)]
 }
 
-/// Returns whether the loss is smooth at this step size. It is if the slopes and the curvatures at h and at 2h differ by at most 1 % plus `error`.
+/// Returns whether the loss is smooth at this step size. It is if the slopes and the curvatures at h and at 2h differ by at most 1 % plus `error`, the error
+/// of a slope.
 pub(super) fn is_smooth(moves: &[Perturbed; 4], loss: f64, h: f64, error: f64) -> bool {
     let [narrow, wide] = three_point(moves, h);
     let [far_left, left, right, far_right] = moves;

@@ -195,8 +195,8 @@ impl Judge<'_, '_> {
         kinks
     }
 
-    /// Estimates the slope in each of these directions. Returns the best estimate. An estimate in which three step sizes agree is better than another; then,
-    /// the one with the smaller uncertainty is better.
+    /// Estimates the slope in each of these directions. Returns the best estimate: one in which three step sizes agree, if there is one, and among several
+    /// the one with the smallest uncertainty.
     fn estimate(&mut self, at: usize, steps: &[f64], directions: &[MoveDirection]) -> Option<Estimate> {
         let estimates = directions.iter().filter_map(|&direction| {
             let slopes = self.slopes(at, steps, direction, None);

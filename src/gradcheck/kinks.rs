@@ -72,7 +72,7 @@ impl InnerFunction {
     }
 }
 
-/// Returns the pieces and the arguments of the function that computes a factor; `None` for another factor and for a function without kinks.
+/// Returns the pieces and the arguments of the function that computes a factor; `None` if no function computes it, or if the function has no kinks.
 fn inner_function(factor: &Arg) -> Option<(SmoothPieces, &'static [Expr])> {
     match factor.origin {
         Origin::Derived { expr: &Expr::Of(function, arguments), second: None, .. } => Some((function.pieces()?, arguments)),
@@ -107,8 +107,8 @@ pub(super) struct Kinks {
 }
 
 impl Kinks {
-    /// Returns the kinks of the op with index `number`, or `None` if it has none. `entries` is the number of entries of its output. All terms of a part have
-    /// the same function, so the first term shows whether the part has kinks.
+    /// Returns the kinks of the op with index `number`, or `None` if it has none (or too many arguments for a `u32`). `entries` is the number of entries of
+    /// its output. All terms of a part have the same function, so the first term shows whether the part has kinks.
     pub fn of(run: &Run, op: &Op, number: usize, entries: usize) -> Option<Self> {
         let (mut parts, mut functions, mut inner) = (Vec::new(), Vec::new(), Vec::new());
         for ((rule, x), operands) in run.parts(op, number).zip(op.parts.iter().map(|part| &part.operands)) {

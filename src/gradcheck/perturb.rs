@@ -59,7 +59,7 @@ pub(super) struct KinkSite {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Crossing {
     pub site: KinkSite,
-    /// The piece after the move.
+    /// The number of the piece in which the entry is after the move.
     piece: usize,
 }
 

@@ -105,7 +105,7 @@ pub fn binary(reader: &mut GraphReader<'_, '_>, operator: BinaryOperator, a: Num
             Add => a.checked_add(b),
             Sub => a.checked_sub(b),
             Mul => a.checked_mul(b),
-            // Python rounds the quotient down. Rust's Euclidean division gives a rest that is never negative, which differs for a negative b
+            // in Python the rest has the sign of b, and the quotient is rounded down. In Rust's Euclidean division the rest is never negative
             FloorDiv => a.checked_div_euclid(b).map(|q| if b < 0 && a.rem_euclid(b) != 0 { q - 1 } else { q }),
             Mod => a.checked_rem_euclid(b).map(|r| if b < 0 && r != 0 { r + b } else { r }),
             And => Some(a & b),

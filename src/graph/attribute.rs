@@ -9,7 +9,7 @@ use crate::op::layer::Reported;
 use crate::python::tree::{Span, Word};
 use crate::words::suggest;
 
-/// The modules whose names may precede a function and have no effect.
+/// The modules whose names may precede a function: `torch.exp(x)` is `exp(x)`.
 pub const MODULES: &[&str] = &["torch", "nn", "F", "np", "numpy", "math"];
 /// The submodules of these modules.
 pub const SUBMODULES: &[&str] = &["nn", "functional", "linalg", "special", "random", "init"];
@@ -20,7 +20,7 @@ const IGNORED: &[&str] = &[
     "bool_", "uint8", "cpu", "cuda", "strided",
 ];
 
-/// Returns the constant of this name: `inf`, `nan`, `newaxis`.
+/// Returns the constant of a name that is possible with and without a module: `inf`, `nan`, `newaxis`.
 pub fn constant(name: &str) -> Option<Value> {
     match name {
         "inf" => Some(Value::float(f64::INFINITY)),
@@ -30,7 +30,7 @@ pub fn constant(name: &str) -> Option<Value> {
     }
 }
 
-/// Returns the constant of this name in a module: `pi`, `e`, and data types, which have no effect.
+/// Returns the constant of a name that is possible only with a module: `math.pi`, `math.e`, and data types, which have no effect.
 pub fn of_module(name: &str) -> Option<Value> {
     match name {
         "pi" => Some(Value::float(consts::PI)),

@@ -81,7 +81,7 @@ pub fn find(reader: &GraphReader<'_, '_>, output: Option<TensorId>) -> Vec<Pendi
 }
 
 /// Returns the tensors that a block computes and that depend on its input. `None` if a path leads around its output, the block has an operation that was not
-/// matched, or γ depends on the input.
+/// matched, or a tensor that must not depend on the input, such as γ, does.
 fn members(structure: &Structure<'_, '_, '_>, matcher: &Matcher<'_, '_, '_, '_>, candidate: &BlockCandidate) -> Option<Vec<TensorId>> {
     let matched: HashSet<TensorId> = matcher.matched.iter().copied().collect();
     // the shifts may be computed in any way, because the result does not depend on them

@@ -107,7 +107,7 @@ impl GraphReader<'_, '_> {
         attribute::get(self, &value, word, span)
     }
 
-    /// Returns whether the expression is the name of a module that has no effect: `torch`, `np`, `torch.nn.functional`.
+    /// Returns whether the expression is the name of a module or a submodule: `torch`, `np`, `torch.nn.functional`.
     fn is_module(&self, expr: &PythonExpr) -> bool {
         match &expr.kind {
             ExprKind::Name(name) => attribute::MODULES.contains(&name.as_str()) && !self.names.contains_key(name),
@@ -213,6 +213,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
+    /// Applies operators of the same precedence from left to right: `a + b - c`.
     fn chain(&mut self, first: &PythonExpr, links: &[Link]) -> Result<Value, Reported> {
         let mut so_far = self.evaluate(first);
         for link in links {

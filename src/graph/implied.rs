@@ -29,7 +29,7 @@ use shapes::Shape;
 const MAX_STATEMENTS: usize = 5000;
 /// The largest number of names whose shapes are inferred.
 const MAX_NAMES: usize = 50;
-/// The largest number of times that the text is read.
+/// The text is read again at most this many times, and one more time for each name.
 const MAX_ROUNDS: usize = 4;
 /// The largest number of matrices that are checked for being vectors instead.
 const MAX_TRIED: usize = 12;

@@ -100,7 +100,7 @@ pub struct PendingNode {
     pub at: (usize, Span),
     /// The number of its statement, from 0.
     pub statement: usize,
-    /// The iteration of the innermost loop.
+    /// The turn of the innermost loop.
     pub turn: Option<Turn>,
 }
 
@@ -143,7 +143,7 @@ pub struct GraphReader<'t, 'c> {
     pub statement_at: HashMap<(usize, usize), usize>,
     /// The number of the current statement.
     pub statement: usize,
-    /// The iteration of the innermost loop.
+    /// The turn of the innermost loop.
     pub turn: Option<Turn>,
     /// The indices in `nodes` of the operations of each statement that has several.
     pub composite_statements: Vec<Range<usize>>,

@@ -15,7 +15,7 @@ use crate::op::layer::Reported;
 use crate::python::tree::{BinaryOperator, ExprKind, PythonExpr, Span, Statement, StatementKind, Word};
 use crate::tensor::flat;
 
-/// Names of assignments that a graph cannot have: they are addresses.
+/// Names to which a statement cannot assign, because they are addresses of steps.
 const ADDRESSES: &[&str] = &["first", "last", "backward"];
 /// Functions whose calls, as statements, are left out.
 const LEFT_OUT_FUNCTIONS: &[&str] = &[

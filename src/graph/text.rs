@@ -29,6 +29,7 @@ fn one_line(statement: &str) -> OneLine {
         if is_comment || is_continuation || c.is_whitespace() {
             is_blank = true;
         } else {
+            // a blank beside a bracket is left out in a statement of several lines, where it may be a line break
             let is_beside_bracket = line.text.ends_with(['(', '[']) || matches!(c, ')' | ']');
             if is_blank && !line.text.is_empty() && !(is_beside_bracket && statement.contains('\n')) {
                 line.text.push(' ');

@@ -125,8 +125,8 @@ impl<'a> FitSeparator<'a> {
         if !tensors.is_empty() {
             return self.sentence(&tensors);
         }
-        let nothing = separations.iter().all(|separation| matches!(separation, Separation::Nothing));
-        let nothing = nothing.then(|| "no other gradient of your pass differs".to_owned());
+        let are_equal = separations.iter().all(|separation| matches!(separation, Separation::Nothing));
+        let nothing = are_equal.then(|| "no other gradient of your pass differs".to_owned());
         let change = self.other_numbers(best, others).or_else(|| {
             let sizes = others.iter().find_map(|other| size_that_separates(best, other));
             sizes.map(|size| format!("{size} may tell them apart"))

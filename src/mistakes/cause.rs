@@ -171,9 +171,9 @@ fn same_numbers(fits: &[Fit], index: usize) -> Vec<String> {
 fn name(fit: &Fit) -> String {
     let mut names: Vec<String> = Vec::new();
     for candidate in &fit.candidates {
-        let name = match (&candidate.variant, candidate.at.as_slice()) {
-            (_, []) => candidate.mistake.id.to_owned(),
-            (_, at) => format!("{} at {}", candidate.mistake.id, at.join(", ")),
+        let name = match candidate.at.as_slice() {
+            [] => candidate.mistake.id.to_owned(),
+            at => format!("{} at {}", candidate.mistake.id, at.join(", ")),
         };
         if !names.contains(&name) {
             names.push(name);
@@ -191,13 +191,13 @@ fn of_fit(
     (group, same, apart): (usize, Vec<String>, &str),
 ) -> Vec<Cause> {
     let mut causes: Vec<Cause> = Vec::new();
-    // the ends of their words: places with different ends are not listed together
+    // the ends of the causes' words. Places with different ends are different causes
     let mut details: Vec<&str> = Vec::new();
     let mut edits: Vec<Vec<PassChange>> = Vec::new();
     for (n, candidate) in fit.candidates.iter().enumerate() {
         let plan = Plan::default().with(subject.trace, &candidate.edits);
         let is_last = n + 1 == fit.candidates.len();
-        // the first mistake explains the tensors that have the right numbers without the later mistakes; the last one explains the rest
+        // a mistake explains the tensors that have the user's numbers with it and the earlier mistakes, but not yet without it; the last one explains the rest
         let is_explained = |at: &usize| {
             let before = (1..=n).any(|count| fit.history[count][*at]);
             tensors[*at].differs && fit.explains(*at) && !before && (is_last || fit.history[n + 1][*at])

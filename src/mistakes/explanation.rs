@@ -50,6 +50,7 @@ impl Explanation {
         Self { user, report, causes: Vec::new(), consequences: Vec::new(), patterns, is_settled: false, reference }
     }
 
+    /// Adds the note on the scale, if there is one. `is_explained` is `true` if the numbers are explained in this scale only.
     fn note_scale(&mut self, is_explained: bool) {
         let note = self.user.note_on_scale(is_explained);
         self.user.notes.extend(note);
@@ -64,11 +65,11 @@ impl Explanation {
         let mut best = self.with_causes(trace, learning_rate, go_on)?;
         let Some(other) = other else { return Ok(best) };
         let mut other = Self::in_scale(trace, other).with_causes(trace, learning_rate, go_on)?;
-        let is_explained = other.rank() != best.rank();
+        let is_one_better = other.rank() != best.rank();
         if other.rank() < best.rank() {
             std::mem::swap(&mut best, &mut other);
         }
-        best.note_scale(is_explained && (best.report.is_equal() || !best.causes.is_empty()));
+        best.note_scale(is_one_better && (best.report.is_equal() || !best.causes.is_empty()));
         Ok(best)
     }
 

@@ -235,7 +235,7 @@ impl<'a> WrongPass<'a> {
     fn changed_in(&self, run: usize) -> Vec<bool> {
         let (network, ops) = (self.trace.network_of(run), self.ops(run));
         let mut changed = vec![false; network.tensors().len()];
-        // another run may have another network
+        // the ids of another run may be those of another network
         for (_, id) in self.plan.given.keys().chain(self.plan.taken.keys()).filter(|(of, _)| *of == run) {
             changed[*id] = true;
         }

@@ -1,4 +1,5 @@
-//! Norms: batch norm, layer norm, group norm and RMS norm, in their usual spellings.
+//! Norms: batch norm, layer norm, group norm and RMS norm, in their usual spellings. A norm is y = γ x̂ + β with x̂ = (x − mean(x)) / σ, or x̂ = x / σ in an
+//! RMS norm. Here σ is √(v + ε) or √v + ε, and v is the variance, or the mean of x² in an RMS norm.
 
 use super::BlockCandidate;
 use super::matcher::Matcher;

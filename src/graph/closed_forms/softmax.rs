@@ -276,7 +276,7 @@ fn probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<
                 }
                 let (of, rows) = matcher.sum(total)?;
                 let is_by_row = matcher.graph.shape(of) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, sum, &rows);
-                // exp(z) / exp(z).sum() has two tensors of the same numbers
+                // exp(z) / exp(z).sum() computes exp(z) twice, so the two exp(z) are different tensors
                 let is_same =
                     of == exponentials || matcher.function(of, functions::EXP)? == matcher.function(exponentials, functions::EXP)?;
                 (is_same && is_by_row).then_some((exponentials, rows))
@@ -293,7 +293,8 @@ fn probabilities(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<
     })
 }
 
-/// Matches z − u, where u is the same for all entries of a row. The softmax of z − u is that of z. Returns z and u without its views.
+/// Matches z − u, where u is the same for all entries of a row. The softmax of z − u is that of z. Returns z, and u or, if u is a
+/// view, the tensor of which it is a view.
 fn shifted(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId, rows: &Groups) -> Option<(TensorId, TensorId)> {
     matcher.attempt(|matcher| {
         let applied = matcher.applied(id)?;

@@ -206,8 +206,8 @@ fn unit(shape: &[usize], axis: usize) -> usize {
     if shape[axis] > 1 { len(&shape[axis + 1..]) } else { 0 }
 }
 
-/// Returns whether `number` of each entry of a tensor is the index of this entry's group. `number` has to be a sum of the entry's indices, each times a factor.
-/// So only the first entry and one entry for each axis are tested.
+/// Returns whether `number` maps each entry of a tensor to the index of its group. `number` has to be a sum of the entry's indices, each times a factor. So
+/// only the first entry and one entry for each axis are tested.
 pub fn is_group_number(shape: &[usize], groups: &Groups, number: impl Fn(usize) -> usize) -> bool {
     let is_right = |at: usize| number(at) == groups.group_of(at).0;
     number(0) == 0 && (0..shape.len()).all(|axis| is_right(unit(shape, axis)))

@@ -245,7 +245,7 @@ fn rank(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     Ok(Value::size(reader.shape_of(&value).len()))
 }
 
-/// Reads a parameter as a list of values.
+/// Reads the first parameter as a list of values; an empty list if it is not given.
 fn items(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Vec<Value>, Reported> {
     if call.get(0).is_none() {
         return Ok(Vec::new());
@@ -292,7 +292,8 @@ fn zip(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
     Ok(Value::list((0..count).map(|n| Value::tuple(lists.iter().map(|list| list[n].clone()).collect())).collect()))
 }
 
-/// Cuts off the digits after the point. A known number becomes a known whole number. For a tensor, the operation counts as a copy.
+/// Cuts off the digits after the point. A known number becomes a known whole number. For a tensor, the operation counts as a copy, so `x[i.int()]` uses i as
+/// an index.
 fn int(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let (value, span) = call.required(reader, 0)?;
     if let Some(Number { value, .. }) = value.number() {

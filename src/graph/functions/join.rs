@@ -95,12 +95,12 @@ pub fn joined(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, k
     let inputs: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
     // the gradient of an input is a slice of the upstream gradient, in NumPy `g[:, 2:5]`. A bound at the edge of the tensor is left out
     let before = ":, ".repeat(axis);
-    let part = |(start, input_shape): (&usize, &Vec<usize>)| {
+    let slice_of_upstream = |(start, input_shape): (&usize, &Vec<usize>)| {
         let bound = |at: usize, is_edge: bool| if is_edge { String::new() } else { at.to_string() };
         let end = start + input_shape[axis];
         NumPyCode::upstream().then(format!("[{before}{}:{}]", bound(*start, *start == 0), bound(end, end == shape[axis])))
     };
-    let gradients = starts.iter().zip(&shapes).map(part).collect();
+    let gradients = starts.iter().zip(&shapes).map(slice_of_upstream).collect();
     reader.emit_copy(copies(sources, &inputs, &shape, Copying { kind, gradients }), ids, span)
 }
 

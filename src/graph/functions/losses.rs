@@ -162,7 +162,8 @@ fn class_weights(
     super::shape::viewed(reader, id, &wide, span)
 }
 
-/// Checks that the classes of a target are whole numbers from 0, if they are known. Returns `ignore_index`; `None` if no class of the target is equal to it.
+/// Checks that the classes of a target are whole numbers from 0, if they are known. Returns `ignore_index`; `None` if the classes are
+/// known and none of them is equal to it.
 fn ignored_class(reader: &mut GraphReader<'_, '_>, call: &Call, target: TensorId, classes: usize) -> Result<Option<f64>, Reported> {
     #[allow(clippy::cast_precision_loss)] // a class
     let ignored = call.integer(reader, 3)?.unwrap_or(-100) as f64;
@@ -196,6 +197,7 @@ fn negative_log_likelihood(
     let ignored = ignored_class(reader, call, target, classes)?;
     let losses = picked(reader, logp, axis, target, span)?;
     let weight = call.get(2).map(|(value, _)| value.clone());
+    // true where the class is not ignored
     let mask = match ignored {
         Some(class) => Some(reader.mask("!=", &[Value::Tensor(target), Value::float(class)], span)?),
         None => None,
@@ -224,7 +226,7 @@ fn negative_log_likelihood(
         weighted = reader.elementwise(Operator::Mul, &[Value::Tensor(weighted), Value::Tensor(weights)], span)?;
     }
     let smoothed = if smoothing > 0.0 { Some(of_all_classes(reader, logp, axis, (weight.as_ref(), mask.as_ref()), span)?) } else { None };
-    // the tensors whose sum is the loss, each with its factor
+    // before the reduction, the loss is −Σ factor · tensor
     #[allow(clippy::cast_precision_loss)] // a number of classes
     let parts = [Some((weighted, 1.0 - smoothing)), smoothed.map(|total| (total, smoothing / classes as f64))];
     let rows = entries(reader, losses);

@@ -175,6 +175,7 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
         }
     };
     let (rows, columns) = (axis(0).map_err(|why| misfit(reader, call, why))?, axis(1).map_err(|why| misfit(reader, call, why))?);
+    // of an axis, a convolution computes `output` positions, and a transposed convolution `input` positions
     reader.claim_tensor(&[outputs, rows.output.max(rows.input), columns.output.max(columns.input)], span)?;
     let function = if is_transposed {
         transposed_function(Conv2d::new(outputs, inputs, groups, rows, columns))

@@ -66,7 +66,7 @@ impl Inference {
         }
     }
 
-    /// Returns whether an expression is the name of a module that has no effect.
+    /// Returns whether an expression is the name of a module or a submodule.
     fn is_module(&self, expr: &PythonExpr) -> bool {
         match &expr.kind {
             ExprKind::Name(name) => attribute::MODULES.contains(&name.as_str()) && !self.names.contains_key(name),
@@ -107,6 +107,7 @@ impl Inference {
         sizes.map_or(Implied::Unknown, |sizes| Implied::Items(Rc::new(sizes.into_iter().map(Implied::Size).collect())))
     }
 
+    /// Applies operators of the same precedence from left to right: `a + b - c`.
     fn chain(&mut self, first: &PythonExpr, links: &[Link]) -> Implied {
         let mut so_far = self.evaluate(first);
         for (n, link) in links.iter().enumerate() {

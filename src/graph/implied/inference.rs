@@ -317,7 +317,8 @@ impl Inference {
         }
     }
 
-    /// Returns the shape of a tensor that is broadcast with one of unknown rank: the second phase assumes that it keeps its shape.
+    /// Returns the shape of the result of broadcasting a tensor with one of unknown rank, and records the likely shape of the latter. The second phase assumes
+    /// that the result has the shape of the former.
     fn unknown_with(&mut self, known: Shape, unknown: Shape, likely: fn(Shape) -> Likely) -> Shape {
         let is_number = self.shapes.sizes(known).is_some_and(|sizes| sizes.is_empty());
         let Some(missing) = self.missing_of(unknown) else { return self.shapes.unknown_shape() };

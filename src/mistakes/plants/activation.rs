@@ -176,7 +176,7 @@ pub fn formula_wrong(site: &Site<'_>) -> Vec<Variant> {
     let tries_all = g.function != RELU || has_zero();
     let tried = formulas.iter().filter(|(name, ..)| tries_all || !AT_ZERO.contains(name));
     let mut variants: Vec<Variant> = tried.map(variant).collect();
-    // in a loop, a is the state, and the product before reads the state of the turn before
+    // in a loop, a is the new state, and z is computed from the state of the previous turn
     if let Some(state) = state_before(site).filter(|_| g.is_written_with_value()) {
         let rule = with_slope(site.rule, move |z, a, _| g.slope(z, a));
         let edit = site.with_part(rule, site.operands.clone().with(Output, state));
@@ -188,7 +188,7 @@ pub fn formula_wrong(site: &Site<'_>) -> Vec<Variant> {
 /// The largest number of operations between a state and the product of matrices before it.
 const MAX_BETWEEN: usize = 6;
 
-/// The state before a turn of a loop, from which a site's z is computed: an operand of a product of matrices that has the shape of y.
+/// The state before a turn of a loop, from which a site's z is computed: a tensor with the shape of y that a product of matrices reads.
 fn state_before(site: &Site<'_>) -> Option<Id> {
     let subject = &site.subject;
     let mut to_visit = vec![site.of];

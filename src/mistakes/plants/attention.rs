@@ -65,7 +65,7 @@ pub fn is_scale(site: &Site<'_>) -> bool {
     scale_of_scores(site).is_some()
 }
 
-/// The factor 1/√d is missing in both passes, or in one.
+/// The factor 1/√d is missing in both passes, in one of them, or only in the gradient of Q or of K.
 pub fn scale_missing(site: &Site<'_>) -> Vec<Variant> {
     if let Some(scale) = scale_of_product(site) {
         let unscaled = site.with_rule(scaled(site.rule, 1.0 / scale));

@@ -80,12 +80,12 @@ pub fn clipped(wanted: &Wanted<'_>) -> Vec<Planted> {
         // the gradients of values: others are not passed on
         let Some((_, forward)) = subject.producer(of) else { continue };
         let all = || (0..trace.samples()).flat_map(|run| trace.run(run).values(op.output).iter().copied());
-        // the trace has the errors of each sample's own loss; those of the mean loss are smaller by the number of samples
-        let losses = if trace.samples() == 1 { &[1.0][..] } else { &[samples, 1.0] };
-        let scaled = losses.iter().flat_map(|scale| bounds(all().map(|error| error / scale)).into_iter().map(move |bound| (bound, scale)));
+        // the trace has the errors of each sample's own loss. Those of the mean loss are these, divided by the number of samples
+        let scales = if trace.samples() == 1 { &[1.0][..] } else { &[samples, 1.0] };
+        let scaled = scales.iter().flat_map(|scale| bounds(all().map(|error| error / scale)).into_iter().map(move |bound| (bound, scale)));
         for (bound, scale) in scaled {
             let (rule, mut operands) = ClippedRule::of(op, bound * scale);
-            // the result has the shape of the tensor, which is a tensor of the forward pass
+            // the last operand of the rule has the size of the result, as the tensor x of ∂C/∂x has
             operands.push(forward.output);
             let rule: Arc<dyn Rule> = Arc::new(WrongRule(rule));
             let nothing = with_terms(&rule, |_, _, _| Vec::new());

@@ -13,7 +13,7 @@ use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
 use crate::tensor::{len, unravel};
 
-/// An order of the axes of an image, from the slowest to the fastest in the vector.
+/// An order in the vector: for an image of this rank, its axes from the slowest to the fastest.
 type Order = fn(usize) -> Vec<usize>;
 
 /// The first index runs fastest, as in a Fortran array.
@@ -128,7 +128,7 @@ pub fn input_channels_reversed(wanted: &Wanted<'_>) -> Vec<Planted> {
     vec![Variant::named("forward", "", (0..trace.samples()).map(given).collect::<Vec<_>>()).at(vec![first])]
 }
 
-/// The gradient of one matrix is written as its transpose.
+/// The gradient of one matrix is written as its transpose, or that of one filter with its first two axes exchanged.
 pub fn layout_transposed(wanted: &Wanted<'_>) -> Vec<Planted> {
     let network = wanted.subject.trace.network_of(wanted.run);
     let shape = &network.tensor(wanted.id).shape;

@@ -105,7 +105,7 @@ pub(in super::super) fn unsummed(subject: &Subject<'_>, of: Id) -> Option<(Vec<u
     Some((subject.shape(site.y).to_vec(), (0..subject.len(site.y)).map(value).collect(), site.y))
 }
 
-/// Whether a site's rule copies entries, perhaps several times.
+/// Whether a site's y copies entries of its operand, each perhaps several times: a lookup, a slice or a repetition.
 fn reads_by_index(site: &Site<'_>) -> bool {
     let is_slice = |rule: &GatherRule<CopiesOfInput>| matches!(rule.gather.kind, CopyKind::Slice | CopyKind::Repeat | CopyKind::Expand);
     site.rule_as::<GatherRule<LookupGather>>().is_some() || site.rule_as::<GatherRule<CopiesOfInput>>().is_some_and(is_slice)

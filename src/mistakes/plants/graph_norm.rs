@@ -112,7 +112,7 @@ pub fn variance_missing(site: &Site<'_>) -> Vec<Variant> {
     variants
 }
 
-/// The variance is divided by n − 1, in both passes or in the backward pass alone.
+/// The variance is divided by n − 1, in both passes or in one of them.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
 pub fn unbiased(site: &Site<'_>) -> Vec<Variant> {
     let subject = &site.subject;

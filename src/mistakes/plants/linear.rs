@@ -33,7 +33,7 @@ fn dense(site: &Site<'_>) -> Option<Dense> {
     (fits && outputs > 1 && inputs > 1).then_some(Dense { view: rule.view, weight, outputs, inputs })
 }
 
-/// The name of the variant for a matrix that is not square: its entries are read in another shape.
+/// Names the variant if the matrix is not square: its entries are then read in another shape.
 fn reshaped(dense: &Dense, mut variant: Variant) -> Variant {
     if dense.outputs != dense.inputs {
         variant.name = Some("reshaped".to_owned());
@@ -54,7 +54,7 @@ pub fn outer_product_transposed(site: &Site<'_>) -> Vec<Variant> {
 /// The error goes back through W instead of Wᵀ.
 pub fn transpose_missing(site: &Site<'_>) -> Vec<Variant> {
     let Some(dense) = dense(site).filter(|dense| dense.view == View::Input) else { return Vec::new() };
-    // w′[o, i] is the entry at i · outputs + o of W's memory
+    // entry [o, i] of the matrix that is read instead of W is at i · outputs + o of W's memory
     let places = (0..dense.outputs * dense.inputs).map(|at| at % dense.inputs * dense.outputs + at / dense.inputs).collect();
     let edit = site.with_rule(reading(site.rule, dense.weight, Instead::Places(places)));
     vec![reshaped(&dense, Variant::only(edit))]
@@ -108,7 +108,7 @@ pub fn z_instead_of_a(site: &Site<'_>) -> Vec<Variant> {
     z.map(|z| Variant::only(site.with_operand(x, z))).into_iter().collect()
 }
 
-/// The weight gradient reads the output of another layer: of the same layer, or of the layer before the previous one.
+/// The weight gradient reads another tensor instead of its input: one of the layer that computes the input, or of a layer beside that one.
 pub fn input_off_by_one(site: &Site<'_>) -> Vec<Variant> {
     let Some([x, ..]) = weight_gradient(site) else { return Vec::new() };
     let (subject, own) = (site.subject, site.operands[x]);

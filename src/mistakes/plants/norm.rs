@@ -1,4 +1,4 @@
-//! Mistakes in the backward pass of a dropout, and of a normalisation: its input reaches the output directly, through the mean and through the variance.
+//! Mistakes in the backward pass of a dropout, and of a normalisation, whose input reaches the output directly, through the mean and through the variance.
 
 use std::sync::Arc;
 
