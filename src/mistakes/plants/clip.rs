@@ -82,8 +82,9 @@ pub fn clipped(wanted: &Wanted<'_>) -> Vec<Planted> {
         let all = || (0..trace.samples()).flat_map(|run| trace.run(run).values(op.output).iter().copied());
         // the trace has the errors of each sample's own loss. Those of the mean loss are these, divided by the number of samples
         let scales = if trace.samples() == 1 { &[1.0][..] } else { &[samples, 1.0] };
-        let scaled = scales.iter().flat_map(|scale| bounds(all().map(|error| error / scale)).into_iter().map(move |bound| (bound, scale)));
-        for (bound, scale) in scaled {
+        let scaled_bounds =
+            scales.iter().flat_map(|scale| bounds(all().map(|error| error / scale)).into_iter().map(move |bound| (bound, scale)));
+        for (bound, scale) in scaled_bounds {
             let (rule, mut operands) = ClippedRule::of(op, bound * scale);
             // the last operand of the rule has the size of the result, as the tensor x of ∂C/∂x has
             operands.push(forward.output);
