@@ -116,8 +116,8 @@ pub fn cause_of_shape(
     let (unsummed_shape, unsummed, y) = plants::graph::unsummed(&subject, gradient.of)?;
     let mistake = MISTAKES.iter().find(|mistake| mistake.id == "broadcast-not-summed")?;
     let (own_name, wanted) = (&trace.network().tensor(gradient.of).name, gradient.shape(trace));
-    let is_it = unsummed_shape == shape && tolerance.are_equal(numbers, &unsummed, |at| unsummed[at].abs());
-    is_it.then(|| Cause {
+    let is_unsummed = unsummed_shape == shape && tolerance.are_equal(numbers, &unsummed, |at| unsummed[at].abs());
+    is_unsummed.then(|| Cause {
         id: mistake.id,
         variant: None,
         words: format!(

@@ -349,7 +349,7 @@ impl Descent {
             }
         };
         if number == 1 {
-            // without memory for the update, the rest of the iteration can still be computed and shown
+            // without memory for the update, the rest of the first iteration can still be computed and shown; a later one needs the updates before it
             if let Ok(reservation) = self.budget.reserve(without_update) {
                 return (reservation, Some(Shortage::Update(number, missing)));
             }

@@ -225,7 +225,8 @@ impl ColumnFormat {
     pub(super) fn candidates(&self, value: f64) -> impl Iterator<Item = String> + use<> {
         // the first candidate; the candidates after it have exponents, and at most `max_decimals` decimals before the e
         let (first, max_decimals) = match self.style {
-            // the cells of a point and n decimals have room for a point, n − 2 decimals and a short exponent, such as e5
+            // the cells of a point and n decimals have room for a point, n − 2 decimals and a short exponent, such as e5; n is at most the
+            // number of digits
             Style::Fixed(decimals) => (fixed(value, decimals), self.digits.count() - 2),
             Style::Scientific(decimals) => (whole_or_word(value, 1), decimals),
         };

@@ -132,6 +132,7 @@ impl Axis {
     ) -> Result<Self, Misfit> {
         let padded = before.checked_add(after).and_then(|both| both.checked_add(input)).ok_or_else(|| Misfit::too_large("padding"))?;
         let extent = extent(kernel, dilation)?;
+        // ⌈n / stride⌉ is ⌊(n + stride − 1) / stride⌋
         let beyond = if rounding == Rounding::Up { stride - 1 } else { 0 };
         let room = padded.checked_add(beyond).ok_or_else(|| Misfit::too_large("stride"))?;
         if extent > room {

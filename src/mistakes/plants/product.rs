@@ -20,7 +20,7 @@ use crate::step::Pass;
 fn other_factor(site: &Site<'_>) -> Option<(Slot, Id)> {
     if let Some(rule) = site.rule_as::<ElementwiseBackward>() {
         let is_product = rule.operation.operator == Operator::Mul;
-        // of two operands, the one that is not the site's
+        // of the two operands of a product, the one that is not the site's; other operations have up to three operands
         let ElementwiseOperand::Input(slot) = *rule.operation.operands.get(1 - rule.operand.min(1)).filter(|_| is_product)? else {
             return None;
         };
@@ -38,7 +38,7 @@ fn other_factor(site: &Site<'_>) -> Option<(Slot, Id)> {
 
 /// The largest number of other tensors that are tried for a factor.
 const MAX_OTHERS: usize = 12;
-/// The largest number of operations between a product and the activation that follows from it.
+/// The largest number of operations between a product and the activation that is computed from it.
 const MAX_BETWEEN: usize = 6;
 
 /// The gradient of a graph's weight in a product of matrices reads another tensor of the same shape instead of the other factor.

@@ -198,7 +198,7 @@ fn add_group(factors: &GroupFactors<'_>, lanes: &Lanes, group: &[ProductRow], su
 struct Lanes {
     /// The number of sums of a row.
     count: usize,
-    /// The number of lanes that they need: `count`, or more if the last register has lanes without a sum.
+    /// The number of lanes for the sums of a row: `count`, or more if the last register has lanes without a sum.
     width: usize,
     /// The sum at which each register begins.
     firsts: SmallVec<[usize; 16]>,
