@@ -71,7 +71,7 @@ pub fn replacement(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
     open(path, Existing::Replaced)
 }
 
-/// A new output file. If a file of this name exists when it is finished, [`Output::finish`] fails.
+/// A new output file. [`Output::finish`] fails if there is a file of this name by then.
 ///
 /// # Errors
 /// If the file cannot be written.

@@ -93,7 +93,7 @@ struct ExtremumPlan {
 }
 
 impl ExtremumPlan {
-    /// Returns whether `value` is selected instead of `earlier`, which was selected from the entries before it.
+    /// Returns whether `value` is selected instead of `earlier`, the selected one of the entries before `value`.
     fn beats(&self, value: f64, earlier: f64) -> bool {
         match self.extreme {
             _ if earlier.is_nan() => false,
@@ -238,17 +238,18 @@ impl Gather for ExtremumGather {
         // for each entry of x, the output whose derivative it gets
         let mut outputs = vec![None; x.len()];
         for (group, winner) in winners.into_iter().enumerate() {
-            let is_equal = |at: &usize| match self.ties {
+            let gets_derivative = |at: &usize| match self.ties {
                 Ties::First => *at == winner,
                 #[allow(clippy::float_cmp)] // a tie
                 Ties::Shared => x[*at] == x[winner] || (x[*at].is_nan() && x[winner].is_nan()),
             };
-            for at in groups.flat_indices(group).filter(is_equal) {
+            for at in groups.flat_indices(group).filter(gets_derivative) {
                 outputs[at] = Some(group);
                 counts[group] += 1;
             }
         }
-        // reversed, because several entries of x can share the derivative of one output, but each entry of x has at most one output
+        // `of_sources` takes at most one source for each entry. An entry of x has at most one output, but an output can have several entries of x (a tie).
+        // So the map is made with x and y exchanged, and then reversed
         Some(Arc::new(ExtremumWinners { copy_map: CopyMap::of_sources(outputs, groups.count).reversed(), counts }))
     }
 

@@ -366,11 +366,11 @@ mod tests {
             let Some(meaning) = function.meaning else { continue };
             for x in [-1.3, -0.4, 0.2, 1.9] {
                 let arguments = [vec![x], rest.clone()].concat();
-                let (value, other) = (function.value(&arguments).expect("a value"), meaning.value_at(&arguments).expect("a value"));
+                let (value, by_meaning) = (function.value(&arguments).expect("a value"), meaning.value_at(&arguments).expect("a value"));
                 // log(1 + x) has no value for x < −1
                 assert!(
-                    value.is_nan() && other.is_nan() || (value - other).abs() <= 1e-14 * value.abs().max(1.0),
-                    "{function:?}({x}): {value}, but {other}"
+                    value.is_nan() && by_meaning.is_nan() || (value - by_meaning).abs() <= 1e-14 * value.abs().max(1.0),
+                    "{function:?}({x}): {value}, but {by_meaning}"
                 );
             }
         }

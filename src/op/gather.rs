@@ -29,7 +29,8 @@ pub enum CopyMap {
     Table(CopyTable),
 }
 
-/// Any copies, as runs of evenly spaced copies. The kernels follow the runs. The lists of single entries are made when they are first used.
+/// Any copies, as runs of evenly spaced copies. In a reversed map, an entry of y can have several entries of x, such as equal maxima. The kernels
+/// follow the runs. The lists of single entries are made when they are first used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyTable {
     /// The runs. In their order, the copies of each entry of x are ascending, and so are the entries of x that an entry of y copies.
@@ -283,8 +284,8 @@ pub trait Gather: Debug + Send + Sync + 'static {
     /// The entries and their copies.
     fn copy_map<'a>(&'a self, operands: &'a Operands<'_>) -> &'a CopyMap;
 
-    /// The entries of y that copy the entry `place` of x, or may copy it, as [`Rule::possible_uses`]; `true` stands for those that copy it. `None` if
-    /// [`Gather::copy_map`] has them, because all entries that decide this are known.
+    /// The entries of y that copy the entry `place` of x, or may copy it, as [`Rule::possible_uses`]; `true` if it certainly copies `place`. `None` if all
+    /// entries that decide this are known: then [`Gather::copy_map`] has the copies.
     fn possible_copies(&self, _operands: &Operands<'_>, _place: usize, _is_known: IsKnown<'_>) -> Option<Vec<(usize, bool)>> {
         None
     }

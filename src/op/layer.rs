@@ -46,7 +46,7 @@ impl Fan {
 /// The keys of a layer or loss in a scenario file, and the shapes of its inputs.
 ///
 /// A method that reads a key reports a fault at the key. The method then returns `None` or a default, so that the other keys are checked too; the layer is
-/// discarded at the end. A method that returns [`Reported`] has reported a fault, or needs a value whose fault is already reported.
+/// discarded at the end. If a method returns [`Reported`], the caller stops: a fault has been reported.
 pub trait Args {
     /// The shapes of the layer's inputs. A layer has one input, or one for each name in the key `from`.
     fn inputs(&self) -> &[&[usize]];
@@ -55,54 +55,56 @@ pub trait Args {
     /// absent. If one of the sizes is unknown because of an earlier fault, nothing is reported.
     fn fail(&mut self, key: &str, message: String, help: &str) -> Reported;
 
-    /// Reports a fault that does not depend on sizes, such as a missing key. It is always reported.
+    /// Reports a fault that does not depend on sizes, such as a missing key. It is reported unless the key already has a fault.
     fn fail_always(&mut self, key: &str, message: String, help: &str) -> Reported;
 
     /// Returns whether the key is present, with or without a fault.
     fn has(&self, key: &str) -> bool;
 
-    /// Reads an integer that is at least `least`; `None` if the key is absent.
+    /// Reads an integer that is at least `least`; `None` if the key is absent or has a fault.
     ///
     /// # Errors
-    /// If the value is something else.
+    /// Never for a scenario file: a fault is reported, and the result is `None`.
     fn integer(&mut self, key: &str, least: usize) -> Result<Option<usize>, Reported>;
 
-    /// Reads `[vertical, horizontal]`, two integers that are at least `least`. One integer stands for both. `None` if the key is absent.
+    /// Reads `[vertical, horizontal]`, two integers that are at least `least`. One integer stands for both. `None` if the key is absent or has a fault.
     ///
     /// # Errors
-    /// If the value is something else.
+    /// Never for a scenario file: a fault is reported, and the result is `None`.
     fn pair(&mut self, key: &str, least: usize) -> Result<Option<[usize; 2]>, Reported>;
 
     /// Reads a padding, `"same"`, `"valid"` or numbers: one for all sides, or `[vertical, horizontal]`, or `[top, bottom, left, right]`. In a one-dimensional
-    /// layer the value can be one number for both sides, or `[left, right]`. `None` if the key is absent. `axes` is the number of padded axes, 1 or 2.
+    /// layer the value can be one number for both sides, or `[left, right]`. `None` if the key is absent or has a fault. `axes` is the number of padded axes, 1
+    /// or 2.
     ///
     /// # Errors
-    /// If the value is something else.
+    /// Never for a scenario file: a fault is reported, and the result is `None`.
     fn padding(&mut self, key: &str, axes: usize) -> Result<Option<Padding>, Reported>;
 
-    /// Reads a finite number; `None` if the key is absent.
+    /// Reads a finite number; `None` if the key is absent or has a fault.
     ///
     /// # Errors
-    /// If the value is something else.
+    /// Never for a scenario file: a fault is reported, and the result is `None`.
     fn number(&mut self, key: &str) -> Result<Option<f64>, Reported>;
 
-    /// Reads `true` or `false`; `None` if the key is absent.
+    /// Reads `true` or `false`; `None` if the key is absent or has a fault.
     ///
     /// # Errors
-    /// If the value is something else.
+    /// Never for a scenario file: a fault is reported, and the result is `None`.
     fn flag(&mut self, key: &str) -> Result<Option<bool>, Reported>;
 
-    /// Reads one of these words; `None` if the key is absent.
+    /// Reads one of these words; `None` if the key is absent or has a fault. A file in Keras' layout can have a default for an absent key.
     ///
     /// # Errors
-    /// If the value is something else.
+    /// Never for a scenario file: a fault is reported, and the result is `None`.
     fn choice(&mut self, key: &str, words: &[&'static str]) -> Result<Option<&'static str>, Reported>;
 
     /// Reads the shape of a tensor whose numbers are in the scenario file or in a tensor file. If the tensor has fewer than `rank` dimensions, leading
-    /// dimensions of size 1 are added. `None` if the key is absent, or if its value does not say a shape, such as `{ init = "zeros" }`.
+    /// dimensions of size 1 are added. `None` if the key is absent or has a fault, such as a rank higher than `rank`, or if its value does not say a shape,
+    /// such as `{ init = "zeros" }`.
     ///
     /// # Errors
-    /// If the tensor's rank is higher than `rank`, or the value is not a tensor.
+    /// Never for a scenario file: a fault is reported, and the result is `None`.
     fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Reported>;
 
     /// Reads a tensor of this shape. If the file asks for random values, `fan` determines how large they are. A fault is reported, and the tensor is then all
@@ -184,7 +186,7 @@ impl dyn Args + '_ {
     /// 1.
     ///
     /// # Errors
-    /// If the value is something else.
+    /// As for [`Args::pair`].
     pub fn pair_or_size(&mut self, key: &str, least: usize, is_1d: bool) -> Result<Option<[usize; 2]>, Reported> {
         if is_1d { Ok(self.integer(key, least)?.map(|size| [1, size])) } else { self.pair(key, least) }
     }

@@ -67,10 +67,10 @@ pub enum BatchReduction {
 pub const BATCH_REDUCTION: &str = "batch_reduction";
 
 impl BatchReduction {
-    /// Reads the key; the mean if it is absent.
+    /// Reads the key; the mean if it is absent or has a fault.
     ///
     /// # Errors
-    /// If the value is neither `mean` nor `sum`.
+    /// As for [`Args::choice`].
     pub fn read(args: &mut dyn Args) -> Result<Self, Reported> {
         Ok(match args.choice(BATCH_REDUCTION, &["mean", "sum"])? {
             Some("sum") => Self::Sum,
@@ -100,10 +100,10 @@ impl From<BatchReduction> for BatchLoss {
 }
 
 impl BatchLoss {
-    /// Reads both keys.
+    /// Reads the keys `batch_reduction` and `l2`.
     ///
     /// # Errors
-    /// If the first value is not a reduction, or the second is not a number of at least 0.
+    /// If `l2` is less than 0.
     pub fn read(args: &mut dyn Args) -> Result<Self, Reported> {
         let (reduction, l2) = (BatchReduction::read(args), args.number(L2));
         let l2 = match l2? {

@@ -113,8 +113,8 @@ impl PoolWindows {
         (channel * rows.input + row_taps.first[0]) * columns.input
     }
 
-    /// Calls `put` with each entry of `out`, the winner of its window, as an index in the image, and the winner's value. `put` is called twice for some entries,
-    /// both times with the same winner.
+    /// Calls `put` with each entry of `out`, the winner of its window (as an index in the image), and the winner's value. `put` is called twice for some
+    /// entries, both times with the same winner.
     fn winners<T: Send>(&self, image: &[f64], out: &mut [T], put: impl Fn(&mut T, usize, f64) + Sync) {
         let width = self.column_taps.len();
         let channel_len = self.row_taps.len() * width;
@@ -421,7 +421,7 @@ impl Rule for MaxPoolBackward {
         if outputs.is_empty() {
             self.0.edges.reason_unreached(View::Input, entry)
         } else if image[entry].is_nan() {
-            // every window that covers it has a maximum that is not a number: of several, the last one
+            // in every window that covers this NaN, a later NaN is the winner
             "a NaN after it counts as the maximum"
         } else if maxima().any(|maximum| maximum == image[entry]) {
             "an equal entry before it counts as the maximum"

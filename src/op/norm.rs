@@ -12,7 +12,8 @@
 //! a        a = n · w + b
 //! ```
 //!
-//! Here Σ sums over the m entries of a group; the equations on the screen write n for m. Without weight and bias the last stage is a = c · r.
+//! Here Σ sums over the m entries of a group. The code below and the equations on the screen write n for m. Without weight and bias the last stage is
+//! a = c · r.
 //!
 //! For one group x = (1, 3), ε = 0 and no weight and bias: μ = 2, c = (−1, 1), v = 1, r = 1 and a = (−1, 1).
 
@@ -129,7 +130,7 @@ pub fn read_parameters(args: &mut dyn Args, shape: &[usize]) -> Result<Vec<Leaf>
 }
 
 /// Adds the last stages to the first `stages` of a norm, and makes the layer. The last stages are n and a = n · w + b, both of this shape. `normalised` makes
-/// the stage of n from its symbols. Without parameters there is no other stage, so n is called a.
+/// the stage of n from its symbols. Without parameters the stage of n is the last one, so n is called a.
 ///
 /// # Errors
 /// If the network exceeds the memory limit.

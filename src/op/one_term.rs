@@ -28,12 +28,13 @@ pub trait OneTermEach: Debug + Send + Sync + 'static {
     /// The entries that read the entry `at` of the operand in `slot`.
     fn readers(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize>;
 
-    /// The entries that read the entry `at` of the operand in `slot`, or may read it, as [`Rule::possible_uses`]. `true` stands for those that read it.
+    /// The entries that read the entry `at` of the operand in `slot`, or may read it, as [`Rule::possible_uses`]; `true` if it certainly reads
+    /// it.
     fn possible_readers(&self, x: &Operands<'_>, slot: Slot, at: usize, _is_known: IsKnown<'_>) -> Vec<(usize, bool)> {
         self.readers(x, slot, at).into_iter().map(|entry| (entry, true)).collect()
     }
 
-    /// Returns whether the term of `entry` has an argument of the entry `at` of the operand in `slot`, in the sense of [`Rule::terms_at`].
+    /// Returns whether the term of `entry` has an argument that belongs to the entry `at` of the operand in `slot`, in the sense of [`Rule::terms_at`].
     fn reads(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool;
 
     /// The value of [`Rule::is_gather`].

@@ -95,8 +95,8 @@ impl OneTermEach for ProdForward {
 
 /// The rule of ∂C/∂x: one term, which is ∂C/∂y times the other entries of the group.
 ///
-/// If there are at most [`MAX_NAMED`] factors, each is a factor of the term. In a larger group the product of the other entries is a single factor, which is
-/// derived from x.
+/// In a group of at most [`MAX_NAMED`] entries, each other entry is a factor of the term. In a larger group the product of the other entries is a single
+/// factor, which is derived from x.
 #[derive(Debug)]
 struct ProdBackward(Arc<Groups>);
 
@@ -112,8 +112,8 @@ impl ProdBackward {
         before * after
     }
 
-    /// Adds the terms of a large group to `out`. One pass computes the products of the entries before each entry, and a second pass those of the entries after
-    /// it.
+    /// Adds the terms of a large group to `out`. A first loop computes the product of the entries after each entry, and a second loop that of the entries
+    /// before it.
     fn accumulate_large(&self, x: &Operands<'_>, group: usize, out: &mut [f64]) {
         let read = |n: usize| x.get(Input(0), self.0.flat_index(group, n));
         let mut after = vec![1.0; self.0.len];
@@ -143,7 +143,7 @@ impl Rule for ProdBackward {
     }
 
     fn work(&self, operands: &Reads<usize>, _entries: usize) -> u64 {
-        // an estimate: in a small group, each entry multiplies all entries; in a large group, the two passes cost each entry a fixed number of operations
+        // an estimate: in a small group, each entry multiplies all entries; in a large group, the two loops cost each entry a fixed number of operations
         (operands[Input(0)] * self.0.len.clamp(4, MAX_NAMED)) as u64
     }
 

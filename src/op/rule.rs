@@ -117,7 +117,7 @@ impl Arg {
         }
     }
 
-    /// The slots whose single entries the argument reads: first the slot of its origin, then the other slots that its expression names.
+    /// The slots of which the argument reads single entries or a slice: first the slot of its origin, then the other slots that its expression names.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + use<> {
         let mut slots: SmallVec<[Slot; 4]> = SmallVec::new();
         match self.origin {

@@ -375,7 +375,7 @@ impl SoftmaxBackward {
 
 impl Rule for SoftmaxBackward {
     fn written(&self) -> Written {
-        // the slices are along the last axis, or the whole tensor is one slice
+        // only slices along the last axis, or the whole tensor as one slice, are written in NumPy
         let sum = match self.0.slices {
             Slices::Whole => ".sum()",
             Slices::Along { step: 1, .. } => ".sum(-1, keepdims=True)",

@@ -66,7 +66,8 @@ impl<'t> TokenCursor<'t> {
         self.at.checked_sub(1).map(|at| self.tokens[at])
     }
 
-    /// Returns the end of the last token before the current one that is neither a line end nor indentation; 0 if there is none.
+    /// Returns the end of the last token before the current one that is neither a line end nor indentation; 0 if there is none. The fault of an open bracket is
+    /// skipped too, because its position is that of the bracket, before other tokens.
     pub fn previous_end(&self) -> usize {
         let is_part = |token: &&Token| {
             !matches!(token.kind, TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent | TokenKind::Fault(LexicalFault::OpenBracket))
@@ -89,7 +90,7 @@ impl<'t> TokenCursor<'t> {
         matches!(self.kind(), TokenKind::Newline | TokenKind::End | TokenKind::Sign(";"))
     }
 
-    /// Continues with the next token.
+    /// Continues with the next token. At the last token, nothing happens.
     pub fn advance(&mut self) {
         self.at = (self.at + 1).min(self.tokens.len() - 1);
     }

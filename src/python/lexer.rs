@@ -59,7 +59,7 @@ pub(super) enum LexicalFault {
     Indentation,
     /// Tabs and blanks whose widths cannot be compared without knowing the width of a tab.
     Tabs,
-    /// A backslash before the end of the line.
+    /// A backslash that is not at the end of its line.
     Backslash,
     /// An opening bracket that is not closed. The position is that of the bracket.
     OpenBracket,
@@ -315,7 +315,7 @@ impl<'t> Lexer<'t> {
         }
         let is_target = |c: char| continues_name(c) || c.is_whitespace() || ".,[]:".contains(c);
         let has_target = || rest.find(|c| !is_target(c)).is_some_and(|length| begins_assignment(&rest[length..]));
-        let is_outside = || blanks <= self.indents.last().map_or(0, |indent| indent.characters);
+        let is_outside = || blanks <= self.indents.last().map_or(0, |indent| indent.characters); // indented no deeper than the block
         follows_operand && (is_outside() || has_target())
     }
 

@@ -194,7 +194,7 @@ pub(super) fn fault(text: &str, token: &Token, fault: LexicalFault) -> SyntaxErr
             "begin it in the column of the block that it belongs to",
         ),
         LexicalFault::Tabs => error(span, "tabs and spaces are mixed in the indentation", "indent all lines with spaces alone"),
-        LexicalFault::Backslash => error(span, "a backslash has no meaning before the end of a line", "leave it out"),
+        LexicalFault::Backslash => error(span, "a backslash has a meaning only at the end of a line", "leave it out"),
         LexicalFault::OpenBracket => open_bracket(text, span),
         LexicalFault::WrongBracket(expected) => error(span, "this closing bracket has no opening one", format!("write {expected}")),
     }

@@ -22,7 +22,7 @@ fn of_statement(text: &str, tokens: &[Token], names: &mut Vec<CompactString>) {
         names.push(text[*start..*end].into());
         return;
     }
-    // for each open bracket, `true` if it comes after a value, as in a call; and the number of these brackets
+    // for each open bracket, `true` if it comes after a value, as in a call; `calls` is the number of these `true`s
     let (mut brackets, mut calls) = (Vec::new(), 0);
     // the names that are assigned if `=` or an operator such as `+=` follows
     let mut targets: Vec<&str> = Vec::new();

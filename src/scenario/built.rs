@@ -43,7 +43,7 @@ pub(super) fn build(reader: &mut ScenarioReader, table: &TomlTable<'_>, text: &s
                 KnownNetwork::Graph { inputs: None, names: None, shapes: HashMap::new() }
             };
             let samples = vec![Sample { name: None, input: None, target: None }];
-            // the file has layers and a graph, and it is unknown which of the two the user meant
+            // if the file has layers and a graph, it is unknown which of the two the user meant
             let network = if has_both { KnownNetwork::Nothing } else { network };
             BuiltNetwork { network, sample_count: (!has_both).then_some(1), samples: Ok(samples), batch_loss: Ok(BatchLoss::default()) }
         }

@@ -267,6 +267,7 @@ mod tests {
         for n in 0..10 {
             new = new.with_numbers(&[(weight, f64::from(n))]).unwrap();
         }
+        // one copy of the weight: 2 entries of 8 bytes
         assert_eq!(new.budget.taken() - before, 16);
     }
 

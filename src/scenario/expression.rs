@@ -1,5 +1,5 @@
-//! Parses the expressions of a scalar graph, such as `a + b * 2`. The result is a list of instructions for a stack machine, in the order of evaluation: push a,
-//! push b, push 2, multiply, add.
+//! Parses the expression of a number that the user types, such as `1/3` or `1 + 2 * sqrt(3)`. The result is a list of instructions for a stack machine, in the
+//! order of evaluation: for `a + b * 2`, push a, push b, push 2, multiply, add. Names are parsed as variables; the caller reports that they are not numbers.
 //!
 //! The method is precedence climbing (Pratt parsing). Each operator has a binding power, and an operand belongs to the neighbouring operator with the larger
 //! binding power. From the largest power to the smallest, the operators are `^` (right-associative), the unary minus, `*` and `/`, `+` and `-`. So `-x^2` is

@@ -26,7 +26,7 @@ impl ElementwiseBackward {
         }))
     }
 
-    /// The gradient of a repeated operand of a sum or a product, with letters for the indices.
+    /// The gradient with letters for the indices, for an operand of a sum, a difference or a product that a broadcast repeats; else `None`.
     pub(super) fn indexed(&self) -> Option<IndexForm> {
         let broadcast = self.operation.broadcast.as_ref().filter(|_| self.operation.reader_count(self.slot) > 1)?;
         let mut form = broadcast.indexed(self.slot)?;
@@ -54,5 +54,5 @@ impl ElementwiseBackward {
 
 /// ∂y/∂u, for the operand u in each slot.
 const PARTIALS: &[Expr; 3] = &[Expr::Partial(Input(0)), Expr::Partial(Input(1)), Expr::Partial(Input(2))];
-/// ∂y/∂u, for an operand that is repeated.
+/// ∂y/∂u, for an operand u that a broadcast repeats.
 const REPEATED_PARTIALS: &[Expr; 3] = &[Expr::RepeatedPartial(Input(0)), Expr::RepeatedPartial(Input(1)), Expr::RepeatedPartial(Input(2))];

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, LossReduction, NetworkOutput, Pointwise, PointwiseLoss, T, T_ENTRY, log_for_weight};
+use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, LossReduction, NetworkOutput, Pointwise, PointwiseLoss, T, T_ENTRY};
 use crate::expr::{Expr, Join, LOG, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, derived, entry};
@@ -36,7 +36,7 @@ impl Pointwise for Divergence {
         let t = x.get(T, i);
         let mut factors = self.reduction.scaled(entry(x, T, i));
         // log 0 = −∞; because the factor t is 0, `Term::of_loss` makes the product 0
-        let difference = if t == 0.0 { f64::NEG_INFINITY } else { log_for_weight(t, t) - x.get(A, i) };
+        let difference = if t == 0.0 { f64::NEG_INFINITY } else { libm::log(t) - x.get(A, i) };
         factors.push(derived(&DIFFERENCE, A, i, difference));
         factors
     }

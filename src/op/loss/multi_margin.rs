@@ -37,7 +37,7 @@ const HINGE: &Primitive = &Primitive::new("hinge").arguments(&["a"]).form(Form::
 const SUMMAND: Expr = Expr::Of(HINGE, &[A_ENTRY, Expr::All(A), Expr::All(T)]);
 /// The derivative of all summands with respect to aᵢ.
 const SLOPE: Expr = Expr::Prime(HINGE, &[A_ENTRY, Expr::All(A), Expr::All(T)]);
-/// Σ hinge(a)
+/// Σ hinge(a, t)
 const TOTAL: Expr = Expr::Of(SUM, &[Expr::Of(HINGE, &[ALL_A, ALL_T])]);
 
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ struct MultiMargin {
     share: f64,
 }
 
-/// The memo: the true class y, and the derivative with respect to `a_y`, which is a sum over all other classes.
+/// The memo: the true class y, and n · ∂C/∂`a_y`, which is minus the sum of n · ∂C/∂aᵢ over all other classes.
 struct TrueClass {
     class: usize,
     slope: f64,

@@ -262,7 +262,8 @@ impl NumPyCode {
         (if needs_brackets { format!("({text})") } else { text }, is_negative)
     }
 
-    /// The text as an operand: in parentheses if its precedence is less than `least`.
+    /// The text as an operand: in parentheses if its precedence is less than `least`, or if it is negative. An argument of a call (`least` is
+    /// `Comparison`) needs no parentheses for its minus.
     fn operand(&self, least: CodePrecedence, name: &mut dyn FnMut(Slot) -> String) -> String {
         let (text, precedence, is_negative) = self.print(name);
         let text = if is_negative && precedence < CodePrecedence::Product { format!("({text})") } else { text };

@@ -61,7 +61,7 @@ fn an_error_has_the_position_of_the_wrong_part() {
         ("u = x.lambda", "lambda", "\"lambda\" cannot be a name"),
         ("u = 'abc", "'abc", "this string is not closed"),
         ("u = '''abc\nv = 1", "'''", "this string is not closed"),
-        ("u = a \\ b", "\\", "a backslash has no meaning before the end of a line"),
+        ("u = a \\ b", "\\", "a backslash has a meaning only at the end of a line"),
         ("u = 2(a)", "(", "an operator is missing before \"(\""),
         ("u = x[1:2", "[", "this bracket is not closed"),
         ("u = \"a\" \"b", "\"b", "this string is not closed"),
