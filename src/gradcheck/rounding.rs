@@ -8,7 +8,7 @@ use crate::network::{Id, Network, Run};
 /// Estimates the change of the loss that is only caused by rounding, while an entry of the tensor `of` moves.
 ///
 /// To first order, it is 4ε (√Σ (vᵢ ∂C/∂vᵢ)² + L). Here ε is the machine epsilon, the vᵢ are the rounded numbers on all paths from the moved tensor to the loss
-/// C, and L is the largest term of the loss. If the loss is computed from the pre-activation z, no path goes through the output of the network.
+/// C, and L is the largest term or partial sum of the loss. If the loss is computed from the pre-activation z, no path goes through the output of the network.
 pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
     let ForwardPass { network, run, .. } = forward;
     // for each tensor: whether it depends on `of`, and whether an op of the forward pass reads it (or it is the loss)

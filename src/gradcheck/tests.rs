@@ -13,6 +13,7 @@ fn the_checked_places_are_sorted_distinct_and_in_every_column() {
         assert!(checked.is_sorted_by(|a, b| a < b) && checked.iter().all(|&at| at < entries), "{entries}");
     }
     assert!(places(1000, 1000).into_iter().eq(0..1000));
+    // of a matrix with 20 columns
     let columns: BTreeSet<usize> = places(80_000, 200).iter().map(|at| at % 20).collect();
     assert_eq!(columns.len(), 20);
 }

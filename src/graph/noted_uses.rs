@@ -34,7 +34,8 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Notes that the numbers of these values are kept in a list. They count as used with the text, because an item can be used several times.
+    /// Notes that the numbers of these values are kept in a list. They count as read with the text, even if an item becomes an operand, because
+    /// the same item can be used several times.
     pub fn note_items(&mut self, items: &[Value]) {
         for item in items {
             if let Value::Number(Number { tensor: Some(tensor), mention: Some(mention), .. }) = item {

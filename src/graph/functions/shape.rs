@@ -120,6 +120,8 @@ fn float(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reporte
     unchanged(reader, call, true)
 }
 
+/// Returns the first argument as it is. A string becomes the number that it spells. If `is_float` is `true`, a whole number without a name becomes a decimal
+/// number.
 fn unchanged(reader: &mut GraphReader<'_, '_>, call: &Call, is_float: bool) -> Result<Value, Reported> {
     let (value, span) = call.required(reader, 0)?;
     if let Value::Text(text) = &value {

@@ -173,7 +173,8 @@ fn loss(inference: &mut Inference, arguments: &ImpliedArguments, reduction: usiz
     tensor(inference, Vec::new())
 }
 
-/// Gives the target its shape: a class for each row of the input, or a probability for each entry. The classes of a batch are axis 1 of the input.
+/// Gives the target its shape: a class for each row of the input, or a probability for each entry. The classes are axis 1 of the input, or axis 0 of a
+/// vector.
 fn classes(inference: &mut Inference, arguments: &ImpliedArguments) {
     let Some(mut rows) = sizes(inference, arguments).filter(|sizes| !sizes.is_empty()) else { return };
     let axis = usize::from(rows.len() > 1);

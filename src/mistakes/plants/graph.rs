@@ -60,7 +60,7 @@ fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
         return None;
     }
     let mut u = site.y;
-    let broadcast = loop {
+    let y = loop {
         let forward: Vec<_> =
             subject.network.readers(u).iter().filter(|reader| subject.network.ops()[reader.op].pass == Pass::Forward).collect();
         let [reader] = forward[..] else { return None };
@@ -74,15 +74,15 @@ fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     };
     let [gradient_of_sum, gradient_of_u] = [site.y, u].map(|id| subject.network.gradient_of(id));
     let (gradient_of_sum, gradient_of_u) = (gradient_of_sum?, gradient_of_u?);
-    let through = subject.sites_of(subject.network.producer(gradient_of_u)?).into_iter().find(|through| through.y == broadcast)?;
+    let through = subject.sites_of(subject.network.producer(gradient_of_u)?).into_iter().find(|through| through.y == y)?;
     let rule = through.rule_as::<ElementwiseBackward>()?;
-    let (axes, slot) = (rule.operation.broadcast.clone()?, rule.slot);
+    let (broadcast, slot) = (rule.operation.broadcast.clone()?, rule.slot);
     // ∂u/∂s of each entry, by which the gradient of u becomes that of s
     let pairs = subject.values(gradient_of_sum).iter().zip(subject.values(gradient_of_u));
     let factors: Vec<f64> = pairs.map(|(sum, u)| if u.to_bits() == sum.to_bits() { 1.0 } else { sum / u }).collect();
     let unsummed = with_terms(through.rule, move |right, x, at| {
-        let entry = axes.operand_entry(slot, at);
-        let mut term = right.term(x, entry, axes.reader_rank(slot, at) as u64);
+        let entry = broadcast.operand_entry(slot, at);
+        let mut term = right.term(x, entry, broadcast.reader_rank(slot, at) as u64);
         term.args.push(constant(factors[entry]));
         term.value *= factors[entry];
         vec![term]
@@ -97,11 +97,11 @@ pub(in super::super) fn unsummed(subject: &Subject<'_>, of: Id) -> Option<(Vec<u
     let [site] = sites.as_slice() else { return None };
     readers(site)?;
     let rule = site.rule_as::<ElementwiseBackward>()?;
-    let (axes, slot) = (rule.operation.broadcast.clone()?, rule.slot);
+    let (broadcast, slot) = (rule.operation.broadcast.clone()?, rule.slot);
     let tensors = site.operands.map(|id| subject.values(id));
     let memo = site.rule.memo(&tensors);
     let x = Operands { tensors: tensors.map(|tensor| tensor), memo: &memo };
-    let value = |at: usize| site.rule.term(&x, axes.operand_entry(slot, at), axes.reader_rank(slot, at) as u64).value;
+    let value = |at: usize| site.rule.term(&x, broadcast.operand_entry(slot, at), broadcast.reader_rank(slot, at) as u64).value;
     Some((subject.shape(site.y).to_vec(), (0..subject.len(site.y)).map(value).collect(), site.y))
 }
 
