@@ -94,7 +94,8 @@ pub(super) struct Learner<'a> {
     weights: Vec<usize>,
     /// The parameters that are updated.
     learned: Vec<Learned>,
-    /// The numbers of the ops on which the loss and the gradients of the `learned` parameters depend. The others, such as the gradient of an input, are not computed.
+    /// The numbers of the ops on which the loss and the gradients of the `learned` parameters depend. The others, such as the gradient of an input, are not
+    /// computed.
     ops: Vec<usize>,
     /// The runs of the last batch, one for each sample. They have the gradients.
     runs: Vec<Run>,
