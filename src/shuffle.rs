@@ -164,10 +164,11 @@ mod tests {
     #[test]
     fn the_last_row_may_be_cut_off() {
         let from: Vec<f64> = (0..17).map(f64::from).collect();
-        // rows of 9, of which the last has one entry less
         let mut to = [-1.0; 16];
+        // one row of 9 entries, of which one column is transposed
         transpose_matrix(&from[8..], 9, &mut to[..8], 8);
         assert_eq!(to[..8], [8.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        // two rows of 9 entries, of which the last lacks one entry. Two columns are transposed
         transpose_matrix(&from, 9, &mut to, 8);
         assert_eq!((&to[..3], &to[8..11]), (&[0.0, 9.0, 0.0][..], &[1.0, 10.0, 0.0][..]));
     }

@@ -26,7 +26,7 @@ pub enum Pass {
     Backward,
     /// The parameters' gradients, summed or averaged over the samples of the batch.
     Reduce,
-    /// The new parameters, after one step of gradient descent.
+    /// The new parameters of gradient descent.
     Update,
 }
 
@@ -106,8 +106,8 @@ pub enum Kind {
     Product,
     /// The value is a function of the arguments.
     Apply,
-    /// The value is the maximum of the arguments. A loss also uses this kind for a term t · log a with t = 0 and a = 0. The product would be 0 · −∞ = NaN. The
-    /// loss leaves such a term out, so its value is 0.
+    /// The value is the largest or the smallest argument. A term that counts as 0 without a computation also has this kind (`op/counted_zero.rs`). An example
+    /// is a term t · log a of a loss for t = 0 and a = 0, because the product 0 · −∞ has no value.
     Select,
     /// The value is the argument.
     Copy,

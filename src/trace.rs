@@ -147,6 +147,7 @@ impl Trace {
                     pass_starts.push(segments.len());
                 }
                 segments.push(Segment { run_index, op, steps_before });
+                // the terms before the end of the tensor are all terms of the op
                 steps_before += parts::terms_before(run, op, len(&run.network.tensor(*output).shape));
             }
         }

@@ -179,7 +179,7 @@ impl SourceText<'_> {
     }
 }
 
-/// Reads the key `nodes`: one string, or an array of strings. The second result is `true` if all items are strings.
+/// Reads the key `nodes`: one string, or an array of strings. If the key is missing, this is reported at `span`. The second result is `false` after a fault.
 fn source_texts<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span: Span, text: &str) -> (Vec<SourceText<'t>>, bool) {
     let help = "write nodes = [\"u = a * b\", \"v = u + c\"], or one string with a statement a line";
     let Some(value) = table.get("nodes") else {
@@ -210,8 +210,8 @@ fn source_texts<'t>(reader: &mut ScenarioReader, table: &'t TomlTable<'_>, span:
                     reader.wrong_type("each of the nodes", item, "a string such as \"u = a * b\"", "");
                 }
             }
-            let are_all_strings = source_texts.len() == items.len();
-            (source_texts, are_all_strings)
+            let has_all_texts = source_texts.len() == items.len();
+            (source_texts, has_all_texts)
         }
         _ => {
             reader.wrong_type("nodes", value, "a string, or an array of strings", help);
@@ -257,7 +257,8 @@ fn report(reader: &mut ScenarioReader, result: &GraphResult, source_texts: &[Sou
     }
 }
 
-/// Returns the faults of the names without a value. Each name that is similar to a known name has a fault of its own. All others share one fault.
+/// Returns the faults of the names without a value. A name has a fault of its own if a help text is about this name alone: a similar known name, its later
+/// definition, or a row for it in `words/rows.rs`. All others share one fault.
 fn faults_of_missing_names(result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[String]) -> Vec<(Span, String, String)> {
     /// The largest number of names in the shared message.
     const MAX_LISTED: usize = 50;
@@ -275,6 +276,7 @@ fn faults_of_missing_names(result: &GraphResult, source_texts: &[SourceText<'_>]
         // with very many names, the comparison would take long, and some name would be similar by chance
         let known = result.names.iter().map(String::as_str).filter(|known| !missing.contains(known)).take(MAX_COMPARED);
         let near = suggest::nearest(name, known);
+        // of two missing names that are similar to each other, such as Wk and Wv, neither is a misspelling
         let others_missing = missing.iter().copied().filter(|other| other != name);
         let is_other =
             near.is_some_and(|near| is_other_name(name, near, inputs, source_texts)) || suggest::nearest(name, others_missing).is_some();

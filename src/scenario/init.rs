@@ -230,14 +230,14 @@ impl<'t, 'i> Initializer<'t, 'i> {
         }
     }
 
-    /// Makes random numbers with `fill_with`. Each number takes `steps` steps of the generator. A second thread makes the second half: it skips the steps
+    /// Makes random numbers with `make`. Each number takes `steps` steps of the generator. A second thread makes the second half: it skips the steps
     /// of the first half.
-    fn draw(&self, data: &mut [f64], steps: usize, fill_with: impl Fn(&mut Generator, &mut [f64]) + Sync) {
+    fn draw(&self, data: &mut [f64], steps: usize, make: impl Fn(&mut Generator, &mut [f64]) + Sync) {
         let n = data.len();
         let fill = |first: usize, data: &mut [f64]| {
             let mut random = Generator::new(self.seed);
             random.skip(first * steps);
-            fill_with(&mut random, data);
+            make(&mut random, data);
         };
         if n < MIN_PARALLEL_ENTRIES || threads::limit() == 1 {
             fill(0, data);

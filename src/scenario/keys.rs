@@ -202,7 +202,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         // the activation is unknown until the end of this function, so that it stays unknown after a fault
         let previous = std::mem::replace(&mut self.activation, Err(Reported));
         let Some((name, name_span)) = self.reader.string(table, key)? else {
-            // if the key is missing, the layer has no activation; if it has a fault that was already reported, the activation stays unknown
+            // the key is missing, so the layer has no activation. But if this was reported as a fault, the activation stays unknown
             if !self.is_suppressed(key) {
                 self.activation = previous;
             }

@@ -54,8 +54,7 @@ impl KnownNetwork {
 
     /// Returns the help text for a tensor name that certainly does not exist. The text may be empty. Returns `None` if the name exists or may exist.
     pub fn help_if_missing(&self, name: &str) -> Option<String> {
-        // a name consists of a prefix, such as `grad.`, and a base: the base of `grad.fc1.weight` is `fc1.weight`. The velocity of a momentum is
-        // `velocity.fc1.weight`
+        // a name consists of a base and perhaps the prefix `grad.`: the base of `grad.fc1.weight` is `fc1.weight`
         let (prefix, base) = name.strip_prefix("grad.").map_or(("", name), |base| ("grad.", base));
         // returns a suggestion with `near` in place of the wrong part of the name: `grad.fc1.weight` for `grad.fc9.weight`, with the near layer `fc1` and the
         // rest `.weight`
@@ -112,12 +111,13 @@ impl KnownNetwork {
     }
 }
 
-/// Returns the name of a part of a statement for its name in earlier versions of gradstep. They called the parts of all statements `t1`, `t2`, …, and left out
-/// those that are named by the graph itself.
+/// Converts the name of a statement's part in earlier versions of gradstep to its name now, such as `t3` to `u.1`. Those versions called the parts of all
+/// statements `t1`, `t2`, …, without the names that the graph itself gives to tensors.
 fn old_part<'n>(network: &'n Network, name: &str) -> Option<&'n str> {
     let number: usize = name.strip_prefix('t')?.parse().ok()?;
     let is_taken = |number: usize| network.find(&format!("t{number}")).is_some();
     let parts_before = (1..number).filter(|number| !is_taken(*number)).count();
+    // returns the name if it is that of a part, such as `u.1`
     let part = |name: &'n str| name.rsplit_once('.').filter(|(_, number)| number.bytes().all(|b| b.is_ascii_digit())).map(|_| name);
     network
         .ops()

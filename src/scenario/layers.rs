@@ -157,6 +157,7 @@ pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
         let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(owned, _)| *owned == key));
         match (owner, activation) {
             (Some(_), Some(None)) => {} // the unknown name of the activation is reported instead
+            // a key of another activation; but if it is also another library's word for a key of this layer, it is mended below
             (Some(owner), _) if kind.activation.is_some() && words::translation(Vocabulary::LayerKey, &key, &known).is_none() => {
                 let activation_key = kind.activation.filter(|key| !table.contains_key(*key));
                 let add = activation_key.map_or_else(String::new, |key| format!("add {key} = \"{}\", or ", owner.name));

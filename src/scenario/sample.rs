@@ -159,8 +159,8 @@ pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: O
     fitted_target(reader, &value.span(), source, 0, Some(last))
 }
 
-/// Makes a target in the shape of the network's output. `span` is the position of the target. `number` is the index of the sample in `[samples]`, so that a
-/// message can name the sample; it is 0 if `span` belongs to this sample alone.
+/// Makes a target in the shape of the network's output. `span` is the position of the target. `number` is the index of the sample in `[samples]`. If it is
+/// not 0, a message names the sample. It is 0 if `span` belongs to this sample alone.
 pub(super) fn fitted_target(
     reader: &mut ScenarioReader,
     span: &Span,

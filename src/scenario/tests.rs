@@ -287,6 +287,7 @@ fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     let after_title = &text["title = \"t\"\n".len()..];
     let fault = read(Source { name: String::new(), path_shown: String::new(), text: text.clone() }, limits).expect_err("no flatten");
     assert!(fault.faults().iter().all(|fault| fault.span.as_ref().is_some_and(|span| text.get(span.clone()).is_some())), "{fault}");
+    // a message about an extracted array calls it an array
     assert!(
         error_messages(&format!("title = [1, 2, 3, 4, 5, 6, 7, 8]\n{after_title}"))
             .contains(&"title must be a string, not an array".to_owned())

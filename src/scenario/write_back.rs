@@ -373,11 +373,12 @@ mod tests {
     fn numbers_are_written_in_the_order_of_the_file() {
         let text = "title = \"t\"\nlayout = \"keras\"\ninput = [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]\ntarget = 0\nloss = \"cross_entropy_with_logits\"\n\
                     [[layer]]\ntype = \"flatten\"\n[[layer]]\ntype = \"linear\"\nweight = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10], [11, 12], [13, 14], \
-                    [15, 16]]\n[[layer]]\ntype = \"linear\"\nout_features = 2\nweight = { init = \"arange\" }\nweight_layout = \"in_out\"\n";
-        let text = &text.replace("\"arange\"", "\"arange\", start = 1, step = 1");
+                    [15, 16]]\n[[layer]]\ntype = \"linear\"\nout_features = 2\n\
+                    weight = { init = \"arange\", start = 1, step = 1 }\nweight_layout = \"in_out\"\n";
         let old = scenario(text);
         let id = |name: &str| old.network.find(name).unwrap();
-        // in this order of axes, entry [1,0,1] of the image (channel 1, row 0, column 1) is 4, entry [1,2] of the weight is 6, and fc2.weight[0,1] is 3
+        // in the file, the channels come last, and the weights are in x out. So input[1,0,1] (channel 1, row 0, column 1) is 4, fc1.weight[1,2] is 6, and
+        // fc2.weight[0,1] is 3
         let input = GivenNumber::Sample { sample: 0, tensor: id("input"), at: 5 };
         let (first, second) =
             (GivenNumber::Shared { tensor: id("fc1.weight"), at: 10 }, GivenNumber::Shared { tensor: id("fc2.weight"), at: 1 });
@@ -399,12 +400,10 @@ mod tests {
         let text = "title = \"t\"\nlayout = \"keras\"\ninput = [[[1, 2], [3, 4]]]\ntarget = [[[1, 2, 3, 4]]]\nloss = \"squared_error\"\n\
                     [[layer]]\ntype = \"conv2d\"\ngroups = 2\nweight = [[[[1, 2], [3, 4]], [[5, 6], [7, 8]]]]\n";
         let old = scenario(text);
-        // filter 1 of channel 1 is output 3, and its second column is 8
-        let weight = GivenNumber::Shared { tensor: old.network.find("conv1.weight").unwrap(), at: 7 };
-        assert_eq!(old.given_value(weight), 8.0);
-        let first = GivenNumber::Shared { tensor: old.network.find("conv1.weight").unwrap(), at: 3 };
-        assert_eq!(old.given_value(first), 6.0);
-        let new = old.with_numbers(&[(first, 60.0)]).unwrap();
+        let weight = |at: usize| GivenNumber::Shared { tensor: old.network.find("conv1.weight").unwrap(), at };
+        // filter 1 of channel 0 is output 1, and filter 1 of channel 1 is output 3. Their second columns are 6 and 8
+        assert_eq!([weight(3), weight(7)].map(|number| old.given_value(number)), [6.0, 8.0]);
+        let new = old.with_numbers(&[(weight(3), 60.0)]).unwrap();
         assert_eq!(write_back(&new, "t", &|_| false).unwrap().text, text.replace("[5, 6]", "[5, 60]"));
     }
 

@@ -75,6 +75,7 @@ impl Blocks {
             let block = of_tensor[op.output];
             all[block].ops[usize::from(op.pass == Pass::Backward)].push(number);
             if op.pass != Pass::Backward {
+                // no line leads from a block to itself
                 let read = operands(op).map(|id| of_tensor[id]).filter(|read| *read < block);
                 all[block].reads.extend(read);
             }

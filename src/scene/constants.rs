@@ -4,7 +4,8 @@
 use super::Scene;
 use crate::expr::Expr;
 
-/// The number of first terms of an entry that are looked at. The last term is too. An update has the most constants, and its entries have fewer terms.
+/// The number of terms of an entry that are looked at: this many first terms, and the last term. An update has the most constants, and its entries have at most
+/// this many terms.
 const MAX_TERMS: u64 = 4;
 
 impl Scene<'_> {

@@ -32,6 +32,7 @@ impl Scene<'_> {
                 numbers().chain(self.number(tensor, self.at.entry)).chain(passthrough_source.iter().copied()),
             );
             let format = source.map_or(format, |source| format.with_decimals_of(&self.format(source)));
+            // if a known number already has all decimals, a later one can have them too
             let [before, after] = if format.decimals() < self.digits.count() { self.reserved_cells() } else { self.real_cells() };
             format.with_room(before, after)
         } else {
@@ -49,10 +50,11 @@ impl Scene<'_> {
         let EntryTerm { step, .. } = self.term(0);
         // after the first term, the sum is that term: a number of its tensor, except perhaps for its sign
         if self.at.term == 0
-            && let Some(source) = only_factor(&step)
+            && let Some(factor) = only_factor(&step)
         {
-            return source.source.map(|source| source.tensor);
+            return factor.source.map(|entry| entry.tensor);
         }
+        // a factor 0 or 1 that is not an entry, such as the derivative of a relu
         let is_gate = |factor: &&Factor| (factor.derived.is_some() || factor.source.is_none()) && [0.0, 1.0].contains(&factor.value);
         let mut others = step.factors.iter().filter(|factor| !is_gate(factor));
         let source = others.next().filter(|factor| factor.derived.is_none())?.source?;

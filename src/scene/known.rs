@@ -193,13 +193,13 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Returns the scene of the last step of an entry that is done. If the entry of the batch is a copy of a sample's entry, it is a step of the sample.
+    /// Returns the scene of the last step of an entry that is done. If the entry of the batch is a copy of a sample's entry, returns a scene of this sample.
     ///
     /// # Errors
     /// A sentence if no step of the entry is done yet.
     pub fn last_step_of(&self, tensor: Id, entry: usize) -> Result<Scene<'a>, String> {
-        if let Some((there, of)) = self.origin(tensor) {
-            return there.last_step_of(of, entry);
+        if let Some((sample_scene, copied)) = self.origin(tensor) {
+            return sample_scene.last_step_of(copied, entry);
         }
         let name = || self.name(tensor, entry);
         match self.state_of(tensor, entry) {
@@ -222,8 +222,8 @@ impl<'a> Scene<'a> {
     /// Returns the sentence about a computed entry without terms: that it is 0, and why. Returns `None` for any other entry.
     #[must_use]
     pub fn zero_sentence(&self, tensor: Id, entry: usize) -> Option<String> {
-        if let Some((there, of)) = self.origin(tensor) {
-            return there.zero_sentence(of, entry);
+        if let Some((sample_scene, copied)) = self.origin(tensor) {
+            return sample_scene.zero_sentence(copied, entry);
         }
         let steps = self.trace.entry_steps(self.at.run_index, tensor, entry)?;
         let why = || self.trace.reason_unreached(self.at.run_index, tensor, entry);

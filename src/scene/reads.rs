@@ -196,8 +196,8 @@ impl Scene<'_> {
         self.trace.sources_of(at, terms)
     }
 
-    /// Returns the entries that the first `most` terms of an entry read. The entry is in the middle of the result. These entries are the same at each step of
-    /// the op, so a layout that depends on them does not move.
+    /// Returns the entries that the first `most` terms of one entry read: the entry in the middle of the op's tensor. They are the same at each step of the op,
+    /// so a layout that depends on them does not move.
     pub fn typical_reads(&self, most: u64) -> impl Iterator<Item = (Id, usize)> + '_ {
         let shape = &self.network().tensor(self.output).shape;
         let middle = shape.iter().fold(0, |at, n| at * n + n / 2);

@@ -101,6 +101,7 @@ impl Pen {
                 inks.push(run.ink);
             }
         }
+        // blank runs come first: they are right with any text colour, so also with the plain ink
         let blank_runs = runs.iter().filter(|run| run.is_blank);
         let sorted_runs = inks.iter().flat_map(|ink| runs.iter().filter(|run| !run.is_blank && run.ink == *ink));
         let by_ink = run_bytes(next, blank_runs.chain(sorted_runs));

@@ -1,3 +1,5 @@
+//! Tests of the trace: addresses, the numbers of small examples, and the work for the running sums of long entries.
+
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -7,7 +9,6 @@ use crate::network::{Builder, GraphLeaf, GraphText, Node};
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
 use crate::op::operator::Operator;
 use crate::op::rule::{Operands, Rule, Term};
-
 use crate::scenario::{Limits, Source, read};
 use crate::step::Step;
 use crate::tensor::from_flat;
@@ -198,6 +199,7 @@ fn a_screen_asks_for_the_terms_around_its_step_and_adds_few_terms_again() {
     let now = first + 4 * INTERVAL;
     let ask = |step: u64| trace.get(step).expect("a step").sum;
     ask(now);
+    // after a step back, there are more stored sums near the step
     ask(now - 20);
     let before = WORK.get();
     let mut asked = 0;
@@ -209,7 +211,7 @@ fn a_screen_asks_for_the_terms_around_its_step_and_adds_few_terms_again() {
         }
     }
     let work = WORK.get() - before;
-    // for each request, one term and the part of the next term; for the first request of each screen, up to 32 terms
+    // for each request, a term, its part and the part of the next term; for the first request of each screen, up to 32 terms and their parts
     assert!(work <= 4 * asked + 10 * 80, "{work} for {asked} requests");
 }
 
@@ -274,6 +276,7 @@ fn the_sum_of_very_many_parts_is_not_added_up_again() {
     let trace = many_samples();
     for op in ["reduce:loss", "reduce:grad.fc1.weight", "reduce:grad.fc1.bias"] {
         let work = work_of_last_step(&trace, op);
+        // the run has stored a sum at most 1024 parts before; a term and its part count 2
         assert!(work <= 3 * INTERVAL, "{op}: {work}");
     }
 }
@@ -286,7 +289,7 @@ fn a_long_sum_of_a_single_entry_is_not_added_up_again() {
     );
     for op in ["norm1.mean", "norm1.var", "grad.norm1.rstd", "loss"] {
         let work = work_of_last_step(&trace, op);
-        // much less than 50,000, the number of terms
+        // the run has stored a sum at most 8192 terms before
         assert!(work <= 9000, "{op}: {work} for 50,000 terms");
     }
 }

@@ -207,6 +207,7 @@ mod tests {
         for (start, text) in [(0, "same one"), (1000, "same two"), (1000, "same three"), (2000, "same three"), (3000, "same one")] {
             assert!(animation.add(Duration::from_millis(start), frame(text)));
         }
+        // the frame with `two` is replaced by the next one, which has the same start. The last frame is visible from 3 s to 5 s
         let svg = animation.finish(Duration::from_millis(3500));
         assert_eq!(["same", "one", "two", "three"].map(|text| svg.matches(&format!(">{text}<")).count()), [1, 1, 0, 1], "{svg}");
         assert!(svg.contains("animation:5.000s"), "{svg}");

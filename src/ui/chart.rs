@@ -115,8 +115,9 @@ impl Chart<'_> {
         if plot.area.height < 2 || plot.area.width < 10 {
             return;
         }
-        let below_blank = Rect { y: plot.area.y, height: area.bottom() - plot.area.y, ..area };
-        self.draw_axes(&plot, below_blank, buf);
+        // without the blank lines above the plot
+        let with_axes = Rect { y: plot.area.y, height: area.bottom() - plot.area.y, ..area };
+        self.draw_axes(&plot, with_axes, buf);
         self.draw_curves(&plot, buf);
         self.draw_marks(&plot, buf);
     }
@@ -193,10 +194,11 @@ impl Chart<'_> {
 
     /// Draws the sign of the iteration on the screen, and the marker with a line to the axis.
     fn draw_marks(&self, plot: &Plot, buf: &mut Buffer) {
-        let cell_of = |iteration: u64| self.curves.nearest(iteration).and_then(|point| plot.cell(point));
+        // no iteration is on the screen
         if self.curves.here == 0 {
             return;
         }
+        let cell_of = |iteration: u64| self.curves.nearest(iteration).and_then(|point| plot.cell(point));
         let is_known = self.curves.current.points.last().is_some_and(|(last, _)| *last >= self.curves.here);
         // if the value of the iteration on the screen is not known yet, its mark is on the axis
         let here = if is_known { cell_of(self.curves.here) } else { Some([plot.column(self.curves.here), plot.area.height]) };
@@ -322,8 +324,8 @@ impl Plot {
         }
     }
 
-    /// Returns the iterations with a label: the first one, and the multiples of a round number. It is the smallest of 1, 2, 5, 10, 20, 50, … for which the
-    /// labels fit.
+    /// Returns the iterations with a label: the first one, and the multiples of a round number. The round number is the smallest of 1, 2, 5, 10, 20, 50, … for
+    /// which the labels fit.
     fn iteration_labels(&self) -> Vec<(u64, String)> {
         #[expect(clippy::cast_precision_loss, reason = "a label is short")]
         let label = |iteration: u64| (iteration, short(iteration as f64));

@@ -326,13 +326,12 @@ fn columns(view: &StepView<'_>, room: usize) -> Vec<TermColumn> {
     while columns.len() < usize::try_from(MAX_TERMS).unwrap_or(64) {
         let has_later = after < view.at.terms;
         let has_earlier = before > 0;
-        // if there are later terms, the earlier terms are at most two more than the later ones
+        // as long as there are later terms to add, at most two earlier terms are added
         let takes_later = has_later && (!has_earlier || now - before >= 2 || after - now <= now - before);
-        let next = match (takes_later, has_later, has_earlier) {
-            (true, ..) => column(after),
-            (_, _, true) => column(before - 1),
-            (_, true, _) => column(after),
-            _ => break,
+        let next = match (takes_later, has_earlier) {
+            (true, _) => column(after),
+            (false, true) => column(before - 1),
+            (false, false) => break,
         };
         used += next.width() + AROUND_TERM;
         let shows_all = before == 0 && after == view.at.terms;
