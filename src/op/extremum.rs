@@ -1,9 +1,9 @@
-//! The maximum or minimum over axes: PyTorch's `max(dim)`, `amax`, `max()` and `argmax`, and the same for the minimum.
+//! The maximum or minimum over axes: PyTorch's `max(dim)`, `amax`, `max()` and `argmax`, and `min(dim)`, `amin`, `min()` and `argmin`.
 //!
-//! | function | equal largest entries |
+//! | function | if several entries are the largest (or smallest) |
 //! | --- | --- |
-//! | `max(dim)` | the first one gets the whole derivative |
-//! | `amax`, `max()` | the m equal entries get 1/m of the derivative each |
+//! | `max(dim)`, `min(dim)` | the first one gets the whole derivative |
+//! | `amax`, `max()`, `amin`, `min()` | the m equal entries get 1/m of the derivative each |
 //!
 //! A *group* is the entries that one output reads, such as a row. NaN is treated as larger and as smaller than every number: the first NaN of a group is its
 //! maximum and its minimum.
@@ -119,7 +119,7 @@ impl ExtremumPlan {
         self.groups.flat_index(group, self.winner(x, group))
     }
 
-    /// The entry of the output that reads the entry `at` of the input: the one of its group.
+    /// The entry of the output that reads the entry `at` of the input: the result of its group. Empty for another slot.
     fn readers(&self, slot: Slot, at: usize) -> Vec<usize> {
         if slot == Input(0) { vec![self.groups.group_of(at).0] } else { Vec::new() }
     }
@@ -409,8 +409,8 @@ mod tests {
         for (extreme, ties) in all_kinds() {
             let function = extremum(&[4], &[0], false, extreme, ties);
             assert!(value(&*function, &[&x], 1)[0].is_nan());
-            let share = if ties == Ties::First { [0.0, 1.0, 0.0, 0.0] } else { [0.0, 0.5, 0.0, 0.5] };
-            assert_eq!(gradient(&*function, &[&x], &[1.0], 0).expect("a gradient"), share);
+            let expected = if ties == Ties::First { [0.0, 1.0, 0.0, 0.0] } else { [0.0, 0.5, 0.0, 0.5] };
+            assert_eq!(gradient(&*function, &[&x], &[1.0], 0).expect("a gradient"), expected);
             assert_eq!(value(&*argmax(&[4], None, false, extreme), &[&x], 1), [1.0]);
             check_rules(&*function, &[&[4]], &[x.to_vec()]);
         }

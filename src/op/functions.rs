@@ -392,6 +392,7 @@ mod tests {
                     };
                     (0..count).map(number).collect()
                 };
+                // for even seeds, the further arguments are the same for all entries
                 let mut blocks = vec![numbers(0)];
                 blocks.extend((1..=rest.len()).map(|n| if seed % 2 == 0 { vec![rest[n - 1]; count] } else { numbers(n) }));
                 let arguments: Vec<&[f64]> = blocks.iter().map(Vec::as_slice).collect();

@@ -348,7 +348,7 @@ impl Stage {
     }
 }
 
-/// A layer: its parameters and the tensors that it computes. The last of these is its output.
+/// A layer: its parameters and the tensors that it computes. The last computed tensor is its output.
 #[derive(Debug)]
 pub struct Layer {
     /// The trainable tensors.

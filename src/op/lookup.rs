@@ -29,7 +29,7 @@ pub struct IndexOperand {
 }
 
 impl IndexOperand {
-    /// Returns the distance in the table from the first row to the row that an index selects. `None` if the index is not a whole number, or is outside the
+    /// Returns the distance in the table from index 0 of the axis to the index that is selected. `None` if `index` is not a whole number, or is outside the
     /// axis.
     fn offset(&self, index: f64) -> Option<usize> {
         #[allow(clippy::cast_precision_loss)] // an axis has fewer than 2⁵³ entries
@@ -152,8 +152,8 @@ impl LookupGather {
     }
 
     /// Returns the index tensor that selects a class in each row of the table: output o reads the entry of row o whose class is in entry o of this tensor. The
-    /// result is the tensor's number, from 0. `known` returns the numbers in the other index tensors, if they never change. `None` if the outputs read other
-    /// entries.
+    /// result is the tensor's number, from 0. A group of `rows` has the entries of one row, one for each class. `known` returns the numbers in the
+    /// other index tensors, if they never change. `None` if the outputs read other entries.
     pub(crate) fn class_tensor<'a>(&self, rows: &Groups, known: &dyn Fn(usize) -> Option<&'a [f64]>) -> Option<usize> {
         let LookupPlan { base, indices, .. } = &*self.0;
         // the distance in the table between the entries of neighbouring classes

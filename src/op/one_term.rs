@@ -10,7 +10,7 @@ use super::slot::Slot;
 #[derive(Debug)]
 pub struct OneTerm<T>(pub T);
 
-/// The terms of such a rule. [`OneTerm`] makes a [`Rule`] of them.
+/// The terms of a rule with exactly one term for each entry. [`OneTerm`] makes a [`Rule`] of them.
 pub trait OneTermEach: Debug + Send + Sync + 'static {
     /// The value of an entry, which is the value of its term.
     fn value(&self, x: &Operands<'_>, entry: usize) -> f64;

@@ -29,7 +29,7 @@ use crate::tensor::{Places, len};
 /// Softmax of one entry. The first argument is this entry. The further arguments are the other entries of its slice, or all entries of the slice as one
 /// argument.
 pub(crate) const SOFTMAX: &Primitive = &Primitive::new("softmax").arguments(&["z"]);
-/// Log-softmax of one entry, with the same arguments.
+/// Log-softmax of one entry, with the arguments of [`SOFTMAX`].
 const LOG_SOFTMAX: &Primitive = &Primitive::new("log_softmax").arguments(&["z"]);
 /// One entry of the output a.
 const A: Expr = Expr::Entry(Output);
@@ -310,7 +310,7 @@ impl Rule for SoftmaxForward {
     /// The only term of an entry: the function of all entries of the slice.
     fn term(&self, x: &Operands<'_>, at: usize, _term: u64) -> Term {
         let all = self.slice(x, at).places();
-        // the first argument is the entry with the same index
+        // the first argument is the entry of z with the index of the computed entry
         let named = std::iter::once(at).chain(all.each().filter(|&j| j != at));
         let args = entries(x, Input(0), at, all, named);
         Term::apply(self.0.variant.function, args, self.value(x, at))

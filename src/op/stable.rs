@@ -125,7 +125,7 @@ impl Rule for StableBackward {
         let outcome = Self::outcome(x);
         let x = Operands { tensors: x.tensors.clone(), memo: &outcome.closed_formula };
         let terms = self.closed_formula.prefix_terms(&x, entry + 1) - self.closed_formula.prefix_terms(&x, entry);
-        // without finite numbers, the terms of the entry are those of the closed formula already
+        // if the chain rule gives numbers that are not finite, the terms of the entry are those of the closed formula already
         outcome.is_finite.then(|| (self.expr, self.closed_formula.add_first_terms(&x, entry, terms, -0.0)))
     }
 }

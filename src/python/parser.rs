@@ -331,8 +331,8 @@ impl TokenCursor<'_> {
         self.stray()
     }
 
-    /// Parses the body of the statement with this header. `first` is the first token of the statement. If the header has an error, the errors of the body are
-    /// reported too.
+    /// Parses the body of the statement with this header. `first` is the index of the statement's first token. If the header has an error, the errors of the
+    /// body are reported too.
     fn block<H>(
         &mut self,
         depth: usize,
@@ -395,7 +395,7 @@ impl TokenCursor<'_> {
         Ok(body)
     }
 
-    /// Skips the rest of a statement, with its block. `first` is the first token of the statement.
+    /// Skips the rest of a statement, with its block. `first` is the index of the statement's first token.
     fn recover(&mut self, first: usize) {
         let begin = self.tokens[first].kind;
         let is_compound = match begin {
@@ -403,6 +403,7 @@ impl TokenCursor<'_> {
             TokenKind::Sign("@") => true,
             _ => false,
         };
+        // each turn skips a line and its block; the next turn skips a clause such as `else`, or what a decorator belongs to
         loop {
             self.skip_line(first, !is_compound);
             if self.kind() != TokenKind::Newline {
@@ -432,8 +433,8 @@ impl TokenCursor<'_> {
         }
     }
 
-    /// Skips tokens up to the end of the line. `first` is the first token of the statement. With `stops_at_semicolon`, stops at a semicolon too, unless it is
-    /// within a bracket of the statement.
+    /// Skips tokens up to the end of the line. `first` is the index of the statement's first token. With `stops_at_semicolon`, stops at a semicolon too,
+    /// unless it is within a bracket of the statement.
     fn skip_line(&mut self, first: usize, stops_at_semicolon: bool) {
         let mut open = 0_usize;
         // brackets are counted from the beginning of the statement

@@ -165,7 +165,7 @@ pub enum StatementKind {
     /// `return value`
     Return(PythonExpr),
     /// A statement without a meaning for the graph, such as an `import`, an `assert`, `pass`, `del`, `global`, a `return` without a value, or a string alone. A
-    /// `print` is one if its arguments are not those of a graph; otherwise it is an expression.
+    /// `print` is left out too if an argument has an error; otherwise it is an [`Expression`](Self::Expression).
     LeftOut,
     /// A statement with an error, which is reported. The names are those that it would assign, as far as they can be read.
     Faulty(Vec<CompactString>),

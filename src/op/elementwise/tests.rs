@@ -15,23 +15,24 @@ fn inputs(shapes: &[&[usize]]) -> Vec<Vec<f64>> {
 
 #[test]
 fn three_operands_and_constants_are_broadcast() {
-    let three: [&[&[usize]]; 3] = [&[&[2, 3], &[3], &[2, 1]], &[&[], &[2, 2], &[2]], &[&[4], &[4], &[4]]];
-    for shapes in three {
+    let shapes_of_three: [&[&[usize]]; 3] = [&[&[2, 3], &[3], &[2, 1]], &[&[], &[2, 2], &[2]], &[&[4], &[4], &[4]]];
+    for shapes in shapes_of_three {
         check(&operation("clamp", &[In(0), In(1), In(2)], shapes), shapes, &inputs(shapes));
     }
-    let two: &[&[usize]] = &[&[2, 3], &[3]];
-    check(&operation("clamp", &[In(0), Constant(-0.2), In(1)], two), two, &inputs(two));
-    check(&operation("add", &[In(1), In(0)], two), two, &inputs(two));
+    let two_shapes: &[&[usize]] = &[&[2, 3], &[3]];
+    check(&operation("clamp", &[In(0), Constant(-0.2), In(1)], two_shapes), two_shapes, &inputs(two_shapes));
+    check(&operation("add", &[In(1), In(0)], two_shapes), two_shapes, &inputs(two_shapes));
     for name in ["mul", "div", "maximum", "leaky_relu"] {
-        check(&operation(name, &[In(0), In(1)], two), two, &inputs(two));
+        check(&operation(name, &[In(0), In(1)], two_shapes), two_shapes, &inputs(two_shapes));
         check(&operation(name, &[In(1), In(0)], &[&[3], &[2, 3]]), &[&[3], &[2, 3]], &inputs(&[&[3], &[2, 3]]));
     }
+    // 1e-310 is too small for a difference quotient, so only the kernels and the terms are compared
     let with_subnormal = [vec![1e-310, 2.0, 3.0, 4.0, 5.0, 6.0], vec![0.5, 1.5, 2.5]];
-    check_rules(&operation("pow", &[In(0), In(1)], two), two, &with_subnormal);
-    let one: &[&[usize]] = &[&[2, 3]];
+    check_rules(&operation("pow", &[In(0), In(1)], two_shapes), two_shapes, &with_subnormal);
+    let one_shape: &[&[usize]] = &[&[2, 3]];
     for operands in [[In(0), Constant(0.3)], [Constant(0.3), In(0)]] {
         for name in ["add", "sub", "mul", "div", "maximum", "minimum", "leaky_relu", "elu", "clamp_min", "clamp_max"] {
-            check(&operation(name, &operands, one), one, &inputs(one));
+            check(&operation(name, &operands, one_shape), one_shape, &inputs(one_shape));
         }
     }
 }

@@ -30,6 +30,7 @@ impl ElementwiseBackward {
     pub(super) fn indexed(&self) -> Option<IndexForm> {
         let broadcast = self.operation.broadcast.as_ref().filter(|_| self.operation.reader_count(self.slot) > 1)?;
         let mut form = broadcast.indexed(self.slot)?;
+        // only a function has a third operand, and it has no such form
         let other_operand = self.operation.operands.get(1 - self.operand.min(1));
         match (self.operation.operator, other_operand) {
             (Operator::Add, _) => {}

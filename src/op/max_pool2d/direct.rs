@@ -63,6 +63,7 @@ impl<T, P: Fn(&mut T, usize, f64)> WithSimd for OutputRows<'_, T, P> {
                 let winner = windows.winner(image, &PoolWindow { first: row_begin + columns.first[0], rows, columns });
                 put(out, winner, image[winner]);
             };
+            // the columns that are computed in tiles
             let columns = if rows.count == windows.edges.rows.kernel { windows.whole_columns.clone() } else { 0..0 };
             for begin in columns.clone().step_by(TILE) {
                 // the last tile of a row overlaps the one before, so that both are full

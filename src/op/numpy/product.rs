@@ -4,7 +4,7 @@ use super::NumPyForm;
 use super::code::NumPyCode;
 use crate::op::slot::Slot::Input;
 
-/// The letters that stand for the labels.
+/// The letters that stand for the labels 0, 1, …
 const LETTERS: &str = "ijklmnopqrstuvwxyzabcdefgh";
 
 /// The labels of an einsum: those of each operand and of the output, and the size of each label.
@@ -88,7 +88,8 @@ fn repeats_label(labels: &[usize]) -> bool {
     labels.iter().enumerate().any(|(n, label)| labels[..n].contains(label))
 }
 
-/// Returns the index that inserts an axis of size 1 where there is no label: `[:, None]`. Empty if no such axis has to be written.
+/// Returns the index that inserts an axis of size 1 where there is no label: `[:, None]`. Axes of size 1 in front are not written, because NumPy adds them.
+/// Empty if nothing has to be written.
 fn new_axes(index: &[Option<usize>]) -> String {
     let first = index.iter().position(Option::is_some).unwrap_or(index.len());
     let index = &index[first..];
@@ -206,6 +207,7 @@ fn matmul(first: &ProductFactor, second: &ProductFactor, inner: usize, target: &
     if (row, column) != (i, j) || row == column || !all.ends_with(batch) || !all.ends_with(other_batch) {
         return None;
     }
+    // one of the two must have all batch axes
     if batch.len() < all.len() && other_batch.len() < all.len() {
         return None;
     }

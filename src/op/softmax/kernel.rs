@@ -119,7 +119,8 @@ pub(super) fn add_log_softmax(slices: Slices, z: &[f64], normalisers: &[SoftmaxN
     }
 }
 
-/// Adds all terms of ∂C/∂z to `out`: term j of entry i of a slice is daⱼ aⱼ ([i=j] − pᵢ), without the factor aⱼ for log-softmax.
+/// Adds all terms of ∂C/∂z to `out`: term j of entry i of a slice is daⱼ aⱼ ([i=j] − pᵢ), without the factor aⱼ for log-softmax. `da` is ∂C/∂a, and p are the
+/// probabilities.
 pub(super) fn add_gradient(variant: &SoftmaxVariant, slices: Slices, a: &[f64], da: &[f64], out: &mut [f64]) {
     let mut p = Scratch::new(if variant.has_factor_a { 0 } else { a.len() });
     if !variant.has_factor_a {
