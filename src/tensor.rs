@@ -44,8 +44,8 @@ pub fn aligned_zeros(shape: &[usize]) -> Tensor {
 /// anyway.
 const MAX_ALIGNED: usize = 1 << 18;
 
-/// Moves a tensor to the beginning of a cache line, as [`aligned_zeros`] does. Leaves it where it is if it has more than [`MAX_ALIGNED`] entries, or less
-/// than a cache line has.
+/// Moves a tensor to the beginning of a cache line, as [`aligned_zeros`] does. Leaves it where it is if it has more than 2¹⁸ entries, or fewer
+/// than a cache line.
 #[must_use]
 pub fn aligned(tensor: Tensor) -> Tensor {
     let is_aligned = tensor.as_ptr().align_offset(LINE_BYTES) == 0;

@@ -318,7 +318,7 @@ fn uses(text: &str, name: &str) -> bool {
     code.flat_map(|code| code.split(|c: char| !c.is_alphanumeric() && c != '_')).any(|word| word == name)
 }
 
-/// Checks that the output exists.
+/// Checks that the output exists. `span` is the position of `[graph]`, for the fault of a graph that computes no tensor.
 fn check_output(
     reader: &mut ScenarioReader,
     result: &GraphResult,
