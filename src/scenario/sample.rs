@@ -25,7 +25,7 @@ pub(super) fn input(
     source: TensorSource<'_, '_>,
     rank: Option<usize>,
 ) -> Result<Tensor, Reported> {
-    if let TensorSource::File(stored) = &source {
+    if let Some(stored) = source.stored() {
         stored.warn_of_bytes(reader);
     }
     let shape = input_shape(reader, span, &source, rank)?;
@@ -156,16 +156,16 @@ pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: O
         return one_hot_target(reader, value, shape, &last.shape_sentence(shape));
     }
     let source = read_tensor(reader, "target", value)?;
-    fitted_target(reader, &value.span(), source, 0, Some(last))
+    fitted_target(reader, &value.span(), source, None, Some(last))
 }
 
-/// Makes a target in the shape of the network's output. `span` is the position of the target. `number` is the index of the sample in `[samples]`. If it is
-/// not 0, a message names the sample. It is 0 if `span` belongs to this sample alone.
+/// Makes a target in the shape of the network's output. `span` is the position of the target. `number` is the index of the sample in `[samples]`, and a message
+/// names the sample. It is `None` if `span` belongs to this sample alone.
 pub(super) fn fitted_target(
     reader: &mut ScenarioReader,
     span: &Span,
     source: TensorSource<'_, '_>,
-    number: usize,
+    number: Option<usize>,
     last: Option<&LastLayer>,
 ) -> Result<Tensor, Reported> {
     let Some((last, shape)) = last.and_then(|last| Some((last, last.shape.as_ref().ok()?))) else { return Err(Reported) };
@@ -177,7 +177,10 @@ pub(super) fn fitted_target(
         let written = source.shape().unwrap_or_default().to_vec();
         let class = source.fill(reader, "target", &written, Fan::of(&written))?;
         return one_hot(flat(&class)[0], shape).map_err(|message| {
-            let message = if number > 0 { format!("{message}, the target of sample {}", number + 1) } else { message };
+            let message = match number {
+                Some(number) => format!("{message}, the target of sample {}", number + 1),
+                None => message,
+            };
             reader.report(span.clone(), message, class_help(&shape_help, entries))
         });
     }

@@ -161,7 +161,7 @@ pub(super) fn targets(
             Err(reader.report(key.span(), "the target is given twice: here, and as gradient of the loss", "leave one of the two out"))
         }
         Some((_, value)) => match tables.stack(|stacked| &stacked.target) {
-            Some(stack) => stack.and_then(|stack| sample::fitted_target(reader, &stack.span, stack.sample(number), number, last)),
+            Some(stack) => stack.and_then(|stack| sample::fitted_target(reader, &stack.span, stack.sample(number), Some(number), last)),
             None => sample::target(reader, value, last),
         },
         None if objective.gives_target => objective.loss.as_ref().ok().and_then(|loss| loss.target.clone()).ok_or(Reported),

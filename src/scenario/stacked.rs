@@ -112,7 +112,7 @@ fn stack(
             return Err(reader.report(span.clone(), format!("{label} is a single number"), help));
         };
         if key == "input"
-            && let TensorSource::File(stored) = &source
+            && let Some(stored) = source.stored()
         {
             stored.warn_of_bytes(reader);
         }

@@ -186,7 +186,7 @@ impl TensorSource<'_, '_> {
         }
     }
 
-    /// Changes the shape. The new one has the same number of entries, in the same row-major order. A tensor with its axes in another order keeps its shape.
+    /// Changes the shape. The new one has the same number of entries, in the same row-major order.
     pub fn with_shape(self, new: Vec<usize>) -> Self {
         match self {
             Self::Inline { data, .. } => Self::Inline { shape: new, data },
@@ -195,7 +195,17 @@ impl TensorSource<'_, '_> {
                 init.shape = Some(new);
                 Self::Init(init)
             }
-            Self::Permuted(_) => self,
+            // the numbers after the permutation of axes, in the new shape
+            Self::Permuted(_) => Self::Permuted(Box::new(Permuted { axes: (0..new.len()).collect(), shape: Some(new), source: self })),
+        }
+    }
+
+    /// Returns the tensor of the weight file from which the numbers come, if they come from one.
+    pub fn stored(&self) -> Option<&StoredTensor> {
+        match self {
+            Self::File(stored) => Some(stored),
+            Self::Permuted(permuted) => permuted.source.stored(),
+            Self::Inline { .. } | Self::Init(_) => None,
         }
     }
 
@@ -218,8 +228,7 @@ impl TensorSource<'_, '_> {
         let Some(shape) = self.shape().map(<[usize]>::to_vec) else { return self.with_axes(order.axes) };
         match (without_batch(&shape, rank), self) {
             (image, source) if image.len() != rank => source,
-            (image, source @ (Self::Inline { .. } | Self::File(_))) => source.with_shape(image.to_vec()).with_axes(order.axes),
-            (_, source) => source.with_axes(order.axes),
+            (image, source) => source.with_shape(image.to_vec()).with_axes(order.axes),
         }
     }
 

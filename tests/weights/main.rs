@@ -1,6 +1,7 @@
 //! Tests of files with tensors. Every type is read with the same bits as it was written, damaged files are refused, and no path leads out of the scenario's
 //! folder.
 
+mod axes;
 mod safetensors;
 mod torch;
 
