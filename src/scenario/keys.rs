@@ -16,10 +16,11 @@ use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use super::tensor::{TensorSource, read_tensor, with_rank};
 use crate::op::activation::{self, ACTIVATIONS, Activation};
 use crate::op::layer::{Args, Fan, Reported};
+use crate::op::loss::BATCH_REDUCTION;
 use crate::op::padding::Padding;
 use crate::op::rule::Function;
 use crate::tensor::{Tensor, from_flat, len, shape_words};
-use crate::words::{self, Vocabulary};
+use crate::words::{self, Vocabulary, suggest};
 
 /// The keys whose values are tensors.
 pub(super) const TENSORS: &[&str] = &["weight", "bias", "mask", "running_mean", "running_var"];
@@ -419,7 +420,11 @@ impl Args for TableArgs<'_, '_, '_> {
         let read = match self.reader.string(table, key) {
             Ok(None) => return Ok(self.reader.layout.default_word(key, words)),
             Ok(Some((word, span))) => words.iter().find(|known| **known == word).copied().ok_or_else(|| {
-                self.reader.report(span, format!("{key} cannot be {}", quoted(word)), words::help(Vocabulary::Reduction, word, words))
+                let help = match key {
+                    "reduction" | BATCH_REDUCTION => words::help(Vocabulary::Reduction, word, words),
+                    _ => suggest::help(word, words),
+                };
+                self.reader.report(span, format!("{key} cannot be {}", quoted(word)), help)
             }),
             Err(reported) => Err(reported),
         };
