@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gradstep::expr::Kink;
 use gradstep::network::{Id, Network, Role, Run};
+use gradstep::op::rule::Term;
 use gradstep::step::Pass;
 use gradstep::tensor::{Tensor, from_flat, len};
 
@@ -100,16 +101,19 @@ fn difference(network: &Network, given: &[(Id, Arc<Tensor>)], run: &Run, id: Id,
 const TURN: f64 = 1e-2;
 
 /// Returns whether the argument of a sine, cosine or tangent changes so much between two runs that their difference does not approximate a slope.
-/// Looks only at the first entry of each op.
 fn turns(network: &Network, left: &Run, right: &Run) -> bool {
-    let forward = network.ops().iter().enumerate().filter(|(_, op)| op.pass != Pass::Backward);
-    forward.flat_map(|(number, op)| left.parts(op, number).zip(right.parts(op, number))).any(|((rule, x), (_, y))| {
-        if rule.prefix_terms(&x, 1) == 0 {
-            return false;
-        }
-        let (a, b) = (rule.term(&x, 0, 0), rule.term(&y, 0, 0));
-        let turn = (a.args[0].value - b.args[0].value).abs();
-        a.function.is_some_and(|function| matches!(function.name, "sin" | "cos" | "tan")) && (turn.is_nan() || turn > TURN)
+    let mut forward = network.ops().iter().enumerate().filter(|(_, op)| op.pass != Pass::Backward);
+    forward.any(|(number, op)| {
+        left.parts(op, number).zip(right.parts(op, number)).any(|((rule, x), (_, y))| {
+            let has_term = |at: &usize| rule.prefix_terms(&x, at + 1) > rule.prefix_terms(&x, *at);
+            let terms = (0..left.values(op.output).len()).filter(has_term).map(|at| (rule.term(&x, at, 0), rule.term(&y, at, 0)));
+            // all entries of a part have the same function
+            let is_periodic = |term: &Term| term.function.is_some_and(|function| matches!(function.name, "sin" | "cos" | "tan"));
+            terms.take_while(|(a, _)| is_periodic(a)).any(|(a, b)| {
+                let turn = (a.args[0].value - b.args[0].value).abs();
+                turn.is_nan() || turn > TURN
+            })
+        })
     })
 }
 

@@ -238,7 +238,13 @@ fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Ste
         ensure!(before.pass <= step.pass, "step {k}: {:?} comes after {:?}", step.pass, before.pass);
     } else {
         let sum = before.sum + step.value;
-        ensure!(same(step.sum, sum), "step {k}: {:?} + {:?} is {sum:?}, not {:?}", before.sum, step.value, step.sum);
+        ensure!(
+            same(step.sum, sum),
+            "step {k}: the earlier sum {:?} and the term {:?} add up to {sum:?}, not {:?}",
+            before.sum,
+            step.value,
+            step.sum
+        );
         ensure!(place(was) == place(at) && before.term + 1 == step.term && before.terms == step.terms, "step {k} is not the next term");
     }
     let mut finer = k..k + 1;
