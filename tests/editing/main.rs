@@ -310,23 +310,22 @@ fn undo_and_redo_go_through_all_edits() {
 fn old_values_can_be_looked_up() {
     let mut driver = open(TRAINED);
     enter(&mut driver, "set fc1.weight[0,0] 2");
-    press(&mut driver, "d");
-    let list = driver.state.overlay.as_ref().and_then(|overlay| overlay.list.clone()).unwrap();
-    assert!(list.rows.iter().all(|row| row.cells[0] != "before the last edit"), "the entry is not complete yet");
-    press(&mut driver, "<Esc>fd");
-    let list = driver.state.overlay.as_ref().and_then(|overlay| overlay.list.clone()).unwrap();
+    // presses `d`, and returns the value before the last edit in the list that opens
+    let old = |driver: &mut Driver| {
+        press(driver, "d");
+        let list = driver.state.overlay.as_ref().and_then(|overlay| overlay.list.clone()).unwrap();
+        press(driver, "<Esc>");
+        list.rows.iter().find(|row| row.cells[0] == "before the last edit").map(|row| row.cells[1].clone())
+    };
+    assert_eq!(old(&mut driver), None, "the entry is not complete yet");
+    press(&mut driver, "f");
     // z₂ = 1 · 1 + 0 · 2 + 0 has not changed
-    assert!(list.rows.iter().all(|row| row.cells[0] != "before the last edit"));
-    press(&mut driver, "<Esc>");
+    assert_eq!(old(&mut driver), None);
     enter(&mut driver, "1:fc1.z[0]");
-    press(&mut driver, "jjkd");
-    press(&mut driver, "<Esc>");
-    // two steps later, the entry is complete
-    press(&mut driver, "ssd");
-    let list = driver.state.overlay.as_ref().and_then(|overlay| overlay.list.clone()).unwrap();
-    // z₁ = 0.5 · 1 − 1 · 2 + 0
-    let old = list.rows.iter().find(|row| row.cells[0] == "before the last edit").map(|row| row.cells[1].as_str());
-    assert_eq!(old, Some("−1.5"));
+    assert_eq!(old(&mut driver), None, "this is the first step of the entry");
+    // z₁ = 0.5 · 1 − 1 · 2 + 0 is complete two steps later
+    press(&mut driver, "ss");
+    assert_eq!(old(&mut driver).as_deref(), Some("−1.5"));
 }
 
 #[test]

@@ -45,6 +45,12 @@ fn press(driver: &mut Driver, text: &str) {
     }
 }
 
+/// Presses keys, and returns them.
+fn pressed(driver: &mut Driver, text: &str) -> String {
+    press(driver, text);
+    text.to_owned()
+}
+
 /// Closes what is open over the stepper.
 fn close(driver: &mut Driver) {
     for _ in 0..5 {
@@ -80,22 +86,22 @@ fn random_number(document: &Document, random: &mut Random) -> String {
     number_name(&document.scenario, if has_rate { GivenNumber::LearningRate } else { number })
 }
 
-/// Edits a random number by its name, or the one under the cursor.
+/// Edits a random number by its name, or the one under the cursor. Returns the pressed keys.
 fn edit(driver: &mut Driver, random: &mut Random) -> String {
     close(driver);
     let value = VALUES[random.below(VALUES.len())];
-    let keys = if random.below(3) == 0 {
-        press(driver, "e");
+    if random.below(3) == 0 {
+        let mut keys = pressed(driver, "e");
         if driver.state.prompt().is_none() {
-            press(driver, "e");
+            keys += &pressed(driver, "e");
         }
         let is_open = driver.state.prompt().is_some_and(|prompt| matches!(prompt.kind, PromptKind::Value(_)));
-        if is_open { format!("{value}<Enter>") } else { String::new() }
-    } else {
-        format!(":set {} {value}<Enter>", random_number(document(driver), random))
-    };
-    press(driver, &keys);
-    keys
+        if is_open {
+            keys += &pressed(driver, &format!("{value}<Enter>"));
+        }
+        return keys;
+    }
+    pressed(driver, &format!(":set {} {value}<Enter>", random_number(document(driver), random)))
 }
 
 /// The numbers on the screen are those of the file that the edits would write.
@@ -143,12 +149,9 @@ fn random_edits_are_undone_written_and_hidden() {
             }
             let keys = match random.below(10) {
                 0..4 => edit(&mut driver, &mut random),
-                4 => ["u", "U", "<C-r>", "3u", "2U"][random.below(5)].to_owned(),
-                _ => OTHERS[random.below(OTHERS.len())].to_owned(),
+                4 => pressed(&mut driver, ["u", "U", "<C-r>", "3u", "2U"][random.below(5)]),
+                _ => pressed(&mut driver, OTHERS[random.below(OTHERS.len())]),
             };
-            if !keys.starts_with(":set") {
-                press(&mut driver, &keys);
-            }
             trail.push(keys);
             let context = format!("{name}: {}", trail.join(" "));
             let stepper = driver.state.stepper().unwrap();

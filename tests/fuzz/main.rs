@@ -165,6 +165,9 @@ fn undamaged_seeds_pass() {
     for (_, bytes) in seeds("scenarios") {
         targets::scenario(bytes, memory());
     }
+    for (_, bytes) in seeds("graphs") {
+        targets::scenario(bytes, memory());
+    }
     for (path, bytes) in seeds("weights") {
         targets::weights(&path.to_string_lossy(), bytes);
     }
