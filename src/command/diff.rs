@@ -51,7 +51,7 @@ pub(super) struct DiffCommand {
     tensor: TensorOption,
     /// The learning rate of your update, to recognise gradients that were multiplied by it, or that were computed from the updated weights [default: the
     /// scenario's learning rate]
-    #[arg(long, value_name = "X", value_parser = parse_not_negative)]
+    #[arg(long, value_name = "X", value_parser = parse_learning_rate, allow_negative_numbers = true)]
     learning_rate: Option<f64>,
 }
 
@@ -83,6 +83,14 @@ fn parse_not_negative(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
         _ => Err("write a number from 0, such as 1e-6".to_owned()),
+    }
+}
+
+/// Parses a learning rate. As in a scenario file, it is not 0, and a negative one climbs.
+fn parse_learning_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate != 0.0 => Ok(rate),
+        _ => Err("write a number that is not 0, such as 0.1".to_owned()),
     }
 }
 

@@ -223,6 +223,17 @@ fn each_faulty_file_has_its_error_message() {
     assert_eq!((no_file.status, no_file.err.as_str()), (2, "error: there is no file no-such-file.json\n"));
 }
 
+/// The learning rate of `diff` follows the rule of the scenario file and of an edit: it is not 0, and a negative one increases the loss.
+#[test]
+fn the_learning_rate_is_any_number_except_0() {
+    let gradients = as_json(&right());
+    for (rate, status) in [("0.1", 0), ("-0.1", 0), ("1e-3", 0), ("0", 2), ("-0.0", 2), ("nan", 2), ("inf", 2), ("x", 2)] {
+        let found = diff_file("mine.json", gradients.as_bytes(), &["--learning-rate", rate]);
+        assert_eq!(found.status, status, "{rate}: {}", found.err);
+        assert_eq!(found.err.contains("write a number that is not 0, such as 0.1"), status == 2, "{rate}: {}", found.err);
+    }
+}
+
 #[test]
 fn hostile_names_are_escaped_and_bad_numbers_are_reported() {
     let hostile = format!("{{\"{HOSTILE}\": [1], \"fc1.bias\": [0, 1e400], \"fc2.weight\": [[1, 2, 3]], \"fc2.bias\": [NaN]}}");

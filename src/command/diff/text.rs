@@ -107,7 +107,7 @@ fn shape_line(comparison: &GradientComparison, trace: &Trace) -> Option<String> 
 fn stepper_line(comparison: &GradientComparison, trace: &Trace) -> Option<String> {
     let compared = &comparison.report.tensors[comparison.report.first().filter(|_| comparison.iteration() == 1)?];
     let address = compared.gradient.address(trace, compared.wrong.first().copied());
-    let address = address.map_or_else(String::new, |address| format!(" (there the first is :{})", line(&address.to_string())));
+    let address = address.map_or_else(String::new, |address| format!(" (the first wrong number is at :{})", line(&address.to_string())));
     Some(format!("see     gradstep SCENARIO --mine MINE, and press D{address}"))
 }
 
