@@ -74,7 +74,7 @@ pub struct Translation {
 /// Normalizes a word: keeps only its letters and digits, in lower case, without the module before it and the arguments after it. `nn.Conv_2d(1, 6)` becomes
 /// `conv2d`. Returns `None` if the word is too long to compare, or nothing is left.
 pub fn normalized(word: &str) -> Option<String> {
-    if word.len() > suggest::MAX_BYTES {
+    if !suggest::is_comparable(word) {
         return None;
     }
     let word = word.split('(').next().unwrap_or(word).trim_end_matches('.');

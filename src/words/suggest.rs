@@ -5,8 +5,8 @@
 
 use std::collections::HashSet;
 
-/// The largest length in bytes of a word or a name that is compared. Comparing longer ones would take too long.
-pub const MAX_BYTES: usize = 60;
+/// The largest number of characters of a word or a name that is compared. Comparing longer ones would take too long.
+const MAX_CHARS: usize = 60;
 /// The largest number of names that a word is compared with.
 const MAX_CANDIDATES: usize = 1000;
 
@@ -14,22 +14,27 @@ const MAX_CANDIDATES: usize = 1000;
 ///
 /// A candidate is similar if its [`distance`] is at most a third of the word's length. For example, `kernel_size` has the distance 1 from `kernelsize`.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let length = word.chars().count();
-    if length > MAX_BYTES {
+    if !is_comparable(word) {
         return None;
     }
+    let length = word.chars().count();
     let lower = word.to_lowercase();
     let max_distance = (length / 3).max(1);
     candidates
         .into_iter()
         .take(MAX_CANDIDATES)
-        .filter(|candidate| candidate.len() <= MAX_BYTES)
+        .filter(|candidate| is_comparable(candidate))
         .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate))
         // two short names in which every character differs, such as `x` and `y`, are not similar
         .filter(|&(distance, candidate)| distance <= max_distance && distance < length.min(candidate.chars().count()))
         // if two candidates have the same distance, one that begins with the word is better
         .min_by_key(|&(distance, candidate)| (distance, !candidate.starts_with(&lower)))
         .map(|(_, candidate)| candidate)
+}
+
+/// Returns whether a word or a name is short enough to be compared: at most [`MAX_CHARS`] characters.
+pub fn is_comparable(word: &str) -> bool {
+    word.chars().nth(MAX_CHARS).is_none()
 }
 
 /// Returns the number of characters to insert, to delete, to replace, or to swap with the next one, so that `one` becomes `other`.
@@ -86,6 +91,12 @@ mod tests {
         assert_eq!(nearest("x", ["y"]), None);
         assert_eq!(nearest("é", ["xy"]), None);
         assert_eq!(nearest(&"a".repeat(100_000), keys), None);
+        // characters are counted, not bytes: `γ` has two bytes
+        let [name, longest, too_long] = [40, 60, 61].map(|length| "γ".repeat(length));
+        assert_eq!(nearest(&name[2..], [&*name]), Some(&*name));
+        assert_eq!(nearest(&name, [&*name]), Some(&*name));
+        assert_eq!(nearest(&longest, [&*longest]), Some(&*longest));
+        assert_eq!(nearest(&longest, [&*too_long]), None);
         assert_eq!(help("kernelsize", &keys), "did you mean \"kernel_size\"?");
         assert_eq!(format!("no key kernelsize{}", clause(nearest("kernelsize", keys))), "no key kernelsize; did you mean kernel_size?");
         assert_eq!(clause(nearest("momentum", keys)), "");
