@@ -128,6 +128,24 @@ fn the_tolerance_ends_the_descent_without_an_update() {
     assert!((last.loss - document.iteration(last.trace.iteration() - 1).loss).abs() < 1e-4);
 }
 
+/// `train` keeps all losses in memory. When their memory is doubled, the smaller one is free again.
+#[test]
+fn the_losses_reserve_their_memory_once() {
+    let text = TEXT.replace("iterations = 700", "iterations = 513");
+    let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text };
+    let scenario = read(source, Limits::default()).expect("a valid scenario");
+    let mut reserved = Vec::new();
+    scenario
+        .descent()
+        .run(|_, _| {
+            reserved.push(scenario.budget.taken());
+            true
+        })
+        .expect("enough memory");
+    // a loss has 8 bytes, and after 512 losses there is room for 1024
+    assert_eq!([511, 512].map(|n| reserved[n] - reserved[0]), [8 * 512, 8 * 1024]);
+}
+
 /// Returns the bits of the parameters after `train`, by name.
 fn trained(text: &str) -> BTreeMap<String, Vec<u64>> {
     let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text: text.to_owned() };

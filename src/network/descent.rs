@@ -454,11 +454,13 @@ impl Descent {
         let start = start.into_iter().collect();
         let mut learner = Learner::new(&self.network, self.loss, train, start);
         let tolerance = train.and_then(|train| train.tolerance);
-        let (mut losses, mut memory): (Vec<f64>, Vec<Reservation>) = (Vec::new(), Vec::new());
+        let (mut losses, mut reserved): (Vec<f64>, Option<Reservation>) = (Vec::new(), None);
         loop {
             if losses.len() == losses.capacity() {
-                // the next `push` doubles the capacity, from 8 bytes to 16 bytes for each loss so far
-                memory.push(self.budget.reserve(losses.len() as u64 * 16)?);
+                // the doubled capacity needs 16 bytes for each loss so far; the earlier reservation is held until the losses are copied
+                let larger = self.budget.reserve(losses.len() as u64 * 16)?;
+                losses.reserve(losses.len());
+                reserved.replace(larger);
             }
             let number = losses.len() as u64 + 1;
             let samples = self.samples(number);
