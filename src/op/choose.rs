@@ -48,7 +48,7 @@ pub enum Mask {
 }
 
 /// Creates the choice for `operands`, which are the mask, a and b. Each operand is an input or a number. `shapes` has the shape of each input; the inputs are
-/// broadcast to one shape.
+/// broadcast to one shape. No two operands are the same input: a tensor that is both the mask and a, as in `where(x, x, b)`, has two slots.
 ///
 /// ```
 /// use gradstep::op::{choose::{Mask, choose}, elementwise::ElementwiseOperand::{Constant, Input}};
@@ -62,6 +62,10 @@ pub enum Mask {
 /// # Errors
 /// If the shapes cannot be broadcast to one shape.
 pub fn choose(operands: [ElementwiseOperand; 3], shapes: &[&[usize]], mask: Mask) -> Result<Arc<dyn Function>, Mismatch> {
+    debug_assert!(
+        (1..3).all(|n| matches!(operands[n], ElementwiseOperand::Constant(_)) || !operands[..n].contains(&operands[n])),
+        "an input is one operand"
+    );
     let name = |operand| match operands.iter().position(|other| *other == ElementwiseOperand::Input(operand)) {
         Some(0) => "mask",
         Some(1) => "first operand",
@@ -107,8 +111,8 @@ impl ChoosePlan {
             ElementwiseOperand::Constant(_) => true,
         };
         match self.is_chosen_by_mask(slot) {
-            // the mask decides nothing: the input is neither a nor b, or both
-            [first, second] if first == second => Some(first),
+            // the input is the mask, which is not copied
+            [false, false] => Some(false),
             _ => is_decided.then(|| self.chosen_operand(&x.tensors, at) == ElementwiseOperand::Input(slot)),
         }
     }

@@ -308,12 +308,14 @@ impl Edges for Conv2d {
     }
 
     fn reason_unreached(&self, view: View, entry: usize) -> &'static str {
-        match (view, self.gap(entry)) {
-            (View::Output, _) => "its whole window is padding",
-            (View::Weight, _) => "it is over padding in every window",
-            (View::Input, Some(Gap::Stride)) => "no window covers it: the stride steps over it",
-            (View::Input, Some(Gap::Dilation)) => "no window covers it: it is between the places of the dilated windows",
-            (View::Input, _) => "no window covers it: the last window ends before it",
+        match view {
+            View::Output => "its whole window is padding",
+            View::Weight => "it is over padding in every window",
+            View::Input => match self.gap(entry) {
+                Some(Gap::Stride) => "no window covers it: the stride steps over it",
+                Some(Gap::Dilation) => "no window covers it: it is between the places of the dilated windows",
+                _ => "no window covers it: the last window ends before it",
+            },
         }
     }
 

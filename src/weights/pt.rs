@@ -80,7 +80,7 @@ fn open_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     let find = |name: &str| entries.iter().find(|entry| entry.name == name);
     let folder =
         |entry: &ZipEntry| Some(entry.name.strip_suffix("data.pkl")?.to_owned()).filter(|name| name.is_empty() || name.ends_with('/'));
-    let Some(prefix) = entries.iter().find_map(folder) else {
+    let Some((data, prefix)) = entries.iter().find_map(|entry| Some((entry, folder(entry)?))) else {
         return Err(WeightsError::new("it has no data.pkl", "the file is not one that torch.save has written"));
     };
     if find(&format!("{prefix}constants.pkl")).is_some() {
@@ -95,7 +95,6 @@ fn open_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
         },
         None => false,
     };
-    let data = find(&format!("{prefix}data.pkl")).ok_or_else(|| damaged("it has no data.pkl"))?;
     let data = data.unpack(&bytes)?;
     let pickle = Pickle::read(&data, 0)?;
     let by_name: HashMap<&str, &ZipEntry> = entries.iter().map(|entry| (entry.name.as_str(), entry)).collect();
