@@ -26,6 +26,19 @@ enum TensorRole {
     Count,
 }
 
+impl TensorRole {
+    /// Returns the role in words.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::Bias => "bias",
+            Self::RunningMean => "running mean",
+            Self::RunningVar => "running variance",
+            Self::Count => "counter",
+        }
+    }
+}
+
 /// The last words of the names of tensors, each with the role that it means.
 #[rustfmt::skip]
 const ROLES: [(&str, TensorRole); 16] = [
@@ -109,8 +122,8 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
             // the layer becomes two layers: 0 is the depthwise one, and 1 the pointwise one, which has the bias
             key.push((u64::from(!name.contains("depthwise_kernel")), String::new()));
         }
-        if layers.entry(key).or_default().by_role.insert(role, (name, shape)).is_some() {
-            return Err(format!("{name} is the same part of a layer as another tensor"));
+        if let Some((other, _)) = layers.entry(key).or_default().by_role.insert(role, (name, shape)) {
+            return Err(format!("{other} and {name} would be the same tensor of a layer, its {}", role.words()));
         }
     }
     // layers whose names have no numbers are in the order of the file. A key has the number 0 both for a word without a number and for the layer `0`
@@ -398,6 +411,7 @@ mod tests {
             (&[("a.bias", &[3])], "a.bias has no weight beside it"),
             (&[("x", &[3])], "x is neither a weight nor a bias"),
             (&[("e.weight", &[1, 2, 3, 4, 5])], "no layer of a chain"),
+            (&[("fc.weight", &[2, 3]), ("fc.kernel", &[3, 2])], "fc.weight and fc.kernel would be the same tensor of a layer, its weight"),
         ] {
             let why = proposal_of(tensors).unwrap_err();
             assert!(why.contains(reason), "{why}");

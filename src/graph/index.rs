@@ -267,7 +267,7 @@ fn check_neighbours(reader: &mut GraphReader<'_, '_>, items: &[(Value, Span)], s
     let has_tensor = kinds.contains(&'t');
     let are_neighbours = chosen.windows(2).all(|pair| pair[1] == pair[0] + 1);
     if has_tensor && !are_neighbours {
-        let help = "NumPy and PyTorch order its axes differently: index in two steps, such as x[0][:, ix]";
+        let help = "NumPy and PyTorch put the axes of the result in different orders: index in two steps, such as x[0][:, ix]";
         return Err(reader.fail(span, "this index has a slice between numbers or index tensors", help));
     }
     Ok(())

@@ -15,9 +15,11 @@
 //!
 //! Sources: the pages of `torch.optim`; D. Kingma and J. Ba, "Adam" (2014); I. Loshchilov and F. Hutter, "Decoupled weight decay regularization" (2017).
 
+mod equations;
+
 use super::schedule::Schedule;
 use crate::expr::{Expr, Join, whole};
-use crate::op::rule::{Equation, Gist};
+use crate::op::rule::Equation;
 use crate::op::update::{RATE, RATE_OF_CENTRED, RateOptions};
 
 /// An optimizer with its settings.
@@ -185,6 +187,10 @@ impl UpdatePlan {
 
 use UpdateOperand::{Gradient, Old, Previous, State};
 use UpdateSummand::{Rated, Scaled, Squared};
+use equations::{
+    ADAGRAD, ADAM, ADAM_W, DECAYED_GRADIENT, MEAN_OF_GRADIENTS, MEAN_OF_SQUARES, MOVE_BY_GRADIENT, MOVE_BY_GRADIENT_AT_T, MOVE_BY_VELOCITY,
+    MOVE_BY_VELOCITY_AT_T, NESTEROV, RMS_PROP, SUM, VELOCITY_OF_RATES, velocity_equation,
+};
 
 const ETA: Expr = Expr::Name("η");
 /// The learning rate of iteration t.
@@ -303,7 +309,12 @@ impl Optimizer {
             summands.push(Scaled(Some(-eta * momentum), ahead, State(velocity)));
             return plan.parameter(NESTEROV, summands);
         }
-        let (equation, by) = velocity.map_or((MOVE_BY_GRADIENT, Gradient), |velocity| (MOVE_BY_VELOCITY, State(velocity)));
+        let (equation, by) = match (velocity, is_scheduled) {
+            (None, false) => (MOVE_BY_GRADIENT, Gradient),
+            (None, true) => (MOVE_BY_GRADIENT_AT_T, Gradient),
+            (Some(velocity), false) => (MOVE_BY_VELOCITY, State(velocity)),
+            (Some(velocity), true) => (MOVE_BY_VELOCITY_AT_T, State(velocity)),
+        };
         plan.parameter(equation, vec![old, Scaled(Some(-eta), minus_eta, by)])
     }
 
@@ -389,7 +400,7 @@ impl Optimizer {
         }
         plan.state(VELOCITY, VELOCITY_OF_RATES, summands);
         let minus_eta = Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, whole::X]));
-        plan.parameter(MOVE_BY_VELOCITY, vec![old, Scaled(Some(-eta), minus_eta, State(velocity))])
+        plan.parameter(MOVE_BY_VELOCITY_AT_T, vec![old, Scaled(Some(-eta), minus_eta, State(velocity))])
     }
 
     fn adagrad_plan(&self, iteration: u64, lr_decay: f64, eps: f64) -> UpdatePlan {
@@ -409,87 +420,31 @@ impl Optimizer {
     }
 }
 
-/// Returns an equation without its right-hand side, which each summand adds.
-const fn equation(name: &'static str, gist: Gist, words: &'static str) -> Equation {
-    Equation { right: whole::X, name, gist, words }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-const MOVE_BY_GRADIENT: Equation = equation(
-    "gradient descent",
-    Gist::Words("a move against the gradient"),
-    "The gradient is the direction in which the loss grows fastest. So the parameter moves in the opposite direction, by the learning rate η times the gradient.",
-);
-const MOVE_BY_VELOCITY: Equation = equation(
-    "gradient descent",
-    Gist::Words("a move against the velocity"),
-    "The velocity v takes the place of the gradient here. The parameter moves in the opposite direction, by the learning rate η times the velocity.",
-);
-const NESTEROV: Equation = equation(
-    "gradient descent",
-    Gist::Words("Nesterov's momentum"),
-    "Nesterov's momentum: the parameter moves against the sum of the gradient and the new velocity v times the momentum μ.",
-);
-const DECAYED_GRADIENT: Equation = equation(
-    "the gradient with weight decay",
-    Gist::None,
-    "Weight decay λ pulls the parameter towards 0: it adds λ w to the gradient, as the penalty ½ λ w² would. The sums below read this gradient.",
-);
-const MEAN_OF_GRADIENTS: Equation = equation(
-    "the mean of the gradients",
-    Gist::Words("the first moment"),
-    "A running mean: a weighted mean of the previous mean and the new gradient. It begins at 0, so in the first iteration there is no mean to keep.",
-);
-const MEAN_OF_SQUARES: Equation = equation(
-    "the mean of the squared gradients",
-    Gist::Words("the second moment"),
-    "A running mean of the squares: it measures how large the gradients of this entry usually are. It begins at 0, so in the first iteration there is no mean to keep.",
-);
-const SUM: Equation = equation(
-    "the sum of the squared gradients",
-    Gist::None,
-    "All squares so far are added up. The sum never falls, so an entry with large gradients moves less and less.",
-);
-const VELOCITY_OF_RATES: Equation = equation(
-    "the velocity",
-    Gist::None,
-    "The gradient is divided by its usual size, 1 / rate(s) = √s + ε, and momentum μ keeps a part of the velocity of the previous iteration.",
-);
-const ADAM: Equation = equation(
-    "Adam",
-    Gist::Words("the mean gradient over its usual size"),
-    "Each entry moves against the mean m of its gradients, divided by their usual size: rate(v) = 1 / (√v / √(1 − β₂ᵗ) + ε) in iteration t. Both means begin at 0 and are too small at first; ηₜ = η / (1 − β₁ᵗ) and the root √(1 − β₂ᵗ) make up for it.",
-);
-const ADAM_W: Equation = equation(
-    "AdamW",
-    Gist::Words("the mean gradient over its usual size"),
-    "Weight decay λ shrinks the parameter itself, not through the gradient. Then each entry moves against the mean m of its gradients, divided by their usual size: rate(v) = 1 / (√v / √(1 − β₂ᵗ) + ε), with ηₜ = η / (1 − β₁ᵗ) in iteration t.",
-);
-const RMS_PROP: Equation = equation(
-    "RMSprop",
-    Gist::Words("the gradient over its usual size"),
-    "Each entry of the gradient is divided by its usual size, the root of the mean square: rate(s) = 1 / (√s + ε). If the mean m of the gradients is subtracted (centered), rate(s, m) = 1 / (√(s − m²) + ε). ηₜ is the learning rate of the iteration.",
-);
-const ADAGRAD: Equation = equation(
-    "Adagrad",
-    Gist::Words("the gradient over the root of all squares"),
-    "Each entry of the gradient is divided by the root of the sum of all its squares so far: rate(s) = 1 / (√s + ε). ηₜ = η / (1 + (t − 1) · lr_decay) is the learning rate of iteration t.",
-);
-
-/// Returns the equation of a velocity. With `has_decay` it has a term for weight decay, and with `has_previous` a term for the previous velocity.
-/// `waits_for_previous` is `true` in the first iteration with momentum, which has no previous velocity yet.
-fn velocity_equation(has_decay: bool, has_previous: bool, waits_for_previous: bool) -> Equation {
-    let words = match (has_decay, has_previous) {
-        (false, false) => "This is the first iteration. It has no previous velocity, so the velocity is the gradient itself.",
-        (false, true) => {
-            "The parameter does not follow the gradient alone: momentum μ keeps a part of the velocity of the previous iteration, and so a part of its direction."
+    /// The text of an update names the learning rate as its formula does: η if it is constant, else ηₜ.
+    #[test]
+    fn the_words_and_the_formula_of_an_update_have_the_same_learning_rate() {
+        let sgd = |momentum, is_nesterov| UpdateRule::Sgd { momentum, dampening: 0.0, is_nesterov };
+        let rms = |momentum| UpdateRule::RmsProp { alpha: 0.9, eps: 1e-8, momentum, is_centred: false };
+        let adam = |is_decoupled| UpdateRule::Adam { betas: [0.9, 0.99], eps: 1e-8, is_decoupled };
+        let adagrad = UpdateRule::Adagrad { lr_decay: 0.1, eps: 1e-8, initial: 0.0 };
+        let schedule = Schedule::Step { size: 1, gamma: 0.5 };
+        let mut texts = 0;
+        for rule in [sgd(0.0, false), sgd(0.9, false), sgd(0.9, true), rms(0.0), rms(0.9), adam(false), adam(true), adagrad] {
+            for schedule in [None, Some(schedule)] {
+                let sums = Optimizer { learning_rate: 0.1, schedule, weight_decay: 0.0, rule }.plan(2).sums;
+                let UpdateSum { equation, summands, .. } = sums.last().expect("the new parameter");
+                let formula = format!("{summands:?}");
+                assert_ne!(formula.contains("\"η\""), formula.contains("\"ηₜ\""), "{formula}");
+                if equation.words.contains('η') {
+                    texts += 1;
+                    assert_eq!(equation.words.contains("ηₜ"), formula.contains("\"ηₜ\""), "{rule:?}, {schedule:?}: {}", equation.words);
+                }
+            }
         }
-        (true, false) if waits_for_previous => {
-            "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0. The first iteration has no previous velocity."
-        }
-        (true, false) => "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0.",
-        (true, true) => {
-            "The parameter does not follow the gradient alone: weight decay λ pulls the parameter towards 0, and momentum μ keeps a part of the previous velocity."
-        }
-    };
-    equation("the velocity of gradient descent", Gist::None, words)
+        assert_eq!(texts, 14, "all except Nesterov's momentum");
+    }
 }

@@ -163,7 +163,9 @@ fn breakpoints_are_listed_and_removed_by_number() {
     enter(&mut state, ":breaks");
     let overlay = state.overlay.clone().unwrap();
     assert_eq!(overlay.kind, OverlayKind::List(ListKind::Breaks));
-    let rows: Vec<String> = overlay.list.unwrap().rows.iter().map(|row| row.cells.join(" ")).collect();
+    let list = overlay.list.unwrap();
+    assert_eq!(list.note, "c runs to the next breakpoint, C back to the previous one; :delete 2 removes number 2");
+    let rows: Vec<String> = list.rows.iter().map(|row| row.cells.join(" ")).collect();
     assert_eq!(
         rows,
         ["1 fc1.z[1] at the last term", "2 |grad.fc1.z| > 1 at the first entry for which it holds", "3 3/loss at the first step of the op"]

@@ -14,6 +14,6 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
         let cells = [breakpoint.number.to_string(), breakpoint.spec.to_string(), breakpoint.spec.stops_at()];
         ListRow::action(cells, Action::GoToBreakpoint(breakpoint.number))
     });
-    let note = "c runs to the next one, C back to the last; :delete 2 removes one".to_owned();
+    let note = "c runs to the next breakpoint, C back to the previous one; :delete 2 removes number 2".to_owned();
     Ok(List { note, ..List::new("breakpoints".to_owned(), rows.collect()) })
 }

@@ -301,22 +301,23 @@ fn smooth_l1_loss(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value
         return l1_loss(reader, call);
     }
     // |d| < β: d² / (2 β), else |d| − β/2
-    bent(reader, call, beta, [0.5 / beta, 1.0])
+    bent(reader, call, (beta, "beta must be at least 0"), [0.5 / beta, 1.0])
 }
 
 fn huber_loss(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let delta = call.number(reader, 3)?.unwrap_or(1.0);
     // |d| < δ: d²/2, else δ (|d| − δ/2)
-    bent(reader, call, delta, [0.5, delta])
+    bent(reader, call, (delta, "delta must be greater than 0"), [0.5, delta])
 }
 
-/// A loss of the difference d that is the parabola `square` · d² for |d| < `bend`, else the line `slope` · (|d| − `bend`/2).
-fn bent(reader: &mut GraphReader<'_, '_>, call: &Call, bend: f64, [square, slope]: [f64; 2]) -> Result<Value, Reported> {
+/// A loss of the difference d that is the parabola `square` · d² for |d| < `bend`, else the line `slope` · (|d| − `bend`/2). `rule` is the message for a `bend`
+/// that is not greater than 0.
+fn bent(reader: &mut GraphReader<'_, '_>, call: &Call, (bend, rule): (f64, &str), [square, slope]: [f64; 2]) -> Result<Value, Reported> {
     let span = &call.span;
     let difference = difference(reader, call)?;
     let reduction = reduction(reader, call, 2)?;
     if bend <= 0.0 {
-        return Err(reader.fail(span, format!("the bend of this loss must be greater than 0, not {bend}"), ""));
+        return Err(reader.fail(span, format!("{rule}, not {bend}"), ""));
     }
     let size = named(reader, "abs", &[Value::Tensor(difference)], span)?;
     let is_small = reader.mask("<", &[Value::Tensor(size), Value::float(bend)], span)?;
