@@ -21,6 +21,7 @@ use super::counted_zero::NOT_CHOSEN;
 use super::downcast::downcast;
 use super::elementwise::ElementwiseOperand;
 use super::elementwise::rows::{OperandRows, update};
+use super::functions::step_functions::NOT;
 use super::gather::{CopyMap, Direction, Gather, GatherRule, NeighbourRun};
 use super::mismatch::Mismatch;
 use super::numpy::NumPyForm;
@@ -329,11 +330,11 @@ impl ByComputedMask {
     }
 }
 
-/// 1 − mask, for the mask in each slot.
-const OTHERWISE: &[Expr; 3] = &[
-    Expr::Sub(&[Expr::Number(1.0), Expr::Entry(Input(0))]),
-    Expr::Sub(&[Expr::Number(1.0), Expr::Entry(Input(1))]),
-    Expr::Sub(&[Expr::Number(1.0), Expr::Entry(Input(2))]),
+/// 1 − mask and `not mask`, for the mask in each slot.
+const OTHERWISE: &[[Expr; 2]; 3] = &[
+    [Expr::Sub(&[Expr::Number(1.0), Expr::Entry(Input(0))]), Expr::Of(NOT, &[Expr::Entry(Input(0))])],
+    [Expr::Sub(&[Expr::Number(1.0), Expr::Entry(Input(1))]), Expr::Of(NOT, &[Expr::Entry(Input(1))])],
+    [Expr::Sub(&[Expr::Number(1.0), Expr::Entry(Input(2))]), Expr::Of(NOT, &[Expr::Entry(Input(2))])],
 ];
 
 impl Rule for ByComputedMask {
@@ -369,11 +370,12 @@ impl Rule for ByComputedMask {
         }
         let mask_place = self.plan.broadcast.operand_entry(self.mask, output);
         let is_first = self.plan.operands[1] == ElementwiseOperand::Input(self.slot);
-        // the factor that is 0: the mask for a, and 1 − mask for b
+        // the factor that is 0: the mask for a, and 1 − mask for b, or `not mask` if the mask is another number than 1
         let gate = if is_first {
             entry(x, Input(self.mask), mask_place)
         } else {
-            derived(&OTHERWISE[self.mask.min(2)], Input(self.mask), mask_place, 1.0 - x.get(Input(self.mask), mask_place))
+            let is_one = x.get(Input(self.mask), mask_place) == 1.0;
+            derived(&OTHERWISE[self.mask.min(2)][usize::from(!is_one)], Input(self.mask), mask_place, 0.0)
         };
         Term { kind: Kind::Select, function: Some(NOT_CHOSEN), args: smallvec![gate], value: 0.0 }
     }
