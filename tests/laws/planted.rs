@@ -284,7 +284,7 @@ fn steps_that_do_not_add_up_to_the_tensor_are_found() {
         (Fault::Reversed, Site::InputGradient, "the last sum is"),
         (Fault::Reversed, Site::Softmax, "the last sum is"),
         (Fault::Fused, Site::Forward, "the last sum is"),
-        (Fault::Forgotten, Site::Forward, "step 2: the earlier sum"),
+        (Fault::Forgotten, Site::Forward, "step 3: the earlier sum"),
         (Fault::RightToLeft, Site::Softmax, "but Product of"),
         (Fault::Misnamed, Site::Forward, "fc1.weight[0] is"),
         (Fault::Unread, Site::WeightGradient, "is read by steps"),
