@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::fit::{ComparedTensor, Fit};
 use super::mistake::Specificity;
 use super::plan::WrongPass;
-use super::site::Subject;
+use super::site::RightIteration;
 use crate::diff::{Gradient, LossOf, TermSums, Tolerance};
 use crate::network::{Id, Role};
 
@@ -59,7 +59,7 @@ impl ReplacedNumbers {
 
 /// Finds what separates fits with the same numbers: a gradient that is not in the user's file, or other weights or inputs.
 pub(super) struct FitSeparator<'a> {
-    subject: Subject<'a>,
+    iteration: RightIteration<'a>,
     tolerance: Tolerance,
     /// The gradients of the file.
     given: Vec<Gradient>,
@@ -70,13 +70,13 @@ pub(super) struct FitSeparator<'a> {
 
 impl<'a> FitSeparator<'a> {
     /// Lists the gradients in the file, and those that are not in it.
-    pub fn new(subject: Subject<'a>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance) -> Self {
+    pub fn new(iteration: RightIteration<'a>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance) -> Self {
         let given: Vec<Gradient> = tensors.iter().map(|tensor| tensor.gradient).collect();
         let is_given = |of: &Id| given.iter().any(|gradient| gradient.of == *of);
-        let of = |id: Id| if let Role::Gradient(of) = subject.network.tensor(id).role { Some(of) } else { None };
-        let tensors = subject.backward_ops().filter_map(|(_, op)| of(op.output)).filter(|of| !is_given(of));
-        let tensors = tensors.filter(|of| subject.network.text().is_result(*of)).collect();
-        Self { subject, tolerance, given, tensors }
+        let of = |id: Id| if let Role::Gradient(of) = iteration.network.tensor(id).role { Some(of) } else { None };
+        let tensors = iteration.backward_ops().filter_map(|(_, op)| of(op.output)).filter(|of| !is_given(of));
+        let tensors = tensors.filter(|of| iteration.network.text().is_result(*of)).collect();
+        Self { iteration, tolerance, given, tensors }
     }
 
     /// For each of several fits with the same numbers, returns a sentence about what separates it from the best one. The sentence is empty if nothing is known.
@@ -140,7 +140,7 @@ impl<'a> FitSeparator<'a> {
             let separated = others.iter().filter(|other| self.are_separated(change, best, other)).count();
             let some = if separated < others.len() { "some of them" } else { "them" };
             // a graph has no weights: everything that learns is an input
-            let words = if self.subject.has_layers() { change.words() } else { ReplacedNumbers::Inputs.words() };
+            let words = if self.iteration.has_layers() { change.words() } else { ReplacedNumbers::Inputs.words() };
             (separated > 0).then(|| format!("{words} would tell {some} apart"))
         })
     }
@@ -150,7 +150,7 @@ impl<'a> FitSeparator<'a> {
         if has_fixed_numbers(one) || has_fixed_numbers(other) {
             return false;
         }
-        let trace = self.subject.trace;
+        let trace = self.iteration.trace;
         let mut changed: Vec<(usize, Id, Vec<f64>)> = Vec::new();
         for run in 0..trace.runs().len() {
             let network = trace.network_of(run);
@@ -172,7 +172,7 @@ impl<'a> FitSeparator<'a> {
 
     /// For each of other fits, the first gradient that is different from that of the best fit.
     fn separations(&self, best: &Fit, others: &[&Fit]) -> Vec<Separation> {
-        let trace = self.subject.trace;
+        let trace = self.iteration.trace;
         let mut best_pass = WrongPass::new(trace, &best.plan);
         let mut passes: Vec<WrongPass<'_>> = others.iter().map(|fit| WrongPass::new(trace, &fit.plan)).collect();
         // the least specific candidate comes first
@@ -202,16 +202,16 @@ impl<'a> FitSeparator<'a> {
 
     /// The gradients of a tensor: one of the batch for a parameter, one of each sample for a value.
     fn gradients(&self, of: Id) -> Vec<Gradient> {
-        if self.subject.network.tensor(of).role.is_learnable() {
+        if self.iteration.network.tensor(of).role.is_learnable() {
             return vec![Gradient { of, loss: LossOf::Batch }];
         }
-        (0..self.subject.trace.samples()).map(|run| Gradient { of, loss: LossOf::Sample(run) }).collect()
+        (0..self.iteration.trace.samples()).map(|run| Gradient { of, loss: LossOf::Sample(run) }).collect()
     }
 
     fn sentence(&self, tensors: &[Id]) -> String {
-        let names: Vec<String> = tensors.iter().map(|of| self.subject.network.tensor(*of).name.to_string()).collect();
-        let are_parameters = tensors.iter().all(|of| self.subject.network.tensor(*of).role.is_learnable());
-        let is_of_samples = self.subject.trace.samples() > 1 && !are_parameters;
+        let names: Vec<String> = tensors.iter().map(|of| self.iteration.network.tensor(*of).name.to_string()).collect();
+        let are_parameters = tensors.iter().all(|of| self.iteration.network.tensor(*of).role.is_learnable());
+        let is_of_samples = self.iteration.trace.samples() > 1 && !are_parameters;
         match names.as_slice() {
             [] => String::new(),
             [name] => {

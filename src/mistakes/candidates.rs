@@ -6,7 +6,7 @@ use super::fit::{Candidate, ComparedTensor, Fit};
 use super::mistake::Mistake;
 use super::plan::WrongPass;
 use super::planting::{Planted, Planter, Variant, Wanted};
-use super::site::{Site, Subject};
+use super::site::{RightIteration, Site};
 use super::table::MISTAKES;
 use crate::network::Id;
 
@@ -18,22 +18,22 @@ type NamedVariant = (Option<String>, Vec<(usize, Variant)>);
 
 /// The places where mistakes are planted: the sites from which one of the user's tensors is computed.
 pub(super) struct Candidates<'a> {
-    subject: Subject<'a>,
+    iteration: RightIteration<'a>,
     sites: Vec<Site<'a>>,
 }
 
 impl<'a> Candidates<'a> {
     /// Finds the sites.
-    pub fn new(subject: Subject<'a>, tensors: &[ComparedTensor<'_>]) -> Self {
-        let reaching = reaching(&subject, tensors);
-        Self { subject, sites: subject.sites().into_iter().filter(|site| reaching[site.op]).collect() }
+    pub fn new(iteration: RightIteration<'a>, tensors: &[ComparedTensor<'_>]) -> Self {
+        let reaching = reaching(&iteration, tensors);
+        Self { iteration, sites: iteration.sites().into_iter().filter(|site| reaching[site.op]).collect() }
     }
 
     /// Returns the candidates that a fit can be extended with, in the order of the table. `tensor` is the user's tensor that they should explain.
     pub fn of(&self, base: &Fit, tensor: &ComparedTensor<'_>) -> Vec<Candidate> {
-        let right = WrongPass::new(self.subject.trace, &base.plan).values(tensor.run, tensor.id).to_vec();
+        let right = WrongPass::new(self.iteration.trace, &base.plan).values(tensor.run, tensor.id).to_vec();
         let ComparedTensor { run, id, gradient, numbers, .. } = *tensor;
-        let wanted = Wanted { subject: self.subject, run, id, of: gradient.of, user: numbers, right: &right };
+        let wanted = Wanted { iteration: self.iteration, run, id, of: gradient.of, user: numbers, right: &right };
         let mut candidates = Vec::new();
         for mistake in MISTAKES {
             let (at_site, in_pass) = match mistake.planter {
@@ -82,7 +82,7 @@ impl<'a> Candidates<'a> {
                 let mut at: Vec<String> = Vec::new();
                 // the sites are in the order of the backward pass, but the names begin with the first layer
                 for (site, _) in chosen.iter().rev() {
-                    let name = self.subject.place_of(self.sites[*site].y);
+                    let name = self.iteration.place_of(self.sites[*site].y);
                     if !at.contains(&name) {
                         at.push(name);
                     }
@@ -105,8 +105,8 @@ impl<'a> Candidates<'a> {
 }
 
 /// For each op of a sample, whether one of the user's tensors depends on it.
-fn reaching(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>]) -> Vec<bool> {
-    let network = subject.network;
+fn reaching(iteration: &RightIteration<'_>, tensors: &[ComparedTensor<'_>]) -> Vec<bool> {
+    let network = iteration.network;
     let mut reaches = vec![false; network.tensors().len()];
     for tensor in tensors {
         // a gradient of the batch comes from the samples' gradient of the same tensor
@@ -127,12 +127,12 @@ fn reaching(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>]) -> Vec<bool> 
 /// Returns the sets of sites that are the same place of the text in each turn of a loop, as indices in the list. The set of all sites is left out.
 fn in_each_turn(sites: &[&Site<'_>]) -> Vec<Vec<usize>> {
     // the place of a tensor in the text; for a given tensor, the tensor itself
-    let place = |site: &Site<'_>, id: Id| match site.subject.network.text().origin(id) {
+    let place = |site: &Site<'_>, id: Id| match site.iteration.network.text().origin(id) {
         Some(origin) => (origin.statement, origin.part.clone(), None),
         None => (0, 0..0, Some(id)),
     };
     let mut sets: Vec<(_, Vec<usize>)> = Vec::new();
-    for (n, site) in sites.iter().enumerate().filter(|(_, site)| site.subject.network.text().turn(site.y).is_some()) {
+    for (n, site) in sites.iter().enumerate().filter(|(_, site)| site.iteration.network.text().turn(site.y).is_some()) {
         let key = (place(site, site.y), place(site, site.of));
         match sets.iter_mut().find(|(own, _)| *own == key) {
             Some((_, set)) => set.push(n),

@@ -3,7 +3,7 @@
 use super::apart::FitSeparator;
 use super::fit::{ComparedTensor, Fit};
 use super::plan::{PassChange, Plan, WrongPass};
-use super::site::Subject;
+use super::site::RightIteration;
 use super::wrong_rule::all_terms;
 use crate::diff::{Tolerance, largest};
 use crate::network::Op;
@@ -133,15 +133,20 @@ fn place(arg: &Arg) -> Option<(Slot, usize)> {
 }
 
 /// Returns the causes of alternative fits. The best fit comes first.
-pub(super) fn alternatives(subject: &Subject<'_>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance, fits: Vec<Fit>) -> Vec<Cause> {
+pub(super) fn alternatives(
+    iteration: &RightIteration<'_>,
+    tensors: &[ComparedTensor<'_>],
+    tolerance: Tolerance,
+    fits: Vec<Fit>,
+) -> Vec<Cause> {
     let fits = like_the_best(fits);
-    let separator = FitSeparator::new(*subject, tensors, tolerance);
+    let separator = FitSeparator::new(*iteration, tensors, tolerance);
     let restated = separator.restated(&fits);
     let apart = separator.sentences(&fits, &restated);
     let mut causes = Vec::new();
     for (n, (fit, apart)) in fits.iter().zip(&apart).enumerate() {
         let is_restated = restated[n];
-        let of_fit = of_fit(subject, tensors, fit, tolerance, (n + 1, same_numbers(&fits, n), apart));
+        let of_fit = of_fit(iteration, tensors, fit, tolerance, (n + 1, same_numbers(&fits, n), apart));
         causes.extend(of_fit.into_iter().map(|cause| Cause { is_restated, ..cause }));
     }
     causes
@@ -184,7 +189,7 @@ fn name(fit: &Fit) -> String {
 
 /// Returns the causes of one fit: one for each mistake, with all its places.
 fn of_fit(
-    subject: &Subject<'_>,
+    iteration: &RightIteration<'_>,
     tensors: &[ComparedTensor<'_>],
     fit: &Fit,
     tolerance: Tolerance,
@@ -195,7 +200,7 @@ fn of_fit(
     let mut details: Vec<&str> = Vec::new();
     let mut edits: Vec<Vec<PassChange>> = Vec::new();
     for (n, candidate) in fit.candidates.iter().enumerate() {
-        let plan = Plan::default().with(subject.trace, &candidate.edits);
+        let plan = Plan::default().with(iteration.trace, &candidate.edits);
         let is_last = n + 1 == fit.candidates.len();
         // a mistake explains the tensors that have the user's numbers with it and the earlier mistakes, but not yet without it; the last one explains the rest
         let is_explained = |at: &usize| {
@@ -235,8 +240,8 @@ fn of_fit(
         });
     }
     for (cause, edits) in causes.iter_mut().zip(&edits).skip(1) {
-        let plan = Plan::default().with(subject.trace, edits);
-        let mut pass = WrongPass::new(subject.trace, &plan);
+        let plan = Plan::default().with(iteration.trace, edits);
+        let mut pass = WrongPass::new(iteration.trace, &plan);
         let mut explained = tensors.iter().filter(|tensor| cause.explains.contains(&tensor.index));
         cause.needs_others =
             !explained.all(|tensor| tolerance.are_equal(tensor.numbers, pass.values(tensor.run, tensor.id), |at| tensor.terms.entry(at)));

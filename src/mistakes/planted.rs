@@ -4,7 +4,7 @@ use super::candidates::Candidates;
 use super::cause::{Cause, WrongOp};
 use super::fit::{Candidate, ComparedTensor, Fit};
 use super::plan::{PassChange, Plan, WrongPass};
-use super::site::Subject;
+use super::site::RightIteration;
 use crate::diff::{Gradient, TermSums};
 use crate::network::Id;
 use crate::trace::Trace;
@@ -36,8 +36,8 @@ fn compared<'a>(trace: &'a Trace, wanted: &[Gradient], numbers: &'a [Vec<f64>]) 
 pub fn plantings(trace: &Trace, wanted: &[Gradient], learning_rate: Option<f64>) -> Vec<Planting> {
     let numbers: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
     let tensors = compared(trace, wanted, &numbers);
-    let subject = Subject { trace, network: trace.network(), learning_rate };
-    let candidates = Candidates::new(subject, &tensors);
+    let iteration = RightIteration { trace, network: trace.network(), learning_rate };
+    let candidates = Candidates::new(iteration, &tensors);
     let base = Fit::default();
     let mut all = Vec::new();
     for first in 0..tensors.len() {
@@ -76,8 +76,8 @@ pub fn planted_pair(
 ) -> Option<PlantedPair> {
     let numbers: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
     let tensors = compared(trace, wanted, &numbers);
-    let subject = Subject { trace, network: trace.network(), learning_rate };
-    let candidates = Candidates::new(subject, &tensors);
+    let iteration = RightIteration { trace, network: trace.network(), learning_rate };
+    let candidates = Candidates::new(iteration, &tensors);
     let base = Fit::default();
     let first = pick(tensors.len().max(1)).min(tensors.len().checked_sub(1)?);
     let mut candidates = candidates.of(&base, &tensors[first]);

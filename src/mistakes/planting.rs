@@ -1,7 +1,7 @@
 //! The types of the functions that plant a mistake in a backward pass. Each row of the table has such a function: it returns the wrong rules as changes of ops.
 
 use super::plan::PassChange;
-use super::site::{Site, Subject};
+use super::site::{RightIteration, Site};
 use crate::network::Id;
 
 /// One variant of a mistake: a wrong rule, as changes of ops. Most mistakes have only one.
@@ -42,7 +42,7 @@ pub(super) struct Planted {
 /// The user's wrong tensor that the search explains at the moment.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<'a> {
-    pub subject: Subject<'a>,
+    pub iteration: RightIteration<'a>,
     /// The run that computes the tensor.
     pub run: usize,
     /// The tensor in the network of the run.

@@ -19,7 +19,7 @@ use super::fit::{Candidate, ComparedTensor, Fit, best, ranked};
 use super::mistake::Specificity;
 use super::plan::{Plan, WrongPass};
 use super::plants;
-use super::site::Subject;
+use super::site::RightIteration;
 use super::suspects::Suspects;
 use super::table::MISTAKES;
 use crate::diff::{Gradient, Report, Status, TermSums, Tolerance, UserTensor};
@@ -88,12 +88,12 @@ pub fn causes(
     if tensors.iter().all(|tensor| !tensor.differs) || is_all_zero(&tensors) {
         return Ok(Findings::default());
     }
-    let subject = Subject { trace, network: trace.network(), learning_rate };
-    let search = MistakeSearch { subject, tensors: &tensors, tolerance, candidates: Candidates::new(subject, &tensors) };
+    let iteration = RightIteration { trace, network: trace.network(), learning_rate };
+    let search = MistakeSearch { iteration, tensors: &tensors, tolerance, candidates: Candidates::new(iteration, &tensors) };
     let clipped = (0..tensors.len()).filter(|at| clipped.contains(&tensors[*at].index));
     let (fits, best_with_taken) = search.fits(clipped, go_on)?;
     let consequences = best_with_taken.consequences.iter().map(|at| tensors[*at].index).collect();
-    Ok(Findings { causes: alternatives(&subject, &tensors, tolerance, fits), consequences })
+    Ok(Findings { causes: alternatives(&iteration, &tensors, tolerance, fits), consequences })
 }
 
 /// Returns whether several tensors are wrong and all their numbers are 0. Every mistake that loses the error gives these numbers, so they point to no
@@ -112,8 +112,8 @@ pub fn cause_of_shape(
     (index, shape, numbers): (usize, &[usize], &[f64]),
     tolerance: Tolerance,
 ) -> Option<Cause> {
-    let subject = Subject { trace, network: trace.network(), learning_rate: None };
-    let (unsummed_shape, unsummed, y) = plants::graph::unsummed(&subject, gradient.of)?;
+    let iteration = RightIteration { trace, network: trace.network(), learning_rate: None };
+    let (unsummed_shape, unsummed, y) = plants::graph::unsummed(&iteration, gradient.of)?;
     let mistake = MISTAKES.iter().find(|mistake| mistake.id == "broadcast-not-summed")?;
     let (own_name, wanted) = (&trace.network().tensor(gradient.of).name, gradient.shape(trace));
     let is_unsummed = unsummed_shape == shape && tolerance.are_equal(numbers, &unsummed, |at| unsummed[at].abs());
@@ -122,10 +122,10 @@ pub fn cause_of_shape(
         variant: None,
         words: format!(
             "{own_name} is broadcast in {}, but its gradient is not summed over {}",
-            subject.place_of(y),
+            iteration.place_of(y),
             broadcast_axes(shape, wanted)
         ),
-        at: vec![subject.place_of(y)],
+        at: vec![iteration.place_of(y)],
         group: 1,
         is_restated: false,
         needs_others: false,
@@ -150,7 +150,7 @@ fn broadcast_axes(shape: &[usize], of: &[usize]) -> String {
 
 /// A search.
 struct MistakeSearch<'a> {
-    subject: Subject<'a>,
+    iteration: RightIteration<'a>,
     tensors: &'a [ComparedTensor<'a>],
     tolerance: Tolerance,
     candidates: Candidates<'a>,
@@ -245,7 +245,7 @@ impl MistakeSearch<'_> {
     /// Returns a fit whose pass has the user's numbers of an unexplained tensor, and also those of the same tensor in the other samples where nothing
     /// explains them.
     fn taking(&self, fit: &Fit, unexplained: usize) -> Fit {
-        let is_of_sample = |tensor: &ComparedTensor<'_>| self.subject.trace.runs()[tensor.run].sample.is_some();
+        let is_of_sample = |tensor: &ComparedTensor<'_>| self.iteration.trace.runs()[tensor.run].sample.is_some();
         let same = |tensor: &ComparedTensor<'_>| {
             let one = &self.tensors[unexplained];
             tensor.gradient.of == one.gradient.of && is_of_sample(tensor) == is_of_sample(one)
@@ -253,7 +253,7 @@ impl MistakeSearch<'_> {
         let taken: Vec<usize> = (0..self.tensors.len()).filter(|at| !fit.matched()[*at] && same(&self.tensors[*at])).collect();
         let numbers = taken.iter().map(|at| &self.tensors[*at]).map(|tensor| (tensor.run, tensor.id, tensor.numbers));
         let plan = fit.plan.taking(numbers);
-        let mut pass = WrongPass::new(self.subject.trace, &plan);
+        let mut pass = WrongPass::new(self.iteration.trace, &plan);
         // a tensor that the user has right stays right, although the user's wrong numbers of earlier tensors give other numbers for it
         let matched = self.tensors.iter().map(|tensor| !tensor.differs || self.is_equal(&mut pass, tensor)).collect();
         fit.taking(&taken, plan, matched)
@@ -261,9 +261,9 @@ impl MistakeSearch<'_> {
 
     /// The multiplications of a pass of all samples.
     fn work(&self) -> u64 {
-        let network = self.subject.network;
+        let network = self.iteration.network;
         let work: u64 = (0..network.ops().len()).map(|op| network.work(op)).sum();
-        work.saturating_mul(self.subject.trace.samples() as u64)
+        work.saturating_mul(self.iteration.trace.samples() as u64)
     }
 
     /// Returns the fits of two mistakes that only together explain the tensor `first`. Nothing is tried in a large network.
@@ -271,7 +271,7 @@ impl MistakeSearch<'_> {
         if self.work() > MAX_PAIRED_WORK {
             return Ok(Vec::new());
         }
-        let trace = self.subject.trace;
+        let trace = self.iteration.trace;
         let mut candidates = self.candidates.of(start, &self.tensors[first]);
         candidates.retain(|candidate| {
             let plan = start.plan.with(trace, &candidate.edits);
@@ -300,7 +300,7 @@ impl MistakeSearch<'_> {
 
     /// Returns whether a plan changes the tensor `first`, but no tensor that the user has right.
     fn is_possible(&self, plan: &Plan, first: usize) -> bool {
-        let mut pass = WrongPass::new(self.subject.trace, plan);
+        let mut pass = WrongPass::new(self.iteration.trace, plan);
         let changes = |tensor: &ComparedTensor<'_>| pass.is_changed(tensor.run, tensor.id);
         changes(&self.tensors[first]) && self.tensors.iter().filter(|tensor| !tensor.differs).all(|tensor| self.is_equal(&mut pass, tensor))
     }
@@ -329,7 +329,7 @@ impl MistakeSearch<'_> {
             return Ok(Vec::new());
         }
         let is_settled = |at: usize| !self.tensors[at].differs || base.taken.contains(&at);
-        let suspects = Suspects::of(self.subject.trace, self.tensors, next, is_settled);
+        let suspects = Suspects::of(self.iteration.trace, self.tensors, next, is_settled);
         let mut candidates = self.candidates.of(base, &self.tensors[next]);
         candidates.retain(|candidate| candidate.edits.iter().any(|edit| suspects.has(edit)));
         let mut fits: Vec<Fit> = Vec::new();
@@ -352,7 +352,7 @@ impl MistakeSearch<'_> {
 
     /// Returns a fit with one more candidate; `None` if the candidate does not explain the tensor `next`.
     fn extension(&self, base: &Fit, candidate: &Candidate, next: usize) -> Option<Fit> {
-        let plan = base.plan.with(self.subject.trace, &candidate.edits);
+        let plan = base.plan.with(self.iteration.trace, &candidate.edits);
         let matched = self.matched(&plan, next)?;
         Some(base.with(candidate.clone(), plan, matched))
     }
@@ -378,7 +378,7 @@ impl MistakeSearch<'_> {
     /// - The plan changes a tensor that the user has right.
     /// - The plan explains `next` only in some of the samples.
     fn matched(&self, plan: &Plan, next: usize) -> Option<Vec<bool>> {
-        let mut pass = WrongPass::new(self.subject.trace, plan);
+        let mut pass = WrongPass::new(self.iteration.trace, plan);
         if !pass.is_changed(self.tensors[next].run, self.tensors[next].id) {
             return None;
         }
@@ -391,7 +391,7 @@ impl MistakeSearch<'_> {
             matched.push(is_equal);
         }
         // a wrong rule is wrong in every sample, but a wrong given number may be that of one sample
-        let is_of_sample = |tensor: &ComparedTensor<'_>| self.subject.trace.runs()[tensor.run].sample.is_some();
+        let is_of_sample = |tensor: &ComparedTensor<'_>| self.iteration.trace.runs()[tensor.run].sample.is_some();
         let one = &self.tensors[next];
         let same = |other: &ComparedTensor<'_>| other.gradient.of == one.gradient.of && is_of_sample(other);
         let is_in_all = || !is_of_sample(one) || self.tensors.iter().zip(&matched).all(|(other, matched)| *matched || !same(other));

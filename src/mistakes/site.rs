@@ -12,9 +12,9 @@ use crate::step::Pass;
 use crate::tensor::len;
 use crate::trace::Trace;
 
-/// The pass in which a mistake is searched or planted, with its right values. (Not the *subject* of the stepper, which is an entry.)
+/// The iteration in which a mistake is searched or planted, with its right values.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Subject<'a> {
+pub(super) struct RightIteration<'a> {
     pub trace: &'a Trace,
     /// The network of the samples.
     pub network: &'a Network,
@@ -22,7 +22,7 @@ pub(super) struct Subject<'a> {
     pub learning_rate: Option<f64>,
 }
 
-impl<'a> Subject<'a> {
+impl<'a> RightIteration<'a> {
     /// The backward ops of a sample, with their numbers.
     pub fn backward_ops(&self) -> impl Iterator<Item = (usize, &'a Op)> + use<'a> {
         self.network.ops().iter().enumerate().filter(|(_, op)| op.pass == Pass::Backward)
@@ -40,7 +40,7 @@ impl<'a> Subject<'a> {
         let site = |(part, Part { rule, operands }): (usize, &'a Part)| {
             // the part that sets ∂J/∂J to 1 reads no y
             let y = operands.get(Slot::Output)?;
-            Some(Site { subject: *self, op: number, part, of, y, rule: unwrapped(rule), operands })
+            Some(Site { iteration: *self, op: number, part, of, y, rule: unwrapped(rule), operands })
         };
         op.parts.iter().enumerate().filter_map(site).collect()
     }
@@ -77,8 +77,8 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// Returns the chain rule inside a [`StableBackward`], and any other rule itself. A [`StableBackward`] computes the product of the chain rule by a stable
-/// formula.
+/// Returns the chain rule of a [`StableBackward`]: the product of upstream and local derivative. Returns any other rule itself. A [`StableBackward`] has the
+/// same result, but computes it by a closed formula if the product is not finite.
 pub(super) fn unwrapped(rule: &Arc<dyn Rule>) -> &Arc<dyn Rule> {
     downcast::<StableBackward>(rule).map_or(rule, |stable| &stable.chain)
 }
@@ -86,7 +86,7 @@ pub(super) fn unwrapped(rule: &Arc<dyn Rule>) -> &Arc<dyn Rule> {
 /// A part of a backward op: what a use of x in y = f(x, …) adds to ∂C/∂x.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Site<'a> {
-    pub subject: Subject<'a>,
+    pub iteration: RightIteration<'a>,
     /// The number of the op.
     pub op: usize,
     /// The index of the part in the op.
@@ -122,7 +122,7 @@ impl<'a> Site<'a> {
 
     /// The op that computes y, with its number.
     pub fn forward(&self) -> Option<(usize, &'a Op)> {
-        self.subject.producer(self.y)
+        self.iteration.producer(self.y)
     }
 
     /// Returns the change of the forward op that computes y: another rule for the part that this site differentiates. That part reads exactly the inputs of
@@ -137,7 +137,7 @@ impl<'a> Site<'a> {
 
     /// Whether y is the output of the network.
     pub fn is_output(&self) -> bool {
-        self.y == self.subject.network.output()
+        self.y == self.iteration.network.output()
     }
 
     /// Whether y is the loss. Then there is no ∂C/∂y to multiply by.

@@ -23,6 +23,7 @@ impl Suspects {
         let ComparedTensor { run, id, gradient, .. } = tensors[index];
         let is_of_sample = trace.runs()[run].sample.is_some();
         let of_batch = if is_of_sample { Vec::new() } else { reaching_ops(trace.network_of(run), id, |_| false) };
+        // for a tensor of the batch, the gradient of the same parameter in the sample's network
         let in_sample = if is_of_sample { Some(id) } else { trace.network().gradient_of(gradient.of) };
         // with several samples, the same tensor can be right in one and wrong in another
         let is_settled = |id: Id| trace.samples() == 1 && settled.contains(&(0, id));

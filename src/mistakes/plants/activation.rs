@@ -88,7 +88,7 @@ const POWERS: [&Primitive; 4] = [SQUARE, SQRT, RECIPROCAL, RSQRT];
 fn activation(site: &Site<'_>) -> Option<AppliedActivation> {
     let is_activation = |g: &AppliedActivation| {
         let is_named = || ACTIVATIONS.iter().any(|activation| activation.primitive == Some(g.function));
-        site.subject.has_layers() || is_named() || (g.constants.is_empty() && !POWERS.contains(&g.function))
+        site.iteration.has_layers() || is_named() || (g.constants.is_empty() && !POWERS.contains(&g.function))
     };
     AppliedActivation::at(site).filter(is_activation)
 }
@@ -100,13 +100,13 @@ fn is_activation(site: &Site<'_>) -> bool {
 
 /// The derivative of a hidden activation is missing.
 pub fn missing(site: &Site<'_>) -> Vec<Variant> {
-    let is_output = site.subject.has_layers() && site.is_output();
+    let is_output = site.iteration.has_layers() && site.is_output();
     if is_activation(site) && !is_output { vec![passed_on(site)] } else { Vec::new() }
 }
 
 /// The derivative of the output's activation is missing.
 pub fn missing_at_output(site: &Site<'_>) -> Vec<Variant> {
-    let is_output = site.subject.has_layers() && site.is_output();
+    let is_output = site.iteration.has_layers() && site.is_output();
     if is_activation(site) && is_output { vec![passed_on(site)] } else { Vec::new() }
 }
 
@@ -171,7 +171,7 @@ pub fn formula_wrong(site: &Site<'_>) -> Vec<Variant> {
         Variant::named(*name, *detail, [site.with_rule(with_slope(site.rule, move |z, a, _| slope(z, a)))])
     };
     // a formula of `AT_ZERO` is tried only if a z is 0
-    let trace = site.subject.trace;
+    let trace = site.iteration.trace;
     let has_zero = || (0..trace.samples()).any(|run| trace.run(run).values(site.operands[Input(0)]).contains(&0.0));
     let tries_all = g.function != RELU || has_zero();
     let tried = formulas.iter().filter(|(name, ..)| tries_all || !AT_ZERO.contains(name));
@@ -190,19 +190,21 @@ const MAX_BETWEEN: usize = 6;
 
 /// The state before a turn of a loop, from which a site's z is computed: a tensor with the shape of y that a product of matrices reads.
 fn state_before(site: &Site<'_>) -> Option<Id> {
-    let subject = &site.subject;
+    let iteration = &site.iteration;
     let mut to_visit = vec![site.of];
     for _ in 0..MAX_BETWEEN {
-        let (_, op) = subject.producer(to_visit.pop()?).filter(|_| !subject.has_layers())?;
+        let (_, op) = iteration.producer(to_visit.pop()?).filter(|_| !iteration.has_layers())?;
         for part in &op.parts {
             if downcast::<BilinearRule<Contraction>>(&part.rule).is_some() {
-                let is_state = |id: &&Id| subject.shape(**id) == subject.shape(site.y) && !subject.network.tensor(**id).role.is_learnable();
+                let is_state =
+                    |id: &&Id| iteration.shape(**id) == iteration.shape(site.y) && !iteration.network.tensor(**id).role.is_learnable();
                 if let Some(state) = part.operands.iter().find(is_state) {
                     return Some(*state);
                 }
             } else if downcast::<ElementwiseForward>(&part.rule).is_some() {
-                to_visit
-                    .extend(part.operands.iter().filter(|id| subject.len(**id) == subject.len(site.y) && subject.producer(**id).is_some()));
+                to_visit.extend(
+                    part.operands.iter().filter(|id| iteration.len(**id) == iteration.len(site.y) && iteration.producer(**id).is_some()),
+                );
             }
         }
     }
@@ -217,7 +219,7 @@ pub fn times_value(site: &Site<'_>) -> Vec<Variant> {
 /// The derivative of another activation.
 pub fn of_another(site: &Site<'_>) -> Vec<Variant> {
     let Some(own) = activation(site) else { return Vec::new() };
-    let trace = site.subject.trace;
+    let trace = site.iteration.trace;
     let numbers = |slot: Slot| (0..trace.samples()).flat_map(move |run| trace.run(run).values(site.operands[slot]).iter().copied());
     // a derivative that is 0 or 1 everywhere does not show which activation it belongs to
     let is_telling = |slope: &dyn Fn(f64, f64) -> f64| {
@@ -266,19 +268,19 @@ const MAX_OTHER_GATES: usize = 8;
 /// The gate of a relu is open where the z of another layer of the same shape is positive.
 pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
     let is_relu = |site: &Site<'_>| AppliedActivation::at(site).is_some_and(|g| g.function == RELU);
-    let subject = &site.subject;
+    let iteration = &site.iteration;
     if !is_relu(site) {
         return Vec::new();
     }
-    let others = subject.sites().into_iter().filter(|other| {
+    let others = iteration.sites().into_iter().filter(|other| {
         other.of != site.of
             && is_activation(other)
-            && subject.shape(other.y) == subject.shape(site.y)
-            && subject.shape(other.of) == subject.shape(site.of)
+            && iteration.shape(other.y) == iteration.shape(site.y)
+            && iteration.shape(other.of) == iteration.shape(site.of)
     });
     let variant = |other: Site<'_>| {
         let rule = with_slope(site.rule, |z, _, _| if z > 0.0 { 1.0 } else { 0.0 });
-        let name = subject.place_of(other.y);
+        let name = iteration.place_of(other.y);
         let edit = site.with_part(rule, site.operands.clone().with(Input(0), other.of));
         Variant::named(name.clone(), format!(": where that of {name} is"), [edit])
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::planting::Variant;
-use super::super::site::{Site, Subject};
+use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{Instead, reading, scaled};
 use super::factor::constant_factor;
 use super::places::last_two;
@@ -19,44 +19,44 @@ use crate::step::Pass;
 const MAX_BETWEEN: usize = 4;
 
 /// Whether a softmax reads a tensor, also through operations that keep its size.
-fn feeds_softmax(subject: &Subject<'_>, id: Id) -> bool {
-    let is_read = |id: Id| subject.sites().iter().any(|site| site.of == id && site.rule_as::<SoftmaxBackward>().is_some());
+fn feeds_softmax(iteration: &RightIteration<'_>, id: Id) -> bool {
+    let is_read = |id: Id| iteration.sites().iter().any(|site| site.of == id && site.rule_as::<SoftmaxBackward>().is_some());
     let mut here = vec![id];
     for _ in 0..MAX_BETWEEN {
         if here.iter().any(|id| is_read(*id)) {
             return true;
         }
-        let readers = here.iter().flat_map(|id| subject.network.readers(*id)).map(|reader| &subject.network.ops()[reader.op]);
-        let forward = readers.filter(|op| op.pass == Pass::Forward && subject.len(op.output) == subject.len(id));
+        let readers = here.iter().flat_map(|id| iteration.network.readers(*id)).map(|reader| &iteration.network.ops()[reader.op]);
+        let forward = readers.filter(|op| op.pass == Pass::Forward && iteration.len(op.output) == iteration.len(id));
         here = forward.map(|op| op.output).collect();
     }
     false
 }
 
 /// Whether a tensor is a product of two matrices.
-fn is_product(subject: &Subject<'_>, id: Id) -> bool {
-    let part = subject.producer(id).and_then(|(_, op)| op.parts.first());
+fn is_product(iteration: &RightIteration<'_>, id: Id) -> bool {
+    let part = iteration.producer(id).and_then(|(_, op)| op.parts.first());
     part.is_some_and(|part| downcast::<BilinearRule<Contraction>>(&part.rule).is_some())
 }
 
 /// The factor 1/√d of a site's scores; `None` for another factor.
 fn scale_of_scores(site: &Site<'_>) -> Option<f64> {
     let scale = constant_factor(site).filter(|scale| *scale != 0.0 && *scale != 1.0)?;
-    let subject = &site.subject;
+    let iteration = &site.iteration;
     // Q Kᵀ / √d, or (Q / √d) Kᵀ
-    let is_of_scores = || is_product(subject, site.of) && feeds_softmax(subject, site.y);
-    let products = || subject.network.readers(site.y).iter().map(|reader| subject.network.ops()[reader.op].output);
-    let is_of_factor = || products().any(|product| is_product(subject, product) && feeds_softmax(subject, product));
-    (!subject.has_layers() && (is_of_scores() || is_of_factor())).then_some(scale)
+    let is_of_scores = || is_product(iteration, site.of) && feeds_softmax(iteration, site.y);
+    let products = || iteration.network.readers(site.y).iter().map(|reader| iteration.network.ops()[reader.op].output);
+    let is_of_factor = || products().any(|product| is_product(iteration, product) && feeds_softmax(iteration, product));
+    (!iteration.has_layers() && (is_of_scores() || is_of_factor())).then_some(scale)
 }
 
 /// For the gradient of Q or of K in the product Q Kᵀ: the factor 1/√d by which the product is multiplied later.
 fn scale_of_product(site: &Site<'_>) -> Option<f64> {
-    site.rule_as::<BilinearRule<Contraction>>().filter(|rule| rule.view != View::Output && !site.subject.has_layers())?;
-    let scaling = site.subject.network.readers(site.y).iter().map(|reader| &site.subject.network.ops()[reader.op]);
+    site.rule_as::<BilinearRule<Contraction>>().filter(|rule| rule.view != View::Output && !site.iteration.has_layers())?;
+    let scaling = site.iteration.network.readers(site.y).iter().map(|reader| &site.iteration.network.ops()[reader.op]);
     let mut scaled = scaling.filter(|op| op.pass == Pass::Forward).map(|op| op.output);
-    let gradient = site.subject.network.gradient_of(site.y)?;
-    let sites = site.subject.sites_of(site.subject.network.producer(gradient)?);
+    let gradient = site.iteration.network.gradient_of(site.y)?;
+    let sites = site.iteration.sites_of(site.iteration.network.producer(gradient)?);
     scaled.find_map(|output| scale_of_scores(sites.iter().find(|scaling| scaling.y == output)?))
 }
 
@@ -94,10 +94,10 @@ pub fn scale_twice(site: &Site<'_>) -> Vec<Variant> {
 
 /// The error of a product is read as its transpose in the gradient of a factor: ∂C/∂S Q instead of (∂C/∂S)ᵀ Q for S = Q Kᵀ.
 pub fn error_transposed(site: &Site<'_>) -> Vec<Variant> {
-    let shape = site.subject.shape(site.y);
+    let shape = site.iteration.shape(site.y);
     let is_square = matches!(*shape, [.., rows, columns] if rows == columns && rows > 1);
     let is_factor = site.rule_as::<BilinearRule<Contraction>>().is_some_and(|rule| rule.view != View::Output);
-    if site.subject.has_layers() || !is_square || !is_factor || site.operands.get(Slot::Upstream).is_none() {
+    if site.iteration.has_layers() || !is_square || !is_factor || site.operands.get(Slot::Upstream).is_none() {
         return Vec::new();
     }
     let exchanged = last_two(shape, |[row, column], _| [column, row]);

@@ -16,8 +16,8 @@ use crate::op::slot::Slot;
 /// The number of positions that share each entry of a bias; `None` if the site is not a bias's gradient.
 fn positions(site: &Site<'_>) -> Option<usize> {
     let rule = site.rule_as::<ConstantWeightsRule<Contraction>>()?;
-    let is_bias = site.subject.network.tensor(site.of).role == Role::Parameter && matches!(rule.weights(), Weights::Unweighted);
-    (is_bias && rule.view == View::Input).then(|| site.subject.len(site.y) / site.subject.len(site.of).max(1))
+    let is_bias = site.iteration.network.tensor(site.of).role == Role::Parameter && matches!(rule.weights(), Weights::Unweighted);
+    (is_bias && rule.view == View::Input).then(|| site.iteration.len(site.y) / site.iteration.len(site.of).max(1))
 }
 
 /// The number of products in the sum of each entry of z, beside the bias, if the site is the bias's gradient.
@@ -34,14 +34,14 @@ pub(super) fn products_beside(site: &Site<'_>) -> Option<f64> {
         return None;
     };
     #[allow(clippy::cast_precision_loss)] // no layer has 2⁵³ weights
-    Some((site.subject.len(weight) / site.subject.shape(weight).first()?.max(&1)) as f64)
+    Some((site.iteration.len(weight) / site.iteration.shape(weight).first()?.max(&1)) as f64)
 }
 
 /// The mean over the positions instead of the sum.
 pub fn divided(site: &Site<'_>) -> Vec<Variant> {
     let Some(n) = positions(site).filter(|n| *n > 1) else { return Vec::new() };
     let mut variants = vec![Variant::only(site.with_rule(scaled(site.rule, reciprocal(n))))];
-    let samples = site.subject.trace.samples();
+    let samples = site.iteration.trace.samples();
     if samples > 1 {
         let divided = site.with_rule(scaled(site.rule, reciprocal(n * samples)));
         variants.push(Variant::named("and-samples", ", divided by the number of samples once more", [divided]));

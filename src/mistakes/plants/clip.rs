@@ -70,15 +70,15 @@ fn bounds(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
 
 /// The error of a tensor is clipped.
 pub fn clipped(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let subject = &wanted.subject;
-    let (trace, network) = (subject.trace, subject.network);
+    let iteration = &wanted.iteration;
+    let (trace, network) = (iteration.trace, iteration.network);
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
     let samples = trace.samples() as f64;
     let mut planted = Vec::new();
-    for (number, op) in subject.backward_ops() {
+    for (number, op) in iteration.backward_ops() {
         let Role::Gradient(of) = network.tensor(op.output).role else { continue };
         // the gradients of values: others are not passed on
-        let Some((_, forward)) = subject.producer(of) else { continue };
+        let Some((_, forward)) = iteration.producer(of) else { continue };
         let all = || (0..trace.samples()).flat_map(|run| trace.run(run).values(op.output).iter().copied());
         // the trace has the errors of each sample's own loss. Those of the mean loss are these, divided by the number of samples
         let scales = if trace.samples() == 1 { &[1.0][..] } else { &[samples, 1.0] };

@@ -225,7 +225,7 @@ pub fn cropped_elsewhere(site: &Site<'_>) -> Vec<Variant> {
 /// The windows of the last row, of the last column, or of both are left out in a gradient: the loops end one turn too early.
 pub fn last_windows_missing(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = Kernel::at(site).filter(|kernel| kernel.view != View::Output && !kernel.is_transposed) else { return Vec::new() };
-    let shape = site.subject.shape(site.y);
+    let shape = site.iteration.shape(site.y);
     let [.., rows, columns] = *shape else { return Vec::new() };
     let (gradient, name) = if kernel.view == View::Weight { ("weight", "weight-gradient") } else { ("input", "input-gradient") };
     let variant = |of: &str, [rows, columns]: [usize; 2]| {
@@ -354,7 +354,7 @@ pub fn weight_channels_swapped(site: &Site<'_>) -> Vec<Variant> {
 pub fn input_channels_reversed(site: &Site<'_>) -> Vec<Variant> {
     let Some(kernel) = weight_gradient(site) else { return Vec::new() };
     let image = site.operands[kernel.slots[0]];
-    let shape = site.subject.shape(image);
+    let shape = site.iteration.shape(image);
     let Some(places) = reversed_channels(shape) else { return Vec::new() };
     vec![Variant::named(
         "weight-gradient",

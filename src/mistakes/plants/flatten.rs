@@ -45,8 +45,8 @@ fn inverse(places: &[usize]) -> Arc<[usize]> {
 /// The image that a site flattens: its shape, if it has several axes.
 fn image<'a>(site: &Site<'a>) -> Option<&'a [usize]> {
     let rule = site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| matches!(rule.weights(), Weights::Copy))?;
-    let shape = site.subject.shape(site.of);
-    let is_flat = site.subject.shape(site.y).iter().filter(|size| **size > 1).count() <= 1;
+    let shape = site.iteration.shape(site.of);
+    let is_flat = site.iteration.shape(site.y).iter().filter(|size| **size > 1).count() <= 1;
     (rule.view == crate::op::edges::View::Input && is_flat && shape.iter().filter(|size| **size > 1).count() > 1).then_some(shape)
 }
 
@@ -116,11 +116,11 @@ pub fn back_channels_last(site: &Site<'_>) -> Vec<Variant> {
 
 /// The channels of the network's input are in reverse order.
 pub fn input_channels_reversed(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let (trace, network) = (wanted.subject.trace, wanted.subject.network);
+    let (trace, network) = (wanted.iteration.trace, wanted.iteration.network);
     let Some(input) = network.with_role(Role::Input { learns: false }).next() else { return Vec::new() };
     let Some(places) = reversed_channels(&network.tensor(input).shape) else { return Vec::new() };
     let Some(reader) = network.readers(input).first() else { return Vec::new() };
-    let first = wanted.subject.place_of(network.ops()[reader.op].output);
+    let first = wanted.iteration.place_of(network.ops()[reader.op].output);
     let given = |run: usize| {
         let right = trace.run(run).values(input);
         PassChange::Given(run, input, places.iter().map(|place| right[*place]).collect())
@@ -130,7 +130,7 @@ pub fn input_channels_reversed(wanted: &Wanted<'_>) -> Vec<Planted> {
 
 /// The gradient of one matrix is written as its transpose, or that of one filter with its first two axes exchanged.
 pub fn layout_transposed(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let network = wanted.subject.trace.network_of(wanted.run);
+    let network = wanted.iteration.trace.network_of(wanted.run);
     let shape = &network.tensor(wanted.id).shape;
     let ([rows, columns, rest @ ..], Some(op)) = (shape.as_slice(), network.producer(wanted.id)) else { return Vec::new() };
     if rows != columns || *rows < 2 || !is_weight(wanted, wanted.of) || (rest.len() != 2 && !rest.is_empty()) {
@@ -140,12 +140,12 @@ pub fn layout_transposed(wanted: &Wanted<'_>) -> Vec<Planted> {
         index.swap(0, 1);
         true
     });
-    let ops = if wanted.subject.trace.runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
+    let ops = if wanted.iteration.trace.runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
     let change = OpChange::Each(Arc::new(move |rule| moved(rule, Arc::clone(&exchanged))));
-    let at = vec![wanted.subject.place_of(wanted.of)];
+    let at = vec![wanted.iteration.place_of(wanted.of)];
     vec![Variant::only(PassChange::Op(ops, op, change)).at(at)]
 }
 
 fn is_weight(wanted: &Wanted<'_>, id: Id) -> bool {
-    wanted.subject.network.tensor(id).role.is_learnable()
+    wanted.iteration.network.tensor(id).role.is_learnable()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::planting::Variant;
-use super::super::site::{Site, Subject};
+use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{Instead, all_terms, moved, reading, scaled, with_terms};
 use super::activation::AppliedActivation;
 use super::attention;
@@ -46,7 +46,7 @@ pub fn not_summed(site: &Site<'_>) -> Vec<Variant> {
     }
     let last = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, count(rule, x, at) - 1)]);
     let first = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, 0)]);
-    let operand = &site.subject.network.tensor(site.of).name;
+    let operand = &site.iteration.network.tensor(site.of).name;
     let only = |copy: &str| format!(": only that of the {copy} copy of {operand} is left");
     vec![Variant::named("last", only("last"), [site.with_rule(last)]), Variant::named("first", only("first"), [site.with_rule(first)])]
 }
@@ -54,31 +54,31 @@ pub fn not_summed(site: &Site<'_>) -> Vec<Variant> {
 /// In y = x ∘ u, u is computed entry by entry from a sum s over axes of x, and is broadcast to the shape of x. The gradient of u is not summed over the copies
 /// of u. So each entry of x gets only the share of its own copy.
 fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
-    let subject = site.subject;
-    site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| rule.view == View::Input && !subject.has_layers())?;
-    if subject.len(site.y) == subject.len(site.of) {
+    let iteration = site.iteration;
+    site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| rule.view == View::Input && !iteration.has_layers())?;
+    if iteration.len(site.y) == iteration.len(site.of) {
         return None;
     }
     let mut u = site.y;
     let y = loop {
         let forward: Vec<_> =
-            subject.network.readers(u).iter().filter(|reader| subject.network.ops()[reader.op].pass == Pass::Forward).collect();
+            iteration.network.readers(u).iter().filter(|reader| iteration.network.ops()[reader.op].pass == Pass::Forward).collect();
         let [reader] = forward[..] else { return None };
-        let op = &subject.network.ops()[reader.op];
+        let op = &iteration.network.ops()[reader.op];
         downcast::<ElementwiseForward>(&op.parts[reader.part].rule)?;
-        match subject.len(op.output) {
-            same if same == subject.len(u) => u = op.output,
-            _ if subject.len(op.output) == subject.len(site.of) => break op.output,
+        match iteration.len(op.output) {
+            same if same == iteration.len(u) => u = op.output,
+            _ if iteration.len(op.output) == iteration.len(site.of) => break op.output,
             _ => return None,
         }
     };
-    let [gradient_of_sum, gradient_of_u] = [site.y, u].map(|id| subject.network.gradient_of(id));
+    let [gradient_of_sum, gradient_of_u] = [site.y, u].map(|id| iteration.network.gradient_of(id));
     let (gradient_of_sum, gradient_of_u) = (gradient_of_sum?, gradient_of_u?);
-    let through = subject.sites_of(subject.network.producer(gradient_of_u)?).into_iter().find(|through| through.y == y)?;
+    let through = iteration.sites_of(iteration.network.producer(gradient_of_u)?).into_iter().find(|through| through.y == y)?;
     let rule = through.rule_as::<ElementwiseBackward>()?;
     let (broadcast, slot) = (rule.operation.broadcast.clone()?, rule.slot);
     // ∂u/∂s of each entry, by which the gradient of u becomes that of s
-    let pairs = subject.values(gradient_of_sum).iter().zip(subject.values(gradient_of_u));
+    let pairs = iteration.values(gradient_of_sum).iter().zip(iteration.values(gradient_of_u));
     let factors: Vec<f64> = pairs.map(|(sum, u)| if u.to_bits() == sum.to_bits() { 1.0 } else { sum / u }).collect();
     let unsummed = with_terms(through.rule, move |right, x, at| {
         let entry = broadcast.operand_entry(slot, at);
@@ -92,17 +92,17 @@ fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
 
 /// Returns the gradient of a broadcast operand before it is summed over its copies: its shape, its numbers, and the y that reads the copies. `None` if it is
 /// the sum of several uses, or not broadcast.
-pub(in super::super) fn unsummed(subject: &Subject<'_>, of: Id) -> Option<(Vec<usize>, Vec<f64>, Id)> {
-    let sites = subject.sites_of(subject.network.producer(subject.network.gradient_of(of)?)?);
+pub(in super::super) fn unsummed(iteration: &RightIteration<'_>, of: Id) -> Option<(Vec<usize>, Vec<f64>, Id)> {
+    let sites = iteration.sites_of(iteration.network.producer(iteration.network.gradient_of(of)?)?);
     let [site] = sites.as_slice() else { return None };
     readers(site)?;
     let rule = site.rule_as::<ElementwiseBackward>()?;
     let (broadcast, slot) = (rule.operation.broadcast.clone()?, rule.slot);
-    let tensors = site.operands.map(|id| subject.values(id));
+    let tensors = site.operands.map(|id| iteration.values(id));
     let memo = site.rule.memo(&tensors);
     let x = Operands { tensors: tensors.map(|tensor| tensor), memo: &memo };
     let value = |at: usize| site.rule.term(&x, broadcast.operand_entry(slot, at), broadcast.reader_rank(slot, at) as u64).value;
-    Some((subject.shape(site.y).to_vec(), (0..subject.len(site.y)).map(value).collect(), site.y))
+    Some((iteration.shape(site.y).to_vec(), (0..iteration.len(site.y)).map(value).collect(), site.y))
 }
 
 /// Whether a site's y copies entries of its operand, each perhaps several times: a lookup, a slice or a repetition.
@@ -173,13 +173,15 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
         });
         variants.push(Variant::only(site.with_rule(swapped)));
     } else if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>() {
-        let ([batch @ .., n, m], [other_batch @ .., p, q]) = (site.subject.shape(own), site.subject.shape(other)) else { return variants };
+        let ([batch @ .., n, m], [other_batch @ .., p, q]) = (site.iteration.shape(own), site.iteration.shape(other)) else {
+            return variants;
+        };
         let [x, w, _] = rule.roles.slots();
         let slot = if rule.view == View::Weight { x } else { w };
         if batch == other_batch && (n, m) == (q, p) {
             // the transpose of the operand itself, of the shape m x n, is read instead of the other operand: entry (i, j) is at j · m + i
             let transposed: Vec<usize> =
-                (0..site.subject.len(own)).map(|at| at / (n * m) * (n * m) + at % n * m + at % (n * m) / n).collect();
+                (0..site.iteration.len(own)).map(|at| at / (n * m) * (n * m) + at % n * m + at % (n * m) / n).collect();
             let rule = reading(site.rule, slot, Instead::Places(transposed.into()));
             variants.push(Variant::named(
                 "own-operand",
@@ -188,7 +190,7 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
             ));
         }
         if batch.is_empty() && other_batch.is_empty() && (n, m) == (p, q) {
-            let exchanged = site.subject.sites().into_iter().find(|other_site| other_site.y == site.y && other_site.of == other);
+            let exchanged = site.iteration.sites().into_iter().find(|other_site| other_site.y == site.y && other_site.of == other);
             variants.extend(exchanged.map(|other| Variant::only(site.with_rule(Arc::clone(other.rule)))));
         }
     }
@@ -197,10 +199,10 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
 
 /// A transpose is missing in the gradient of a product of matrices, or in that of a transpose.
 pub fn transpose_missing(site: &Site<'_>) -> Vec<Variant> {
-    if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>().filter(|_| !site.subject.has_layers()) {
+    if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>().filter(|_| !site.iteration.has_layers()) {
         let [x, w, _] = rule.roles.slots();
         let slot = if rule.view == View::Weight { x } else { w };
-        let shape = site.subject.shape(site.operands[slot]);
+        let shape = site.iteration.shape(site.operands[slot]);
         if !matches!(shape, [.., n, m] if n == m && *n > 1) || rule.view == View::Output {
             return Vec::new();
         }
@@ -212,7 +214,7 @@ pub fn transpose_missing(site: &Site<'_>) -> Vec<Variant> {
     }
     // the entries of the gradient keep their order in memory, as if it were reshaped and not transposed
     let reshaped = site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)]));
-    let detail = if site.subject.shape(site.of) == site.subject.shape(site.y) { "" } else { ": its entries are only reshaped" };
+    let detail = if site.iteration.shape(site.of) == site.iteration.shape(site.y) { "" } else { ": its entries are only reshaped" };
     vec![Variant { name: Some("of-a-transpose".to_owned()), detail: detail.to_owned(), edits: vec![reshaped] }]
 }
 
@@ -245,9 +247,9 @@ pub fn power(site: &Site<'_>) -> Vec<Variant> {
             Variant::named("exponent-raised", ": the exponent is raised instead of lowered", [with(n, n + 1.0)]),
         ];
         // the factor 2 of a squared error has its own variant
-        let network = site.subject.network;
+        let network = site.iteration.network;
         let mut forward = network.readers(site.y).iter().map(|reader| &network.ops()[reader.op]).filter(|op| op.pass == Pass::Forward);
-        let is_error = forward.all(|op| site.subject.len(op.output) == 1);
+        let is_error = forward.all(|op| site.iteration.len(op.output) == 1);
         if !(is_error && n.to_bits() == 2.0_f64.to_bits()) {
             variants.push(Variant::named("factor-missing", ": the exponent is missing as a factor", [with(1.0, n - 1.0)]));
         }
@@ -277,7 +279,7 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Variant> {
         })
     };
     if readers(site).is_some() {
-        let shape = site.subject.shape(site.y);
+        let shape = site.iteration.shape(site.y);
         let (Some(places), Some(rule)) = (exchanged(shape), site.rule_as::<ElementwiseBackward>()) else { return Vec::new() };
         let (Some(broadcast), slot) = (rule.operation.broadcast.clone(), rule.slot) else { return Vec::new() };
         // the terms of the entries of y in the same column instead of the same row
@@ -288,11 +290,11 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Variant> {
         return vec![Variant::only(site.with_rule(exchanged))];
     }
     let is_sum = |rule: &ConstantWeightsRule<Contraction>| rule.view == View::Input && !matches!(rule.weights(), Weights::Copy);
-    if !site.rule_as::<ConstantWeightsRule<Contraction>>().is_some_and(is_sum) || site.subject.has_layers() {
+    if !site.rule_as::<ConstantWeightsRule<Contraction>>().is_some_and(is_sum) || site.iteration.has_layers() {
         return Vec::new();
     }
-    let has_several_sums = site.subject.len(site.y) > 1 && site.subject.len(site.y) < site.subject.len(site.of);
-    let places = exchanged(site.subject.shape(site.of)).filter(|_| has_several_sums);
+    let has_several_sums = site.iteration.len(site.y) > 1 && site.iteration.len(site.y) < site.iteration.len(site.of);
+    let places = exchanged(site.iteration.shape(site.of)).filter(|_| has_several_sums);
     places.map(|places| Variant::named("of-a-sum", "", [site.with_rule(moved(site.rule, places))])).into_iter().collect()
 }
 
@@ -304,11 +306,11 @@ pub fn scale_missing(site: &Site<'_>) -> Vec<Variant> {
 
 /// The derivative of a mean over all entries is that of their sum.
 pub fn sum_instead_of_mean(site: &Site<'_>) -> Vec<Variant> {
-    let Some(factor) = constant_factor(site).filter(|_| site.subject.len(site.of) == 1) else { return Vec::new() };
-    let Some((_, op)) = site.subject.producer(site.of) else { return Vec::new() };
+    let Some(factor) = constant_factor(site).filter(|_| site.iteration.len(site.of) == 1) else { return Vec::new() };
+    let Some((_, op)) = site.iteration.producer(site.of) else { return Vec::new() };
     let Some(summed) = op.parts.first().and_then(|part| part.operands.get(Input(0))) else { return Vec::new() };
     #[allow(clippy::cast_precision_loss)] // no tensor has 2⁵³ entries
-    let n = site.subject.len(summed) as f64;
+    let n = site.iteration.len(summed) as f64;
     if n < 2.0 || (factor.abs() * n - 1.0).abs() > 1e-12 {
         return Vec::new();
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::plan::{OpChange, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
-use super::super::site::{Site, Subject};
+use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{scaled, with_terms};
 use super::norm::WITH_MEAN;
 use crate::network::{Id, Op, Part};
@@ -22,15 +22,15 @@ use crate::op::slot::{Reads, Slot};
 use crate::step::Pass;
 
 /// The elementwise operation of a graph's node.
-pub(super) fn elementwise<'a>(subject: &Subject<'a>, id: Id) -> Option<(&'a ElementwiseForward, &'a Part)> {
-    let (_, op) = subject.producer(id).filter(|_| !subject.has_layers())?;
+pub(super) fn elementwise<'a>(iteration: &RightIteration<'a>, id: Id) -> Option<(&'a ElementwiseForward, &'a Part)> {
+    let (_, op) = iteration.producer(id).filter(|_| !iteration.has_layers())?;
     let part = op.parts.first()?;
     Some((downcast(&part.rule)?, part))
 }
 
 /// The tensor x if a node is a constant times x, else the node itself.
-fn unscaled(subject: &Subject<'_>, id: Id) -> Id {
-    match elementwise(subject, id) {
+fn unscaled(iteration: &RightIteration<'_>, id: Id) -> Id {
+    match elementwise(iteration, id) {
         Some((ElementwiseForward(operation), part)) if has_constant(&operation.operands) && is_scaling(operation.operator) => {
             part.operands[Slot::Input(0)]
         }
@@ -48,26 +48,26 @@ fn is_scaling(operator: Operator) -> bool {
 }
 
 /// The tensor x if a node is a sum over axes of x.
-fn summed(subject: &Subject<'_>, id: Id) -> Option<Id> {
-    let (_, op) = subject.producer(id)?;
+fn summed(iteration: &RightIteration<'_>, id: Id) -> Option<Id> {
+    let (_, op) = iteration.producer(id)?;
     let part = op.parts.first().filter(|part| downcast::<ConstantWeightsRule<Contraction>>(&part.rule).is_some())?;
     let of = part.operands[Slot::Input(0)];
-    (subject.len(of) > subject.len(id)).then_some(of)
+    (iteration.len(of) > iteration.len(id)).then_some(of)
 }
 
 /// The tensor x and its mean, if a node is x − mean(x).
-pub(super) fn centred(subject: &Subject<'_>, id: Id) -> Option<(Id, Id)> {
-    let (ElementwiseForward(operation), part) = elementwise(subject, id).filter(|(rule, _)| rule.0.operator == Operator::Sub)?;
+pub(super) fn centred(iteration: &RightIteration<'_>, id: Id) -> Option<(Id, Id)> {
+    let (ElementwiseForward(operation), part) = elementwise(iteration, id).filter(|(rule, _)| rule.0.operator == Operator::Sub)?;
     if operation.operands.len() != 2 || has_constant(&operation.operands) {
         return None;
     }
     let [x, mean] = [part.operands.get(Slot::Input(0))?, part.operands.get(Slot::Input(1))?];
-    (summed(subject, unscaled(subject, mean))? == x).then_some((x, mean))
+    (summed(iteration, unscaled(iteration, mean))? == x).then_some((x, mean))
 }
 
 /// The tensor c if a node is c² for c = x − mean(x).
-pub(super) fn squared(subject: &Subject<'_>, id: Id) -> Option<Id> {
-    let (ElementwiseForward(operation), part) = elementwise(subject, id)?;
+pub(super) fn squared(iteration: &RightIteration<'_>, id: Id) -> Option<Id> {
+    let (ElementwiseForward(operation), part) = elementwise(iteration, id)?;
     let base = part.operands.get(Slot::Input(0))?;
     let is_square = match (operation.operator, operation.operands.get(1)) {
         (Operator::Mul, Some(ElementwiseOperand::Input(_))) => part.operands.iter().all(|id| *id == base),
@@ -75,33 +75,33 @@ pub(super) fn squared(subject: &Subject<'_>, id: Id) -> Option<Id> {
         (operator, Some(ElementwiseOperand::Constant(two))) => operator == Operator::POW && two.to_bits() == 2.0_f64.to_bits(),
         _ => false,
     };
-    (is_square && centred(subject, base).is_some()).then_some(base)
+    (is_square && centred(iteration, base).is_some()).then_some(base)
 }
 
 /// The change that leaves out the site's part.
 fn forgotten(site: &Site<'_>) -> Variant {
-    let parts = site.subject.network.ops()[site.op].parts.len();
+    let parts = site.iteration.network.ops()[site.op].parts.len();
     Variant::only(PassChange::sample(site.op, OpChange::Keep((0..parts).filter(|part| *part != site.part).collect())))
 }
 
 /// The path from x through its mean is missing.
 pub fn mean_missing(site: &Site<'_>) -> Vec<Variant> {
-    let subject = &site.subject;
-    let is_mean = |node: Id| centred(subject, node).is_some_and(|(x, mean)| x == site.of && unscaled(subject, mean) == site.y);
-    let is_path =
-        summed(subject, site.y) == Some(site.of) && subject.network.ops().iter().any(|op| op.pass == Pass::Forward && is_mean(op.output));
+    let iteration = &site.iteration;
+    let is_mean = |node: Id| centred(iteration, node).is_some_and(|(x, mean)| x == site.of && unscaled(iteration, mean) == site.y);
+    let is_path = summed(iteration, site.y) == Some(site.of)
+        && iteration.network.ops().iter().any(|op| op.pass == Pass::Forward && is_mean(op.output));
     if is_path { vec![forgotten(site)] } else { Vec::new() }
 }
 
 /// The path from c = x − mean through the variance is missing, alone or together with the path from x through the mean.
 pub fn variance_missing(site: &Site<'_>) -> Vec<Variant> {
-    let subject = &site.subject;
-    if squared(subject, site.y) != Some(site.of) {
+    let iteration = &site.iteration;
+    if squared(iteration, site.y) != Some(site.of) {
         return Vec::new();
     }
-    let x = centred(subject, site.of).map(|(x, _)| x);
-    let gradient_of_x = x.and_then(|x| subject.network.gradient_of(x)).and_then(|gradient| subject.network.producer(gradient));
-    let paths = gradient_of_x.map_or_else(Vec::new, |op| subject.sites_of(op));
+    let x = centred(iteration, site.of).map(|(x, _)| x);
+    let gradient_of_x = x.and_then(|x| iteration.network.gradient_of(x)).and_then(|gradient| iteration.network.producer(gradient));
+    let paths = gradient_of_x.map_or_else(Vec::new, |op| iteration.sites_of(op));
     let of_mean: Vec<PassChange> = paths.iter().flat_map(mean_missing).flat_map(|variant| variant.edits).collect();
     let alone = forgotten(site);
     let mut variants = Vec::new();
@@ -115,12 +115,12 @@ pub fn variance_missing(site: &Site<'_>) -> Vec<Variant> {
 /// The variance is divided by n − 1, in both passes or in one of them.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
 pub fn unbiased(site: &Site<'_>) -> Vec<Variant> {
-    let subject = &site.subject;
-    let is_scaled = elementwise(subject, site.y).is_some_and(|(rule, _)| is_scaling(rule.0.operator) && has_constant(&rule.0.operands));
-    let Some(squares) = summed(subject, site.of).filter(|squares| is_scaled && squared(subject, *squares).is_some()) else {
+    let iteration = &site.iteration;
+    let is_scaled = elementwise(iteration, site.y).is_some_and(|(rule, _)| is_scaling(rule.0.operator) && has_constant(&rule.0.operands));
+    let Some(squares) = summed(iteration, site.of).filter(|squares| is_scaled && squared(iteration, *squares).is_some()) else {
         return Vec::new();
     };
-    let n = subject.len(squares) as f64 / subject.len(site.of) as f64;
+    let n = iteration.len(squares) as f64 / iteration.len(site.of) as f64;
     let factor = n / (n - 1.0);
     let back = site.with_rule(scaled(site.rule, factor));
     let mut variants = vec![Variant::named("backward-only", " in the backward pass", [back.clone()])];
@@ -133,19 +133,19 @@ pub fn unbiased(site: &Site<'_>) -> Vec<Variant> {
 
 /// The gradient passes back through a detached tensor.
 pub fn detached(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let subject = &wanted.subject;
+    let iteration = &wanted.iteration;
     let mut planted = Vec::new();
-    for op in subject.network.ops().iter().filter(|op| op.pass == Pass::Forward) {
+    for op in iteration.network.ops().iter().filter(|op| op.pass == Pass::Forward) {
         let is_detach =
             |part: &&Part| downcast::<GatherRule<CopiesOfInput>>(&part.rule).is_some_and(|rule| rule.gather.kind == CopyKind::Detach);
         let Some(source) = op.parts.first().filter(is_detach).and_then(|part| part.operands.get(Slot::Input(0))) else { continue };
-        let gradient = subject.network.gradient_of(source).and_then(|gradient| subject.producer(gradient));
-        if let (Some((number, _)), Some(numbers)) = (gradient, gradient_through(subject, op.output)) {
+        let gradient = iteration.network.gradient_of(source).and_then(|gradient| iteration.producer(gradient));
+        if let (Some((number, _)), Some(numbers)) = (gradient, gradient_through(iteration, op.output)) {
             let rule = with_terms(&(Arc::new(Seed) as Arc<dyn Rule>), move |_, _, at| {
                 vec![Term::product([constant(numbers[at])].into_iter().collect())]
             });
             let edit = PassChange::sample(number, OpChange::Add(Part { rule, operands: Reads::inputs([]) }));
-            planted.push(Variant::only(edit).at(vec![subject.place_of(op.output)]));
+            planted.push(Variant::only(edit).at(vec![iteration.place_of(op.output)]));
         }
     }
     planted
@@ -153,20 +153,20 @@ pub fn detached(wanted: &Wanted<'_>) -> Vec<Planted> {
 
 /// The gradient that a detached tensor would have, from the gradients of the tensors that read it. `None` if the derivative of a reader is unknown, or if there
 /// are no readers.
-fn gradient_through(subject: &Subject<'_>, id: Id) -> Option<Vec<f64>> {
-    let mut sum = vec![0.0; subject.len(id)];
+fn gradient_through(iteration: &RightIteration<'_>, id: Id) -> Option<Vec<f64>> {
+    let mut sum = vec![0.0; iteration.len(id)];
     let mut is_reached = false;
-    for (y, part) in readers(subject, id) {
-        let upstream = match subject.network.gradient_of(y) {
-            Some(gradient) => subject.values(gradient).to_vec(),
-            None => gradient_through(subject, y)?,
+    for (y, part) in readers(iteration, id) {
+        let upstream = match iteration.network.gradient_of(y) {
+            Some(gradient) => iteration.values(gradient).to_vec(),
+            None => gradient_through(iteration, y)?,
         };
         let ElementwiseForward(operation) = downcast(&part.rule)?;
         for (slot, _) in part.operands.each().filter(|(_, read)| *read == id) {
             let Slot::Input(input) = slot else { continue };
             let rule = operation.backward(input)?;
-            let inputs = part.operands.iter().map(|read| subject.values(*read));
-            let tensors = Reads::inputs(inputs).with_output(subject.values(y)).with_upstream(upstream.as_slice());
+            let inputs = part.operands.iter().map(|read| iteration.values(*read));
+            let tensors = Reads::inputs(inputs).with_output(iteration.values(y)).with_upstream(upstream.as_slice());
             let memo = rule.memo(&tensors);
             let mut own = vec![0.0; sum.len()];
             rule.overwrite(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut own);
@@ -178,8 +178,8 @@ fn gradient_through(subject: &Subject<'_>, id: Id) -> Option<Vec<f64>> {
 }
 
 /// The forward parts that read a tensor, each with the tensor that it computes.
-fn readers<'a>(subject: &Subject<'a>, id: Id) -> Vec<(Id, &'a Part)> {
-    let forward = subject.network.ops().iter().filter(|op: &&Op| op.pass == Pass::Forward);
+fn readers<'a>(iteration: &RightIteration<'a>, id: Id) -> Vec<(Id, &'a Part)> {
+    let forward = iteration.network.ops().iter().filter(|op: &&Op| op.pass == Pass::Forward);
     let parts = forward.flat_map(|op| op.parts.iter().map(|part| (op.output, part)));
     parts.filter(|(_, part)| part.operands.contains(&id)).collect()
 }

@@ -1,7 +1,7 @@
 //! Mistakes in the backward pass of a linear layer, and mistakes about what a weight gradient reads.
 
 use super::super::planting::Variant;
-use super::super::site::{Site, Subject};
+use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{Instead, moved, reading, scaled, with_terms};
 use super::places::count;
 use crate::network::{Id, Op, Role};
@@ -25,10 +25,10 @@ struct Dense {
 }
 
 fn dense(site: &Site<'_>) -> Option<Dense> {
-    let rule = site.rule_as::<BilinearRule<Contraction>>().filter(|_| site.subject.has_layers())?;
+    let rule = site.rule_as::<BilinearRule<Contraction>>().filter(|_| site.iteration.has_layers())?;
     let [x, weight, _] = rule.roles.slots();
-    let [outputs, inputs] = *site.subject.shape(site.operands[weight]) else { return None };
-    let fits = site.subject.len(site.operands[x]) == inputs && site.subject.len(site.y) == outputs;
+    let [outputs, inputs] = *site.iteration.shape(site.operands[weight]) else { return None };
+    let fits = site.iteration.len(site.operands[x]) == inputs && site.iteration.len(site.y) == outputs;
     // a row or a column is its own transpose
     (fits && outputs > 1 && inputs > 1).then_some(Dense { view: rule.view, weight, outputs, inputs })
 }
@@ -71,7 +71,7 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
 
 /// The slots of x, w and ∂C/∂y of a weight gradient, if the site is one.
 pub(super) fn weight_gradient(site: &Site<'_>) -> Option<[Slot; 3]> {
-    let is_parameter = site.subject.network.tensor(site.of).role == Role::Parameter;
+    let is_parameter = site.iteration.network.tensor(site.of).role == Role::Parameter;
     let (view, slots) = if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>() {
         (rule.view, rule.roles.slots())
     } else if let Some(rule) = site.rule_as::<BilinearRule<Conv2d>>() {
@@ -84,8 +84,8 @@ pub(super) fn weight_gradient(site: &Site<'_>) -> Option<[Slot; 3]> {
 }
 
 /// The tensor x if `id` is a copy of x in another shape, as after a flatten.
-fn copied_from(subject: &Subject<'_>, mut id: Id) -> Id {
-    while let Some((_, Op { parts, .. })) = subject.producer(id)
+fn copied_from(iteration: &RightIteration<'_>, mut id: Id) -> Id {
+    while let Some((_, Op { parts, .. })) = iteration.producer(id)
         && let [part] = parts.as_slice()
         && downcast::<ConstantWeightsRule<Contraction>>(&part.rule).is_some_and(|rule| matches!(rule.weights(), Weights::Copy))
     {
@@ -95,8 +95,8 @@ fn copied_from(subject: &Subject<'_>, mut id: Id) -> Id {
 }
 
 /// The tensor z if a tensor is a = g(z).
-fn before_activation(subject: &Subject<'_>, id: Id) -> Option<Id> {
-    let (_, op) = subject.producer(id)?;
+fn before_activation(iteration: &RightIteration<'_>, id: Id) -> Option<Id> {
+    let (_, op) = iteration.producer(id)?;
     let part = op.parts.first().filter(|part| downcast::<ActivationForward>(&part.rule).is_some())?;
     part.operands.get(Slot::Input(0))
 }
@@ -104,47 +104,47 @@ fn before_activation(subject: &Subject<'_>, id: Id) -> Option<Id> {
 /// The weight gradient reads z of the previous layer instead of a.
 pub fn z_instead_of_a(site: &Site<'_>) -> Vec<Variant> {
     let Some([x, ..]) = weight_gradient(site) else { return Vec::new() };
-    let z = before_activation(&site.subject, copied_from(&site.subject, site.operands[x]));
+    let z = before_activation(&site.iteration, copied_from(&site.iteration, site.operands[x]));
     z.map(|z| Variant::only(site.with_operand(x, z))).into_iter().collect()
 }
 
 /// The weight gradient reads another tensor instead of its input: one of the layer that computes the input, or of a layer beside that one.
 pub fn input_off_by_one(site: &Site<'_>) -> Vec<Variant> {
     let Some([x, ..]) = weight_gradient(site) else { return Vec::new() };
-    let (subject, own) = (site.subject, site.operands[x]);
+    let (iteration, own) = (site.iteration, site.operands[x]);
     // the input of the network counts as layer 0
-    let layer = |id: Id| subject.network.tensor(id).layer.map_or(0, |layer| layer + 1);
-    let z = before_activation(&subject, copied_from(&subject, own));
-    let values = subject.network.ops().iter().filter(|op| op.pass == Pass::Forward).map(|op| op.output);
+    let layer = |id: Id| iteration.network.tensor(id).layer.map_or(0, |layer| layer + 1);
+    let z = before_activation(&iteration, copied_from(&iteration, own));
+    let values = iteration.network.ops().iter().filter(|op| op.pass == Pass::Forward).map(|op| op.output);
     let is_other = |id: &Id| {
-        let (is_own, is_z) = (*id == own || copied_from(&subject, *id) == copied_from(&subject, own), Some(*id) == z);
-        !is_own && !is_z && subject.len(*id) == subject.len(own) && layer(*id).abs_diff(layer(own)) <= 1
+        let (is_own, is_z) = (*id == own || copied_from(&iteration, *id) == copied_from(&iteration, own), Some(*id) == z);
+        !is_own && !is_z && iteration.len(*id) == iteration.len(own) && layer(*id).abs_diff(layer(own)) <= 1
     };
     let variant = |id: Id| {
-        let name = subject.network.tensor(id).name.to_string();
-        let detail = format!(": {name} instead of {}", subject.network.tensor(own).name);
+        let name = iteration.network.tensor(id).name.to_string();
+        let detail = format!(": {name} instead of {}", iteration.network.tensor(own).name);
         Variant::named(name, detail, [site.with_operand(x, id)])
     };
-    subject.network.with_role(Role::Input { learns: false }).chain(values).filter(is_other).map(variant).collect()
+    iteration.network.with_role(Role::Input { learns: false }).chain(values).filter(is_other).map(variant).collect()
 }
 
 /// A gradient reads the error of another layer, or of the activation instead of z.
 pub fn error_off_by_one(site: &Site<'_>) -> Vec<Variant> {
-    let subject = site.subject;
-    let is_parameter = subject.network.tensor(site.of).role == Role::Parameter;
+    let iteration = site.iteration;
+    let is_parameter = iteration.network.tensor(site.of).role == Role::Parameter;
     let Some(own) = site.operands.get(Slot::Upstream).filter(|_| is_parameter) else { return Vec::new() };
     // a tensor without a layer is next to no layer
-    let layer = |id: Id| subject.network.tensor(id).layer.unwrap_or(usize::MAX);
-    let earlier = subject.backward_ops().take_while(|(number, _)| *number < site.op).map(|(_, op)| op.output);
+    let layer = |id: Id| iteration.network.tensor(id).layer.unwrap_or(usize::MAX);
+    let earlier = iteration.backward_ops().take_while(|(number, _)| *number < site.op).map(|(_, op)| op.output);
     let is_other = |id: &Id| {
-        let is_error = matches!(subject.network.tensor(*id).role, Role::Gradient(of) if subject.network.tensor(of).role == Role::Value);
-        is_error && *id != own && subject.len(*id) == subject.len(own) && layer(*id).abs_diff(layer(own)) <= 1
+        let is_error = matches!(iteration.network.tensor(*id).role, Role::Gradient(of) if iteration.network.tensor(of).role == Role::Value);
+        is_error && *id != own && iteration.len(*id) == iteration.len(own) && layer(*id).abs_diff(layer(own)) <= 1
     };
     let variant = |id: Id| {
-        let name = subject.network.tensor(id).name.to_string();
-        let error = |id: Id| match subject.network.tensor(id).role {
-            Role::Gradient(of) => format!("∂C/∂{}", subject.network.tensor(of).name),
-            _ => subject.network.tensor(id).name.to_string(),
+        let name = iteration.network.tensor(id).name.to_string();
+        let error = |id: Id| match iteration.network.tensor(id).role {
+            Role::Gradient(of) => format!("∂C/∂{}", iteration.network.tensor(of).name),
+            _ => iteration.network.tensor(id).name.to_string(),
         };
         Variant::named(name, format!(": {} instead of {}", error(id), error(own)), [site.with_operand(Slot::Upstream, id)])
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::plan::{OpChange, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
-use super::super::site::{Site, Subject};
+use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{Instead, reading, scaled, with_terms};
 use super::places::{upstream, upstream_times};
 use crate::network::{Id, Part};
@@ -27,29 +27,34 @@ pub(super) struct Norm {
     pub n: usize,
 }
 
-pub(super) fn norms(subject: &Subject<'_>) -> Vec<Norm> {
+pub(super) fn norms(iteration: &RightIteration<'_>) -> Vec<Norm> {
     let norm = |(op, part): (usize, &Part)| {
         let n = downcast::<VarianceForward>(&part.rule)?.n();
         let centred = part.operands[Input(0)];
-        let (_, differences) = subject.producer(centred)?;
+        let (_, differences) = iteration.producer(centred)?;
         let [x, mean] = differences.parts.iter().map(|part| part.operands[Input(0)]).collect::<Vec<_>>()[..] else { return None };
-        Some(Norm { x, mean, centred, variance: subject.network.ops()[op].output, op, n })
+        Some(Norm { x, mean, centred, variance: iteration.network.ops()[op].output, op, n })
     };
-    let ops = subject.network.ops().iter().enumerate();
+    let ops = iteration.network.ops().iter().enumerate();
     ops.filter_map(|(number, op)| Some((number, op.parts.first()?))).filter_map(norm).collect()
 }
 
 /// The change that leaves out the path through y in the gradient of x.
-fn without(subject: &Subject<'_>, x: Id, y: Id) -> Option<PassChange> {
-    let (op, right) = subject.producer(subject.network.gradient_of(x)?)?;
-    let part = subject.sites_of(op).into_iter().find(|site| site.y == y)?.part;
+fn without(iteration: &RightIteration<'_>, x: Id, y: Id) -> Option<PassChange> {
+    let (op, right) = iteration.producer(iteration.network.gradient_of(x)?)?;
+    let part = iteration.sites_of(op).into_iter().find(|site| site.y == y)?.part;
     Some(PassChange::sample(op, OpChange::Keep((0..right.parts.len()).filter(|n| *n != part).collect())))
 }
 
 /// A variant for all norms together, and one for each norm if there are several.
-fn for_norms(subject: &Subject<'_>, edits: impl Fn(&Norm) -> Option<Vec<PassChange>>, variant: Option<&str>, detail: &str) -> Vec<Planted> {
+fn for_norms(
+    iteration: &RightIteration<'_>,
+    edits: impl Fn(&Norm) -> Option<Vec<PassChange>>,
+    variant: Option<&str>,
+    detail: &str,
+) -> Vec<Planted> {
     let changed: Vec<(String, Vec<PassChange>)> =
-        norms(subject).iter().filter_map(|norm| Some((subject.place_of(norm.variance), edits(norm)?))).collect();
+        norms(iteration).iter().filter_map(|norm| Some((iteration.place_of(norm.variance), edits(norm)?))).collect();
     let variant = |edits: Vec<PassChange>| Variant { name: variant.map(str::to_owned), detail: detail.to_owned(), edits };
     let mut planted: Vec<Planted> = changed.iter().map(|(at, edits)| variant(edits.clone()).at(vec![at.clone()])).collect();
     if changed.len() > 1 {
@@ -61,8 +66,8 @@ fn for_norms(subject: &Subject<'_>, edits: impl Fn(&Norm) -> Option<Vec<PassChan
 
 /// The path through the mean is missing.
 pub fn mean_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let subject = &wanted.subject;
-    for_norms(subject, |norm| Some(vec![without(subject, norm.x, norm.mean)?]), None, "")
+    let iteration = &wanted.iteration;
+    for_norms(iteration, |norm| Some(vec![without(iteration, norm.x, norm.mean)?]), None, "")
 }
 
 /// The end of the sentence about a missing path through the variance, if the path through the mean is missing too.
@@ -70,28 +75,28 @@ pub(super) const WITH_MEAN: &str = ", and so is the path through the mean: both 
 
 /// The path through the variance is missing, alone or together with the path through the mean.
 pub fn variance_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let subject = &wanted.subject;
-    let variance = |norm: &Norm| without(subject, norm.centred, norm.variance);
-    let mut planted = for_norms(subject, |norm| Some(vec![variance(norm)?]), None, "");
-    let both = |norm: &Norm| Some(vec![variance(norm)?, without(subject, norm.x, norm.mean)?]);
-    planted.extend(for_norms(subject, both, Some("and-mean"), WITH_MEAN));
+    let iteration = &wanted.iteration;
+    let variance = |norm: &Norm| without(iteration, norm.centred, norm.variance);
+    let mut planted = for_norms(iteration, |norm| Some(vec![variance(norm)?]), None, "");
+    let both = |norm: &Norm| Some(vec![variance(norm)?, without(iteration, norm.x, norm.mean)?]);
+    planted.extend(for_norms(iteration, both, Some("and-mean"), WITH_MEAN));
     planted
 }
 
 /// The variance is divided by n − 1, in both passes or in the backward pass alone.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
 pub fn unbiased(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let subject = &wanted.subject;
+    let iteration = &wanted.iteration;
     let edits = |norm: &Norm, is_forward_too: bool| {
         let factor = norm.n as f64 / (norm.n as f64 - 1.0);
-        let (op, _) = subject.producer(subject.network.gradient_of(norm.centred)?)?;
-        let site = subject.sites_of(op).into_iter().find(|site| site.y == norm.variance)?;
+        let (op, _) = iteration.producer(iteration.network.gradient_of(norm.centred)?)?;
+        let site = iteration.sites_of(op).into_iter().find(|site| site.y == norm.variance)?;
         let back = site.with_rule(scaled(site.rule, factor));
         let forward = PassChange::sample(norm.op, OpChange::Each(Arc::new(move |rule| scaled(rule, factor))));
         (norm.n > 1).then(|| if is_forward_too { vec![forward, back] } else { vec![back] })
     };
-    let mut planted = for_norms(subject, |norm| edits(norm, true), Some("both-ways"), "");
-    planted.extend(for_norms(subject, |norm| edits(norm, false), Some("backward-only"), " in the backward pass"));
+    let mut planted = for_norms(iteration, |norm| edits(norm, true), Some("both-ways"), "");
+    planted.extend(for_norms(iteration, |norm| edits(norm, false), Some("backward-only"), " in the backward pass"));
     planted
 }
 
@@ -116,24 +121,24 @@ pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
     if dropout(site).is_none() {
         return Vec::new();
     }
-    let subject = &site.subject;
-    let is_other = |other: &Site<'_>| other.y != site.y && dropout(other).is_some() && subject.shape(other.y) == subject.shape(site.y);
+    let iteration = &site.iteration;
+    let is_other = |other: &Site<'_>| other.y != site.y && dropout(other).is_some() && iteration.shape(other.y) == iteration.shape(site.y);
     let variant = |other: Site<'_>| {
-        let name = subject.place_of(other.y);
+        let name = iteration.place_of(other.y);
         Variant::named(name.clone(), format!(": that of {name}"), [site.with_operand(Input(1), other.operands[Input(1)])])
     };
-    subject.sites().into_iter().filter(is_other).map(variant).collect()
+    iteration.sites().into_iter().filter(is_other).map(variant).collect()
 }
 
 /// Another mask was drawn in the backward pass, and multiplies the error. The mask is read off the user's zeros. This is possible if the wanted tensor is the
 /// gradient of the dropout's input, or has a row for each entry of it, as the weight of the layer before has.
 pub fn other_mask(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let subject = &wanted.subject;
+    let iteration = &wanted.iteration;
     let mut planted = Vec::new();
-    for site in subject.sites().into_iter().filter(|site| dropout(site).is_some()) {
-        let n = subject.len(site.of);
+    for site in iteration.sites().into_iter().filter(|site| dropout(site).is_some()) {
+        let n = iteration.len(site.of);
         let is_before = wanted.of == site.of
-            || subject.network.tensor(wanted.of).layer == subject.network.tensor(site.of).layer && subject.trace.samples() == 1;
+            || iteration.network.tensor(wanted.of).layer == iteration.network.tensor(site.of).layer && iteration.trace.samples() == 1;
         if !is_before || !wanted.user.len().is_multiple_of(n) {
             continue;
         }
@@ -142,7 +147,7 @@ pub fn other_mask(wanted: &Wanted<'_>) -> Vec<Planted> {
             wanted.user.chunks(row_len).map(|row| if row.iter().any(|number| *number != 0.0) { 1.0 } else { 0.0 }).collect();
         if mask.iter().filter(|bit| **bit != 0.0).count() > 1 {
             let edit = site.with_rule(reading(site.rule, Input(1), Instead::Numbers(mask.into())));
-            planted.push(Variant::only(edit).at(vec![subject.place_of(site.y)]));
+            planted.push(Variant::only(edit).at(vec![iteration.place_of(site.y)]));
         }
     }
     planted

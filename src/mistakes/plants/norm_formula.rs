@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::super::plan::{OpChange, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
-use super::super::site::Subject;
+use super::super::site::RightIteration;
 use super::super::wrong_rule::{WrongRule, WrongTerms, with_terms};
 use super::normalised::{self, Normalised};
 use crate::network::{Id, Part};
@@ -92,14 +92,14 @@ impl WrongTerms for NormFormula {
 
 /// A norm with the formula of its input gradient.
 struct NormSite<'a> {
-    subject: Subject<'a>,
+    iteration: RightIteration<'a>,
     norm: Normalised,
 }
 
 impl NormSite<'_> {
     /// The operands of the formula. `inner` is the tensor in the second mean and `outer` the tensor before it; both are q in the right formula.
     fn operands(&self, [inner, outer]: [Id; 2]) -> Option<Reads<Id>> {
-        Some(Reads::inputs([self.subject.network.gradient_of(self.norm.q)?, inner, outer, self.norm.scale]))
+        Some(Reads::inputs([self.iteration.network.gradient_of(self.norm.q)?, inner, outer, self.norm.scale]))
     }
 
     /// The changes that put the formula into the place of the norm's parts.
@@ -118,14 +118,14 @@ impl NormSite<'_> {
     fn is_norm(&self) -> bool {
         let Some(operands) = self.operands([self.norm.q, self.norm.q]) else { return false };
         let formula = WrongRule(NormFormula::of(&self.norm));
-        let tensors = operands.map(|id| self.subject.values(id));
+        let tensors = operands.map(|id| self.iteration.values(id));
         let memo = formula.memo(&tensors);
-        let mut numbers = vec![0.0; self.subject.len(self.norm.x)];
+        let mut numbers = vec![0.0; self.iteration.len(self.norm.x)];
         formula.accumulate(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut numbers);
         let mut right = vec![0.0; numbers.len()];
         for part in &self.norm.parts {
-            let Part { rule, operands } = &self.subject.network.ops()[self.norm.op].parts[*part];
-            let tensors = operands.map(|id| self.subject.values(id));
+            let Part { rule, operands } = &self.iteration.network.ops()[self.norm.op].parts[*part];
+            let tensors = operands.map(|id| self.iteration.values(id));
             let memo = rule.memo(&tensors);
             rule.accumulate(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut right);
         }
@@ -139,12 +139,12 @@ type Row = (Option<String>, String, Vec<PassChange>);
 
 /// Plants wrong formulas: at each norm alone, and at all norms that have them.
 fn planted(wanted: &Wanted<'_>, rows: impl Fn(&NormSite<'_>) -> Vec<Option<Row>>) -> Vec<Planted> {
-    let subject = wanted.subject;
+    let iteration = wanted.iteration;
     let mut planted: Vec<Planted> = Vec::new();
     let mut together: Vec<(Row, Vec<String>)> = Vec::new();
-    let sites = normalised::all(&subject).into_iter().map(|norm| NormSite { subject, norm }).filter(NormSite::is_norm);
+    let sites = normalised::all(&iteration).into_iter().map(|norm| NormSite { iteration, norm }).filter(NormSite::is_norm);
     for site in sites {
-        let at = subject.place_of(site.norm.q);
+        let at = iteration.place_of(site.norm.q);
         for (name, detail, edits) in rows(&site).into_iter().flatten() {
             let variant = Variant { name: name.clone(), detail: detail.clone(), edits: edits.clone() };
             planted.push(variant.at(vec![at.clone()]));
@@ -178,7 +178,7 @@ pub fn sigma_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
 /// The means are over other entries than those that are normalised together: along one axis, along the last two, or over all entries.
 pub fn along_wrong_axis(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted(wanted, |site| {
-        let shape = site.subject.shape(site.norm.x);
+        let shape = site.iteration.shape(site.norm.x);
         let rank = shape.len();
         let mut axes: Vec<(String, Vec<usize>)> = (0..rank).map(|axis| (format!("axis {axis}"), vec![axis])).collect();
         if rank > 2 {
@@ -189,7 +189,7 @@ pub fn along_wrong_axis(wanted: &Wanted<'_>) -> Vec<Planted> {
         }
         let other = |(name, axes): (String, Vec<usize>)| {
             let groups = Groups::along(shape, &axes);
-            let groups: Arc<[usize]> = (0..site.subject.len(site.norm.x)).map(|at| groups.group_of(at).0).collect();
+            let groups: Arc<[usize]> = (0..site.iteration.len(site.norm.x)).map(|at| groups.group_of(at).0).collect();
             let is_same = groups.iter().zip(&*site.norm.groups).all(|(one, other)| one == other);
             let is_trivial = groups.iter().enumerate().all(|(at, group)| at == *group);
             if is_same || is_trivial {
@@ -207,7 +207,7 @@ pub fn not_divided(wanted: &Wanted<'_>) -> Vec<Planted> {
         let sums = |are_sums: [bool; 2]| site.with(NormFormula { are_sums, ..NormFormula::of(&site.norm) }, [site.norm.q; 2]);
         let mut rows = vec![sums([true, true]).map(|edits| (None, String::new(), edits))];
         // in a graph, the factor 1/n of each path has a node, and a mistake, of its own
-        if site.subject.has_layers() {
+        if site.iteration.has_layers() {
             rows.push(named("mean", ": that of the path through the mean", sums([true, false])));
             rows.push(named("variance", ": that of the path through the variance", sums([false, true])));
         }

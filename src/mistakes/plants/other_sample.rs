@@ -33,11 +33,11 @@ fn forward_tensors(site: &Site<'_>) -> Vec<Id> {
 
 /// The backward pass reads the activations, or the error, of another sample.
 pub fn read(site: &Site<'_>) -> Vec<Variant> {
-    if site.subject.trace.samples() < 2 {
+    if site.iteration.trace.samples() < 2 {
         return Vec::new();
     }
     let forward = forward_tensors(site);
-    let is_error = |id: &Id| matches!(site.subject.network.tensor(*id).role, Role::Gradient(_));
+    let is_error = |id: &Id| matches!(site.iteration.network.tensor(*id).role, Role::Gradient(_));
     let upstream = site.operands.get(Slot::Upstream).filter(is_error);
     let variant = |kind: &str, words: &str, ids: &[Id], (other, name, clause): &(OtherSample, &str, &str)| {
         let edits: Vec<PassChange> = ids.iter().map(|id| PassChange::Elsewhere(site.op, *id, *other)).collect();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::plan::PassChange;
 use super::super::planting::{Planted, Variant, Wanted};
-use super::super::site::{Site, Subject};
+use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{Instead, all_terms, applied_twice, reading, with_terms};
 use super::activation::{AppliedActivation, applies};
 use super::places::upstream_times;
@@ -27,7 +27,7 @@ fn reads_logits(site: &Site<'_>, function: &'static crate::expr::Primitive) -> b
     if !site.is_of_loss() {
         return false;
     }
-    let run = site.subject.trace.run(0);
+    let run = site.iteration.trace.run(0);
     let tensors = site.operands.map(|id| run.values(id));
     let memo = site.rule.memo(&tensors);
     let term = site.rule.term(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, 0, 0);
@@ -94,7 +94,7 @@ pub fn softmax_twice(site: &Site<'_>) -> Vec<Variant> {
             Variant::named("diagonal-only", DIAGONAL, [site.with_rule(applied_twice(site.rule, &diagonal(site.rule)))]),
         ];
     }
-    if let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|_| !site.subject.has_layers()) {
+    if let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|_| !site.iteration.has_layers()) {
         let of_softmax = rule.softmax().backward(0).filter(|_| rule.is_log());
         // the probabilities are exp of the log-softmax's output
         let again = of_softmax.map(|of_softmax| reading(&of_softmax, Slot::Output, Instead::Computed(libm::exp)));
@@ -129,7 +129,7 @@ pub fn softmax_before_cross_entropy(site: &Site<'_>) -> Vec<Variant> {
     }
     // the network has the softmax itself, and its loss reads probabilities
     let is_of_output = |other: Site<'_>| other.y == site.of && other.rule_as::<SoftmaxBackward>().is_some() && has_closed_formula(&other);
-    if site.is_of_loss() && site.subject.sites().into_iter().any(is_of_output) {
+    if site.is_of_loss() && site.iteration.sites().into_iter().any(is_of_output) {
         return vec![of_logits(site, <[f64]>::to_vec, |logits, i| {
             let Logits { p, t, .. } = logits;
             error_of_probabilities(logits, |at| -t[at] / p[at])[i]
@@ -148,7 +148,7 @@ fn has_closed_formula(site: &Site<'_>) -> bool {
 
 /// Whether y is the probability that a binary cross-entropy of a graph reads.
 fn is_read_by_cross_entropy(site: &Site<'_>) -> bool {
-    let network = site.subject.network;
+    let network = site.iteration.network;
     network.readers(site.y).iter().any(|reader| {
         let rule = &network.ops()[reader.op].parts[reader.part].rule;
         let operator = downcast::<ElementwiseForward>(rule).map(|rule| rule.0.operator);
@@ -193,7 +193,7 @@ fn scale_of_error(dz: &[f64], unit: impl Fn(usize) -> f64) -> f64 {
 pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
     if let Some(rule) = site.rule_as::<SoftmaxBackward>() {
         let is_of_layer = site.is_output() && has_closed_formula(site);
-        if rule.is_log() && !site.subject.has_layers() {
+        if rule.is_log() && !site.iteration.has_layers() {
             // with u = ∂C/∂a: ∂C/∂zᵢ = uᵢ − pᵢ Σ u, where u is −1 at the target
             let without = with_terms(site.rule, |rule, x, at| {
                 let right: f64 = all_terms(rule, x, at).iter().map(|term| term.value).sum();
@@ -244,7 +244,7 @@ pub fn sigmoid_again(site: &Site<'_>) -> Vec<Variant> {
 
 /// The target of another sample, or of another class.
 pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let (trace, network) = (wanted.subject.trace, wanted.subject.network);
+    let (trace, network) = (wanted.iteration.trace, wanted.iteration.network);
     let Some(target) = network.with_role(Role::Target).next() else { return wrong_labels(wanted) };
     let samples = trace.samples();
     let numbers = |sample: usize| trace.run(sample).values(target);
@@ -280,11 +280,11 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
 }
 
 /// The tensor of which `id` is a copy in another shape, perhaps through several copies: `labels` for `labels.view(-1)`. `id` itself if it is no copy.
-fn given_source(subject: &Subject<'_>, mut id: Id) -> Id {
-    while let Some((_, Op { parts, .. })) = subject.producer(id)
+fn given_source(iteration: &RightIteration<'_>, mut id: Id) -> Id {
+    while let Some((_, Op { parts, .. })) = iteration.producer(id)
         && let [part] = parts.as_slice()
         && let [source] = *part.operands.iter().copied().collect::<Vec<_>>()
-        && subject.len(source) == subject.len(id)
+        && iteration.len(source) == iteration.len(id)
         && downcast::<GatherRule<CopiesOfInput>>(&part.rule).is_some_and(|rule| rule.gather.kind == CopyKind::View)
     {
         id = source;
@@ -294,15 +294,15 @@ fn given_source(subject: &Subject<'_>, mut id: Id) -> Id {
 
 /// For a graph whose classes are indices of a lookup: each class is replaced by the next one, or by the previous one.
 fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let subject = &wanted.subject;
+    let iteration = &wanted.iteration;
     let mut planted = Vec::new();
-    for part in subject.network.ops().iter().flat_map(|op| &op.parts) {
+    for part in iteration.network.ops().iter().flat_map(|op| &op.parts) {
         let Some(rule) = downcast::<GatherRule<LookupGather>>(&part.rule).filter(|rule| rule.direction == Direction::Forward) else {
             continue;
         };
         for (number, id) in part.operands.iter().skip(1).enumerate() {
-            let given = given_source(subject, *id);
-            let Some(size) = rule.gather.index_size(number).filter(|_| subject.network.tensor(given).role == Role::Constant) else {
+            let given = given_source(iteration, *id);
+            let Some(size) = rule.gather.index_size(number).filter(|_| iteration.network.tensor(given).role == Role::Constant) else {
                 continue;
             };
             #[allow(clippy::cast_precision_loss)] // an axis has fewer than 2⁵³ entries
@@ -310,10 +310,10 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
             for (by, name, detail) in
                 [(1.0, "next-class", ": each class is the next one"), (size - 1.0, "previous-class", ": each class is the one before")]
             {
-                let labels: Vec<f64> = subject.values(*id).iter().map(|label| (label + by) % size).collect();
-                planted.push(Variant::named(name, detail, [PassChange::Given(0, *id, labels.into())]).at(vec![subject.place_of(*id)]));
+                let labels: Vec<f64> = iteration.values(*id).iter().map(|label| (label + by) % size).collect();
+                planted.push(Variant::named(name, detail, [PassChange::Given(0, *id, labels.into())]).at(vec![iteration.place_of(*id)]));
             }
-            let (labels, row) = (subject.values(*id), subject.shape(given).last().copied().unwrap_or(1));
+            let (labels, row) = (iteration.values(*id), iteration.shape(given).last().copied().unwrap_or(1));
             if labels.windows(2).all(|pair| pair[1] == pair[0] + 1.0) {
                 continue; // 0, 1, 2, …: these are positions, not classes
             }
@@ -323,7 +323,7 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
             ] {
                 let moved: Vec<f64> = (0..labels.len()).map(|at| labels[at / row * row + (at % row + by) % row]).collect();
                 if moved != labels {
-                    planted.push(Variant::named(name, detail, [PassChange::Given(0, *id, moved.into())]).at(vec![subject.place_of(*id)]));
+                    planted.push(Variant::named(name, detail, [PassChange::Given(0, *id, moved.into())]).at(vec![iteration.place_of(*id)]));
                 }
             }
         }
@@ -333,7 +333,7 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
 
 /// Targets that are wrong in the same way for all samples: the class beside the right one, the entries in reverse order.
 fn of_all_samples(wanted: &Wanted<'_>, target: Id) -> Vec<Planted> {
-    let trace = wanted.subject.trace;
+    let trace = wanted.iteration.trace;
     let given = |other: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<PassChange> {
         (0..trace.samples()).map(|run| PassChange::Given(run, target, other(trace.run(run).values(target)).into())).collect()
     };

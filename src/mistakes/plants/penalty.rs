@@ -20,11 +20,11 @@ fn sign_of_weight(rule: &dyn Rule, x: &Operands<'_>, at: usize) -> Vec<Term> {
 
 /// The gradient of the penalty is left out, has another factor, or is that of λ Σ |w|: in all weights, or in the wanted one.
 pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let subject = &wanted.subject;
-    let (trace, samples) = (subject.trace, subject.trace.samples());
+    let iteration = &wanted.iteration;
+    let (trace, samples) = (iteration.trace, iteration.trace.samples());
     // the op has one part for each sample; the parts after them are those of the penalty
     let parts = |op: usize| samples..trace.network_of(samples).ops()[op].parts.len();
-    let ops: Vec<(usize, Id)> = parameter_ops(subject)
+    let ops: Vec<(usize, Id)> = parameter_ops(iteration)
         .into_iter()
         .filter(|(ops, op, _)| *ops == Ops::Batch && !parts(*op).is_empty())
         .map(|(_, op, of)| (op, of))
@@ -34,7 +34,7 @@ pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
     let n = samples as f64;
     let of_samples = [("divided", " is divided by the number of samples", 1.0 / n), ("per-sample", " is added once for each sample", n)];
     let mut planted = Vec::new();
-    let name = &subject.network.tensor(wanted.of).name;
+    let name = &iteration.network.tensor(wanted.of).name;
     for (place, at, ops) in [(String::new(), Vec::new(), &ops), (" of {}".to_owned(), vec![name.to_string()], &of_wanted)] {
         if ops.is_empty() {
             continue;

@@ -117,7 +117,7 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Variant> {
         return Vec::new();
     }
     // the gradient of the padding is 0
-    let shifted = places(site.subject.shape(site.of), |index| {
+    let shifted = places(site.iteration.shape(site.of), |index| {
         // the axes from the last one on: the columns and, in an image, the rows. A sequence has columns only
         let mut paddings = index.iter_mut().rev().zip([columns, rows]);
         paddings.all(|(index, padding)| {

@@ -1,7 +1,7 @@
 //! Mistakes at a product y = a · b of two tensors, entry by entry, such as that of a norm's weight and its normalised numbers.
 
 use super::super::planting::Variant;
-use super::super::site::{Site, Subject};
+use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{all_terms, with_terms};
 use super::factor::constant_factor;
 use super::normalised::quotient;
@@ -28,10 +28,10 @@ fn other_factor(site: &Site<'_>) -> Option<(Slot, Id)> {
         return (slot != rule.slot && other != site.of).then_some((Input(slot), other));
     }
     // the weight of a norm's layer multiplies each entry by one number
-    let rule = site.rule_as::<BilinearRule<Contraction>>().filter(|_| site.subject.has_layers())?;
+    let rule = site.rule_as::<BilinearRule<Contraction>>().filter(|_| site.iteration.has_layers())?;
     let [x, weight, _] = rule.roles.slots();
-    let [entries, weights] = [x, weight].map(|slot| site.subject.len(site.operands[slot]));
-    let is_of_norm = entries > 1 && entries == site.subject.len(site.y) && weights <= entries;
+    let [entries, weights] = [x, weight].map(|slot| site.iteration.len(site.operands[slot]));
+    let is_of_norm = entries > 1 && entries == site.iteration.len(site.y) && weights <= entries;
     let slot = if rule.view == View::Weight { x } else { weight };
     (is_of_norm && rule.view != View::Output).then(|| (slot, site.operands[slot]))
 }
@@ -43,8 +43,8 @@ const MAX_BETWEEN: usize = 6;
 
 /// The gradient of a graph's weight in a product of matrices reads another tensor of the same shape instead of the other factor.
 pub fn other_tensor_read(site: &Site<'_>) -> Vec<Variant> {
-    let subject = &site.subject;
-    let Some(rule) = site.rule_as::<BilinearRule<Contraction>>().filter(|rule| rule.view != View::Output && !subject.has_layers()) else {
+    let iteration = &site.iteration;
+    let Some(rule) = site.rule_as::<BilinearRule<Contraction>>().filter(|rule| rule.view != View::Output && !iteration.has_layers()) else {
         return Vec::new();
     };
     if !is_learnable(site, site.of) {
@@ -53,14 +53,14 @@ pub fn other_tensor_read(site: &Site<'_>) -> Vec<Variant> {
     let [x, weight, _] = rule.roles.slots();
     let slot = if rule.view == View::Weight { x } else { weight };
     let own = site.operands[slot];
-    let tensors = subject.network.tensors();
+    let tensors = iteration.network.tensors();
     let is_value = |id: Id| matches!(tensors[id].role, Role::Value | Role::Constant | Role::Input { .. });
-    let is_other = |id: &Id| *id != own && subject.shape(*id) == subject.shape(own) && is_value(*id);
+    let is_other = |id: &Id| *id != own && iteration.shape(*id) == iteration.shape(own) && is_value(*id);
     let mut others: Vec<Id> = (0..tensors.len()).filter(is_other).collect();
     others.sort_by_key(|id| id.abs_diff(own));
     let variant = |name: &str, detail: String, id: Id| Variant::named(name, detail, [site.with_operand(slot, id)]);
     // in a loop, the same mistake in each turn has the same name
-    let result = activation_after(subject, site.y).filter(is_other);
+    let result = activation_after(iteration, site.y).filter(is_other);
     let of_result =
         result.map(|id| variant("result", ": the activation that follows, instead of what the product has read".to_owned(), id));
     let named = |id: Id| variant(&tensors[id].name, format!(": {} instead of {}", tensors[id].name, tensors[own].name), id);
@@ -69,10 +69,10 @@ pub fn other_tensor_read(site: &Site<'_>) -> Vec<Variant> {
 }
 
 /// The first activation that is computed from a tensor, through sums and other operations that keep its size.
-fn activation_after(subject: &Subject<'_>, mut id: Id) -> Option<Id> {
+fn activation_after(iteration: &RightIteration<'_>, mut id: Id) -> Option<Id> {
     for _ in 0..MAX_BETWEEN {
-        let mut readers = subject.network.readers(id).iter().map(|reader| &subject.network.ops()[reader.op]);
-        let op = readers.find(|op| op.pass == Pass::Forward && subject.len(op.output) == subject.len(id))?;
+        let mut readers = iteration.network.readers(id).iter().map(|reader| &iteration.network.ops()[reader.op]);
+        let op = readers.find(|op| op.pass == Pass::Forward && iteration.len(op.output) == iteration.len(id))?;
         let rule: &ElementwiseForward = downcast(&op.parts.first()?.rule)?;
         if let (Operator::Call(_), [_]) = (rule.0.operator, &rule.0.operands[..]) {
             return Some(op.output);
@@ -86,12 +86,12 @@ fn activation_after(subject: &Subject<'_>, mut id: Id) -> Option<Id> {
 /// of the first.
 pub fn batch_overwritten(site: &Site<'_>) -> Vec<Variant> {
     let is_product = site.rule_as::<BilinearRule<Contraction>>().is_some_and(|rule| rule.view != View::Output);
-    let [batch, rest @ ..] = site.subject.shape(site.y) else { return Vec::new() };
+    let [batch, rest @ ..] = site.iteration.shape(site.y) else { return Vec::new() };
     let row_len = rest.iter().product::<usize>();
-    if !is_product || site.subject.has_layers() || !is_learnable(site, site.of) || *batch < 2 || rest.is_empty() {
+    if !is_product || site.iteration.has_layers() || !is_learnable(site, site.of) || *batch < 2 || rest.is_empty() {
         return Vec::new();
     }
-    let tensors = site.operands.map(|id| site.subject.values(id));
+    let tensors = site.operands.map(|id| site.iteration.values(id));
     let memo = site.rule.memo(&tensors);
     let terms = all_terms(site.rule.as_ref(), &Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, 0);
     let mut indices = terms.iter().filter_map(upstream_place).map(|place| place / row_len);
@@ -110,13 +110,13 @@ pub fn batch_overwritten(site: &Site<'_>) -> Vec<Variant> {
 }
 
 /// The tensors x and x − μ of a normalisation, from its result.
-fn normalised_from(subject: &Subject<'_>, q: Id) -> Option<[Id; 2]> {
-    if !subject.has_layers() {
-        return quotient(subject, q).map(|(x, centred, ..)| [x, centred]);
+fn normalised_from(iteration: &RightIteration<'_>, q: Id) -> Option<[Id; 2]> {
+    if !iteration.has_layers() {
+        return quotient(iteration, q).map(|(x, centred, ..)| [x, centred]);
     }
-    let (_, product) = subject.producer(q)?;
+    let (_, product) = iteration.producer(q)?;
     let centred = product.parts.first()?.operands.get(Input(0))?;
-    let (_, difference) = subject.producer(centred)?;
+    let (_, difference) = iteration.producer(centred)?;
     Some([difference.parts.first()?.operands.get(Input(0))?, centred])
 }
 
@@ -129,12 +129,12 @@ fn without_factor(site: &Site<'_>) -> Variant {
 
 /// Whether a tensor is a parameter, or an input that a graph learns.
 fn is_learnable(site: &Site<'_>, id: Id) -> bool {
-    site.subject.network.tensor(id).role.is_learnable()
+    site.iteration.network.tensor(id).role.is_learnable()
 }
 
 /// Whether a site is the way from a norm's weighted output to the normalised numbers.
 fn is_through_norm_weight(site: &Site<'_>) -> bool {
-    other_factor(site).is_some_and(|(_, weight)| is_learnable(site, weight)) && normalised_from(&site.subject, site.of).is_some()
+    other_factor(site).is_some_and(|(_, weight)| is_learnable(site, weight)) && normalised_from(&site.iteration, site.of).is_some()
 }
 
 /// A norm's weight is missing in its input gradient.
@@ -144,16 +144,16 @@ pub fn norm_weight_missing(site: &Site<'_>) -> Vec<Variant> {
 
 /// The other factor of a product is missing in the gradient of the first.
 pub fn factor_missing(site: &Site<'_>) -> Vec<Variant> {
-    let has_own_mistake = site.subject.has_layers() || is_through_norm_weight(site) || constant_factor(site).is_some();
+    let has_own_mistake = site.iteration.has_layers() || is_through_norm_weight(site) || constant_factor(site).is_some();
     if has_own_mistake || other_factor(site).is_none() { Vec::new() } else { vec![without_factor(site)] }
 }
 
 /// The gradient of a norm's weight reads another tensor than the normalised numbers.
 pub fn norm_weight_gradient(site: &Site<'_>) -> Vec<Variant> {
     let Some((slot, q)) = other_factor(site).filter(|_| is_learnable(site, site.of)) else { return Vec::new() };
-    let Some([x, centred]) = normalised_from(&site.subject, q) else { return Vec::new() };
+    let Some([x, centred]) = normalised_from(&site.iteration, q) else { return Vec::new() };
     let variant = |name: &str, detail: &str, id: Id| Variant::named(name, detail, [site.with_operand(slot, id)]);
-    let same_size = |id: Id| site.subject.len(id) == site.subject.len(q);
+    let same_size = |id: Id| site.iteration.len(id) == site.iteration.len(q);
     let mut variants = vec![variant("input", ": it reads the norm's input x", x), variant("centred", ": it reads x − μ", centred)];
     variants.extend(same_size(site.y).then(|| variant("output", ": it reads the norm's output", site.y)));
     variants

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::plan::{OpChange, Ops, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
-use super::super::site::Subject;
+use super::super::site::RightIteration;
 use super::super::wrong_rule::scaled;
 use super::scale::parameter_ops;
 use crate::expr::{Expr, whole};
@@ -15,11 +15,11 @@ use crate::op::downcast::downcast;
 use crate::step::Pass;
 
 /// The ops of the reduction, with their numbers; none for a single sample.
-fn reductions<'a>(subject: &Subject<'a>) -> Vec<(usize, &'a Op)> {
-    if subject.trace.samples() < 2 || subject.trace.runs().len() == subject.trace.samples() {
+fn reductions<'a>(iteration: &RightIteration<'a>) -> Vec<(usize, &'a Op)> {
+    if iteration.trace.samples() < 2 || iteration.trace.runs().len() == iteration.trace.samples() {
         return Vec::new();
     }
-    let network = subject.trace.network_of(subject.trace.samples());
+    let network = iteration.trace.network_of(iteration.trace.samples());
     network.ops().iter().enumerate().filter(|(_, op)| op.pass == Pass::Reduce).collect()
 }
 
@@ -54,14 +54,14 @@ impl Reductions<'_> {
 
 /// The reductions in which a mistake is possible: all of them, those of the wanted parameter's layer, and that of the wanted parameter.
 fn possible<'a>(wanted: &Wanted<'a>) -> Vec<Reductions<'a>> {
-    let subject = &wanted.subject;
-    let all = reductions(subject);
+    let iteration = &wanted.iteration;
+    let all = reductions(iteration);
     if all.is_empty() {
         return Vec::new();
     }
     let parameters: Vec<(usize, Id)> =
-        parameter_ops(subject).into_iter().filter(|(ops, ..)| *ops == Ops::Batch).map(|(_, op, of)| (op, of)).collect();
-    let layer = |of: Id| subject.network.tensor(of).layer;
+        parameter_ops(iteration).into_iter().filter(|(ops, ..)| *ops == Ops::Batch).map(|(_, op, of)| (op, of)).collect();
+    let layer = |of: Id| iteration.network.tensor(of).layer;
     let of_parameters = |is_chosen: &dyn Fn(Id) -> bool| -> Vec<(usize, &'a Op)> {
         let is_chosen = |number: usize| parameters.iter().any(|(op, of)| *op == number && is_chosen(*of));
         all.iter().copied().filter(|(number, _)| is_chosen(*number)).collect()
@@ -70,17 +70,17 @@ fn possible<'a>(wanted: &Wanted<'a>) -> Vec<Reductions<'a>> {
     let of_wanted = of_parameters(&|of| of == wanted.of);
     let mut places = vec![Reductions { at: Vec::new(), ops: all.clone() }];
     if of_layer.len() > 1 && of_layer.len() < parameters.len() {
-        places.push(Reductions { at: vec![subject.place_of(wanted.of)], ops: of_layer });
+        places.push(Reductions { at: vec![iteration.place_of(wanted.of)], ops: of_layer });
     }
     if of_wanted.len() < parameters.len() && !of_wanted.is_empty() {
-        places.push(Reductions { at: vec![subject.network.tensor(wanted.of).name.to_string()], ops: of_wanted });
+        places.push(Reductions { at: vec![iteration.network.tensor(wanted.of).name.to_string()], ops: of_wanted });
     }
     places
 }
 
 /// Only one sample's gradient is left, without the factor 1/n of the mean or with it.
 fn only(wanted: &Wanted<'_>, sample: usize) -> Vec<Planted> {
-    let samples = wanted.subject.trace.samples();
+    let samples = wanted.iteration.trace.samples();
     let kept = |op: &Op| std::iter::once(sample).chain(samples..op.parts.len()).collect();
     let mut planted = Vec::new();
     for reductions in possible(wanted) {
@@ -100,7 +100,7 @@ fn only(wanted: &Wanted<'_>, sample: usize) -> Vec<Planted> {
 }
 
 pub fn only_last(wanted: &Wanted<'_>) -> Vec<Planted> {
-    only(wanted, wanted.subject.trace.samples() - 1)
+    only(wanted, wanted.iteration.trace.samples() - 1)
 }
 
 pub fn only_first(wanted: &Wanted<'_>) -> Vec<Planted> {
@@ -114,7 +114,7 @@ const MAX_LEFT_OUT: usize = 8;
 /// sample is left is another mistake: [`only_first`] or [`only_last`].
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 pub fn left_out(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let samples = wanted.subject.trace.samples();
+    let samples = wanted.iteration.trace.samples();
     let Some(all) = possible(wanted).into_iter().next().filter(|_| samples > 2) else { return Vec::new() };
     let last = (1..=MAX_LEFT_OUT.min(samples - 2)).map(|n| {
         let words = if n == 1 { "the last one".to_owned() } else { format!("the last {n}") };
@@ -143,11 +143,11 @@ struct OutputReduction {
 }
 
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ outputs
-fn outputs(subject: &Subject<'_>) -> Option<OutputReduction> {
-    let (op, _) = subject.backward_ops().next().filter(|_| subject.has_layers())?;
-    let sites = subject.sites_of(op);
+fn outputs(iteration: &RightIteration<'_>) -> Option<OutputReduction> {
+    let (op, _) = iteration.backward_ops().next().filter(|_| iteration.has_layers())?;
+    let sites = iteration.sites_of(op);
     let site = sites.iter().find(|site| site.is_of_loss())?;
-    let outputs = subject.len(site.of) as f64;
+    let outputs = iteration.len(site.of) as f64;
     let is_mean = site.forward().is_some_and(|(_, loss)| loss.parts.iter().any(|part| is_mean(&part.rule.equation().right)));
     (outputs > 1.0).then_some(OutputReduction { op, outputs, is_mean })
 }
@@ -170,12 +170,12 @@ fn scaled_output(reduction: OutputReduction, factor: f64) -> PassChange {
 /// the number of samples or outputs.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 fn other_factor(wanted: &Wanted<'_>, is_possible: fn(bool) -> bool, factor: fn(f64) -> f64) -> Vec<Planted> {
-    let subject = &wanted.subject;
-    let samples = subject.trace.samples();
+    let iteration = &wanted.iteration;
+    let samples = iteration.trace.samples();
     let is_mean = |reductions: &Reductions<'_>| coefficient(reductions.ops[0].1).to_bits() != 1.0_f64.to_bits();
     let places: Vec<Reductions<'_>> = possible(wanted).into_iter().filter(|reductions| is_possible(is_mean(reductions))).collect();
     let of_samples = |reductions: &Reductions<'_>| reductions.scaled(samples, factor(samples as f64));
-    let of_outputs = outputs(subject).filter(|outputs| is_possible(outputs.is_mean));
+    let of_outputs = outputs(iteration).filter(|outputs| is_possible(outputs.is_mean));
     let of_outputs = of_outputs.map(|outputs| vec![scaled_output(outputs, factor(outputs.outputs))]);
     let mut planted = Vec::new();
     for (n, reductions) in places.iter().enumerate() {
@@ -202,12 +202,12 @@ pub fn mean_instead_of_sum(wanted: &Wanted<'_>) -> Vec<Planted> {
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 pub fn mean_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
     let mut planted = other_factor(wanted, |is_mean| is_mean, |n| 1.0 / n);
-    let subject = &wanted.subject;
-    let is_of_sample = subject.trace.runs()[wanted.run].sample.is_some();
-    let is_mean = reductions(subject).first().is_some_and(|(_, op)| coefficient(op).to_bits() != 1.0_f64.to_bits());
+    let iteration = &wanted.iteration;
+    let is_of_sample = iteration.trace.runs()[wanted.run].sample.is_some();
+    let is_mean = reductions(iteration).first().is_some_and(|(_, op)| coefficient(op).to_bits() != 1.0_f64.to_bits());
     // the gradients of the batch alone do not show where the factor is
-    if let Some((first, _)) = subject.backward_ops().next().filter(|_| is_of_sample && is_mean) {
-        let factor = 1.0 / subject.trace.samples() as f64;
+    if let Some((first, _)) = iteration.backward_ops().next().filter(|_| is_of_sample && is_mean) {
+        let factor = 1.0 / iteration.trace.samples() as f64;
         let edit = PassChange::sample(first, OpChange::Each(Arc::new(move |rule| scaled(rule, factor))));
         planted.push(Variant::named("samples-of-error", " over the samples, once in the error of each", [edit]).at(Vec::new()));
     }

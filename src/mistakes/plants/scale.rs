@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::plan::{OpChange, Ops, PassChange};
 use super::super::planting::{Planted, Variant, Wanted};
-use super::super::site::{Site, Subject};
+use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{Instead, reading, scaled, with_terms};
 use crate::network::{Id, Op, Part, Role};
 use crate::op::rule::{Term, constant};
@@ -17,41 +17,41 @@ type ScaledPlace = (Vec<String>, String, Vec<PassChange>);
 /// The possible places of a factor: the whole pass, all parameters, the wanted tensor, a tensor and everything that is computed from it, or one summand of a
 /// gradient that is a sum over several uses.
 fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<ScaledPlace> {
-    let subject = &wanted.subject;
+    let iteration = &wanted.iteration;
     let each = move || OpChange::Each(Arc::new(move |rule| scaled(rule, factor)));
     let mut places = Vec::new();
-    if let Some((first, _)) = subject.backward_ops().next() {
+    if let Some((first, _)) = iteration.backward_ops().next() {
         places.push((Vec::new(), String::new(), vec![PassChange::sample(first, each())]));
     }
-    let parameters: Vec<PassChange> = parameter_ops(subject).into_iter().map(|(ops, op, _)| PassChange::Op(ops, op, each())).collect();
+    let parameters: Vec<PassChange> = parameter_ops(iteration).into_iter().map(|(ops, op, _)| PassChange::Op(ops, op, each())).collect();
     if parameters.len() > 1 {
         places.push((Vec::new(), " in the gradients of all parameters".to_owned(), parameters));
     }
-    let wanted_name = subject.network.tensor(wanted.of).name.to_string();
+    let wanted_name = iteration.network.tensor(wanted.of).name.to_string();
     // other gradients are computed from that of a value, but not from that of a parameter or an input
-    let is_value = subject.network.producer(wanted.of).is_some();
+    let is_value = iteration.network.producer(wanted.of).is_some();
     let detail = if is_value { format!(" from the gradient of {wanted_name} on") } else { " in the gradient of {} alone".to_owned() };
     places.extend(own_op(wanted).map(|(ops, op)| (vec![wanted_name], detail, vec![PassChange::Op(ops, op, each())])));
     // the last ops first: nearest to the wanted tensor
-    let mut ops: Vec<(usize, Id)> = subject.backward_ops().map(|(number, op)| (number, op.output)).collect();
+    let mut ops: Vec<(usize, Id)> = iteration.backward_ops().map(|(number, op)| (number, op.output)).collect();
     ops.reverse();
     for (number, id) in ops {
-        if let Role::Gradient(of) = subject.network.tensor(id).role
+        if let Role::Gradient(of) = iteration.network.tensor(id).role
             && of != wanted.of
         {
-            let detail = format!(" from the gradient of {} on", subject.network.tensor(of).name);
-            places.push((vec![subject.place_of(of)], detail, vec![PassChange::sample(number, each())]));
+            let detail = format!(" from the gradient of {} on", iteration.network.tensor(of).name);
+            places.push((vec![iteration.place_of(of)], detail, vec![PassChange::sample(number, each())]));
         }
     }
-    places.extend(summands(subject, factor));
+    places.extend(summands(iteration, factor));
     places
 }
 
 /// For each gradient of a value that is read several times: each of its summands, that is, what one use of the value adds to the gradient.
-fn summands(subject: &Subject<'_>, factor: f64) -> Vec<ScaledPlace> {
+fn summands(iteration: &RightIteration<'_>, factor: f64) -> Vec<ScaledPlace> {
     let mut places = Vec::new();
-    for (number, op) in subject.backward_ops() {
-        let uses = subject.sites_of(number);
+    for (number, op) in iteration.backward_ops() {
+        let uses = iteration.sites_of(number);
         for (n, site) in uses.iter().enumerate().filter(|_| uses.len() == op.parts.len()) {
             let is_own = |other: &&Site<'_>| other.y == site.y;
             // both factors of z · z are one use
@@ -60,9 +60,9 @@ fn summands(subject: &Subject<'_>, factor: f64) -> Vec<ScaledPlace> {
             }
             let parts = uses.iter().filter(is_own).map(|site| site.part);
             let change = |part| OpChange::Parts(part..part + 1, Arc::new(move |rule| scaled(rule, factor)));
-            let name = |id: Id| &subject.network.tensor(id).name;
+            let name = |id: Id| &iteration.network.tensor(id).name;
             let detail = format!(" in what {} adds to the gradient of {}", name(site.y), name(site.of));
-            places.push((vec![subject.place_of(site.y)], detail, parts.map(|part| PassChange::sample(number, change(part))).collect()));
+            places.push((vec![iteration.place_of(site.y)], detail, parts.map(|part| PassChange::sample(number, change(part))).collect()));
         }
     }
     places
@@ -70,16 +70,16 @@ fn summands(subject: &Subject<'_>, factor: f64) -> Vec<ScaledPlace> {
 
 /// The op that computes the wanted tensor.
 fn own_op(wanted: &Wanted<'_>) -> Option<(Ops, usize)> {
-    let network = wanted.subject.trace.network_of(wanted.run);
-    let ops = if wanted.subject.trace.runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
+    let network = wanted.iteration.trace.network_of(wanted.run);
+    let ops = if wanted.iteration.trace.runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
     network.producer(wanted.id).map(|op| (ops, op))
 }
 
 /// The ops that compute the gradients of the parameters, each with its parameter. If the batch reduces a gradient, it is the op of the batch.
-pub(super) fn parameter_ops(subject: &Subject<'_>) -> Vec<(Ops, usize, Id)> {
-    let (trace, network) = (subject.trace, subject.network);
+pub(super) fn parameter_ops(iteration: &RightIteration<'_>) -> Vec<(Ops, usize, Id)> {
+    let (trace, network) = (iteration.trace, iteration.network);
     let is_parameter = |of: Id| network.tensor(of).role.is_learnable();
-    let of_sample = subject.backward_ops().filter_map(|(number, op)| match network.tensor(op.output).role {
+    let of_sample = iteration.backward_ops().filter_map(|(number, op)| match network.tensor(op.output).role {
         Role::Gradient(of) if is_parameter(of) => Some((number, op.output, of)),
         _ => None,
     });
@@ -111,7 +111,7 @@ pub fn factor_two_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
 
 /// The learning rate as a factor of the gradient, with the sign of the gradient or of the update.
 pub fn learning_rate(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let Some(rate) = wanted.subject.learning_rate.filter(|rate| *rate != 1.0 && *rate != 0.0) else { return Vec::new() };
+    let Some(rate) = wanted.iteration.learning_rate.filter(|rate| *rate != 1.0 && *rate != 0.0) else { return Vec::new() };
     let mut planted = multiplied(wanted, rate, None, "");
     planted.extend(multiplied(wanted, -rate, Some("negative"), " with a minus, as in the update,"));
     planted
@@ -156,23 +156,23 @@ pub fn weight_sign(wanted: &Wanted<'_>) -> Vec<Planted> {
 
 /// A multiple of a function of the weights is added to their gradient: in all matrices, in all parameters, or in the wanted one.
 fn added(wanted: &Wanted<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Planted> {
-    let subject = &wanted.subject;
-    if !subject.network.tensor(wanted.of).role.is_learnable() {
+    let iteration = &wanted.iteration;
+    if !iteration.network.tensor(wanted.of).role.is_learnable() {
         return Vec::new();
     }
-    let weights = subject.values(wanted.of).iter().map(|weight| function(*weight));
+    let weights = iteration.values(wanted.of).iter().map(|weight| function(*weight));
     let decay = common_ratio(wanted.user.iter().zip(wanted.right).map(|(user, right)| user - right).zip(weights));
     let Some(decay) = decay.filter(|decay| decay.is_finite() && *decay != 0.0) else { return Vec::new() };
     let add = |(ops, op, of): (Ops, usize, Id)| {
-        let added: Vec<f64> = subject.values(of).iter().map(|weight| decay * function(*weight)).collect();
+        let added: Vec<f64> = iteration.values(of).iter().map(|weight| decay * function(*weight)).collect();
         // `with_terms` needs a right rule, but the terms here do not read it, so any rule will do
         let rule = with_terms(&(Arc::new(crate::op::seed::Seed) as Arc<dyn crate::op::rule::Rule>), move |_, _, at| {
             vec![Term::product([constant(added[at])].into_iter().collect())]
         });
         PassChange::Op(ops, op, OpChange::Add(Part { rule, operands: Reads::inputs([]) }))
     };
-    let all = parameter_ops(subject);
-    let is_matrix = |(.., of): &(Ops, usize, Id)| subject.shape(*of).len() > 1;
+    let all = parameter_ops(iteration);
+    let is_matrix = |(.., of): &(Ops, usize, Id)| iteration.shape(*of).len() > 1;
     let name = number(decay);
     let variant = |kind: &str, edits: Vec<PassChange>| {
         Variant::named(format!("{name} {kind}"), format!(": {name} times {of_what}each {kind}"), edits).at(Vec::new())
@@ -182,28 +182,28 @@ fn added(wanted: &Wanted<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Pl
         variant("weight", all.iter().copied().filter(is_matrix).map(add).collect()),
         variant("parameter", all.iter().copied().map(add).collect()),
         Variant::named(name.clone(), format!(": {name} times {of_what}{{}}"), of_wanted)
-            .at(vec![subject.network.tensor(wanted.of).name.to_string()]),
+            .at(vec![iteration.network.tensor(wanted.of).name.to_string()]),
     ]
 }
 
 /// The backward pass reads the weights after the update.
 pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let subject = &wanted.subject;
-    let Some(rate) = subject.learning_rate.filter(|rate| *rate != 0.0) else { return Vec::new() };
-    let trace = subject.trace;
+    let iteration = &wanted.iteration;
+    let Some(rate) = iteration.learning_rate.filter(|rate| *rate != 0.0) else { return Vec::new() };
+    let trace = iteration.trace;
     let updated = |(ops, op, of): (Ops, usize, Id)| {
         let run = if ops == Ops::Batch { trace.samples() } else { 0 };
         let gradient = trace.run(run).values(trace.network_of(run).ops()[op].output);
-        let computed = || subject.values(of).iter().zip(gradient).map(|(weight, gradient)| weight - rate * gradient).collect();
-        (of, after_update(subject, of).unwrap_or_else(computed))
+        let computed = || iteration.values(of).iter().zip(gradient).map(|(weight, gradient)| weight - rate * gradient).collect();
+        (of, after_update(iteration, of).unwrap_or_else(computed))
     };
     let mut places: Vec<(String, PassChange)> = Vec::new();
-    for (of, new) in parameter_ops(subject).into_iter().map(updated) {
+    for (of, new) in parameter_ops(iteration).into_iter().map(updated) {
         // a gradient of the weight itself does not read it
-        for site in subject.sites().into_iter().filter(|site| site.of != of) {
+        for site in iteration.sites().into_iter().filter(|site| site.of != of) {
             if let Some((slot, _)) = site.operands.each().find(|(_, id)| *id == of) {
                 let rule = reading(site.rule, slot, Instead::Numbers(Arc::clone(&new)));
-                places.push((subject.place_of(of), site.with_rule(rule)));
+                places.push((iteration.place_of(of), site.with_rule(rule)));
             }
         }
     }
@@ -214,13 +214,13 @@ pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
 }
 
 /// The numbers of a parameter after the update of this iteration, if the trace has one.
-fn after_update(subject: &Subject<'_>, of: Id) -> Option<Arc<[f64]>> {
-    let run = subject.trace.samples();
-    let batch = subject.trace.runs().get(run)?;
+fn after_update(iteration: &RightIteration<'_>, of: Id) -> Option<Arc<[f64]>> {
+    let run = iteration.trace.samples();
+    let batch = iteration.trace.runs().get(run)?;
     let is_new = |op: &&Op| {
         let tensor = batch.network.tensor(op.output);
         op.pass == Pass::Update && tensor.parameter == Some(of) && tensor.role == Role::Parameter
     };
     let op = batch.network.ops().iter().find(is_new)?;
-    Some(subject.trace.run(run).values(op.output).into())
+    Some(iteration.trace.run(run).values(op.output).into())
 }

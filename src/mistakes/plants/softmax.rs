@@ -42,7 +42,7 @@ impl WrongTerms for OtherSum {
 
 /// The groups of entries that the softmax at the site normalises together, and the shape of its result; `None` if the site has another rule.
 fn groups(site: &Site<'_>) -> Option<(Groups, Vec<usize>)> {
-    let shape = site.subject.shape(site.y).to_vec();
+    let shape = site.iteration.shape(site.y).to_vec();
     let rule = site.rule_as::<SoftmaxBackward>().filter(|rule| !rule.is_log())?;
     Some((rule.groups(&shape)?, shape))
 }
@@ -67,14 +67,14 @@ pub fn sum_of_columns(site: &Site<'_>) -> Vec<Variant> {
     }
     let is_along_rows = own.group_of(0).0 == own.group_of(1).0;
     let axis = if is_along_rows { shape.len() - 2 } else { shape.len() - 1 };
-    let groups = group_indices(&Groups::along(&shape, &[axis]), site.subject.len(site.y));
+    let groups = group_indices(&Groups::along(&shape, &[axis]), site.iteration.len(site.y));
     vec![Variant::only(with_sum(site, OtherSum { groups, factor: -1.0, is_weighted: true }))]
 }
 
 /// The sum has a wrong sign, wrong terms, or goes over all entries.
 pub fn sum_wrong(site: &Site<'_>) -> Vec<Variant> {
     let Some((own, _)) = groups(site) else { return Vec::new() };
-    let entries = site.subject.len(site.y);
+    let entries = site.iteration.len(site.y);
     let right = OtherSum { groups: group_indices(&own, entries), factor: -1.0, is_weighted: true };
     let variant = |name: &str, detail: &str, sum: OtherSum| Variant::named(name, detail, [with_sum(site, sum)]);
     let mut variants = vec![
@@ -92,8 +92,8 @@ pub fn sum_wrong(site: &Site<'_>) -> Vec<Variant> {
 
 /// The softmax normalises the entries along another axis, in both passes.
 pub fn along_wrong_axis(site: &Site<'_>) -> Vec<Variant> {
-    let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|_| !site.subject.has_layers()) else { return Vec::new() };
-    let shape = site.subject.shape(site.y);
+    let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|_| !site.iteration.has_layers()) else { return Vec::new() };
+    let shape = site.iteration.shape(site.y);
     let Some(own) = rule.groups(shape) else { return Vec::new() };
     let other = |axis: usize| {
         let is_own = Groups::along(shape, &[axis]) == own;
@@ -151,10 +151,10 @@ impl WrongTerms for AfterSoftmax {
 
 /// In a graph, a softmax is applied to what a log-softmax reads.
 pub(super) fn applied_before_log_softmax(site: &Site<'_>) -> Vec<Variant> {
-    let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|rule| rule.is_log() && !site.subject.has_layers()) else {
+    let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|rule| rule.is_log() && !site.iteration.has_layers()) else {
         return Vec::new();
     };
-    let Some(groups) = rule.groups(site.subject.shape(site.y)) else { return Vec::new() };
-    let groups = group_indices(&groups, site.subject.len(site.y));
+    let Some(groups) = rule.groups(site.iteration.shape(site.y)) else { return Vec::new() };
+    let groups = group_indices(&groups, site.iteration.len(site.y));
     vec![Variant::only(site.with_rule(Arc::new(WrongRule(AfterSoftmax { groups })) as Arc<dyn Rule>))]
 }
