@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use toml_edit::Value;
 
 use crate::op::LAYERS;
-use crate::tensor::shape_text;
+use crate::tensor::{shape_text, shape_words};
 
 /// The largest number of layers of a proposal.
 const MAX_LAYERS: usize = 40;
@@ -193,7 +193,7 @@ impl ProposedLayers {
                     self.convolution(name, [out, inputs, rows, columns], bias_len, if is_depthwise(name) && is_hwio { c } else { 1 })?;
                 ("conv2d", if is_hwio { "hwio" } else { "" }, "   # stride and padding are not in the file")
             }
-            ref other => return Err(format!("{name} is {}, and no layer of a chain has such a weight", shape_text(other))),
+            ref other => return Err(format!("{name} is {}, and no layer of a chain has such a weight", shape_words(other))),
         };
         let _ = writeln!(self.text, "\n[[layer]]\ntype = \"{kind}\"{comment}");
         for (role, key) in [

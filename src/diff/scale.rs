@@ -74,11 +74,11 @@ impl SampleScale {
                 "the gradients of the samples are those of the mean loss, 1/{n} of those of each sample's own loss: compared times {n}"
             )),
             (true, false) => Some(format!(
-                "the gradients of the samples are taken for those of the mean loss, and so compared times {n}; no entry shows whether they are, or those of each sample's own loss"
+                "the gradients of the samples are taken for those of the mean loss, not of each sample's own loss, and so compared times {n}; no entry shows which of the two they are"
             )),
             (false, true) => None,
             (false, false) => Some(format!(
-                "the gradients of the samples are taken for those of each sample's own loss; no entry shows whether they are, or those of the mean loss, 1/{n} of them"
+                "the gradients of the samples are taken for those of each sample's own loss, not of the mean loss, which are 1/{n} of them; no entry shows which of the two they are"
             )),
         }
     }

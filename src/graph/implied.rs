@@ -46,9 +46,9 @@ pub struct ImpliedTensor {
     /// A shape with which the tensor is broadcast, if other shapes are possible.
     pub broadcasts_with: Option<Vec<Option<usize>>>,
     /// Other ranks that the text allows.
-    pub otherwise: OtherRanks,
+    pub other_ranks: OtherRanks,
     /// The last size, if the shape is not known.
-    pub last: Option<usize>,
+    pub last_size: Option<usize>,
     /// The shape of a tensor of probabilities, if the tensor has classes and probabilities are possible instead.
     pub probabilities: Option<Vec<Option<usize>>>,
 }
@@ -86,9 +86,9 @@ pub fn infer(programs: &[Vec<Statement>], given: &[GivenTensor], missing: &[Comp
     };
     let mut results: Vec<ImpliedTensor> = inference.missing.iter().map(|missing| result(&inference, missing)).collect();
     // an assumed matrix may be a vector instead, unless this contradicts the text
-    for result in results.iter_mut().filter(|result| result.otherwise.vector.is_some()).take(MAX_TRIED) {
+    for result in results.iter_mut().filter(|result| result.other_ranks.vector.is_some()).take(MAX_TRIED) {
         if text.solve(true, &HashSet::from([result.name.clone()])).is_none() {
-            result.otherwise.vector = None;
+            result.other_ranks.vector = None;
         }
     }
     results
@@ -145,7 +145,7 @@ fn read(inference: &mut Inference, text: &Text<'_>) -> Option<()> {
                 usage: Usage::default(),
                 likely: None,
                 assumed: None,
-                last: None,
+                last_size: None,
                 probabilities: None,
             });
         }
@@ -232,10 +232,10 @@ fn result(inference: &Inference, missing: &MissingName) -> ImpliedTensor {
     // a matrix without a known size is not reported
     let shape = shape.filter(|sizes| missing.assumed.is_none() || sizes.iter().any(Option::is_some));
     let vector = shape.as_ref().filter(|sizes| missing.assumed.is_some() && sizes.len() == 2).and_then(|sizes| sizes[0]);
-    let otherwise = OtherRanks { vector, more: missing.assumed == Some(Assumed::Matrices) && shape.is_some() };
+    let other_ranks = OtherRanks { vector, more: missing.assumed == Some(Assumed::Matrices) && shape.is_some() };
     let probabilities = missing.probabilities.and_then(|shape| numbers(inference, shape));
-    let last = missing.last.and_then(|last| inference.shapes.number(last)).filter(|_| shape.is_none());
-    ImpliedTensor { name: missing.name.clone(), shape, role, broadcasts_with, otherwise, last, probabilities }
+    let last_size = missing.last_size.and_then(|size| inference.shapes.number(size)).filter(|_| shape.is_none());
+    ImpliedTensor { name: missing.name.clone(), shape, role, broadcasts_with, other_ranks, last_size, probabilities }
 }
 
 /// Interprets statements; `None` if there are too many.

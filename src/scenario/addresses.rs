@@ -17,7 +17,7 @@ use crate::network::{Batch, Id, Network, Optimizer, Run};
 use crate::op::layer::{Fan, Reported};
 use crate::op::loss::BatchLoss;
 use crate::step::{Address, Location, Pass, Scope};
-use crate::tensor::{Tensor, index_text, ravel, shape_text, shape_words};
+use crate::tensor::{Tensor, index_text, ravel, shape_words};
 use crate::words::tensors;
 
 /// The keys of `[[note]]`.
@@ -424,7 +424,7 @@ fn expectation(
     {
         let message = format!("the value of {address} is {}, not {}", shape_words(&shape), shape_words(written));
         let help =
-            if written.is_empty() { format!("add an index to the address: {name} is {}", shape_text(&shape)) } else { String::new() };
+            if written.is_empty() { format!("add an index to the address: {name} is {}", shape_words(&shape)) } else { String::new() };
         return Err(reader.report(value_span, message, help));
     }
     reader.claim(&value_span, &shape)?; // counts the memory of the value

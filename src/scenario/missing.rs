@@ -11,7 +11,7 @@ pub(super) fn help(names: &[&str], implied: &[ImpliedTensor]) -> String {
     let found: Vec<&ImpliedTensor> = names.iter().filter_map(|name| implied.iter().find(|tensor| tensor.name == *name)).collect();
     let is_constant = |tensor: &&&ImpliedTensor| matches!(tensor.role, ImpliedRole::Size(_) | ImpliedRole::Constant);
     let says_something = |tensor: &&ImpliedTensor| {
-        tensor.shape.is_some() || tensor.broadcasts_with.is_some() || tensor.last.is_some() || tensor.role != ImpliedRole::Numbers
+        tensor.shape.is_some() || tensor.broadcasts_with.is_some() || tensor.last_size.is_some() || tensor.role != ImpliedRole::Numbers
     };
     let them = if names.len() == 1 { "it" } else { "them" };
     if !found.iter().any(says_something) {
@@ -34,14 +34,14 @@ pub(super) fn help(names: &[&str], implied: &[ImpliedTensor]) -> String {
         lines.push(format!("and {} more", found.len() - MAX_LINES));
     }
     if lines.iter().any(|line| line.contains('?')) {
-        lines.push("and replace each ?, which the text does not imply".to_owned());
+        lines.push("and replace each ? by a size or a value, which the statements do not imply".to_owned());
     }
     lines.join("\n")
 }
 
 /// Returns the line that defines a name. `seed` is the seed of the last line with random numbers, and such a line takes the next one.
 fn line(tensor: &ImpliedTensor, seed: &mut u64) -> String {
-    let ImpliedTensor { name, shape, role, broadcasts_with, otherwise, last, probabilities } = tensor;
+    let ImpliedTensor { name, shape, role, broadcasts_with, other_ranks, last_size, probabilities } = tensor;
     let mut remarks: Vec<String> = Vec::new();
     let value = match (shape, role) {
         (_, ImpliedRole::Size(size)) => {
@@ -70,17 +70,17 @@ fn line(tensor: &ImpliedTensor, seed: &mut u64) -> String {
         let text = if shape.is_none() { "a number, or a tensor" } else { "or another shape" };
         remarks.push(format!("{text} that broadcasts with {}", shape_text(other)));
     }
-    if let Some(size) = otherwise.vector {
+    if let Some(size) = other_ranks.vector {
         remarks.push(format!("or [{size}]"));
     }
-    if otherwise.more {
+    if other_ranks.more {
         remarks.push("or more axes before these".to_owned());
     }
     if let Some(sizes) = probabilities {
         remarks.push(format!("or probabilities of shape {}", shape_text(sizes)));
     }
-    if let Some(last) = last {
-        remarks.push(format!("the last size is {last}"));
+    if let Some(size) = last_size {
+        remarks.push(format!("the last size is {size}"));
     }
     let remark = if remarks.is_empty() { String::new() } else { format!("  # {}", remarks.join(", ")) };
     // TOML demands quotes around a key with letters outside ASCII

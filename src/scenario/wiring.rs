@@ -27,6 +27,7 @@ pub(super) struct LayerEntry<'t, 'i> {
 
 /// Reads the `from` of every layer. Reports a layer whose output no other layer reads.
 pub(super) fn resolve(reader: &mut ScenarioReader, entries: &mut [LayerEntry<'_, '_>], names: &LayerNames) {
+    // a layer without the key keeps the previous layer, which its `from` has already
     for index in 0..entries.len() {
         if let Some(from) = read_from(reader, entries, index, names) {
             entries[index].from = from;
@@ -80,14 +81,12 @@ fn read_from(
     Some(match (value.get_ref(), reads_several) {
         (DeValue::String(name), Some(false) | None) => layer_before(reader, names, index, name, value.span()).map(|from| vec![from]),
         (DeValue::Array(items), Some(true) | None) => {
-            if items.len() < 2 && reads_several.is_some() {
+            if items.len() < 2
+                && let Ok(kind) = kind
+            {
                 return Some(Err(reader.report(
                     value.span(),
-                    format!(
-                        "a layer of type {} reads at least two layers, and from names {}",
-                        kind.map_or("add", |kind| kind.name),
-                        items.len()
-                    ),
+                    format!("a layer of type {} reads at least two layers, and from names {}", kind.name, items.len()),
                     help,
                 )));
             }
@@ -112,6 +111,7 @@ fn layer_before(reader: &mut ScenarioReader, names: &LayerNames, index: usize, n
         Some(&found) if found < index => Ok(Some(found)),
         Some(&found) if found == index => Err(reader.report(span, format!("{} cannot read itself", quoted(name)), help)),
         Some(_) => Err(reader.report(span, format!("{} comes after this layer", quoted(name)), help)),
+        // a layer whose name has a fault, or was not read, may have this name; or the list of faults is full. Then no fault is reported
         None if names.may_have(name) || reader.is_full() => Err(Reported),
         None => {
             let earlier = names.list[..index].iter().map(String::as_str);

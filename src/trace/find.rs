@@ -144,7 +144,8 @@ impl Trace {
         Err(format!("there is no op {name}{}", suggest::clause(tensors::best_match(name, &ops).as_deref())))
     }
 
-    /// Checks whether a location can exist in another iteration, whose batch has these samples (from 0). The result is `Ok` if it exists or might exist.
+    /// Checks whether a location can exist in another iteration, whose batch has these samples (from 0). The result is `Ok` if it exists or might exist. A term
+    /// is not checked, because the number of terms of an entry may depend on the values.
     ///
     /// All iterations have the same number of samples and the same ops, with two exceptions: in the first iteration there is no previous velocity, and the last
     /// iteration may have no update.
@@ -333,7 +334,7 @@ fn wrong_index(name: &str, index: &[usize], shape: &[usize]) -> String {
         return format!("{name} has {} indices, not {}: its shape is {}", shape.len(), index.len(), shape_text(shape));
     }
     let last = index_text(&unravel(len(shape).saturating_sub(1), shape));
-    format!("the index is out of range: {name} is {}, its last is {last}", shape_text(shape))
+    format!("{name} has no entry {}; its last entry is {last}", index_text(index))
 }
 
 /// Returns the entries that an argument of a term reads.

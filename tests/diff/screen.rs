@@ -64,7 +64,7 @@ fn right_of_samples(document: &Document, name: &str) -> (Vec<usize>, Vec<f64>) {
     ([vec![trace.samples()], shape].concat(), values)
 }
 
-/// The errors of the samples are a quarter of our numbers, because PyTorch's are those of the mean loss.
+/// The user's file has the errors as PyTorch computes them, of the mean loss: a quarter of gradstep's.
 #[test]
 fn a_factor_is_shown_wherever_both_numbers_are_shown() {
     let document = Arc::new(document("xor"));
@@ -82,7 +82,7 @@ fn a_factor_is_shown_wherever_both_numbers_are_shown() {
         let shown = text(&pressed_with(&document, tensors(), keys_pressed));
         assert!(shown.contains(&said), "{keys_pressed}: {said}\n{shown}");
     }
-    // the pane why has the factor too, not only the message
+    // the pane `why` has the factor too, not only the message
     assert!(text(&pressed_with(&document, tensors(), "D")).matches("4 times the 0.5 of your file").count() > 1);
     // a gradient of the batch has no factor
     let (batch, id) = gradient_of_batch(&document, "fc2.bias");
@@ -113,8 +113,8 @@ fn nan_has_no_factor() {
     assert!(shown.contains("yours nan, right"), "{shown}");
 }
 
-/// On a narrow screen too: the numbers of each difference, why there is no step of a mistake, and the full text of a row of the list. The gradients of a tensor in
-/// several samples are one gradient.
+/// A narrow screen also shows the numbers of each difference, the reason why `DD` cannot go to the step at which a mistake was made, and the full text of a row
+/// of the list. The gradients of a tensor in several samples are one gradient.
 #[test]
 fn a_narrow_screen_says_everything() {
     let document = Arc::new(document("xor"));
@@ -135,7 +135,7 @@ fn a_narrow_screen_says_everything() {
     let list = shown(":mine<CR>");
     assert!(list.contains("fc2.z of samples 1 to 4") && !list.contains("1:fc2.z"), "{list}");
     // the note is longer than the screen is wide, and its end is below the list
-    let note = "no entry shows whether they are, or those";
+    let note = "no entry shows which of the two they are";
     let all = shown(":mine<CR>j");
     let joined: Vec<&str> = all.lines().map(|line| line.trim_matches(|c: char| c == '│' || c == ' ')).collect();
     assert!(joined.join(" ").contains(note), "{all}");
@@ -246,7 +246,7 @@ fn the_first_difference_may_be_an_entry_without_a_step() {
     assert!(driver.state.stepper().expect("open").cursor.is_some(), "{shown}");
     assert!(shown.contains("yours 0.75, right 0"), "{shown}");
     assert!(!shown.contains("not computed yet: step"), "{shown}");
-    // n and N visit entries with steps, and with the cursor entries without steps
+    // n and N go to entries with steps. They also go to entries without steps, and open the cursor there
     let mut values = trace.run(0).values(gradient).to_vec();
     let reached = (at + 1..values.len()).find(|at| trace.entry_steps(0, gradient, *at).is_some_and(|steps| !steps.is_empty()));
     let reached = reached.expect("a maximum");
@@ -322,7 +322,7 @@ fn session(mine: &str) -> Session {
 
 #[test]
 fn a_recording_with_gradients_is_replayed_without_their_file() {
-    let right = "{\"fc2.bias\": [0.5], \"fc1.bias\": [1, 2]}";
+    let valid = "{\"fc2.bias\": [0.5], \"fc1.bias\": [1, 2]}";
     let frames = |session: &Session| {
         let driver = replay::begin(session, Limits::default()).expect("a valid session");
         let mut all = String::new();
@@ -333,7 +333,7 @@ fn a_recording_with_gradients_is_replayed_without_their_file() {
         .expect("frames");
         all
     };
-    let recorded = session(right);
+    let recorded = session(valid);
     // the header is written and read again
     let mut bytes = Vec::new();
     let mut writer = gradstep::session::Recorder::new(&mut bytes, &recorded.header).expect("a recorder");

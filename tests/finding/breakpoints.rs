@@ -184,7 +184,7 @@ fn breakpoints_are_listed_and_removed_by_number() {
     for (text, why) in [
         ("fc2.z", "there is no op fc2.z"),
         ("input", "input is given, not computed: no step makes it"),
-        ("fc1.z[9]", "the index is out of range: fc1.z is 2, its last is [1]"),
+        ("fc1.z[9]", "fc1.z has no entry [9]; its last entry is [1]"),
         ("fc1.z[0]#2", "a breakpoint is at an entry or an op, not at a term: leave out #"),
         ("|fc1.z > 1", "the second | is missing, as in |grad.fc1.z| > 1"),
         ("|fc1.z|", "a condition is missing: |fc1.z| > 1"),

@@ -78,7 +78,7 @@ pub struct MissingName {
     /// The assumption about the rank, if there is one.
     pub assumed: Option<Assumed>,
     /// The last size, if the rank is not known.
-    pub last: Option<Size>,
+    pub last_size: Option<Size>,
     /// For classes, the shape of a tensor of probabilities that is possible in their place.
     pub probabilities: Option<Shape>,
 }
@@ -257,7 +257,7 @@ impl Inference {
         let Some(sizes) = self.shapes.sizes(right) else { return };
         let summed = if sizes.len() < 2 { sizes.first() } else { sizes.get(sizes.len() - 2) };
         if let Some(missing) = self.missing_of(left) {
-            missing.last = summed.copied();
+            missing.last_size = summed.copied();
         }
     }
 
