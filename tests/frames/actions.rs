@@ -106,6 +106,7 @@ fn check_status_line(driver: &Driver, size: (u16, u16)) {
         return;
     }
     let (trace, at) = driver.state.trace_and_position().unwrap();
+    // the status line names the entry, not the term: the address of its first term without the `#1` at the end
     let address = trace.address(&at.with_term(0)).to_string();
     let line = text.lines().nth(usize::from(size.1) - 2).unwrap();
     let status = format!(" {}  step {}/{}", address.trim_end_matches("#1"), at.step, trace.len());

@@ -37,8 +37,9 @@ fn a_long_message_is_shown_completely() {
     }
 }
 
+/// A hint without room is not shown. During a question of the prediction a message gets no box, because the pane `why` has it.
 #[test]
-fn a_hint_without_room_and_a_hint_of_the_prediction_get_no_box() {
+fn a_hint_without_room_and_a_message_during_a_question_get_no_box() {
     let mut state = open("figure-19", "");
     state.message = Some(Message { is_hint: true, ..message(40) });
     assert!(!text(&state, (80, 24)).contains("wörd"));
@@ -54,12 +55,18 @@ fn the_box_hides_what_is_below_it_from_clicks() {
     let screen = Rect::new(0, 0, 80, 24);
     state.message = Some(message(40));
     let frame = text(&state, (80, 24));
-    let top = frame.lines().position(|line| line.starts_with('╭')).expect("a box");
-    for (y, line) in frame.lines().enumerate().skip(top).take_while(|(y, _)| *y < 22) {
-        for x in 0..u16::try_from(line.chars().take_while(|c| *c != '│').count()).unwrap_or(0) {
-            assert_eq!(ui::click(&state, &RenderOptions::default(), screen, x, u16::try_from(y).unwrap_or(0)), None);
-        }
-    }
+    let row = |corner: char| frame.lines().position(|line| line.starts_with(corner)).expect("a box");
+    let (top, bottom) = (row('╭'), row('╰'));
+    let width = frame.lines().nth(top).expect("a line").chars().take_while(|c| *c != '╮').count() + 1;
+    let small = |n: usize| u16::try_from(n).expect("small");
+    let box_area = Rect::new(0, small(top), small(width), small(bottom - top + 1));
+    assert!(box_area.height > 2, "{frame}");
+    let clicked = |state: &State| -> Vec<_> {
+        box_area.positions().filter_map(|place| ui::click(state, &RenderOptions::default(), screen, place.x, place.y)).collect()
+    };
+    assert_eq!(clicked(&state), [], "{frame}");
+    state.message = None;
+    assert_ne!(clicked(&state), [], "there are panes below the box");
 }
 
 /// In the picker, the rows make room for the message, and clicks on rows still work.

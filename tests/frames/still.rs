@@ -96,14 +96,16 @@ fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usi
     let network = trace.network_of(at.run_index);
     let mut rows: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
     let buffer = frame(state, &RenderOptions::default(), width, height);
-    let picture = split(state, (width, height)).into_iter().find(|(_, _, title)| title.contains("picture")).expect("a picture");
+    // the matrices are below the titles of the panes, and left of the picture
+    let (title_row, picture_column, _) =
+        split(state, (width, height)).into_iter().find(|(_, _, title)| title.contains("picture")).expect("a picture");
     // only the first cell of each number, because a click costs as much as a frame
     let symbol = |x: u16, y: u16| buffer[(x, y)].symbol().chars().next().unwrap_or(' ');
     let is_number = |c: char| c.is_ascii_digit() || matches!(c, '−' | '∙');
     let is_start = &|x: u16, y: u16| x > 0 && is_number(symbol(x, y)) && matches!(symbol(x - 1, y), ' ' | '[' | '‹' | '=');
-    let starts = screen.rows().skip(picture.0 + 1).flat_map(|row| {
+    let starts = screen.rows().skip(title_row + 1).flat_map(|row| {
         let y = row.y;
-        (1..u16::try_from(picture.1).expect("small")).filter(move |x| is_start(*x, y)).map(move |x| (x, y)).collect::<Vec<_>>()
+        (1..u16::try_from(picture_column).expect("small")).filter(move |x| is_start(*x, y)).map(move |x| (x, y)).collect::<Vec<_>>()
     });
     for place in starts.map(|(x, y)| Rect::new(x, y, 1, 1)) {
         if let Some(ClickTarget::Entry(tensor, entry)) = ui::click(state, &RenderOptions::default(), screen, place.x, place.y) {
@@ -154,23 +156,24 @@ pub fn neuron_labels(text: &str) -> Vec<String> {
     let Some(from) = text.lines().find_map(|line| line.find("─ picture ─").map(|at| line[..at].chars().count())) else { return labels };
     let rows: Vec<Vec<char>> = text.lines().map(|line| line.chars().skip(from).collect()).collect();
     let dots = |cells: &[char]| -> Vec<usize> { cells.iter().enumerate().filter(|(_, c)| **c == '●').map(|(n, _)| n).collect() };
-    let left = rows.iter().flat_map(|cells| dots(cells)).min().unwrap_or(0);
+    let left_column = rows.iter().flat_map(|cells| dots(cells)).min().unwrap_or(0);
     for (y, cells) in rows.iter().enumerate() {
         for dot in dots(cells) {
             let before: String = cells[..dot].iter().collect();
             let after: String = cells[dot + 1..].iter().collect();
             let is_line = |c: char| ('\u{2800}'..='\u{28ff}').contains(&c) || c == '●';
             let label = |text: &str| text.trim().to_owned();
-            // in the right column a label is to the right of its neuron
-            let is_left = dot == left && !before.trim().is_empty();
+            // a neuron in the left column has its label to the left, a neuron in the right column to the right
+            let is_left = dot == left_column && !before.trim().is_empty();
             let beside = if is_left { label(&before) } else { label(&after) };
-            // if space is short, the label is above the neuron
+            // a neuron at the left edge of the pane has its label above it, and so does a neuron with nothing beside it
+            let has_no_room_at_left = dot == 0;
             let above: String = rows[y - 1].iter().collect();
             let mut words = above.split(|c: char| c.is_whitespace() || is_line(c)).filter(|word| !word.is_empty());
-            // the number of the right neuron is after its name
+            // the number of the neuron in the right column is after its name
             let is_number = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '−' | '∙'));
-            let above = if dot == 0 { words.next() } else { words.rfind(|word| !is_number(word)) };
-            let is_above = dot == 0 || beside.is_empty();
+            let above = if has_no_room_at_left { words.next() } else { words.rfind(|word| !is_number(word)) };
+            let is_above = has_no_room_at_left || beside.is_empty();
             labels.push(if is_above { above.unwrap_or_default().to_owned() } else { beside });
         }
     }
@@ -207,7 +210,7 @@ fn bars_show_their_values_on_a_small_screen() {
     }
 }
 
-/// The hint about the notes never takes the place of the keys.
+/// A scenario with notes opens with a hint that names the key of the notes. The hint never covers the last line, which has the keys.
 #[test]
 fn the_keys_stay_on_the_last_line_when_a_scenario_is_opened() {
     for (name, document) in documents() {
