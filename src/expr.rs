@@ -275,7 +275,7 @@ pub mod whole {
 pub enum Join {
     /// `a ∘ b`: the Hadamard product, entry by entry.
     Hadamard,
-    /// `W a`: the product of matrices, or of a number and a tensor.
+    /// `W a`: two factors side by side, without a sign, such as the product of matrices, or of a number and a tensor.
     Matrix,
     /// `W * a`: the convolution.
     Convolution,

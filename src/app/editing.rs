@@ -20,8 +20,8 @@ use crate::step::TensorEntry;
 use crate::text::list_of_names;
 
 impl StepperContext<'_> {
-    /// Opens the prompt for a new value of the entry under the cursor, with the first character of the value if it is typed already. Without a cursor, opens
-    /// the cursor first.
+    /// Opens the prompt for a new value of the entry under the cursor, with the first character of the value if it is typed already. Without a cursor, only
+    /// opens the cursor. The prompt then opens when the user types the value.
     pub(super) fn begin_edit(&mut self, first: Option<char>) {
         self.stepper.play = None;
         self.stepper.awaits_value = true;
@@ -188,7 +188,7 @@ impl StepperContext<'_> {
         self.stepper.edits.record(edit, *kind, *count);
         let new = Arc::clone(&self.stepper.document);
         let done = self.stepper.edits.done().to_vec();
-        // the old curve has a loss for each iteration up to this one, even if the screen shows a step before the loss
+        // the current curve, which becomes an earlier one, has a loss for each iteration up to this one, even if the screen shows a step before the loss
         self.stepper.training.begin(done, new.descent.losses(), old.trace.iteration());
         let has_same_iteration = new.trace.iteration() == old.trace.iteration();
         let edit = edit.clone();

@@ -22,6 +22,8 @@ pub(super) fn given_number(document: &Document, scene: &Scene<'_>, TensorEntry {
         let of_sample = document.scenario.network.find(&scene.network().tensor(tensor).name);
         return Err(format!("{}; m goes to its steps", message_if_computed(&document.scenario, of_sample, &name)));
     }
+    // the run and the tensor that have the number: those of a sample, unless the number is a state of the optimizer, such as a velocity. The batch has such a
+    // state only after the first iteration
     let (run_index, tensor) = scene.canonical(tensor);
     let Some(sample) = document.trace.runs()[run_index].sample else {
         return Err(format!("{name} is computed by the iteration before"));
@@ -168,11 +170,11 @@ pub(super) fn edit_by_name(scenario: &Scenario, here: usize, name: &str, value: 
     }
 }
 
-/// Returns the edit that makes a class the target: entry 1 for the class, 0 for all others.
+/// Returns the edit that makes a class the target: the entry of the class is 1, all others are 0.
 fn class_edit(scenario: &Scenario, sample: usize, tensor: Id, class: TypedValue) -> Result<Edit, String> {
     let classes = len(&scenario.network.tensor(tensor).shape);
-    let class_at = |number: &usize| class == TypedValue::from(f64::from(u32::try_from(*number).unwrap_or(u32::MAX)));
-    let Some(class) = (0..classes).find(class_at) else {
+    let is_typed = |number: &usize| class == TypedValue::from(f64::from(u32::try_from(*number).unwrap_or(u32::MAX)));
+    let Some(class) = (0..classes).find(is_typed) else {
         return Err(format!("the target has {classes} entries: write a class from 0 to {}, or an entry such as target[0]", classes - 1));
     };
     let values: Vec<_> = (0..classes).map(|at| (GivenNumber::Sample { sample, tensor, at }, if at == class { 1.0 } else { 0.0 })).collect();

@@ -96,7 +96,7 @@ pub enum ProbabilityOperand {
 pub enum LetterForm {
     /// By letters, such as σ.
     Letters,
-    /// By the operands, where a letter only stands for an operand.
+    /// A letter that only stands for an operand of a norm (x̂, σ) is replaced by the operand. The other letters (D, p) stay.
     Operands,
 }
 
@@ -238,25 +238,29 @@ impl ClosedForm {
     pub fn quantities(&self, operands: &[&[f64]], at: usize) -> Option<Quantities> {
         match (self, operands) {
             (Self::Norm { .. }, _) => self.quantities_of_norm(operands, at),
-            (Self::CrossEntropy { rows, divisor, probabilities, targets }, [upstream, of_p, given @ ..]) => {
+            (Self::CrossEntropy { rows, divisor, probabilities, targets }, [upstream, of_p, more @ ..]) => {
                 let (row, class) = rows.group_of(at);
                 let p = match probabilities {
                     ProbabilityOperand::Probabilities => of_p[at],
                     ProbabilityOperand::Logarithms => libm::exp(of_p[at]),
-                    ProbabilityOperand::Logits => libm::exp(of_p[at] - given.last()?.get(row)?),
+                    ProbabilityOperand::Logits => {
+                        let log_sums = more.last()?;
+                        libm::exp(of_p[at] - log_sums.get(row)?)
+                    }
                 };
                 let upstream = *upstream.first()?;
                 let one_if = |is_target| if is_target { 1.0 } else { 0.0 };
                 Some(match targets {
                     Targets::Classes => {
-                        let target = one_if(is_class(*given.first()?.get(row)?, class, rows.len));
+                        let targets = more.first()?;
+                        let target = one_if(is_class(*targets.get(row)?, class, rows.len));
                         [p, target, *divisor, upstream].into_iter().collect()
                     }
                     Targets::Known(classes) => [p, one_if(*classes.get(row)? == class), *divisor, upstream].into_iter().collect(),
                     Targets::Probabilities(operand) => {
-                        let given = given.first()?;
-                        let sum = rows.flat_indices(row).map(|at| given[operand.place(at)]).sum();
-                        [p, sum, given[operand.place(at)], *divisor, upstream].into_iter().collect()
+                        let targets = more.first()?;
+                        let sum = rows.flat_indices(row).map(|at| targets[operand.place(at)]).sum();
+                        [p, sum, targets[operand.place(at)], *divisor, upstream].into_iter().collect()
                     }
                 })
             }
@@ -355,8 +359,8 @@ mod tests {
         assert_eq!(form.letters(LetterForm::Letters)[3], "Σ(D xhat)/3");
     }
 
-    /// σ = √v + ε with √v = 5 and ε = 5. Compared with ε = 0, σ is twice as large, so the derivative through the numerator is halved. The derivative through σ
-    /// is halved once more.
+    /// σ = √v + ε with √v = 5, ε = 5 and γ = 10. Compared with the first test, σ is twice as large, which halves the derivative through the numerator; the
+    /// derivative through σ is halved twice. γ = 10 cancels the first halving, so only the part through σ is halved.
     #[test]
     fn the_derivative_of_a_norm_with_a_shifted_deviation_by_hand() {
         let form = norm(0.25, Deviation::Shifted, false);

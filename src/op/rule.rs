@@ -245,7 +245,8 @@ pub fn constant(value: f64) -> Arg {
     Arg { origin: Origin::Constant, value }
 }
 
-/// A value computed by `expr` from the entry `at` of operand `slot`, as a factor.
+/// A value computed by `expr`, as a factor that is shown at the entry `at` of the operand in `slot`. `expr` may also read other entries, as a sum over all
+/// does.
 #[must_use]
 pub fn derived(expr: &'static Expr, slot: Slot, at: usize, value: f64) -> Arg {
     tally::count(1);

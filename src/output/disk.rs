@@ -24,7 +24,7 @@ pub struct DiskFile(pub File);
 impl Write for DiskFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         #[cfg(test)]
-        if faults::is_next() {
+        if faults::next_call_fails() {
             // when a disk is full or the process is killed, only a part of the bytes is written
             self.0.write_all(&bytes[..bytes.len() / 2])?;
         }

@@ -38,7 +38,7 @@ impl Choices {
     }
 
     /// Returns `true` once in `n` times, but never after the end of the list.
-    pub fn rarely(&mut self, n: usize) -> bool {
+    pub fn one_in(&mut self, n: usize) -> bool {
         self.pick(n) == n - 1
     }
 

@@ -77,7 +77,7 @@ pub fn network(choices: &mut Choices, flavour: Flavour) -> String {
 
 fn linear(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     let &[inputs] = shape else { return None };
-    let most = if writer.choices.rarely(4) { 20 } else { 4 };
+    let most = if writer.choices.one_in(4) { 20 } else { 4 };
     let outputs = 1 + writer.choices.pick(most);
     writer.begin("linear");
     writer.tensor("weight", &[outputs, inputs]);

@@ -11,7 +11,7 @@ pub fn layer_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>
             writer.tensor(key, shape);
         }
     }
-    if writer.choices.rarely(3) {
+    if writer.choices.one_in(3) {
         writer.line("eps", "0.1");
     }
     writer.last = None;
@@ -25,7 +25,7 @@ fn channel_norm(writer: &mut Writer<'_>, channels: usize) {
             writer.tensor(key, &[channels]);
         }
     }
-    if writer.choices.rarely(3) {
+    if writer.choices.one_in(3) {
         writer.line("eps", "0.1");
     }
     writer.last = None;

@@ -29,7 +29,7 @@ fn all(trace: &Trace, options: CheckOptions) -> Vec<(&IterationRun, TensorCheck)
     let mut all = Vec::new();
     let batch = trace.runs().iter().find(|run| run.sample.is_none());
     let mut reduced = batch.and_then(|batch| BatchCheck::new(&batch.network, &batch.run));
-    // one sample has a batch if its loss has a penalty
+    // several samples always have a batch; one sample has one only if its loss has a penalty
     assert!(reduced.is_some() || trace.samples() == 1);
     for (n, run) in trace.runs().iter().filter(|run| run.sample.is_some()).enumerate() {
         let checked = check(&run.network, &run.run, options, |_| true);
@@ -44,7 +44,7 @@ fn all(trace: &Trace, options: CheckOptions) -> Vec<(&IterationRun, TensorCheck)
     all
 }
 
-/// Counts the verdicts: agrees, off, kink, not finite, unsettled or undefined. Adds a line to `wrong` for each derivative that is off.
+/// Counts the verdicts: agrees, off, kink, not finite, and (in one count) unsettled and undefined. Adds a line to `wrong` for each derivative that is off.
 fn tally(name: &str, document: &Document, options: CheckOptions, wrong: &mut Vec<String>) -> [usize; 5] {
     let mut counts = [0; 5];
     for (run, checked) in all(&document.trace, options) {
@@ -120,7 +120,7 @@ fn graph(inputs: &str, nodes: &str) -> Vec<(String, Verdict)> {
     checked.iter().map(|checked| (network.tensor(checked.gradient).name.to_string(), checked.checks[0].verdict)).collect()
 }
 
-/// The verdict on ∂J/∂x of a graph, if the backward pass had computed this derivative.
+/// The verdict on ∂J/∂x of a graph if `derivative` takes the place of the number from the backward pass.
 fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
     let document = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
     let network = document.trace.network();
@@ -137,9 +137,10 @@ fn a_nan_loss_gives_no_verdict() {
     assert!(found.iter().all(|(_, verdict)| *verdict == Verdict::NotFinite), "{found:?}");
 }
 
-/// A constant tensor has no variance, and `layer_norm` curves within √ε of it. Its derivative, by hand: (gᵢ − mean g) / √ε.
+/// If all entries are equal, the variance is 0, and `layer_norm` is nearly linear only within a small fraction of √ε. By hand, its gradient is
+/// (gᵢ − mean g) / √ε, where g is the upstream gradient, here the target.
 #[test]
-fn layer_norm_of_a_constant_tensor_is_resolved() {
+fn layer_norm_of_equal_entries_is_resolved() {
     for (input, eps) in [("[1e5, 1e5]", 1e-5), ("[10, 10]", 1e-12), ("[0.5, 0.5]", 1e-5), ("[10, 10]", 1e-8)] {
         let text = format!(
             "title = \"t\"\ninput = {input}\ntarget = [1, 2]\nloss = \"upstream\"\n[[layer]]\ntype = \"layer_norm\"\neps = {eps:e}\n"
@@ -155,8 +156,8 @@ fn layer_norm_of_a_constant_tensor_is_resolved() {
             assert!(checked.iter().filter(|checked| checked.gradient != id).all(|checked| checked.count(Verdict::Off) == 0), "{text}");
             checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0].verdict
         };
-        // in the first two cases the rounding error of the mean is more than a millionth of the distance within which the function is nearly linear, so no
-        // difference is exact enough
+        // the tolerance is a relative error of 1e-6. In the first two cases the rounding error of the mean is more than 1e-6 of the distance within which the
+        // function is nearly linear, so no difference is exact enough
         assert!(matches!(verdict(right), Verdict::Agrees | Verdict::Unsettled), "{text}");
         assert_eq!(verdict(right) == Verdict::Agrees, eps > 1e-12 && !input.contains("1e5"), "{text}");
         for wrong in [0.0, -right, 1.5 * right, 1.001 * right] {
@@ -165,17 +166,18 @@ fn layer_norm_of_a_constant_tensor_is_resolved() {
     }
 }
 
-/// A derivative that is NaN in PyTorch too cannot be compared; any other NaN is off.
+/// A derivative that is infinite or NaN is off, unless the chain rule gives the same.
 #[test]
-fn a_derivative_that_is_not_finite_is_off_unless_the_chain_rule_has_an_infinite_factor() {
+fn a_derivative_that_is_not_finite_is_off_unless_the_chain_rule_gives_it() {
     let verdict = |inputs: &str, nodes: &str| {
         let found = graph(inputs, nodes);
         found.iter().find(|(name, _)| name == "grad.x").unwrap().1
     };
-    // PyTorch's are NaN: ∞ − ∞, 0 · ∞
+    // the chain rule gives NaN, as in PyTorch: first 0 · ∞, then ∞ − ∞. NaN is right here; −∞ is not
     assert_eq!(verdict("x = 0", "\"u = x * x\", \"J = sqrt(u) * 0\""), Verdict::Undefined);
     assert_eq!(verdict("x = 1", "\"u = x - x\", \"J = u ^ 0.5\""), Verdict::Undefined);
     assert_eq!(claimed("x = 1", "\"u = x - x\", \"J = u ^ 0.5\"", f64::NEG_INFINITY), Verdict::Off);
+    // the chain rule gives finite numbers
     assert_eq!(claimed("x = 2", "\"u = x * x\", \"J = u + x\"", f64::NAN), Verdict::Off);
     assert_eq!(claimed("x = 2", "\"u = x * x\", \"J = u / x\"", f64::INFINITY), Verdict::Off);
 }
@@ -328,12 +330,12 @@ fn the_differences_are_those_of_the_whole_forward_pass() {
                 let is_reported = |slope: f64| slope.to_bits() == compared.difference.to_bits();
                 // the difference is the central one of fourth order, or one of the two sides
                 let found = |h: f64| {
-                    let [far, left, right, further] = [-2.0, -1.0, 1.0, 2.0].map(|factor| moved(factor * h));
+                    let [far_left, left, right, far_right] = [-2.0, -1.0, 1.0, 2.0].map(|factor| moved(factor * h));
                     let here = moved(0.0);
                     let sided = |near: f64, far: f64, h: f64| 2.0 * ((near - here) / h) - (far - here) / (2.0 * h);
-                    is_reported((4.0 * ((right - left) / (2.0 * h)) - (further - far) / (4.0 * h)) / 3.0)
-                        || is_reported(sided(right, further, h))
-                        || is_reported(sided(left, far, -h))
+                    is_reported((4.0 * ((right - left) / (2.0 * h)) - (far_right - far_left) / (4.0 * h)) / 3.0)
+                        || is_reported(sided(right, far_right, h))
+                        || is_reported(sided(left, far_left, -h))
                 };
                 // every distance h is a power of two, and nearly always this first one
                 let first = (1e-5 * w.abs().max(1.0)).log2().floor();
@@ -377,8 +379,8 @@ fn a_check_can_be_stopped() {
     assert!(compared < wanted, "{compared} of {wanted}");
 }
 
-/// Checks a batch that reduces spoiled gradients, and returns the tensors that are reported. `spoil(n, NAME)` returns a sample and a factor: the product of the
-/// factor and of the gradient NAME of this sample takes the place of the gradient NAME of sample n.
+/// Checks a batch that reduces spoiled gradients, and returns the tensors that are reported. If `spoil(n, NAME)` returns `(m, factor)`, the reduce pass
+/// reads factor · (gradient NAME of sample m) instead of the gradient NAME of sample n.
 fn reported_gradients(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> Option<(usize, f64)>) -> Vec<String> {
     let document = read(SMALL);
     let trace = &document.trace;
@@ -420,7 +422,8 @@ fn a_wrong_reduce_is_found() {
     }
 }
 
-/// The penalty of a weight is a part of the batch's loss, of one sample and of two. A penalty that a gradient has with another λ, or not at all, is found.
+/// The penalty of a weight is a part of the batch's loss, whether the batch has one sample or two. A gradient without the penalty, or with another λ, is
+/// reported.
 #[test]
 fn a_wrong_penalty_is_found() {
     let text = |samples: usize| {

@@ -47,7 +47,7 @@ pub fn graph(choices: &mut Choices, flavour: Flavour) -> String {
         names.push(name);
     }
     let output =
-        if choices.rarely(5) { format!("output = \"{}\"\n", names[names.len() - 1 - choices.pick(nodes.len())]) } else { String::new() };
+        if choices.one_in(5) { format!("output = \"{}\"\n", names[names.len() - 1 - choices.pick(nodes.len())]) } else { String::new() };
     format!("title = \"random\"\n[graph]\ninputs = {{ {} }}\nnodes = [{}]\n{output}", inputs.join(", "), nodes.join(", "))
 }
 
@@ -60,9 +60,9 @@ fn expression(choices: &mut Choices, names: &[String], flavour: Flavour, depth: 
         n @ 1..6 => {
             let (mut a, mut b) = (expression(choices, names, flavour, depth - 1), expression(choices, names, flavour, depth - 1));
             // one operand may be a number; an operation on numbers alone is a number, and no step
-            if choices.rarely(3) {
+            if choices.one_in(3) {
                 let number = format!("{:?}", choices.number(flavour));
-                *(if choices.rarely(2) { &mut a } else { &mut b }) = number;
+                *(if choices.one_in(2) { &mut a } else { &mut b }) = number;
             }
             format!("({a}) {} ({b})", ["*", "+", "-", "/", "^"][n - 1])
         }

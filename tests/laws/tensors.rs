@@ -69,8 +69,8 @@ pub const FUNCTIONS: &[Row] = &[
 pub const OF_PYTHON: &[&str] = &["range", "list", "tuple", "enumerate", "zip", "reversed"];
 
 /// Writes a graph of random functions.
-pub fn graph(choices: &mut Choices, flavour: Flavour, has_detach: bool) -> Spelled {
-    write(choices, flavour, has_detach, None)
+pub fn graph(choices: &mut Choices, flavour: Flavour, may_detach: bool) -> Spelled {
+    write(choices, flavour, may_detach, None)
 }
 
 /// Writes a graph with one call of this function; it has no statement if the function does not fit the shapes.
@@ -78,9 +78,9 @@ pub fn call(choices: &mut Choices, flavour: Flavour, name: &'static str) -> Spel
     write(choices, flavour, true, Some(name))
 }
 
-/// Writes calls of random functions, or one call of the function `only`. With `has_detach`, functions that stop derivatives are among the random ones.
-fn write(choices: &mut Choices, flavour: Flavour, has_detach: bool, only: Option<&'static str>) -> Spelled {
-    let mut writer = Writer { choices, flavour, tensors: Vec::new(), inputs: Vec::new(), constants: Vec::new(), has_detach };
+/// Writes calls of random functions, or one call of the function `only`. With `may_detach`, functions that stop derivatives are among the random ones.
+fn write(choices: &mut Choices, flavour: Flavour, may_detach: bool, only: Option<&'static str>) -> Spelled {
+    let mut writer = Writer { choices, flavour, tensors: Vec::new(), inputs: Vec::new(), constants: Vec::new(), may_detach };
     let rank = writer.choices.pick(5);
     let shape = writer.shape(rank);
     writer.input(&shape);

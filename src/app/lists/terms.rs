@@ -19,6 +19,7 @@ enum TermRow {
 /// goes to a term.
 pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let name = scene.address_of(entry.tensor, entry.at);
+    // the last step of the entry that is done at the step on the screen
     let there = scene.last_step_of(entry.tensor, entry.at)?;
     let (steps, last_known) = (there.span(Unit::Entry), there.at.step);
     // the numbers of terms that are computed, and of all terms

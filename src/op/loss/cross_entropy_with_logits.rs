@@ -72,6 +72,7 @@ impl Pointwise for CrossEntropyWithLogits {
         let SharedSums { softmax, target_sum, .. } = SharedSums::of(x);
         Term::product(if term == 0 {
             let probability = softmax.value(x.get(A, i));
+            // Σt has no entry of its own, so it is shown at tᵢ
             smallvec![derived(&PROBABILITY, A, i, probability), derived(&Expr::Of(SUM, &[Expr::All(T)]), T, i, *target_sum)]
         } else {
             smallvec![constant(-1.0), entry(x, T, i)]
@@ -80,6 +81,7 @@ impl Pointwise for CrossEntropyWithLogits {
 
     fn equation(&self) -> Equation {
         Equation {
+            // `Join::Matrix` prints two factors side by side, without a sign: t log softmax(a)
             right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Matrix, &[ALL_T, Expr::Of(LOG, &[Expr::Of(SOFTMAX, &[ALL_A])])])])),
             name: "the loss",
             gist: Gist::Words("cross-entropy on logits"),

@@ -34,7 +34,7 @@ pub(crate) fn calls() -> Vec<&'static str> {
 }
 
 /// Returns whether the fault is planned for the next call.
-pub(super) fn is_next() -> bool {
+pub(super) fn next_call_fails() -> bool {
     let plan = PLAN.lock().unwrap();
     plan.fault.is_some_and(|(_, at)| plan.calls.len() + 1 == at)
 }

@@ -1,10 +1,11 @@
-//! Writes calls of elementwise functions, of functions over axes and of functions that change the shape.
+//! Writes calls of elementwise functions, of functions over axes and of functions that change the shape. Each call is written in two spellings: PyTorch's, and
+//! another one, mostly NumPy's.
 
 use super::writer::{MAX_SIZE, Writer, Written, tuple, written};
 
 pub fn unary(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
-    let other = if w.choices.rarely(2) { format!("{x}.{name}()") } else { format!("np.{name}({x})") };
+    let other = if w.choices.one_in(2) { format!("{x}.{name}()") } else { format!("np.{name}({x})") };
     written(format!("torch.{name}({x})"), other, &shape)
 }
 
@@ -24,7 +25,7 @@ pub fn binary(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
     let (other, result) = w.other_shape(&shape);
     let y = w.input(&other);
-    let (a, b) = if w.choices.rarely(2) { (y, x) } else { (x, y) };
+    let (a, b) = if w.choices.one_in(2) { (y, x) } else { (x, y) };
     let b = if matches!(name, "/" | "div" | "divide" | "true_divide") { format!("({b} * {b} + 0.5)") } else { b };
     if name.len() == 1 {
         return written(format!("{a} {name} {b}"), format!("({a}) {name} ({b})"), &result);
@@ -34,7 +35,7 @@ pub fn binary(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 
 pub fn power(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
-    if name == "**" || w.choices.rarely(2) {
+    if name == "**" || w.choices.one_in(2) {
         let exponent = w.choices.choose(&["2", "3", "1", "0"]);
         return written(format!("{x}**{exponent}"), format!("np.power({x}, {exponent})"), &shape);
     }
@@ -72,20 +73,20 @@ pub fn masked_fill(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 }
 
 /// Chooses the axes that a function reduces: one axis or, with `may_be_several`, also two or all of them. Returns the arguments after the tensor, in both
-/// spellings, and the shape of the result; `None` if fewer than `least` entries would be reduced to one.
+/// spellings, and the shape of the result. Returns `None` if fewer than `least` entries would be reduced to one, and for a scalar if one axis is wanted.
 pub fn axes(w: &mut Writer<'_>, shape: &[usize], may_be_several: bool, least: usize) -> Option<([String; 2], Vec<usize>)> {
     let rank = shape.len();
-    if rank == 0 || may_be_several && w.choices.rarely(4) {
+    if rank == 0 || may_be_several && w.choices.one_in(4) {
         return (shape.iter().product::<usize>() >= least && may_be_several).then(|| ([String::new(), String::new()], Vec::new()));
     }
     let (axis, text) = w.axis(rank);
-    let second = (may_be_several && rank > 1 && w.choices.rarely(3)).then(|| (axis + 1) % rank);
+    let second = (may_be_several && rank > 1 && w.choices.one_in(3)).then(|| (axis + 1) % rank);
     let text = second.map_or(text.clone(), |second| format!("({text}, {second})"));
     let reduced: Vec<usize> = [Some(axis), second].into_iter().flatten().collect();
     if reduced.iter().map(|axis| shape[*axis]).product::<usize>() < least {
         return None;
     }
-    let keeps = w.choices.rarely(3);
+    let keeps = w.choices.one_in(3);
     let result = shape.iter().enumerate().filter(|(n, _)| keeps || !reduced.contains(n));
     let result = result.map(|(n, size)| if reduced.contains(&n) { 1 } else { *size }).collect();
     let both = if keeps {
@@ -118,7 +119,7 @@ pub fn variance_or_deviation(w: &mut Writer<'_>, name: &str) -> Option<Written> 
     let (x, shape) = w.ranked(1..=4);
     let ([torch, numpy], result) = axes(w, &shape, true, 2)?;
     // by default, PyTorch divides by n − 1, and NumPy by n
-    let [torch, numpy] = if w.choices.rarely(2) { [format!("{torch}, correction=0"), numpy] } else { [torch, format!("{numpy}, ddof=1")] };
+    let [torch, numpy] = if w.choices.one_in(2) { [format!("{torch}, correction=0"), numpy] } else { [torch, format!("{numpy}, ddof=1")] };
     written(format!("torch.{name}({x}{torch})"), format!("np.{name}({x}{numpy})"), &result)
 }
 
@@ -187,7 +188,7 @@ pub fn permute(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let mut axes: Vec<usize> = (0..shape.len()).collect();
     let turn = w.choices.pick(axes.len());
     axes.rotate_left(turn);
-    if w.choices.rarely(2) {
+    if w.choices.one_in(2) {
         axes.reverse();
     }
     let text = axes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -317,14 +318,14 @@ pub fn unchanged(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 
 pub fn detach(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, shape) = w.any();
-    w.has_detach.then_some(())?;
+    w.may_detach.then_some(())?;
     written(format!("{x}.detach()"), format!("{x}.data"), &shape)
 }
 
 pub fn item(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, _) = w.any();
     // no derivative passes a Python number
-    w.has_detach.then_some(())?;
+    w.may_detach.then_some(())?;
     written(format!("torch.sum({x}).{name}()"), format!("np.sum({x}).{name}()"), &[])
 }
 

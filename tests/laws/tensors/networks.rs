@@ -69,7 +69,7 @@ pub fn literal(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 pub fn matmul(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=4);
     let inner = *shape.last()?;
-    if w.choices.rarely(4) {
+    if w.choices.one_in(4) {
         let y = w.input(&[inner]);
         return written(format!("{x} @ {y}"), format!("np.matmul({x}, {y})"), &shape[..shape.len() - 1]);
     }
@@ -218,7 +218,7 @@ pub fn normalize_or_dropout(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 pub fn attention(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (t, d) = (1 + w.choices.pick(3), 1 + w.choices.pick(2));
     let [q, k, v] = [0; 3].map(|_| w.input(&[2, t, d]));
-    let causal = if w.choices.rarely(2) { "True" } else { "False" };
+    let causal = if w.choices.one_in(2) { "True" } else { "False" };
     written(
         format!("F.{name}({q}, {k}, {v}, is_causal={causal})"),
         format!("torch.nn.functional.{name}({q}, {k}, {v}, None, 0.0, {causal})"),

@@ -23,7 +23,7 @@ pub struct Writer<'t> {
     pub inputs: Vec<String>,
     pub constants: Vec<String>,
     /// `true` if the graph may have functions that stop derivatives, such as `detach`.
-    pub has_detach: bool,
+    pub may_detach: bool,
 }
 
 impl Writer<'_> {
@@ -68,7 +68,7 @@ impl Writer<'_> {
     /// A tensor of a rank in this range: one of those so far, or a new one.
     pub fn ranked(&mut self, ranks: RangeInclusive<usize>) -> (String, Vec<usize>) {
         let fitting: Vec<_> = self.tensors.iter().filter(|(_, shape)| ranks.contains(&shape.len())).cloned().collect();
-        if !fitting.is_empty() && !self.choices.rarely(4) {
+        if !fitting.is_empty() && !self.choices.one_in(4) {
             return fitting[self.choices.pick(fitting.len())].clone();
         }
         let rank = ranks.start() + self.choices.pick(ranks.end() - ranks.start() + 1);
@@ -102,7 +102,7 @@ impl Writer<'_> {
     /// An axis of a tensor, and its text, which may count from the back.
     pub fn axis(&mut self, rank: usize) -> (usize, String) {
         let axis = self.choices.pick(rank);
-        let text = if self.choices.rarely(3) { format!("-{}", rank - axis) } else { axis.to_string() };
+        let text = if self.choices.one_in(3) { format!("-{}", rank - axis) } else { axis.to_string() };
         (axis, text)
     }
 }
