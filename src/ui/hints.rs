@@ -70,6 +70,7 @@ impl Hints {
         // the line ends before the right corner; if it is too long, it is cut at its left end, so it may begin to the left of the screen
         let end = usize::from(frame.right().saturating_sub(1));
         let left_of_screen = self.width().saturating_sub(end);
+        // both columns are moved to the right by this number, so that the column at which the line begins is not negative
         let x = u16::try_from(usize::from(x) + left_of_screen).ok().filter(|_| is_on_border)?;
         self.key_at((end + left_of_screen).checked_sub(self.width())?, x)
     }

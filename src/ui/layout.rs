@@ -2,7 +2,7 @@
 //! area that is left. The rest is the *body*. The other panes share it, as their [`Dock`]s say:
 //!
 //! ```text
-//! roomy:  Main  │ Beside        small:  Main │ Beside or Below (Tab switches); then Main alone
+//! roomy:  Main  │ Beside        small:  Main │ Beside,  after Tab  Main │ Below,  after Tab  Main alone
 //!         Under │ UnderBeside
 //!         ──────┴───────
 //!         Below

@@ -35,7 +35,7 @@ use crate::text::{self, align_right};
 /// The relation of an entry to the current step, which decides its mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mark {
-    /// The step neither reads nor computes it.
+    /// No term of the current entry reads it, and it is not the current entry.
     #[default]
     None,
     /// Another term of the current entry reads it, and the term of this step does not.
@@ -61,7 +61,7 @@ pub struct Matrix<'a> {
     pub shape: &'a [usize],
     /// The format of the numbers, which aligns their decimal points.
     pub format: ColumnFormat,
-    /// Returns the value at a row-major index; `None` if it is not computed yet.
+    /// Returns the value at a row-major index; `None` if it is not computed yet or hidden by a prediction.
     pub value: &'a dyn Fn(usize) -> Option<f64>,
     /// Returns the mark of the entry at a row-major index.
     pub mark: &'a dyn Fn(usize) -> Mark,
@@ -251,8 +251,8 @@ impl<'a> Matrix<'a> {
         if self.name.is_empty() { self.title.to_owned() } else { format!("{} {}", self.title, self.name) }
     }
 
-    /// Draws the longest form of the title that fits. Its parts are the symbol, the name, the shape and the visible part. A shape is never cut, because `3×32`
-    /// without its last digit would be the wrong shape `3×3`.
+    /// Draws the longest form of the title that fits. The full title is the symbol, the name, the shape, and then the axes or, if entries are hidden, the range
+    /// in view. A shape is never cut, because `3×32` without its last digit would be the wrong shape `3×3`.
     fn draw_title(&self, layout: Option<&MatrixLayout>, pen: &mut MatrixPen<'_>) {
         let (x, y) = (usize::from(pen.area.x), usize::from(pen.area.y));
         let room = usize::from(pen.area.width);
@@ -272,7 +272,7 @@ impl<'a> Matrix<'a> {
             ],
             None => vec![(&name, with_axes), (&name, shape.clone()), (&name, String::new()), (&title, shape), (&title, String::new())],
         };
-        // an image has few indices beside it, so its title names the visible part
+        // an image has few indices beside it, so its title names the rows and columns in view
         let part = layout.filter(|_| self.image.is_some()).and_then(|layout| layout.part_in_view(self.first_index));
         if let (Some(part), [(_, first), ..]) = (part, &forms[..]) {
             let more = format!("{first}  {part}");

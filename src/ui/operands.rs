@@ -32,7 +32,7 @@ const MIN_TITLE: u16 = 16;
 /// The smallest number of rows and of columns that a heat map requests.
 const MIN_IMAGE: usize = 10;
 
-/// The number of terms of an entry that decide which part of an operand should be visible.
+/// The largest number of terms of an entry that decide which part of an operand should be visible.
 const MAX_NEEDED: u64 = 128;
 
 /// Returns the smallest width of the pane at which all matrices are completely visible. The pane may use 3/5 of `room`, or 7/10 for the three matrices of a
@@ -281,7 +281,7 @@ fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -
             size.tiers = size.tiers.map(|[wide, high]| [wide, if i == result { high.max(result_height) } else { high.min(max_height(i)) }]);
         }
         let mut next = self::areas(view, operands, limited, &candidates, pane);
-        // the highest matrix decides the height of a row of matrices
+        // the highest matrix decides the height of a row of matrices, so the others are cut to the height that they request
         for (i, area) in next.iter_mut().enumerate().take(result) {
             area.height = area.height.min(max_height(i));
         }
@@ -293,7 +293,7 @@ fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -
     areas
 }
 
-/// Returns the areas of matrices that request these sizes. The candidates have the same widths.
+/// Returns the areas of matrices that request these sizes. The candidates are for matrices of the same widths.
 fn areas(
     view: &StepView<'_>,
     operands: &[OperandMatrix],
@@ -302,7 +302,7 @@ fn areas(
     pane: PaneArea,
 ) -> Vec<Rect> {
     let arrangement = candidates.best(&sizes);
-    // a grid of filters may not use all lines of its area, so the height is divided again to give them to other matrices
+    // a grid of filters may not use all lines of its area, so the height is divided again, and other matrices get the unused lines
     let no_marks = MarkedEntries::default();
     let first_areas = arrangement.areas(&sizes);
     for ((operand, size), first_area) in operands.iter().zip(&mut sizes).zip(first_areas) {

@@ -74,8 +74,8 @@ fn chain_ops(view: &StepView<'_>, room: usize) -> (Vec<ChainOp>, bool) {
     let mut x = if has_earlier { width(EARLIER) } else { 0 };
     let mut chain_ops = Vec::new();
     for (id, steps) in ops.into_iter().chain(view.ops_from().take_while(in_pass)) {
-        // `x` is the first column of this op. If the arrow before the op is beyond the end of the line, the earlier ops already reach this end, so `chain` cuts
-        // the line there. Otherwise the op is added, so that the cut shows that there are more ops
+        // the earlier ops end at the column `x - width(ARROW)`. If this is beyond the end of the line, `chain` cuts the line and writes `…`, which shows that
+        // there are more ops. Otherwise this op is added even if it does not fit, so that `chain` cuts it and writes `…`
         if x > room + width(ARROW) {
             break;
         }

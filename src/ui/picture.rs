@@ -1,7 +1,7 @@
 //! The picture pane. A graph is drawn as nodes and edges. A network of layers is drawn as two columns of neurons with the edges between them. (In V. Petersen's
-//! series, these are the figures 14, and 8 and 18 to 20.) For a convolution, an *inset* beside or below the neurons shows the filter on its image. For an op
-//! that does not connect neurons, such as an update, the terms of the entry are drawn as bars. All pictures are made from the steps, so no op needs code of its
-//! own for drawing.
+//! series, figure 14 is such a graph, and the figures 8 and 18 to 20 have such columns.) For a convolution, an *inset* beside or below the neurons shows the
+//! filter on its image. For an op that does not connect neurons, such as an update, the terms of the entry are drawn as bars. All pictures are made from the
+//! steps, so no op needs code of its own for drawing.
 
 mod bars;
 pub(super) mod canvas;

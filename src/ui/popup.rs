@@ -129,7 +129,7 @@ fn cells(candidate: &PromptCandidate) -> [String; 3] {
     [text::line(&candidate.label), candidate.keys.clone(), candidate.description.to_owned()]
 }
 
-/// Returns the title: the kind of the candidates, or a question after Enter.
+/// Returns the title: the kind of the candidates or, after Enter with an unknown text, the text that the user may mean.
 fn title(prompt: &Prompt, best: Option<&PromptCandidate>) -> String {
     match (prompt.kind, best) {
         (_, Some(best)) if prompt.is_unknown && best.text.trim_end() == prompt.input.value().trim() => {

@@ -131,7 +131,7 @@ fn cells([width, height]: [u16; 2]) -> u32 {
 fn tensors_with_places<'a>(view: &'a StepView<'_>, area: Rect) -> Vec<(&'a OtherTensor, Rect)> {
     let others = all(view);
     let size = |tensor: &OtherTensor| texts(view, tensor).size;
-    // an area of tensors with more cells than this is too small, whatever their order; so the texts of tensors that are farther away are not needed
+    // tensors that take more cells than this do not fit into the area in any order; so the texts of tensors that are farther away are not needed
     let most = u32::from(area.width) * (u32::from(area.height) + 1);
     let mut near = others.before..others.before;
     let mut used = 0;
@@ -203,6 +203,7 @@ mod tests {
         assert_eq!(places, [Rect::new(3, 0, 5, 3), Rect::new(11, 0, 5, 2), Rect::new(3, 4, 10, 3)]);
         assert_eq!(flow([[5, 3], [5, 2], [10, 4]].into_iter(), area), None);
     }
+
     #[test]
     fn equally_near_tensors_before_the_op_come_first() {
         let tensor = |distance| OtherTensor { id: 0, distance, texts: OnceCell::new() };

@@ -214,12 +214,12 @@ impl Theme {
             return Style::new();
         }
         // the point on the scale, 0 to 1
-        let part = (value.abs() / max).clamp(MIN_HEAT, 1.0);
+        let point = (value.abs() / max).clamp(MIN_HEAT, 1.0);
         if self.colours == Colours::Sixteen {
             let (fg, bg) = self.palette.scales().sixteen[usize::from(value > 0.0)];
-            return if part < 0.5 { Style::new() } else { Style::new().fg(fg).bg(bg) };
+            return if point < 0.5 { Style::new() } else { Style::new().fg(fg).bg(bg) };
         }
-        let back = self.shown_colour(interpolated(self.scale(value), part));
+        let back = self.shown_colour(interpolated(self.scale(value), point));
         Style::new().bg(self.depth(back)).fg(self.depth(readable_on(back)))
     }
 
@@ -233,8 +233,8 @@ impl Theme {
         if !value.is_finite() {
             return self.style(StyleRole::Error).fg;
         }
-        let part = if value == 0.0 || max.is_nan() || max <= 0.0 { 0.0 } else { (value.abs() / max).clamp(MIN_HEAT, 1.0) };
-        Some(self.depth(interpolated(self.scale(value), part)))
+        let point = if value == 0.0 || max.is_nan() || max <= 0.0 { 0.0 } else { (value.abs() / max).clamp(MIN_HEAT, 1.0) };
+        Some(self.depth(interpolated(self.scale(value), point)))
     }
 
     /// Returns the scale for the sign of a value and for the background.
@@ -280,8 +280,8 @@ impl Theme {
 
 /// Returns the colour at a point of a scale, 0 to 1, by linear interpolation between its four colours.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 255, and 0 and 3")]
-fn interpolated(scale: &[Rgb; 4], part: f64) -> Rgb {
-    let at = part * 3.0;
+fn interpolated(scale: &[Rgb; 4], point: f64) -> Rgb {
+    let at = point * 3.0;
     let i = (at as usize).min(2);
     let t = at - [0.0, 1.0, 2.0][i];
     std::array::from_fn(|c| {

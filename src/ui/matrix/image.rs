@@ -1,12 +1,13 @@
 //! Draws a matrix as an image, with a colour or a shade for each number. Marks in the margins show the rows and columns that the step reads.
 //!
 //! ```text
-//!    ▾▾▼          the columns of the window, and of this step's entry
+//!    ▾▾▼          ▼ the column of this step's factor or result; ▾ a column that other terms of the same entry read
 //! 1–2▸▀▀▀▀▀▀▀▀    half blocks: the upper half of a cell is one number, the lower half the next
 //! 3–4▶▀▀▀▀▀▀▀▀    ▸ ▶ the same marks for rows
 //! ```
 //!
-//! If the terminal has too few colours, each number is two cells wide. The first cell has its sign or its mark, the second a shade for its absolute value.
+//! If the terminal has too few colours, each number is two cells wide. The second cell has a shade for its absolute value. The first has its mark or its minus
+//! sign; without either, it has the shade too.
 
 use std::ops::Range;
 
@@ -23,7 +24,7 @@ use crate::ui::theme::{StyleRole, Theme};
 pub enum ImageKind {
     /// Half blocks: two numbers in a cell, by the colours of the theme.
     HalfBlocks,
-    /// Two cells for each number: its sign and a shade.
+    /// Two cells for each number: a mark, a minus sign or the shade, and then the shade.
     Shades,
     /// The same as `Shades`, in ASCII.
     AsciiShades,
@@ -181,8 +182,8 @@ impl Matrix<'_> {
         pen.cells(x, y, std::iter::once(cursor.unwrap_or((text, style))));
     }
 
-    /// Draws a number in two cells. The first has its mark or its sign, the second its shade. If it differs from the user's number, the mark for this replaces
-    /// the shade.
+    /// Draws a number in two cells. The first has its mark or its minus sign, or else its shade. The second has its shade or, if it differs from the user's
+    /// number, the mark `≠`.
     fn draw_shade(
         &self,
         kind: ImageKind,

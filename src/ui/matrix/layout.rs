@@ -68,8 +68,8 @@ impl VisibleRange {
     /// Returns a range of `len` items. If the range `around` fits and contains the focus, it is visible; otherwise only the focus is. The range is then
     /// scrolled by `scroll` items.
     ///
-    /// Without scrolling, the start is a multiple of `leap`, so that the view does not move at every step. For example, if 5 of 20 items are visible, `leap` is
-    /// 2 and the start is 0, 2, 4, ….
+    /// Without scrolling, the start is a multiple of `leap` or the last possible start, so that the view does not move at every step. For example, if 5 of 20
+    /// items are visible, `leap` is 2 and the start is 0, 2, 4, …, 14 or 15.
     fn over(of: usize, len: usize, around: Option<Range<usize>>, focus: usize, scroll: isize) -> Self {
         let len = len.min(of);
         let around = around.filter(|around| around.contains(&focus) && around.len() <= len).unwrap_or(focus..focus + 1);
@@ -100,8 +100,8 @@ pub(super) struct MatrixLayout {
     pub header_lines: usize,
     /// The width of the row indices, in cells.
     pub gutter: usize,
-    /// `true` if rows have indices.
-    has_indices: bool,
+    /// `true` if rows need indices. There may be no room for them.
+    needs_indices: bool,
     /// The width of an entry, in cells.
     pub pitch: usize,
     /// The number of rows that are drawn in one line.
@@ -146,23 +146,24 @@ fn dims(request: &LayoutRequest<'_>, is_lying: bool) -> (Grid, [[usize; 2]; 2]) 
     (grid, if request.shape.len() > 1 { request.padding } else { [[0; 2]; 2] })
 }
 
-/// Returns the number of matrices in a row of matrices, if the shape decides it. Filters with one input channel are side by side, like channels.
+/// Returns the number of matrices in a row of matrices: for filters, the number of input channels. `None` if the width of the area decides it: for channels,
+/// and for filters with one input channel.
 fn per_row(dims: &Grid) -> Option<usize> {
     dims.inner.filter(|inner| *inner > 1)
 }
 
-/// Returns the width of the row indices with a blank; 0 if the rows have no indices. A line with two rows has two indices and a dash: `1–2`.
+/// Returns the width of the row indices with a blank; 0 if the rows need no indices. A line with two rows has two indices and a dash: `1–2`.
 fn gutter(dims: &Grid, request: &LayoutRequest<'_>) -> usize {
     let digits = digits((dims.rows + request.first_index).saturating_sub(1));
-    if has_row_indices(dims, request.shape) { digits * request.per_line + request.per_line } else { 0 }
+    if needs_row_indices(dims, request.shape) { digits * request.per_line + request.per_line } else { 0 }
 }
 
-/// Returns whether rows have indices. The only row of a vector or of a scalar needs none.
-fn has_row_indices(dims: &Grid, shape: &[usize]) -> bool {
+/// Returns whether rows need indices. The only row of a vector or of a scalar needs none.
+fn needs_row_indices(dims: &Grid, shape: &[usize]) -> bool {
     dims.rows > 1 || shape.len() > 1
 }
 
-/// Returns the width of the row indices with a blank; 0 if the rows have no indices.
+/// Returns the width of the row indices with a blank; 0 if the rows need no indices.
 pub(super) fn row_indices_width(request: &LayoutRequest<'_>) -> usize {
     gutter(&dims(request, false).0, request)
 }
@@ -192,15 +193,15 @@ impl MatrixLayout {
         let (dims, padding) = dims(request, is_lying);
         let (h, w) = (dims.rows + padding[0][0] + padding[0][1], dims.columns + padding[1][0] + padding[1][1]);
         let h_lines = h.div_ceil(per_line);
-        let has_indices = has_row_indices(&dims, request.shape);
-        // a single row has an index only if there is room for all its numbers
+        let needs_indices = needs_row_indices(&dims, request.shape);
+        // a single row has an index only if the index hides none of its numbers
         let has_room = |gutter: &usize| {
             width >= gutter + pitch && (dims.rows > 1 || columns_within(width - gutter, w, pitch) == columns_within(width, w, pitch))
         };
         let gutter = Some(gutter(&dims, request)).filter(has_room).unwrap_or(0);
         let symbol_cells = if request.has_title && !has_title { request.symbol_width + 1 } else { 0 };
         let symbol_cells = Some(symbol_cells).filter(|cells| width >= cells + gutter + pitch).unwrap_or(0);
-        // the margin is used only if there is room for all numbers
+        // the margin is used only if it hides no numbers
         let fitting = |gutter: usize| columns_within(width.saturating_sub(gutter + symbol_cells), w, pitch);
         let hides_none = |wider: &usize| width >= wider + symbol_cells + pitch && fitting(*wider) == fitting(gutter);
         let gutter = Some(gutter.max(request.margin)).filter(hides_none).unwrap_or(gutter);
@@ -257,7 +258,7 @@ impl MatrixLayout {
             heading_lines,
             header_lines,
             gutter,
-            has_indices,
+            needs_indices,
             pitch,
             per_line,
         })
@@ -305,9 +306,9 @@ impl MatrixLayout {
         self.symbol_cells + self.gutter + self.pitch <= usize::from(self.area.width)
     }
 
-    /// Returns whether rows have indices.
+    /// Returns whether row indices are drawn.
     pub fn has_row_indices(&self) -> bool {
-        self.gutter > 0 && self.has_indices
+        self.gutter > 0 && self.needs_indices
     }
 
     /// Returns the index of a drawn row in the tensor; `None` in the padding.

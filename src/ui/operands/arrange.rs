@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! 20 columns are divided between a matrix with the tiers 10, 10, 200 and one with the tiers 2, 2, 200:
-//!   tier 0 gets 10 and 2; tier 1 gets nothing more; tier 2 gets the remaining 8 in halves; together 14 and 6
+//!   tier 0 gets 10 and 2; tier 1 gets nothing more; tier 2 gets the remaining 8 in halves (`equal_shares`); together 14 and 6
 //! ```
 
 use std::ops::Range;
@@ -90,7 +90,8 @@ pub struct Arrangement<'a> {
 }
 
 impl Candidates {
-    /// Divides the width of an area among matrices that request these sizes, in all ways.
+    /// Divides the width of an area among matrices that request these sizes. Each way to break them into rows makes two candidates: one that divides by
+    /// [`smallest_first`], and one that divides by [`equal_shares`].
     pub fn new(sizes: &[RequestedSizes], area: Rect) -> Self {
         let rows = candidate_rows(sizes, area.width).into_iter();
         let ways = rows.flat_map(|rows| [smallest_first, equal_shares].map(|share: DivideFn| (rows.clone(), share)));

@@ -66,8 +66,8 @@ pub fn areas(indices: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect
     Some(areas)
 }
 
-/// Returns the smallest width at which the three matrices are completely visible. It includes their titles, if they need at most `most` columns. Returns `None`
-/// if the area is too small.
+/// Returns the smallest width at which the three matrices are completely visible. It includes their titles, if the matrices with their titles need at most
+/// `most` columns. Returns `None` if the area is too small.
 pub fn width(indices: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect, most: u16) -> Option<u16> {
     areas(indices, sizes, area)?;
     let wide = |width_of: &dyn Fn(&RequestedSizes) -> u16| {

@@ -10,7 +10,7 @@ use crate::ui::view::StepView;
 const MAX_MARKED: u64 = 1024;
 
 /// The entries that some terms read, as sorted pairs of a tensor and the offset of the entry. They can belong to many tensors: in a mean over samples, each
-/// term reads another one.
+/// term reads a different tensor.
 #[derive(Default)]
 pub(super) struct ReadEntries(Vec<(Id, usize)>);
 
@@ -27,7 +27,7 @@ impl MarkedEntries {
         let ShownTensor { tensor, is_result, .. } = *shown;
         let (read_by_entry, read_by_step) = (self.by_entry.of(tensor), self.by_step.of(tensor));
         // a factor can be a whole slice of the tensor, such as all arguments of a softmax. The entries of a long slice are not all listed, so the slice is
-        // checked too. A maximum (`Select`) reads only one entry of its slice, so it is left out here
+        // checked too. A step of a maximum (`Select`) reads only one entry of its slice, so its slice does not give the mark `Step`
         let in_slice = || view.slices().any(|(other, slice)| other == tensor && slice.contains(at));
         match () {
             () if is_result && at == view.at.entry => Mark::Result,

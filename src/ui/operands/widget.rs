@@ -18,7 +18,7 @@ use crate::ui::operand::OperandMatrix;
 use crate::ui::theme::{Colours, StyleRole};
 use crate::ui::view::StepView;
 
-/// The largest number of entries of a matrix that is still drawn as numbers when another one is drawn as a heat map.
+/// The largest number of entries of a matrix that is still drawn as numbers if another matrix of the pane is drawn as a heat map.
 const MAX_NUMBERS: usize = 64;
 
 /// The area of the pane.

@@ -108,7 +108,8 @@ fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> S
     cut(&format!(" {} ", parts.join(SEPARATOR)), room)
 }
 
-/// Returns the lines of the legend. There are none if there is only one curve. The curve of another scenario has a line with its first and its last loss.
+/// Returns the lines of the legend. With curves of other scenarios, each curve has a line with its first and its last loss. Otherwise all curves are in one
+/// line, and a single curve has no legend.
 fn legend(curves: &Curves, view: &StepView<'_>) -> Vec<(String, Style)> {
     let digits = view.digits;
     let faint = view.theme.style(StyleRole::Forward);

@@ -44,7 +44,7 @@ const TEXT_SHARE: usize = 4;
 /// The largest number of lines for the cells of a row, if one is cut.
 const MAX_CELL_LINES: usize = 2;
 
-/// Returns at most `most` lines with the full text of a row, or with its cells if one is cut. Long lines are wrapped and keep their indentation.
+/// Returns at most `most` lines with the full text of a row or, if the row has no full text, with its cells. Long lines are wrapped and keep their indentation.
 fn full_text(row: &ListRow, columns: &[usize], inside: usize, most: usize) -> Vec<String> {
     // no lines if a column already shows the full text
     let is_shown = |(cell, wide): (&String, &usize)| *cell == row.full_text && width(cell) <= *wide;
@@ -107,7 +107,7 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let inside = note.iter().map(|line| width(line)).fold(if has_full_texts { most } else { inside }, usize::max);
     // the lines of the border and, if there is a note, a blank line and the note
     let extra = if note.is_empty() { 2 } else { 3 + note.len() };
-    // the number of free lines below the rows and a blank line. In a long list, fewer rows are visible, so that a quarter of the height is free
+    // the number of lines that are free below the blank line after the rows. In a long list, fewer rows are visible, so that a quarter of the height is free
     let room_for_text = usize::from(room).saturating_sub(extra + list.rows.len() + 1);
     let free = room_for_text.max(usize::from(room) / TEXT_SHARE);
     let most_lines = match () {

@@ -76,7 +76,7 @@ struct MapLayout {
     count: usize,
 }
 
-/// Lays out the map on a screen. If the batch has steps, the last line is for their progress, below a blank line.
+/// Lays out the map on a screen. If the batch has steps, their progress is in a card below the blocks, or in the last line below a blank line.
 fn map_layout(view: &StepView<'_>, map: &NetworkMap, screen: Rect) -> MapLayout {
     // the status line and the key bar stay in view
     let area = Rect { height: screen.height.saturating_sub(2), ..screen };
@@ -191,7 +191,7 @@ fn draw_frame(view: &StepView<'_>, map: &NetworkMap, layout: &MapLayout, buf: &m
         .render(layout.area, buf);
 }
 
-/// The columns of a block's lines.
+/// The widths of the columns in a block's lines, in cells.
 struct BlockColumns {
     /// The cells of the lanes.
     lanes: u16,
@@ -209,7 +209,7 @@ impl BlockColumns {
     fn of(view: &StepView<'_>, scene: &Scene<'_>, map: &NetworkMap, layout: &MapLayout) -> Self {
         let shown = || (layout.first..layout.first + layout.count).filter_map(|number| map.blocks.get(number));
         let texts: Vec<_> = shown().map(|block| scene.block_texts(block, view.notation)).collect();
-        let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+        let widest = |widths: &mut dyn Iterator<Item = usize>| widths.max().unwrap_or(0);
         let name = widest(&mut texts.iter().map(|(name, _)| width(name))).min(MAX_NAME);
         let kind = widest(&mut texts.iter().map(|(_, kind)| width(kind))).min(MAX_KIND);
         let shape = widest(&mut shown().map(|block| width(&shape(scene, block.tensor))));
@@ -289,7 +289,7 @@ impl BlockPen<'_> {
             self.draw_progress(block, 0, progress[0], line, buf);
         }
         if let Some(line) = lines.next() {
-            // if a block has no backward pass, as the loss, its second line is free
+            // a block without a backward pass, such as the loss, has no progress in its second line, so the details can use the whole line
             let is_free = progress[1].1 == 0 && self.scene.network().reads_samples();
             let room = usize::from(line.width).saturating_sub(if is_free { 2 } else { self.columns.progress + 3 });
             Line::from(vec![Span::raw("  "), Span::styled(cut(&self.details(number, block), room), dim)]).draw(line, buf);

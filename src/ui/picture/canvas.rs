@@ -39,7 +39,7 @@ struct CanvasCell {
     rank: u8,
     /// The style of that line.
     style: Style,
-    /// `true` if other lines are not drawn in this cell. A thick line hides others, except near its ends.
+    /// `true` if lines with a lower rank and another style are not drawn in this cell. A thick line hides them, except near its ends.
     hides: bool,
     /// The target of a click on that line.
     spot: Option<Spot>,
@@ -64,7 +64,7 @@ impl Canvas {
 
     /// Adds a line from the middle of one cell to the middle of another. It is cut at the edges of the area. Cells count from the upper left corner of the
     /// area. If several lines go through a cell, the cell has the dots of all, and the style of the line with the highest rank; if their ranks are equal, that
-    /// of the first. A thick line hides the others, except near its ends, where lines meet at a node.
+    /// of the first. A thick line hides lines with a lower rank and another style, except near its ends, where lines meet at a node.
     pub fn line<N: Into<i32>>(&mut self, from: (N, N), to: (N, N), stroke: Stroke) {
         // the left dot of the second row, because no dot is exactly in the middle
         let middle_dot = |(x, y): (N, N)| (x.into() * 2, y.into() * 4 + 1);

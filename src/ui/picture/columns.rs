@@ -14,7 +14,7 @@ use crate::ui::view::StepView;
 /// The smallest and largest number of edges that a picture shows.
 const EDGES: [usize; 2] = [16, 64];
 
-/// An edge: the indices of its left and right neurons in their tensors, and its weight. Some of these parts may be unknown.
+/// An edge: the indices of its left and right neurons in their tensors, and its weight. Each field is `None` if it is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NeuronEdge {
     pub left: Option<usize>,
@@ -23,7 +23,7 @@ pub struct NeuronEdge {
 }
 
 impl NeuronEdge {
-    /// Returns whether two edges may be the same: the parts that are known of both are equal.
+    /// Returns whether two edges may be the same: each field that both edges know is equal.
     pub fn matches(self, other: Self) -> bool {
         fn can_equal<T: PartialEq + Copy>(a: Option<T>, b: Option<T>) -> bool {
             a.is_none() || b.is_none() || a == b
@@ -31,7 +31,7 @@ impl NeuronEdge {
         can_equal(self.left, other.left) && can_equal(self.right, other.right) && can_equal(self.weight, other.weight)
     }
 
-    /// Returns whether at least one part is known.
+    /// Returns whether at least one field is known.
     fn is_known(self) -> bool {
         self.left.is_some() || self.right.is_some() || self.weight.is_some()
     }
@@ -46,9 +46,9 @@ impl NeuronEdge {
 pub struct NeuronColumns {
     pub left: Id,
     pub right: Id,
-    /// The edge of this step. Its known parts are those that the step reads or computes.
+    /// The edge of this step. Its known fields are those that the step reads or computes.
     pub now: NeuronEdge,
-    /// The same edge with only one known part: the entry that the op computes.
+    /// The same edge with at most one known field: the entry that the op computes.
     pub entry: NeuronEdge,
     /// The neurons of the left and of the right column that this step reads or computes. For example, a softmax reads several.
     ends: [Ends; 2],
@@ -72,6 +72,7 @@ impl Ends {
             return Self { entries: vec![view.at.entry], slice: None };
         }
         let sources = view.sources_now().iter().filter(|source| view.neuron(source.tensor) == column);
+        // a tensor whose neurons are the column, but which is not the column, has the derivatives by these neurons
         let reads_derivative = sources.clone().any(|source| source.tensor != column);
         let is_end = |tensor: Id| !reads_derivative || tensor != column;
         let entries = sources.filter(|source| is_end(source.tensor)).map(|source| source.at).collect();
@@ -218,19 +219,21 @@ impl NeuronColumns {
         self.entry.is_known() && edge.matches(self.entry)
     }
 
-    /// Returns the target of a click on an edge. It is its term in the op of this step. If it has none there, it is its term in the forward op.
+    /// Returns the target of a click on an edge: the term of the op of this step that belongs to the edge or, if the op has none, the term of the forward op.
     pub fn spot(&self, view: &StepView<'_>, edge: NeuronEdge) -> Option<Spot> {
         let (left, right) = (edge.left?, edge.right?);
         let gradient = |id: Id| view.network().gradient_of(id);
         let [left_value, right_value] = [(self.left, left), (self.right, right)].map(|(tensor, at)| TensorEntry { tensor, at });
         // the same entry in the gradient of the tensor; without a gradient, the entry of the tensor
-        let error = |entry: TensorEntry| TensorEntry { tensor: gradient(entry.tensor).unwrap_or(entry.tensor), ..entry };
+        let derivative = |entry: TensorEntry| TensorEntry { tensor: gradient(entry.tensor).unwrap_or(entry.tensor), ..entry };
         let output = Some(view.output);
         let term = match edge.weight {
             Some(weight) if gradient(weight.tensor) == output => {
-                TermSpot { of: error(weight), reads: left_value, with: Some(error(right_value)) }
+                TermSpot { of: derivative(weight), reads: left_value, with: Some(derivative(right_value)) }
             }
-            _ if gradient(self.left) == output => TermSpot { of: error(left_value), reads: error(right_value), with: edge.weight },
+            _ if gradient(self.left) == output => {
+                TermSpot { of: derivative(left_value), reads: derivative(right_value), with: edge.weight }
+            }
             weight => TermSpot { of: right_value, reads: left_value, with: weight },
         };
         Some(Spot::Term(term))
@@ -285,7 +288,7 @@ impl NeuronColumns {
                 right.extend(beside(self.now.right, counts[1]));
             }
         }
-        // at most `most` of these neurons, around the neuron `now` of this step; without any, the first ones of the column, which has `count`
+        // at most `most` of these neurons, around the neuron `now` of this step; without any, the first ones of the column, which has `count` neurons
         let near = |mut neurons: Vec<usize>, now: Option<usize>, count: usize| {
             neurons.extend(now);
             if neurons.is_empty() {

@@ -87,8 +87,8 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
 
 /// Returns the nodes and their positions; `None` if the step's tensor is not a node.
 ///
-/// The nodes at the ends of this step's edges should be visible. To make room for them, details are left out: first the heat maps of other ops, then the
-/// shapes. The part of a statement that a node computes is written at the node only if this hides no column.
+/// The nodes at the ends of this step's edges should be visible. To make room for them, details are left out: the heat maps of other ops, else the shapes,
+/// else both. The part of a statement that a node computes is written at the node only if this hides no column.
 fn best_layout(view: &StepView<'_>, area: Rect) -> Option<(GraphNodes, GraphLayout)> {
     // returns the score of a layout with these details (a higher one is better), its nodes, and the layout
     let plan = |details: Details| {

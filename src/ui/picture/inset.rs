@@ -100,9 +100,9 @@ struct InsetSizes {
 }
 
 impl InsetSizes {
-    /// A *room* is an area in which the inset may be drawn: a width and a height in cells. Returns the first style with which one of the rooms has space for
-    /// the whole image, or for a part of the image that contains the whole filter. If there is no such style, returns the last style, and the part may then
-    /// cut the filter. Also returns the numbers of rows and columns that are drawn; `None` if no room is large enough.
+    /// Returns the first style with which one of the rooms (areas in which the inset may be drawn, as width and height in cells) has space for the whole image,
+    /// or for a part of the image that contains the whole filter. If there is no such style, returns the last style, and the part may then cut the filter. Also
+    /// returns the numbers of rows and columns that are drawn. Returns `None` if no room is large enough.
     fn choose(&self, pixel_styles: &[PixelStyle], rooms: [(u16, u16); 2]) -> Option<(PixelStyle, [usize; 2])> {
         // the numbers of rows and columns that fit into a room below the title
         let places = |pixel_style: &PixelStyle, (wide, high): (u16, u16)| {

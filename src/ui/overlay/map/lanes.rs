@@ -50,7 +50,7 @@ impl MapLanes<'_> {
     /// and `backward` are the numbers of done steps and of all steps in each pass.
     pub(super) fn draw(&self, number: usize, [forward, backward]: [(u64, u64); 2], rows: Rect, top: u16, buf: &mut Buffer) {
         let Some(block) = self.blocks.get(number) else { return };
-        // the lanes that are in use before the block, as bits, like `below` and `joins` of a block
+        // as bits, one for each lane: `above` and `below` are the lanes in use before and after the block, `joins` those of the blocks that it reads
         let above = number.checked_sub(1).and_then(|number| self.blocks.get(number)).map_or(0, |block| block.below);
         let has = |bits: u16, lane: usize| bits >> lane & 1 == 1;
         let x_of = |lane: usize| rows.x + self.left + u16::try_from(2 * lane).unwrap_or(0);

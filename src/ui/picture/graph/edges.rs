@@ -11,7 +11,7 @@ pub type LineSegment = ((i32, i32), (i32, i32));
 /// A mark where an edge leads out of the picture: its cell and its text.
 pub type ExitMark = ((i32, i32), &'static str);
 
-/// The items of a column that are hidden: those above the visible rows, or those below.
+/// The hidden items of a column (nodes and lines, see [`layout`](super::layout)): all above the visible rows, or all below them.
 pub struct HiddenItems {
     /// The cell of the mark.
     pub cell: (i32, i32),

@@ -47,7 +47,8 @@ const SPACINGS: [(i32, NodeForm); 8] = [
 /// The spacings that are tried with heat maps. The distance is that between the lines of two nodes.
 const MAP_SPACINGS: [(i32, NodeForm); 3] = [(5, NodeForm::Maps), (3, NodeForm::Maps), (2, NodeForm::Maps)];
 
-/// The smallest number of columns of a picture with heat maps. If fewer fit, there are no heat maps.
+/// The smallest number of columns of a picture with heat maps, if the width has room for that many. If these columns do not fit into the height, there are no
+/// heat maps.
 const MIN_MAP_COLUMNS: usize = 3;
 
 /// The smallest and largest gap between two columns, in cells.
@@ -126,8 +127,8 @@ fn column_widths(nodes: &[GraphNode], deepest: usize, form: NodeForm) -> Vec<i32
 }
 
 impl GraphColumns {
-    /// Returns at most `most` columns around the first node of `to_show`, with equal gaps over the whole width. Columns towards the second node of `to_show`
-    /// are added first. `widths` are the widths of all columns of the graph.
+    /// Returns at most `most` columns around the first node of `to_show`, with equal gaps over the whole width. If the second node of `to_show` is farther to
+    /// the right, the columns up to it are added first; then columns are added on both sides in turn. `widths` are the widths of all columns of the graph.
     fn new(nodes: &[GraphNode], to_show: &[usize], widths: &[i32], width: i32, most: usize) -> Self {
         let depth = |n: usize| to_show.get(n).map(|node| nodes[*node].depth);
         let current = depth(0).unwrap_or(0);

@@ -27,8 +27,8 @@ pub struct GraphNode {
     pub name: CompactString,
     /// The text after the name: the part of a statement, and the shape. Empty for a single number.
     pub note: String,
-    /// `true` if there is a line for the value above the name, and `true` if there is a line for the derivative below. For a tensor, there is one only if this
-    /// op computes or reads it.
+    /// Whether there is a line for the value above the name, and whether there is a line for the derivative below. A tensor that is not a single number has the
+    /// line only if this op computes or reads it.
     pub has_number: [bool; 2],
     /// The size of the heat map of the node's tensor; `None` for a single number and for a large tensor.
     pub map: Option<HeatMap>,
@@ -59,7 +59,7 @@ impl GraphNode {
 /// The details of nodes that are tensors. With more details, fewer nodes fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Details {
-    /// `true` if the part of a statement is written after its name.
+    /// `true` if the part of a statement that a node computes is written after the name of the node.
     pub pieces: bool,
     /// `true` if the shape is written after the name.
     pub shapes: bool,
@@ -208,7 +208,7 @@ pub fn graph_nodes(view: &StepView<'_>, details: Details) -> GraphNodes {
         let note = if has_tensors { note(view, id, details) } else { String::new() };
         let note = [fold_mark(operations), note].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
         let label = width(&name) + if note.is_empty() { 0 } else { width(&note) + 1 };
-        // a number beside the name comes after a blank and `=`; with numbers above and below, the name has brackets, and a blank on each side
+        // numbers beside the name need `=` and two blanks: `a=3 0.5 `; with numbers above and below, the name has brackets, and a blank on each side
         let around = (label + 4).max(value + 2).max(derivative + 2);
         let [is_value_shown, is_derivative_shown] = [Some(id), gradient].map(|id| id.is_some_and(|id| op_tensors.contains(&id)));
         let has_map = details.all_maps || is_value_shown || is_derivative_shown;
