@@ -270,13 +270,14 @@ impl Trace {
             let entry = usize::try_from(term_of_op / terms).ok()?;
             return Some(Position { step: k, run_index, op: number, entry, term: term_of_op % terms, terms: *terms, segment });
         }
-        // each part is its rule and its operands x
-        let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
         // if all entries have the same number of terms, no search is needed
-        if let Some(terms) = parts.iter().map(|(rule, _)| rule.terms_per_entry()).sum::<Option<u64>>().filter(|terms| *terms > 0) {
+        let terms_per_entry: Option<u64> = op.parts.iter().map(|part| part.rule.terms_per_entry()).sum();
+        if let Some(terms) = terms_per_entry.filter(|terms| *terms > 0) {
             let entry = usize::try_from(term_of_op / terms).ok()?;
             return Some(Position { step: k, run_index, op: number, entry, term: term_of_op % terms, terms, segment });
         }
+        // each part is its rule and its operands x
+        let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
         let terms_before = |entry: usize| parts.iter().map(|(rule, x)| rule.prefix_terms(x, entry)).sum::<u64>();
         // the last entry with at most `term_of_op` terms before it
         let (mut low, mut high) = (0, self.entry_count(segment));
