@@ -63,7 +63,7 @@ fn open(text: &str) -> Arc<Document> {
 }
 
 /// Returns the steps at which keys are pressed, about 60: the first, the middle one, one near the end, and the middle one of many ops. Beyond 40 ops, those of
-/// the forward pass are left out, and beyond 80 all but the gradients of weights.
+/// the forward pass are left out, and beyond 80 all but the gradients of parameters.
 fn measured_steps(document: &Document) -> Vec<u64> {
     let trace = &document.trace;
     let len = trace.len();
@@ -72,13 +72,13 @@ fn measured_steps(document: &Document) -> Vec<u64> {
     for (run_index, id, steps) in trace.ops() {
         let network = trace.network_of(run_index);
         let pass = network.producer(id).map(|op| network.ops()[op].pass);
-        let is_weight_gradient = matches!(network.tensor(id).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
+        let is_parameter_gradient = matches!(network.tensor(id).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter);
         // the middle step of the middle entry is measured
         let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
         // all ops of the first sample, and the ops after the forward pass of the last sample and the batch
         if run_index == 0 || pass != Some(Pass::Forward) && run_index + 2 >= trace.runs().len() {
             seen += 1;
-            if seen <= 40 || is_weight_gradient || pass != Some(Pass::Forward) && seen <= 80 {
+            if seen <= 40 || is_parameter_gradient || pass != Some(Pass::Forward) && seen <= 80 {
                 steps_to_measure.push(entry.start + (entry.end - entry.start) / 2);
             }
         }
@@ -101,6 +101,7 @@ fn processor_time() -> Duration {
     Duration::from_secs(whole(time.tv_sec)) + Duration::from_nanos(whole(time.tv_nsec))
 }
 
+/// Returns wall-clock time instead: the time since the first call.
 #[cfg(not(unix))]
 fn processor_time() -> Duration {
     static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);

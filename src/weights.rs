@@ -41,7 +41,7 @@ impl WeightsError {
         Self { message: message.into(), help: help.into() }
     }
 
-    /// Adds to the message of an error about the rows `rows` of a tensor: the message counts rows from the first of them.
+    /// Writes "in the rows from 3 on, " before the message of an error about `rows` (here `3..`), because the message counts from the first of these rows.
     fn of_rows(self, rows: &Range<usize>) -> Self {
         Self { message: format!("in the rows from {} on, {}", rows.start, self.message), ..self }
     }
@@ -69,7 +69,7 @@ impl TensorNames {
         Ok(Self { list, indices })
     }
 
-    /// The names in the order of the file.
+    /// Returns the names in the order of the file.
     #[must_use]
     pub fn list(&self) -> &[String] {
         &self.list

@@ -111,10 +111,11 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
     }
     let chosen = choose(cycle.len());
     let (front, next) = (cycle[chosen], cycle[(chosen + 1) % cycle.len()]);
+    // a main pane in front gets the whole body
     for main in panes_at(Dock::Main).filter(|main| *main != front) {
         let choices = [rest.width * 2 / 5, rest.width / 2, rest.width * 3 / 5, rest.width * 7 / 10];
         let wanted = wants(main, rest);
-        // if no choice is wide enough, it is 3/5, the last but one
+        // the index of the smallest choice that is wide enough; if none is, that of 3/5, the last but one
         let widest = choices.iter().position(|width| *width >= wanted).unwrap_or(choices.len() - 2);
         // the main pane becomes narrower, until the lines of the pane in front fit
         let leaves_enough = |width: &&u16| wants(front, Rect { width: rest.width.saturating_sub(*width + 1), ..rest }) <= rest.height;

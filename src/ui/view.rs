@@ -59,7 +59,7 @@ pub struct OtherTensor {
     pub texts: OnceCell<MatrixTexts>,
 }
 
-/// The title of a matrix, the format of its numbers, and the size of both.
+/// The title of a matrix, the format and the colour scale of its numbers, and its size.
 #[derive(Debug)]
 pub struct MatrixTexts {
     /// The symbol of the tensor.

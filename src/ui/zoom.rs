@@ -61,7 +61,7 @@ pub fn equation(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let plain = view.theme.style(StyleRole::Plain).bold();
     let result = ink(view, if view.is_complete() { StyleRole::Result } else { StyleRole::Plain });
     let step = ink(view, StyleRole::Step);
-    // line 0 has the op and line 2 the label of the term. The number of the term and a blank line come before the label of the sum
+    // line 0 has the op and line 2 the label of the term. The term in large characters and a blank line follow, and then the label of the sum
     let sum_y = 3 + size.lines() + 1;
     let room = usize::from(area.width);
     for (y, [symbols, words], texts, style) in [(2, term_label, term.as_slice(), step), (sum_y, sum_label, sum.as_slice(), result)] {

@@ -43,7 +43,7 @@ impl TensorLayout {
         }
     }
 
-    /// The shape.
+    /// Returns the shape.
     #[must_use]
     pub fn shape(&self) -> &[usize] {
         &self.shape

@@ -84,7 +84,7 @@ fn dtype(descr: &str) -> Option<(bool, Dtype)> {
     (dtype.size() == 1 || !descr.starts_with('|')).then_some((big_endian, dtype))
 }
 
-/// The error for a type that is not read.
+/// Returns the error for a type that is not read.
 fn unreadable_type(descr: &str) -> WeightsError {
     let (what, help) = match descr.trim_start_matches(['<', '>', '|', '=']).chars().next() {
         Some('O') => (" (Python objects)", "save each array under a name of its own: np.savez(\"model.npz\", W1=W1, b1=b1)"),

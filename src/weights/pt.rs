@@ -126,8 +126,8 @@ fn open_without_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
         return Err(WeightsError::new("it has another version than 1001", "load it in Python and save it again"));
     }
     let machine = Pickle::read(&bytes, version.end)?;
-    let is_little = |(key, value): (PickleValue, PickleValue)| (machine.text(key) == Some("little_endian")).then_some(value);
-    let is_big_endian = machine.entries(machine.root).into_iter().find_map(is_little) == Some(PickleValue::Flag(false));
+    let little_endian = |(key, value): (PickleValue, PickleValue)| (machine.text(key) == Some("little_endian")).then_some(value);
+    let is_big_endian = machine.entries(machine.root).into_iter().find_map(little_endian) == Some(PickleValue::Flag(false));
     let pickle = Pickle::read(&bytes, machine.end)?;
     let keys = Pickle::read(&bytes, pickle.end)?;
     let mut infos: HashMap<&str, &StorageInfo> = HashMap::new();

@@ -19,7 +19,7 @@ const END_SIGNATURE: u64 = 0x0605_4b50;
 /// The first four bytes of the end record of 64 bits, and of the record that gives its position.
 const WIDE_END_SIGNATURE: u64 = 0x0606_4b50;
 const LOCATOR_SIGNATURE: u64 = 0x0706_4b50;
-/// Their sizes in bytes.
+/// The sizes in bytes of the end record of 64 bits, and of the record that gives its position.
 const WIDE_END_SIZE: usize = 56;
 const LOCATOR_SIZE: usize = 20;
 /// The sizes in bytes of a local header, a directory record and the end record, without their texts of variable length.
@@ -49,7 +49,7 @@ pub(super) struct ZipEntry {
     crc: u32,
 }
 
-/// The error for a damaged archive. `what` describes the damage, such as "it has no zip directory".
+/// Returns the error for a damaged archive. `what` describes the damage, such as "it has no zip directory".
 fn damaged(what: &str) -> WeightsError {
     WeightsError::new(format!("{what}, so this is not a complete zip archive"), "the file is damaged or incomplete")
 }
@@ -88,8 +88,9 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<ZipEntry>, WeightsError> {
     Ok(entries)
 }
 
-/// Returns the position at which the directory ends: that of the end record of 64 bits, which PyTorch writes in every file, or, if there is none, `end`, that
-/// of the plain end record. `values` are the values of the plain one: number of records, length and position of the directory. Both records must have the same.
+/// Returns the position at which the directory ends. It is the position of the end record of 64 bits, which PyTorch writes in every file. If there is none, it
+/// is `end`, the position of the plain end record. `values` are the number of records, the length and the position of the directory in the plain end record.
+/// The record of 64 bits must have the same values.
 fn find_directory_end(bytes: &[u8], end: usize, values: [u64; 3]) -> Result<usize, WeightsError> {
     let locator = end.checked_sub(LOCATOR_SIZE).filter(|&at| read_le::<4>(bytes, at) == Some(LOCATOR_SIGNATURE));
     let Some(locator) = locator else { return Ok(end) };
@@ -283,7 +284,7 @@ impl ZipEntry {
         if crc32fast::hash(&unpacked) == self.crc { Ok(unpacked) } else { Err(self.wrong_checksum()) }
     }
 
-    /// The error for data that does not have its checksum or cannot be unpacked.
+    /// Returns the error for data that does not have its checksum or cannot be unpacked.
     fn wrong_checksum(&self) -> WeightsError {
         WeightsError::new(
             format!("the checksum of \"{}\" does not match its bytes", self.name),

@@ -23,7 +23,7 @@ fn x_gives_an_entry_the_same_verdict_as_the_check_of_all_entries() {
                 assert_eq!(number.to_bits(), expected.derivative.to_bits(), "{name}: {}", gradient.name);
                 let verdict = cell("verdict").unwrap();
                 let word = format!("{:?}", expected.verdict).to_lowercase();
-                // each variant of `Judgement` in lowercase, and the beginning of its text in the list
+                // each variant of `Verdict` in lowercase, and the beginning of its text in the list
                 let words = [
                     ("agrees", "agrees"),
                     ("off", "wrong"),

@@ -52,7 +52,7 @@ fn copied_numbers_read_back_to_the_same_bits() {
             let mut driver = driver_at(&document, now);
             press(&mut driver, "i<Tab>yn");
             let text = driver.take_copied().unwrap();
-            let TensorEntry { tensor, at } = subject(&driver);
+            let TensorEntry { tensor, .. } = subject(&driver);
             let run = document.trace.position(now).unwrap().run_index;
             let entries = tensor::len(&document.trace.network_of(run).tensor(tensor).shape);
             if entries > 10_000 {
@@ -70,7 +70,11 @@ fn copied_numbers_read_back_to_the_same_bits() {
             assert_eq!(read.len(), entries, "{name}: step {now}");
             for (entry, read) in read.iter().enumerate() {
                 let known = number_of(&document.trace, now, tensor, entry);
-                assert_eq!(known.map_or(f64::NAN.to_bits(), f64::to_bits), read.to_bits(), "{name}: step {now}: entry {entry} of {at}");
+                assert_eq!(
+                    known.map_or(f64::NAN.to_bits(), f64::to_bits),
+                    read.to_bits(),
+                    "{name}: step {now}: entry {entry} of tensor {tensor}"
+                );
             }
         }
     }

@@ -83,7 +83,7 @@ fn a_number_with_two_digits_gets_the_advice_to_type_a_third() {
 /// If a mistake explains the number for several terms, the hint names the mistake once with all terms.
 #[test]
 fn a_mistake_is_named_once_with_all_its_terms() {
-    // 2 + 2 + 1 − 3 = 2 without the first or the second term
+    // the right sum is 2 + 2 + 5 − 3 = 6; it is 4 without the first or the second term, and also up to the second term: 2 + 2
     let equal = small(
         "title = \"equal\"\ninput = [1, 2, 1, 1]\ntarget = [1]\nloss = \"upstream\"\n[[layer]]\ntype = \"linear\"\nweight = [[2, 1, 5, -3]]\n",
     );

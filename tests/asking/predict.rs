@@ -47,6 +47,7 @@ fn a_larger_unit_hides_the_value_of_an_entry() {
     press(&mut driver, "kp3.1<Enter>");
     let last = document.trace.resolve(&"fc1.z[0]#3".parse().unwrap()).unwrap();
     assert_eq!((step(&driver), message(&driver).as_str()), (last, "right: 3.1000; Enter goes on"));
+    // Tab shows the answer, and goes to the last of the three terms of the next entry
     press(&mut driver, "l<Tab>");
     assert_eq!((step(&driver), message(&driver).as_str()), (last + 3, "the answer is −0.9000; Enter goes on"));
 }

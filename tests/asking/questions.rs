@@ -52,7 +52,7 @@ fn a_question_is_answered_within_three_keys() {
         // what if this weight grows by 0.1
         ("figure-18", ":set conv1.weight[0,0,0,0] 1.1<Enter>", "ΔC"),
         ("xor", "e", "W⁽²⁾"),
-        // a slide of this step, the same run twice, this step once more, fail in CI
+        // how do I make a slide of this step, record and replay a session, open the program at this step, and check the gradients in CI
         ("xor", ":slide<Enter>", "copied: gradstep show xor --at '1/reduce:grad.fc2.weight[0,0]#1' --format svg -o slide.svg"),
         ("figure-18", ":record<Enter>", "copied: gradstep figure-18 --record lecture.session"),
         ("figure-18", ":same run twice", "replay"),

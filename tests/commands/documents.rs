@@ -59,7 +59,7 @@ fn the_page_on_scenarios_is_complete() {
     assert!(missing.is_empty(), "docs/scenarios.md does not mention {missing:?}");
 }
 
-/// The text of a file of the project.
+/// Returns the text of a file of the project.
 fn text(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }

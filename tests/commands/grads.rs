@@ -64,7 +64,7 @@ fn unpacked(bytes: Vec<u8>) -> HashMap<String, (Vec<usize>, Vec<f64>)> {
     names.into_iter().enumerate().map(|(index, name)| (name, tensor(index))).collect()
 }
 
-/// The shape and the numbers of nested arrays.
+/// Returns the shape and the numbers of nested arrays.
 fn flattened(value: &Value) -> (Vec<usize>, Vec<f64>) {
     let Value::Array(items) = value else { return (Vec::new(), vec![value.as_f64().unwrap()]) };
     let items: Vec<_> = items.iter().map(flattened).collect();
@@ -140,6 +140,7 @@ fn the_table_of_a_descent_names_the_losses_that_it_leaves_out() {
     let (one, many, diverging) = (train("0.1", 1), train("0.1", 50), train("1e9", 50));
     assert!(one.contains("\n1 iteration\n"), "{one}");
     assert!(many.contains("\n50 iterations; one loss in 2 is shown, and the last\n") && !many.contains("finite"), "{many}");
+    // 25 losses, and the last
     assert_eq!(many.lines().filter(|line| line.contains("  loss  ") && !line.contains("after")).count(), 26, "{many}");
     let first = diverging.lines().find_map(|line| line.strip_prefix("from iteration ")?.split(' ').next()?.parse().ok());
     let first: usize = first.expect("a warning with the first iteration whose loss is not finite");

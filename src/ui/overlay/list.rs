@@ -86,6 +86,7 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
     let mut columns: Vec<usize> =
         (0..count).map(|n| list.rows.iter().filter_map(|row| row.cells.get(n)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
     let wanted = total_width(&columns);
+    // if there is not enough room, columns that can be spared are left out
     for spare in list.spare_columns {
         if total_width(&columns) > most
             && let Some(column) = columns.get_mut(*spare)

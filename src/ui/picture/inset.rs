@@ -108,10 +108,12 @@ impl InsetSizes {
         let places = |pixel_style: &PixelStyle, (wide, high): (u16, u16)| {
             [usize::from(high).saturating_sub(1) / pixel_style.height, usize::from(wide) / pixel_style.width]
         };
+        // the same for each room that is wide enough for a title of this width
         let fitting = |pixel_style: &PixelStyle, title: usize| {
             let rooms = rooms.into_iter().filter(move |(wide, _)| usize::from(*wide) >= title);
             rooms.map(|room| places(pixel_style, room)).collect::<Vec<_>>()
         };
+        // whether these are at least `least` rows and columns, or all of the image
         let holds = |places: &[usize; 2], least: [usize; 2]| (0..2).all(|axis| places[axis] >= least[axis].min(self.padded_image[axis]));
         let whole_image = |pixel_style: &PixelStyle| {
             fitting(pixel_style, self.titles[0]).iter().any(|places| holds(places, self.padded_image)).then_some(self.padded_image)

@@ -53,6 +53,7 @@ pub fn label_rooms(view: &StepView<'_>, columns: [&Column; 2], total: usize, can
     let beside = |neuron: &Neuron| width(&neuron.symbol) + 1 + number(view, neuron).map_or(1, |text| width(&text));
     let mut full = [0, 1].map(|n| columns[n].all().map(beside).max().unwrap_or(0).max(symbols[n] + 1));
     let mut active = columns.map(|column| column.all().filter(is_active).map(beside).max().unwrap_or(0));
+    // the cells for the labels of both columns: with long edges, and with short ones
     let [roomy, dense] = UNLABELLED.map(|cells| total.saturating_sub(cells));
     // numbers cannot be below the symbols if the labels are above the neurons; then the edges can keep their length
     let dense = if can_be_below { dense } else { roomy };
@@ -65,6 +66,7 @@ pub fn label_rooms(view: &StepView<'_>, columns: [&Column; 2], total: usize, can
         }
     }
     let mut widths = symbols;
+    // the numbers of the active neurons, as far as there is room
     for n in [0, 1] {
         let wanted = active[n].max(widths[n]);
         if wanted + widths[1 - n] <= dense {

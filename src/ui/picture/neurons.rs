@@ -38,6 +38,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
         return;
     }
     let count = |id: Id| len(&view.network().tensor(id).shape);
+    // without room beside the neurons, the labels are above them
     let is_stacked = !has_room_beside(view, &columns, usize::from(area.width));
     // a label above its neuron takes one more row
     let row_height = if is_stacked { 2 } else { 1 };

@@ -34,7 +34,7 @@ const SUBSCRIPTS: [[&str; SUBSCRIPT_DOTS]; 10] = [
     ["###", "#.#", "###", "..#"],
 ];
 
-/// The dots of a character: its rows, and the number of dots by which it is lower than other characters.
+/// The dots of a character: its rows, and the number of dots by which its top is lower than that of other characters.
 struct Dots {
     rows: &'static [&'static str],
     below: usize,

@@ -22,7 +22,7 @@ impl ElementType {
         Self { name, dtype: None, size }
     }
 
-    /// Returns the type that has this name in the module `torch`, such as `float32`, or whose storage has it, such as `FloatStorage`.
+    /// Returns the type that has this name in the module `torch`, such as `float32`, or whose storage has this name, such as `FloatStorage`.
     pub fn of_torch(name: &str) -> Option<Self> {
         TYPES.iter().find(|(element, storage)| element.name == name || *storage == Some(name)).map(|(element, _)| *element)
     }

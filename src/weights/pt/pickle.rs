@@ -20,7 +20,7 @@ const MAX_PICKLE: usize = 16 << 20;
 const MAX_FILLED: usize = 30 << 20;
 /// The number of bytes that [`Pickle::count_bytes`] counts for a value in a list.
 const VALUE: usize = 16;
-/// The number of bytes that it counts for a list without its values.
+/// The number of bytes that [`Pickle::count_bytes`] counts for a list without its values.
 const CONTAINER: usize = 48;
 
 /// The values of a pickle.
