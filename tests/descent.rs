@@ -200,6 +200,6 @@ fn gradient_of_finds_the_tensor_whose_name_begins_with_grad() {
             found += usize::from(named.is_some());
         }
     }
-    let update = document.trace.runs().last().expect("the batch");
-    assert!(found > 10 && update.network.tensors().iter().any(|tensor| tensor.name == "fc1.weight"), "{found}");
+    let batch = document.trace.runs().last().expect("the batch");
+    assert!(found > 10 && batch.network.tensors().iter().any(|tensor| tensor.name == "fc1.weight"), "{found}");
 }

@@ -202,6 +202,7 @@ fn check_pairs(text: &str, edits: Edits, hidden: &[(&str, &[&str])]) {
     for (n, one) in edits.iter().enumerate() {
         let alone = lines(&edited(text, *one));
         assert_eq!(alone.len(), 1, "{one:?}: {:?}", reported(&edited(text, *one)));
+        // without the edits whose old text the first edit has replaced
         for other in edits[n + 1..].iter().filter(|other| edited(text, *one).contains(other.0)) {
             let mut expected = Vec::new();
             if !may_hide(other.1, one.1) {

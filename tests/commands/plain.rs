@@ -31,9 +31,9 @@ fn answers(scenario: &str, lines: &[&str]) -> String {
 
 #[test]
 fn a_line_is_keys_an_address_or_a_command() {
-    let by_keys = answers("figure-19", &[":loss<Enter>"]);
+    let said = answers("figure-19", &[":loss<Enter>"]);
     // after a colon, `<` is text and does not begin the name of a key
-    assert!(by_keys.contains("there is no"), "{by_keys}");
+    assert!(said.contains("there is no"), "{said}");
     // the loss is step 21: its address, keys and step numbers lead to it
     let all = ["loss", ":loss", "21G", "21", ":21"].map(|line| answers("figure-19", &[line]));
     assert!(all[0].starts_with("loss  step 21/64"), "{}", all[0]);
@@ -44,6 +44,7 @@ fn a_line_is_keys_an_address_or_a_command() {
     assert!(answers("figure-14", &["b"]).starts_with("grad.J  step 5/10"));
     assert!(answers("figure-14", &["quit", "l"]).is_empty());
     assert!(answers("figure-14", &["q", "l"]).is_empty());
+    // an empty line reads the step out again
     assert!(answers("figure-14", &["lll", "", "ll"]).matches("step 4/").count() == 2);
 }
 

@@ -199,7 +199,7 @@ fn every_question_has_its_answer() {
     insta::assert_snapshot!("questions", transcript);
 }
 
-/// The error vector is whole, and all digits are those of `grads`.
+/// The answer with the whole error vector, and the answer with all digits of a number, have the numbers of `grads`.
 #[test]
 fn the_numbers_of_the_answers_are_those_of_grads() {
     let grads: serde_json::Value = serde_json::from_str(&printed(&["grads", "figure-16", "--format", "json"])).expect("JSON");

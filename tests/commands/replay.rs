@@ -88,7 +88,7 @@ fn an_animated_image_shows_each_frame_at_its_time() {
             let seen = visible(&movie, Some(at));
             let frame = elements(&printed(&["replay", TOUR, "--format", "svg", "--at", &event.to_string()]));
             assert!(frame.is_subset(&seen), "event {event}");
-            // the caption consists of the key, its background, and up to four words
+            // the caption has at most 7 elements: the key, its background, and the words after the key
             let caption: Vec<&String> = seen.difference(&frame).collect();
             assert!(caption.len() <= 7 && (event == 0) == caption.is_empty(), "event {event}: {caption:?}");
             // these are the heights of the background and of the text below the frame

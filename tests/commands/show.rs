@@ -214,7 +214,7 @@ fn the_letters_of_a_closed_form_are_defined_where_they_are_used() {
         ("softmax-cross-entropy", "grad.logits[1,2]#3", [("p", "p = softmax(logits)"), ("n", "n = 2")]),
     ] {
         for size in ["60x16", "80x24", "100x30", "120x40", "160x50", "200x60"] {
-            // the pane `why` in front
+            // on a small screen, `<Tab>` brings the pane `why` to the front
             for keys in ["", "<Tab>"] {
                 let frame = printed(&["show", scenario, "--at", at, "--size", size, "--keys", keys]);
                 let form = frame.lines().find(|line| line.contains("all at once: ") && (line.contains("D −") || line.contains("(p − t)")));

@@ -20,8 +20,8 @@ pub(super) fn why(run: &Run) -> Vec<&str> {
     run.out.lines().skip_while(|line| !line.starts_with("why ")).take_while(|line| !line.starts_with("see ")).collect()
 }
 
-/// The targets of the error are smoothed, which is no mistake of the table. The gradients of the batch are the sums of these errors, so the sum over the
-/// samples is not wrong.
+/// The errors are computed with smoothed targets, which is no mistake of the table. The gradients of the batch are the right sums of these wrong errors, so
+/// `diff` must not say that the sum over the samples is wrong.
 #[test]
 fn the_scale_of_an_unknown_error_is_no_mistake() {
     let found = diff("label-smoothing.npz");
@@ -35,7 +35,7 @@ fn the_scale_of_an_unknown_error_is_no_mistake() {
     assert!(found.out.contains("note: the gradients of the samples are taken for those of the mean loss"), "{}", found.out);
 }
 
-/// The sum over four samples is divided by 3: one factor, not a mean and a sum.
+/// The sum over four samples is divided by 3 instead of 4. `diff` names this one factor, 4/3, and not two mistakes.
 #[test]
 fn one_factor_is_one_mistake() {
     let found = diff("divided-by-3.npz");

@@ -45,8 +45,8 @@ fn planted_mistakes_are_named() {
     assert!(missed.is_empty(), "{counts:?}\n{}", missed.join("\n"));
 }
 
-/// A sample's gradients can be those of the mean loss, or of the loss of the sample: they differ by a factor. If no entry is right, the scale that is part of a
-/// known mistake is used.
+/// A sample's gradients can be those of the mean loss, or of the loss of the sample: they differ by a factor. If no entry is right in either
+/// scale, `diff` chooses the scale in which known mistakes explain more.
 #[test]
 fn the_scale_of_the_samples_is_found() {
     let mut counts = [0, 0];

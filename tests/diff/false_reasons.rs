@@ -54,7 +54,8 @@ fn a_nan_spreads_only_to_tensors_that_are_computed_from_it() {
     }
 }
 
-/// The mask of a relu is inverted, and the error is the sign of the difference: each gives entries that look clipped, but no smaller entry is right.
+/// In one file the mask of a relu is inverted, in the other the error is the sign of the difference. Both files have entries that look clipped, but no smaller
+/// entry is right.
 #[test]
 fn clipping_needs_a_right_entry_within_the_bound() {
     for (scenario, mine) in [("res.toml", "res-mask-inverted.npz"), ("bn.toml", "bn-signs.npz")] {
@@ -95,7 +96,7 @@ fn two_orders_of_a_flatten_have_different_words() {
     }
 }
 
-/// Two square matrices of a graph are transposed. The text of a graph has only one order.
+/// The gradients of two square matrices of a graph are transposed. The statements of a graph fix the order of the axes, so these gradients are wrong.
 #[test]
 fn transposed_square_matrices_of_a_graph_are_wrong() {
     let found = diff_with("square.toml", "square-turned.npz");

@@ -75,14 +75,14 @@ fn between_two_checks_there_is_at_most_one_slice_of_work() {
     let work = Rc::new(RefCell::new(Vec::new()));
     let counted = Rc::clone(&work);
     let _ = tally::take();
-    let look = move || {
+    let check = move || {
         counted.borrow_mut().push(tally::take());
         true
     };
-    let comparison = interruptible(look, || compared(&document)).expect("it is not interrupted").expect("a gradient");
+    let comparison = interruptible(check, || compared(&document)).expect("it is not interrupted").expect("a gradient");
     assert!(!comparison.report.is_equal() && comparison.causes.is_empty(), "{:?}", comparison.causes);
     let work = work.borrow();
-    let (most, all): (u64, u64) = (work.iter().copied().max().expect("looks"), work.iter().sum());
+    let (most, all): (u64, u64) = (work.iter().copied().max().expect("checks"), work.iter().sum());
     assert!(most <= MAX_FACTORS, "{most} factors in one slice");
     // one slice would not be enough for this network
     assert!(all > 2 * MAX_FACTORS && work.len() > 50, "{all} factors, {} checks", work.len());
@@ -94,12 +94,12 @@ fn an_interrupted_comparison_ends_within_a_slice() {
     for checks in [1, 2, 10, 25] {
         let left = Rc::new(Cell::new(checks));
         let counted = Rc::clone(&left);
-        let look = move || {
+        let check = move || {
             let _ = tally::take();
             counted.set(counted.get() - 1);
             counted.get() > 0
         };
-        assert_eq!(interruptible(look, || compared(&document)).map(|_| ()), Err(Interrupted));
+        assert_eq!(interruptible(check, || compared(&document)).map(|_| ()), Err(Interrupted));
         let after = tally::take();
         assert!(left.get() == 0 && after <= MAX_FACTORS, "{after} factors after check {checks}");
     }

@@ -4,7 +4,7 @@ mod answers;
 mod causes;
 mod false_reasons;
 mod flips;
-#[cfg(debug_assertions)] // a release build does not count
+#[cfg(debug_assertions)] // a release build does not count the work
 mod interrupt;
 mod layouts;
 mod mistakes;
@@ -72,7 +72,7 @@ fn right_gradients_are_equal_and_a_changed_entry_is_found() {
     }
 }
 
-/// The sum of the absolute values of the terms, for a gradient of the mean loss: the sums of all samples, divided by the number of samples.
+/// For a gradient of the mean loss, the sum of the absolute values of the terms is the mean of the samples' sums.
 #[test]
 fn the_terms_of_a_mean_are_those_of_its_samples() {
     let document = document("xor");

@@ -134,8 +134,8 @@ fn gradients_that_are_all_zeros_have_a_pattern() {
     assert_eq!(words, ["zero: every entry is 0: it was never computed, or was set to 0 before you saved it"]);
 }
 
-/// An attention with a bias of the keys. It shifts each row of scores, and the softmax does not change: the gradient of the bias is 0, apart from rounding. The
-/// rows of the gradient of the scores add up to 0.
+/// An attention with a bias of the keys. The bias adds one number to all scores of a row, so the softmax does not change, and the gradient of the bias
+/// is 0, apart from rounding. The rows of the gradient of the scores add up to 0.
 const ATTENTION: &str = r#"
 title = "a bias of the keys"
 [graph]
@@ -175,9 +175,9 @@ fn rounding_noise_is_no_pattern() {
         vec![0.3, 0.5]
     });
     assert_eq!(bias, [] as [&str; 0]);
-    // sums that cancel are not a pattern of numbers near 0
+    // numbers that are only rounding errors count as 0, not as a multiple of the right ones
     assert_eq!(patterns_of_graph(ATTENTION, "s", |right| right.iter().map(|number| number * 1e-15).collect()), ["every entry is 0"]);
-    // but a real pattern with noise in it is one
+    // rounding errors do not hide a pattern
     let scaled = patterns_of_graph(ATTENTION, "s", |right| right.iter().map(|number| 3.0 * number + 1e-16).collect());
     assert_eq!(scaled, ["every wrong entry is 3 times the right one"]);
 }

@@ -46,9 +46,8 @@ impl Compared {
     /// The names of the tensors that are not equal, in the order of the trace. Tensors that differ only in their sample have one name: `fc1.z` for `1:fc1.z`
     /// and `2:fc1.z`.
     fn wrong(&self) -> Vec<String> {
-        let wrong = self.report.tensors.iter().zip(&self.user.tensors).filter(|(compared, _)| compared.status != Status::Equal);
         let mut names: Vec<String> = Vec::new();
-        for (compared, _) in wrong {
+        for compared in self.report.tensors.iter().filter(|compared| compared.status != Status::Equal) {
             let name = compared.gradient.name(&self.document.trace);
             let name = without_sample(&name);
             if !names.contains(&name) {

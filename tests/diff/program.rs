@@ -177,7 +177,7 @@ fn a_usual_name_of_the_input_has_a_note() {
     assert!(!found.out.contains("is taken for"), "{}{}", found.out, found.err);
 }
 
-/// A name that would colour the screen, and write it from the right to the left.
+/// A name that would colour the terminal, and turn the direction of the text.
 const HOSTILE: &str = "\\u001b[31m\\u202eevil";
 
 #[test]

@@ -1,5 +1,5 @@
-//! Both the stepper and `diff` show texts beside a user's numbers: factors, source texts and marks in heat maps. Also tests the files that `:mine` and
-//! recordings name.
+//! Factors and source texts beside a user's numbers, in the stepper and in `diff`, and marks of wrong numbers in heat maps. Also tests the files that `:mine`
+//! and recordings name.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -311,7 +311,7 @@ fn the_command_mine_names_the_tensor_of_an_npy_file() {
     assert!(!is_loaded && said.contains("say which one it is: --tensor"), "{said}");
 }
 
-/// A session with a file of gradients, and the key D.
+/// A session with a file of gradients, and the keys D, n and i.
 fn session(mine: &str) -> Session {
     let text = gradstep::command::bundled::find("xor").expect("a scenario").text;
     let mine = BTreeMap::from([("mine.json".to_owned(), mine.as_bytes().to_vec())]);

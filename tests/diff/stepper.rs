@@ -87,7 +87,7 @@ fn d_shows_which_number_is_wrong_and_where_and_why() {
     assert!(shown.contains("yours, different") && shown.contains("0.0907977194058"), "{shown}");
 }
 
-/// On a screen of 80x24, one key shows which, where and why, and the numbers stay in view.
+/// On a screen of 80x24, the key D shows which number is wrong, where and why, and the numbers stay in view.
 #[test]
 fn a_small_screen_shows_the_cause_beside_the_numbers() {
     let (document, comparison) = opened();

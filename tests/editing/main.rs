@@ -159,7 +159,7 @@ fn the_derivative_predicts_the_change_of_the_loss() {
             let effect = effect_of_setting(value + change);
             let [before, after] = effect.loss;
             let Some(estimate) = effect.estimate else { continue };
-            // the loss has an absolute error of some units of its last digit
+            // the loss has rounding errors of some units of its last digit, which hide a smaller change
             if estimate.abs() <= 1e-9 * before.abs().max(1.0) {
                 continue;
             }
@@ -345,7 +345,7 @@ fn q_asks_about_unsaved_edits() {
     }
     // Ctrl-C quits without a question
     assert_eq!(press(&mut driver.clone(), "<C-c>"), Effect::Quit);
-    // a replay writes no files, and so does not quit
+    // this driver writes no files, like that of a replay, and so does not quit
     assert_eq!(press(&mut driver, "qw"), Effect::Changed);
     assert_eq!(message(&driver), "show and replay write no files");
     let mut state = driver.state.clone();
@@ -427,7 +427,7 @@ fn another_scenario_is_opened_only_after_a_question() {
 }
 
 #[test]
-fn a_note_of_the_file_is_marked_once_numbers_are_edited() {
+fn a_note_of_the_file_is_marked_after_an_edit() {
     let frame = |driver: &Driver| export::text(&driver.frame(&RenderOptions::default(), (120, 40)));
     let mut driver = open(&format!("{TRAINED}[[note]]\nat = \"1:fc1.z\"\ntext = \"The first weight is one half.\"\n"));
     assert!(frame(&driver).contains("▌ The first weight"));

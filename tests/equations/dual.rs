@@ -1,5 +1,5 @@
-//! Automatic differentiation with dual numbers v + v′ ε, where ε² = 0. The value of an expression of dual numbers has the derivative beside the value:
-//! (3 + ε)² = 9 + 6 ε, so x² has the slope 6 at x = 3.
+//! Automatic differentiation with dual numbers v + v′ ε, where ε² = 0. An expression of dual numbers gives its value v and its derivative v′
+//! together: (3 + ε)² = 9 + 6 ε, so x² has the value 9 and the slope 6 at x = 3.
 //!
 //! At a kink the slope is a convention: a definition by cases has the slope of the case that applies, |x| has the slope 0 at 0, and in a tie of min or max
 //! each argument has the slope ½.

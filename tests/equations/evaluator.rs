@@ -10,8 +10,8 @@
 //!   of the input from the error of the output. The cross-correlation of two images gives filters ([`Placement`]).
 //! - `Σ`, `mean`: over all entries, over each channel or over each group, as the shape of the result requires. The `mean` and `max` of a pool are over each
 //!   window; the key `count_include_pad` says whether the mean counts padding. A `Σ` beside a tensor is a number, as in `softmax(a) Σ t`.
-//! - `n`: the number of entries of x for each entry of y = f(x); of the window if f is a pool; of the target if the rule reads it. In a batch, the number of
-//!   samples.
+//! - `n`: the number of entries of x for each entry of y = f(x). If f is a pool, the number of entries of the window; if the rule reads the target, that of
+//!   the target. In the reduce pass, the number of samples.
 //! - `ε`, `η`, `λ`, `μ`: keys of the file, or their defaults. The arguments of functions such as `elu` and `huber`, which only their definitions show, are keys
 //!   too.
 //! - `a` in a sum of larger tensors, such as a bias or a mean that is subtracted: each entry is repeated over its channel or group.
@@ -215,11 +215,11 @@ impl Part<'_> {
         let first = self.value(a, wanted)?;
         let is_sum = matches!(b, Expr::Of(function, _) if function.name == "sum");
         let second = self.value(b, if is_sum && !first.is_number() { &[] } else { wanted })?;
-        let both_matrices = first.matrix_product(&second);
+        let matrix_product = first.matrix_product(&second);
         if first.is_number() || second.is_number() || first.shape == second.shape {
             first.zip(second, |a, b| a * b)
         } else {
-            both_matrices.or_else(|why| first.hadamard(second).map_err(|_| why))
+            matrix_product.or_else(|why| first.hadamard(second).map_err(|_| why))
         }
     }
 

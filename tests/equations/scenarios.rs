@@ -193,7 +193,8 @@ fn layer_variations() -> Vec<Headed> {
     all
 }
 
-/// Losses with all their keys, on a vector and on an image; and outputs that are rounded to 0: for these one rule computes ∂C/∂z without ∂C/∂a.
+/// Losses with all their keys, on a vector and on an image; and outputs so near 0 that ∂C/∂a is infinite: one rule computes ∂C/∂z without
+/// ∂C/∂a.
 fn loss_variations() -> Vec<Headed> {
     let mut all = Vec::new();
     for kind in LOSSES {
@@ -222,7 +223,7 @@ fn loss_variations() -> Vec<Headed> {
             ));
         }
     }
-    // the output a of -713 is about 1e-310: ∂C/∂a is infinite, C is not
+    // for the input −713, the output a is about 1e-310: ∂C/∂a, which divides by a, is infinite, but C is finite
     for (last, loss, target) in [
         ("softmax", "\"cross_entropy\"", "[0.5, 0.75]"),
         ("sigmoid", "\"cross_entropy\"", "[0.5, 0.75]"),

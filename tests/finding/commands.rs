@@ -36,13 +36,13 @@ fn a_typed_command_has_the_effect_of_its_key() {
     let document = small(TRAINED);
     let shown = |state: &State| format!("{:?} {:?} {:?} {:?}", state.stepper(), state.overlay, state.settings, state.message);
     for row in keys::rows(Focus::Normal) {
-        let (mut by_key, mut by_name, mut chosen) = (at(&document, 7), at(&document, 7), at(&document, 7));
+        let (mut by_key, mut by_name, mut by_exact_name) = (at(&document, 7), at(&document, 7), at(&document, 7));
         let request = press(&mut by_key, row.keys[0]);
         assert_eq!(enter(&mut by_name, &format!(":{}", row.name)), request, "{}", row.name);
         assert_eq!(shown(&by_name), shown(&by_key), "{}", row.name);
         // after `!` the text is always a command, even if an op has the same name
-        assert_eq!(enter(&mut chosen, &format!(":!{}", row.name)), request);
-        assert_eq!(shown(&chosen), shown(&by_key), "!{}", row.name);
+        assert_eq!(enter(&mut by_exact_name, &format!(":!{}", row.name)), request);
+        assert_eq!(shown(&by_exact_name), shown(&by_key), "!{}", row.name);
     }
 }
 

@@ -56,6 +56,7 @@ fn the_palette_shows_all_words_of_its_chosen_row() {
 }
 
 #[test]
+/// The list of leaves (key `w`) has the inputs and parameters that contribute most to an entry.
 fn in_the_list_of_leaves_the_entries_of_a_tensor_have_the_same_number_of_decimals() {
     let text = text(&open("mazur-2-2-2", "Gw"), (120, 40));
     let decimals = |name: &str| -> Vec<usize> {
@@ -151,15 +152,15 @@ fn matrices_that_are_added_have_the_same_scale() {
     let document = &bundled_documents()["xor"];
     let step = document.trace.resolve(&"reduce:grad.fc1.weight[1,1]".parse().unwrap()).unwrap();
     let state = open_at(document, step);
-    let look = RenderOptions { theme: Theme::new(Colours::True, Background::Dark), ascii: false };
+    let options = RenderOptions { theme: Theme::new(Colours::True, Background::Dark), ascii: false };
     let screen = Rect::new(0, 0, 200, 60);
-    let buffer = frame(&state, &look, 200, 60);
+    let buffer = frame(&state, &options, 200, 60);
     let (trace, at) = state.trace_and_position().expect("a step");
     let shown_tensors: Vec<usize> = document.scene(step).expect("a step").tensors().iter().map(|shown| shown.tensor).collect();
     let mut seen: Vec<(f64, [u8; 3], usize)> = Vec::new();
     for place in screen.positions() {
         let Color::Rgb(red, green, blue) = buffer[(place.x, place.y)].bg else { continue };
-        let Some(ClickTarget::Entry(tensor, entry)) = ui::click(&state, &look, screen, place.x, place.y) else { continue };
+        let Some(ClickTarget::Entry(tensor, entry)) = ui::click(&state, &options, screen, place.x, place.y) else { continue };
         let value = trace.run(at.run_index).values(tensor)[entry];
         // not the yellow of marks
         if shown_tensors.contains(&tensor) && value > 0.0 && blue > red {
@@ -187,7 +188,7 @@ fn the_lower_border_of_a_list_is_not_cut() {
     }
 }
 
-/// On a narrow screen, the list of the leaves leaves out columns instead of cutting all; the selected row has them below the list.
+/// On a narrow screen, the list of leaves (key `w`) omits some columns instead of cutting all of them. Below the list are the omitted cells of the selected row.
 #[test]
 fn on_a_narrow_screen_the_list_of_leaves_drops_columns_instead_of_cutting_them() {
     for (name, keys) in [("mazur-2-2-2", "Gwj"), ("figure-01", ":grad.conv1.weight[0,0,1,1]#300<Enter>wjj"), ("figure-18", "Gwj")] {

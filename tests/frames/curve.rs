@@ -323,7 +323,7 @@ fn frames_of_the_curve() {
     let state = open("xor", ":set fc1.weight[0,0] 2<Enter>L<Esc>:set learning_rate 1<Enter>Lp");
     assert_eq!(state.overlay.as_ref().map(|overlay| overlay.kind), Some(OverlayKind::Curve));
     insta::assert_snapshot!("curve-path-120x40", snapshot(&state, 120, 40));
-    // the smallest screens, and smaller ones
+    // 60x16 is the smallest screen of the stepper; smaller screens must not panic
     for (width, height) in [(60, 16), (30, 8), (24, 5), (10, 3), (1, 1)] {
         let _ = text(&state, (width, height));
     }

@@ -44,13 +44,13 @@ fn a_sum_with_an_equals_sign_is_that_of_the_shown_numbers() {
 
 #[test]
 fn a_rounded_sum_or_product_has_its_own_sign() {
-    let lines = |name: &str, at: &str| text(&open(name, &format!(":{at}<Enter>")), (120, 40));
-    let frame = lines("figure-01", "grad.conv2.weight[3,1,2,2]#40");
+    let frame_at = |name: &str, at: &str| text(&open(name, &format!(":{at}<Enter>")), (120, 40));
+    let frame = frame_at("figure-01", "grad.conv2.weight[3,1,2,2]#40");
     assert!(frame.contains("so far =  −0.0937 + (−0.0993) ≈ −0.1931 "), "{frame}");
     // 0.8 · 0.7613 is 0.60904
-    let frame = lines("figure-17", "grad.fc1.a[1]#2");
+    let frame = frame_at("figure-17", "grad.fc1.a[1]#2");
     assert!(frame.contains(" =  0.8·0.7613  + [0.2·(−0.7613)]") && frame.contains(" ≈  0.6091      + [(−0.1523)"), "{frame}");
-    let frame = lines("figure-19", "grad.conv1.weight[0,0,0,1]#3");
+    let frame = frame_at("figure-19", "grad.conv1.weight[0,0,0,1]#3");
     assert!(frame.contains("so far =  2 + 9 = 11 ") && !frame.contains('≈'), "{frame}");
     // the zoom and the plain mode have the same sign
     let zoomed = text(&open("figure-17", ":grad.fc1.a[1]#1<Enter>Z"), (70, 19));
@@ -115,6 +115,7 @@ fn a_part_of_a_tensor_has_the_same_name_in_the_zoom_and_in_the_panes() {
 fn the_lines_of_the_entry_are_denser_than_the_others() {
     let theme = Theme::default();
     let buf = frame(&open("figure-19", ":grad.conv1.weight[0,0,0,1]#3<Enter>"), &RenderOptions::default(), 120, 40);
+    // the average number of dots in a cell of the lines of a weight; `is_own`: of the weight to which the entry belongs
     let dots = |weight: usize, is_own: bool| {
         let style = if is_own { theme.shared(weight) } else { theme.shared_faint(weight) };
         let is_line = |symbol: &str| symbol.chars().all(|c| ('\u{2801}'..='\u{28ff}').contains(&c));
@@ -122,7 +123,7 @@ fn the_lines_of_the_entry_are_denser_than_the_others() {
         let counts: Vec<u32> = cells.flat_map(|cell| cell.symbol().chars().map(|c| (u32::from(c) - 0x2800).count_ones())).collect();
         f64::from(counts.iter().sum::<u32>()) / f64::from(u32::try_from(counts.len()).expect("few"))
     };
-    // the entry is that of weight 1; the average number of dots in a cell
+    // the entry belongs to weight 1
     let own = dots(1, true);
     for other in [0, 2, 3] {
         assert!(dots(other, false) < 0.85 * own, "{other}: {} {own}", dots(other, false));

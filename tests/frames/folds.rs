@@ -1,5 +1,5 @@
 //! In the picture and in the map, a statement or a call of several operations is one node (a fold), until the user opens it.
-//! Beside a closed fold of 4 parts is ⊞4.
+//! A closed fold of 4 parts has the mark ⊞4 beside its name.
 
 use gradstep::app::State;
 use gradstep::ui::{RenderOptions, export};
@@ -9,9 +9,8 @@ use super::{SIZES, bundled_documents, frame, open, snapshot};
 /// Returns the text of the picture: everything below the title of the pane, in the columns of the pane.
 fn picture(state: &State) -> String {
     let text = export::text(&frame(state, &RenderOptions::default(), 160, 50));
-    let row = text.lines().position(|line| line.contains("─ picture ─")).expect("a picture");
-    let column = text.lines().nth(row).and_then(|line| line.chars().collect::<String>().find("─ picture")).expect("a picture");
-    let column = text.lines().nth(row).expect("a row")[..column].chars().count();
+    let title = text.lines().enumerate().find_map(|(row, line)| Some((row, line.split_once("─ picture ─")?.0.chars().count())));
+    let (row, column) = title.expect("a picture");
     let rows = text.lines().skip(row + 1).take_while(|line| !line.contains("─ why ─"));
     rows.map(|line| line.chars().skip(column).collect::<String>() + "\n").collect()
 }
@@ -106,7 +105,7 @@ fn the_statement_marks_the_operation_of_the_step() {
     assert_eq!(line("figure-14", "", wide), "");
 }
 
-/// In every frame of a graph of tensors the statement is the same text, and its operation is the one of this step.
+/// Every frame of a graph of tensors has the statement of its step, with one operation between marks.
 #[test]
 fn every_step_of_a_graph_has_its_statement() {
     for name in ["attention", "character-model", "svm-loss", "word2vec", "lstm", "graph-convolution"] {
@@ -121,7 +120,7 @@ fn every_step_of_a_graph_has_its_statement() {
     }
 }
 
-/// A network whose batch has fewer tensors: the ids of the map's blocks, which are the sample's tensors, are larger than those of the batch's tensors.
+/// A network whose batch has fewer tensors than a sample. The blocks of the map are tensors of the sample, and the ids of some are too large for the batch.
 const UPDATED: &str = "title = \"one layer\"\ninput = [1, 2]\ntarget = [0.5, 1]\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\n\
     weight = [[1, 2], [3, 4]]\nbias = [0, 0]\n[train]\nlearning_rate = 0.1\niterations = 3\n";
 

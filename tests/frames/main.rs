@@ -3,7 +3,7 @@
 mod actions;
 mod ascii;
 mod batch;
-#[cfg(debug_assertions)] // a release build does not count
+#[cfg(debug_assertions)] // a release build does not count the work
 mod bounded;
 mod boxes;
 mod curve;
@@ -208,6 +208,7 @@ fn the_status_line_always_has_the_entry_and_the_step() {
                 let text = export::text(&frame(&state, &RenderOptions::default(), width, height));
                 let trace: &Trace = &state.document().expect("a document").trace;
                 let at = trace.position(state.stepper().expect("open").step).expect("a step");
+                // the entry without its term: the address of its first term without the `#1` at the end
                 let address = trace.address(&at.with_term(0)).to_string();
                 let entry = address.trim_end_matches("#1");
                 let wanted = format!("{entry}  step {}/{}", state.stepper().expect("open").step, trace.len());

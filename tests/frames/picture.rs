@@ -150,7 +150,7 @@ fn the_line_of_an_unselected_entry_of_a_maximum_is_complete_or_absent() {
     assert_ne!(line_from("pool1.a[0,1,1]", "a⁽⁰⁾₁₃ "), line_from("1", "a⁽⁰⁾₁₃ "));
 }
 
-/// The line of this step has the accent colour from end to end, and no other line has it: it is the only one that begins at its left node.
+/// The line of this step has the accent colour from end to end, and no other line has this colour: lines of this colour begin only at the nodes of this step.
 #[test]
 fn the_line_of_this_step_has_the_accent_colour_alone() {
     let options = RenderOptions::default();
@@ -174,7 +174,7 @@ fn the_line_of_this_step_has_the_accent_colour_alone() {
     }
 }
 
-/// Every entry that the step reads is a node: a bias, and a target instead of the loss that the step does not read.
+/// Every entry that the step reads is a node, also a bias or a target. The loss is no node if the step does not read it.
 #[test]
 fn a_bias_and_a_target_are_nodes() {
     for (name, at, nodes) in

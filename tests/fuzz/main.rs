@@ -119,7 +119,7 @@ fn random_statements() {
     });
 }
 
-/// A good part of the random statements is valid, so that the steps are tested, too.
+/// Some of the random statements are valid, so that their steps are tested, too.
 #[test]
 fn some_random_statements_are_valid() {
     let mut runner = TestRunner::deterministic();
@@ -159,7 +159,7 @@ fn random_keys() {
     });
 }
 
-/// The targets are also tested with files that are valid: the undamaged seeds.
+/// The targets are also tested with the undamaged seeds.
 #[test]
 fn undamaged_seeds_pass() {
     for (_, bytes) in seeds("scenarios") {

@@ -32,7 +32,7 @@ const KEYWORDS: &[&str] = &["dim=", "axis=", "keepdim=", "keepdims=", "reduction
 const INDICES: &[&str] = &["0", "-1", ":", "1:", "::2", "::-1", "None", "...", "y", "ix", "range(n), y", "mask", "10**18", "0, :, ix"];
 const ATTRIBUTES: &[&str] = &[".T", ".shape", ".shape[0]", ".mT", ".values", ".indices", ".grad", ".size()"];
 const PREFIXES: &[&str] = &["", "torch.", "np.", "F."];
-/// Lines around the statements.
+/// Whole lines that are put among the random assignments, such as loops and imports.
 const LINES: &[&str] = &[
     "for t in range(3):\n    u = x * t",
     "for t in range(10**9):\n    u = x",

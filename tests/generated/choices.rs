@@ -37,7 +37,7 @@ impl Choices {
         usize::from(word) % n
     }
 
-    /// Returns `true` once in `n` times, but never after the end of the list.
+    /// Returns `true` with the probability 1/`n`, but never after the end of the list.
     pub fn one_in(&mut self, n: usize) -> bool {
         self.pick(n) == n - 1
     }
