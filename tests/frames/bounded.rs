@@ -1,5 +1,5 @@
-//! The cost of a frame depends on the screen, not on the size of the scenario: a frame of a larger scenario of the same kind makes no more requests to the
-//! rules of its ops.
+//! The cost of a frame depends on the screen, not on the size of the scenario: a frame of a larger scenario of the same kind makes no more requests to
+//! the trace.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use gradstep::ui::RenderOptions;
 
 use super::{export, frame, open_at, press};
 
-/// The largest number of requests of a frame. A request is for the factors of a term, a part of an op, an op or a pass.
+/// The largest number of requests of a frame. A request asks the trace for one factor, one term, one op or one pass.
 const MOST_REQUESTS: u64 = 40_000;
 
 /// The lines of a target and a loss.
