@@ -103,10 +103,10 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
     }
     let view = StepView::of(state, *options);
     let stepper = view.as_ref().filter(|_| matches!(state.screen, Screen::Stepper(_)));
-    match (stepper, &view) {
-        (_, Some(view)) if is_too_small(screen) => render_too_small(view, screen, buf),
-        (Some(view), _) => panes::render(view, screen, buf),
-        _ => {
+    match stepper {
+        Some(view) if is_too_small(screen) => render_too_small(view, screen, buf),
+        Some(view) => panes::render(view, screen, buf),
+        None => {
             let last_line = Rect { y: screen.bottom() - 1, height: 1, ..screen };
             picker::render(state, theme, above_last_line(screen), buf);
             status::key_bar(state, theme, last_line, buf);

@@ -255,14 +255,15 @@ fn one_sentence(name: &str, error: &anyhow::Error) -> String {
     format!("{name} is not valid{place}: {} (`gradstep check {name}` shows all)", line(first))
 }
 
-/// The names of the scenario files in a folder, sorted; at most 300 of them.
+/// The names of the scenario files in a folder, sorted; at most 300, the first ones.
 pub(super) fn scenario_files_in(folder: &Path) -> Vec<String> {
     const MAX_FILES: usize = 300;
     let Ok(folder) = fs::read_dir(folder) else { return Vec::new() };
     let names = folder.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     // the picker opens a file by the text that it shows, so only names that are shown unchanged are listed
     let is_listed = |name: &String| is_path(OsStr::new(name)) && !name.starts_with('.') && display_name(name) == *name;
-    let mut names: Vec<String> = names.filter(is_listed).take(MAX_FILES).collect();
+    let mut names: Vec<String> = names.filter(is_listed).collect();
     names.sort();
+    names.truncate(MAX_FILES);
     names
 }

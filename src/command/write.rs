@@ -11,7 +11,6 @@ use anyhow::{Context as _, anyhow, bail};
 
 use super::outside::{KnownFile, has_text};
 use super::read::{display_name, read_file};
-use super::source::scenario_files_in;
 use crate::output;
 use crate::scenario::{MAX_BYTES, Scenario, reads_files, write_back};
 use crate::tensor::{Tensor, flat};
@@ -127,18 +126,38 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Removes the files with tensors of the last save. A file stays if the new text or another scenario in the folder names it. This is done after the new text is
-/// written, because the old text needs the files until then.
+/// Removes the files with tensors of the last save. A file stays if the new text or another scenario in the folder names it, and if a scenario cannot be read.
+/// This is done after the new text is written, because the old text needs the files until then.
 fn remove_unused(old: &WrittenFile, new: &WrittenFile) {
+    let unused: Vec<&PathBuf> = old.tensors.iter().filter(|file| !new.tensors.contains(file)).collect();
+    if unused.is_empty() {
+        return;
+    }
     let folder = folder_of(&new.file.path);
-    let texts: Vec<Vec<u8>> = scenario_files_in(folder).iter().filter_map(|name| read_file(&folder.join(name), MAX_BYTES).ok()).collect();
-    for file in old.tensors.iter().filter(|file| !new.tensors.contains(file)) {
+    let Ok(others) = scenario_texts_in(folder) else { return };
+    let texts = || others.iter().map(Vec::as_slice).chain([new.file.text.as_bytes()]);
+    for file in unused {
         let Some(name) = file.file_name().map(std::ffi::OsStr::as_encoded_bytes) else { continue };
-        if !texts.iter().any(|text| text.windows(name.len()).any(|part| part == name)) {
+        if !texts().any(|text| text.windows(name.len()).any(|part| part == name)) {
             // an error is ignored, because a file that is left does no harm
             let _ = output::remove(file);
         }
     }
+}
+
+/// The texts of all scenario files in a folder, hidden ones too.
+///
+/// # Errors
+/// If the folder or one of the files cannot be read.
+fn scenario_texts_in(folder: &Path) -> anyhow::Result<Vec<Vec<u8>>> {
+    let mut texts = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml")) && !path.is_dir() {
+            texts.push(read_file(&path, MAX_BYTES)?);
+        }
+    }
+    Ok(texts)
 }
 
 /// Saves each tensor in its own file, and adds the paths of the files to `saved`.

@@ -33,7 +33,7 @@ pub struct EvaluatedArgument {
 }
 
 /// A call: a function with the values of its parameters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Call {
     /// The name as written in the source text, for messages about this call.
     pub name: CompactString,

@@ -296,15 +296,20 @@ fn assign(inference: &mut Inference, target: &PythonExpr, value: &Implied) {
     }
 }
 
-/// Interprets `list.append(value)`.
+/// Interprets `list.append(value)` and `list.extend(values)`.
 fn append(inference: &mut Inference, expr: &PythonExpr) {
     let ExprKind::Call(function, arguments) = &expr.kind else { return };
-    let (ExprKind::Attribute(base, _), [argument]) = (&function.kind, &arguments[..]) else { return };
+    let (ExprKind::Attribute(base, method), [argument]) = (&function.kind, &arguments[..]) else { return };
     let value = inference.evaluate(&argument.value);
-    if let Some(name) = first_name(base)
-        && let Some(Implied::Items(items)) = inference.names.get_mut(&name)
-    {
-        Rc::make_mut(items).push(value);
+    let Some(name) = first_name(base) else { return };
+    let Some(Implied::Items(items)) = inference.names.get_mut(&name) else { return };
+    match (method.text.as_str(), value) {
+        ("append", value) => Rc::make_mut(items).push(value),
+        ("extend", Implied::Items(values)) => Rc::make_mut(items).extend(values.iter().cloned()),
+        // the number of items is not known any more
+        _ => {
+            inference.names.insert(name, Implied::Unknown);
+        }
     }
 }
 

@@ -124,11 +124,7 @@ fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Line<'static>> 
     }
     lines.push(running_sum(view, margin, room));
     let paths = view.paths();
-    // a copy has only one number, so the line with its value would repeat the line with the numbers
-    if is_copy(view) && lines.len() > VALUES_LINE {
-        lines.remove(VALUES_LINE);
-    // the sum of a single term is its value, so the line with the value is left out if the paths need its room
-    } else if view.at.terms == 1 && paths.len() > 1 && height < lines.len() + paths::LINES {
+    if !has_values_line(view, paths.len(), height) {
         lines.remove(VALUES_LINE);
     }
     let lines_left = height.saturating_sub(lines.len());
@@ -149,6 +145,15 @@ fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Line<'static>> 
     lines
 }
 
+/// Returns whether the pane has the line with the values of the terms, if it has `height` lines and the entry has `paths` paths to the output.
+fn has_values_line(view: &StepView<'_>, paths: usize, height: usize) -> bool {
+    // a copy has only one number, so its value would repeat the line with the numbers
+    let repeats_numbers = is_copy(view);
+    // the sum of a single term is its value, so the value is left out if the paths need its line: the heading, the three lines of terms and the sum are 5 lines
+    let paths_need_its_line = view.at.terms == 1 && paths > 1 && height < 5 + paths::LINES;
+    !repeats_numbers && !paths_need_its_line
+}
+
 /// Returns whether all terms of a graph's op are copies of entries. Then the line with the numbers and the line with the values are the same.
 fn is_copy(view: &StepView<'_>) -> bool {
     let step = &view.step;
@@ -162,8 +167,8 @@ fn is_copy(view: &StepView<'_>) -> bool {
 /// Returns the step of the term that is drawn at a cell of the pane.
 #[must_use]
 pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
-    // the rows 1 to 3 show the terms; a copy has no row with the values
-    let term_rows = area.y + 1..area.y + if is_copy(view) { 3 } else { 4 };
+    // the lines 1 and 2 show the terms, and line 3 their values if there is a line for them
+    let term_rows = area.y + 1..area.y + if has_values_line(view, view.paths().len(), area.height.into()) { 4 } else { 3 };
     let margin = margin(view);
     let columns = columns(view, usize::from(area.width).saturating_sub(margin + SIGN_CELLS));
     // the first term comes after the left-hand side, the sign with its blanks, and perhaps an ellipsis
@@ -334,7 +339,8 @@ fn columns(view: &StepView<'_>, room: usize) -> Vec<TermColumn> {
             (false, false) => break,
         };
         used += next.width() + AROUND_TERM;
-        let shows_all = before == 0 && after == view.at.terms;
+        // with the next column, all terms are shown: no ellipsis needs its cells
+        let shows_all = columns.len() as u64 + 1 == view.at.terms;
         if used > room + ELLIPSES * usize::from(shows_all) {
             break;
         }

@@ -123,7 +123,7 @@ fn fit_with_repetitions(view: &StepView<'_>, operands: &[OperandMatrix], pane: P
     }
     let none = ReadEntries::default();
     let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &none, pane)).collect();
-    arrange::narrowest(&sizes, pane.area) <= pane.area.width
+    arrange::fitting_width(&sizes, pane.area).is_some()
 }
 
 /// Returns all matrices of the pane, the result last.

@@ -143,3 +143,14 @@ proptest! {
         }
     }
 }
+
+/// On a screen that is too small for the panes, the picker over an open scenario is drawn, not the scenario below it.
+#[test]
+fn the_picker_over_a_scenario_is_drawn_on_a_small_screen() {
+    let mut state = State::picker(picker_entries());
+    state.open(Arc::clone(&bundled_documents()["xor"]), Some(1));
+    press(&mut state, "o");
+    assert_eq!(state.focus(), Focus::Picker);
+    let shown = export::text(&frame(&state, &RenderOptions::default(), 50, 12));
+    assert!(shown.contains("figure-01") && !shown.contains("needs at least"), "{shown}");
+}

@@ -39,3 +39,41 @@ fn a_pair_has_the_shape_of_its_values() {
     let loss = trace.run(0).values(trace.network().find("J").expect("a tensor"));
     assert_eq!(loss, [6.0 * (10.0 + 2.0 + 2.0 + 1.0 + 200.0)]);
 }
+
+/// Keywords may be written in any order: each call has the numbers of the one without keywords.
+#[test]
+fn keywords_of_arange_and_repeat_may_be_in_any_order() {
+    for (call, numbers) in [
+        ("torch.arange(5, step=2)", &[0.0, 2.0, 4.0][..]),
+        ("torch.arange(end=3, start=1)", &[1.0, 2.0]),
+        ("np.arange(step=0.5, stop=1)", &[0.0, 0.5]),
+        ("np.arange(1, stop=4)", &[1.0, 2.0, 3.0]),
+        ("torch.arange(1, 5, step=3)", &[1.0, 4.0]),
+        ("np.repeat(x[:2], axis=0, repeats=3)", &[1.0, 1.0, 1.0, 2.0, 2.0, 2.0]),
+        ("np.repeat(x[:2], 3, 0)", &[1.0, 1.0, 1.0, 2.0, 2.0, 2.0]),
+    ] {
+        let trace = open(&format!("y = {call} * 1.0\nJ = (y * y).sum() + x.sum()")).unwrap_or_else(|faults| panic!("{call}: {faults}"));
+        let y = trace.network().find("y").expect("a tensor");
+        assert_eq!(trace.run(0).values(y), numbers, "{call}");
+    }
+    for call in ["torch.arange(1, 5, 2, step=3)", "torch.arange(start=3)"] {
+        assert!(open(&format!("J = (x * {call}).sum()")).is_err(), "{call}");
+    }
+}
+
+/// Without an arrow, the axes of `...` come first in the result, as in NumPy and PyTorch, and are not summed.
+#[test]
+fn an_einsum_without_an_arrow_keeps_the_axes_of_the_ellipsis() {
+    let setup = "a = torch.stack([x, 2 * x, 3 * x, 4 * x]).view(2, 2, 3)\nb = a.transpose(1, 2)";
+    for (implicit, explicit) in [
+        ("'...ij,...jk', a, b", "'...ij,...jk->...ik', a, b"),
+        ("'k...', a", "'k...->...k', a"),
+        ("'...i,...i', a, a", "'...i,...i->...', a, a"),
+    ] {
+        let text = format!("{setup}\np = torch.einsum({implicit})\nq = torch.einsum({explicit})\nJ = p.sum() + q.sum()");
+        let trace = open(&text).unwrap_or_else(|faults| panic!("{implicit}: {faults}"));
+        let [p, q] = ["p", "q"].map(|name| trace.network().find(name).expect("a tensor"));
+        assert_eq!(trace.network().tensor(p).shape, trace.network().tensor(q).shape, "{implicit}");
+        assert_eq!(trace.run(0).values(p), trace.run(0).values(q), "{implicit}");
+    }
+}

@@ -152,3 +152,15 @@ fn a_piece_of_np_split_and_of_torch_split_has_the_implied_size() {
         assert_eq!(line.and_then(|line| shape(line.value)), sizes, "{call}: {message}");
     }
 }
+
+/// `extend` adds the items of a list, `append` one item.
+#[test]
+fn a_list_that_is_extended_has_the_implied_number_of_items() {
+    for (added, size) in [("hs.extend([x, x])", 3), ("hs.append(x)", 2)] {
+        let text = format!(
+            "title = \"t\"\n[graph]\nnodes = \"\"\"\nhs = [x]\n{added}\na = torch.stack(hs)\nJ = (W @ a).sum()\n\"\"\"\n[graph.inputs]\nx = [1, 2, 3, 4, 5, 6]\n"
+        );
+        let message = parse(text).map(|_| ()).expect_err(added);
+        assert!(message.contains(&format!("the last size is {size}")), "{added}: {message}");
+    }
+}

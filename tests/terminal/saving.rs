@@ -317,6 +317,13 @@ fn writing_again_leaves_one_file_for_each_tensor() {
     run.press("W");
     run.wait_for("written to net.toml, with net-fc1.weight-2");
     assert_eq!(tensor_files(&folder), ["net-fc1.weight-2.npz", "net-fc1.weight.npz"]);
+    // a hidden copy too, which no list shows
+    fs::copy(folder.path("net.toml"), folder.path(".hidden.toml")).unwrap();
+    run.press(":set fc1.weight[0,1] 9\r");
+    run.wait_for("→ 9");
+    run.press("W");
+    run.wait_for("written to net.toml, with net-fc1.weight-3");
+    assert_eq!(tensor_files(&folder), ["net-fc1.weight-2.npz", "net-fc1.weight-3.npz", "net-fc1.weight.npz"]);
     run.press(":e\r");
     run.wait_for("the file is read again");
     // in another folder the file would be missing
@@ -325,7 +332,7 @@ fn writing_again_leaves_one_file_for_each_tensor() {
     run.wait_for("net.toml reads tensors from files in its folder");
     run.press("q");
     assert_eq!(run.end().code(), Some(0));
-    for name in ["net.toml", "copy.toml"] {
+    for name in ["net.toml", "copy.toml", ".hidden.toml"] {
         let mut check = Command::new(env!("CARGO_BIN_EXE_gradstep"));
         assert!(check.arg("check").arg(folder.path(name)).output().unwrap().status.success(), "{name}");
     }

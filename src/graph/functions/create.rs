@@ -6,12 +6,13 @@ use crate::graph::index;
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{Number, Range, Scalar, Value};
 use crate::op::layer::Reported;
+use crate::python::tree::Span;
 use crate::tensor::{flat, len};
 
 /// The functions of this file, with their names and parameters.
 pub const ROWS: &[FunctionRow] = &[
     FunctionRow { names: &["range"], parameters: &["*ends"], build: range },
-    FunctionRow { names: &["arange"], parameters: &["*ends|start|end|step"], build: arange },
+    FunctionRow { names: &["arange"], parameters: &["*ends", "start", "end|stop", "step"], build: arange },
     FunctionRow { names: &["zeros"], parameters: &["*size|shape"], build: |reader, call| filled(reader, call, 0.0) },
     FunctionRow { names: &["ones"], parameters: &["*size|shape"], build: |reader, call| filled(reader, call, 1.0) },
     FunctionRow { names: &["full"], parameters: &["size|shape", "fill_value"], build: full },
@@ -43,7 +44,7 @@ pub const ROWS: &[FunctionRow] = &[
 /// The largest number of entries of a list that is made while the text is read.
 const MAX_ITEMS: usize = 1 << 20;
 
-/// Reads the arguments of a range: its end, or its start and end, or its start, end and step.
+/// Reads whole numbers as a range: its end, or its start and end, or its start, end and step.
 fn ends(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Range, Reported> {
     let numbers = call.integers(reader, "an end of a range")?;
     let (start, stop, step) = match numbers[..] {
@@ -77,7 +78,34 @@ fn range(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reporte
     Ok(Value::Range(range))
 }
 
+/// Returns the arguments of `arange` without keywords: `arange(5, step=2)` has those of `arange(0, 5, 2)`.
+fn ends_without_keywords(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Vec<(Value, Span)>, Reported> {
+    let [_, keywords @ ..] = &call.values[..] else { return Ok(call.rest.clone()) };
+    if keywords.iter().all(Option::is_none) {
+        return Ok(call.rest.clone());
+    }
+    let mut rest = call.rest.iter().cloned();
+    // start, end and step
+    let mut ends = match call.rest.len() {
+        1 if keywords[1].is_none() => [None, rest.next(), None],
+        _ => [rest.next(), rest.next(), rest.next()],
+    };
+    for (end, keyword) in ends.iter_mut().zip(keywords) {
+        if end.is_some() && keyword.is_some() {
+            return Err(reader.fail(&call.span, format!("{} has an argument twice", call.name), "write arange(start, end, step)"));
+        }
+        *end = end.take().or_else(|| keyword.clone());
+    }
+    let [start, Some(end), step] = ends else {
+        return Err(reader.fail(&call.span, format!("{} needs its argument end", call.name), "write arange(start, end, step)"));
+    };
+    let or_number = |end: Option<(Value, Span)>, n: i64| end.unwrap_or_else(|| (Value::integer(n), call.span.clone()));
+    Ok(vec![or_number(start, 0), end, or_number(step, 1)])
+}
+
 fn arange(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
+    let rest = ends_without_keywords(reader, call)?;
+    let call = &Call { rest, ..call.clone() };
     let numbers: Vec<Option<f64>> = call.rest.iter().map(|(value, _)| value.number().map(|number| number.value.as_f64())).collect();
     let is_whole = call.rest.iter().all(|(value, _)| value.as_integer().is_some());
     if !is_whole && let Some(numbers) = numbers.into_iter().collect::<Option<Vec<f64>>>() {

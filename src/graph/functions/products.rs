@@ -1,5 +1,7 @@
 //! Products: `@`, `matmul`, `dot`, `outer`, `linear`, `einsum`.
 
+use std::ops::RangeInclusive;
+
 use crate::graph::call::{Call, FunctionRow, Spelling};
 use crate::graph::reader::GraphReader;
 use crate::graph::value::{TensorId, Value};
@@ -263,14 +265,20 @@ impl EinsumAxes {
         Ok(output)
     }
 
-    /// Returns the labels of the letters that occur once, in the order of the alphabet: the result of an einsum without `->`.
-    fn once(&self) -> Vec<usize> {
+    /// Returns the labels of the result of an einsum without `->`, as in NumPy and PyTorch: first the axes of `...`, then the letters that occur once, in the
+    /// order of the alphabet.
+    fn implicit_result(&self) -> Vec<usize> {
         let count = |at: usize| self.labels.iter().flatten().filter(|label| **label == at).count();
-        let mut once: Vec<usize> = (0..self.letters.len()).filter(|at| self.letters[*at] != UNNAMED && count(*at) == 1).collect();
-        once.sort_by_key(|at| self.letters[*at]);
-        once
+        let is_of_ellipsis = |at: usize| ELLIPSIS_LETTERS.contains(&self.letters[at]);
+        let is_in_result = |at: &usize| is_of_ellipsis(*at) || (self.letters[*at] != UNNAMED && count(*at) == 1);
+        let mut result: Vec<usize> = (0..self.letters.len()).filter(is_in_result).collect();
+        result.sort_by_key(|at| (!is_of_ellipsis(*at), self.letters[*at]));
+        result
     }
 }
+
+/// The letters that take the place of `...`: mathematical bold letters, which nobody writes in an equation.
+const ELLIPSIS_LETTERS: RangeInclusive<char> = '\u{1d400}'..='\u{1d433}';
 
 /// Replaces `...` in the texts of an einsum by letters that occur nowhere else. Operands with fewer axes there get the last of these letters. A fault is a
 /// message.
@@ -294,8 +302,7 @@ fn with_ellipsis(
         counts.push(unnamed);
         most = most.max(unnamed);
     }
-    // mathematical bold letters, which nobody writes in an equation
-    let letters: String = ('\u{1d400}'..='\u{1d433}').take(most).collect();
+    let letters: String = ELLIPSIS_LETTERS.take(most).collect();
     let tail = |count: usize| letters.chars().skip(most - count).collect::<String>();
     let spelled = operands.iter().zip(&counts).map(|(operand, count)| operand.replace("...", &tail(*count))).collect();
     Ok((spelled, result.map(|result| result.replace("...", &letters))))
@@ -338,7 +345,7 @@ fn einsum(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
     }
     let output = match result {
         Some(result) => axes.named(result).map_err(|message| reader.fail(&call.span, message, help))?,
-        None => axes.once(),
+        None => axes.implicit_result(),
     };
     let EinsumAxes { labels, sizes, .. } = axes;
     let operands: Vec<&[usize]> = labels.iter().map(Vec::as_slice).collect();

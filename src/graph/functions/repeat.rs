@@ -19,7 +19,7 @@ pub const ROWS: &[FunctionRow] = &[
     FunctionRow { names: &["expand"], parameters: &["input", "*sizes"], build: expand },
     FunctionRow { names: &["broadcast_to"], parameters: &["input|x|array", "*shape|size"], build: expand },
     FunctionRow { names: &["expand_as"], parameters: &["input", "other"], build: expand_as },
-    FunctionRow { names: &["repeat"], parameters: &["input|a", "*repeats|axis"], build: repeat },
+    FunctionRow { names: &["repeat"], parameters: &["input|a", "*repeats", "axis"], build: repeat },
     FunctionRow { names: &["tile"], parameters: &["input|A", "*reps|dims"], build: tile },
     FunctionRow { names: &["repeat_interleave"], parameters: &["input", "repeats", "dim"], build: repeat_interleave },
     FunctionRow { names: &["flip"], parameters: &["input|m", "*dims|axis"], build: flip },
@@ -117,7 +117,9 @@ fn repeat(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
         None => return Err(reader.fail(&call.span, "repeat needs a number", "")),
     };
     let rank = reader.shape(id).len();
-    let axis = if let Some((value, span)) = call.rest.get(1) {
+    let axis = if let Some(axis) = call.axis(reader, 2, rank)? {
+        axis
+    } else if let Some((value, span)) = call.rest.get(1) {
         let n = arithmetic::integer(reader, value, "an axis", span)?;
         call::axis(reader, n, rank, span)?
     } else {

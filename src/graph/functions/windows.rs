@@ -136,6 +136,11 @@ fn misfit(reader: &mut GraphReader<'_, '_>, call: &Call, Misfit { key, why }: Mi
 
 /// Makes a convolution, or a transposed one, of images with one or two dimensions.
 fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_transposed: bool) -> Result<Value, Reported> {
+    let weight_axes = if is_transposed {
+        "the weight is in x out/groups x height x width, as in PyTorch"
+    } else {
+        "the weight is out x in/groups x height x width, as in PyTorch"
+    };
     let images = images(reader, call, dimensions)?;
     let span = &call.span;
     let mut weight = call.tensor(reader, 1)?;
@@ -146,7 +151,7 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
     }
     let [first, second, height, width] = shape[..] else {
         let message = format!("{} is not a weight of {}", reader.describe(weight), call.name);
-        return Err(reader.fail(span, message, "the weight is out x in x height x width, as in PyTorch"));
+        return Err(reader.fail(span, message, weight_axes));
     };
     let (groups_at, dilation_at) = if is_transposed { (6, 7) } else { (6, 5) };
     let one_row = (images.is_1d, 1);
@@ -163,7 +168,7 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
             images.channels,
             reader.describe(weight)
         );
-        return Err(reader.fail(span, message, "the weight is out x in/groups x height x width, as in PyTorch"));
+        return Err(reader.fail(span, message, weight_axes));
     }
     let output_padding = if is_transposed { pair(reader, call, 5, [0, 0], (images.is_1d, 0))? } else { [0, 0] };
     let axis = |i: usize| {

@@ -133,6 +133,12 @@ impl Candidates {
 /// Returns the smallest width of an area at which all matrices and their titles are completely visible. If there is none, returns the width of all matrices
 /// side by side, and one column more.
 pub fn narrowest(sizes: &[RequestedSizes], area: Rect) -> u16 {
+    let side_by_side = || sizes.iter().map(|size| size.tiers[TIER_COUNT - 1][0] + GAP).fold(1, u16::saturating_add);
+    fitting_width(sizes, area).unwrap_or_else(side_by_side)
+}
+
+/// Returns the smallest width at which all matrices and their titles are completely visible; `None` if the area is not wide or not high enough.
+pub fn fitting_width(sizes: &[RequestedSizes], area: Rect) -> Option<u16> {
     let full_size = |i: usize| sizes[i].tiers[TIER_COUNT - 1];
     let used = |rows: &MatrixRows| {
         let wide = rows
@@ -146,8 +152,7 @@ pub fn narrowest(sizes: &[RequestedSizes], area: Rect) -> u16 {
     };
     let candidates = candidate_rows(sizes, area.width);
     let fitting = candidates.iter().map(used).filter(|[wide, high]| *wide <= area.width && *high <= area.height);
-    let side_by_side = || sizes.iter().map(|size| size.tiers[TIER_COUNT - 1][0] + GAP).fold(1, u16::saturating_add);
-    fitting.map(|[wide, _]| wide).min().unwrap_or_else(side_by_side)
+    fitting.map(|[wide, _]| wide).min()
 }
 
 /// Returns the candidates for the rows. They are: all matrices side by side; as many in a row as fit; the operands in one row and the result in another; each
