@@ -228,16 +228,11 @@ impl MatrixLayout {
         let [block, row, col] = dims.coordinates(focus);
         let around = request.around.clone().map(|[rows, cols]| if is_lying { [cols, rows] } else { [rows, cols] });
         let [around_rows, around_cols] = around.map_or([None, None], |ranges| ranges.map(Some));
-        // returns the position of an index on the screen: the padding comes before it, and if the matrix is rotated, the order is reversed
-        let drawn_index = |i: usize, n: usize, pad: usize| pad + if request.turned { n - 1 - i } else { i };
-        let drawn_range = |range: Range<usize>, n: usize, pad: usize| {
-            let (start, end) = (range.start.min(n), range.end.min(n));
-            if request.turned { pad + n - end..pad + n - start } else { pad + start..pad + end }
-        };
+        let drawn = |range, n, pad| drawn_range(range, n, pad, request.turned);
         let has_focus = request.focus.is_some();
         // for rows or columns: `len` of the `of` drawn ones are visible; the focus is at index i of n, and `pad` rows or columns of padding come before them
         let view = |of, len, around: Option<Range<usize>>, i, n, pad, scroll| {
-            let (around, i) = if has_focus { (around.map(|range| drawn_range(range, n, pad)), drawn_index(i, n, pad)) } else { (None, 0) };
+            let (around, i) = if has_focus { (around.map(|range| drawn(range, n, pad)), drawn(i..i + 1, n, pad).start) } else { (None, 0) };
             VisibleRange::over(of, len, around, i, scroll)
         };
         Some(Self {
@@ -415,4 +410,10 @@ impl MatrixLayout {
 fn index(drawn: usize, padding: usize, n: usize, turned: bool) -> Option<usize> {
     let i = drawn.checked_sub(padding).filter(|&i| i < n)?;
     Some(if turned { n - 1 - i } else { i })
+}
+
+/// Returns where indices of rows (or columns) are drawn, of `n` with `pad` rows of padding before them. If the matrix is rotated, their order is reversed.
+fn drawn_range(range: Range<usize>, n: usize, pad: usize, is_turned: bool) -> Range<usize> {
+    let (start, end) = (range.start.min(n), range.end.min(n));
+    if is_turned { pad + n - end..pad + n - start } else { pad + start..pad + end }
 }
