@@ -101,7 +101,7 @@ fn every_command_stays_near_the_limit() {
 
 #[test]
 fn an_update_that_does_not_fit_is_refused_when_it_is_reached() {
-    // weights and their gradient take 15.3 MiB each: there is no room for a third
+    // the weights and their gradient take 15.3 MiB each: there is no room for the updated weights
     let folder = folder_with_square(1415);
     let limited = |arguments: &[&str]| run(folder.path(), &[arguments, &["--memory-limit", "36MiB"]].concat());
     for arguments in [&["show", "square.toml"][..], &["show", "square.toml", "--at", "last"], &["grads", "square.toml", "-o", "out"]] {
@@ -153,7 +153,7 @@ fn small_samples_use_most_of_their_reserved_memory() {
     let refused = limited(48);
     assert_eq!(refused.status, Some(1), "{}", refused.error);
     assert!(refused.error.contains("20000 samples") && refused.error.contains("--memory-limit"), "{}", refused.error);
-    // the process uses at least half of the limit, which is `limit << 9` KiB
+    // the process uses more than half of the limit: half of `limit` MiB is `limit << 9` KiB
     let limit = 64;
     let Ended { status, error, largest, .. } = limited(limit);
     assert_eq!(status, Some(0), "{error}");

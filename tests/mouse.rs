@@ -203,11 +203,12 @@ fn clicks_on(driver: &Driver, is_shown: impl Fn(char) -> bool) -> Vec<((u16, u16
     clicks
 }
 
-/// Returns the address of the step after an event, without its term, and the message.
+/// Returns the address of the entry on the screen after an event, such as `fc1.z[1]`, and the message.
 fn address_after(driver: &Driver, event: &Event) -> (String, String) {
     let mut there = driver.clone();
     there.apply(event, Duration::ZERO);
     let (trace, at) = there.state.trace_and_position().unwrap();
+    // the address of the first term ends with `#1` if the entry has several terms
     let address = trace.address(&at.with_term(0)).to_string();
     let message = there.state.message.as_ref().map(|message| message.text.clone()).unwrap_or_default();
     (address.trim_end_matches("#1").to_owned(), message)

@@ -94,6 +94,7 @@ fn l_goes_to_the_end_of_the_unit_and_h_to_the_end_of_the_unit_before() {
                 }
                 let mut state = at(&document, step, unit);
                 act(&mut state, 1, Action::Back);
+                // h from the first unit goes to step 1
                 assert_eq!(
                     place(&state),
                     Visit { iteration: 1, step: span.start.max(2) - 1 },

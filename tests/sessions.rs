@@ -210,7 +210,7 @@ fn the_picker_of_a_session_has_the_order_at_the_time_of_recording() {
     // a scenario that this program lacks keeps its row
     assert_eq!(opened(2, &["figure-14", "gone\u{1b}[2J", "xor"], "ojj<Enter>"), "xor");
     assert_eq!(opened(2, &["figure-14", "gone\u{1b}[2J", "xor"], "oj<Enter>"), "figure-14");
-    // the filter of the picker is newer than format 1: there, "/" does nothing
+    // the filter of the picker is newer than format 1: in a session of format 1, "/" does nothing
     assert_eq!(opened(1, &[], "o/jjx<Enter>"), "figure-16");
     assert_eq!(opened(2, bundled::LEARNING, "o/xor<Enter>"), "xor");
 }

@@ -113,7 +113,7 @@ impl World {
         }
     }
 
-    /// Wakes the stepper if it asks for it, and checks that it does one piece of work or one play move. Returns the number of ops that it computes.
+    /// Wakes the stepper, and checks that it does at most one piece of work, or one move of play. Returns the number of ops that it computes.
     fn wake(&mut self) -> u64 {
         let (has_job, before) = (self.state().job().is_some(), self.place());
         let done = self.send(Input::Wake);
@@ -259,20 +259,21 @@ fn no_slice_waits_for_a_long_op() {
     let mut world = World::new(WIDE);
     world.press(":3/loss<Enter>");
     let before = computed(world.live.driver());
-    let mut waited = Vec::new();
+    // the numbers of ops that were computed before each slice that ended before its op was finished
+    let mut unfinished = Vec::new();
     while let Some(progress) = world.state().job().map(Job::progress) {
         let at = computed(world.live.driver());
         world.send(Input::Wake);
         if world.state().job().map(Job::progress) == Some(progress) && computed(world.live.driver()) == at {
-            waited.push(at - before);
+            unfinished.push(at - before);
         }
         // between two slices, keys work
         world.press("?");
         world.press("?");
     }
-    waited.dedup();
-    // some slices waited after 1 to 7 ops, within an iteration, and not only at its ends
-    assert!(waited.iter().any(|ops| (1..8).contains(ops)), "{waited:?}");
+    unfinished.dedup();
+    // there were such slices after 1 to 7 ops: within an iteration, and not only at its ends
+    assert!(unfinished.iter().any(|ops| (1..8).contains(ops)), "{unfinished:?}");
     assert_eq!(world.place().0, 3);
     let mut direct = World::new(WIDE);
     let document = direct.state().document().unwrap().iteration(3);
@@ -289,17 +290,17 @@ fn no_slice_waits_for_a_long_op() {
     // a clone of the driver arrives too
     direct.press(":3/loss<Enter>");
     direct.send(Input::Wake);
-    let mut other = World { live: TerminalStepper::new(direct.live.driver().clone(), RenderOptions::default(), None), now: direct.now };
-    for world in [&mut direct, &mut other] {
+    let mut cloned = World { live: TerminalStepper::new(direct.live.driver().clone(), RenderOptions::default(), None), now: direct.now };
+    for world in [&mut direct, &mut cloned] {
         while world.state().job().is_some() {
             world.send(Input::Wake);
         }
     }
     assert_eq!((direct.place(), bits(&direct)), (world.place(), bits(&world)));
-    assert_eq!((other.place(), bits(&other)), (world.place(), bits(&world)));
+    assert_eq!((cloned.place(), bits(&cloned)), (world.place(), bits(&world)));
 }
 
-/// A key that is pressed again during a seek moves the goal of the seek.
+/// A key that is pressed again during a seek, which is a job that computes a move, moves the goal of the seek.
 #[test]
 fn keys_during_a_seek_add_up() {
     let arrive = |world: &mut World| {
@@ -317,7 +318,7 @@ fn keys_during_a_seek_add_up() {
         // forward and back
         world.press("llh");
         assert_eq!(arrive(&mut world), (3, 1));
-        // another unit, or another move, starts another job
+        // a move to the first step ends the job, and so does Esc
         world.press("lljg");
         assert!(world.state().job().is_none());
         world.press("kl<Esc>");

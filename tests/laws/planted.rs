@@ -255,7 +255,7 @@ fn trace(network: Network, given: &[(Id, Arc<Tensor>)]) -> Trace {
     Trace::new(Arc::new(network), vec![run])
 }
 
-/// The results of the two checks: of the steps, and of the differences.
+/// The results of two checks of the network with a fault: of all steps of its trace, and of its derivatives by finite differences.
 fn verdicts(fault: Fault, place: Site) -> (Result<(), String>, Result<(), String>) {
     let (network, given) = network(fault, place);
     let slopes = differences::check(&network, &given).map(|_| ());
@@ -327,7 +327,7 @@ fn off<'a>(network: &'a Network, checked: &[TensorCheck]) -> Vec<&'a str> {
 
 #[test]
 fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
-    // without a fault (`None`), no tensor is off
+    // the place of the fault, and the first tensor that is off; the network of the last row has no fault
     for (place, first) in [
         (Site::WeightGradient, Some("grad.fc1.weight")),
         (Site::InputGradient, Some("grad.input")),

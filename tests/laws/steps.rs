@@ -1,4 +1,5 @@
-//! Checks that the terms of an entry, added in the order of their steps, give the bits of the entry.
+//! Checks of all steps of a trace: the terms of an entry, added in the order of their steps, give the bits of the entry, and the trace finds a step by its number,
+//! its address, its units and the entries that it reads.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -15,8 +16,8 @@ pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// Returns whether `logarithm` agrees with log a, for the output a of a sigmoid or softmax. gradstep computes it from the input z, so it has digits that are
-/// lost in the rounded a. `logarithm` is 0 if the loss does not need it.
+/// Returns whether two values of log a agree, for the output a of a sigmoid or softmax. `log_of_output` is computed from a, which is rounded. gradstep computes
+/// `logarithm` from the input z, so it is more exact: the two may differ for a small a. `logarithm` is 0 if the loss does not need it.
 fn is_near(log_of_output: f64, logarithm: f64) -> bool {
     logarithm == 0.0 || (log_of_output - logarithm).abs() < 1e-7 || (log_of_output < -14.0 && logarithm < -13.0) || log_of_output.is_nan()
 }
@@ -155,7 +156,7 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
         Kind::Product => values.iter().copied().reduce(|product, factor| product * factor),
         Kind::Copy if values.len() == 1 => values.first().copied(),
         Kind::Select if step.function == Some(LEFT_OUT) => (step.pass == Pass::Loss && values.contains(&0.0)).then_some(0.0),
-        // the gate of a mask is closed
+        // the mask chose the other operand
         Kind::Select if step.function == Some(NOT_CHOSEN) => (step.pass == Pass::Backward && values == [0.0]).then_some(0.0),
         Kind::Select => selected(&step, &values),
         Kind::Apply => Some(step.value),
@@ -270,7 +271,8 @@ fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Ste
     Ok(())
 }
 
-/// The entries that the factors of a step come from: the entry of each factor, then the entries at the same position that the derivative reads.
+/// The entries that the factors of a step come from: the entry of each factor and, if the factor is derived from several tensors, the entries of these tensors
+/// at the same position.
 fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
     let operands = &trace.op_at(at).parts[trace.part_at(at)].operands;
     let shape = |tensor: Id| &trace.network_of(at.run_index).tensor(tensor).shape;
@@ -334,7 +336,7 @@ fn check_counts_of(network: &Network, run: &Run) -> Result<(), String> {
 }
 
 /// Checks that a linear or convolutional layer has as many products in the forward pass as in the derivatives of its weights and of its inputs: one for each
-/// edge.
+/// edge, which is an entry of the input, an entry of the output, and the weight between them.
 ///
 /// # Errors
 /// The first tensor with too many or too few terms.

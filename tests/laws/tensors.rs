@@ -30,9 +30,10 @@ pub struct Spelled {
     pub statements: Vec<String>,
 }
 
+/// The names of functions with the same arguments, and the function that writes a call of one of them.
 type Row = (&'static [&'static str], fn(&mut Writer<'_>, &str) -> Option<Written>);
 
-/// The names of functions with the same arguments, and the function that writes a call.
+/// All functions of the registry.
 #[rustfmt::skip]
 pub const FUNCTIONS: &[Row] = &[
     (&["sin", "cos", "tanh", "sigmoid", "expit", "relu", "relu_", "silu", "swish", "erf", "logsigmoid", "softplus", "leaky_relu", "elu", "gelu", "abs",
@@ -89,9 +90,9 @@ fn write(choices: &mut Choices, flavour: Flavour, may_detach: bool, only: Option
     let count = if only.is_some() { 1 } else { 1 + writer.choices.pick(5) };
     for n in 0..count {
         let chosen = only.and_then(|name| FUNCTIONS.iter().find(|(names, _)| names.contains(&name)));
-        let (names, write) = chosen.copied().unwrap_or_else(|| writer.choices.choose(FUNCTIONS));
+        let (names, write_call) = chosen.copied().unwrap_or_else(|| writer.choices.choose(FUNCTIONS));
         let name = only.unwrap_or_else(|| writer.choices.choose(names));
-        let Some(Written { both, shape }) = write(&mut writer, name) else { continue };
+        let Some(Written { both, shape }) = write_call(&mut writer, name) else { continue };
         let result = format!("h{n}");
         lines.push(both.map(|text| format!("{result} = {text}")));
         writer.tensors.push((result.clone(), shape));

@@ -26,14 +26,14 @@ fn causes(document: &Document, wrong: (&str, &[f64]), right: &[&str]) -> Vec<Cau
     causes_of(document, &mine)
 }
 
-/// The bundled batch norm, with other numbers for the gradient G of its output.
+/// The bundled batch norm, with `first_row` as the first row of the gradient G of its output.
 fn batch_norm(first_row: &str) -> Document {
     let text = include_str!("../../scenarios/batch-norm.toml").replacen("G = [[0, 0]", &format!("G = [{first_row}"), 1);
     open(text.split("[[note]]").next().expect("the text before the notes"))
 }
 
-/// In evaluation mode, mean and variance are constants: ∂J/∂x is γ/σ · G, and γ/σ is 1. The first row of G is 0, so the numbers are also those of a broadcast
-/// that is not summed: both are named, the norm first.
+/// The user computes ∂J/∂x as if mean and variance were constants: it is γ/σ · G, and γ/σ is 1. If the first row of G is 0, a user who takes the first row in the
+/// place of each sum over the rows gets the same numbers. Both mistakes are named, the norm's first.
 #[test]
 fn the_mistake_of_a_norm_comes_before_that_of_a_broadcast() {
     let found = causes(&batch_norm("[0, 0]"), ("x", &[0.0, 0.0, 1.0, 2.0, 0.0, 1.0, 0.0, 1.0]), &["gamma", "beta"]);
@@ -42,7 +42,8 @@ fn the_mistake_of_a_norm_comes_before_that_of_a_broadcast() {
     assert_eq!(named, [("norm-variance-path-missing", Some("and-mean")), ("broadcast-not-summed", Some("first"))]);
 }
 
-/// With other numbers only the norm is left. The path from x through the mean is also a use of x, but that is the same mistake in other words.
+/// With another first row of G, only the mistake of the norm is left. That a path from x is forgotten, such as the one through the mean, is the same mistake in
+/// other words.
 #[test]
 fn one_mistake_in_several_words_is_named_once() {
     let document = batch_norm("[2, -1]");
@@ -72,7 +73,7 @@ fn two_uses_of_a_tensor_are_not_the_turns_of_a_loop() {
     // both sums are forgotten: G is left of ∂J/∂h
     let found = causes(&document, ("W", &[4.0, -1.0, 2.0, 7.0]), &[]);
     assert!(found.iter().all(|cause| cause.variant.as_deref() != Some("each-turn")), "{found:#?}");
-    // one of them, q, is forgotten
+    // only v is forgotten: G + p is left
     let found = causes(&document, ("W", &[5.0, 1.0, 3.0, 9.0]), &[]);
     let words: Vec<&str> = found.iter().filter(|cause| !cause.is_restated).map(|cause| cause.words.as_str()).collect();
     assert_eq!(words, ["the gradient of h lacks the part through v"]);
@@ -103,7 +104,7 @@ fn a_backward_pass_that_stops_after_a_turn_is_named() {
         found.iter().filter(|cause| !cause.is_restated).map(|cause| (cause.id, cause.variant.as_deref())).collect();
     assert_eq!(named, [("gradient-overwritten-per-turn", Some("last")), ("path-forgotten", Some("next-turn"))]);
     assert_eq!(found[0].apart, "∂C/∂h@3 differs between these mistakes: add it to your file as h@3 (the gradient, not the value)");
-    // with the gradient of the state before the last turn, which is 0 without the error of the last turn
+    // with the gradient of the state before the last turn: it is 0, because backpropagation stops before it
     let found = causes_of(&document, &[&mine[..], &[("h@3", &[0.0, 0.0])]].concat());
     let named: Vec<(&str, Option<&str>)> =
         found.iter().filter(|cause| !cause.is_restated).map(|cause| (cause.id, cause.variant.as_deref())).collect();

@@ -66,13 +66,13 @@ fn the_named_gradient_tells_the_mistakes_apart() {
 #[test]
 fn other_numbers_tell_the_mistakes_apart() {
     let mut count = 0;
-    for (text, again) in networks::templates(1).zip(networks::templates(7)) {
+    for (text, other_text) in networks::templates(1).zip(networks::templates(7)) {
         let document = open(&text);
         let (trace, rate) = (&document.trace, learning_rate(&document));
         let all = parameters(trace);
         let wanted = all[all.len().saturating_sub(1)..].to_vec();
-        let other = open(&again);
-        let planted_again = plantings(&other.trace, &wanted, rate);
+        let other = open(&other_text);
+        let planted_in_other = plantings(&other.trace, &wanted, rate);
         let mut tried_here = HashSet::new();
         for planting in plantings(trace, &wanted, rate) {
             if !tried_here.insert(planting.id) {
@@ -85,8 +85,9 @@ fn other_numbers_tell_the_mistakes_apart() {
                 continue;
             }
             let gradients = |cause: &gradstep::mistakes::Cause| {
-                let same =
-                    planted_again.iter().find(|again| (again.id, &again.variant, &again.at) == (cause.id, &cause.variant, &cause.at));
+                let same = planted_in_other
+                    .iter()
+                    .find(|planting| (planting.id, &planting.variant, &planting.at) == (cause.id, &cause.variant, &cause.at));
                 same.map(|same| &same.gradients)
             };
             let (Some(one), Some(two)) = (gradients(best), gradients(second)) else { continue };

@@ -22,7 +22,7 @@ fn rounded(number: f64) -> f64 {
     f64::from(number as f32)
 }
 
-/// The values whose gradients other gradients are computed from. A gradient with at most two numbers other than 0 is left out: its error could look like a
+/// The tensors whose gradients are read in the backward pass to compute other gradients. A gradient with at most two numbers other than 0 is left out: its error could look like a
 /// constant factor of all gradients that follow.
 fn values(trace: &Trace) -> Vec<Id> {
     let network = trace.network();
@@ -54,7 +54,7 @@ fn no_mistake_is_named_for_consequences_of_an_unknown_error() {
             let single: Vec<Vec<f64>> = numbers.iter().map(|numbers| numbers.iter().copied().map(rounded).collect()).collect();
             for (numbers, tolerance) in [(numbers, Tolerance::FLOAT64), (single, Tolerance::FLOAT32)] {
                 let mut found = findings(&document, &tensors(&wanted, &numbers), tolerance);
-                // if the gates pass only one entry, all gradients computed from it have one common factor, which would look like a mistake
+                // if ReLUs pass on only one wrong entry, all gradients computed from it are wrong by the same factor, and this looks like a mistake
                 found.causes.retain(|cause| cause.id != "constant-factor");
                 let names: Vec<_> = found.causes.iter().map(|cause| (cause.id, &cause.variant, &cause.at, &cause.explains)).collect();
                 assert!(names.is_empty(), "{names:?} for an error of {} in\n{text}", trace.network().tensor(of).name);

@@ -21,8 +21,8 @@ fn graph(nodes: &str, inputs: &str) -> Document {
     open(&format!("title = \"by hand\"\n\n[graph]\nnodes = \"\"\"\n{nodes}\"\"\"\n\n[graph.inputs]\n{inputs}"))
 }
 
-/// ∂J/∂x is Aᵀp + Bᵀq + Dᵀr. The sign is wrong in the error p of u, and once more in the summand Bᵀq of x. Each of the two is one mistake: to flip the error of
-/// v instead, and then the gradient of B back, would be one mistake more.
+/// ∂J/∂x is Aᵀp + Bᵀq + Dᵀr. One mistake is the sign of p, the gradient of u. The other mistake is the sign of the summand Bᵀq of ∂J/∂x. If the second one were
+/// the sign of q, the gradient of B would need a third mistake that makes its sign right again.
 #[test]
 fn two_wrong_signs_are_two_mistakes() {
     let nodes = "u = A @ x\nv = B @ x\nw = D @ x\nJ = (u * p).sum() + (v * q).sum() + (w * r).sum()\n";

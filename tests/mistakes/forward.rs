@@ -103,6 +103,7 @@ fn samples_that_are_left_out_are_named() {
             let mean: Vec<Vec<f64>> = parameters(&fewer.trace).iter().map(|of| of.right(&fewer.trace).into_owned()).collect();
             let share = f64::from(u32::try_from(to - from).expect("a few samples")) / 4.0;
             let divided: Vec<Vec<f64>> = mean.iter().map(|numbers| numbers.iter().map(|x| share * x).collect()).collect();
+            // the user divides by the number of samples that are left, or by 4
             for (numbers, variant) in [(mean, format!("{left_out}, mean")), (divided, left_out.to_owned())] {
                 let found = search(&document, &tensors(&wanted, &numbers));
                 let names: Vec<_> = found.iter().map(|cause| (cause.id, cause.variant.as_deref(), cause.explains.len())).collect();

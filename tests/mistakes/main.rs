@@ -72,7 +72,7 @@ fn findings(document: &Document, mine: &[UserTensor], tolerance: Tolerance) -> F
     causes(trace, (mine, &[]), &report, tolerance, learning_rate(document), &mut |_, _| true).expect("not interrupted")
 }
 
-/// Whether numbers have entries that a person would not call a result.
+/// Returns whether a planted mistake gives an infinite or huge number, which nobody would take for a result.
 fn is_odd(planting: &Planting) -> bool {
     planting.gradients.iter().flatten().any(|number| !number.is_finite() || number.abs() > 1e12)
 }
@@ -126,13 +126,14 @@ fn planted(texts: impl Iterator<Item = String>, wanted: fn(&Trace) -> Vec<Gradie
 #[test]
 fn every_mistake_is_found_where_it_is_planted() {
     let found = planted(networks::all(), parameters);
-    // these mistakes have a number that is fitted to the user's gradients: the next test is about them
+    // these mistakes have a number that is fitted to the user's gradients: the next two tests are about them
     let fitted = ["constant-factor", "weight-decay-added", "weight-sign-added", "dropout-other-mask"];
     let missing: Vec<&&str> = found.iter().filter(|(id, count)| **count < NETWORKS && !fitted.contains(id)).map(|(id, _)| id).collect();
     assert!(missing.is_empty(), "{missing:?} of {found:#?}");
 }
 
-/// Three mistakes with a number that is fitted to the gradients: the factor 3 on all of them, and 0.1 of each weight, or of its sign, that is added.
+/// Three mistakes with a number that is fitted to the user's gradients: instead of the right gradient g of a weight w, the user has 3 g, g + 0.1 w or
+/// g + 0.1 sign(w).
 #[test]
 fn a_mistake_with_an_unknown_factor_is_named_with_the_factor() {
     // how often each of the three was named
@@ -214,6 +215,7 @@ fn no_mistake_is_named_for_gradients_of_zeros() {
         let mine = tensors(&wanted, &zeros);
         let wrong = Report::new(&document.trace, &mine, Tolerance::FLOAT64).tensors.iter().filter(|of| of.status != Status::Equal).count();
         let found = search(&document, &mine);
+        // zeros of a single wrong tensor may have a cause
         assert!(wrong < 2 || found.is_empty(), "{} in\n{text}", found[0].id);
     }
 }

@@ -1,4 +1,5 @@
-//! Makes random networks for the planted mistakes: those of `tests/laws`, and templates for layers that are rare among them.
+//! The networks for the planted mistakes: random ones (`tests/generated`), those of `tests/diff/plants`, and templates with layers that are rare among the random
+//! ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,12 +20,12 @@ pub fn templates(seed: usize) -> impl Iterator<Item = String> {
     TEMPLATES.iter().map(move |template| template.replace("seed = N", &format!("seed = {seed}")))
 }
 
-/// Random networks with smooth numbers, the same ones in each run.
+/// Random networks with smooth numbers, the same networks each time that the test is run.
 pub fn random(count: usize) -> impl Iterator<Item = String> {
     with_numbers(&[Flavour::Smooth], count)
 }
 
-/// Random networks, half of them with numbers that are equal, saturate or overflow, the same ones in each run.
+/// Random networks, the same each time that the test is run. Half of them have numbers that are equal, saturate or overflow.
 pub fn of_all_flavours(count: usize) -> impl Iterator<Item = String> {
     with_numbers(&[Flavour::Smooth, Flavour::Sharp, Flavour::Smooth, Flavour::Large, Flavour::Smooth, Flavour::Extreme], count)
 }

@@ -12,7 +12,7 @@ fn count() -> usize {
     env::var("PAIRS").ok().and_then(|count| count.parse().ok()).unwrap_or(30)
 }
 
-/// Random choices, the same ones in each run.
+/// Random choices, the same each time that the test is run.
 struct Choices(u64);
 
 impl Choices {
@@ -26,16 +26,19 @@ fn is_odd(numbers: &[Vec<f64>]) -> bool {
     numbers.iter().flatten().any(|number| !number.is_finite() || number.abs() > 1e12)
 }
 
-/// The number of pairs, of those that are explained, and of those that are named.
+/// Numbers of pairs of mistakes.
 #[derive(Debug, Default)]
 struct Counts {
+    /// All pairs.
     pairs: usize,
+    /// The pairs for which the named mistakes explain all wrong tensors.
     explained: usize,
+    /// The pairs of which both mistakes are named.
     named: usize,
 }
 
-/// Asserts that the causes of a group explain the gradients that they claim to explain. The pass is computed again with their wrong ops, and with the user's
-/// numbers of the `unexplained` gradients.
+/// Asserts that the causes of a group explain the gradients that they claim to explain. The backward pass is computed again with the causes' wrong
+/// ops, and with the user's numbers of the `unexplained` gradients.
 fn assert_no_false_name(trace: &gradstep::trace::Trace, mine: &[UserTensor], group: &[Cause], unexplained: &[usize], text: &str) {
     let wanted: Vec<_> = mine.iter().map(|tensor| tensor.gradient).collect();
     let taken: Vec<_> = unexplained.iter().map(|at| (mine[*at].gradient, mine[*at].values.as_deref().expect("numbers"))).collect();
@@ -58,13 +61,13 @@ fn try_pair(text: &str, takes_all: bool, choices: &mut Choices, counts: &mut Cou
     let pair = planted_pair(trace, &wanted, learning_rate(&document), &mut |n| choices.below(n));
     let Some(PlantedPair { ids, each, both }) = pair.filter(|pair| !is_odd(&pair.both)) else { return };
     let first_wrong = |numbers: &[Vec<f64>]| Report::new(trace, &tensors(&wanted, numbers), Tolerance::FLOAT64).first();
-    // each of the two must change something, and both together something else
+    // each of the two mistakes must change something; these are the first tensors that they change
     let [one, other] = [first_wrong(&each[0]), first_wrong(&each[1])];
     let (Some(one), Some(other)) = (one, other) else { return };
     let mine = tensors(&wanted, &both);
     let report = Report::new(trace, &mine, Tolerance::FLOAT64);
     let expected = one.min(other);
-    // a tensor that both mistakes change may be right again
+    // a tensor that both mistakes change may be right again. If they change different tensors first, the first wrong tensor is changed by one of them alone
     let is_changed_by_one = one != other;
     assert!(!is_changed_by_one || report.first() == Some(expected), "{ids:?}: {:?} instead of {expected} in\n{text}", report.first());
     if report.is_equal() {

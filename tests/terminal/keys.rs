@@ -20,7 +20,7 @@ fn opened() -> Run {
     run
 }
 
-/// Beginnings of a mouse report, of an answer, of a paste, of keys and of a letter.
+/// Beginnings of mouse reports, of an answer of the terminal to a query, of pastes, of an old mouse report, of keys and of a letter (`€`), in this order.
 const HALVES: [&[u8]; 9] =
     [b"\x1b[<", b"\x1b[<0;12", b"\x1b[?", b"\x1b[200~", b"\x1b[200~text\x1b[20", b"\x1b[M ", b"\x1b[1;", b"\x1bO", b"\xe2\x82"];
 

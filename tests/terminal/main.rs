@@ -20,10 +20,13 @@ use rustix::process::Signal;
 
 use pty::Run;
 
-/// A command, a text of its first frame, a key, and a text of the frame after it.
+/// The arguments of the program.
 const ARGUMENTS: &[&str] = &["figure-14"];
+/// A text of the first frame.
 const OPENED: &str = "step 1/";
+/// The right arrow, which goes one step forward.
 const FORWARD: &str = "\x1b[C";
+/// A text of the frame after [`FORWARD`] or a move of play.
 const MOVED: &str = "step 2/";
 const PLAY: &str = " ";
 const QUIT: &str = "q";

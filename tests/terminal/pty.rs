@@ -74,7 +74,7 @@ impl Run {
         self.wait_until(text, |run| run.screen().contents().contains(text));
     }
 
-    /// Reads until `reached` returns `true`. A message after a time-out names `what` was waited for.
+    /// Reads until `reached` returns `true`. If this takes too long, the test fails and says that it waited for `what`.
     pub fn wait_until(&mut self, what: &str, reached: impl Fn(&Self) -> bool) {
         let end = Instant::now() + LIMIT;
         while !reached(self) {

@@ -101,7 +101,7 @@ pub fn reduce(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.ranked(1..=4);
     let is_single = matches!(name, "max" | "min" | "argmax" | "argmin" | "prod");
     let ([torch, numpy], result) = axes(w, &shape, !is_single, 1)?;
-    // x.max(dim) is a pair in PyTorch, whose derivative differs from NumPy's in ties
+    // both spellings are PyTorch's: np.max has another derivative for ties. torch.max(x, dim) is a pair of the values and their indices
     if matches!(name, "max" | "min") {
         return written(format!("torch.{name}({x}{torch}).values"), format!("{x}.{name}({})[0]", torch.trim_start_matches(", ")), &result);
     }

@@ -1,4 +1,4 @@
-//! Writes lookups, products, networks and losses.
+//! Writes calls of lookups, products, layers and losses, each in PyTorch's spelling and in another one.
 
 use super::writer::{MAX_SIZE, Writer, Written, tuple, written};
 
@@ -74,7 +74,7 @@ pub fn matmul(w: &mut Writer<'_>, name: &str) -> Option<Written> {
         return written(format!("{x} @ {y}"), format!("np.matmul({x}, {y})"), &shape[..shape.len() - 1]);
     }
     let columns = 1 + w.choices.pick(MAX_SIZE);
-    // the batch axes of y, and those of the result: at most two, and none if x is a vector
+    // the batch axes of y and of the result; y has none if x is a vector, or if the result would have more than two
     let (batch, joined) = w.other_shape(shape.get(..shape.len().saturating_sub(2)).unwrap_or(&[]));
     let (batch, joined) =
         if joined.len() > 2 || shape.len() < 2 { (Vec::new(), shape[..shape.len().saturating_sub(2)].to_vec()) } else { (batch, joined) };

@@ -107,7 +107,7 @@ impl Writer<'_> {
     }
 }
 
-/// Returns a call in PyTorch's spelling and in another one, as the functions of the table return it.
+/// Returns a call in PyTorch's spelling and in another one, in `Some`, as the functions of the table `FUNCTIONS` return it.
 #[allow(clippy::unnecessary_wraps)]
 pub fn written(torch: String, numpy: String, shape: &[usize]) -> Option<Written> {
     Some(Written { both: [torch, numpy], shape: shape.to_vec() })
