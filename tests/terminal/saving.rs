@@ -149,7 +149,7 @@ fn a_file_that_cannot_be_written_leaves_the_edits() {
     assert_eq!(fs::read_to_string(folder.path("third.toml")).unwrap(), "mine");
     run.press(":w missing/net.toml\r");
     run.wait_for("cannot write missing/net.toml");
-    // the copy is the scenario's file now; in a read-only folder it stays unchanged
+    // the copy is the scenario's file now; in a read-only folder, no other file can be made
     if make_read_only(folder.folder.path()) {
         run.press(":w new.toml\r");
         run.wait_for("cannot write new.toml");
@@ -310,7 +310,7 @@ fn writing_again_leaves_one_file_for_each_tensor() {
         assert_eq!(tensor_files(&folder), names);
         assert!(folder.text().contains(&format!("file = \"{}\"", names[0])));
     }
-    // a copy of the scenario keeps its file
+    // net-fc1.weight.npz is not removed, because a copy of the scenario reads it
     fs::copy(folder.path("net.toml"), folder.path("copy.toml")).unwrap();
     run.press(":set fc1.weight[0,1] 8\r");
     run.wait_for("→ 8");
@@ -326,7 +326,7 @@ fn writing_again_leaves_one_file_for_each_tensor() {
     assert_eq!(tensor_files(&folder), ["net-fc1.weight-2.npz", "net-fc1.weight-3.npz", "net-fc1.weight.npz"]);
     run.press(":e\r");
     run.wait_for("the file is read again");
-    // in another folder the file would be missing
+    // in another folder, the scenario's file with tensors would be missing
     fs::create_dir(folder.path("other")).unwrap();
     run.press(":w other/net.toml\r");
     run.wait_for("net.toml reads tensors from files in its folder");

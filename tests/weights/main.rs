@@ -26,6 +26,7 @@ fn open(name: &str, bytes: &[u8]) -> Result<Arc<dyn Archive>, WeightsError> {
 /// The name, shape and numbers of each tensor of a file, in its order.
 type Tensors = Vec<(String, Vec<usize>, Vec<f64>)>;
 
+/// Reads all tensors of a file. The only tensor of a `.npy` file has no name.
 fn all(name: &str, bytes: &[u8]) -> Result<Tensors, WeightsError> {
     let archive = open(name, bytes)?;
     let names = archive.names().map_or_else(|| vec![String::new()], |names| names.list().to_vec());

@@ -21,7 +21,7 @@ fn tensor(count: u8, offset: u8, shape: &[u8], strides: &[u8]) -> Vec<u8> {
     [&b"ctorch._utils\n_rebuild_tensor_v2\n("[..], &storage, &view, b"\x89ccollections\nOrderedDict\n)RtR"].concat()
 }
 
-/// A file with the dictionary {"t": that tensor}.
+/// A file without zip, with the dictionary {"t": …} of a [`tensor`] and the numbers of its storage.
 fn file(count: u8, offset: u8, shape: &[u8], strides: &[u8], numbers: &[f64]) -> Vec<u8> {
     let pickle = [&b"}X\x01\0\0\0t"[..], &tensor(count, offset, shape, strides), b"s."].concat();
     let data: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
