@@ -2,6 +2,7 @@
 
 use super::writer::{Writer, divisors};
 
+/// The channels, the height and the width of an image.
 pub fn image(shape: &[usize]) -> Option<[usize; 3]> {
     match *shape {
         [h, w] => Some([1, h, w]),
@@ -74,6 +75,7 @@ fn pool(writer: &mut Writer<'_>, kind: &str, shape: &[usize], dilates: bool) -> 
     for i in 0..2 {
         kernel[i] = kernel[i].min(sizes[i]);
     }
+    // "same" needs the stride 1, and any padding must be at most half of the kernel; otherwise the pool has no padding
     let is_same = key == "\"same\"" && stride == [1, 1];
     if is_same {
         dilation = [1, 1];

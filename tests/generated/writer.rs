@@ -155,6 +155,7 @@ impl<'a> Writer<'a> {
         let allowed = if !for_last.is_empty() && self.choices.pick(2) == 1 { for_last } else { for_any };
         let name = self.choices.choose(&allowed);
         let shaped = tensor(self.choices, self.flavour, output);
+        // in the shape of the output, or flat
         let target = if self.choices.pick(2) == 0 { shaped.clone() } else { format!("[{}]", shaped.replace(['[', ']'], "")) };
         match name {
             "squared_error" | "mse_loss" => {

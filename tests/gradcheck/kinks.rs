@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 
 use super::{all, claimed, document, graph, read, scenarios, tally};
 
-/// A smooth function that curves too much for any step size has neither a kink nor a wrong derivative.
+/// A smooth function that curves too much for a move of any distance has neither a kink nor a wrong derivative.
 #[test]
 fn smooth_functions_have_no_kinks() {
     for (inputs, nodes) in [
@@ -115,7 +115,7 @@ fn an_entry_near_a_kink_is_judged_on_its_own_side() {
         .iter()
         .map(|(_, checked)| checked.near_kinks())
         .sum();
-    // z, the bias and the input; the weight of 0 is 2e-6 away
+    // z[0], bias[0] and input[0] are 1e-6 from the kink; weight[0,1], by which 0.5 is multiplied, is 2e-6 from it
     assert_eq!(near, 3);
 }
 
@@ -160,7 +160,7 @@ fn the_kink_of_a_loss_is_inside_its_terms() {
     assert_eq!(verdicts("l1", "0.5, 3.0"), [agrees, agrees]);
     assert_eq!(verdicts("l1", "0.5, 2.0"), [agrees, kink]);
     assert_eq!(verdicts("l1_loss", "1.0, 2.0000001"), [kink, near]);
-    // the first error is delta, or beta
+    // |output − target| of the first entry is 1, which is delta, or beta
     assert_eq!(verdicts("huber", "2.0, 2.0"), [agrees, agrees]);
     assert_eq!(verdicts("smooth_l1", "0.0, 2.0"), [agrees, agrees]);
 }

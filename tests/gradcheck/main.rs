@@ -91,8 +91,8 @@ fn all_agree(scenarios: &[PathBuf], percent_not_compared: usize) {
 fn bundled_scenarios_pass() {
     let mut wrong = Vec::new();
     for bundled in bundled::ALL {
-        let [agrees, .., unsettled] = tally(bundled.name, &document(OsStr::new(bundled.name)), SOME, &mut wrong);
-        assert!(agrees > 0 && unsettled == 0, "{}", bundled.name);
+        let [agrees, .., undecided] = tally(bundled.name, &document(OsStr::new(bundled.name)), SOME, &mut wrong);
+        assert!(agrees > 0 && undecided == 0, "{}", bundled.name);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -447,7 +447,7 @@ fn a_wrong_penalty_is_found() {
         };
         let (right, other) = (batch(0.25), batch(gradient_l2));
         let id = |batch: &Batch| batch.network.find("grad.fc1.weight").expect("a gradient");
-        // the right pass, with the gradient of the other one
+        // the run with the right λ, but with the gradient of the weight from the run with `gradient_l2`
         let spoiled = run(&right).with_tensor(&right.network, id(&right), run(&other).tensor(&other.network, id(&other)).as_ref().clone());
         let mut check_of_batch = BatchCheck::new(&right.network, &spoiled).expect("a loss of its own");
         for sample in 0..samples {

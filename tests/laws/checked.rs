@@ -52,7 +52,7 @@ pub fn check_verdicts(text: &str, seed: u64, relative_error: f64) -> Result<(), 
             let found = match compared.verdict {
                 // on a kink any value between the slopes on both sides is right
                 Verdict::Off | Verdict::Kink => true,
-                // one of the scales for the step sizes is the size of the entry; an entry of 0 lacks this scale
+                // the distances by which an entry is moved depend on its size; an entry of 0 suggests no distance
                 Verdict::Unsettled => parameter.is_some_and(|id| run.values(id)[at] == 0.0),
                 _ => false,
             };

@@ -1,4 +1,5 @@
-//! Contractions (products that sum over labels, as in `einsum`) equal a plain loop over all values of the labels.
+//! Contractions (products that sum over labels, as in `einsum`) equal a plain loop over all values of the labels. Each value of the labels is an *edge*: the
+//! positions of the entries of input, weight and output that it joins.
 
 use gradstep::op::constant_weights::{ConstantWeights, Weights};
 use gradstep::op::contraction::{Contraction, Label, Subscripts};

@@ -104,7 +104,8 @@ fn the_number_of_steps_does_not_depend_on_values() {
     assert_eq!(steps(&text), steps(&text.replace("1e200", "0.5")));
 }
 
-/// 0.5397 = b (2u − 1) with b = √(6 / (6 + 2)) and u = 0.81161…, the first number of seed 1 (`the_first_numbers_of_a_seed_are_those_of_the_formulas`).
+/// 0.5397 = b (2u − 1) with b = √(6 / (fan_in + fan_out)) = √(6 / (6 + 2)) and u = 0.81161…, the first number of seed 1
+/// (`the_first_numbers_of_a_seed_are_those_of_the_formulas`).
 #[test]
 fn random_weights_have_the_fans_of_their_shape() {
     let first = (6.0 / 8.0_f64).sqrt() * (2.0 * 0.811_612_158_881_884_8 - 1.0);
@@ -114,7 +115,7 @@ fn random_weights_have_the_fans_of_their_shape() {
     for is in [values(&gradient.trace, "target"), values(&target.trace, "target"), values(&norm.trace, "norm1.weight")] {
         assert!(same(is[0], first) && is == values(&target.trace, "target"), "{is:?}");
     }
-    // √(2 / 6) times the first normal number of seed 1
+    // √(2 / fan_in) times the first normal number of seed 1
     let bias = values(&norm.trace, "norm1.bias")[0];
     assert!((bias + 0.033_237_095_940_591_78 * (2.0 / 6.0_f64).sqrt()).abs() < 1e-15, "{bias}");
 }

@@ -181,7 +181,7 @@ fn steps_of_a_node_with_many_readers_add_up_to_the_tensors() {
     }
 }
 
-/// Returns `count` lists of choices, the same ones in every run.
+/// Returns `count` lists of choices, the same each time that the test is run.
 fn choice_lists(count: usize) -> Vec<Choices> {
     let mut runner = TestRunner::deterministic();
     (0..count).map(|_| choices().new_tree(&mut runner).expect("a list of choices").current()).collect()

@@ -33,7 +33,7 @@ pub struct Spelled {
 /// The names of functions with the same arguments, and the function that writes a call of one of them.
 type Row = (&'static [&'static str], fn(&mut Writer<'_>, &str) -> Option<Written>);
 
-/// All functions of the registry.
+/// The functions and operators of graphs, except those of [`OF_PYTHON`].
 #[rustfmt::skip]
 pub const FUNCTIONS: &[Row] = &[
     (&["sin", "cos", "tanh", "sigmoid", "expit", "relu", "relu_", "silu", "swish", "erf", "logsigmoid", "softplus", "leaky_relu", "elu", "gelu", "abs",
