@@ -12,8 +12,8 @@ use crate::scenario;
 /// A few entries of each tensor.
 const FEW: CheckOptions = CheckOptions { entries: 4, threads: std::num::NonZero::<usize>::MIN };
 
-/// Checks that no derivative is reported as wrong. Then multiplies a right derivative by 1 + `relative_error`, and checks that it is reported. `seed` chooses this
-/// derivative.
+/// Checks that no derivative is reported as wrong. Then multiplies a right derivative by 1 + `relative_error`, and checks that it is reported. `seed` chooses
+/// this derivative.
 ///
 /// # Errors
 /// The first verdict that is wrong.

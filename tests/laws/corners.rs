@@ -104,7 +104,7 @@ fn the_number_of_steps_does_not_depend_on_values() {
     assert_eq!(steps(&text), steps(&text.replace("1e200", "0.5")));
 }
 
-/// 0.5397 = b (2u − 1) with b = √(6 / (fan_in + fan_out)) = √(6 / (6 + 2)) and u = 0.81161…, the first number of seed 1
+/// 0.5397 = b (2u − 1) with b = `√(6 / (fan_in + fan_out))` = √(6 / (6 + 2)) and u = 0.81161…, the first number of seed 1
 /// (`the_first_numbers_of_a_seed_are_those_of_the_formulas`).
 #[test]
 fn random_weights_have_the_fans_of_their_shape() {

@@ -1,5 +1,5 @@
-//! Checks of all steps of a trace: the terms of an entry, added in the order of their steps, give the bits of the entry, and the trace finds a step by its number,
-//! its address, its units and the entries that it reads.
+//! Checks of all steps of a trace: the terms of an entry, added in the order of their steps, give the bits of the entry, and the trace finds a step by its
+//! number, its address, its units and the entries that it reads.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -32,8 +32,8 @@ fn batch_norm(first_row: &str) -> Document {
     open(text.split("[[note]]").next().expect("the text before the notes"))
 }
 
-/// The user computes ∂J/∂x as if mean and variance were constants: it is γ/σ · G, and γ/σ is 1. If the first row of G is 0, a user who takes the first row in the
-/// place of each sum over the rows gets the same numbers. Both mistakes are named, the norm's first.
+/// The user computes ∂J/∂x as if mean and variance were constants: it is γ/σ · G, and γ/σ is 1. If the first row of G is 0, a user who takes the first row in
+/// the place of each sum over the rows gets the same numbers. Both mistakes are named, the norm's first.
 #[test]
 fn the_mistake_of_a_norm_comes_before_that_of_a_broadcast() {
     let found = causes(&batch_norm("[0, 0]"), ("x", &[0.0, 0.0, 1.0, 2.0, 0.0, 1.0, 0.0, 1.0]), &["gamma", "beta"]);

@@ -22,8 +22,8 @@ fn rounded(number: f64) -> f64 {
     f64::from(number as f32)
 }
 
-/// The tensors whose gradients are read in the backward pass to compute other gradients. A gradient with at most two numbers other than 0 is left out: its error could look like a
-/// constant factor of all gradients that follow.
+/// The tensors whose gradients are read in the backward pass to compute other gradients. A gradient with at most two numbers other than 0 is left out: its
+/// error could look like a constant factor of all gradients that follow.
 fn values(trace: &Trace) -> Vec<Id> {
     let network = trace.network();
     let is_read = |gradient: Id| network.readers(gradient).iter().any(|reader| network.ops()[reader.op].pass == Pass::Backward);

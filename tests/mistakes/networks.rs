@@ -1,5 +1,5 @@
-//! The networks for the planted mistakes: random ones (`tests/generated`), those of `tests/diff/plants`, and templates with layers that are rare among the random
-//! ones.
+//! The networks for the planted mistakes: random ones (`tests/generated`), those of `tests/diff/plants`, and templates with layers that are rare among the
+//! random ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
