@@ -142,6 +142,7 @@ fn a_closed_stdout_is_an_error_of_every_command() {
         // without stderr only the status is left
         assert_eq!(shell(folder.path(), &format!("exec gradstep {command} >&- 2>&-")).status.code(), Some(2), "{command}");
     }
+    // a command that does not exist
     assert_eq!(shell(folder.path(), "exec gradstep trcae >&-").status.code(), Some(2));
     assert_eq!(names(folder.path()), ["s.session"]);
 }

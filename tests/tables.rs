@@ -113,9 +113,9 @@ fn compared(arguments: &[&str]) -> HashSet<String> {
         let mut lines = markdown.lines();
         let names = cells(lines.next().expect("a header"));
         assert_eq!(names, rows[0]);
-        let sides = cells(lines.next().expect("a second line"));
-        for (name, side) in names.iter().zip(sides) {
-            assert_eq!(side, if WORDS.contains(&name.as_str()) { ":---" } else { "---:" }, "{name}");
+        let alignments = cells(lines.next().expect("a second line"));
+        for (name, alignment) in names.iter().zip(alignments) {
+            assert_eq!(alignment, if WORDS.contains(&name.as_str()) { ":---" } else { "---:" }, "{name}");
         }
         assert!(lines.map(cells).eq(rows[1..].iter().cloned()), "{arguments:?} {level}");
         seen.extend(rows.into_iter().flatten());

@@ -12,7 +12,8 @@ struct Sizes {
 }
 
 impl Sizes {
-    /// Chooses sizes for an input of this length. The padding is at most half of the kernel, so that each window covers an entry of the input.
+    /// Chooses sizes for an input of this length. The padding is at most half of the kernel, so that each window covers an entry of the input; with
+    /// padding, there is no dilation, which could move all entries of a window onto the padding.
     fn choose(writer: &mut Writer<'_>, length: usize, rounds_up: bool) -> Self {
         let kernel = 1 + writer.choices.pick(3.min(length));
         let [before, after] = writer.two(0, kernel / 2 + 1);

@@ -70,6 +70,7 @@ proptest! {
         let z = numbers(seed, len(&shape), odd, false);
         let da = numbers(seed.wrapping_add(1), len(&shape), odd, false);
         for (function, is_log) in [(Softmax::within(along), false), (Softmax::log_within(along), true)] {
+            // the numbers 7 must be overwritten
             let mut a = vec![7.0; z.len()];
             forward(&function, &z, &mut a);
             let backward = function.backward(0).expect("a derivative");

@@ -27,14 +27,16 @@ layer = [
 }
 
 /// The gradients of the parameters if the relu passes the error on where `mask` says so for z.
-fn with_mask(document: &Document, mask: fn(f64) -> bool) -> Vec<Vec<f64>> {
+fn with_mask(document: &Document, mask: Mask) -> Vec<Vec<f64>> {
     let trace = &document.trace;
     let id = |name: &str| -> Id { trace.network().find(name).unwrap_or_else(|| panic!("no {name}")) };
     let values = |name: &str| trace.run(0).values(id(name));
     let wanted = parameters(trace);
     let of = |name: &str| wanted.iter().position(|gradient| gradient.of == id(name)).expect("a parameter");
     let mut numbers: Vec<Vec<f64>> = wanted.iter().map(|gradient| gradient.right(trace).into_owned()).collect();
+    // the gradient of a bias is that of z
     let (dz2, w2, z) = (numbers[of("fc2.bias")].clone(), values("fc2.weight"), values("fc1.z"));
+    // entry j of W₂ᵀ ∂C/∂z₂
     let back = |j: usize| dz2.iter().enumerate().map(|(i, dz)| dz * w2[i * z.len() + j]).sum::<f64>();
     let dz1: Vec<f64> = (0..z.len()).map(|j| if mask(z[j]) { back(j) } else { 0.0 }).collect();
     numbers[of("fc1.weight")] = dz1.iter().flat_map(|dz| values("input").iter().map(move |x| dz * x)).collect();

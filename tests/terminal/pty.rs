@@ -111,9 +111,10 @@ impl Run {
 
     /// Closes the terminal and returns how the program ended.
     pub fn hang_up(mut self) -> ExitStatus {
-        let (unused, slave) = open().unwrap();
-        drop(std::mem::replace(&mut self.master, unused));
-        drop(std::mem::replace(&mut self.slave, slave));
+        // a type with `Drop` keeps its fields, so another terminal takes the place of the closed one
+        let (other_master, other_slave) = open().unwrap();
+        drop(std::mem::replace(&mut self.master, other_master));
+        drop(std::mem::replace(&mut self.slave, other_slave));
         self.end_unread()
     }
 
