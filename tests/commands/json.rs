@@ -62,6 +62,7 @@ fn check_has_the_fields_of_its_schema() {
     let run = with_net(&NET.replace("EXPECTED", "5"), &["check", "figure-14", "net.toml", "--format", "json"]);
     let wrong = report("check", &run);
     assert_eq!((run.status, &wrong["files"][0]["result"], run.err.as_str()), (1, &json!("passed"), ""));
+    // the example has only the second file
     assert_eq!(json!({"format": 1, "passed": false, "files": [wrong["files"][1]]}), examples()[0], "the example of the page");
 
     // an infinite number, and a whole tensor
@@ -121,6 +122,7 @@ fn gradcheck_has_the_fields_of_its_schema() {
     }
     let run = with_net(&NET.replace("EXPECTED", "5"), &["gradcheck", "net.toml", "--format", "json"]);
     let mut right = report("gradcheck", &run);
+    // the example has only the tensor grad.a
     let of_a = right["tensors"].as_array().expect("a list").iter().find(|tensor| tensor["name"] == json!("grad.a")).cloned();
     right["tensors"] = json!([of_a]);
     assert_eq!(right, examples()[1], "the example of the page");

@@ -205,7 +205,7 @@ fn show_marks_the_numbers_that_differ_from_the_users() {
     }
 }
 
-/// At every size, a letter of a closed form has its definition on the screen.
+/// At every size, a letter of a closed form (the formula after `all at once:`) has its definition on the screen.
 #[test]
 fn the_letters_of_a_closed_form_are_defined_where_they_are_used() {
     for (scenario, at, letters) in [
@@ -218,6 +218,7 @@ fn the_letters_of_a_closed_form_are_defined_where_they_are_used() {
             for keys in ["", "<Tab>"] {
                 let frame = printed(&["show", scenario, "--at", at, "--size", size, "--keys", keys]);
                 let form = frame.lines().find(|line| line.contains("all at once: ") && (line.contains("D −") || line.contains("(p − t)")));
+                // a definition may be wrapped, so it is also searched in the words without line breaks
                 let words = frame.split_whitespace().filter(|word| *word != "▌").collect::<Vec<_>>().join(" ");
                 for (letter, definition) in letters {
                     let is_used = form.is_some_and(|line| line.contains(letter));

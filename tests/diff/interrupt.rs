@@ -115,6 +115,7 @@ fn keys_work_while_the_stepper_compares() {
     let document = Arc::new(opened(32));
     let tensor = unexplained(&document).remove(0);
     fs::write(&file, format!("{{\"conv1.weight\": {:?}}}", nested(&tensor))).expect("a file");
+    // begins a comparison, and presses keys before it ends; returns the effect of the last key too
     let begin = |keys_pressed: &str| {
         let mut state = State::picker(Vec::new());
         state.open(Arc::clone(&document), Some(1));

@@ -230,6 +230,7 @@ fn the_first_difference_may_be_an_entry_without_a_step() {
     let document = Arc::new(document(&folder.join("cnn-pool.toml").to_string_lossy()));
     let trace = &document.trace;
     let network = trace.network();
+    // a tensor, its gradient, and an entry without steps in this gradient, which also has entries with steps
     let unreached = (0..network.tensors().len()).find_map(|of| {
         let gradient = network.gradient_of(of)?;
         let entries = trace.run(0).values(gradient).len();

@@ -74,7 +74,7 @@ fn only_unsaved_edits_are_kept() {
 fn after_another_network_is_read_nothing_of_the_old_one_remains() {
     let small =
         "title = \"s\"\nloss = \"squared_error\"\ninput = [1]\ntarget = 1\n[[layer]]\ntype = \"linear\"\nname = \"only\"\nweight = [[2]]\n";
-    // a cursor, watches, a breakpoint, a bookmark, places visited, a search and an open list
+    // what could remain: a cursor, watches, a breakpoint, a bookmark, places visited, a search and an open list
     for keys in ["t", "i<Tab>", "iv<Esc>", "B", "'", "M", "L", "x", "p", ":", "e", "ie", "d", "/fc1<Enter>", "w", "y", "r", "?"] {
         let mut driver = open(TRAINED);
         for command in

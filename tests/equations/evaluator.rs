@@ -213,6 +213,7 @@ impl Part<'_> {
 
     fn product(&self, a: &Expr, b: &Expr, wanted: &[usize]) -> Result<Tensor, Why> {
         let first = self.value(a, wanted)?;
+        // a `Σ` beside a tensor is over all entries
         let is_sum = matches!(b, Expr::Of(function, _) if function.name == "sum");
         let second = self.value(b, if is_sum && !first.is_number() { &[] } else { wanted })?;
         let matrix_product = first.matrix_product(&second);

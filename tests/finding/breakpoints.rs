@@ -30,7 +30,7 @@ fn is_last_term(document: &Document, step: u64) -> bool {
 /// Whether a breakpoint stops at a step.
 type Stops = Box<dyn Fn(&Document, u64) -> bool>;
 
-/// Lists of breakpoints, each under a title. A breakpoint is the argument of `:break`, and a test of the steps at which it stops.
+/// Lists of breakpoints, each under a title. A breakpoint is given by the argument of `:break`, and by a function that says at which steps it must stop.
 fn cases() -> Vec<(&'static str, Vec<(&'static str, Stops)>)> {
     let entry = |name: &'static str| -> Stops { Box::new(move |d, k| is_last_term(d, k) && entry_of(d, k) == name) };
     let op = |name: &'static str| -> Stops {

@@ -124,6 +124,7 @@ fn early_numbers(scenarios: Scenarios, most: u64) -> Vec<String> {
         let computed = document.descent.computed();
         for (n, step) in steps(&document, steps_asked.unwrap_or(most)).into_iter().enumerate() {
             let shown: Vec<_> = screens(step).into_iter().map(|screen| (screen, draw(&document, step, screen))).collect();
+            // a step is compared with one of the futures, or with all if `EARLY_STEPS` is set
             let futures = FUTURES.iter().enumerate().filter(|(future, _)| steps_asked.is_some() || *future == n % FUTURES.len());
             for (what, other) in futures.map(|(_, future)| future) {
                 let altered = Arc::new(document.with_future(step, *other));
