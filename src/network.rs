@@ -160,7 +160,8 @@ impl Op {
 
     /// Computes the op's tensor and writes it to `sums`. `tensor` returns the entries of an operand.
     pub fn compute<'a>(&self, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64]) {
-        run::add_up(self, tensor, sums, |_, _| {});
+        let in_run = false;
+        run::add_up(self, tensor, in_run, sums, |_, _| {});
     }
 
     /// If this op is a loss that reads the output a and the pre-activation z: returns both. Such a loss is computed from z, which is numerically stable.

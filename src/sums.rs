@@ -109,9 +109,47 @@ pub fn clear(sums: &mut [f64], has_terms: &[bool]) {
 /// Returns whether all sums are finite and not 0.
 #[must_use]
 pub fn all_finite_and_nonzero(sums: &[f64]) -> bool {
-    // there are no branches, and the integers are as wide as the sums, so that the compiler uses vector registers
-    let or_special = |found, sum: &f64| found | u64::from(*sum == 0.0) | u64::from(!sum.is_finite());
-    Arch::new().dispatch(move || sums.iter().fold(0, or_special)) == 0
+    count(sums, |sum| (sum == 0.0) | !sum.is_finite()) == 0
+}
+
+/// Returns whether all numbers are finite.
+#[must_use]
+pub fn all_finite(numbers: &[f64]) -> bool {
+    count(numbers, |number| !number.is_finite()) == 0
+}
+
+/// Returns the number of zeros, 0 or −0.
+#[must_use]
+pub fn count_zeros(numbers: &[f64]) -> usize {
+    count(numbers, |number| number == 0.0)
+}
+
+/// Returns the number of sums that are −0.
+#[must_use]
+pub fn count_negative_zeros(sums: &[f64]) -> usize {
+    count(sums, |sum| sum.to_bits() == (-0.0_f64).to_bits())
+}
+
+/// Replaces `places` by the indices of the numbers that are not 0, in ascending order.
+pub fn find_nonzero(numbers: &[f64], places: &mut Vec<usize>) {
+    const BITS: usize = 64;
+    places.clear();
+    for (first, numbers) in (0..).step_by(BITS).zip(numbers.chunks(BITS)) {
+        // a bit for each number: there are no branches, so that the compiler uses vector registers
+        let bit = |bits, (n, number): (u64, &f64)| bits | (u64::from(*number != 0.0) << n);
+        let mut bits: u64 = Arch::new().dispatch(move || (0..).zip(numbers).fold(0, bit));
+        while bits != 0 {
+            places.push(first + bits.trailing_zeros() as usize);
+            bits &= bits - 1;
+        }
+    }
+}
+
+/// Returns the number of numbers with a property.
+fn count(numbers: &[f64], has_property: impl Fn(f64) -> bool) -> usize {
+    // there are no branches, and the integers are as wide as the numbers, so that the compiler uses vector registers
+    let count = Arch::new().dispatch(move || numbers.iter().fold(0, |count, number| count + u64::from(has_property(*number))));
+    usize::try_from(count).expect("at most the number of numbers")
 }
 
 /// The arguments of [`add_to_rows`]. `pulp` calls `with_simd` with the widest vector instructions of the processor.

@@ -121,7 +121,8 @@ impl Run {
     /// Computes the tensor of the op with index `number`, and its memos.
     fn compute_op(&mut self, network: &Network, number: usize) {
         let op = &network.ops()[number];
-        self.compute(op, number, &network.tensor(op.output).shape);
+        let in_run = true;
+        self.compute(op, number, &network.tensor(op.output).shape, in_run);
     }
 
     /// Computes the forward pass and the loss only.
@@ -164,7 +165,9 @@ impl Run {
             }
             let must_read_output = op.output_and_z().is_some_and(|[output, z]| changed[output] && !changed[z]);
             let op = if must_read_output { Cow::Owned(op.without_z()) } else { Cow::Borrowed(op) };
-            run.compute(&op, number, &network.tensor(op.output).shape);
+            // the replaced tensor was not computed from its operands
+            let in_run = false;
+            run.compute(&op, number, &network.tensor(op.output).shape, in_run);
             changed[op.output] = true;
         }
         run
@@ -197,14 +200,14 @@ impl Run {
         run
     }
 
-    /// Computes the tensor of an op, and its memos. `number` is the index of the op in its network.
-    fn compute(&mut self, op: &Op, number: usize, shape: &[usize]) {
+    /// Computes the tensor of an op, and its memos. `number` is the index of the op in its network. `in_run` is as in [`add_up`].
+    fn compute(&mut self, op: &Op, number: usize, shape: &[usize], in_run: bool) {
         let Self { numbers, memos, stored_sums } = self;
         memos.remove(number);
         stored_sums.remove(number);
         numbers.compute(op.output, shape, |read, sums| {
             let keep_memo = |part, memo| memos.insert(number, part, memo);
-            let stored = add_up(op, |id| read.of(id), sums, keep_memo);
+            let stored = add_up(op, |id| read.of(id), in_run, sums, keep_memo);
             stored_sums.insert(number, stored);
         });
     }
@@ -328,17 +331,26 @@ impl PartialRun {
 }
 
 /// Computes the tensor of an op and writes it to `sums`. Calls `keep_memo` with the index and the memo of each part, and returns the op's list in
-/// [`StoredSums`]. Each entry is the sum of the terms of all parts. An entry without terms is 0.
-pub(super) fn add_up<'a>(op: &Op, tensor: impl Fn(Id) -> &'a [f64], sums: &mut [f64], mut keep_memo: impl FnMut(usize, Memo)) -> Vec<f64> {
+/// [`StoredSums`]. Each entry is the sum of the terms of all parts. An entry without terms is 0. `in_run` is `true` if no operand was replaced
+/// ([`Rule::overwrite_in_run`]).
+pub(super) fn add_up<'a>(
+    op: &Op,
+    tensor: impl Fn(Id) -> &'a [f64],
+    in_run: bool,
+    sums: &mut [f64],
+    mut keep_memo: impl FnMut(usize, Memo),
+) -> Vec<f64> {
     if let [part] = &op.parts[..] {
         #[allow(clippy::redundant_closure)] // the closure may return a reference with a shorter lifetime than `tensor` does
         let tensors = part.operands.map(|id| tensor(id));
         let memo = part.rule.memo(&tensors);
         let x = Operands { tensors, memo: &memo };
         let long_sum = if let [entry] = sums { add_long_sum(part.rule.as_ref(), &x, entry) } else { None };
-        if long_sum.is_none() {
+        match long_sum {
+            Some(_) => {}
             // writes the sums, and 0 to the entries without terms
-            part.rule.overwrite(&x, sums);
+            None if in_run => part.rule.overwrite_in_run(&x, sums),
+            None => part.rule.overwrite(&x, sums),
         }
         drop(x);
         keep_memo(0, memo);

@@ -352,6 +352,12 @@ impl Weighted for Contraction {
             _ => self.overwrite_by_accumulate(view, a, b, sums),
         }
     }
+
+    fn overwrite_input_gradient(&self, w: &[f64], e: &[f64], y: &[f64], sums: &mut [f64]) {
+        if !self.matrix.is_some_and(|matrix| matrix.set_sparse_input_gradient(w, e, y, sums)) {
+            self.overwrite(View::Input, w, e, sums);
+        }
+    }
 }
 
 impl Contraction {

@@ -26,7 +26,7 @@ use super::product_layout::ProductSlots;
 use super::rule::{Equation, Function, Operands, Rule, Term, TermNumbers, Use, Window, entry};
 use super::slot::{
     Reads,
-    Slot::{self, Input, Upstream},
+    Slot::{self, Input, Output, Upstream},
 };
 use super::written::Written;
 use crate::sums::{Init, clear};
@@ -167,6 +167,12 @@ pub trait Weighted: Edges {
     /// Overwrites `sums` with the sums of the products `a · b`, as [`Rule::overwrite`] does. `a` and `b` are as in [`Weighted::accumulate`].
     fn overwrite(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
         self.overwrite_by_accumulate(view, a, b, sums);
+    }
+
+    /// Does the same as [`Weighted::overwrite`] for the view `Input`, with the weight `w` and the error `e`. `y` is the output, as the forward pass computed it
+    /// from this weight: each entry of y is the sum of all its terms, and perhaps of the terms of other parts.
+    fn overwrite_input_gradient(&self, w: &[f64], e: &[f64], _y: &[f64], sums: &mut [f64]) {
+        self.overwrite(View::Input, w, e, sums);
     }
 
     /// Implements [`Weighted::overwrite`] by [`Weighted::accumulate`]. The sums start at −0, because −0 + x has the bits of x for every x, whereas 0 + −0
@@ -350,6 +356,16 @@ impl<E: Weighted> Rule for BilinearRule<E> {
     fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
         let (a, b) = self.slots();
         self.edges.overwrite(self.view, x.tensors[a], x.tensors[b], sums);
+    }
+
+    fn overwrite_in_run(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        match x.tensors.get(Output) {
+            Some(y) if self.view == View::Input => {
+                let (w, e) = self.slots();
+                self.edges.overwrite_input_gradient(x.tensors[w], x.tensors[e], y, sums);
+            }
+            _ => self.overwrite(x, sums),
+        }
     }
 
     fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {

@@ -348,6 +348,12 @@ pub trait Rule: Any + Debug + Send + Sync {
         }
     }
 
+    /// Does the same as [`Rule::overwrite`] for operands of one run, in which no tensor was replaced: the operand in [`Slot::Output`] is y as the forward pass
+    /// computed it from the other operands.
+    fn overwrite_in_run(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        self.overwrite(x, sums);
+    }
+
     /// The number of terms of all entries before `entry`. `entry` may be one past the last entry; the result is then the number of all terms.
     fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64;
 

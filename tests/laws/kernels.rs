@@ -93,13 +93,32 @@ pub fn check_views(
     let mut inputs = vec![make(0, x)];
     inputs.extend(w.map(|w| make(1, w)));
     let (output, upstream) = (make(4, y), make(2, y));
+    let output_of_run = overwritten(function.forward().as_ref(), &Reads::inputs(&inputs), output.len(), false);
     let slots = Reads::inputs(&inputs);
     check_rule(function.forward().as_ref(), &slots, &start(y))?;
+    let slots_of_run = slots.clone().with_output(&output_of_run).with_upstream(&upstream);
     let slots = slots.with_output(&output).with_upstream(&upstream);
     for (slot, shape) in [Some(x), w].into_iter().flatten().enumerate() {
-        check_rule(function.backward(slot).expect("a derivative").as_ref(), &slots, &start(shape))?;
+        let rule = function.backward(slot).expect("a derivative");
+        check_rule(rule.as_ref(), &slots, &start(shape))?;
+        let [plain, in_run] = [false, true].map(|in_run| overwritten(rule.as_ref(), &slots_of_run, len(shape), in_run));
+        prop_assert!(plain.iter().zip(&in_run).all(|(plain, in_run)| same(*plain, *in_run)), "{rule:?} in a run: {plain:?}, {in_run:?}");
     }
     Ok(())
+}
+
+/// Returns the `count` sums that a rule overwrites, alone or in a run ([`Rule::overwrite_in_run`]).
+fn overwritten(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, count: usize, in_run: bool) -> Vec<f64> {
+    let tensors = slots.map(|slot| &slot[..]);
+    let memo = rule.memo(&tensors);
+    let x = Operands { tensors, memo: &memo };
+    let mut sums = numbers(7, count, 3, true);
+    if in_run {
+        rule.overwrite_in_run(&x, &mut sums);
+    } else {
+        rule.overwrite(&x, &mut sums);
+    }
+    sums
 }
 
 /// The shape of a convolution or a pool.

@@ -27,7 +27,7 @@ use pulp::{Arch, Simd, WithSimd};
 use crate::op::combination::set_scaled;
 use crate::op::edges::View;
 use crate::shuffle::SquareBlock;
-use crate::sums::LANES;
+use crate::sums::{LANES, all_finite, count_negative_zeros, count_zeros, find_nonzero};
 use crate::threads::chunks;
 
 /// The shape of a matrix, `outputs` x `inputs`.
@@ -56,6 +56,26 @@ impl MatrixShape {
                 Arch::new().dispatch(MatrixKernel { view, a: &a[first_column..], b, inputs, out });
             }),
         }
+    }
+
+    /// Overwrites `sums` with Wᵀ e, without reading the rows of W whose error is 0. If such a row is finite, its products are 0 or −0, and adding them changes
+    /// only a sum of −0. `y` is the sum of W x and perhaps other parts, as the forward pass computed it. If y is finite, so is W, because an infinite or NaN
+    /// term makes its sum infinite or NaN.
+    ///
+    /// Returns `false`, and leaves arbitrary numbers in `sums`, if there are few such rows, if y is not finite, or if a sum is −0 without these rows.
+    pub fn set_sparse_input_gradient(self, w: &[f64], e: &[f64], y: &[f64], sums: &mut [f64]) -> bool {
+        let Self { inputs, outputs } = self;
+        if inputs * outputs < MIN_SPARSE_ENTRIES || count_zeros(e) < outputs / 4 || !all_finite(y) {
+            return false;
+        }
+        let mut rows = Vec::with_capacity(outputs);
+        find_nonzero(e, &mut rows);
+        let errors: Vec<f64> = rows.iter().map(|row| e[*row]).collect();
+        sums.fill(-0.0);
+        chunks(sums, LANES, errors.len() as u64, |first_column, out| {
+            Arch::new().dispatch(AddRows { w: &w[first_column..], inputs, rows: &rows, errors: &errors, out });
+        });
+        count_negative_zeros(sums) == 0
     }
 
     /// Overwrites `products` with neighbouring entries of the outer product e xᵀ, from the entry `first` on. Each entry is a single product.
@@ -101,7 +121,7 @@ impl WithSimd for MatrixKernel<'_> {
         match view {
             View::Output => add_matrix_vector(simd, a, b, out),
             View::Weight => add_outer_product(a, b, out),
-            View::Input => add_transposed_matrix_vector(a, b, inputs, out),
+            View::Input => add_transposed_matrix_vector(|row| &a[row * inputs..], b, out),
         }
     }
 }
@@ -195,8 +215,9 @@ where
     let row = |row: usize| &w[row * x.len()..][begin..x.len()].as_chunks::<WIDTH>().0[..columns.len()];
     let rows: [[&[[f64; WIDTH]]; L]; G] = std::array::from_fn(|group| std::array::from_fn(|n| row(group * L + n)));
     let mut totals = *sums;
-    for (i, x) in columns.iter().enumerate() {
-        for (block, x) in x.as_chunks::<L>().0.iter().enumerate() {
+    #[allow(clippy::needless_range_loop)] // over an index, so that the compiler knows that it is within the columns of each row
+    for i in 0..columns.len() {
+        for (block, x) in columns[i].as_chunks::<L>().0.iter().enumerate() {
             // the innermost loop is over the groups, so that the compiler unrolls it and keeps the sums in registers
             for (sum, rows) in totals.iter_mut().zip(&rows) {
                 let mut registers = [*sum; L];
@@ -243,18 +264,43 @@ impl WithSimd for OuterProduct<'_> {
     }
 }
 
+/// The smallest number of entries of a matrix of which rows are left out. A smaller matrix is in the first-level cache, and is read as fast as the rows are
+/// chosen.
+const MIN_SPARSE_ENTRIES: usize = 1 << 11;
+
+/// The computation `out += Wᵀ e` with some rows of W, compiled for each width of vector registers.
+struct AddRows<'a> {
+    w: &'a [f64],
+    /// The length of a row of the matrix.
+    inputs: usize,
+    /// The indices of the rows, in ascending order.
+    rows: &'a [usize],
+    /// The entry of e for each of the rows.
+    errors: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl WithSimd for AddRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { w, inputs, rows, errors, out } = self;
+        add_transposed_matrix_vector(|row| &w[rows[row] * inputs..], errors, out);
+    }
+}
+
 /// The number of rows of W that are added to each sum in one pass over the sums. More rows save loads and stores of the sums.
 const ROWS_PER_PASS: usize = 8;
 
-/// Computes `out += Wᵀ e` for the first `out.len()` columns of `w`, whose rows are `inputs` apart. Rows are added in order, [`ROWS_PER_PASS`] in each
+/// Computes `out += Wᵀ e` for the first `out.len()` columns of W. `row` returns a row of W from its index. Rows are added in order, [`ROWS_PER_PASS`] in each
 /// pass over `out`.
 #[inline(always)]
-fn add_transposed_matrix_vector(w: &[f64], e: &[f64], inputs: usize, out: &mut [f64]) {
+fn add_transposed_matrix_vector<'w>(row: impl Fn(usize) -> &'w [f64], e: &[f64], out: &mut [f64]) {
     let columns = out.len();
-    let row = |row: usize| &w[row * inputs..][..columns];
     let (blocks, rest) = e.as_chunks::<ROWS_PER_PASS>();
     for (block, e) in blocks.iter().enumerate() {
-        let rows: [&[f64]; ROWS_PER_PASS] = std::array::from_fn(|n| row(block * ROWS_PER_PASS + n));
+        let rows: [&[f64]; ROWS_PER_PASS] = std::array::from_fn(|n| &row(block * ROWS_PER_PASS + n)[..columns]);
         for (j, out) in out.iter_mut().enumerate() {
             let mut sum = *out;
             for (row, e) in rows.iter().zip(e) {
@@ -275,6 +321,38 @@ mod tests {
     #![allow(clippy::cast_precision_loss)] // small whole numbers
 
     use super::*;
+
+    #[test]
+    fn rows_without_an_error_are_left_out_only_if_no_bit_changes() {
+        let (inputs, outputs) = (67, 90);
+        let shape = MatrixShape { inputs, outputs };
+        let number = |n: usize| ((n * 7919 + 13) % 1009) as f64 / 77.0 - 6.5;
+        let signs = [1.0, -1.0, 0.0, -0.0];
+        let mut left_out = 0;
+        // every fifth error is not 0, or none is; the weights are numbers, or all 1, −1, 0 or −0; one weight is not finite, in a row with or without an error
+        for (every, sign, special, row) in [5, usize::MAX].into_iter().flat_map(|every| {
+            let specials = [1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN].map(|special| [(special, 7), (special, 8)]);
+            signs
+                .into_iter()
+                .map(Some)
+                .chain([None])
+                .flat_map(move |sign| specials.as_flattened().to_vec().into_iter().map(move |(s, r)| (every, sign, s, r)))
+        }) {
+            let mut w: Vec<f64> = (0..outputs * inputs).map(|n| sign.unwrap_or_else(|| number(n))).collect();
+            w[row * inputs + 3] *= special;
+            let e: Vec<f64> = (0..outputs).map(|n| if n % every == 3 { number(n) } else { signs[2 + n % 2] }).collect();
+            let x: Vec<f64> = (0..inputs).map(|n| number(n + 5) * f64::from(u8::from(n % 3 > 0))).collect();
+            let y: Vec<f64> = w.chunks(inputs).map(|row| row.iter().zip(&x).map(|(w, x)| w * x).sum()).collect();
+            let (mut expected, mut sums) = (vec![-0.0; inputs], vec![1.0; inputs]);
+            shape.accumulate(View::Input, &w, &e, &mut expected);
+            if shape.set_sparse_input_gradient(&w, &e, &y, &mut sums) {
+                let bits = |sums: &[f64]| sums.iter().map(|sum| if sum.is_nan() { 0 } else { sum.to_bits() }).collect::<Vec<_>>();
+                assert_eq!(bits(&sums), bits(&expected), "{every} {sign:?} {special} {row}");
+                left_out += 1;
+            }
+        }
+        assert!(left_out > 10, "{left_out}");
+    }
 
     #[test]
     fn each_view_has_the_bits_of_plain_sums_for_all_small_shapes() {

@@ -5,6 +5,8 @@
 //!
 //! - `sliding` computes the outputs and the input gradient: filters slide over an image.
 //! - `broadcasting` computes the outputs of a small convolution with many filters.
+//! - `skipping` computes the input gradient of a small convolution if most errors are 0.
+//! - `row_pairs` computes the input gradient of a small convolution with a single input channel.
 //! - `gathering` computes the weight gradient: each weight sums image · error over all outputs.
 //!
 //! # Padding
@@ -24,6 +26,8 @@
 
 mod broadcasting;
 mod gathering;
+mod row_pairs;
+mod skipping;
 mod sliding;
 
 use std::ops::Range;
@@ -31,12 +35,14 @@ use std::sync::OnceLock;
 
 use broadcasting::Broadcasting;
 use gathering::Gathering;
+use row_pairs::RowPairs;
+use skipping::Skipping;
 use sliding::Sliding;
 
 use super::Conv2d;
 use crate::op::edges::{Edges, View, Weighted};
 use crate::op::phase::{EntryPhase, PhaseTap, Polyphase};
-use crate::sums::Init;
+use crate::sums::{Init, count_zeros};
 
 /// The plans of the three passes of a convolution, named after the tensor that the pass computes. Each plan is built at its first use. Of two plans, the first
 /// overwrites the sums, and the second adds to them.
@@ -45,7 +51,12 @@ pub(super) struct Plans {
     output: [OnceLock<OutputPlan>; 2],
     weight: OnceLock<Gathering>,
     input: [OnceLock<Sliding>; 2],
+    /// Other plans for overwriting the input gradient. They are tried first.
+    small_input: OnceLock<(Option<Skipping>, Option<RowPairs>)>,
 }
+
+/// The largest number of products of a kernel for small convolutions. More are divided among threads, and these kernels do not do that.
+const MAX_SMALL_PRODUCTS: u64 = 1 << 18;
 
 /// The plan for the outputs.
 #[derive(Debug)]
@@ -74,12 +85,27 @@ impl Conv2d {
     ///
     /// With [`Init::Overwrite`] every entry must have a term, because the kernels write only entries with terms.
     pub(super) fn run_kernel(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64], init: Init) {
-        let Plans { output, weight, input } = &self.plans;
+        let Plans { output, weight, input, .. } = &self.plans;
         let of_init = usize::from(init == Init::Accumulate);
         match view {
             View::Output => output[of_init].get_or_init(|| OutputPlan::new(self, init)).run(self, a, b, sums, init),
             View::Weight => weight.get_or_init(|| Gathering::new(self)).run(self, a, b, sums, init),
+            View::Input if init == Init::Overwrite && self.overwrite_small_input_gradient(a, b, sums) => {}
             View::Input => input[of_init].get_or_init(|| Sliding::new(self, view, init)).run(self, a, b, sums, init),
+        }
+    }
+
+    /// Overwrites `sums` with the input gradient by a kernel for small convolutions. Returns `false`, and leaves arbitrary numbers in `sums`, if there is no
+    /// such kernel or if another one is faster.
+    fn overwrite_small_input_gradient(&self, filters: &[f64], errors: &[f64], sums: &mut [f64]) -> bool {
+        let plans = || (Skipping::new_if_faster(self), RowPairs::new_if_faster(self));
+        match self.plans.small_input.get_or_init(plans) {
+            (Some(plan), _) => plan.run(self, filters, errors, sums),
+            (None, Some(plan)) => {
+                plan.run(self, filters, errors, sums);
+                true
+            }
+            (None, None) => false,
         }
     }
 
@@ -120,10 +146,27 @@ impl KernelOperands<'_> {
         if sum.is_finite() && (sum != 0.0 || sum.to_bits() == negative_zero || start.to_bits() != negative_zero) {
             return sum;
         }
-        let terms = usize::try_from(conv.prefix_terms(view, entry + 1) - conv.prefix_terms(view, entry))
-            .expect("the terms of an entry fit in memory");
         // if each of the `taps` products is a term, no product is with padding
-        if terms == taps { sum } else { conv.add_terms(view, self.a, self.b, entry, terms, start) }
+        if self.terms(entry) == taps { sum } else { conv.add_terms(view, self.a, self.b, entry, self.terms(entry), start) }
+    }
+
+    /// Returns the number of terms of an entry.
+    fn terms(&self, entry: usize) -> usize {
+        let Self { conv, view, .. } = self;
+        usize::try_from(conv.prefix_terms(*view, entry + 1) - conv.prefix_terms(*view, entry)).expect("the terms of an entry fit in memory")
+    }
+
+    /// Computes the sums again that are 0 or −0, with all their terms. A kernel that leaves out terms of 0 and −0 calls this function, because such a term
+    /// changes only a sum of −0, to 0. Returns `false` if so many sums are 0 that a kernel with all terms is faster.
+    fn recompute_zeros(&self, sums: &mut [f64]) -> bool {
+        const MOST: usize = 16;
+        let count = count_zeros(sums);
+        if count > MOST {
+            return false;
+        }
+        let zeros = sums.iter_mut().enumerate().filter(|(_, sum)| count > 0 && **sum == 0.0);
+        zeros.for_each(|(entry, sum)| *sum = self.conv.add_terms(self.view, self.a, self.b, entry, self.terms(entry), -0.0));
+        true
     }
 }
 
@@ -235,7 +278,12 @@ mod tests {
         let x = numbers(seed, conv.inputs * conv.channel_len(View::Input));
         let w = numbers(seed + 1, conv.outputs * conv.filter_len());
         let y = numbers(seed + 2, conv.outputs * conv.channel_len(View::Output));
-        for (view, a, b, before) in [(View::Output, &w, &x, &y), (View::Weight, &x, &y, &w), (View::Input, &w, &y, &x)] {
+        check_numbers(conv, [&x, &w, &y]);
+    }
+
+    /// Compares the kernels with plain sums of these inputs, weights and outputs.
+    fn check_numbers(conv: &Conv2d, [x, w, y]: [&Vec<f64>; 3]) {
+        for (view, a, b, before) in [(View::Output, w, x, y), (View::Weight, x, y, w), (View::Input, w, y, x)] {
             let by_kernel = || {
                 let (mut accumulated, mut overwritten) = (before.clone(), before.clone());
                 conv.accumulate(view, a, b, &mut accumulated);
@@ -265,6 +313,62 @@ mod tests {
             assert!(Broadcasting::new_if_faster(&conv).is_some(), "{conv:?}");
             check(&conv, n);
         }
+    }
+
+    #[test]
+    fn sparse_errors_match_plain_sums() {
+        let (mut skipped, mut paired) = (0, 0);
+        // input channels, output channels, length of the image, kernel, stride, padding, dilation
+        let sizes = [
+            [4, 16, 14, 5, 1, 0, 1],
+            [6, 12, 9, 5, 1, 0, 1],
+            [4, 12, 8, 3, 2, 0, 1],
+            [5, 12, 7, 2, 1, 0, 1],
+            [16, 12, 7, 3, 1, 0, 1],
+            [4, 12, 8, 2, 3, 0, 1],
+            [4, 12, 4, 4, 1, 0, 1],
+            [1, 3, 12, 5, 1, 2, 1],
+            [1, 2, 9, 3, 1, 0, 1],
+            [4, 9, 8, 3, 2, 1, 2],
+        ];
+        for (n, [inputs, outputs, len, kernel, stride, padding, dilation]) in sizes.into_iter().enumerate() {
+            let axis = || Axis::new(len, kernel, stride, [padding, padding], dilation).expect("the filter fits");
+            let conv = Conv2d::new(inputs, outputs, 1, axis(), axis());
+            let finite =
+                |seed: usize, count: usize| numbers(seed, count).into_iter().map(|x| if x.is_finite() { x } else { 0.5 }).collect();
+            let x: Vec<f64> = finite(n, conv.inputs * conv.channel_len(View::Input));
+            let w: Vec<f64> = finite(n + 1, conv.outputs * conv.filter_len());
+            let y: Vec<f64> = finite(n + 2, conv.outputs * conv.channel_len(View::Output));
+            let plan = Skipping::new_if_faster(&conv);
+            paired += usize::from(RowPairs::new_if_faster(&conv).is_some());
+            // zeros of one sign, or of both, between the other errors
+            let zeros: [fn(usize) -> f64; 3] = [|_| 0.0, |_| -0.0, |n| if n.is_multiple_of(2) { 0.0 } else { -0.0 }];
+            for (zero, every) in zeros.iter().flat_map(|zero| [3, 5, usize::MAX].map(|every| (zero, every))) {
+                let sparse: Vec<f64> = y.iter().enumerate().map(|(n, y)| if n % every == 2 { *y } else { zero(n) }).collect();
+                skipped += usize::from(plan.as_ref().is_some_and(|plan| plan.run(&conv, &w, &sparse, &mut x.clone())));
+                check_numbers(&conv, [&x, &w, &sparse]);
+                // sums of −0, and sums that cancel out to 0
+                for ones in [1.0, -1.0] {
+                    let signs = sparse.iter().map(|e| e.signum()).collect::<Vec<_>>();
+                    check_numbers(&conv, [&vec![ones; x.len()], &vec![ones; w.len()], &sparse]);
+                    check_numbers(&conv, [&vec![ones; x.len()], &vec![ones; w.len()], &signs]);
+                    check_numbers(&conv, [&x, &vec![ones; w.len()], &signs.iter().map(|e| e * 0.0).collect()]);
+                }
+                for special in [f64::INFINITY, f64::NAN, 1e308].into_iter().filter(|_| every == 3) {
+                    let with = |numbers: &[f64], at: usize| {
+                        let mut numbers = numbers.to_vec();
+                        numbers[at] = special;
+                        numbers
+                    };
+                    // the error at 2 is not 0, and the last one usually is
+                    check_numbers(&conv, [&with(&x, x.len() - 1), &with(&w, w.len() - 1), &sparse]);
+                    check_numbers(&conv, [&with(&x, 0), &with(&w, 0), &sparse]);
+                    check_numbers(&conv, [&x, &w, &with(&sparse, 2)]);
+                    check_numbers(&conv, [&with(&x, 0), &with(&w, 0), &with(&sparse, 2)]);
+                }
+            }
+        }
+        assert!(skipped > 8 && paired == 2, "{skipped} {paired}");
     }
 
     proptest! {

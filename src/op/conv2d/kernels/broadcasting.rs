@@ -10,7 +10,8 @@
 //! Unlike in `sliding`, all lanes are used however short the rows of the image are, and the image is read where it is. Images with padding are computed by
 //! `sliding`.
 
-use super::super::Conv2d;
+use super::MAX_SMALL_PRODUCTS;
+use crate::op::conv2d::Conv2d;
 use crate::op::edges::View;
 use crate::scratch::Scratch;
 use crate::shuffle::transpose_matrix;
@@ -18,9 +19,6 @@ use crate::sums::{FactorSource, Init, LANES, Products, add};
 
 /// The largest number of sums. With more, `sliding` is as fast, and its blocks are better for the cache.
 const MAX_SUMS: usize = 4096;
-
-/// The largest number of products. More are divided among threads, and only `sliding` does that.
-const MAX_PRODUCTS: u64 = 1 << 18;
 
 /// The plan for the outputs.
 #[derive(Debug)]
@@ -43,7 +41,7 @@ impl Broadcasting {
         let has_whole_registers = outputs.is_multiple_of(LANES);
         // of the lanes of `sliding`, those after the end of a row are not used
         let is_faster = has_whole_registers && !columns.output.is_multiple_of(LANES) && columns.output < 2 * LANES;
-        let is_small = places * outputs <= MAX_SUMS && conv.edge_count() <= MAX_PRODUCTS;
+        let is_small = places * outputs <= MAX_SUMS && conv.edge_count() <= MAX_SMALL_PRODUCTS;
         if has_padding || conv.groups > 1 || !is_faster || !is_small {
             return None;
         }
