@@ -8,7 +8,7 @@ fn faults(nodes: &str) -> String {
         "title = \"t\"\n[graph]\nnodes = '''\n{nodes}\nJ = x.sum()\n'''\n[graph.inputs]\nx = [1, 2]\n[graph.constants]\ny = [0, 1]\n"
     );
     let source = Source { name: "t".into(), path_shown: "t.toml".into(), text };
-    // every text needs more than this limit of 64 MiB
+    // with a limit of 64 MiB, large tensors are refused
     read(source, Limits { memory: 64 << 20 }).map_or_else(|faults| faults.to_string(), |_| String::new())
 }
 

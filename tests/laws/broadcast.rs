@@ -12,9 +12,9 @@ use crate::kernels::{check_views, numbers, same};
 /// Every operation, with its number of operands.
 fn operations() -> Vec<(Operator, usize)> {
     let arithmetic = [Operator::Add, Operator::Sub, Operator::Mul, Operator::DIV, Operator::POW].map(|operator| (operator, 2));
-    let alone = [Operator::Neg, Operator::Copy].map(|operator| (operator, 1));
+    let unary = [Operator::Neg, Operator::Copy].map(|operator| (operator, 1));
     let functions = FUNCTIONS.iter().map(|named| (Operator::Call(named), named.arity()));
-    arithmetic.into_iter().chain(alone).chain(functions).collect()
+    arithmetic.into_iter().chain(unary).chain(functions).collect()
 }
 
 /// The shapes of three operands: axes of a common shape, some of size 1, some missing at the front.

@@ -225,7 +225,7 @@ fn check_reads(trace: &Trace, network: &Network, at: &Position, name: &str) -> R
 fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Position)>) -> Result<(), String> {
     let k = step.step;
     let place = |at: &Position| (at.run_index, at.op, at.entry);
-    let Some((before, was)) = previous else {
+    let Some((before, at_before)) = previous else {
         ensure!(step.term == 1 && k == 1, "the first step is not a first term");
         ensure!(same(step.sum, step.value), "step {k}: the first sum is {:?}, not {:?}", step.sum, step.value);
         return Unit::ALL.iter().try_for_each(|unit| {
@@ -235,7 +235,7 @@ fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Ste
     };
     if step.term == 1 {
         ensure!(same(step.sum, step.value), "step {k}: the first sum is {:?}, not {:?}", step.sum, step.value);
-        ensure!(before.term == before.terms && place(was) < place(at), "step {k} begins an entry before the last one is done");
+        ensure!(before.term == before.terms && place(at_before) < place(at), "step {k} begins an entry before the last one is done");
         ensure!(before.pass <= step.pass, "step {k}: {:?} comes after {:?}", step.pass, before.pass);
     } else {
         let sum = before.sum + step.value;
@@ -246,17 +246,20 @@ fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Ste
             step.value,
             step.sum
         );
-        ensure!(place(was) == place(at) && before.term + 1 == step.term && before.terms == step.terms, "step {k} is not the next term");
+        ensure!(
+            place(at_before) == place(at) && before.term + 1 == step.term && before.terms == step.terms,
+            "step {k} is not the next term"
+        );
     }
     let mut finer = k..k + 1;
     for unit in Unit::ALL {
         let (span, last) = (trace.span(k, unit), trace.span(k - 1, unit));
         let is_same_unit = match unit {
             Unit::Step => false,
-            Unit::Entry => place(was) == place(at),
-            Unit::Op => (was.run_index, was.op) == (at.run_index, at.op),
-            Unit::Pass => (was.run_index, before.pass) == (at.run_index, step.pass),
-            Unit::Sample => was.run_index == at.run_index,
+            Unit::Entry => place(at_before) == place(at),
+            Unit::Op => (at_before.run_index, at_before.op) == (at.run_index, at.op),
+            Unit::Pass => (at_before.run_index, before.pass) == (at.run_index, step.pass),
+            Unit::Sample => at_before.run_index == at.run_index,
             Unit::Iteration => true,
         };
         ensure!(span.start <= finer.start && finer.end <= span.end, "step {k}: its {} {span:?} does not contain {finer:?}", unit.name());

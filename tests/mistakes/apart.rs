@@ -48,8 +48,10 @@ fn the_named_gradient_tells_the_mistakes_apart() {
             assert!(added.iter().all(|gradient| !wanted.contains(gradient)), "{names:?} are in the file");
             let more = in_order(trace, [wanted.clone(), added].concat());
             // the same mistake, with more gradients in the file
-            let again = plantings(trace, &more, rate);
-            let same = again.iter().find(|again| (again.id, &again.variant, &again.at) == (planting.id, &planting.variant, &planting.at));
+            let planted_with_more = plantings(trace, &more, rate);
+            let same = planted_with_more
+                .iter()
+                .find(|other| (other.id, &other.variant, &other.at) == (planting.id, &planting.variant, &planting.at));
             let Some(same) = same else { continue };
             let left = search(&document, &tensors(&more, &same.gradients));
             // the order of the alternatives does not matter: each mistake that `apart` separates from the best one gives other numbers now

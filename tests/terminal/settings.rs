@@ -45,6 +45,7 @@ fn a_users_own_key_acts_and_is_recorded_as_the_key_it_replaces() {
     run.wait_until("the line is closed", |run| !run.screen().contents().contains("Esc close"));
     assert_quits(run);
     let session = fs::read_to_string(home.path().join("session")).unwrap();
+    // the only n is the letter in the prompt
     assert!(session.contains("\"key\",\"l\"]") && session.matches("\"key\",\"n\"]").count() == 1, "{session}");
     // the recording has the unit and the index of the settings, so its replay does not need the settings file
     fs::remove_dir_all(home.path().join("config")).unwrap();
