@@ -62,7 +62,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["G", "<End>"], Action::Last, "to the last step; 57G goes to step 57", "last").named("last step"),
     row(Focus::Normal, &[":"], Action::OpenPalette(COMMANDS), "a command by its name, or an address: 57, conv1.z, grad.fc1.weight[0,1]#2, 2:fc1.a, reduce:loss, 3/57, backward", "command"),
     row(Focus::Normal, &["/"], Action::OpenSearch, "search: a part of an op's name, or values: > 1, < 0, == 0, nan, inf, |x| > 1", "").named("search"),
-    row(Focus::Normal, &["<Tab>"], Action::CycleSetting(Setting::Pane, 1), "on a small screen, the next pane: picture, why, or only the matrices", "").named("next pane"),
+    row(Focus::Normal, &["<Tab>"], Action::CycleSetting(Setting::Pane, 1), "on a small screen, the next pane: \"picture\", \"why\", or only the matrices", "").named("next pane"),
     row(Focus::Normal, &["<S-Tab>"], Action::CycleSetting(Setting::Pane, -1), "on a small screen, the previous pane", "").named("previous pane"),
     row(Focus::Normal, &["<PgDn>", "<C-f>"], Action::Page(1), "scroll the matrices down", "").named("page down"),
     row(Focus::Normal, &["<PgUp>", "<C-b>"], Action::Page(-1), "scroll the matrices up", "").named("page up"),

@@ -237,14 +237,14 @@ impl GradientComparison {
     }
 
     /// Returns the places of the mistakes that act together, each with the index of its mistake.
-    pub(super) fn places_together(&self) -> impl Iterator<Item = (usize, MistakePlace)> {
+    pub(super) fn places_of_joint_mistakes(&self) -> impl Iterator<Item = (usize, MistakePlace)> {
         let places = self.places.iter().zip(&self.causes).enumerate();
         places.filter(|(_, (_, cause))| cause.group == 1).filter_map(|(index, (place, _))| Some((index, (*place)?)))
     }
 
     /// Returns the place of the mistake with this index.
-    pub(super) fn place(&self, cause: usize) -> Option<MistakePlace> {
-        self.places.get(cause).copied().flatten()
+    pub(super) fn place(&self, mistake: usize) -> Option<MistakePlace> {
+        self.places.get(mistake).copied().flatten()
     }
 
     /// Returns a clause about the alternatives that are not shown: `3 other pairs fit`.

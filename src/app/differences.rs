@@ -62,7 +62,7 @@ impl Destination {
 }
 
 impl GradientComparison {
-    /// The address of the first wrong entry of a tensor, or of the tensor.
+    /// The address of the first wrong entry of a tensor; if there is no wrong entry, the address of the tensor.
     fn address(&self, trace: &Trace, index: usize) -> Option<Address> {
         let compared = &self.report.tensors[index];
         let address = compared.gradient.address(trace, compared.wrong.first().copied())?;
@@ -72,8 +72,8 @@ impl GradientComparison {
     /// Returns the destination for a place; `None` if no step computes it.
     fn destination(&self, trace: &Trace, place: Difference) -> Option<Destination> {
         match place {
-            Difference::Mistake(cause) => {
-                let MistakePlace { run, entry } = self.place(cause)?;
+            Difference::Mistake(mistake) => {
+                let MistakePlace { run, entry } = self.place(mistake)?;
                 Destination::of(trace, run, entry.tensor, entry.at)
             }
             Difference::Tensor(index) => {
@@ -81,7 +81,7 @@ impl GradientComparison {
                 let (run, tensor) = compared.gradient.find(trace)?;
                 match compared.wrong.first() {
                     Some(at) => Destination::of(trace, run, tensor, *at),
-                    // a tensor of another shape
+                    // the user's tensor has another shape than ours, so no entries were compared
                     None => Some(Destination { step: trace.resolve(&self.address(trace, index)?).ok()?, cursor: None }),
                 }
             }
@@ -93,9 +93,9 @@ impl GradientComparison {
     fn places_in_turn(&self, trace: &Trace, first: usize) -> Vec<Difference> {
         let run = self.report.tensors[first].gradient.find(trace).map(|(run, _)| run);
         let is_of_batch = |run: usize| trace.runs()[run].sample.is_none();
-        let mistakes: Vec<(usize, MistakePlace)> = self.places_together().collect();
+        let mistakes: Vec<(usize, MistakePlace)> = self.places_of_joint_mistakes().collect();
         let mistakes_are_first = run.is_some_and(is_of_batch) && mistakes.first().is_some_and(|(_, place)| !is_of_batch(place.run));
-        let mut places: Vec<Difference> = mistakes.into_iter().map(|(cause, _)| Difference::Mistake(cause)).collect();
+        let mut places: Vec<Difference> = mistakes.into_iter().map(|(mistake, _)| Difference::Mistake(mistake)).collect();
         places.insert(if mistakes_are_first { places.len() } else { 0 }, Difference::Tensor(first));
         let mut seen = Vec::new();
         places.retain(|place| match self.destination(trace, *place) {
@@ -145,7 +145,7 @@ impl GradientComparison {
         Some(self.both_numbers(index, mine, self.report.tensors[index].gradient.right(trace)[at]))
     }
 
-    /// As [`Self::numbers`], without the number in the file: `yours × 4 −0.4, right −0.3`.
+    /// As [`Self::numbers`], without the number in the file, which was multiplied by 4 before the comparison: `yours × 4 −0.4, right −0.3`.
     fn short_numbers(&self, trace: &Trace, index: usize, at: usize) -> Option<String> {
         let mine = *self.user.tensors[index].values.as_ref().ok()?.get(at)?;
         let right = self.report.tensors[index].gradient.right(trace)[at];
@@ -157,7 +157,7 @@ impl GradientComparison {
         let again = match next {
             None => String::new(),
             Some(Difference::Tensor(_)) => "; D again: the first wrong number".to_owned(),
-            Some(Difference::Mistake(cause)) => format!("; D again: {}", self.mistake_name(cause, "the step of the mistake")),
+            Some(Difference::Mistake(mistake)) => format!("; D again: {}", self.mistake_name(mistake, "the step of the mistake")),
         };
         match place {
             Difference::Tensor(index) => {
@@ -170,10 +170,10 @@ impl GradientComparison {
                     format!("{headline}, first here{again}"),
                 ]
             }
-            Difference::Mistake(cause) => {
-                let sample = self.place(cause).and_then(|place| trace.runs()[place.run].sample).filter(|_| trace.samples() > 1);
+            Difference::Mistake(mistake) => {
+                let sample = self.place(mistake).and_then(|place| trace.runs()[place.run].sample).filter(|_| trace.samples() > 1);
                 let sample = sample.map_or_else(String::new, |sample| format!(", in sample {}", sample + 1));
-                let made = format!("{} is made here{sample}", self.mistake_name(cause, "the mistake"));
+                let made = format!("{} is made here{sample}", self.mistake_name(mistake, "the mistake"));
                 vec![format!("{}: {made}{again}", self.headline()), format!("{made}{again}")]
             }
         }
@@ -186,15 +186,15 @@ impl GradientComparison {
         let why = match (explained, self.causes.is_empty()) {
             (Some(pattern), _) => line(&pattern.words),
             (None, true) => "no mistake that gradstep knows gives these numbers, so there is no step of a mistake to show".to_owned(),
-            (None, false) if self.places_together().next().is_some() => "the mistake is made at this step".to_owned(),
+            (None, false) if self.places_of_joint_mistakes().next().is_some() => "the mistake is made at this step".to_owned(),
             (None, false) => "no step shows the mistake".to_owned(),
         };
         [format!("{}, first here; {why} (n: the next wrong number)", self.headline()), why]
     }
 
     /// Returns the name of a mistake: its number if several act together, otherwise `single`.
-    fn mistake_name(&self, cause: usize, single: &str) -> String {
-        match self.number_of(&self.causes[cause]) {
+    fn mistake_name(&self, mistake: usize, single: &str) -> String {
+        match self.number_of(&self.causes[mistake]) {
             Some([number, count]) if count > 1 => format!("mistake {number} of {count}"),
             _ => single.to_owned(),
         }
@@ -241,7 +241,7 @@ impl StepperContext<'_> {
                 .say(format!("your gradients were compared before the edits (:mine {} compares them again)", comparison.file), false);
         }
         self.stepper.search = Some(Search::Differences);
-        self.settings.show_words();
+        self.settings.show_why_pane();
         if comparison.is_of(&document) {
             if let Some(destination) = comparison.destination(&document.trace, place) {
                 self.jump_to_destination(destination);
@@ -281,8 +281,7 @@ impl StepperContext<'_> {
         }
         let position = self.position_among_wrong(&comparison, trace, &tensors);
         let times = usize::try_from(times).unwrap_or(usize::MAX);
-        // a full round through the wrong entries leads back to the same one. So `times` is reduced to at most 2 · count: at most one full round is left, for
-        // the word `again` in the message
+        // a full round through the wrong entries leads back to the same one. Full rounds are removed except one, which makes the test for `again` below true
         let times = if times > count { (times - 1) % count + 1 + count } else { times };
         // the index of the entry among all wrong entries, from 0
         let (number, wrapped) = if goes_back {
@@ -295,7 +294,7 @@ impl StepperContext<'_> {
         let wrong = tensors[tensors.partition_point(|tensor| tensor.before <= number) - 1];
         let at = comparison.report.tensors[wrong.index].wrong[number - wrong.before];
         let Some(destination) = Destination::of(trace, wrong.run, wrong.tensor, at) else { return };
-        self.settings.show_words();
+        self.settings.show_why_pane();
         let is_here = self.stepper.step == destination.step && destination.cursor.is_none() && self.stepper.cursor.is_none();
         if count == 1 && is_here {
             return self.say("this is the only difference", false);

@@ -22,7 +22,7 @@ impl State {
     }
 
     /// Closes an overlay that is about the old network.
-    pub(super) fn close_old_overlay(&mut self) {
+    pub(super) fn close_overlay_of_old_network(&mut self) {
         if self.stepper_mut().is_some_and(|stepper| std::mem::take(&mut stepper.is_reloaded)) {
             self.overlay = None;
         }

@@ -119,7 +119,7 @@ impl Settings {
     }
 
     /// Shows the pane `why`, if several panes share one area. It is the second of them.
-    pub(super) fn show_words(&mut self) {
+    pub(super) fn show_why_pane(&mut self) {
         self.moved.insert(Setting::Pane, 1);
     }
 

@@ -19,7 +19,7 @@ const COPIED_TEXT_WIDTH: usize = 60;
 /// Changes the state by an action. Returns a request if the caller has to do something, such as open a scenario or end the program.
 pub fn update(state: &mut State, action: Action) -> Option<Request> {
     let request = state.apply(action);
-    state.close_old_overlay();
+    state.close_overlay_of_old_network();
     state.show_check_result();
     state.ask_prediction_at_new_step();
     request
@@ -93,7 +93,7 @@ impl State {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
         if !matches!(action, Action::EditNumber(_) | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_)) {
-            // digits are no longer the new value that was awaited after the key `e`
+            // after the key `e`, a typed digit begins the new value. All actions except these end this, and a digit is a count again
             self.stepper_mut().into_iter().for_each(|stepper| stepper.awaits_value = false);
         }
         let takes_count = action.takes_count();
@@ -111,6 +111,7 @@ impl State {
 
     /// Does an action for [`Self::user_action`]. `count` is the number typed before the key.
     fn act(&mut self, action: Action, count: Option<u64>) -> Option<Request> {
+        // with prediction on, warns first of an action that can show numbers of later steps; repeating the action does it
         if looks_ahead(&action) && self.warns_of(LooksAhead::Action(action.clone())) {
             return None;
         }

@@ -30,7 +30,8 @@ use structure::Structure;
 /// The largest number of operations of a block.
 const MAX_BLOCK: usize = 256;
 
-/// A block whose derivative by its input has a closed form. Its tensors have the ids of the reader; `text.rs` replaces them by the numbers of leaves and nodes.
+/// A block whose derivative by its input has a closed form. Its tensors have the ids of the reader. `graph/text.rs` replaces these ids by the indices of the
+/// leaves and nodes.
 #[derive(Debug)]
 pub struct PendingBlock {
     /// The closed form.
@@ -80,11 +81,11 @@ pub fn find(reader: &GraphReader<'_, '_>, output: Option<TensorId>) -> Vec<Pendi
     blocks
 }
 
-/// Returns the tensors that a block computes and that depend on its input. `None` if a path leads around its output, the block has an operation that was not
-/// matched, or a tensor that must not depend on the input, such as γ, does.
+/// Returns the tensors that a block computes and that depend on its input. `None` if a path leads around its output, if the block has an operation that was not
+/// matched or more than [`MAX_BLOCK`] operations, or if a tensor such as γ depends on the input, which it must not.
 fn members(structure: &Structure<'_, '_, '_>, matcher: &Matcher<'_, '_, '_, '_>, candidate: &BlockCandidate) -> Option<Vec<TensorId>> {
     let matched: HashSet<TensorId> = matcher.matched.iter().copied().collect();
-    // the shifts may be computed in any way, because the result does not depend on them
+    // the shifts, such as the maximum that is subtracted before a softmax, may be computed in any way, because the result does not depend on them
     let unchecked: HashSet<TensorId> = structure.between(candidate.input, &matcher.shifts, MAX_BLOCK)?.into_iter().collect();
     let members = structure.between(candidate.input, &[candidate.output], MAX_BLOCK)?;
     let is_member = |id: TensorId| members.binary_search(&id).is_ok();

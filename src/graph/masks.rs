@@ -17,9 +17,10 @@ impl GraphReader<'_, '_> {
                 if let Value::Tensor(id) = value
                     && !self.tensors[*id].is_mask
                 {
+                    // whether it counts as a mask is decided by its numbers now, so they can be changed only in the file, which is then read again
                     self.note_structure(*id, "a mask", span);
                 }
-                // a tensor of 0 and 1 that is known now counts as a mask
+                // a tensor whose numbers are known already counts as a mask if they are all 0 or 1 and if no derivative flows through it
                 if let Value::Tensor(id) = value
                     && !self.tensors[*id].is_mask
                     && !self.tensors[*id]

@@ -22,7 +22,7 @@ enum Separation {
     Gradient(Id),
     /// There is no difference: all gradients of the network are the same.
     Nothing,
-    /// Unknown, because one of the two is a factor that may be at other places too.
+    /// Unknown, because a mistake of one of the two fits is a wrong factor, such as −1, which may be at another place with the same numbers.
     Unknown,
 }
 
@@ -107,7 +107,8 @@ impl<'a> FitSeparator<'a> {
         restated
     }
 
-    /// Whether two fits are the same rule. Two mistakes that other sizes separate are different ones.
+    /// Whether two fits are the same rule. Mistakes whose numbers would differ in a network of other sizes, such as another number of
+    /// samples, are not the same rule.
     fn are_one_rule(&self, one: &Fit, other: &Fit) -> bool {
         let has_size = |one, other| sizes_only_in(one, other).iter().any(|size| !size.is_empty());
         let is_known = !has_fixed_numbers(one) && !has_fixed_numbers(other) && !has_size(one, other) && !has_size(other, one);
@@ -134,7 +135,8 @@ impl<'a> FitSeparator<'a> {
         nothing.into_iter().chain(change).collect::<Vec<_>>().join("; ")
     }
 
-    /// The clause about other weights or inputs with which a gradient of the file is different for the best fit and for others; `None` if none is.
+    /// A clause such as `other weights would tell them apart`: with these, a gradient of the file differs between the best fit and another. `None` if no
+    /// gradient would.
     fn other_numbers(&self, best: &Fit, others: &[&Fit]) -> Option<String> {
         [ReplacedNumbers::Weights, ReplacedNumbers::Inputs].into_iter().find_map(|change| {
             let separated = others.iter().filter(|other| self.are_separated(change, best, other)).count();
@@ -175,7 +177,7 @@ impl<'a> FitSeparator<'a> {
         let trace = self.iteration.trace;
         let mut best_pass = WrongPass::new(trace, &best.plan);
         let mut passes: Vec<WrongPass<'_>> = others.iter().map(|fit| WrongPass::new(trace, &fit.plan)).collect();
-        // the least specific candidate comes first
+        // the least specific candidate comes first, and a rule is the most specific kind
         let has_only_rules = |fit: &Fit| fit.specificities().first() == Some(&Specificity::Rule);
         let start = |other: &&Fit| if has_only_rules(best) && has_only_rules(other) { Separation::Nothing } else { Separation::Unknown };
         let mut separations: Vec<Separation> = others.iter().map(start).collect();
@@ -232,10 +234,11 @@ impl<'a> FitSeparator<'a> {
 
 /// Whether the rules of a fit contain numbers of this scenario or of the user. Such rules do not describe the mistakes for other weights or inputs.
 fn has_fixed_numbers(fit: &Fit) -> bool {
-    fit.plan.changes_given() || fit.is_fitted() || fit.candidates.iter().any(|candidate| candidate.mistake.has_fixed_numbers)
+    fit.plan.changes_given() || fit.has_fitted_number() || fit.candidates.iter().any(|candidate| candidate.mistake.has_fixed_numbers)
 }
 
-/// For each mistake that only the first of two fits has, the change of a size on which its numbers depend; empty if there is none.
+/// For each mistake that only the first of two fits has, the text about a change of a size, such as `another number of samples`, that would change its numbers;
+/// empty if there is none.
 fn sizes_only_in(one: &Fit, other: &Fit) -> Vec<&'static str> {
     let is_in_other = |id: &str| other.candidates.iter().any(|candidate| candidate.mistake.id == id);
     one.candidates

@@ -94,7 +94,7 @@ impl Fit {
     }
 
     /// Whether all candidates are the same mistake of the table, perhaps in several variants.
-    pub fn is_one_row(&self) -> bool {
+    pub fn is_one_mistake(&self) -> bool {
         self.candidates.windows(2).all(|pair| pair[0].mistake.id == pair[1].mistake.id)
     }
 
@@ -106,7 +106,7 @@ impl Fit {
     }
 
     /// Whether a candidate has a number that is fitted to the user's numbers.
-    pub fn is_fitted(&self) -> bool {
+    pub fn has_fitted_number(&self) -> bool {
         self.candidates.iter().any(|candidate| candidate.mistake.specificity == Specificity::Fitted)
     }
 
@@ -144,11 +144,11 @@ pub(super) fn ranked(mut fits: Vec<Fit>) -> Vec<Fit> {
         let fewest = fits.iter().map(Fit::mistakes).min().unwrap_or(0);
         fits.retain(|fit| fit.mistakes() == fewest);
         // a fitted number is not needed if another mistake explains the numbers
-        if !fits.iter().all(Fit::is_fitted) {
-            fits.retain(|fit| !fit.is_fitted());
+        if !fits.iter().all(Fit::has_fitted_number) {
+            fits.retain(|fit| !fit.has_fitted_number());
         }
     }
-    fits.sort_by_key(|fit| (most - fit.explained(), fit.is_fitted(), fit.mistakes(), fit.specificities(), fit.candidates.len()));
+    fits.sort_by_key(|fit| (most - fit.explained(), fit.has_fitted_number(), fit.mistakes(), fit.specificities(), fit.candidates.len()));
     fits
 }
 

@@ -16,8 +16,8 @@ pub(super) struct Variant {
 }
 
 impl Variant {
-    /// The only variant of a mistake, with one change.
-    pub fn only(edit: PassChange) -> Self {
+    /// A variant without a name, with one change.
+    pub fn unnamed(edit: PassChange) -> Self {
         Self { name: None, detail: String::new(), edits: vec![edit] }
     }
 

@@ -1,9 +1,9 @@
 //! The search for the mistakes that explain a user's gradients.
 //!
 //! The user's tensors are looked at in the order of the backward pass. Each candidate (a mistake at some places) is planted: the pass is computed with its
-//! changed ops, and its numbers are compared with the user's. A candidate explains the first wrong tensor if this tensor and all earlier ones have the numbers of the
-//! pass, and if no tensor that the user has right changes. If later tensors are still wrong, a further mistake is searched in the pass that already has the
-//! first.
+//! changed ops, and its numbers are compared with the user's. A candidate explains the first wrong tensor if this tensor and all earlier ones have the numbers
+//! of the pass, and if no tensor that the user has right changes. If later tensors are still wrong, a further mistake is searched in the pass that already has
+//! the first.
 //!
 //! If no candidate explains a tensor, the search continues *behind* it, with the tensors that are computed later. The user's numbers of this tensor are taken
 //! as they are, and everything that depends on them is computed from them. A later tensor that then has the user's numbers is a consequence, and has no mistake
@@ -61,8 +61,8 @@ pub struct Findings {
 }
 
 /// Searches the mistakes that explain the differences between the user's tensors and the right ones. `user` must be in the order of the backward pass, as
-/// `report` is. `clipped` are the indices of tensors whose numbers are explained already, and which change the later ones. Without a learning rate, no mistake
-/// with the learning rate is tried.
+/// `report` is. `clipped` are the indices of gradients that the user has clipped, which was found before this search. Their numbers are taken as they are,
+/// because later ones may depend on them. Without a learning rate, no mistake with the learning rate is tried.
 ///
 /// # Errors
 /// If `go_on` returns `false`.
@@ -91,6 +91,7 @@ pub fn causes(
     let iteration = RightIteration { trace, network: trace.network(), learning_rate };
     let search = MistakeSearch { iteration, tensors: &tensors, tolerance, candidates: Candidates::new(iteration, &tensors) };
     let clipped = (0..tensors.len()).filter(|at| clipped.contains(&tensors[*at].index));
+    // `best_with_taken` is the best fit (or, if there is none, the fit without candidates), in whose pass the unexplained tensors also have the user's numbers
     let (fits, best_with_taken) = search.fits(clipped, go_on)?;
     let consequences = best_with_taken.consequences.iter().map(|at| tensors[*at].index).collect();
     Ok(Findings { causes: alternatives(&iteration, &tensors, tolerance, fits), consequences })
@@ -157,8 +158,8 @@ struct MistakeSearch<'a> {
 }
 
 impl MistakeSearch<'_> {
-    /// Returns the fits, the best first, and a copy of the best one whose pass also has the user's numbers of the tensors that nothing explains. If there
-    /// is no fit, the copy has no candidate. The user's numbers of the tensors `clipped` are taken before the search.
+    /// Returns the fits, the best first, and a last fit: the best one (or, if there is none, the fit without candidates), in whose pass the unexplained tensors
+    /// also have the user's numbers. The user's numbers of the tensors `clipped` are taken before the search.
     fn fits(&self, clipped: impl Iterator<Item = usize>, go_on: GoOn<'_>) -> Result<(Vec<Fit>, Fit), Interrupted> {
         let mut start = Fit::new(self.tensors.iter().map(|tensor| !tensor.differs).collect());
         for at in clipped {
@@ -168,6 +169,7 @@ impl MistakeSearch<'_> {
         }
         let Some(first) = start.next_wrong() else { return Ok((Vec::new(), start)) };
         let mut fits = if self.tensors[first].is_finite() { self.explaining(&start, first, go_on)? } else { Vec::new() };
+        // the fits to which a further mistake is added: the first ones that explain the same tensors as the best
         let mut bases = if fits.is_empty() { vec![start] } else { with_same_tensors(&fits) };
         let (mut searches, mut taken) = (0, 0);
         let max_searches = if self.work() > MAX_WORK_BEHIND { 0 } else { MAX_SEARCHES_BEHIND };
@@ -191,14 +193,16 @@ impl MistakeSearch<'_> {
     /// Returns the fits that explain the first wrong tensor, the best first. If some of them explain all wrong tensors, only such fits are returned.
     fn explaining(&self, start: &Fit, first: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
         let singles = self.extensions(start, first, go_on)?;
-        if singles.iter().any(|fit| fit.is_complete() && !fit.is_fitted()) {
+        // a fitted number explains less than a rule, so the search goes on after it
+        if singles.iter().any(|fit| fit.is_complete() && !fit.has_fitted_number()) {
             return Ok(best(singles));
         }
         let mut all = Vec::new();
-        if singles.iter().all(Fit::is_fitted) {
+        if singles.iter().all(Fit::has_fitted_number) {
             all.extend(self.pairs(start, first, go_on)?);
         }
-        // a factor can be at several places, and a further mistake can fit to one of them only
+        // not only the best fit is extended: if the mistake is a wrong factor (such as −1), several places give the same numbers, and a further mistake may go
+        // with only one of these places
         for fit in ranked(singles).into_iter().take(MAX_FIRST) {
             all.extend(self.extended(&fit, go_on)?);
             all.push(fit);
@@ -213,7 +217,7 @@ impl MistakeSearch<'_> {
             let Some(next) = fit.next_wrong() else { break };
             let explained = fit.explained();
             let mut longer = self.extensions(fit, next, go_on)?;
-            longer.retain(|fit| fit.explained() > explained && !fit.is_fitted());
+            longer.retain(|fit| fit.explained() > explained && !fit.has_fitted_number());
             if longer.is_empty() {
                 break;
             }
@@ -226,11 +230,11 @@ impl MistakeSearch<'_> {
     /// bases. The other bases explain the same tensors as the first, so each mistake that was found is also tried with them.
     fn behind(&self, bases: &[Fit], next: usize, go_on: GoOn<'_>) -> Result<Vec<Fit>, Interrupted> {
         let is_sure = |base: &Fit, fit: &Fit| {
-            let is_fitted = fit.candidates.last().is_some_and(|candidate| candidate.mistake.specificity == Specificity::Fitted);
+            let ends_with_fitted = fit.candidates.last().is_some_and(|candidate| candidate.mistake.specificity == Specificity::Fitted);
             let claimed = (0..self.tensors.len()).filter(|at| fit.matched()[*at] && !base.matched()[*at]);
             let counts = |number: &&f64| number.is_finite() && **number != 0.0;
             let entries: usize = claimed.map(|at| self.tensors[at].numbers.iter().filter(counts).count()).sum();
-            !is_fitted && entries >= MIN_ENTRIES_BEHIND && fit.explained() > base.explained()
+            !ends_with_fitted && entries >= MIN_ENTRIES_BEHIND && fit.explained() > base.explained()
         };
         let mut found = self.extensions(&bases[0], next, go_on)?;
         found.retain(|fit| is_sure(&bases[0], fit));
@@ -312,7 +316,7 @@ impl MistakeSearch<'_> {
         while let Some(fit) = front.pop() {
             let Some(next) = fit.next_wrong() else { continue };
             for longer in self.extensions(&fit, next, go_on)? {
-                if longer.is_one_row() && !longer.is_complete() {
+                if longer.is_one_mistake() && !longer.is_complete() {
                     front.push(longer.clone());
                 }
                 all.push(longer);

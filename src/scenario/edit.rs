@@ -89,7 +89,7 @@ impl Scenario {
         }
     }
 
-    /// Returns the scenario with other numbers. If several samples have the same target, because the loss contains it, the target changes for all of them.
+    /// Returns the scenario with other numbers. If the target is written in the loss, all samples share its tensor, and it changes for all of them.
     ///
     /// # Errors
     /// [`OverBudget`] if there is no memory for a copy of a tensor.
@@ -223,8 +223,10 @@ fn value_of(operator: Operator, arguments: &[f64]) -> f64 {
         (Operator::Sub, [a, b]) => a - b,
         (Operator::Mul, [a, b]) => a * b,
         (Operator::Neg, [a]) => -a,
+        // `DIV` is a call
         (Operator::Call(called), arguments) => called.function.value(arguments).unwrap_or(f64::NAN),
-        (_, arguments) => arguments[0], // a copy
+        // a copy; the other operators always have the number of arguments above
+        (Operator::Add | Operator::Sub | Operator::Mul | Operator::Neg | Operator::Copy, arguments) => arguments[0],
     }
 }
 

@@ -62,7 +62,8 @@ impl Block {
 }
 
 impl Blocks {
-    /// Returns the blocks of the samples' network. `is_open` returns whether the fold with this index is open.
+    /// Returns the blocks of the samples' network. The ops of the batch, such as the mean of the losses, are a second network (`batch_block`). `is_open` returns
+    /// whether the fold with this index is open.
     #[must_use]
     pub fn of(network: &Network, is_open: &dyn Fn(usize) -> bool) -> Self {
         let (mut all, of_tensor) = if network.layers().is_empty() { nodes(network, is_open) } else { layers(network) };
@@ -109,7 +110,7 @@ impl Blocks {
         self.all.get(number)
     }
 
-    /// Returns the block of a tensor of the samples' network.
+    /// Returns the block of a tensor of the samples' network, which is not the network of the batch's ops.
     #[must_use]
     pub fn of_tensor(&self, tensor: Id) -> usize {
         self.of_tensor.get(tensor).copied().unwrap_or(0)
@@ -244,8 +245,8 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Returns the first step of a block in the pass of this step. If the block has none there, the backward pass tries its first forward step and then the
-    /// first step that reads its output. The forward pass and the loss try the first step that reads its output and then its first backward step.
+    /// Returns the first step of a block in the pass of this step. If it has none there, returns another step. In the backward pass: its first forward step, or
+    /// else the first step that reads its output. In the forward pass and the loss: the first step that reads its output, or else its first backward step.
     #[must_use]
     pub fn block_step(&self, blocks: &Blocks, number: usize) -> Option<u64> {
         let block = blocks.get(number)?;
@@ -278,7 +279,7 @@ impl<'a> Scene<'a> {
         }
         let kind = match network.producer(block.tensor) {
             None => "given".to_owned(),
-            // in a network of layers, this block is the loss
+            // only a network of layers reads samples, and there this block is the loss
             Some(_) if network.reads_samples() => String::new(),
             Some(_) if block.operations() > 1 => self.written(block.tensor).unwrap_or_default(),
             Some(_) => self.block_equation(block, notation).unwrap_or_default(),

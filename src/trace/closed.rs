@@ -19,19 +19,24 @@ pub struct ClosedEntry {
 
 impl Trace {
     /// Returns the block of ops whose closed form gives the derivative that the op at a position computes. The block must contain all ops that read its input,
-    /// and the numbers for which the closed form holds (`fixed`) must be unchanged. Returns `None` if there is no such block.
+    /// and the constants that the closed form assumes, such as the n of `x.sum() / n` (`fixed`), must still have their values. Returns `None` if there is no
+    /// such block.
     #[must_use]
     pub fn closed_block(&self, at: &Position) -> Option<&ClosedBlock> {
         let network = self.network_of(at.run_index);
         let run = &self.runs()[at.run_index].run;
         let op = self.op_at(at);
         let Role::Gradient(input) = network.tensor(op.output).role else { return None };
+        // a derivative with more parts has no closed form
+        if op.parts.len() > 16 {
+            return None;
+        }
         let is_inside = |block: &ClosedBlock| {
             // for each part of the gradient, the output of the op that reads the input
             let readers =
                 op.first_16_parts().iter().map(|part| part.operands.each().find(|(slot, _)| *slot == Slot::Output).map(|(_, id)| id));
             let is_member = |id: Id| block.members.binary_search(&id).is_ok();
-            op.parts.len() <= 16 && readers.into_iter().all(|id| id.is_some_and(is_member))
+            readers.into_iter().all(|id| id.is_some_and(is_member))
         };
         let has_fixed_numbers = |block: &ClosedBlock| {
             block.fixed.iter().all(|(id, value)| run.values(*id).first().is_some_and(|now| now.to_bits() == value.to_bits()))

@@ -10,8 +10,8 @@ use crate::scene::ShownTensor;
 pub(super) struct OperandMatrix {
     /// The tensor, and how it is shown.
     pub shown: ShownTensor,
-    /// The symbol of the tensor.
-    pub title: String,
+    /// The symbol of the tensor, such as `W` or `rot180(W)`.
+    pub symbol: String,
     /// The name of the tensor; empty if the symbol is the same.
     pub name: String,
     /// The names of the axes, such as `example × feature`; empty if not all axes have names.

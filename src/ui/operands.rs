@@ -32,8 +32,8 @@ const MIN_TITLE: u16 = 16;
 /// The smallest number of rows and of columns that a heat map requests.
 const MIN_IMAGE: usize = 10;
 
-/// The largest number of terms of an entry that decide which part of an operand should be visible.
-const MAX_NEEDED: u64 = 128;
+/// Which part of an operand should be visible is decided by at most this number of terms of an entry.
+const MAX_DECIDING_TERMS: u64 = 128;
 
 /// Returns the smallest width of the pane at which all matrices are completely visible. The pane may use 3/5 of `room`, or 7/10 for the three matrices of a
 /// product. If the matrices do not fit there, returns a larger width.
@@ -43,7 +43,7 @@ pub fn width(view: &StepView<'_>, _: Rect, room: Rect) -> u16 {
     let most = room.width * 3 / 5;
     let area = Rect { width: most, height: room.height.saturating_sub(1), ..room };
     let operands = view.matrices(|| all_matrices(view));
-    let pane = PaneArea { area, is_fixed: false, has_images: false, has_repetitions: true };
+    let pane = PaneArea { area, has_final_width: false, has_images: false, has_repetitions: true };
     let pane = PaneArea { has_repetitions: fit_with_repetitions(view, operands, pane), ..pane };
     let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &none, pane)).collect();
     let product_area = Rect { width: room.width * 7 / 10, ..pane.area };
@@ -57,7 +57,7 @@ pub fn width(view: &StepView<'_>, _: Rect, room: Rect) -> u16 {
 /// Draws the pane.
 pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let marks = marks(view);
-    let (pane, scales) = fixed_pane(view, area);
+    let (pane, scales) = final_pane(view, area);
     if let [(kind, _), ..] = scales[..] {
         let scales: Vec<HeatScale<'_>> = scales.into_iter().map(|(_, scale)| scale).collect();
         let line = Rect { x: area.x + GAP.min(area.width), y: pane.area.bottom(), width: area.width.saturating_sub(GAP), height: 1 };
@@ -77,7 +77,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
 #[must_use]
 pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let marks = marks(view);
-    let (pane, _) = fixed_pane(view, area);
+    let (pane, _) = final_pane(view, area);
     arrange(view, view.matrices(|| all_matrices(view)), pane).into_iter().find_map(|PlacedMatrix { operand, area, margin, .. }| {
         let find = |matrix: &Matrix<'_>| Matrix { margin, ..matrix.clone() }.entry_at(area, x, y);
         let place = with_matrix(view, operand, (operand.format, pane), &marks, find)?;
@@ -90,7 +90,7 @@ pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarge
 #[must_use]
 pub fn filled_lines(view: &StepView<'_>, area: Rect) -> u16 {
     let area = super::below_title(area);
-    let (pane, scales) = fixed_pane(view, area);
+    let (pane, scales) = final_pane(view, area);
     let none = MarkedEntries::default();
     let bottom = |PlacedMatrix { operand, area, .. }: PlacedMatrix<'_>| {
         area.y + with_matrix(view, operand, (operand.reserved, pane), &none, |matrix| matrix.height_within(area)).min(area.height)
@@ -100,18 +100,18 @@ pub fn filled_lines(view: &StepView<'_>, area: Rect) -> u16 {
 }
 
 /// Returns the pane, and the kind and the scale of each heat map in it. If there are heat maps, the last line of the area is reserved for their legend.
-fn fixed_pane<'a>(view: &'a StepView<'_>, area: Rect) -> (PaneArea, Vec<(ImageKind, HeatScale<'a>)>) {
-    let pane = PaneArea { area, is_fixed: true, has_images: false, has_repetitions: true };
+fn final_pane<'a>(view: &'a StepView<'_>, area: Rect) -> (PaneArea, Vec<(ImageKind, HeatScale<'a>)>) {
+    let pane = PaneArea { area, has_final_width: true, has_images: false, has_repetitions: true };
     let pane = PaneArea { has_repetitions: fit_with_repetitions(view, view.matrices(|| all_matrices(view)), pane), ..pane };
     let scales = |pane: PaneArea| -> Vec<(ImageKind, HeatScale<'a>)> {
         let operands = view.matrices(|| all_matrices(view)).iter();
         let kind = |operand| with_matrix(view, operand, (operand.reserved, pane), &MarkedEntries::default(), |matrix| matrix.image);
-        operands.filter_map(|operand| Some((kind(operand)?, HeatScale { title: &operand.title, largest: operand.largest }))).collect()
+        operands.filter_map(|operand| Some((kind(operand)?, HeatScale { symbol: &operand.symbol, largest: operand.largest }))).collect()
     };
     if scales(pane).is_empty() {
         return (pane, Vec::new());
     }
-    // the legend takes one line, so the pane has at least the same heat maps as before
+    // the legend takes one line. With less room, the same matrices are heat maps, and perhaps more
     let pane = PaneArea { area: Rect { height: area.height.saturating_sub(1), ..area }, has_images: true, ..pane };
     (pane, scales(pane))
 }
@@ -133,19 +133,19 @@ fn all_matrices(view: &StepView<'_>) -> Vec<OperandMatrix> {
         let info = view.network().tensor(shown.tensor);
         let numbers = view.numbers(shown.tensor);
         let numbers = || numbers.iter().copied();
-        let title = view.title(shown.tensor);
-        let name = if title == *info.name { String::new() } else { info.name.to_string() };
+        let symbol = view.title(shown.tensor);
+        let name = if symbol == *info.name { String::new() } else { info.name.to_string() };
         let axes = view.axes(shown.tensor).iter().map(Option::as_deref).collect::<Option<Vec<_>>>().unwrap_or_default().join(" × ");
-        let title = if shown.turned { format!("rot180({title})") } else { title };
+        let symbol = if shown.turned { format!("rot180({symbol})") } else { symbol };
         let largest = numbers().filter(|value| value.is_finite()).fold(0.0, |largest, value| value.abs().max(largest));
         let format = view.format(shown.tensor);
         if !shown.is_result {
             let repetition = view.repetition(shown.tensor);
-            return OperandMatrix { shown, title, name, axes, format, reserved: format, largest, repetition };
+            return OperandMatrix { shown, symbol, name, axes, format, reserved: format, largest, repetition };
         }
         let [before, after] = view.reserved_cells();
         let reserved = ColumnFormat::default().with_room(before, after);
-        OperandMatrix { shown, title, name, axes, format, reserved, largest: round_up(largest), repetition: None }
+        OperandMatrix { shown, symbol, name, axes, format, reserved, largest: round_up(largest), repetition: None }
     };
     let mut operands: Vec<OperandMatrix> = shown.into_iter().map(operand).collect();
     // matrices that are added have the same colour scale, so that they can be compared
@@ -190,7 +190,7 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
         }
     }
     let cells = |text: &str| u16::try_from(crate::text::width(text)).unwrap_or(u16::MAX);
-    let symbol = cells(&operand.title);
+    let symbol_width = cells(&operand.symbol);
     let wide = width_with_title.min(wide.max(MIN_TITLE));
     // a smaller image would show too little
     let min_count = if matrix.image.is_some() { MIN_IMAGE } else { 1 };
@@ -200,15 +200,19 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
         let part_size =
             |rows: usize| if columns > 1 { untitled_size(&[rows, columns], [[0; 2]; 2]) } else { untitled_size(&[rows], [[0; 2]; 2]) };
         // the width includes the indices of all rows; the height includes the title and the column indices
-        [part_size(all_rows).0.max(symbol).min(wide), matrix.lines_of(rows, wide).min(high)]
+        [part_size(all_rows).0.max(symbol_width).min(wide), matrix.lines_of(rows, wide).min(high)]
     };
     RequestedSizes {
         // the second tier is about twice as large as the region that is read
         tiers: [region(rows.max(2), columns), region(2 * rows + 2, 2 * columns + 2), [wide, high]],
         margin,
         cell,
-        name: if operand.name.is_empty() { symbol } else { symbol.saturating_add(1).saturating_add(cells(&operand.name)) },
-        title: width_with_title,
+        name_width: if operand.name.is_empty() {
+            symbol_width
+        } else {
+            symbol_width.saturating_add(1).saturating_add(cells(&operand.name))
+        },
+        title_width: width_with_title,
     }
 }
 
@@ -242,7 +246,7 @@ fn arrange<'a>(view: &StepView<'_>, operands: &'a [OperandMatrix], pane: PaneAre
 /// Returns areas in which as much of the matrices as possible is visible. The result has as many visible rows as the operands.
 fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -> Vec<Rect> {
     // these values are the same at each step of the op, so that nothing moves
-    let needs = ReadEntries::new(view.typical_reads(MAX_NEEDED));
+    let needs = ReadEntries::new(view.typical_reads(MAX_DECIDING_TERMS));
     let sizes: Vec<RequestedSizes> = operands.iter().map(|operand| size(view, operand, &needs, pane)).collect();
     let indices = corner::product_indices(view, operands).filter(|_| !pane.has_images);
     if let Some(areas) = indices.and_then(|indices| corner::areas(indices, &sizes, pane.area)) {
@@ -250,7 +254,7 @@ fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -
     }
     let candidates = Candidates::new(&sizes, pane.area);
     let mut areas = areas(view, operands, sizes.clone(), &candidates, pane);
-    // the result should have as many visible rows as the operand with the most, or all its rows; so it requests more lines
+    // the result should have as many visible rows as the operand with the most, or all its rows
     let result = operands.len() - 1;
     let rows_in = |i: usize, areas: &[Rect]| {
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.rows_within(areas[i]))
@@ -263,13 +267,14 @@ fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -
     };
     let mut fewest_missing = missing(&areas);
     let first_height = areas.get(result).map_or(0, |area| area.height) + 1;
-    // if this is not enough, the operands request fewer rows
     let most_rows = (0..result).map(|i| rows_in(i, &areas)).max().unwrap_or(0);
     let widths: Vec<u16> = areas.iter().map(|area| area.width).collect();
     let lines = |i: usize, rows: usize| {
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| matrix.lines_of(rows, widths[i]))
     };
+    // first the result requests more lines
     let more = (first_height..=pane.area.height).map(|high| (high, None));
+    // then the operands request fewer rows
     let fewer = (1..most_rows).rev().map(|rows| (lines(result, rows), Some(rows)));
     for (result_height, operand_rows) in more.chain(fewer) {
         if fewest_missing == 0 {

@@ -72,7 +72,7 @@ fn top(row: u16) -> f64 {
     MARGIN + f64::from(row) * HEIGHT
 }
 
-/// The style of a cell with RGB colours. The modifiers reversed, dim and hidden are already applied to the colours.
+/// The style of a cell with RGB colours. The modifiers reversed, dim and hidden are already applied to the colours; `modifier` has hidden and the others.
 #[derive(Clone, Copy, PartialEq)]
 struct CellStyle {
     fg: Rgb,

@@ -229,7 +229,7 @@ fn a_template_is_printed_and_no_file_is_overwritten() {
     let path = file.to_str().expect("UTF-8");
     for kind in ["graph", "fully-connected", "convolution", "classifier", "training"] {
         assert_eq!(printed(&["new", kind, "-o", path]), "");
-        // every expected number was computed by hand
+        // the expected numbers in the templates were computed by hand; `check` compares them
         assert!(printed(&["check", path]).starts_with(&format!("ok  {path}")), "{kind}");
         fs::remove_file(&file).expect("a file");
     }

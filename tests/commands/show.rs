@@ -154,6 +154,7 @@ fn a_very_long_name_is_printed() {
     let graph = format!(
         "title = \"long\"\n[graph]\ninputs = {{ {name} = 2, b = 3 }}\nnodes = [\"J = {name} * b\"]\n[train]\nlearning_rate = 1\nlearn = [\"{name}\"]\n"
     );
+    // the layer has a shorter name: with `.z` at its end, it is the name of a tensor and as long as `name`
     let layers = format!(
         "title = \"long\"\ninput = [1]\ntarget = 0\nloss = \"squared_error\"\n[train]\nlearning_rate = 1\n\
          [[layer]]\nname = \"{}\"\ntype = \"linear\"\nweight = [[1]]\n",

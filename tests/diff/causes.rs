@@ -54,7 +54,10 @@ fn the_scale_of_the_samples_is_found() {
         // the form of the user's file: whether it has the gradients of the samples, and of which loss
         let (name, form) = (text(case, "name"), text(case, "form"));
         let is_mean = match form {
+            // one tensor with the gradients of all samples, of the mean loss
             "stack" => true,
+            // `own-stack`: one tensor with the gradients of all samples, of each sample's own loss
+            // `all`: one tensor for each sample, of its own loss
             "own-stack" | "all" => false,
             _ => continue,
         };

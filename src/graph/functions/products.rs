@@ -280,8 +280,8 @@ impl EinsumAxes {
 /// The letters that take the place of `...`: mathematical bold letters, which nobody writes in an equation.
 const ELLIPSIS_LETTERS: RangeInclusive<char> = '\u{1d400}'..='\u{1d433}';
 
-/// Replaces `...` in the texts of an einsum by letters that occur nowhere else. Operands with fewer axes there get the last of these letters. A fault is a
-/// message.
+/// Replaces `...` in the texts of an einsum by letters that occur nowhere else. An operand whose `...` stands for fewer axes than that of another operand gets
+/// the last of these letters. A fault is a message.
 fn with_ellipsis(
     reader: &GraphReader<'_, '_>,
     operands: &[&str],
@@ -310,6 +310,7 @@ fn with_ellipsis(
 
 fn einsum(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     call.required(reader, 0)?;
+    // not `None`: it is required
     let Some(text) = call.text(reader, 0)? else { return Err(Reported) };
     let values = match &call.rest[..] {
         [(value, span)] if value.items().is_some() => {

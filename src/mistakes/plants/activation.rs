@@ -78,7 +78,7 @@ fn passed_on(site: &Site<'_>) -> Variant {
     let function = activation(site).map(|g| g.function);
     let formula = RIGHT_FORMULAS.iter().find(|(own, _)| function == Some(*own));
     let detail = formula.map_or_else(String::new, |(_, formula)| format!(": the factor {formula}"));
-    Variant { detail, ..Variant::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)]))) }
+    Variant { detail, ..Variant::unnamed(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)]))) }
 }
 
 /// The functions that are powers: they have mistakes of their own.
@@ -213,7 +213,7 @@ fn state_before(site: &Site<'_>) -> Option<Id> {
 
 /// The error is multiplied by a.
 pub fn times_value(site: &Site<'_>) -> Vec<Variant> {
-    activation(site).map(|_| Variant::only(site.with_rule(with_slope(site.rule, |_, a, _| a)))).into_iter().collect()
+    activation(site).map(|_| Variant::unnamed(site.with_rule(with_slope(site.rule, |_, a, _| a)))).into_iter().collect()
 }
 
 /// The derivative of another activation.

@@ -101,5 +101,5 @@ pub fn error_transposed(site: &Site<'_>) -> Vec<Variant> {
         return Vec::new();
     }
     let exchanged = last_two(shape, |[row, column], _| [column, row]);
-    vec![Variant::only(site.with_rule(reading(&Arc::clone(site.rule), Slot::Upstream, Instead::Places(exchanged))))]
+    vec![Variant::unnamed(site.with_rule(reading(&Arc::clone(site.rule), Slot::Upstream, Instead::Places(exchanged))))]
 }

@@ -40,7 +40,7 @@ pub(super) fn products_beside(site: &Site<'_>) -> Option<f64> {
 /// The mean over the positions instead of the sum.
 pub fn divided(site: &Site<'_>) -> Vec<Variant> {
     let Some(n) = positions(site).filter(|n| *n > 1) else { return Vec::new() };
-    let mut variants = vec![Variant::only(site.with_rule(scaled(site.rule, reciprocal(n))))];
+    let mut variants = vec![Variant::unnamed(site.with_rule(scaled(site.rule, reciprocal(n))))];
     let samples = site.iteration.trace.samples();
     if samples > 1 {
         let divided = site.with_rule(scaled(site.rule, reciprocal(n * samples)));
@@ -53,7 +53,7 @@ pub fn divided(site: &Site<'_>) -> Vec<Variant> {
 pub fn first_only(site: &Site<'_>) -> Vec<Variant> {
     positions(site)
         .filter(|n| *n > 1)
-        .map(|_| Variant::only(site.with_rule(with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, 0)]))))
+        .map(|_| Variant::unnamed(site.with_rule(with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, 0)]))))
         .into_iter()
         .collect()
 }
@@ -61,5 +61,5 @@ pub fn first_only(site: &Site<'_>) -> Vec<Variant> {
 /// Only the error of the last position.
 pub fn last_only(site: &Site<'_>) -> Vec<Variant> {
     let last = || with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, count(rule, x, at) - 1)]);
-    positions(site).filter(|n| *n > 1).map(|_| Variant::only(site.with_rule(last()))).into_iter().collect()
+    positions(site).filter(|n| *n > 1).map(|_| Variant::unnamed(site.with_rule(last()))).into_iter().collect()
 }

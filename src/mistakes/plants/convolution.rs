@@ -17,7 +17,7 @@ use crate::op::slot::Slot;
 
 /// The convolution of a site, with the gradient that the site computes (`view`).
 #[derive(Clone, Copy)]
-struct Kernel<'a> {
+struct ConvSite<'a> {
     conv: &'a Conv2d,
     view: View,
     is_transposed: bool,
@@ -25,7 +25,7 @@ struct Kernel<'a> {
     slots: [Slot; 3],
 }
 
-impl<'a> Kernel<'a> {
+impl<'a> ConvSite<'a> {
     fn at(site: &Site<'a>) -> Option<Self> {
         if let Some(rule) = site.rule_as::<BilinearRule<Conv2d>>() {
             return Some(Self { conv: &rule.edges, view: rule.view, is_transposed: false, slots: rule.roles.slots() });
@@ -50,13 +50,13 @@ impl<'a> Kernel<'a> {
 }
 
 /// The input gradient of a plain convolution, if the site is one.
-fn input_gradient<'a>(site: &Site<'a>) -> Option<Kernel<'a>> {
-    Kernel::at(site).filter(|kernel| kernel.view == View::Input && !kernel.is_transposed)
+fn input_gradient<'a>(site: &Site<'a>) -> Option<ConvSite<'a>> {
+    ConvSite::at(site).filter(|conv_site| conv_site.view == View::Input && !conv_site.is_transposed)
 }
 
 /// The gradient of a filter, if the site is one.
-fn weight_gradient<'a>(site: &Site<'a>) -> Option<Kernel<'a>> {
-    Kernel::at(site).filter(|kernel| kernel.view == View::Weight)
+fn weight_gradient<'a>(site: &Site<'a>) -> Option<ConvSite<'a>> {
+    ConvSite::at(site).filter(|conv_site| conv_site.view == View::Weight)
 }
 
 /// A function from a row and a column, and the numbers of rows and columns, to another row and column.
@@ -72,44 +72,45 @@ const QUARTER_TURN: OtherPixel = |[r, c], [_, columns]| [columns - 1 - c, r];
 const QUARTER_TURN_BACK: OtherPixel = |[r, c], [rows, _]| [c, rows - 1 - r];
 
 /// The rule with another filter: each of its weights is read at the place that `turn` returns.
-fn with_turned(site: &Site<'_>, kernel: &Kernel<'_>, turn: OtherPixel) -> PassChange {
-    let places = last_two(&kernel.weight_shape(), turn);
-    site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places)))
+fn with_turned(site: &Site<'_>, conv_site: &ConvSite<'_>, turn: OtherPixel) -> PassChange {
+    let places = last_two(&conv_site.weight_shape(), turn);
+    site.with_rule(reading(site.rule, conv_site.slots[1], Instead::Places(places)))
 }
 
-/// The filter is not turned in the input gradient, or only its rows or its columns are.
+/// The filter is not turned in the input gradient, or only its rows or its columns are. The details continue the table's sentence `the filter of {} is not
+/// turned by 180° in the gradient of its input`.
 pub fn not_flipped(site: &Site<'_>) -> Vec<Variant> {
-    let Some(kernel) = input_gradient(site) else { return Vec::new() };
-    let [_, _, rows, columns] = kernel.weight_shape();
+    let Some(conv_site) = input_gradient(site) else { return Vec::new() };
+    let [_, _, rows, columns] = conv_site.weight_shape();
     let mut variants = Vec::new();
     if rows * columns > 1 {
-        variants.push(Variant::only(with_turned(site, &kernel, HALF_TURN)));
+        variants.push(Variant::unnamed(with_turned(site, &conv_site, HALF_TURN)));
     }
     if rows > 1 && columns > 1 {
         // the rule turns the filter that it reads: reversed columns are turned back, and only the order of the rows is left reversed
         variants.push(Variant::named(
             "rows-only",
             ": only the order of its rows is reversed",
-            [with_turned(site, &kernel, COLUMNS_REVERSED)],
+            [with_turned(site, &conv_site, COLUMNS_REVERSED)],
         ));
         variants.push(Variant::named(
             "columns-only",
             ": only the order of its columns is reversed",
-            [with_turned(site, &kernel, ROWS_REVERSED)],
+            [with_turned(site, &conv_site, ROWS_REVERSED)],
         ));
     }
     if rows > 1 && rows == columns {
-        variants.push(Variant::named("quarter-turn", ", but by 90° anticlockwise", [with_turned(site, &kernel, QUARTER_TURN)]));
-        variants.push(Variant::named("quarter-turn-back", ", but by 90° clockwise", [with_turned(site, &kernel, QUARTER_TURN_BACK)]));
+        variants.push(Variant::named("quarter-turn", ", but by 90° anticlockwise", [with_turned(site, &conv_site, QUARTER_TURN)]));
+        variants.push(Variant::named("quarter-turn-back", ", but by 90° clockwise", [with_turned(site, &conv_site, QUARTER_TURN_BACK)]));
     }
-    let shape = kernel.weight_shape();
+    let shape = conv_site.weight_shape();
     if shape[0] * shape[1] > 1 {
         let reversed = places(&shape, |index| {
             index[0] = shape[0] - 1 - index[0];
             index[1] = shape[1] - 1 - index[1];
             true
         });
-        let edit = site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(reversed)));
+        let edit = site.with_rule(reading(site.rule, conv_site.slots[1], Instead::Places(reversed)));
         variants.push(Variant::named("all-axes", " alone: all four axes of the weight are reversed, the channels too", [edit]));
     }
     variants
@@ -117,28 +118,29 @@ pub fn not_flipped(site: &Site<'_>) -> Vec<Variant> {
 
 /// The filter is turned in the input gradient of a transposed convolution.
 pub fn flipped(site: &Site<'_>) -> Vec<Variant> {
-    let kernel = Kernel::at(site).filter(|kernel| kernel.view == View::Input && kernel.is_transposed);
-    kernel.map(|kernel| Variant::only(with_turned(site, &kernel, HALF_TURN))).into_iter().collect()
+    let conv_site = ConvSite::at(site).filter(|conv_site| conv_site.view == View::Input && conv_site.is_transposed);
+    conv_site.map(|conv_site| Variant::unnamed(with_turned(site, &conv_site, HALF_TURN))).into_iter().collect()
 }
 
 /// The filter is transposed in the input gradient instead of turned.
 pub fn transposed(site: &Site<'_>) -> Vec<Variant> {
-    let kernel = input_gradient(site).filter(|kernel| kernel.conv.rows.kernel == kernel.conv.columns.kernel && kernel.conv.rows.kernel > 1);
-    let Some(kernel) = kernel else { return Vec::new() };
+    let conv_site = input_gradient(site)
+        .filter(|conv_site| conv_site.conv.rows.kernel == conv_site.conv.columns.kernel && conv_site.conv.rows.kernel > 1);
+    let Some(conv_site) = conv_site else { return Vec::new() };
     // the rule turns the filter that it reads by 180°: the antitranspose becomes the transpose
     vec![
-        Variant::only(with_turned(site, &kernel, ANTITRANSPOSE)),
-        Variant::named("and-rotated", ", and turned by 180°", [with_turned(site, &kernel, TRANSPOSE)]),
+        Variant::unnamed(with_turned(site, &conv_site, ANTITRANSPOSE)),
+        Variant::named("and-rotated", ", and turned by 180°", [with_turned(site, &conv_site, TRANSPOSE)]),
     ]
 }
 
 /// The gradient of a filter is turned, or transposed.
 pub fn weight_gradient_rotated(site: &Site<'_>) -> Vec<Variant> {
-    let Some(kernel) = weight_gradient(site) else { return Vec::new() };
-    let shape = kernel.weight_shape();
+    let Some(conv_site) = weight_gradient(site) else { return Vec::new() };
+    let shape = conv_site.weight_shape();
     let mut variants = vec![Variant {
         detail: ": turned by 180°".to_owned(),
-        ..Variant::only(site.with_rule(moved(site.rule, last_two(&shape, HALF_TURN))))
+        ..Variant::unnamed(site.with_rule(moved(site.rule, last_two(&shape, HALF_TURN))))
     }];
     if shape[2] == shape[3] && shape[2] > 1 {
         let edit = site.with_rule(moved(site.rule, last_two(&shape, TRANSPOSE)));
@@ -147,17 +149,17 @@ pub fn weight_gradient_rotated(site: &Site<'_>) -> Vec<Variant> {
     variants
 }
 
-fn has_stride(kernel: &Kernel<'_>) -> bool {
-    kernel.conv.rows.stride > 1 || kernel.conv.columns.stride > 1
+fn has_stride(conv_site: &ConvSite<'_>) -> bool {
+    conv_site.conv.rows.stride > 1 || conv_site.conv.columns.stride > 1
 }
 
-fn has_dilation(kernel: &Kernel<'_>) -> bool {
-    kernel.conv.rows.dilation > 1 || kernel.conv.columns.dilation > 1
+fn has_dilation(conv_site: &ConvSite<'_>) -> bool {
+    conv_site.conv.rows.dilation > 1 || conv_site.conv.columns.dilation > 1
 }
 
-/// The only variant that computes a gradient as in the convolution with other axes.
-fn over(site: &Site<'_>, kernel: Option<Kernel<'_>>, other: impl Fn(&Axis) -> Axis) -> Vec<Variant> {
-    kernel.and_then(|kernel| kernel.over(other)).map(|rule| Variant::only(site.with_rule(rule))).into_iter().collect()
+/// Returns one variant without a name: the gradient is computed as in the convolution with other axes. Empty if there is no gradient or no such rule.
+fn over(site: &Site<'_>, conv_site: Option<ConvSite<'_>>, other: impl Fn(&Axis) -> Axis) -> Vec<Variant> {
+    conv_site.and_then(|conv_site| conv_site.over(other)).map(|rule| Variant::unnamed(site.with_rule(rule))).into_iter().collect()
 }
 
 pub fn stride_ignored_in_input(site: &Site<'_>) -> Vec<Variant> {
@@ -182,12 +184,13 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Variant> {
     if !of_pool.is_empty() {
         return of_pool;
     }
-    let kernel = Kernel::at(site).filter(|kernel| !kernel.is_transposed && kernel.conv.rows.padding + kernel.conv.columns.padding > 0);
-    let mut variants = over(site, kernel, |axis| axis.with_steps(axis.stride, 0, axis.dilation));
+    let conv_site =
+        ConvSite::at(site).filter(|conv_site| !conv_site.is_transposed && conv_site.conv.rows.padding + conv_site.conv.columns.padding > 0);
+    let mut variants = over(site, conv_site, |axis| axis.with_steps(axis.stride, 0, axis.dilation));
     for variant in &mut variants {
         super::pool::NOT_CROPPED.clone_into(&mut variant.detail);
     }
-    if kernel.is_some_and(|kernel| kernel.view == View::Weight) {
+    if conv_site.is_some_and(|conv_site| conv_site.view == View::Weight) {
         for variant in &mut variants {
             variant.name = Some("weight-gradient".to_owned());
             ": the weight gradient reads the input without it".clone_into(&mut variant.detail);
@@ -196,13 +199,14 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Variant> {
     variants
 }
 
-/// A wrong crop: the name of the variant, the end of its sentence, and the number of rows or columns that are cut off before the input, from the padding.
+/// A wrong crop: the name of the variant, the end of its sentence, and a function from the padding to the number of rows or columns that are cut off before the
+/// input.
 type Crop = (&'static str, &'static str, fn(usize) -> usize);
 
 /// The gradient of the padded input is cropped at a wrong place: by one more or one less than the padding, or by twice the padding.
 pub fn cropped_elsewhere(site: &Site<'_>) -> Vec<Variant> {
-    let Some(kernel) = input_gradient(site) else { return Vec::new() };
-    let [rows, columns] = [kernel.conv.rows.padding, kernel.conv.columns.padding];
+    let Some(conv_site) = input_gradient(site) else { return Vec::new() };
+    let [rows, columns] = [conv_site.conv.rows.padding, conv_site.conv.columns.padding];
     if rows == 0 && columns == 0 {
         return Vec::new();
     }
@@ -216,7 +220,7 @@ pub fn cropped_elsewhere(site: &Site<'_>) -> Vec<Variant> {
     let crops = if rows.max(columns) == 1 { &crops[..1] } else { &crops };
     for (name, detail, crop) in crops {
         let crop = |axis: &Axis| if axis.padding == 0 { 0 } else { crop(axis.padding) };
-        let rule = kernel.over(|axis| axis.with_steps(axis.stride, crop(axis), axis.dilation));
+        let rule = conv_site.over(|axis| axis.with_steps(axis.stride, crop(axis), axis.dilation));
         variants.extend(rule.map(|rule| Variant::named(*name, *detail, [site.with_rule(rule)])));
     }
     variants
@@ -224,10 +228,12 @@ pub fn cropped_elsewhere(site: &Site<'_>) -> Vec<Variant> {
 
 /// The windows of the last row, of the last column, or of both are left out in a gradient: the loops end one turn too early.
 pub fn last_windows_missing(site: &Site<'_>) -> Vec<Variant> {
-    let Some(kernel) = Kernel::at(site).filter(|kernel| kernel.view != View::Output && !kernel.is_transposed) else { return Vec::new() };
+    let Some(conv_site) = ConvSite::at(site).filter(|conv_site| conv_site.view != View::Output && !conv_site.is_transposed) else {
+        return Vec::new();
+    };
     let shape = site.iteration.shape(site.y);
     let [.., rows, columns] = *shape else { return Vec::new() };
-    let (gradient, name) = if kernel.view == View::Weight { ("weight", "weight-gradient") } else { ("input", "input-gradient") };
+    let (gradient, name) = if conv_site.view == View::Weight { ("weight", "weight-gradient") } else { ("input", "input-gradient") };
     let variant = |of: &str, [rows, columns]: [usize; 2]| {
         let kept = places(shape, |index| index[index.len() - 2] < rows && index[index.len() - 1] < columns);
         let edit = site.with_rule(reading(site.rule, Slot::Upstream, Instead::Places(kept)));
@@ -248,21 +254,21 @@ pub fn last_windows_missing(site: &Site<'_>) -> Vec<Variant> {
 
 /// Only one filter passes its error back: the last or the first one, of all filters or of each group.
 pub fn only_last_filter(site: &Site<'_>) -> Vec<Variant> {
-    let Some(kernel) = input_gradient(site) else { return Vec::new() };
-    let (shape, filters, groups) = (kernel.weight_shape(), kernel.conv.outputs, kernel.conv.groups);
-    let only = |kept: usize, period: usize| {
+    let Some(conv_site) = input_gradient(site) else { return Vec::new() };
+    let (shape, filters, groups) = (conv_site.weight_shape(), conv_site.conv.outputs, conv_site.conv.groups);
+    let keeping = |kept: usize, period: usize| {
         let places = places(&shape, |index| index[0] % period == kept);
-        site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places)))
+        site.with_rule(reading(site.rule, conv_site.slots[1], Instead::Places(places)))
     };
     let mut variants = Vec::new();
     if filters > 1 {
-        variants.push(Variant { detail: ": only the last".to_owned(), ..Variant::only(only(filters - 1, filters)) });
-        variants.push(Variant::named("first", ": only the first", [only(0, filters)]));
+        variants.push(Variant { detail: ": only the last".to_owned(), ..Variant::unnamed(keeping(filters - 1, filters)) });
+        variants.push(Variant::named("first", ": only the first", [keeping(0, filters)]));
     }
     let of_group = filters / groups;
     if groups > 1 && of_group > 1 {
-        variants.push(Variant::named("last-of-each-group", ": only the last of each group", [only(of_group - 1, of_group)]));
-        variants.push(Variant::named("first-of-each-group", ": only the first of each group", [only(0, of_group)]));
+        variants.push(Variant::named("last-of-each-group", ": only the last of each group", [keeping(of_group - 1, of_group)]));
+        variants.push(Variant::named("first-of-each-group", ": only the first of each group", [keeping(0, of_group)]));
     }
     variants
 }
@@ -320,46 +326,46 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
 
 /// Input and output channels of the filter are exchanged in the input gradient.
 pub fn channels_swapped(site: &Site<'_>) -> Vec<Variant> {
-    let kernel = Kernel::at(site).filter(|kernel| kernel.view == View::Input && is_square(kernel));
-    let swapped = |kernel: Kernel<'_>| {
-        let places = places(&kernel.weight_shape(), |index| {
+    let conv_site = ConvSite::at(site).filter(|conv_site| conv_site.view == View::Input && is_square(conv_site));
+    let swapped = |conv_site: ConvSite<'_>| {
+        let places = places(&conv_site.weight_shape(), |index| {
             index.swap(0, 1);
             true
         });
-        Variant::only(site.with_rule(reading(site.rule, kernel.slots[1], Instead::Places(places))))
+        Variant::unnamed(site.with_rule(reading(site.rule, conv_site.slots[1], Instead::Places(places))))
     };
-    kernel.map(swapped).into_iter().collect()
+    conv_site.map(swapped).into_iter().collect()
 }
 
 /// Whether a filter has as many input channels as output channels, and more than one.
-fn is_square(kernel: &Kernel<'_>) -> bool {
-    let [outputs, inputs, ..] = kernel.weight_shape();
+fn is_square(conv_site: &ConvSite<'_>) -> bool {
+    let [outputs, inputs, ..] = conv_site.weight_shape();
     outputs == inputs && outputs > 1
 }
 
 /// Input and output channels are exchanged in the gradient of a filter.
 pub fn weight_channels_swapped(site: &Site<'_>) -> Vec<Variant> {
-    let kernel = weight_gradient(site).filter(is_square);
-    let swapped = |kernel: Kernel<'_>| {
-        let places = places(&kernel.weight_shape(), |index| {
+    let conv_site = weight_gradient(site).filter(is_square);
+    let swapped = |conv_site: ConvSite<'_>| {
+        let places = places(&conv_site.weight_shape(), |index| {
             index.swap(0, 1);
             true
         });
-        Variant::only(site.with_rule(moved(site.rule, places)))
+        Variant::unnamed(site.with_rule(moved(site.rule, places)))
     };
-    kernel.map(swapped).into_iter().collect()
+    conv_site.map(swapped).into_iter().collect()
 }
 
 /// The channels of the input are read in reverse order in the weight gradient.
 pub fn input_channels_reversed(site: &Site<'_>) -> Vec<Variant> {
-    let Some(kernel) = weight_gradient(site) else { return Vec::new() };
-    let image = site.operands[kernel.slots[0]];
+    let Some(conv_site) = weight_gradient(site) else { return Vec::new() };
+    let image = site.operands[conv_site.slots[0]];
     let shape = site.iteration.shape(image);
     let Some(places) = reversed_channels(shape) else { return Vec::new() };
     vec![Variant::named(
         "weight-gradient",
         " in the weight gradient",
-        [site.with_rule(reading(site.rule, kernel.slots[0], Instead::Places(places)))],
+        [site.with_rule(reading(site.rule, conv_site.slots[0], Instead::Places(places)))],
     )]
 }
 
@@ -376,16 +382,18 @@ pub(super) fn reversed_channels(shape: &[usize]) -> Option<Arc<[usize]>> {
 
 /// The groups are ignored: every group reads the channels of the first one, or adds to them.
 pub fn groups_ignored(site: &Site<'_>) -> Vec<Variant> {
-    let Some(kernel) = Kernel::at(site).filter(|kernel| kernel.conv.groups > 1 && !kernel.is_transposed) else { return Vec::new() };
-    let Conv2d { inputs, groups, rows, columns, .. } = kernel.conv;
+    let Some(conv_site) = ConvSite::at(site).filter(|conv_site| conv_site.conv.groups > 1 && !conv_site.is_transposed) else {
+        return Vec::new();
+    };
+    let Conv2d { inputs, groups, rows, columns, .. } = conv_site.conv;
     let (of_group, area, groups) = (inputs / groups, rows.input * columns.input, *groups);
-    if kernel.view == View::Weight {
+    if conv_site.view == View::Weight {
         let shape = [*inputs, rows.input, columns.input];
         let places = places(&shape, |index| {
             index[0] %= of_group;
             true
         });
-        let edit = site.with_rule(reading(site.rule, kernel.slots[0], Instead::Places(places)));
+        let edit = site.with_rule(reading(site.rule, conv_site.slots[0], Instead::Places(places)));
         return vec![Variant::named("weight-gradient", ": each reads the channels of the first group in the weight gradient", [edit])];
     }
     let summed = |is_everywhere: bool| {

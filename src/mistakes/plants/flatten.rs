@@ -143,7 +143,7 @@ pub fn layout_transposed(wanted: &Wanted<'_>) -> Vec<Planted> {
     let ops = if wanted.iteration.trace.runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
     let change = OpChange::Each(Arc::new(move |rule| moved(rule, Arc::clone(&exchanged))));
     let at = vec![wanted.iteration.place_of(wanted.of)];
-    vec![Variant::only(PassChange::Op(ops, op, change)).at(at)]
+    vec![Variant::unnamed(PassChange::Op(ops, op, change)).at(at)]
 }
 
 fn is_weight(wanted: &Wanted<'_>, id: Id) -> bool {

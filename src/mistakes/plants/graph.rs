@@ -35,7 +35,7 @@ fn readers(site: &Site<'_>) -> Option<usize> {
 
 /// The gradient of a broadcast operand is the mean over its copies.
 pub fn averaged(site: &Site<'_>) -> Vec<Variant> {
-    readers(site).map(|readers| Variant::only(site.with_rule(scaled(site.rule, reciprocal(readers))))).into_iter().collect()
+    readers(site).map(|readers| Variant::unnamed(site.with_rule(scaled(site.rule, reciprocal(readers))))).into_iter().collect()
 }
 
 /// The gradient of a broadcast operand is that of one of its copies; or the gradients of the copies are not added up before they pass through the sum that
@@ -119,7 +119,7 @@ pub fn index_overwritten(site: &Site<'_>) -> Vec<Variant> {
     let last = |rule: &dyn Rule, x: &Operands<'_>, at: usize| -> Vec<Term> { all_terms(rule, x, at).pop().into_iter().collect() };
     let first = |rule: &dyn Rule, x: &Operands<'_>, at: usize| -> Vec<Term> { all_terms(rule, x, at).into_iter().take(1).collect() };
     vec![
-        Variant::only(site.with_rule(with_terms(site.rule, last))),
+        Variant::unnamed(site.with_rule(with_terms(site.rule, last))),
         Variant::named("first", " by the first", [site.with_rule(with_terms(site.rule, first))]),
     ]
 }
@@ -128,7 +128,7 @@ pub fn index_overwritten(site: &Site<'_>) -> Vec<Variant> {
 pub fn max_to_all(site: &Site<'_>) -> Vec<Variant> {
     if let Some(rule) = site.rule_as::<GatherRule<ExtremumGather>>() {
         let groups = rule.gather.groups().clone();
-        return vec![Variant::only(site.with_rule(with_terms(site.rule, move |_, x, at| vec![upstream(x, groups.group_of(at).0)])))];
+        return vec![Variant::unnamed(site.with_rule(with_terms(site.rule, move |_, x, at| vec![upstream(x, groups.group_of(at).0)])))];
     }
     let is_extreme =
         |rule: &ElementwiseBackward| matches!(rule.operation.operator, Operator::Call(called) if [MAX, MIN].contains(&called.function));
@@ -171,7 +171,7 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
             let value = |output: usize| local(x.get(Input(slot), place(slot, output)), x.get(Input(other), place(other, output)), operand);
             outputs.map(|output| upstream_times(x, output, value(output))).collect()
         });
-        variants.push(Variant::only(site.with_rule(swapped)));
+        variants.push(Variant::unnamed(site.with_rule(swapped)));
     } else if let Some(rule) = site.rule_as::<BilinearRule<Contraction>>() {
         let ([batch @ .., n, m], [other_batch @ .., p, q]) = (site.iteration.shape(own), site.iteration.shape(other)) else {
             return variants;
@@ -191,7 +191,7 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
         }
         if batch.is_empty() && other_batch.is_empty() && (n, m) == (p, q) {
             let exchanged = site.iteration.sites().into_iter().find(|other_site| other_site.y == site.y && other_site.of == other);
-            variants.extend(exchanged.map(|other| Variant::only(site.with_rule(Arc::clone(other.rule)))));
+            variants.extend(exchanged.map(|other| Variant::unnamed(site.with_rule(Arc::clone(other.rule)))));
         }
     }
     variants
@@ -207,7 +207,7 @@ pub fn transpose_missing(site: &Site<'_>) -> Vec<Variant> {
             return Vec::new();
         }
         let transposed = last_two(shape, |[row, column], _| [column, row]);
-        return vec![Variant::only(site.with_rule(reading(site.rule, slot, Instead::Places(transposed))))];
+        return vec![Variant::unnamed(site.with_rule(reading(site.rule, slot, Instead::Places(transposed))))];
     }
     if !site.rule_as::<GatherRule<CopiesOfInput>>().is_some_and(|rule| rule.gather.kind == CopyKind::Permute) {
         return Vec::new();
@@ -287,7 +287,7 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Variant> {
             let outputs = (0..broadcast.reader_count(slot)).map(|n| places[broadcast.reader(slot, at, n)]);
             outputs.map(|output| right.term(x, broadcast.operand_entry(slot, output), broadcast.reader_rank(slot, output) as u64)).collect()
         });
-        return vec![Variant::only(site.with_rule(exchanged))];
+        return vec![Variant::unnamed(site.with_rule(exchanged))];
     }
     let is_sum = |rule: &ConstantWeightsRule<Contraction>| rule.view == View::Input && !matches!(rule.weights(), Weights::Copy);
     if !site.rule_as::<ConstantWeightsRule<Contraction>>().is_some_and(is_sum) || site.iteration.has_layers() {
@@ -301,7 +301,7 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Variant> {
 /// A constant factor of the forward pass is missing in the backward pass.
 pub fn scale_missing(site: &Site<'_>) -> Vec<Variant> {
     let factor = constant_factor(site).filter(|factor| *factor != 1.0 && *factor != 0.0 && !attention::is_scale(site));
-    factor.map(|_| Variant::only(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))).into_iter().collect()
+    factor.map(|_| Variant::unnamed(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)])))).into_iter().collect()
 }
 
 /// The derivative of a mean over all entries is that of their sum.

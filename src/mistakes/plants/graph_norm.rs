@@ -81,7 +81,7 @@ pub(super) fn squared(iteration: &RightIteration<'_>, id: Id) -> Option<Id> {
 /// The change that leaves out the site's part.
 fn forgotten(site: &Site<'_>) -> Variant {
     let parts = site.iteration.network.ops()[site.op].parts.len();
-    Variant::only(PassChange::sample(site.op, OpChange::Keep((0..parts).filter(|part| *part != site.part).collect())))
+    Variant::unnamed(PassChange::sample(site.op, OpChange::Keep((0..parts).filter(|part| *part != site.part).collect())))
 }
 
 /// The path from x through its mean is missing.
@@ -145,7 +145,7 @@ pub fn detached(wanted: &Wanted<'_>) -> Vec<Planted> {
                 vec![Term::product([constant(numbers[at])].into_iter().collect())]
             });
             let edit = PassChange::sample(number, OpChange::Add(Part { rule, operands: Reads::inputs([]) }));
-            planted.push(Variant::only(edit).at(vec![iteration.place_of(op.output)]));
+            planted.push(Variant::unnamed(edit).at(vec![iteration.place_of(op.output)]));
         }
     }
     planted

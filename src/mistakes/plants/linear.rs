@@ -48,7 +48,7 @@ pub fn outer_product_transposed(site: &Site<'_>) -> Vec<Variant> {
     // the outer product x ∂C/∂zᵀ has entry (i, o) at the place i · outputs + o
     let transposed: Vec<usize> =
         (0..dense.outputs * dense.inputs).map(|at| at % dense.outputs * dense.inputs + at / dense.outputs).collect();
-    vec![reshaped(&dense, Variant::only(site.with_rule(moved(site.rule, transposed))))]
+    vec![reshaped(&dense, Variant::unnamed(site.with_rule(moved(site.rule, transposed))))]
 }
 
 /// The error goes back through W instead of Wᵀ.
@@ -57,7 +57,7 @@ pub fn transpose_missing(site: &Site<'_>) -> Vec<Variant> {
     // entry [o, i] of the matrix that is read instead of W is at i · outputs + o of W's memory
     let places = (0..dense.outputs * dense.inputs).map(|at| at % dense.inputs * dense.outputs + at / dense.inputs).collect();
     let edit = site.with_rule(reading(site.rule, dense.weight, Instead::Places(places)));
-    vec![reshaped(&dense, Variant::only(edit))]
+    vec![reshaped(&dense, Variant::unnamed(edit))]
 }
 
 /// Each write to the input gradient overwrites what earlier outputs added.
@@ -105,7 +105,7 @@ fn before_activation(iteration: &RightIteration<'_>, id: Id) -> Option<Id> {
 pub fn z_instead_of_a(site: &Site<'_>) -> Vec<Variant> {
     let Some([x, ..]) = weight_gradient(site) else { return Vec::new() };
     let z = before_activation(&site.iteration, copied_from(&site.iteration, site.operands[x]));
-    z.map(|z| Variant::only(site.with_operand(x, z))).into_iter().collect()
+    z.map(|z| Variant::unnamed(site.with_operand(x, z))).into_iter().collect()
 }
 
 /// The weight gradient reads another tensor instead of its input: one of the layer that computes the input, or of a layer beside that one.

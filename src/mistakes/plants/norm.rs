@@ -111,7 +111,7 @@ pub fn mask_missing(site: &Site<'_>) -> Vec<Variant> {
     let with_scale: Arc<dyn Rule> = with_terms(site.rule, move |_, x, at| vec![upstream_times(x, at, scale)]);
     let copied = with_terms(site.rule, |_, x, at| vec![upstream(x, at)]);
     vec![
-        Variant::only(site.with_rule(with_scale)),
+        Variant::unnamed(site.with_rule(with_scale)),
         Variant::named("and-scale", ", and so is the factor 1 / (1 − p)", [site.with_rule(copied)]),
     ]
 }
@@ -147,7 +147,7 @@ pub fn other_mask(wanted: &Wanted<'_>) -> Vec<Planted> {
             wanted.user.chunks(row_len).map(|row| if row.iter().any(|number| *number != 0.0) { 1.0 } else { 0.0 }).collect();
         if mask.iter().filter(|bit| **bit != 0.0).count() > 1 {
             let edit = site.with_rule(reading(site.rule, Input(1), Instead::Numbers(mask.into())));
-            planted.push(Variant::only(edit).at(vec![iteration.place_of(site.y)]));
+            planted.push(Variant::unnamed(edit).at(vec![iteration.place_of(site.y)]));
         }
     }
     planted
@@ -160,5 +160,5 @@ pub fn scale_missing(site: &Site<'_>) -> Vec<Variant> {
     }
     let masked =
         with_terms(site.rule, |_, x, at| vec![Term::product([entry(x, Upstream, at), entry(x, Input(1), at)].into_iter().collect())]);
-    vec![Variant::only(site.with_rule(masked))]
+    vec![Variant::unnamed(site.with_rule(masked))]
 }

@@ -53,7 +53,7 @@ struct Logits {
 
 /// A wrong gradient of a loss on logits: `wrong(logits, i)` is its entry i.
 fn of_logits(site: &Site<'_>, probabilities: fn(&[f64]) -> Vec<f64>, wrong: fn(&Logits, usize) -> f64) -> Variant {
-    Variant::only(site.with_rule(with_terms(site.rule, move |rule, x, at| {
+    Variant::unnamed(site.with_rule(with_terms(site.rule, move |rule, x, at| {
         let [z, t] = [0, 1].map(|slot| x.tensors[Slot::Input(slot)]);
         let logits = Logits { p: probabilities(z), dz: right(rule, x), t: t.to_vec() };
         vec![Term::product([constant(wrong(&logits, at))].into_iter().collect())]
@@ -90,7 +90,7 @@ fn softmax(z: &[f64]) -> Vec<f64> {
 pub fn softmax_twice(site: &Site<'_>) -> Vec<Variant> {
     if site.rule_as::<SoftmaxBackward>().is_some() && site.is_output() && has_closed_formula(site) {
         return vec![
-            Variant::only(site.with_rule(applied_twice(site.rule, site.rule))),
+            Variant::unnamed(site.with_rule(applied_twice(site.rule, site.rule))),
             Variant::named("diagonal-only", DIAGONAL, [site.with_rule(applied_twice(site.rule, &diagonal(site.rule)))]),
         ];
     }
@@ -98,7 +98,7 @@ pub fn softmax_twice(site: &Site<'_>) -> Vec<Variant> {
         let of_softmax = rule.softmax().backward(0).filter(|_| rule.is_log());
         // the probabilities are exp of the log-softmax's output
         let again = of_softmax.map(|of_softmax| reading(&of_softmax, Slot::Output, Instead::Computed(libm::exp)));
-        return vec![Variant::only(site.with_rule(applied_twice(site.rule, again.as_ref().unwrap_or(site.rule))))];
+        return vec![Variant::unnamed(site.with_rule(applied_twice(site.rule, again.as_ref().unwrap_or(site.rule))))];
     }
     if !reads_logits(site, SOFTMAX) {
         return Vec::new();
@@ -169,7 +169,7 @@ fn diagonal(rule: &Arc<dyn Rule>) -> Arc<dyn Rule> {
 /// Only the diagonal aᵢ (1 − aᵢ) of the softmax's derivative is used.
 pub fn softmax_diagonal(site: &Site<'_>) -> Vec<Variant> {
     if site.rule_as::<SoftmaxBackward>().is_some() {
-        return vec![Variant::only(site.with_rule(diagonal(site.rule)))];
+        return vec![Variant::unnamed(site.with_rule(diagonal(site.rule)))];
     }
     let is_logits = reads_logits(site, SOFTMAX);
     is_logits.then(|| of_logits(site, softmax, |Logits { p, t, .. }, i| -t[i] * (1.0 - p[i]))).into_iter().collect()
@@ -179,7 +179,7 @@ pub fn softmax_diagonal(site: &Site<'_>) -> Vec<Variant> {
 pub fn softmax_row_sum_missing(site: &Site<'_>) -> Vec<Variant> {
     let is_softmax = site.rule_as::<SoftmaxBackward>().is_some_and(|rule| !rule.is_log());
     let own = || with_terms(site.rule, |_, x, at| vec![upstream_times(x, at, x.get(Slot::Output, at))]);
-    if is_softmax { vec![Variant::only(site.with_rule(own()))] } else { Vec::new() }
+    if is_softmax { vec![Variant::unnamed(site.with_rule(own()))] } else { Vec::new() }
 }
 
 /// k in ∂C/∂z = k (p Σt − t), the error of a cross-entropy: 1/n for a mean over n outputs. `unit(i)` is entry i of the error without k. k is read off at the
@@ -199,7 +199,7 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
                 let right: f64 = all_terms(rule, x, at).iter().map(|term| term.value).sum();
                 vec![Term::product([constant(right - x.get(Slot::Upstream, at))].into_iter().collect())]
             });
-            return vec![Variant::only(site.with_rule(without))];
+            return vec![Variant::unnamed(site.with_rule(without))];
         }
         if rule.is_log() || !is_of_layer {
             return Vec::new();
@@ -210,7 +210,7 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
             let own_term = x.get(Slot::Output, at) * x.get(Slot::Upstream, at);
             vec![Term::product([constant(right - own_term)].into_iter().collect())]
         });
-        return vec![Variant::only(site.with_rule(without))];
+        return vec![Variant::unnamed(site.with_rule(without))];
     }
     if reads_logits(site, SOFTMAX) {
         return vec![of_logits(site, softmax, |Logits { p, dz, t }, i| {
@@ -229,10 +229,10 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
 pub fn sigmoid_again(site: &Site<'_>) -> Vec<Variant> {
     let is_sigmoid = AppliedActivation::at(site).is_some_and(|g| g.function == SIGMOID);
     if is_sigmoid && (site.is_output() && has_closed_formula(site) || is_read_by_cross_entropy(site)) {
-        return vec![Variant::only(site.with_rule(applied_twice(site.rule, site.rule)))];
+        return vec![Variant::unnamed(site.with_rule(applied_twice(site.rule, site.rule)))];
     }
     if site.rule_as::<SoftmaxBackward>().is_some() && site.is_output() && has_closed_formula(site) {
-        return vec![Variant::only(site.with_rule(applied_twice(site.rule, &diagonal(site.rule))))];
+        return vec![Variant::unnamed(site.with_rule(applied_twice(site.rule, &diagonal(site.rule))))];
     }
     for (function, probabilities) in [(SIGMOID, sigmoid as fn(&[f64]) -> Vec<f64>), (SOFTMAX, softmax)] {
         if reads_logits(site, function) {

@@ -154,7 +154,7 @@ pub fn exchanged(wanted: &Wanted<'_>) -> Vec<Planted> {
     let planted = same_shape.filter_map(|other| {
         let edit = PassChange::Exchange(network.gradient_of(own)?, network.gradient_of(other)?);
         let at = [own.min(other), own.max(other)].map(|of| network.tensor(of).name.to_string());
-        Some(Variant::only(edit).at(at.to_vec()))
+        Some(Variant::unnamed(edit).at(at.to_vec()))
     });
     planted.collect()
 }

@@ -70,7 +70,7 @@ fn place(windows: &Conv2d, x: &Operands<'_>, input: usize, output: usize) -> Poo
 /// The mistake of a max pool whose backward pass gives each place of a window this share of the window's error; no variants for another op.
 fn of_max_pool(site: &Site<'_>, share: Share) -> Vec<Variant> {
     let rule = site.rule_as::<MaxPoolBackward>();
-    rule.map(|rule| Variant::only(site.with_rule(shared(site.rule, rule.windows(), share)))).into_iter().collect()
+    rule.map(|rule| Variant::unnamed(site.with_rule(shared(site.rule, rule.windows(), share)))).into_iter().collect()
 }
 
 /// If several entries of a window are equal to its maximum, each of them gets the whole error.
@@ -134,7 +134,7 @@ pub(super) const NOT_CROPPED: &str = ": the gradient of the padded input is not 
 
 /// The mistake of an input gradient that `rule` computes and that still has the padding.
 fn not_cropped(site: &Site<'_>, rule: Arc<dyn Rule>) -> Variant {
-    Variant { detail: NOT_CROPPED.to_owned(), ..Variant::only(site.with_rule(rule)) }
+    Variant { detail: NOT_CROPPED.to_owned(), ..Variant::unnamed(site.with_rule(rule)) }
 }
 
 /// Each place of a window gets the whole error, not only the maximum.
@@ -157,7 +157,7 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
     let last = |rule: &dyn Rule, x: &Operands<'_>, at: usize| -> Vec<Term> {
         all_terms(rule, x, at).into_iter().max_by_key(upstream_place).into_iter().collect()
     };
-    let mut variants = vec![Variant::only(site.with_rule(with_terms(site.rule, last)))];
+    let mut variants = vec![Variant::unnamed(site.with_rule(with_terms(site.rule, last)))];
     if max_windows.is_some() {
         // in this variant, a window also writes 0 to its places that are not the maximum
         let windows = copy_of(windows);
@@ -190,7 +190,7 @@ pub fn divisor_missing(site: &Site<'_>) -> Vec<Variant> {
         })
     };
     let Some((forward, Some(back))) = undivided else { return Vec::new() };
-    let mut variants = vec![Variant::only(site.with_rule(back.clone()))];
+    let mut variants = vec![Variant::unnamed(site.with_rule(back.clone()))];
     if let Some(forward) = forward
         && let Some(edit) = site.with_forward_rule(|_| Arc::clone(&forward))
     {

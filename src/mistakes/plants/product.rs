@@ -122,7 +122,7 @@ fn normalised_from(iteration: &RightIteration<'_>, q: Id) -> Option<[Id; 2]> {
 
 /// The site's part without the other factor.
 fn without_factor(site: &Site<'_>) -> Variant {
-    Variant::only(site.with_rule(with_terms(site.rule, |rule, x, at| {
+    Variant::unnamed(site.with_rule(with_terms(site.rule, |rule, x, at| {
         all_terms(rule, x, at).iter().filter_map(upstream_place).map(|place| upstream(x, place)).collect()
     })))
 }

@@ -40,12 +40,12 @@ struct Reductions<'a> {
 }
 
 impl Reductions<'_> {
-    /// The end of a sentence about the place; empty for all reductions.
+    /// The end of a sentence; `{}` stands for the name in `at` and is filled in later. Empty for all reductions.
     fn place(&self) -> &'static str {
         if self.at.is_empty() { "" } else { ", in {} alone" }
     }
 
-    /// The changes that multiply by a factor what the samples add to the gradients of the batch. The penalty of the weights stays.
+    /// The changes that scale the samples' parts of the batch's gradients. The parts after them, the penalty of the weights, are not scaled.
     fn scaled(&self, samples: usize, factor: f64) -> Vec<PassChange> {
         let change = move || OpChange::Parts(0..samples, Arc::new(move |rule| scaled(rule, factor)));
         self.ops.iter().map(|(number, _)| PassChange::Op(Ops::Batch, *number, change())).collect()
@@ -110,8 +110,8 @@ pub fn only_first(wanted: &Wanted<'_>) -> Vec<Planted> {
 /// The largest number of last samples that are left out.
 const MAX_LEFT_OUT: usize = 8;
 
-/// The gradients of the first sample, or of the last ones, are left out: a loop begins too late or ends too early. That a single
-/// sample is left is another mistake: [`only_first`] or [`only_last`].
+/// The gradients of the first sample, or of the last ones, are left out: a loop begins too late or ends too early. If only one sample remains, it is another
+/// mistake: [`only_first`] or [`only_last`].
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 pub fn left_out(wanted: &Wanted<'_>) -> Vec<Planted> {
     let samples = wanted.iteration.trace.samples();
@@ -166,8 +166,8 @@ fn scaled_output(reduction: OutputReduction, factor: f64) -> PassChange {
     PassChange::sample(reduction.op, OpChange::Each(Arc::new(move |rule| scaled(rule, factor))))
 }
 
-/// Another factor than that of the loss for the samples, for the outputs, and for both. `is_possible` gets whether the loss is a mean over them, and `factor`
-/// the number of samples or outputs.
+/// Returns mistakes in which the loss is scaled by a wrong factor: over the samples, over the outputs, and over both. `is_possible(is_mean)` returns whether
+/// the mistake is possible for a mean or for a sum, and `factor(n)` returns the factor for n samples or outputs.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 fn other_factor(wanted: &Wanted<'_>, is_possible: fn(bool) -> bool, factor: fn(f64) -> f64) -> Vec<Planted> {
     let iteration = &wanted.iteration;
@@ -198,7 +198,7 @@ pub fn mean_instead_of_sum(wanted: &Wanted<'_>) -> Vec<Planted> {
     other_factor(wanted, |is_mean| !is_mean, |n| 1.0 / n)
 }
 
-/// The factor 1/n of the mean is multiplied in twice: at the end, or already in the error of each sample.
+/// The factor 1/n of the mean is multiplied in once more: at the end, or already in the error of each sample.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 pub fn mean_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
     let mut planted = other_factor(wanted, |is_mean| is_mean, |n| 1.0 / n);

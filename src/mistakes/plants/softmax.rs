@@ -68,7 +68,7 @@ pub fn sum_of_columns(site: &Site<'_>) -> Vec<Variant> {
     let is_along_rows = own.group_of(0).0 == own.group_of(1).0;
     let axis = if is_along_rows { shape.len() - 2 } else { shape.len() - 1 };
     let groups = group_indices(&Groups::along(&shape, &[axis]), site.iteration.len(site.y));
-    vec![Variant::only(with_sum(site, OtherSum { groups, factor: -1.0, is_weighted: true }))]
+    vec![Variant::unnamed(with_sum(site, OtherSum { groups, factor: -1.0, is_weighted: true }))]
 }
 
 /// The sum has a wrong sign, wrong terms, or goes over all entries.
@@ -156,5 +156,5 @@ pub(super) fn applied_before_log_softmax(site: &Site<'_>) -> Vec<Variant> {
     };
     let Some(groups) = rule.groups(site.iteration.shape(site.y)) else { return Vec::new() };
     let groups = group_indices(&groups, site.iteration.len(site.y));
-    vec![Variant::only(site.with_rule(Arc::new(WrongRule(AfterSoftmax { groups })) as Arc<dyn Rule>))]
+    vec![Variant::unnamed(site.with_rule(Arc::new(WrongRule(AfterSoftmax { groups })) as Arc<dyn Rule>))]
 }

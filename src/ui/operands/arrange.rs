@@ -37,9 +37,9 @@ pub struct RequestedSizes {
     /// The width of a number with its marks.
     pub cell: u16,
     /// The width of the symbol and the name.
-    pub name: u16,
+    pub name_width: u16,
     /// The width of the whole title, or of the matrix if it is wider.
-    pub title: u16,
+    pub title_width: u16,
 }
 
 /// The score of an arrangement, in thousandths. For each tier, it has the smallest visible fraction of a matrix. The last number is the smallest visible
@@ -143,7 +143,7 @@ pub fn fitting_width(sizes: &[RequestedSizes], area: Rect) -> Option<u16> {
     let used = |rows: &MatrixRows| {
         let wide = rows
             .iter()
-            .map(|row| row.clone().map(|i| full_size(i)[0].max(sizes[i].title) + GAP).fold(0, u16::saturating_add))
+            .map(|row| row.clone().map(|i| full_size(i)[0].max(sizes[i].title_width) + GAP).fold(0, u16::saturating_add))
             .max()
             .unwrap_or(0);
         let high = rows.iter().map(|row| row.clone().map(|i| full_size(i)[1]).max().unwrap_or(0)).fold(0, u16::saturating_add);
@@ -206,7 +206,7 @@ impl Candidate {
             let mut unused = room - widths.iter().sum::<u16>();
             for (i, width) in row.clone().zip(widths) {
                 // long titles use the columns that the numbers do not need
-                let more = sizes[i].title.saturating_sub(width).min(unused);
+                let more = sizes[i].title_width.saturating_sub(width).min(unused);
                 unused -= more;
                 let width = width + more;
                 // the gap before the result is wider, because `2 → C` directly after the shape of an operand would look like a formula
@@ -218,7 +218,7 @@ impl Candidate {
         }
         let matrices = || columns.iter().zip(sizes);
         let tier_score = |tier: usize| matrices().map(|(columns, size)| visible_width(columns.len, size, tier)).min().unwrap_or(0);
-        let name_score = matrices().map(|(columns, size)| fraction(columns.len, size.name)).min().unwrap_or(0);
+        let name_score = matrices().map(|(columns, size)| fraction(columns.len, size.name_width)).min().unwrap_or(0);
         let highest = (std::array::from_fn(tier_score), name_score);
         Self { rows, share, columns, highest }
     }

@@ -56,7 +56,7 @@ pub fn areas(indices: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect
         return None;
     }
     // the titles use the columns that the numbers do not need; some are left for numbers on the left that may become longer
-    let left_title = left_width + room.min(sizes[left].title.saturating_sub(left_width).max(left_width / 4));
+    let left_title = left_width + room.min(sizes[left].title_width.saturating_sub(left_width).max(left_width / 4));
     let x = area.x + GAP + left_title + GAP;
     let lower = area.y + above_height + blank;
     let mut areas = vec![Rect::default(); 3];
@@ -75,7 +75,7 @@ pub fn width(indices: ProductLayout<usize>, sizes: &[RequestedSizes], area: Rect
         left + above.max(corner) + 2 * GAP
     };
     let numbers = wide(&|size| size.tiers[TIER_COUNT - 1][0]);
-    let with_titles = wide(&|size| size.tiers[TIER_COUNT - 1][0].max(size.title));
+    let with_titles = wide(&|size| size.tiers[TIER_COUNT - 1][0].max(size.title_width));
     // as in `areas`, some columns are left for longer numbers on the left
     let slack = (sizes[indices.left].tiers[TIER_COUNT - 1][0] / 4).min(area.width.saturating_sub(numbers));
     Some(if with_titles <= most { with_titles } else { numbers + slack })

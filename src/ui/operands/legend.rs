@@ -17,7 +17,7 @@ use crate::ui::theme::{StyleRole, Theme};
 /// The colour scale of a heat map.
 pub struct HeatScale<'a> {
     /// The symbol of the tensor.
-    pub title: &'a str,
+    pub symbol: &'a str,
     /// The magnitude at which the scale ends.
     pub largest: f64,
 }
@@ -38,8 +38,8 @@ pub fn render(kind: ImageKind, scales: &[HeatScale<'_>], digits: Digits, theme: 
         let end = digits.short(scale.largest);
         let text = match (is_shared && scales.len() > 1, n) {
             (true, _) => format!(" = {end} in all"),
-            (false, 0) => format!(" = {end} in {}", scale.title),
-            (false, _) => format!(", {end} in {}", scale.title),
+            (false, 0) => format!(" = {end} in {}", scale.symbol),
+            (false, _) => format!(", {end} in {}", scale.symbol),
         };
         let Some(rest) = room.checked_sub(width(&text)) else { break };
         room = rest;

@@ -26,7 +26,7 @@ const MAX_NUMBERS: usize = 64;
 pub struct PaneArea {
     pub area: Rect,
     /// `true` if the width of the pane is final.
-    pub is_fixed: bool,
+    pub has_final_width: bool,
     /// `true` if some matrix does not fit and is drawn as an image.
     pub has_images: bool,
     /// `true` if the copies that a broadcast makes are drawn, because all matrices fit with them.
@@ -37,7 +37,7 @@ pub struct PaneArea {
 /// is large and another matrix is an image. The choice is the same at each step of an op.
 fn image_kind(view: &StepView<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>, pane: PaneArea) -> Option<ImageKind> {
     let grid = Grid::of(matrix.shape);
-    if !view.state.settings.is_on(Setting::HeatMap) || grid.rows < 2 || grid.columns < 2 || !pane.is_fixed {
+    if !view.state.settings.is_on(Setting::HeatMap) || grid.rows < 2 || grid.columns < 2 || !pane.has_final_width {
         return None;
     }
     let (wide, high) = Matrix { title: "", name: "", format: operand.reserved, ..matrix.clone() }.size();
@@ -118,7 +118,7 @@ pub fn with_matrix<T>(
         axes: &operand.axes,
         is_copy: repeated.map(|_| &is_copy as &dyn Fn(usize) -> bool),
         shape_before_broadcast: repeated.map(|_| &info.shape[..]),
-        ..Matrix::new(&operand.title, shape(view, operand, pane), format, &value, &mark)
+        ..Matrix::new(&operand.symbol, shape(view, operand, pane), format, &value, &mark)
     };
     match image_kind(view, operand, &matrix, pane) {
         // as numbers, shared weights have no colours of `heat`; in an image, colours show the size of a number

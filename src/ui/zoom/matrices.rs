@@ -49,14 +49,14 @@ fn areas(view: &StepView<'_>, tensors: &[ShownTensor], size: FontSize, area: Rec
             let (width, height) = (grid.columns.min(most) * cell.width, grid.rows.min(most) * cell.height + 1);
             [width, height].map(|cells| u16::try_from(cells).unwrap_or(u16::MAX))
         };
-        let title = u16::try_from(width(&title(view, shown))).unwrap_or(u16::MAX);
+        let title_width = u16::try_from(width(&title(view, shown))).unwrap_or(u16::MAX);
         let cell = u16::try_from(cell.width).unwrap_or(u16::MAX);
         arrange::RequestedSizes {
             tiers: [size_for(ENOUGH), size_for(2 * ENOUGH), size_for(usize::MAX)],
             margin: 0,
             cell,
-            name: title,
-            title,
+            name_width: title_width,
+            title_width,
         }
     };
     let requested: Vec<arrange::RequestedSizes> = tensors.iter().map(requested).collect();
