@@ -232,6 +232,14 @@ trait Pointwise: Debug + Send + Sync + Clone + 'static {
     }
     /// The term of ∂C/∂aᵢ with the index `term`, from 0.
     fn gradient_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term;
+    /// The value of [`Pointwise::loss_term`]. A loss with a simple formula computes the value directly, because creating a term takes many times as long.
+    fn loss_value(&self, x: &Operands<'_>, i: usize, term: usize) -> f64 {
+        self.loss_term(x, i, term).value
+    }
+    /// The value of [`Pointwise::gradient_term`].
+    fn gradient_value(&self, x: &Operands<'_>, i: usize, term: usize) -> f64 {
+        self.gradient_term(x, i, term).value
+    }
     /// The equation of C.
     fn equation(&self) -> Equation;
     /// The equation of ∂C/∂a.
@@ -272,7 +280,7 @@ impl<P: Pointwise> Rule for LossForward<P> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for i in 0..x.tensors[A].len() {
             for term in 0..P::LOSS_TERMS {
-                out[0] += self.0.loss_term(x, i, term).value;
+                out[0] += self.0.loss_value(x, i, term);
             }
         }
     }
@@ -284,6 +292,11 @@ impl<P: Pointwise> Rule for LossForward<P> {
     fn term(&self, x: &Operands<'_>, _entry: usize, term: u64) -> Term {
         let term = to_usize(term);
         self.0.loss_term(x, term / P::LOSS_TERMS, term % P::LOSS_TERMS)
+    }
+
+    fn add_terms(&self, x: &Operands<'_>, _entry: usize, terms: Range<u64>, sum: f64) -> f64 {
+        let terms = to_usize(terms.start)..to_usize(terms.end);
+        terms.fold(sum, |sum, term| sum + self.0.loss_value(x, term / P::LOSS_TERMS, term % P::LOSS_TERMS))
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
@@ -326,7 +339,7 @@ impl<P: Pointwise> Rule for LossBackward<P> {
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         for (i, sum) in out.iter_mut().enumerate() {
             for term in 0..P::GRADIENT_TERMS {
-                *sum += self.0.gradient_term(x, i, term).value;
+                *sum += self.0.gradient_value(x, i, term);
             }
         }
     }

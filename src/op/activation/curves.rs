@@ -26,8 +26,10 @@ pub(super) struct ActivationCurve {
     pub function: &'static Primitive,
     /// The expression that stands for g′(z) in the equation of a step.
     pub prime: Expr,
-    /// The kernels for whole tensors. If there are none, the expressions are evaluated for blocks of entries.
-    kernel: Option<(&'static dyn ValueKernel, &'static dyn DerivativeKernel)>,
+    /// The kernel of g for whole tensors. If there is none, the function is evaluated for blocks of entries.
+    value_kernel: Option<&'static dyn ValueKernel>,
+    /// The kernel of ∂C/∂a · g′(z) for whole tensors. If there is none, g′ is evaluated for blocks of entries.
+    derivative_kernel: Option<&'static dyn DerivativeKernel>,
     /// Explanation of the value.
     pub words: &'static str,
     /// Explanation of the derivative.
@@ -51,11 +53,12 @@ impl ActivationCurve {
     /// Creates a curve; `words` explains the value, and `back` the derivative.
     const fn new(
         function: &'static Primitive,
-        kernel: Option<(&'static dyn ValueKernel, &'static dyn DerivativeKernel)>,
+        value_kernel: Option<&'static dyn ValueKernel>,
+        derivative_kernel: Option<&'static dyn DerivativeKernel>,
         words: &'static str,
         back: &'static str,
     ) -> Self {
-        Self { function, prime: Expr::Prime(function, &[Expr::Entry(Slot::Input(0))]), kernel, words, back }
+        Self { function, prime: Expr::Prime(function, &[Expr::Entry(Slot::Input(0))]), value_kernel, derivative_kernel, words, back }
     }
 
     /// Returns g(z).
@@ -76,16 +79,16 @@ impl ActivationCurve {
 
     /// Adds g(z) to `sums`, or overwrites `sums` with g(z).
     pub fn compute(&self, z: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
-        match self.kernel {
-            Some((value, _)) => value.compute(z, keys, sums, init),
+        match self.value_kernel {
+            Some(value) => value.compute(z, keys, sums, init),
             None => self.compute_in_blocks(z, keys, sums, init),
         }
     }
 
     /// Adds ∂C/∂a · g′(z) to `sums`, or overwrites `sums` with this product.
     pub fn compute_backward(&self, z: &[f64], a: &[f64], da: &[f64], keys: &[f64], sums: &mut [f64], init: Init) {
-        match self.kernel {
-            Some((_, derivative)) => derivative.compute(z, a, da, keys, sums, init),
+        match self.derivative_kernel {
+            Some(derivative) => derivative.compute(z, a, da, keys, sums, init),
             None => self.compute_backward_in_blocks([z, a, da], keys, sums, init),
         }
     }
@@ -231,22 +234,23 @@ const SIX: Expr = Expr::Number(6.0);
 
 pub(super) const RELU: ActivationCurve = ActivationCurve::new(
     functions::RELU,
-    Some((&|z: f64, _: &[f64]| math::relu(z), &ReluGate)),
+    Some(&|z: f64, _: &[f64]| math::relu(z)),
+    Some(&ReluGate),
     "Positive numbers pass unchanged; negative ones become 0.",
     "Where z was positive, relu passed it on, and the derivative passes back unchanged. Elsewhere the output was 0 and no derivative passes: relu′ = 0 (also at 0).",
 );
 
 pub(super) const LEAKY_RELU: ActivationCurve = ActivationCurve::new(
     functions::LEAKY_RELU,
-    Some((&|z: f64, keys: &[f64]| if z > 0.0 { z } else { z * keys[0] }, &|z: f64, _: f64, keys: &[f64]| {
-        if z > 0.0 { 1.0 } else { keys[0] }
-    })),
+    Some(&|z: f64, keys: &[f64]| if z > 0.0 { z } else { z * keys[0] }),
+    Some(&|z: f64, _: f64, keys: &[f64]| if z > 0.0 { 1.0 } else { keys[0] }),
     "Positive numbers pass unchanged; negative ones are multiplied by negative_slope s, the second number of this step.",
     "Where z was positive, the derivative passes back unchanged. Elsewhere (also at 0) it is multiplied by negative_slope, so a neuron that is below 0 can still learn.",
 );
 
 pub(super) const ELU: ActivationCurve = ActivationCurve::new(
     functions::ELU,
+    None,
     None,
     "Positive numbers pass unchanged; for negative ones the curve falls towards −α. The second number of this step is α, the key alpha.",
     "Where z was positive, the derivative passes back unchanged. Elsewhere elu′(z) = α eᶻ: α at 0, and smaller the further z is below 0.",
@@ -255,6 +259,7 @@ pub(super) const ELU: ActivationCurve = ActivationCurve::new(
 pub(super) const SIGMOID: ActivationCurve = ActivationCurve::new(
     functions::SIGMOID,
     None,
+    Some(&|_: f64, a: f64, _: &[f64]| a * (1.0 - a)),
     "The sigmoid maps every number into the range from 0 to 1.",
     "The derivative of the sigmoid is σ′(z) = σ(z) (1 − σ(z)): at most ¼, and almost 0 where the neuron is saturated, so that little of the error gets through.",
 );
@@ -262,12 +267,14 @@ pub(super) const SIGMOID: ActivationCurve = ActivationCurve::new(
 pub(super) const TANH: ActivationCurve = ActivationCurve::new(
     functions::TANH,
     None,
+    Some(&|_: f64, a: f64, _: &[f64]| 1.0 - a * a),
     "The hyperbolic tangent maps every number into the range from −1 to 1.",
     "The derivative of tanh is tanh′(z) = 1 − tanh² z: 1 in the middle, almost 0 where the neuron is saturated.",
 );
 
 pub(super) const SOFTPLUS: ActivationCurve = ActivationCurve::new(
     functions::SOFTPLUS,
+    None,
     None,
     "A relu with its corner rounded off: nearly z where z is large, nearly 0 where it is very negative, and positive everywhere.",
     "The derivative of softplus is the sigmoid: softplus′(z) = 1 / (1 + e⁻ᶻ). Where z is large the error passes; where z is very negative almost none of it does.",
@@ -276,12 +283,14 @@ pub(super) const SOFTPLUS: ActivationCurve = ActivationCurve::new(
 pub(super) const SILU: ActivationCurve = ActivationCurve::new(
     functions::SILU,
     None,
+    None,
     "Every number is multiplied by its own sigmoid σ(z) = 1 / (1 + e⁻ᶻ): large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     "The derivative of z σ(z) has two parts, one for each factor: silu′(z) = σ(z) + z σ(z) (1 − σ(z)). It is nearly 1 where z is large, nearly 0 where it is very negative, and negative left of the dip.",
 );
 
 pub(super) const GELU: ActivationCurve = ActivationCurve::new(
     functions::GELU,
+    None,
     None,
     "Every number is multiplied by Φ(z) = ½ (1 + erf(z / √2)), the probability that a normally distributed number is below it: large ones pass, very negative ones vanish, and in between the curve dips below 0.",
     "The derivative of z Φ(z) has two parts, one for each factor: gelu′(z) = Φ(z) + z φ(z), where φ(z) = e^(−z²/2) / √(2π) is the bell curve, the derivative of Φ.",
@@ -302,12 +311,14 @@ macro_rules! clamped {
 pub(super) const HARDTANH: ActivationCurve = ActivationCurve::new(
     &clamped!("hardtanh", FIRST_KEY, SECOND_KEY, &["z", "min_val", "max_val"]),
     None,
+    None,
     "Between min_val and max_val, the second and third number of this step, every number passes; beyond them it is cut off.",
     "Where z was between min_val and max_val, the derivative passes back unchanged. Where z was cut off, or is exactly on a bound, nothing passes: hardtanh′ = 0.",
 );
 
 pub(super) const RELU6: ActivationCurve = ActivationCurve::new(
     &clamped!("relu6", ZERO, SIX, &["z"]),
+    None,
     None,
     "A relu that stops at 6: negative numbers become 0, those above 6 become 6, and those between pass unchanged.",
     "Where z was between 0 and 6, the derivative passes back unchanged. Elsewhere, also at 0 and at 6, nothing passes: relu6′ = 0.",
@@ -322,6 +333,7 @@ pub(super) const MISH: ActivationCurve = ActivationCurve::new(
             Expr::Mul(&[Expr::Mul(&[Z, Expr::Of(SIGMA, &[Z])]), Expr::Sub(&[ONE, Expr::Mul(&[TANH_OF_SOFTPLUS, TANH_OF_SOFTPLUS])])]),
         ])],
     ),
+    None,
     None,
     "Every number is multiplied by tanh(softplus(z)), which is nearly 1 where z is large and nearly 0 where it is very negative: a smooth curve that dips below 0 in between.",
     "The derivative of z tanh(softplus(z)) has two parts, one for each factor; the derivative of tanh is 1 − tanh², that of softplus the sigmoid.",
@@ -339,6 +351,7 @@ pub(super) const HARDSWISH: ActivationCurve = ActivationCurve::new(
             &Expr::Add(&[Expr::Div(&[Z, THREE]), HALF]),
         )],
     ),
+    None,
     None,
     "A swish (z σ(z)) made of straight lines and a parabola: 0 for z ≤ −3, z itself for z ≥ 3, and z (z + 3) / 6 between.",
     "For z ≤ −3 nothing passes, for z ≥ 3 the derivative passes back unchanged; between, the slope of the parabola is z / 3 + ½.",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, T_ENTRY};
+use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, T, T_ENTRY};
 use crate::expr::{Expr, Join, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::rule::{Equation, Factors, Gist, Operands, Term, constant, evaluated};
@@ -88,6 +88,16 @@ impl Pointwise for SquaredError {
             return Term::product(smallvec![difference]);
         }
         Term::product(smallvec![constant(2.0 * self.scale), difference])
+    }
+
+    fn loss_value(&self, x: &Operands<'_>, i: usize, _term: usize) -> f64 {
+        let difference = x.get(A, i) - x.get(T, i);
+        self.scale * difference * difference
+    }
+
+    fn gradient_value(&self, x: &Operands<'_>, i: usize, _term: usize) -> f64 {
+        // 2 · ½ = 1, and 1 · x has the bits of x
+        2.0 * self.scale * (x.get(A, i) - x.get(T, i))
     }
 
     fn equation(&self) -> Equation {

@@ -41,6 +41,14 @@ impl Pointwise for UpstreamLoss {
         Term::copy(entry(x, T, i))
     }
 
+    fn loss_value(&self, x: &Operands<'_>, i: usize, _term: usize) -> f64 {
+        x.get(A, i) * x.get(T, i)
+    }
+
+    fn gradient_value(&self, x: &Operands<'_>, i: usize, _term: usize) -> f64 {
+        x.get(T, i)
+    }
+
     fn equation(&self) -> Equation {
         Equation {
             right: Expr::Inner(&[ALL_A, ALL_T]),
