@@ -29,6 +29,7 @@ struct Memos(Vec<(usize, usize, Memo)>);
 
 impl Memos {
     /// Removes the memos of an op.
+    #[inline]
     fn remove(&mut self, op: usize) {
         // usually, the op is computed after all ops that have memos, so there is nothing to remove
         if self.0.last().is_some_and(|(last, ..)| *last >= op) {
@@ -37,6 +38,7 @@ impl Memos {
     }
 
     /// Adds the memo of a part of an op.
+    #[inline]
     fn insert(&mut self, op: usize, part: usize, memo: Memo) {
         if memo.is_some() {
             let index = self.0.partition_point(|(of, of_part, _)| (*of, *of_part) < (op, part));
@@ -341,10 +343,11 @@ pub(super) fn add_up<'a>(
     mut keep_memo: impl FnMut(usize, Memo),
 ) -> Vec<f64> {
     if let [part] = &op.parts[..] {
+        let memo;
         #[allow(clippy::redundant_closure)] // the closure may return a reference with a shorter lifetime than `tensor` does
-        let tensors = part.operands.map(|id| tensor(id));
-        let memo = part.rule.memo(&tensors);
-        let x = Operands { tensors, memo: &memo };
+        let mut x = Operands { tensors: part.operands.map(|id| tensor(id)), memo: &None };
+        memo = part.rule.memo(&x.tensors);
+        x.memo = &memo;
         let long_sum = if let [entry] = sums { add_long_sum(part.rule.as_ref(), &x, entry) } else { None };
         match long_sum {
             Some(_) => {}

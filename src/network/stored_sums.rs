@@ -18,6 +18,7 @@ pub(super) struct StoredSums(Vec<(usize, Vec<f64>)>);
 
 impl StoredSums {
     /// Removes the stored sums of an op.
+    #[inline]
     pub fn remove(&mut self, op: usize) {
         // usually, the op is computed after all ops with stored sums
         if self.0.last().is_some_and(|(last, _)| *last >= op) {
@@ -26,6 +27,7 @@ impl StoredSums {
     }
 
     /// Adds the stored sums of an op; `sums` is empty for an op without a long sum.
+    #[inline]
     pub fn insert(&mut self, op: usize, sums: Vec<f64>) {
         if !sums.is_empty() {
             let at = self.0.partition_point(|(of, _)| *of < op);

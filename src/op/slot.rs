@@ -74,12 +74,12 @@ impl<T: Copy> Reads<T> {
 
     /// Applies a function to the value in each slot.
     pub fn map<U>(&self, mut function: impl FnMut(T) -> U) -> Reads<U> {
-        // for so few values, `push` is several times as fast as `collect`
-        let mut all = SmallVec::with_capacity(self.all.len());
+        // for so few values, `push` is several times as fast as `collect`. The list is filled where the caller needs it, so that nothing is moved afterwards
+        let mut mapped = Reads { all: SmallVec::new(), inputs: self.inputs };
         for value in &self.all {
-            all.push(function(*value));
+            mapped.all.push(function(*value));
         }
-        Reads { all, inputs: self.inputs }
+        mapped
     }
 
     /// The same operands with another value in a slot that the rule reads.
