@@ -76,8 +76,11 @@ type Tile<S, const R: usize, const V: usize> = [[<S as Simd>::f64s; V]; R];
 /// Adds the products to `sums`, a matrix in row-major order: `rows.firsts.len()` rows of `lanes.firsts.len() · LANES` lanes.
 pub fn add(products: &Products<'_>, sums: &mut [f64], init: Init) {
     let row_len = products.lanes.firsts.len() * LANES;
-    let places: SmallVec<[usize; 64]> = (0..row_len).step_by(LANES).collect();
-    let mut rows: SmallVec<[&mut [f64]; 64]> = sums.chunks_exact_mut(row_len.max(1)).collect();
+    // `collect` would fill a list elsewhere and then copy its whole memory here
+    let mut places = SmallVec::<[usize; 64]>::new();
+    places.extend((0..row_len).step_by(LANES));
+    let mut rows = SmallVec::<[&mut [f64]; 64]>::new();
+    rows.extend(sums.chunks_exact_mut(row_len.max(1)));
     add_to_rows(products, &mut rows, &places, init);
 }
 
