@@ -276,22 +276,16 @@ impl Trace {
             let entry = usize::try_from(term_of_op / terms).ok()?;
             return Some(Position { step: k, run_index, op: number, entry, term: term_of_op % terms, terms, segment });
         }
-        // each part is its rule and its operands x
-        let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
-        let terms_before = |entry: usize| parts.iter().map(|(rule, x)| rule.prefix_terms(x, entry)).sum::<u64>();
-        // the last entry with at most `term_of_op` terms before it
-        let (mut low, mut high) = (0, self.entry_count(segment));
-        while high - low > 1 {
-            let middle = usize::midpoint(low, high);
-            if terms_before(middle) <= term_of_op {
-                low = middle;
-            } else {
-                high = middle;
-            }
-        }
-        let first = terms_before(low);
-        let terms = terms_before(low + 1) - first;
-        Some(Position { step: k, run_index, op: number, entry: low, term: term_of_op - first, terms, segment })
+        let entries = self.entry_count(segment);
+        let (entry, terms_before, terms) = if let [_] = &op.parts[..] {
+            let (rule, x) = run.part(op, number, 0);
+            find_entry(entries, term_of_op, |entry| rule.prefix_terms(&x, entry))
+        } else {
+            // each part is its rule and its operands x
+            let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
+            find_entry(entries, term_of_op, |entry| parts.iter().map(|(rule, x)| rule.prefix_terms(x, entry)).sum())
+        };
+        Some(Position { step: k, run_index, op: number, entry, term: term_of_op - terms_before, terms, segment })
     }
 
     /// The op at a position.
@@ -455,4 +449,21 @@ impl Trace {
             std::cmp::Ordering::Equal => Progress::Partial(self.step(now).sum),
         }
     }
+}
+
+/// Returns the entry to which a term belongs, the number of terms of all earlier entries, and the entry's number of terms. `entries` is the number of entries.
+/// `term` is the index of the term among the terms of all entries. `terms_before` returns the number of terms before an entry.
+fn find_entry(entries: usize, term: u64, terms_before: impl Fn(usize) -> u64) -> (usize, u64, u64) {
+    // the last entry with at most `term` terms before it
+    let (mut low, mut high) = (0, entries);
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        if terms_before(middle) <= term {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    let before = terms_before(low);
+    (low, before, terms_before(low + 1) - before)
 }
