@@ -2,20 +2,25 @@
 //! these neurons.
 
 use super::constant_weights::{ConstantWeights, Weights};
-use super::contraction::Contraction;
+use super::contraction::{Contraction, Label};
 use super::rule::{Equation, Gist};
 use crate::expr::{Expr, SUM, whole};
 use crate::tensor::len;
 
 /// Creates the function y = b, which repeats each entry of b over its channel. `bias_shape` is the shape of b, and `shape` is the shape of y. For
 /// b = (1, 2) and a y of 2x3 entries, y = (1 1 1; 2 2 2).
+///
+/// # Panics
+/// Does not happen: the `expect` cannot fail, because an entry has at most one loop.
 #[must_use]
 pub fn bias(bias_shape: &[usize], shape: &[usize]) -> ConstantWeights<Contraction> {
     let channels = len(bias_shape);
     let area = len(shape) / channels;
-    // c: the channel; a: the neuron within its channel
+    // the einsum `c->ca`, with the strides of the labels in input, weight and output. c: the channel; a: the neuron within its channel
+    let c = Label { size: channels, strides: [1, 0, area] };
+    let a = Label { size: area, strides: [0, 0, 1] };
     let no_weight: &[usize] = &[];
-    let edges = Contraction::einsum("c->ca", &[('c', channels), ('a', area)]).with_shapes(bias_shape, no_weight, shape);
+    let edges = Contraction::new(&[c, a]).expect("at most one loop remains").with_shapes(bias_shape, no_weight, shape);
     ConstantWeights::new(edges, Weights::Unweighted, BIAS, if area == 1 { BACK_ONE_NEURON } else { BACK_CHANNEL })
 }
 

@@ -50,13 +50,16 @@ pub struct Label {
     pub strides: [usize; 3],
 }
 
+/// The shape of a tensor.
+type Shape = SmallVec<[usize; 4]>;
+
 /// The set of edges of an einsum: one for each combination of the values of its labels.
 #[derive(Clone, Debug)]
 pub struct Contraction {
     /// All labels, split in three ways: for an entry of the input, for an entry of the weight, and for an entry of the output.
     ends: Arc<[EndLabels; 3]>,
     /// The shapes of input, weight and output; `None` for [`Contraction::elementwise`], which fits any shape.
-    shapes: Option<Box<[Vec<usize>; 3]>>,
+    shapes: Option<Box<[Shape; 3]>>,
     /// The shape of the weight if this is a matrix-vector product, for which there are faster kernels.
     matrix: Option<MatrixShape>,
     /// `true` if each output reads a whole channel of an image. The drawing then shows the output as a window over that channel.
@@ -75,9 +78,8 @@ struct EndLabels {
 }
 
 /// Merges neighbouring labels that act as one index, and drops labels of size 1. Two labels act as one index if in each end the outer stride is the inner
-/// stride times the inner size.
-fn merged(labels: impl Iterator<Item = Label>) -> SmallVec<[Label; 3]> {
-    let mut merged = SmallVec::<[Label; 3]>::new();
+/// stride times the inner size. The result is appended to `merged`, which is empty.
+fn merge(labels: impl Iterator<Item = Label>, merged: &mut SmallVec<[Label; 3]>) {
     for label in labels.filter(|label| label.size != 1) {
         match merged.last_mut() {
             Some(outer) if outer.strides == label.strides.map(|stride| stride.saturating_mul(label.size)) => {
@@ -86,15 +88,22 @@ fn merged(labels: impl Iterator<Item = Label>) -> SmallVec<[Label; 3]> {
             _ => merged.push(label),
         }
     }
-    merged
 }
 
 impl EndLabels {
-    /// Splits the labels for the end with this index in [`Edge::ends`]. `None` if the end's entries are not contiguous in row-major order, or if more
-    /// than three loops remain.
-    fn split(labels: &[Label], end: usize) -> Option<Self> {
+    /// Creates the lists without labels.
+    fn empty() -> Self {
+        let nest = Nest { first: Edge { input: 0, weight: 0, output: 0 }, steps: [[0; 3]; 3], counts: [1; 3] };
+        Self { free: SmallVec::new(), summed: SmallVec::new(), nest }
+    }
+
+    /// Splits the labels for the end with this index in [`Edge::ends`], into lists that are empty before. `None` if the end's entries are not contiguous in
+    /// row-major order, or if more than three loops remain.
+    fn split(&mut self, labels: &[Label], end: usize) -> Option<()> {
+        let Self { free: merged, summed, nest } = self;
         let is_free = |label: &&Label| label.strides[end] != 0;
-        let mut free: SmallVec<[Label; 4]> = labels.iter().filter(is_free).filter(|label| label.size != 1).copied().collect();
+        let mut free = SmallVec::<[&Label; 4]>::new();
+        free.extend(labels.iter().filter(is_free).filter(|label| label.size != 1));
         free.sort_by_key(|label| Reverse(label.strides[end]));
         // from the innermost axis outwards, each stride must be the number of entries inside that axis
         let mut inner_entries = 1_usize;
@@ -104,14 +113,14 @@ impl EndLabels {
             }
             inner_entries = inner_entries.saturating_mul(label.size);
         }
-        let summed = merged(labels.iter().filter(|label| !is_free(label)).copied());
-        let mut nest = Nest { first: Edge { input: 0, weight: 0, output: 0 }, steps: [[0; 3]; 3], counts: [1; 3] };
+        merge(labels.iter().filter(|label| !is_free(label)).copied(), summed);
         // the summed labels become the innermost loops; the outer loops are not needed and have one iteration
         let unused_loops = nest.counts.len().checked_sub(summed.len())?;
-        for (n, label) in (unused_loops..).zip(&summed) {
+        for (n, label) in (unused_loops..).zip(&*summed) {
             (nest.steps[n], nest.counts[n]) = (label.strides.map(usize::cast_signed), label.size);
         }
-        Some(Self { free: merged(free.into_iter()), summed, nest })
+        merge(free.into_iter().copied(), merged);
+        Some(())
     }
 
     /// Returns the number of terms of each entry.
@@ -151,10 +160,13 @@ impl Contraction {
         if labels.iter().any(|label| label.strides == [0; 3]) {
             return None;
         }
-        let [input, weight, output] = std::array::from_fn(|end| EndLabels::split(labels, end));
-        let ends = Arc::new([input?, weight?, output?]);
+        let mut ends = std::array::from_fn(|_| EndLabels::empty());
+        for (end, split) in ends.iter_mut().enumerate() {
+            split.split(labels, end)?;
+        }
         let shapes = std::array::from_fn(|end| {
-            let mut free: Vec<&Label> = labels.iter().filter(|label| label.strides[end] != 0).collect();
+            let mut free = SmallVec::<[&Label; 4]>::new();
+            free.extend(labels.iter().filter(|label| label.strides[end] != 0));
             free.sort_by_key(|label| Reverse(label.strides[end]));
             free.iter().map(|label| label.size).collect()
         });
@@ -165,7 +177,7 @@ impl Contraction {
             }
             _ => None,
         };
-        Some(Self { ends, shapes: Some(Box::new(shapes)), matrix, is_on_image: false })
+        Some(Self { ends: Arc::new(ends), shapes: Some(Box::new(shapes)), matrix, is_on_image: false })
     }
 
     /// Creates the contraction of an einsum, from its text and the size of each label. All tensors are in row-major order.
@@ -205,7 +217,7 @@ impl Contraction {
     /// Replaces the shapes of input, weight and output. Each keeps its number of entries.
     #[must_use]
     pub fn with_shapes(mut self, input: &[usize], weight: &[usize], output: &[usize]) -> Self {
-        self.shapes = Some(Box::new([input, weight, output].map(<[usize]>::to_vec)));
+        self.shapes = Some(Box::new([input, weight, output].map(Shape::from_slice)));
         self
     }
 
@@ -244,7 +256,7 @@ impl Contraction {
 
 impl Edges for Contraction {
     fn shape(&self, view: View) -> Option<Vec<usize>> {
-        self.shapes.as_ref().map(|shapes| shapes[view.computed_end()].clone())
+        self.shapes.as_ref().map(|shapes| shapes[view.computed_end()].to_vec())
     }
 
     fn prefix_terms(&self, view: View, entry: usize) -> u64 {
@@ -383,10 +395,13 @@ impl BilinearRule<Contraction> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscripts {
     /// The labels of the weight; `None` if the input is the only operand.
-    weight: Option<Vec<char>>,
-    input: Vec<char>,
-    output: Vec<char>,
+    weight: Option<Labels>,
+    input: Labels,
+    output: Labels,
 }
+
+/// The labels of the axes of a tensor.
+type Labels = SmallVec<[char; 4]>;
 
 impl Subscripts {
     /// Parses a text of the form `oi,i->o` (weight, input, output) or `ca->c` (input, output). `None` if the text has another form, or if a label occurs
@@ -394,7 +409,7 @@ impl Subscripts {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let labels = |text: &str| {
-            let labels: Vec<char> = text.trim().chars().collect();
+            let labels: Labels = text.trim().chars().collect();
             let is_valid = labels.iter().enumerate().all(|(n, label)| label.is_alphabetic() && !labels[..n].contains(label));
             is_valid.then_some(labels)
         };
@@ -412,7 +427,7 @@ impl Subscripts {
     }
 
     /// Returns all labels in the order of the loops over the terms: those of the output, then the others as they appear in weight and input.
-    fn loop_order(&self) -> Vec<char> {
+    fn loop_order(&self) -> Labels {
         let mut order = self.output.clone();
         for label in self.weight.iter().flatten().chain(&self.input) {
             if !order.contains(label) {
@@ -457,6 +472,6 @@ impl Subscripts {
             Some(labels[axis + 1..].iter().map(|inner| size(*inner)).product())
         };
         let label = |label: char| Label { size: size(label), strides: self.ends().map(|labels| stride(labels, label).unwrap_or(0)) };
-        Contraction::new(&self.loop_order().into_iter().map(label).collect::<Vec<_>>())
+        Contraction::new(&self.loop_order().into_iter().map(label).collect::<SmallVec<[Label; 4]>>())
     }
 }

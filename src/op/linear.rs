@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use super::contraction::Contraction;
+use super::contraction::{Contraction, Label};
 use super::edges::Bilinear;
 use super::layer::{Args, Fan, Layer, LayerKind, Reported, weighted_layer};
 use super::rule::{Equation, Gist};
@@ -69,9 +69,15 @@ fn report_unflattened(args: &mut dyn Args, shape: &[usize], weight_shape: Option
 }
 
 /// Returns the edges of a fully-connected layer: one from each input (label i) to each output (label o). The weight is `outputs` x `inputs`.
+///
+/// # Panics
+/// Does not happen: the `expect` cannot fail, because an entry has at most one loop.
 #[must_use]
 pub fn dense(inputs: usize, outputs: usize) -> Contraction {
-    Contraction::einsum("oi,i->o", &[('o', outputs), ('i', inputs)])
+    // the einsum `oi,i->o`, with the strides of the labels in input, weight and output
+    let o = Label { size: outputs, strides: [0, inputs, 1] };
+    let i = Label { size: inputs, strides: [1, 1, 0] };
+    Contraction::new(&[o, i]).expect("at most one loop remains")
 }
 
 /// The equations of the output, the weight gradient and the input gradient.
