@@ -3,7 +3,7 @@
 use super::Document;
 use super::edits::{Change, Edit};
 use super::number_name::{name_without_index, number_name};
-use crate::network::{Id, Role, StructuralUse};
+use crate::network::{Id, Role, StructuralUse, parameter_of_state};
 use crate::number::exact_on_screen;
 use crate::scenario::{GivenNumber, Scenario, TypedValue};
 use crate::scene::Scene;
@@ -18,9 +18,8 @@ use crate::text::list_of_names;
 pub(super) fn given_number(document: &Document, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Result<GivenNumber, String> {
     let name = scene.name(tensor, at);
     if scene.pass_of(tensor).is_some() {
-        // a tensor of the batch has the name of the sample's tensor
-        let of_sample = document.scenario.network.find(&scene.network().tensor(tensor).name);
-        return Err(format!("{}; m goes to its steps", message_if_computed(&document.scenario, of_sample, &name)));
+        let computed = find_computed(&document.scenario, &scene.network().tensor(tensor).name);
+        return Err(format!("{}; m goes to its steps", message_if_computed(&document.scenario, computed, &name)));
     }
     // the run and the tensor that have the number: those of a sample, unless the number is a state of the optimizer, such as a velocity. The batch has such a
     // state only after the first iteration
@@ -65,10 +64,19 @@ fn number_of_file(scenario: &Scenario, sample: usize, tensor: Id, at: usize) -> 
     })
 }
 
+/// Returns the tensor of the samples with this name. A state of the optimizer, such as `velocity.fc1.weight`, exists only in the batch: for its name, returns
+/// the gradient from which the update computes it.
+fn find_computed(scenario: &Scenario, name: &str) -> Option<Id> {
+    let network = &scenario.network;
+    let gradient_of_state = || network.gradient_of(network.find(parameter_of_state(name)?)?);
+    network.find(name).or_else(|| scenario.train.as_ref().and_then(|_| gradient_of_state()))
+}
+
 /// Returns the message about an entry that cannot be edited because it is computed. It names the given tensors from which `tensor` is computed, the nearest
 /// first.
 fn message_if_computed(scenario: &Scenario, tensor: Option<Id>, name: &str) -> String {
-    let given = tensor.map(|tensor| sources(scenario, tensor)).unwrap_or_default();
+    let Some(tensor) = tensor else { return format!("{name} is computed") };
+    let given = sources(scenario, tensor);
     if given.is_empty() {
         return format!("{name} is computed, from numbers that the text of the graph has");
     }
@@ -119,7 +127,10 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, Stri
     let (scope, tensor_name, index) = match &address.location {
         Location::Op { scope, name, index, term: None } => (scope, name, index),
         // only a computed entry has terms
-        Location::Op { name: op, .. } => return Err(message_if_computed(scenario, scenario.network.find(op), name)),
+        Location::Op { name: op, .. } => {
+            let computed = find_computed(scenario, op).ok_or_else(|| format!("there is no tensor {op}"))?;
+            return Err(message_if_computed(scenario, Some(computed), name));
+        }
         Location::Loss => return Err(message_if_computed(scenario, Some(scenario.network.loss()), name)),
         _ => return Err(no_entry()),
     };
@@ -133,7 +144,10 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, Stri
         Scope::Sample(number) => return Err(format!("there is no sample {number}: there are {}", scenario.samples.len())),
         _ => here,
     };
-    let Some(tensor) = network.find(tensor_name) else { return Err(format!("there is no tensor {tensor_name}")) };
+    let Some(tensor) = network.find(tensor_name) else {
+        let state = find_computed(scenario, tensor_name).ok_or_else(|| format!("there is no tensor {tensor_name}"))?;
+        return Err(message_if_computed(scenario, Some(state), name));
+    };
     let info = network.tensor(tensor);
     if info.role == Role::Target && index.is_none() && len(&info.shape) > 1 {
         return Ok(EditTarget::WholeTarget { sample, tensor });

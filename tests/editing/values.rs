@@ -46,6 +46,24 @@ fn an_edit_of_a_computed_number_is_refused_with_what_to_edit_instead() {
     assert_eq!(message(&driver), "2 is not an entry: write a name with its index, such as fc1.weight[0,1]");
 }
 
+/// The samples have no tensor `velocity.fc1.weight`: the update computes it from the gradient.
+#[test]
+fn the_message_about_a_state_of_the_optimizer_names_the_numbers_behind_its_gradient() {
+    let mut driver = open(TRAINED);
+    let said = "velocity.fc1.weight[0,0] is computed from input, fc1.weight, fc1.bias and 1 more: edit one of these";
+    enter(&mut driver, "set velocity.fc1.weight[0,0] 1");
+    assert_eq!(message(&driver), said);
+    enter(&mut driver, "set velocity.fc1.weight[0,0]#1 1");
+    assert_eq!(message(&driver), said.replace("[0,0]", "[0,0]#1"));
+    enter(&mut driver, "velocity.fc1.weight[0,0]");
+    press(&mut driver, "ie");
+    assert!(message(&driver).starts_with("velocity.fc1.weight[0,0] is computed from input, fc1.weight"), "{}", message(&driver));
+    for name in ["velocity.fc2.weight[0,0]", "fc2.weight[0,0]#1"] {
+        enter(&mut driver, &format!("set {name} 1"));
+        assert_eq!(message(&driver), format!("there is no tensor {}", name.split_once('[').unwrap().0));
+    }
+}
+
 #[test]
 fn an_edit_of_the_learning_rate_explains_why_the_first_loss_stays() {
     let mut driver = open(TRAINED);
