@@ -58,6 +58,8 @@ use undefined::mark_undefined;
 pub const TOLERANCE: f64 = 1e-6;
 /// The smallest divisor of a relative error. If a derivative is smaller, its error is divided by this number.
 pub const FLOOR: f64 = 1e-3;
+/// The largest distance from a kink at which an entry counts as near it.
+pub const NEAR: f64 = 1e-6;
 
 /// The result of the comparison of one derivative with differences.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

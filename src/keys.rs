@@ -308,7 +308,7 @@ pub fn rows(focus: Focus) -> impl Iterator<Item = &'static KeyBinding> {
 /// user has not given to other rows.
 #[must_use]
 pub fn user_keys<'a>(state: &'a State, row: &'a KeyBinding) -> Vec<&'a str> {
-    let aliases = if row.focus == Focus::Normal { state.settings.aliases.as_slice() } else { &[] };
+    let aliases = if matches!(row.focus, Focus::Normal | Focus::Cursor) { state.settings.aliases.as_slice() } else { &[] };
     let same = |one: &str, other: &str| parse(one).is_ok_and(|keys| Ok(keys) == parse(other));
     let of_user = aliases.iter().filter(|(_, acts_as)| row.keys.iter().any(|key| same(key, acts_as))).map(|(alias, _)| alias.as_str());
     let built_in = row.keys.iter().copied().filter(|key| !aliases.iter().any(|(alias, _)| same(alias, key)));

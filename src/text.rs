@@ -66,10 +66,18 @@ pub fn line(text: &str) -> String {
     characters(text).collect()
 }
 
-/// Returns a count with its noun: `1 step`, `3 steps`.
+/// Returns a count with its noun: `1 step`, `3 steps`, `2 entries`, `2 axes`, `2 indices`.
 #[must_use]
 pub fn counted(count: usize, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+    if count == 1 {
+        return format!("1 {noun}");
+    }
+    match noun {
+        _ if noun.ends_with("index") => format!("{count} {}ices", noun.trim_end_matches("ex")),
+        _ if noun.ends_with("axis") => format!("{count} {}es", noun.trim_end_matches("is")),
+        _ if noun.ends_with("entry") => format!("{count} {}ies", noun.trim_end_matches('y')),
+        _ => format!("{count} {noun}s"),
+    }
 }
 
 /// Returns some names as a list: `a, b, c and 4 more`.
@@ -279,6 +287,7 @@ mod tests {
     #[test]
     fn a_count_of_one_is_singular() {
         assert_eq!([0, 1, 2].map(|count| counted(count, "step")), ["0 steps", "1 step", "2 steps"]);
+        assert_eq!(["index", "axis", "entry"].map(|noun| counted(2, noun)), ["2 indices", "2 axes", "2 entries"]);
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn an_impossible_address_is_refused_at_once() {
     let before = computed(&state);
     for (address, why) in [
         ("reduce:loss", "there is no reduce pass: the batch has one sample"),
-        ("2:loss", "there is no sample 2 in this iteration: there is 1"),
+        ("2:loss", "there is no sample 2 in this iteration: it has the sample 1"),
         ("fc1.z[7]", "fc1.z has no entry [7]; its last entry is [0]"),
         ("1:fc1.weight", "fc1.weight is given, not computed: no step makes it"),
         ("update:fc1.z", "there is no op fc1.z"),

@@ -362,6 +362,28 @@ fn files_and_functions_stay_small() {
     assert!(file_count > 300 && function_count > 2_000, "only {file_count} files and {function_count} functions were found");
 }
 
+/// The largest width of a line with a comment. The formatter checks the width of code, but not that of comments.
+const WIDEST: usize = 160;
+
+/// The line numbers of comments that are wider than [`WIDEST`].
+fn wide_comments(text: &str) -> Vec<usize> {
+    let is_wide = |line: &str| line.trim_start().starts_with("//") && line.chars().count() > WIDEST;
+    text.lines().zip(1..).filter(|(line, _)| is_wide(line)).map(|(_, number)| number).collect()
+}
+
+#[test]
+fn comments_are_wrapped() {
+    for folder in ["src", "tests", "benches"] {
+        for (path, text) in files(folder) {
+            let wide = wide_comments(&text);
+            assert!(wide.is_empty(), "{folder}/{}: the lines {wide:?} have more than {WIDEST} characters", path.display());
+        }
+    }
+    // characters are counted, not bytes
+    let [fits, wide] = [160, 161].map(|width| format!("let x = 1;\n    //{}\n", "é".repeat(width - 6)));
+    assert_eq!([wide_comments(&fits), wide_comments(&wide)], [vec![], vec![2]]);
+}
+
 #[test]
 fn violations_are_found() {
     let long = format!("impl A {{\n    pub fn f() {{\n{}    }}\n\n    fn g() {{}}\n}}\n", "        1;\n".repeat(90));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use gradstep::app::{Action, State, Visit, update};
+use gradstep::app::{Action, Focus, State, Visit, update};
 use gradstep::command::driver::{Driver, Effect};
 use gradstep::command::replay::Player;
 use gradstep::command::{ScenarioLoader, TerminalStepper, bundled, picker_entries, replay};
@@ -459,4 +459,27 @@ fn a_pasted_text_puts_its_first_line_into_the_open_line() {
         assert!(last.contains(shown), "{keys} {pasted:?}:\n{last}");
         assert!(!last.contains("second"), "{last}");
     }
+}
+
+/// The user's own keys apply in the normal mode, also with the cursor on the matrices. But after `e`, a digit begins the new value of the number.
+#[test]
+fn own_keys_apply_with_the_cursor_too() {
+    let after = |typed_keys: &str| {
+        let loader = ScenarioLoader::bundled(Limits::default());
+        let mut state = State::picker(Vec::new());
+        state.open(Arc::new(loader.open("figure-01").unwrap()), None);
+        let key = |text: &str| keys::parse(text).unwrap()[0];
+        let aliases = vec![(key("n"), key("l")), (key("7"), key("l"))];
+        let mut live = TerminalStepper::new(Driver::new(state, loader), OPTIONS, None).with_aliases(aliases);
+        draw(&live, (120, 40));
+        for c in typed_keys.chars() {
+            live.input(typed(c), Duration::ZERO).unwrap();
+        }
+        let state = &live.driver().state;
+        (state.focus(), format!("{:?}", state.stepper().unwrap().cursor), state.stepper().unwrap().step)
+    };
+    assert_eq!(after("in"), after("il"));
+    assert_ne!(after("in"), after("i"), "the cursor has moved");
+    assert_eq!(after("n"), after("l"));
+    assert_eq!(after("e7").0, Focus::Prompt);
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::{Document, List, ListRow};
-use crate::gradcheck::{DerivativeCheck, FLOOR, TOLERANCE, Verdict, check_batch_entry, check_entry};
+use crate::gradcheck::{DerivativeCheck, FLOOR, NEAR, TOLERANCE, Verdict, check_batch_entry, check_entry};
 use crate::network::{Id, Role};
 use crate::number::{exact_on_screen, with_digits};
 use crate::scene::Scene;
@@ -111,7 +111,7 @@ impl Check {
         list.selected = list.rows.len() - 1;
         let mut note = "recomputed: the entry is moved a little to both sides, and the loss is computed again each time.".to_owned();
         if check.is_near_kink {
-            note.push_str(" A kink of the loss is within 1e-6 of the entry, so all moves stay on one side of it.");
+            note = format!("{note} A kink of the loss is within {NEAR:e} of the entry, so all moves stay on one side of it.");
         }
         // with one sample and no penalty, the loss of the sample is also the loss of the batch
         if document.trace.samples() > 1 || document.trace.in_batch(document.trace.network().loss()).is_some() {

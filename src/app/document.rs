@@ -73,8 +73,8 @@ impl Experiment {
         Self { names: Arc::clone(&self.names), ..Self::new(scenario) }
     }
 
-    /// Returns the document of a computed iteration, and the step of an address in it. The document is always `Some`: in the result type of a seek, it is `None`
-    /// if the iteration on the screen has the step.
+    /// Returns the document of a computed iteration, and the step of an address in it. The document is always `Some`: in the result type of a seek, it is
+    /// `None` if the iteration on the screen has the step.
     ///
     /// # Errors
     /// Returns a sentence if the descent ended before iteration `number`, so that `iteration` is an earlier one, or if the address does not exist.

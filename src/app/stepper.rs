@@ -35,8 +35,8 @@ pub struct Stepper {
     pub channel_offset: isize,
     /// The cursor on the matrices, if it is open.
     pub cursor: Option<Cursor>,
-    /// `true` after the key `e`, until an action that does not move the cursor. While it is `true`, a typed digit or sign begins the new value of the entry under the
-    /// cursor.
+    /// `true` after the key `e`, until an action that does not move the cursor. While it is `true`, a typed digit or sign begins the new value of the entry
+    /// under the cursor.
     pub awaits_value: bool,
     /// The places that jumps have left.
     pub visits: Visits,
@@ -149,7 +149,8 @@ impl Stepper {
         self.comparison.as_deref().filter(|comparison| comparison.is_of(&self.document))
     }
 
-    /// Returns the user's number for an entry ([`GradientComparison::entry`]). Returns `None` without a comparison that is valid for the iteration on the screen.
+    /// Returns the user's number for an entry ([`GradientComparison::entry`]). Returns `None` without a comparison that is valid for the iteration on the
+    /// screen.
     #[must_use]
     pub fn compared_entry(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> Option<ComparedEntry> {
         self.current_comparison()?.entry(&self.document.trace, scene, tensor, at)

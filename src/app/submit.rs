@@ -39,6 +39,7 @@ impl State {
         stepper.mode = Mode::Normal;
         match meaning {
             Meaning::Nothing | Meaning::Unknown | Meaning::Value(..) | Meaning::Answer(_) => {}
+            Meaning::NoOp(word) => self.say(format!("this scenario has no op for {word}: the key M shows what it has"), false),
             Meaning::Address(text) => self.context().iter_mut().for_each(|context| context.go_to_typed(&text)),
             Meaning::Search(text) => self.context().iter_mut().for_each(|context| context.search(&text)),
             Meaning::Action(action) => return self.user_action(action),

@@ -185,7 +185,8 @@ impl Stepper {
         under_cursor().or_else(last).or_else(of_step).or_else(first)
     }
 
-    /// Returns the entry w of a learned parameter, if the given entry is w, the gradient of w, its velocity or its new value. Returns `None` for any other entry.
+    /// Returns the entry w of a learned parameter, if the given entry is w, the gradient of w, its velocity or its new value. Returns `None` for any other
+    /// entry.
     fn learned_entry(&self, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Option<TensorEntry> {
         let sample_network = self.document.trace.network();
         // the run that computes the tensor, and the tensor's id in the network of this run

@@ -32,7 +32,9 @@ pub(super) struct TensorOption {
 #[derive(Debug, Default, Args)]
 pub(super) struct MineOptions {
     /// Compare your own gradients with the right ones, and mark the numbers that differ
-    #[arg(long, value_name = "MINE", help = concat!("Compare your own gradients with the right ones, and mark the numbers that differ: a file of .json, ", tensor_files!()))]
+    #[arg(long, value_name = "MINE", help = concat!(
+        "Compare your own gradients with the right ones, and mark the numbers that differ: a file of .json, ", tensor_files!()
+    ))]
     pub mine: Option<PathBuf>,
     #[command(flatten)]
     tensor: TensorOption,

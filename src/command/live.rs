@@ -11,7 +11,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::driver::{Driver, Effect};
-use crate::app::Focus;
+use crate::app::{Action, Focus};
 use crate::keys::{self, Code, Key};
 use crate::session::{Event, Recorder, as_recorded};
 use crate::terminal::{Flow, Input, TerminalProgram};
@@ -44,7 +44,7 @@ impl TerminalStepper {
         Self { driver, options, recorder, aliases: Vec::new(), screen: Cell::default() }
     }
 
-    /// Sets the user's own keys. They apply only in the normal mode of the stepper.
+    /// Sets the user's own keys. They apply in the normal mode of the stepper, also with the cursor on the matrices.
     #[must_use]
     pub fn with_aliases(mut self, aliases: Vec<(Key, Key)>) -> Self {
         let texts = aliases.iter().map(|(alias, acts_as)| (alias.to_string(), acts_as.to_string()));
@@ -52,11 +52,17 @@ impl TerminalStepper {
         Self { aliases, ..self }
     }
 
-    /// Replaces the user's own key in an event by the key for which it stands.
+    /// Replaces the user's own key in an event by the key for which it stands. A character that begins a new value of a number is left as it is.
     fn without_alias(&self, event: Event) -> Event {
+        let state = &self.driver.state;
         let alias = |key: Key| self.aliases.iter().find(|(alias, _)| *alias == key).map(|(_, acts_as)| *acts_as);
         match event {
-            Event::Key(key) if self.driver.state.focus() == Focus::Normal => Event::Key(alias(key).unwrap_or(key)),
+            Event::Key(key)
+                if matches!(state.focus(), Focus::Normal | Focus::Cursor)
+                    && !matches!(keys::action(state, key), Some(Action::EditNumber(Some(_)))) =>
+            {
+                Event::Key(alias(key).unwrap_or(key))
+            }
             event => event,
         }
     }

@@ -9,11 +9,8 @@ use std::cmp::Ordering;
 use super::difference::{Estimate, StepSlope, estimate, is_smooth};
 use super::perturb::{KinkSite, Perturbed, Workspace};
 use super::steps::{COARSE_STEPS, FIRST_STEP, coarse_steps, fine_steps, power_of_two};
-use super::{EntryCheck, FLOOR, TOLERANCE, Verdict};
+use super::{EntryCheck, FLOOR, NEAR, TOLERANCE, Verdict};
 use crate::network::Id;
-
-/// The largest distance from a kink at which an entry counts as near it.
-const NEAR: f64 = 1e-6;
 
 /// The directions in which an entry is moved for a difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -97,8 +97,8 @@ impl Function for Dropout {
 
 /// The rule `operand ∘ mask / (1 − p)`: the operand is x in the forward pass, and ∂C/∂y in the backward pass.
 ///
-/// A dropped entry has no term, and a kept entry (its mask is 1) has one. The memo has, for each entry, the number of kept entries before it, and at its end the
-/// number of all kept entries.
+/// A dropped entry has no term, and a kept entry (its mask is 1) has one. The memo has, for each entry, the number of kept entries before it, and at its end
+/// the number of all kept entries.
 #[derive(Clone, Copy, Debug)]
 pub struct MaskedScale {
     /// The slot of the operand.

@@ -451,7 +451,8 @@ impl Rule for MaxPoolBackward {
             right: Expr::Remark(&whole::DY, "at the winners, else 0"),
             name: "the error goes to the winner",
             gist: Gist::None,
-            words: "The output of a window is a copy of its largest entry, so this entry gets the error, unchanged. A small change of the others has no effect: their derivative is 0.",
+            words: "The output of a window is a copy of its largest entry, so this entry gets the error, unchanged. \
+                A small change of the others has no effect: their derivative is 0.",
         }
     }
 

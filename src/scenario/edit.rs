@@ -295,4 +295,20 @@ mod tests {
             assert!(typed_number(text).is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn a_message_about_a_typed_number_does_not_speak_of_graphs() {
+        let nested = "(".repeat(200);
+        for text in ["1=2", "(1=2)", "1+", "1+*2", "math.exp(1)", "fc1.weight", "1;2", "1 2", "exp", "foo(1)", "(1", "1)", &nested] {
+            let message = typed_number(text).unwrap_err();
+            assert!(!["node", "name", "graph"].iter().any(|word| message.contains(word)), "{text}: {message}");
+        }
+        for (text, message) in [
+            ("1=2", "\"=\" has no meaning in a number: write the new value alone, such as 1/3"),
+            ("math.exp(1)", "\"math.exp\" is not a number: write exp alone"),
+            ("1 +", "a number is missing at the end"),
+        ] {
+            assert_eq!(typed_number(text), Err(message.to_owned()));
+        }
+    }
 }

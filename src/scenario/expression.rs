@@ -98,7 +98,7 @@ pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Vec<Instruction>,
     };
     parser.advance()?;
     if parser.token == ExpressionToken::End {
-        return fail(range, "the expression is empty", "write what the node computes, as in u = a * b");
+        return fail(range, "the number is missing", "write one, such as 0.1 or 1/3");
     }
     let (min_power, depth) = (0, 0);
     parser.expression(min_power, depth)?;
@@ -108,7 +108,7 @@ pub(super) fn parse(text: &str, range: Range<usize>) -> Result<Vec<Instruction>,
         ExpressionToken::Sign(',') => {
             fail(parser.span, "a comma is allowed only between the arguments of a function", "write the decimal point as .")
         }
-        ExpressionToken::Sign('=') => fail(parser.span, "a node has only one =", "write two nodes"),
+        ExpressionToken::Sign('=') => parser.equals_sign(),
         _ => {
             let help = "a product is written with *";
             fail(parser.span.clone(), format!("an operator is missing before {}", quoted(parser.token_text())), help)
@@ -150,8 +150,12 @@ impl<'a> ExpressionParser<'a> {
             let after_dot = rest[name..].strip_prefix('.').map_or(0, name_length);
             if after_dot > 0 {
                 let dotted_length = name + 1 + after_dot;
-                let help = format!("write {} alone: a name has no dot in it", &rest[name + 1..dotted_length]);
-                return fail(start..start + dotted_length, format!("{} cannot be a name", quoted(&rest[..dotted_length])), help);
+                let function = &rest[name + 1..dotted_length];
+                let help = match operator::find(function) {
+                    Some(_) => format!("write {function} alone"),
+                    None => "write numbers only, such as 1/3".to_owned(),
+                };
+                return fail(start..start + dotted_length, format!("{} is not a number", quoted(&rest[..dotted_length])), help);
             }
             name
         } else if first.is_ascii_digit() || first == '.' {
@@ -189,6 +193,11 @@ impl<'a> ExpressionParser<'a> {
         number::from_expression(text).or_else(|(message, help)| fail(start..start + length, message, help))
     }
 
+    /// Returns the error for `=`, which is the current token.
+    fn equals_sign<T>(&self) -> Result<T, ExpressionError> {
+        fail(self.span.clone(), "\"=\" has no meaning in a number", "write the new value alone, such as 1/3")
+    }
+
     /// Returns the error for a character that no expression may contain.
     fn unknown_character<T>(&self, first: char, start: usize) -> Result<T, ExpressionError> {
         let help = match first {
@@ -196,17 +205,17 @@ impl<'a> ExpressionParser<'a> {
             '−' | '–' => "a minus is written with -",
             '÷' | ':' => "a quotient is written with /",
             '[' | '{' => "write round parentheses",
-            _ => "an expression has numbers, names, functions, + - * / ^ and parentheses",
+            _ => "a number is written with digits, functions, + - * / ^ and parentheses",
         };
         let span = start..start + first.len_utf8();
-        fail(span.clone(), format!("{} has no meaning in an expression", quoted(&self.text[span])), help)
+        fail(span.clone(), format!("{} has no meaning in a number", quoted(&self.text[span])), help)
     }
 
     /// Parses an operand, and then pairs of an operator and an operand. Stops before an operator whose left binding power is less than `min_power`. `depth` is
     /// the depth of nesting.
     fn expression(&mut self, min_power: u8, depth: usize) -> Result<(), ExpressionError> {
         if depth > MAX_DEPTH {
-            let help = "split it: define parts of it as nodes before this one";
+            let help = "write its value, or an expression with fewer parentheses and signs";
             return fail(self.span.clone(), format!("this expression is nested more than {MAX_DEPTH} deep"), help);
         }
         self.operand(depth)?;
@@ -275,8 +284,8 @@ impl<'a> ExpressionParser<'a> {
                 self.expression(0, depth + 1)?;
                 self.close(span)
             }
-            ExpressionToken::Sign(sign) => fail(span, format!("a number or a name is missing before \"{sign}\""), ""),
-            ExpressionToken::End => fail(span, "a number or a name is missing at the end", ""),
+            ExpressionToken::Sign(sign) => fail(span, format!("a number is missing before \"{sign}\""), ""),
+            ExpressionToken::End => fail(span, "a number is missing at the end", ""),
         }
     }
 
@@ -288,7 +297,7 @@ impl<'a> ExpressionParser<'a> {
             ExpressionToken::Sign(',') => {
                 fail(self.span.clone(), "a comma is allowed only between the arguments of a function", "write the decimal point as .")
             }
-            ExpressionToken::Sign('=') => fail(self.span.clone(), "a node has only one =", "write two nodes"),
+            ExpressionToken::Sign('=') => self.equals_sign(),
             _ => fail(
                 self.span.clone(),
                 format!("an operator is missing before {}", quoted(self.token_text())),
@@ -403,15 +412,15 @@ mod tests {
     #[test]
     fn an_error_has_the_position_of_the_wrong_part() {
         for (text, wrong_part) in [
-            ("u = a · b", "·"),
-            ("u = a b", "b"),
-            ("u = (a", "("),
-            ("u = foo(a)", "foo"),
-            ("u = max(a)", "max(a)"),
-            ("u = 2x", "x"),
-            ("u = 1.2.3", "1.2.3"),
+            ("2 + a · b", "·"),
+            ("2 + a b", "b"),
+            ("2 + (a", "("),
+            ("2 + foo(a)", "foo"),
+            ("2 + max(a)", "max(a)"),
+            ("2 + 2x", "x"),
+            ("2 + 1.2.3", "1.2.3"),
         ] {
-            let error = parse(text, "u = ".len()..text.len()).unwrap_err();
+            let error = parse(text, 0..text.len()).unwrap_err();
             assert_eq!(&text[error.span], wrong_part, "{}", error.message);
         }
     }

@@ -295,3 +295,16 @@ fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     // this text is the placeholder of an extracted array
     assert!(error_messages(&format!("title = 00:00:00\n{after_title}")).contains(&"title must be a string, not a date".to_owned()));
 }
+
+#[test]
+fn an_input_that_is_assigned_again_is_learned_by_both_of_its_names() {
+    let learned = |name: &str| {
+        let scenario = read_valid(&format!(
+            "title = \"t\"\n[graph]\ninputs = {{ x = 2, w = 3 }}\nnodes = [\"x = x * w\", \"J = x * x\"]\n\
+             [train]\nlearning_rate = 0.1\niterations = 2\nlearn = [\"{name}\"]\n"
+        ));
+        let train = scenario.train.as_ref().expect("[train]");
+        train.learned.iter().map(|id| scenario.network.tensor(*id).name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!((learned("x"), learned("x@0"), learned("w")), (vec!["x@0".to_owned()], vec!["x@0".to_owned()], vec!["w".to_owned()]));
+}

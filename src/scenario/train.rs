@@ -133,7 +133,7 @@ fn read_names<'t>(
     reader: &mut ScenarioReader,
     table: &'t TomlTable<'_>,
     key: &str,
-    network: &KnownNetwork,
+    network: &'t KnownNetwork,
 ) -> Result<HashSet<&'t str>, Reported> {
     let Some(value) = table.get(key) else { return Ok(HashSet::new()) };
     let DeValue::Array(items) = value.get_ref() else {
@@ -167,6 +167,10 @@ fn read_names<'t>(
         match item.get_ref() {
             DeValue::String(name) if is_possible(name) => {
                 names.insert(name.as_ref());
+            }
+            // the name of an input x that is assigned again is `x@0`; only this input can be meant, because the new value cannot be updated
+            DeValue::String(name) if let Some(input) = possible.iter().find(|input| input.strip_suffix("@0") == Some(&**name)) => {
+                names.insert(*input);
             }
             DeValue::String(name) => {
                 result = Err(reader.report(item.span(), format!("there is no {kind} {}", quoted(name)), suggest::help(name, &possible)));

@@ -11,6 +11,7 @@ use crate::op::rule::{Arg, Origin, PossibleUse, Term};
 use crate::op::slot::{Reads, Slot};
 use crate::step::{Address, Kind, Location, Pass, Scope, Unit};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
+use crate::text::counted;
 use crate::words::{suggest, tensors};
 
 /// The entries that a term reads. Each is a tensor and the offset of the entry in row-major order.
@@ -317,7 +318,8 @@ pub fn zero_sentence(name: &impl fmt::Display, why: &str) -> String {
 /// Returns the message that an iteration, which has only these samples (from 0), does not have sample `n` (from 1).
 fn no_sample(n: usize, samples: impl Iterator<Item = usize>) -> String {
     let numbers: Vec<String> = samples.map(|sample| (sample + 1).to_string()).collect();
-    format!("there is no sample {n} in this iteration: there is {}", numbers.join(", "))
+    let plural = if numbers.len() == 1 { "" } else { "s" };
+    format!("there is no sample {n} in this iteration: it has the sample{plural} {}", numbers.join(", "))
 }
 
 /// Returns the offset of an entry of the tensor `name`. If the index does not fit the shape, the error is a message.
@@ -331,7 +333,7 @@ fn wrong_index(name: &str, index: &[usize], shape: &[usize]) -> String {
         return format!("{name} is a single number: it has no index");
     }
     if index.len() != shape.len() {
-        return format!("{name} has {} indices, not {}: its shape is {}", shape.len(), index.len(), shape_text(shape));
+        return format!("{name} has {}, not {}: its shape is {}", counted(shape.len(), "index"), index.len(), shape_text(shape));
     }
     let last = index_text(&unravel(len(shape).saturating_sub(1), shape));
     format!("{name} has no entry {}; its last entry is {last}", index_text(index))

@@ -16,6 +16,7 @@
 
 mod image;
 mod layout;
+pub(super) mod part;
 
 use std::ops::Range;
 
@@ -29,7 +30,7 @@ use super::line::put_text;
 use super::theme::{StyleRole, Theme};
 use crate::glyph;
 use crate::number::ColumnFormat;
-use crate::tensor::{shape_on_screen, unravel, width_on_screen};
+use crate::tensor::{shape_on_screen, width_on_screen};
 use crate::text::{self, align_right};
 
 /// The relation of an entry to the current step, which decides its mark.
@@ -329,9 +330,7 @@ impl<'a> Matrix<'a> {
     fn heading(&self, (outer, inner): (Option<usize>, usize), width: usize) -> String {
         if self.leading[0].is_empty() {
             let block = outer.map_or(inner, |outer| outer * self.shape[self.shape.len() - 3] + inner);
-            let indices = unravel(block, &self.shape[..self.shape.len() - 2]);
-            let text = indices.iter().map(|index| (index + self.first_index).to_string()).collect::<Vec<_>>().join(",");
-            return format!("({text})");
+            return format!("({})", part::leading_index(block, &self.shape[..self.shape.len() - 2], self.first_index));
         }
         let ([first, second], inner) = (self.leading, inner + self.first_index);
         let (long, short) = match outer.map(|outer| outer + self.first_index) {

@@ -204,7 +204,7 @@ activation = "softmax"
     // if the scenario has no such op, a message says so
     let mut state = at(&small(TRAINED), 7);
     enter(&mut state, ":stride");
-    assert_eq!(message(&state), "this scenario has no such op: the key M shows what it has");
+    assert_eq!(message(&state), "this scenario has no op for stride: the key M shows what it has");
     assert_eq!(state.focus(), Focus::Normal);
 }
 

@@ -188,7 +188,8 @@ fn the_lower_border_of_a_list_is_not_cut() {
     }
 }
 
-/// On a narrow screen, the list of leaves (key `w`) omits some columns instead of cutting all of them. Below the list are the omitted cells of the selected row.
+/// On a narrow screen, the list of leaves (key `w`) omits some columns instead of cutting all of them. Below the list are the omitted cells of the selected
+/// row.
 #[test]
 fn on_a_narrow_screen_the_list_of_leaves_drops_columns_instead_of_cutting_them() {
     for (name, keys) in [("mazur-2-2-2", "Gwj"), ("figure-01", ":grad.conv1.weight[0,0,1,1]#300<Enter>wjj"), ("figure-18", "Gwj")] {

@@ -4,7 +4,7 @@ use gradstep::app::State;
 use gradstep::ui::theme::{Background, Colours, Theme};
 use gradstep::ui::{RenderOptions, export};
 
-use super::{frame, open, press};
+use super::{bounded, frame, open, open_at, press};
 
 /// The frame as text.
 fn shown(state: &State, width: u16, height: u16) -> String {
@@ -42,6 +42,36 @@ fn a_zoomed_step_has_the_numbers_of_the_step() {
         let text = shown(&open(name, &format!(":{address}<Enter>Z")), 70, 19);
         assert!(texts.iter().all(|part| text.contains(part)), "{name}:\n{text}");
     }
+}
+
+/// The title of a tensor of a graph with leading dimensions names the matrix by its index, as the matrices pane does. With indices from 0, the range has both
+/// ends.
+#[test]
+fn the_title_names_the_matrix_as_the_matrices_pane_does() {
+    let graph = |shape: &str, index: &str| {
+        let text = format!(
+            "title = \"leading\"\n[graph]\nnodes = \"\"\"\ny = 2 * x\nJ = y.sum()\n\"\"\"\n[graph.inputs]\nx = {{ init = \"normal\", seed = 1, shape = {shape} }}\n"
+        );
+        let mut state = open_at(&bounded::document(&text), 1);
+        press(&mut state, &format!(":y{index}<Enter>Z"));
+        state
+    };
+    let mut state = graph("[2, 3, 2, 2]", "[1,2,0,0]");
+    let text = shown(&state, 120, 40);
+    assert!(text.contains("matrix 2,3 of 2×3") && !text.contains("out 2"), "{text}");
+    press(&mut state, "I");
+    assert!(shown(&state, 120, 40).contains("matrix 1,2 of 2×3"), "{}", shown(&state, 120, 40));
+    let mut state = graph("[2, 2, 2]", "[1,0,0]");
+    assert!(shown(&state, 120, 40).contains("matrix 2 of 2"), "{}", shown(&state, 120, 40));
+    state = graph("[40, 40]", "[20,20]");
+    let rows_and_columns = |state: &State| {
+        let text = shown(state, 120, 40);
+        let title = text.lines().find(|line| line.contains("rows ")).unwrap_or_else(|| panic!("{text}"));
+        title.to_owned()
+    };
+    assert!(rows_and_columns(&state).contains(" of 40"), "{}", rows_and_columns(&state));
+    press(&mut state, "I");
+    assert!(rows_and_columns(&state).contains(" of 0–39"), "{}", rows_and_columns(&state));
 }
 
 /// The symbols are as large as the numbers if there is room for both; otherwise they are above the numbers.

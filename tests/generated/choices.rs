@@ -39,7 +39,8 @@ impl Choices {
 
     /// Returns `true` with the probability 1/`n`, but never after the end of the list.
     pub fn one_in(&mut self, n: usize) -> bool {
-        self.pick(n) == n - 1
+        let has_ended = self.at >= self.words.len();
+        self.pick(n) == n - 1 && !has_ended
     }
 
     /// One of the options.

@@ -1,4 +1,5 @@
-//! Compares the error messages and warnings of scenario files with snapshots. The first line of each file is a comment with the expected message in other words.
+//! Compares the error messages and warnings of scenario files with snapshots. The first line of each file is a comment with the expected message in other
+//! words.
 
 use std::fs;
 

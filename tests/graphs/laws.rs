@@ -59,8 +59,8 @@ const TIES: [&str; 2] = ["kink-amax-tie", "kink-max-all-tie"];
 /// Computes a new number for an entry from its offset in row-major order and its number.
 type Change = fn(f64, f64) -> f64;
 
-/// Masks, maxima and indices that are computed decide which entries are chosen, but not how many steps there are. Ties are an exception: each of the tied entries
-/// has a step.
+/// Masks, maxima and indices that are computed decide which entries are chosen, but not how many steps there are. Ties are an exception: each of the tied
+/// entries has a step.
 #[test]
 fn the_numbers_of_steps_do_not_depend_on_computed_numbers() {
     let changes: [(&str, Change); 4] = [

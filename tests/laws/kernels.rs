@@ -39,8 +39,8 @@ pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// Compares the kernel of a rule with the sums of its terms. `slots` are the operands that it reads. `accumulate` adds to `start`, and `overwrite` starts from −0,
-/// but gives 0 for an entry without terms.
+/// Compares the kernel of a rule with the sums of its terms. `slots` are the operands that it reads. `accumulate` adds to `start`, and `overwrite` starts from
+/// −0, but gives 0 for an entry without terms.
 fn check_rule(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, start: &[f64]) -> Result<(), TestCaseError> {
     let tensors = slots.map(|slot| &slot[..]);
     let memo = rule.memo(&tensors);

@@ -24,6 +24,8 @@ pub(in crate::app) enum Meaning {
     Value(GivenNumber, String),
     /// A predicted number.
     Answer(String),
+    /// A word of a topic for which the scenario has no op, such as `padding`.
+    NoOp(String),
     /// The text is neither an address nor a command, but there are candidates.
     Unknown,
 }
@@ -75,7 +77,7 @@ fn written_in_full(document: &Document, commands: Commands, (text, is_command): 
         // the user first chooses the command from the list, and types its argument
         Some((TopicMatch::TypedCommand(_), _)) => Some(Meaning::Unknown),
         Some((TopicMatch::Address(address), _)) => Some(Meaning::Address(address)),
-        None if topics::is_topic(text) => Some(Meaning::Action(Action::Say("this scenario has no such op: the key M shows what it has"))),
+        None if topics::is_topic(text) => Some(Meaning::NoOp(text.to_owned())),
         None => None,
     }
 }

@@ -1,7 +1,7 @@
 //! The report of `gradcheck` as a table. Each row has a tensor, its counts and its worst entry.
 
 use super::{GradcheckReport, REDUCE, TensorRow, WorstEntry};
-use crate::gradcheck::{FLOOR, TOLERANCE};
+use crate::gradcheck::{FLOOR, NEAR, TOLERANCE};
 use crate::number::exact;
 use crate::text::{align_left, align_right, width};
 
@@ -62,7 +62,7 @@ impl GradcheckReport<'_> {
         if near > 0 {
             let (is, was) = if near == 1 { ("is", "was") } else { ("are", "were") };
             lines.push(format!(
-                "{near} {is} within 1e-6 of a kink and {was} compared on {} side of it",
+                "{near} {is} within {NEAR:e} of a kink and {was} compared on {} side of it",
                 if near == 1 { "its" } else { "their" }
             ));
         }

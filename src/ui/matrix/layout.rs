@@ -12,8 +12,8 @@ use std::ops::Range;
 
 use ratatui::layout::Rect;
 
+use super::part;
 use crate::scene::Grid;
-use crate::tensor::{shape_on_screen, unravel};
 
 /// The number of cells between two matrices that are side by side.
 const GAP: usize = 2;
@@ -339,10 +339,7 @@ impl MatrixLayout {
         if first.is_empty() {
             return Some(self.matrices_in_view(first_index));
         }
-        let range = |from: usize, len: usize| {
-            let from = from + first_index;
-            if len > 1 { format!("{from}–{}", from + len - 1) } else { from.to_string() }
-        };
+        let range = |from: usize, len: usize| part::index_range(&(from..from + len), first_index);
         if self.dims.inner.is_some_and(|inner| inner > 1) {
             let [outer, inner] = [down, across].map(|window| range(window.start, window.len));
             let long = format!("{first} {outer}, {second} {inner}");
@@ -357,21 +354,15 @@ impl MatrixLayout {
             (None, 1) => format!("channel {shown}"),
             (None, _) => format!("channels {shown}"),
         };
-        let all = if first_index == 0 { range(0, n) } else { n.to_string() };
-        Some([format!("{short} of {all}"), short, format!("({shown})")])
+        Some([format!("{short} of {}", part::all_indices(n, first_index)), short, format!("({shown})")])
     }
 
     /// Does the same as [`MatrixLayout::range_in_view`] for a tensor of a graph: `matrix 2,1 of 3×4`.
     fn matrices_in_view(&self, first_index: usize) -> [String; 3] {
         let [down, across] = self.grid;
         let from = down.start * self.per_row + across.start;
-        let to = (down.start + down.len - 1) * self.per_row + across.start + across.len - 1;
-        let index = |block: usize| {
-            let indices = unravel(block, &self.leading);
-            indices.iter().map(|index| (index + first_index).to_string()).collect::<Vec<_>>().join(",")
-        };
-        let (word, shown) = if from == to { ("matrix", index(from)) } else { ("matrices", format!("{}–{}", index(from), index(to))) };
-        [format!("{word} {shown} of {}", shape_on_screen(&self.leading)), format!("{word} {shown}"), format!("({shown})")]
+        let end = (down.start + down.len - 1) * self.per_row + across.start + across.len;
+        part::matrices(&(from..end), &self.leading, first_index)
     }
 
     /// Returns the rows and columns in view as a text, `rows 2–7, columns 1–9`; `None` if all are in view. They count from `first_index`.

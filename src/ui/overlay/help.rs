@@ -126,6 +126,9 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         }
         for row in keys::rows(focus) {
             let keys = keys::user_keys(state, row).into_iter().map(keys::shown).collect::<Vec<_>>().join("  ");
+            if keys.is_empty() && row.name.is_empty() {
+                continue;
+            }
             // if the user's settings give all keys of a command to other commands, its name is shown instead of its keys
             let keys = if keys.is_empty() { format!(":{}", row.name) } else { keys };
             text.extend(entry(Span::styled(keys, theme.style(StyleRole::Key)), row.description, inside));

@@ -14,7 +14,7 @@ use crate::scene::{Grid, ShownTensor};
 use crate::tensor::shape_on_screen;
 use crate::text::{cut, width};
 use crate::ui::line::DrawLine as _;
-use crate::ui::matrix::Mark;
+use crate::ui::matrix::{Mark, part};
 use crate::ui::operands::arrange;
 use crate::ui::operands::{self, MarkedEntries};
 use crate::ui::theme::StyleRole;
@@ -175,23 +175,26 @@ impl<'a> Panel<'a> {
     fn title(&self, view: &StepView<'_>) -> String {
         let title = title(view, self.shown);
         let first = view.first_index;
-        let part = |range: &Range<usize>, all: usize, what: &str| {
-            let (from, to) = (range.start + first, range.end - 1 + first);
-            match (range.len() == all, from == to) {
-                (true, _) => String::new(),
-                (false, true) => format!("  {what} {from} of {all}"),
-                (false, false) => format!("  {what}s {from}–{to} of {all}"),
+        let in_view = |range: &Range<usize>, all: usize, what: &str| {
+            if range.len() == all || range.is_empty() {
+                return String::new();
             }
+            let plural = if range.len() == 1 { "" } else { "s" };
+            format!("  {what}{plural} {} of {}", part::index_range(range, first), part::all_indices(all, first))
         };
-        let leading = if view.network().tensor(self.shown.tensor).inputs_first { ["in", "out"] } else { ["out", "in"] };
-        let one = |n: usize| n..n + 1;
+        let info = view.network().tensor(self.shown.tensor);
+        let [outer, inner] = view.leading_names(info);
+        let next = self.block + 1;
+        let block = self.block..next;
         // the same text as in the matrices pane
         let block = match self.grid.inner {
-            None => part(&one(self.block), self.grid.blocks, "channel"),
-            Some(1) => part(&one(self.block), self.grid.blocks, leading[0]),
-            Some(inner) => format!("  {} {}, {} {}", leading[0], self.block / inner + first, leading[1], self.block % inner + first),
+            _ if self.grid.blocks == 1 => String::new(),
+            _ if outer.is_empty() => format!("  {}", part::matrices(&block, &info.shape[..info.shape.len() - 2], first)[0]),
+            None => in_view(&block, self.grid.blocks, "channel"),
+            Some(1) => in_view(&block, self.grid.blocks, outer),
+            Some(width) => format!("  {outer} {}, {inner} {}", self.block / width + first, self.block % width + first),
         };
-        format!("{title}{block}{}{}", part(&self.rows, self.grid.rows, "row"), part(&self.columns, self.grid.columns, "column"))
+        format!("{title}{block}{}{}", in_view(&self.rows, self.grid.rows, "row"), in_view(&self.columns, self.grid.columns, "column"))
     }
 }
 

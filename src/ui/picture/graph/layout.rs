@@ -47,8 +47,8 @@ const SPACINGS: [(i32, NodeForm); 8] = [
 /// The spacings that are tried with heat maps. The distance is that between the lines of two nodes.
 const MAP_SPACINGS: [(i32, NodeForm); 3] = [(5, NodeForm::Maps), (3, NodeForm::Maps), (2, NodeForm::Maps)];
 
-/// The smallest number of columns of a picture with heat maps, if the width has room for that many. If these columns do not fit into the height, there are no
-/// heat maps.
+/// The smallest number of columns of a picture with heat maps. If the width has room for fewer columns with heat maps, it is their number; but a single column
+/// has heat maps only if the width has no room for two columns without them. If these columns do not fit into the height, there are no heat maps.
 const MIN_MAP_COLUMNS: usize = 3;
 
 /// The smallest and largest gap between two columns, in cells.
@@ -179,6 +179,7 @@ impl GraphLayout {
         let columns = |form: NodeForm, most: usize| GraphColumns::new(nodes, to_show, &widths[form as usize], width, most);
         // the largest numbers of columns that fit in each form
         let fitting = [NodeForm::Beside, NodeForm::Around, NodeForm::Maps].map(|form| columns(form, deepest + 1).places.len());
+        let most_columns = fitting[NodeForm::Beside as usize].max(fitting[NodeForm::Around as usize]);
         // returns the layout of `most` columns with the first of these spacings that fits
         let plan_with = |spacings: &[(i32, NodeForm)], most: usize| {
             let mut plans = [const { None }; 3];
@@ -196,12 +197,12 @@ impl GraphLayout {
             None
         };
         if nodes.iter().any(|node| node.map.is_some()) {
-            let mut with_maps = (MIN_MAP_COLUMNS.min(fitting[NodeForm::Maps as usize])..=fitting[NodeForm::Maps as usize]).rev();
+            let fitting_with_maps = fitting[NodeForm::Maps as usize];
+            let mut with_maps = (MIN_MAP_COLUMNS.min(fitting_with_maps).max(2.min(most_columns))..=fitting_with_maps).rev();
             if let Some(plan) = with_maps.find_map(|most| plan_with(&MAP_SPACINGS, most)) {
                 return plan;
             }
         }
-        let most_columns = fitting[NodeForm::Beside as usize].max(fitting[NodeForm::Around as usize]);
         if let Some(plan) = (2.min(deepest + 1)..=most_columns).rev().find_map(|most| plan_with(&SPACINGS, most)) {
             return plan;
         }
