@@ -60,7 +60,7 @@ fn the_named_gradient_tells_the_mistakes_apart() {
             count += 1;
         }
     }
-    assert!(count > 7, "{count}");
+    assert!(count > 30, "{count}");
 }
 
 /// If `diff` says that other weights or inputs would tell two mistakes apart, then they do: with new random weights and inputs, the two mistakes give
