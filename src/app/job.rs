@@ -126,8 +126,8 @@ impl SeekGoal {
         }
         let found = match self {
             Self::Address(address) => experiment.document_at(to, iteration, address),
-            // a session of format 1 (`session.rs`) asks for `First` alone. It wants the first step of the iteration `to` or, if the descent ends before it, the last
-            // step of the descent
+            // a session of format 1 (`session.rs`) asks for `First` alone. It wants the first step of the iteration `to` or, if the descent ends before it, the
+            // last step of the descent
             Self::Iteration { locations, .. } if number < to && **locations == [Location::First] => {
                 experiment.document_at(number, iteration, &Location::Last.into())
             }

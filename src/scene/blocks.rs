@@ -62,8 +62,8 @@ impl Block {
 }
 
 impl Blocks {
-    /// Returns the blocks of the samples' network. The ops of the batch, such as the mean of the losses, are a second network (`batch_block`). `is_open` returns
-    /// whether the fold with this index is open.
+    /// Returns the blocks of the samples' network. The ops of the batch, such as the mean of the losses, are a second network (`batch_block`). `is_open`
+    /// returns whether the fold with this index is open.
     #[must_use]
     pub fn of(network: &Network, is_open: &dyn Fn(usize) -> bool) -> Self {
         let (mut all, of_tensor) = if network.layers().is_empty() { nodes(network, is_open) } else { layers(network) };
