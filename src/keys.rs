@@ -44,8 +44,8 @@ impl KeyBinding {
 
 #[rustfmt::skip]
 static TABLE: &[KeyBinding] = &[
-    row(Focus::Normal, &["l", "<Right>"], Action::Forward, "forward to the last step of a unit (j and k choose the unit)", "forward"),
-    row(Focus::Normal, &["h", "<Left>"], Action::Back, "back to the last step of the previous unit; directly after l, to the step where l was pressed", "back"),
+    row(Focus::Normal, &["l", "<Right>"], Action::Forward, "forward by one unit: to the last step of this unit or, from there, of the next one (j and k choose the unit)", "forward"),
+    row(Focus::Normal, &["h", "<Left>"], Action::Back, "back by one unit: to the last step of the unit before this one; directly after l, to the step where l was pressed", "back"),
     row(Focus::Normal, &["j", "<Down>"], Action::Finer, "smaller unit: iteration → sample → pass → op → entry → step", "finer"),
     row(Focus::Normal, &["k", "<Up>"], Action::Coarser, "larger unit: step → entry → op → pass → sample → iteration", "coarser"),
     row(Focus::Normal, &["s"], Action::StepForward, "one step forward, in any unit", "").named("step forward"),
@@ -187,8 +187,8 @@ static TABLE: &[KeyBinding] = &[
 
     row(Focus::Overlay, &["j", "<Down>"], Action::Scroll(1), "down", "down"),
     row(Focus::Overlay, &["k", "<Up>"], Action::Scroll(-1), "up", "up"),
-    row(Focus::Overlay, &["<PgDn>", "<Space>", "<C-f>", "<C-d>"], Action::Page(1), "a page down", "page"),
-    row(Focus::Overlay, &["<PgUp>", "<C-b>", "<C-u>"], Action::Page(-1), "a page up", ""),
+    row(Focus::Overlay, &["<PgDn>", "<Space>", "<C-f>", "<C-d>"], Action::Page(1), "ten lines down", "ten lines"),
+    row(Focus::Overlay, &["<PgUp>", "<C-b>", "<C-u>"], Action::Page(-1), "ten lines up", ""),
     row(Focus::Overlay, &["g", "<Home>"], Action::Scroll(i16::MIN), "the first line", ""),
     row(Focus::Overlay, &["G", "<End>"], Action::Scroll(i16::MAX), "the last line", "last"),
     row(Focus::Overlay, &["<Esc>", "<Enter>"], Action::Close, "close", "close"),

@@ -12,7 +12,7 @@ use crate::ui::theme::{StyleRole, Theme};
 const KEYS_WIDTH: usize = 26;
 
 /// The first line. It says how to get to the legend at the end.
-const LEGEND: &str = "G, then PgUp: what the marks ∙ ‹ › [ ] = ┊ ░ and the colours mean";
+const LEGEND: &str = "at the end of this text (press G): what the marks ∙ ‹ › [ ] = ┊ ░ and the colours mean";
 
 /// The remark on the first number of subscripts and indices.
 const COUNTS: &str =
@@ -22,7 +22,7 @@ const COUNTS: &str =
 const MOUSE: &[(&str, &str)] = &[
     (
         "click",
-        "on an entry, a term, a node or line of the picture, an op, the timeline: goes there; on a given number: the cursor; on a row or a block: chooses it; on the title: the notes; on a key: presses it",
+        "on an entry, a term, a node or line of the picture, an op, the timeline: goes there; on a number that no step computes: puts the cursor there; on a row or a block: chooses it; on the title: the notes; on a key: presses it",
     ),
     ("wheel", "scrolls the matrices, with Shift sideways, or the list that is open"),
     ("--no-mouse", "leaves the mouse to the terminal, which can then select text"),
@@ -110,7 +110,7 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
     let below = BELOW.iter().find(|(focus, _)| *focus == state.focus_below());
     let mut text = Text::default();
     if screen_focus == Focus::Normal {
-        text.push_line(Line::styled(LEGEND, theme.style(StyleRole::Heading)));
+        text.extend(wrap(LEGEND, inside).into_iter().map(|line| Line::styled(line, theme.style(StyleRole::Heading))));
     }
     let prompts: &[_] = match state.screen {
         Screen::Picker(_) => &[(Focus::Filter, "in the filter of /")],
