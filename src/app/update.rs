@@ -109,9 +109,9 @@ impl State {
         request
     }
 
-    /// Does an action for [`Self::user_action`]. `count` is the number typed before the key.
+    /// Does an action for [`Self::user_action`]. `count` is the number typed before the key. With prediction on, warns first of an action that can show numbers
+    /// of later steps; repeating the action does it.
     fn act(&mut self, action: Action, count: Option<u64>) -> Option<Request> {
-        // with prediction on, warns first of an action that can show numbers of later steps; repeating the action does it
         if looks_ahead(&action) && self.warns_of(LooksAhead::Action(action.clone())) {
             return None;
         }
