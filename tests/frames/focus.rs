@@ -152,5 +152,5 @@ fn the_picker_over_a_scenario_is_drawn_on_a_small_screen() {
     press(&mut state, "o");
     assert_eq!(state.focus(), Focus::Picker);
     let shown = export::text(&frame(&state, &RenderOptions::default(), 50, 12));
-    assert!(shown.contains("figure-01") && !shown.contains("needs at least"), "{shown}");
+    assert!(shown.contains("▸ xor") && !shown.contains("needs at least"), "{shown}");
 }

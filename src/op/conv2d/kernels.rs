@@ -371,6 +371,23 @@ mod tests {
         assert!(skipped > 8 && paired == 2, "{skipped} {paired}");
     }
 
+    /// A wrong rule of `diff`, such as a padding that is not cropped, has windows that reach beyond the end of the image.
+    #[test]
+    fn windows_beyond_the_image_match_plain_sums() {
+        for (inputs, outputs, len, kernel, padding) in [(4, 12, 8, 3, 1), (6, 12, 9, 5, 2), (1, 3, 12, 5, 2), (1, 2, 9, 3, 1)] {
+            let axis = || Axis::new(len, kernel, 1, [padding, padding], 1).expect("the filter fits");
+            let shifted = || axis().with_steps(1, 0, 1);
+            for (rows, columns) in [(shifted(), shifted()), (axis(), shifted()), (shifted(), axis())] {
+                check(&Conv2d::new(inputs, outputs, 1, rows.clone(), columns.clone()), len);
+                let conv = Conv2d::new(inputs, outputs, 1, rows, columns);
+                let x = vec![0.5; conv.inputs * conv.channel_len(View::Input)];
+                let w = (0..conv.outputs * conv.filter_len()).map(|n| if n % 3 == 0 { 0.25 } else { -1.5 }).collect();
+                let sparse = (0..conv.outputs * conv.channel_len(View::Output)).map(|n| if n % 4 == 3 { 2.0 } else { 0.0 }).collect();
+                check_numbers(&conv, [&x, &w, &sparse]);
+            }
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -56,7 +56,8 @@ impl Skipping {
     /// Plans the computation. `None` if the convolution is large or has few channels, groups, padding or a dilation.
     pub(super) fn new_if_faster(conv: &Conv2d) -> Option<Self> {
         let Conv2d { rows, columns, inputs, .. } = conv;
-        let is_plain = [rows, columns].into_iter().all(|axis| axis.padding == 0 && axis.dilation == 1);
+        // every window is on the image: there is no padding, and no window of a wrong rule reaches beyond the end
+        let is_plain = [rows, columns].into_iter().all(|axis| axis.overhang(View::Output) == [0, 0] && axis.dilation == 1);
         let place_len = if *inputs <= LANES / 2 && columns.input.is_multiple_of(2) { LANES / 2 } else { inputs.next_multiple_of(LANES) };
         let shifts = (LANES / place_len).max(1);
         let span = ((shifts - 1 + columns.kernel) * place_len).div_ceil(LANES);
