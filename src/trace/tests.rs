@@ -86,7 +86,7 @@ fn an_unknown_address_is_answered_in_a_sentence() {
     assert_eq!(message("a"), "a is given, not computed: no step makes it");
     assert_eq!(message("u[0]"), "u is a single number: it has no index");
     assert_eq!(message("u#2"), "there is no term 2: u has 1");
-    assert_eq!(message("2:u"), "there is no sample 2 in this iteration: there is 1");
+    assert_eq!(message("2:u"), "there is no sample 2 in this iteration: it has the sample 1");
 }
 
 #[test]
