@@ -81,7 +81,7 @@ impl TermColumn {
     }
 }
 
-/// Returns the number of lines that the pane requests. [`alternative`] may need a second line for the sum over all paths from a node to the output (in a scalar
+/// Returns the number of lines that the pane requests. `alternative` may need a second line for the sum over all paths from a node to the output (in a scalar
 /// graph), or for a closed form.
 #[must_use]
 pub fn height(view: &StepView<'_>, screen: Rect, _: Rect) -> u16 {

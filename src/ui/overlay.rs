@@ -1,4 +1,4 @@
-//! Draws the open overlay: a framed text or a list over the screen. Each text has a file with a function that builds it, and a row in [`title_and_content`].
+//! Draws the open overlay: a framed text or a list over the screen. Each text has a file with a function that builds it, and a row in `title_and_content`.
 
 mod curve;
 mod help;
