@@ -141,8 +141,7 @@ impl BreakpointSpec {
     }
 }
 
-/// Splits a spec into its address and its condition: `z > 1` into `z` and `> 1`, and `|z| > 1` into `z` and `|x| > 1`, in which x stands for the
-/// value of z.
+/// Splits a spec into its address and its condition: `z > 1` into `z` and `> 1`, and `|z| > 1` into `z` and `|x| > 1`. In a condition, x is the value.
 fn split(text: &str) -> Result<(&str, Option<ValueTest>), String> {
     if let Some(rest) = text.strip_prefix('|') {
         let (address, condition) = rest.split_once('|').ok_or("the second | is missing, as in |grad.fc1.z| > 1")?;

@@ -322,7 +322,7 @@ impl Driver {
     }
 
     /// Returns the time at which the driver has something to do. With a job, or a file that is being opened, it is 0 (at once). Otherwise it is the time of the
-    /// next play move, or of the next check of the scenario's file. Returns `None` if there is none of them.
+    /// next play move, or of the next check of the scenario's file. Returns `None` if there is nothing to do.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
         let at_once = (self.state.job().is_some() || self.opening.is_some()).then_some(Duration::ZERO);

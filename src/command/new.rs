@@ -42,7 +42,7 @@ impl Invocation for NewCommand {
     }
 }
 
-/// The kind that stands for the script that exports PyTorch models.
+/// The name of the script that exports PyTorch models, given in place of a kind of scenario.
 const EXPORTER_KIND: &str = "pytorch";
 const EXPORTER: &str = include_str!("../../docs/to_gradstep.py");
 

@@ -201,7 +201,7 @@ pub(super) fn wants_colours() -> bool {
 /// The number of colours of the terminal, from its terminfo entry. `variable` returns the value of an environment variable.
 ///
 /// A terminal with fewer than 8 colours counts as one without colours. For any other, `COLORTERM=truecolor` or a name such as `xterm-direct` or
-/// `screen-256color` stands for more colours than its entry has. A terminal with 8 colours or without an entry is assumed to have 16.
+/// `screen-256color` means that it has more colours than its entry says. A terminal with 8 colours or without an entry is assumed to have 16.
 fn colour_depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
     let term = variable("TERM").unwrap_or_default();
     let colours = capability::colours(&term);

@@ -253,7 +253,7 @@ mod tests {
         let lines: Vec<String> = SETTINGS.iter().map(|row| format!("{} = {}", row.name, row.default)).collect();
         let (user, faults) = parsed(&lines.join("\n"));
         assert_eq!(faults, Vec::<String>::new());
-        // `None` stands for the default of `--color`, which the file writes as "auto"
+        // `None` is the default of `--color`; the file writes it as "auto"
         assert_eq!(user.color, Some(ColorChoice::default()));
         assert_eq!(UserSettings { color: None, ..user }, UserSettings::default());
     }

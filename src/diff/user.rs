@@ -1,6 +1,6 @@
 //! A user's gradients, prepared for the comparison.
 //!
-//! For each tensor of the file, the gradient is found that its name stands for. The axes of the tensor are put into our order. A stack [N, …] of the samples'
+//! Finds the gradient that belongs to each tensor of the file, by its name. The axes of the tensor are put into our order. A stack [N, …] of the samples'
 //! gradients becomes N tensors.
 //!
 //! In a batch of n samples, the file may give a sample's gradient in one of two *scales*: as a derivative of the sample's own loss, or as a derivative of the

@@ -28,7 +28,7 @@ pub struct SmoothPieces(PieceTest);
 /// The method by which the piece of given arguments is found.
 #[derive(Clone, Debug, PartialEq)]
 enum PieceTest {
-    /// The comparisons in the derivatives, each with its two sides. The result of a comparison is less, equal, greater or, with NaN, none of the three.
+    /// The comparisons in the derivatives, each with its two sides. A comparison has four results: less, equal, greater, or unordered if a side is NaN.
     /// Each combination of results is a piece.
     Orders(SmallVec<[[Comparand; 2]; 2]>),
     /// The piece is the index of the largest argument.

@@ -163,7 +163,7 @@ fn class_weights(
 }
 
 /// Checks that the classes of a target are whole numbers from 0, if they are known. Returns `ignore_index`; `None` if the classes are
-/// known and none of them is equal to it.
+/// known and differ from it.
 fn ignored_class(reader: &mut GraphReader<'_, '_>, call: &Call, target: TensorId, classes: usize) -> Result<Option<f64>, Reported> {
     #[allow(clippy::cast_precision_loss)] // a class
     let ignored = call.integer(reader, 3)?.unwrap_or(-100) as f64;
