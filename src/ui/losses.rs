@@ -34,7 +34,7 @@ pub fn hit(_: &StepView<'_>, _: Rect, _: u16, _: u16) -> Option<ClickTarget> {
 pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let Some(curves) = view.stepper.curve_so_far() else { return };
     if curves.current.points.is_empty() {
-        return text_at(buf, area, 2, 1, "no loss is computed yet", view.theme.style(StyleRole::Dim));
+        return text_at(buf, area, 2, 1, "the loss of this iteration is not computed yet", view.theme.style(StyleRole::Dim));
     }
     Chart { curves: &curves, is_log: false, begins_at_zero: true, marker: None, theme: &view.theme }.render(area, buf);
 }
