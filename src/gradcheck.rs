@@ -279,7 +279,7 @@ impl Queue<'_> {
             let derivatives = forward.run.values(target.gradient);
             let mut judge = Judge {
                 workspace: &mut workspace,
-                of: target.of,
+                tensor: target.of,
                 values: forward.run.values(target.of),
                 loss: forward.run.values(forward.network.loss())[0],
                 noise: noises[number],

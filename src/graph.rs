@@ -214,7 +214,7 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
     let versions = reader.versions.clone();
     let text_of = |name: &TensorName| name_text(name, versions.get(&name.base).copied().unwrap_or(0));
     let given: HashSet<&str> = reader.leaves.iter().filter(|leaf| leaf.name.version == 0).map(|leaf| leaf.name.base.as_str()).collect();
-    // the last assignment to h has the plain name `h`, and the alias `h@3`
+    // the last of three assignments to h has the plain name `h`, and the alias `h@3`. Any assignment to an input x has such an alias: also the only one, `x@1`
     let alias_of = |name: &TensorName| {
         let is_last_of_several =
             name.intermediate == 0 && versions.get(&name.base).is_some_and(|count| *count > 1 && *count == name.version);
@@ -225,13 +225,13 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
         .leaves
         .iter()
         .zip(&uses.leaves)
-        .map(|(leaf, is_wanted)| GraphLeaf {
+        .map(|(leaf, is_value)| GraphLeaf {
             name: text_of(&leaf.name).into(),
             value: Arc::clone(&leaf.value),
-            is_differentiated: leaf.is_input && *is_wanted,
+            is_differentiated: leaf.is_input && *is_value,
         })
         .collect();
-    // a source text that occurs several times, such as x[t] in a loop, is not a name
+    // a source text of several intermediate nodes, such as x[t] in a loop, does not tell them apart, so it is not a symbol
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for node in &reader.nodes {
         *counts.entry(node.symbol.as_str()).or_default() += usize::from(node.name.intermediate > 0);
@@ -316,10 +316,10 @@ impl Uses {
         for (n, node) in reader.nodes.iter().enumerate().rev() {
             let id = node.tensor;
             uses.nodes[n] = is_value[id] || !is_used[id] || output == Some(id);
-            for (id, is_selector) in node.reads.iter().zip(&node.is_selector) {
-                is_used[*id] = true;
+            for (read, is_selector) in node.reads.iter().zip(&node.is_selector) {
+                is_used[*read] = true;
                 // a copy of an index is an index, but a comparison of an index is not
-                is_value[*id] |= !is_selector && (uses.nodes[n] || !node.is_copy);
+                is_value[*read] |= !is_selector && (uses.nodes[n] || !node.is_copy);
             }
         }
         for (id, tensor) in reader.tensors.iter().enumerate() {

@@ -103,6 +103,7 @@ impl Dependents {
                 return None;
             }
             let dependent = u32::try_from(at).ok()?;
+            // a sum starts with −0, see `entry_sum`
             let (mut sum, mut terms, mut rounded) = (-0.0, 0, RoundedMagnitude::default());
             for (rule, x, lists) in &parts {
                 let part_terms = rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
@@ -112,12 +113,12 @@ impl Dependents {
                     rounded.add(kind, &args, value);
                     windows += if kind == Kind::Select { args.len() as u64 } else { 0 };
                     for arg in args {
-                        let (slot, place) = match arg.origin {
+                        let (slot, read_at) = match arg.origin {
                             Origin::Entry { slot, at } => (slot, at),
                             Origin::Constant => continue,
                             Origin::Derived { .. } | Origin::Slice { .. } => return None,
                         };
-                        let last_node = &mut last_nodes[lists[slot]].1[place];
+                        let last_node = &mut last_nodes[lists[slot]].1[read_at];
                         let node = *last_node as usize;
                         if nodes[node].1 == dependent {
                             continue; // another term has already read the same entry
@@ -209,10 +210,10 @@ pub(super) fn entry_sum(sum: f64, terms: u64) -> f64 {
     if terms == 0 { 0.0 } else { sum }
 }
 
-/// Returns the number of entries for which two methods take the same time: computing them one by one, and computing the whole tensor.
+/// Returns the number n of entries for which two methods take the same time: computing n entries one by one, and computing the whole tensor.
 ///
 /// Computing all entries one by one takes 40·entries + terms + 6·windows nanoseconds (measured). The kernel takes only entries + terms/4 + 6·windows. `windows`
-/// is the total size of the windows in which a maximum is searched.
+/// is the total size of the windows in which a maximum is searched. So n · `one_by_one` / `entries` = `with_kernel`.
 fn limit(entries: u64, terms: u64, windows: u64) -> usize {
     let (one_by_one, with_kernel) = (40 * entries + terms + 6 * windows, entries + terms / 4 + 6 * windows);
     usize::try_from(u128::from(entries) * u128::from(with_kernel) / u128::from(one_by_one.max(1))).unwrap_or(usize::MAX)

@@ -27,7 +27,7 @@ enum MoveDirection {
 pub(super) struct Judge<'a, 'p> {
     pub workspace: &'p mut Workspace<'a>,
     /// The tensor x.
-    pub of: Id,
+    pub tensor: Id,
     /// The entries of x before any move.
     pub values: &'a [f64],
     /// The loss before any move.
@@ -60,29 +60,29 @@ impl Estimate {
 }
 
 impl Judge<'_, '_> {
-    /// Returns max(1, |w|) for an entry w.
+    /// Returns max(1, |v|) for an entry with the value v. The step sizes are in proportion to it.
     fn size(&self, at: usize) -> f64 {
         self.values[at].abs().max(1.0)
     }
 
-    /// Returns the loss after an entry was moved by `distance`.
+    /// Returns the loss after an entry was moved by `distance`, and the kinks that the move crosses.
     fn moved(&mut self, at: usize, distance: f64) -> Perturbed {
-        self.workspace.perturb(self.of, at, self.values[at] + distance)
+        self.workspace.perturb(self.tensor, at, self.values[at] + distance)
     }
 
-    /// Returns the losses after moves of an entry by −2h, −h, h and 2h.
+    /// Returns the results of moves of an entry by −2h, −h, h and 2h.
     fn moves(&mut self, at: usize, h: f64) -> [Perturbed; 4] {
         [-2.0, -1.0, 1.0, 2.0].map(|steps| self.moved(at, steps * h))
     }
 
     /// Returns the slope at one step size. A one-sided step may cross `kink`.
     fn slope(&mut self, at: usize, h: f64, direction: MoveDirection, kink: Option<KinkSite>) -> StepSlope {
-        let h = match direction {
+        let signed_h = match direction {
             MoveDirection::Both => return StepSlope::central(&self.moves(at, h), h),
             MoveDirection::Left => -h,
             MoveDirection::Right => h,
         };
-        StepSlope::one_sided(&[h, 2.0 * h].map(|distance| self.moved(at, distance)), self.loss, h, kink)
+        StepSlope::one_sided(&[signed_h, 2.0 * signed_h].map(|distance| self.moved(at, distance)), self.loss, signed_h, kink)
     }
 
     /// Returns each step size with its slope.
@@ -91,6 +91,7 @@ impl Judge<'_, '_> {
     }
 
     /// Estimates the slopes to the left and to the right of a kink. Returns the two slopes, the smaller one first, and the larger one of their uncertainties.
+    /// Returns `None` if a side has no estimate.
     fn slopes_beside(&mut self, at: usize, kink: KinkSite) -> Option<([f64; 2], f64)> {
         let steps = coarse_steps(self.values[at]);
         let [left, right] = [MoveDirection::Left, MoveDirection::Right].map(|direction| self.slopes(at, &steps, direction, Some(kink)));
@@ -100,7 +101,7 @@ impl Judge<'_, '_> {
     }
 
     /// The slopes of the loss to the left and to the right of an entry. The entry is on a kink of an op, or on a corner of the loss that is not a kink of an
-    /// op. `None` if a slope is not finite.
+    /// op. `None` if a side has no finite slope.
     pub fn sides(&mut self, at: usize) -> Option<[f64; 2]> {
         let kinks = self.kinks(at);
         let (size, noise) = (self.size(at), self.noise);
@@ -109,11 +110,11 @@ impl Judge<'_, '_> {
             let mut slope_at = |direction| Some(estimate(&self.slopes(at, &steps, direction, Some(kink)), size, noise)?.slope);
             return Some([slope_at(MoveDirection::Left)?, slope_at(MoveDirection::Right)?]);
         }
-        // there is a corner, or several kinks meet: the one-sided differences at the first step size
+        // there is a corner, or several kinks meet: the formula of `StepSlope::one_sided` at the first step size, whatever kinks the moves cross
         let h = power_of_two(FIRST_STEP * size);
-        let slopes = [-h, h].map(|h| {
-            let [near, far] = [h, 2.0 * h].map(|distance| self.moved(at, distance).loss);
-            2.0 * ((near - self.loss) / h) - (far - self.loss) / (2.0 * h)
+        let slopes = [-h, h].map(|signed_h| {
+            let [near, far] = [signed_h, 2.0 * signed_h].map(|distance| self.moved(at, distance).loss);
+            2.0 * ((near - self.loss) / signed_h) - (far - self.loss) / (2.0 * signed_h)
         });
         slopes.iter().all(|slope| slope.is_finite()).then_some(slopes)
     }
@@ -126,15 +127,15 @@ impl Judge<'_, '_> {
     fn judge_on_kink(&mut self, at: usize, h: f64, derivative: f64, first: [Perturbed; 4], kinks: &[KinkSite]) -> (f64, Verdict) {
         let accepted = (f64::NAN, Verdict::Kink);
         let &[kink] = kinks else { return accepted };
-        let size = |[low, high]: [f64; 2]| low.abs().max(high.abs()).max(FLOOR);
+        let larger_size = |[low, high]: [f64; 2]| low.abs().max(high.abs()).max(FLOOR);
         let is_between = |slopes: [f64; 2], uncertainty: f64| {
-            let allowed = TOLERANCE * size(slopes) + 10.0 * uncertainty;
+            let allowed = TOLERANCE * larger_size(slopes) + 10.0 * uncertainty;
             // these comparisons are false for a NaN derivative
             derivative >= slopes[0] - allowed && derivative <= slopes[1] + allowed
         };
         let [far_left, left, right, far_right] = first;
-        let sides =
-            [([left, far_left], -h), ([right, far_right], h)].map(|(moves, h)| StepSlope::one_sided(&moves, self.loss, h, Some(kink)));
+        let sides = [([left, far_left], -h), ([right, far_right], h)]
+            .map(|(moves, signed_h)| StepSlope::one_sided(&moves, self.loss, signed_h, Some(kink)));
         if let [StepSlope::Finite(left), StepSlope::Finite(right)] = sides
             && is_between([left.min(right), left.max(right)], self.noise / h)
         {
@@ -142,7 +143,7 @@ impl Judge<'_, '_> {
         }
         let Some((slopes, uncertainty)) = self.slopes_beside(at, kink) else { return accepted };
         // slopes that are too uncertain prove nothing
-        if is_between(slopes, uncertainty) || uncertainty > 1e-3 * size(slopes) {
+        if is_between(slopes, uncertainty) || uncertainty > 1e-3 * larger_size(slopes) {
             return accepted;
         }
         (if derivative < slopes[0] { slopes[0] } else { slopes[1] }, Verdict::Off)
@@ -160,6 +161,7 @@ impl Judge<'_, '_> {
         let mut slopes = |step: f64| [-1.0, 1.0].map(|sign| (self.moved(at, sign * step).loss - loss) / (sign * step));
         let jump = |[left, right]: [f64; 2]| (right - left).abs();
         let mut wide = slopes(step);
+        // `Unsettled` as soon as the slopes differ at one step size
         let mut found = None;
         loop {
             step = power_of_two(step / 8.0);
@@ -171,7 +173,8 @@ impl Judge<'_, '_> {
             if !has_jump {
                 let is_smooth = jump(narrow) <= 0.5 * jump(wide) && rounding <= 0.01 * size;
                 let middle = f64::midpoint(narrow[0], narrow[1]);
-                return found.filter(|_| !(is_smooth && (middle - slope).abs() <= 0.01 * slope.abs()));
+                let confirms_slope = is_smooth && (middle - slope).abs() <= 0.01 * slope.abs();
+                return if confirms_slope { None } else { found };
             }
             let has_converged = wide.iter().zip(&narrow).all(|(wide, narrow)| (wide - narrow).abs() < 0.1 * size);
             if has_converged {
@@ -199,6 +202,7 @@ impl Judge<'_, '_> {
             let slopes = self.slopes(at, steps, direction, None);
             estimate(&slopes, self.size(at), self.noise)
         });
+        // an estimate with a step, in which three step sizes agree, comes first
         let order = |a: &Estimate, b: &Estimate| {
             b.step.is_some().cmp(&a.step.is_some()).then(a.uncertainty.partial_cmp(&b.uncertainty).unwrap_or(Ordering::Equal))
         };
@@ -216,10 +220,14 @@ impl Judge<'_, '_> {
         let first = StepSlope::central(&moves, h);
         let mut is_smooth_loss = true;
         if let StepSlope::Finite(difference) = first {
-            let error = allowed(derivative, difference);
+            let largest_error = allowed(derivative, difference);
             let uncertainty = TOLERANCE * derivative.abs().max(difference.abs()) + 10.0 * self.noise / h;
             is_smooth_loss = is_smooth(&moves, self.loss, h, uncertainty);
-            if is_smooth_loss && derivative.is_finite() && (derivative - difference).abs() <= error && self.noise / h <= error {
+            if is_smooth_loss
+                && derivative.is_finite()
+                && (derivative - difference).abs() <= largest_error
+                && self.noise / h <= largest_error
+            {
                 return result(difference, Verdict::Agrees);
             }
         }

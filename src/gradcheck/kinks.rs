@@ -27,7 +27,8 @@ struct PartKinks {
     pieces: SmoothPieces,
     /// The piece of each entry of the op's output.
     entries: Vec<EntryPiece>,
-    /// The arguments, as pairs (n, at). If n < `operands.len()`, the argument is the entry with offset `at` of operand n. Otherwise it is `constants[at]`.
+    /// The arguments, as pairs (n, place). If n < `operands.len()`, the argument is the entry with offset `place` of operand n. Otherwise it is
+    /// `constants[place]`.
     arguments: Vec<(u32, u32)>,
     operands: Reads<Id>,
     constants: Vec<f64>,
@@ -55,7 +56,7 @@ struct InnerFunction {
 }
 
 impl InnerFunction {
-    /// The arguments with this offset. `values` returns the entries of a tensor.
+    /// The arguments that the function reads at the offset `place`. `values` returns the entries of a tensor.
     fn arguments_at<'v>(&self, place: usize, values: impl Fn(Id) -> &'v [f64]) -> SmallVec<[f64; 2]> {
         let entry = |slot| values(self.operands[slot])[place];
         self.arguments.iter().map(|argument| argument.value(&entry).unwrap_or(f64::NAN)).collect()
@@ -65,7 +66,7 @@ impl InnerFunction {
         self.pieces.piece_at(arguments.len(), |i| arguments[i])
     }
 
-    /// The kink of the value with this offset. `function` is the index of this function.
+    /// The kink of the value that the function computes at the offset `place`. `function` is the index of this function.
     fn kink_at<'v>(&self, function: usize, entry: usize, place: usize, values: impl Fn(Id) -> &'v [f64]) -> InnerKink {
         let arguments = self.arguments_at(place, values);
         InnerKink { function, place, entry, piece: self.piece_of(&arguments), is_tie: self.pieces.is_tie(&arguments) }
@@ -113,15 +114,15 @@ impl Kinks {
         let (mut parts, mut functions, mut inner) = (Vec::new(), Vec::new(), Vec::new());
         for ((rule, x), operands) in run.parts(op, number).zip(op.parts.iter().map(|part| &part.operands)) {
             let has_term = |at: usize| rule.prefix_terms(&x, at) < rule.prefix_terms(&x, at + 1);
-            let first = (0..entries).find(|&at| has_term(at));
-            let Some(first) = first.map(|at| rule.term(&x, at, 0)) else { continue };
-            for (factor, (pieces, arguments)) in first.args.iter().enumerate().filter_map(|(n, arg)| Some((n, inner_function(arg)?))) {
+            let Some(first_entry) = (0..entries).find(|&at| has_term(at)) else { continue };
+            let first_term = rule.term(&x, first_entry, 0);
+            for (factor, (pieces, arguments)) in first_term.args.iter().enumerate().filter_map(|(n, arg)| Some((n, inner_function(arg)?))) {
                 let function = InnerFunction { pieces, arguments, operands: operands.clone() };
                 let places = places_of_factor(rule, &x, entries, factor);
                 inner.extend(places.map(|(entry, place)| function.kink_at(functions.len(), entry, place, |id| run.values(id))));
                 functions.push(function);
             }
-            let Some(pieces) = first.function.and_then(Primitive::pieces) else { continue };
+            let Some(pieces) = first_term.function.and_then(Primitive::pieces) else { continue };
             let mut part =
                 PartKinks { pieces, entries: Vec::new(), arguments: Vec::new(), operands: operands.clone(), constants: Vec::new() };
             for at in 0..entries {
@@ -167,13 +168,14 @@ impl Kinks {
         mut report: impl FnMut(usize, usize, usize),
     ) {
         for (number, part) in self.parts.iter().enumerate() {
-            let values: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| values(id)).chain([part.constants.as_slice()]).collect();
+            // the operands, and then the constants: a pair (n, place) of `PartKinks::arguments` is `sources[n][place]`
+            let sources: SmallVec<[&[f64]; 4]> = part.operands.iter().map(|&id| values(id)).chain([part.constants.as_slice()]).collect();
             let report = |at, piece| report(at, number, piece);
-            if let [operand, []] = values[..] {
-                // most functions with kinks have one operand, as relu and max
+            if let [operand, []] = sources[..] {
+                // faster: most functions with kinks have one operand and no constant, as relu and max
                 part.crossed(entries, |(_, place)| operand[place as usize], report);
             } else {
-                part.crossed(entries, |(operand, place)| values[operand as usize][place as usize], report);
+                part.crossed(entries, |(operand, place)| sources[operand as usize][place as usize], report);
             }
         }
         if self.inner.is_empty() {

@@ -111,12 +111,12 @@ impl<'a> Workspace<'a> {
         self.changed[id].push(at);
         let mut crossings = Vec::new();
         for (number, op) in forward_ops(network).enumerate() {
-            let changed = |id: &Id| !self.changed[*id].is_empty();
+            let has_changed = |id: &Id| !self.changed[*id].is_empty();
             if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
                 break;
             }
             // the moved tensor itself keeps its moved entry
-            if op.output == id || !op.parts.iter().any(|part| part.operands.iter().any(changed)) {
+            if op.output == id || !op.parts.iter().any(|part| part.operands.iter().any(has_changed)) {
                 continue;
             }
             self.compute(number, op, id, &mut crossings);

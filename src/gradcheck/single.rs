@@ -80,7 +80,7 @@ impl SingleCheck<'_> {
         let ForwardPass { network, run, .. } = self.forward;
         let mut workspace = Workspace::new(self.forward).with_stop(self.stop);
         let noise = rounding_noise(self.forward, of);
-        call(&mut Judge { workspace: &mut workspace, of, values: run.values(of), loss: run.values(network.loss())[0], noise })
+        call(&mut Judge { workspace: &mut workspace, tensor: of, values: run.values(of), loss: run.values(network.loss())[0], noise })
     }
 
     /// Returns the tensor x of a gradient ∂C/∂x.

@@ -45,9 +45,9 @@ pub fn negated(reader: &mut GraphReader<'_, '_>, a: Number, span: &Span) -> Resu
 /// Returns the value of an integer literal.
 ///
 /// # Errors
-/// If the literal has more digits than f64 holds.
-pub fn exact(reader: &mut GraphReader<'_, '_>, n: i64, span: &Span) -> Result<Value, Reported> {
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // the loss is what is looked for
+/// If no f64 is equal to the literal.
+pub fn integer_literal(reader: &mut GraphReader<'_, '_>, n: i64, span: &Span) -> Result<Value, Reported> {
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // converting back shows whether `n as f64` is rounded
     let nearest = n as f64 as i128;
     if nearest != i128::from(n) {
         let help = "write the nearest, or add a decimal point to have it rounded";
@@ -105,7 +105,8 @@ pub fn binary(reader: &mut GraphReader<'_, '_>, operator: BinaryOperator, a: Num
             Add => a.checked_add(b),
             Sub => a.checked_sub(b),
             Mul => a.checked_mul(b),
-            // in Python the rest has the sign of b, and the quotient is rounded down. In Rust's Euclidean division the rest is never negative
+            // a = q·b + r. In Python r has the sign of b, and q is rounded down. In Rust's Euclidean division r is never negative. So if b < 0 and r > 0, Python
+            // has a = (q − 1)·b + (r + b)
             FloorDiv => a.checked_div_euclid(b).map(|q| if b < 0 && a.rem_euclid(b) != 0 { q - 1 } else { q }),
             Mod => a.checked_rem_euclid(b).map(|r| if b < 0 && r != 0 { r + b } else { r }),
             And => Some(a & b),

@@ -49,7 +49,7 @@ pub struct Call {
     /// that is written as `None` has the value [`Value::None`].
     pub values: Vec<Option<(Value, Span)>>,
     /// The arguments for a parameter with a star, such as `*shape`: their values and their places in the source text.
-    pub rest: Vec<(Value, Span)>,
+    pub starred: Vec<(Value, Span)>,
     /// The parameters' names.
     pub parameters: &'static [&'static str],
     /// The place of the call in the source text.
@@ -137,7 +137,7 @@ impl Call {
         }
     }
 
-    /// Returns a parameter and the axis before it if both are whole numbers, as in `x.sum(0, 1)`.
+    /// Returns the whole numbers that are given for the axis before this parameter and for this parameter: [0, 1] for `keepdim` in `x.sum(0, 1)`.
     fn two_axes(&self, at: usize) -> Option<[i64; 2]> {
         let before = at.checked_sub(1).filter(|before| self.parameters[*before].starts_with("dim"))?;
         Some([self.get(before)?.0.as_integer()?, self.get(at)?.0.as_integer()?])
@@ -216,11 +216,11 @@ impl Call {
     /// # Errors
     /// If one is not a whole number.
     pub fn integers(&self, reader: &mut GraphReader<'_, '_>, what: &str) -> Result<Vec<i64>, Reported> {
-        let values: Vec<(Value, Span)> = match &self.rest[..] {
+        let values: Vec<(Value, Span)> = match &self.starred[..] {
             [(value, span)] if value.items().is_some() => {
                 value.items().unwrap_or_default().into_iter().map(|item| (item, span.clone())).collect()
             }
-            rest => rest.to_vec(),
+            starred => starred.to_vec(),
         };
         values.iter().map(|(value, span)| arithmetic::integer(reader, value, what, span)).collect()
     }
@@ -231,8 +231,8 @@ impl Call {
 /// # Errors
 /// If there is no such axis.
 pub fn axis(reader: &mut GraphReader<'_, '_>, n: i64, rank: usize, span: &Span) -> Result<usize, Reported> {
-    let size = i64::try_from(rank).unwrap_or(i64::MAX);
-    let axis = if n < 0 { n + size } else { n };
+    let axis_count = i64::try_from(rank).unwrap_or(i64::MAX);
+    let axis = if n < 0 { n + axis_count } else { n };
     match usize::try_from(axis) {
         Ok(axis) if axis < rank => Ok(axis),
         _ if rank == 0 => Err(reader.fail(span, format!("a single number has no axis {n}"), "leave the axis out")),

@@ -86,7 +86,7 @@ fn bind(
         has_numpy_keyword: false,
         has_torch_keyword: false,
         values: vec![None; parameters.len()],
-        rest: Vec::new(),
+        starred: Vec::new(),
         parameters,
         span: span.clone(),
     };
@@ -94,7 +94,7 @@ fn bind(
     for EvaluatedArgument { keyword, value, span } in arguments {
         let Some(keyword) = keyword else {
             if star.is_some_and(|star| position >= star) {
-                call.rest.push((value, span));
+                call.starred.push((value, span));
                 continue;
             }
             if position >= parameters.len() {
@@ -114,7 +114,7 @@ fn bind(
         }
         let matches = |parameter: &str| parameter.trim_start_matches('*').split('|').any(|name| name == keyword);
         match parameters.iter().position(|parameter| matches(parameter)) {
-            Some(at) if Some(at) == star => call.rest.push((value, span)),
+            Some(at) if Some(at) == star => call.starred.push((value, span)),
             Some(at) if call.values[at].is_some() => {
                 return Err(reader.fail(&span, format!("{name} has {keyword} twice"), ""));
             }

@@ -21,7 +21,7 @@ impl GraphReader<'_, '_> {
     pub fn evaluate(&mut self, expr: &PythonExpr) -> Result<Value, Reported> {
         let span = &expr.span;
         match &expr.kind {
-            ExprKind::Integer(n) => arithmetic::exact(self, *n, span),
+            ExprKind::Integer(n) => arithmetic::integer_literal(self, *n, span),
             ExprKind::Float(x) => Ok(Value::float(*x)),
             ExprKind::Text(text) => Ok(Value::Text(text.clone())),
             ExprKind::Bool(flag) => Ok(Value::Bool(*flag)),
@@ -217,7 +217,7 @@ impl GraphReader<'_, '_> {
     fn chain(&mut self, first: &PythonExpr, links: &[Link]) -> Result<Value, Reported> {
         let mut so_far = self.evaluate(first);
         for link in links {
-            // the right operand is evaluated after a fault of the left one too, so that the faults of both are reported
+            // evaluated even if the left operand has a fault, so that the faults of both are reported
             let right = self.evaluate(&link.right);
             let span = first.span.start..link.right.span.end;
             let span = self.with_parentheses(&span);
@@ -235,11 +235,11 @@ impl GraphReader<'_, '_> {
         // a long source text is not shown as the symbol of a node, so its parentheses do not matter
         let Some(text) = self.texts.get(self.text_number).filter(|_| span.len() <= MAX_SOURCE) else { return span.clone() };
         let (mut start, mut end) = (span.start, span.end);
-        // the depth of the parentheses, counted from the start of the span: the lowest one, and that at the end
-        let (mut lowest, mut last) = (0_i64, 0_i64);
+        // the depth of the parentheses, counted from the start of the span, and its lowest value: for `a + b) * (c`, 0 at the end, and −1
+        let (mut depth, mut lowest) = (0_i64, 0_i64);
         for byte in text.get(start..end).unwrap_or_default().bytes() {
-            last += i64::from(byte == b'(') - i64::from(byte == b')');
-            lowest = lowest.min(last);
+            depth += i64::from(byte == b'(') - i64::from(byte == b')');
+            lowest = lowest.min(depth);
         }
         // a parenthesis that closes without an opening one in the span was opened before the span, and vice versa
         for _ in 0..-lowest {
@@ -248,7 +248,7 @@ impl GraphReader<'_, '_> {
                 _ => break,
             }
         }
-        for _ in 0..last - lowest {
+        for _ in 0..depth - lowest {
             match text[end..].find(')') {
                 Some(at) if text[end..end + at].trim().is_empty() => end += at + 1,
                 _ => break,

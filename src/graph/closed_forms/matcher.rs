@@ -44,7 +44,7 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         result
     }
 
-    /// Matches an elementwise operation. The caller compares the shapes of its operands and its result.
+    /// Matches the elementwise operation that computes a tensor. The caller compares the shapes of its operands and its result.
     pub fn applied(&mut self, id: TensorId) -> Option<Applied> {
         let applied = self.graph.applied(id)?;
         self.matched.push(id);
@@ -53,10 +53,10 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
 
     /// Matches f(x) for a function of one argument.
     pub fn function(&mut self, id: TensorId, function: &Primitive) -> Option<TensorId> {
-        self.attempt(|this| {
-            let Applied { operator: Operator::Call(called), arguments, .. } = this.applied(id)? else { return None };
+        self.attempt(|matcher| {
+            let Applied { operator: Operator::Call(called), arguments, .. } = matcher.applied(id)? else { return None };
             match arguments[..] {
-                [ElementwiseArgument::Tensor(of, _)] if called.function == function => Some(of),
+                [ElementwiseArgument::Tensor(operand, _)] if called.function == function => Some(operand),
                 _ => None,
             }
         })
@@ -64,24 +64,24 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
 
     /// Matches x to the power of a number.
     pub fn power(&mut self, id: TensorId, exponent: f64) -> Option<TensorId> {
-        self.attempt(|this| {
-            let Applied { operator, arguments, .. } = this.applied(id)?;
-            let [ElementwiseArgument::Tensor(of, _), power] = arguments[..] else { return None };
+        self.attempt(|matcher| {
+            let Applied { operator, arguments, .. } = matcher.applied(id)?;
+            let [ElementwiseArgument::Tensor(operand, _), power] = arguments[..] else { return None };
             #[expect(clippy::float_cmp, reason = "the exponents that are looked for, such as 2 and 0.5, are exact")]
-            let is_power = operator == Operator::POW && this.number(power)? == exponent;
-            (is_power && this.graph.len(of) == this.graph.len(id)).then_some(of)
+            let is_power = operator == Operator::POW && matcher.number(power)? == exponent;
+            (is_power && matcher.graph.len(operand) == matcher.graph.len(id)).then_some(operand)
         })
     }
 
     /// Matches 1/x.
     pub fn reciprocal(&mut self, id: TensorId) -> Option<TensorId> {
         self.function(id, functions::RECIPROCAL).or_else(|| self.power(id, -1.0)).or_else(|| {
-            self.attempt(|this| {
-                let Applied { operator, arguments, .. } = this.applied(id)?;
-                let [one, ElementwiseArgument::Tensor(of, _)] = arguments[..] else { return None };
+            self.attempt(|matcher| {
+                let Applied { operator, arguments, .. } = matcher.applied(id)?;
+                let [one, ElementwiseArgument::Tensor(operand, _)] = arguments[..] else { return None };
                 #[expect(clippy::float_cmp, reason = "1 is exact")]
-                let is_one = operator == Operator::DIV && this.number(one)? == 1.0;
-                (is_one && this.graph.len(of) == this.graph.len(id)).then_some(of)
+                let is_one = operator == Operator::DIV && matcher.number(one)? == 1.0;
+                (is_one && matcher.graph.len(operand) == matcher.graph.len(id)).then_some(operand)
             })
         })
     }
@@ -94,7 +94,7 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
     /// Matches x².
     pub fn square(&mut self, id: TensorId) -> Option<TensorId> {
         self.function(id, functions::SQUARE).or_else(|| self.power(id, 2.0)).or_else(|| {
-            self.attempt(|this| match this.applied(id)? {
+            self.attempt(|matcher| match matcher.applied(id)? {
                 Applied { operator: Operator::Mul, arguments, .. } => match arguments[..] {
                     [ElementwiseArgument::Tensor(a, _), ElementwiseArgument::Tensor(b, _)] if a == b => Some(a),
                     _ => None,
@@ -135,21 +135,22 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
             self.matched.push(id);
             return Some((source, 1.0));
         }
-        self.attempt(|this| {
-            let Applied { operator, arguments, .. } = this.applied(id)?;
-            let (of, factor) = match (operator, &arguments[..]) {
-                (Operator::Neg, [ElementwiseArgument::Tensor(of, _)]) => (*of, -1.0),
-                (Operator::Mul, [ElementwiseArgument::Tensor(of, _), other]) if this.graph.len(*of) == this.graph.len(id) => {
-                    match this.number(*other) {
-                        Some(number) => (*of, number),
-                        None => return None,
-                    }
+        self.attempt(|matcher| {
+            let Applied { operator, arguments, .. } = matcher.applied(id)?;
+            let (operand, factor) = match (operator, &arguments[..]) {
+                (Operator::Neg, [ElementwiseArgument::Tensor(operand, _)]) => (*operand, -1.0),
+                (Operator::Mul, [ElementwiseArgument::Tensor(operand, _), number])
+                    if matcher.graph.len(*operand) == matcher.graph.len(id) =>
+                {
+                    (*operand, matcher.number(*number)?)
                 }
-                (Operator::Mul, [other, ElementwiseArgument::Tensor(of, _)]) => (*of, this.number(*other)?),
-                (operator, [ElementwiseArgument::Tensor(of, _), other]) if operator == Operator::DIV => (*of, 1.0 / this.number(*other)?),
+                (Operator::Mul, [number, ElementwiseArgument::Tensor(operand, _)]) => (*operand, matcher.number(*number)?),
+                (operator, [ElementwiseArgument::Tensor(operand, _), number]) if operator == Operator::DIV => {
+                    (*operand, 1.0 / matcher.number(*number)?)
+                }
                 _ => return None,
             };
-            (this.graph.len(of) == this.graph.len(id)).then_some((of, factor))
+            (matcher.graph.len(operand) == matcher.graph.len(id)).then_some((operand, factor))
         })
     }
 
@@ -170,11 +171,11 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
     }
 
     /// Returns whether an operand has one entry for each group, and each entry of the operation's result reads the operand's entry for its own group. The
-    /// result must have the shape of `like`, whose entries are in these groups. `operand` is the tensor and its input slot.
-    pub fn reads_groups(&self, applied: &Applied, like: TensorId, operand: (TensorId, usize), groups: &Groups) -> bool {
+    /// result must have the shape of `like`, whose entries are in these groups. `slot` is the input slot of the operand.
+    pub fn reads_groups(&self, applied: &Applied, like: TensorId, (operand, slot): (TensorId, usize), groups: &Groups) -> bool {
         let shape = self.graph.shape(like);
-        let place = |at: usize| applied.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(operand.1, at));
+        let operand_entry = |at: usize| applied.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at));
         let is_same_shape = applied.broadcast.as_ref().is_none_or(|broadcast| broadcast.shape() == shape);
-        is_same_shape && self.graph.len(operand.0) == groups.count && is_group_number(shape, groups, place)
+        is_same_shape && self.graph.len(operand) == groups.count && is_group_number(shape, groups, operand_entry)
     }
 }

@@ -13,7 +13,7 @@ use crate::op::operator::Operator;
 /// A tensor, less the mean of each group if it is centred.
 #[derive(Clone, Debug, PartialEq)]
 struct Centred {
-    of: TensorId,
+    tensor: TensorId,
     /// The groups; `None` if the mean is not subtracted.
     groups: Option<Groups>,
 }
@@ -54,7 +54,7 @@ pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Bloc
     let Scale { spread: Spread { centred, groups, factor }, deviation, is_inverse, root } = scale;
     let is_scale_of_numerator = match &centred.groups {
         Some(_) => self::centred(matcher, numerator)? == centred,
-        None => numerator == centred.of,
+        None => numerator == centred.tensor,
     };
     let is_scaled_by_group =
         matcher.graph.shape(numerator) == matcher.graph.shape(id) && matcher.reads_groups(&applied, id, scale_operand, &groups);
@@ -74,7 +74,7 @@ pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Bloc
         is_inverse,
         weight: weight.map(|(_, operand)| operand),
     };
-    Some(BlockCandidate { form, input: centred.of, output, operands })
+    Some(BlockCandidate { form, input: centred.tensor, output, operands })
 }
 
 /// Follows x̂ forward through a product with γ and a sum with β, if there are any, and through views before them. Returns the result, and γ.
@@ -96,7 +96,7 @@ fn affine(matcher: &mut Matcher<'_, '_, '_, '_>, normalised: TensorId) -> (Tenso
         // a constant with a number for each entry of x̂ is not γ, but an upstream gradient, such as the G of J = (y * G).sum()
         let is_weight = matcher.graph.reader.tensors[other].flows || matcher.graph.len(other) < matcher.graph.len(end);
         match operator {
-            // γ comes before β
+            // a second product is not matched, and β ends the search, so γ comes before β
             Operator::Mul if weight.is_none() && output == normalised && is_weight => {
                 weight = Some((other, RepeatedOperand { broadcast, slot }));
             }
@@ -117,21 +117,21 @@ fn affine(matcher: &mut Matcher<'_, '_, '_, '_>, normalised: TensorId) -> (Tenso
 fn centred(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Centred> {
     matcher.attempt(|matcher| {
         let applied = matcher.applied(id)?;
-        let [ElementwiseArgument::Tensor(of, _), ElementwiseArgument::Tensor(mean, slot)] = applied.arguments[..] else { return None };
+        let [ElementwiseArgument::Tensor(tensor, _), ElementwiseArgument::Tensor(mean, slot)] = applied.arguments[..] else { return None };
         let (averaged, groups) = self::mean(matcher, mean)?;
         let is_centred = applied.operator == Operator::Sub
-            && averaged == of
-            && matcher.graph.shape(of) == matcher.graph.shape(id)
+            && averaged == tensor
+            && matcher.graph.shape(tensor) == matcher.graph.shape(id)
             && matcher.reads_groups(&applied, id, (mean, slot), &groups);
-        is_centred.then_some(Centred { of, groups: Some(groups) })
+        is_centred.then_some(Centred { tensor, groups: Some(groups) })
     })
 }
 
-/// Matches the mean of each group.
+/// Matches the mean of each group. Returns the tensor of which it is the mean, and the groups.
 fn mean(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<(TensorId, Groups)> {
     let (sum, factor) = matcher.scaled(id);
-    let (of, groups) = matcher.sum(sum)?;
-    is_reciprocal(factor, groups.len).then_some((of, groups))
+    let (averaged, groups) = matcher.sum(sum)?;
+    is_reciprocal(factor, groups.len).then_some((averaged, groups))
 }
 
 /// Matches a factor times the sum of (x − mean(x))² or of x², or the mean of x² less the square of the mean.
@@ -141,27 +141,28 @@ fn variance(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Sprea
             let (sum, outer) = matcher.scaled(id);
             let (squares, groups) = matcher.sum(sum)?;
             let (squares, inner) = matcher.scaled(squares);
-            let of = matcher.square(squares)?;
-            let centred = self::centred(matcher, of).unwrap_or(Centred { of, groups: None });
-            let is_same = centred.groups.as_ref().is_none_or(|centred_groups| *centred_groups == groups);
-            is_same.then_some(Spread { centred, groups, factor: outer * inner })
+            let base = matcher.square(squares)?;
+            let centred = self::centred(matcher, base).unwrap_or(Centred { tensor: base, groups: None });
+            let has_same_groups = centred.groups.as_ref().is_none_or(|centred_groups| *centred_groups == groups);
+            has_same_groups.then_some(Spread { centred, groups, factor: outer * inner })
         })
         .or_else(|| {
             matcher.attempt(|matcher| {
                 let id = matcher.without_views(id);
                 let applied = matcher.applied(id)?;
-                let [ElementwiseArgument::Tensor(squares, _), ElementwiseArgument::Tensor(square, _)] = applied.arguments[..] else {
+                let [ElementwiseArgument::Tensor(mean_of_squares, _), ElementwiseArgument::Tensor(squared_mean, _)] = applied.arguments[..]
+                else {
                     return None;
                 };
-                let (squares, groups) = self::mean(matcher, squares)?;
-                let of = matcher.square(squares)?;
-                let square = matcher.without_views(square);
-                let mean = matcher.square(square)?;
-                let is_same =
-                    applied.operator == Operator::Sub && self::mean(matcher, mean)? == (of, groups.clone()) && applied.broadcast.is_none();
+                let (squares, groups) = self::mean(matcher, mean_of_squares)?;
+                let x = matcher.square(squares)?;
+                let squared_mean = matcher.without_views(squared_mean);
+                let mean = matcher.square(squared_mean)?;
+                let is_variance =
+                    applied.operator == Operator::Sub && self::mean(matcher, mean)? == (x, groups.clone()) && applied.broadcast.is_none();
                 #[expect(clippy::cast_precision_loss, reason = "a number of entries")]
                 let factor = 1.0 / groups.len as f64;
-                is_same.then(|| Spread { centred: Centred { of, groups: Some(groups.clone()) }, groups, factor })
+                is_variance.then(|| Spread { centred: Centred { tensor: x, groups: Some(groups.clone()) }, groups, factor })
             })
         })
 }
@@ -178,12 +179,12 @@ fn plus_number(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<Te
     let graph = matcher.graph;
     let is_number = |argument: &ElementwiseArgument| match *argument {
         ElementwiseArgument::Number(_) => true,
-        ElementwiseArgument::Tensor(other, _) => graph.len(other) == 1 && graph.reads(other).is_empty(),
+        ElementwiseArgument::Tensor(tensor, _) => graph.len(tensor) == 1 && graph.reads(tensor).is_empty(),
     };
     let [a, b] = applied.arguments[..] else { return None };
-    let (of, number) = if is_number(&b) { (a, b) } else { (b, a) };
-    let ElementwiseArgument::Tensor(of, _) = of else { return None };
-    (applied.operator == Operator::Add && is_number(&number) && graph.len(of) == graph.len(id)).then_some(of)
+    let (operand, number) = if is_number(&b) { (a, b) } else { (b, a) };
+    let ElementwiseArgument::Tensor(operand, _) = operand else { return None };
+    (applied.operator == Operator::Add && is_number(&number) && graph.len(operand) == graph.len(id)).then_some(operand)
 }
 
 /// Matches √(v + ε) or √v + ε.

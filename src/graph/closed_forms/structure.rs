@@ -131,15 +131,16 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
     pub fn sum(&self, id: TensorId) -> Option<(TensorId, Groups)> {
         let rule = self.rule(id)?;
         let rule = downcast::<ConstantWeightsRule<Contraction>>(&rule)?;
-        let of = *self.reads(id).first()?;
+        let operand = *self.reads(id).first()?;
         if !matches!(rule.weights(), Weights::Unweighted) || rule.edges().edges_per_entry(View::Input) != Some(1) {
             return None;
         }
-        let shape = self.shape(of);
-        let sum_of = |at: usize| rule.edges().edge(View::Input, at, 0).output;
-        let axes: Vec<usize> = (0..shape.len()).filter(|axis| sum_of(unit(shape, *axis)) == sum_of(0)).collect();
+        let shape = self.shape(operand);
+        let output_entry = |at: usize| rule.edges().edge(View::Input, at, 0).output;
+        // an axis is summed if the next entry along it is in the same sum
+        let axes: Vec<usize> = (0..shape.len()).filter(|axis| output_entry(one_along(shape, *axis)) == output_entry(0)).collect();
         let groups = Groups::along(shape, &axes);
-        (groups.count == self.len(id) && is_group_number(shape, &groups, sum_of)).then_some((of, groups))
+        (groups.count == self.len(id) && is_group_number(shape, &groups, output_entry)).then_some((operand, groups))
     }
 
     /// Returns the operand of a softmax, its slices, and whether it is a log-softmax.
@@ -147,8 +148,8 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
         let function = &self.reader.nodes[node_of(self.reader, id)?].function;
         let rule = function.backward(0)?;
         let rule = downcast::<SoftmaxBackward>(&rule)?;
-        let of = *self.reads(id).first()?;
-        Some((of, rule.groups(self.shape(of))?, rule.is_log()))
+        let operand = *self.reads(id).first()?;
+        Some((operand, rule.groups(self.shape(operand))?, rule.is_log()))
     }
 
     /// If a tensor picks one class from each row of its first operand, as `p[range(n), y]` does, returns the classes: as targets, and the tensor from which
@@ -156,8 +157,11 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
     pub fn picked(&self, id: TensorId, rows: &Groups) -> Option<(Targets, Option<TensorId>)> {
         let rule = self.rule(id)?;
         if let Some(copies) = downcast::<GatherRule<CopiesOfInput>>(&rule) {
-            let class = |row: usize| copies.gather.source(row).map(|at| rows.group_of(at)).filter(|(group, _)| *group == row);
-            let classes: Option<Vec<usize>> = (0..rows.count).map(|row| class(row).map(|(_, class)| class)).collect();
+            let class_of = |row: usize| {
+                let (source_row, class) = rows.group_of(copies.gather.source(row)?);
+                (source_row == row).then_some(class)
+            };
+            let classes: Option<Vec<usize>> = (0..rows.count).map(class_of).collect();
             return classes.filter(|_| self.len(id) == rows.count).map(|classes| (Targets::Known(classes.into()), None));
         }
         let rule = downcast::<GatherRule<LookupGather>>(&rule).filter(|rule| rule.direction == Direction::Forward)?;
@@ -168,13 +172,13 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
             let is_made = node_of(self.reader, indices[n]).is_none() && self.reader.is_made_by_text(indices[n]);
             tensor.data.as_deref().filter(|_| is_made).and_then(|data| data.as_slice())
         };
-        let number = rule.gather.class_tensor(rows, &known)?;
-        indices.get(number).filter(|classes| self.len(**classes) == rows.count).map(|classes| (Targets::Classes, Some(*classes)))
+        let class_index = rule.gather.class_tensor(rows, &known)?;
+        indices.get(class_index).filter(|classes| self.len(**classes) == rows.count).map(|classes| (Targets::Classes, Some(*classes)))
     }
 
     /// Returns the tensors that depend on `input` and on which some of `ends` depend, in order; an end that depends on `input` is one of them. `None` if the
-    /// search finds more than `most` tensors.
-    pub fn between(&self, input: TensorId, ends: &[TensorId], most: usize) -> Option<Vec<TensorId>> {
+    /// search finds more than `max_count` tensors.
+    pub fn between(&self, input: TensorId, ends: &[TensorId], max_count: usize) -> Option<Vec<TensorId>> {
         // a tensor comes after its operands
         let mut stack: Vec<TensorId> = ends.iter().copied().filter(|end| *end > input).collect();
         let mut seen = stack.clone();
@@ -185,7 +189,7 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
                     stack.push(*read);
                 }
             }
-            if seen.len() > most {
+            if seen.len() > max_count {
                 return None;
             }
         }
@@ -202,7 +206,7 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
 }
 
 /// Returns the flat index of the entry whose index is 1 on an axis and 0 on the other axes. If the axis has size 1, returns that of the first entry.
-fn unit(shape: &[usize], axis: usize) -> usize {
+fn one_along(shape: &[usize], axis: usize) -> usize {
     if shape[axis] > 1 { len(&shape[axis + 1..]) } else { 0 }
 }
 
@@ -210,11 +214,12 @@ fn unit(shape: &[usize], axis: usize) -> usize {
 /// only the first entry and one entry for each axis are tested.
 pub fn is_group_number(shape: &[usize], groups: &Groups, number: impl Fn(usize) -> usize) -> bool {
     let is_right = |at: usize| number(at) == groups.group_of(at).0;
-    number(0) == 0 && (0..shape.len()).all(|axis| is_right(unit(shape, axis)))
+    number(0) == 0 && (0..shape.len()).all(|axis| is_right(one_along(shape, axis)))
 }
 
 /// Returns whether `number` is the same for all entries of a group, in each group. `number` has to be a sum of the entry's indices, each times a factor.
 pub fn is_same_in_groups(shape: &[usize], groups: &Groups, number: impl Fn(usize) -> usize) -> bool {
+    // the entry one along an axis has the index 0 in its group if it is in another group than the first entry
     let is_right = |at: usize| groups.group_of(at).1 == 0 || number(at) == number(0);
-    (0..shape.len()).all(|axis| is_right(unit(shape, axis)))
+    (0..shape.len()).all(|axis| is_right(one_along(shape, axis)))
 }

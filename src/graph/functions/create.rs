@@ -80,15 +80,15 @@ fn range(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reporte
 
 /// Returns the arguments of `arange` without keywords: `arange(5, step=2)` has those of `arange(0, 5, 2)`.
 fn ends_without_keywords(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Vec<(Value, Span)>, Reported> {
-    let [_, keywords @ ..] = &call.values[..] else { return Ok(call.rest.clone()) };
+    let [_, keywords @ ..] = &call.values[..] else { return Ok(call.starred.clone()) };
     if keywords.iter().all(Option::is_none) {
-        return Ok(call.rest.clone());
+        return Ok(call.starred.clone());
     }
-    let mut rest = call.rest.iter().cloned();
+    let mut positional = call.starred.iter().cloned();
     // start, end and step
-    let mut ends = match call.rest.len() {
-        1 if keywords[1].is_none() => [None, rest.next(), None],
-        _ => [rest.next(), rest.next(), rest.next()],
+    let mut ends = match call.starred.len() {
+        1 if keywords[1].is_none() => [None, positional.next(), None],
+        _ => [positional.next(), positional.next(), positional.next()],
     };
     for (end, keyword) in ends.iter_mut().zip(keywords) {
         if end.is_some() && keyword.is_some() {
@@ -104,10 +104,10 @@ fn ends_without_keywords(reader: &mut GraphReader<'_, '_>, call: &Call) -> Resul
 }
 
 fn arange(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let rest = ends_without_keywords(reader, call)?;
-    let call = &Call { rest, ..call.clone() };
-    let numbers: Vec<Option<f64>> = call.rest.iter().map(|(value, _)| value.number().map(|number| number.value.as_f64())).collect();
-    let is_whole = call.rest.iter().all(|(value, _)| value.as_integer().is_some());
+    let starred = ends_without_keywords(reader, call)?;
+    let call = &Call { starred, ..call.clone() };
+    let numbers: Vec<Option<f64>> = call.starred.iter().map(|(value, _)| value.number().map(|number| number.value.as_f64())).collect();
+    let is_whole = call.starred.iter().all(|(value, _)| value.as_integer().is_some());
     if !is_whole && let Some(numbers) = numbers.into_iter().collect::<Option<Vec<f64>>>() {
         let (start, stop, step) = match numbers[..] {
             [stop] => (0.0, stop, 1.0),
@@ -315,7 +315,7 @@ fn enumerate(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
 }
 
 fn zip(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let lists: Vec<Vec<Value>> = call.rest.iter().map(|(value, span)| items_of(reader, value, span)).collect::<Result<_, _>>()?;
+    let lists: Vec<Vec<Value>> = call.starred.iter().map(|(value, span)| items_of(reader, value, span)).collect::<Result<_, _>>()?;
     let count = lists.iter().map(Vec::len).min().unwrap_or(0);
     Ok(Value::list((0..count).map(|n| Value::tuple(lists.iter().map(|list| list[n].clone()).collect())).collect()))
 }

@@ -312,11 +312,11 @@ fn einsum(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
     call.required(reader, 0)?;
     // not `None`: it is required
     let Some(text) = call.text(reader, 0)? else { return Err(Reported) };
-    let values = match &call.rest[..] {
+    let values = match &call.starred[..] {
         [(value, span)] if value.items().is_some() => {
             value.items().unwrap_or_default().into_iter().map(|item| (item, span.clone())).collect()
         }
-        rest => rest.to_vec(),
+        starred => starred.to_vec(),
     };
     let ids: Vec<TensorId> = values.iter().map(|(value, span)| reader.tensor(value, span)).collect::<Result<_, _>>()?;
     let help = "for example einsum(\"ij,jk->ik\", a, b)";

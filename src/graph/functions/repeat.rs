@@ -112,14 +112,14 @@ fn repeat(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
         }
         return tiled(reader, id, &counts, &call.span).map(Value::Tensor);
     }
-    let count = match call.rest.first() {
+    let count = match call.starred.first() {
         Some((value, span)) => arithmetic::integer(reader, value, "the number of repetitions", span)?,
         None => return Err(reader.fail(&call.span, "repeat needs a number", "")),
     };
     let rank = reader.shape(id).len();
     let axis = if let Some(axis) = call.axis(reader, 2, rank)? {
         axis
-    } else if let Some((value, span)) = call.rest.get(1) {
+    } else if let Some((value, span)) = call.starred.get(1) {
         let n = arithmetic::integer(reader, value, "an axis", span)?;
         call::axis(reader, n, rank, span)?
     } else {

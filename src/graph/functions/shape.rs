@@ -181,7 +181,7 @@ fn completed(reader: &mut GraphReader<'_, '_>, id: TensorId, sizes: &[i64], span
 fn reshape(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let id = call.tensor(reader, 0)?;
     let sizes = call.integers(reader, "a size")?;
-    if sizes.is_empty() && call.rest.is_empty() {
+    if sizes.is_empty() && call.starred.is_empty() {
         return Err(reader.fail(&call.span, format!("{} needs a shape", call.name), format!("for example x.{}(2, -1)", call.name)));
     }
     let shape = completed(reader, id, &sizes, &call.span)?;

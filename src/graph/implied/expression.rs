@@ -215,7 +215,7 @@ impl Inference {
             };
             match at {
                 // all arguments without a keyword from the starred parameter on belong to it
-                Some(at) if star.is_some_and(|star| at == star || (at > star && keyword.is_none())) => bound.rest.push(value),
+                Some(at) if star.is_some_and(|star| at == star || (at > star && keyword.is_none())) => bound.starred.push(value),
                 Some(at) if at < bound.values.len() => bound.values[at] = Some(value),
                 _ => {}
             }

@@ -320,7 +320,7 @@ fn eye(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
 
 /// `arange(n)` and `range(n)`: the numbers from 0; with a start or a step, or with keywords, their count is not known.
 fn arange(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
-    let sizes: Vec<Size> = arguments.rest.iter().map(|value| inference.size(value)).collect();
+    let sizes: Vec<Size> = arguments.starred.iter().map(|value| inference.size(value)).collect();
     let has_keywords = arguments.values.iter().any(Option::is_some);
     let count = if let ([count], false) = (&sizes[..], has_keywords) { *count } else { inference.shapes.unknown_size() };
     tensor(inference, vec![count])
