@@ -76,7 +76,7 @@ pub(super) fn open_picker(global: &GlobalOptions) -> anyhow::Result<ExitCode> {
 
 impl Invocation for OpenCommand {
     fn run(&self, global: &GlobalOptions) -> anyhow::Result<ExitCode> {
-        let Some(scenario) = &self.scenario else {
+        let Some(typed) = &self.scenario else {
             if self.plain && self.at.is_none() && self.record.is_none() && self.mine.mine.is_none() {
                 let mut state = State::picker(picker_entries::all());
                 self.draw.apply(&UserSettings::default(), &mut state.settings);
@@ -86,23 +86,26 @@ impl Invocation for OpenCommand {
                 "--at, --mine and --record need a scenario, as in `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones"
             );
         };
-        if weights_listing::is_weights_path(Path::new(scenario)) && Path::new(scenario).exists() {
+        if weights_listing::is_weights_path(Path::new(typed)) && Path::new(typed).exists() {
             let mut to = output::stdout();
             let proposes = true;
-            writeln!(to, "{}", weights_listing::listing(Path::new(scenario), proposes)?)?;
+            writeln!(to, "{}", weights_listing::listing(Path::new(typed), proposes)?)?;
             to.finish()?;
             return Ok(ExitCode::SUCCESS);
         }
         // a recording must replay on any machine, so its picker lists only bundled scenarios
         let loader = ScenarioLoader { limits: global.limits(), opens_files: self.record.is_none() };
         let (scenario, recorded_files) = match &self.record {
-            Some(_) => read_for_recording(scenario, loader.limits)?,
-            None => (loader.load(scenario)?, BTreeMap::new()),
+            Some(_) => read_for_recording(typed, loader.limits)?,
+            None => (loader.load(typed)?, BTreeMap::new()),
         };
-        let at = self.at.as_deref().map(|text| Ok::<_, anyhow::Error>((text, parse_address(text)?))).transpose()?;
+        let at = match self.at.as_deref() {
+            Some(text) => Some((text, parse_address(text)?)),
+            None => None,
+        };
         let document = Arc::new(Document::new(scenario));
         let scenario = Arc::clone(&document.scenario);
-        let (comparison, mine) = self.compare(&document)?;
+        let (comparison, recorded_mine) = self.compare(&document)?;
         let mut state = State::picker(match loader.opens_files {
             // scripts choose rows by number, so the list must not have recent files
             true if self.plain => picker_entries::all(),
@@ -111,17 +114,18 @@ impl Invocation for OpenCommand {
         });
         let (user, fault) = if self.plain { Default::default() } else { read_settings(global)? };
         self.draw.apply(&user, &mut state.settings);
-        // the state becomes the only owner of the document, so that it can free an iteration before it computes another one. With --at, it opens at step 1,
-        // and `open_at` below goes to the address
+        // the document is moved into the state, not cloned, so that the state can free an iteration before it computes another one. With --at, the state opens
+        // at step 1, and `open_at` below goes to the address; without, it opens at the scenario's start
         state.open(document, at.is_some().then_some(1));
         // the address at which the stepper opens. The recording needs it if a job is still on its way there
-        let goal = at.as_ref().map(|(_, at)| at.clone()).or_else(|| scenario.start.clone());
-        if let Some((text, at)) = at {
-            state.open_at(&at).map_err(|why| address_error(text, &why))?;
+        let goal = at.as_ref().map(|(_, address)| address.clone()).or_else(|| scenario.start.clone());
+        if let Some((text, address)) = at {
+            state.open_at(&address).map_err(|why| address_error(text, &why))?;
             if let Some(message) = state.message.take_if(|message| message.is_error) {
                 return Err(address_error(text, &message.text));
             }
         }
+        // the user typed only the beginning of a bundled scenario's name
         if let Some((_, note)) = self.scenario.as_deref().and_then(source::find_by_prefix).and_then(Result::ok) {
             let is_error = false;
             state.say(note, is_error);
@@ -129,7 +133,7 @@ impl Invocation for OpenCommand {
         if let Some(comparison) = comparison {
             state.compare_gradients(Arc::new(comparison));
         }
-        let recorder = self.begin_recording(&state, (recorded_files, mine), goal)?;
+        let recorder = self.begin_recording(&state, (recorded_files, recorded_mine), goal)?;
         if self.plain {
             return plain::run(Driver::new(state, loader), global, recorder);
         }
@@ -172,13 +176,14 @@ impl OpenCommand {
         let header = Header::new(scenario.name.clone(), scenario.text.to_string(), stepper.current_visit(), size)
             .with_files(files)
             .with_mine(mine)
-            // no step computes an input or a parameter; for its address, the stepper opens with the cursor on it, and the recording needs the address
+            // a step alone tells where the session begins, unless a job is still on its way to the address, or the address is an input or a parameter, which no
+            // step computes: then the cursor is on it
             .with_goal(goal.filter(|_| state.job().is_some() || stepper.cursor.is_some()))
             .with_index(state.settings.first_index())
             .with_unit(state.settings.start_unit)
             .with_digits(state.settings.digits)
             .with_scenarios(state.scenarios.iter().map(|scenario| scenario.name.clone()).collect());
-        let mut recorder = begin_recording(path, &header)?;
+        let mut recorder = create_recording(path, &header)?;
         // a session has no fields for these settings, so the keys that change them are recorded
         for (setting, key) in [(Setting::HeatMap, 'H'), (Setting::Zoom, 'Z')] {
             if state.settings.is_on(setting) {
@@ -199,8 +204,8 @@ pub(super) fn address_error(text: &str, why: &str) -> anyhow::Error {
     anyhow!("--at {}: {why}", display_name(text))
 }
 
-/// Begins a recording in a new file. An existing file is not overwritten.
-fn begin_recording(path: &Path, header: &Header) -> anyhow::Result<Recorder<Box<dyn Write>>> {
+/// Begins a recording in a new file, with `header` as its first line. An existing file is not overwritten.
+fn create_recording(path: &Path, header: &Header) -> anyhow::Result<Recorder<Box<dyn Write>>> {
     let file = match OpenOptions::new().write(true).create_new(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             bail!("{} exists, and --record does not overwrite files; write another name", display_name(path))
@@ -215,9 +220,9 @@ fn read_settings(global: &GlobalOptions) -> anyhow::Result<(UserSettings, Option
     let (user, faults) = user_settings::read();
     let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
     faults.iter().try_for_each(|fault| global.report(fault))?;
-    let more = faults.len().saturating_sub(1);
+    let other_faults = faults.len().saturating_sub(1);
     let message = faults.into_iter().next();
-    Ok((user, message.map(|first| if more > 0 { format!("{first}; and {more} more: `gradstep settings`") } else { first })))
+    Ok((user, message.map(|first| if other_faults > 0 { format!("{first}; and {other_faults} more: `gradstep settings`") } else { first })))
 }
 
 /// Shows a fault of the settings file.

@@ -112,9 +112,9 @@ impl GlobalOptions {
     /// Returns a text for people. If [`Self::is_ascii`] is `true`, it is translated to ASCII.
     pub(super) fn in_charset<'a>(&self, text: &'a str) -> Cow<'a, str> {
         if self.is_ascii() && !text.is_ascii() {
-            // the escape sequences of colours stay as they are
-            let parts: Vec<String> = text.split('\u{1b}').map(glyph::ascii_text).collect();
-            return Cow::Owned(parts.join("\u{1b}"));
+            // `ascii_text` replaces ESC, with which the escape sequences of colours begin, so only the texts between two ESC are translated
+            let between_escapes: Vec<String> = text.split('\u{1b}').map(glyph::ascii_text).collect();
+            return Cow::Owned(between_escapes.join("\u{1b}"));
         }
         Cow::Borrowed(text)
     }
@@ -173,6 +173,7 @@ impl GlobalOptions {
         self.render_options(if self.color() == ColorChoice::Never { Colours::None } else { Colours::True })
     }
 
+    /// The render options with these colours; the background, the palette and the characters follow from the options and the environment.
     fn render_options(&self, colours: Colours) -> RenderOptions {
         let background = match self.background {
             Some(BackgroundChoice::Light) => Background::Light,
@@ -247,8 +248,8 @@ fn background(colorfgbg: Option<&str>) -> Background {
 /// Parses a number of bytes: `1048576`, `512MiB`, `4G`.
 fn parse_bytes(text: &str) -> Result<u64, String> {
     let wrong = || "write a number of bytes, KiB, MiB or GiB, such as 512MiB".to_owned();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
+    let digits_len = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits_len);
     let shift = match unit.trim().to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
         // `1i` and `1ib` are not valid, although nothing is left of `i` and `ib` either
         "" if !unit.contains(['i', 'I']) => 0,

@@ -44,7 +44,7 @@ struct Stamp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct CheckResult {
     change: Option<FileChange>,
-    /// The stamp of the file, if it is old enough.
+    /// The stamp of the file, if the file is at least [`TRUSTED_AGE`] old.
     stamp: Option<Stamp>,
 }
 
@@ -56,33 +56,35 @@ pub struct FileWatch {
     /// The check in progress.
     task: Option<BackgroundTask<CheckResult>>,
     /// The time of the next check, on the clock of `now`.
-    next: Duration,
+    next_check: Duration,
 }
 
 impl FileWatch {
     /// Returns the watch of a file. The first check is due one period after `now`.
     pub fn new(file: KnownFile, now: Duration) -> Self {
-        Self { file, last_result: CheckResult { change: None, stamp: None }, task: None, next: now + PERIOD }
+        Self { file, last_result: CheckResult { change: None, stamp: None }, task: None, next_check: now + PERIOD }
     }
 
-    /// Returns whether the watched file has the path of `file`, and the same text in memory: a text that was read or written again is another one.
+    /// Returns whether the watched file has the path of `file`, and the same text in memory. A text that was read or written again is another one, even if
+    /// equal.
     pub fn is_of(&self, file: &KnownFile) -> bool {
         self.file.path == file.path && Arc::ptr_eq(&self.file.text, &file.text)
     }
 
     /// Returns the time of the next check.
-    pub fn next(&self) -> Duration {
-        self.next
+    pub fn next_check(&self) -> Duration {
+        self.next_check
     }
 
     /// Checks the file if a check is due. Returns the change of the file since the program read or wrote it.
     pub fn look(&mut self, now: Duration) -> Option<FileChange> {
-        if now >= self.next {
-            self.next = now + PERIOD;
+        if now >= self.next_check {
+            self.next_check = now + PERIOD;
             if self.task.is_none() {
                 let begun = BackgroundTask::begin((self.file.clone(), self.last_result), |(file, last_result)| check(&file, last_result));
                 match begun {
                     Ok(task) => self.task = Some(task),
+                    // without a background thread, this thread checks the file
                     Err((file, last_result)) => self.last_result = check(&file, last_result),
                 }
             }
@@ -155,9 +157,9 @@ mod tests {
         };
         assert_eq!(look(&mut watch), None);
         // another file with the same size and the same time
-        let other = folder.path().join("other");
-        write(&other, "two", old);
-        fs::rename(&other, &path).unwrap();
+        let replacement = folder.path().join("replacement");
+        write(&replacement, "two", old);
+        fs::rename(&replacement, &path).unwrap();
         assert_eq!(look(&mut watch), Some(FileChange::Changed));
         write(&path, "one", Duration::from_secs(50));
         assert_eq!(look(&mut watch), None, "the text is as it was");

@@ -107,11 +107,11 @@ fn split_before_tables(text: &str) -> (&str, &str) {
     text.split_at(first_table.unwrap_or(text.len()))
 }
 
-/// `true` if a line begins a table that only scenarios have: `[graph]` or `[[layer]]`.
+/// `true` if a line begins a table that only scenarios have: `[graph]`, `[[layer]]` or a table inside them, such as `[graph.x]`.
 fn begins_scenario_table(line: &str) -> bool {
     let name = line.trim_start_matches('[').trim_start();
-    let ends = |rest: &str| rest.trim_start().starts_with([']', '.']);
-    line.starts_with('[') && ["layer", "graph"].iter().any(|table| name.strip_prefix(table).is_some_and(ends))
+    let is_end_of_word = |rest: &str| rest.trim_start().starts_with([']', '.']);
+    line.starts_with('[') && ["layer", "graph"].iter().any(|table| name.strip_prefix(table).is_some_and(is_end_of_word))
 }
 
 /// The entry of a parsed text; `None` if the text is not a scenario or has no title. If `is_known_scenario` is `false`, the text counts as a scenario only if
@@ -161,6 +161,7 @@ mod tests {
         let scenario = "title = \"t\"\n[[layer]]\n";
         std::fs::write(path("right.toml"), scenario).expect("a file");
         std::fs::write(path("large.toml"), scenario.to_owned() + &" ".repeat(MAX_FILE_BYTES)).expect("a file");
+        // tables whose names only begin as those of a scenario do
         std::fs::write(path("other.toml"), "title = \"t\"\n[graphics]\nlayer = 1\n[[layers]]\n").expect("a file");
         std::fs::create_dir(path("folder.toml")).expect("a folder");
         let title = |name: &str, mut bytes_left: usize| {
@@ -168,6 +169,7 @@ mod tests {
         };
         assert_eq!(title("right.toml", MAX_TOTAL_BYTES).as_deref(), Some("t"));
         assert_eq!(title("large.toml", MAX_TOTAL_BYTES).as_deref(), Some("too large to show its title here"));
+        // only 3 more bytes may be read
         assert_eq!(title("right.toml", 3).as_deref(), Some("too large to show its title here"));
         assert_eq!((title("other.toml", MAX_TOTAL_BYTES), title("folder.toml", MAX_TOTAL_BYTES)), (None, None));
         // a file that does not exist: a folder can list one, as a symbolic link whose target is gone
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn a_scenario_is_recognized_in_every_layout() {
         let title = |text: &str| text_entry("a", text, ScenarioGroup::Folder).map(|entry| entry.title);
-        let known = Some("t".to_owned());
+        let expected = Some("t".to_owned());
         for text in [
             "title = \"t\"\n[[layer]]\n",
             "title = \"t\"\n[ graph ]\n",
@@ -186,7 +188,7 @@ mod tests {
             "title = \"t\"\nnotes = \"\"\"\n[1]\n\"\"\"\n[[layer]]\n",
             "layer = [\n[]]\ntitle = \"t\"\n",
         ] {
-            assert_eq!(title(text), known, "{text}");
+            assert_eq!(title(text), expected, "{text}");
         }
         for text in ["", "title = \"t\"", "title = \"t\"\n[package]\n", "[[layer]]\n", "title = \"t\"\n[dependencies]\nlayer = 1\n"] {
             assert_eq!(title(text), None, "{text}");

@@ -69,8 +69,8 @@ pub(super) fn run(driver: Driver, global: &GlobalOptions, recorder: Option<Recor
         copied: Vec::new(),
     };
     mode.finish_work()?;
-    let (reads_step, is_question) = (true, false);
-    mode.answer(reads_step, is_question)?;
+    let (reads_step, needs_answer) = (true, false);
+    mode.answer(reads_step, needs_answer)?;
     loop {
         if is_terminal {
             mode.print(&["> ".to_owned()], "")?;
@@ -121,11 +121,11 @@ impl PlainMode {
     /// Executes a line, and answers.
     fn execute_line(&mut self, line: &str) -> anyhow::Result<Effect> {
         let mut reads_step = false;
-        // `true` if an address or a question leads to the step: then the step is read out even if it was read out before
-        let mut is_question = false;
-        let settings = self.driver.state.settings.clone();
+        // `true` after an address, a question or a row of its candidates: then the status line alone is no answer, so the step is read out too
+        let mut needs_answer = false;
+        let settings_before = self.driver.state.settings.clone();
         if is_unknown_text_open(&self.driver.state) && chosen_candidate(&self.driver.state, line).is_none() {
-            // closes the prompt with the unknown text, because this is a new line
+            // the line is not the number of a candidate, so it is not about the unknown text in the prompt, which is closed
             self.press(Code::Esc.into())?;
             self.driver.state.message = None;
         }
@@ -134,7 +134,7 @@ impl PlainMode {
             Ok(Line::Again) => reads_step = true,
             Ok(Line::Command(command, argument)) => return self.answer_command(command, &argument),
             Ok(Line::Row(row)) => {
-                is_question = self.driver.state.focus() == Focus::Prompt;
+                needs_answer = self.driver.state.focus() == Focus::Prompt;
                 if self.choose(row)? == Effect::Quit {
                     return Ok(Effect::Quit);
                 }
@@ -142,8 +142,8 @@ impl PlainMode {
             Ok(Line::Keys(keys)) => {
                 self.driver.state.message = None;
                 // a colon, at least one character, and Enter
-                is_question = keys.len() > 2 && keys[0].code == Code::Char(':');
-                self.close_for(keys.first().copied())?;
+                needs_answer = keys.len() > 2 && keys[0].code == Code::Char(':');
+                self.close_above_step(keys.first().copied())?;
                 for key in keys {
                     // if a key has no action, the line ends there, because the keys after it may not do what the user meant
                     let has_meaning = keys::action(&self.driver.state, key).is_some();
@@ -161,14 +161,14 @@ impl PlainMode {
         if std::mem::take(&mut self.has_ended_play) {
             self.driver.state.say("play needs a screen: l moves forward, 10l by ten units", false);
         }
-        reads_step |= self.say_settings(&settings);
-        self.answer(reads_step, is_question)?;
+        reads_step |= self.say_settings(&settings_before);
+        self.answer(reads_step, needs_answer)?;
         Ok(Effect::Changed)
     }
 
     /// Closes what is over the step if `key`, the first key of a line, is meant for the step: a prompt if the key is `:` or `/`, and an overlay, a list or the
     /// picker if the key has no action in it.
-    fn close_for(&mut self, key: Option<Key>) -> anyhow::Result<()> {
+    fn close_above_step(&mut self, key: Option<Key>) -> anyhow::Result<()> {
         let opens_prompt = key.is_some_and(|key| matches!(key.code, Code::Char(':' | '/')));
         if opens_prompt && matches!(self.driver.state.focus(), Focus::Prompt | Focus::Answer) {
             self.press(Code::Esc.into())?;
@@ -243,8 +243,9 @@ impl PlainMode {
     /// Shows a message if a changed setting affects only the screen. Returns whether a changed setting requires that the step is read out again.
     fn say_settings(&mut self, before: &Settings) -> bool {
         let state = &mut self.driver.state;
-        // any move of a setting changes its choice modulo 1000, because no setting has as many choices
-        let is_changed = |setting| before.choice(setting, 1000) != state.settings.choice(setting, 1000);
+        // the number of choices differs from setting to setting, and none has as many as 1000, so each change is a change modulo 1000
+        let max_choices = 1000;
+        let is_changed = |setting| before.choice(setting, max_choices) != state.settings.choice(setting, max_choices);
         let [zoom, heat_map] = [Setting::Zoom, Setting::HeatMap].map(is_changed);
         let reads_step = is_changed(Setting::Index) || is_changed(Setting::Pane);
         if zoom {
@@ -259,7 +260,8 @@ impl PlainMode {
     fn answer_command(&mut self, command: &PlainCommand, argument: &str) -> anyhow::Result<Effect> {
         let Some(view) = StepView::of(&self.driver.state, self.options) else {
             self.driver.state.say("open a scenario first", true);
-            self.answer(false, false)?;
+            let (reads_step, needs_answer) = (false, false);
+            self.answer(reads_step, needs_answer)?;
             return Ok(Effect::Changed);
         };
         let mut lines = vec![plain::status(&view)];
@@ -268,13 +270,14 @@ impl PlainMode {
         Ok(Effect::Changed)
     }
 
-    /// Prints the answer to the last line. With `reads_step`, reads the step out even if it was read out before. With `is_question`, does so only if the answer
-    /// would be nothing but the status line.
-    fn answer(&mut self, reads_step: bool, is_question: bool) -> anyhow::Result<()> {
+    /// Prints the answer to the last line. With `reads_step`, reads the step out even if it was read out before. With `needs_answer`, reads it
+    /// out if the answer would otherwise be only the status line.
+    fn answer(&mut self, reads_step: bool, needs_answer: bool) -> anyhow::Result<()> {
         let mut lines = self.reader.answer(&self.driver.state, self.options, reads_step);
-        if is_question && lines.len() == 1 && self.copied.is_empty() {
+        if needs_answer && lines.len() == 1 && self.copied.is_empty() {
             lines = self.reader.answer(&self.driver.state, self.options, true);
         }
+        // the copied texts come after the status line, which is the first line
         lines.splice(1..1, self.copied.drain(..));
         self.print(&lines, "\n")
     }
@@ -339,9 +342,13 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
         let goes_on = state.stepper().is_some_and(|stepper| stepper.prediction.is_on) && focus == Focus::Normal;
         return Ok(if goes_on { Line::Keys(vec![Code::Enter.into()]) } else { Line::Again });
     }
-    let (is_command, rest) = text.strip_prefix(':').map_or((false, text), |rest| (true, rest.trim_start()));
+    let (has_colon, palette_line) = text.strip_prefix(':').map_or((false, text), |after_colon| (true, after_colon.trim_start()));
     let with_argument = |command: &'static PlainCommand| {
-        let argument = if command.name.ends_with(' ') { rest.strip_prefix(command.name)? } else { (rest == command.name).then_some("")? };
+        let argument = if command.name.ends_with(' ') {
+            palette_line.strip_prefix(command.name)?
+        } else {
+            (palette_line == command.name).then_some("")?
+        };
         Some(Line::Command(command, argument.trim().to_owned()))
     };
     if let Some(line) = PLAIN_COMMANDS.iter().find_map(with_argument) {
@@ -351,9 +358,9 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
         return Ok(Line::Keys(text.chars().map(|c| Key::from(Code::Char(c))).chain([Code::Enter.into()]).collect()));
     }
     // a single character is a key, even if a node has this name
-    let is_palette_line = is_command || text.chars().nth(1).is_some() && state.is_palette_line(COMMANDS, text);
+    let is_palette_line = has_colon || text.chars().nth(1).is_some() && state.is_palette_line(COMMANDS, text);
     if is_palette_line && focus != Focus::Picker {
-        let typed = std::iter::once(':').chain(rest.chars()).map(|c| Key::from(Code::Char(c)));
+        let typed = std::iter::once(':').chain(palette_line.chars()).map(|c| Key::from(Code::Char(c)));
         return Ok(Line::Keys(typed.chain([Code::Enter.into()]).collect()));
     }
     keys::parse(line).map(Line::Keys)

@@ -94,8 +94,8 @@ impl Task {
         }
         self.next_line = Instant::now() + UPDATE_INTERVAL;
         self.is_shown = true;
-        let full = usize::try_from(u128::from(done) * BAR_WIDTH as u128 / u128::from(self.total.max(1))).unwrap_or(0);
-        let bar = format!("{}{}", "#".repeat(full), "-".repeat(BAR_WIDTH.saturating_sub(full)));
+        let filled = usize::try_from(u128::from(done) * BAR_WIDTH as u128 / u128::from(self.total.max(1))).unwrap_or(0);
+        let bar = format!("{}{}", "#".repeat(filled), "-".repeat(BAR_WIDTH.saturating_sub(filled)));
         let (with_bar, columns) = (format!("[{bar}] {counts}"), line_width());
         let text = if with_bar.len() > columns { counts } else { with_bar };
         write!(output::stderr().raw(), "\r{text:<columns$.columns$}")
@@ -109,7 +109,7 @@ impl Task {
     /// Clears the line of progress.
     pub fn clear(&self) -> io::Result<()> {
         if self.is_shown {
-            // clears 3 more cells, because the terminal may have written ^C after the line
+            // clears 3 more cells, enough for the ^C that the terminal may have written after the line
             write!(output::stderr().raw(), "\r{:1$}\r", "", line_width() + 3)?;
         }
         Ok(())

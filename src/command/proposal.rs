@@ -111,19 +111,19 @@ struct ProposedLayers {
 /// Returns a scenario that uses these tensors (names and shapes) of the file `file`. If there is none, the error is a sentence with the reason.
 pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<String, String> {
     let model_prefix = MODELS.iter().find(|model| tensors.iter().any(|(name, _)| name.starts_with(**model)));
-    let of_model = tensors.iter().filter(|(name, _)| model_prefix.is_none_or(|model| name.starts_with(model)));
+    let model_tensors = tensors.iter().filter(|(name, _)| model_prefix.is_none_or(|model| name.starts_with(model)));
     let mut layers: BTreeMap<Vec<(u64, String)>, LayerTensors<'_>> = BTreeMap::new();
     // a separable convolution of Keras has two kernels, and its bias belongs to the second one
     let is_separable = |layer: &str| tensors.iter().any(|(name, _)| name.starts_with(layer) && name.contains("pointwise_kernel"));
-    for (name, shape) in of_model {
+    for (name, shape) in model_tensors {
         let Some((layer, role)) = layer_and_role(name) else { return Err(format!("{name} is neither a weight nor a bias")) };
         let mut key = sort_key(&layer);
         if is_separable(&layer) {
             // the layer becomes two layers: 0 is the depthwise one, and 1 the pointwise one, which has the bias
             key.push((u64::from(!name.contains("depthwise_kernel")), String::new()));
         }
-        if let Some((other, _)) = layers.entry(key).or_default().by_role.insert(role, (name, shape)) {
-            return Err(format!("{other} and {name} would be the same tensor of a layer, its {}", role.words()));
+        if let Some((earlier_name, _)) = layers.entry(key).or_default().by_role.insert(role, (name, shape)) {
+            return Err(format!("{earlier_name} and {name} would be the same tensor of a layer, its {}", role.words()));
         }
     }
     // layers whose names have no numbers are in the order of the file. A key has the number 0 both for a word without a number and for the layer `0`
@@ -131,7 +131,7 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
     let mut ordered: Vec<&LayerTensors<'_>> = layers.values().collect();
     if !has_numbers {
         let first_tensor =
-            |layer: &&LayerTensors<'_>| tensors.iter().position(|(name, _)| layer.by_role.values().any(|(other, _)| other == name));
+            |layer: &&LayerTensors<'_>| tensors.iter().position(|(name, _)| layer.by_role.values().any(|(own_name, _)| own_name == name));
         ordered.sort_by_key(first_tensor);
     }
     if ordered.is_empty() || ordered.len() > MAX_LAYERS {
@@ -140,7 +140,8 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
     let mut chain =
         ProposedLayers { text: String::new(), outputs: None, is_vector: false, shrunk_by: [0, 0], input: None, input_channels: 1 };
     for (n, layer) in ordered.iter().enumerate() {
-        chain.layer(file, layer, n + 1 == ordered.len(), ordered.get(n + 1).copied())?;
+        let is_last = n + 1 == ordered.len();
+        chain.add_layer(file, layer, is_last, ordered.get(n + 1).copied())?;
     }
     Ok(chain.scenario(file))
 }
@@ -157,8 +158,8 @@ fn quoted(text: &str) -> String {
 }
 
 impl ProposedLayers {
-    /// Adds a layer. `next` is the one after it.
-    fn layer(&mut self, file: &str, layer: &LayerTensors<'_>, is_last: bool, next: Option<&LayerTensors<'_>>) -> Result<(), String> {
+    /// Adds a layer. `next` is the layer after it.
+    fn add_layer(&mut self, file: &str, layer: &LayerTensors<'_>, is_last: bool, next: Option<&LayerTensors<'_>>) -> Result<(), String> {
         let Some((name, shape)) = layer.by_role.get(&TensorRole::Weight) else {
             let names: Vec<&str> = layer.by_role.values().map(|(name, _)| *name).collect();
             return Err(format!("{} has no weight beside it", names.join(", ")));
@@ -226,6 +227,9 @@ impl ProposedLayers {
     }
 
     /// Returns the type of a normalisation.
+    ///
+    /// # Errors
+    /// If its number of weights is not the number of outputs of the layer before.
     fn norm(&self, layer: &LayerTensors<'_>) -> Result<&'static str, String> {
         let has_statistics = layer.shape(TensorRole::RunningMean).is_some();
         let kind = match (has_statistics, self.is_vector) {
@@ -241,8 +245,8 @@ impl ProposedLayers {
         }
     }
 
-    /// Adds a convolution, and returns the number of its groups, which follows from the channels of the layer before. `groups_of_first` is the
-    /// number of groups if the convolution is the first layer.
+    /// Adds a convolution, and returns the number of its groups: the channels of the layer before, divided by `inputs`, the channels that one group reads.
+    /// `groups_of_first` is the number of groups if the convolution is the first layer.
     fn convolution(
         &mut self,
         name: &str,
@@ -357,6 +361,7 @@ mod tests {
 
     #[test]
     fn a_convolution_and_a_linear_layer_are_recognised_by_their_shapes() {
+        // 100 inputs of the linear layer are 4 channels of 5 x 5, which a 5 x 5 kernel makes from 9 x 9
         let text = proposal_of(&[("0.weight", &[4, 1, 5, 5]), ("0.bias", &[4]), ("7.weight", &[2, 100])]).unwrap();
         assert_eq!(
             lines(&text, &["type", "input"]),
@@ -391,12 +396,13 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(lines(&text, &["groups", "weight_layout"]), ["groups = 4", "weight_layout = \"hwio\"", "weight_layout = \"hwio\""]);
+        // the bias is in the second layer, after its kernel
         let bias = text.find("separable_conv2d/bias").unwrap();
         assert!(text.find("pointwise_kernel").unwrap() < bias && text.contains("shape = [4, 28, 28]"), "{text}");
     }
 
     #[test]
-    fn layers_are_sorted_by_number_and_a_checkpoint_has_other_tensors() {
+    fn layers_are_sorted_by_number_and_the_optimizer_of_a_checkpoint_is_left_out() {
         let text =
             proposal_of(&[("state_dict.10.weight", &[2, 3]), ("state_dict.2.weight", &[3, 4]), ("optimizer.state.0.exp_avg", &[3, 4])])
                 .unwrap();

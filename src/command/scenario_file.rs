@@ -87,6 +87,6 @@ impl ScenarioFile {
 
     /// Returns the time of the next check.
     pub fn next_look(&self) -> Option<Duration> {
-        self.watch.as_ref().map(FileWatch::next)
+        self.watch.as_ref().map(FileWatch::next_check)
     }
 }

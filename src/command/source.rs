@@ -181,9 +181,9 @@ fn path_of(typed: &OsStr) -> Option<PathBuf> {
 fn unknown_scenario(typed: &OsStr) -> anyhow::Error {
     let typed_text = typed.to_string_lossy();
     let near = suggest::clause(suggest::nearest(&typed_text, bundled::ALL.iter().map(|bundled| bundled.name)));
-    let new = templates::kind_meant_by(&typed_text);
-    let new = new.map_or_else(String::new, |kind| format!("; `gradstep new {kind}` prints one to start from"));
-    anyhow!("{} is neither a bundled scenario nor a file{near} (`gradstep list` shows the bundled ones){new}", display_name(typed))
+    let kind = templates::kind_meant_by(&typed_text);
+    let how_to_start = kind.map_or_else(String::new, |kind| format!("; `gradstep new {kind}` prints one to start from"));
+    anyhow!("{} is neither a bundled scenario nor a file{near} (`gradstep list` shows the bundled ones){how_to_start}", display_name(typed))
 }
 
 /// A loader of scenarios.

@@ -31,7 +31,7 @@ use line::{ENTRY_COLUMNS, OP_COLUMNS, TraceColumn, TraceLine, each_entry, each_o
 
 /// The functions of a format.
 #[derive(Debug)]
-struct StepWriter {
+struct TraceWriter {
     /// Writes the header and the lines of `--level step`.
     steps: fn(&Trace, Range<u64>, &mut dyn Write) -> io::Result<()>,
     /// Writes the header of `--level entry` and `--level op`.
@@ -41,7 +41,7 @@ struct StepWriter {
 }
 
 /// The formats, in the order of the help.
-static FORMATS: &[OutputFormat<StepWriter>] = &[json::JSONL, csv::CSV, markdown::MARKDOWN, text::TEXT];
+static FORMATS: &[OutputFormat<TraceWriter>] = &[json::JSONL, csv::CSV, markdown::MARKDOWN, text::TEXT];
 
 /// The value of `--level`: each line describes a step, an entry or an op.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -62,7 +62,7 @@ pub(super) struct TraceCommand {
     scenario: OsString,
     /// The format of the output
     #[arg(long, default_value = "jsonl", value_parser = format::parser(FORMATS))]
-    format: &'static OutputFormat<StepWriter>,
+    format: &'static OutputFormat<TraceWriter>,
     /// Print only the steps of this op or entry: grad.conv1.weight, conv1.z[0,1,1]
     #[arg(long, value_name = "NAME")]
     op: Option<String>,
@@ -93,7 +93,7 @@ impl Invocation for TraceCommand {
         let document = document_at_iteration(loader.load(&self.scenario)?, self.iteration)?;
         let trace = &document.trace;
         let steps = selected_steps(self, trace)?;
-        // if there was too little memory for the update, its steps are missing. This is an error, unless the options leave these steps out
+        // if there was too little memory for the update, its steps are missing. This is an error, unless --op or --to is given
         if let Some(shortage) = document.shortage.filter(|_| self.op.is_none() && self.to.is_none()) {
             bail!("{shortage}; or write --to {} to end before the update", trace.len());
         }
@@ -111,7 +111,7 @@ impl Invocation for TraceCommand {
 
 /// Writes a header, and then lines. `for_each_line` calls its argument with each line.
 fn write_lines(
-    writer: &StepWriter,
+    writer: &TraceWriter,
     columns: &[TraceColumn],
     to: &mut CommandOutput,
     for_each_line: impl FnOnce(&mut dyn FnMut(&dyn TraceLine) -> io::Result<()>) -> io::Result<()>,

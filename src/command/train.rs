@@ -58,14 +58,14 @@ impl Invocation for TrainCommand {
         for typed in &self.others {
             scenarios.push(loader.load(typed)?);
         }
-        let typed = [&self.report.scenario].into_iter().chain(&self.others);
-        for (scenario, typed) in scenarios.iter().zip(typed.clone()) {
+        let arguments = [&self.report.scenario].into_iter().chain(&self.others);
+        for (scenario, typed) in scenarios.iter().zip(arguments.clone()) {
             if scenario.train.is_none() {
                 let which = if self.others.is_empty() { "this scenario".to_owned() } else { display_name(typed) };
                 bail!("{which} has no [train]; add [train] with learning_rate = 0.1 and iterations = 100");
             }
         }
-        let inputs: Vec<_> = typed.zip(&scenarios).map(|(typed, scenario)| (typed.as_os_str(), &scenario.files[..])).collect();
+        let inputs: Vec<_> = arguments.zip(&scenarios).map(|(typed, scenario)| (typed.as_os_str(), &scenario.files[..])).collect();
         let to = open_output_beside(self.output(), &inputs)?;
         let mut runs = Vec::new();
         for scenario in scenarios {
@@ -102,6 +102,7 @@ impl Trained {
         task.clear()?;
         let result = result.map_err(|short_of_memory| anyhow!("training {short_of_memory}"))?;
         let done = result.losses.len() as u64;
+        // Ctrl-C has ended the descent, not the tolerance or the last iteration
         if task.is_interrupted() && !result.stopped && done < descent.iterations() {
             let mut to = output::stderr();
             writeln!(
@@ -243,15 +244,15 @@ impl CommandReport for TrainReport<'_> {
         out.line(self.scenario)?;
         out.line("")?;
         let why = if self.stopped == "tolerance" { ", stopped by the tolerance" } else { "" };
-        let every = distance_of_rows(self.losses.len());
-        let omission = if every > 1 { format!("; one loss in {every} is shown, and the last") } else { String::new() };
+        let distance = distance_of_rows(self.losses.len());
+        let omission = if distance > 1 { format!("; one loss in {distance} is shown, and the last") } else { String::new() };
         out.line(&format!("{}{why}{omission}", counted(self.iterations, "iteration")))?;
         if let Some(n) = self.losses.iter().position(|loss| !loss.is_finite()) {
             out.line(&format!("from iteration {} on the loss is not finite; try a smaller learning rate", n + 1))?;
         }
         let last = self.losses.len() - 1;
         let number_width = self.losses.len().to_string().len();
-        for (n, loss) in self.losses.iter().enumerate().filter(|(n, _)| is_row(*n, every) || *n == last) {
+        for (n, loss) in self.losses.iter().enumerate().filter(|(n, _)| is_row(*n, distance) || *n == last) {
             out.line(&format!("{}  loss  {}", align_right(&(n + 1).to_string(), number_width), exact(*loss)))?;
         }
         out.line(&format!("after the last update, over all samples: loss  {}", exact(self.loss)))?;

@@ -164,11 +164,12 @@ fn parse(path: &Path, text: &str) -> (UserSettings, Vec<SettingsFault>) {
         Ok(table) => {
             for (name, value) in table.get_ref() {
                 match (SETTINGS.iter().find(|row| row.name == name.get_ref()), value.get_ref()) {
-                    (Some(row), found) if (row.set)(&mut user, found).is_none() => {
-                        report(value.span(), format!("{} is {}", row.name, row.expected));
+                    (Some(row), found) => {
+                        let is_set = (row.set)(&mut user, found).is_some();
+                        if !is_set {
+                            report(value.span(), format!("{} is {}", row.name, row.expected));
+                        }
                     }
-                    // the guard above has set the value
-                    (Some(_), _) => {}
                     (None, DeValue::Table(aliases)) if name.get_ref() == KEYS => {
                         for (key, acts_as) in aliases {
                             match alias(key, acts_as) {

@@ -108,7 +108,7 @@ fn write_scenario(scenario: &Scenario, path: &Path, target: FileState) -> anyhow
     let written = write_back(scenario, &stem, &is_taken).map_err(|why| anyhow!(why))?;
     let mut tensors = Vec::new();
     let result = save_tensors(&written.files, folder, &mut tensors).and_then(|()| save(path, target, written.text.as_bytes()));
-    // if only the last call fails, which syncs the folder, the new file is already there
+    // the last thing that `save` does is to sync the folder. If only this fails, the file already has the new text, and it counts as saved
     if let Err(error) = result.or_else(|error| if has_text(path, &written.text) { Ok(()) } else { Err(error) }) {
         // the new files with tensors are removed, because no scenario file names them
         for file in &tensors {
@@ -134,8 +134,8 @@ fn remove_unused(old: &WrittenFile, new: &WrittenFile) {
         return;
     }
     let folder = folder_of(&new.file.path);
-    let Ok(others) = scenario_texts_in(folder) else { return };
-    let texts = || others.iter().map(Vec::as_slice).chain([new.file.text.as_bytes()]);
+    let Ok(saved_texts) = scenario_texts_in(folder) else { return };
+    let texts = || saved_texts.iter().map(Vec::as_slice).chain([new.file.text.as_bytes()]);
     for file in unused {
         let Some(name) = file.file_name().map(std::ffi::OsStr::as_encoded_bytes) else { continue };
         if !texts().any(|text| text.windows(name.len()).any(|part| part == name)) {

@@ -122,7 +122,7 @@ pub(super) fn moments(
     while goes_on && let Some((_, next)) = cursor.next(&driver) {
         if matches!(next, ReplayItem::Event(_)) {
             if played >= MAX_PLAY_FRAMES {
-                // this is the last play move
+                // `moment` is the last play move before the event; the moves between it and the first 998 are left out
                 moment.left_out = played - MAX_PLAY_FRAMES;
                 goes_on = emit(&driver, &moment)?;
             }

@@ -1,12 +1,12 @@
 //! The trace as CSV (RFC 4180). It has a header line. Lines end in CR LF. A cell with a comma, a quotation mark or a newline is put in quotation marks.
 
 use super::table::TableSyntax;
-use super::{OutputFormat, StepWriter};
+use super::{OutputFormat, TraceWriter};
 
-pub(super) const CSV: OutputFormat<StepWriter> = OutputFormat {
+pub(super) const CSV: OutputFormat<TraceWriter> = OutputFormat {
     name: "csv",
     help: "Comma-separated values with a header line",
-    writer: StepWriter {
+    writer: TraceWriter {
         steps: |trace, steps, to| SYNTAX.steps(trace, steps, to),
         header: |columns, to| SYNTAX.names(columns, to),
         line: |line, to| SYNTAX.line(line, to),

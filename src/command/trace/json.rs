@@ -6,16 +6,16 @@ use serde::Serialize;
 
 use super::name::{EntrySyntax, FactorText, StepNames, append_number};
 use super::stream::{self, LineBuffer};
-use super::{OutputFormat, StepWriter};
+use super::{OutputFormat, TraceWriter};
 use crate::number::write_json;
 use crate::op::rule::Term;
 use crate::step::Kind;
 use crate::trace::{Position, StepVisitor, Trace};
 
-pub(super) const JSONL: OutputFormat<StepWriter> = OutputFormat {
+pub(super) const JSONL: OutputFormat<TraceWriter> = OutputFormat {
     name: "jsonl",
     help: "One JSON object per line",
-    writer: StepWriter {
+    writer: TraceWriter {
         steps: |trace, steps, to| stream::write(trace, steps, || JsonLines::new(trace), to),
         header: |_, _| {},
         line: |line, to| {
@@ -127,6 +127,7 @@ impl StepVisitor for JsonLines<'_> {
                 to.push(b',');
             }
             match self.names.factor(part, arg, to) {
+                // the text of a slice is already complete
                 FactorText::Slice => continue,
                 FactorText::Constant => to.extend_from_slice(b"{\"name\":null,\"index\":[],\"value\":"),
                 FactorText::Entry => {}

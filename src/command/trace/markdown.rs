@@ -2,12 +2,12 @@
 
 use super::line::TraceColumn;
 use super::table::TableSyntax;
-use super::{OutputFormat, StepWriter};
+use super::{OutputFormat, TraceWriter};
 
-pub(super) const MARKDOWN: OutputFormat<StepWriter> = OutputFormat {
+pub(super) const MARKDOWN: OutputFormat<TraceWriter> = OutputFormat {
     name: "markdown",
     help: "A Markdown table",
-    writer: StepWriter {
+    writer: TraceWriter {
         steps: |trace, steps, to| SYNTAX.steps(trace, steps, to),
         header: |columns, to| header(&SYNTAX, columns, to),
         line: |line, to| SYNTAX.line(line, to),

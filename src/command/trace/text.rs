@@ -9,7 +9,7 @@ use std::io::Write as _;
 
 use super::name::{EntrySyntax, FactorText, StepNames};
 use super::stream::{self, LineBuffer};
-use super::{OutputFormat, StepWriter};
+use super::{OutputFormat, TraceWriter};
 use crate::number::write_exact;
 use crate::op::rule::Term;
 use crate::step::Kind;
@@ -23,10 +23,10 @@ macro_rules! put {
     };
 }
 
-pub(super) const TEXT: OutputFormat<StepWriter> = OutputFormat {
+pub(super) const TEXT: OutputFormat<TraceWriter> = OutputFormat {
     name: "text",
     help: "Text for people",
-    writer: StepWriter {
+    writer: TraceWriter {
         steps: |trace, steps, to| stream::write(trace, steps, || TextLines::new(trace), to),
         header: |_, _| {},
         line: |line, to| put!(to, "{}\n", escape(&line.text())),
