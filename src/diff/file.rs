@@ -71,6 +71,7 @@ fn too_many(count: usize) -> WeightsError {
     WeightsError::new(format!("it has {count} tensors, but at most {MAX_TENSORS} are read"), "")
 }
 
+/// Returns the tensors of a JSON text.
 fn of_json(bytes: &[u8], only: Option<&str>) -> Result<Vec<FileTensor>, WeightsError> {
     let mut tensors = Vec::new();
     match (json::parse(bytes)?, only) {
@@ -143,8 +144,10 @@ fn collect(name: &str, sample: Option<usize>, value: JsonValue, to: &mut Vec<Fil
     Ok(())
 }
 
+/// Returns the tensors of a file in a format of tensors.
 fn of_archive(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<FileTensor>, WeightsError> {
     let file = Path::new(path).file_name().and_then(|file| file.to_str()).unwrap_or(path);
+    // a format that is not read is reported here, because `weights::open` would not name the formats of gradients
     weights::opener(file).map_err(|error| {
         let formats = concat!("gradients are read from .json, ", tensor_files!());
         // the help is "tensors are read from …", or about the file's format, such as how to convert it
@@ -154,6 +157,7 @@ fn of_archive(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<File
     let archive = weights::open(file, bytes)?;
     let (names, choice): (Vec<String>, Choice) = match (archive.names(), only) {
         (Some(names), _) => (names.list().to_vec(), Choice::Compared),
+        // the file has one tensor without a name, as `.npy` has
         (None, Some(name)) => (vec![name.to_owned()], Choice::Named),
         (None, None) => return Err(nameless()),
     };

@@ -1,9 +1,9 @@
 //! Entries so close to a kink that they are on its other side in single precision.
 //!
 //! Take a relu with z = 1e-9: its derivative is 1. Single precision may compute z = −1e-8 instead, and the derivative is 0. The right gradients in single
-//! precision then differ from ours. Such an entry is called a *gate*, because its sign decides whether the derivative passes. If the user's gradients
-//! are different, each gate near a kink is moved to the other side on trial, and the tensors are computed again. The move with which the most of them equal the
-//! user's is kept, if it is an improvement. Then the other gates are tried again, together with the kept moves.
+//! precision then differ from those of the trace. Such an entry is called a *gate*, because its sign decides whether the derivative passes. If the user's
+//! gradients are different, each gate near a kink is moved to the other side on trial, and the gradients are computed again. The move with which the most
+//! tensors equal the user's is kept, if these are more tensors than before. Then the other gates are tried again, together with the kept moves.
 
 use super::report::{Report, UserTensor};
 use super::tolerance::{Tolerance, largest};
@@ -34,7 +34,7 @@ struct Gate {
     /// The position of the entry in the tensor.
     at: usize,
     /// A number near the entry, on the other side of the kink.
-    other: f64,
+    beyond_kink: f64,
 }
 
 /// A computation with some gates on the other side of their kinks.
@@ -92,7 +92,7 @@ fn address(trace: &Trace, run: usize, tensor: Id, at: usize) -> String {
 fn with_gate(trace: &Trace, gate: &Gate) -> Trace {
     let network = trace.network_of(gate.run);
     let mut values = trace.run(gate.run).values(gate.tensor).to_vec();
-    values[gate.at] = gate.other;
+    values[gate.at] = gate.beyond_kink;
     let tensor = from_flat(&network.tensor(gate.tensor).shape, values);
     Trace::of_iteration(trace.iteration(), trace.runs_with_tensor(gate.run, gate.tensor, tensor))
 }
@@ -129,15 +129,16 @@ fn gates_of_op(trace: &Trace, network: &Network, (run, number): (usize, usize), 
             for (n, arg) in args.iter().enumerate() {
                 let Origin::Entry { slot, at: place } = arg.origin else { continue };
                 let tensor = part.operands[slot];
-                let near = NEAR * largest(trace.run(run).values(tensor));
+                let max_distance = NEAR * largest(trace.run(run).values(tensor));
                 // given numbers and exact zeros are the same in both precisions
                 let is_rounded = values[n] != 0.0 && network.producer(tensor).is_some();
-                let is_other = |moved: f64| pieces.piece_at(values.len(), |m| if m == n { moved } else { values[m] }) != piece;
-                // the moves up, then the moves down; in both directions the shortest first
-                let moves =
-                    [near, -near].into_iter().flat_map(|step| [1.0 / 1024.0, 1.0 / 32.0, 1.0].map(|share| values[n] + step * share));
-                let other = moves.into_iter().find(|moved| is_other(*moved)).filter(|_| is_rounded);
-                let gate = other.map(|other| Gate { run, tensor, at: place, other });
+                let is_beyond = |moved: f64| pieces.piece_at(values.len(), |m| if m == n { moved } else { values[m] }) != piece;
+                // the number moved up, then down; in both directions by the shortest distance first
+                let moves = [max_distance, -max_distance]
+                    .into_iter()
+                    .flat_map(|step| [1.0 / 1024.0, 1.0 / 32.0, 1.0].map(|share| values[n] + step * share));
+                let beyond_kink = moves.into_iter().find(|moved| is_beyond(*moved)).filter(|_| is_rounded);
+                let gate = beyond_kink.map(|beyond_kink| Gate { run, tensor, at: place, beyond_kink });
                 if let Some(gate) = gate.filter(|gate| gates.len() < max_gates && !gates.iter().any(|known| known.same_entry(gate))) {
                     gates.push(gate);
                 }

@@ -182,9 +182,9 @@ impl Parser<'_> {
                     values.push(number);
                     Some(Vec::new())
                 }
-                JsonValue::Tensor { shape, values: of_item } => {
-                    values.extend(of_item);
-                    Some(shape)
+                JsonValue::Tensor { shape: item_shape, values: item_values } => {
+                    values.extend(item_values);
+                    Some(item_shape)
                 }
                 other => {
                     items.push(other);

@@ -24,7 +24,7 @@ pub(super) enum ShapeFit {
     /// A stack of the samples' tensors, one after the other.
     Stack,
     /// A weight with its axes in the other order: the transpose of a matrix, Keras' filters.
-    Turned(Weight),
+    Reordered(Weight),
     /// Another shape.
     Other,
 }
@@ -45,26 +45,26 @@ pub(super) struct Names {
 
 /// Compares the shape `given` of a tensor in a file with the shape of a gradient.
 pub(super) fn fit(trace: &Trace, given: &[usize], gradient: Gradient) -> ShapeFit {
-    let ours = gradient.shape(trace);
-    let [given_sizes, our_sizes] = [given, ours].map(without_ones);
+    let right = gradient.shape(trace);
+    let [given_sizes, right_sizes] = [given, right].map(without_ones);
     let samples = trace.samples();
     let is_stack = || {
-        let stacked: Vec<usize> = [samples].into_iter().chain(ours.iter().copied()).collect();
+        let stacked: Vec<usize> = [samples].into_iter().chain(right.iter().copied()).collect();
         samples > 1 && gradient.loss == LossOf::Batch && given_sizes == without_ones(&stacked)
     };
-    let filters = Weight::of(trace, gradient).filter(|weight| *weight != Weight::Matrix && weight.other_shape(ours) == given);
-    if given == ours {
+    let reordered_filters = Weight::of(trace, gradient).filter(|weight| *weight != Weight::Matrix && weight.other_shape(right) == given);
+    if given == right {
         ShapeFit::Same
-    } else if let Some(weight) = filters {
-        ShapeFit::Turned(weight)
-    } else if given_sizes == our_sizes {
+    } else if let Some(weight) = reordered_filters {
+        ShapeFit::Reordered(weight)
+    } else if given_sizes == right_sizes {
         ShapeFit::Same
     } else if is_stack() {
         ShapeFit::Stack
-    } else if let [rows, columns] = our_sizes[..]
+    } else if let [rows, columns] = right_sizes[..]
         && given_sizes == [columns, rows]
     {
-        ShapeFit::Turned(Weight::Matrix)
+        ShapeFit::Reordered(Weight::Matrix)
     } else {
         ShapeFit::Other
     }
@@ -177,8 +177,8 @@ fn meaning(trace: &Trace, tensor: &FileTensor, file_names: &HashSet<String>) -> 
     if let Some(of) = Some(name).filter(|name| INPUT_NAMES.contains(name)).and_then(|_| input(network)) {
         return gradient(of);
     }
-    let (group, rest) = name.split_once('.')?;
-    let id = find(network, rest, file_names)?;
+    let (group, name_in_group) = name.split_once('.')?;
+    let id = find(network, name_in_group, file_names)?;
     match group {
         "gradients" | "grad" | "grads" => gradient(id),
         "values" | "parameters" => Some(NameMeaning::NotCompared(IS_VALUE)),
@@ -213,8 +213,8 @@ fn input(network: &Network) -> Option<Id> {
 /// `x@0`, unless the file has `x@0` too.
 fn find(network: &Network, name: &str, file_names: &HashSet<String>) -> Option<Id> {
     let input = format!("{name}@0");
-    let first = if file_names.contains(&input) { None } else { network.find(&input) };
-    first.or_else(|| network.find(name))
+    let assigned_again = if file_names.contains(&input) { None } else { network.find(&input) };
+    assigned_again.or_else(|| network.find(name))
 }
 
 /// Gives each tensor whose name is a misspelt one of the network, such as `fc2.bais` or `FC2.bias`, the parameter that it names. Returns the other tensors.
@@ -253,8 +253,8 @@ fn by_spelling(trace: &Trace, unknown: Vec<FileTensor>, taken: &mut HashMap<Grad
     others
 }
 
-/// Returns whether a name is another one with other capitals, or with one wrong character in one word of at least four letters. A number is never wrong: in
-/// another model `fc3.weight` can be the name of our `fc2.weight`.
+/// Returns whether `given` is `name` with other capitals, or with one wrong character in one word of at least four letters. A number is never taken for a wrong
+/// character: `fc3.weight` may be another model's name for what is `fc2.weight` here, or for another layer.
 fn is_misspelt(given: &str, name: &str) -> bool {
     let [given, name] = [given, name].map(str::to_lowercase);
     let mut wrong = given.split('.').zip(name.split('.')).filter(|(one, other)| one != other);
@@ -282,16 +282,17 @@ fn by_order(trace: &Trace, mut unknown: Vec<FileTensor>, taken: &HashMap<Gradien
     let gradients = ids.into_iter().map(|of| Gradient { of, loss: LossOf::Batch });
     let mut free: Vec<Gradient> = gradients.filter(|gradient| !taken.contains_key(gradient)).collect();
     let has_sample = |name: &str| name.contains(':');
+    // `0.weight` is no bias, and `2:w` is not a gradient of the batch
     let agrees = |tensor: &FileTensor, gradient: &Gradient| {
         let [given, ours] = [&*tensor.name, &*network.tensor(gradient.of).name].map(suffix);
         !has_sample(&tensor.name) && (given.is_none() || ours.is_none() || given == ours)
     };
     let mut found = Vec::new();
     // First come the tensors with exactly the parameter's shape, then those with the same shape up to axes of size 1, then transposes and stacks. At the end,
-    // if as many tensors as parameters are left, they are paired in order, and their shapes are reported as wrong.
-    let turned_or_stacked = |fit: ShapeFit| matches!(fit, ShapeFit::Turned(_) | ShapeFit::Stack);
+    // if some tensors were found and as many tensors as parameters are left, they are paired in order, and their shapes are reported as wrong.
+    let reordered_or_stacked = |fit: ShapeFit| matches!(fit, ShapeFit::Reordered(_) | ShapeFit::Stack);
     let same = |fit: ShapeFit| fit == ShapeFit::Same;
-    for (is_exact, is_wanted) in [(true, same as fn(ShapeFit) -> bool), (false, same), (false, turned_or_stacked)] {
+    for (is_exact, is_wanted) in [(true, same as fn(ShapeFit) -> bool), (false, same), (false, reordered_or_stacked)] {
         for tensor in std::mem::take(&mut unknown) {
             let fits = |gradient: &Gradient| {
                 let is_shape = !is_exact || tensor.shape == gradient.shape(trace);

@@ -72,6 +72,7 @@ impl WrongValues<'_> {
             compared += usize::from(*user != 0.0 || self.right[from] != 0.0);
             self.tolerance.is_equal(*user, self.right[from], largest, || self.terms.entry(from))
         };
+        // a single equal number may be chance
         self.user.iter().enumerate().all(is_equal) && compared > 1
     }
 }

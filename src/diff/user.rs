@@ -32,7 +32,7 @@ pub struct UserGradients {
     pub tolerance: Tolerance,
     /// The weights that have the other order of axes although the other weights of their kind have our order. Each has the index of its tensor, and its numbers
     /// in our order.
-    pub turned_alone: Vec<(usize, Vec<f64>)>,
+    pub reordered_alone: Vec<(usize, Vec<f64>)>,
     /// The tensors with a wrong shape: the index of the tensor, and its shape and its numbers in the file.
     pub misshapen: Vec<(usize, Vec<usize>, Vec<f64>)>,
     /// The scale of the samples' gradients (see the head of this file); `None` if the loss is not a mean, so that there is only one scale.
@@ -62,12 +62,12 @@ impl UserGradients {
             let why = if names.notes.is_empty() { "it has no tensors".to_owned() } else { names.notes.join("; ") };
             return Err(format!("no tensor of the file can be compared: {why}"));
         }
-        let (tensors, missing, turned_alone, misshapen) = Default::default();
-        let mut user = Self { tensors, missing, notes: names.notes, precision, tolerance, turned_alone, misshapen, scale: None };
-        let turned: Vec<Weight> = Weight::ALL.into_iter().filter(|kind| user.are_turned(trace, &names.named, *kind)).collect();
+        let (tensors, missing, reordered_alone, misshapen) = Default::default();
+        let mut user = Self { tensors, missing, notes: names.notes, precision, tolerance, reordered_alone, misshapen, scale: None };
+        let reordered: Vec<Weight> = Weight::ALL.into_iter().filter(|kind| user.are_reordered(trace, &names.named, *kind)).collect();
         let mut of_samples = Vec::new();
         for Named { tensor, gradient } in names.named {
-            user.add(trace, tensor, gradient, &turned, &mut of_samples);
+            user.add(trace, tensor, gradient, &reordered, &mut of_samples);
         }
         user.scale = SampleScale::new(trace, &mut user.tensors, &of_samples, tolerance);
         user.sort(trace);
@@ -78,8 +78,8 @@ impl UserGradients {
     }
 
     /// Appends a tensor of the file, or one tensor for each sample of a stack. The index of each gradient of a sample is added to `of_samples`, with `true`
-    /// if it comes from a stack. The scale of these gradients is found later. `turned` are the kinds of weights whose axes have the other order in the file.
-    fn add(&mut self, trace: &Trace, tensor: FileTensor, gradient: Gradient, turned: &[Weight], of_samples: &mut Vec<(usize, bool)>) {
+    /// if it comes from a stack. The scale of these gradients is found later. `reordered` are the kinds of weights whose axes have the other order in the file.
+    fn add(&mut self, trace: &Trace, tensor: FileTensor, gradient: Gradient, reordered: &[Weight], of_samples: &mut Vec<(usize, bool)>) {
         let FileTensor { name: name_in_file, shape, values, .. } = tensor;
         let ours = gradient.shape(trace);
         let push = |user: &mut Self, gradient: Gradient, values: Result<Vec<f64>, String>| {
@@ -100,17 +100,18 @@ impl UserGradients {
                 if let LossOf::Sample(_) = gradient.loss {
                     of_samples.push((self.tensors.len(), false));
                 }
-                let kind = Weight::of(trace, gradient).filter(|kind| turned.contains(kind));
+                // a square weight has the same shape in the other order of axes
+                let kind = Weight::of(trace, gradient).filter(|kind| reordered.contains(kind));
                 push(self, gradient, Ok(kind.map_or_else(|| values.clone(), |kind| kind.in_our_order(&values, ours))));
             }
-            ShapeFit::Turned(kind) if turned.contains(&kind) => {
+            ShapeFit::Reordered(kind) if reordered.contains(&kind) => {
                 if let LossOf::Sample(_) = gradient.loss {
                     of_samples.push((self.tensors.len(), false));
                 }
                 push(self, gradient, Ok(kind.in_our_order(&values, ours)));
             }
-            ShapeFit::Turned(kind) => {
-                self.turned_alone.push((self.tensors.len(), kind.in_our_order(&values, ours)));
+            ShapeFit::Reordered(kind) => {
+                self.reordered_alone.push((self.tensors.len(), kind.in_our_order(&values, ours)));
                 push(self, gradient, Err(kind.clause(&shape_text(&shape), &shape_text(ours))));
             }
             ShapeFit::Other => {
@@ -123,30 +124,30 @@ impl UserGradients {
 
     /// Returns whether all weights of a kind have their axes in the other order, and adds a note if they have. The shape shows the order. The shape of a square
     /// weight does not, so its numbers are compared in both orders. One square weight alone is not enough: its transpose may be a mistake.
-    fn are_turned(&mut self, trace: &Trace, named: &[Named], kind: Weight) -> bool {
+    fn are_reordered(&mut self, trace: &Trace, named: &[Named], kind: Weight) -> bool {
         let weights: Vec<&Named> = named.iter().filter(|named| Weight::of(trace, named.gradient) == Some(kind)).collect();
         let fits: Vec<ShapeFit> = weights.iter().map(|named| fit(trace, &named.tensor.shape, named.gradient)).collect();
         let is_square = |named: &&Named| kind.other_shape(named.gradient.shape(trace)) == named.gradient.shape(trace);
-        let has_turned = fits.contains(&ShapeFit::Turned(kind));
+        let has_reordered = fits.contains(&ShapeFit::Reordered(kind));
         let is_equal = |named: &Named| self.is_equal(trace, named.gradient, &named.tensor.values);
-        let is_equal_turned =
+        let is_equal_reordered =
             |named: &Named| self.is_equal(trace, named.gradient, &kind.in_our_order(&named.tensor.values, named.gradient.shape(trace)));
-        let all_turned = weights.iter().zip(&fits).all(|(named, fit)| match fit {
-            ShapeFit::Turned(_) => true,
+        let all_reordered = weights.iter().zip(&fits).all(|(named, fit)| match fit {
+            ShapeFit::Reordered(_) => true,
             // a square weight that is wrong in both orders is taken to have the order of the others
-            ShapeFit::Same if is_square(named) => is_equal_turned(named) || has_turned && !is_equal(named),
+            ShapeFit::Same if is_square(named) => is_equal_reordered(named) || has_reordered && !is_equal(named),
             _ => false,
         });
-        // in a graph, the text says which axis of a matrix has the inputs, so only the shape shows that the matrices are turned
+        // in a graph, the text says which axis of a matrix has the inputs, so only the shape shows that the matrices are reordered
         let is_layered = weights.iter().all(|named| trace.network().tensor(named.gradient.of).layer.is_some());
-        let shows_order = has_turned || is_layered && fits.len() > 1;
+        let shows_order = has_reordered || is_layered && fits.len() > 1;
         // symmetric weights are equal in both orders
-        let order_matters = || has_turned || weights.iter().any(|named| !is_equal(named));
-        let is_turned = all_turned && shows_order && order_matters();
-        if is_turned {
+        let order_matters = || has_reordered || weights.iter().any(|named| !is_equal(named));
+        let is_reordered = all_reordered && shows_order && order_matters();
+        if is_reordered {
             self.notes.push(kind.note(weights.len()));
         }
-        is_turned
+        is_reordered
     }
 
     fn is_equal(&self, trace: &Trace, gradient: Gradient, values: &[f64]) -> bool {
@@ -196,8 +197,8 @@ impl UserGradients {
         for (new, old) in order.iter().enumerate() {
             place[*old] = new;
         }
-        let turned = self.turned_alone.iter_mut().map(|(index, _)| index);
-        for index in turned.chain(self.misshapen.iter_mut().map(|(index, ..)| index)) {
+        let reordered = self.reordered_alone.iter_mut().map(|(index, _)| index);
+        for index in reordered.chain(self.misshapen.iter_mut().map(|(index, ..)| index)) {
             *index = place[*index];
         }
         let mut tensors: Vec<Option<UserTensor>> = std::mem::take(&mut self.tensors).into_iter().map(Some).collect();

@@ -150,6 +150,7 @@ impl VectorFunction for Erf {
         stage(|n| {
             let (x, quotient) = (x[n], quotients[n]);
             let size = x.abs();
+            // from 6 on, erf |x| is rounded to 1
             let far = (if size < 6.0 { 1.0 - complements[n] } else { 1.0 }).copysign(x);
             let near = if size < TINY { 0.125 * (8.0 * x + EFX8 * x) } else { x + x * quotient };
             if size < ENDS[0] { near } else { far }

@@ -156,8 +156,8 @@ impl VectorFunction for Tanh {
             let dividend = if size >= MEDIUM { t } else { -t };
             // the dividend is selected by its bits. With an `if`, the compiler would divide both possible dividends and select a quotient, and a division is
             // slow
-            let is_large = u64::from(size >= LARGE).wrapping_neg();
-            let dividend = f64::from_bits(2.0_f64.to_bits() & is_large | dividend.to_bits() & !is_large);
+            let large_mask = u64::from(size >= LARGE).wrapping_neg();
+            let dividend = f64::from_bits(2.0_f64.to_bits() & large_mask | dividend.to_bits() & !large_mask);
             dividend / (t + 2.0)
         });
         stage(|n| {

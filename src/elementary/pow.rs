@@ -81,7 +81,7 @@ fn power(x: f64, y: f64) -> (f64, bool) {
     let has_formula = y == 0.0 || y == 0.5 || y == 1.0 || y == 2.0 || y == -1.0;
     let is_special_y = !(y.abs() < 2_147_483_648.0) || has_formula;
     let logarithm = log2(if is_special_x { 1.0 } else { x });
-    // y log₂ x
+    // y log₂ x = first + rest
     let y_upper = upper(y);
     let rest = (y - y_upper) * logarithm[0] + y * logarithm[1];
     let first = y_upper * logarithm[0];
@@ -120,16 +120,17 @@ fn log2(x: f64) -> [f64; 2] {
     let a = if is_halved { 0.5 * fraction } else { fraction };
     let n = exponent(x.to_bits()) + if is_halved { 1.0 } else { 0.0 };
     let (base, log_base) = if is_near_1 { (1.0, [0.0, 0.0]) } else { (1.5, LOG_3_HALVES) };
-    // s, and its upper part and the rest
+    // s, and below its upper part and the rest
     let u = a - base;
     let v = 1.0 / (a + base);
     let s = u * v;
     let s_upper = upper(s);
-    // the upper part of a + base, and the rest. For a = 1 + m, the bits shifted by 33 instead of 32 with the offset are those of 2 + m or 2.5 + m
+    // the divisor a + base as the sum of its upper part and the rest. For a = 1 + m, the bits shifted by 33 instead of 32 with the offset are those of 2 + m or
+    // 2.5 + m
     let offset: u64 = if is_near_1 { 0x0008_0000 } else { 0x000c_0000 };
-    let t_upper = f64::from_bits((((a.to_bits() >> 33) | 0x2000_0000) + offset) << 32);
-    let t_rest = a - (t_upper - base);
-    let s_rest = v * ((u - s_upper * t_upper) - s_upper * t_rest);
+    let divisor_upper = f64::from_bits((((a.to_bits() >> 33) | 0x2000_0000) + offset) << 32);
+    let divisor_rest = a - (divisor_upper - base);
+    let s_rest = v * ((u - s_upper * divisor_upper) - s_upper * divisor_rest);
     // log₂ (a / base) = 2 / (3 ln 2) · p with p = s t and t = 3 + s² + s⁴ (L₀ + L₁ s² + …)
     let z = s * s;
     let r = z * z * (L[0] + z * (L[1] + z * (L[2] + z * (L[3] + z * (L[4] + z * L[5])))));

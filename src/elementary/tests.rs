@@ -70,8 +70,8 @@ fn edges() -> Vec<f64> {
         0x3ca0_0000,
     ];
     let of_word = |word: u32| [-2, -1, 0, 1, 2_i32].map(|step| u64::from(word.wrapping_add_signed(step)) << 32);
-    let lower = [0, 1, 2, 0x7fff_ffff, 0x8000_0000, 0xfa39_ef35, 0xffff_fffe, 0xffff_ffff_u64];
-    let of_words = words.into_iter().flat_map(of_word).flat_map(move |bits| lower.map(|lower| f64::from_bits(bits | lower)));
+    let lower_words = [0, 1, 2, 0x7fff_ffff, 0x8000_0000, 0xfa39_ef35, 0xffff_fffe, 0xffff_ffff_u64];
+    let of_words = words.into_iter().flat_map(of_word).flat_map(move |bits| lower_words.map(|lower| f64::from_bits(bits | lower)));
     let around = |x: f64| (-40..=40_i64).map(move |step| f64::from_bits(x.to_bits().wrapping_add_signed(step)));
     let bounds = [
         708.0,
@@ -187,6 +187,7 @@ fn powers_have_the_bits_of_libm() {
 
 #[test]
 fn the_number_of_numbers_does_not_matter() {
+    // up to 99 numbers: a block of 64 and all kinds of rests, which are computed one by one or fill up a block
     let arguments: Vec<f64> = edges().into_iter().step_by(7).take(100).collect();
     for (name, function, scalar) in FUNCTIONS {
         for count in 0..arguments.len() {

@@ -135,11 +135,11 @@ fn findings(
     let Findings { causes: mut found, consequences } = causes(trace, (&user.tensors, &clipped), &sought, tolerance, learning_rate, go_on)?;
     // a tensor of another shape is not part of the search
     let mut of_shapes = Vec::new();
-    for (index, turned) in &user.turned_alone {
+    for (index, values) in &user.reordered_alone {
         let gradient = user.tensors[*index].gradient;
         let terms = TermSums::of(trace, gradient);
         let row = MISTAKES.iter().find(|row| row.id == "weight-layout-transposed");
-        let Some(row) = row.filter(|_| tolerance.are_equal(turned, &gradient.right(trace), |at| terms.entry(at))) else { continue };
+        let Some(row) = row.filter(|_| tolerance.are_equal(values, &gradient.right(trace), |at| terms.entry(at))) else { continue };
         let name = gradient.name(trace);
         let layer = name.rsplit_once('.').map_or(&*name, |(layer, _)| layer).to_owned();
         of_shapes.push(Cause {

@@ -53,9 +53,9 @@ fn by_value(trace: &Trace, wrong: &[Candidate<'_>], user: &[UserTensor], report:
         let user = user.iter().filter(|tensor| is_of_batch(tensor.gradient) == is_batch).collect::<Vec<_>>();
         with_one_bound(&wrong, &user, report)
     });
-    // all gradients are clipped with one bound, but those of the samples may have been multiplied by n before the comparison
-    if let [Some((of_samples, _)), Some((of_batch, _))] = &found
-        && ![1.0, mean_factor(trace)].iter().any(|factor| (of_samples * factor - of_batch).abs() <= EQUAL * of_batch)
+    // all gradients are clipped with one bound, but those of the samples may have been multiplied by the number of samples before the comparison
+    if let [Some((samples_bound, _)), Some((batch_bound, _))] = &found
+        && ![1.0, mean_factor(trace)].iter().any(|factor| (samples_bound * factor - batch_bound).abs() <= EQUAL * batch_bound)
     {
         return Vec::new();
     }
@@ -86,7 +86,7 @@ fn with_one_bound(wrong: &[&Candidate<'_>], user: &[&UserTensor], report: &Repor
         wrong.iter().zip(&bounds).filter(has_bound_c).map(|(candidate, _)| *candidate)
     };
     // right entries that are equal are also equal after a multiplication by one factor. So only entries that are clipped by different factors show a bound
-    let has_factors = |c: f64| {
+    let has_different_factors = |c: f64| {
         let mut factors =
             with_bound(c).flat_map(|candidate| report.tensors[candidate.tensor].wrong.iter().map(|at| c / candidate.right[*at].abs()));
         factors.next().is_some_and(|first| factors.any(|factor| !is_near(factor, first)))
@@ -106,7 +106,7 @@ fn with_one_bound(wrong: &[&Candidate<'_>], user: &[&UserTensor], report: &Repor
         with_bound(c)
             .all(|candidate| user.iter().filter(|tensor| tensor.gradient.of == of(candidate.tensor)).all(|tensor| !is_beyond(tensor, c)))
     };
-    let is_sure = |c: f64| has_factors(c) && has_smaller(c) && is_in_all_samples(c);
+    let is_sure = |c: f64| has_different_factors(c) && has_smaller(c) && is_in_all_samples(c);
     let sure: Vec<Option<f64>> = bounds.iter().map(|bound| bound.filter(|c| is_sure(*c))).collect();
     let c = sure.iter().flatten().next().copied()?;
     // gradients are clipped with one bound
@@ -114,7 +114,7 @@ fn with_one_bound(wrong: &[&Candidate<'_>], user: &[&UserTensor], report: &Repor
     is_one_bound.then(|| (c, with_bound(c).map(|candidate| candidate.tensor).collect()))
 }
 
-/// The factor f of a tensor that is f times the right one; `None` for another tensor.
+/// The factor f of a tensor that is f times the right one, with 0 < f < 1; `None` for another tensor.
 fn factor(candidate: &Candidate<'_>) -> Option<f64> {
     let largest = candidate.right.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
     let at = candidate.right.iter().position(|number| number.abs() == largest)?;

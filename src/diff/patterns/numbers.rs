@@ -50,7 +50,8 @@ fn rounded(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
         let unit = 10f64.powi(-i32::try_from(decimals).unwrap_or(0));
         let is_rounded =
             |(user, right): (&f64, &f64)| is_printed(*user, with_decimals(*user, decimals)) && (user - right).abs() <= 0.5001 * unit;
-        // the largest number must have two digits: smaller numbers have so few digits that the numbers of another tensor could be equal to them
+        // the largest number must have two digits, as 9.5 units have, which are rounded to 10: with one digit, it could be equal to the number of another
+        // tensor
         let largest = super::super::tolerance::largest(wrong.user);
         largest >= 9.5 * unit && wrong.user.iter().zip(wrong.right).all(is_rounded)
     };
@@ -110,6 +111,7 @@ fn simple(ratio: f64) -> Option<String> {
 /// Two axes are exchanged: the transpose.
 fn exchanged(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let shape = wrong.shape;
+    // the pairs of axes, the last axes first
     let pairs = (0..shape.len()).flat_map(|first| (first + 1..shape.len()).map(move |second| (first, second))).rev();
     let is_exchanged = |(first, second): &(usize, usize)| {
         shape[*first] == shape[*second]

@@ -24,8 +24,8 @@ fn chance(all: usize, inside: usize, wrong: usize) -> f64 {
     (0..wrong).map(|n| inside.saturating_sub(n) as f64 / (all - n) as f64).product()
 }
 
-/// Returns whether an entry counts. An entry that is 0 in both tensors does not: with most mistakes it stays 0, so it is not evidence that its place is right.
-fn counts(wrong: &WrongValues<'_>, at: usize) -> bool {
+/// Returns whether an entry shows that its place is right or wrong. An entry that is 0 in both tensors does not: with most mistakes it stays 0.
+fn is_evidence(wrong: &WrongValues<'_>, at: usize) -> bool {
     wrong.right[at] != 0.0 || wrong.user[at] != 0.0
 }
 
@@ -51,11 +51,11 @@ fn one_entry(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
 /// The wrong entries are all in one slice along an axis, such as the last filter.
 fn slice(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let shape = wrong.shape;
-    let all = (0..wrong.right.len()).filter(|at| counts(wrong, *at)).count();
+    let all = (0..wrong.right.len()).filter(|at| is_evidence(wrong, *at)).count();
     for axis in (0..shape.len()).filter(|axis| shape[*axis] > 1) {
         let slices: HashSet<usize> = wrong.places.iter().map(|at| unravel(*at, shape)[axis]).collect();
         let Some(&only) = slices.iter().next().filter(|_| slices.len() == 1) else { continue };
-        let inside = (0..wrong.right.len()).filter(|at| counts(wrong, *at) && unravel(*at, shape)[axis] == only).count();
+        let inside = (0..wrong.right.len()).filter(|at| is_evidence(wrong, *at) && unravel(*at, shape)[axis] == only).count();
         // the probability is multiplied by the number of slices, because any slice would be a pattern
         #[allow(clippy::cast_precision_loss)] // a size
         if shape[axis] as f64 * chance(all, inside, wrong.places.len()) > MAX_CHANCE {
@@ -87,9 +87,9 @@ fn border(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
         let (row, column) = (index[index.len() - 2], index[index.len() - 1]);
         row == 0 || row + 1 == rows || column == 0 || column + 1 == columns
     };
-    let all: Vec<usize> = (0..wrong.right.len()).filter(|at| counts(wrong, *at)).collect();
-    let border = all.iter().filter(|at| is_at_border(at)).count();
-    let is_sure = rows > 2 && columns > 2 && chance(all.len(), border, wrong.places.len()) <= MAX_CHANCE;
+    let all: Vec<usize> = (0..wrong.right.len()).filter(|at| is_evidence(wrong, *at)).collect();
+    let at_border = all.iter().filter(|at| is_at_border(at)).count();
+    let is_sure = rows > 2 && columns > 2 && chance(all.len(), at_border, wrong.places.len()) <= MAX_CHANCE;
     (is_sure && wrong.places.iter().all(is_at_border)).then(|| ("only-border", "only entries at the border are wrong".to_owned()))
 }
 
@@ -110,7 +110,7 @@ fn by_sign(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<FoundPattern> 
             _ => continue,
         };
         let wrong_rows: HashSet<usize> = wrong.places.iter().map(|at| at / entries_per_value).collect();
-        let rows: HashSet<usize> = (0..wrong.right.len()).filter(|at| counts(wrong, *at)).map(|at| at / entries_per_value).collect();
+        let rows: HashSet<usize> = (0..wrong.right.len()).filter(|at| is_evidence(wrong, *at)).map(|at| at / entries_per_value).collect();
         for (has_sign, words) in [((|z: f64| z <= 0.0) as fn(f64) -> bool, "≤ 0"), (|z| z > 0.0, "> 0")] {
             let with_sign = rows.iter().filter(|row| has_sign(values[**row])).count();
             let all_have_sign = wrong_rows.iter().all(|row| has_sign(values[*row]));
