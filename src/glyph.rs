@@ -262,6 +262,7 @@ pub fn with_minus_signs(text: &str) -> std::borrow::Cow<'_, str> {
     let after = |at: usize| chars[at + 1..].iter().find(|c| **c != ' ').copied();
     let is_number = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit() || "∞½¼.".contains(c));
     let is_minus = |at: usize| {
+        // the beginning and the end of the text count as blanks
         let [blank_before, blank_after] = [at.checked_sub(1), Some(at + 1)].map(|n| n.and_then(|n| chars.get(n)).is_none_or(|c| *c == ' '));
         // as in 1e-5
         let follows_exponent_letter = at.checked_sub(2).is_some_and(|n| chars[n].is_ascii_digit() && "eE".contains(chars[n + 1]));
@@ -395,6 +396,7 @@ mod tests {
         for (typed, shown) in [
             ("(0.751 - 0.01) times a(1 - a)", "(0.751 − 0.01) times a(1 − a)"),
             ("2 · -3, (-1)·-2, -4", "2 · −3, (−1)·−2, −4"),
+            // the hyphen of `a - b` stays, because it may be a dash between words
             ("1e-5 of (a - b) - c", "1e−5 of (a - b) − c"),
             ("a 2-2-1 network, row-major, 2020-01-02", "a 2-2-1 network, row-major, 2020-01-02"),
             ("a word - and another; cross- and self-", "a word - and another; cross- and self-"),

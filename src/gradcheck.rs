@@ -240,7 +240,7 @@ pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: 
 #[derive(Clone, Copy)]
 struct Queue<'a> {
     targets: &'a [CheckTarget],
-    /// For each block, the index of its target and the index of its first entry.
+    /// For each block, the index of its target, and the number k of its first entry, from 0, among the entries of the target that are checked.
     blocks: &'a [(usize, usize)],
     /// The index of the next block.
     next: &'a AtomicUsize,
@@ -274,18 +274,18 @@ impl Queue<'_> {
         let mut workspace = Workspace::new(forward);
         loop {
             let block = self.next.fetch_add(1, MemoryOrdering::Relaxed);
-            let Some(&(number, from)) = self.blocks.get(block) else { return };
-            let target = &self.targets[number];
+            let Some(&(target_index, first)) = self.blocks.get(block) else { return };
+            let target = &self.targets[target_index];
             let derivatives = forward.run.values(target.gradient);
             let mut judge = Judge {
                 workspace: &mut workspace,
                 tensor: target.of,
                 values: forward.run.values(target.of),
                 loss: forward.run.values(forward.network.loss())[0],
-                noise: noises[number],
+                noise: noises[target_index],
             };
             let mut checks = Vec::with_capacity(BLOCK);
-            for k in from..target.wanted.min(from + BLOCK) {
+            for k in first..target.wanted.min(first + BLOCK) {
                 if self.stop.load(MemoryOrdering::Relaxed) {
                     break;
                 }
@@ -305,11 +305,10 @@ impl Queue<'_> {
 /// The entries are divided into `count` equal ranges, and a hash of k chooses one entry of range k. Entries at equal distances would leave out whole columns of
 /// a matrix: every 20th entry of a matrix with 20 columns is in the same column.
 fn checked_place(k: usize, entries: usize, count: usize) -> usize {
-    // the start of range k
-    let border = |k: usize| usize::try_from(k as u128 * entries as u128 / count as u128).unwrap_or(entries);
+    let start_of_range = |k: usize| usize::try_from(k as u128 * entries as u128 / count as u128).unwrap_or(entries);
     // a number of 32 bits, from the fractional part of k times the golden ratio
     let hash = (k as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    let (from, to) = (border(k), border(k + 1));
+    let (from, to) = (start_of_range(k), start_of_range(k + 1));
     from + usize::try_from((u128::from(hash) * (to - from) as u128) >> 32).unwrap_or(0)
 }
 

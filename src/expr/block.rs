@@ -37,6 +37,7 @@ fn compare(a: &[f64], b: &[f64], results: &mut [f64], is_true: impl Fn(f64, f64)
     let result = |a: f64, b: f64| if is_true(a, b) { 1.0 } else { 0.0 };
     Arch::new().dispatch(move || {
         results.iter_mut().zip(a.iter().zip(b)).for_each(|(to, (a, b))| *to = result(*a, *b));
+        // all bits of 0.0 are 0, and some bits of 1.0 are 1
         let bits = || results.iter().map(|result| result.to_bits());
         [bits().fold(0, |any, bits| any | bits) != 0, bits().fold(u64::MAX, |all, bits| all & bits) != 0]
     })
@@ -78,9 +79,9 @@ impl Expr {
             Self::Cases(cases, other) => Self::select(cases, other, context, values, memory)?,
             Self::Of(function, arguments) => {
                 let len = values.len();
-                let (of_arguments, memory) = memory.split_at_mut_checked(arguments.len() * len)?;
+                let (argument_memory, memory) = memory.split_at_mut_checked(arguments.len() * len)?;
                 let mut blocks: [&[f64]; MAX_ARGUMENTS] = [&[]; MAX_ARGUMENTS];
-                for (n, (block, argument)) in of_arguments.chunks_exact_mut(len).zip(*arguments).enumerate() {
+                for (n, (block, argument)) in argument_memory.chunks_exact_mut(len).zip(*arguments).enumerate() {
                     *blocks.get_mut(n)? = if let Some(block) = argument.as_block(context) {
                         block
                     } else {
@@ -123,7 +124,7 @@ impl Expr {
         memory: &mut [f64],
         function: impl Fn(f64, f64) -> f64,
     ) -> Option<()> {
-        // numbers and blocks are read where they are
+        // numbers, and blocks that exist already, are read without a copy
         match (a, a.as_block(context), b, b.as_block(context)) {
             (_, Some(a), _, Some(b)) => each_pair(a, b, values, function),
             (_, Some(a), Self::Number(b), _) => each(a, values, |a| function(a, *b)),
@@ -134,10 +135,10 @@ impl Expr {
                 b.evaluate_block(context, values, memory)?;
                 Arch::new().dispatch(move || values.iter_mut().zip(a).for_each(|(b, a)| *b = function(*a, *b)));
             }
-            (_, None, _, of_b) => {
+            (_, None, _, block_of_b) => {
                 a.evaluate_block(context, values, memory)?;
                 let (copy, memory) = memory.split_at_mut_checked(values.len())?;
-                let b = if let Some(b) = of_b {
+                let b = if let Some(b) = block_of_b {
                     b
                 } else {
                     b.evaluate_block(context, copy, memory)?;
@@ -151,31 +152,31 @@ impl Expr {
 
     /// Computes the values of an expression with cases.
     fn select(cases: &[Case], other: &Self, context: BlockContext<'_>, values: &mut [f64], memory: &mut [f64]) -> Option<()> {
-        let Some(([Case { left, is, right, value }], rest)) = cases.split_at_checked(1) else {
+        let Some(([Case { left, is, right, value }], later_cases)) = cases.split_at_checked(1) else {
             return other.evaluate_block(context, values, memory);
         };
-        let (of_case, memory) = memory.split_at_mut_checked(values.len())?;
+        let (case_values, memory) = memory.split_at_mut_checked(values.len())?;
         let (is_true, memory) = memory.split_at_mut_checked(values.len())?;
-        // `values` holds the right side of the comparison at first
-        left.evaluate_block(context, of_case, memory)?;
+        // for the comparison, `case_values` holds its left side, and `values` its right side
+        left.evaluate_block(context, case_values, memory)?;
         right.evaluate_block(context, values, memory)?;
         let [any, all] = match is {
-            Relation::Less => compare(of_case, values, is_true, |a, b| a < b),
-            Relation::AtMost => compare(of_case, values, is_true, |a, b| a <= b),
-            Relation::Equal => compare(of_case, values, is_true, |a, b| a == b),
-            Relation::AtLeast => compare(of_case, values, is_true, |a, b| a >= b),
-            Relation::Greater => compare(of_case, values, is_true, |a, b| a > b),
+            Relation::Less => compare(case_values, values, is_true, |a, b| a < b),
+            Relation::AtMost => compare(case_values, values, is_true, |a, b| a <= b),
+            Relation::Equal => compare(case_values, values, is_true, |a, b| a == b),
+            Relation::AtLeast => compare(case_values, values, is_true, |a, b| a >= b),
+            Relation::Greater => compare(case_values, values, is_true, |a, b| a > b),
         };
         // a value that no entry selects is not computed
         if all {
             return value.evaluate_block(context, values, memory);
         }
-        Self::select(rest, other, context, values, memory)?;
+        Self::select(later_cases, other, context, values, memory)?;
         if any {
-            value.evaluate_block(context, of_case, memory)?;
+            value.evaluate_block(context, case_values, memory)?;
             Arch::new().dispatch(move || {
-                for ((value, of_case), is_true) in values.iter_mut().zip(of_case).zip(is_true) {
-                    *value = if *is_true == 0.0 { *value } else { *of_case };
+                for ((value, case_value), is_true) in values.iter_mut().zip(case_values).zip(is_true) {
+                    *value = if *is_true == 0.0 { *value } else { *case_value };
                 }
             });
         }
@@ -185,6 +186,7 @@ impl Expr {
 
 impl Primitive {
     /// Computes the function for a block of entries, from a slice for each argument; as [`Primitive::value`] for each entry.
+    /// Returns `None` if the function cannot be computed for blocks.
     pub fn block(&self, arguments: &[&[f64]], values: &mut [f64]) -> Option<()> {
         // only an expression needs memory
         let len = if matches!(self.definition, Definition::Expr(_)) { values.len() } else { 0 };
@@ -196,11 +198,12 @@ impl Primitive {
         match (self.block, self.definition) {
             (Some(block), _) => block(arguments, values),
             (None, Definition::Computed(function)) => {
-                let mut of_entry = [0.0; MAX_ARGUMENTS];
-                let of_entry = of_entry.get_mut(..arguments.len())?;
+                let mut numbers = [0.0; MAX_ARGUMENTS];
+                // the arguments for one entry
+                let numbers = numbers.get_mut(..arguments.len())?;
                 for (n, value) in values.iter_mut().enumerate() {
-                    of_entry.iter_mut().zip(arguments).for_each(|(of_entry, block)| *of_entry = block[n]);
-                    *value = function(of_entry);
+                    numbers.iter_mut().zip(arguments).for_each(|(number, block)| *number = block[n]);
+                    *value = function(numbers);
                 }
             }
             (None, Definition::Expr(expr)) => expr.evaluate_block(BlockContext { arguments, value: None }, values, memory)?,

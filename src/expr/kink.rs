@@ -31,9 +31,9 @@ enum PieceTest {
     /// The comparisons in the derivatives, each with its two sides. A comparison has four results: less, equal, greater, or unordered if a side is NaN.
     /// Each combination of results is a piece.
     Orders(SmallVec<[[Comparand; 2]; 2]>),
-    /// The piece is the index of the largest argument.
+    /// The piece is the index of the largest or of the smallest argument.
     Extreme {
-        /// `true` if the piece is the index of the smallest argument instead.
+        /// `true` for the smallest argument.
         is_smallest: bool,
     },
 }

@@ -55,7 +55,8 @@ fn operand(part: &Part) -> Id {
     part.operands[Slot::Input(0)]
 }
 
-/// Returns the slope of a part of the loss by one entry of its operand. Only the terms with this entry are computed, because the others do not change.
+/// Returns the slope of a part of the loss by one entry of its operand, from the part at `value` ± `step`. Only the terms with this entry are computed, because
+/// the others do not change.
 fn slope(part: &Part, value: f64, step: f64) -> f64 {
     let part_with = |moved: f64| {
         let (moved, mut sum) = ([moved], [0.0]);
@@ -77,8 +78,8 @@ impl<'a> BatchCheck<'a> {
         let step = of_samples().map(|part| run.values(operand(part))[0].abs()).fold(1.0, f64::max);
         let shares: Vec<f64> = of_samples().map(|part| slope(part, run.values(operand(part))[0], step)).collect();
         let penalties = loss.parts[shares.len()..].to_vec();
-        let others = network.ops().iter().map(|op| op.output).filter(|id| *id != network.loss());
-        let reduced = others.filter_map(|id| match network.tensor(id).role {
+        let other_outputs = network.ops().iter().map(|op| op.output).filter(|id| *id != network.loss());
+        let reduced = other_outputs.filter_map(|id| match network.tensor(id).role {
             Role::Reduced(of) => Some(ReducedGradient { of_sample: of, of_batch: id, sums: Vec::new() }),
             _ => None,
         });
