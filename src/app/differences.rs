@@ -206,7 +206,7 @@ impl StepperContext<'_> {
     /// and `N` then go to the other wrong entries.
     pub(super) fn first_difference(&mut self) {
         let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
-        let Some(first) = comparison.report.first() else {
+        let Some(first) = comparison.report.first_wrong() else {
             return self.say(format!("{}: {}", comparison.file, comparison.headline()), false);
         };
         let trace = &Arc::clone(&self.stepper.document).trace;

@@ -142,7 +142,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
             let (path, only_tensor) = file_and_tensor(typed);
             GradientsFile { path: path.to_owned(), bytes: bytes.clone(), only_tensor: only_tensor.map(str::to_owned) }
         })
-        .map(|file| compare_while(&document, file, || /* goes_on */ true))
+        .map(|file| compare_while(&document, file, || /* is_wanted */ true))
         .transpose()?;
     // opens at step 1, which costs least; then `go_to` goes to the step at which the session begins
     state.open(document, Some(1));

@@ -168,6 +168,7 @@ fn meaning(trace: &Trace, tensor: &FileTensor, file_names: &HashSet<String>) -> 
     if let Some(id) = find(network, name, file_names) {
         return match network.tensor(id).role {
             Role::Gradient(of) => gradient(of),
+            // in a graph, the name of the loss can also mean its gradient, which is 1
             Role::Loss if network.reads_samples() || is_value_of_loss(trace, id, tensor) => Some(NameMeaning::NotCompared(IS_LOSS)),
             Role::Target => Some(NameMeaning::NotCompared(IS_TARGET)),
             Role::Constant => Some(NameMeaning::NotCompared(IS_CONSTANT)),

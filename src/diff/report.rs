@@ -106,14 +106,14 @@ impl Report {
 
     /// Returns the index of the first tensor that is not equal.
     #[must_use]
-    pub fn first(&self) -> Option<usize> {
+    pub fn first_wrong(&self) -> Option<usize> {
         self.tensors.iter().position(|tensor| tensor.status != Status::Equal)
     }
 
     /// Returns whether all tensors are equal.
     #[must_use]
     pub fn is_equal(&self) -> bool {
-        self.first().is_none()
+        self.first_wrong().is_none()
     }
 }
 

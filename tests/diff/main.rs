@@ -64,7 +64,12 @@ fn right_gradients_are_equal_and_a_changed_entry_is_found() {
         values[at] += 0.5;
         let report = Report::new(trace, &mine, Tolerance::FLOAT32);
         let compared = &report.tensors[n];
-        assert_eq!((report.first(), compared.status, &compared.wrong[..]), (Some(n), Status::Different, &[at][..]), "{}", bundled.name);
+        assert_eq!(
+            (report.first_wrong(), compared.status, &compared.wrong[..]),
+            (Some(n), Status::Different, &[at][..]),
+            "{}",
+            bundled.name
+        );
         let address = compared.gradient.address(trace, Some(at)).expect("a gradient that is computed");
         // the address may name an entry without terms, which has no step, so only its tensor is looked up
         let tensor = trace.tensor(&address).unwrap_or_else(|error| panic!("{}: {address}: {error}", bundled.name));

@@ -117,7 +117,7 @@ fn an_independent_mistake_is_named() {
             let mut numbers = planting.gradients.clone();
             numbers[0].iter_mut().enumerate().for_each(|(at, number)| *number = noise(at, *number));
             let mine = tensors(&wanted, &numbers);
-            if Report::new(trace, &mine, Tolerance::FLOAT64).first() != Some(0) {
+            if Report::new(trace, &mine, Tolerance::FLOAT64).first_wrong() != Some(0) {
                 continue;
             }
             planted += 1;

@@ -50,7 +50,7 @@ fn no_mistake_is_named_for_right_gradients() {
             for (numbers, tolerance) in [(right, Tolerance::FLOAT64), (single, Tolerance::FLOAT32)] {
                 let mine = tensors(&wanted, &numbers);
                 let report = Report::new(trace, &mine, tolerance);
-                let wrong = report.first().map(|first| wanted[first].name(trace));
+                let wrong = report.first_wrong().map(|first| wanted[first].name(trace));
                 assert!(report.is_equal(), "{wrong:?} with {tolerance:?} in\n{text}");
                 let found = causes(trace, (&mine, &[]), &report, tolerance, learning_rate(&document), &mut |_, _| true)
                     .expect("not interrupted")

@@ -60,7 +60,7 @@ fn try_pair(text: &str, takes_all: bool, choices: &mut Choices, counts: &mut Cou
     let wanted = if takes_all { everything(trace) } else { parameters(trace) };
     let pair = planted_pair(trace, &wanted, learning_rate(&document), &mut |n| choices.below(n));
     let Some(PlantedPair { ids, each, both }) = pair.filter(|pair| !is_odd(&pair.both)) else { return };
-    let first_wrong = |numbers: &[Vec<f64>]| Report::new(trace, &tensors(&wanted, numbers), Tolerance::FLOAT64).first();
+    let first_wrong = |numbers: &[Vec<f64>]| Report::new(trace, &tensors(&wanted, numbers), Tolerance::FLOAT64).first_wrong();
     // each of the two mistakes must change something; these are the first tensors that they change
     let [one, other] = [first_wrong(&each[0]), first_wrong(&each[1])];
     let (Some(one), Some(other)) = (one, other) else { return };
@@ -69,7 +69,11 @@ fn try_pair(text: &str, takes_all: bool, choices: &mut Choices, counts: &mut Cou
     let expected = one.min(other);
     // a tensor that both mistakes change may be right again. If they change different tensors first, the first wrong tensor is changed by one of them alone
     let is_changed_by_one = one != other;
-    assert!(!is_changed_by_one || report.first() == Some(expected), "{ids:?}: {:?} instead of {expected} in\n{text}", report.first());
+    assert!(
+        !is_changed_by_one || report.first_wrong() == Some(expected),
+        "{ids:?}: {:?} instead of {expected} in\n{text}",
+        report.first_wrong()
+    );
     if report.is_equal() {
         return;
     }

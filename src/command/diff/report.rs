@@ -133,7 +133,7 @@ impl<'a> JsonReport<'a> {
             atol: Json(user.tolerance.of_largest),
             equal: report.is_equal(),
             tensors,
-            first: report.first().map(|first| FirstWrong::new(trace, &report.tensors[first])),
+            first: report.first_wrong().map(|first| FirstWrong::new(trace, &report.tensors[first])),
             causes: comparison.causes.iter().map(|cause| CauseRow::new(cause, trace, &name)).collect(),
             unexplained: comparison.unexplained.iter().map(|tensor| name(*tensor)).collect(),
             consequences: comparison.consequences.iter().map(|tensor| name(*tensor)).collect(),

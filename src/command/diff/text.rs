@@ -67,7 +67,7 @@ fn comparison_lines(comparison: &GradientComparison, document: &Document) -> Vec
     let trace = &document.trace;
     let mut lines = vec![format!("{}: {}{}", line(&document.scenario.title), comparison.headline(), not_compared(comparison))];
     lines.extend(comparison.notes().iter().map(|note| format!("note: {note}")));
-    if let Some(first) = report.first() {
+    if let Some(first) = report.first_wrong() {
         let wrong_tensors = (0..report.tensors.len()).filter(|index| !report.tensors[*index].is_equal());
         let names = group_names(comparison, trace, wrong_tensors);
         let [wrong, all] = comparison.counts();
@@ -105,7 +105,7 @@ fn shape_line(comparison: &GradientComparison, trace: &Trace) -> Option<String> 
 
 /// The line that says how to see the numbers in the stepper; `None` in later iterations, because the stepper compares the first one.
 fn stepper_line(comparison: &GradientComparison, trace: &Trace) -> Option<String> {
-    let compared = &comparison.report.tensors[comparison.report.first().filter(|_| comparison.iteration() == 1)?];
+    let compared = &comparison.report.tensors[comparison.report.first_wrong().filter(|_| comparison.iteration() == 1)?];
     let address = compared.gradient.address(trace, compared.wrong.first().copied());
     let address = address.map_or_else(String::new, |address| format!(" (the first wrong number is at :{})", line(&address.to_string())));
     Some(format!("see     gradstep SCENARIO --mine MINE, and press D{address}"))
