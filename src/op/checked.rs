@@ -70,6 +70,7 @@ pub fn check_rule(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) {
     assert_eq!(rule.prefix_terms(&x, 0), 0, "{rule:?}");
     for (entry, terms) in all.iter().enumerate() {
         let what = format!("{rule:?}: entry {entry} of {} terms", terms.len());
+        // −0 + x has the bits of x for every x, so −0 is the start of a sum
         let sum = |from: f64| terms.iter().fold(from, |sum, term| sum + term.value);
         assert!(same(fresh[entry], if terms.is_empty() { 0.0 } else { sum(-0.0) }), "{what}: {:?}", fresh[entry]);
         assert!(same(added[entry], sum(start[entry])), "{what}, accumulated");
@@ -87,7 +88,7 @@ pub fn check_rule(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) {
             assert!(same(product.unwrap_or(1.0), term.value), "{what}: {term:?}");
         }
         if n == 0 {
-            // this reason is the default; a rule with entries without terms has a better one
+            // the default reason, which a rule with such entries must replace
             assert_ne!(rule.reason_unreached(&x, entry), "no term contributes to it", "{what}");
         }
     }

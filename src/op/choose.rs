@@ -30,10 +30,8 @@ use super::one_term::{OneTerm, OneTermEach};
 use super::rule::{
     Arguments, Equation, Function, Gist, IsKnown, Memo, Operands, PossibleUse, Rule, Term, TermNumbers, Use, constant, derived, entry,
 };
-use super::slot::{
-    Reads,
-    Slot::{self, Input, Upstream},
-};
+use super::slot::Reads;
+use super::slot::Slot::{self, Input, Upstream};
 use super::written::Written;
 use crate::expr::{Expr, Form, Primitive, SUM, whole};
 use crate::step::Kind;
@@ -67,7 +65,7 @@ pub fn choose(operands: [ElementwiseOperand; 3], shapes: &[&[usize]], mask: Mask
         (1..3).all(|n| matches!(operands[n], ElementwiseOperand::Constant(_)) || !operands[..n].contains(&operands[n])),
         "an input is one operand"
     );
-    let name = |operand| match operands.iter().position(|other| *other == ElementwiseOperand::Input(operand)) {
+    let name = |input| match operands.iter().position(|operand| *operand == ElementwiseOperand::Input(input)) {
         Some(0) => "mask",
         Some(1) => "first operand",
         _ => "second operand",
@@ -126,6 +124,26 @@ impl ChoosePlan {
     /// The index of the entry of the input `slot` that the entry `at` of the result copies; `None` if it copies an entry of another operand, or a number.
     fn source(&self, tensors: &Reads<&[f64]>, slot: usize, at: usize) -> Option<usize> {
         (self.chosen_operand(tensors, at) == ElementwiseOperand::Input(slot)).then(|| self.broadcast.operand_entry(slot, at))
+    }
+
+    /// The derivative by an input in NumPy.
+    fn in_numpy(&self, slot: usize) -> Option<NumPyForm> {
+        let ElementwiseOperand::Input(mask) = self.operands[0] else { return None };
+        let (mask, dy, zero) = (NumPyCode::input(mask), NumPyCode::upstream(), NumPyCode::Number(0.0));
+        let [is_first, _] = self.is_chosen_by_mask(slot);
+        let passed = if is_first { vec![mask, dy, zero] } else { vec![mask, zero, dy] };
+        Some(NumPyForm::new(self.broadcast.summed_in_numpy(slot, NumPyCode::call("np.where", passed))))
+    }
+
+    /// The equation of the derivative by an input.
+    fn back(&self, slot: usize) -> Equation {
+        let is_sum = self.broadcast.reader_count(slot) > 1;
+        Equation {
+            right: Expr::Remark(if is_sum { &Expr::Of(SUM, &[whole::DY]) } else { &whole::DY }, "where it was chosen, else 0"),
+            name: "derivative of a choice",
+            gist: Gist::None,
+            words: "Only what the mask chose is in the result and gets its derivative, unchanged. What was not chosen has no effect: its derivative is 0.",
+        }
     }
 }
 
@@ -195,8 +213,11 @@ impl OneTermEach for ChooseForward {
     fn possible_readers(&self, x: &Operands<'_>, slot: Slot, at: usize, is_known: IsKnown<'_>) -> Vec<(usize, bool)> {
         let Input(input) = slot else { return Vec::new() };
         let readers = (0..self.0.broadcast.reader_count(input)).map(|n| self.0.broadcast.reader(input, at, n));
-        let copies = readers.map(|entry| (entry, self.0.copies(x, input, entry, is_known)));
-        copies.filter(|(_, copies)| *copies != Some(false)).map(|(entry, copies)| (entry, copies.is_some())).collect()
+        let possible = |entry| match self.0.copies(x, input, entry, is_known) {
+            Some(false) => None,
+            copies => Some((entry, copies.is_some())),
+        };
+        readers.filter_map(possible).collect()
     }
 
     fn reads(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
@@ -242,7 +263,7 @@ impl Gather for ChooseGather {
             let mask = masks.next(row_len);
             let mut chosen = (0..row_len).filter(|n| is_chosen[usize::from(mask.at(*n) == 0.0)]);
             if step == 0 {
-                runs.extend(chosen.map(|n| NeighbourRun { entry: first + n, place, len: 1 }));
+                runs.extend(chosen.map(|n| NeighbourRun { entry: first + n, place, len: 1 })); // all are copies of one entry
                 continue;
             }
             let Some(begin) = chosen.next() else { continue };
@@ -274,31 +295,6 @@ impl Gather for ChooseGather {
 
     fn equation(&self, _direction: Direction) -> Equation {
         self.plan.back(self.slot)
-    }
-}
-
-impl ChoosePlan {
-    /// The derivative by an input in NumPy.
-    fn in_numpy(&self, slot: usize) -> Option<NumPyForm> {
-        let ElementwiseOperand::Input(mask) = self.operands[0] else { return None };
-        let (mask, dy, zero) = (NumPyCode::input(mask), NumPyCode::upstream(), NumPyCode::Number(0.0));
-        let is_first = self.operands[1] == ElementwiseOperand::Input(slot);
-        let passed = if is_first { vec![mask, dy, zero] } else { vec![mask, zero, dy] };
-        Some(NumPyForm::new(self.broadcast.summed_in_numpy(slot, NumPyCode::call("np.where", passed))))
-    }
-
-    /// The equation of the derivative by an input.
-    fn back(&self, slot: usize) -> Equation {
-        Equation {
-            right: if self.broadcast.reader_count(slot) > 1 {
-                Expr::Remark(&Expr::Of(SUM, &[whole::DY]), "where it was chosen, else 0")
-            } else {
-                Expr::Remark(&whole::DY, "where it was chosen, else 0")
-            },
-            name: "derivative of a choice",
-            gist: Gist::None,
-            words: "Only what the mask chose is in the result and gets its derivative, unchanged. What was not chosen has no effect: its derivative is 0.",
-        }
     }
 }
 
@@ -391,7 +387,7 @@ impl Rule for ByComputedMask {
         let broadcast = &self.plan.broadcast;
         let of_output = |output: usize| Use { entry: broadcast.operand_entry(self.slot, output), term: self.rank(output) };
         let mut uses: Vec<Use> = match slot {
-            Upstream => Some(at).filter(|output| self.is_chosen(x, *output)).map(of_output).into_iter().collect(),
+            Upstream if self.is_chosen(x, at) => vec![of_output(at)],
             Input(mask) if mask == self.mask => {
                 let readers = (0..broadcast.reader_count(mask)).map(|n| broadcast.reader(mask, at, n));
                 readers.filter(|output| !self.is_chosen(x, *output)).map(of_output).collect()
@@ -446,7 +442,7 @@ impl Rule for ByComputedMask {
 mod tests {
     use super::ElementwiseOperand::{Constant, Input as In};
     use super::*;
-    use crate::op::checked::{check, factors, gradient, numbers, value};
+    use crate::op::checked::{check, check_rules, factors, gradient, numbers, value};
 
     #[test]
     fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
@@ -464,7 +460,7 @@ mod tests {
             for origin in [Mask::Given, Mask::Computed] {
                 let function = choose(operands, shapes, origin).expect("shapes that fit");
                 if operands.contains(&Constant(f64::NEG_INFINITY)) {
-                    crate::op::checked::check_rules(&*function, shapes, &inputs);
+                    check_rules(&*function, shapes, &inputs); // an infinite loss has no difference quotients
                 } else {
                     check(&*function, shapes, &inputs);
                 }
@@ -480,17 +476,20 @@ mod tests {
             let function = choose([In(0), In(1), In(2)], &[&[3], &[3], &[]], origin).expect("shapes that fit");
             assert_eq!(value(&*function, &inputs, 3), [5.0, 9.0, 9.0]);
             assert_eq!(gradient(&*function, &inputs, &dy, 1), Some(vec![f64::INFINITY, 0.0, 0.0]));
-            assert_eq!(gradient(&*function, &inputs, &dy, 2), Some(vec![5.0]));
+            assert_eq!(gradient(&*function, &inputs, &dy, 2), Some(vec![2.0 + 3.0]));
             assert_eq!(gradient(&*function, &inputs, &dy, 0), None);
         }
+    }
+
+    #[test]
+    fn operands_that_do_not_fit_are_named_in_the_error() {
         let error = choose([In(0), In(1), Constant(0.0)], &[&[2], &[3]], Mask::Given).expect_err("shapes that do not fit").to_string();
         assert!(error.starts_with("the first operand is a vector of 3 numbers, but the mask is a vector of 2 numbers"), "{error}");
     }
 
-    /// Where the mask is 1, b was not chosen: the term of ∂C/∂b is the factor 1 − mask, which is 0. Where the mask is 0, the term of ∂C/∂a is
-    /// the mask itself.
+    /// Where the mask is 1, the term of ∂C/∂b is the factor 1 − mask, which is 0. Where the mask is 0, the term of ∂C/∂a is the mask itself.
     #[test]
-    fn a_computed_mask_has_a_term_for_each_operand() {
+    fn with_a_computed_mask_each_result_is_a_term_of_both_operands() {
         let function = choose([In(0), In(1), In(2)], &[&[3], &[3], &[]], Mask::Computed).expect("shapes that fit");
         let inputs: [&[f64]; 3] = [&[1.0, 0.0, 0.0], &[5.0, 6.0, 7.0], &[9.0]];
         let terms = |slot, entry| factors(&*function, &inputs, &[10.0, 2.0, 3.0], slot, entry);

@@ -168,9 +168,9 @@ impl ClosedForm {
                     LetterForm::Operands => [if is_shifted { "{3}/{4}" } else { "{1}" }, if *is_inverse { "{2}" } else { "1/{2}" }],
                 };
                 let product = Cow::Owned(self.mean_of_product(if form == LetterForm::Letters { "xhat" } else { "{1}" }));
-                let first = if *is_centred { &["D", "mean(D)"][..] } else { &["D"][..] };
-                let first = first.iter().copied().map(Cow::Borrowed);
-                return first.chain([Cow::Borrowed(normalised), product, Cow::Borrowed(inverse)]).collect();
+                let d_letters = if *is_centred { &["D", "mean(D)"][..] } else { &["D"][..] };
+                let d_letters = d_letters.iter().copied().map(Cow::Borrowed);
+                return d_letters.chain([Cow::Borrowed(normalised), product, Cow::Borrowed(inverse)]).collect();
             }
             Self::CrossEntropy { targets: Targets::Probabilities(_), .. } => &["p", "Σt", "t", "n", "{0}"],
             Self::CrossEntropy { .. } => &["p", "t", "n", "{0}"],
@@ -179,7 +179,7 @@ impl ClosedForm {
         letters.iter().copied().map(Cow::Borrowed).collect()
     }
 
-    /// Returns the letters of mean(D x̂): Σ D x̂, times the factor of the variance.
+    /// Returns the text of mean(D x̂), or of Σ(D x̂)/(n − 1) if the factor of the variance is 1/(n − 1).
     fn mean_of_product(&self, normalised: &str) -> String {
         match self {
             Self::Norm { groups, variance_factor, .. } if !is_reciprocal(*variance_factor, groups.len) => {
@@ -233,7 +233,7 @@ impl ClosedForm {
         }
     }
 
-    /// Computes the quantities for an entry of the input from the numbers of the operands.
+    /// Computes the quantities for an entry of the input from the numbers of the operands; `None` if the operands do not fit this form.
     #[must_use]
     pub fn quantities(&self, operands: &[&[f64]], at: usize) -> Option<Quantities> {
         match (self, operands) {
@@ -276,7 +276,7 @@ impl ClosedForm {
     /// Computes the quantities of a norm.
     fn quantities_of_norm(&self, operands: &[&[f64]], at: usize) -> Option<Quantities> {
         let Self::Norm { groups, is_centred, variance_factor, deviation, is_inverse, weight } = self else { return None };
-        let ([upstream, normalised, sigma], more) = operands.split_first_chunk::<3>()?;
+        let ([upstream, normalised, third], more) = operands.split_first_chunk::<3>()?;
         let (shifted, weights) = more.split_at_checked(if *deviation == Deviation::Shifted { 2 } else { 0 })?;
         let weighted = |at: usize| match (weight, weights) {
             (Some(operand), [weights]) => weights[operand.place(at)] * upstream[at],
@@ -286,16 +286,16 @@ impl ClosedForm {
         let sum = |number: &dyn Fn(usize) -> f64| groups.flat_indices(group).map(number).sum::<f64>();
         #[expect(clippy::cast_precision_loss, reason = "a number of entries")]
         let n = groups.len as f64;
-        let sigma = *sigma.get(group)?;
-        let inverse = if *is_inverse { sigma } else { 1.0 / sigma };
+        let sigma_or_inverse = *third.get(group)?;
+        let inverse = if *is_inverse { sigma_or_inverse } else { 1.0 / sigma_or_inverse };
         let normalised_entry = match shifted {
             [centred, root] => centred[at] / root.get(group)?,
             _ => normalised[at],
         };
-        let product = sum(&|at| weighted(at) * normalised[at]);
-        let product = if is_reciprocal(*variance_factor, groups.len) { product / n } else { product * variance_factor };
+        let product_sum = sum(&|at| weighted(at) * normalised[at]);
+        let product_mean = if is_reciprocal(*variance_factor, groups.len) { product_sum / n } else { product_sum * variance_factor };
         let mean = is_centred.then(|| sum(&weighted) / n);
-        Some(std::iter::once(weighted(at)).chain(mean).chain([normalised_entry, product, inverse]).collect())
+        Some(std::iter::once(weighted(at)).chain(mean).chain([normalised_entry, product_mean, inverse]).collect())
     }
 }
 
@@ -339,6 +339,7 @@ mod tests {
     fn the_derivative_of_a_norm_by_hand() {
         let form = norm(0.25, Deviation::Plain, true);
         let operands: [&[f64]; 4] = [&[0.0, 1.0, 0.0, 0.0], &[-0.2, 1.4, -1.4, 0.2], &[0.2], &[5.0]];
+        // D = (0, 5, 0, 0), so (D − 5/4 − x̂ · 5 · 1.4/4) / 5
         for (at, by_hand) in [-0.18, 0.26, 0.24, -0.32].into_iter().enumerate() {
             assert!((value(&form, &operands, at) - by_hand).abs() < 1e-15, "{at}");
         }
@@ -371,7 +372,8 @@ mod tests {
         }
     }
 
-    /// Two rows with the probabilities 1/2, 1/4, 1/4 and the classes 0 and 2. The class 2 is also written as −1, the last one.
+    /// Two rows with the probabilities 1/2, 1/4, 1/4 and the classes 0 and 2. The class 2 is also written as −1, the last one. The
+    /// derivative is (p − t) / 2.
     #[test]
     fn the_derivative_of_cross_entropy_by_hand() {
         let rows = Groups::along(&[2, 3], &[1]);
@@ -384,14 +386,18 @@ mod tests {
             targets: Targets::Classes,
         };
         let log_p = [0.5, 0.25, 0.25, 0.5, 0.25, 0.25].map(libm::log);
-        let same = RepeatedOperand { broadcast: None, slot: 1 };
+        let same_shape = RepeatedOperand { broadcast: None, slot: 1 };
         let one_hot = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
         for (at, by_hand) in [-0.25, 0.125, 0.125, 0.25, 0.125, -0.375].into_iter().enumerate() {
             assert!((value(&form(Targets::Classes), &[&[1.0], &log_p, &[0.0, -1.0]], at) - by_hand).abs() < 1e-15, "{at}");
-            assert!((value(&form(Targets::Probabilities(same.clone())), &[&[1.0], &log_p, &one_hot], at) - by_hand).abs() < 1e-15, "{at}");
+            assert!(
+                (value(&form(Targets::Probabilities(same_shape.clone())), &[&[1.0], &log_p, &one_hot], at) - by_hand).abs() < 1e-15,
+                "{at}"
+            );
             // z is log p + 1 in the first row and log p + 2 in the second, so log Σ exp z is 1 and 2
             let z: Vec<f64> = log_p.iter().zip([1.0, 1.0, 1.0, 2.0, 2.0, 2.0]).map(|(log_p, shift)| log_p + shift).collect();
             assert!((value(&logits, &[&[1.0], &z, &[0.0, 2.0], &[1.0, 2.0]], at) - by_hand).abs() < 1e-15, "{at}");
+            // the derivative of the loss by log p
             let upstream = one_hot.map(|t| -t / 2.0);
             assert!((value(&ClosedForm::LogSoftmax { rows: rows.clone() }, &[&upstream, &log_p], at) - by_hand).abs() < 1e-15, "{at}");
         }

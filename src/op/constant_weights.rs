@@ -59,6 +59,7 @@ impl<E: Edges> ConstantWeights<E> {
     /// Returns the same function, with texts of y and ∂C/∂x in other forms.
     #[must_use]
     pub fn with_written(mut self, written: [Written; 2]) -> Self {
+        // nobody shares the data of a new function
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.written = written;
         }
@@ -147,7 +148,7 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
         self.inner.edges.sweep(self.view, out.len(), |first, step, count| {
             let second = first.moved(step, 1);
             if first.output != second.output || (count > 1 && matches!(self.inner.weights, Weights::ByEdge)) {
-                // the edges of the run have different outputs, so their weights may differ too
+                // the edges of the run have different outputs or different weights
                 let mut edge = first;
                 for _ in 0..count {
                     let value = read[edge.index_in(read_view)];

@@ -100,14 +100,14 @@ impl EndLabels {
     /// Splits the labels for the end with this index in [`Edge::ends`], into lists that are empty before. `None` if the end's entries are not contiguous in
     /// row-major order, or if more than three loops remain.
     fn split(&mut self, labels: &[Label], end: usize) -> Option<()> {
-        let Self { free: merged, summed, nest } = self;
+        let Self { free, summed, nest } = self;
         let is_free = |label: &&Label| label.strides[end] != 0;
-        let mut free = SmallVec::<[&Label; 4]>::new();
-        free.extend(labels.iter().filter(is_free).filter(|label| label.size != 1));
-        free.sort_by_key(|label| Reverse(label.strides[end]));
+        let mut by_stride = SmallVec::<[&Label; 4]>::new();
+        by_stride.extend(labels.iter().filter(is_free).filter(|label| label.size != 1));
+        by_stride.sort_by_key(|label| Reverse(label.strides[end]));
         // from the innermost axis outwards, each stride must be the number of entries inside that axis
         let mut inner_entries = 1_usize;
-        for label in free.iter().rev() {
+        for label in by_stride.iter().rev() {
             if label.strides[end] != inner_entries {
                 return None;
             }
@@ -119,7 +119,7 @@ impl EndLabels {
         for (n, label) in (unused_loops..).zip(&*summed) {
             (nest.steps[n], nest.counts[n]) = (label.strides.map(usize::cast_signed), label.size);
         }
-        merge(free.into_iter().copied(), merged);
+        merge(by_stride.into_iter().copied(), free);
         Some(())
     }
 
@@ -161,8 +161,8 @@ impl Contraction {
             return None;
         }
         let mut ends = std::array::from_fn(|_| EndLabels::empty());
-        for (end, split) in ends.iter_mut().enumerate() {
-            split.split(labels, end)?;
+        for (end, end_labels) in ends.iter_mut().enumerate() {
+            end_labels.split(labels, end)?;
         }
         let shapes = std::array::from_fn(|end| {
             let mut free = SmallVec::<[&Label; 4]>::new();
@@ -206,12 +206,12 @@ impl Contraction {
     #[must_use]
     pub fn elementwise() -> Self {
         // one shared value, because a network may have very many elementwise functions
-        static ALL: LazyLock<Contraction> = LazyLock::new(|| {
+        static SHARED: LazyLock<Contraction> = LazyLock::new(|| {
             // the largest size, because the edges are for tensors of any size
-            let all = Contraction::new(&[Label { size: usize::MAX, strides: [1; 3] }]).expect("no loop remains");
-            Contraction { shapes: None, ..all }
+            let contraction = Contraction::new(&[Label { size: usize::MAX, strides: [1; 3] }]).expect("no loop remains");
+            Contraction { shapes: None, ..contraction }
         });
-        ALL.clone()
+        SHARED.clone()
     }
 
     /// Replaces the shapes of input, weight and output. Each keeps its number of entries.
@@ -299,7 +299,7 @@ impl Edges for Contraction {
         let labels = &self.ends[view.computed_end()];
         // a block is a run of entries along the innermost label of this end; their first terms are evenly spaced, and so are their second terms, …
         let (block_len, entry_step) = labels.free.last().map_or((1, [0; 3]), |label| (label.size, label.strides.map(usize::cast_signed)));
-        let (terms, [_, _, columns]) = (labels.term_count(), labels.nest.counts);
+        let (terms, [_, _, inner_count]) = (labels.term_count(), labels.nest.counts);
         for entry in (0..count).step_by(block_len) {
             let block_len = block_len.min(count - entry);
             let nest = self.nest(view, entry);
@@ -311,7 +311,7 @@ impl Edges for Contraction {
             // runs for each entry of the block, over the innermost loop of its terms
             for n in 0..block_len {
                 let nest = Nest { first: nest.first.moved(entry_step, n.cast_signed()), ..nest };
-                (0..terms).step_by(columns).for_each(|term| visit(nest.edge(term), nest.steps[2], columns));
+                (0..terms).step_by(inner_count).for_each(|term| visit(nest.edge(term), nest.steps[2], inner_count));
             }
         }
     }
@@ -358,10 +358,12 @@ impl Weighted for Contraction {
     }
 
     fn overwrite(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64]) {
-        match self.matrix {
-            Some(matrix) if view == View::Weight => matrix.set_outer_product(a, b, sums),
-            None if self.multiply_matrices(view, [a, b], sums, Init::Overwrite) => {}
-            _ => self.overwrite_by_accumulate(view, a, b, sums),
+        if let Some(matrix) = self.matrix.filter(|_| view == View::Weight) {
+            return matrix.set_outer_product(a, b, sums);
+        }
+        let is_computed = self.matrix.is_none() && self.multiply_matrices(view, [a, b], sums, Init::Overwrite);
+        if !is_computed {
+            self.overwrite_by_accumulate(view, a, b, sums);
         }
     }
 
@@ -378,7 +380,7 @@ impl Contraction {
         let ends = view.factor_ends();
         let Some(product) = MatrixProduct::new(&self.ends[view.computed_end()], ends, sums.len()) else { return false };
         let [a, b] = factors;
-        product.compute(if product.has_rows_from(ends[0]) { [a, b] } else { [b, a] }, sums, init);
+        product.compute(if product.has_row_factors_from(ends[0]) { [a, b] } else { [b, a] }, sums, init);
         true
     }
 }

@@ -289,10 +289,10 @@ impl Edges for Conv2d {
         let (all_row_taps, all_column_taps) = (row_taps[row_taps.len() - 1], column_taps[column_taps.len() - 1]);
         // for each summed channel, an edge is a pair of a row tap and a column tap; those before the entry are in earlier channels, in earlier rows of its
         // channel, or earlier in its row
-        let channels_before = channel as u64 * all_row_taps * all_column_taps;
-        let rows_before = row_taps[y] * all_column_taps;
-        let same_row = (row_taps[y + 1] - row_taps[y]) * column_taps[x];
-        self.summed_channels(view) as u64 * (channels_before + rows_before + same_row)
+        let in_earlier_channels = channel as u64 * all_row_taps * all_column_taps;
+        let in_earlier_rows = row_taps[y] * all_column_taps;
+        let earlier_in_row = (row_taps[y + 1] - row_taps[y]) * column_taps[x];
+        self.summed_channels(view) as u64 * (in_earlier_channels + in_earlier_rows + earlier_in_row)
     }
 
     fn has_terms(&self, view: View, count: usize) -> Option<Vec<bool>> {

@@ -71,9 +71,9 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     };
     let (rows, columns) = (axis("height", 0, height)?, axis("width", 1, width)?);
     // the axes are the axes of the plain convolution, whose input is the output here
-    let shape = [outputs, rows.input, columns.input];
+    let output_shape = [outputs, rows.input, columns.input];
     let weight_shape = [channels, outputs / groups, kernel[0], kernel[1]];
-    args.claim(&shape)?; // the memory of the output
+    args.claim(&output_shape)?; // the memory of the output
     args.claim(&weight_shape)?; // the memory of the weight
     let kernel_area = kernel[0] * kernel[1];
     // PyTorch computes the fan-out from axis 0 and the fan-in from axis 1 of every weight. In this layer axis 0 has the inputs and axis 1 the outputs, so the

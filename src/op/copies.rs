@@ -176,10 +176,13 @@ impl CopiesOfInput {
         *self.copy_map == CopyMap::Identity && self.kind != CopyKind::Detach
     }
 
-    /// Returns the entry of the input that an entry of y copies. `None` if there are several inputs, or no derivative passes back.
+    /// Returns the entry of the input that an entry of y copies. `None` if it copies none, if there are several inputs, or if no derivative
+    /// passes back.
     pub(crate) fn source(&self, entry: usize) -> Option<usize> {
-        let has_source = self.inputs == 1 && self.kind != CopyKind::Detach;
-        self.copy_map.of(Direction::Forward, entry).first().copied().filter(|_| has_source)
+        if self.inputs > 1 || self.kind == CopyKind::Detach {
+            return None;
+        }
+        self.copy_map.of(Direction::Forward, entry).first().copied()
     }
 }
 
@@ -231,7 +234,7 @@ impl Rule for CopiesForward {
     }
 
     fn prefix_terms(&self, _x: &Operands<'_>, entry: usize) -> u64 {
-        // each copy is the term of one entry
+        // each entry before `entry` has a term if it copies an entry of one of the inputs
         self.copy_maps.iter().map(|copy_map| copy_map.prefix(Direction::Forward, entry)).sum()
     }
 
@@ -379,8 +382,8 @@ mod tests {
 
     #[test]
     fn a_view_keeps_no_list() {
-        let places: Vec<(usize, usize)> = (0..6).map(|at| (0, at)).collect();
-        let text = format!("{:?}", copies(sources(&places), &[&[2, 3]], &[3, 2], CopyKind::View));
+        let pairs: Vec<(usize, usize)> = (0..6).map(|at| (0, at)).collect();
+        let text = format!("{:?}", copies(sources(&pairs), &[&[2, 3]], &[3, 2], CopyKind::View));
         assert!(text.contains("Identity"), "{text}");
     }
 

@@ -97,11 +97,12 @@ impl Rule for CumSumRule {
     }
 
     fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        // a new sum starts at −0, because −0 + x has the bits of x for every x
         if self.direction == Direction::Backward {
             sums.fill(-0.0);
             return self.accumulate(x, sums);
         }
-        // each sum is the previous sum of its line plus one entry; the first is −0 plus an entry, because −0 + x has the bits of x for every x
+        // each sum is the previous sum of its line plus one entry
         for at in 0..sums.len() {
             let before = if self.index(at) == 0 { -0.0 } else { sums[at - self.lines.stride] };
             sums[at] = before + x.get(Input(0), at);
@@ -117,7 +118,7 @@ impl Rule for CumSumRule {
         // a block has `stride` lines; their entries of index 0 come first, then their entries of index 1, and so on
         let [block, j, line] = [entry / (n * stride), self.index(entry), entry % stride].map(|number| number as u64);
         let [n, stride] = [n, stride].map(|number| number as u64);
-        // `before`: the number of terms of a line's entries before index j; `at_j`: the number of terms of its entry j
+        // `before`: the number of terms of a line's entries before index j, 1 + 2 + … + j or n + (n − 1) + …; `at_j`: the number of terms of its entry j
         let (before, at_j) = match self.direction {
             Direction::Forward => (j * (j + 1) / 2, j + 1),
             Direction::Backward => (j * n - j * j.saturating_sub(1) / 2, n - j),

@@ -35,7 +35,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
     let p = args.number("p")?.unwrap_or(0.5);
     // an error in p is returned at the end, so that errors in the mask are reported too
-    let p_in_range = if (0.0..1.0).contains(&p) {
+    let checked_p = if (0.0..1.0).contains(&p) {
         Ok(())
     } else {
         Err(args.fail_always("p", format!("p is {p}, but a probability of dropping is at least 0 and less than 1"), "take p = 0.5"))
@@ -48,14 +48,14 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     args.claim(&shape)?; // the mask
     // the fan matters only for random values, and a mask has none
     let mask = Leaf::read(args, TensorSymbols::named("mask").with_letter("m"), &shape, Fan::of(&shape));
-    if let Some(other) = flat(&mask.value).iter().find(|x| **x != 0.0 && **x != 1.0) {
+    if let Some(invalid) = flat(&mask.value).iter().find(|x| **x != 0.0 && **x != 1.0) {
         return Err(args.fail_always(
             "mask",
-            format!("the mask holds {other}, but only 0 and 1 are possible"),
+            format!("the mask holds {invalid}, but only 0 and 1 are possible"),
             "0 drops a neuron, 1 keeps it",
         ));
     }
-    p_in_range?;
+    checked_p?;
     let a = Stage::new(A).with_constant(mask).with_part(Arc::new(Dropout { p }), [StageSource::Input(0), StageSource::Constant(0)]);
     Ok(Layer { parameters: Vec::new(), stages: vec![a] })
 }

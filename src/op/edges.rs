@@ -197,6 +197,7 @@ pub trait Weighted: Edges {
 }
 
 /// Infers the shape of the output from the tensors that the forward pass reads. Each tensor is given as its view, its name for messages and its shape.
+/// Edges that fit any shape have an output of the shape of the first tensor.
 ///
 /// # Errors
 /// Returns the first tensor whose shape does not fit the edges.
@@ -437,8 +438,8 @@ impl<E: Weighted> Rule for BilinearRule<E> {
             _ if slot == weight => View::Weight,
             _ => View::Output,
         };
-        let edges = self.edges.prefix_terms(operand_view, at + 1) - self.edges.prefix_terms(operand_view, at);
-        (0..edges)
+        let edge_count = self.edges.prefix_terms(operand_view, at + 1) - self.edges.prefix_terms(operand_view, at);
+        (0..edge_count)
             .map(|n| {
                 let edge = self.edges.edge(operand_view, at, n);
                 Use { entry: edge.index_in(self.view), term: self.edges.rank(self.view, edge) }

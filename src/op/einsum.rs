@@ -119,8 +119,8 @@ struct TensorLoops {
 impl EinsumPlan {
     fn new(operands: &[&[usize]], output: &[usize], sizes: &[usize]) -> Self {
         let order = Self::order(operands, output, sizes);
-        let all = operands.iter().copied().chain([output]);
-        let mut plan = Self { sizes: sizes.to_vec(), tensors: all.map(|axes| TensorLoops::new(axes, &order, sizes)).collect() };
+        let axes_of_tensors = operands.iter().copied().chain([output]);
+        let mut plan = Self { sizes: sizes.to_vec(), tensors: axes_of_tensors.map(|axes| TensorLoops::new(axes, &order, sizes)).collect() };
         for tensor in 0..plan.tensors.len() {
             let TensorLoops { axes, .. } = &plan.tensors[tensor];
             let repeats_label = axes.iter().enumerate().any(|(n, label)| axes[..n].contains(label));
@@ -146,6 +146,7 @@ impl EinsumPlan {
     /// label occurs twice in one tensor.
     fn contraction(&self, operands: &[&[usize]], output: &[usize], sizes: &[usize]) -> Option<Contraction> {
         let strides = |tensor: Option<&TensorLoops>, label: usize| tensor.map_or(0, |tensor| tensor.strides[label]);
+        // the last tensor is the output, not an operand
         let [first, second] = [0, 1].map(|n| self.tensors[..operands.len()].get(n));
         let (input, weight) = if second.is_some() { (second, first) } else { (first, None) };
         let labels: Vec<Label> = Self::order(operands, output, sizes)
@@ -158,14 +159,14 @@ impl EinsumPlan {
     /// The values of the labels of a tensor at one of its entries, and 0 for the other labels. `None` if a label occurs twice, with different values.
     fn values(&self, tensor: usize, entry: usize) -> Option<LabelValues> {
         let mut values: LabelValues = SmallVec::from_elem(UNSET, self.sizes.len());
-        let mut rest = entry;
+        let mut outer_index = entry;
         for &label in self.tensors[tensor].axes.iter().rev() {
             let (size, value) = (self.sizes[label], &mut values[label]);
-            if *value != UNSET && *value != rest % size {
+            if *value != UNSET && *value != outer_index % size {
                 return None;
             }
-            *value = rest % size;
-            rest /= size;
+            *value = outer_index % size;
+            outer_index /= size;
         }
         values.iter_mut().filter(|value| **value == UNSET).for_each(|value| *value = 0);
         Some(values)
@@ -173,10 +174,10 @@ impl EinsumPlan {
 
     /// Sets the values of the summed labels of a tensor to those of a term.
     fn set_term(&self, tensor: usize, term: u64, values: &mut LabelValues) {
-        let mut rest = usize::try_from(term).expect("the terms of an entry fit in memory");
+        let mut outer_term = usize::try_from(term).expect("the terms of an entry fit in memory");
         for &label in self.tensors[tensor].summed.iter().rev() {
-            values[label] = rest % self.sizes[label];
-            rest /= self.sizes[label];
+            values[label] = outer_term % self.sizes[label];
+            outer_term /= self.sizes[label];
         }
     }
 
@@ -264,6 +265,7 @@ impl EinsumRule {
 
 impl Rule for EinsumRule {
     fn work(&self, _operands: &Reads<usize>, entries: usize) -> u64 {
+        // a term reads its factors, and takes about two operations more for the loops
         (entries as u64).saturating_mul(self.loops().terms).saturating_mul(self.factors.len() as u64 + 2)
     }
 
@@ -355,10 +357,10 @@ impl Rule for EinsumRule {
         let free: SmallVec<[usize; 4]> = self.loops().summed.iter().copied().filter(|label| !operand_has(label)).collect();
         let count: usize = free.iter().map(|label| plan.sizes[*label]).product();
         let numbers = (0..count).map(|n| {
-            let mut rest = n;
+            let mut outer_index = n;
             for &label in free.iter().rev() {
-                values[label] = rest % plan.sizes[label];
-                rest /= plan.sizes[label];
+                values[label] = outer_index % plan.sizes[label];
+                outer_index /= plan.sizes[label];
             }
             plan.term_number(self.tensor, &values)
         });

@@ -105,13 +105,13 @@ impl ExtremumPlan {
 
     /// The index of the selected entry within its group.
     fn winner(&self, x: &[f64], group: usize) -> usize {
-        let mut winner = (0, x[self.groups.flat_index(group, 0)]);
+        let (mut winner, mut winner_value) = (0, x[self.groups.flat_index(group, 0)]);
         for (n, at) in self.groups.flat_indices(group).enumerate() {
-            if self.beats(x[at], winner.1) {
-                winner = (n, x[at]);
+            if self.beats(x[at], winner_value) {
+                (winner, winner_value) = (n, x[at]);
             }
         }
-        winner.0
+        winner
     }
 
     /// The index of the selected entry in the tensor.
@@ -170,10 +170,10 @@ impl OneTermEach for ExtremumForward {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize) -> Term {
-        let winner = self.plan.winner_place(x.tensors[Input(0)], at);
+        let winner_place = self.plan.winner_place(x.tensors[Input(0)], at);
         let function = if self.plan.extreme == Extreme::Max { MAX } else { MIN };
-        let args = self.plan.groups.arguments(x, Input(0), at, winner);
-        Term { kind: Kind::Select, function: Some(function), args, value: x.get(Input(0), winner) }
+        let args = self.plan.groups.arguments(x, Input(0), at, winner_place);
+        Term { kind: Kind::Select, function: Some(function), args, value: x.get(Input(0), winner_place) }
     }
 
     fn readers(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize> {
@@ -233,15 +233,15 @@ impl ExtremumGather {
 impl Gather for ExtremumGather {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let (x, groups) = (tensors[Input(0)], &self.plan.groups);
-        let winners: Vec<usize> = (0..groups.count).map(|group| self.plan.winner_place(x, group)).collect();
+        let winner_places: Vec<usize> = (0..groups.count).map(|group| self.plan.winner_place(x, group)).collect();
         let mut counts = vec![0; groups.count];
         // for each entry of x, the output whose derivative it gets
         let mut outputs = vec![None; x.len()];
-        for (group, winner) in winners.into_iter().enumerate() {
+        for (group, winner_place) in winner_places.into_iter().enumerate() {
             let gets_derivative = |at: &usize| match self.ties {
-                Ties::First => *at == winner,
+                Ties::First => *at == winner_place,
                 #[allow(clippy::float_cmp)] // a tie
-                Ties::Shared => x[*at] == x[winner] || (x[*at].is_nan() && x[winner].is_nan()),
+                Ties::Shared => x[*at] == x[winner_place] || (x[*at].is_nan() && x[winner_place].is_nan()),
             };
             for at in groups.flat_indices(group).filter(gets_derivative) {
                 outputs[at] = Some(group);
@@ -270,10 +270,10 @@ impl Gather for ExtremumGather {
 
     fn reason(&self, x: &Operands<'_>, _direction: Direction, entry: usize) -> &'static str {
         let read = x.tensors[Input(0)];
-        let winner = read[self.plan.winner_place(read, self.plan.groups.group_of(entry).0)];
-        let is_later_nan = winner.is_nan() && read[entry].is_nan();
+        let winner_value = read[self.plan.winner_place(read, self.plan.groups.group_of(entry).0)];
+        let is_later_nan = winner_value.is_nan() && read[entry].is_nan();
         #[allow(clippy::float_cmp)] // a tie
-        let is_tie = winner == read[entry];
+        let is_tie = winner_value == read[entry];
         match self.plan.extreme {
             Extreme::Max if is_later_nan => "a NaN before it counts as the maximum",
             Extreme::Min if is_later_nan => "a NaN before it counts as the minimum",
@@ -331,9 +331,9 @@ impl OneTermEach for ArgMaxForward {
     }
 
     fn term(&self, x: &Operands<'_>, at: usize) -> Term {
-        let winner = self.0.winner_place(x.tensors[Input(0)], at);
+        let winner_place = self.0.winner_place(x.tensors[Input(0)], at);
         let function = if self.0.extreme == Extreme::Max { ARG_MAX } else { ARG_MIN };
-        Term::apply(function, self.0.groups.arguments(x, Input(0), at, winner), self.value(x, at))
+        Term::apply(function, self.0.groups.arguments(x, Input(0), at, winner_place), self.value(x, at))
     }
 
     fn readers(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize> {

@@ -243,7 +243,7 @@ const POWER_VALUE: Primitive = computed("^", |x| libm::pow(x[0], x[1]), &[])
         elementary::pow(y, x[1]);
     })
     .numpy("{0}**{1}");
-/// aᵇ log a, the derivative of aᵇ with respect to b for a ≠ 0.
+/// aᵇ log a, the derivative of aᵇ with respect to b, except for a = 0 and b ≥ 0.
 const POWER_BY_EXPONENT: Expr = Expr::Mul(&[Y, Expr::Of(crate::expr::LOG, &[A])]);
 /// The derivative of aᵇ with respect to b for a = 0.
 const POWER_OF_0: Expr = Expr::Cases(&[Case { left: B, is: Relation::AtLeast, right: ZERO, value: ZERO }], &POWER_BY_EXPONENT);
@@ -306,7 +306,8 @@ mod tests {
     use crate::op::activation::ACTIVATIONS;
     use crate::op::operator::FUNCTIONS;
 
-    /// All functions that have a derivative. Each comes with values for its second and further arguments.
+    /// All functions that have a derivative. Each comes with values for its parameters, which are its second and further
+    /// arguments.
     fn differentiable() -> Vec<(&'static Primitive, Vec<f64>)> {
         let activations =
             ACTIVATIONS.iter().filter_map(|row| Some((row.primitive?, row.keys.iter().map(|(_, default)| *default).collect())));
@@ -319,10 +320,10 @@ mod tests {
         let all = differentiable();
         // a mistake in the list must not make this test empty
         assert!(all.len() > 20 && [LOG, SQRT, RELU].iter().all(|function| all.iter().any(|(other, _)| other == function)));
-        for (function, rest) in all {
+        for (function, parameters) in all {
             for x in [-4.1, -2.3, -0.7, -0.1, 0.31, 0.9, 2.2, 3.7] {
                 let mut arguments = vec![x];
-                arguments.extend(&rest);
+                arguments.extend(&parameters);
                 let value = |arguments: &[f64]| function.value(arguments).expect("a function of numbers");
                 let y = value(&arguments);
                 for argument in 0..function.derivatives.len() {
@@ -343,8 +344,8 @@ mod tests {
 
     #[test]
     fn derivatives_jump_only_where_two_pieces_meet() {
-        for (function, rest) in differentiable() {
-            let arguments_at = |x: f64| [vec![x], rest.clone()].concat();
+        for (function, parameters) in differentiable() {
+            let arguments_at = |x: f64| [vec![x], parameters.clone()].concat();
             for n in -1000..1000_i32 {
                 let x = f64::from(n) / 200.0;
                 let slope = |x: f64| {
@@ -362,10 +363,10 @@ mod tests {
 
     #[test]
     fn the_meaning_and_the_computation_give_the_same_value() {
-        for (function, rest) in differentiable() {
+        for (function, parameters) in differentiable() {
             let Some(meaning) = function.meaning else { continue };
             for x in [-1.3, -0.4, 0.2, 1.9] {
-                let arguments = [vec![x], rest.clone()].concat();
+                let arguments = [vec![x], parameters.clone()].concat();
                 let (value, by_meaning) = (function.value(&arguments).expect("a value"), meaning.value_at(&arguments).expect("a value"));
                 // log(1 + x) has no value for x < −1
                 assert!(
@@ -380,7 +381,7 @@ mod tests {
     fn a_block_has_the_bits_of_single_values() {
         let bits = |x: f64| if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() };
         let special = [0.0, -0.0, 1.0, -1.0, 1e-310, -1e300, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 20.0, -38.9, 0.5];
-        for (function, rest) in differentiable() {
+        for (function, parameters) in differentiable() {
             for seed in 0..40_i32 {
                 let count = [1, 7, 32, BLOCK][seed as usize % 4];
                 // the numbers of an argument for all entries
@@ -392,9 +393,9 @@ mod tests {
                     };
                     (0..count).map(number).collect()
                 };
-                // for even seeds, the further arguments are the same for all entries
+                // for even seeds, the parameters are the same for all entries
                 let mut blocks = vec![numbers(0)];
-                blocks.extend((1..=rest.len()).map(|n| if seed % 2 == 0 { vec![rest[n - 1]; count] } else { numbers(n) }));
+                blocks.extend((1..=parameters.len()).map(|n| if seed % 2 == 0 { vec![parameters[n - 1]; count] } else { numbers(n) }));
                 let arguments: Vec<&[f64]> = blocks.iter().map(Vec::as_slice).collect();
                 let (mut values, mut derivatives) = (vec![0.0; count], vec![0.0; count]);
                 function.block(&arguments, &mut values).expect("a function of numbers");

@@ -78,7 +78,7 @@ impl<'a> MatrixProduct<'a> {
     }
 
     /// Returns whether the row's factors are the entries of this end.
-    pub fn has_rows_from(&self, end: usize) -> bool {
+    pub fn has_row_factors_from(&self, end: usize) -> bool {
         self.ends[0] == end
     }
 
@@ -91,10 +91,13 @@ impl<'a> MatrixProduct<'a> {
         let lanes = Lanes::new(count, if taps.len() <= MAX_TERMS { init } else { Init::Accumulate });
         let is_packed = stride != 1 || lanes.width > count;
         // the offsets of each term's factors after packing: up to `MAX_TERMS` terms are packed at once, `lanes.width` apart
-        let packed_taps: Vec<(usize, usize)> =
-            if is_packed { taps.iter().enumerate().map(|(n, (i, _))| (*i, n % MAX_TERMS * lanes.width)).collect() } else { Vec::new() };
-        chunks(sums, count, taps.len() as u64, |first, sums| {
-            let first_row = first / count;
+        let packed_taps: Vec<(usize, usize)> = if is_packed {
+            taps.iter().enumerate().map(|(n, (row_offset, _))| (*row_offset, n % MAX_TERMS * lanes.width)).collect()
+        } else {
+            Vec::new()
+        };
+        chunks(sums, count, taps.len() as u64, |first_entry, sums| {
+            let first_row = first_entry / count;
             let mut rows: Vec<ProductRow> = (first_row..first_row + sums.len() / count).map(|index| self.row(index)).collect();
             // rows with the same lanes' factors are computed together
             if !rows.is_sorted_by_key(|row| row.first_lane_factor) {
@@ -144,10 +147,10 @@ impl<'a> MatrixProduct<'a> {
     fn row(&self, index: usize) -> ProductRow {
         let [row_end, lane_end] = self.ends;
         let outer = &self.labels.free[..self.labels.free.len() - 1];
-        let (mut rest, mut row) = (index, ProductRow { first_lane_factor: 0, row_factor: 0, index });
+        let (mut outer_index, mut row) = (index, ProductRow { first_lane_factor: 0, row_factor: 0, index });
         for label in outer.iter().rev() {
-            let value = rest % label.size;
-            rest /= label.size;
+            let value = outer_index % label.size;
+            outer_index /= label.size;
             row.first_lane_factor += value * label.strides[lane_end];
             row.row_factor += value * label.strides[row_end];
         }
@@ -183,9 +186,9 @@ fn add_group(factors: &GroupFactors<'_>, lanes: &Lanes, group: &[ProductRow], su
         }
         let mut wide = Scratch::new(rows.len() * lanes.width);
         for (row, wide) in row_sums.iter().zip(wide.chunks_exact_mut(lanes.width)) {
-            let (wide, rest) = wide.split_at_mut(lanes.count);
+            let (wide, unused) = wide.split_at_mut(lanes.count);
             wide.copy_from_slice(row);
-            rest.fill(0.0);
+            unused.fill(0.0);
         }
         add(&products, &mut wide, init);
         for (row, wide) in row_sums.iter_mut().zip(wide.chunks_exact(lanes.width)) {
@@ -219,21 +222,21 @@ fn pack(numbers: &[f64], (first, stride): (usize, usize), lanes: &Lanes, taps: &
     let &Lanes { count, width, .. } = lanes;
     let are_neighbours = taps.windows(2).all(|pair| pair[1].1 == pair[0].1 + 1);
     if stride >= taps.len() && are_neighbours {
-        // the factors of a lane are neighbours: the rows of a matrix become its columns
+        // the factors of a lane are neighbours, and those of the next lane follow after them: the rows of a matrix become its columns
         let read_len = (count - 1) * stride + taps.len();
         transpose_matrix(&numbers[first + taps[0].1..][..read_len], stride, &mut packed[..taps.len() * width], width);
         return;
     }
-    for ((_, j), packed) in taps.iter().zip(packed.chunks_exact_mut(width)) {
-        let (factors, rest) = packed.split_at_mut(count);
+    for ((_, lane_offset), packed) in taps.iter().zip(packed.chunks_exact_mut(width)) {
+        let (factors, unused) = packed.split_at_mut(count);
         if stride == 1 {
-            factors.copy_from_slice(&numbers[first + j..][..count]);
+            factors.copy_from_slice(&numbers[first + lane_offset..][..count]);
         } else {
-            for (factor, number) in factors.iter_mut().zip(numbers[first + j..].iter().step_by(stride)) {
+            for (factor, number) in factors.iter_mut().zip(numbers[first + lane_offset..].iter().step_by(stride)) {
                 *factor = *number;
             }
         }
-        rest.fill(0.0);
+        unused.fill(0.0);
     }
 }
 
@@ -285,6 +288,7 @@ mod tests {
 
     #[test]
     fn products_with_many_rows_and_terms_match_plain_sums() {
+        // more than `MAX_ROWS` rows or `MAX_TERMS` terms in at least one of the three views
         check("ik,kj->ij", [1, 70, 300, 27]);
         check("ik,kj->ij", [1, 27, 30, 300]);
         check("bik,bkj->bij", [2, 66, 257, 12]);

@@ -86,12 +86,16 @@ impl Conv2d {
     /// With [`Init::Overwrite`] every entry must have a term, because the kernels write only entries with terms.
     pub(super) fn run_kernel(&self, view: View, a: &[f64], b: &[f64], sums: &mut [f64], init: Init) {
         let Plans { output, weight, input, .. } = &self.plans;
-        let of_init = usize::from(init == Init::Accumulate);
+        let plan_index = usize::from(init == Init::Accumulate);
         match view {
-            View::Output => output[of_init].get_or_init(|| OutputPlan::new(self, init)).run(self, a, b, sums, init),
+            View::Output => output[plan_index].get_or_init(|| OutputPlan::new(self, init)).run(self, a, b, sums, init),
             View::Weight => weight.get_or_init(|| Gathering::new(self)).run(self, a, b, sums, init),
-            View::Input if init == Init::Overwrite && self.overwrite_small_input_gradient(a, b, sums) => {}
-            View::Input => input[of_init].get_or_init(|| Sliding::new(self, view, init)).run(self, a, b, sums, init),
+            View::Input => {
+                let is_computed = init == Init::Overwrite && self.overwrite_small_input_gradient(a, b, sums);
+                if !is_computed {
+                    input[plan_index].get_or_init(|| Sliding::new(self, view, init)).run(self, a, b, sums, init);
+                }
+            }
         }
     }
 
@@ -131,10 +135,10 @@ struct KernelOperands<'a> {
 }
 
 impl KernelOperands<'_> {
-    /// Returns the sum of an entry without the products with padding. `sum` is the sum of all `taps` products, also those with padding. `before` is the
+    /// Returns the sum of an entry without the products with padding. `sum` is the sum of all `product_count` products, also those with padding. `before` is the
     /// number that the entry had before this computation.
     #[inline]
-    fn exact(&self, entry: usize, taps: usize, before: f64, sum: f64) -> f64 {
+    fn exact(&self, entry: usize, product_count: usize, before: f64, sum: f64) -> f64 {
         let KernelOperands { conv, view, .. } = *self;
         let start = self.init.start(before);
         // If the sum is finite, all products with padding were ±0. Such a product changes only a running sum of −0, to 0. So a finite sum is exact in three
@@ -146,12 +150,13 @@ impl KernelOperands<'_> {
         if sum.is_finite() && (sum != 0.0 || sum.to_bits() == negative_zero || start.to_bits() != negative_zero) {
             return sum;
         }
-        // if each of the `taps` products is a term, no product is with padding
-        if self.terms(entry) == taps { sum } else { conv.add_terms(view, self.a, self.b, entry, self.terms(entry), start) }
+        // if each product is a term, no product is with padding
+        let term_count = self.term_count(entry);
+        if term_count == product_count { sum } else { conv.add_terms(view, self.a, self.b, entry, term_count, start) }
     }
 
     /// Returns the number of terms of an entry.
-    fn terms(&self, entry: usize) -> usize {
+    fn term_count(&self, entry: usize) -> usize {
         let Self { conv, view, .. } = self;
         usize::try_from(conv.prefix_terms(*view, entry + 1) - conv.prefix_terms(*view, entry)).expect("the terms of an entry fit in memory")
     }
@@ -159,14 +164,14 @@ impl KernelOperands<'_> {
     /// Computes the sums again that are 0 or −0, with all their terms. A kernel that leaves out terms of 0 and −0 calls this function, because such a term
     /// changes only a sum of −0, to 0. Returns `false` if so many sums are 0 that a kernel with all terms is faster.
     fn recompute_zeros(&self, sums: &mut [f64]) -> bool {
-        const MOST: usize = 16;
+        const MAX_ZEROS: usize = 16;
         let count = count_zeros(sums);
-        if count > MOST {
-            return false;
+        if count > 0 && count <= MAX_ZEROS {
+            for (entry, sum) in sums.iter_mut().enumerate().filter(|(_, sum)| **sum == 0.0) {
+                *sum = self.conv.add_terms(self.view, self.a, self.b, entry, self.term_count(entry), -0.0);
+            }
         }
-        let zeros = sums.iter_mut().enumerate().filter(|(_, sum)| count > 0 && **sum == 0.0);
-        zeros.for_each(|(entry, sum)| *sum = self.conv.add_terms(self.view, self.a, self.b, entry, self.terms(entry), -0.0));
-        true
+        count <= MAX_ZEROS
     }
 }
 
@@ -347,12 +352,12 @@ mod tests {
                 let sparse: Vec<f64> = y.iter().enumerate().map(|(n, y)| if n % every == 2 { *y } else { zero(n) }).collect();
                 skipped += usize::from(plan.as_ref().is_some_and(|plan| plan.run(&conv, &w, &sparse, &mut x.clone())));
                 check_numbers(&conv, [&x, &w, &sparse]);
-                // sums of −0, and sums that cancel out to 0
-                for ones in [1.0, -1.0] {
+                // sums of −0, and sums that cancel out to 0: `signum` is 1 for 0 and −1 for −0
+                for weight in [1.0, -1.0] {
                     let signs = sparse.iter().map(|e| e.signum()).collect::<Vec<_>>();
-                    check_numbers(&conv, [&vec![ones; x.len()], &vec![ones; w.len()], &sparse]);
-                    check_numbers(&conv, [&vec![ones; x.len()], &vec![ones; w.len()], &signs]);
-                    check_numbers(&conv, [&x, &vec![ones; w.len()], &signs.iter().map(|e| e * 0.0).collect()]);
+                    check_numbers(&conv, [&vec![weight; x.len()], &vec![weight; w.len()], &sparse]);
+                    check_numbers(&conv, [&vec![weight; x.len()], &vec![weight; w.len()], &signs]);
+                    check_numbers(&conv, [&x, &vec![weight; w.len()], &signs.iter().map(|e| e * 0.0).collect()]);
                 }
                 for special in [f64::INFINITY, f64::NAN, 1e308].into_iter().filter(|_| every == 3) {
                     let with = |numbers: &[f64], at: usize| {
@@ -368,6 +373,7 @@ mod tests {
                 }
             }
         }
+        // the two sizes with a single input channel have a plan for `RowPairs`
         assert!(skipped > 8 && paired == 2, "{skipped} {paired}");
     }
 
@@ -376,6 +382,7 @@ mod tests {
     fn windows_beyond_the_image_match_plain_sums() {
         for (inputs, outputs, len, kernel, padding) in [(4, 12, 8, 3, 1), (6, 12, 9, 5, 2), (1, 3, 12, 5, 2), (1, 2, 9, 3, 1)] {
             let axis = || Axis::new(len, kernel, 1, [padding, padding], 1).expect("the filter fits");
+            // windows that begin at 0, not at −padding, so the last ones end beyond the image
             let shifted = || axis().with_steps(1, 0, 1);
             for (rows, columns) in [(shifted(), shifted()), (axis(), shifted()), (shifted(), axis())] {
                 check(&Conv2d::new(inputs, outputs, 1, rows.clone(), columns.clone()), len);

@@ -95,6 +95,7 @@ impl ElementwiseForward {
                     (Operator::Sub, Init::Overwrite) => put_row(sums, init, rows, |a, b| a - b),
                     (Operator::Add, Init::Accumulate) => update(sums, rows, |sum, a, b| sum + a + b),
                     (Operator::Sub, Init::Accumulate) => update(sums, rows, |sum, a, b| sum + a - b),
+                    // a call is computed above
                     (Operator::Copy | Operator::Call(_), _) => put_row(sums, init, rows, |a, _| a),
                 }
             }
@@ -106,7 +107,7 @@ impl ElementwiseForward {
         let row_len = self.0.row_len(out.len());
         let mut arguments = RowArguments::new(&self.0, x, row_len);
         let mut memory = Scratch::new(if init == Init::Accumulate { BLOCK.min(row_len) } else { 0 });
-        for (n, sums) in out.chunks_mut(row_len).enumerate() {
+        for (row, sums) in out.chunks_mut(row_len).enumerate() {
             arguments.next_row(sums.len());
             for (begin, sums) in (0..).step_by(BLOCK).zip(sums.chunks_mut(BLOCK)) {
                 let len = sums.len();
@@ -114,7 +115,7 @@ impl ElementwiseForward {
                     let is_computed =
                         len >= MIN_ENTRIES && arguments.with(begin, len, |arguments| function.block(arguments, values)).is_some();
                     if !is_computed {
-                        let places = n * row_len + begin..;
+                        let places = row * row_len + begin..;
                         values.iter_mut().zip(places).for_each(|(value, at)| *value = self.term_value(x, at, 0));
                     }
                 };
@@ -202,19 +203,20 @@ impl ElementwiseBackward {
         let mut arguments = RowArguments::new(&self.operation, x, row_len);
         let mut memory = Scratch::new(BLOCK.min(row_len));
         let has_quotient = called.quotients.get(self.operand).is_some_and(Option::is_some);
-        for (n, dy) in upstream.chunks(row_len).enumerate() {
+        for (row, dy) in upstream.chunks(row_len).enumerate() {
             let place = places.next();
             arguments.next_row(dy.len());
             for (begin, dy) in (0..).step_by(BLOCK).zip(dy.chunks(BLOCK)) {
-                let (first, len) = (n * row_len + begin, dy.len());
+                let (first_output, len) = (row * row_len + begin, dy.len());
                 let terms = &mut memory[..len];
                 let is_computed = len >= MIN_ENTRIES
                     && arguments
                         .with(begin, len, |arguments| {
-                            called.function.derivative_block(self.operand, arguments, &y[first..first + len], terms)
+                            called.function.derivative_block(self.operand, arguments, &y[first_output..][..len], terms)
                         })
                         .is_some();
-                let entry_term = |n: usize| self.call_term(x, called, TermPlace { input: place + (begin + n) * stride, output: first + n });
+                let entry_term =
+                    |n: usize| self.call_term(x, called, TermPlace { input: place + (begin + n) * stride, output: first_output + n });
                 if !is_computed {
                     terms.iter_mut().enumerate().for_each(|(n, term)| *term = entry_term(n));
                 } else if any_may_not_be_product(dy, terms, has_quotient) {

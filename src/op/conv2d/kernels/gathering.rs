@@ -295,8 +295,8 @@ impl SharedWindow {
         let offsets_of_row = |y: usize| {
             // the transposed places may begin and end in the middle of a row
             let column = |place: usize| place.saturating_sub(y * width);
-            let columns = columns.start.max(column(transposed.start))..columns.end.min(column(transposed.end));
-            columns.map(move |x| (y * image_width + x, (y * width + x - transposed.start) * lane_count))
+            let row_columns = columns.start.max(column(transposed.start))..columns.end.min(column(transposed.end));
+            row_columns.map(move |x| (y * image_width + x, (y * width + x - transposed.start) * lane_count))
         };
         let first_row = rows.start.max(transposed.start / width);
         let end_row = rows.end.min(transposed.end.div_ceil(width));

@@ -91,7 +91,7 @@ impl Skipping {
             self.prepare(conv, filter, &mut weights);
             let pitch = conv.columns.input * self.place_len / LANES;
             let (weights, sums) = (weights.as_chunks().0, sums.as_chunks_mut().0);
-            Arch::new().dispatch(AddErrors { plan: self, rows: conv.rows.kernel, pitch, errors, places: &nonzero, weights, sums });
+            Arch::new().dispatch(AddErrors { plan: self, rows: conv.rows.kernel, pitch, errors, nonzero: &nonzero, weights, sums });
         }
         transpose_matrix(&sums[..places * self.place_len], self.place_len, out, places);
         KernelOperands { conv, view: View::Input, a: filters, b: errors, init: Init::Overwrite }.recompute_zeros(out)
@@ -102,10 +102,10 @@ impl Skipping {
         // the weights of all channels at a place become neighbours
         let mut by_place = Scratch::new(conv.channel_len(View::Weight) * self.place_len);
         transpose_matrix(filter, conv.channel_len(View::Weight), &mut by_place, self.place_len);
-        let (row_len, used) = (self.span * LANES, conv.columns.kernel * self.place_len);
+        let (row_len, weight_count) = (self.span * LANES, conv.columns.kernel * self.place_len);
         for (shift, weights) in weights.chunks_exact_mut(conv.rows.kernel * row_len).enumerate() {
-            for (row, weights) in by_place.chunks_exact(used).zip(weights.chunks_exact_mut(row_len)) {
-                weights[shift * self.place_len..][..used].copy_from_slice(row);
+            for (row, weights) in by_place.chunks_exact(weight_count).zip(weights.chunks_exact_mut(row_len)) {
+                weights[shift * self.place_len..][..weight_count].copy_from_slice(row);
             }
         }
     }
@@ -121,7 +121,7 @@ struct AddErrors<'a> {
     /// The errors of the channel.
     errors: &'a [f64],
     /// The indices of the errors that are not 0, in ascending order.
-    places: &'a [usize],
+    nonzero: &'a [usize],
     weights: &'a [Register],
     sums: &'a mut [Register],
 }
@@ -129,11 +129,11 @@ struct AddErrors<'a> {
 impl AddErrors<'_> {
     #[inline(always)]
     fn add<S: Simd, const SPAN: usize>(self, simd: S) {
-        let Self { plan, rows, pitch, errors, places, weights, sums } = self;
+        let Self { plan, rows, pitch, errors, nonzero, weights, sums } = self;
         let (weights, _) = weights.as_chunks::<SPAN>();
-        for place in places.iter().rev() {
-            let (first, shift) = (plan.windows[*place] / LANES, plan.windows[*place] % LANES / plan.place_len);
-            let error = simd.splat_f64s(errors[*place]);
+        for output in nonzero.iter().rev() {
+            let (first, shift) = (plan.windows[*output] / LANES, plan.windows[*output] % LANES / plan.place_len);
+            let error = simd.splat_f64s(errors[*output]);
             for (weights, sums) in weights[shift * rows..][..rows].iter().zip(sums[first..].chunks_mut(pitch)) {
                 for (weights, sums) in weights.iter().zip(&mut sums[..SPAN]) {
                     for (weight, sum) in S::as_simd_f64s(weights).0.iter().zip(S::as_mut_simd_f64s(sums).0) {

@@ -123,17 +123,17 @@ impl Sliding {
         // rows 0 to 9 of a phase are rows 0 to 19 of the image.
         let longest_phase = |axis: &Polyphase| axis.phases.iter().map(|phase| phase.count).max().unwrap_or(0);
         let (phase_rows, phase_columns) = (longest_phase(&rows), longest_phase(&columns));
-        let most_bands = phase_rows.min(phase_rows * phase_columns / MIN_BAND_ENTRIES);
-        let count = threads::useful_threads(conv.edge_count()).min(most_bands).max(1);
+        let max_bands = phase_rows.min(phase_rows * phase_columns / MIN_BAND_ENTRIES);
+        let band_count = threads::useful_threads(conv.edge_count()).min(max_bands).max(1);
         // all row phases have the same step
         let step = rows.phases.first().map_or(1, |phase| phase.step);
-        let first_phase_row = |band: usize| phase_rows * band / count;
-        let bands = (0..count).map(|band| {
+        let first_phase_row = |band: usize| phase_rows * band / band_count;
+        let bands = (0..band_count).map(|band| {
             let (start, end) = (first_phase_row(band), first_phase_row(band + 1));
             let layout = PolyphaseLayout { axes: [rows.restricted_to(start..end), columns.clone()] };
             let kernels = layout.phases().map(|phase| PhaseKernel::new(conv, view, init, &layout, phase)).collect();
             // the last band ends with the tensor
-            let end_row = if band + 1 == count { conv.rows.len(view) } else { end * step };
+            let end_row = if band + 1 == band_count { conv.rows.len(view) } else { end * step };
             Band { rows: start * step..end_row, layout, kernels }
         });
         let bands = bands.collect();
@@ -159,12 +159,12 @@ impl Sliding {
             OutputBlock { band, group, first_channel, out: Vec::with_capacity(part_channels.min(group_channels)) }
         };
         let mut blocks: Vec<_> = self.bands.iter().flat_map(|band| (0..band_blocks).map(move |n| block(band, n))).collect();
-        for (channel, mut rest) in out.chunks_exact_mut(conv.channel_len(self.view)).enumerate() {
+        for (channel, mut remaining_rows) in out.chunks_exact_mut(conv.channel_len(self.view)).enumerate() {
             let (group, channel) = (channel / group_channels, channel % group_channels);
             let n = group * parts + channel / part_channels;
             // block n of each band gets the band's rows of this channel
             for block in blocks[n..].iter_mut().step_by(band_blocks) {
-                let band_rows = rest.split_off_mut(..block.band.rows.len() * conv.columns.len(self.view));
+                let band_rows = remaining_rows.split_off_mut(..block.band.rows.len() * conv.columns.len(self.view));
                 block.out.push(band_rows.expect("the bands cover the channel"));
             }
         }
@@ -183,8 +183,8 @@ impl OutputBlock<'_> {
         // the last register of a row may read past the end, unless it ends with the row
         let zeros_after_end = if tiles().all(|tile| !tile.sum_places.is_empty()) { 0 } else { LANES };
         let laid_out = lay_out(group_images, conv.channel_shape(image_view).into(), &self.band.layout.axes, zeros_after_end);
-        let most_lanes = tiles().filter(|tile| tile.sum_places.is_empty()).map(|tile| tile.image_firsts.len() * LANES).max().unwrap_or(0);
-        let mut scratch = Scratch::new(CHANNELS_AT_ONCE * most_lanes);
+        let max_lanes = tiles().filter(|tile| tile.sum_places.is_empty()).map(|tile| tile.image_firsts.len() * LANES).max().unwrap_or(0);
+        let mut scratch = Scratch::new(CHANNELS_AT_ONCE * max_lanes);
         // the channels are split evenly: 5 channels into 3 + 2, not into 4 + 1
         let chunks = self.out.len().div_ceil(CHANNELS_AT_ONCE);
         let chunk_len = self.out.len().div_ceil(chunks);
@@ -212,9 +212,9 @@ impl PhaseKernel {
         let (row_axis, column_axis) = (0, 1);
         let filter_rows: Vec<_> = layout.unpadded_taps(view, conv, row_axis, rows).collect();
         let max_tile_rows = (MAX_TILE_LANES / columns.count.next_multiple_of(LANES)).max(1);
-        let tile_filter_rows = filter_rows.chunk_by(|a, b| a == b).flat_map(|same| same.chunks(max_tile_rows));
+        let filter_rows_by_tile = filter_rows.chunk_by(|a, b| a == b).flat_map(|equal| equal.chunks(max_tile_rows));
         let mut next_row = 0;
-        let tiles = tile_filter_rows.map(|filter_rows| {
+        let tiles = filter_rows_by_tile.map(|filter_rows| {
             let tile_rows = next_row..next_row + filter_rows.len();
             next_row = tile_rows.end;
             // the rows of a tile all have the same filter rows, each with a tap for each filter column
@@ -328,7 +328,7 @@ impl RowTile {
             return;
         }
         let channel_len = operands.conv.channel_len(operands.view);
-        let taps = operands.conv.summed_channels(operands.view) * self.used_taps.len();
+        let product_count = operands.conv.summed_channels(operands.view) * self.used_taps.len();
         for (channel, out) in out.iter_mut().enumerate() {
             for &first in &self.row_firsts {
                 let sums = &mut out[first..][..self.row_len];
@@ -336,7 +336,7 @@ impl RowTile {
                 if !all_finite_and_nonzero(sums) {
                     for (at, sum) in (first..).zip(sums) {
                         // these sums are overwritten, so the number before them is not read
-                        *sum = operands.exact(first_entry + channel * channel_len + at, taps, *sum, *sum);
+                        *sum = operands.exact(first_entry + channel * channel_len + at, product_count, *sum, *sum);
                     }
                 }
             }
@@ -346,7 +346,7 @@ impl RowTile {
     /// Stores the sums into each channel of `out`. `first_entry` is the index of the entry at the start of `out[0]`, in the whole computed tensor.
     fn store(&self, kernel: &PhaseKernel, operands: KernelOperands<'_>, first_entry: usize, sums: &[f64], out: &mut [&mut [f64]]) {
         let channel_len = operands.conv.channel_len(operands.view);
-        let taps = operands.conv.summed_channels(operands.view) * self.used_taps.len();
+        let product_count = operands.conv.summed_channels(operands.view) * self.used_taps.len();
         for (channel, (sums, out)) in sums.chunks_exact(self.image_firsts.len() * LANES).zip(out).enumerate() {
             // padding changes only sums that are 0 or not finite
             let is_exact = kernel.has_unpadded_columns || all_finite_and_nonzero(sums);
@@ -357,7 +357,7 @@ impl RowTile {
                     continue;
                 }
                 for (at, sum) in (first..).step_by(kernel.step).zip(row) {
-                    out[at] = operands.exact(first_entry + channel * channel_len + at, taps, out[at], *sum);
+                    out[at] = operands.exact(first_entry + channel * channel_len + at, product_count, out[at], *sum);
                 }
             }
         }
