@@ -62,8 +62,8 @@ impl MatrixShape {
     /// only a sum of −0. `y` is the sum of W x and perhaps other parts, as the forward pass computed it. If y is finite, so is W, because an infinite or NaN
     /// term makes its sum infinite or NaN.
     ///
-    /// Returns `false`, and leaves arbitrary numbers in `sums`, if W is small, if less than a quarter of the errors are 0, if y is not finite, or if a sum is −0
-    /// without the rows that are left out.
+    /// Returns `false`, and leaves arbitrary numbers in `sums`, if W is small, if less than a quarter of the errors are 0, if y is not finite, or if a sum is
+    /// −0 without the rows that are left out.
     pub fn set_sparse_input_gradient(self, w: &[f64], e: &[f64], y: &[f64], sums: &mut [f64]) -> bool {
         let Self { inputs, outputs } = self;
         if inputs * outputs < MIN_SPARSE_ENTRIES || count_zeros(e) < outputs / 4 || !all_finite(y) {

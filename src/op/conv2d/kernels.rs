@@ -135,8 +135,8 @@ struct KernelOperands<'a> {
 }
 
 impl KernelOperands<'_> {
-    /// Returns the sum of an entry without the products with padding. `sum` is the sum of all `product_count` products, also those with padding. `before` is the
-    /// number that the entry had before this computation.
+    /// Returns the sum of an entry without the products with padding. `sum` is the sum of all `product_count` products, also those with padding. `before` is
+    /// the number that the entry had before this computation.
     #[inline]
     fn exact(&self, entry: usize, product_count: usize, before: f64, sum: f64) -> f64 {
         let KernelOperands { conv, view, .. } = *self;
