@@ -43,10 +43,10 @@ pub struct CopyTable {
     lists: OnceLock<[Lists; 2]>,
 }
 
-/// Evenly spaced copies: `ends`, `ends + steps`, …. Each array has a number for y, and then one for x.
+/// Evenly spaced copies: `firsts`, `firsts + steps`, …. Each array has a number for y, and then one for x.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct CopyRun {
-    ends: [usize; 2],
+    firsts: [usize; 2],
     steps: [isize; 2],
     len: usize,
 }
@@ -64,36 +64,41 @@ pub struct NeighbourRun {
 
 /// Turns runs of neighbours into runs of evenly spaced copies. A run of a single copy is joined to the run before it, if it continues that run. For example,
 /// three single copies of the places 1, 4 and 7 become one run with the step 3 in x.
-fn joined(all: impl Iterator<Item = NeighbourRun>) -> Vec<CopyRun> {
+fn joined(neighbours: impl Iterator<Item = NeighbourRun>) -> Vec<CopyRun> {
     let mut runs: Vec<CopyRun> = Vec::new();
-    let mut run = CopyRun { ends: [0; 2], steps: [1, 1], len: 0 };
-    for NeighbourRun { entry, place, len } in all {
+    // the run that may be continued; empty at first
+    let mut run = CopyRun { firsts: [0; 2], steps: [1, 1], len: 0 };
+    for NeighbourRun { entry, place, len } in neighbours {
         // the distance in x from the first place of the current run
-        let from_first = place.wrapping_sub(run.ends[1]).cast_signed();
-        let is_next = len == 1 && run.len > 0 && run.ends[0] + run.len == entry;
+        let from_first = place.wrapping_sub(run.firsts[1]).cast_signed();
+        let is_next = len == 1 && run.len > 0 && run.firsts[0] + run.len == entry;
         if is_next && run.len == 1 {
             (run.steps, run.len) = ([1, from_first], 2);
         } else if is_next && from_first == run.steps[1].wrapping_mul(run.len.cast_signed()) {
             run.len += 1;
         } else {
-            runs.extend((run.len > 0).then_some(run));
-            run = CopyRun { ends: [entry, place], steps: [1, 1], len };
+            if run.len > 0 {
+                runs.push(run);
+            }
+            run = CopyRun { firsts: [entry, place], steps: [1, 1], len };
         }
     }
-    runs.extend((run.len > 0).then_some(run));
+    if run.len > 0 {
+        runs.push(run);
+    }
     runs
 }
 
 impl CopyRun {
     /// The places in y (end 0) or in x (end 1).
     fn places(self, end: usize) -> impl Iterator<Item = usize> {
-        let (first, step) = (self.ends[end], self.steps[end]);
+        let (first, step) = (self.firsts[end], self.steps[end]);
         (0..self.len).map(move |n| first.wrapping_add_signed(step * n.cast_signed()))
     }
 
     /// The places in y or in x, if they are neighbours in ascending order.
     fn range(self, end: usize) -> Option<Range<usize>> {
-        (self.len == 1 || self.steps[end] == 1).then(|| self.ends[end]..self.ends[end] + self.len)
+        (self.len == 1 || self.steps[end] == 1).then(|| self.firsts[end]..self.firsts[end] + self.len)
     }
 
     /// For each copy, in order, replaces the number of the computed entry by `function` of this number and of the number of the entry that is read. The
@@ -120,7 +125,7 @@ struct Lists {
 
 impl Lists {
     /// The places of one entry.
-    fn of(&self, entry: usize) -> &[usize] {
+    fn places_of(&self, entry: usize) -> &[usize] {
         &self.places[self.starts[entry]..self.starts[entry + 1]]
     }
 }
@@ -150,7 +155,8 @@ impl CopyTable {
     /// The lists of a direction.
     fn lists(&self, direction: Direction) -> &Lists {
         let lists = self.lists.get_or_init(|| [Direction::Forward, Direction::Backward].map(|direction| self.lists_of(direction)));
-        &lists[direction.ends()[0]]
+        let [computed_end, _] = direction.ends();
+        &lists[computed_end]
     }
 
     /// For each entry that a direction computes, `true` if it has a term.
@@ -171,13 +177,14 @@ impl CopyMap {
     /// The map of entries of y that each copy at most one entry of x. `sources` has, for each entry of y, the place of that entry of x, or `None` if there is
     /// none. x has `count` entries.
     pub fn of_sources(sources: impl IntoIterator<Item = Option<usize>>, count: usize) -> Self {
-        let mut entries = 0;
+        // counted while the sources are visited
+        let mut entry_count = 0;
         let runs = sources.into_iter().enumerate().filter_map(|(entry, place)| {
-            entries = entry + 1;
+            entry_count = entry + 1;
             place.map(|place| NeighbourRun { entry, place, len: 1 })
         });
         let runs = joined(runs);
-        Self::table(runs, [entries, count])
+        Self::table(runs, [entry_count, count])
     }
 
     /// The map of neighbouring entries of y that are copies of neighbouring entries of x. The runs are in ascending order of the entries of y, and do not
@@ -196,7 +203,7 @@ impl CopyMap {
         let Self::Table(table) = self else { return self };
         let runs = table.runs.into_iter();
         let runs =
-            runs.map(|CopyRun { ends: [y, x], steps: [y_step, x_step], len }| CopyRun { ends: [x, y], steps: [x_step, y_step], len });
+            runs.map(|CopyRun { firsts: [y, x], steps: [y_step, x_step], len }| CopyRun { firsts: [x, y], steps: [x_step, y_step], len });
         let [y, x] = table.counts;
         Self::Table(CopyTable {
             runs: runs.collect(),
@@ -216,14 +223,14 @@ impl CopyMap {
 
     /// The entries that the terms of an entry read: entries of x for an entry of y ([`Direction::Forward`]), or the reverse.
     #[must_use]
-    pub fn of(&self, direction: Direction, entry: usize) -> Cow<'_, [usize]> {
-        self.lists(direction).map_or_else(|| vec![entry].into(), |lists| lists.of(entry).into())
+    pub fn read_entries(&self, direction: Direction, entry: usize) -> Cow<'_, [usize]> {
+        self.lists(direction).map_or_else(|| vec![entry].into(), |lists| lists.places_of(entry).into())
     }
 
     /// The entry that the n-th term of an entry reads.
-    fn get(&self, direction: Direction, entry: usize, n: u64) -> usize {
+    fn read_entry(&self, direction: Direction, entry: usize, n: u64) -> usize {
         let n = usize::try_from(n).expect("the terms of an entry fit in memory");
-        self.lists(direction).map_or(entry, |lists| lists.of(entry)[n])
+        self.lists(direction).map_or(entry, |lists| lists.places_of(entry)[n])
     }
 
     /// The number of terms of all entries before `entry`.
@@ -235,14 +242,14 @@ impl CopyMap {
     /// The terms that read the entry `at`.
     #[must_use]
     pub fn uses(&self, direction: Direction, at: usize) -> Vec<Use> {
-        let uses = |entry: &usize| Use { entry: *entry, term: self.rank(direction, *entry, at).unwrap_or(0) };
-        self.of(direction.reversed(), at).iter().map(uses).collect()
+        let use_of = |entry: &usize| Use { entry: *entry, term: self.rank(direction, *entry, at).unwrap_or(0) };
+        self.read_entries(direction.reversed(), at).iter().map(use_of).collect()
     }
 
     /// The number of the term of an entry that reads the entry `at`; `None` if no term does.
     #[must_use]
     pub fn rank(&self, direction: Direction, entry: usize, at: usize) -> Option<u64> {
-        self.of(direction, entry).binary_search(&at).ok().map(|n| n as u64)
+        self.read_entries(direction, entry).binary_search(&at).ok().map(|n| n as u64)
     }
 }
 
@@ -382,6 +389,7 @@ impl<L: Gather> Rule for GatherRule<L> {
         let read = operands.tensors[self.read_slot()];
         match self.gather.copy_map(operands) {
             CopyMap::Table(table) if table.single_term_direction == self.direction && !self.gather.has_shares() => {
+                // an entry is a copy, or has no term
                 sums.fill(0.0);
                 table.runs.iter().for_each(|run| run.follow(self.direction, sums, read, |_, value| value));
             }
@@ -419,7 +427,7 @@ impl<L: Gather> Rule for GatherRule<L> {
     }
 
     fn term(&self, operands: &Operands<'_>, at: usize, term: u64) -> Term {
-        let place = self.gather.copy_map(operands).get(self.direction, at, term);
+        let place = self.gather.copy_map(operands).read_entry(self.direction, at, term);
         let read = entry(operands, self.read_slot(), place);
         match (self.direction, self.share(operands, place)) {
             (Direction::Forward, _) => Term::copy(read),
@@ -430,7 +438,7 @@ impl<L: Gather> Rule for GatherRule<L> {
 
     fn add_terms(&self, operands: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         let copy_map = self.gather.copy_map(operands);
-        terms.fold(sum, |sum, term| sum + self.value(operands, copy_map.get(self.direction, entry, term)))
+        terms.fold(sum, |sum, term| sum + self.value(operands, copy_map.read_entry(self.direction, entry, term)))
     }
 
     fn uses(&self, operands: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
@@ -438,8 +446,8 @@ impl<L: Gather> Rule for GatherRule<L> {
     }
 
     fn possible_uses(&self, operands: &Operands<'_>, slot: Slot, at: usize, is_known: IsKnown<'_>) -> Vec<PossibleUse> {
-        let is_copied = self.direction == Direction::Forward && slot == self.read_slot();
-        match self.gather.possible_copies(operands, at, is_known).filter(|_| is_copied) {
+        let is_read_by_y = self.direction == Direction::Forward && slot == self.read_slot();
+        match self.gather.possible_copies(operands, at, is_known).filter(|_| is_read_by_y) {
             Some(copies) => {
                 let possible = |(entry, is_certain)| PossibleUse { found: Use { entry, term: 0 }, is_certain };
                 copies.into_iter().map(possible).collect()

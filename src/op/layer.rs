@@ -154,7 +154,7 @@ impl dyn Args + '_ {
     /// The channels, height 1 and length of an input that is channels x length. A vector has one channel.
     ///
     /// # Errors
-    /// If the input is an image.
+    /// If the input is neither a vector nor channels x length.
     pub fn sequence(&mut self) -> Result<[usize; 3], Reported> {
         match *self.input_shape() {
             [length] => Ok([1, 1, length]),

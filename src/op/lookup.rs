@@ -163,9 +163,9 @@ impl LookupGather {
         let number = indices.iter().rposition(is_class)?;
         let mut bases = base.clone();
         for (n, index) in indices.iter().enumerate().filter(|(n, _)| *n != number) {
-            let known = known(n)?;
+            let numbers = known(n)?;
             for (base, place) in bases.iter_mut().zip(&index.places) {
-                *base += index.offset(*known.get(*place)?)?;
+                *base += index.offset(*numbers.get(*place)?)?;
             }
         }
         bases.iter().enumerate().all(|(row, base)| *base == rows.flat_index(row, 0)).then_some(number)
@@ -248,11 +248,11 @@ mod tests {
     use crate::op::checked::{check_rules, factors, gradient, numbers, value};
 
     /// table\[ix\] for a table of 3 x 2 entries.
-    fn rows(indices: usize) -> Arc<dyn Function> {
-        let entries = || (0..indices).flat_map(|n| [0, 1].map(|column| (n, column)));
+    fn rows(index_count: usize) -> Arc<dyn Function> {
+        let entries = || (0..index_count).flat_map(|n| [0, 1].map(|column| (n, column)));
         let places = entries().map(|(n, _)| n).collect();
-        let ix = IndexOperand { shape: vec![indices], stride: 2, size: 3, places };
-        lookup(&[3, 2], &[indices, 2], entries().map(|(_, column)| column).collect(), vec![ix], LookupKind::Rows)
+        let ix = IndexOperand { shape: vec![index_count], stride: 2, size: 3, places };
+        lookup(&[3, 2], &[index_count, 2], entries().map(|(_, column)| column).collect(), vec![ix], LookupKind::Rows)
     }
 
     #[test]
@@ -281,11 +281,12 @@ mod tests {
         let memo = forward.memo(&tensors);
         let x = Operands { tensors, memo: &memo };
         // the first index is known, the second is not
-        let uses = |at: usize| forward.possible_uses(&x, Input(0), at, &|_, at| at == 0);
-        let found = |at: usize| uses(at).iter().map(|one| (one.found.entry, one.is_certain)).collect::<Vec<_>>();
+        let uses = |place: usize| forward.possible_uses(&x, Input(0), place, &|_, n| n == 0);
+        let found = |place: usize| uses(place).iter().map(|possible| (possible.found.entry, possible.is_certain)).collect::<Vec<_>>();
+        // the entries 0 and 4 of the table begin its rows 0 and 2; the outputs 0 and 2 begin the two copied rows
         assert_eq!((found(0), found(4)), (vec![(2, false)], vec![(0, true), (2, false)]));
         let known = forward.possible_uses(&x, Input(0), 4, &|_, _| true);
-        assert_eq!(known.iter().map(|one| one.found).collect::<Vec<_>>(), forward.uses(&x, Input(0), 4));
+        assert_eq!(known.iter().map(|possible| possible.found).collect::<Vec<_>>(), forward.uses(&x, Input(0), 4));
     }
 
     #[test]

@@ -83,7 +83,7 @@ struct PoolWindows {
     /// For each place of a full window, in row-major order, its offset from the window's first place. A full window contains no padding.
     full_window: Vec<usize>,
     /// The output columns whose windows contain no padding.
-    whole_columns: Range<usize>,
+    unpadded_columns: Range<usize>,
     /// The plan for finding the winners by running maxima. `None` if the windows are so small that comparing all places is faster.
     running: Option<RunningMaxima>,
 }
@@ -95,8 +95,8 @@ impl PoolWindows {
         let first_place = 0;
         let full_window = window_places(&edges, first_place, edges.rows.kernel, edges.columns.kernel).collect();
         let running = RunningMaxima::new_if_faster(&edges);
-        let whole_columns = direct::whole_columns(&column_taps, edges.columns.kernel);
-        Self { edges, row_taps, column_taps, full_window, whole_columns, running }
+        let unpadded_columns = direct::unpadded_columns(&column_taps, edges.columns.kernel);
+        Self { edges, row_taps, column_taps, full_window, unpadded_columns, running }
     }
 
     /// Returns the window of an output.
@@ -126,17 +126,17 @@ impl PoolWindows {
         let multiplications = (out.len() * cost_per_output) as u64;
         // a group is `rows` rows of the outputs of one channel. It is given by the channel, its first row, and its outputs
         let groups = out.chunks_mut(channel_len).enumerate().flat_map(|(channel, out)| {
-            let groups = out.chunks_mut(rows * width).enumerate();
-            groups.map(move |(group, out)| (channel, group * rows, out))
+            let channel_groups = out.chunks_mut(rows * width).enumerate();
+            channel_groups.map(move |(group, out)| (channel, group * rows, out))
         });
-        let run = |(channel, first_row, out): (usize, usize, &mut [T])| match &self.running {
+        let compute_group = |(channel, first_row, out): (usize, usize, &mut [T])| match &self.running {
             Some(running) => running.winners(image, channel, first_row, out, |out, winner| put(out, winner, image[winner])),
             None => self.direct_winners(image, channel, first_row, out, &put),
         };
         if threads_for(multiplications) == 1 {
-            return groups.for_each(run);
+            return groups.for_each(compute_group);
         }
-        share(groups.collect(), multiplications, |groups| groups.for_each(&run));
+        share(groups.collect(), multiplications, |groups| groups.for_each(&compute_group));
     }
 
     /// Returns the winner of a window, as an index in the image.
@@ -293,9 +293,9 @@ impl Rule for MaxPoolForward {
 
     fn terms_at(&self, _x: &Operands<'_>, entry: usize, _slot: Slot, at: usize) -> TermNumbers {
         let input_end = 0;
-        let edges = self.0.edges.nest(View::Output, entry).edge_numbers_at(input_end, at);
+        let edge_numbers = self.0.edges.nest(View::Output, entry).edge_numbers_at(input_end, at);
         // an output has one term, number 0. It reads the input if the window has an edge from the input
-        edges.first().map(|_| 0).into_iter().collect()
+        edge_numbers.first().map(|_| 0).into_iter().collect()
     }
 
     fn is_gather(&self) -> bool {
@@ -329,7 +329,8 @@ impl PoolWinners {
         self.sorted_pairs.get_or_init(|| {
             // A counting sort by winner, in linear time. At first, next[w + 1] is the number of pairs with the winner w. Then, as a running sum, next[w] is the
             // position of the first pair with the winner w. While pairs are stored, next[w] is the position of the next pair with the winner w.
-            let mut next = vec![0; self.by_output.iter().max().map_or(0, |last| last + 2)];
+            // so the largest index is that of the largest winner plus 1
+            let mut next = vec![0; self.by_output.iter().max().map_or(0, |largest| largest + 2)];
             self.by_output.iter().for_each(|winner| next[winner + 1] += 1);
             for n in 1..next.len() {
                 next[n] += next[n - 1];

@@ -89,17 +89,17 @@ impl Nest {
         }
         let steps = self.steps.map(|step| step[end]);
         // the offset of the last iteration of loop n, where loop 0 is over planes, 1 over rows and 2 over columns
-        let last = |n: usize| steps[n].wrapping_mul(self.counts[n].cast_signed() - 1);
+        let last_offset = |n: usize| steps[n].wrapping_mul(self.counts[n].cast_signed() - 1);
         // the lowest and the highest offset within a row, and within a plane
-        let row_range = [last(2).min(0), last(2).max(0)];
-        let plane_range = [row_range[0] + last(1).min(0), row_range[1] + last(1).max(0)];
+        let row_range = [last_offset(2).min(0), last_offset(2).max(0)];
+        let plane_range = [row_range[0] + last_offset(1).min(0), row_range[1] + last_offset(1).max(0)];
         // the index `at` minus the index of the first edge; an edge is found if p · steps[0] + r · steps[1] + c · steps[2] is equal to this offset
         let offset = at.cast_signed().wrapping_sub(self.first.ends()[end].cast_signed());
         for p in iterations_within(offset, steps[0], self.counts[0], plane_range) {
-            let offset = offset - p * steps[0];
-            for r in iterations_within(offset, steps[1], self.counts[1], row_range) {
-                let offset = offset - r * steps[1];
-                for c in iterations_within(offset, steps[2], self.counts[2], [0, 0]) {
+            let offset_in_plane = offset - p * steps[0];
+            for r in iterations_within(offset_in_plane, steps[1], self.counts[1], row_range) {
+                let offset_in_row = offset_in_plane - r * steps[1];
+                for c in iterations_within(offset_in_row, steps[2], self.counts[2], [0, 0]) {
                     let number = (p.unsigned_abs() * self.counts[1] + r.unsigned_abs()) * self.counts[2] + c.unsigned_abs();
                     found.push(number as u64);
                 }
@@ -151,14 +151,15 @@ impl Nest {
         if area == 1 {
             return add_line(a, b, at, plane, terms, sum);
         }
-        // several small planes: a table has the offsets of the edges of a plane. First the whole planes are added, then the `rest` edges of the next plane
+        // several small planes: a table has the offsets of the edges of a plane. First the whole planes are added, then the remaining edges,
+        // which are in the next plane
         if terms > area && area <= MAX_TABLE {
-            let (planes, rest) = (terms / area, terms % area);
+            let (planes, remaining) = (terms / area, terms % area);
             let offsets = Self::plane_offsets([rows, columns], [row, column]);
             sum = add_planes(a, b, at, plane, planes, &offsets, sum);
             let last_plane = advance(at, plane.map(|step| step.wrapping_mul(planes.cast_signed())));
             let last_plane_count = 1;
-            return add_planes(a, b, last_plane, plane, last_plane_count, &offsets[..rest], sum);
+            return add_planes(a, b, last_plane, plane, last_plane_count, &offsets[..remaining], sum);
         }
         // large planes: row by row
         let mut remaining = terms;

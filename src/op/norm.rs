@@ -96,7 +96,7 @@ pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
             .with_part(Arc::new(identity(MINUEND, MINUEND_BACK)), [input])
             .with_part(Arc::new(ConstantWeights::new(repeat, Weights::Uniform(-1.0), SUBTRAHEND, SUBTRAHEND_BACK)), [mean]),
         Stage::new(TensorSymbols::named("var").with_letter("v"))
-            .with_part(Arc::new(Variance { n, groups: groups.statistics_shape.into() }), [centred]),
+            .with_part(Arc::new(Variance { n, statistics_shape: groups.statistics_shape.into() }), [centred]),
         Stage::new(TensorSymbols::named("rstd").with_letter("r")).with_part(Arc::new(reciprocal_root(eps)), [var]),
     ];
     let normalised =
@@ -364,12 +364,12 @@ struct Variance {
     /// The number of entries of a group.
     n: usize,
     /// The shape of v, with one entry for each group.
-    groups: Arc<[usize]>,
+    statistics_shape: Arc<[usize]>,
 }
 
 impl Function for Variance {
     fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, Mismatch> {
-        Ok(self.groups.to_vec())
+        Ok(self.statistics_shape.to_vec())
     }
 
     fn forward(&self) -> Arc<dyn Rule> {

@@ -66,7 +66,9 @@ struct CrossEntropy {
 
 /// The two summands of log Σ exp z ([`log_sum_exp`]).
 struct LogSumExp {
+    /// The largest entry of z.
     largest: f64,
+    /// log Σ exp(z − largest).
     log: f64,
 }
 
@@ -164,8 +166,8 @@ impl Rule for SoftmaxCrossEntropyBackward {
             Slot::Output => vec![Use { entry: at, term: 0 }],
             Slot::Target => {
                 // the first term of every entry reads the sum of all targets
-                let sums = (0..x.tensors[Slot::Target].len()).map(|entry| Use { entry, term: 0 });
-                sums.chain([Use { entry: at, term: 1 }]).collect()
+                let uses_in_sums = (0..x.tensors[Slot::Target].len()).map(|entry| Use { entry, term: 0 });
+                uses_in_sums.chain([Use { entry: at, term: 1 }]).collect()
             }
             _ => Vec::new(),
         }

@@ -17,8 +17,8 @@ use crate::sums::LANES;
 /// The number of outputs that are computed together.
 const TILE: usize = LANES;
 
-/// Returns the columns of outputs whose windows are whole: they have `kernel` columns.
-pub(super) fn whole_columns(column_taps: &[Taps], kernel: usize) -> Range<usize> {
+/// Returns the columns of outputs whose windows have all `kernel` columns, none of them in the padding.
+pub(super) fn unpadded_columns(column_taps: &[Taps], kernel: usize) -> Range<usize> {
     let begin = column_taps.iter().position(|taps| taps.count == kernel).unwrap_or(column_taps.len());
     begin..begin + column_taps[begin..].iter().take_while(|taps| taps.count == kernel).count()
 }
@@ -64,11 +64,14 @@ impl<T, P: Fn(&mut T, usize, f64)> WithSimd for OutputRows<'_, T, P> {
                 put(out, winner, image[winner]);
             };
             // the columns that are computed in tiles
-            let columns = if rows.count == windows.edges.rows.kernel { windows.whole_columns.clone() } else { 0..0 };
-            for begin in columns.clone().step_by(TILE) {
+            let tiled_columns = if rows.count == windows.edges.rows.kernel { windows.unpadded_columns.clone() } else { 0..0 };
+            for begin in tiled_columns.clone().step_by(TILE) {
                 // the last tile of a row overlaps the one before, so that both are full
-                let tile =
-                    if columns.len() < TILE { columns.clone() } else { begin.min(columns.end - TILE)..(begin + TILE).min(columns.end) };
+                let tile = if tiled_columns.len() < TILE {
+                    tiled_columns.clone()
+                } else {
+                    begin.min(tiled_columns.end - TILE)..(begin + TILE).min(tiled_columns.end)
+                };
                 let first = row_begin + windows.column_taps[tile.start].first[0];
                 let out = &mut out[tile.clone()];
                 let Some(winners) = tile_winners(simd, image, first, windows.edges.columns.stride, &windows.full_window) else {
@@ -81,7 +84,7 @@ impl<T, P: Fn(&mut T, usize, f64)> WithSimd for OutputRows<'_, T, P> {
                     None => put_all(out, winners, &put),
                 }
             }
-            for column in (0..columns.start).chain(columns.end..out.len()) {
+            for column in (0..tiled_columns.start).chain(tiled_columns.end..out.len()) {
                 compute_one(column, &mut out[column]);
             }
         }
@@ -120,18 +123,18 @@ fn load_strided<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize) ->
 /// This happens if there are fewer than [`TILE`] outputs, because entries after the last window are then read too.
 #[inline(always)]
 fn tile_winners<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize, offsets: &[usize]) -> Option<([usize; TILE], [f64; TILE])> {
-    let (first_offset, others) = offsets.split_first()?;
+    let (first_offset, other_offsets) = offsets.split_first()?;
     let (mut winners, mut values) = ([0; TILE], [0.0; TILE]);
     let registers = winners.chunks_exact_mut(S::F64_LANES).zip(values.chunks_exact_mut(S::F64_LANES));
-    for (n, (winners, values)) in registers.enumerate() {
-        let first = first + n * S::F64_LANES * stride;
-        let mut largest = load_strided(simd, image, first + first_offset, stride)?;
+    for (register, (winners, values)) in registers.enumerate() {
+        let register_first = first + register * S::F64_LANES * stride;
+        let mut largest = load_strided(simd, image, register_first + first_offset, stride)?;
         // the winner of each window, as its offset from the window's first place
         let mut winner = simd.splat_u64s(*first_offset as u64);
         // a sum is NaN if one of its terms is NaN
         let mut sum = largest;
-        for offset in others {
-            let value = load_strided(simd, image, first + offset, stride)?;
+        for offset in other_offsets {
+            let value = load_strided(simd, image, register_first + offset, stride)?;
             let wins = simd.greater_than_f64s(value, largest);
             winner = simd.select_u64s(wins, simd.splat_u64s(*offset as u64), winner);
             largest = simd.select_f64s(wins, value, largest);
@@ -147,7 +150,7 @@ fn tile_winners<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize, of
         }
         S::as_mut_simd_f64s(values).0[0] = largest;
         for (window, (winner, offset)) in winners.iter_mut().zip(winner_offsets).enumerate() {
-            *winner = first + window * stride + usize::try_from(offset).ok()?;
+            *winner = register_first + window * stride + usize::try_from(offset).ok()?;
         }
     }
     Some((winners, values))

@@ -33,31 +33,31 @@ use crate::op::edges::View;
 #[derive(Clone, Copy, Debug)]
 struct WindowRun {
     /// The first output.
-    output: usize,
+    first_output: usize,
     /// The number of outputs.
-    outputs: usize,
+    output_count: usize,
     /// The first input place of the first output's window.
-    first: usize,
+    first_place: usize,
     /// The distance between the beginnings of neighbouring windows.
     step: usize,
     /// The number of places of each window.
-    count: usize,
+    place_count: usize,
 }
 
 impl WindowRun {
-    /// Returns the level j, with 2ʲ ≤ count < 2ʲ⁺¹.
+    /// Returns the level j, with 2ʲ ≤ `place_count` < 2ʲ⁺¹.
     fn level(self) -> u32 {
-        self.count.ilog2()
+        self.place_count.ilog2()
     }
 
     /// Returns the windows of the run whose outputs are in a range. In the result, outputs are counted from the beginning of the range. `None` if no output of
     /// the run is in the range.
     fn within(self, range: &Range<usize>) -> Option<Self> {
-        let (begin, end) = (self.output.max(range.start), (self.output + self.outputs).min(range.end));
+        let (begin, end) = (self.first_output.max(range.start), (self.first_output + self.output_count).min(range.end));
         (begin < end).then(|| Self {
-            output: begin - range.start,
-            outputs: end - begin,
-            first: self.first + (begin - self.output) * self.step,
+            first_output: begin - range.start,
+            output_count: end - begin,
+            first_place: self.first_place + (begin - self.first_output) * self.step,
             ..self
         })
     }
@@ -102,29 +102,29 @@ impl WindowAxis {
     fn new(axis: &Axis) -> Self {
         let mut runs: Vec<WindowRun> = Vec::new();
         for output in 0..axis.output {
-            let Taps { first: [first, ..], count, .. } = axis.taps(View::Output, output);
-            if let Some(run) = runs.last_mut().filter(|run| run.count == count) {
+            let Taps { first: [first_place, ..], count: place_count, .. } = axis.taps(View::Output, output);
+            if let Some(run) = runs.last_mut().filter(|run| run.place_count == place_count) {
                 // the window continues the run if its distance from the last window is the distance between the windows of the run
-                let step = first.checked_sub(run.first + (run.outputs - 1) * run.step);
-                if let Some(step) = step.filter(|step| run.outputs == 1 || *step == run.step) {
-                    (run.step, run.outputs) = (step, run.outputs + 1);
+                let step = first_place.checked_sub(run.first_place + (run.output_count - 1) * run.step);
+                if let Some(step) = step.filter(|step| run.output_count == 1 || *step == run.step) {
+                    (run.step, run.output_count) = (step, run.output_count + 1);
                     continue;
                 }
             }
-            runs.push(WindowRun { output, outputs: 1, first, step: 0, count });
+            runs.push(WindowRun { first_output: output, output_count: 1, first_place, step: 0, place_count });
         }
         Self { runs, dilation: axis.dilation, outputs_at_once: outputs_at_once(axis) }
     }
 
     /// Returns the windows of a range of outputs.
     fn tile(&self, outputs: Range<usize>) -> AxisTile {
-        let first_run = self.runs.partition_point(|run| run.output + run.outputs <= outputs.start);
+        let first_run = self.runs.partition_point(|run| run.first_output + run.output_count <= outputs.start);
         let mut runs: Vec<WindowRun> = self.runs[first_run..].iter().map_while(|run| run.within(&outputs)).collect();
-        let begin = runs.iter().map(|run| run.first).min().unwrap_or(0);
-        let end = |run: &WindowRun| run.first + (run.outputs - 1) * run.step + (run.count - 1) * self.dilation + 1;
-        let end = runs.iter().map(end).max().unwrap_or(begin);
+        let begin = runs.iter().map(|run| run.first_place).min().unwrap_or(0);
+        let end_of = |run: &WindowRun| run.first_place + (run.output_count - 1) * run.step + (run.place_count - 1) * self.dilation + 1;
+        let end = runs.iter().map(end_of).max().unwrap_or(begin);
         for run in &mut runs {
-            run.first -= begin;
+            run.first_place -= begin;
         }
         AxisTile { runs, input: begin..end, outputs: outputs.len() }
     }
@@ -223,7 +223,7 @@ impl<T, P: Fn(&mut T, usize)> WithSimd for RowGroup<'_, T, P> {
     fn with_simd<S: Simd>(self, _simd: S) {
         let Self { running, image, channel, first_row, out, put } = self;
         let RunningMaxima { rows, columns, area, width } = running;
-        let output_width = columns.runs.iter().map(|run| run.outputs).sum::<usize>();
+        let output_width = columns.runs.iter().map(|run| run.output_count).sum::<usize>();
         let row_tile = rows.tile(first_row..first_row + out.len() / output_width);
         // `line` is one row of the image, and `maxima` has the maxima along all rows
         let (mut maxima, mut line, mut spare) = (Maxima::default(), Maxima::default(), Maxima::default());
@@ -255,13 +255,14 @@ fn along_row(tile: &AxisTile, dilation: usize, line: &mut Maxima, spare: &mut Ma
     for level in 0..=top_level {
         for run in tile.runs.iter().filter(|run| run.level() == level) {
             // the beginning of the second of the two groups of 2ʲ neighbours that cover the first window
-            let second = run.first + (run.count - (1 << level)) * dilation;
-            let (values, places) = (&mut values[run.output..][..run.outputs], &mut places[run.output..][..run.outputs]);
+            let second = run.first_place + (run.place_count - (1 << level)) * dilation;
+            let (values, places) =
+                (&mut values[run.first_output..][..run.output_count], &mut places[run.first_output..][..run.output_count]);
             if run.step == 1 {
-                pairwise(line, [run.first, second], values, places);
+                pairwise(line, [run.first_place, second], values, places);
             } else {
                 for (n, (value, place)) in values.iter_mut().zip(places).enumerate() {
-                    (*value, *place) = winner(line.get(run.first + n * run.step), line.get(second + n * run.step));
+                    (*value, *place) = winner(line.get(run.first_place + n * run.step), line.get(second + n * run.step));
                 }
             }
         }
@@ -293,24 +294,24 @@ fn pairwise(line: &Maxima, [first, second]: [usize; 2], values: &mut [f64], plac
 #[inline(always)]
 fn down_columns(tile: &AxisTile, dilation: usize, maxima: &mut Maxima, width: usize, mut put: impl FnMut(usize, usize, usize)) {
     let top_level = tile.runs.iter().map(|run| run.level()).max().unwrap_or(0);
-    let mut rows = tile.input.len();
+    let mut row_count = tile.input.len();
     for level in 0..=top_level {
         for run in tile.runs.iter().filter(|run| run.level() == level) {
-            for n in 0..run.outputs {
-                let upper = run.first + n * run.step;
-                let lower = upper + (run.count - (1 << level)) * dilation;
+            for n in 0..run.output_count {
+                let upper = run.first_place + n * run.step;
+                let lower = upper + (run.place_count - (1 << level)) * dilation;
                 let maxima_of_row = |row: usize| maxima.values[row * width..][..width].iter().zip(&maxima.places[row * width..][..width]);
                 for (column, ((value, place), (value_below, place_below))) in maxima_of_row(upper).zip(maxima_of_row(lower)).enumerate() {
                     let (_, place) = winner((*value, *place), (*value_below, *place_below));
-                    put(run.output + n, column, place);
+                    put(run.first_output + n, column, place);
                 }
             }
         }
         // the maxima of the next level, in place: a row only reads itself and a row below it
         if level < top_level {
             let distance = dilation << level;
-            rows -= distance;
-            for row in 0..rows {
+            row_count -= distance;
+            for row in 0..row_count {
                 let (values, values_below) = maxima.values.split_at_mut((row + distance) * width);
                 let (places, places_below) = maxima.places.split_at_mut((row + distance) * width);
                 let (values, places) = (&mut values[row * width..][..width], &mut places[row * width..][..width]);
