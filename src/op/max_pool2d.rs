@@ -329,7 +329,7 @@ impl PoolWinners {
         self.sorted_pairs.get_or_init(|| {
             // A counting sort by winner, in linear time. At first, next[w + 1] is the number of pairs with the winner w. Then, as a running sum, next[w] is the
             // position of the first pair with the winner w. While pairs are stored, next[w] is the position of the next pair with the winner w.
-            // so the largest index is that of the largest winner plus 1
+            // The last index is the largest winner plus 1.
             let mut next = vec![0; self.by_output.iter().max().map_or(0, |largest| largest + 2)];
             self.by_output.iter().for_each(|winner| next[winner + 1] += 1);
             for n in 1..next.len() {
