@@ -182,7 +182,7 @@ impl CopiesOfInput {
         if self.inputs > 1 || self.kind == CopyKind::Detach {
             return None;
         }
-        self.copy_map.read_entries(Direction::Forward, entry).first().copied()
+        self.copy_map.operand_entries(Direction::Forward, entry).first().copied()
     }
 }
 

@@ -223,12 +223,12 @@ impl CopyMap {
 
     /// The entries that the terms of an entry read: entries of x for an entry of y ([`Direction::Forward`]), or the reverse.
     #[must_use]
-    pub fn read_entries(&self, direction: Direction, entry: usize) -> Cow<'_, [usize]> {
+    pub fn operand_entries(&self, direction: Direction, entry: usize) -> Cow<'_, [usize]> {
         self.lists(direction).map_or_else(|| vec![entry].into(), |lists| lists.places_of(entry).into())
     }
 
     /// The entry that the n-th term of an entry reads.
-    fn read_entry(&self, direction: Direction, entry: usize, n: u64) -> usize {
+    fn operand_entry(&self, direction: Direction, entry: usize, n: u64) -> usize {
         let n = usize::try_from(n).expect("the terms of an entry fit in memory");
         self.lists(direction).map_or(entry, |lists| lists.places_of(entry)[n])
     }
@@ -243,13 +243,13 @@ impl CopyMap {
     #[must_use]
     pub fn uses(&self, direction: Direction, at: usize) -> Vec<Use> {
         let use_of = |entry: &usize| Use { entry: *entry, term: self.rank(direction, *entry, at).unwrap_or(0) };
-        self.read_entries(direction.reversed(), at).iter().map(use_of).collect()
+        self.operand_entries(direction.reversed(), at).iter().map(use_of).collect()
     }
 
     /// The number of the term of an entry that reads the entry `at`; `None` if no term does.
     #[must_use]
     pub fn rank(&self, direction: Direction, entry: usize, at: usize) -> Option<u64> {
-        self.read_entries(direction, entry).binary_search(&at).ok().map(|n| n as u64)
+        self.operand_entries(direction, entry).binary_search(&at).ok().map(|n| n as u64)
     }
 }
 
@@ -427,7 +427,7 @@ impl<L: Gather> Rule for GatherRule<L> {
     }
 
     fn term(&self, operands: &Operands<'_>, at: usize, term: u64) -> Term {
-        let place = self.gather.copy_map(operands).read_entry(self.direction, at, term);
+        let place = self.gather.copy_map(operands).operand_entry(self.direction, at, term);
         let read = entry(operands, self.read_slot(), place);
         match (self.direction, self.share(operands, place)) {
             (Direction::Forward, _) => Term::copy(read),
@@ -438,7 +438,7 @@ impl<L: Gather> Rule for GatherRule<L> {
 
     fn add_terms(&self, operands: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64) -> f64 {
         let copy_map = self.gather.copy_map(operands);
-        terms.fold(sum, |sum, term| sum + self.value(operands, copy_map.read_entry(self.direction, entry, term)))
+        terms.fold(sum, |sum, term| sum + self.value(operands, copy_map.operand_entry(self.direction, entry, term)))
     }
 
     fn uses(&self, operands: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
