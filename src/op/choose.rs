@@ -326,7 +326,7 @@ impl ByComputedMask {
     }
 }
 
-/// 1 − mask and `not mask`, for the mask in each slot.
+/// 1 − mask and `not mask`, for the mask in each of the three input slots.
 const OTHERWISE: &[[Expr; 2]; 3] = &[
     [Expr::Sub(&[Expr::Number(1.0), Expr::Entry(Input(0))]), Expr::Of(NOT, &[Expr::Entry(Input(0))])],
     [Expr::Sub(&[Expr::Number(1.0), Expr::Entry(Input(1))]), Expr::Of(NOT, &[Expr::Entry(Input(1))])],
