@@ -16,7 +16,7 @@ pub struct Planting {
     pub id: &'static str,
     /// The name of the variant, if the mistake has several.
     pub variant: Option<String>,
-    /// The names of its places.
+    /// The names of the places that the mistake changes.
     pub at: Vec<String>,
     /// The gradients of the pass, one for each of the wanted ones.
     pub gradients: Vec<Vec<f64>>,
@@ -44,7 +44,7 @@ pub fn plantings(trace: &Trace, wanted: &[Gradient], learning_rate: Option<f64>)
         for candidate in candidates.of(&base, &tensors[first]) {
             let plan = base.plan.with(trace, &candidate.edits);
             let mut pass = WrongPass::new(trace, &plan);
-            // the first changed tensor, so that each is planted once
+            // a candidate that changes several tensors is planted only at the first of them
             if tensors.iter().position(|tensor| pass.is_changed(tensor.run, tensor.id)) != Some(first) {
                 continue;
             }
@@ -66,7 +66,8 @@ pub struct PlantedPair {
     pub both: Vec<Vec<f64>>,
 }
 
-/// For tests: returns a pass with two mistakes that change different ops. `pick(n)` chooses a number below n. `None` if it finds no such pair.
+/// For tests: returns a pass with two different mistakes that change different ops. `pick(n)` chooses a number below n. `None` if no gradient is wanted, or if
+/// no pair that it has tried changes different ops.
 #[must_use]
 pub fn planted_pair(
     trace: &Trace,
@@ -79,10 +80,12 @@ pub fn planted_pair(
     let iteration = RightIteration { trace, network: trace.network(), learning_rate };
     let candidates = Candidates::new(iteration, &tensors);
     let base = Fit::default();
-    let first = pick(tensors.len().max(1)).min(tensors.len().checked_sub(1)?);
-    let mut candidates = candidates.of(&base, &tensors[first]);
+    let last = tensors.len().checked_sub(1)?;
+    let picked = pick(tensors.len()).min(last);
+    let mut candidates = candidates.of(&base, &tensors[picked]);
+    // only mistakes at a single place
     candidates.retain(|candidate| candidate.sites.len() < 2);
-    // a mistake with many places is as likely as one with a single place
+    // first a mistake is chosen and then its place, so that a mistake with many possible places is as likely as one with a single place
     let mut ids: Vec<&str> = candidates.iter().map(|candidate| candidate.mistake.id).collect();
     ids.dedup();
     let mut choose = || {
@@ -90,24 +93,24 @@ pub fn planted_pair(
         let of_mistake: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.mistake.id == id).collect();
         of_mistake[pick(of_mistake.len())]
     };
-    let pass = |edits: &[PassChange]| {
+    let gradients_of_pass = |edits: &[PassChange]| {
         let plan = base.plan.with(trace, edits);
         let mut pass = WrongPass::new(trace, &plan);
         tensors.iter().map(|tensor| pass.values(tensor.run, tensor.id).to_vec()).collect::<Vec<_>>()
     };
-    let changed = |candidate: &Candidate| {
+    let changed_ops = |candidate: &Candidate| {
         base.plan.with(trace, &candidate.edits).changed_ops().map(|(is_of_batch, op, _)| (is_of_batch, op)).collect::<Vec<_>>()
     };
     for _ in 0..MAX_TRIES {
         let (one, other) = (choose(), choose());
-        let ops = changed(one);
-        let is_apart = one.mistake.id != other.mistake.id && changed(other).iter().all(|op| !ops.contains(op));
+        let ops = changed_ops(one);
+        let is_apart = one.mistake.id != other.mistake.id && changed_ops(other).iter().all(|op| !ops.contains(op));
         if is_apart {
             let both = [one.edits.clone(), other.edits.clone()].concat();
             return Some(PlantedPair {
                 ids: [one.mistake.id, other.mistake.id],
-                each: [pass(&one.edits), pass(&other.edits)],
-                both: pass(&both),
+                each: [gradients_of_pass(&one.edits), gradients_of_pass(&other.edits)],
+                both: gradients_of_pass(&both),
             });
         }
     }
@@ -117,8 +120,8 @@ pub fn planted_pair(
 /// The largest number of pairs that are tried.
 const MAX_TRIES: usize = 16;
 
-/// For tests: returns the gradients of the pass with the ops of all causes, and with the user's numbers of unexplained gradients. `None` if a cause has no op,
-/// or if two causes change the same op.
+/// For tests: returns the gradients of the pass with the ops of all causes, and with the user's numbers of unexplained gradients (`taken`). `None` if a cause
+/// has no op, if two causes change the same op, if a cause exchanges two gradients, or if the trace lacks a wanted gradient.
 #[must_use]
 pub fn gradients_with(trace: &Trace, wanted: &[Gradient], causes: &[Cause], taken: &[(Gradient, &[f64])]) -> Option<Vec<Vec<f64>>> {
     let ops: Vec<&WrongOp> = causes.iter().flat_map(|cause| &cause.ops).collect();
@@ -128,12 +131,12 @@ pub fn gradients_with(trace: &Trace, wanted: &[Gradient], causes: &[Cause], take
     if places.len() < ops.len() || causes.iter().any(|cause| cause.ops.is_empty()) {
         return None;
     }
-    // an op of another output is one of two that are exchanged
-    let is_own = |wrong: &&WrongOp| {
+    // a wrong op that writes another tensor than the right op exchanges two gradients
+    let writes_own_output = |wrong: &&WrongOp| {
         let run = if wrong.is_of_batch { trace.samples() } else { 0 };
         trace.network_of(run).ops()[wrong.op].output == wrong.wrong.output
     };
-    if !ops.iter().all(is_own) {
+    if !ops.iter().all(writes_own_output) {
         return None;
     }
     let plan = Plan::of_ops(ops.into_iter().map(|wrong| (wrong.is_of_batch, wrong.op, wrong.wrong.clone())));
@@ -143,11 +146,11 @@ pub fn gradients_with(trace: &Trace, wanted: &[Gradient], causes: &[Cause], take
     numbers.collect()
 }
 
-/// For tests: returns the gradients of a pass in which ∂C/∂x has other numbers: for each sample, the right ones changed by `change`, which is called with the
-/// index of an entry. `None` if no op of a sample computes ∂C/∂x.
+/// For tests: returns the gradients of a pass in which ∂C/∂x has other numbers: in each sample, `change(index, right)` replaces the right number of an entry.
+/// `None` if no op of a sample computes ∂C/∂x, or if the trace lacks a wanted gradient.
 #[must_use]
-pub fn gradients_with_other(trace: &Trace, wanted: &[Gradient], of: Id, change: impl Fn(usize, f64) -> f64) -> Option<Vec<Vec<f64>>> {
-    let id = trace.network().gradient_of(of)?;
+pub fn gradients_with_other(trace: &Trace, wanted: &[Gradient], x: Id, change: impl Fn(usize, f64) -> f64) -> Option<Vec<Vec<f64>>> {
+    let id = trace.network().gradient_of(x)?;
     trace.network().producer(id)?;
     let changed = |run: usize| trace.run(run).values(id).iter().enumerate().map(|(at, right)| change(at, *right)).collect();
     let changed: Vec<Vec<f64>> = (0..trace.samples()).map(changed).collect();

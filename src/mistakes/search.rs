@@ -27,7 +27,7 @@ use crate::interrupt::Interrupted;
 use crate::trace::Trace;
 
 /// The largest number of fits to which a further mistake is added at a time.
-const MAX_FIRST: usize = 8;
+const MAX_BASES: usize = 8;
 
 /// The largest number of mistakes that are found together.
 const MAX_MISTAKES: usize = 4;
@@ -203,7 +203,7 @@ impl MistakeSearch<'_> {
         }
         // not only the best fit is extended: if the mistake is a wrong factor (such as −1), several places give the same numbers, and a further mistake may go
         // with only one of these places
-        for fit in ranked(singles).into_iter().take(MAX_FIRST) {
+        for fit in ranked(singles).into_iter().take(MAX_BASES) {
             all.extend(self.extended(&fit, go_on)?);
             all.push(fit);
         }
@@ -232,8 +232,8 @@ impl MistakeSearch<'_> {
         let is_sure = |base: &Fit, fit: &Fit| {
             let ends_with_fitted = fit.candidates.last().is_some_and(|candidate| candidate.mistake.specificity == Specificity::Fitted);
             let claimed = (0..self.tensors.len()).filter(|at| fit.matched()[*at] && !base.matched()[*at]);
-            let counts = |number: &&f64| number.is_finite() && **number != 0.0;
-            let entries: usize = claimed.map(|at| self.tensors[at].numbers.iter().filter(counts).count()).sum();
+            let is_telling = |number: &&f64| number.is_finite() && **number != 0.0;
+            let entries: usize = claimed.map(|at| self.tensors[at].numbers.iter().filter(is_telling).count()).sum();
             !ends_with_fitted && entries >= MIN_ENTRIES_BEHIND && fit.explained() > base.explained()
         };
         let mut found = self.extensions(&bases[0], next, go_on)?;
@@ -250,11 +250,11 @@ impl MistakeSearch<'_> {
     /// explains them.
     fn taking(&self, fit: &Fit, unexplained: usize) -> Fit {
         let is_of_sample = |tensor: &ComparedTensor<'_>| self.iteration.trace.runs()[tensor.run].sample.is_some();
-        let same = |tensor: &ComparedTensor<'_>| {
-            let one = &self.tensors[unexplained];
-            tensor.gradient.of == one.gradient.of && is_of_sample(tensor) == is_of_sample(one)
+        let is_same_gradient = |tensor: &ComparedTensor<'_>| {
+            let unexplained = &self.tensors[unexplained];
+            tensor.gradient.of == unexplained.gradient.of && is_of_sample(tensor) == is_of_sample(unexplained)
         };
-        let taken: Vec<usize> = (0..self.tensors.len()).filter(|at| !fit.matched()[*at] && same(&self.tensors[*at])).collect();
+        let taken: Vec<usize> = (0..self.tensors.len()).filter(|at| !fit.matched()[*at] && is_same_gradient(&self.tensors[*at])).collect();
         let numbers = taken.iter().map(|at| &self.tensors[*at]).map(|tensor| (tensor.run, tensor.id, tensor.numbers));
         let plan = fit.plan.taking(numbers);
         let mut pass = WrongPass::new(self.iteration.trace, &plan);
@@ -322,7 +322,7 @@ impl MistakeSearch<'_> {
                 all.push(longer);
             }
             // a pushed fit explains `next` too, so the loop ends; the limit keeps it short
-            front.truncate(MAX_FIRST);
+            front.truncate(MAX_BASES);
         }
         Ok(all)
     }
@@ -368,8 +368,9 @@ impl MistakeSearch<'_> {
         }
         if !tensor.is_finite() && pass.follows_not_finite(tensor.run, tensor.id) {
             let values = pass.values(tensor.run, tensor.id);
-            let consequence = |(mine, value): (&f64, &f64)| if mine.is_finite() { *mine } else { *value };
-            let numbers: Vec<f64> = tensor.numbers.iter().zip(values).map(consequence).collect();
+            // an entry that is not finite is a consequence, and counts as equal
+            let accepted = |(mine, value): (&f64, &f64)| if mine.is_finite() { *mine } else { *value };
+            let numbers: Vec<f64> = tensor.numbers.iter().zip(values).map(accepted).collect();
             return self.tolerance.are_equal(&numbers, values, |at| tensor.terms.entry(at));
         }
         self.tolerance.are_equal(tensor.numbers, pass.values(tensor.run, tensor.id), |at| tensor.terms.entry(at))
@@ -396,14 +397,15 @@ impl MistakeSearch<'_> {
         }
         // a wrong rule is wrong in every sample, but a wrong given number may be that of one sample
         let is_of_sample = |tensor: &ComparedTensor<'_>| self.iteration.trace.runs()[tensor.run].sample.is_some();
-        let one = &self.tensors[next];
-        let same = |other: &ComparedTensor<'_>| other.gradient.of == one.gradient.of && is_of_sample(other);
-        let is_in_all = || !is_of_sample(one) || self.tensors.iter().zip(&matched).all(|(other, matched)| *matched || !same(other));
+        let next = &self.tensors[next];
+        let is_same_gradient = |other: &ComparedTensor<'_>| other.gradient.of == next.gradient.of && is_of_sample(other);
+        let is_in_all =
+            || !is_of_sample(next) || self.tensors.iter().zip(&matched).all(|(other, matched)| *matched || !is_same_gradient(other));
         (plan.changes_given() || is_in_all()).then_some(matched)
     }
 }
 
 /// Returns the first fits that explain the same tensors as the best one.
 fn with_same_tensors(fits: &[Fit]) -> Vec<Fit> {
-    fits.iter().filter(|fit| fit.matched() == fits[0].matched()).take(MAX_FIRST).cloned().collect()
+    fits.iter().filter(|fit| fit.matched() == fits[0].matched()).take(MAX_BASES).cloned().collect()
 }

@@ -52,7 +52,7 @@ impl<W: WrongTerms> Rule for WrongRule<W> {
     }
 
     fn has_terms(&self, _x: &Operands<'_>, _count: usize) -> Option<Vec<bool>> {
-        None // a sum without terms stays −0, which is equal to 0
+        None // an entry without terms counts as one with terms too: its empty sum is −0, which is equal to 0
     }
 
     fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term {
@@ -257,15 +257,15 @@ pub(super) fn with_terms(
 
 /// Two rules one after the other: the second reads the result of the first as its upstream gradient.
 #[derive(Debug)]
-struct Twice {
+struct Chained {
     first: Arc<dyn Rule>,
     second: Arc<dyn Rule>,
 }
 
-/// The memo of [`Twice`]: the result of the first rule, and the memo of the second.
+/// The memo of [`Chained`]: the result of the first rule, and the memo of the second.
 struct FirstResult(Vec<f64>, Memo);
 
-impl Twice {
+impl Chained {
     /// Calls `act` with the operands and the memo of the second rule.
     fn with_result<R>(x: &Operands<'_>, act: impl FnOnce(&Operands<'_>) -> R) -> R {
         let FirstResult(numbers, memo) = x.memo().expect("the memo of this rule");
@@ -273,7 +273,7 @@ impl Twice {
     }
 }
 
-impl WrongTerms for Twice {
+impl WrongTerms for Chained {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let memo = self.first.memo(tensors);
         let mut result = vec![0.0; tensors[Slot::Upstream].len()];
@@ -294,8 +294,8 @@ impl WrongTerms for Twice {
 }
 
 /// Returns the rule that applies `second` to the result of `first`. Both read the same operands; the result of `first` has the size of ∂C/∂y.
-pub(super) fn applied_twice(first: &Arc<dyn Rule>, second: &Arc<dyn Rule>) -> Arc<dyn Rule> {
-    Arc::new(WrongRule(Twice { first: Arc::clone(first), second: Arc::clone(second) }))
+pub(super) fn chained(first: &Arc<dyn Rule>, second: &Arc<dyn Rule>) -> Arc<dyn Rule> {
+    Arc::new(WrongRule(Chained { first: Arc::clone(first), second: Arc::clone(second) }))
 }
 
 #[cfg(test)]
@@ -308,15 +308,15 @@ mod tests {
     use crate::op::seed::Seed;
 
     /// Returns how often a computation checks that it is still wanted, without the check at its end.
-    fn looks(run: impl FnOnce()) -> u64 {
-        let looks = Rc::new(Cell::new(0));
-        let counted = Rc::clone(&looks);
-        let look = move || {
+    fn checks(run: impl FnOnce()) -> u64 {
+        let checks = Rc::new(Cell::new(0));
+        let counted = Rc::clone(&checks);
+        let check = move || {
             counted.set(counted.get() + 1);
             true
         };
-        interruptible(look, run).expect("it is wanted");
-        looks.get() - 1
+        interruptible(check, run).expect("it is wanted");
+        checks.get() - 1
     }
 
     fn ones(count: usize) -> Vec<Term> {
@@ -332,7 +332,7 @@ mod tests {
         // the work of 3 slices, and a few entries more because of the rounding
         let entries = usize::try_from(3 * SLICE / (10 * TERM)).expect("a few entries") + 3;
         let mut out = vec![0.0; entries];
-        assert_eq!(looks(|| rule.accumulate(&x, &mut out)), 3);
+        assert_eq!(checks(|| rule.accumulate(&x, &mut out)), 3);
         assert!(out.iter().all(|sum| (sum - 9.0).abs() < 1e-12));
     }
 }

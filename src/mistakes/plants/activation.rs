@@ -76,7 +76,7 @@ const RIGHT_FORMULAS: [(&Primitive, &str); 3] =
 /// The rule ∂C/∂z = ∂C/∂a.
 fn passed_on(site: &Site<'_>) -> Variant {
     let function = activation(site).map(|g| g.function);
-    let formula = RIGHT_FORMULAS.iter().find(|(own, _)| function == Some(*own));
+    let formula = RIGHT_FORMULAS.iter().find(|(of, _)| function == Some(*of));
     let detail = formula.map_or_else(String::new, |(_, formula)| format!(": the factor {formula}"));
     Variant { detail, ..Variant::unnamed(site.with_rule(with_terms(site.rule, |_, x, at| vec![upstream(x, at)]))) }
 }
@@ -84,7 +84,7 @@ fn passed_on(site: &Site<'_>) -> Variant {
 /// The functions that are powers: they have mistakes of their own.
 const POWERS: [&Primitive; 4] = [SQUARE, SQRT, RECIPROCAL, RSQRT];
 
-/// The activation of a site: in a graph, a function of one number that is not a power.
+/// The activation of a site. In a graph, this is a function of `ACTIVATIONS`, or another function of one number that is not a power.
 fn activation(site: &Site<'_>) -> Option<AppliedActivation> {
     let is_activation = |g: &AppliedActivation| {
         let is_named = || ACTIVATIONS.iter().any(|activation| activation.primitive == Some(g.function));
@@ -116,7 +116,7 @@ pub fn at_a(site: &Site<'_>) -> Vec<Variant> {
     let is_written_with_value = g.is_written_with_value();
     let own = g.clone();
     let at_a = site.with_rule(with_slope(site.rule, move |_, a, _| own.slope(a, own.value(a))));
-    let mut variants = vec![Variant { edits: vec![at_a], ..Variant::named("at-a", ": from a instead of z, as g′(a)", Vec::new()) }];
+    let mut variants = vec![Variant::named("at-a", ": from a instead of z, as g′(a)", [at_a])];
     if is_written_with_value {
         let formula = site.with_rule(with_slope(site.rule, move |z, _, _| g.slope(z, z)));
         variants.push(Variant::named("formula-in-a-with-z", ": from z, by its formula in a", [formula]));
@@ -221,7 +221,7 @@ pub fn of_another(site: &Site<'_>) -> Vec<Variant> {
     let Some(own) = activation(site) else { return Vec::new() };
     let trace = site.iteration.trace;
     let numbers = |slot: Slot| (0..trace.samples()).flat_map(move |run| trace.run(run).values(site.operands[slot]).iter().copied());
-    // a derivative that is 0 or 1 everywhere does not show which activation it belongs to
+    // a derivative that is 0 everywhere, or 1 everywhere, does not show which activation it belongs to
     let is_telling = |slope: &dyn Fn(f64, f64) -> f64| {
         let mut slopes = numbers(Input(0)).zip(numbers(Output)).map(|(z, a)| slope(z, a));
         let first = slopes.next();

@@ -41,10 +41,11 @@ impl<'a> ConvSite<'a> {
     }
 
     /// Returns the rule of this gradient in the convolution with other axes: with another stride, padding or dilation.
-    fn over(&self, other: impl Fn(&Axis) -> Axis) -> Option<Arc<dyn Rule>> {
+    fn with_axes(&self, change: impl Fn(&Axis) -> Axis) -> Option<Arc<dyn Rule>> {
         let Conv2d { inputs, outputs, groups, rows, columns, .. } = self.conv;
-        let conv = Conv2d::new(*inputs, *outputs, *groups, other(rows), other(columns));
+        let conv = Conv2d::new(*inputs, *outputs, *groups, change(rows), change(columns));
         let function = if self.is_transposed { transposed_function(conv) } else { convolution_function(conv) };
+        // the operand 0 is the image, and the operand 1 is the weight
         function.backward(usize::from(self.view == View::Weight))
     }
 }
@@ -71,9 +72,9 @@ const ANTITRANSPOSE: OtherPixel = |[r, c], [rows, columns]| [columns - 1 - c, ro
 const QUARTER_TURN: OtherPixel = |[r, c], [_, columns]| [columns - 1 - c, r];
 const QUARTER_TURN_BACK: OtherPixel = |[r, c], [rows, _]| [c, rows - 1 - r];
 
-/// The rule with another filter: each of its weights is read at the place that `turn` returns.
-fn with_turned(site: &Site<'_>, conv_site: &ConvSite<'_>, turn: OtherPixel) -> PassChange {
-    let places = last_two(&conv_site.weight_shape(), turn);
+/// The rule with a rearranged filter: each weight is read at the place that `source` returns.
+fn with_filter_from(site: &Site<'_>, conv_site: &ConvSite<'_>, source: OtherPixel) -> PassChange {
+    let places = last_two(&conv_site.weight_shape(), source);
     site.with_rule(reading(site.rule, conv_site.slots[1], Instead::Places(places)))
 }
 
@@ -84,24 +85,28 @@ pub fn not_flipped(site: &Site<'_>) -> Vec<Variant> {
     let [_, _, rows, columns] = conv_site.weight_shape();
     let mut variants = Vec::new();
     if rows * columns > 1 {
-        variants.push(Variant::unnamed(with_turned(site, &conv_site, HALF_TURN)));
+        variants.push(Variant::unnamed(with_filter_from(site, &conv_site, HALF_TURN)));
     }
     if rows > 1 && columns > 1 {
         // the rule turns the filter that it reads: reversed columns are turned back, and only the order of the rows is left reversed
         variants.push(Variant::named(
             "rows-only",
             ": only the order of its rows is reversed",
-            [with_turned(site, &conv_site, COLUMNS_REVERSED)],
+            [with_filter_from(site, &conv_site, COLUMNS_REVERSED)],
         ));
         variants.push(Variant::named(
             "columns-only",
             ": only the order of its columns is reversed",
-            [with_turned(site, &conv_site, ROWS_REVERSED)],
+            [with_filter_from(site, &conv_site, ROWS_REVERSED)],
         ));
     }
     if rows > 1 && rows == columns {
-        variants.push(Variant::named("quarter-turn", ", but by 90° anticlockwise", [with_turned(site, &conv_site, QUARTER_TURN)]));
-        variants.push(Variant::named("quarter-turn-back", ", but by 90° clockwise", [with_turned(site, &conv_site, QUARTER_TURN_BACK)]));
+        variants.push(Variant::named("quarter-turn", ", but by 90° anticlockwise", [with_filter_from(site, &conv_site, QUARTER_TURN)]));
+        variants.push(Variant::named(
+            "quarter-turn-back",
+            ", but by 90° clockwise",
+            [with_filter_from(site, &conv_site, QUARTER_TURN_BACK)],
+        ));
     }
     let shape = conv_site.weight_shape();
     if shape[0] * shape[1] > 1 {
@@ -119,7 +124,7 @@ pub fn not_flipped(site: &Site<'_>) -> Vec<Variant> {
 /// The filter is turned in the input gradient of a transposed convolution.
 pub fn flipped(site: &Site<'_>) -> Vec<Variant> {
     let conv_site = ConvSite::at(site).filter(|conv_site| conv_site.view == View::Input && conv_site.is_transposed);
-    conv_site.map(|conv_site| Variant::unnamed(with_turned(site, &conv_site, HALF_TURN))).into_iter().collect()
+    conv_site.map(|conv_site| Variant::unnamed(with_filter_from(site, &conv_site, HALF_TURN))).into_iter().collect()
 }
 
 /// The filter is transposed in the input gradient instead of turned.
@@ -129,8 +134,8 @@ pub fn transposed(site: &Site<'_>) -> Vec<Variant> {
     let Some(conv_site) = conv_site else { return Vec::new() };
     // the rule turns the filter that it reads by 180°: the antitranspose becomes the transpose
     vec![
-        Variant::unnamed(with_turned(site, &conv_site, ANTITRANSPOSE)),
-        Variant::named("and-rotated", ", and turned by 180°", [with_turned(site, &conv_site, TRANSPOSE)]),
+        Variant::unnamed(with_filter_from(site, &conv_site, ANTITRANSPOSE)),
+        Variant::named("and-rotated", ", and turned by 180°", [with_filter_from(site, &conv_site, TRANSPOSE)]),
     ]
 }
 
@@ -157,25 +162,25 @@ fn has_dilation(conv_site: &ConvSite<'_>) -> bool {
     conv_site.conv.rows.dilation > 1 || conv_site.conv.columns.dilation > 1
 }
 
-/// Returns one variant without a name: the gradient is computed as in the convolution with other axes. Empty if there is no gradient or no such rule.
-fn over(site: &Site<'_>, conv_site: Option<ConvSite<'_>>, other: impl Fn(&Axis) -> Axis) -> Vec<Variant> {
-    conv_site.and_then(|conv_site| conv_site.over(other)).map(|rule| Variant::unnamed(site.with_rule(rule))).into_iter().collect()
+/// Returns one variant without a name: the gradient is computed as in the convolution with other axes. Empty if `conv_site` is `None`.
+fn with_axes(site: &Site<'_>, conv_site: Option<ConvSite<'_>>, change: impl Fn(&Axis) -> Axis) -> Vec<Variant> {
+    conv_site.and_then(|conv_site| conv_site.with_axes(change)).map(|rule| Variant::unnamed(site.with_rule(rule))).into_iter().collect()
 }
 
 pub fn stride_ignored_in_input(site: &Site<'_>) -> Vec<Variant> {
-    over(site, input_gradient(site).filter(has_stride), |axis| axis.with_steps(1, axis.padding, axis.dilation))
+    with_axes(site, input_gradient(site).filter(has_stride), |axis| axis.with_steps(1, axis.padding, axis.dilation))
 }
 
 pub fn stride_ignored_in_weight(site: &Site<'_>) -> Vec<Variant> {
-    over(site, weight_gradient(site).filter(has_stride), |axis| axis.with_steps(1, axis.padding, axis.dilation))
+    with_axes(site, weight_gradient(site).filter(has_stride), |axis| axis.with_steps(1, axis.padding, axis.dilation))
 }
 
 pub fn dilation_ignored_in_input(site: &Site<'_>) -> Vec<Variant> {
-    over(site, input_gradient(site).filter(has_dilation), |axis| axis.with_steps(axis.stride, axis.padding, 1))
+    with_axes(site, input_gradient(site).filter(has_dilation), |axis| axis.with_steps(axis.stride, axis.padding, 1))
 }
 
 pub fn dilation_ignored_in_weight(site: &Site<'_>) -> Vec<Variant> {
-    over(site, weight_gradient(site).filter(has_dilation), |axis| axis.with_steps(axis.stride, axis.padding, 1))
+    with_axes(site, weight_gradient(site).filter(has_dilation), |axis| axis.with_steps(axis.stride, axis.padding, 1))
 }
 
 /// The gradient of the padded input is not cropped, so that it is shifted; or the gradient of a filter reads the input without its padding.
@@ -186,7 +191,7 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Variant> {
     }
     let conv_site =
         ConvSite::at(site).filter(|conv_site| !conv_site.is_transposed && conv_site.conv.rows.padding + conv_site.conv.columns.padding > 0);
-    let mut variants = over(site, conv_site, |axis| axis.with_steps(axis.stride, 0, axis.dilation));
+    let mut variants = with_axes(site, conv_site, |axis| axis.with_steps(axis.stride, 0, axis.dilation));
     for variant in &mut variants {
         super::pool::NOT_CROPPED.clone_into(&mut variant.detail);
     }
@@ -216,11 +221,11 @@ pub fn cropped_elsewhere(site: &Site<'_>) -> Vec<Variant> {
         ("twice", ": behind twice the padding", |padding| 2 * padding),
     ];
     let mut variants = Vec::new();
-    // if the padding is 1, one less is none, and twice is one more
+    // if the largest padding is 1, then one less is no padding (the mistake of `padding_not_cropped`), and twice the padding is one more
     let crops = if rows.max(columns) == 1 { &crops[..1] } else { &crops };
     for (name, detail, crop) in crops {
-        let crop = |axis: &Axis| if axis.padding == 0 { 0 } else { crop(axis.padding) };
-        let rule = conv_site.over(|axis| axis.with_steps(axis.stride, crop(axis), axis.dilation));
+        let cut_off = |axis: &Axis| if axis.padding == 0 { 0 } else { crop(axis.padding) };
+        let rule = conv_site.with_axes(|axis| axis.with_steps(axis.stride, cut_off(axis), axis.dilation));
         variants.extend(rule.map(|rule| Variant::named(*name, *detail, [site.with_rule(rule)])));
     }
     variants
@@ -234,10 +239,11 @@ pub fn last_windows_missing(site: &Site<'_>) -> Vec<Variant> {
     let shape = site.iteration.shape(site.y);
     let [.., rows, columns] = *shape else { return Vec::new() };
     let (gradient, name) = if conv_site.view == View::Weight { ("weight", "weight-gradient") } else { ("input", "input-gradient") };
-    let variant = |of: &str, [rows, columns]: [usize; 2]| {
-        let kept = places(shape, |index| index[index.len() - 2] < rows && index[index.len() - 1] < columns);
+    let variant = |missing: &str, [kept_rows, kept_columns]: [usize; 2]| {
+        let kept = places(shape, |index| index[index.len() - 2] < kept_rows && index[index.len() - 1] < kept_columns);
         let edit = site.with_rule(reading(site.rule, Slot::Upstream, Instead::Places(kept)));
-        Variant::named(format!("{name}-{}", of.replace(' ', "-")), format!(": those of the last {of}, in the {gradient} gradient"), [edit])
+        let detail = format!(": those of the last {missing}, in the {gradient} gradient");
+        Variant::named(format!("{name}-{}", missing.replace(' ', "-")), detail, [edit])
     };
     let mut variants = Vec::new();
     if rows > 1 {
@@ -265,10 +271,10 @@ pub fn only_last_filter(site: &Site<'_>) -> Vec<Variant> {
         variants.push(Variant { detail: ": only the last".to_owned(), ..Variant::unnamed(keeping(filters - 1, filters)) });
         variants.push(Variant::named("first", ": only the first", [keeping(0, filters)]));
     }
-    let of_group = filters / groups;
-    if groups > 1 && of_group > 1 {
-        variants.push(Variant::named("last-of-each-group", ": only the last of each group", [keeping(of_group - 1, of_group)]));
-        variants.push(Variant::named("first-of-each-group", ": only the first of each group", [keeping(0, of_group)]));
+    let per_group = filters / groups;
+    if groups > 1 && per_group > 1 {
+        variants.push(Variant::named("last-of-each-group", ": only the last of each group", [keeping(per_group - 1, per_group)]));
+        variants.push(Variant::named("first-of-each-group", ": only the first of each group", [keeping(0, per_group)]));
     }
     variants
 }
@@ -286,6 +292,7 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
             let last_window = with_terms(site.rule, move |rule, x, entry| {
                 let [planes, rows, columns] = edges.nest(View::Weight, entry).counts;
                 let Some(last) = (planes * rows * columns).checked_sub(1) else { return Vec::new() };
+                // a weight over the padding in the last window has no product there: 0 is left
                 let is_last = |edge: Edge| edge.output % positions == positions - 1;
                 if is_last(edges.edge(View::Weight, entry, last as u64)) { vec![rule.term(x, entry, last as u64)] } else { Vec::new() }
             });
@@ -386,23 +393,23 @@ pub fn groups_ignored(site: &Site<'_>) -> Vec<Variant> {
         return Vec::new();
     };
     let Conv2d { inputs, groups, rows, columns, .. } = conv_site.conv;
-    let (of_group, area, groups) = (inputs / groups, rows.input * columns.input, *groups);
+    let (inputs_per_group, area, groups) = (inputs / groups, rows.input * columns.input, *groups);
     if conv_site.view == View::Weight {
         let shape = [*inputs, rows.input, columns.input];
         let places = places(&shape, |index| {
-            index[0] %= of_group;
+            index[0] %= inputs_per_group;
             true
         });
         let edit = site.with_rule(reading(site.rule, conv_site.slots[0], Instead::Places(places)));
         return vec![Variant::named("weight-gradient", ": each reads the channels of the first group in the weight gradient", [edit])];
     }
-    let summed = |is_everywhere: bool| {
+    let summed = |to_each_group: bool| {
         with_terms(site.rule, move |rule, x, entry| {
-            let (channel, rest) = (entry / area, entry % area);
-            if channel >= of_group && !is_everywhere {
+            let (channel, pixel) = (entry / area, entry % area);
+            if channel >= inputs_per_group && !to_each_group {
                 return Vec::new();
             }
-            let entry_in = |group: usize| (group * of_group + channel % of_group) * area + rest;
+            let entry_in = |group: usize| (group * inputs_per_group + channel % inputs_per_group) * area + pixel;
             (0..groups).flat_map(|group| all_terms(rule, x, entry_in(group))).collect()
         })
     };

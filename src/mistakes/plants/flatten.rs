@@ -13,7 +13,7 @@ use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
 use crate::tensor::{len, unravel};
 
-/// An order in the vector: for an image of this rank, its axes from the slowest to the fastest.
+/// An order of an image's entries in the vector: a function from the rank of the image to its axes, from the slowest to the fastest.
 type Order = fn(usize) -> Vec<usize>;
 
 /// The first index runs fastest, as in a Fortran array.
@@ -25,12 +25,12 @@ const COLUMNS_OF_CHANNELS: Order = |rank| (0..rank.saturating_sub(2)).chain([ran
 
 /// For each entry of the vector, the place in the image that this order gives it.
 fn image_places(shape: &[usize], order: &[usize]) -> Arc<[usize]> {
-    let turned: Vec<usize> = order.iter().map(|axis| shape[*axis]).collect();
+    let ordered_shape: Vec<usize> = order.iter().map(|axis| shape[*axis]).collect();
     let place = |at: usize| {
-        let index = unravel(at, &turned);
-        let mut own = vec![0; shape.len()];
-        order.iter().zip(index).for_each(|(axis, index)| own[*axis] = index);
-        own.iter().zip(shape).fold(0, |place, (index, size)| place * size + index)
+        let ordered_index = unravel(at, &ordered_shape);
+        let mut image_index = vec![0; shape.len()];
+        order.iter().zip(ordered_index).for_each(|(axis, index)| image_index[*axis] = index);
+        image_index.iter().zip(shape).fold(0, |place, (index, size)| place * size + index)
     };
     (0..len(shape)).map(place).collect()
 }
@@ -42,7 +42,7 @@ fn inverse(places: &[usize]) -> Arc<[usize]> {
     inverse.into()
 }
 
-/// The image that a site flattens: its shape, if it has several axes.
+/// The image that a site flattens: its shape, if it has several axes of more than one entry.
 fn image<'a>(site: &Site<'a>) -> Option<&'a [usize]> {
     let rule = site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| matches!(rule.weights(), Weights::Copy))?;
     let shape = site.iteration.shape(site.of);
@@ -120,12 +120,12 @@ pub fn input_channels_reversed(wanted: &Wanted<'_>) -> Vec<Planted> {
     let Some(input) = network.with_role(Role::Input { learns: false }).next() else { return Vec::new() };
     let Some(places) = reversed_channels(&network.tensor(input).shape) else { return Vec::new() };
     let Some(reader) = network.readers(input).first() else { return Vec::new() };
-    let first = wanted.iteration.place_of(network.ops()[reader.op].output);
+    let reader_name = wanted.iteration.place_of(network.ops()[reader.op].output);
     let given = |run: usize| {
         let right = trace.run(run).values(input);
         PassChange::Given(run, input, places.iter().map(|place| right[*place]).collect())
     };
-    vec![Variant::named("forward", "", (0..trace.samples()).map(given).collect::<Vec<_>>()).at(vec![first])]
+    vec![Variant::named("forward", "", (0..trace.samples()).map(given).collect::<Vec<_>>()).at(vec![reader_name])]
 }
 
 /// The gradient of one matrix is written as its transpose, or that of one filter with its first two axes exchanged.

@@ -27,21 +27,21 @@ use crate::op::rule::{Operands, Rule, Term, constant};
 use crate::op::slot::Slot::{Input, Output};
 use crate::step::Pass;
 
-/// The number of entries of y that read each entry of an operand that is broadcast; `None` for an operand that is not.
-fn readers(site: &Site<'_>) -> Option<usize> {
+/// The number of copies of each entry of an operand that is broadcast; `None` for an operand that is not.
+fn copy_count(site: &Site<'_>) -> Option<usize> {
     let ElementwiseBackward { operation, slot, .. } = site.rule_as()?;
-    operation.broadcast.as_ref().map(|broadcast| broadcast.reader_count(*slot)).filter(|readers| *readers > 1)
+    operation.broadcast.as_ref().map(|broadcast| broadcast.reader_count(*slot)).filter(|copies| *copies > 1)
 }
 
 /// The gradient of a broadcast operand is the mean over its copies.
 pub fn averaged(site: &Site<'_>) -> Vec<Variant> {
-    readers(site).map(|readers| Variant::unnamed(site.with_rule(scaled(site.rule, reciprocal(readers))))).into_iter().collect()
+    copy_count(site).map(|copies| Variant::unnamed(site.with_rule(scaled(site.rule, reciprocal(copies))))).into_iter().collect()
 }
 
 /// The gradient of a broadcast operand is that of one of its copies; or the gradients of the copies are not added up before they pass through the sum that
 /// computed the operand.
 pub fn not_summed(site: &Site<'_>) -> Vec<Variant> {
-    if readers(site).is_none() {
+    if copy_count(site).is_none() {
         return passed_on_unsummed(site).into_iter().collect();
     }
     let last = with_terms(site.rule, |rule, x, at| vec![rule.term(x, at, count(rule, x, at) - 1)]);
@@ -59,6 +59,7 @@ fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     if iteration.len(site.y) == iteration.len(site.of) {
         return None;
     }
+    // from s, the only readers are followed: u is the last tensor with the size of s, and y is the tensor that u is broadcast for
     let mut u = site.y;
     let y = loop {
         let forward: Vec<_> =
@@ -74,20 +75,20 @@ fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     };
     let [gradient_of_sum, gradient_of_u] = [site.y, u].map(|id| iteration.network.gradient_of(id));
     let (gradient_of_sum, gradient_of_u) = (gradient_of_sum?, gradient_of_u?);
-    let through = iteration.sites_of(iteration.network.producer(gradient_of_u)?).into_iter().find(|through| through.y == y)?;
-    let rule = through.rule_as::<ElementwiseBackward>()?;
+    let use_in_y = iteration.sites_of(iteration.network.producer(gradient_of_u)?).into_iter().find(|use_of_u| use_of_u.y == y)?;
+    let rule = use_in_y.rule_as::<ElementwiseBackward>()?;
     let (broadcast, slot) = (rule.operation.broadcast.clone()?, rule.slot);
-    // ∂u/∂s of each entry, by which the gradient of u becomes that of s
+    // ∂u/∂s of each entry: the gradient of s divided by that of u. For two equal gradients, 0 / 0 too, it is 1
     let pairs = iteration.values(gradient_of_sum).iter().zip(iteration.values(gradient_of_u));
     let factors: Vec<f64> = pairs.map(|(sum, u)| if u.to_bits() == sum.to_bits() { 1.0 } else { sum / u }).collect();
-    let unsummed = with_terms(through.rule, move |right, x, at| {
+    let unsummed = with_terms(use_in_y.rule, move |right, x, at| {
         let entry = broadcast.operand_entry(slot, at);
         let mut term = right.term(x, entry, broadcast.reader_rank(slot, at) as u64);
         term.args.push(constant(factors[entry]));
         term.value *= factors[entry];
         vec![term]
     });
-    Some(Variant::named("passed-on", ": that of each copy goes back on its own", [site.with_part(unsummed, through.operands.clone())]))
+    Some(Variant::named("passed-on", ": that of each copy goes back on its own", [site.with_part(unsummed, use_in_y.operands.clone())]))
 }
 
 /// Returns the gradient of a broadcast operand before it is summed over its copies: its shape, its numbers, and the y that reads the copies. `None` if it is
@@ -95,7 +96,7 @@ fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
 pub(in super::super) fn unsummed(iteration: &RightIteration<'_>, of: Id) -> Option<(Vec<usize>, Vec<f64>, Id)> {
     let sites = iteration.sites_of(iteration.network.producer(iteration.network.gradient_of(of)?)?);
     let [site] = sites.as_slice() else { return None };
-    readers(site)?;
+    copy_count(site)?;
     let rule = site.rule_as::<ElementwiseBackward>()?;
     let (broadcast, slot) = (rule.operation.broadcast.clone()?, rule.slot);
     let tensors = site.operands.map(|id| iteration.values(id));
@@ -132,7 +133,7 @@ pub fn max_to_all(site: &Site<'_>) -> Vec<Variant> {
     }
     let is_extreme =
         |rule: &ElementwiseBackward| matches!(rule.operation.operator, Operator::Call(called) if [MAX, MIN].contains(&called.function));
-    if !site.rule_as::<ElementwiseBackward>().is_some_and(is_extreme) || readers(site).is_some() {
+    if !site.rule_as::<ElementwiseBackward>().is_some_and(is_extreme) || copy_count(site).is_some() {
         return Vec::new();
     }
     vec![Variant::named(
@@ -158,9 +159,10 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
     let (own, other) = if site.of == a { (a, b) } else { (b, a) };
     let mut variants = Vec::new();
     if let Some(rule) = site.rule_as::<ElementwiseBackward>() {
-        let Some(other) = other_slot(rule) else { return variants };
+        let Some(other_slot) = other_slot(rule) else { return variants };
         let (operation, slot, operand) = (rule.operation.clone(), rule.slot, rule.operand);
-        let local = match rule.operation.operator {
+        // the right derivative of a product is the other factor: the wrong one is the operand itself
+        let wrong_derivative = match rule.operation.operator {
             Operator::Mul => |own: f64, _: f64, _: usize| own,
             Operator::Sub => |_: f64, _: f64, operand: usize| if operand == 0 { -1.0 } else { 1.0 },
             _ => return variants,
@@ -168,7 +170,10 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
         let place = move |slot: usize, at: usize| operation.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at));
         let swapped = with_terms(site.rule, move |right, x, at| {
             let outputs = all_terms(right, x, at).into_iter().filter_map(|term| upstream_place(&term));
-            let value = |output: usize| local(x.get(Input(slot), place(slot, output)), x.get(Input(other), place(other, output)), operand);
+            let value = |output: usize| {
+                let [own, other] = [slot, other_slot].map(|slot| x.get(Input(slot), place(slot, output)));
+                wrong_derivative(own, other, operand)
+            };
             outputs.map(|output| upstream_times(x, output, value(output))).collect()
         });
         variants.push(Variant::unnamed(site.with_rule(swapped)));
@@ -179,7 +184,7 @@ pub fn operands_swapped(site: &Site<'_>) -> Vec<Variant> {
         let [x, w, _] = rule.roles.slots();
         let slot = if rule.view == View::Weight { x } else { w };
         if batch == other_batch && (n, m) == (q, p) {
-            // the transpose of the operand itself, of the shape m x n, is read instead of the other operand: entry (i, j) is at j · m + i
+            // the transpose of the operand itself is read instead of the other operand: its entry (i, j), at i · n + j, is at j · m + i of the operand
             let transposed: Vec<usize> =
                 (0..site.iteration.len(own)).map(|at| at / (n * m) * (n * m) + at % n * m + at % (n * m) / n).collect();
             let rule = reading(site.rule, slot, Instead::Places(transposed.into()));
@@ -218,7 +223,7 @@ pub fn transpose_missing(site: &Site<'_>) -> Vec<Variant> {
     vec![Variant { name: Some("of-a-transpose".to_owned()), detail: detail.to_owned(), edits: vec![reshaped] }]
 }
 
-/// The exponent of a power, if the site is one of x.
+/// The exponent of a power, if the site differentiates it by its base.
 fn exponent(site: &Site<'_>) -> Option<f64> {
     let rule = site.rule_as::<ElementwiseBackward>().filter(|rule| rule.operand == 0)?;
     let Operator::Call(called) = rule.operation.operator else { return None };
@@ -237,21 +242,21 @@ fn exponent(site: &Site<'_>) -> Option<f64> {
 /// The derivative of a power with the wrong exponent, or without its factor.
 pub fn power(site: &Site<'_>) -> Vec<Variant> {
     if let Some(n) = exponent(site).filter(|_| AppliedActivation::at(site).is_some()) {
-        let with = |factor: f64, exponent: f64| {
+        let with_formula = |factor: f64, exponent: f64| {
             site.with_rule(with_terms(site.rule, move |_, x, at| {
                 vec![upstream_times(x, at, factor * libm::pow(x.get(Input(0), at), exponent))]
             }))
         };
         let mut variants = vec![
-            Variant::named("exponent-kept", ": the exponent is not lowered", [with(n, n)]),
-            Variant::named("exponent-raised", ": the exponent is raised instead of lowered", [with(n, n + 1.0)]),
+            Variant::named("exponent-kept", ": the exponent is not lowered", [with_formula(n, n)]),
+            Variant::named("exponent-raised", ": the exponent is raised instead of lowered", [with_formula(n, n + 1.0)]),
         ];
-        // the factor 2 of a squared error has its own variant
+        // a square that is read only by ops with a single number, such as a sum, is a squared error. Its factor 2 is the mistake `factor-two-missing`
         let network = site.iteration.network;
         let mut forward = network.readers(site.y).iter().map(|reader| &network.ops()[reader.op]).filter(|op| op.pass == Pass::Forward);
         let is_error = forward.all(|op| site.iteration.len(op.output) == 1);
         if !(is_error && n.to_bits() == 2.0_f64.to_bits()) {
-            variants.push(Variant::named("factor-missing", ": the exponent is missing as a factor", [with(1.0, n - 1.0)]));
+            variants.push(Variant::named("factor-missing", ": the exponent is missing as a factor", [with_formula(1.0, n - 1.0)]));
         }
         return variants;
     }
@@ -260,15 +265,15 @@ pub fn power(site: &Site<'_>) -> Vec<Variant> {
     let (operation, slot) = (rule.operation.clone(), rule.slot);
     // −a/b instead of −a/b²
     let wrong = with_terms(site.rule, move |right, x, at| {
-        let reader = |n: usize| operation.broadcast.as_ref().map_or(at, |broadcast| broadcast.reader(slot, at, n));
-        (0..all_terms(right, x, at).len()).map(reader).map(|output| upstream_times(x, output, -x.get(Output, output))).collect()
+        let nth_reader = |n: usize| operation.broadcast.as_ref().map_or(at, |broadcast| broadcast.reader(slot, at, n));
+        (0..all_terms(right, x, at).len()).map(nth_reader).map(|output| upstream_times(x, output, -x.get(Output, output))).collect()
     });
     vec![Variant::named("of-a-divisor", ": the divisor is not squared", [site.with_rule(wrong)])]
 }
 
 /// A sum over an axis goes along the wrong one of two axes of the same size.
 pub fn keepdim_lost(site: &Site<'_>) -> Vec<Variant> {
-    let exchanged = |shape: &[usize]| -> Option<Arc<[usize]>> {
+    let transposed_places = |shape: &[usize]| -> Option<Arc<[usize]>> {
         let [.., rows, columns] = *shape else { return None };
         (rows == columns && rows > 1).then(|| {
             places(shape, |index| {
@@ -278,9 +283,9 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Variant> {
             })
         })
     };
-    if readers(site).is_some() {
+    if copy_count(site).is_some() {
         let shape = site.iteration.shape(site.y);
-        let (Some(places), Some(rule)) = (exchanged(shape), site.rule_as::<ElementwiseBackward>()) else { return Vec::new() };
+        let (Some(places), Some(rule)) = (transposed_places(shape), site.rule_as::<ElementwiseBackward>()) else { return Vec::new() };
         let (Some(broadcast), slot) = (rule.operation.broadcast.clone(), rule.slot) else { return Vec::new() };
         // the terms of the entries of y in the same column instead of the same row
         let exchanged = with_terms(site.rule, move |right, x, at| {
@@ -294,7 +299,7 @@ pub fn keepdim_lost(site: &Site<'_>) -> Vec<Variant> {
         return Vec::new();
     }
     let has_several_sums = site.iteration.len(site.y) > 1 && site.iteration.len(site.y) < site.iteration.len(site.of);
-    let places = exchanged(site.iteration.shape(site.of)).filter(|_| has_several_sums);
+    let places = transposed_places(site.iteration.shape(site.of)).filter(|_| has_several_sums);
     places.map(|places| Variant::named("of-a-sum", "", [site.with_rule(moved(site.rule, places))])).into_iter().collect()
 }
 
@@ -311,6 +316,7 @@ pub fn sum_instead_of_mean(site: &Site<'_>) -> Vec<Variant> {
     let Some(summed) = op.parts.first().and_then(|part| part.operands.get(Input(0))) else { return Vec::new() };
     #[allow(clippy::cast_precision_loss)] // no tensor has 2⁵³ entries
     let n = site.iteration.len(summed) as f64;
+    // the factor of a mean is ±1/n
     if n < 2.0 || (factor.abs() * n - 1.0).abs() > 1e-12 {
         return Vec::new();
     }

@@ -21,7 +21,7 @@ use crate::op::seed::Seed;
 use crate::op::slot::{Reads, Slot};
 use crate::step::Pass;
 
-/// The elementwise operation of a graph's node.
+/// The elementwise operation of a graph's node; `None` for a node with another rule, and in a network of layers.
 pub(super) fn elementwise<'a>(iteration: &RightIteration<'a>, id: Id) -> Option<(&'a ElementwiseForward, &'a Part)> {
     let (_, op) = iteration.producer(id).filter(|_| !iteration.has_layers())?;
     let part = op.parts.first()?;
@@ -139,8 +139,9 @@ pub fn detached(wanted: &Wanted<'_>) -> Vec<Planted> {
         let is_detach =
             |part: &&Part| downcast::<GatherRule<CopiesOfInput>>(&part.rule).is_some_and(|rule| rule.gather.kind == CopyKind::Detach);
         let Some(source) = op.parts.first().filter(is_detach).and_then(|part| part.operands.get(Slot::Input(0))) else { continue };
-        let gradient = iteration.network.gradient_of(source).and_then(|gradient| iteration.producer(gradient));
-        if let (Some((number, _)), Some(numbers)) = (gradient, gradient_through(iteration, op.output)) {
+        let producer = iteration.network.gradient_of(source).and_then(|gradient| iteration.producer(gradient));
+        if let (Some((number, _)), Some(numbers)) = (producer, gradient_through(iteration, op.output)) {
+            // `with_terms` needs a right rule, but the terms here do not read it, so any rule will do
             let rule = with_terms(&(Arc::new(Seed) as Arc<dyn Rule>), move |_, _, at| {
                 vec![Term::product([constant(numbers[at])].into_iter().collect())]
             });
@@ -168,9 +169,9 @@ fn gradient_through(iteration: &RightIteration<'_>, id: Id) -> Option<Vec<f64>> 
             let inputs = part.operands.iter().map(|read| iteration.values(*read));
             let tensors = Reads::inputs(inputs).with_output(iteration.values(y)).with_upstream(upstream.as_slice());
             let memo = rule.memo(&tensors);
-            let mut own = vec![0.0; sum.len()];
-            rule.overwrite(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut own);
-            sum.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+            let mut contribution = vec![0.0; sum.len()];
+            rule.overwrite(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut contribution);
+            sum.iter_mut().zip(contribution).for_each(|(sum, contribution)| *sum += contribution);
             is_reached = true;
         }
     }

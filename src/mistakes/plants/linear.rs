@@ -29,7 +29,7 @@ fn dense(site: &Site<'_>) -> Option<Dense> {
     let [x, weight, _] = rule.roles.slots();
     let [outputs, inputs] = *site.iteration.shape(site.operands[weight]) else { return None };
     let fits = site.iteration.len(site.operands[x]) == inputs && site.iteration.len(site.y) == outputs;
-    // a row or a column is its own transpose
+    // a matrix with one row or one column has the same numbers in memory as its transpose
     (fits && outputs > 1 && inputs > 1).then_some(Dense { view: rule.view, weight, outputs, inputs })
 }
 
@@ -83,7 +83,7 @@ pub(super) fn weight_gradient(site: &Site<'_>) -> Option<[Slot; 3]> {
     (view == View::Weight && is_parameter).then_some(slots)
 }
 
-/// The tensor x if `id` is a copy of x in another shape, as after a flatten.
+/// The tensor x if `id` is a copy of x in another shape, as after a flatten; otherwise `id` itself.
 fn copied_from(iteration: &RightIteration<'_>, mut id: Id) -> Id {
     while let Some((_, Op { parts, .. })) = iteration.producer(id)
         && let [part] = parts.as_slice()

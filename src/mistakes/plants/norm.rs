@@ -27,6 +27,7 @@ pub(super) struct Norm {
     pub n: usize,
 }
 
+/// The norms of a network's layers.
 pub(super) fn norms(iteration: &RightIteration<'_>) -> Vec<Norm> {
     let norm = |(op, part): (usize, &Part)| {
         let n = downcast::<VarianceForward>(&part.rule)?.n();
@@ -50,12 +51,12 @@ fn without(iteration: &RightIteration<'_>, x: Id, y: Id) -> Option<PassChange> {
 fn for_norms(
     iteration: &RightIteration<'_>,
     edits: impl Fn(&Norm) -> Option<Vec<PassChange>>,
-    variant: Option<&str>,
+    name: Option<&str>,
     detail: &str,
 ) -> Vec<Planted> {
     let changed: Vec<(String, Vec<PassChange>)> =
         norms(iteration).iter().filter_map(|norm| Some((iteration.place_of(norm.variance), edits(norm)?))).collect();
-    let variant = |edits: Vec<PassChange>| Variant { name: variant.map(str::to_owned), detail: detail.to_owned(), edits };
+    let variant = |edits: Vec<PassChange>| Variant { name: name.map(str::to_owned), detail: detail.to_owned(), edits };
     let mut planted: Vec<Planted> = changed.iter().map(|(at, edits)| variant(edits.clone()).at(vec![at.clone()])).collect();
     if changed.len() > 1 {
         let (at, edits): (Vec<String>, Vec<Vec<PassChange>>) = changed.into_iter().unzip();
@@ -145,6 +146,7 @@ pub fn other_mask(wanted: &Wanted<'_>) -> Vec<Planted> {
         let row_len = wanted.user.len() / n;
         let mask: Vec<f64> =
             wanted.user.chunks(row_len).map(|row| if row.iter().any(|number| *number != 0.0) { 1.0 } else { 0.0 }).collect();
+        // a mask that keeps at most one entry could come from any mistake that loses errors
         if mask.iter().filter(|bit| **bit != 0.0).count() > 1 {
             let edit = site.with_rule(reading(site.rule, Input(1), Instead::Numbers(mask.into())));
             planted.push(Variant::unnamed(edit).at(vec![iteration.place_of(site.y)]));

@@ -39,7 +39,7 @@ struct NormFormula {
     are_sums: [bool; 2],
 }
 
-/// The two means of each group.
+/// The two means of each group, each multiplied by its factor.
 type Means = Vec<[f64; 2]>;
 
 impl NormFormula {
@@ -82,8 +82,8 @@ impl WrongTerms for NormFormula {
 
     fn terms(&self, x: &Operands<'_>, at: usize) -> Vec<Term> {
         let means = x.memo::<Means>().expect("the memo of this rule");
-        let scale = x.get(Input(3), self.scales[at]);
-        let scale = if self.is_divided { 1.0 / scale } else { scale }.powi(self.power);
+        let last_operand = x.get(Input(3), self.scales[at]);
+        let scale = if self.is_divided { 1.0 / last_operand } else { last_operand }.powi(self.power);
         let [mean, mean_of_products] = means[self.groups[at]];
         let term = |factor: f64, slot: usize| Term::product([entry(x, Input(slot), at), constant(factor)].into_iter().collect());
         vec![term(scale, 0), Term::product([constant(scale * mean)].into_iter().collect()), term(scale * mean_of_products, 2)]
@@ -102,7 +102,7 @@ impl NormSite<'_> {
         Some(Reads::inputs([self.iteration.network.gradient_of(self.norm.q)?, inner, outer, self.norm.scale]))
     }
 
-    /// The changes that put the formula into the place of the norm's parts.
+    /// The changes that replace the norm's parts: the first of them by the formula, and the others by a rule without terms.
     fn with(&self, formula: NormFormula, tensors: [Id; 2]) -> Option<Vec<PassChange>> {
         let (first, others) = self.norm.parts.split_first()?;
         let rule: Arc<dyn Rule> = Arc::new(WrongRule(formula));
@@ -135,17 +135,17 @@ impl NormSite<'_> {
 }
 
 /// A wrong formula: the name of the variant, the end of its sentence, and the changes.
-type Row = (Option<String>, String, Vec<PassChange>);
+type WrongFormula = (Option<String>, String, Vec<PassChange>);
 
 /// Plants wrong formulas: at each norm alone, and at all norms that have them.
-fn planted(wanted: &Wanted<'_>, rows: impl Fn(&NormSite<'_>) -> Vec<Option<Row>>) -> Vec<Planted> {
+fn planted(wanted: &Wanted<'_>, formulas: impl Fn(&NormSite<'_>) -> Vec<Option<WrongFormula>>) -> Vec<Planted> {
     let iteration = wanted.iteration;
     let mut planted: Vec<Planted> = Vec::new();
-    let mut together: Vec<(Row, Vec<String>)> = Vec::new();
+    let mut together: Vec<(WrongFormula, Vec<String>)> = Vec::new();
     let sites = normalised::all(&iteration).into_iter().map(|norm| NormSite { iteration, norm }).filter(NormSite::is_norm);
     for site in sites {
         let at = iteration.place_of(site.norm.q);
-        for (name, detail, edits) in rows(&site).into_iter().flatten() {
+        for (name, detail, edits) in formulas(&site).into_iter().flatten() {
             let variant = Variant { name: name.clone(), detail: detail.clone(), edits: edits.clone() };
             planted.push(variant.at(vec![at.clone()]));
             match together.iter_mut().find(|((other, ..), _)| *other == name) {
@@ -162,7 +162,7 @@ fn planted(wanted: &Wanted<'_>, rows: impl Fn(&NormSite<'_>) -> Vec<Option<Row>>
     planted
 }
 
-fn named(name: impl Into<String>, detail: impl Into<String>, edits: Option<Vec<PassChange>>) -> Option<Row> {
+fn named(name: impl Into<String>, detail: impl Into<String>, edits: Option<Vec<PassChange>>) -> Option<WrongFormula> {
     edits.map(|edits| (Some(name.into()), detail.into(), edits))
 }
 
@@ -205,13 +205,13 @@ pub fn along_wrong_axis(wanted: &Wanted<'_>) -> Vec<Planted> {
 pub fn not_divided(wanted: &Wanted<'_>) -> Vec<Planted> {
     planted(wanted, |site| {
         let sums = |are_sums: [bool; 2]| site.with(NormFormula { are_sums, ..NormFormula::of(&site.norm) }, [site.norm.q; 2]);
-        let mut rows = vec![sums([true, true]).map(|edits| (None, String::new(), edits))];
+        let mut formulas = vec![sums([true, true]).map(|edits| (None, String::new(), edits))];
         // in a graph, the factor 1/n of each path has a node, and a mistake, of its own
         if site.iteration.has_layers() {
-            rows.push(named("mean", ": that of the path through the mean", sums([true, false])));
-            rows.push(named("variance", ": that of the path through the variance", sums([false, true])));
+            formulas.push(named("mean", ": that of the path through the mean", sums([true, false])));
+            formulas.push(named("variance", ": that of the path through the variance", sums([false, true])));
         }
-        rows
+        formulas
     })
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::plan::PassChange;
 use super::super::planting::{Planted, Variant, Wanted};
 use super::super::site::{RightIteration, Site};
-use super::super::wrong_rule::{Instead, all_terms, applied_twice, reading, with_terms};
+use super::super::wrong_rule::{Instead, all_terms, chained, reading, with_terms};
 use super::activation::{AppliedActivation, applies};
 use super::places::upstream_times;
 use crate::network::{Id, Op, Role};
@@ -42,7 +42,7 @@ fn right(rule: &dyn Rule, x: &Operands<'_>) -> Vec<f64> {
 }
 
 /// The numbers from which a wrong gradient of a loss on logits is computed.
-struct Logits {
+struct LossNumbers {
     /// The probabilities p.
     p: Vec<f64>,
     /// The right gradient.
@@ -51,12 +51,12 @@ struct Logits {
     t: Vec<f64>,
 }
 
-/// A wrong gradient of a loss on logits: `wrong(logits, i)` is its entry i.
-fn of_logits(site: &Site<'_>, probabilities: fn(&[f64]) -> Vec<f64>, wrong: fn(&Logits, usize) -> f64) -> Variant {
+/// A wrong gradient of a loss on logits: `wrong(numbers, i)` is its entry i.
+fn of_logits(site: &Site<'_>, probabilities: fn(&[f64]) -> Vec<f64>, wrong: fn(&LossNumbers, usize) -> f64) -> Variant {
     Variant::unnamed(site.with_rule(with_terms(site.rule, move |rule, x, at| {
         let [z, t] = [0, 1].map(|slot| x.tensors[Slot::Input(slot)]);
-        let logits = Logits { p: probabilities(z), dz: right(rule, x), t: t.to_vec() };
-        vec![Term::product([constant(wrong(&logits, at))].into_iter().collect())]
+        let numbers = LossNumbers { p: probabilities(z), dz: right(rule, x), t: t.to_vec() };
+        vec![Term::product([constant(wrong(&numbers, at))].into_iter().collect())]
     })))
 }
 
@@ -66,15 +66,15 @@ fn sigmoid(z: &[f64]) -> Vec<f64> {
 }
 
 /// p (1 − p) ∂C/∂z
-const TIMES_SLOPE: fn(&Logits, usize) -> f64 = |Logits { p, dz, .. }, i| p[i] * (1.0 - p[i]) * dz[i];
+const TIMES_SLOPE: fn(&LossNumbers, usize) -> f64 = |LossNumbers { p, dz, .. }, i| p[i] * (1.0 - p[i]) * dz[i];
 
 /// The derivative of the output's activation is missing. A loss on logits applies the activation itself.
 pub fn activation_missing(site: &Site<'_>) -> Vec<Variant> {
     if reads_logits(site, SOFTMAX) {
-        return vec![of_logits(site, softmax, |Logits { p, t, .. }, i| -t[i] / p[i])];
+        return vec![of_logits(site, softmax, |LossNumbers { p, t, .. }, i| -t[i] / p[i])];
     }
     if reads_logits(site, SIGMOID) {
-        return vec![of_logits(site, sigmoid, |Logits { p, dz, .. }, i| dz[i] / (p[i] * (1.0 - p[i])))];
+        return vec![of_logits(site, sigmoid, |LossNumbers { p, dz, .. }, i| dz[i] / (p[i] * (1.0 - p[i])))];
     }
     super::activation::missing_at_output(site)
 }
@@ -90,26 +90,29 @@ fn softmax(z: &[f64]) -> Vec<f64> {
 pub fn softmax_twice(site: &Site<'_>) -> Vec<Variant> {
     if site.rule_as::<SoftmaxBackward>().is_some() && site.is_output() && has_closed_formula(site) {
         return vec![
-            Variant::unnamed(site.with_rule(applied_twice(site.rule, site.rule))),
-            Variant::named("diagonal-only", DIAGONAL, [site.with_rule(applied_twice(site.rule, &diagonal(site.rule)))]),
+            Variant::unnamed(site.with_rule(chained(site.rule, site.rule))),
+            Variant::named("diagonal-only", DIAGONAL, [site.with_rule(chained(site.rule, &diagonal(site.rule)))]),
         ];
     }
     if let Some(rule) = site.rule_as::<SoftmaxBackward>().filter(|_| !site.iteration.has_layers()) {
         let of_softmax = rule.softmax().backward(0).filter(|_| rule.is_log());
         // the probabilities are exp of the log-softmax's output
         let again = of_softmax.map(|of_softmax| reading(&of_softmax, Slot::Output, Instead::Computed(libm::exp)));
-        return vec![Variant::unnamed(site.with_rule(applied_twice(site.rule, again.as_ref().unwrap_or(site.rule))))];
+        return vec![Variant::unnamed(site.with_rule(chained(site.rule, again.as_ref().unwrap_or(site.rule))))];
     }
     if !reads_logits(site, SOFTMAX) {
         return Vec::new();
     }
     let diagonal = Variant { name: Some("diagonal-only".to_owned()), detail: DIAGONAL.to_owned(), ..of_logits(site, softmax, TIMES_SLOPE) };
-    vec![of_logits(site, softmax, |Logits { p, dz, .. }, i| p[i] * (dz[i] - p.iter().zip(dz).map(|(p, dz)| p * dz).sum::<f64>())), diagonal]
+    vec![
+        of_logits(site, softmax, |LossNumbers { p, dz, .. }, i| p[i] * (dz[i] - p.iter().zip(dz).map(|(p, dz)| p * dz).sum::<f64>())),
+        diagonal,
+    ]
 }
 
 /// The gradient k (softmax(p) Σt − t) of a cross-entropy that takes the probabilities p for logits. `unit(i)` is entry i of the right gradient without its
 /// factor k.
-fn error_of_probabilities(Logits { p, dz, t }: &Logits, unit: impl Fn(usize) -> f64) -> Vec<f64> {
+fn error_of_probabilities(LossNumbers { p, dz, t }: &LossNumbers, unit: impl Fn(usize) -> f64) -> Vec<f64> {
     let (k, all) = (scale_of_error(dz, unit), t.iter().sum::<f64>());
     softmax(p).into_iter().zip(t).map(|(q, t)| k * (q * all - t)).collect()
 }
@@ -120,19 +123,19 @@ pub fn softmax_before_cross_entropy(site: &Site<'_>) -> Vec<Variant> {
         return super::softmax::applied_before_log_softmax(site);
     }
     if reads_logits(site, SOFTMAX) {
-        return vec![of_logits(site, softmax, |logits, i| {
-            let Logits { p, t, .. } = logits;
+        return vec![of_logits(site, softmax, |numbers, i| {
+            let LossNumbers { p, t, .. } = numbers;
             let all: f64 = t.iter().sum();
-            let dp = error_of_probabilities(logits, |at| p[at] * all - t[at]);
+            let dp = error_of_probabilities(numbers, |at| p[at] * all - t[at]);
             p[i] * (dp[i] - p.iter().zip(&dp).map(|(p, dp)| p * dp).sum::<f64>())
         })];
     }
     // the network has the softmax itself, and its loss reads probabilities
     let is_of_output = |other: Site<'_>| other.y == site.of && other.rule_as::<SoftmaxBackward>().is_some() && has_closed_formula(&other);
     if site.is_of_loss() && site.iteration.sites().into_iter().any(is_of_output) {
-        return vec![of_logits(site, <[f64]>::to_vec, |logits, i| {
-            let Logits { p, t, .. } = logits;
-            error_of_probabilities(logits, |at| -t[at] / p[at])[i]
+        return vec![of_logits(site, <[f64]>::to_vec, |numbers, i| {
+            let LossNumbers { p, t, .. } = numbers;
+            error_of_probabilities(numbers, |at| -t[at] / p[at])[i]
         })];
     }
     Vec::new()
@@ -172,7 +175,7 @@ pub fn softmax_diagonal(site: &Site<'_>) -> Vec<Variant> {
         return vec![Variant::unnamed(site.with_rule(diagonal(site.rule)))];
     }
     let is_logits = reads_logits(site, SOFTMAX);
-    is_logits.then(|| of_logits(site, softmax, |Logits { p, t, .. }, i| -t[i] * (1.0 - p[i]))).into_iter().collect()
+    is_logits.then(|| of_logits(site, softmax, |LossNumbers { p, t, .. }, i| -t[i] * (1.0 - p[i]))).into_iter().collect()
 }
 
 /// The sum over the row is not subtracted in the softmax's derivative.
@@ -213,13 +216,13 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
         return vec![Variant::unnamed(site.with_rule(without))];
     }
     if reads_logits(site, SOFTMAX) {
-        return vec![of_logits(site, softmax, |Logits { p, dz, t }, i| {
+        return vec![of_logits(site, softmax, |LossNumbers { p, dz, t }, i| {
             let all: f64 = t.iter().sum();
             scale_of_error(dz, |at| p[at] * all - t[at]) * p[i] * all
         })];
     }
     if reads_logits(site, SIGMOID) {
-        return vec![of_logits(site, sigmoid, |Logits { p, dz, t }, i| scale_of_error(dz, |at| p[at] - t[at]) * p[i])];
+        return vec![of_logits(site, sigmoid, |LossNumbers { p, dz, t }, i| scale_of_error(dz, |at| p[at] - t[at]) * p[i])];
     }
     Vec::new()
 }
@@ -229,10 +232,10 @@ pub fn target_missing(site: &Site<'_>) -> Vec<Variant> {
 pub fn sigmoid_again(site: &Site<'_>) -> Vec<Variant> {
     let is_sigmoid = AppliedActivation::at(site).is_some_and(|g| g.function == SIGMOID);
     if is_sigmoid && (site.is_output() && has_closed_formula(site) || is_read_by_cross_entropy(site)) {
-        return vec![Variant::unnamed(site.with_rule(applied_twice(site.rule, site.rule)))];
+        return vec![Variant::unnamed(site.with_rule(chained(site.rule, site.rule)))];
     }
     if site.rule_as::<SoftmaxBackward>().is_some() && site.is_output() && has_closed_formula(site) {
-        return vec![Variant::unnamed(site.with_rule(applied_twice(site.rule, &diagonal(site.rule))))];
+        return vec![Variant::unnamed(site.with_rule(chained(site.rule, &diagonal(site.rule))))];
     }
     for (function, probabilities) in [(SIGMOID, sigmoid as fn(&[f64]) -> Vec<f64>), (SOFTMAX, softmax)] {
         if reads_logits(site, function) {
@@ -248,7 +251,7 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
     let Some(target) = network.with_role(Role::Target).next() else { return wrong_labels(wanted) };
     let samples = trace.samples();
     let numbers = |sample: usize| trace.run(sample).values(target);
-    let number = |sample: usize| trace.runs()[sample].sample.map_or(sample, |sample| sample) + 1;
+    let number = |sample: usize| trace.runs()[sample].sample.unwrap_or(sample) + 1;
     let given = |sample: usize, numbers: &[f64]| PassChange::Given(sample, target, numbers.into());
     let mut planted = Vec::new();
     for sample in 0..samples {
@@ -300,9 +303,10 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
         let Some(rule) = downcast::<GatherRule<LookupGather>>(&part.rule).filter(|rule| rule.direction == Direction::Forward) else {
             continue;
         };
-        for (number, id) in part.operands.iter().skip(1).enumerate() {
+        // the operand 0 is the table, and the others are the indices
+        for (index_number, id) in part.operands.iter().skip(1).enumerate() {
             let given = given_source(iteration, *id);
-            let Some(size) = rule.gather.index_size(number).filter(|_| iteration.network.tensor(given).role == Role::Constant) else {
+            let Some(size) = rule.gather.index_size(index_number).filter(|_| iteration.network.tensor(given).role == Role::Constant) else {
                 continue;
             };
             #[allow(clippy::cast_precision_loss)] // an axis has fewer than 2⁵³ entries
@@ -313,15 +317,15 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
                 let labels: Vec<f64> = iteration.values(*id).iter().map(|label| (label + by) % size).collect();
                 planted.push(Variant::named(name, detail, [PassChange::Given(0, *id, labels.into())]).at(vec![iteration.place_of(*id)]));
             }
-            let (labels, row) = (iteration.values(*id), iteration.shape(given).last().copied().unwrap_or(1));
+            let (labels, row_len) = (iteration.values(*id), iteration.shape(given).last().copied().unwrap_or(1));
             if labels.windows(2).all(|pair| pair[1] == pair[0] + 1.0) {
                 continue; // 0, 1, 2, …: these are positions, not classes
             }
             for (by, name, detail) in [
                 (1, "next-position", ": each position has the class of the next one"),
-                (row.saturating_sub(1), "previous-position", ": each position has the class of the one before"),
+                (row_len.saturating_sub(1), "previous-position", ": each position has the class of the one before"),
             ] {
-                let moved: Vec<f64> = (0..labels.len()).map(|at| labels[at / row * row + (at % row + by) % row]).collect();
+                let moved: Vec<f64> = (0..labels.len()).map(|at| labels[at / row_len * row_len + (at % row_len + by) % row_len]).collect();
                 if moved != labels {
                     planted.push(Variant::named(name, detail, [PassChange::Given(0, *id, moved.into())]).at(vec![iteration.place_of(*id)]));
                 }
@@ -347,6 +351,7 @@ fn of_all_samples(wanted: &Wanted<'_>, target: Id) -> Vec<Planted> {
         );
     }
     if one_hot(trace.run(0).values(target)).is_some() && trace.samples() > 1 {
+        // entry i is read from i − 1, or from the end: the 1 moves to the next class
         planted.push(Variant::named("next-class", ": each class is the next one", given(&rotated(len - 1))).at(Vec::new()));
         planted.push(Variant::named("previous-class", ": each class is the one before", given(&rotated(1))).at(Vec::new()));
     }
@@ -356,7 +361,7 @@ fn of_all_samples(wanted: &Wanted<'_>, target: Id) -> Vec<Planted> {
 /// The largest number of other targets that are tried for a sample.
 const MAX_TARGETS: usize = 32;
 
-/// The class of a target that is 1 for one class and 0 for the others.
+/// The class of a target that is 1 for one class and 0 for the others; `None` for another target.
 fn one_hot(target: &[f64]) -> Option<usize> {
     let ones: Vec<usize> = (0..target.len()).filter(|at| target[*at].to_bits() == 1.0_f64.to_bits()).collect();
     let [class] = ones[..] else { return None };

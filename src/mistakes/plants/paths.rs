@@ -176,11 +176,13 @@ pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
         return Vec::new();
     }
     let mut planted = Vec::new();
-    let mut all: [(Vec<PassChange>, Vec<String>); 2] = Default::default();
+    // the changes and the places of the variants "first" and "last", for all tensors together
+    let mut of_all: [(Vec<PassChange>, Vec<String>); 2] = Default::default();
     for (number, of, uses) in shared(iteration) {
         let (first, last) = (&uses[0], &uses[uses.len() - 1]);
         let are_alike =
             uses.iter().enumerate().all(|(n, site)| kind(site).0 == kind(first).0 && uses[..n].iter().all(|other| other.y != site.y));
+        // more than two similar uses are taken for the turns of a loop; two are, only if the second use depends on the first
         let are_turns = are_alike && (uses.len() > 2 || depends(iteration, last.y, first.y));
         if !are_turns {
             continue;
@@ -188,12 +190,12 @@ pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
         // the uses are in the order of the forward pass, and the backward pass comes to the first use last: if uses overwrite each other, the first is left
         for (n, (kept_use, name)) in [(0, "first"), (uses.len() - 1, "last")].into_iter().enumerate() {
             let edit = kept(number, uses.len(), |use_number| use_number == kept_use);
-            all[n].0.push(edit.clone());
-            all[n].1.push(iteration.place_of(of));
+            of_all[n].0.push(edit.clone());
+            of_all[n].1.push(iteration.place_of(of));
             planted.push(Variant::named(name, format!(": only that of the {name} use is left"), [edit]).at(vec![iteration.place_of(of)]));
         }
     }
-    for ((edits, at), name) in all.into_iter().zip(["first", "last"]).filter(|((edits, _), _)| edits.len() > 1) {
+    for ((edits, at), name) in of_all.into_iter().zip(["first", "last"]).filter(|((edits, _), _)| edits.len() > 1) {
         planted.push(Variant::named(name, format!(": only that of the {name} use is left"), edits).at(at));
     }
     planted
@@ -258,9 +260,9 @@ fn truncated(iteration: &RightIteration<'_>) -> Vec<Planted> {
         let name = format!("next-turn-{}", last_of_statement(iteration, statement));
         planted.push(variant(name, "", &|carried| carried.statement == statement));
     }
-    for kept in (2..turns).rev().take(MAX_USES) {
-        let detail = format!(": the error goes back through the last {kept} turns only");
-        planted.push(variant(format!("last-{kept}-turns"), &detail, &|carried| carried.turn == turns - kept));
+    for kept_turns in (2..turns).rev().take(MAX_USES) {
+        let detail = format!(": the error goes back through the last {kept_turns} turns only");
+        planted.push(variant(format!("last-{kept_turns}-turns"), &detail, &|carried| carried.turn == turns - kept_turns));
     }
     planted
 }

@@ -41,11 +41,11 @@ struct PoolPlace {
 fn shared(rule: &Arc<dyn Rule>, windows: &Conv2d, share: Share) -> Arc<dyn Rule> {
     let windows = copy_of(windows);
     with_terms(rule, move |_, x, input| {
-        let terms = windows.prefix_terms(View::Input, input + 1) - windows.prefix_terms(View::Input, input);
-        let mut outputs: Vec<usize> = (0..terms).map(|term| windows.edge(View::Input, input, term).output).collect();
+        let covering = windows.prefix_terms(View::Input, input + 1) - windows.prefix_terms(View::Input, input);
+        let mut outputs: Vec<usize> = (0..covering).map(|term| windows.edge(View::Input, input, term).output).collect();
         outputs.sort_unstable();
-        let terms = outputs.into_iter().map(|output| (output, share(&place(&windows, x, input, output))));
-        terms.filter(|(_, share)| *share != 0.0).map(|(output, share)| upstream_times(x, output, share)).collect()
+        let shares = outputs.into_iter().map(|output| (output, share(&place(&windows, x, input, output))));
+        shares.filter(|(_, share)| *share != 0.0).map(|(output, share)| upstream_times(x, output, share)).collect()
     })
 }
 
@@ -116,7 +116,7 @@ pub fn padding_not_cropped(site: &Site<'_>) -> Vec<Variant> {
     if rows + columns == 0 {
         return Vec::new();
     }
-    // the gradient of the padding is 0
+    // entry [r, c] of the padded gradient is entry [r − padding, c − padding] of the right one. It is 0 if the index is negative: in the padding
     let shifted = places(site.iteration.shape(site.of), |index| {
         // the axes from the last one on: the columns and, in an image, the rows. A sequence has columns only
         let mut paddings = index.iter_mut().rev().zip([columns, rows]);
@@ -162,9 +162,9 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
         // in this variant, a window also writes 0 to its places that are not the maximum
         let windows = copy_of(windows);
         let whole_window = with_terms(site.rule, move |rule, x, at| {
-            let terms = windows.prefix_terms(View::Input, at + 1) - windows.prefix_terms(View::Input, at);
-            let covering = (0..terms).map(|term| windows.edge(View::Input, at, term).output).max();
-            all_terms(rule, x, at).into_iter().filter(|term| upstream_place(term) == covering).collect()
+            let covering = windows.prefix_terms(View::Input, at + 1) - windows.prefix_terms(View::Input, at);
+            let last_window = (0..covering).map(|term| windows.edge(View::Input, at, term).output).max();
+            all_terms(rule, x, at).into_iter().filter(|term| upstream_place(term) == last_window).collect()
         });
         variants.push(Variant::named(
             "whole-window",
@@ -175,9 +175,9 @@ pub fn overwritten(site: &Site<'_>) -> Vec<Variant> {
     variants
 }
 
-/// The error of a mean is not divided. In a variant, the forward pass does not divide either; a global pool has no such
-/// variant.
+/// The error of a mean is not divided. In a variant, the forward pass does not divide either; a global pool has no such variant.
 pub fn divisor_missing(site: &Site<'_>) -> Vec<Variant> {
+    // the rules of a sum: the forward rule (`None` for a global pool) and the backward rule
     let undivided = if let Some(rule) = site.rule_as::<ConstantWeightsRule<Conv2d>>().filter(|rule| rule.view == View::Input) {
         let sum = ConstantWeights::new(copy_of(rule.edges()), Weights::Unweighted, Equation::default(), Equation::default());
         Some((Some(sum.forward()), sum.backward(0)))

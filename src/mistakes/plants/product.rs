@@ -59,7 +59,7 @@ pub fn other_tensor_read(site: &Site<'_>) -> Vec<Variant> {
     let mut others: Vec<Id> = (0..tensors.len()).filter(is_other).collect();
     others.sort_by_key(|id| id.abs_diff(own));
     let variant = |name: &str, detail: String, id: Id| Variant::named(name, detail, [site.with_operand(slot, id)]);
-    // in a loop, the same mistake in each turn has the same name
+    // the name of this variant has no tensor in it, so that in a loop the mistakes of all turns have the same name
     let result = activation_after(iteration, site.y).filter(is_other);
     let of_result =
         result.map(|id| variant("result", ": the activation that follows, instead of what the product has read".to_owned(), id));
@@ -144,8 +144,9 @@ pub fn norm_weight_missing(site: &Site<'_>) -> Vec<Variant> {
 
 /// The other factor of a product is missing in the gradient of the first.
 pub fn factor_missing(site: &Site<'_>) -> Vec<Variant> {
-    let has_own_mistake = site.iteration.has_layers() || is_through_norm_weight(site) || constant_factor(site).is_some();
-    if has_own_mistake || other_factor(site).is_none() { Vec::new() } else { vec![without_factor(site)] }
+    // without their factor, these products have other mistakes: `norm_weight_missing` and `scale_missing`
+    let has_other_mistake = site.iteration.has_layers() || is_through_norm_weight(site) || constant_factor(site).is_some();
+    if has_other_mistake || other_factor(site).is_none() { Vec::new() } else { vec![without_factor(site)] }
 }
 
 /// The gradient of a norm's weight reads another tensor than the normalised numbers.

@@ -14,7 +14,7 @@ use crate::op::contraction::Contraction;
 use crate::op::downcast::downcast;
 use crate::step::Pass;
 
-/// The ops of the reduction, with their numbers; none for a single sample.
+/// The ops of the reduce pass, with their numbers; none for a single sample, and none if the trace has no run of the batch.
 fn reductions<'a>(iteration: &RightIteration<'a>) -> Vec<(usize, &'a Op)> {
     if iteration.trace.samples() < 2 || iteration.trace.runs().len() == iteration.trace.samples() {
         return Vec::new();
@@ -23,7 +23,7 @@ fn reductions<'a>(iteration: &RightIteration<'a>) -> Vec<(usize, &'a Op)> {
     network.ops().iter().enumerate().filter(|(_, op)| op.pass == Pass::Reduce).collect()
 }
 
-/// The coefficient of each sample: 1/n for a mean, 1 for a sum.
+/// The coefficient of each sample's gradient in a reduction: 1/n for a mean, 1 for a sum.
 fn coefficient(op: &Op) -> f64 {
     let rule = op.parts.first().and_then(|part| downcast::<ConstantWeightsRule<Contraction>>(&part.rule));
     match rule.map(ConstantWeightsRule::weights) {
@@ -143,7 +143,7 @@ struct OutputReduction {
 }
 
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ outputs
-fn outputs(iteration: &RightIteration<'_>) -> Option<OutputReduction> {
+fn output_reduction(iteration: &RightIteration<'_>) -> Option<OutputReduction> {
     let (op, _) = iteration.backward_ops().next().filter(|_| iteration.has_layers())?;
     let sites = iteration.sites_of(op);
     let site = sites.iter().find(|site| site.is_of_loss())?;
@@ -169,18 +169,19 @@ fn scaled_output(reduction: OutputReduction, factor: f64) -> PassChange {
 /// Returns mistakes in which the loss is scaled by a wrong factor: over the samples, over the outputs, and over both. `is_possible(is_mean)` returns whether
 /// the mistake is possible for a mean or for a sum, and `factor(n)` returns the factor for n samples or outputs.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
-fn other_factor(wanted: &Wanted<'_>, is_possible: fn(bool) -> bool, factor: fn(f64) -> f64) -> Vec<Planted> {
+fn scaled_loss(wanted: &Wanted<'_>, is_possible: fn(bool) -> bool, factor: fn(f64) -> f64) -> Vec<Planted> {
     let iteration = &wanted.iteration;
     let samples = iteration.trace.samples();
     let is_mean = |reductions: &Reductions<'_>| coefficient(reductions.ops[0].1).to_bits() != 1.0_f64.to_bits();
     let places: Vec<Reductions<'_>> = possible(wanted).into_iter().filter(|reductions| is_possible(is_mean(reductions))).collect();
     let of_samples = |reductions: &Reductions<'_>| reductions.scaled(samples, factor(samples as f64));
-    let of_outputs = outputs(iteration).filter(|outputs| is_possible(outputs.is_mean));
-    let of_outputs = of_outputs.map(|outputs| vec![scaled_output(outputs, factor(outputs.outputs))]);
+    let over_outputs = output_reduction(iteration).filter(|reduction| is_possible(reduction.is_mean));
+    let of_outputs = over_outputs.map(|reduction| vec![scaled_output(reduction, factor(reduction.outputs))]);
     let mut planted = Vec::new();
     for (n, reductions) in places.iter().enumerate() {
         let detail = format!(" over the {samples} samples{}", reductions.place());
         planted.push(Variant::named("samples", detail, of_samples(reductions)).at(reductions.at.clone()));
+        // the first place is all reductions
         if let Some(of_outputs) = of_outputs.as_ref().filter(|_| n == 0) {
             let both = [of_samples(reductions), of_outputs.clone()].concat();
             planted.push(Variant::named("both", format!(" over the {samples} samples and the outputs"), both).at(Vec::new()));
@@ -191,17 +192,17 @@ fn other_factor(wanted: &Wanted<'_>, is_possible: fn(bool) -> bool, factor: fn(f
 }
 
 pub fn sum_instead_of_mean(wanted: &Wanted<'_>) -> Vec<Planted> {
-    other_factor(wanted, |is_mean| is_mean, |n| n)
+    scaled_loss(wanted, |is_mean| is_mean, |n| n)
 }
 
 pub fn mean_instead_of_sum(wanted: &Wanted<'_>) -> Vec<Planted> {
-    other_factor(wanted, |is_mean| !is_mean, |n| 1.0 / n)
+    scaled_loss(wanted, |is_mean| !is_mean, |n| 1.0 / n)
 }
 
 /// The factor 1/n of the mean is multiplied in once more: at the end, or already in the error of each sample.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
 pub fn mean_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let mut planted = other_factor(wanted, |is_mean| is_mean, |n| 1.0 / n);
+    let mut planted = scaled_loss(wanted, |is_mean| is_mean, |n| 1.0 / n);
     let iteration = &wanted.iteration;
     let is_of_sample = iteration.trace.runs()[wanted.run].sample.is_some();
     let is_mean = reductions(iteration).first().is_some_and(|(_, op)| coefficient(op).to_bits() != 1.0_f64.to_bits());

@@ -134,12 +134,12 @@ pub fn constant_factor(wanted: &Wanted<'_>) -> Vec<Planted> {
     if wanted.user.iter().zip(wanted.right).any(|(user, right)| (user - factor * right).abs() > 1e-3 * (factor * right).abs().max(1e-300)) {
         return Vec::new();
     }
-    let name = number(factor);
+    let name = rounded_text(factor);
     multiplied(wanted, factor, Some(&name), &format!(" {name}"))
 }
 
 /// The text of an estimated number, with six digits.
-fn number(value: f64) -> String {
+fn rounded_text(value: f64) -> String {
     let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
     format!("{rounded}")
 }
@@ -161,10 +161,10 @@ fn added(wanted: &Wanted<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Pl
         return Vec::new();
     }
     let weights = iteration.values(wanted.of).iter().map(|weight| function(*weight));
-    let decay = common_ratio(wanted.user.iter().zip(wanted.right).map(|(user, right)| user - right).zip(weights));
-    let Some(decay) = decay.filter(|decay| decay.is_finite() && *decay != 0.0) else { return Vec::new() };
+    let multiple = common_ratio(wanted.user.iter().zip(wanted.right).map(|(user, right)| user - right).zip(weights));
+    let Some(multiple) = multiple.filter(|multiple| multiple.is_finite() && *multiple != 0.0) else { return Vec::new() };
     let add = |(ops, op, of): (Ops, usize, Id)| {
-        let added: Vec<f64> = iteration.values(of).iter().map(|weight| decay * function(*weight)).collect();
+        let added: Vec<f64> = iteration.values(of).iter().map(|weight| multiple * function(*weight)).collect();
         // `with_terms` needs a right rule, but the terms here do not read it, so any rule will do
         let rule = with_terms(&(Arc::new(crate::op::seed::Seed) as Arc<dyn crate::op::rule::Rule>), move |_, _, at| {
             vec![Term::product([constant(added[at])].into_iter().collect())]
@@ -173,7 +173,7 @@ fn added(wanted: &Wanted<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Pl
     };
     let all = parameter_ops(iteration);
     let is_matrix = |(.., of): &(Ops, usize, Id)| iteration.shape(*of).len() > 1;
-    let name = number(decay);
+    let name = rounded_text(multiple);
     let variant = |kind: &str, edits: Vec<PassChange>| {
         Variant::named(format!("{name} {kind}"), format!(": {name} times {of_what}each {kind}"), edits).at(Vec::new())
     };
