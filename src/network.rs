@@ -295,9 +295,9 @@ impl Network {
             gradients[*of] = Some(*id);
         }
         let reads_samples = tensors.iter().any(|tensor| tensor.role == Role::Input { learns: false });
-        let is_first = |source: &BatchSource| !matches!(source, BatchSource::Sample(1.., _));
+        let is_in_map = |source: &BatchSource| !matches!(source, BatchSource::Sample(1.., _));
         let sourced = tensors.iter().enumerate().filter_map(|(id, tensor)| Some((tensor.source?, id)));
-        let inputs = sourced.filter(|(source, _)| is_first(source)).collect();
+        let inputs = sourced.filter(|(source, _)| is_in_map(source)).collect();
         let layout = Arc::new(MemoryLayout::of(&tensors, &ops, &shared));
         Self {
             tensors,

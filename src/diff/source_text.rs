@@ -56,7 +56,7 @@ impl<'a> SourceTexts<'a> {
             }
             explained.extend([" (", &text, ")", &before[before.len() - points..]]);
             self.explained.insert(id);
-            self.places.extend(self.network.text().origin(id).map(|origin| (origin.statement, origin.part.clone())));
+            self.places.extend(self.network.text().origin(id).map(|origin| (origin.statement, origin.byte_range.clone())));
         }
         explained + rest
     }
@@ -67,7 +67,7 @@ impl<'a> SourceTexts<'a> {
         let id = if let Role::Gradient(of) = self.network.tensor(id).role { of } else { id };
         let text = source_text(self.network, id).filter(|_| !self.explained.contains(&id))?;
         let origin = self.network.text().origin(id)?;
-        let turn = origin.turn.filter(|_| self.places.contains(&(origin.statement, origin.part.clone())));
+        let turn = origin.turn.filter(|_| self.places.contains(&(origin.statement, origin.byte_range.clone())));
         Some((id, turn.map_or(text, turn_text)))
     }
 }
@@ -86,7 +86,7 @@ fn source_text(network: &Network, id: Id) -> Option<String> {
     let name = &network.tensor(id).name;
     let origin = network.text().origin(id).filter(|_| name.contains(['.', '@']))?;
     let statement = network.text().statement(origin.statement)?;
-    let part = statement.text.get(origin.part.clone()).filter(|part| !part.is_empty())?;
+    let part = statement.text.get(origin.byte_range.clone()).filter(|part| !part.is_empty())?;
     let turn = origin.turn.map_or_else(String::new, |turn| format!(", {}", turn_text(turn)));
     Some(format!("{}, line {}{turn}", cut(&line(part), MAX_WIDTH), statement.line))
 }

@@ -70,8 +70,8 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
         let (start, line) = (reader.statements[node.statement].1.start, &lines[node.statement]);
         let position = |at: usize| at.checked_sub(start).and_then(|at| line.positions.get(at).copied());
         // if the operation has no position in the statement, the whole statement is marked
-        let part = position(node.at.1.start).zip(position(node.at.1.end)).map_or(0..line.text.len(), |(start, end)| start..end);
-        SourcePlace { statement: node.statement, part, turn: node.turn }
+        let byte_range = position(node.at.1.start).zip(position(node.at.1.end)).map_or(0..line.text.len(), |(start, end)| start..end);
+        SourcePlace { statement: node.statement, byte_range, turn: node.turn }
     };
     let origins = reader.nodes.iter().map(origin).collect();
     let statements = reader.statements.iter().zip(&lines);

@@ -128,7 +128,7 @@ fn reaching(iteration: &RightIteration<'_>, tensors: &[ComparedTensor<'_>]) -> V
 fn in_each_turn(sites: &[&Site<'_>]) -> Vec<Vec<usize>> {
     // the place of a tensor in the text; for a given tensor, the tensor itself
     let place = |site: &Site<'_>, id: Id| match site.iteration.network.text().origin(id) {
-        Some(origin) => (origin.statement, origin.part.clone(), None),
+        Some(origin) => (origin.statement, origin.byte_range.clone(), None),
         None => (0, 0..0, Some(id)),
     };
     let mut sets: Vec<(_, Vec<usize>)> = Vec::new();

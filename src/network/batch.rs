@@ -107,7 +107,7 @@ struct BatchBuilder<'a> {
     derivatives: Vec<(Id, Id)>,
 }
 
-/// Returns the rule that multiplies a tensor by a coefficient. Its equation is `equation` with the right-hand side `right`.
+/// Returns the rule that multiplies a tensor by a coefficient; `None` is the factor 1. Its equation is `equation` with the right-hand side `right`.
 fn scaled(coefficient: Option<f64>, right: Expr, equation: Equation) -> Arc<dyn Rule> {
     let equation = Equation { right, ..equation };
     ConstantWeights::new(Contraction::elementwise(), coefficient.map_or(Weights::Unweighted, Weights::Uniform), equation, equation)
@@ -117,8 +117,8 @@ fn scaled(coefficient: Option<f64>, right: Expr, equation: Equation) -> Arc<dyn 
 impl BatchBuilder<'_> {
     /// Adds a tensor with the shape of the tensor `like` of the samples' network.
     fn tensor(&mut self, like: Id, name: String, symbol: Symbol, role: Role) -> Id {
-        let like = self.network.tensor(like).clone();
-        self.tensors.push(TensorInfo { name: name.into(), symbol, role, source: None, ..like });
+        let info = self.network.tensor(like).clone();
+        self.tensors.push(TensorInfo { name: name.into(), symbol, role, source: None, ..info });
         self.tensors.len() - 1
     }
 
@@ -231,7 +231,7 @@ impl Batch {
             }
         }
         let BatchBuilder { tensors, ops, derivatives, .. } = builder;
-        // every network must name a tensor as its output and its loss; a batch of one sample has no loss, so any tensor is named
+        // every network must name a tensor as its output and its loss; a batch without a loss of its own names any tensor
         let output = loss.unwrap_or(0);
         // the batch has no tensors with the same numbers in every run: even the parameters change. So each run gets all tensors that the ops read
         let shared_tensors = Vec::new();

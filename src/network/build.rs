@@ -129,10 +129,10 @@ impl Builder {
         layer: Option<usize>,
         parts: Vec<(Arc<dyn Function>, Vec<Id>)>,
     ) -> Result<Id, Mismatch> {
-        let shape = |(function, reads): &(Arc<dyn Function>, Vec<Id>)| {
+        let shape_of_part = |(function, reads): &(Arc<dyn Function>, Vec<Id>)| {
             function.shape(&reads.iter().map(|id| &self.tensors[*id].shape[..]).collect::<Vec<_>>())
         };
-        let shape = shape_of_sum(parts.iter().map(shape))?;
+        let shape = shape_of_sum(parts.iter().map(shape_of_part))?;
         let output = self.tensor(name, &shape, symbol, role, layer);
         self.forward.push(ForwardOp { output, parts });
         Ok(output)

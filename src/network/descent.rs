@@ -447,7 +447,7 @@ impl Descent {
         let Sizes { run, parameters, kept_states, .. } = self.sizes;
         let train = self.train.as_ref();
         let batch = train.map_or(self.samples.len(), |train| train.batch_size.min(self.samples.len())) as u64;
-        // the update overwrites the parameters if the descent is their only owner; otherwise it copies them
+        // the update overwrites the parameters if the descent is their only owner: the network has none then. Otherwise the update copies them
         let copied_bytes = if self.network.shared_tensors().is_empty() { 0 } else { parameters };
         let _memory = self.budget.reserve(run.saturating_mul(batch).saturating_add(copied_bytes).saturating_add(kept_states))?;
         let start = if copied_bytes == 0 { self.checkpoints.take_first_parameters() } else { self.checkpoints.nearest(1).parameters };

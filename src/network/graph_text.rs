@@ -41,7 +41,7 @@ pub struct SourcePlace {
     /// The index of the statement.
     pub statement: usize,
     /// The range of bytes of the operation in the statement's text.
-    pub part: Range<usize>,
+    pub byte_range: Range<usize>,
     /// The turn of the innermost loop around the statement; `None` outside of loops.
     pub turn: Option<Turn>,
 }
@@ -263,7 +263,7 @@ mod tests {
     /// A text with two inputs and six computed tensors. The first statement computes five of them, with a call that computes three. The second statement
     /// computes one.
     fn text() -> GraphText {
-        let origin = |statement| SourcePlace { statement, part: 0..1, turn: None };
+        let origin = |statement| SourcePlace { statement, byte_range: 0..1, turn: None };
         let statement = |text: &str, line| StatementText { text: text.to_owned(), line };
         let origins = vec![origin(0), origin(0), origin(0), origin(0), origin(0), origin(1)];
         // the range of the call is given twice: equal ranges become one fold

@@ -56,7 +56,7 @@ impl ParameterGradient {
             let [part] = &network.ops()[network.producer(id)?].parts[..] else { return None };
             let rule = (part.rule.as_ref() as &dyn Any).downcast_ref::<BilinearRule<Contraction>>()?;
             let (input, error) = (part.operands[X], part.operands[Upstream]);
-            // x and e must not be parameters, because the update changes parameters while it still reads x and e
+            // no op may read the product, because it is not stored; x and e must not be parameters, because the update changes parameters while it reads x and e
             let is_usable = network.readers(id).is_empty() && !is_shared(input) && !is_shared(error);
             rule.outer_product().filter(|_| is_usable).map(|shape| Self::OuterProduct { shape, input, error })
         };
@@ -113,16 +113,16 @@ impl<'a> Learner<'a> {
     pub fn new(network: &'a Network, loss: BatchLoss, train: Option<&Train>, parameters: Given) -> Self {
         let indices: HashMap<Id, usize> = parameters.iter().enumerate().map(|(index, (id, _))| (*id, index)).collect();
         let gradients = gradients(network);
-        let weights: Vec<Id> = network.weights().filter(|_| loss.l2 != 0.0).collect();
+        let penalised: Vec<Id> = network.weights().filter(|_| loss.l2 != 0.0).collect();
         let learned = |id: &Id| {
-            let penalty = weights.contains(id).then(|| penalty_factor(loss.l2));
+            let penalty = penalised.contains(id).then(|| penalty_factor(loss.l2));
             let gradient = ParameterGradient::new(network, *gradients.get(id)?, |id| indices.contains_key(&id));
             Some(Learned { index: *indices.get(id)?, gradient, penalty, states: Vec::new() })
         };
         let learned: Vec<_> = train.into_iter().flat_map(|train| &train.learned).filter_map(learned).collect();
         let wanted = learned.iter().flat_map(|learned| learned.gradient.tensors()).chain([network.loss()]);
         let ops = ops_before(network, wanted.collect());
-        let weights = weights.iter().map(|id| indices[id]).collect();
+        let weights = penalised.iter().map(|id| indices[id]).collect();
         Self {
             network,
             loss,
@@ -212,15 +212,15 @@ fn update_chunk(plan: &UpdatePlan, g: &[f64], w: &mut [f64], states: &mut [Vec<f
             continue;
         }
         // the earlier states are computed already; the chunk of the new parameter comes after those of all states
-        let (computed, rest) = sums.split_at_mut(state.unwrap_or(plan.states.len()));
-        let sum = &mut rest[0][..len];
+        let (computed, not_computed) = sums.split_at_mut(state.unwrap_or(plan.states.len()));
+        let sum = &mut not_computed[0][..len];
         let numbers_of = |operand: UpdateOperand| match operand {
             UpdateOperand::Gradient => g,
             UpdateOperand::Old => &*w,
             UpdateOperand::Previous(state) => &states[state][chunk.clone()],
             UpdateOperand::State(state) => &computed[state][..len],
         };
-        // −0 + x has the bits of x for every x, so the first summand is simply stored
+        // −0 + x has the bits of x for every x, so a first summand that is scaled is simply stored
         let is_set = if let Some(UpdateSummand::Scaled(coefficient, _, of)) = summands.first() {
             set_scaled(*coefficient, numbers_of(*of), sum);
             true
@@ -249,11 +249,10 @@ fn update_chunk(plan: &UpdatePlan, g: &[f64], w: &mut [f64], states: &mut [Vec<f
 }
 
 /// Returns the numbers of the ops on which these tensors depend, in ascending order.
-fn ops_before(network: &Network, wanted: Vec<Id>) -> Vec<usize> {
+fn ops_before(network: &Network, mut wanted: Vec<Id>) -> Vec<usize> {
     let mut is_needed = vec![false; network.ops().len()];
-    let mut wanted = wanted;
-    while let Some(op) = wanted.pop().map(|id| network.producer(id)) {
-        if let Some(op) = op.filter(|op| !is_needed[*op]) {
+    while let Some(id) = wanted.pop() {
+        if let Some(op) = network.producer(id).filter(|op| !is_needed[*op]) {
             is_needed[op] = true;
             wanted.extend(network.ops()[op].parts.iter().flat_map(|part| part.operands.each().map(|(_, id)| id)));
         }

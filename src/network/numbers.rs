@@ -26,7 +26,7 @@ enum TensorLocation {
 pub(super) struct MemoryLayout {
     locations: Vec<TensorLocation>,
     /// The length of the array of packed tensors.
-    packed: usize,
+    packed_len: usize,
     /// The first value of [`Numbers::allocated`] in a run: each element is a reference to one empty tensor.
     allocated: Vec<Arc<Tensor>>,
 }
@@ -35,22 +35,22 @@ impl MemoryLayout {
     /// Lays out the tensors of these ops. `shared` tensors are the same for all samples, and are never packed.
     pub fn of(tensors: &[TensorInfo], ops: &[Op], shared: &[(Id, Arc<Tensor>)]) -> Self {
         let empty = Arc::new(from_flat(&[0], Vec::new()));
-        let mut layout = Self { locations: vec![TensorLocation::Allocated(0); tensors.len()], packed: 0, allocated: vec![empty] };
-        let mut is_input = vec![true; tensors.len()];
+        let mut layout = Self { locations: vec![TensorLocation::Allocated(0); tensors.len()], packed_len: 0, allocated: vec![empty] };
+        let mut is_input_of_run = vec![true; tensors.len()];
         for op in ops {
-            is_input[op.output] = false;
+            is_input_of_run[op.output] = false;
         }
         for (id, _) in shared {
             layout.allocate(*id);
-            is_input[*id] = false;
+            is_input_of_run[*id] = false;
         }
         // inputs and targets come first, then the outputs in the order of the ops, because `Numbers::compute` needs the operands of an op before its output
-        let inputs = is_input.iter().enumerate().filter(|(_, is_input)| **is_input).map(|(id, _)| id);
+        let inputs = (0..tensors.len()).filter(|id| is_input_of_run[*id]);
         for id in inputs.chain(ops.iter().map(|op| op.output)) {
             match len(&tensors[id].shape) {
                 entries @ 0..=SMALL => {
-                    layout.locations[id] = TensorLocation::Packed(layout.packed, entries);
-                    layout.packed += entries;
+                    layout.locations[id] = TensorLocation::Packed(layout.packed_len, entries);
+                    layout.packed_len += entries;
                 }
                 _ => layout.allocate(id),
             }
@@ -70,7 +70,7 @@ impl MemoryLayout {
 
     /// The size in bytes of the array and of the list of allocated tensors, without the allocations themselves.
     pub fn bytes(&self) -> u64 {
-        (self.packed * size_of::<f64>() + self.allocated.len() * size_of::<Arc<Tensor>>()) as u64
+        (self.packed_len * size_of::<f64>() + self.allocated.len() * size_of::<Arc<Tensor>>()) as u64
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) struct Numbers {
 impl Numbers {
     /// Creates memory in which the entries of packed tensors are 0, and allocated tensors are empty.
     pub fn new(layout: &Arc<MemoryLayout>) -> Self {
-        Self { layout: Arc::clone(layout), packed: vec![0.0; layout.packed], allocated: layout.allocated.clone() }
+        Self { layout: Arc::clone(layout), packed: vec![0.0; layout.packed_len], allocated: layout.allocated.clone() }
     }
 
     /// The entries of a tensor in row-major order.

@@ -132,7 +132,7 @@ pub enum UpdateSummand {
     Scaled(Option<f64>, Expr, UpdateOperand),
     /// c · x · x, and its expression. The coefficient c is `None` for 1.
     Squared(Option<f64>, Expr, UpdateOperand),
-    /// c · x · rate(s), or c · x · rate(s, m). s and m are states.
+    /// c · x · rate(s), or c · x · rate(s, m). s and m are states. rate(s) is the factor 1 / (√s + ε) of the formulas in the docs of this file.
     Rated {
         /// c.
         coefficient: f64,
@@ -217,7 +217,7 @@ impl Optimizer {
 
     /// The learning rate η of an iteration (from 1), according to the schedule.
     #[must_use]
-    pub fn rate(&self, iteration: u64) -> f64 {
+    pub fn learning_rate_at(&self, iteration: u64) -> f64 {
         self.schedule.map_or(self.learning_rate, |schedule| schedule.rate(self.learning_rate, iteration - 1))
     }
 
@@ -263,7 +263,7 @@ impl Optimizer {
 
     fn sgd_plan(&self, iteration: u64, momentum: f64, dampening: f64, is_nesterov: bool) -> UpdatePlan {
         let mut plan = UpdatePlan::default();
-        let (eta, decay) = (self.rate(iteration), self.weight_decay);
+        let (eta, decay) = (self.learning_rate_at(iteration), self.weight_decay);
         let is_scheduled = self.schedule.is_some();
         // two branches of constants here and below, because the references in an `Expr` are `'static`
         let minus_eta: Expr = if is_scheduled {
@@ -274,12 +274,13 @@ impl Optimizer {
         let (has_decay, has_momentum) = (decay != 0.0, momentum != 0.0);
         let velocity = (has_momentum || has_decay).then(|| {
             let has_previous = has_momentum && iteration > 1;
-            let share = (has_previous && dampening != 0.0).then_some(1.0 - dampening);
-            let gradient = if share.is_some() { Expr::Product(Join::Matrix, &[DAMPED, whole::X]) } else { whole::X };
-            let mut summands = vec![Scaled(share, gradient, Gradient)];
+            // 1 − τ
+            let damping = (has_previous && dampening != 0.0).then_some(1.0 - dampening);
+            let gradient = if damping.is_some() { Expr::Product(Join::Matrix, &[DAMPED, whole::X]) } else { whole::X };
+            let mut summands = vec![Scaled(damping, gradient, Gradient)];
             if has_decay {
-                let (factor, expr) = share.map_or((decay, LAMBDA_X), |share| {
-                    (share * decay, Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[DAMPED, LAMBDA]), whole::X]))
+                let (factor, expr) = damping.map_or((decay, LAMBDA_X), |damping| {
+                    (damping * decay, Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[DAMPED, LAMBDA]), whole::X]))
                 });
                 summands.push(Scaled(Some(factor), expr, Old));
             }
@@ -292,33 +293,33 @@ impl Optimizer {
         });
         let old = Scaled(None, whole::X, Old);
         if is_nesterov && let Some(velocity) = velocity {
-            let ahead = if is_scheduled {
+            let minus_eta_mu = if is_scheduled {
                 Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA_T, MU]), whole::X]))
             } else {
                 Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA, MU]), whole::X]))
             };
             let mut summands = vec![old, Scaled(Some(-eta), minus_eta, Gradient)];
             if has_decay {
-                let decayed = if is_scheduled {
+                let minus_eta_lambda = if is_scheduled {
                     Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA_T, LAMBDA]), whole::X]))
                 } else {
                     Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA, LAMBDA]), whole::X]))
                 };
-                summands.push(Scaled(Some(-eta * decay), decayed, Old));
+                summands.push(Scaled(Some(-eta * decay), minus_eta_lambda, Old));
             }
-            summands.push(Scaled(Some(-eta * momentum), ahead, State(velocity)));
+            summands.push(Scaled(Some(-eta * momentum), minus_eta_mu, State(velocity)));
             return plan.parameter(NESTEROV, summands);
         }
-        let (equation, by) = match (velocity, is_scheduled) {
+        let (equation, direction) = match (velocity, is_scheduled) {
             (None, false) => (MOVE_BY_GRADIENT, Gradient),
             (None, true) => (MOVE_BY_GRADIENT_AT_T, Gradient),
             (Some(velocity), false) => (MOVE_BY_VELOCITY, State(velocity)),
             (Some(velocity), true) => (MOVE_BY_VELOCITY_AT_T, State(velocity)),
         };
-        plan.parameter(equation, vec![old, Scaled(Some(-eta), minus_eta, by)])
+        plan.parameter(equation, vec![old, Scaled(Some(-eta), minus_eta, direction)])
     }
 
-    /// Returns the operand that the other sums use as the gradient: the gradient with weight decay.
+    /// Returns the operand that the other sums use as the gradient: a new state g + λ w, or without weight decay the gradient itself.
     fn decayed(&self, plan: &mut UpdatePlan) -> UpdateOperand {
         if self.weight_decay == 0.0 {
             return Gradient;
@@ -329,7 +330,7 @@ impl Optimizer {
 
     fn adam_plan(&self, iteration: u64, [beta_1, beta_2]: [f64; 2], eps: f64, is_decoupled: bool) -> UpdatePlan {
         let mut plan = UpdatePlan::default();
-        let eta = self.rate(iteration);
+        let eta = self.learning_rate_at(iteration);
         let gradient = if is_decoupled { Gradient } else { self.decayed(&mut plan) };
         let new_mean = Scaled(Some(1.0 - beta_1), Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, BETA_1]), whole::X]), gradient);
         let new_square = Squared(
@@ -337,6 +338,7 @@ impl Optimizer {
             Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, BETA_2]), Expr::Square(&whole::X)]),
             gradient,
         );
+        // the next two states: the mean m, and after it the squares v
         let mean = plan.states.len();
         let kept_mean = Scaled(Some(beta_1), Expr::Product(Join::Matrix, &[BETA_1, whole::X]), Previous(mean));
         let kept_square = Scaled(Some(beta_2), Expr::Product(Join::Matrix, &[BETA_2, whole::X]), Previous(mean + 1));
@@ -368,7 +370,7 @@ impl Optimizer {
 
     fn rms_plan(&self, iteration: u64, [alpha, eps, momentum]: [f64; 3], is_centred: bool) -> UpdatePlan {
         let mut plan = UpdatePlan::default();
-        let eta = self.rate(iteration);
+        let eta = self.learning_rate_at(iteration);
         let gradient = self.decayed(&mut plan);
         let is_first = iteration == 1;
         let kept = |state| Scaled(Some(alpha), Expr::Product(Join::Matrix, &[ALPHA, whole::X]), Previous(state));
@@ -413,7 +415,7 @@ impl Optimizer {
         }
         plan.state(SUM_OF_SQUARES, SUM, summands);
         #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ iterations
-        let eta = self.rate(iteration) / (1.0 + (iteration - 1) as f64 * lr_decay);
+        let eta = self.learning_rate_at(iteration) / (1.0 + (iteration - 1) as f64 * lr_decay);
         let options = RateOptions { correction: 1.0, eps };
         let rated = Rated { coefficient: -eta, expr: RATED, operand: gradient, squares, mean: None, options };
         plan.parameter(ADAGRAD, vec![Scaled(None, whole::X, Old), rated])
@@ -445,6 +447,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(texts, 14, "all except Nesterov's momentum");
+        assert_eq!(texts, 14, "each of the 8 rules without and with a schedule, except Nesterov's momentum");
     }
 }

@@ -101,8 +101,8 @@ impl Run {
     /// As [`Run::rerun`], but computes only the ops with these numbers, in ascending order. They must include the ops whose tensors they read.
     pub(super) fn rerun_ops(&mut self, network: &Network, given: [&[(Id, Arc<Tensor>)]; 2], ops: impl Iterator<Item = usize>) {
         self.clear();
-        for given in given {
-            self.give(given);
+        for tensors in given {
+            self.give(tensors);
         }
         parallel(|| ops.for_each(|number| self.compute_op(network, number)));
     }

@@ -128,6 +128,7 @@ mod tests {
 
     #[test]
     fn a_long_series_is_thinned_evenly_and_keeps_its_ends() {
+        // with a budget of 0 bytes, a series has at most FREE_POINTS points; its last value is kept in addition
         for (count, bytes, max_points) in [(100, 0, 100), (1000, 1 << 20, 1000), (100_000, 1 << 20, MAX_POINTS), (100_000, 0, FREE_POINTS)]
         {
             let all = series(count, bytes).up_to(u64::MAX);
@@ -150,10 +151,10 @@ mod tests {
 
     #[test]
     fn an_iteration_that_is_computed_again_is_not_added_again() {
-        let mut again = series(10, 0);
-        (3..=12).for_each(|iteration| again.push(iteration, value(iteration)));
-        assert_eq!(again.up_to(u64::MAX), series(12, 0).up_to(u64::MAX));
-        assert_eq!(again.up_to(5), series(5, 0).up_to(u64::MAX));
-        assert_eq!(again.up_to(0), []);
+        let mut pushed_twice = series(10, 0);
+        (3..=12).for_each(|iteration| pushed_twice.push(iteration, value(iteration)));
+        assert_eq!(pushed_twice.up_to(u64::MAX), series(12, 0).up_to(u64::MAX));
+        assert_eq!(pushed_twice.up_to(5), series(5, 0).up_to(u64::MAX));
+        assert_eq!(pushed_twice.up_to(0), []);
     }
 }

@@ -145,7 +145,7 @@ mod tests {
         assert_eq!([entry(0, &[10, 2], 1), entry(19, &[10, 2], 1)], ["a₁,₁", "a₁₀,₂"]);
         // counted from 0, the index of the last of ten entries has one digit
         assert_eq!([entry(19, &[10, 2], 0), entry(0, &[11, 2], 0)], ["a₉₁", "a₀,₀"]);
-        // the single channel has no subscript, so no comma is needed
+        // the axis of size 1 has no subscript. An axis of 12 needs commas, and two axes of 3 need none
         assert_eq!([entry(0, &[1, 12, 9], 1), entry(8, &[1, 3, 3], 1)], ["a₁,₁", "a₃₃"]);
         assert_eq!([entry(0, &[400], 1), entry(399, &[400], 1), entry(0, &[], 1)], ["a₁", "a₄₀₀", "a"]);
     }

@@ -148,8 +148,9 @@ impl ColumnFormat {
                 // the longest exponent is that of the smallest or of the largest number
                 let exponent_len = |v: f64| format!("{v:e}").split_once('e').map_or(0, |(_, exponent)| exponent.len());
                 let longest = [smallest, largest].into_iter().filter(|v| *v > 0.0 && v.is_finite()).map(exponent_len).max().unwrap_or(0);
-                // the cells are for the point and its decimals, the e, and the exponent
-                (sign + 1, if decimals == 0 { 0 } else { 1 + decimals } + 1 + longest)
+                let point_and_decimals = if decimals == 0 { 0 } else { 1 + decimals };
+                let e = 1;
+                (sign + 1, point_and_decimals + e + longest)
             }
         }
     }

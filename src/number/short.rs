@@ -82,7 +82,8 @@ fn signed(value: f64, magnitude: String) -> String {
     if value < 0.0 { format!("−{magnitude}") } else { magnitude }
 }
 
-/// Returns a number in fixed point with `decimals` decimals. If a shorter text is exact, it has fewer. Returns `None` if this text would break the law.
+/// Returns a number in fixed point with `decimals` decimals. If a shorter text is exact, it has fewer. Returns `None` if this text would break the law, or if
+/// the number has more than 15 digits before the point.
 pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
     if let Some(whole) = whole_or_word(value, FIXED_DIGITS) {
         return Some(whole);

@@ -19,6 +19,7 @@ fn a_wide_column_keeps_its_point_while_typical_numbers_are_added() {
         let format = ColumnFormat::of(known[..n].iter().copied()).with_room(before_point, from_point);
         assert_eq!((format.width(), format.units()), (8, 2), "{n} numbers");
     }
+    // −123 needs 4 of the 8 cells of the column, so only 4 are left for the point and the decimals
     let wide = ColumnFormat::of([-123.456, 0.5]).with_room(before_point, from_point);
     assert_eq!([-123.456, 0.5].map(|v| wide.cell(v)), ["−123.46 ", "   0.5  "]);
 }
@@ -207,8 +208,9 @@ proptest! {
         check_rounding(value, &text)?;
         prop_assert!(text.chars().count() <= 8 + digits.count(), "{}", text);
         if value.is_finite() {
-            let unit = 10_f64.powi(1 - i32::try_from(digits.count()).unwrap());
-            prop_assert!((read(&text) - value).abs() <= 1.001 * unit * value.abs());
+            // at most one unit of the last digit, which is the largest part of a number that begins with 1: 0.001 of 1.234
+            let relative_unit = 10_f64.powi(1 - i32::try_from(digits.count()).unwrap());
+            prop_assert!((read(&text) - value).abs() <= 1.001 * relative_unit * value.abs());
         }
     }
 

@@ -130,16 +130,16 @@ impl Axis {
         dilation: usize,
         rounding: Rounding,
     ) -> Result<Self, Misfit> {
-        let padded = before.checked_add(after).and_then(|both| both.checked_add(input)).ok_or_else(|| Misfit::too_large("padding"))?;
+        let padded_len = before.checked_add(after).and_then(|both| both.checked_add(input)).ok_or_else(|| Misfit::too_large("padding"))?;
         let extent = extent(kernel, dilation)?;
         // ⌈n / stride⌉ is ⌊(n + stride − 1) / stride⌋
         let beyond = if rounding == Rounding::Up { stride - 1 } else { 0 };
-        let room = padded.checked_add(beyond).ok_or_else(|| Misfit::too_large("stride"))?;
+        let room = padded_len.checked_add(beyond).ok_or_else(|| Misfit::too_large("stride"))?;
         if extent > room {
             let with = if before + after > 0 { " with its padding" } else { "" };
             // a kernel that would fit without dilation is not too large
-            let key = if kernel <= padded { "dilation" } else { "kernel_size" };
-            return Err(Misfit { key, why: format!("it reaches over {extent} places, the input{with} has {padded}") });
+            let key = if kernel <= padded_len { "dilation" } else { "kernel_size" };
+            return Err(Misfit { key, why: format!("it reaches over {extent} places, the input{with} has {padded_len}") });
         }
         let output = (room - extent) / stride + 1;
         let begins_after_input = (output - 1).checked_mul(stride).is_none_or(|begin| begin >= input + before);
@@ -181,15 +181,15 @@ impl Axis {
         output_padding: usize,
     ) -> Result<Self, Misfit> {
         let extent = extent(kernel, dilation)?;
-        let spread =
-            (read - 1).checked_mul(stride).and_then(|spread| spread.checked_add(extent)).ok_or_else(|| Misfit::too_large("stride"))?;
-        let spread = spread.checked_add(output_padding).ok_or_else(|| Misfit::too_large("output_padding"))?;
+        let covered =
+            (read - 1).checked_mul(stride).and_then(|begin| begin.checked_add(extent)).ok_or_else(|| Misfit::too_large("stride"))?;
+        let uncropped = covered.checked_add(output_padding).ok_or_else(|| Misfit::too_large("output_padding"))?;
         let removed = padding.checked_mul(2).ok_or_else(|| Misfit::too_large("padding"))?;
-        if removed >= spread {
-            let why = format!("the filter spreads the input over {spread} places, but the padding removes {removed} of them");
+        if removed >= uncropped {
+            let why = format!("the filter spreads the input over {uncropped} places, but the padding removes {removed} of them");
             return Err(Misfit { key: "padding", why });
         }
-        Ok(Self::from_lengths(spread - removed, kernel, read, stride, [padding, padding], dilation))
+        Ok(Self::from_lengths(uncropped - removed, kernel, read, stride, [padding, padding], dilation))
     }
 
     /// Counts the taps of all views, for [`Axis::prefix_taps`]. This takes memory proportional to the lengths, and time proportional to the number of

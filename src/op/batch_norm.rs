@@ -66,25 +66,25 @@ fn build(args: &mut dyn Args, shape: &[usize]) -> Result<Layer, Reported> {
             return Err(args.fail_always(key, format!("{key} is missing"), TRAINING));
         }
     }
-    let channels = [shape.first().copied().unwrap_or(1)];
+    let channels_shape = [shape.first().copied().unwrap_or(1)];
     // the outputs of the first three stages
-    for tensor in [&channels[..], shape, shape] {
+    for tensor in [&channels_shape[..], shape, shape] {
         args.claim(tensor)?;
     }
     let mut statistic = |key, letter| {
-        args.claim(&channels)?;
-        Ok(Leaf::read(args, TensorSymbols::named(key).with_letter(letter), &channels, Fan::of(&channels)))
+        args.claim(&channels_shape)?;
+        Ok(Leaf::read(args, TensorSymbols::named(key).with_letter(letter), &channels_shape, Fan::of(&channels_shape)))
     };
     let (mean, var) = (statistic("running_mean", "μ")?, statistic("running_var", "v")?);
     if let Some(negative) = flat(&var.value).iter().find(|v| **v < 0.0) {
         return Err(args.fail_always("running_var", format!("running_var holds {negative}, but a variance is at least 0"), ""));
     }
-    let parameters = read_parameters(args, &channels)?;
+    let parameters = read_parameters(args, &channels_shape)?;
     // g is the channel, i the entry within the channel
-    let sizes = [('g', channels[0]), ('i', len(shape) / channels[0].max(1))];
+    let sizes = [('g', channels_shape[0]), ('i', len(shape) / channels_shape[0].max(1))];
     let no_weight: &[usize] = &[];
-    let repeat = Contraction::einsum("g->gi", &sizes).with_shapes(&channels, no_weight, shape);
-    let multiply = Contraction::einsum("g,gi->gi", &sizes).with_shapes(shape, &channels, shape);
+    let repeat = Contraction::einsum("g->gi", &sizes).with_shapes(&channels_shape, no_weight, shape);
+    let multiply = Contraction::einsum("g,gi->gi", &sizes).with_shapes(shape, &channels_shape, shape);
     let constant = StageSource::Constant(0);
     let stages = vec![
         Stage::new(TensorSymbols::named("rstd").with_letter("r"))
@@ -98,7 +98,7 @@ fn build(args: &mut dyn Args, shape: &[usize]) -> Result<Layer, Reported> {
     ];
     let [rstd, centred] = [0, 1].map(StageSource::Stage);
     let normalised = |symbols| Stage::new(symbols).with_part(Arc::new(Bilinear::new(multiply, NORMALISE)), [centred, rstd]);
-    scaled_and_shifted(args, shape, NormScale { parameters_shape: &channels, scale: SCALE_CHANNELS }, parameters, stages, normalised)
+    scaled_and_shifted(args, shape, NormScale { parameters_shape: &channels_shape, scale: SCALE_CHANNELS }, parameters, stages, normalised)
 }
 
 // the two parts of c = x − μ

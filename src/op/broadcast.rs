@@ -200,10 +200,10 @@ impl Broadcast {
         let BroadcastOperand { present, repeated } = &self.operands[operand];
         let mut result: usize = present.iter().map(|axis| entry / axis.operand_stride % axis.size * axis.result_stride).sum();
         // n is a row-major index over the repeated axes; it is split here from the innermost axis outwards
-        let mut rest = n;
+        let mut outer_index = n;
         for axis in repeated.iter().rev() {
-            result += rest % axis.size * axis.result_stride;
-            rest /= axis.size;
+            result += outer_index % axis.size * axis.result_stride;
+            outer_index /= axis.size;
         }
         result
     }
@@ -227,6 +227,7 @@ impl Rows {
             let strides: SmallVec<[usize; 2]> = operands.iter().map(|operand| operand.stride(result_stride)).collect();
             // whether this axis and the loop inside it act as one loop: for each operand, one step here is as far as all `len` steps inside
             let continues = |inner: &[usize], len: usize| strides.iter().zip(inner).all(|(outer, inner)| *outer == inner * len);
+            // the innermost axis is the row; each further axis lengthens the row or the outermost loop so far, or becomes a new loop
             match rows.loops.last_mut() {
                 None if is_first => (rows.len, rows.steps) = (size, strides),
                 None if continues(&rows.steps, rows.len) => rows.len *= size,

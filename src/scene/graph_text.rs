@@ -45,7 +45,7 @@ impl<'a> Scene<'a> {
         let fold = text.folds_around(computed).last().and_then(|fold| text.fold(fold));
         let number = fold.map_or([1, 1], |fold| [computed + 1 - fold.members.start, fold.members.len()]);
         let statement = text.statement(origin.statement).filter(|statement| !statement.text.is_empty())?;
-        Some(StatementHere { text: &statement.text, line: statement.line, part: origin.part.clone(), number, turn: origin.turn })
+        Some(StatementHere { text: &statement.text, line: statement.line, part: origin.byte_range.clone(), number, turn: origin.turn })
     }
 
     /// Returns the source text that computes a tensor, such as `F.cross_entropy(logits, y)`.
@@ -53,6 +53,6 @@ impl<'a> Scene<'a> {
     pub fn written(&self, tensor: Id) -> Option<String> {
         let text = self.network().text();
         let origin = text.origin(tensor)?;
-        text.statement(origin.statement)?.text.get(origin.part.clone()).map(str::to_owned)
+        text.statement(origin.statement)?.text.get(origin.byte_range.clone()).map(str::to_owned)
     }
 }

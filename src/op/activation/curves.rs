@@ -125,7 +125,7 @@ impl ActivationCurve {
         let keys_of_blocks = KeyBlocks::new(keys, z.len());
         let mut slopes = [0.0; BLOCK];
         for (n, sums) in sums.chunks_mut(BLOCK).enumerate() {
-            let [z, a, da] = [z, a, da].map(|of| &of[n * BLOCK..][..sums.len()]);
+            let [z, a, da] = [z, a, da].map(|numbers| &numbers[n * BLOCK..][..sums.len()]);
             let slopes = &mut slopes[..z.len()];
             let is_computed = keys_of_blocks.with(z, |arguments| self.function.derivative_block(0, arguments, a, slopes)).is_some();
             if is_computed && da.iter().all(|da| da.is_finite()) {
