@@ -56,7 +56,7 @@ impl ParameterGradient {
             let [part] = &network.ops()[network.producer(id)?].parts[..] else { return None };
             let rule = (part.rule.as_ref() as &dyn Any).downcast_ref::<BilinearRule<Contraction>>()?;
             let (input, error) = (part.operands[X], part.operands[Upstream]);
-            // no op may read the product, because it is not stored; x and e must not be parameters, because the update changes parameters while it reads x and e
+            // no op may read the product, because it is not stored. x and e must not be parameters, which the update changes while it still reads x and e
             let is_usable = network.readers(id).is_empty() && !is_shared(input) && !is_shared(error);
             rule.outer_product().filter(|_| is_usable).map(|shape| Self::OuterProduct { shape, input, error })
         };

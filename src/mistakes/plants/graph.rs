@@ -78,7 +78,7 @@ fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     let use_in_y = iteration.sites_of(iteration.network.producer(gradient_of_u)?).into_iter().find(|use_of_u| use_of_u.y == y)?;
     let rule = use_in_y.rule_as::<ElementwiseBackward>()?;
     let (broadcast, slot) = (rule.operation.broadcast.clone()?, rule.slot);
-    // ∂u/∂s of each entry: the gradient of s divided by that of u. For two equal gradients, 0 / 0 too, it is 1
+    // ∂u/∂s of each entry: the gradient of s divided by that of u. If both gradients are equal (both may be 0), it is 1
     let pairs = iteration.values(gradient_of_sum).iter().zip(iteration.values(gradient_of_u));
     let factors: Vec<f64> = pairs.map(|(sum, u)| if u.to_bits() == sum.to_bits() { 1.0 } else { sum / u }).collect();
     let unsummed = with_terms(use_in_y.rule, move |right, x, at| {

@@ -144,7 +144,7 @@ pub fn norm_weight_missing(site: &Site<'_>) -> Vec<Variant> {
 
 /// The other factor of a product is missing in the gradient of the first.
 pub fn factor_missing(site: &Site<'_>) -> Vec<Variant> {
-    // without their factor, these products have other mistakes: `norm_weight_missing` and `scale_missing`
+    // this mistake is for graphs. A norm's weight and a constant factor have other mistakes: `norm_weight_missing` and `scale_missing`
     let has_other_mistake = site.iteration.has_layers() || is_through_norm_weight(site) || constant_factor(site).is_some();
     if has_other_mistake || other_factor(site).is_none() { Vec::new() } else { vec![without_factor(site)] }
 }
