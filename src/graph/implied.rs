@@ -32,7 +32,7 @@ const MAX_NAMES: usize = 50;
 /// The text is read again at most this many times, and one more time for each name.
 const MAX_ROUNDS: usize = 4;
 /// The largest number of matrices that are checked for being vectors instead.
-const MAX_TRIED: usize = 12;
+const MAX_TRIED_VECTORS: usize = 12;
 
 /// The facts that the text implies about a name without a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,12 +81,12 @@ pub enum ImpliedRole {
 pub fn infer(programs: &[Vec<Statement>], given: &[GivenTensor], missing: &[CompactString]) -> Vec<ImpliedTensor> {
     let text = Text { programs, given, missing };
     let Some(certain) = text.solve(false, &HashSet::new()) else { return Vec::new() };
-    let Some(inference) = text.solve(true, &HashSet::new()) else {
+    let Some(assumed) = text.solve(true, &HashSet::new()) else {
         return certain.missing.iter().map(|missing| result(&certain, missing)).collect();
     };
-    let mut results: Vec<ImpliedTensor> = inference.missing.iter().map(|missing| result(&inference, missing)).collect();
+    let mut results: Vec<ImpliedTensor> = assumed.missing.iter().map(|missing| result(&assumed, missing)).collect();
     // an assumed matrix may be a vector instead, unless this contradicts the text
-    for result in results.iter_mut().filter(|result| result.other_ranks.vector.is_some()).take(MAX_TRIED) {
+    for result in results.iter_mut().filter(|result| result.other_ranks.vector.is_some()).take(MAX_TRIED_VECTORS) {
         if text.solve(true, &HashSet::from([result.name.clone()])).is_none() {
             result.other_ranks.vector = None;
         }
@@ -107,24 +107,24 @@ impl Text<'_> {
     fn solve(&self, assumes: bool, vectors: &HashSet<CompactString>) -> Option<Inference> {
         let new = |vectors: HashSet<CompactString>| Inference { vectors, ..Inference::default() };
         let mut inference = new(vectors.clone());
-        let (mut found, mut count) = (Vec::new(), vectors.len());
+        let (mut sizes_before, mut vector_count) = (Vec::new(), vectors.len());
         for round in 0.. {
             inference.assumes = assumes && round > 0;
             read(&mut inference, self)?;
-            if inference.vectors.len() > count {
+            if inference.vectors.len() > vector_count {
                 // some assumed matrices are vectors: begin again with this knowledge
-                count = inference.vectors.len();
+                vector_count = inference.vectors.len();
                 inference = new(std::mem::take(&mut inference.vectors));
                 continue;
             }
             if inference.assumes {
                 settle(&mut inference);
             }
-            let now: Vec<_> = inference.missing.iter().map(|missing| numbers(&inference, missing.shape)).collect();
-            if now == found && inference.assumes == assumes || round >= MAX_ROUNDS + self.missing.len() {
+            let sizes_now: Vec<_> = inference.missing.iter().map(|missing| known_sizes(&inference, missing.shape)).collect();
+            if sizes_now == sizes_before && inference.assumes == assumes || round >= MAX_ROUNDS + self.missing.len() {
                 break;
             }
-            found = now;
+            sizes_before = sizes_now;
         }
         Some(inference).filter(|inference| !inference.shapes.has_conflict)
     }
@@ -192,34 +192,34 @@ fn settle(inference: &mut Inference) {
             continue;
         }
         match likely {
-            Some(Likely::Last(of)) => {
-                let sizes = inference.shapes.sizes(of).unwrap_or_default();
+            Some(Likely::Last(other)) => {
+                let sizes = inference.shapes.sizes(other).unwrap_or_default();
                 // the bias of a product with a vector may be a number or a vector, so it is left open
                 let is_vector = sizes.len() == 1 && !inference.vectors.is_empty();
                 if let Some(last) = sizes.last().filter(|_| !is_vector) {
                     inference.shapes.set(shape, vec![*last]);
                 }
             }
-            Some(Likely::Whole(of)) => inference.shapes.equate(shape, of),
+            Some(Likely::Whole(other)) => inference.shapes.equate(shape, other),
             Some(Likely::Any(_)) | None => {}
         }
     }
 }
 
 /// Returns the sizes of a shape, each `None` if it is not known; `None` if the rank is not known.
-fn numbers(inference: &Inference, shape: Shape) -> Option<Vec<Option<usize>>> {
+fn known_sizes(inference: &Inference, shape: Shape) -> Option<Vec<Option<usize>>> {
     inference.shapes.sizes(shape).map(|sizes| sizes.into_iter().map(|size| inference.shapes.number(size)).collect())
 }
 
 /// Collects what is known about a name at the end.
 fn result(inference: &Inference, missing: &MissingName) -> ImpliedTensor {
-    let mut shape = numbers(inference, missing.shape);
+    let mut shape = known_sizes(inference, missing.shape);
     if let (Usage::Table(rows), Some([first @ None, ..])) = (missing.usage, shape.as_deref_mut()) {
         *first = Some(rows);
     }
-    let of = |shape| numbers(inference, shape).filter(|sizes| sizes.iter().any(Option::is_some));
+    let partly_known = |shape| known_sizes(inference, shape).filter(|sizes| sizes.iter().any(Option::is_some));
     let broadcasts_with = match missing.likely {
-        Some(Likely::Last(other) | Likely::Whole(other) | Likely::Any(other)) => of(other),
+        Some(Likely::Last(other) | Likely::Whole(other) | Likely::Any(other)) => partly_known(other),
         None => None,
     };
     let role = match missing.usage {
@@ -229,11 +229,12 @@ fn result(inference: &Inference, missing: &MissingName) -> ImpliedTensor {
         Usage::Constant => ImpliedRole::Constant,
         Usage::Size(size) => ImpliedRole::Size(inference.shapes.number(size)),
     };
-    // a matrix without a known size is not reported
+    // an assumed matrix without a known size is not reported
     let shape = shape.filter(|sizes| missing.assumed.is_none() || sizes.iter().any(Option::is_some));
+    // as a vector, the tensor would have the first size of the assumed matrix
     let vector = shape.as_ref().filter(|sizes| missing.assumed.is_some() && sizes.len() == 2).and_then(|sizes| sizes[0]);
     let other_ranks = OtherRanks { vector, more: missing.assumed == Some(Assumed::Matrices) && shape.is_some() };
-    let probabilities = missing.probabilities.and_then(|shape| numbers(inference, shape));
+    let probabilities = missing.probabilities.and_then(|shape| known_sizes(inference, shape));
     let last_size = missing.last_size.and_then(|size| inference.shapes.number(size)).filter(|_| shape.is_none());
     ImpliedTensor { name: missing.name.clone(), shape, role, broadcasts_with, other_ranks, last_size, probabilities }
 }
@@ -315,24 +316,25 @@ fn append(inference: &mut Inference, expr: &PythonExpr) {
 
 /// Unrolls a loop. If the number of turns is unknown, the body is read once, and the names that it assigns are unknown after it.
 fn for_loop(inference: &mut Inference, variable: &PythonExpr, iterable: &PythonExpr, body: &[Statement]) -> Option<()> {
-    let over = inference.evaluate(iterable);
-    let item = match &over {
+    let iterated = inference.evaluate(iterable);
+    // the rows of a tensor: their number, if it is known, and the value of each row
+    let rows = match &iterated {
         Implied::Tensor(shape) => inference.shapes.sizes(*shape).and_then(|sizes| {
             let (first, rest) = sizes.split_first()?;
-            let item = if rest.is_empty() { Implied::Number } else { Implied::Tensor(inference.shapes.of(rest.to_vec())) };
-            Some((inference.shapes.number(*first), item))
+            let row = if rest.is_empty() { Implied::Number } else { Implied::Tensor(inference.shapes.of(rest.to_vec())) };
+            Some((inference.shapes.number(*first), row))
         }),
         _ => None,
     };
-    let turns = match (&over, &item) {
+    let turns = match (&iterated, &rows) {
         (Implied::Items(items), _) => Some(items.len()),
         (_, Some((turns, _))) => *turns,
         _ => None,
     };
     for turn in 0..turns.unwrap_or(1) {
-        let value = match (&over, &item) {
+        let value = match (&iterated, &rows) {
             (Implied::Items(items), _) => items[turn].clone(),
-            (_, Some((_, item))) => item.clone(),
+            (_, Some((_, row))) => row.clone(),
             _ => Implied::Unknown,
         };
         assign(inference, variable, &value);

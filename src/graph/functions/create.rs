@@ -78,14 +78,14 @@ fn range(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reporte
     Ok(Value::Range(range))
 }
 
-/// Returns the arguments of `arange` without keywords: `arange(5, step=2)` has those of `arange(0, 5, 2)`.
-fn ends_without_keywords(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Vec<(Value, Span)>, Reported> {
+/// Returns the arguments of `arange` as if none had a keyword: for `arange(5, step=2)`, those of `arange(0, 5, 2)`.
+fn positional_ends(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Vec<(Value, Span)>, Reported> {
     let [_, keywords @ ..] = &call.values[..] else { return Ok(call.starred.clone()) };
     if keywords.iter().all(Option::is_none) {
         return Ok(call.starred.clone());
     }
     let mut positional = call.starred.iter().cloned();
-    // start, end and step
+    // start, end and step. A single argument without a keyword is the end, unless the keyword `end` is given
     let mut ends = match call.starred.len() {
         1 if keywords[1].is_none() => [None, positional.next(), None],
         _ => [positional.next(), positional.next(), positional.next()],
@@ -99,12 +99,12 @@ fn ends_without_keywords(reader: &mut GraphReader<'_, '_>, call: &Call) -> Resul
     let [start, Some(end), step] = ends else {
         return Err(reader.fail(&call.span, format!("{} needs its argument end", call.name), "write arange(start, end, step)"));
     };
-    let or_number = |end: Option<(Value, Span)>, n: i64| end.unwrap_or_else(|| (Value::integer(n), call.span.clone()));
-    Ok(vec![or_number(start, 0), end, or_number(step, 1)])
+    let or_default = |end: Option<(Value, Span)>, n: i64| end.unwrap_or_else(|| (Value::integer(n), call.span.clone()));
+    Ok(vec![or_default(start, 0), end, or_default(step, 1)])
 }
 
 fn arange(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let starred = ends_without_keywords(reader, call)?;
+    let starred = positional_ends(reader, call)?;
     let call = &Call { starred, ..call.clone() };
     let numbers: Vec<Option<f64>> = call.starred.iter().map(|(value, _)| value.number().map(|number| number.value.as_f64())).collect();
     let is_whole = call.starred.iter().all(|(value, _)| value.as_integer().is_some());
@@ -215,7 +215,7 @@ fn one_hot(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repor
     let classes = match (num_classes, &data) {
         (Some(classes), _) => usize::try_from(classes).unwrap_or(0),
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturates; indices are checked below
-        (None, Some(data)) => flat(data).iter().fold(0.0_f64, |most, x| most.max(*x)) as usize + 1,
+        (None, Some(data)) => flat(data).iter().fold(0.0_f64, |largest, x| largest.max(*x)) as usize + 1,
         (None, None) => {
             let help = "write one_hot(y, num_classes=10)";
             return Err(reader.fail(&call.span, "one_hot needs num_classes: the classes are only known when the numbers are", help));

@@ -61,7 +61,7 @@ const fn binary(names: &'static [&'static str], build: Build) -> FunctionRow {
 fn apply(reader: &mut GraphReader<'_, '_>, call: &Call, name: &str, numbers: &[f64]) -> Result<Value, Reported> {
     let (value, _) = call.required(reader, 0)?;
     if let Some(number) = value.number().filter(|number| number.tensor.is_none()) {
-        // the function of a known number is a known number: `math.sqrt(head_size)`
+        // the number has no tensor, so the result is a known number too: `math.sqrt(head_size)`
         let arguments: Vec<f64> = std::iter::once(number.value.as_f64()).chain(numbers.iter().copied()).collect();
         if let Some(Operator::Call(function)) = operator::named(name)
             && let Some(value) = function.function.value(&arguments)
@@ -126,13 +126,11 @@ fn clamp_max(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
 }
 
 fn clamp_between(reader: &mut GraphReader<'_, '_>, call: &Call, low: Option<f64>, high: Option<f64>) -> Result<Value, Reported> {
-    if low.is_none() && high.is_none() {
-        return Err(reader.fail(&call.span, format!("{} needs a bound", call.name), "for example clamp(x, min=0)"));
-    }
     match (low, high) {
         (Some(low), Some(high)) => apply(reader, call, "clamp", &[low, high]),
         (Some(low), None) => apply(reader, call, "clamp_min", &[low]),
-        (None, high) => apply(reader, call, "clamp_max", &[high.unwrap_or(f64::INFINITY)]),
+        (None, Some(high)) => apply(reader, call, "clamp_max", &[high]),
+        (None, None) => Err(reader.fail(&call.span, format!("{} needs a bound", call.name), "for example clamp(x, min=0)")),
     }
 }
 

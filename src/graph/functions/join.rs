@@ -28,7 +28,7 @@ pub const ROWS: &[FunctionRow] = &[
     FunctionRow { names: &["unbind"], parameters: &["input", "dim"], build: unbind },
 ];
 
-/// The largest number of tensors that one operation joins. It has a list of all its entries for each of them.
+/// The largest number of tensors that one operation joins. For each of the tensors, the operation has a list of all its entries.
 const MAX_JOINED: usize = 16;
 
 /// Claims the memory of an operation that joins tensors: of its result, and of a list of entries for each tensor.
@@ -94,11 +94,11 @@ pub fn joined(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, k
         .collect();
     let inputs: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
     // the gradient of an input is a slice of the upstream gradient, in NumPy `g[:, 2:5]`. A bound at the edge of the tensor is left out
-    let before = ":, ".repeat(axis);
+    let all_of_axes_before = ":, ".repeat(axis);
     let slice_of_upstream = |(start, input_shape): (&usize, &Vec<usize>)| {
         let bound = |at: usize, is_edge: bool| if is_edge { String::new() } else { at.to_string() };
         let end = start + input_shape[axis];
-        NumPyCode::upstream().then(format!("[{before}{}:{}]", bound(*start, *start == 0), bound(end, end == shape[axis])))
+        NumPyCode::upstream().then(format!("[{all_of_axes_before}{}:{}]", bound(*start, *start == 0), bound(end, end == shape[axis])))
     };
     let gradients = starts.iter().zip(&shapes).map(slice_of_upstream).collect();
     reader.emit_copy(copies(sources, &inputs, &shape, Copying { kind, gradients }), ids, span)
@@ -175,8 +175,8 @@ pub fn stacked(reader: &mut GraphReader<'_, '_>, ids: &[TensorId], axis: usize, 
         })
         .collect();
     let inputs = vec![&inner[..]; ids.len()];
-    let before = ":, ".repeat(axis);
-    let gradients = (0..ids.len()).map(|n| NumPyCode::upstream().then(format!("[{before}{n}]"))).collect();
+    let all_of_axes_before = ":, ".repeat(axis);
+    let gradients = (0..ids.len()).map(|n| NumPyCode::upstream().then(format!("[{all_of_axes_before}{n}]"))).collect();
     reader.emit_copy(copies(sources, &inputs, &shape, Copying { kind: CopyKind::Stack, gradients }), ids, span)
 }
 
@@ -242,13 +242,14 @@ fn split(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reporte
                 .collect()
         }
         None => {
+            // NumPy: the number of pieces; PyTorch: the size of a piece
             let n = arithmetic::size(reader, &value, "the number", &span)?;
             if n == 0 || (call.is_numpy() && size % n != 0) {
                 let help = "np.split takes a number of equal pieces; torch.split takes the size of a piece";
                 return Err(reader.fail(&span, format!("an axis of {size} cannot be split into {n} equal pieces"), help));
             }
-            let step = if call.is_numpy() { size / n } else { n };
-            (1..=size.div_ceil(step)).map(|n| (n * step).min(size)).collect()
+            let piece_size = if call.is_numpy() { size / n } else { n };
+            (1..=size.div_ceil(piece_size)).map(|piece| (piece * piece_size).min(size)).collect()
         }
     };
     pieces(reader, id, axis, &ends, &call.span)
@@ -263,8 +264,8 @@ fn chunk(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reporte
     if count == 0 || shape.is_empty() {
         return Err(reader.fail(&span, "the number of pieces must be at least 1", ""));
     }
-    let step = shape[axis].div_ceil(count);
-    let ends: Vec<usize> = (1..=shape[axis].div_ceil(step)).map(|n| (n * step).min(shape[axis])).collect();
+    let piece_size = shape[axis].div_ceil(count);
+    let ends: Vec<usize> = (1..=shape[axis].div_ceil(piece_size)).map(|piece| (piece * piece_size).min(shape[axis])).collect();
     pieces(reader, id, axis, &ends, &call.span)
 }
 

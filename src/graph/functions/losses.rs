@@ -83,7 +83,7 @@ fn class_axis(reader: &mut GraphReader<'_, '_>, input: TensorId, span: &Span) ->
     }
 }
 
-/// Picks the entry of the class of each row: result\[n\] is table\[n, classes\[n\]\] along the axis 1.
+/// Picks the entry of the class of each row. `axis` counts the classes: if it is 1 in a matrix, result\[n\] is table\[n, classes\[n\]\].
 fn picked(reader: &mut GraphReader<'_, '_>, table: TensorId, axis: usize, classes: TensorId, span: &Span) -> Result<TensorId, Reported> {
     let table_shape = reader.shape(table).to_vec();
     let mut shape = table_shape.clone();
@@ -124,6 +124,7 @@ fn cross_entropy(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value,
     // the target has probabilities: a number for each class
     let classes = reader.shape(input)[axis];
     let mut probabilities = target;
+    // (1 − smoothing) · target + smoothing / classes
     if smoothing > 0.0 {
         let shrunk = scaled(reader, target, 1.0 - smoothing, span)?;
         #[allow(clippy::cast_precision_loss)] // a number of classes
@@ -195,7 +196,7 @@ fn negative_log_likelihood(
     let axis = class_axis(reader, logp, span)?;
     let classes = reader.shape(logp)[axis];
     let ignored = ignored_class(reader, call, target, classes)?;
-    let losses = picked(reader, logp, axis, target, span)?;
+    let logp_of_class = picked(reader, logp, axis, target, span)?;
     let weight = call.get(2).map(|(value, _)| value.clone());
     // true where the class is not ignored
     let mask = match ignored {
@@ -210,26 +211,29 @@ fn negative_log_likelihood(
         }
         None => None,
     };
-    let mut weighted = losses;
-    // the factor of each loss: the weight of its class, or 0 for an ignored class
+    let mut weighted = logp_of_class;
+    // the factor of each log p: the weight of its class, or 0 for an ignored class
     let mut factors = weights;
     if let Some(Value::Tensor(mask)) = mask {
         factors = Some(match factors {
             Some(weights) => reader.elementwise(Operator::Mul, &[Value::Tensor(weights), Value::Tensor(mask)], span)?,
             None => mask,
         });
-        // the choice of 0, and not a product with 0, because the loss of an ignored class may be infinite
-        let Value::Tensor(masked) = chosen(reader, mask, &Value::Tensor(losses), &Value::float(0.0), span)? else { return Err(Reported) };
+        // the choice of 0, and not a product with 0, because log p of an ignored class may be infinite
+        let Value::Tensor(masked) = chosen(reader, mask, &Value::Tensor(logp_of_class), &Value::float(0.0), span)? else {
+            return Err(Reported);
+        };
         weighted = masked;
     }
     if let Some(weights) = weights {
         weighted = reader.elementwise(Operator::Mul, &[Value::Tensor(weighted), Value::Tensor(weights)], span)?;
     }
-    let smoothed = if smoothing > 0.0 { Some(of_all_classes(reader, logp, axis, (weight.as_ref(), mask.as_ref()), span)?) } else { None };
-    // before the reduction, the loss is −Σ factor · tensor
+    let smoothed =
+        if smoothing > 0.0 { Some(summed_over_classes(reader, logp, axis, (weight.as_ref(), mask.as_ref()), span)?) } else { None };
+    // before the reduction, the loss is −Σ factor · tensor, over the pairs (tensor, factor) of `parts`
     #[allow(clippy::cast_precision_loss)] // a number of classes
     let parts = [Some((weighted, 1.0 - smoothing)), smoothed.map(|total| (total, smoothing / classes as f64))];
-    let rows = entries(reader, losses);
+    let rows = entries(reader, logp_of_class);
     let axes: Vec<usize> = (0..reader.shape(weighted).len()).collect();
     // PyTorch's mean of weighted losses is Σ losses / Σ factors
     let divisor = match (reduction, factors) {
@@ -255,7 +259,7 @@ fn negative_log_likelihood(
 }
 
 /// The sum of log p over all classes, with the weights of the classes, and 0 where the target is ignored.
-fn of_all_classes(
+fn summed_over_classes(
     reader: &mut GraphReader<'_, '_>,
     logp: TensorId,
     axis: usize,
@@ -353,8 +357,8 @@ fn with_logits(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, R
         let one_minus_t = reader.elementwise(Operator::Sub, &[Value::float(1.0), target.clone()], span)?;
         let line = reader.elementwise(Operator::Mul, &[Value::Tensor(one_minus_t), input.clone()], span)?;
         let p_minus_one = reader.elementwise(Operator::Sub, &[weight, Value::float(1.0)], span)?;
-        let of_target = reader.elementwise(Operator::Mul, &[Value::Tensor(p_minus_one), target], span)?;
-        let factor = reader.elementwise(Operator::Add, &[Value::float(1.0), Value::Tensor(of_target)], span)?;
+        let p_minus_one_times_t = reader.elementwise(Operator::Mul, &[Value::Tensor(p_minus_one), target], span)?;
+        let factor = reader.elementwise(Operator::Add, &[Value::float(1.0), Value::Tensor(p_minus_one_times_t)], span)?;
         let negative = reader.elementwise(Operator::Neg, &[input], span)?;
         let soft = named(reader, "softplus", &[Value::Tensor(negative)], span)?;
         let soft = reader.elementwise(Operator::Mul, &[Value::Tensor(factor), Value::Tensor(soft)], span)?;

@@ -63,6 +63,7 @@ pub fn matmul(reader: &mut GraphReader<'_, '_>, left: &Value, right: &Value, spa
         return Err(reader.fail(span, "@ multiplies matrices and vectors, but one operand is a single number", "write *"));
     }
     let columns = left_shape[left_shape.len() - 1];
+    // the entries of a vector count as rows
     let rows = right_shape[right_shape.len().saturating_sub(2)];
     if columns != rows {
         let message = format!("{} @ {}: {columns} columns meet {rows} rows", reader.describe(a), reader.describe(b));
@@ -291,7 +292,7 @@ fn with_ellipsis(
     if !operands.iter().any(|operand| operand.contains("...")) {
         return Ok((operands.iter().map(ToString::to_string).collect(), result.map(str::to_owned)));
     }
-    let mut most = 0;
+    let mut largest_count = 0;
     let mut counts = Vec::new();
     for (operand, id) in operands.iter().zip(ids) {
         let named = operand.replace("...", "").chars().count();
@@ -300,10 +301,10 @@ fn with_ellipsis(
         };
         let unnamed = if operand.contains("...") { unnamed } else { 0 };
         counts.push(unnamed);
-        most = most.max(unnamed);
+        largest_count = largest_count.max(unnamed);
     }
-    let letters: String = ELLIPSIS_LETTERS.take(most).collect();
-    let tail = |count: usize| letters.chars().skip(most - count).collect::<String>();
+    let letters: String = ELLIPSIS_LETTERS.take(largest_count).collect();
+    let tail = |count: usize| letters.chars().skip(largest_count - count).collect::<String>();
     let spelled = operands.iter().zip(&counts).map(|(operand, count)| operand.replace("...", &tail(*count))).collect();
     Ok((spelled, result.map(|result| result.replace("...", &letters))))
 }

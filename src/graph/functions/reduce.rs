@@ -187,9 +187,10 @@ fn variance(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<TensorId, R
     let correction = if let Some(correction) = call.integer(reader, 4)? {
         correction
     } else {
+        // PyTorch divides by n − 1, NumPy by n
         let default = i64::from(!call.is_numpy());
-        let is_chosen = call.has(unbiased) || call.has_numpy_keyword || call.has_torch_keyword;
-        if !is_chosen && call.spelling == Spelling::Method {
+        let is_divisor_chosen = call.has(unbiased) || call.has_numpy_keyword || call.has_torch_keyword;
+        if !is_divisor_chosen && call.spelling == Spelling::Method {
             let message = format!("{}() of a tensor divides by n − 1, as in PyTorch; NumPy divides by n", call.name);
             reader.warn(&call.span, message, "write unbiased=True or unbiased=False");
         }
@@ -219,6 +220,7 @@ fn logsumexp(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
     let span = &call.span;
     let function = extremum(reader.shape(id), &axes, true, Extreme::Max, Ties::Shared);
     let largest = reader.emit(function, &[id], span)?;
+    // m, with the reduced axes in the size 1
     let largest = detached(reader, largest, span)?;
     let shifted = reader.elementwise(Operator::Sub, &[Value::Tensor(id), Value::Tensor(largest)], span)?;
     let exponentials = named(reader, "exp", &[Value::Tensor(shifted)], span)?;

@@ -67,7 +67,8 @@ fn expand_as(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
     expanded(reader, id, &sizes, &call.span).map(Value::Tensor)
 }
 
-/// Repeats a whole tensor along its axes: [1, 2] twice is [1, 2, 1, 2]. Axes in front are added where there are more counts than axes.
+/// Repeats a whole tensor along its axes: [1, 2] twice is [1, 2, 1, 2]. If there are more counts than axes, axes of size 1 are added in front; if there are
+/// fewer, counts of 1.
 fn tiled(reader: &mut GraphReader<'_, '_>, id: TensorId, counts: &[i64], span: &Span) -> Result<TensorId, Reported> {
     let mut input = reader.shape(id).to_vec();
     let mut counts: Vec<usize> = counts.iter().map(|n| usize::try_from(*n).unwrap_or(0)).collect();
@@ -154,8 +155,8 @@ fn flip(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     let input = reader.shape(id).to_vec();
     let axes = order(reader, call, input.len())?;
     let axes = if axes.is_empty() { (0..input.len()).collect() } else { axes };
-    let back = NumPyCode::Call(format!("np.flip({{0}}, {})", axes_text(&axes)), vec![NumPyCode::upstream()]);
-    let flipped = rearranged(reader, id, &input, CopyKind::Flip.with_gradient(back), &call.span, |index| {
+    let gradient = NumPyCode::Call(format!("np.flip({{0}}, {})", axes_text(&axes)), vec![NumPyCode::upstream()]);
+    let flipped = rearranged(reader, id, &input, CopyKind::Flip.with_gradient(gradient), &call.span, |index| {
         let source: Vec<usize> =
             (0..input.len()).map(|axis| if axes.contains(&axis) { input[axis] - 1 - index[axis] } else { index[axis] }).collect();
         ravel(&source, &input)
@@ -195,13 +196,13 @@ fn triangle(reader: &mut GraphReader<'_, '_>, call: &Call, kind: CopyKind) -> Re
     let is_lower = kind == CopyKind::Tril;
     let name = if is_lower { "np.tril" } else { "np.triu" };
     let arguments = if diagonal == 0 { String::new() } else { format!(", {diagonal}") };
-    let back = NumPyCode::Call(format!("{name}({{0}}{arguments})"), vec![NumPyCode::upstream()]);
-    let part = rearranged(reader, id, &input, kind.with_gradient(back), &call.span, |index| {
+    let gradient = NumPyCode::Call(format!("{name}({{0}}{arguments})"), vec![NumPyCode::upstream()]);
+    let triangle = rearranged(reader, id, &input, kind.with_gradient(gradient), &call.span, |index| {
         let [row, column] = [index[index.len() - 2], index[index.len() - 1]].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
         let is_kept = if is_lower { column - row <= diagonal } else { column - row >= diagonal };
         is_kept.then(|| ravel(index, &input)).flatten()
     })?;
-    Ok(Value::Tensor(part))
+    Ok(Value::Tensor(triangle))
 }
 
 fn pad(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -219,7 +220,7 @@ fn pad(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
     let mut around = vec![[0; 2]; input.len()];
     if call.is_numpy() {
         for (axis, sides) in around.iter_mut().enumerate() {
-            // one number for all sides, one pair for all axes, or a pair for each axis
+            // one number for all sides, one pair for all axes, or a pair for each axis. A list of one number counts as a pair
             let pair = if items.iter().any(|item| item.items().is_some()) { items.get(axis).cloned() } else { Some(value.clone()) };
             let pair = pair.and_then(|pair| pair.items().or_else(|| Some(vec![pair.clone(), pair])));
             let Some([before, after]) = pair.as_deref().map(|pair| [pair[0].clone(), pair[pair.len() - 1].clone()]) else {
@@ -251,13 +252,13 @@ fn pad(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
         return Ok(Value::Tensor(padded));
     }
     // the padding of `padded` is 0: a constant adds the fill value there
-    let edge = (0..len(&shape)).map(|at| {
+    let fill_outside = (0..len(&shape)).map(|at| {
         let index = unravel(at, &shape);
         let is_inside =
             index.iter().zip(&around).zip(&input).all(|((at, [before, _]), size)| at.checked_sub(*before).is_some_and(|at| at < *size));
         if is_inside { 0.0 } else { fill }
     });
-    let edge = edge.collect();
-    let edge = reader.constant(&shape, edge, &call.span)?;
-    reader.elementwise(Operator::Add, &[Value::Tensor(padded), Value::Tensor(edge)], &call.span).map(Value::Tensor)
+    let fill_outside = fill_outside.collect();
+    let fill_outside = reader.constant(&shape, fill_outside, &call.span)?;
+    reader.elementwise(Operator::Add, &[Value::Tensor(padded), Value::Tensor(fill_outside)], &call.span).map(Value::Tensor)
 }

@@ -68,15 +68,15 @@ pub fn viewed(reader: &mut GraphReader<'_, '_>, id: TensorId, shape: &[usize], s
 pub fn permuted(reader: &mut GraphReader<'_, '_>, id: TensorId, order: &[usize], span: &Span) -> Result<TensorId, Reported> {
     let input = reader.shape(id).to_vec();
     let shape: Vec<usize> = order.iter().map(|axis| input[*axis]).collect();
-    let mut back = vec![0; order.len()];
-    order.iter().enumerate().for_each(|(n, axis)| back[*axis] = n);
-    let copying = CopyKind::Permute.with_gradient(NumPyCode::upstream().permuted(&back));
+    let mut inverse_order = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(n, axis)| inverse_order[*axis] = n);
+    let copying = CopyKind::Permute.with_gradient(NumPyCode::upstream().permuted(&inverse_order));
     rearranged(reader, id, &shape, copying, span, |index| {
-        let mut from = vec![0; input.len()];
+        let mut source = vec![0; input.len()];
         for (n, axis) in order.iter().enumerate() {
-            from[*axis] = index[n];
+            source[*axis] = index[n];
         }
-        ravel(&from, &input)
+        ravel(&source, &input)
     })
 }
 
@@ -160,12 +160,12 @@ fn item(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
 /// Replaces a size of −1 by the size that gives the tensor's number of entries.
 fn completed(reader: &mut GraphReader<'_, '_>, id: TensorId, sizes: &[i64], span: &Span) -> Result<Vec<usize>, Reported> {
     let entries = len(reader.shape(id));
-    let known: i128 = sizes.iter().filter(|n| **n != -1).map(|n| i128::from(*n)).fold(1, i128::saturating_mul);
+    let known_product: i128 = sizes.iter().filter(|n| **n != -1).map(|n| i128::from(*n)).fold(1, i128::saturating_mul);
     let unknown = sizes.iter().filter(|n| **n == -1).count();
     let total = i128::try_from(entries).unwrap_or(i128::MAX);
     let fits = match unknown {
-        0 => known == total,
-        1 => known > 0 && total % known == 0,
+        0 => known_product == total,
+        1 => known_product > 0 && total % known_product == 0,
         _ => false,
     };
     if !fits || sizes.iter().any(|n| *n < -1) {
@@ -174,8 +174,8 @@ fn completed(reader: &mut GraphReader<'_, '_>, id: TensorId, sizes: &[i64], span
         let help = if unknown > 1 { "only one size can be -1" } else { "the product of the sizes must be the number of entries" };
         return Err(reader.fail(span, message, help));
     }
-    let rest = if known > 0 { total / known } else { 0 };
-    Ok(sizes.iter().map(|n| usize::try_from(if *n == -1 { rest } else { i128::from(*n) }).unwrap_or(0)).collect())
+    let missing_size = if known_product > 0 { total / known_product } else { 0 };
+    Ok(sizes.iter().map(|n| usize::try_from(if *n == -1 { missing_size } else { i128::from(*n) }).unwrap_or(0)).collect())
 }
 
 fn reshape(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -262,7 +262,7 @@ fn transpose(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
     let id = call.tensor(reader, 0)?;
     let rank = reader.shape(id).len();
     let count = call.integers(reader, "an axis")?.len();
-    // NumPy's transpose takes all axes, PyTorch's takes two
+    // PyTorch's transpose takes two axes, NumPy's takes all axes or none. x.transpose(…) is PyTorch's if it has two axes
     if !call.is_numpy() && (call.spelling != Spelling::Method || count == 2) {
         return swapaxes(reader, call);
     }

@@ -55,7 +55,7 @@ fn pair(
 }
 
 /// Checks sizes that must be at least 1.
-fn positive(reader: &mut GraphReader<'_, '_>, call: &Call, sizes: &[(&str, [usize; 2])]) -> Result<(), Reported> {
+fn check_positive(reader: &mut GraphReader<'_, '_>, call: &Call, sizes: &[(&str, [usize; 2])]) -> Result<(), Reported> {
     match sizes.iter().find(|(_, pair)| pair.contains(&0)) {
         Some((what, _)) => Err(reader.fail(&call.span, format!("{what} must be at least 1"), "")),
         None => Ok(()),
@@ -115,8 +115,8 @@ fn padding(
             }
             "same" => {
                 // each axis is padded by dilation · (kernel − 1) places; of an odd number, the larger half is after the input
-                let around = [0, 1].map(|axis| dilation[axis].saturating_mul(kernel[axis] - 1));
-                return Ok(around.map(|n| [n / 2, n - n / 2]));
+                let totals = [0, 1].map(|axis| dilation[axis].saturating_mul(kernel[axis] - 1));
+                return Ok(totals.map(|n| [n / 2, n - n / 2]));
             }
             _ => return Err(reader.fail(&span, "padding is a number, \"same\" or \"valid\"", "")),
         }
@@ -157,7 +157,7 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
     let one_row = (images.is_1d, 1);
     let stride = pair(reader, call, 3, [1, 1], one_row)?;
     let dilation = pair(reader, call, dilation_at, [1, 1], one_row)?;
-    positive(reader, call, &[("the stride", stride), ("the dilation", dilation), ("the kernel", [height, width])])?;
+    check_positive(reader, call, &[("the stride", stride), ("the dilation", dilation), ("the kernel", [height, width])])?;
     let padding = padding(reader, call, [height, width], dilation, images.is_1d)?;
     let groups = call.integer(reader, groups_at)?.and_then(|n| usize::try_from(n).ok()).unwrap_or(1);
     let (inputs, outputs) = if is_transposed { (first, second.saturating_mul(groups)) } else { (second.saturating_mul(groups), first) };
@@ -225,7 +225,7 @@ fn pool(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_max
     let kernel = pair(reader, call, 1, [1, 1], one_row)?;
     let stride = pair(reader, call, 2, kernel, one_row)?;
     let dilation = if is_max { pair(reader, call, 4, [1, 1], one_row)? } else { [1, 1] };
-    positive(reader, call, &[("the stride", stride), ("the dilation", dilation), ("the kernel", kernel)])?;
+    check_positive(reader, call, &[("the stride", stride), ("the dilation", dilation), ("the kernel", kernel)])?;
     let padding = equal_padding(reader, call, 3, images.is_1d)?;
     let rounding = if call.flag(reader, if is_max { 5 } else { 4 }, false)? { Rounding::Up } else { Rounding::Down };
     if (0..2).any(|i| padding[i].iter().any(|side| *side > kernel[i] / 2)) {

@@ -9,7 +9,7 @@ pub struct ImpliedArguments {
     /// The value of each parameter; `None` if it is not given.
     pub values: Vec<Option<Implied>>,
     /// The values of the parameter with a star, such as the sizes of `x.view(2, 3)`.
-    pub starred: Vec<Implied>,
+    pub starred_arguments: Vec<Implied>,
     /// The shapes of the names of unknown rank that are factors of the first argument: of G in `(y * G).sum()`.
     pub factors: Vec<Shape>,
     /// `true` for a call without a module or a tensor before the name, such as `max(a, b)`, which compares two arguments.
@@ -31,7 +31,7 @@ impl ImpliedArguments {
 
     /// Returns the values of the parameter with a star: the same for `x.view(2, 3)` and `x.view([2, 3])`.
     pub fn starred(&self, inference: &mut Inference) -> Vec<Implied> {
-        match &self.starred[..] {
+        match &self.starred_arguments[..] {
             [Implied::Items(items)] => items.to_vec(),
             // a tensor in the place of a list: its numbers are not known here
             [Implied::Tensor(shape)] if inference.missing_of(*shape).is_none() => vec![Implied::Unknown],

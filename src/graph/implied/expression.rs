@@ -120,7 +120,7 @@ impl Inference {
                     let mut operands = std::iter::once(first).chain(links[..=n].iter().map(|link| &link.right));
                     let is_name = |expr: &PythonExpr| bare_name(expr).is_some();
                     let is_affine = (is_name(&link.right) || is_name(first)) && operands.any(|operand| self.is_product(operand));
-                    let sum = self.sum_of(so_far, right, is_affine);
+                    let sum = self.binary(link.operator, so_far, right, if is_affine { Likely::Last } else { Likely::Any });
                     if let (true, Some(_), Implied::Tensor(shape)) = (is_affine, bare_name(&link.right), &sum) {
                         let shape = *shape;
                         self.factors(first).into_iter().for_each(|factor| self.mark_likely(factor, Likely::Last(shape)));
@@ -136,17 +136,13 @@ impl Inference {
 
     /// In `x @ W.T` a name W without a value is assumed to be a matrix, as in `x @ W`.
     fn assume_transposed(&mut self, left: &Implied, link: &Link) {
-        let rank = self.shape(left).and_then(|left| self.shapes.sizes(left)).map_or(0, |sizes| sizes.len());
-        if let (BinaryOperator::MatMul, 1.., ExprKind::Attribute(base, _)) = (link.operator, rank, &link.right.kind)
+        let left_rank = self.shape(left).and_then(|left| self.shapes.sizes(left)).map_or(0, |sizes| sizes.len());
+        if let (BinaryOperator::MatMul, 1.., ExprKind::Attribute(base, _)) = (link.operator, left_rank, &link.right.kind)
             && let Some(name) = bare_name(base)
             && let Some(shape) = self.missing.iter().find(|missing| missing.name == *name).map(|missing| missing.shape)
         {
-            self.assume_matrix(shape, rank > 2);
+            self.assume_matrix(shape, left_rank > 2);
         }
-    }
-
-    fn sum_of(&mut self, left: Implied, right: Implied, is_affine: bool) -> Implied {
-        self.binary(BinaryOperator::Add, left, right, if is_affine { Likely::Last } else { Likely::Any })
     }
 
     fn binary(&mut self, operator: BinaryOperator, left: Implied, right: Implied, likely: fn(Shape) -> Likely) -> Implied {
@@ -215,7 +211,7 @@ impl Inference {
             };
             match at {
                 // all arguments without a keyword from the starred parameter on belong to it
-                Some(at) if star.is_some_and(|star| at == star || (at > star && keyword.is_none())) => bound.starred.push(value),
+                Some(at) if star.is_some_and(|star| at == star || (at > star && keyword.is_none())) => bound.starred_arguments.push(value),
                 Some(at) if at < bound.values.len() => bound.values[at] = Some(value),
                 _ => {}
             }
@@ -279,7 +275,7 @@ impl Inference {
         let mut axes = sizes.iter().copied();
         let mut result: Vec<Size> = Vec::new();
         // the axis of the result at which the axes of the index tensors begin, and the shape to which these tensors are broadcast
-        let mut together: Option<(usize, Implied)> = None;
+        let mut index_axes: Option<(usize, Implied)> = None;
         for item in items {
             match item {
                 Implied::Nothing => result.push(self.shapes.size(1)),
@@ -291,7 +287,7 @@ impl Inference {
                 Implied::Integer(_) | Implied::Size(_) | Implied::Number => drop(axes.next()?),
                 Implied::Tensor(_) => {
                     self.mark_indices(item, axes.next());
-                    together = Some(match together {
+                    index_axes = Some(match index_axes {
                         None => (result.len(), item.clone()),
                         Some((at, other)) => (at, self.broadcast(&[other, item.clone()], Likely::Whole)),
                     });
@@ -300,7 +296,7 @@ impl Inference {
             }
         }
         result.extend(axes);
-        if let Some((at, Implied::Tensor(shape))) = together {
+        if let Some((at, Implied::Tensor(shape))) = index_axes {
             let sizes = self.shapes.sizes(shape)?;
             result.splice(at..at, sizes);
         }
@@ -312,8 +308,8 @@ impl Inference {
         let Some(n) = self.shapes.number(size).and_then(|n| i64::try_from(n).ok()).filter(|_| step.is_none_or(|step| step > 0)) else {
             return self.shapes.unknown_size();
         };
-        let place = |end: i64| if end < 0 { (end + n).max(0) } else { end.min(n) };
-        let (start, stop) = (start.map_or(0, place), stop.map_or(n, place));
+        let bound = |end: i64| if end < 0 { (end + n).max(0) } else { end.min(n) };
+        let (start, stop) = (start.map_or(0, bound), stop.map_or(n, bound));
         let count = (stop - start).max(0).unsigned_abs().div_ceil(step.unwrap_or(1).unsigned_abs());
         self.shapes.size(usize::try_from(count).unwrap_or(usize::MAX))
     }

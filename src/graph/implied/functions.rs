@@ -109,7 +109,7 @@ fn reduced(inference: &mut Inference, value: &Implied, dim: Option<Implied>, kee
     let dims = match dim {
         None | Some(Implied::Nothing) => None,
         Some(Implied::Items(items)) => Some(items.to_vec()),
-        Some(one) => Some(vec![one]),
+        Some(dim) => Some(vec![dim]),
     };
     let Some(dims) = dims else {
         return if keepdim.is_some() { Implied::Unknown } else { tensor(inference, Vec::new()) };
@@ -142,7 +142,7 @@ fn extreme(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     }
     match reduce(inference, arguments) {
         Implied::Tensor(shape) if arguments.has(1) => Implied::Pair(shape),
-        other => other,
+        result => result,
     }
 }
 
@@ -250,7 +250,7 @@ fn cat(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     tensor(inference, sizes)
 }
 
-/// Returns the pieces into which the axis of parameter `axis_at` is cut, by default axis 0. `size` maps the size of the axis to that of a piece; `None` if the
+/// Returns the pieces into which an axis is cut: the axis that the parameter with the index `axis_at` gives, by default axis 0. `size` maps the size of the axis to that of a piece; `None` if the
 /// pieces have different sizes, or their size is not known.
 fn pieces(
     inference: &mut Inference,
@@ -320,7 +320,7 @@ fn eye(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
 
 /// `arange(n)` and `range(n)`: the numbers from 0; with a start or a step, or with keywords, their count is not known.
 fn arange(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
-    let sizes: Vec<Size> = arguments.starred.iter().map(|value| inference.size(value)).collect();
+    let sizes: Vec<Size> = arguments.starred_arguments.iter().map(|value| inference.size(value)).collect();
     let has_keywords = arguments.values.iter().any(Option::is_some);
     let count = if let ([count], false) = (&sizes[..], has_keywords) { *count } else { inference.shapes.unknown_size() };
     tensor(inference, vec![count])

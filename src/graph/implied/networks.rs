@@ -49,7 +49,7 @@ pub fn einsum(inference: &mut Inference, arguments: &ImpliedArguments) -> Implie
         letters.push((letter, size));
         size
     };
-    for (operand, value) in inputs.split(',').zip(&arguments.starred) {
+    for (operand, value) in inputs.split(',').zip(&arguments.starred_arguments) {
         let sizes: Vec<Size> = operand.chars().map(|letter| size_of(inference, letter)).collect();
         let shape = inference.any_shape(value);
         let own_sizes = inference.shapes.with_rank(shape, sizes.len());
