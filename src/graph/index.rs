@@ -97,11 +97,11 @@ fn slice_of(
         return Err(reader.fail(span, "the step of a slice cannot be 0", ""));
     }
     let n = i64::try_from(size).unwrap_or(i64::MAX);
-    // as in Python, ends outside the axis are moved to its ends
+    // as in Python, an end outside the axis is moved to the end of the axis. A slice with a negative step can stop at −1, before entry 0
     let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
-    let end = |end: i64| if end < 0 { end.saturating_add(n) } else { end }.clamp(low, high);
-    let start = start.map_or(if step > 0 { 0 } else { n - 1 }, end);
-    let stop = stop.map_or(if step > 0 { n } else { -1 }, end);
+    let clamped = |end: i64| if end < 0 { end.saturating_add(n) } else { end }.clamp(low, high);
+    let start = start.map_or(if step > 0 { 0 } else { n - 1 }, clamped);
+    let stop = stop.map_or(if step > 0 { n } else { -1 }, clamped);
     let count = Range { start, stop, step }.len();
     Ok((usize::try_from(start.max(0)).unwrap_or(0), step, count))
 }
@@ -325,15 +325,14 @@ fn look_up(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[IndexedAxis],
     let shape = [shape_of(&axes[..first]), chosen_shape.clone(), shape_of(&axes[after..])].concat();
     reader.claim_tensor(&shape, span)?;
     let (outer, inner) = (places(&axes[..first], base), places(&axes[after..], 0));
-    let chosen = len(&chosen_shape);
     // for each entry of the result: its flat index if all index tensors were 0, and the entry of the broadcast index tensors that selects it
     let mut bases = Vec::with_capacity(len(&shape));
-    let mut rows = Vec::with_capacity(len(&shape));
+    let mut index_entries = Vec::with_capacity(len(&shape));
     for before in &outer {
-        for row in 0..chosen {
+        for index_entry in 0..len(&chosen_shape) {
             for within in &inner {
                 bases.push(before + within);
-                rows.push(row);
+                index_entries.push(index_entry);
             }
         }
     }
@@ -343,13 +342,13 @@ fn look_up(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[IndexedAxis],
             IndexTensor::Tensor(index) => {
                 selectors.push(reads.len());
                 reads.push(*index);
-                let places = rows.iter().map(|row| broadcast.operand_entry(n, *row)).collect();
+                let places = index_entries.iter().map(|index_entry| broadcast.operand_entry(n, *index_entry)).collect();
                 indices.push(IndexOperand { shape: reader.shape(*index).to_vec(), stride, size, places });
             }
             IndexTensor::Known(numbers) => {
-                for (base, row) in bases.iter_mut().zip(&rows) {
-                    let n = numbers[broadcast.operand_entry(n, *row)];
-                    *base += entry(reader, n, size, span)? * stride;
+                for (base, index_entry) in bases.iter_mut().zip(&index_entries) {
+                    let number = numbers[broadcast.operand_entry(n, *index_entry)];
+                    *base += entry(reader, number, size, span)? * stride;
                 }
             }
         }
@@ -432,15 +431,18 @@ fn known_places(
     // each flat index, with the entry of the index tensors that led to it
     let mut places_so_far: Vec<(usize, usize)> = vec![(base, 0)];
     let mut shape: Vec<usize> = Vec::new();
-    let mut rows: Option<usize> = None;
+    // the number of entries of the index tensors, which are vectors
+    let mut index_count: Option<usize> = None;
     for axis in axes {
         match axis {
             IndexedAxis::New => shape.push(1),
             IndexedAxis::Slice { count, .. } => {
                 let offsets = places(std::slice::from_ref(axis), 0);
                 // an offset counts from entry 0 of the axis, so it is not negative, even if the step is
-                places_so_far =
-                    places_so_far.iter().flat_map(|(place, row)| offsets.iter().map(move |offset| (place + offset, *row))).collect();
+                places_so_far = places_so_far
+                    .iter()
+                    .flat_map(|(place, index_entry)| offsets.iter().map(move |offset| (place + offset, *index_entry)))
+                    .collect();
                 shape.push(*count);
             }
             IndexedAxis::Indexed { stride, size, by } => {
@@ -460,18 +462,20 @@ fn known_places(
                 for n in &numbers {
                     offsets.push(entry(reader, *n, *size, span)? * stride);
                 }
-                match rows {
+                match index_count {
                     None => {
-                        rows = Some(offsets.len());
+                        index_count = Some(offsets.len());
                         shape.push(offsets.len());
                         places_so_far = places_so_far
                             .iter()
-                            .flat_map(|(place, _)| offsets.iter().enumerate().map(move |(row, offset)| (place + offset, row)))
+                            .flat_map(|(place, _)| {
+                                offsets.iter().enumerate().map(move |(index_entry, offset)| (place + offset, index_entry))
+                            })
                             .collect();
                     }
                     Some(count) if count == offsets.len() || offsets.len() == 1 => {
-                        for (place, row) in &mut places_so_far {
-                            *place += offsets[if offsets.len() == 1 { 0 } else { *row }];
+                        for (place, index_entry) in &mut places_so_far {
+                            *place += offsets[if offsets.len() == 1 { 0 } else { *index_entry }];
                         }
                     }
                     Some(count) => {

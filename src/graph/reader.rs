@@ -194,7 +194,7 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Counts `more` statements or operations.
+    /// Adds `more` to the number of statements and operations.
     ///
     /// # Errors
     /// If there are too many.
@@ -226,6 +226,7 @@ impl GraphReader<'_, '_> {
     /// Returns whether a tensor is a constant that the text makes, such as `arange(3)`.
     pub fn is_made_by_text(&self, id: TensorId) -> bool {
         match self.tensors[id].origin {
+            // a given tensor has a name and the version 0
             TensorOrigin::Leaf(leaf) => self.leaves[leaf].name.version > 0 || self.leaves[leaf].name.base.is_empty(),
             TensorOrigin::Node(_) => false,
         }
@@ -297,7 +298,7 @@ impl GraphReader<'_, '_> {
         (self.claim)(self.text_number, span, shape)
     }
 
-    /// Adds an operation without operands that are indices, classes or masks.
+    /// Adds an operation. None of its operands is an index, a class or a mask.
     ///
     /// # Errors
     /// If the shapes do not fit together, or the graph is too large.

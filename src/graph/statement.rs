@@ -62,7 +62,7 @@ impl GraphReader<'_, '_> {
                 self.composite_statements.extend(operations);
             }
             if result.is_err() {
-                // names that follow from a faulty statement are not reported
+                // the uses of these names get no fault of their own
                 for name in assigned_names(&statement.kind) {
                     self.names.insert(name, Binding::Faulty);
                 }
@@ -72,7 +72,7 @@ impl GraphReader<'_, '_> {
 
     /// Begins a statement. Returns the number of operations before it.
     fn begin_statement(&mut self, statement: &Statement) -> usize {
-        // the statements of a loop come again in each turn
+        // in each turn of a loop, a statement keeps the number that it got in the first turn
         let next = self.statements.len();
         self.statement = *self.statement_at.entry((self.text_number, statement.span.start)).or_insert(next);
         if self.statement == next {
@@ -98,7 +98,7 @@ impl GraphReader<'_, '_> {
                     self.leave_out(span);
                     return Ok(());
                 }
-                let first = targets.first().and_then(first_name).unwrap_or_default();
+                let first_target = targets.first().and_then(first_name).unwrap_or_default();
                 let evaluated = self.evaluate(value).and_then(|evaluated| {
                     if targets.len() > 1 {
                         // in `a = b = x @ W`, each target copies the unnamed tensor of x @ W
@@ -106,8 +106,9 @@ impl GraphReader<'_, '_> {
                     }
                     targets.iter().try_for_each(|target| self.assign_target(target, evaluated.clone(), &value.span))
                 });
+                // the shared tensors come before their copies
                 self.fresh.splice(0..0, std::mem::take(&mut self.shared));
-                self.end_statement(&first);
+                self.end_statement(&first_target);
                 evaluated
             }
             StatementKind::Augment(target, operator, value) => self.augment(target, *operator, value, span),
@@ -246,6 +247,7 @@ impl GraphReader<'_, '_> {
         let Some(name) = first_name(target) else {
             return Err(self.fail(&target.span, "this cannot be assigned", "assign to a name, or to x[i]"));
         };
+        // a closure, so that a fault does not skip `end_statement`
         let evaluated = (|| {
             // both sides are read before the first `?`, so that the faults of both are reported
             let old = self.evaluate(target);
@@ -298,6 +300,7 @@ impl GraphReader<'_, '_> {
                 Value::Range(Range { start, step, .. }) => Value::integer(start + i64::try_from(turn).unwrap_or(0) * step),
                 Value::Tensor(id) => self.turn_of_tensor(*id, turn, &iterable.span)?,
                 Value::List(items) | Value::Tuple(items) => items[turn].clone(),
+                // refused above
                 _ => return Ok(()),
             };
             self.bind_variable(variable, &item)?;

@@ -22,6 +22,7 @@ struct OneLine {
 /// Writes a statement as one line: comments, the backslashes at the ends of lines and repeated blanks are left out.
 fn one_line(statement: &str) -> OneLine {
     let mut line = OneLine { text: String::new(), positions: Vec::with_capacity(statement.len() + 1) };
+    // `is_blank` is `true` after characters that are left out, until a blank is written for them
     let (mut is_comment, mut is_blank, mut quote) = (false, false, None);
     for (at, c) in statement.char_indices() {
         is_comment = (is_comment || c == '#' && quote.is_none()) && c != '\n';
@@ -41,7 +42,7 @@ fn one_line(statement: &str) -> OneLine {
             quote = match quote {
                 None if matches!(c, '\'' | '"') => Some(c),
                 Some(open) if open == c => None,
-                other => other,
+                unchanged => unchanged,
             };
             line.text.push(c);
         }
@@ -54,9 +55,9 @@ fn one_line(statement: &str) -> OneLine {
 pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphText {
     let line_starts: Vec<Vec<usize>> = reader.texts.iter().map(|text| text.match_indices('\n').map(|(at, _)| at + 1).collect()).collect();
     let line_of = |text_number: usize, at: usize| {
-        let before = line_starts[text_number].partition_point(|start| *start <= at);
+        let lines_before = line_starts[text_number].partition_point(|start| *start <= at);
         // several texts are an array with a statement in each string: the number of the string counts as the line
-        if reader.texts.len() > 1 { text_number + 1 } else { before + 1 }
+        if reader.texts.len() > 1 { text_number + 1 } else { lines_before + 1 }
     };
     let lines: Vec<OneLine> = reader
         .statements
@@ -79,10 +80,10 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
         statements.map(|((text_number, span), line)| StatementText { text: line.text.clone(), line: line_of(*text_number, span.start) });
     let has_tensors = reader.tensors.iter().any(|tensor| !tensor.shape.is_empty());
     // the tensors of the network are numbered anew: first the leaves, then the results of the operations
-    let given = reader.leaves.len();
+    let leaf_count = reader.leaves.len();
     let id = |tensor: usize| match reader.tensors[tensor].origin {
         TensorOrigin::Leaf(leaf) => leaf,
-        TensorOrigin::Node(node) => given + node,
+        TensorOrigin::Node(node) => leaf_count + node,
     };
     let closed_block = |block: PendingBlock| ClosedBlock {
         form: block.form,
@@ -111,7 +112,7 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
     let named = reader.tensors.iter().enumerate().filter(|(_, tensor)| tensor.axes.iter().any(Option::is_some));
     let axes = named.map(|(tensor, graph_tensor)| (id(tensor), graph_tensor.axes.clone()));
     let closed_blocks = closed_forms::find(reader, output).into_iter().map(closed_block).collect();
-    GraphText::new(has_tensors, given, statements.collect(), origins, folds(reader, has_tensors, output))
+    GraphText::new(has_tensors, leaf_count, statements.collect(), origins, folds(reader, has_tensors, output))
         .with_closed_blocks(closed_blocks)
         .with_structural(structural)
         .with_axes(axes.collect())
@@ -150,14 +151,15 @@ mod tests {
         let text = "y = (x   # the input\n     @ W) \\\n  + b";
         let line = one_line(text);
         assert_eq!(line.text, "y = (x @ W) + b");
-        let place = |piece: &str| {
+        // the characters of the line that stand for a text of the statement
+        let in_line = |piece: &str| {
             let start = text.find(piece).expect(piece);
             &line.text[line.positions[start]..line.positions[start + piece.len()]]
         };
-        assert_eq!(place("x   # the input\n     @ W"), "x @ W");
-        assert_eq!(place("b"), "b");
+        assert_eq!(in_line("x   # the input\n     @ W"), "x @ W");
+        assert_eq!(in_line("b"), "b");
         assert_eq!(one_line("z = f(\n    x,  # a\n    'a # b',\n)").text, "z = f(x, 'a # b',)");
-        // ü and é have two bytes
+        // one position for each byte, and one for the end: ü and é have two bytes, so 0 and 5 stand there twice
         assert_eq!(one_line("ü = é").positions, [0, 0, 2, 3, 4, 5, 5, 7]);
     }
 }

@@ -82,7 +82,7 @@ pub struct AxisExtremum {
     /// The tensor of these entries.
     pub values: TensorId,
     /// The tensor that is searched.
-    pub of: TensorId,
+    pub searched: TensorId,
     /// The axis.
     pub axis: usize,
     /// `true` if the axis stays, with the size 1.
@@ -108,6 +108,7 @@ impl Range {
         let Self { start, stop, step } = self;
         let distance = if step > 0 { i128::from(stop) - i128::from(start) } else { i128::from(start) - i128::from(stop) };
         let step = i128::from(step).abs();
+        // distance / step, rounded up
         usize::try_from((distance.max(0) + step - 1) / step).unwrap_or(usize::MAX)
     }
 

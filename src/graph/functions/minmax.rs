@@ -56,17 +56,17 @@ fn over_axes_or_two(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extr
         }
         return elementwise_extreme(reader, extreme, first, second, call);
     }
-    let of = call.tensor(reader, 0)?;
-    let rank = reader.shape(of).len();
+    let searched = call.tensor(reader, 0)?;
+    let rank = reader.shape(searched).len();
     let n = second.as_integer().unwrap_or(0);
     let axis = call::axis(reader, n, rank, &second_span)?;
     let keepdim = call.flag(reader, 2, false)?;
-    let function = extremum(reader.shape(of), &[axis], keepdim, extreme, Ties::First);
-    let values = reader.emit(function, &[of], &call.span)?;
+    let function = extremum(reader.shape(searched), &[axis], keepdim, extreme, Ties::First);
+    let values = reader.emit(function, &[searched], &call.span)?;
     if call.is_numpy() {
         return Ok(Value::Tensor(values));
     }
-    Ok(Value::Extremum(AxisExtremum { values, of, axis, keepdim, extreme }))
+    Ok(Value::Extremum(AxisExtremum { values, searched, axis, keepdim, extreme }))
 }
 
 /// The extreme entries over some axes, or over all; equal ones share the derivative.
@@ -93,9 +93,9 @@ fn over_axes(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extreme) ->
 /// # Errors
 /// If the results exceed the memory limit.
 pub fn indices(reader: &mut GraphReader<'_, '_>, extremum: AxisExtremum, span: &Span) -> Result<TensorId, Reported> {
-    let AxisExtremum { of, axis, keepdim, extreme, .. } = extremum;
-    let function = argmax_function(reader.shape(of), Some(axis), keepdim, extreme);
-    reader.emit(function, &[of], span)
+    let AxisExtremum { searched, axis, keepdim, extreme, .. } = extremum;
+    let function = argmax_function(reader.shape(searched), Some(axis), keepdim, extreme);
+    reader.emit(function, &[searched], span)
 }
 
 fn argmax(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {

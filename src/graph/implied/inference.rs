@@ -211,8 +211,8 @@ impl Inference {
         }
     }
 
-    /// Returns the result of the next lookup `table[indices]` of this reading of the text. If an earlier reading found the rank of the result, a table of
-    /// unknown shape gets its rank.
+    /// Returns the shape of the result of the next lookup `table[indices]` of this reading of the text. If an earlier reading found the sizes of the result, a
+    /// table of unknown shape gets a size for its rows, and then the sizes of the result after those of the indices.
     pub fn looked_up(&mut self, table: Shape, indices: Shape) -> Shape {
         let number = self.lookup_count;
         self.lookup_count += 1;
@@ -222,8 +222,8 @@ impl Inference {
             return result;
         };
         if self.shapes.sizes(table).is_none()
-            && let (Some(sizes), Some(own)) = (self.shapes.sizes(result), self.shapes.sizes(indices))
-            && let Some(row) = sizes.get(own.len()..)
+            && let (Some(sizes), Some(index_sizes)) = (self.shapes.sizes(result), self.shapes.sizes(indices))
+            && let Some(row) = sizes.get(index_sizes.len()..)
         {
             let rows = self.shapes.unknown_size();
             self.shapes.set(table, [&[rows], row].concat());
@@ -238,15 +238,16 @@ impl Inference {
         }
     }
 
-    /// Assumes that a name of unknown rank is a matrix, or a vector if it is one of `vectors`. `among_several` is `true` if it may be several matrices.
-    pub fn assume_matrix(&mut self, shape: Shape, among_several: bool) {
+    /// Assumes that a name of unknown rank is a matrix, or a vector if it is one of `vectors`. `may_be_several` is `true` if it may be several matrices.
+    pub fn assume_matrix(&mut self, shape: Shape, may_be_several: bool) {
         if !self.assumes || self.shapes.sizes(shape).is_some() {
             return;
         }
+        // taken out of `self`, because `missing_of` borrows the whole of it
         let vectors = std::mem::take(&mut self.vectors);
         if let Some(missing) = self.missing_of(shape) {
             let rank = if vectors.contains(&missing.name) { 1 } else { 2 };
-            missing.assumed = Some(if among_several { Assumed::Matrices } else { Assumed::Matrix });
+            missing.assumed = Some(if may_be_several { Assumed::Matrices } else { Assumed::Matrix });
             self.shapes.with_rank(shape, rank);
         }
         self.vectors = vectors;
@@ -285,11 +286,12 @@ impl Inference {
             self.doubt_matrix(&y, &x);
         }
         let rank = x.len().max(y.len());
-        let at = |sizes: &[Size], n: usize| (n + sizes.len()).checked_sub(rank).map(|n| sizes[n]);
+        // the size on axis n of the result; the axes are aligned at the last one
+        let size_at = |sizes: &[Size], n: usize| (n + sizes.len()).checked_sub(rank).map(|n| sizes[n]);
         let sizes = (0..rank)
-            .filter_map(|n| match (at(&x, n), at(&y, n)) {
+            .filter_map(|n| match (size_at(&x, n), size_at(&y, n)) {
                 (Some(x), Some(y)) => Some(self.broadcast_size(x, y)),
-                (one, other) => one.or(other),
+                (x, y) => x.or(y),
             })
             .collect();
         self.shapes.of(sizes)
@@ -317,8 +319,8 @@ impl Inference {
         }
     }
 
-    /// Returns the shape of the result of broadcasting a tensor with one of unknown rank, and records the likely shape of the latter. The second phase assumes
-    /// that the result has the shape of the former.
+    /// Returns the shape of the result of broadcasting a tensor of the shape `known` with one of unknown rank, and records the likely shape of the one of unknown
+    /// rank. The second phase assumes that the result has the shape `known`. If `known` is the shape of a number, it says nothing about the other tensor.
     fn unknown_with(&mut self, known: Shape, unknown: Shape, likely: fn(Shape) -> Likely) -> Shape {
         let is_number = self.shapes.sizes(known).is_some_and(|sizes| sizes.is_empty());
         let Some(missing) = self.missing_of(unknown) else { return self.shapes.unknown_shape() };
@@ -351,38 +353,38 @@ impl Inference {
         }
         let (x, y) = (self.shapes.sizes(a), self.shapes.sizes(b));
         let (Some(x), Some(y)) = (x, y) else { return Implied::Tensor(self.shapes.unknown_shape()) };
-        let (Some((inner, rows)), false) = (x.split_last(), y.is_empty()) else { return Implied::Unknown };
+        let (Some((inner, before_inner)), false) = (x.split_last(), y.is_empty()) else { return Implied::Unknown };
         let (summed, columns) = if y.len() == 1 { (y[0], None) } else { (y[y.len() - 2], y.last().copied()) };
         self.shapes.join(*inner, summed);
-        let (row, batch) = rows.split_last().map_or((None, &[][..]), |(row, batch)| (Some(*row), batch));
-        let other: Vec<Size> = y[..y.len().saturating_sub(2)].to_vec();
-        let [left, right] = [batch.to_vec(), other].map(|sizes| Implied::Tensor(self.shapes.of(sizes)));
+        let (rows, batch) = before_inner.split_last().map_or((None, &[][..]), |(rows, batch)| (Some(*rows), batch));
+        let right_batch: Vec<Size> = y[..y.len().saturating_sub(2)].to_vec();
+        let [left, right] = [batch.to_vec(), right_batch].map(|sizes| Implied::Tensor(self.shapes.of(sizes)));
         let batch = match self.broadcast(&[left, right], Likely::Any) {
             Implied::Tensor(batch) => self.shapes.sizes(batch).unwrap_or_default(),
             _ => Vec::new(),
         };
-        let sizes = batch.into_iter().chain(row).chain(columns).collect();
+        let sizes = batch.into_iter().chain(rows).chain(columns).collect();
         Implied::Tensor(self.shapes.of(sizes))
     }
 
     /// Solves the equations of [`Inference::products`] in which one size is unknown, and drops all of them.
     pub fn solve_products(&mut self) {
         for [left, right] in std::mem::take(&mut self.products) {
-            let known = |sizes: &[Size], shapes: &Shapes| sizes.iter().filter_map(|size| shapes.number(*size)).product::<usize>();
+            let known_product = |sizes: &[Size], shapes: &Shapes| sizes.iter().filter_map(|size| shapes.number(*size)).product::<usize>();
             let (mut left, mut right) = (left, right);
-            // a size on both sides cancels
+            // an unknown size on both sides cancels
             left.retain(|size| {
                 let twin = right.iter().position(|other| self.shapes.number(*size).is_none() && self.shapes.is_joined(*size, *other));
-                twin.is_none_or(|at| {
+                if let Some(at) = twin {
                     right.remove(at);
-                    false
-                })
+                }
+                twin.is_none()
             });
             let unknown: Vec<Size> = left.iter().chain(&right).copied().filter(|size| self.shapes.number(*size).is_none()).collect();
-            let [a, b] = [known(&left, &self.shapes), known(&right, &self.shapes)];
+            let [left_product, right_product] = [known_product(&left, &self.shapes), known_product(&right, &self.shapes)];
             if let [size] = unknown[..] {
                 // product = size · others
-                let (product, others) = if left.contains(&size) { (b, a) } else { (a, b) };
+                let (product, others) = if left.contains(&size) { (right_product, left_product) } else { (left_product, right_product) };
                 if others > 0 && product % others == 0 {
                     let number = self.shapes.size(product / others);
                     self.shapes.join(size, number);

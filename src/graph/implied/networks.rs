@@ -91,7 +91,7 @@ pub fn gather(inference: &mut Inference, arguments: &ImpliedArguments) -> Implie
 pub fn layer_norm(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let items = match arguments.get(1) {
         Implied::Items(items) => items.to_vec(),
-        other => vec![other],
+        size => vec![size],
     };
     let sizes: Vec<Size> = items.iter().map(|value| inference.size(value)).collect();
     let input = inference.any_shape(&arguments.get(0));
@@ -175,19 +175,20 @@ fn loss(inference: &mut Inference, arguments: &ImpliedArguments, reduction: usiz
 
 /// Gives the target its shape: a class for each row of the input, or a probability for each entry. The classes are axis 1 of the input, or axis 0 of a
 /// vector.
-fn classes(inference: &mut Inference, arguments: &ImpliedArguments) {
+fn set_target_shape(inference: &mut Inference, arguments: &ImpliedArguments) {
     let Some(mut rows) = sizes(inference, arguments).filter(|sizes| !sizes.is_empty()) else { return };
     let axis = usize::from(rows.len() > 1);
-    let class = rows.remove(axis);
+    let class_count = rows.remove(axis);
     let target = inference.any_shape(&arguments.get(1));
     match inference.shapes.sizes(target) {
+        // probabilities
         Some(sizes) if sizes.len() == rows.len() + 1 => {
-            rows.insert(axis, class);
+            rows.insert(axis, class_count);
             inference.shapes.set(target, rows);
         }
         Some(_) => inference.shapes.set(target, rows),
         None if inference.assumes => {
-            inference.mark_indices(&arguments.get(1), Some(class));
+            inference.mark_indices(&arguments.get(1), Some(class_count));
             inference.shapes.set(target, rows);
             let input = inference.any_shape(&arguments.get(0));
             if let Some(missing) = inference.missing_of(target) {
@@ -199,12 +200,12 @@ fn classes(inference: &mut Inference, arguments: &ImpliedArguments) {
 }
 
 pub fn cross_entropy(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
-    classes(inference, arguments);
+    set_target_shape(inference, arguments);
     loss(inference, arguments, 4)
 }
 
 pub fn nll_loss(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
-    classes(inference, arguments);
+    set_target_shape(inference, arguments);
     loss(inference, arguments, 4)
 }
 
