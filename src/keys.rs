@@ -227,6 +227,7 @@ pub const COMMANDS: Commands = Commands(&COMMAND_LIST);
 
 static COMMAND_LIST: LazyLock<Vec<Command>> = LazyLock::new(|| {
     let command = |row: &'static KeyBinding| {
+        // the palette shows at most two keys of a command
         let keys: Vec<String> = row.keys.iter().take(2).map(|key| shown(key)).collect();
         Command { name: row.name, keys: keys.join(" "), description: row.description, action: row.action.clone() }
     };
@@ -309,10 +310,10 @@ pub fn rows(focus: Focus) -> impl Iterator<Item = &'static KeyBinding> {
 #[must_use]
 pub fn user_keys<'a>(state: &'a State, row: &'a KeyBinding) -> Vec<&'a str> {
     let aliases = if matches!(row.focus, Focus::Normal | Focus::Cursor) { state.settings.aliases.as_slice() } else { &[] };
-    let same = |one: &str, other: &str| parse(one).is_ok_and(|keys| Ok(keys) == parse(other));
-    let of_user = aliases.iter().filter(|(_, acts_as)| row.keys.iter().any(|key| same(key, acts_as))).map(|(alias, _)| alias.as_str());
-    let built_in = row.keys.iter().copied().filter(|key| !aliases.iter().any(|(alias, _)| same(alias, key)));
-    of_user.chain(built_in).collect()
+    let are_same = |a: &str, b: &str| parse(a).is_ok_and(|keys| Ok(keys) == parse(b));
+    let own = aliases.iter().filter(|(_, acts_as)| row.keys.iter().any(|key| are_same(key, acts_as))).map(|(alias, _)| alias.as_str());
+    let built_in = row.keys.iter().copied().filter(|key| !aliases.iter().any(|(alias, _)| are_same(alias, key)));
+    own.chain(built_in).collect()
 }
 
 /// Converts vim's notation of a key to the name on the screen: `→` for `<Right>`, `Ctrl-c` for `<C-c>`, `Shift-Tab` for `<S-Tab>`.
@@ -325,7 +326,7 @@ pub fn shown(text: &str) -> String {
         "<Down>" => "↓".to_owned(),
         _ => match text.strip_prefix("<C-").and_then(|rest| rest.strip_suffix('>')) {
             Some(letter) => format!("Ctrl-{letter}"),
-            // a text of several characters is a name in angle brackets
+            // a name in angle brackets, such as `<Tab>`: it is longer than a character such as é, which has two bytes
             None if text.len() > 2 => text.trim_matches(['<', '>']).replace("S-", "Shift-").replace("M-", "Alt-"),
             None => text.to_owned(),
         },

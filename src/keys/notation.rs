@@ -101,7 +101,7 @@ fn key_named(name: &str) -> Result<Key, String> {
     loop {
         let mut chars = rest.chars();
         match (chars.next(), chars.next()) {
-            // a modifier, unless the name ends here
+            // a modifier, if a key follows after the `-`
             (Some('C' | 'c'), Some('-')) if rest.len() > 2 => key.ctrl = true,
             (Some('M' | 'm' | 'A' | 'a'), Some('-')) if rest.len() > 2 => key.alt = true,
             (Some('S' | 's'), Some('-')) if rest.len() > 2 => key.shift = true,

@@ -50,7 +50,7 @@ impl ReplacedNumbers {
 
     /// Returns another value for the entry at an index. It depends only on the index and the value, so all passes get the same other numbers.
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
-    fn other(at: usize, value: f64) -> f64 {
+    fn replacement(at: usize, value: f64) -> f64 {
         // sines of large multiples of the index look random, but are the same in each pass
         let wave = |frequency: f64| libm::sin(frequency * (at as f64 + 1.0));
         value * (1.0 + 0.4 * wave(12.9898)) + 0.3 * wave(78.233) * value.abs().max(0.1)
@@ -70,12 +70,12 @@ pub(super) struct FitSeparator<'a> {
 
 impl<'a> FitSeparator<'a> {
     /// Lists the gradients in the file, and those that are not in it.
-    pub fn new(iteration: RightIteration<'a>, tensors: &[ComparedTensor<'_>], tolerance: Tolerance) -> Self {
-        let given: Vec<Gradient> = tensors.iter().map(|tensor| tensor.gradient).collect();
-        let is_given = |of: &Id| given.iter().any(|gradient| gradient.of == *of);
-        let of = |id: Id| if let Role::Gradient(of) = iteration.network.tensor(id).role { Some(of) } else { None };
-        let tensors = iteration.backward_ops().filter_map(|(_, op)| of(op.output)).filter(|of| !is_given(of));
-        let tensors = tensors.filter(|of| iteration.network.text().is_result(*of)).collect();
+    pub fn new(iteration: RightIteration<'a>, compared: &[ComparedTensor<'_>], tolerance: Tolerance) -> Self {
+        let given: Vec<Gradient> = compared.iter().map(|tensor| tensor.gradient).collect();
+        let is_given = |tensor: &Id| given.iter().any(|gradient| gradient.of == *tensor);
+        let differentiated = |id: Id| if let Role::Gradient(of) = iteration.network.tensor(id).role { Some(of) } else { None };
+        let tensors = iteration.backward_ops().filter_map(|(_, op)| differentiated(op.output)).filter(|tensor| !is_given(tensor));
+        let tensors = tensors.filter(|tensor| iteration.network.text().is_result(*tensor)).collect();
         Self { iteration, tolerance, given, tensors }
     }
 
@@ -87,12 +87,13 @@ impl<'a> FitSeparator<'a> {
         };
         let compared: Vec<&Fit> = others.iter().take(MAX_COMPARED).collect();
         let separations = self.separations(best, &compared);
-        let of_other = |(separation, other): (&Separation, &&Fit)| self.what_separates(best, &[*other], std::slice::from_ref(separation));
-        let mut sentences: Vec<String> = separations.iter().zip(&compared).map(of_other).collect();
+        let sentence_of_other =
+            |(separation, other): (&Separation, &&Fit)| self.what_separates(best, &[*other], std::slice::from_ref(separation));
+        let mut sentences: Vec<String> = separations.iter().zip(&compared).map(sentence_of_other).collect();
         let is_not_restated = |(_, restated): &(_, &bool)| !**restated;
-        let (compared, separations): (Vec<&Fit>, Vec<Separation>) =
+        let (distinct, their_separations): (Vec<&Fit>, Vec<Separation>) =
             compared.into_iter().zip(separations).zip(&restated[1..]).filter(is_not_restated).map(|(pair, _)| pair).unzip();
-        sentences.insert(0, if compared.is_empty() { String::new() } else { self.what_separates(best, &compared, &separations) });
+        sentences.insert(0, if distinct.is_empty() { String::new() } else { self.what_separates(best, &distinct, &their_separations) });
         sentences.resize(fits.len(), String::new());
         sentences
     }
@@ -110,29 +111,31 @@ impl<'a> FitSeparator<'a> {
     /// Whether two fits are the same rule. Mistakes whose numbers would differ in a network of other sizes, such as another number of
     /// samples, are not the same rule.
     fn are_one_rule(&self, one: &Fit, other: &Fit) -> bool {
-        let has_size = |one, other| sizes_only_in(one, other).iter().any(|size| !size.is_empty());
-        let is_known = !has_fixed_numbers(one) && !has_fixed_numbers(other) && !has_size(one, other) && !has_size(other, one);
-        let differ =
+        let has_own_size = |one, other| sizes_only_in(one, other).iter().any(|size| !size.is_empty());
+        let is_known = !has_fixed_numbers(one) && !has_fixed_numbers(other) && !has_own_size(one, other) && !has_own_size(other, one);
+        let other_numbers_differ =
             || [ReplacedNumbers::Weights, ReplacedNumbers::Inputs].into_iter().any(|change| self.are_separated(change, one, other));
-        is_known && matches!(self.separations(one, &[other])[..], [Separation::Nothing]) && !differ()
+        is_known && matches!(self.separations(one, &[other])[..], [Separation::Nothing]) && !other_numbers_differ()
     }
 
     /// The sentence about what separates the best fit from others.
     fn what_separates(&self, best: &Fit, others: &[&Fit], separations: &[Separation]) -> String {
-        let mut tensors: Vec<Id> =
-            separations.iter().filter_map(|separation| if let Separation::Gradient(of) = separation { Some(*of) } else { None }).collect();
+        let mut tensors: Vec<Id> = separations
+            .iter()
+            .filter_map(|separation| if let Separation::Gradient(tensor) = separation { Some(*tensor) } else { None })
+            .collect();
         let mut seen = HashSet::new();
-        tensors.retain(|of| seen.insert(*of));
+        tensors.retain(|tensor| seen.insert(*tensor));
         if !tensors.is_empty() {
             return self.sentence(&tensors);
         }
         let are_equal = separations.iter().all(|separation| matches!(separation, Separation::Nothing));
-        let nothing = are_equal.then(|| "no other gradient of your pass differs".to_owned());
+        let no_gradient = are_equal.then(|| "no other gradient of your pass differs".to_owned());
         let change = self.other_numbers(best, others).or_else(|| {
             let sizes = others.iter().find_map(|other| size_that_separates(best, other));
             sizes.map(|size| format!("{size} may tell them apart"))
         });
-        nothing.into_iter().chain(change).collect::<Vec<_>>().join("; ")
+        no_gradient.into_iter().chain(change).collect::<Vec<_>>().join("; ")
     }
 
     /// A clause such as `other weights would tell them apart`: with these, a gradient of the file differs between the best fit and another. `None` if no
@@ -140,10 +143,10 @@ impl<'a> FitSeparator<'a> {
     fn other_numbers(&self, best: &Fit, others: &[&Fit]) -> Option<String> {
         [ReplacedNumbers::Weights, ReplacedNumbers::Inputs].into_iter().find_map(|change| {
             let separated = others.iter().filter(|other| self.are_separated(change, best, other)).count();
-            let some = if separated < others.len() { "some of them" } else { "them" };
+            let which = if separated < others.len() { "some of them" } else { "them" };
             // a graph has no weights: everything that learns is an input
             let words = if self.iteration.has_layers() { change.words() } else { ReplacedNumbers::Inputs.words() };
-            (separated > 0).then(|| format!("{words} would tell {some} apart"))
+            (separated > 0).then(|| format!("{words} would tell {which} apart"))
         })
     }
 
@@ -158,17 +161,17 @@ impl<'a> FitSeparator<'a> {
             let network = trace.network_of(run);
             let is_changed = |id: &Id| network.producer(*id).is_none() && change.changes(network.tensor(*id).role);
             for id in (0..network.tensors().len()).filter(is_changed) {
-                let numbers = trace.run(run).values(id).iter().enumerate().map(|(at, value)| ReplacedNumbers::other(at, *value));
+                let numbers = trace.run(run).values(id).iter().enumerate().map(|(at, value)| ReplacedNumbers::replacement(at, *value));
                 changed.push((run, id, numbers.collect()));
             }
         }
-        let [one, other] =
+        let [one_plan, other_plan] =
             [one, other].map(|fit| fit.plan.taking(changed.iter().map(|(run, id, numbers)| (*run, *id, numbers.as_slice()))));
-        let (mut one, mut other) = (WrongPass::new(trace, &one), WrongPass::new(trace, &other));
+        let (mut one_pass, mut other_pass) = (WrongPass::new(trace, &one_plan), WrongPass::new(trace, &other_plan));
         self.given.iter().filter_map(|gradient| gradient.find(trace)).any(|(run, id)| {
-            let [one, other] = [one.values(run, id), other.values(run, id)];
-            let largest = one.iter().chain(other).fold(0.0_f64, |largest, number| largest.max(number.abs()));
-            one.iter().zip(other).any(|(one, other)| (one - other).abs() > MIN_DIFFERENCE * largest)
+            let [one_values, other_values] = [one_pass.values(run, id), other_pass.values(run, id)];
+            let largest = one_values.iter().chain(other_values).fold(0.0_f64, |largest, number| largest.max(number.abs()));
+            one_values.iter().zip(other_values).any(|(one, other)| (one - other).abs() > MIN_DIFFERENCE * largest)
         })
     }
 
@@ -179,8 +182,8 @@ impl<'a> FitSeparator<'a> {
         let mut passes: Vec<WrongPass<'_>> = others.iter().map(|fit| WrongPass::new(trace, &fit.plan)).collect();
         // the least specific candidate comes first, and a rule is the most specific kind
         let has_only_rules = |fit: &Fit| fit.specificities().first() == Some(&Specificity::Rule);
-        let start = |other: &&Fit| if has_only_rules(best) && has_only_rules(other) { Separation::Nothing } else { Separation::Unknown };
-        let mut separations: Vec<Separation> = others.iter().map(start).collect();
+        let initial = |other: &&Fit| if has_only_rules(best) && has_only_rules(other) { Separation::Nothing } else { Separation::Unknown };
+        let mut separations: Vec<Separation> = others.iter().map(initial).collect();
         for of in &self.tensors {
             for gradient in self.gradients(*of) {
                 let Some((run, id)) = gradient.find(trace) else { continue };
@@ -222,11 +225,11 @@ impl<'a> FitSeparator<'a> {
             }
             [first @ .., last] => {
                 let what = if is_of_samples { "the gradients of each sample" } else { "the gradients" };
-                let [all, given] = ["∂C/∂", ""].map(|before| {
-                    let first: Vec<String> = first.iter().map(|name| format!("{before}{name}")).collect();
-                    format!("{} and {before}{last}", first.join(", "))
+                let [gradients, listed_names] = ["∂C/∂", ""].map(|prefix| {
+                    let first: Vec<String> = first.iter().map(|name| format!("{prefix}{name}")).collect();
+                    format!("{} and {prefix}{last}", first.join(", "))
                 });
-                format!("{all} differ between these mistakes: add them to your file as {given} ({what}, not the values)")
+                format!("{gradients} differ between these mistakes: add them to your file as {listed_names} ({what}, not the values)")
             }
         }
     }
@@ -249,10 +252,10 @@ fn sizes_only_in(one: &Fit, other: &Fit) -> Vec<&'static str> {
         .collect()
 }
 
-/// The change of a size that separates two fits: that of a mistake that only one of them has. A size on which the other one depends too does not count.
+/// The change of a size that separates two fits: that of a mistake that only one of them has. A size on which both fits depend does not count.
 fn size_that_separates(best: &Fit, other: &Fit) -> Option<&'static str> {
-    let [ours, theirs] = [sizes_only_in(best, other), sizes_only_in(other, best)];
-    let is_one_sided = |size: &&str, others: &[&str]| !size.is_empty() && !others.contains(size);
-    let from_ours = ours.iter().copied().find(|size| is_one_sided(size, &theirs));
-    from_ours.or_else(|| theirs.iter().copied().find(|size| is_one_sided(size, &ours)))
+    let [best_sizes, other_sizes] = [sizes_only_in(best, other), sizes_only_in(other, best)];
+    let is_only_here = |size: &&str, there: &[&str]| !size.is_empty() && !there.contains(size);
+    let only_in_best = best_sizes.iter().copied().find(|size| is_only_here(size, &other_sizes));
+    only_in_best.or_else(|| other_sizes.iter().copied().find(|size| is_only_here(size, &best_sizes)))
 }

@@ -58,6 +58,7 @@ impl<'a> Candidates<'a> {
 
     /// Returns the candidates of a mistake that is planted at sites: for each variant, one at each set of its possible sites that [`subsets`] gives.
     fn at_sites(&self, mistake: &'static Mistake, plant: fn(&Site<'_>) -> Vec<Variant>, base: &Fit) -> Vec<Candidate> {
+        // the sites where the fit already has this mistake
         let used: HashSet<usize> = base
             .candidates
             .iter()
@@ -104,7 +105,7 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// For each op of a sample, whether one of the user's tensors depends on it.
+/// For each op of a sample, by its number, whether one of the user's tensors depends on it.
 fn reaching(iteration: &RightIteration<'_>, tensors: &[ComparedTensor<'_>]) -> Vec<bool> {
     let network = iteration.network;
     let mut reaches = vec![false; network.tensors().len()];
@@ -134,7 +135,7 @@ fn in_each_turn(sites: &[&Site<'_>]) -> Vec<Vec<usize>> {
     let mut sets: Vec<(_, Vec<usize>)> = Vec::new();
     for (n, site) in sites.iter().enumerate().filter(|(_, site)| site.iteration.network.text().turn(site.y).is_some()) {
         let key = (place(site, site.y), place(site, site.of));
-        match sets.iter_mut().find(|(own, _)| *own == key) {
+        match sets.iter_mut().find(|(known_key, _)| *known_key == key) {
             Some((_, set)) => set.push(n),
             None => sets.push((key, vec![n])),
         }

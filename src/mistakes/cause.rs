@@ -99,7 +99,7 @@ impl WrongOp {
             let x = Operands { tensors, memo: &memo };
             for term in all_terms(part.rule.as_ref(), &x, entry).into_iter().take(MAX_TERMS) {
                 value += term.value;
-                let sources = term.args.iter().map(|arg| place(arg).map(|(slot, at)| TensorEntry { tensor: part.operands[slot], at }));
+                let sources = term.args.iter().map(|arg| read_entry(arg).map(|(slot, at)| TensorEntry { tensor: part.operands[slot], at }));
                 terms.push(WrongTerm { sources: sources.collect(), term });
             }
         }
@@ -125,7 +125,7 @@ impl WrongOp {
 }
 
 /// Returns the slot and the position of the entry that a factor was read from.
-fn place(arg: &Arg) -> Option<(Slot, usize)> {
+fn read_entry(arg: &Arg) -> Option<(Slot, usize)> {
     match arg.origin {
         Origin::Entry { slot, at } | Origin::Derived { slot, at, .. } => Some((slot, at)),
         Origin::Slice { .. } | Origin::Constant => None,
@@ -204,17 +204,17 @@ fn of_fit(
         let is_last = n + 1 == fit.candidates.len();
         // a mistake explains the tensors that have the user's numbers with it and the earlier mistakes, but not yet without it; the last one explains the rest
         let is_explained = |at: &usize| {
-            let before = (1..=n).any(|count| fit.history[count][*at]);
-            tensors[*at].differs && fit.explains(*at) && !before && (is_last || fit.history[n + 1][*at])
+            let is_explained_before = (1..=n).any(|count| fit.history[count][*at]);
+            tensors[*at].differs && fit.explains(*at) && !is_explained_before && (is_last || fit.history[n + 1][*at])
         };
         let explains = (0..tensors.len()).filter(is_explained).map(|at| tensors[at].index);
         let ops = plan.changed_ops().map(|(is_of_batch, op, wrong)| WrongOp { is_of_batch, op, wrong: wrong.clone() });
-        let is_known = |(cause, detail): (&Cause, &&str)| {
+        let is_same = |(cause, detail): (&Cause, &&str)| {
             cause.id == candidate.mistake.id && cause.variant == candidate.variant && *detail == candidate.detail
         };
-        if let Some(known) = causes.iter().zip(&details).position(is_known) {
-            edits[known].extend(candidate.edits.iter().cloned());
-            let cause = &mut causes[known];
+        if let Some(earlier) = causes.iter().zip(&details).position(is_same) {
+            edits[earlier].extend(candidate.edits.iter().cloned());
+            let cause = &mut causes[earlier];
             cause.explains.extend(explains);
             // the names begin with the first layer, but the search finds a mistake at the last layer first
             cause.at.splice(0..0, candidate.at.iter().filter(|at| !cause.at.contains(at)).cloned().collect::<Vec<_>>());
@@ -239,6 +239,7 @@ fn of_fit(
             ops: ops.collect(),
         });
     }
+    // the first mistake of a group needs no earlier ones
     for (cause, edits) in causes.iter_mut().zip(&edits).skip(1) {
         let plan = Plan::default().with(iteration.trace, edits);
         let mut pass = WrongPass::new(iteration.trace, &plan);

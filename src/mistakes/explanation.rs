@@ -61,10 +61,10 @@ impl Explanation {
     /// # Errors
     /// If `go_on` returns `false`.
     pub fn find_causes(self, trace: &Trace, learning_rate: Option<f64>, go_on: GoOn<'_>) -> Result<Self, Interrupted> {
-        let other = if self.is_settled { None } else { self.user.in_other_scale() };
+        let in_other_scale = if self.is_settled { None } else { self.user.in_other_scale() };
         let mut best = self.with_causes(trace, learning_rate, go_on)?;
-        let Some(other) = other else { return Ok(best) };
-        let mut other = Self::in_scale(trace, other).with_causes(trace, learning_rate, go_on)?;
+        let Some(in_other_scale) = in_other_scale else { return Ok(best) };
+        let mut other = Self::in_scale(trace, in_other_scale).with_causes(trace, learning_rate, go_on)?;
         let is_one_better = other.rank() != best.rank();
         if other.rank() < best.rank() {
             std::mem::swap(&mut best, &mut other);

@@ -101,7 +101,7 @@ impl Fit {
     /// The specificity of each candidate, the least specific first.
     pub fn specificities(&self) -> Vec<Specificity> {
         let mut all: Vec<Specificity> = self.candidates.iter().map(|candidate| candidate.mistake.specificity).collect();
-        all.sort_unstable_by(|one, other| other.cmp(one));
+        all.sort_unstable_by(|a, b| b.cmp(a));
         all
     }
 
@@ -137,7 +137,7 @@ impl Fit {
 /// Sorts fits, the best first. If some explain everything, keeps only those with the fewest mistakes. Of these, a fit with a fitted number is kept only if all
 /// have one.
 pub(super) fn ranked(mut fits: Vec<Fit>) -> Vec<Fit> {
-    let most = fits.iter().map(Fit::explained).max().unwrap_or(0);
+    let most_explained = fits.iter().map(Fit::explained).max().unwrap_or(0);
     if fits.iter().any(Fit::is_complete) {
         fits.retain(Fit::is_complete);
         // one mistake with a fitted number, such as a factor of 4, is likelier than two others that happen to give it, such as 8 and ½
@@ -148,7 +148,9 @@ pub(super) fn ranked(mut fits: Vec<Fit>) -> Vec<Fit> {
             fits.retain(|fit| !fit.has_fitted_number());
         }
     }
-    fits.sort_by_key(|fit| (most - fit.explained(), fit.has_fitted_number(), fit.mistakes(), fit.specificities(), fit.candidates.len()));
+    fits.sort_by_key(|fit| {
+        (most_explained - fit.explained(), fit.has_fitted_number(), fit.mistakes(), fit.specificities(), fit.candidates.len())
+    });
     fits
 }
 

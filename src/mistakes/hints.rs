@@ -11,7 +11,7 @@ use crate::tensor::{ravel, unravel};
 const MAX_SINGLE_TERMS: usize = 64;
 
 /// Returns a wrong number whose hint names no term, factor or entry.
-pub(super) fn plain(value: Option<f64>) -> Vec<WrongNumber> {
+pub(super) fn without_subject(value: Option<f64>) -> Vec<WrongNumber> {
     value.map(|value| WrongNumber { value, about: About::Nothing }).into_iter().collect()
 }
 
@@ -22,18 +22,18 @@ pub(super) fn is_derivative(factor: &Factor) -> bool {
 
 /// For each position in the products, returns the answer without the factor at this position of all products, if `is_left_out` accepts the factors.
 pub(super) fn without_factors(question: &Question<'_>, is_left_out: impl Fn(&Factor) -> bool) -> Vec<WrongNumber> {
-    let places = question.terms.iter().map(|term| term.factors.len()).max().unwrap_or(0);
-    let is_there =
+    let positions = question.terms.iter().map(|term| term.factors.len()).max().unwrap_or(0);
+    let has_removable_factor =
         |term: &Step, at: usize| term.function.is_none() && term.factors.len() > 1 && term.factors.get(at).is_some_and(&is_left_out);
     let without = |at: usize| {
-        let term = question.terms.iter().position(|term| is_there(term, at))?;
+        let term = question.terms.iter().position(|term| has_removable_factor(term, at))?;
         let value = question.with_terms(|term| {
             let others = || term.factors.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, factor)| factor.value);
-            is_there(term, at).then(|| others().product())
+            has_removable_factor(term, at).then(|| others().product())
         })?;
         Some(WrongNumber { value, about: About::Factor { term, at } })
     };
-    (0..places).filter_map(without).collect()
+    (0..positions).filter_map(without).collect()
 }
 
 /// Returns whether the op updates a parameter.
@@ -55,19 +55,20 @@ pub(super) fn learning_rate_missing(question: &Question<'_>) -> Vec<WrongNumber>
     without.into_iter().flat_map(|wrong| [signed.map(|value| WrongNumber { value, ..wrong }), Some(wrong)]).flatten().collect()
 }
 
-/// Returns the entry at which `other` moves the last two indices of an entry; `None` if it is the same entry.
-fn at_other_index(shape: &[usize], at: usize, other: OtherIndex) -> Option<usize> {
+/// Returns the entry to which `other_index` moves an entry, by its last two indices. Returns `None` if this is the same entry, if it is outside the tensor, or if
+/// the tensor has fewer than two axes.
+fn at_other_index(shape: &[usize], at: usize, other_index: OtherIndex) -> Option<usize> {
     let mut index = unravel(at, shape);
     let row = index.len().checked_sub(2)?;
-    let changed = other([index[row], index[row + 1]], [shape[row], shape[row + 1]]);
-    (index[row], index[row + 1]) = (changed[0], changed[1]);
+    let [other_row, other_column] = other_index([index[row], index[row + 1]], [shape[row], shape[row + 1]]);
+    (index[row], index[row + 1]) = (other_row, other_column);
     ravel(&index, shape).filter(|other| *other != at)
 }
 
 /// A function from a row and a column, and the numbers of rows and columns, to another row and column.
 type OtherIndex = fn([usize; 2], [usize; 2]) -> [usize; 2];
 
-fn turned([row, column]: [usize; 2], [rows, columns]: [usize; 2]) -> [usize; 2] {
+fn rotated_180([row, column]: [usize; 2], [rows, columns]: [usize; 2]) -> [usize; 2] {
     [rows - 1 - row, columns - 1 - column]
 }
 
@@ -77,15 +78,15 @@ fn transposed([row, column]: [usize; 2], _: [usize; 2]) -> [usize; 2] {
 
 /// Returns the index that reads the transpose of a matrix where the rule reads the matrix turned by 180°.
 fn transposed_not_turned(index: [usize; 2], sizes: [usize; 2]) -> [usize; 2] {
-    transposed(turned(index, sizes), sizes)
+    transposed(rotated_180(index, sizes), sizes)
 }
 
 /// Returns the answer with the entries of one tensor read at another index.
-fn read_elsewhere(question: &Question<'_>, tensor: Id, other: OtherIndex) -> Option<f64> {
+fn read_elsewhere(question: &Question<'_>, tensor: Id, other_index: OtherIndex) -> Option<f64> {
     let (shape, values) = (question.shape(tensor), question.values(tensor));
     question.with_factors(|factor| {
         let source = factor.source.filter(|source| source.tensor == tensor && factor.derived.is_none())?;
-        values.get(at_other_index(shape, source.at, other)?).copied()
+        values.get(at_other_index(shape, source.at, other_index)?).copied()
     })
 }
 
@@ -99,8 +100,8 @@ fn filter(question: &Question<'_>) -> Option<(Id, bool)> {
 
 /// Returns the answer with the filter not turned, if the op turns it (`is_turned`), or with the filter turned, if the op does not turn it.
 pub(super) fn turned_filter(question: &Question<'_>, is_turned: bool) -> Vec<WrongNumber> {
-    let filter = filter(question).filter(|(_, turned)| *turned == is_turned);
-    plain(filter.and_then(|(filter, _)| read_elsewhere(question, filter, turned)))
+    let filter = filter(question).filter(|(_, op_turns)| *op_turns == is_turned);
+    without_subject(filter.and_then(|(filter, _)| read_elsewhere(question, filter, rotated_180)))
 }
 
 /// Returns the gradient of a filter with the error turned by 180°.
@@ -111,14 +112,14 @@ pub(super) fn turned_error(question: &Question<'_>) -> Vec<WrongNumber> {
     let network = question.trace.network_of(question.at.run_index);
     let is_error = |source: &TensorEntry| matches!(network.tensor(source.tensor).role, Role::Gradient(_));
     let error = question.terms.first().and_then(|term| term.factors.iter().filter_map(|factor| factor.source).find(is_error));
-    plain(error.and_then(|error| read_elsewhere(question, error.tensor, turned)))
+    without_subject(error.and_then(|error| read_elsewhere(question, error.tensor, rotated_180)))
 }
 
 /// Returns the answer with a transposed filter. If the op turns the filter, it is transposed instead of turned.
 pub(super) fn transposed_filter(question: &Question<'_>) -> Vec<WrongNumber> {
     let square = filter(question).filter(|(filter, _)| is_square(question, *filter));
-    let other = |is_turned| if is_turned { transposed_not_turned } else { transposed };
-    plain(square.and_then(|(filter, is_turned)| read_elsewhere(question, filter, other(is_turned))))
+    let index_for = |is_turned| if is_turned { transposed_not_turned } else { transposed };
+    without_subject(square.and_then(|(filter, is_turned)| read_elsewhere(question, filter, index_for(is_turned))))
 }
 
 /// Returns whether the last two sizes of a tensor are equal, so that it has the shape of its transpose.
@@ -155,7 +156,7 @@ pub(super) fn transposed_entry(question: &Question<'_>) -> Vec<WrongNumber> {
 /// Returns the entry of a filter's gradient at the place that is turned by 180°.
 pub(super) fn rotated_entry(question: &Question<'_>) -> Vec<WrongNumber> {
     let shape = question.shape(question.output());
-    let other = if is_gradient_of_filter(question) { at_other_index(shape, question.at.entry, turned) } else { None };
+    let other = if is_gradient_of_filter(question) { at_other_index(shape, question.at.entry, rotated_180) } else { None };
     other_entry(question, other).into_iter().collect()
 }
 
@@ -181,7 +182,7 @@ pub(super) fn derivative_at_a(question: &Question<'_>) -> Vec<WrongNumber> {
         let reads_z = |op: &&Op| op.pass == Pass::Forward && op.parts.iter().any(|part| part.operands.each().any(|(_, id)| id == z));
         network.ops().iter().find(reads_z).map(|op| op.output).filter(|a| question.shape(*a) == question.shape(z))
     };
-    plain(question.with_factors(|factor| {
+    without_subject(question.with_factors(|factor| {
         let expr = factor.derived.filter(|_| is_derivative(factor))?;
         let source = factor.source?;
         let a = *question.values(activation(source.tensor)?).get(source.at)?;
@@ -193,7 +194,7 @@ pub(super) fn derivative_at_a(question: &Question<'_>) -> Vec<WrongNumber> {
 
 /// Returns the running sum, if the question is about a term.
 pub(super) fn sum_so_far(question: &Question<'_>) -> Vec<WrongNumber> {
-    plain(question.terms.first().filter(|_| question.hidden == HiddenNumber::Term && question.at.term > 0).map(|term| term.sum))
+    without_subject(question.terms.first().filter(|_| question.hidden == HiddenNumber::Term && question.at.term > 0).map(|term| term.sum))
 }
 
 /// Returns the terms of an entry with several terms, each with its number; none if the question is about a term.
@@ -218,6 +219,7 @@ pub(super) fn single_terms(question: &Question<'_>) -> Vec<WrongNumber> {
 
 /// Returns the sums of the first n terms, for 2 ≤ n ≤ terms − 2. Other rows give a single term, and the entry without its last term.
 pub(super) fn partial_sums(question: &Question<'_>) -> Vec<WrongNumber> {
+    // `n` counts from 0, so the sum after term n has n + 1 terms
     let unfinished = each_term(question).filter(|(n, _)| *n > 0 && n + 2 < question.at.terms);
     unfinished.map(|(n, term)| WrongNumber { value: term.sum, about: About::Term(n) }).collect()
 }
@@ -229,12 +231,12 @@ pub(super) fn term_sign_flipped(question: &Question<'_>) -> Vec<WrongNumber> {
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2⁵³ terms")]
 pub(super) fn mean_instead_of_sum(question: &Question<'_>) -> Vec<WrongNumber> {
     let has_several = question.hidden == HiddenNumber::Entry && question.at.terms > 1;
-    plain(has_several.then(|| question.answer / question.at.terms as f64))
+    without_subject(has_several.then(|| question.answer / question.at.terms as f64))
 }
 
 pub(super) fn factors_added(question: &Question<'_>) -> Vec<WrongNumber> {
     let is_product = |term: &Step| term.kind == Kind::Product && term.factors.len() > 1;
-    plain(question.with_terms(|term| is_product(term).then(|| term.factors.iter().map(|factor| factor.value).sum())))
+    without_subject(question.with_terms(|term| is_product(term).then(|| term.factors.iter().map(|factor| factor.value).sum())))
 }
 
 pub(super) fn neighbour_terms(question: &Question<'_>) -> Vec<WrongNumber> {

@@ -111,7 +111,7 @@ pub(super) struct Plan {
 }
 
 /// A part that adds nothing. It replaces a removed part, so that the later parts keep their indices.
-fn nothing(part: &Part) -> Part {
+fn empty_part(part: &Part) -> Part {
     Part { rule: with_terms(&part.rule, |_, _, _| Vec::new()), operands: part.operands.clone() }
 }
 
@@ -124,7 +124,7 @@ impl OpChange {
             Self::Parts(parts, other) => op.parts[parts.clone()].iter_mut().for_each(|part| part.rule = other(&part.rule)),
             Self::Keep(kept) => {
                 for (_, part) in op.parts.iter_mut().enumerate().filter(|(number, _)| !kept.contains(number)) {
-                    *part = nothing(part);
+                    *part = empty_part(part);
                 }
             }
         }
@@ -235,8 +235,8 @@ impl<'a> WrongPass<'a> {
     fn changed_in(&self, run: usize) -> Vec<bool> {
         let (network, ops) = (self.trace.network_of(run), self.ops(run));
         let mut changed = vec![false; network.tensors().len()];
-        // the ids of another run may be those of another network
-        for (_, id) in self.plan.given.keys().chain(self.plan.taken.keys()).filter(|(of, _)| *of == run) {
+        // only changes of this run: the ids of another run may be those of another network
+        for (_, id) in self.plan.given.keys().chain(self.plan.taken.keys()).filter(|(changed_run, _)| *changed_run == run) {
             changed[*id] = true;
         }
         if ops == Ops::Sample {
@@ -298,11 +298,12 @@ impl<'a> WrongPass<'a> {
         let Some(last) = network.producer(id) else { return self.take_from_sample(run, id) };
         let mut needed = vec![false; network.tensors().len()];
         needed[id] = true;
-        let mut order = Vec::new();
+        // the numbers of the ops to compute, from the last one to the first one
+        let mut to_compute = Vec::new();
         for number in (0..=last).rev() {
             let op = self.plan.op(network, ops, number);
             if needed[op.output] && self.known(run, op.output).is_none() {
-                order.push(number);
+                to_compute.push(number);
                 op.parts.iter().flat_map(|part| part.operands.iter()).for_each(|read| needed[*read] = true);
             }
         }
@@ -311,26 +312,28 @@ impl<'a> WrongPass<'a> {
                 self.take_from_sample(run, read);
             }
         }
-        let elsewhere = |number: usize, read: Id| {
+        // the run from which an op reads a tensor
+        let run_of_read = |number: usize, read: Id| {
             let other = self.plan.elsewhere.get(&(number, read)).filter(|_| ops == Ops::Sample);
             other.map_or(run, |other| other.of(run, trace.samples()))
         };
+        // the tensors of other samples
         for (number, read) in
-            order.iter().flat_map(|number| self.plan.elsewhere.range((*number, 0)..(number + 1, 0))).map(|(place, _)| *place)
+            to_compute.iter().flat_map(|number| self.plan.elsewhere.range((*number, 0)..(number + 1, 0))).map(|(place, _)| *place)
         {
-            let other = elsewhere(number, read);
+            let other = run_of_read(number, read);
             if other != run {
                 self.values(other, read);
             }
         }
-        for number in order.into_iter().rev() {
+        for number in to_compute.into_iter().rev() {
             let op = self.plan.op(network, ops, number);
             let mut sums = vec![0.0; len(&network.tensor(op.output).shape)];
             if !goes_on(network.work(number)) {
                 self.computed.insert((run, op.output), sums.into());
                 continue;
             }
-            op.compute(|read| self.known(elsewhere(number, read), read).expect("operands are computed first"), &mut sums);
+            op.compute(|read| self.known(run_of_read(number, read), read).expect("operands are computed first"), &mut sums);
             self.computed.insert((run, op.output), sums.into());
         }
     }

@@ -13,7 +13,7 @@ use crate::step::Kind;
 /// pass the more specific mistakes come first.
 #[rustfmt::skip]
 pub static MISTAKES: &[Mistake] = &[
-    Mistake::hint("sign-flipped", "only the sign is wrong", "", |q| hints::plain(Some(-q.answer)))
+    Mistake::hint("sign-flipped", "only the sign is wrong", "", |q| hints::without_subject(Some(-q.answer)))
         .and_pass("the sign is wrong", "", InPass(scale::sign_flipped)).with_specificity(Specificity::Factor),
 
     // normalisations
@@ -158,9 +158,9 @@ pub static MISTAKES: &[Mistake] = &[
 
     // numbers
     Mistake::pass("learning-rate-multiplied-in", "the learning rate is multiplied in", "it belongs to the update", InPass(scale::learning_rate)).with_specificity(Specificity::Factor).apart("another learning rate"),
-    Mistake::pattern("factor-two-extra", "that is twice the number", |q| hints::plain(Some(2.0 * q.answer)))
+    Mistake::pattern("factor-two-extra", "that is twice the number", |q| hints::without_subject(Some(2.0 * q.answer)))
         .and_pass("the numbers are twice the right ones", "", InPass(scale::factor_two_extra)).with_specificity(Specificity::Factor),
-    Mistake::pattern("factor-two-missing", "that is half of the number", |q| hints::plain(Some(0.5 * q.answer)))
+    Mistake::pattern("factor-two-missing", "that is half of the number", |q| hints::without_subject(Some(0.5 * q.answer)))
         .and_pass("the numbers are half of the right ones", "", InPass(scale::factor_two_missing)).with_specificity(Specificity::Factor),
     Mistake::pass("penalty-gradient-wrong", "the gradient 2 λ w of the penalty", "the loss of the batch adds λ w² once", InPass(penalty::wrong)),
     Mistake::pass("weight-decay-added", "a multiple of the weights is added", "weight decay belongs to the update", InPass(scale::weight_decay)).with_specificity(Specificity::Fitted),
