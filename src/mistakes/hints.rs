@@ -55,8 +55,8 @@ pub(super) fn learning_rate_missing(question: &Question<'_>) -> Vec<WrongNumber>
     without.into_iter().flat_map(|wrong| [signed.map(|value| WrongNumber { value, ..wrong }), Some(wrong)]).flatten().collect()
 }
 
-/// Returns the entry to which `other_index` moves an entry, by its last two indices. Returns `None` if this is the same entry, if it is outside the tensor, or if
-/// the tensor has fewer than two axes.
+/// Returns the entry to which `other_index` moves an entry, by its last two indices. Returns `None` if this is the same entry, if it is outside the tensor, or
+/// if the tensor has fewer than two axes.
 fn at_other_index(shape: &[usize], at: usize, other_index: OtherIndex) -> Option<usize> {
     let mut index = unravel(at, shape);
     let row = index.len().checked_sub(2)?;

@@ -220,7 +220,7 @@ fn logsumexp(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
     let span = &call.span;
     let function = extremum(reader.shape(id), &axes, true, Extreme::Max, Ties::Shared);
     let largest = reader.emit(function, &[id], span)?;
-    // m, with the reduced axes in the size 1
+    // m: each reduced axis has the size 1
     let largest = detached(reader, largest, span)?;
     let shifted = reader.elementwise(Operator::Sub, &[Value::Tensor(id), Value::Tensor(largest)], span)?;
     let exponentials = named(reader, "exp", &[Value::Tensor(shifted)], span)?;

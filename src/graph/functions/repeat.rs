@@ -220,7 +220,7 @@ fn pad(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
     let mut around = vec![[0; 2]; input.len()];
     if call.is_numpy() {
         for (axis, sides) in around.iter_mut().enumerate() {
-            // one number for all sides, one pair for all axes, or a pair for each axis. A list of one number counts as a pair
+            // one number for all sides, one pair for all axes, or a pair for each axis. The list [n] counts as [n, n]
             let pair = if items.iter().any(|item| item.items().is_some()) { items.get(axis).cloned() } else { Some(value.clone()) };
             let pair = pair.and_then(|pair| pair.items().or_else(|| Some(vec![pair.clone(), pair])));
             let Some([before, after]) = pair.as_deref().map(|pair| [pair[0].clone(), pair[pair.len() - 1].clone()]) else {

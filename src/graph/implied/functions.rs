@@ -250,8 +250,8 @@ fn cat(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     tensor(inference, sizes)
 }
 
-/// Returns the pieces into which an axis is cut: the axis that the parameter with the index `axis_at` gives, by default axis 0. `size` maps the size of the axis to that of a piece; `None` if the
-/// pieces have different sizes, or their size is not known.
+/// Returns the pieces into which an axis is cut: the axis that the parameter with the index `axis_at` gives, by default axis 0. `size` maps the size of the
+/// axis to that of a piece; `None` if the pieces have different sizes, or their size is not known.
 fn pieces(
     inference: &mut Inference,
     arguments: &ImpliedArguments,

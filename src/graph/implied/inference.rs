@@ -319,8 +319,8 @@ impl Inference {
         }
     }
 
-    /// Returns the shape of the result of broadcasting a tensor of the shape `known` with one of unknown rank, and records the likely shape of the one of unknown
-    /// rank. The second phase assumes that the result has the shape `known`. If `known` is the shape of a number, it says nothing about the other tensor.
+    /// Returns the shape of the result of broadcasting a tensor of the shape `known` with one of unknown rank, and records the likely shape of `unknown`. The
+    /// second phase assumes that the result has the shape `known`. If `known` is the shape of a number, it says nothing about `unknown`.
     fn unknown_with(&mut self, known: Shape, unknown: Shape, likely: fn(Shape) -> Likely) -> Shape {
         let is_number = self.shapes.sizes(known).is_some_and(|sizes| sizes.is_empty());
         let Some(missing) = self.missing_of(unknown) else { return self.shapes.unknown_shape() };
