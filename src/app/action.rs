@@ -53,16 +53,16 @@ pub enum Action {
     OpenPalette(Commands),
     /// Opens the prompt for a search.
     OpenSearch,
-    /// Goes forward to the match of the search that is this number of matches away, back if negative.
+    /// Goes to the next match of the search, or to the previous one if the number is negative. Only the sign of the number counts.
     NextMatch(i64),
-    /// Goes to the first entry whose value in the user's gradient file is wrong. If the step on the screen is there already, goes to the step of the mistake.
+    /// Goes to the first entry whose value in the user's gradient file is wrong. If this entry is on the screen already, goes to the step of the mistake.
     FirstDifference,
     /// Goes to a place of the comparison with the user's gradient file.
     GoToDifference(Difference),
     /// Sets a breakpoint, or removes it if it is set. With a cursor, it is at the entry under the cursor. Without a cursor, it is at the entry that the step
     /// computes if the unit is a step or an entry, and at the op of the step if the unit is larger.
     ToggleBreakpoint,
-    /// Goes forward to the breakpoint that is this number of breakpoints away, back if negative.
+    /// Goes to the next breakpoint, or to the previous one if the number is negative. Only the sign of the number counts.
     ContinueToBreakpoint(i64),
     /// Goes to the op or the entry of the breakpoint with this number.
     GoToBreakpoint(u32),
@@ -211,7 +211,7 @@ impl Action {
         Some(match self {
             Self::Scroll(lines) if *lines < 0 => "there is nothing further up",
             Self::Page(pages) if *pages < 0 => "there is nothing further up",
-            Self::ScrollMatrices([lines, columns]) if *lines < 0 || *columns < 0 => "there is nothing further in this direction",
+            Self::ScrollMatrices([rows, columns]) if *rows < 0 || *columns < 0 => "there is nothing further in this direction",
             Self::Scroll(_) | Self::Page(_) | Self::ScrollMatrices([_, 0]) => "there is nothing further down",
             Self::ScrollMatrices(_) => "there is nothing further in this direction",
             Self::CycleSetting(Setting::Pane, _) => "all panes are on the screen",

@@ -80,19 +80,19 @@ impl BreakpointSpec {
         let (address, condition) = split(text.trim())?;
         let address: Address = address.parse().map_err(|why: crate::step::AddressError| why.to_string())?;
         let iteration = address.iteration;
-        let local = Address { iteration: None, ..address };
-        let trace = &document.trace;
-        // an iteration that does not exist is an error
+        // fails if there is no such iteration
         document.other_iteration(&Address { iteration, location: Location::First })?;
-        let step = trace.resolve(&local)?;
-        let at = trace.position(step).ok_or("there is no step")?;
-        let Location::Op { scope: scope_of_step, name, index: index_of_step, .. } = trace.address(&at).location else {
+        let address_here = Address { iteration: None, ..address };
+        let trace = &document.trace;
+        let step = trace.resolve(&address_here)?;
+        let position = trace.position(step).ok_or("there is no step")?;
+        let Location::Op { scope: scope_of_step, name, index: index_of_step, .. } = trace.address(&position).location else {
             return Err("there is no op".to_owned());
         };
-        let (scope, index) = match local.location {
+        let (scope, index) = match address_here.location {
             Location::Op { term: Some(_), .. } => return Err("a breakpoint is at an entry or an op, not at a term: leave out #".to_owned()),
             Location::Op { scope, index, .. } => (scope, index),
-            // the address of a step means the entry that the step computes, in every sample
+            // the address of a step means the entry that the step computes, in every sample. A tensor that is a single number has the empty index
             Location::Step(_) | Location::First | Location::Last => (Scope::Any, Some(index_of_step.unwrap_or_default())),
             Location::Loss | Location::Backward => (Scope::Any, None),
         };
@@ -122,13 +122,14 @@ impl BreakpointSpec {
 
     /// Returns whether it can stop in the ops of this pass, sample and iteration. `sample` counts from 0 and is `None` for the batch.
     fn is_in(&self, iteration: u64, sample: Option<usize>, pass: Pass) -> bool {
-        let is_here = match (self.scope, sample) {
-            (Scope::Any, sample) => sample.is_some(),
-            (Scope::Sample(wanted), sample) => sample == Some(wanted - 1),
-            (Scope::Reduce, sample) => sample.is_none() && pass == Pass::Reduce,
-            (Scope::Update, sample) => sample.is_none() && pass == Pass::Update,
+        let is_in_scope = match self.scope {
+            Scope::Any => sample.is_some(),
+            // a scope counts samples from 1
+            Scope::Sample(number) => sample == Some(number - 1),
+            Scope::Reduce => sample.is_none() && pass == Pass::Reduce,
+            Scope::Update => sample.is_none() && pass == Pass::Update,
         };
-        is_here && self.iteration.is_none_or(|only| only == iteration)
+        is_in_scope && self.iteration.is_none_or(|only| only == iteration)
     }
 
     /// Converts the spec to a [`Stop`] in an op whose tensor has this shape; `None` if the index is outside the shape.
@@ -179,11 +180,11 @@ impl ByName<'_> {
     pub fn stops(&self, trace: &Trace, run: usize, tensor: Id) -> Stops {
         let network = trace.network_of(run);
         let info = network.tensor(tensor);
-        let Some(here) = self.0.get(&*info.name) else { return Stops::new() };
+        let Some(breakpoints) = self.0.get(&*info.name) else { return Stops::new() };
         let Some(op) = network.producer(tensor) else { return Stops::new() };
         let (iteration, sample, pass) = (trace.iteration(), trace.runs()[run].sample, network.ops()[op].pass);
-        let here = here.iter().filter(|breakpoint| breakpoint.spec.is_in(iteration, sample, pass));
-        here.filter_map(|breakpoint| Some((breakpoint.number, breakpoint.spec.stop(&info.shape)?))).collect()
+        let in_this_op = breakpoints.iter().filter(|breakpoint| breakpoint.spec.is_in(iteration, sample, pass));
+        in_this_op.filter_map(|breakpoint| Some((breakpoint.number, breakpoint.spec.stop(&info.shape)?))).collect()
     }
 }
 

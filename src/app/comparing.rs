@@ -30,13 +30,13 @@ pub struct CompareOptions {
 /// The user's own gradients, their differences from the right ones, and the explanation of the differences.
 #[derive(Debug)]
 pub struct GradientComparison {
-    /// The name of their file, escaped.
+    /// The name of the user's file, escaped.
     pub file: String,
     /// The result of the comparison, with the mistakes that explain the differences.
     explanation: Explanation,
     /// The indices of the tensors whose difference no mistake explains.
     pub unexplained: Vec<usize>,
-    /// The learning rate of the user's update.
+    /// The learning rate of the user's update; `None` if no option gives one and the scenario has no update.
     learning_rate: Option<f64>,
     /// The iteration that was compared.
     iteration: u64,
@@ -113,8 +113,8 @@ impl GradientComparison {
             by_tensor: HashMap::new(),
             places: Vec::new(),
         };
-        let place = |(index, tensor): (usize, &crate::diff::UserTensor)| Some((tensor.gradient.find(trace)?, index));
-        comparison.by_tensor = comparison.user.tensors.iter().enumerate().filter_map(place).collect();
+        let key_and_index = |(index, tensor): (usize, &crate::diff::UserTensor)| Some((tensor.gradient.find(trace)?, index));
+        comparison.by_tensor = comparison.user.tensors.iter().enumerate().filter_map(key_and_index).collect();
         Ok(comparison)
     }
 
@@ -160,12 +160,12 @@ impl GradientComparison {
     /// the sample's tensor.
     #[must_use]
     pub fn tensor(&self, trace: &Trace, run: usize, tensor: Id) -> Option<usize> {
-        let place = match trace.network_of(run).tensor(tensor).source {
-            Some(BatchSource::Sample(run_of_sample, of)) => (run_of_sample, of),
+        let key = match trace.network_of(run).tensor(tensor).source {
+            Some(BatchSource::Sample(run_of_sample, tensor_of_sample)) => (run_of_sample, tensor_of_sample),
             Some(_) => return None,
             None => (run, tensor),
         };
-        self.by_tensor.get(&place).copied()
+        self.by_tensor.get(&key).copied()
     }
 
     /// Returns the user's number for an entry. Returns `None` if the user has none, and while the scene does not know the right number completely.
@@ -296,7 +296,7 @@ impl GradientComparison {
         let tensor = self.tensor(trace, run, scene.output);
         let shown = self.shown_mistake_groups();
         self.causes.iter().enumerate().filter(move |(_, cause)| shown.contains(&cause.group)).filter_map(move |(index, cause)| {
-            let wrong = cause.ops.iter().find(|wrong| wrong.op == op).and_then(|wrong| wrong.entry(trace, run, entry));
+            let wrong = cause.ops.iter().find(|wrong_op| wrong_op.op == op).and_then(|wrong_op| wrong_op.entry(trace, run, entry));
             let explains = tensor.is_some_and(|tensor| cause.explains.contains(&tensor));
             let made_at = || self.place(index).and_then(|place| place.address(trace));
             (wrong.is_some() || explains).then(|| MistakeHere {
@@ -314,13 +314,13 @@ impl GradientComparison {
         let precision = self.user.precision;
         let [relative, of_largest] = [self.user.tolerance.relative, self.user.tolerance.of_largest].map(exact);
         let has_numbers = self.report.tensors.iter().any(|tensor| matches!(tensor.status, Status::Equal | Status::Different));
-        let of_precision = (precision < Precision::Double && has_numbers).then(|| {
+        let precision_note = (precision < Precision::Double && has_numbers).then(|| {
             format!(
                 "the numbers of a gradient fit into {}, so all are compared within {relative} of the right number plus {of_largest} of the tensor's largest entry",
                 precision.name()
             )
         });
-        of_precision.into_iter().chain(self.user.notes.iter().cloned()).collect()
+        precision_note.into_iter().chain(self.user.notes.iter().cloned()).collect()
     }
 
     /// The name of a tensor, escaped.
@@ -332,6 +332,7 @@ impl GradientComparison {
     /// Returns the numbers of wrong gradients and of all gradients. The gradients of a tensor in several samples count once.
     #[must_use]
     pub fn counts(&self) -> [usize; 2] {
+        // a group has the gradients of one tensor in several samples
         let count = |is_counted: &dyn Fn(usize) -> bool| {
             groups(self, (0..self.report.tensors.len()).filter(|index| is_counted(*index)), |_| ()).len()
         };
@@ -416,9 +417,9 @@ impl State {
         let Some(stepper) = self.stepper_mut() else { return };
         let [long_hint, short_hint] =
             if comparison.report.is_equal() { ["", ""] } else { [": D goes to the first difference", ": D shows the first"] };
-        let notes = comparison.notes().len();
+        let note_count = comparison.notes().len();
         let headline = comparison.headline();
-        let notes = if notes > 0 { format!("; :mine lists {}", counted(notes, "note")) } else { String::new() };
+        let notes = if note_count > 0 { format!("; :mine lists {}", counted(note_count, "note")) } else { String::new() };
         let texts = [format!("{}: {headline}{long_hint}{notes}", comparison.file), format!("{headline}{short_hint}{notes}")];
         stepper.comparison = Some(comparison);
         self.message = Some(Message::first_that_fits(&texts));

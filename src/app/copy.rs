@@ -68,7 +68,7 @@ impl CopyFormat {
             Self::Address => {
                 let has_iterations = stepper.document.iterations() > 1;
                 let iteration = if has_iterations { format!("{}/", stepper.current_visit().iteration) } else { String::new() };
-                // without a cursor, the address is that of this step, with the number of the term
+                // without a cursor, if the entry has several terms, the address of this step also has the number of the term
                 match stepper.address_here().filter(|_| stepper.cursor.is_none() && scene.at.terms > 1) {
                     Some(address) => Ok(address.to_string()),
                     None => Ok(format!("{iteration}{}", scene.address_of(tensor, at))),
@@ -108,14 +108,14 @@ fn equation(there: &Scene<'_>, notation: Notation) -> String {
         let term = |(n, term): (usize, &String)| if n > 0 { after_sign_in(term.clone(), notation) } else { term.clone() };
         terms.iter().enumerate().map(term).collect::<Vec<_>>().join(" + ")
     };
-    let rest = |shown: u64| match shown < there.at.terms {
+    let dots = |shown: u64| match shown < there.at.terms {
         false => "",
         true if is_latex => r" + \dots",
         true => " + …",
     };
     let sign = if there.is_update() { Sign::Becomes } else { Sign::Equals };
-    let mut lines = vec![(left, sign, format!("{}{}", sum(&symbols), rest(all)))];
-    lines.push((String::new(), Sign::Equals, format!("{}{}", sum(&numbers), rest(known))));
+    let mut lines = vec![(left, sign, format!("{}{}", sum(&symbols), dots(all)))];
+    lines.push((String::new(), Sign::Equals, format!("{}{}", sum(&numbers), dots(known))));
     if there.is_complete() {
         let value = exact(there.step.sum);
         lines.push((String::new(), Sign::Equals, if is_latex { latex_number(&value) } else { value }));
@@ -138,7 +138,7 @@ fn equation(there: &Scene<'_>, notation: Notation) -> String {
 }
 
 /// Returns a number in Python's syntax.
-fn python(value: f64) -> String {
+fn python_number(value: f64) -> String {
     not_finite_word(value).map_or_else(|| exact(value), |word| word.replace("inf", "np.inf").replace("nan", "np.nan"))
 }
 
@@ -153,12 +153,12 @@ fn array(scene: &Scene<'_>, tensor: usize) -> Result<String, String> {
     let depth = info.shape.len();
     for (at, number) in numbers.iter().enumerate() {
         // a bracket opens for each dimension that begins at this entry: two brackets before the first entry of a matrix, one before each later row
-        let mut block = 1;
-        let sizes = info.shape.iter().rev().map(|size| {
-            block *= size;
-            block
+        let mut slice_len = 1;
+        let slice_lens = info.shape.iter().rev().map(|size| {
+            slice_len *= size;
+            slice_len
         });
-        let begun = sizes.take_while(|block| at % block == 0).count();
+        let begun = slice_lens.take_while(|slice_len| at % slice_len == 0).count();
         if at > 0 {
             text.push_str(&"]".repeat(begun));
             text.push(',');
@@ -166,7 +166,7 @@ fn array(scene: &Scene<'_>, tensor: usize) -> Result<String, String> {
             text.push_str(if begun > 0 { &line } else { " " });
         }
         text.push_str(&"[".repeat(begun));
-        text.push_str(&number.map_or_else(|| "np.nan".to_owned(), python));
+        text.push_str(&number.map_or_else(|| "np.nan".to_owned(), python_number));
     }
     text.push_str(&"]".repeat(depth));
     text.push(')');
@@ -187,7 +187,7 @@ fn array(scene: &Scene<'_>, tensor: usize) -> Result<String, String> {
 /// Returns the computed terms of an entry as a sum. If there are none or too many, returns the value of the entry.
 fn expression(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<String, String> {
     let name = scene.name(tensor, at);
-    let number = || value(scene, tensor, at).map(|value| format!("{}  # {name}", python(value)));
+    let number = || value(scene, tensor, at).map(|value| format!("{}  # {name}", python_number(value)));
     let Ok(there) = scene.last_step_of(tensor, at) else { return number() };
     if there.at.terms > MAX_COPIED_TERMS {
         return number();
@@ -195,12 +195,12 @@ fn expression(scene: &Scene<'_>, tensor: usize, at: usize) -> Result<String, Str
     let terms: Vec<String> = (0..=there.at.term)
         .map(|term| {
             let this_term = there.term(term);
-            let factors: Vec<String> = this_term.factors().map(python).collect();
-            if this_term.kind() == Kind::Product { factors.join(" * ") } else { python(this_term.value().unwrap_or(f64::NAN)) }
+            let factors: Vec<String> = this_term.factors().map(python_number).collect();
+            if this_term.kind() == Kind::Product { factors.join(" * ") } else { python_number(this_term.value().unwrap_or(f64::NAN)) }
         })
         .collect();
-    let rest = if there.is_complete() { "" } else { ", so far" };
-    Ok(format!("{}  # {name}{rest}", terms.join(" + ")))
+    let so_far = if there.is_complete() { "" } else { ", so far" };
+    Ok(format!("{}  # {name}{so_far}", terms.join(" + ")))
 }
 
 #[cfg(test)]
@@ -209,6 +209,6 @@ mod tests {
 
     #[test]
     fn numbers_are_read_by_python() {
-        assert_eq!([0.1, f64::NEG_INFINITY, f64::NAN, -2.0].map(python), ["0.1", "-np.inf", "np.nan", "-2"]);
+        assert_eq!([0.1, f64::NEG_INFINITY, f64::NAN, -2.0].map(python_number), ["0.1", "-np.inf", "np.nan", "-2"]);
     }
 }

@@ -81,7 +81,7 @@ impl GradientComparison {
                 let (run, tensor) = compared.gradient.find(trace)?;
                 match compared.wrong.first() {
                     Some(at) => Destination::of(trace, run, tensor, *at),
-                    // the user's tensor has another shape than ours, so no entries were compared
+                    // the user's tensor has another shape than the right one, so no entries were compared
                     None => Some(Destination { step: trace.resolve(&self.address(trace, index)?).ok()?, cursor: None }),
                 }
             }
@@ -219,15 +219,15 @@ impl StepperContext<'_> {
             step: self.stepper.step,
             cursor: self.stepper.scene().and_then(|scene| Some(self.stepper.cursor?.entry(&scene))),
         };
-        let now = places.iter().position(|place| comparison.destination(trace, *place) == Some(here));
-        let next = now.map_or(0, |now| (now + 1) % places.len());
-        let after = places[(next + 1) % places.len()];
-        if now.is_some() && places.len() == 1 && comparison.is_of(&self.stepper.document) {
+        let current = places.iter().position(|place| comparison.destination(trace, *place) == Some(here));
+        let next = current.map_or(0, |current| (current + 1) % places.len());
+        let after_next = places[(next + 1) % places.len()];
+        if current.is_some() && places.len() == 1 && comparison.is_of(&self.stepper.document) {
             return *self.message = Some(Message::first_that_fits(&comparison.no_step_words(first)));
         }
         self.go_to_difference(places[next]);
         if comparison.is_of(&self.stepper.document) {
-            let texts = comparison.place_words(trace, places[next], (places.len() > 1).then_some(after));
+            let texts = comparison.place_words(trace, places[next], (places.len() > 1).then_some(after_next));
             *self.message = Some(Message::first_that_fits(&texts));
         }
     }
@@ -281,7 +281,8 @@ impl StepperContext<'_> {
         }
         let position = self.position_among_wrong(&comparison, trace, &tensors);
         let times = usize::try_from(times).unwrap_or(usize::MAX);
-        // a full round through the wrong entries leads back to the same one. Full rounds are removed except one, which makes the test for `again` below true
+        // a full round through the wrong entries ends where it began. All full rounds but one are removed, so that times ≤ 2 · count. The one that stays makes the
+        // tests for a message in `wrapped` true
         let times = if times > count { (times - 1) % count + 1 + count } else { times };
         // the index of the entry among all wrong entries, from 0
         let (number, wrapped) = if goes_back {

@@ -83,7 +83,7 @@ impl Experiment {
         Ok((Some(document), step))
     }
 
-    /// Returns the document at this iteration, and the step of the first of these locations that the iteration has; step 1 if it has none.
+    /// Returns the document at this iteration (always `Some`), and the step of the first of these locations that the iteration has; step 1 if it has none.
     pub(super) fn document_at_first_of(&self, iteration: Iteration, locations: &[Location]) -> (Option<Document>, u64) {
         let document = Document::with_parts(self.clone(), iteration);
         let step = locations.iter().find_map(|location| document.resolve(&location.clone().into()).ok()).unwrap_or(1);
@@ -391,7 +391,7 @@ fn document_at(experiment: Experiment, number: u64, iteration: Iteration, addres
 /// Checks that a computed iteration is the wanted one.
 ///
 /// # Errors
-/// Returns a sentence if the descent ended earlier.
+/// Returns a sentence if the descent ended earlier, because of the scenario's `tolerance` or because memory is short.
 fn check_reached(number: u64, iteration: &Iteration) -> Result<(), String> {
     let reached = iteration.number;
     if reached == number {

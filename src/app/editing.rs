@@ -24,6 +24,7 @@ impl StepperContext<'_> {
     /// opens the cursor. The prompt then opens when the user types the value.
     pub(super) fn begin_edit(&mut self, first: Option<char>) {
         self.stepper.play = None;
+        // until the prompt is open, typing a digit calls this function again
         self.stepper.awaits_value = true;
         let document = Arc::clone(&self.stepper.document);
         let Some(scene) = document.scene(self.stepper.step) else { return };
@@ -111,6 +112,7 @@ impl StepperContext<'_> {
                 lost.push(name);
                 continue;
             };
+            // of two edits of one number, the later one counts
             changes.retain(|change| change.number != number);
             changes.push(Change { number, old: scenario.given_value(number), new: *value });
         }
@@ -188,7 +190,7 @@ impl StepperContext<'_> {
         self.stepper.edits.record(edit, *kind, *count);
         let new = Arc::clone(&self.stepper.document);
         let done = self.stepper.edits.done().to_vec();
-        // the current curve, which becomes an earlier one, has a loss for each iteration up to this one, even if the screen shows a step before the loss
+        // the losses before the edit become an earlier curve up to this iteration, even if the screen shows a step before this iteration's loss
         self.stepper.training.begin(done, new.descent.losses(), old.trace.iteration());
         let has_same_iteration = new.trace.iteration() == old.trace.iteration();
         let edit = edit.clone();

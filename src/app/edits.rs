@@ -152,11 +152,11 @@ impl Edits {
         let mut carried = Self::default();
         let unsaved: BTreeMap<GivenNumber, f64> = self.unsaved().collect();
         // a number can differ from the file although no applied edit changes it: an edit was saved and then undone. So for each number, an edit to the current
-        // value follows the applied edits
-        let current = unsaved
+        // value follows the applied edits. (Its `old` is not read: `carried_change` finds the old value)
+        let edits_to_current_values = unsaved
             .iter()
             .map(|(number, now)| Edit { name: String::new(), changes: vec![Change { number: *number, old: *now, new: *now }] });
-        for edit in self.done.iter().cloned().chain(current) {
+        for edit in self.done.iter().cloned().chain(edits_to_current_values) {
             let carried_change = |change: &Change| {
                 let (number, in_file) = find(change.number, change.new).filter(|_| unsaved.contains_key(&change.number))?;
                 let old = carried.numbers.get(&number).map_or(in_file, |edited| edited.now);

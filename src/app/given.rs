@@ -37,11 +37,11 @@ pub(super) fn given_number(document: &Document, scene: &Scene<'_>, TensorEntry {
 /// # Errors
 /// A sentence if earlier updates have changed it.
 pub(super) fn check_iteration(document: &Document, number: GivenNumber) -> Result<(), String> {
-    let before = document.trace.iteration() - 1;
+    let previous = document.trace.iteration() - 1;
     let is_updated = || matches!(number, GivenNumber::Shared { tensor, .. } if document.is_updated(tensor));
-    if before > 0 && is_updated() {
+    if previous > 0 && is_updated() {
         let name = number_name(&document.scenario, number);
-        return Err(format!("edit {name} in iteration 1: here it was computed by the update of iteration {before}"));
+        return Err(format!("edit {name} in iteration 1: here it was computed by the update of iteration {previous}"));
     }
     Ok(())
 }
@@ -86,6 +86,7 @@ fn message_if_computed(scenario: &Scenario, tensor: Option<Id>, name: &str) -> S
 /// Returns the names of the given tensors from which a tensor is computed and that an edit can change, the nearest first.
 fn sources(scenario: &Scenario, tensor: Id) -> Vec<&str> {
     let network = &scenario.network;
+    // also the queue of a breadth-first search; `next` is its first tensor that is not visited yet
     let mut found = vec![tensor];
     let mut seen = vec![false; network.tensors().len()];
     seen[tensor] = true;
@@ -94,7 +95,8 @@ fn sources(scenario: &Scenario, tensor: Id) -> Vec<&str> {
         next += 1;
         let Some(op) = network.producer(tensor) else { continue };
         for id in network.ops()[op].parts.iter().flat_map(|part| part.operands.iter().copied()) {
-            if !std::mem::replace(&mut seen[id], true) {
+            if !seen[id] {
+                seen[id] = true;
                 found.push(id);
             }
         }
@@ -112,11 +114,11 @@ enum EditTarget {
     WholeTarget { sample: usize, tensor: Id },
 }
 
-/// Returns what a name refers to. A name without a sample is about the sample `here`, counted from 0.
+/// Returns what a name refers to. A name without a sample is about the sample `sample_here`, counted from 0.
 ///
 /// # Errors
 /// A sentence if there is no such number.
-fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, String> {
+fn find(scenario: &Scenario, sample_here: usize, name: &str) -> Result<EditTarget, String> {
     if name == "learning_rate" {
         let exists = scenario.train.is_some();
         let number = exists.then_some(EditTarget::Number(GivenNumber::LearningRate));
@@ -142,11 +144,11 @@ fn find(scenario: &Scenario, here: usize, name: &str) -> Result<EditTarget, Stri
         // addresses count samples from 1
         Scope::Sample(number) if (1..=scenario.samples.len()).contains(number) => number - 1,
         Scope::Sample(number) => return Err(format!("there is no sample {number}: there are {}", scenario.samples.len())),
-        _ => here,
+        _ => sample_here,
     };
     let Some(tensor) = network.find(tensor_name) else {
-        let state = find_computed(scenario, tensor_name).ok_or_else(|| format!("there is no tensor {tensor_name}"))?;
-        return Err(message_if_computed(scenario, Some(state), name));
+        let computed = find_computed(scenario, tensor_name).ok_or_else(|| format!("there is no tensor {tensor_name}"))?;
+        return Err(message_if_computed(scenario, Some(computed), name));
     };
     let info = network.tensor(tensor);
     if info.role == Role::Target && index.is_none() && len(&info.shape) > 1 {
@@ -173,12 +175,12 @@ pub(super) fn find_editable(scenario: &Scenario, name: &str, value: f64) -> Opti
     }
 }
 
-/// Returns the edit that sets a named number to a value, or a named target to a class. A name without a sample is about the sample `here`.
+/// Returns the edit that sets a named number to a value, or a named target to a class. A name without a sample is about the sample `sample_here`.
 ///
 /// # Errors
 /// A sentence if there is no such number, or if the value is not possible.
-pub(super) fn edit_by_name(scenario: &Scenario, here: usize, name: &str, value: TypedValue) -> Result<Edit, String> {
-    match find(scenario, here, name)? {
+pub(super) fn edit_by_name(scenario: &Scenario, sample_here: usize, name: &str, value: TypedValue) -> Result<Edit, String> {
+    match find(scenario, sample_here, name)? {
         EditTarget::Number(number) => edit_of_numbers(scenario, &[(number, value.applied_to(scenario.given_value(number))?)]),
         EditTarget::WholeTarget { sample, tensor } => class_edit(scenario, sample, tensor, value),
     }
@@ -210,6 +212,7 @@ pub(super) fn edit_of_numbers(scenario: &Scenario, values: &[(GivenNumber, f64)]
     }
     let name = match values {
         [(number, _)] => number_name(scenario, *number),
+        // several numbers are the entries of one target
         [(number, _), ..] => name_without_index(scenario, *number),
         [] => String::new(),
     };

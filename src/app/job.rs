@@ -148,7 +148,7 @@ impl Seek {
         Self { goal, to, computation: ComputationState::Ready(Box::new(computation)) }
     }
 
-    /// Returns the number of iterations still to compute.
+    /// Returns the number of iterations still to compute, with the one in progress.
     pub fn remaining_iterations(&self) -> u64 {
         self.to - self.computation.iteration().min(self.to) + 1
     }

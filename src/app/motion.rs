@@ -42,12 +42,12 @@ impl StepperContext<'_> {
     /// Does an action of the stepper, such as a move, a bookmark or an edit. `count` is the number typed before the key.
     pub fn do_action(&mut self, action: &Action, count: Option<u64>) {
         let times = count.unwrap_or(1).min(MAX_UNITS);
-        let signed = i64::try_from(times).unwrap_or(1);
+        let signed_times = i64::try_from(times).unwrap_or(1);
         match action {
-            Action::Finer => return self.change_unit(-signed),
-            Action::Coarser => return self.change_unit(signed),
-            Action::Faster => return self.change_speed(signed),
-            Action::Slower => return self.change_speed(-signed),
+            Action::Finer => return self.change_unit(-signed_times),
+            Action::Coarser => return self.change_unit(signed_times),
+            Action::Faster => return self.change_speed(signed_times),
+            Action::Slower => return self.change_speed(-signed_times),
             Action::TogglePlay => return self.toggle_play(),
             Action::Forward => return self.forward(times),
             Action::Back => return self.back(times),
@@ -70,8 +70,8 @@ impl StepperContext<'_> {
         let document = Arc::clone(&self.stepper.document);
         let trace = &document.trace;
         let (moved, is_jump) = match action {
-            Action::StepForward => (self.move_by(Unit::Step, signed), false),
-            Action::StepBack => (self.move_by(Unit::Step, -signed), false),
+            Action::StepForward => (self.move_by(Unit::Step, signed_times), false),
+            Action::StepBack => (self.move_by(Unit::Step, -signed_times), false),
             Action::StepOut => (self.go_to_step(trace.span(before.step, Unit::Op).end - 1), false),
             Action::First => (self.go_to_step(1), true),
             Action::Last => (self.go_to_number(count.unwrap_or(trace.len())), true),
@@ -134,8 +134,8 @@ impl StepperContext<'_> {
             (Action::NextMatrix(count), Some(cursor)) => Some(cursor.in_matrix(&scene, count.saturating_mul(times))),
             (Action::Channel(count), Some(cursor)) => Some(cursor.in_channel(&scene, count.saturating_mul(times))),
             (Action::Channel(count), None) => {
-                let max_offset = scene.tensors().iter().map(|shown| Grid::of(&scene.network().tensor(shown.tensor).shape).blocks).max();
-                let max_offset = isize::try_from(max_offset.unwrap_or(1)).unwrap_or(1) - 1;
+                let channels = scene.tensors().iter().map(|shown| Grid::of(&scene.network().tensor(shown.tensor).shape).blocks).max();
+                let max_offset = isize::try_from(channels.unwrap_or(1)).unwrap_or(1) - 1;
                 let offset = self.stepper.channel_offset.saturating_add(count.saturating_mul(times)).clamp(-max_offset, max_offset);
                 if offset == self.stepper.channel_offset {
                     self.say("there is no further channel", false);
@@ -203,11 +203,11 @@ impl StepperContext<'_> {
     /// Returns a sentence about the origin of a number that no step of this iteration computes.
     fn origin_of_given(&self, scene: &Scene<'_>, tensor: Id, at: usize) -> String {
         let (name, document) = (scene.name(tensor, at), &self.stepper.document);
-        let before = document.trace.iteration() - 1;
+        let previous = document.trace.iteration() - 1;
         // the tensor of the parameter in the network of the samples; the network of the batch has a copy of it
         let parameter = if scene.sample().is_some() { Some(tensor) } else { scene.network().tensor(tensor).parameter };
-        if before > 0 && parameter.is_some_and(|parameter| document.is_updated(parameter)) {
-            return format!("{name} was computed by the update of the iteration before: {before}/update:{name}");
+        if previous > 0 && parameter.is_some_and(|parameter| document.is_updated(parameter)) {
+            return format!("{name} was computed by the update of the iteration before: {previous}/update:{name}");
         }
         format!("{name} is given: no step computes it")
     }
@@ -279,16 +279,16 @@ impl StepperContext<'_> {
     }
 
     /// Moves back by a number of units. Directly after moves forward by the same number of units, returns to the step at which they began (see
-    /// `forward_moves.rs`).
+    /// `forward_moves.rs`), except in a replay with the old meanings of the keys.
     fn back(&mut self, times: u64) {
         let unit = self.stepper.unit;
         let units = i64::try_from(times).unwrap_or(1);
-        let effect = self.stepper.forward_moves.as_mut().map_or(MoveBack::NotRecorded, |moves| moves.undo(unit, times));
-        if let (MoveBack::ReturnTo(visit), KeyMeanings::ToLastSteps) = (effect, self.settings.key_meanings) {
+        let move_back = self.stepper.forward_moves.as_mut().map_or(MoveBack::NotRecorded, |moves| moves.undo(unit, times));
+        if let (MoveBack::ReturnTo(visit), KeyMeanings::ToLastSteps) = (move_back, self.settings.key_meanings) {
             (self.stepper.play, self.stepper.job) = (None, None);
             return self.return_to(visit);
         }
-        if effect != MoveBack::WithinMove {
+        if move_back != MoveBack::WithinMove {
             self.stepper.forward_moves = None;
         }
         if self.extend_job(unit, -units) {
@@ -324,14 +324,14 @@ impl StepperContext<'_> {
         if unit == Unit::Iteration && self.stepper.step != end {
             return self.say(format!("this is the {which} iteration"), false);
         }
-        let of = match all {
+        let which_iteration = match all {
             1 => String::new(),
             _ if document.is_last_iteration && is_forward && iteration < all => {
                 format!(": the tolerance ends the descent at iteration {iteration}")
             }
             _ => format!(" of iteration {iteration}"),
         };
-        self.say(format!("this is the {which} step{of}"), false);
+        self.say(format!("this is the {which} step{which_iteration}"), false);
     }
 
     /// Shows the address of the batch's loss, if the step on the screen belongs to the loss of one sample. Users who type `loss` usually mean the loss of the
@@ -376,7 +376,7 @@ impl StepperContext<'_> {
         self.stepper.job.is_some() || self.stepper.current_visit() != before
     }
 
-    /// Shows a message after a jump from the batch to a sample: the sample computes the entry.
+    /// Shows the message for a jump from the batch to `step` in a sample: the sample computes the entry. Shows none for other jumps.
     fn explain_jump(&mut self, tensor: Id, entry: usize, step: u64) {
         let Some(scene) = self.stepper.scene() else { return };
         if scene.origin(tensor).is_some() && step != scene.at.step {
@@ -396,23 +396,23 @@ impl StepperContext<'_> {
         self.has_moved(before)
     }
 
-    /// Chooses the unit that is `levels` places later in the order step, entry, op, pass, sample, iteration; earlier if negative. The order leaves out the
+    /// Chooses the unit that is this number of places later in the order step, entry, op, pass, sample, iteration; earlier if negative. The order leaves out the
     /// sample or the iteration if there is only one.
-    fn change_unit(&mut self, levels: i64) {
+    fn change_unit(&mut self, places: i64) {
         let units = self.stepper.units();
         let current = units.iter().position(|unit| *unit == self.stepper.unit).unwrap_or(0);
-        let wanted = current.saturating_add_signed(isize::try_from(levels).unwrap_or(0)).min(units.len() - 1);
+        let wanted = current.saturating_add_signed(isize::try_from(places).unwrap_or(0)).min(units.len() - 1);
         if wanted == current {
-            let extreme = if levels < 0 { "finest" } else { "coarsest" };
+            let extreme = if places < 0 { "finest" } else { "coarsest" };
             return self.say(format!("{} is the {extreme} unit", self.stepper.unit.name()), false);
         }
         self.stepper.unit = units[wanted];
     }
 
-    /// Chooses the speed that is `levels` places later in [`SPEEDS`], earlier if negative.
-    fn change_speed(&mut self, levels: i64) {
+    /// Chooses the speed that is this number of places later in [`SPEEDS`], earlier if negative.
+    fn change_speed(&mut self, places: i64) {
         let speed = &mut self.settings.speed;
-        *speed = speed.saturating_add_signed(isize::try_from(levels).unwrap_or(0)).min(SPEEDS.len() - 1);
+        *speed = speed.saturating_add_signed(isize::try_from(places).unwrap_or(0)).min(SPEEDS.len() - 1);
         let units = format!("{} {}", SPEEDS[*speed], self.stepper.unit.plural());
         if self.stepper.play.is_some() {
             self.stepper.play = Some(self.next_play_time());

@@ -51,15 +51,15 @@ impl OpNames {
     pub fn contains(&self, name: &str) -> bool {
         // in sorted order, the name itself is the first of the names that begin with it
         let first = self.full_names.range(&self.all, name).next();
-        first.is_some_and(|at| self.full_names.text(&self.all, at) == name)
+        first.is_some_and(|suffix| self.full_names.text(&self.all, suffix) == name)
     }
 
     /// Returns the first `limit` names that begin with this text, in the order of the ops.
     #[must_use]
     pub fn starting_with(&self, text: &str, limit: usize) -> Vec<&CompactString> {
-        let every_name = usize::MAX;
+        let every_suffix_counts = usize::MAX;
         self.full_names
-            .first_names(self.full_names.range(&self.all, text), every_name, limit)
+            .first_names(self.full_names.range(&self.all, text), every_suffix_counts, limit)
             .into_iter()
             .map(|number| &self.all[number])
             .collect()
@@ -73,7 +73,7 @@ impl OpNames {
         let mut found: Vec<usize> =
             searched.map(|(number, _)| number).filter(|&number| !self.all[number].starts_with(text)).take(limit).collect();
         if self.all.len() > FULLY_SEARCHED_NAMES && found.len() < limit {
-            // the suffixes in the range begin with `text`. If a suffix and its name have fewer bytes in common than `text` has, the name does not begin with it
+            // the suffixes in the range begin with `text`. If a suffix and its name have fewer bytes in common than `text` has, the name does not begin with `text`
             let range = self.after_dots.range(&self.all, text);
             found.extend(self.after_dots.first_names(range, text.len(), limit - found.len()));
         }
@@ -118,10 +118,10 @@ impl SortedSuffixes {
         let mut shared = minima.clone();
         for (leaf, &(name, start)) in starts.iter().enumerate() {
             minima[leaves + leaf] = name;
-            // without a dot before it, the suffix is the name itself, which shares all bytes
+            // a suffix that starts at byte 0 is the name itself: its number stays `NONE`, the largest one
             if start > 0 {
-                let name = names[name as usize].as_bytes();
-                shared[leaves + leaf] = to_u32(name[start as usize..].iter().zip(name).take_while(|(byte, other)| byte == other).count());
+                let bytes = names[name as usize].as_bytes();
+                shared[leaves + leaf] = to_u32(bytes[start as usize..].iter().zip(bytes).take_while(|(byte, other)| byte == other).count());
             }
         }
         for node in (1..leaves).rev() {
@@ -132,8 +132,8 @@ impl SortedSuffixes {
     }
 
     /// Returns the text of a suffix.
-    fn text<'a>(&self, names: &'a [CompactString], at: usize) -> &'a str {
-        let (name, start) = self.starts[at];
+    fn text<'a>(&self, names: &'a [CompactString], suffix: usize) -> &'a str {
+        let (name, start) = self.starts[suffix];
         count_comparison(&names[name as usize][start as usize..])
     }
 
@@ -231,6 +231,7 @@ mod tests {
 
     #[test]
     fn the_index_and_a_linear_search_find_the_same_names() {
+        // the numbers 0 to 2999 in another order: 7919 and 3000 have no common factor
         let numbered: Vec<String> =
             (0..3000).map(|n| format!("{}n{}.{}", if n % 3 == 0 { "grad." } else { "" }, n * 7919 % 3000, n % 10)).collect();
         // as in a network whose layers z0, z1, … have the ops z0.z, z0.a, …: the forward pass alone has more than 2000 names with the part `z`
@@ -268,7 +269,8 @@ mod tests {
                 COMPARED.get()
             })
         };
-        // each search consists of at most four binary searches. Each of these makes about six more comparisons if there are 50 times as many names
+        // each search has at most four binary searches. If there are 50 times as many names, each of these makes log₂ 50 ≈ 6 more comparisons, together about 24.
+        // All binary searches in 200,000 names make about 4 · 18 comparisons
         for (few, many) in comparisons(2_000).into_iter().zip(comparisons(100_000)) {
             assert!(many <= few + 60 && many < FULLY_SEARCHED_NAMES + 100, "{few} {many}");
         }

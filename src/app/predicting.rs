@@ -152,15 +152,15 @@ impl StepperContext<'_> {
             Judgement::Right => None,
             Judgement::Wrong(hint) => Some(hint.map_or_else(|| question.nudge(typed, &scene), |hint| hint.words)),
         };
-        let Some(open) = &mut self.stepper.prediction.question else { return };
+        let Some(open_question) = &mut self.stepper.prediction.question else { return };
         match hint {
             None => {
-                let outcome = if open.wrong_answers == 0 { Outcome::AtOnce } else { Outcome::AfterHint };
+                let outcome = if open_question.wrong_answers == 0 { Outcome::AtOnce } else { Outcome::AfterHint };
                 self.finish_question(&question, outcome);
             }
             Some(words) => {
-                open.wrong_answers += 1;
-                open.hint = Some([text.to_owned(), words.clone()]);
+                open_question.wrong_answers += 1;
+                open_question.hint = Some([text.to_owned(), words.clone()]);
                 self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(question.hidden())));
                 self.say(with_minus_signs(&format!("{text}: {words}")), false);
             }

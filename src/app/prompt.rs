@@ -129,21 +129,23 @@ impl Prompt {
 /// Corrects the scope of an address, such as `3/2:` (sample 2 of iteration 3). If the iteration does not exist, the nearest one replaces it. If the sample does
 /// not exist, the first one replaces it.
 fn existing_scope<'a>(document: &Document, scope: &'a str) -> Cow<'a, str> {
-    let (iteration, rest) = scope.split_once('/').map_or((None, scope), |(iteration, rest)| (iteration.parse::<u64>().ok(), rest));
-    let sample = rest.strip_suffix(':').and_then(|number| number.parse::<usize>().ok());
-    let number = iteration.unwrap_or(document.trace.iteration());
-    let nearest = number.clamp(1, document.iterations().max(1));
+    let (iteration, sample_or_pass) =
+        scope.split_once('/').map_or((None, scope), |(iteration, after_slash)| (iteration.parse::<u64>().ok(), after_slash));
+    let sample = sample_or_pass.strip_suffix(':').and_then(|number| number.parse::<usize>().ok());
+    let typed_iteration = iteration.unwrap_or(document.trace.iteration());
+    let nearest = typed_iteration.clamp(1, document.iterations().max(1));
     // the list of samples may be long, so it is made only if the scope names a sample
     let samples = sample.map(|_| document.descent.samples(nearest)).unwrap_or_default();
-    let first = samples.first();
-    let has_sample = sample.is_none_or(|sample| samples.iter().any(|other| other + 1 == sample));
-    if nearest == number && has_sample {
+    let first_sample = samples.first();
+    // addresses count samples from 1
+    let has_sample = sample.is_none_or(|number| samples.iter().any(|sample| sample + 1 == number));
+    if nearest == typed_iteration && has_sample {
         return scope.into();
     }
     let iteration = iteration.filter(|_| document.iterations() > 1).map(|_| format!("{nearest}/")).unwrap_or_default();
-    let sample = sample.zip(first).map(|(_, first)| format!("{}:", first + 1)).unwrap_or_default();
+    let sample = sample.zip(first_sample).map(|(_, first)| format!("{}:", first + 1)).unwrap_or_default();
     // a scope without a sample, such as `3/reduce:`
-    let pass = if sample.is_empty() { rest } else { "" };
+    let pass = if sample.is_empty() { sample_or_pass } else { "" };
     format!("{iteration}{sample}{pass}").into()
 }
 
@@ -153,7 +155,7 @@ fn existing_scope<'a>(document: &Document, scope: &'a str) -> Cow<'a, str> {
 /// Each list of names is cut before duplicates are removed, so that a key takes the same time for any number of ops.
 fn completions_of(document: &Document, typed: &str) -> (Vec<String>, Vec<String>) {
     // `3/2:fc1` consists of the scope `3/2:` and the beginning of a name
-    let (scope, typed) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
+    let (scope, typed_name) = typed.split_at(typed.rfind(['/', ':']).map_or(0, |end| end + 1));
     let scope = &*existing_scope(document, scope);
     let after_iteration = &scope[scope.rfind('/').map_or(0, |end| end + 1)..];
     let [samples, reduce, update] = [document.names(), document.batch_names(Pass::Reduce), document.batch_names(Pass::Update)];
@@ -168,17 +170,17 @@ fn completions_of(document: &Document, typed: &str) -> (Vec<String>, Vec<String>
     if !scope.contains(':') {
         words.extend(["first", "last"]);
         // `reduce:loss` comes before `loss`, because users usually mean the loss of the batch
-        words.extend((reduce.contains("loss") && "loss".starts_with(typed)).then_some("reduce:loss"));
+        words.extend((reduce.contains("loss") && "loss".starts_with(typed_name)).then_some("reduce:loss"));
         words.extend(["loss", "backward"]);
         let passes = [("reduce:", reduce), ("update:", update)];
         words.extend(passes.iter().filter(|(_, names)| !names.is_empty()).map(|(word, _)| *word));
     }
     // `reduce:loss` is in the list only if it is a match
-    let is_match = |word: &&str| word.starts_with(typed) || *word == "reduce:loss";
+    let is_match = |word: &&str| word.starts_with(typed_name) || *word == "reduce:loss";
     let beginning = words.iter().copied().filter(is_match);
-    let beginning = beginning.chain(sources.iter().flat_map(|names| names.starting_with(typed, MAX_OFFERED)).map(|name| &**name));
-    let containing = words.iter().copied().filter(|word| word.contains(typed));
-    let containing = containing.chain(sources.iter().flat_map(|names| names.containing(typed, MAX_OFFERED)).map(|name| &**name));
+    let beginning = beginning.chain(sources.iter().flat_map(|names| names.starting_with(typed_name, MAX_OFFERED)).map(|name| &**name));
+    let containing = words.iter().copied().filter(|word| word.contains(typed_name));
+    let containing = containing.chain(sources.iter().flat_map(|names| names.containing(typed_name, MAX_OFFERED)).map(|name| &**name));
     let mut offered: Vec<&str> = Vec::new();
     for name in beginning {
         if offered.len() < MAX_OFFERED && !offered.contains(&name) {

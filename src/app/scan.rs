@@ -20,10 +20,10 @@ impl StepperContext<'_> {
     pub fn do_search_action(&mut self, action: &Action, count: Option<u64>) {
         let times = count.unwrap_or(1).clamp(1, MAX_REPEATS);
         match action {
-            Action::NextMatch(count) => self.next_match(*count < 0, times),
+            Action::NextMatch(direction) => self.next_match(*direction < 0, times),
             Action::FirstDifference => self.first_difference(),
             Action::ToggleBreakpoint => self.toggle_breakpoint(),
-            Action::ContinueToBreakpoint(count) => self.continue_to_breakpoint(*count < 0, times),
+            Action::ContinueToBreakpoint(direction) => self.continue_to_breakpoint(*direction < 0, times),
             Action::GoToBreakpoint(number) => self.go_to_breakpoint(*number),
             _ => {}
         }
@@ -76,8 +76,9 @@ impl StepperContext<'_> {
     fn begin_scan(&mut self, kind: ScanKind, goes_back: bool, times: u64, step: u64) {
         let goal = ScanGoal { kind, goes_back, remaining: times, start: self.stepper.current_visit() };
         let goal_in_progress = self.stepper.job.as_mut().and_then(Job::scan_goal);
-        if let Some(same) = goal_in_progress.filter(|other| other.kind == goal.kind && other.goes_back == goes_back) {
-            same.remaining = same.remaining.saturating_add(times).min(MAX_REPEATS);
+        if let Some(same_goal) = goal_in_progress.filter(|in_progress| in_progress.kind == goal.kind && in_progress.goes_back == goes_back)
+        {
+            same_goal.remaining = same_goal.remaining.saturating_add(times).min(MAX_REPEATS);
             return;
         }
         self.stop_and_forget_moves();
@@ -102,23 +103,23 @@ impl StepperContext<'_> {
         let continued = match scanned {
             Scanned::Unfinished => {
                 job.progress.step = job.scan.step(trace);
-                Some(job)
+                job
             }
             Scanned::Found(hit) if job.goal.remaining > 1 => {
                 job.goal.remaining -= 1;
-                Some(job.goal.scan_from(trace, hit.step))
+                job.goal.scan_from(trace, hit.step)
             }
             Scanned::Found(hit) => {
                 self.go_to_step(hit.step);
                 return self.say_found(&job, hit);
             }
             Scanned::Nothing => match &job.goal.kind {
-                ScanKind::Search(_) if !job.is_wrapped => Some(job.wrapped(trace)),
+                ScanKind::Search(_) if !job.is_wrapped => job.wrapped(trace),
                 ScanKind::Search(search) => return self.say(search.nothing(&document), false),
                 ScanKind::Breakpoints => return self.continue_in_other_iteration(job.goal),
             },
         };
-        self.stepper.job = continued.map(Box::new).map(Job::Scan);
+        self.stepper.job = Some(Job::Scan(Box::new(continued)));
     }
 
     /// Shows a message about the match. If its step is after the step at which the key was pressed, the message begins with "found ahead".
@@ -128,10 +129,10 @@ impl StepperContext<'_> {
             (true, false) => " (from the first step again)",
             (true, true) => " (from the last step again)",
         };
-        // the scan went once around the iteration
-        let is_same = hit.step == job.from && job.is_wrapped;
+        // the scan went once around the iteration, to the match at which it began
+        let is_only_match = hit.step == job.from && job.is_wrapped;
         match &job.goal.kind {
-            ScanKind::Search(_) if is_same => self.say("this is the only match", false),
+            ScanKind::Search(_) if is_only_match => self.say("this is the only match", false),
             ScanKind::Search(Search::Name(part)) => self.say(format!("found {part}{again}"), false),
             ScanKind::Search(Search::Value(_) | Search::Differences) => {
                 let value = self.stepper.document.trace.get(hit.step).map_or_else(String::new, |step| self.settings.digits.short(step.sum));

@@ -249,6 +249,7 @@ impl State {
             } else {
                 filter.edit(request);
             }
+            // selects a listed scenario
             picker.scroll(0, &self.scenarios);
         }
     }

@@ -48,12 +48,12 @@ struct RunScenes<'a> {
 }
 
 impl<'a> RunScenes<'a> {
-    /// Returns the scene of a run.
+    /// Returns the scene of a run. If the run begins after the step on the screen, returns the scene on the screen.
     fn of(&mut self, run: usize) -> &Scene<'a> {
         if run == self.here.at.run_index {
             return self.here;
         }
-        let reached = self.samples.iter().position(|(other, _)| *other == run);
+        let reached = self.samples.iter().position(|(reached_run, _)| *reached_run == run);
         let index = reached.or_else(|| {
             self.samples.push((run, self.here.in_run(run)?));
             Some(self.samples.len() - 1)
@@ -141,21 +141,22 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
         let row = search.rows.len();
         search.rows.push(contribution);
         let Ok(there) = scenes.of(entry.run).last_step_of(entry.tensor, entry.at) else { continue };
-        let room = MAX_EXAMINED_TERMS - examined;
-        search.is_cut |= there.at.term >= room;
-        let terms: Vec<_> = there.done_terms(room).collect();
+        let terms_left = MAX_EXAMINED_TERMS - examined;
+        // the number of done terms is `there.at.term + 1`
+        search.is_cut |= there.at.term >= terms_left;
+        let terms: Vec<_> = there.done_terms(terms_left).collect();
         examined += terms.len() as u64;
         let magnitude: f64 = terms.iter().map(|(value, _)| value.abs()).sum();
-        let start = there.at.step - there.at.term;
-        for (step, (value, sources)) in (start..).zip(terms) {
+        let first_step = there.at.step - there.at.term;
+        for (step, (value, sources)) in (first_step..).zip(terms) {
             // beside ∞ or NaN, shares cannot be computed: each such term gets the share 1, every other term 0
             let share_of_term = match magnitude {
                 0.0 => 0.0,
                 _ if magnitude.is_finite() => value.abs() / magnitude,
                 _ => f64::from(u8::from(!value.is_finite())),
             };
-            // if the first entry is 0, the list shows its terms that are 0, and their factors that are 0, as the reason
-            let is_shown_zero = (row == 0 || share == 0.0) && magnitude == 0.0 && step < start + MAX_ZERO_TERMS;
+            // if all terms of the first entry are 0, the list shows them as the reason and, for a factor whose terms are all 0, the terms of the factor
+            let is_shown_zero = (row == 0 || share == 0.0) && magnitude == 0.0 && step < first_step + MAX_ZERO_TERMS;
             let share_of_first = share * share_of_term;
             if share_of_first < MIN_SHARE && !is_shown_zero {
                 search.has_small |= share_of_first > 0.0;
@@ -199,7 +200,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     let first = canonical_entry(scene, entry.tensor, entry.at);
     let ContributionSearch { rows, has_repeats, has_small, is_cut } = search(&mut scenes, first);
     let indent = if rows.iter().any(|contribution| contribution.depth > NARROW_INDENT_FROM) { " " } else { "  " };
-    // if all terms are 0, there are no shares
+    // if all terms of the first entry are 0, there are no shares
     let is_zero = rows.len() > 1 && rows.iter().all(|contribution| contribution.depth != 1 || contribution.share == 0.0);
     let mut row = |number: usize| {
         let Contribution { entry, share, reader, depth, .. } = rows[number];
@@ -214,9 +215,9 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
             EntryState::NoTerms(_) => ("0".to_owned(), reader.map(|(_, step)| step)),
             EntryState::Pending { .. } => (String::new(), None),
         };
-        let term = reader.and_then(|(_, step)| scene.at_step(step)).map(|there| {
-            let term = there.term(there.at.term);
-            [there.in_symbols(&term), there.in_numbers(&term).unwrap_or_default()]
+        let term = reader.and_then(|(_, step)| scene.at_step(step)).map(|reader_scene| {
+            let term = reader_scene.term(reader_scene.at.term);
+            [reader_scene.in_symbols(&term), reader_scene.in_numbers(&term).unwrap_or_default()]
         });
         let [symbols, numbers] = term.unwrap_or_default();
         let cells = [name, format!("= {value}"), symbols, numbers, format!("{:>5.1} %", if is_zero { 0.0 } else { 100.0 * share })];

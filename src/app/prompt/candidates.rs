@@ -63,9 +63,9 @@ impl PromptCandidate {
 
     fn typed_command(command: &'static TypedCommand, document: &Document, is_marked: bool) -> Self {
         let mark = if is_marked || document.has_tensor(command.name) { "!" } else { "" };
-        let end = if command.argument == CommandArgument::Nothing { "" } else { " " };
+        let blank_before_argument = if command.argument == CommandArgument::Nothing { "" } else { " " };
         Self {
-            text: format!("{mark}{}{end}", command.name),
+            text: format!("{mark}{}{blank_before_argument}", command.name),
             label: format!("{mark}{}", command.usage()),
             keys: String::new(),
             description: command.description,
@@ -89,7 +89,8 @@ impl AnyCommand<'_> {
     }
 }
 
-/// Returns the commands that match a text, the best match first; all commands for an empty text.
+/// Returns the commands that match a text, the best match first; all commands for an empty text. If none matches, returns the command with the nearest name; if
+/// no name is near, the commands that match the text without its final s.
 fn matching_commands<'a>(commands: &'a [Command], typed: &str) -> Vec<AnyCommand<'a>> {
     let all = commands.iter().map(AnyCommand::WithKey).chain(TYPED_COMMANDS.iter().map(AnyCommand::Typed));
     let mut text = FuzzyText::new(typed);
@@ -107,7 +108,7 @@ fn matching_commands<'a>(commands: &'a [Command], typed: &str) -> Vec<AnyCommand
     {
         return all.filter(|command| command.name_and_description().0 == nearest).collect();
     }
-    // the same text without the s of the third person: `scroll` for `scrolls`
+    // the s of the third person: `scrolls` for `scroll`
     if scored.is_empty()
         && let Some(stem) = typed.strip_suffix('s').filter(|stem| !stem.is_empty() && !stem.ends_with('s'))
     {
@@ -127,11 +128,11 @@ impl Prompt {
             PromptKind::Value(_) | PromptKind::Answer(_) | PromptKind::Filter => return Vec::new(),
             PromptKind::Palette(commands) => &**commands.0,
         };
-        let (mark, rest) = typed.strip_prefix('!').map_or(("", typed), |rest| ("!", rest));
-        if let Some(found) = address_arguments(document, mark, rest) {
+        let (mark, unmarked) = typed.strip_prefix('!').map_or(("", typed), |unmarked| ("!", unmarked));
+        if let Some(found) = address_arguments(document, mark, unmarked) {
             return found;
         }
-        let matched = matching_commands(commands, rest.trim_end()).into_iter().map(|command| match command {
+        let matched = matching_commands(commands, unmarked.trim_end()).into_iter().map(|command| match command {
             AnyCommand::WithKey(command) => PromptCandidate::command(command, document, !mark.is_empty()),
             AnyCommand::Typed(command) => PromptCandidate::typed_command(command, document, !mark.is_empty()),
         });
@@ -178,14 +179,14 @@ fn topic_candidates(commands: &[Command], document: &Document, typed: &str) -> V
 }
 
 /// Returns the addresses that complete the argument of a command; `None` if the text is not a command that takes an address.
-fn address_arguments(document: &Document, mark: &str, typed: &str) -> Option<Vec<PromptCandidate>> {
+fn address_arguments(document: &Document, mark: &str, unmarked: &str) -> Option<Vec<PromptCandidate>> {
     let takes_address = |command: &&TypedCommand| matches!(command.argument, CommandArgument::Address | CommandArgument::AddressOrHere);
     let command = TYPED_COMMANDS
         .iter()
         .filter(takes_address)
-        .find(|command| typed.strip_prefix(command.name).is_some_and(|rest| rest.starts_with(char::is_whitespace)))?;
+        .find(|command| unmarked.strip_prefix(command.name).is_some_and(|rest| rest.starts_with(char::is_whitespace)))?;
     // a condition on an absolute value begins with a bar: `break |fc1`
-    let argument = typed[command.name.len()..].trim_start();
+    let argument = unmarked[command.name.len()..].trim_start();
     let (bar, argument) = argument.strip_prefix('|').map_or(("", argument), |rest| ("|", rest));
     let (beginning, containing) = completions_of(document, argument.trim_end());
     let all = beginning.into_iter().chain(containing).take(super::MAX_OFFERED);

@@ -68,9 +68,9 @@ const fn list(kind: ListKind) -> TopicAnswer {
 
 #[rustfmt::skip]
 const TOPICS: &[Topic] = &[
-    row("stride,padding,dilation,window,kernel,convolution,pooling,border", TopicAnswer::Ops(slides), "the pane why explains stride and padding here"),
+    row("stride,padding,dilation,window,kernel,convolution,pooling,border", TopicAnswer::Ops(has_window), "the pane why explains stride and padding here"),
     row("turned,flipped,rotated,mirrored,transposed,180", TopicAnswer::Ops(is_turned), "the pane why explains why the filter is turned here"),
-    row("shared,weight sharing,sharing", TopicAnswer::Ops(sums_shared), "the gradient of a weight: one term for each use of the weight"),
+    row("shared,weight sharing,sharing", TopicAnswer::Ops(is_gradient_of_shared_weight), "the gradient of a weight: one term for each use of the weight"),
     row("error,delta,error vector,vector,errors", TopicAnswer::Ops(is_error), "the error δ of a layer; f goes to the last step of the op, after which all of δ is computed"),
     row("error,errors", TopicAnswer::Location(Location::Backward), "the errors go back from the loss"),
     row("path,paths", TopicAnswer::Ops(has_paths), "the derivative by an input, as a sum of products along its paths"),
@@ -128,7 +128,7 @@ const TOPICS: &[Topic] = &[
     row("sample,samples,epoch,unit,faster", TopicAnswer::Command(Action::Coarser), "press k until the unit is the sample or the iteration; :2:loss goes to the loss of sample 2"),
 ];
 
-fn slides(_: &Network, op: &Op) -> bool {
+fn has_window(_: &Network, op: &Op) -> bool {
     op.window().is_some()
 }
 
@@ -136,7 +136,7 @@ fn is_turned(_: &Network, op: &Op) -> bool {
     op.window().is_some_and(|(_, window)| window.turned)
 }
 
-fn sums_shared(network: &Network, op: &Op) -> bool {
+fn is_gradient_of_shared_weight(network: &Network, op: &Op) -> bool {
     matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter) && op.window().is_some()
 }
 
@@ -210,14 +210,14 @@ pub(super) fn find(document: &Document, typed: &str, is_exact: bool) -> Vec<(Top
     topics.sort_by_key(|(blanks, topic)| (topic.words.split(',').all(|word| word != typed), std::cmp::Reverse(*blanks)));
     let mut found = Vec::new();
     for (_, Topic { words, answer, description }) in topics {
-        let name = || words.split(',').next().unwrap_or(words);
+        let first_word = || words.split(',').next().unwrap_or(words);
         match answer {
             TopicAnswer::Command(action) => found.push((TopicMatch::Command(action.clone()), *description)),
             TopicAnswer::TypedCommand(name) => found.push((TopicMatch::TypedCommand(name), *description)),
             TopicAnswer::CommandLine(arguments) => {
-                found.push((TopicMatch::KeylessAction(Action::CopyCommandLine(arguments), name()), *description));
+                found.push((TopicMatch::KeylessAction(Action::CopyCommandLine(arguments), first_word()), *description));
             }
-            TopicAnswer::Say(sentence) => found.push((TopicMatch::KeylessAction(Action::Say(sentence), name()), *description)),
+            TopicAnswer::Say(sentence) => found.push((TopicMatch::KeylessAction(Action::Say(sentence), first_word()), *description)),
             TopicAnswer::Tensors(is_wanted) => {
                 found.extend(tensors(document, *is_wanted).into_iter().map(|address| (TopicMatch::Address(address), *description)));
             }
