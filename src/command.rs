@@ -271,15 +271,16 @@ fn with_open_command(program: &clap::Command, mut arguments: Vec<OsString>) -> a
     let mut position = 1;
     while let Some(argument) = arguments.get(position) {
         let text = argument.to_string_lossy();
-        let Some(option) = text.strip_prefix('-').filter(|rest| !rest.is_empty()) else { break };
-        let name = option.strip_prefix('-').unwrap_or("");
-        let known = program.get_arguments().find(|known| known.get_long() == Some(name.split('=').next().unwrap_or(name)));
+        let Some(after_dash) = text.strip_prefix('-').filter(|after_dash| !after_dash.is_empty()) else { break };
+        // `threads=2` for `--threads=2`; empty for an option with one dash
+        let long_option = after_dash.strip_prefix('-').unwrap_or("");
+        let known = program.get_arguments().find(|known| known.get_long() == Some(long_option.split('=').next().unwrap_or(long_option)));
         // an option whose value is the next argument is passed over together with the value
         position += match known {
-            Some(known) if known.get_action().takes_values() && !name.contains('=') => 2,
+            Some(known) if known.get_action().takes_values() && !long_option.contains('=') => 2,
             Some(_) => 1,
-            None if matches!(option, "h" | "-help") => return Ok((arguments, COMMANDS)),
-            None if matches!(option, "V" | "-version") => return Ok((arguments, &[])),
+            None if matches!(after_dash, "h" | "-help") => return Ok((arguments, COMMANDS)),
+            None if matches!(after_dash, "V" | "-version") => return Ok((arguments, &[])),
             None => {
                 // the argument is an option of `open` before the scenario, as in `gradstep --at 57 xor`
                 arguments.insert(position, OPEN.into());

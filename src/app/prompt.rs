@@ -41,7 +41,7 @@ pub struct Prompt {
     pub kind: PromptKind,
     /// The text and its cursor.
     pub input: Input,
-    /// `true` if the user pressed Enter, and the text is neither an address nor a command.
+    /// `true` if the user pressed Enter, and the text is neither an address nor a command, or is a command without its argument.
     pub is_unknown: bool,
     /// The completion that is shown instead of the typed text; `None` if the typed text is shown.
     completion: Option<ChosenCompletion>,

@@ -40,8 +40,8 @@ impl State {
         match meaning {
             Meaning::Nothing | Meaning::Unknown | Meaning::Value(..) | Meaning::Answer(_) => {}
             Meaning::NoOp(word) => self.say(format!("this scenario has no op for {word}: the key M shows what it has"), false),
-            Meaning::Address(text) => self.context().iter_mut().for_each(|context| context.go_to_typed(&text)),
-            Meaning::Search(text) => self.context().iter_mut().for_each(|context| context.search(&text)),
+            Meaning::Address(text) => self.with_context(|context| context.go_to_typed(&text)),
+            Meaning::Search(text) => self.with_context(|context| context.search(&text)),
             Meaning::Action(action) => return self.user_action(action),
             Meaning::TypedCommand(command, argument) => return self.execute(command, &argument),
         }
@@ -87,7 +87,7 @@ impl State {
             TypedCommandKind::CompareGradients => return Some(Request::CompareGradients(argument.to_owned())),
             TypedCommandKind::Break => self.with_context(|context| context.set_breakpoint(argument)),
             TypedCommandKind::Delete => self.with_context(|context| context.delete_breakpoint(argument)),
-            TypedCommandKind::NotFinite => self.context().iter_mut().for_each(StepperContext::search_not_finite),
+            TypedCommandKind::NotFinite => self.with_context(StepperContext::search_not_finite),
         }
         None
     }

@@ -120,6 +120,7 @@ fn actions_lead_to_the_expected_focus() {
         (stepper(), &[Action::Accept], Focus::Normal),
         (stepper(), &[Action::OpenPrompt], Focus::Prompt),
         (stepper(), &[Action::OpenPrompt, Action::Complete], Focus::Prompt),
+        // a deletion in an empty prompt closes it. After `Complete`, the prompt has a text
         (stepper(), &[Action::OpenPrompt, delete.clone()], Focus::Normal),
         (stepper(), &[Action::OpenPrompt, Action::Complete, delete], Focus::Prompt),
         (stepper(), &[Action::OpenPrompt, Action::Accept], Focus::Normal),
@@ -168,8 +169,8 @@ fn accept_acts_in_the_focus() {
             (focus == Focus::Picker).then_some(open),
             "{before:?}: only in the picker Enter is a request: to open the selected scenario, which is the open one"
         );
-        let closed = usize::from(matches!(focus, Focus::Overlay | Focus::Prompt));
-        assert_eq!(layers(&state), before[closed..], "{before:?}");
+        let closed_layers = usize::from(matches!(focus, Focus::Overlay | Focus::Prompt));
+        assert_eq!(layers(&state), before[closed_layers..], "{before:?}");
     }
     let mut state = stepper();
     act(&mut state, &[&[Action::OpenPrompt][..], &typing("loss"), &[Action::Accept]].concat());
@@ -255,12 +256,13 @@ fn scroll_acts_in_the_focus() {
     assert_eq!((matrix_scroll(&state), overlay_scroll(&state)), (Some(1), None));
     act(&mut state, &[HELP, Action::Scroll(3), Action::Page(1), Action::ScrollAtMost(7)]);
     assert_eq!((matrix_scroll(&state), overlay_scroll(&state)), (Some(1), Some(7)));
+    // the picker opens at its last row `small`, the open scenario
     act(&mut state, &[Action::Close, Action::OpenPicker, Action::Scroll(-1)]);
     assert_eq!((matrix_scroll(&state), state.selected_scenario().map(|entry| &*entry.name)), (Some(1), Some("large")));
     act(&mut state, &[Action::Page(1)]);
     assert_eq!(state.selected_scenario().map(|entry| &*entry.name), Some("small"), "the selection stops at the last row");
     act(&mut state, &[Action::Close, Action::OpenPrompt, Action::Scroll(1)]);
-    assert_eq!(matrix_scroll(&state), Some(1));
+    assert_eq!(matrix_scroll(&state), Some(1), "in the prompt, a scroll chooses a completion");
 }
 
 #[test]

@@ -179,10 +179,10 @@ impl Stepper {
         let train = self.document.descent.train()?;
         let scene = self.scene()?;
         let under_cursor = || self.cursor.and_then(|cursor| self.learned_entry(&scene, cursor.entry(&scene)));
-        let last = || self.training.current.path.as_ref().map(|path| path.entry);
+        let drawn_last = || self.training.current.path.as_ref().map(|path| path.entry);
         let of_step = || self.learned_entry(&scene, TensorEntry { tensor: scene.output, at: scene.at.entry });
-        let first = || train.learned.first().map(|tensor| TensorEntry { tensor: *tensor, at: 0 });
-        under_cursor().or_else(last).or_else(of_step).or_else(first)
+        let first_of_all = || train.learned.first().map(|tensor| TensorEntry { tensor: *tensor, at: 0 });
+        under_cursor().or_else(drawn_last).or_else(of_step).or_else(first_of_all)
     }
 
     /// Returns the entry w of a learned parameter, if the given entry is w, the gradient of w, its velocity or its new value. Returns `None` for any other
@@ -190,16 +190,17 @@ impl Stepper {
     fn learned_entry(&self, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Option<TensorEntry> {
         let sample_network = self.document.trace.network();
         // the run that computes the tensor, and the tensor's id in the network of this run
-        let (run, home) = scene.canonical(tensor);
-        let run = &self.document.trace.runs()[run];
-        let of_gradient = |id: Id| match sample_network.tensor(id).role {
+        let (run_index, tensor_in_run) = scene.canonical(tensor);
+        let run = &self.document.trace.runs()[run_index];
+        // w for the gradient ∂C/∂w, and for w itself
+        let parameter_of = |id: Id| match sample_network.tensor(id).role {
             Role::Gradient(of) => of,
             _ => id,
         };
-        let parameter = match (run.sample, run.network.tensor(home).role) {
-            (Some(_), _) => of_gradient(home),
-            (None, Role::Reduced(of)) => of_gradient(of),
-            (None, _) => run.network.tensor(home).parameter?,
+        let parameter = match (run.sample, run.network.tensor(tensor_in_run).role) {
+            (Some(_), _) => parameter_of(tensor_in_run),
+            (None, Role::Reduced(gradient)) => parameter_of(gradient),
+            (None, _) => run.network.tensor(tensor_in_run).parameter?,
         };
         self.document.is_updated(parameter).then_some(TensorEntry { tensor: parameter, at })
     }

@@ -225,8 +225,8 @@ impl State {
     /// `then`. If there is nothing to write, returns `then`; if that is `None` too, shows a message.
     pub(super) fn write_edits(&mut self, path: Option<String>, then: Option<Request>) -> Option<Request> {
         let stepper = self.stepper()?;
-        let is_deleted = stepper.file_change == Some(FileChange::Deleted);
-        if stepper.edits.done().is_empty() && !stepper.edits.are_unsaved() && path.is_none() && !is_deleted {
+        let is_file_deleted = stepper.file_change == Some(FileChange::Deleted);
+        if stepper.edits.done().is_empty() && !stepper.edits.are_unsaved() && path.is_none() && !is_file_deleted {
             if then.is_some() {
                 return then;
             }

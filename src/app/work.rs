@@ -63,10 +63,10 @@ impl StepperContext<'_> {
             return self.move_by_iterations_to_first_steps(times);
         }
         let document = Arc::clone(&self.stepper.document);
-        let now = document.trace.iteration();
-        let end = if document.is_last_iteration { now } else { document.descent.iterations() };
-        let to = now.saturating_add_signed(times).clamp(1, end.max(1));
-        if to != now {
+        let current = document.trace.iteration();
+        let last = if document.is_last_iteration { current } else { document.descent.iterations() };
+        let to = current.saturating_add_signed(times).clamp(1, last.max(1));
+        if to != current {
             let locations = self.stepper.nearest_locations_in(to);
             self.seek_iteration(to, locations);
         }
@@ -210,12 +210,12 @@ impl StepperContext<'_> {
 
     /// Goes to the step that a seek has found. Then continues with the rest of a move by units, or with the iterations that were added during the seek.
     fn complete_seek(&mut self, goal: &SeekGoal, found: SeekResult) {
-        let before = self.stepper.current_visit().iteration;
+        let old_iteration = self.stepper.current_visit().iteration;
         let old = Arc::clone(&self.stepper.document);
         match found {
-            Ok((other, step)) => {
-                if let Some(other) = other {
-                    self.stepper.document = Arc::new(other);
+            Ok((new_document, step)) => {
+                if let Some(new_document) = new_document {
+                    self.stepper.document = Arc::new(new_document);
                 }
                 self.go_to_step(step);
             }
@@ -228,15 +228,15 @@ impl StepperContext<'_> {
             }
             SeekGoal::Iteration { more, .. } => {
                 *self.message = None;
-                let moved = self.stepper.current_visit().iteration.saturating_sub(before);
-                self.stepper.forward_moves.iter_mut().for_each(|moves| moves.count_done(moved));
+                let iterations_forward = self.stepper.current_visit().iteration.saturating_sub(old_iteration);
+                self.stepper.forward_moves.iter_mut().for_each(|moves| moves.count_done(iterations_forward));
                 if more != 0 {
                     self.move_by_iterations(more);
                 }
             }
             SeekGoal::Edited(ref edit) => self.complete_edit(edit, old),
             SeekGoal::Reloaded(ref reload) => self.complete_reload(reload),
-            SeekGoal::Scan(ref goal) => self.scan_iteration(goal.clone()),
+            SeekGoal::Scan(ref scan_goal) => self.scan_iteration(scan_goal.clone()),
             SeekGoal::Units(units) => {
                 // the step is now the first one of the new iteration (the last one for a move back); this counts as a move by one unit
                 let span = self.stepper.document.trace.span(self.stepper.step, units.unit);
@@ -262,8 +262,8 @@ impl StepperContext<'_> {
                     return;
                 }
             } else {
-                let room = if remaining > 0 { trace.len() - step } else { step - 1 };
-                let count = i64::try_from(room).unwrap_or(i64::MAX).min(remaining.abs()) * remaining.signum();
+                let steps_left = if remaining > 0 { trace.len() - step } else { step - 1 };
+                let count = i64::try_from(steps_left).unwrap_or(i64::MAX).min(remaining.abs()) * remaining.signum();
                 if count != 0 {
                     self.go_to_step(step.saturating_add_signed(count));
                     self.count_forward(remaining, count.unsigned_abs());

@@ -156,9 +156,9 @@ fn text(command: &CheckCommand, global: &GlobalOptions) -> anyhow::Result<CheckR
         let report = report?;
         worst = worst.max(report.result);
         if let Some(error) = &report.error {
-            let mut to = output::stderr();
-            writeln!(to, "error: {}", global.in_charset(error))?;
-            to.finish()?;
+            let mut stderr = output::stderr();
+            writeln!(stderr, "error: {}", global.in_charset(error))?;
+            stderr.finish()?;
             continue;
         }
         writeln!(to, "{}", global.in_charset(&report.text()))?;
@@ -300,9 +300,9 @@ fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<O
         error: None,
     };
     let other_iteration = at.iteration.filter(|n| *n != document.trace.iteration());
-    let computed = other_iteration.map(|n| with_progress(|go_on| document.reach(n, go_on).transpose())).transpose()?;
-    let other_document = match computed.transpose() {
-        Ok(other) => other,
+    let reached = other_iteration.map(|n| with_progress(|go_on| document.reach(n, go_on).transpose())).transpose()?;
+    let other_document = match reached.transpose() {
+        Ok(other_document) => other_document,
         Err(why) => return Ok(Some(FailedExpectation { error: Some(why), ..without_entry })),
     };
     let trace = &other_document.as_ref().unwrap_or(document).trace;
@@ -311,10 +311,11 @@ fn deviation(document: &Document, expectation: &Expectation) -> anyhow::Result<O
         Err(why) => return Ok(Some(FailedExpectation { error: Some(why), ..without_entry })),
     };
     let values = trace.run(run_index).values(tensor);
-    let values = entry.map_or(values, |at| &values[at..=at]);
+    // without an entry, all entries of the tensor are compared
+    let compared = entry.map_or(values, |at| &values[at..=at]);
     // NaN never agrees, because every comparison with NaN is false
     let agrees = |computed: f64, expected: f64| (computed - expected).abs() <= *tolerance;
-    let mut wrong = values.iter().zip(flat(value)).enumerate().filter(|(_, (computed, expected))| !agrees(**computed, **expected));
+    let mut wrong = compared.iter().zip(flat(value)).enumerate().filter(|(_, (computed, expected))| !agrees(**computed, **expected));
     let Some((position, (computed, expected))) = wrong.next() else { return Ok(None) };
     let index = unravel(entry.unwrap_or(position), &trace.network_of(run_index).tensor(tensor).shape);
     let name = if entry.is_some() { at.to_string() } else { format!("{at}{}", index_text(&index)) };

@@ -236,8 +236,8 @@ impl Driver {
 
     /// Reads the user's gradient file and compares the gradients, on the background thread.
     fn compare_gradients(&mut self, given: &str) {
-        let (path, only) = file_and_tensor(given);
-        let only = only.map(str::to_owned);
+        let (path, only_tensor) = file_and_tensor(given);
+        let only_tensor = only_tensor.map(str::to_owned);
         let Some(document) = self.state.document().map(Arc::clone) else { return };
         if !self.loader.opens_files {
             let is_error = true;
@@ -248,7 +248,7 @@ impl Driver {
         let compare = move |(path, document): (PathBuf, Arc<Document>)| {
             // Esc drops the guard, so that the count becomes 0
             let is_wanted = move || weak_guard.strong_count() > 0;
-            match GradientsFile::read(&path, only.as_deref()).and_then(|file| compare_while(&document, file, is_wanted)) {
+            match GradientsFile::read(&path, only_tensor.as_deref()).and_then(|file| compare_while(&document, file, is_wanted)) {
                 Ok(Some(comparison)) => Ok(Opened::Gradients(Box::new(comparison))),
                 Ok(None) => Err("not compared".to_owned()),
                 Err(error) => Err(sentence(&format!("{error:#}"))),
@@ -258,7 +258,7 @@ impl Driver {
         match BackgroundTask::begin((PathBuf::from(path), document), compare.clone()) {
             Ok(opening) => self.opening = Some((display_name(path), opening)),
             // no thread could be started
-            Err(given) => self.show_opened(compare(given)),
+            Err(path_and_document) => self.show_opened(compare(path_and_document)),
         }
     }
 

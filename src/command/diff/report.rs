@@ -111,7 +111,7 @@ impl<'a> JsonReport<'a> {
             .tensors
             .iter()
             .zip(&report.tensors)
-            .map(|(user, compared)| GradientRow::new(trace, &user.name_in_file, compared))
+            .map(|(tensor, compared)| GradientRow::new(trace, &tensor.name_in_file, compared))
             .collect();
         tensors.extend(user.missing.iter().map(|gradient| GradientRow {
             name: gradient.name(trace),

@@ -37,7 +37,7 @@ pub(super) fn print_causes(comparison: &GradientComparison, document: &Document,
     }
     lines = with_source_texts(&lines, &mut texts);
     if !comparison.is_settled {
-        lines.splice(0..0, heading);
+        lines = [heading, lines].concat();
     }
     lines.push(String::new());
     lines.extend(tensor_lines(comparison, trace, &mut texts));
@@ -71,12 +71,12 @@ fn comparison_lines(comparison: &GradientComparison, document: &Document) -> Vec
         let wrong_tensors = (0..report.tensors.len()).filter(|index| !report.tensors[*index].is_equal());
         let names = group_names(comparison, trace, wrong_tensors);
         let [wrong, all] = comparison.counts();
-        let equal = match all - wrong {
+        let others_right = match all - wrong {
             0 => String::new(),
             count => format!("; {} right", if count == 1 { "1 other is".to_owned() } else { format!("{count} others are") }),
         };
         lines.push(String::new());
-        lines.push(format!("which   {}{equal}", list_of_names(&names)));
+        lines.push(format!("which   {}{others_right}", list_of_names(&names)));
         lines.push(format!("where   seen first at {}", first_words(comparison, trace, first)));
         lines.extend(shape_line(comparison, trace));
     }
@@ -105,13 +105,14 @@ fn shape_line(comparison: &GradientComparison, trace: &Trace) -> Option<String> 
 
 /// The line that says how to see the numbers in the stepper; `None` in later iterations, because the stepper compares the first one.
 fn stepper_line(comparison: &GradientComparison, trace: &Trace) -> Option<String> {
-    let compared = &comparison.report.tensors[comparison.report.first_wrong().filter(|_| comparison.iteration() == 1)?];
+    let first = comparison.report.first_wrong().filter(|_| comparison.iteration() == 1)?;
+    let compared = &comparison.report.tensors[first];
     let address = compared.gradient.address(trace, compared.wrong.first().copied());
     let address = address.map_or_else(String::new, |address| format!(" (the first wrong number is at :{})", line(&address.to_string())));
     Some(format!("see     gradstep SCENARIO --mine MINE, and press D{address}"))
 }
 
-/// The lines of the tensors: status, name and the difference.
+/// The lines of the tensors: status, name and details, such as the difference.
 fn tensor_lines(comparison: &GradientComparison, trace: &Trace, texts: &mut SourceTexts<'_>) -> Vec<String> {
     let Explanation { user, report, .. } = &**comparison;
     let equal = report.tensors.iter().filter(|tensor| tensor.is_equal()).count();
@@ -129,8 +130,8 @@ fn tensor_lines(comparison: &GradientComparison, trace: &Trace, texts: &mut Sour
     let column_width = |n: usize| rows.iter().map(|row| width(&row[n])).max().unwrap_or(0);
     let [status_width, name_width] = [column_width(0), column_width(1)];
     rows.iter()
-        .map(|[status, name, rest]| {
-            format!("  {}  {}  {rest}", align_left(status, status_width), align_left(name, name_width)).trim_end().to_owned()
+        .map(|[status, name, details]| {
+            format!("  {}  {}  {details}", align_left(status, status_width), align_left(name, name_width)).trim_end().to_owned()
         })
         .collect()
 }
@@ -138,9 +139,9 @@ fn tensor_lines(comparison: &GradientComparison, trace: &Trace, texts: &mut Sour
 /// The row of a group of tensors with the same status.
 fn row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mut SourceTexts<'_>) -> [String; 3] {
     let (user, compared) = (&comparison.user.tensors[group.tensors[0]], &comparison.report.tensors[group.tensors[0]]);
-    let entries = entries(group.comparisons(comparison).map(|(_, compared)| compared.entries).sum());
-    let (status, rest) = match (compared.status, &user.values) {
-        (Status::Equal, _) => ("equal", entries),
+    let all_entries = entries(group.comparisons(comparison).map(|(_, compared)| compared.entries).sum());
+    let (status, details) = match (compared.status, &user.values) {
+        (Status::Equal, _) => ("equal", all_entries),
         (Status::Shape, Err(why)) => ("shape", why.clone()),
         (Status::NotFinite, Ok(values)) => {
             let not_finite = |(index, compared): (usize, &Comparison)| {
@@ -150,15 +151,15 @@ fn row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mu
             let count: usize = group.comparisons(comparison).map(not_finite).sum();
             let at = compared.wrong.iter().find(|at| !values[**at].is_finite()).copied().unwrap_or(0);
             let index = entry_name(comparison, trace, group, group.tensors[0], at);
-            ("not finite", format!("{count} of {entries}, first{index}: yours {}", exact(values[at])))
+            ("not finite", format!("{count} of {all_entries}, first{index}: yours {}", exact(values[at])))
         }
-        _ if comparison.is_rounded(group.tensors[0]) => ("rounded", difference(comparison, trace, group, &entries)),
-        _ => ("different", difference(comparison, trace, group, &entries)),
+        _ if comparison.is_rounded(group.tensors[0]) => ("rounded", difference(comparison, trace, group, &all_entries)),
+        _ => ("different", difference(comparison, trace, group, &all_entries)),
     };
     let name = group.name(comparison, trace);
     // the source text is at the end of the row, where it does not move a column
     let explained = texts.explain(&name);
-    [status.to_owned(), name.clone(), format!("{rest}{}", explained.strip_prefix(&name).unwrap_or_default())]
+    [status.to_owned(), name.clone(), format!("{details}{}", explained.strip_prefix(&name).unwrap_or_default())]
 }
 
 /// Returns a number of entries: `1 entry`.
@@ -175,20 +176,20 @@ fn entry_name(comparison: &GradientComparison, trace: &Trace, group: &Group, ten
 }
 
 /// Describes how much tensors differ: `36 of 36 entries; largest difference 1.2, at [2,0,1,1]: yours 0.1, right -1.1 (off by 109 %)`.
-fn difference(comparison: &GradientComparison, trace: &Trace, group: &Group, entries: &str) -> String {
+fn difference(comparison: &GradientComparison, trace: &Trace, group: &Group, all_entries: &str) -> String {
     let all = || group.comparisons(comparison);
     let wrong: usize = all().map(|(_, compared)| compared.wrong.len()).sum();
     let worsts = all().filter_map(|(index, compared)| Some((index, compared.worst?)));
     let difference = |worst: &crate::diff::Worst| (worst.mine - worst.right).abs();
     let worst = worsts.reduce(|worst, other| if difference(&other.1) > difference(&worst.1) { other } else { worst });
-    let Some((index, worst)) = worst else { return format!("{wrong} of {entries}") };
+    let Some((index, worst)) = worst else { return format!("{wrong} of {all_entries}") };
     let name = entry_name(comparison, trace, group, index, worst.at);
     let at = if name.is_empty() { String::new() } else { format!(", at{name}") };
     let what = if wrong == 1 { "difference" } else { "largest difference" };
     let off_by_share = if worst.right == 0.0 { String::new() } else { format!(" ({})", off_by(worst.mine, worst.right)) };
     let others = if wrong > 0 && others_are_zero(comparison, trace, group) { " (the rest is 0)" } else { "" };
     format!(
-        "{wrong} of {entries}{others}; {what} {}{at}: {}{off_by_share}",
+        "{wrong} of {all_entries}{others}; {what} {}{at}: {}{off_by_share}",
         ascii(difference(&worst)),
         comparison.both_numbers(index, worst.mine, worst.right).replace('−', "-")
     )
@@ -211,7 +212,8 @@ fn ascii(value: f64) -> String {
     with_digits(value, 3).replace('−', "-")
 }
 
-/// A difference as a share of the right number: `off by 12.3 %`. From 1000 % on, the ratio of both numbers: `yours is 34.0 times the right one`.
+/// A difference as a share of the right number: `off by 12.3 %`, below 1 % with three digits. From 1000 % on, the ratio of both numbers: `yours is 34.0 times
+/// the right one`.
 fn off_by(mine: f64, right: f64) -> String {
     let share = (mine - right).abs() / right.abs();
     let percent = share * 100.0;
@@ -226,7 +228,7 @@ fn off_by(mine: f64, right: f64) -> String {
     }
 }
 
-/// The first wrong entry, with both numbers.
+/// The first wrong entry, with both numbers. If the user's tensor has another shape, its name and the reason.
 fn first_words(comparison: &GradientComparison, trace: &Trace, first: usize) -> String {
     let (user, compared) = (&comparison.user.tensors[first], &comparison.report.tensors[first]);
     let gradient = compared.gradient;
@@ -253,9 +255,9 @@ const YOURS: &str = "yours: ";
 fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
     let mut lines = pattern_lines(comparison, trace, true);
     // the first tensor with wrong numbers, if no mistake explains it
-    let first = comparison.unexplained.first().copied().filter(|first| comparison.is_first_with_wrong_numbers(*first));
+    let unexplained_first = comparison.unexplained.first().copied().filter(|first| comparison.is_first_with_wrong_numbers(*first));
     let not_finite = comparison.patterns.iter().find(|pattern| pattern.id == NOT_FINITE);
-    if let Some(first) = first {
+    if let Some(first) = unexplained_first {
         lines.push(match not_finite.filter(|pattern| pattern.tensor == first) {
             Some(pattern) => format!("why     {}", line(&pattern.words)),
             None => {
@@ -273,9 +275,12 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
             _ => "  or  ",
         };
         let names = group_names(comparison, trace, cause.explains.iter().copied());
-        let with = if cause.needs_others && cause.group == 1 { ", together with the mistake above" } else { "" };
-        let explains =
-            if names.is_empty() { String::new() } else { format!(" [gives exactly your numbers of {}{with}]", list_of_names(&names)) };
+        let together_with = if cause.needs_others && cause.group == 1 { ", together with the mistake above" } else { "" };
+        let explains = if names.is_empty() {
+            String::new()
+        } else {
+            format!(" [gives exactly your numbers of {}{together_with}]", list_of_names(&names))
+        };
         let rules = cause.rules();
         lines.push(format!("{head}  {YOURS}{}{explains}", line(&rules[0])));
         lines.extend(rules[1..].iter().map(|right| format!("{MARGIN}{}", line(right))));
@@ -284,17 +289,19 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
     if let Some(best) = comparison.causes.first().filter(|best| !best.apart.is_empty()) {
         lines.push(format!("apart   {}", line(&best.apart)));
     }
-    if let Some(pattern) = not_finite.filter(|pattern| first != Some(pattern.tensor)) {
+    if let Some(pattern) = not_finite.filter(|pattern| unexplained_first != Some(pattern.tensor)) {
         lines.push(format!("{}  {}", if lines.is_empty() { "why   " } else { "  and " }, line(&pattern.words)));
     }
-    // the line about the first number that is not finite names the other tensors that have such numbers
+    // left out: tensors with numbers that are not finite, because the line about the first such number names them, and the gradients of the same tensor as
+    // `unexplained_first` in other samples
     let is_other = |tensor: &usize| {
         comparison.report.tensors[*tensor].status != Status::NotFinite
-            && first.is_none_or(|first| comparison.user.tensors[*tensor].gradient.of != comparison.user.tensors[first].gradient.of)
+            && unexplained_first
+                .is_none_or(|first| comparison.user.tensors[*tensor].gradient.of != comparison.user.tensors[first].gradient.of)
     };
     let others = group_names(comparison, trace, comparison.unexplained.iter().copied().filter(is_other));
     if !others.is_empty() {
-        let either = if first.is_some() { " either" } else { "" };
+        let either = if unexplained_first.is_some() { " either" } else { "" };
         lines.push(format!("{MARGIN}not explained{either}: {}", list_of_names(&others)));
     }
     lines.extend(comparison.consequence_words(trace).map(|words| format!("{MARGIN}{words}")));
@@ -304,8 +311,9 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
 /// Returns the lines about the patterns that explain the difference, or, if `explains` is `false`, about the patterns that do not. Tensors with the same
 /// pattern share a line.
 fn pattern_lines(comparison: &GradientComparison, trace: &Trace, explains: bool) -> Vec<String> {
+    // each pattern, and the tensors that have it
     let mut same: Vec<(&Pattern, Vec<usize>)> = Vec::new();
-    // the first number that is not finite has a line of its own
+    // `cause_lines` makes the line about numbers that are not finite
     for pattern in comparison.patterns.iter().filter(|pattern| pattern.id != NOT_FINITE && pattern.explains == explains) {
         match same.iter_mut().find(|(first, _)| first.words == pattern.words) {
             Some((_, tensors)) => tensors.push(pattern.tensor),
