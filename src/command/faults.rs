@@ -188,17 +188,18 @@ fn a_fault_in_any_call_is_reported_and_loses_no_edit() {
             let states = states(folder.path());
             let ProcessOutput { commands, calls, last } = run(folder.path(), fault, call);
             assert_eq!(commands.len(), SCRIPT.len(), "{fault:?} in call {call}: the child has ended early");
+            // the script has fewer than `call` calls, so none failed
             if calls.len() < call {
                 break;
             }
             let context = format!("{fault:?} in call {call} of {calls:?}, after {commands:?}");
             let has_call = |before: usize, after: usize| (before..after).contains(&(call - 1));
-            let (number, (.., is_error, _)) =
+            let (command, (.., is_error, _)) =
                 commands.iter().enumerate().find(|(_, (before, after, ..))| has_call(*before, *after)).unwrap();
             // these calls may fail without a message: there is another way, or their result is not needed
             let is_harmless =
                 fault == DiskFault::Fail && matches!(calls[call - 1].as_str(), "create without a name" | "remove" | "sync the folder");
-            assert!(*is_error || is_harmless, "{context}: command {number} reports nothing");
+            assert!(*is_error || is_harmless, "{context}: command {command} reports nothing");
             assert!(last.starts_with("written to net.toml"), "{context}: {last}");
             assert_eq!(in_file(folder.path()), states[SCRIPT.len()], "{context}");
             assert_eq!(recovered(folder.path()), states[SCRIPT.len()], "{context}");
@@ -231,5 +232,5 @@ fn the_bytes_of_a_file_are_on_the_disk_before_its_name() {
     assert!(is_synced && is_name_synced && names > 2, "{calls:?}");
     // a journal gets its name before its bytes; this is safe, because its first line counts only when both are on the disk
     let journals: Vec<&[String]> = (0..calls.len()).filter(|at| calls[*at] == "create to append").map(|at| &calls[at..at + 4]).collect();
-    assert!(journals.len() > 1 && journals.iter().all(|calls| calls[1..] == ["write", "sync", "sync the folder"]), "{calls:?}");
+    assert!(journals.len() > 1 && journals.iter().all(|four_calls| four_calls[1..] == ["write", "sync", "sync the folder"]), "{calls:?}");
 }

@@ -354,8 +354,8 @@ mod tests {
         let batch = Batch::new(&network, &[1, 2], BatchReduction::Mean.into(), update, iteration);
         let reads = batch.network.sources().map(|(id, from)| {
             let BatchSource::Sample(sample, of) = from else { unreachable!("nothing is updated") };
-            let factor = if network.loss() == of { 1.0 } else { factor };
-            (id, Arc::new(runs[sample].tensor(&network, of).as_ref() * factor))
+            let factor_of_tensor = if network.loss() == of { 1.0 } else { factor };
+            (id, Arc::new(runs[sample].tensor(&network, of).as_ref() * factor_of_tensor))
         });
         let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
         let samples = runs.into_iter().enumerate();
@@ -382,6 +382,7 @@ mod tests {
 
     #[test]
     fn a_wrong_reduce_is_named_with_its_numbers() {
+        // only ∂C/∂w of the batch is wrong: 2 · 3
         let (wrong, passed) = table(3.0, 2.0);
         assert!(!passed && wrong.contains("1 of 7 derivatives off"), "{wrong}");
         assert!(wrong.contains("reduce:grad.act1.weight[0] is 6, by differences 3"), "{wrong}");
@@ -412,6 +413,7 @@ mod tests {
 
     #[test]
     fn a_check_without_any_comparison_does_not_pass() {
+        // the derivatives are ∂J/∂x and ∂J/∂J; J = log 0 is infinite
         let (table, passed) = table_at_0("log");
         assert!(!passed && table.contains("none of 2 derivatives could be compared"), "{table}");
     }

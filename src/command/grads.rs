@@ -199,9 +199,9 @@ impl<'a> Grads<'a> {
             add("parameters.", parameters);
         }
         for sample in &self.samples {
-            let number = if self.samples.len() > 1 { format!("{}:", sample.number) } else { String::new() };
-            add(&format!("{number}values."), &sample.values);
-            add(&format!("{number}gradients."), &sample.gradients);
+            let prefix = if self.samples.len() > 1 { format!("{}:", sample.number) } else { String::new() };
+            add(&format!("{prefix}values."), &sample.values);
+            add(&format!("{prefix}gradients."), &sample.gradients);
         }
         let losses = self.samples.iter().map(|sample| (format!("{}:loss", sample.number), &sample.loss));
         let losses = losses.filter(|_| self.samples.len() > 1);

@@ -96,6 +96,7 @@ fn lock(_: &File) -> bool {
 /// Returns the first leftover journal of a scenario.
 pub(super) fn leftover(folder: &Path, key: &str) -> Option<Leftover> {
     paths(folder, key).find_map(|path| {
+        // if the file is locked already, it is the open journal of another program
         let file = OpenOptions::new().read(true).write(true).open(&path).ok().filter(lock)?;
         let text = (file.metadata().ok()?.len() <= MAX_BYTES).then(|| fs::read_to_string(&path).ok()).flatten()?;
         // the last line may be incomplete

@@ -87,8 +87,8 @@ impl RepeatedTensors {
         Self(repeated)
     }
 
-    /// Splits a tensor into pieces.
-    pub fn tensor<'a>(&self, tensor: Nested<'a>) -> impl Iterator<Item = JsonPiece<'a>> + use<'a> {
+    /// Returns the pieces of a tensor.
+    pub fn pieces_of<'a>(&self, tensor: Nested<'a>) -> impl Iterator<Item = JsonPiece<'a>> + use<'a> {
         let entries = tensor.values.len();
         let caches = self.0.get(&address(tensor.values)).cloned().unwrap_or_default();
         (0..entries)
@@ -250,6 +250,7 @@ fn append_entries(tensor: &Nested<'_>, range: Range<usize>, text: &mut Vec<u8>) 
             text.push(b',');
         }
         text.extend(iter::repeat_n(b'[', arrays));
+        // the end of the row that has entry `at`
         let row_end = range.end.min(at - at % row_len + row_len);
         for (n, &value) in values[at..row_end].iter().enumerate() {
             if n > 0 {
@@ -293,9 +294,9 @@ mod tests {
             let values: Vec<f64> = numbers.iter().copied().cycle().take(len(shape)).collect();
             let nested = Nested { shape, values: &values };
             let text = serde_json::to_string(&nested).expect("JSON");
-            assert_eq!(written(RepeatedTensors::default().tensor(nested)), text, "{shape:?}");
+            assert_eq!(written(RepeatedTensors::default().pieces_of(nested)), text, "{shape:?}");
             let repeated = RepeatedTensors::among([nested, nested].into_iter());
-            let both = [nested, nested].map(|nested| repeated.tensor(nested));
+            let both = [nested, nested].map(|nested| repeated.pieces_of(nested));
             assert_eq!(written(comma_separated(both.into_iter())), format!("{text},{text}"), "{shape:?}, twice");
         }
     }
@@ -318,6 +319,7 @@ mod tests {
     fn the_reserved_memory_is_enough_for_the_widest_numbers() {
         for value in [-f64::MAX, -f64::MIN_POSITIVE, -1.234_567_890_123_456_7e-300, 5e-324, -0.000_012_345_678_901_234_567] {
             let values = vec![value; GROUP_NUMBERS];
+            // each number has one byte before it: `[` or `,`. The last entry is left out, because `]` would follow it
             let mut text = Vec::new();
             append_entries(&Nested { shape: &[GROUP_NUMBERS], values: &values }, 0..GROUP_NUMBERS - 1, &mut text);
             // the buffer did not grow
@@ -339,6 +341,6 @@ mod tests {
     fn a_full_output_is_an_error() {
         let mut little = [0_u8; 100];
         let large = Nested { shape: &[100_000], values: &vec![1.5; 100_000] };
-        assert!(write(RepeatedTensors::default().tensor(large), &mut &mut little[..]).is_err());
+        assert!(write(RepeatedTensors::default().pieces_of(large), &mut &mut little[..]).is_err());
     }
 }

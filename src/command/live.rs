@@ -154,7 +154,7 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
         // of a pasted text, only the first line that is not blank is used. It goes into the prompt, which is opened if necessary; otherwise each character
         // would act as a command
         Input::Paste(text) => {
-            let sign = match focus {
+            let opening_key = match focus {
                 _ if focus.is_prompt() => None,
                 Focus::Picker => Some('/'),
                 _ => Some(':'),
@@ -162,11 +162,12 @@ pub(super) fn to_events(input: Input, driver: &Driver, options: &RenderOptions, 
             // terminals send a line break as \n or as \r
             let line = text.split(['\n', '\r']).map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
             let to_key = |c: char| Key::from(Code::Char(c));
-            if line.is_empty() || sign.is_some_and(|sign| has_alias(to_key(sign))) {
+            // if the user has given the opening key another meaning, the prompt cannot be opened, and the text is ignored
+            if line.is_empty() || opening_key.is_some_and(|c| has_alias(to_key(c))) {
                 return Vec::new();
             }
             let typed = line.chars().filter(|c| !c.is_control()).take(MAX_PASTED_CHARS);
-            sign.into_iter().chain(typed).map(|c| Event::Key(to_key(c))).collect()
+            opening_key.into_iter().chain(typed).map(|c| Event::Key(to_key(c))).collect()
         }
         Input::Resize(columns, rows) => vec![Event::Resize(columns, rows)],
         Input::Wake => Vec::new(),
@@ -183,7 +184,7 @@ fn without_alt(key: Key, is_bound: impl Fn(Key) -> bool) -> Vec<Key> {
 
 /// Translates a key of the terminal; `None` for a key that no command uses.
 fn to_key(event: KeyEvent) -> Option<Key> {
-    // for a character and for `BackTab`, Shift is already included
+    // a character such as `A` includes Shift; `BackTab` is Shift with Tab
     let mut shift = event.modifiers.contains(KeyModifiers::SHIFT);
     let code = match event.code {
         KeyCode::Char(c) => {

@@ -48,7 +48,7 @@ impl<'a> NestedTensors<'a> {
 impl<'a> NestedTensors<'a> {
     /// Returns the JSON object of the tensors. `repeated` are the tensors that the output contains more than once; they are formatted only once.
     pub fn json(&self, repeated: &RepeatedTensors) -> impl Iterator<Item = JsonPiece<'a>> {
-        let named = |&(name, tensor): &(&'a str, Nested<'a>)| [Quoted(name), Text(":")].into_iter().chain(repeated.tensor(tensor));
+        let named = |&(name, tensor): &(&'a str, Nested<'a>)| [Quoted(name), Text(":")].into_iter().chain(repeated.pieces_of(tensor));
         iter::once(Text("{")).chain(json::comma_separated(self.0.iter().map(named))).chain([Text("}")])
     }
 }
