@@ -108,6 +108,7 @@ impl Check {
         let loss = if checked.sample.is_some() { checked.run.values(checked.network.loss())[0] } else { document.loss };
         rows.push(row("verdict", verdict(check.verdict, sides.is_some(), loss.is_finite()).to_owned()));
         let mut list = List::new(format!("gradient check of {name}"), rows);
+        // the verdict
         list.selected = list.rows.len() - 1;
         let mut note = "recomputed: the entry is moved a little to both sides, and the loss is computed again each time.".to_owned();
         if check.is_near_kink {

@@ -281,8 +281,8 @@ impl StepperContext<'_> {
         }
         let position = self.position_among_wrong(&comparison, trace, &tensors);
         let times = usize::try_from(times).unwrap_or(usize::MAX);
-        // a full round through the wrong entries ends where it began. All full rounds but one are removed, so that times ≤ 2 · count. The one that stays makes the
-        // tests for a message in `wrapped` true
+        // a full round through the wrong entries ends where it began. All full rounds but one are removed, so that times ≤ 2 · count. The one that stays makes
+        // the tests for a message in `wrapped` true
         let times = if times > count { (times - 1) % count + 1 + count } else { times };
         // the index of the entry among all wrong entries, from 0
         let (number, wrapped) = if goes_back {

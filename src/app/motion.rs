@@ -396,8 +396,8 @@ impl StepperContext<'_> {
         self.has_moved(before)
     }
 
-    /// Chooses the unit that is this number of places later in the order step, entry, op, pass, sample, iteration; earlier if negative. The order leaves out the
-    /// sample or the iteration if there is only one.
+    /// Chooses the unit that is this number of places later in the order step, entry, op, pass, sample, iteration; earlier if negative. The order leaves out
+    /// the sample or the iteration if there is only one.
     fn change_unit(&mut self, places: i64) {
         let units = self.stepper.units();
         let current = units.iter().position(|unit| *unit == self.stepper.unit).unwrap_or(0);

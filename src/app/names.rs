@@ -73,7 +73,8 @@ impl OpNames {
         let mut found: Vec<usize> =
             searched.map(|(number, _)| number).filter(|&number| !self.all[number].starts_with(text)).take(limit).collect();
         if self.all.len() > FULLY_SEARCHED_NAMES && found.len() < limit {
-            // the suffixes in the range begin with `text`. If a suffix and its name have fewer bytes in common than `text` has, the name does not begin with `text`
+            // the suffixes in the range begin with `text`. If a suffix and its name have fewer bytes in common than `text` has, the name does not
+            // begin with `text`
             let range = self.after_dots.range(&self.all, text);
             found.extend(self.after_dots.first_names(range, text.len(), limit - found.len()));
         }
@@ -269,8 +270,8 @@ mod tests {
                 COMPARED.get()
             })
         };
-        // each search has at most four binary searches. If there are 50 times as many names, each of these makes log₂ 50 ≈ 6 more comparisons, together about 24.
-        // All binary searches in 200,000 names make about 4 · 18 comparisons
+        // each search has at most four binary searches. If there are 50 times as many names, each of these makes log₂ 50 ≈ 6 more comparisons, together about
+        // 24. All binary searches in 200,000 names make about 4 · 18 comparisons
         for (few, many) in comparisons(2_000).into_iter().zip(comparisons(100_000)) {
             assert!(many <= few + 60 && many < FULLY_SEARCHED_NAMES + 100, "{few} {many}");
         }

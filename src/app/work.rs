@@ -148,6 +148,7 @@ impl StepperContext<'_> {
             let cost = job.cost(&self.stepper.document);
             // the work until the screen changes: a whole seek, an iteration of the descent, or one piece of another job
             let (iterations, pieces) = match job {
+                // a piece that would block the key is left to the next time slice
                 Job::Seek(seek) if seek.would_block_key() => return,
                 Job::Train(train) if train.computation.would_block_key() => return,
                 Job::Seek(seek) => (seek.remaining_iterations(), u64::MAX),

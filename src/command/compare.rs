@@ -128,7 +128,7 @@ pub(super) fn compare_with_progress(
     after_comparison: impl FnOnce(&GradientComparison) -> anyhow::Result<()>,
 ) -> anyhow::Result<GradientComparison> {
     let shared = Arc::clone(document);
-    // both stages are one task, so that Ctrl-C is noticed between them too
+    // both stages are one task, so that Ctrl-C is noticed between them too. `stage` replaces the total of 1
     let mut task = Task::new(1)?;
     let comparison = stage(&mut task, "comparison", |_| ComparisonStopped::Comparing, move |_| file.compare(&shared, options))??;
     after_comparison(&comparison)?;
