@@ -87,7 +87,7 @@ impl State {
             TypedCommandKind::CompareGradients => return Some(Request::CompareGradients(argument.to_owned())),
             TypedCommandKind::Break => self.with_context(|context| context.set_breakpoint(argument)),
             TypedCommandKind::Delete => self.with_context(|context| context.delete_breakpoint(argument)),
-            TypedCommandKind::NotFinite => self.with_context(StepperContext::search_not_finite),
+            TypedCommandKind::NotFinite => self.context().iter_mut().for_each(StepperContext::search_not_finite),
         }
         None
     }
