@@ -222,6 +222,7 @@ mod tests {
         let mut to = Output::new(&mut bytes);
         let escape = '\x1b';
         writeln!(to, "a{escape}b").unwrap();
+        // a letter may have three combining marks, so the fourth one is escaped
         let marks = ['\u{303}', '\u{304}'];
         write!(to, "e\u{301}\u{302}{}{}", marks[0], marks[1]).unwrap();
         to.raw().write_all(b"\x1b[m").unwrap();
@@ -248,8 +249,8 @@ mod tests {
     #[test]
     fn a_full_disk_before_the_flush_is_the_same_error() {
         let mut to = Output::new(Full { room: 2, kind: io::ErrorKind::StorageFull });
-        let text = "a line\n".repeat(100_000);
-        let errors = [to.text(&text).unwrap_err(), to.raw().write_all(text.as_bytes()).unwrap_err()];
+        let more_than_the_buffer = "a line\n".repeat(100_000);
+        let errors = [to.text(&more_than_the_buffer).unwrap_err(), to.raw().write_all(more_than_the_buffer.as_bytes()).unwrap_err()];
         for error in errors.map(anyhow::Error::from) {
             assert_eq!(format!("{error:#}"), format!("cannot write the output: {}", io::Error::from(io::ErrorKind::StorageFull)));
         }

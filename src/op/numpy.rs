@@ -31,7 +31,8 @@ impl NumPyForm {
     }
 }
 
-/// Returns the text of a sum of forms. `name` returns the name of an operand; its first argument is the index of the form that has this operand.
+/// Returns the text of a sum of forms, which is broadcast if every form has [`NumPyForm::broadcast_to`]. `name` returns the name of an operand; its first
+/// argument is the index of the form that has this operand.
 pub fn sum(forms: &[&NumPyForm], name: &mut dyn FnMut(usize, Slot) -> String) -> String {
     let text = code::signed_sum(forms.iter().enumerate().map(|(n, form)| form.code.signed_text(&mut |slot| name(n, slot))));
     match forms.iter().map(|form| form.broadcast_to).collect::<Option<Vec<Slot>>>().as_deref() {
@@ -44,36 +45,38 @@ pub fn sum(forms: &[&NumPyForm], name: &mut dyn FnMut(usize, Slot) -> String) ->
 /// operand.
 #[must_use]
 pub fn summed(term: NumPyCode, operand_shape: &[usize], shape: &[usize]) -> NumPyCode {
-    // the operand lacks this many leading axes
-    let lacking = shape.len().saturating_sub(operand_shape.len());
-    let repeated: Vec<usize> = (lacking..shape.len()).filter(|axis| operand_shape[axis - lacking] == 1 && shape[*axis] > 1).collect();
+    // the number of leading axes that the operand lacks
+    let missing_axes = shape.len().saturating_sub(operand_shape.len());
+    let repeated: Vec<usize> =
+        (missing_axes..shape.len()).filter(|axis| operand_shape[axis - missing_axes] == 1 && shape[*axis] > 1).collect();
     let keepdims = true;
     let code = term.sum_over(&repeated, shape.len(), keepdims);
     let keepdims = false;
-    code.sum_over(&(0..lacking).collect::<Vec<_>>(), shape.len(), keepdims)
+    code.sum_over(&(0..missing_axes).collect::<Vec<_>>(), shape.len(), keepdims)
 }
 
-/// Returns the derivative of a function as an expression of its arguments and of y; `None` if NumPy lacks a function in it.
+/// Returns the derivative of a function by the argument with this index, as an expression of its arguments and of y. `None` if it has no such derivative, or if
+/// NumPy lacks a function in it.
 #[must_use]
 pub fn derivative(function: &Primitive, argument: usize, arguments: &[NumPyCode]) -> Option<NumPyCode> {
     code_of(function.derivatives.get(argument)?, arguments)
 }
 
-/// Returns an expression as NumPy code. `arguments` is the code of its arguments.
+/// Returns an expression as NumPy code; `None` if NumPy lacks something in it. `arguments` is the code of its arguments.
 fn code_of(expr: &Expr, arguments: &[NumPyCode]) -> Option<NumPyCode> {
-    let of = |expr: &Expr| code_of(expr, arguments);
+    let code = |expr: &Expr| code_of(expr, arguments);
     Some(match *expr {
         Expr::Arg(n) => arguments.get(n)?.clone(),
         Expr::Entry(Slot::Output) => NumPyCode::output(),
         Expr::Number(value) => NumPyCode::Number(value),
         Expr::ClosedGate => NumPyCode::Number(0.0),
-        Expr::Neg(a) => of(a)?.negative(),
-        Expr::Square(a) => of(a)?.to_the(2),
-        Expr::Add([a, b]) => of(a)?.plus(of(b)?),
-        Expr::Sub([a, b]) => of(a)?.plus(of(b)?.negative()),
-        Expr::Mul([a, b]) => of(a)?.times(of(b)?),
-        Expr::Div([a, b]) => of(a)?.over(of(b)?),
-        Expr::Of(function, operands) => call_of(function, operands.iter().map(of).collect::<Option<_>>()?)?,
+        Expr::Neg(a) => code(a)?.negative(),
+        Expr::Square(a) => code(a)?.to_the(2),
+        Expr::Add([a, b]) => code(a)?.plus(code(b)?),
+        Expr::Sub([a, b]) => code(a)?.plus(code(b)?.negative()),
+        Expr::Mul([a, b]) => code(a)?.times(code(b)?),
+        Expr::Div([a, b]) => code(a)?.over(code(b)?),
+        Expr::Of(function, operands) => call_of(function, operands.iter().map(code).collect::<Option<_>>()?)?,
         Expr::Cases(cases, other) => choices(cases, other, arguments)?,
         _ => return None,
     })
@@ -81,24 +84,24 @@ fn code_of(expr: &Expr, arguments: &[NumPyCode]) -> Option<NumPyCode> {
 
 /// Returns a definition by cases: `np.sign(a)`, `a > 0`, `np.where(a > 0, 1, 0.01)`.
 fn choices(cases: &[Case], other: &Expr, arguments: &[NumPyCode]) -> Option<NumPyCode> {
-    let of = |expr: &Expr| code_of(expr, arguments);
+    let code = |expr: &Expr| code_of(expr, arguments);
     // 1 above 0, −1 below 0, and 0 otherwise
     if let [Case { left, is: Relation::Greater, right: Expr::Number(0.0), value: Expr::Number(1.0) }, below] = cases
         && let Case { is: Relation::Less, right: Expr::Number(0.0), value: Expr::Number(-1.0), .. } = below
         && (below.left, other) == (*left, &Expr::Number(0.0))
     {
-        return Some(NumPyCode::call("np.sign", vec![of(left)?]));
+        return Some(NumPyCode::call("np.sign", vec![code(left)?]));
     }
-    let mut code = of(other)?;
+    let mut chosen = code(other)?;
     for Case { left, is, right, value } in cases.iter().rev() {
-        code = match (of(left)?, of(right)?) {
+        chosen = match (code(left)?, code(right)?) {
             // both sides of the comparison are constants, so only one case remains
-            (NumPyCode::Number(a), NumPyCode::Number(b)) if holds(*is, a, b) => of(value)?,
-            (NumPyCode::Number(_), NumPyCode::Number(_)) => code,
-            (left, right) => NumPyCode::choice(left.compare(*is, right), of(value)?, code),
+            (NumPyCode::Number(a), NumPyCode::Number(b)) if holds(*is, a, b) => code(value)?,
+            (NumPyCode::Number(_), NumPyCode::Number(_)) => chosen,
+            (left, right) => NumPyCode::choice(left.compare(*is, right), code(value)?, chosen),
         };
     }
-    Some(code)
+    Some(chosen)
 }
 
 /// Returns whether two numbers are in this relation.
@@ -152,20 +155,22 @@ mod tests {
 
     #[test]
     fn derivatives_are_written_in_numpy() {
-        let of = |function, arguments: &[NumPyCode]| derivative(function, 0, arguments).map(|code| text(NumPyCode::upstream().times(code)));
+        let gradient =
+            |function, arguments: &[NumPyCode]| derivative(function, 0, arguments).map(|code| text(NumPyCode::upstream().times(code)));
         let a = || NumPyCode::input(0);
-        assert_eq!(of(functions::TANH, &[a()]).as_deref(), Some("dy * (1 - y**2)"));
-        assert_eq!(of(functions::RELU, &[a()]).as_deref(), Some("dy * (a > 0)"));
-        assert_eq!(of(functions::POWER, &[a(), NumPyCode::Number(2.0)]).as_deref(), Some("2 * dy * a"));
-        assert_eq!(of(functions::POWER, &[a(), NumPyCode::Number(-0.5)]).as_deref(), Some("-0.5 * dy * a**-1.5"));
-        assert_eq!(of(functions::ABS, &[a()]).as_deref(), Some("dy * np.sign(a)"));
-        assert_eq!(of(functions::QUOTIENT, &[a(), NumPyCode::input(1)]).as_deref(), Some("dy / b"));
-        assert_eq!(of(functions::SOFTPLUS, &[a()]).as_deref(), Some("dy / (1 + np.exp(-a))"));
+        assert_eq!(gradient(functions::TANH, &[a()]).as_deref(), Some("dy * (1 - y**2)"));
+        assert_eq!(gradient(functions::RELU, &[a()]).as_deref(), Some("dy * (a > 0)"));
+        assert_eq!(gradient(functions::POWER, &[a(), NumPyCode::Number(2.0)]).as_deref(), Some("2 * dy * a"));
+        assert_eq!(gradient(functions::POWER, &[a(), NumPyCode::Number(-0.5)]).as_deref(), Some("-0.5 * dy * a**-1.5"));
+        assert_eq!(gradient(functions::ABS, &[a()]).as_deref(), Some("dy * np.sign(a)"));
+        assert_eq!(gradient(functions::QUOTIENT, &[a(), NumPyCode::input(1)]).as_deref(), Some("dy / b"));
+        assert_eq!(gradient(functions::SOFTPLUS, &[a()]).as_deref(), Some("dy / (1 + np.exp(-a))"));
         assert_eq!(
-            of(functions::CLAMP, &[a(), NumPyCode::Number(-1.0), NumPyCode::Number(2.0)]).as_deref(),
+            gradient(functions::CLAMP, &[a(), NumPyCode::Number(-1.0), NumPyCode::Number(2.0)]).as_deref(),
             Some("dy * ((a > -1) & (a < 2))")
         );
-        assert_eq!(of(functions::GELU, &[a()]), None);
+        // NumPy has no erf
+        assert_eq!(gradient(functions::GELU, &[a()]), None);
     }
 
     #[test]

@@ -231,8 +231,8 @@ pub fn named(name: &str) -> Option<Operator> {
         "pow" | "^" | "**" => Some(Operator::POW),
         "neg" => Some(Operator::Neg),
         _ => {
-            let find_other = || STEP_FUNCTIONS.iter().chain(INNER_FUNCTIONS).find(|function| function.name() == name);
-            find(name).or_else(find_other).map(Operator::Call)
+            let find_in_other_tables = || STEP_FUNCTIONS.iter().chain(INNER_FUNCTIONS).find(|function| function.name() == name);
+            find(name).or_else(find_in_other_tables).map(Operator::Call)
         }
     }
 }

@@ -227,12 +227,13 @@ fn copy_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: [&Poly
     }
     let image_area = height * width;
     let len_per_image = rows.components.len() * columns.components.len() * plane_area;
-    let count = images.len() / image_area;
-    let mut all = Scratch::new(count * len_per_image + zeros_after_end);
-    let (all_planes, zeros) = all.split_at_mut(count * len_per_image);
+    let image_count = images.len() / image_area;
+    let mut all = Scratch::new(image_count * len_per_image + zeros_after_end);
+    let (all_planes, zeros) = all.split_at_mut(image_count * len_per_image);
     zeros.fill(0.0);
-    chunks(all_planes, len_per_image, COPY_COST, |at, some_planes| {
-        let some_images = images[at / len_per_image * image_area..].chunks_exact(image_area);
+    chunks(all_planes, len_per_image, COPY_COST, |first, some_planes| {
+        // `first` is the first entry of an image in `all_planes`
+        let some_images = images[first / len_per_image * image_area..].chunks_exact(image_area);
         for (planes, image) in some_planes.chunks_exact_mut(len_per_image).zip(some_images) {
             let mut planes = planes.chunks_exact_mut(plane_area);
             for top in &rows.components {
@@ -240,12 +241,12 @@ fn copy_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: [&Poly
                 for (left, plane) in columns.components.iter().zip(&mut planes) {
                     let (inside_columns, first_column) = columns.inside(*left, width);
                     if inside_rows.len() < rows.len || inside_columns.len() < columns.len {
-                        // the padding is filled together with the rest: many short fills would take longer
+                        // the whole plane is filled, not only its padding: many short fills would take longer
                         plane.fill(0.0);
                     }
-                    let lines = plane.chunks_exact_mut(columns.len).skip(inside_rows.start).take(inside_rows.len());
-                    for (line, row) in lines.zip(image.chunks_exact(width).skip(first_row).step_by(rows.pitch)) {
-                        copy_strided(&mut line[inside_columns.clone()], columns.pitch, &row[first_column..]);
+                    let plane_rows = plane.chunks_exact_mut(columns.len).skip(inside_rows.start).take(inside_rows.len());
+                    for (plane_row, image_row) in plane_rows.zip(image.chunks_exact(width).skip(first_row).step_by(rows.pitch)) {
+                        copy_strided(&mut plane_row[inside_columns.clone()], columns.pitch, &image_row[first_column..]);
                     }
                 }
             }

@@ -56,7 +56,7 @@ impl Function for Prod {
 /// The product of many entries.
 const PROD: &Primitive = &Primitive::new("prod").symbol("Π").form(Form::Operator);
 
-/// The rule of y: one term, the product of all entries of the group.
+/// The rule of y. It has an entry for each group, with one term: the product of all entries of the group.
 #[derive(Debug)]
 struct ProdForward(Arc<Groups>);
 
@@ -66,17 +66,17 @@ impl OneTermEach for ProdForward {
         self.0.flat_indices(group).map(|at| read[at]).reduce(|product, factor| product * factor).unwrap_or(1.0)
     }
 
-    fn term(&self, x: &Operands<'_>, at: usize) -> Term {
-        let args = self.0.arguments(x, Input(0), at, self.0.flat_index(at, 0));
-        if self.0.len <= MAX_NAMED { Term::product(args) } else { Term::apply(PROD, args, self.value(x, at)) }
+    fn term(&self, x: &Operands<'_>, group: usize) -> Term {
+        let args = self.0.arguments(x, Input(0), group, self.0.flat_index(group, 0));
+        if self.0.len <= MAX_NAMED { Term::product(args) } else { Term::apply(PROD, args, self.value(x, group)) }
     }
 
     fn readers(&self, _x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize> {
         if slot == Input(0) { vec![self.0.group_of(at).0] } else { Vec::new() }
     }
 
-    fn reads(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
-        slot == Input(0) && self.0.group_of(at).0 == entry
+    fn reads(&self, _x: &Operands<'_>, group: usize, slot: Slot, at: usize) -> bool {
+        slot == Input(0) && self.0.group_of(at).0 == group
     }
 
     fn is_gather(&self) -> bool {
@@ -96,7 +96,7 @@ impl OneTermEach for ProdForward {
 /// The rule of ∂C/∂x: one term, which is ∂C/∂y times the other entries of the group.
 ///
 /// In a group of at most [`MAX_NAMED`] entries, each other entry is a factor of the term. In a larger group the product of the other entries is a single
-/// factor, which is derived from x.
+/// factor, which is derived from x. ∂C/∂y has an entry for each group.
 #[derive(Debug)]
 struct ProdBackward(Arc<Groups>);
 
@@ -107,8 +107,8 @@ impl ProdBackward {
     /// The product of all entries of a group except entry n. The entries before n are multiplied from left to right, and those after n from right to left.
     fn product_of_others(&self, x: &Operands<'_>, group: usize, n: usize) -> f64 {
         let read = |n: usize| x.get(Input(0), self.0.flat_index(group, n));
-        let before = (0..n).fold(1.0, |product, n| product * read(n));
-        let after = (n + 1..self.0.len).rev().fold(1.0, |product, n| product * read(n));
+        let before = (0..n).fold(1.0, |product, other| product * read(other));
+        let after = (n + 1..self.0.len).rev().fold(1.0, |product, other| product * read(other));
         before * after
     }
 
@@ -143,7 +143,8 @@ impl Rule for ProdBackward {
     }
 
     fn work(&self, operands: &Reads<usize>, _entries: usize) -> u64 {
-        // an estimate: in a small group, each entry multiplies all entries; in a large group, the two loops cost each entry a fixed number of operations
+        // an estimate. In a small group, the term of an entry has a factor for each entry, but costs at least about 4 multiplications. In a large group, the two
+        // loops cost each entry a fixed number of operations, counted as `MAX_NAMED`
         (operands[Input(0)] * self.0.len.clamp(4, MAX_NAMED)) as u64
     }
 
@@ -172,7 +173,7 @@ impl Rule for ProdBackward {
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
         let entries: Vec<usize> = match slot {
-            Upstream => self.0.flat_indices(at).collect(),
+            Upstream => self.0.flat_indices(/* group */ at).collect(),
             // the derived factor reads the whole operand
             Input(0) if self.0.len > MAX_NAMED => (0..x.tensors[Input(0)].len()).collect(),
             Input(0) => self.0.flat_indices(self.0.group_of(at).0).filter(|place| *place != at).collect(),
@@ -210,6 +211,7 @@ mod tests {
 
     #[test]
     fn the_rules_agree_with_their_terms_and_with_difference_quotients() {
+        // groups of up to `MAX_NAMED` entries, and one of 17
         let cases: [(&[usize], &[usize]); 6] =
             [(&[3, 4], &[1]), (&[3, 4], &[0]), (&[2, 3, 2], &[0, 2]), (&[2, 16], &[1]), (&[2, 17], &[1]), (&[1], &[0])];
         for (shape, axes) in cases {

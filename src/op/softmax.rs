@@ -177,7 +177,7 @@ struct SoftmaxVariant {
     function: &'static Primitive,
     /// Returns the [`SoftmaxNormaliser::sum`] of a slice. The argument is Σ exp(zⱼ − m) for softmax. For log-softmax it is this sum without the largest entry,
     /// whose exponential is 1: log1p adds the 1, and keeps the digits of a small sum ([`log_of_sum`](super::math::log_of_sum)).
-    normaliser: fn(f64) -> f64,
+    normaliser_sum: fn(f64) -> f64,
     /// Returns the output aᵢ for the input zᵢ.
     value: fn(f64, &SoftmaxNormaliser) -> f64,
     /// Returns the probability pᵢ = softmax(z)ᵢ for the output aᵢ: aᵢ itself, or exp aᵢ for log-softmax.
@@ -194,7 +194,7 @@ struct SoftmaxVariant {
 
 static SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     function: SOFTMAX,
-    normaliser: |sum| sum,
+    normaliser_sum: |sum| sum,
     value: |z, normaliser| normaliser.value(z),
     probability: |a| a,
     has_factor_a: true,
@@ -215,7 +215,7 @@ static SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
 
 static LOG_SOFTMAX_VARIANT: SoftmaxVariant = SoftmaxVariant {
     function: LOG_SOFTMAX,
-    normaliser: libm::log1p,
+    normaliser_sum: libm::log1p,
     value: |z, normaliser| (z - normaliser.largest) - normaliser.sum,
     probability: libm::exp,
     has_factor_a: false,
@@ -414,7 +414,7 @@ impl Rule for SoftmaxBackward {
     fn add_terms(&self, x: &Operands<'_>, i: usize, terms: Range<u64>, sum: f64) -> f64 {
         let (slice, variant) = (self.slice(x, i), self.0.variant);
         let (a, da) = (x.tensors[Output], x.tensors[Upstream]);
-        let p = if variant.has_factor_a { a[i] } else { (variant.probability)(a[i]) };
+        let p = (variant.probability)(a[i]);
         let [first, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("the number of a term fits into usize"));
         (first..end).map(|term| slice.place(term)).fold(sum, |sum, j| {
             let factor = if variant.has_factor_a { da[j] * a[j] } else { da[j] };

@@ -45,13 +45,17 @@ impl IndexForm {
         for (slot, index) in indices {
             for (letter, name) in index.split(',').zip(axes(slot)) {
                 // a letter keeps its first name, and two letters never get the same name
-                if let Some(name) = name.as_deref().filter(|name| !names.iter().any(|(other, taken)| *other == letter || taken == name)) {
+                if let Some(name) = name
+                    .as_deref()
+                    .filter(|name| !names.iter().any(|(named_letter, taken_name)| *named_letter == letter || taken_name == name))
+                {
                     names.push((letter, name));
                 }
             }
         }
         let renamed = |index: &str| {
-            let name = |letter: &str| names.iter().find(|(other, _)| *other == letter).map_or(letter, |(_, name)| name).to_owned();
+            let name =
+                |letter: &str| names.iter().find(|(named_letter, _)| *named_letter == letter).map_or(letter, |(_, name)| name).to_owned();
             index.split(',').map(name).collect::<Vec<_>>().join(",")
         };
         Self {
@@ -93,7 +97,7 @@ fn index_of(labels: &[usize]) -> Option<String> {
 }
 
 impl EinsumLabels<'_> {
-    /// Returns y, or the gradient of an operand, with letters for the indices. The labels get letters in the order in which the operands, and then y, first
+    /// Returns the gradient of an operand with letters for the indices, or y for `operand` = `None`. The labels get letters in the order in which the operands, and then y, first
     /// have them.
     #[must_use]
     pub fn indexed(&self, operand: Option<usize>) -> Option<IndexForm> {
@@ -122,7 +126,7 @@ impl EinsumLabels<'_> {
         })
     }
 
-    /// Returns y, or the gradient of an operand, in all forms.
+    /// Returns the gradient of an operand in all forms, or y for `operand` = `None`.
     #[must_use]
     pub fn written(&self, operand: Option<usize>) -> Written {
         Written { numpy: operand.and_then(|operand| self.gradient(operand)), indexed: self.indexed(operand) }

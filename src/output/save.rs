@@ -153,22 +153,24 @@ impl PendingSave {
     /// If the target cannot or must not be replaced. It is unchanged then.
     pub fn finish(mut self) -> io::Result<()> {
         disk::sync(&self.file)?;
-        let linked = match &self.temporary {
+        let result = match &self.temporary {
             Some(temporary) if self.replaces => disk::rename(temporary, &self.target).map(|()| self.temporary = None),
             Some(temporary) => match disk::hard_link(temporary, &self.target) {
                 // the file system does not allow a second name for a file
                 Err(error) if is_forbidden(&error) || error.kind() == io::ErrorKind::Unsupported => self.rename_to_free_target(),
-                linked => linked,
+                // `drop` then removes the temporary name
+                result => result,
             },
             None => disk::link(&self.file, &self.target),
         };
-        match linked {
+        match result {
+            // a link does not replace the target, so the file without a name gets a temporary name and is renamed
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.replaces => {
                 let temporary = with_free_name(&self.target, |name| disk::link(&self.file, name))?;
                 disk::rename(self.temporary.insert(temporary), &self.target)?;
                 self.temporary = None; // so that `drop` removes nothing
             }
-            linked => linked?,
+            result => result?,
         }
         disk::sync_folder(folder(&self.target))
     }
@@ -290,26 +292,25 @@ mod tests {
         let path = folder.path().join("out");
         for begin in [|path: &Path| PendingSave::begin(path.to_owned(), true).unwrap(), begin_named] {
             fs::write(&path, "old").unwrap();
-            let mut saved = begin(&path);
-            saved.file.write_all(b"half").unwrap();
+            let mut unfinished = begin(&path);
+            unfinished.file.write_all(b"half").unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"old");
-            drop(saved);
+            drop(unfinished);
             assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"old".to_vec(), vec!["out".to_owned()]));
-            let mut saved = begin(&path);
-            saved.file.write_all(b"new").unwrap();
-            saved.finish().unwrap();
+            let mut unfinished = begin(&path);
+            unfinished.file.write_all(b"new").unwrap();
+            unfinished.finish().unwrap();
             assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"new".to_vec(), vec!["out".to_owned()]));
         }
     }
 
     /// Leaves the temporary file unlocked, as a process does that is killed between link and rename.
-    fn kill(saved: PendingSave) {
-        let mut saved = saved;
-        if saved.temporary.is_none() {
-            with_free_name(&saved.target, |name| disk::link(&saved.file, name)).unwrap();
+    fn kill(mut unfinished: PendingSave) {
+        if unfinished.temporary.is_none() {
+            with_free_name(&unfinished.target, |name| disk::link(&unfinished.file, name)).unwrap();
         }
         // `drop` must not remove the file
-        saved.temporary = None;
+        unfinished.temporary = None;
     }
 
     #[test]
@@ -318,19 +319,20 @@ mod tests {
         for begin in [|path: &Path| PendingSave::begin(path.to_owned(), true).unwrap(), begin_named] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("out");
-            let save = |bytes: &[u8]| {
-                let mut saved = PendingSave::begin(path.clone(), true).unwrap();
-                saved.file.write_all(bytes).unwrap();
-                saved
+            let begin_with = |bytes: &[u8]| {
+                let mut unfinished = PendingSave::begin(path.clone(), true).unwrap();
+                unfinished.file.write_all(bytes).unwrap();
+                unfinished
             };
             fs::write(&path, "old").unwrap();
             [begin(&path), begin(&path)].into_iter().for_each(kill);
+            // the target and two temporary files
             assert_eq!(names(folder.path()).len(), 3);
-            let living = begin_named(&path);
-            save(b"new").finish().unwrap();
-            let left = vec![living.temporary.as_ref().unwrap().file_name().unwrap().to_str().unwrap().to_owned(), "out".to_owned()];
-            assert_eq!(names(folder.path()), left);
-            living.finish().unwrap();
+            let running = begin_named(&path);
+            begin_with(b"new").finish().unwrap();
+            let expected = vec![running.temporary.as_ref().unwrap().file_name().unwrap().to_str().unwrap().to_owned(), "out".to_owned()];
+            assert_eq!(names(folder.path()), expected);
+            running.finish().unwrap();
             assert_eq!(names(folder.path()), ["out"]);
         }
     }
@@ -338,22 +340,22 @@ mod tests {
     #[test]
     fn a_new_file_does_not_replace_a_file_that_another_program_creates() {
         let begin_named_without_replacing = |path: &Path| {
-            let mut saved = begin_named(path);
-            saved.replaces = false;
-            saved
+            let mut unfinished = begin_named(path);
+            unfinished.replaces = false;
+            unfinished
         };
         for begin in [|path: &Path| PendingSave::begin(path.to_owned(), false).unwrap(), begin_named_without_replacing] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("out");
-            let mut saved = begin(&path);
-            saved.file.write_all(b"mine").unwrap();
+            let mut unfinished = begin(&path);
+            unfinished.file.write_all(b"mine").unwrap();
             fs::write(&path, "theirs").unwrap();
-            assert_eq!(saved.finish().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(unfinished.finish().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
             assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"theirs".to_vec(), vec!["out".to_owned()]));
             fs::remove_file(&path).unwrap();
-            let mut saved = begin(&path);
-            saved.file.write_all(b"mine").unwrap();
-            saved.finish().unwrap();
+            let mut unfinished = begin(&path);
+            unfinished.file.write_all(b"mine").unwrap();
+            unfinished.finish().unwrap();
             assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"mine".to_vec(), vec!["out".to_owned()]));
         }
     }
@@ -362,8 +364,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn an_unfinished_file_has_no_name() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = PendingSave::begin(folder.path().join("out"), true).unwrap();
+        let unfinished = PendingSave::begin(folder.path().join("out"), true).unwrap();
         // some file systems do not support files without a name
-        assert!(saved.temporary.is_some() || names(folder.path()).is_empty());
+        assert!(unfinished.temporary.is_some() || names(folder.path()).is_empty());
     }
 }

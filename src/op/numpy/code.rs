@@ -201,7 +201,8 @@ impl NumPyCode {
         match self {
             Self::Number(number) => Self::Number(number.powi(exponent)),
             Self::Product(number, factors) => {
-                let powers = factors.into_iter().map(|(factor, own)| (factor, own * exponent)).collect();
+                // (xᵃ)ᵇ = xᵃᵇ
+                let powers = factors.into_iter().map(|(factor, inner)| (factor, inner * exponent)).collect();
                 Self::product(number.powi(exponent), powers)
             }
             code => Self::product(1.0, vec![(code, exponent)]),
@@ -257,16 +258,13 @@ impl NumPyCode {
     /// The text without its sign, and `true` if a minus belongs before the text. `name` returns the name of an operand.
     pub fn signed_text(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, bool) {
         let (text, precedence, is_negative) = self.print(name);
-        // −(a + b)
-        let needs_brackets = if is_negative { precedence < CodePrecedence::Product } else { precedence < CodePrecedence::Sum };
-        (if needs_brackets { format!("({text})") } else { text }, is_negative)
+        (if precedence < CodePrecedence::Sum { format!("({text})") } else { text }, is_negative)
     }
 
     /// The text as an operand: in parentheses if its precedence is less than `least`, or if it is negative. An argument of a call (`least` is
     /// `Comparison`) needs no parentheses for its minus.
     fn operand(&self, least: CodePrecedence, name: &mut dyn FnMut(Slot) -> String) -> String {
         let (text, precedence, is_negative) = self.print(name);
-        let text = if is_negative && precedence < CodePrecedence::Product { format!("({text})") } else { text };
         match is_negative {
             true if least > CodePrecedence::Comparison => format!("(-{text})"),
             true => format!("-{text}"),
@@ -275,7 +273,7 @@ impl NumPyCode {
         }
     }
 
-    /// The text without its sign, the precedence of the text, and whether the sign is a minus.
+    /// The text without its sign, the precedence of the text, and whether the sign is a minus. Only numbers and products have a minus as their sign.
     fn print(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, CodePrecedence, bool) {
         match self {
             Self::Slot(slot) => (name(*slot), CodePrecedence::Atom, false),
@@ -286,6 +284,7 @@ impl NumPyCode {
             }
             Self::Product(number, factors) => (product_text(*number, factors, name), CodePrecedence::Product, *number < 0.0),
             Self::Power(base, exponent) => {
+                // a negative number is written without parentheses: `a**-0.5`
                 let exponent = match **exponent {
                     Self::Number(number) if number < 0.0 => format!("-{}", number_text(-number)),
                     ref exponent => exponent.operand(CodePrecedence::Atom, name),
@@ -326,7 +325,7 @@ impl NumPyCode {
 /// Appends a factor to a product. Equal factors become a power.
 fn multiply(factors: &mut Vec<(NumPyCode, i32)>, factor: NumPyCode, exponent: i32) {
     match factors.iter_mut().find(|(base, _)| *base == factor) {
-        Some((_, own)) => *own += exponent,
+        Some((_, old_exponent)) => *old_exponent += exponent,
         None => factors.push((factor, exponent)),
     }
 }
@@ -354,11 +353,11 @@ fn product_text(number: f64, factors: &[(NumPyCode, i32)], name: &mut dyn FnMut(
     };
     let mut above: Vec<String> = factors.iter().filter(|(_, exponent)| *exponent > 0).map(&mut power).collect();
     let mut below: Vec<String> = factors.iter().filter(|(_, exponent)| *exponent < 0).map(&mut power).collect();
-    // a number 1/n with n > 2 becomes a divisor: `dy / 3`
+    // a number 1/n with 2 < n < 10⁹ becomes a divisor: `dy / 3`, but `0.5 * dy`
     let magnitude = number.abs();
     let inverse = (1.0 / magnitude).round();
     #[expect(clippy::float_cmp, reason = "the text must have the same value")]
-    if magnitude != 1.0 && !above.is_empty() && magnitude < 0.5 && inverse < 1e9 && 1.0 / inverse == magnitude {
+    if !above.is_empty() && magnitude < 0.5 && inverse < 1e9 && 1.0 / inverse == magnitude {
         below.insert(0, number_text(inverse));
     } else if magnitude != 1.0 || above.is_empty() {
         above.insert(0, number_text(magnitude));

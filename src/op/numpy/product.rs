@@ -25,7 +25,7 @@ struct ProductFactor {
 }
 
 impl EinsumLabels<'_> {
-    /// Returns the gradient of an operand; `None` if there is no expression for it.
+    /// Returns the gradient of an operand. `None` if the operand or the output has a label twice, or if `einsum` needs more labels than there are letters.
     #[must_use]
     pub fn gradient(&self, operand: usize) -> Option<NumPyForm> {
         let target = self.operands[operand];
@@ -33,23 +33,24 @@ impl EinsumLabels<'_> {
             return None;
         }
         let others = || (0..self.operands.len()).filter(|other| *other != operand);
-        let is_read = |label: &usize| self.output.contains(label) || others().any(|other| self.operands[other].contains(label));
-        // the labels of the axes along which the gradient may vary; it is constant along the others
-        let varying: Vec<usize> = target.iter().copied().filter(is_read).collect();
+        let is_shared = |label: &usize| self.output.contains(label) || others().any(|other| self.operands[other].contains(label));
+        // the labels of the axes along which the gradient may vary. Along an axis whose label only this operand has, it is constant
+        let varying: Vec<usize> = target.iter().copied().filter(is_shared).collect();
         let upstream = ProductFactor { code: NumPyCode::upstream(), labels: self.output.to_vec() };
         let factor = |other: usize| ProductFactor { code: NumPyCode::input(other), labels: self.operands[other].to_vec() };
         if others().next().is_none() && self.is_aligned(target) {
-            let has_whole_shape = target.iter().all(|label| is_read(label) || self.sizes[*label] == 1);
+            // NumPy broadcasts `dy` as it is
+            let has_whole_shape = target.iter().all(|label| is_shared(label) || self.sizes[*label] == 1);
             return Some(NumPyForm { code: upstream.code, broadcast_to: (!has_whole_shape).then_some(Input(operand)) });
         }
-        let short = match others().map(factor).collect::<Vec<_>>().as_slice() {
+        let without_einsum = match others().map(factor).collect::<Vec<_>>().as_slice() {
             [] => rearranged(&upstream, &varying),
             // the operands keep their order, with ∂C/∂y in the position of the operand whose gradient this is
             [other] if operand == 0 => product(&upstream, other, &varying),
             [other] => product(other, &upstream, &varying),
             _ => None,
         };
-        let code = match short {
+        let code = match without_einsum {
             Some(code) => code,
             None if self.output.is_empty() => {
                 // ∂C/∂y is a number
@@ -59,10 +60,11 @@ impl EinsumLabels<'_> {
             }
             None => einsum(&std::iter::once(upstream).chain(others().map(factor)).collect::<Vec<_>>(), &varying)?,
         };
-        // the derivative is the same for all values of a label that only this operand has
-        let index: Vec<Option<usize>> = target.iter().map(|label| is_read(label).then_some(*label)).collect();
-        // NumPy adds axes of size 1 in front, so they are not written
-        let has_whole_shape = target.first().is_none_or(is_read) && target.iter().all(|label| is_read(label) || self.sizes[*label] == 1);
+        // an axis along which the gradient is constant has the size 1
+        let index: Vec<Option<usize>> = target.iter().map(|label| is_shared(label).then_some(*label)).collect();
+        // `new_axes` writes no axes in front. So the expression lacks the first axis of the operand if its label is not shared
+        let has_whole_shape =
+            target.first().is_none_or(is_shared) && target.iter().all(|label| is_shared(label) || self.sizes[*label] == 1);
         Some(NumPyForm { code: code.then(new_axes(&index)), broadcast_to: (!has_whole_shape).then_some(Input(operand)) })
     }
 
@@ -110,12 +112,11 @@ fn rearranged(factor: &ProductFactor, target: &[usize]) -> Option<NumPyCode> {
     (order.len() == labels.len()).then(|| code.clone().permuted(&order))
 }
 
-/// Returns the sum of the products of two factors over the labels that the target lacks.
+/// Returns the sum of the products of two factors over the labels that the target lacks. `None` if it needs `einsum`.
 fn product(left: &ProductFactor, right: &ProductFactor, target: &[usize]) -> Option<NumPyCode> {
     if repeats_label(&left.labels) || repeats_label(&right.labels) {
         return None;
     }
-    let all = merged(&left.labels, &right.labels);
     if target.iter().any(|label| !left.labels.contains(label) && !right.labels.contains(label)) {
         return None;
     }
@@ -128,7 +129,7 @@ fn product(left: &ProductFactor, right: &ProductFactor, target: &[usize]) -> Opt
     }
     matrix_product(left, right, target).or_else(|| {
         // a product entry by entry, and then its sum over axes
-        let all = all?;
+        let all = merged(&left.labels, &right.labels)?;
         let not_summed: Vec<usize> = all.iter().copied().filter(|label| target.contains(label)).collect();
         let aligned = |factor: &ProductFactor| {
             let index: Vec<Option<usize>> = all.iter().map(|label| factor.labels.contains(label).then_some(*label)).collect();
@@ -148,17 +149,17 @@ fn merged(left: &[usize], right: &[usize]) -> Option<Vec<usize>> {
     loop {
         match (l.split_first(), r.split_first()) {
             (None, None) => return Some(all),
-            (Some((a, rest)), Some((b, others))) if a == b => {
+            (Some((a, left_rest)), Some((b, right_rest))) if a == b => {
                 all.push(*a);
-                (l, r) = (rest, others);
+                (l, r) = (left_rest, right_rest);
             }
-            (Some((a, rest)), _) if !right.contains(a) => {
+            (Some((a, left_rest)), _) if !right.contains(a) => {
                 all.push(*a);
-                l = rest;
+                l = left_rest;
             }
-            (_, Some((b, others))) if !left.contains(b) => {
+            (_, Some((b, right_rest))) if !left.contains(b) => {
                 all.push(*b);
-                r = others;
+                r = right_rest;
             }
             _ => return None,
         }
@@ -178,7 +179,8 @@ fn matrix_product(left: &ProductFactor, right: &ProductFactor, target: &[usize])
     let batch = &summed[..summed.len() - 1];
     let with_batch: Vec<usize> = batch.iter().chain(target).copied().collect();
     let in_order = |first: &ProductFactor, second: &ProductFactor| {
-        let (code, keepdims) = (matmul(first, second, inner, &with_batch)?, false);
+        let keepdims = false;
+        let code = matmul(first, second, inner, &with_batch)?;
         Some(code.sum_over(&(0..batch.len()).collect::<Vec<_>>(), with_batch.len(), keepdims))
     };
     in_order(left, right).or_else(|| in_order(right, left))
@@ -188,31 +190,34 @@ fn matrix_product(left: &ProductFactor, right: &ProductFactor, target: &[usize])
 fn matmul(first: &ProductFactor, second: &ProductFactor, inner: usize, target: &[usize]) -> Option<NumPyCode> {
     let free = |factor: &ProductFactor| factor.labels.iter().copied().filter(|label| *label != inner).collect::<Vec<usize>>();
     let (first_free, second_free) = (free(first), free(second));
-    // vectors
+    // vector @ vector
     if first_free.is_empty() && second.labels.len() < 2 && target.is_empty() {
         return Some(first.code.clone().matmul(second.code.clone()));
     }
+    // matrix @ vector
     if second_free.is_empty() {
         let code = oriented(first, &[first_free.clone(), vec![inner]].concat())?;
         return (first_free == target).then(|| code.matmul(second.code.clone()));
     }
+    // vector @ matrix
     if first_free.is_empty() {
         let [batch @ .., column] = &second_free[..] else { return None };
         let code = oriented(second, &[batch, &[inner, *column]].concat())?;
         return (second_free == target).then(|| first.code.clone().matmul(code));
     }
-    let ([batch @ .., row], [other_batch @ .., column]) = (&first_free[..], &second_free[..]) else { return None };
-    let [all @ .., i, j] = target else { return None };
+    // matrix @ matrix
+    let ([first_batch @ .., row], [second_batch @ .., column]) = (&first_free[..], &second_free[..]) else { return None };
+    let [target_batch @ .., i, j] = target else { return None };
     // `@` pairs the batch axes of its operands from the last one backwards
-    if (row, column) != (i, j) || row == column || !all.ends_with(batch) || !all.ends_with(other_batch) {
+    if (row, column) != (i, j) || row == column || !target_batch.ends_with(first_batch) || !target_batch.ends_with(second_batch) {
         return None;
     }
     // one of the two must have all batch axes
-    if batch.len() < all.len() && other_batch.len() < all.len() {
+    if first_batch.len() < target_batch.len() && second_batch.len() < target_batch.len() {
         return None;
     }
-    let left = oriented(first, &[batch, &[*row, inner]].concat())?;
-    let right = oriented(second, &[other_batch, &[inner, *column]].concat())?;
+    let left = oriented(first, &[first_batch, &[*row, inner]].concat())?;
+    let right = oriented(second, &[second_batch, &[inner, *column]].concat())?;
     Some(left.matmul(right))
 }
 

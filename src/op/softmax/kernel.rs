@@ -22,15 +22,15 @@ fn for_each_exponentials<'m>(slices: Slices, z: &[f64], largest: &'m [f64], mut 
     let mut remaining = slices.all(z.len());
     let mut exponentials = Scratch::new(n * slices_at_once.min(z.len() / n.max(1)));
     let mut group: Vec<Slice> = Vec::with_capacity(slices_at_once.min(largest.len()));
-    for largest in largest.chunks(slices_at_once) {
+    for group_largest in largest.chunks(slices_at_once) {
         group.clear();
-        group.extend(remaining.by_ref().take(largest.len()));
+        group.extend(remaining.by_ref().take(group_largest.len()));
         let exponentials = &mut exponentials[..group.len() * n];
-        for ((slice, largest), exponentials) in group.iter().zip(largest).zip(exponentials.chunks_exact_mut(n)) {
-            put(exponentials, slice.values(z).iter().map(|z| z - largest), Init::Overwrite);
+        for ((slice, m), exponentials) in group.iter().zip(group_largest).zip(exponentials.chunks_exact_mut(n)) {
+            put(exponentials, slice.values(z).iter().map(|z| z - m), Init::Overwrite);
         }
         elementary::exp(exponentials);
-        visit(&group, largest, exponentials);
+        visit(&group, group_largest, exponentials);
     }
 }
 
@@ -39,7 +39,7 @@ fn for_each_exponentials<'m>(slices: Slices, z: &[f64], largest: &'m [f64], mut 
 fn fold_rows(rows: &[f64], n: usize, start: f64, fold: impl Fn(f64, f64) -> f64, mut visit: impl FnMut(f64)) {
     const ROWS: usize = 8;
     let groups = rows.chunks_exact(ROWS * n);
-    let rest = groups.remainder();
+    let last_rows = groups.remainder();
     for group in groups {
         let rows: [&[f64]; ROWS] = std::array::from_fn(|row| &group[row * n..][..n]);
         let mut results = [start; ROWS];
@@ -50,7 +50,7 @@ fn fold_rows(rows: &[f64], n: usize, start: f64, fold: impl Fn(f64, f64) -> f64,
         }
         results.into_iter().for_each(&mut visit);
     }
-    rest.chunks_exact(n).for_each(|row| visit(row.iter().copied().fold(start, &fold)));
+    last_rows.chunks_exact(n).for_each(|row| visit(row.iter().copied().fold(start, &fold)));
 }
 
 /// Returns the normalisers of all slices, in order.
@@ -68,7 +68,7 @@ pub(super) fn normalisers(variant: &SoftmaxVariant, slices: Slices, z: &[f64]) -
     }
     for_each_exponentials(slices, z, &largest, |slices, largest, exponentials| {
         if !variant.has_factor_a {
-            // the sum of log-softmax lacks the largest entry
+            // the sum of log-softmax lacks the exponential of the largest entry, so it is set to 0
             for ((slice, largest), exponentials) in slices.iter().zip(largest).zip(exponentials.chunks_exact_mut(n)) {
                 let skipped = slice.values(z).iter().position(|z| z == largest);
                 if let Some(skipped) = skipped {
@@ -85,7 +85,7 @@ pub(super) fn normalisers(variant: &SoftmaxVariant, slices: Slices, z: &[f64]) -
             |sum, exponential| sum + exponential,
             |sum| {
                 let largest = largest.next().copied().unwrap_or(f64::NAN);
-                all.push(SoftmaxNormaliser { largest, sum: (variant.normaliser)(sum) });
+                all.push(SoftmaxNormaliser { largest, sum: (variant.normaliser_sum)(sum) });
             },
         );
     });
