@@ -72,7 +72,7 @@ pub struct Scene<'a> {
     /// The entries that this step reads. They are computed when they are first needed.
     sources_now: OnceCell<Vec<TensorEntry>>,
     /// The tensors that the first terms of the op's first 16 parts read. They are computed when they are first needed.
-    first_read: OnceCell<Vec<Id>>,
+    read_by_first_terms: OnceCell<Vec<Id>>,
     /// The weights that have a colour, if not all have one. They are computed when they are first needed.
     coloured_weights: OnceCell<Vec<weights::ColouredWeight>>,
 }
@@ -95,7 +95,7 @@ impl<'a> Scene<'a> {
             term_notation: Notation::Unicode,
             formats: RefCell::default(),
             sources_now: OnceCell::new(),
-            first_read: OnceCell::new(),
+            read_by_first_terms: OnceCell::new(),
             coloured_weights: OnceCell::new(),
         })
     }
@@ -195,8 +195,9 @@ impl<'a> Scene<'a> {
         let network = self.network();
         let operands = self.op().parts.get(part).map(|part| &part.operands);
         let letter = |id: Id| network.tensor(id).symbol.letter_in(Notation::Unicode);
-        let of_slot =
-            |slot: Slot| operands.and_then(|operands| operands.each().find(|(other, _)| *other == slot)).map(|(_, id)| letter(id));
+        let of_slot = |slot: Slot| {
+            operands.and_then(|operands| operands.each().find(|(operand_slot, _)| *operand_slot == slot)).map(|(_, id)| letter(id))
+        };
         let x = of_slot(Slot::Input(0)).unwrap_or_default();
         let y = of_slot(Slot::Output).unwrap_or_else(|| letter(self.output));
         words.replace("{x}", &x).replace("{y}", &y).replace("{C}", &letter(network.loss()))

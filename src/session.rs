@@ -38,7 +38,7 @@ use crate::keys::{Code, Key};
 use crate::number::Digits;
 use crate::step::{Address, Unit};
 
-/// The version of the file format that this program writes. It also reads version 1, in which some keys have other meanings ([`KeyMeanings`]).
+/// The version of the file format that this program writes. The program also reads version 1, in which some keys have other meanings ([`KeyMeanings`]).
 pub const FORMAT: u64 = 2;
 
 /// The longest time between two events in a replay. Longer gaps are shortened to it.
@@ -108,7 +108,7 @@ fn is_default_index(index: &usize) -> bool {
 }
 
 impl Header {
-    /// Returns the header of a session that this program records. `at` is the step at which the stepper opens.
+    /// Returns the header of a session that this program records. `at` is the iteration and the step at which the stepper opens.
     #[must_use]
     pub fn new(name: String, scenario: String, at: Visit, size: (u16, u16)) -> Self {
         let program = env!("CARGO_PKG_VERSION").to_owned();
@@ -259,7 +259,7 @@ fn milliseconds(time: Duration) -> u32 {
 /// A writer of a session file. It writes each event at once.
 #[derive(Debug)]
 pub struct Recorder<W: Write> {
-    to: W,
+    output: W,
 }
 
 impl<W: Write> Recorder<W> {
@@ -267,12 +267,12 @@ impl<W: Write> Recorder<W> {
     ///
     /// # Errors
     /// If the header cannot be written.
-    pub fn new(mut to: W, header: &Header) -> io::Result<Self> {
+    pub fn new(mut output: W, header: &Header) -> io::Result<Self> {
         let mut line = serde_json::to_vec(header)?;
         line.push(b'\n');
-        to.write_all(&line)?;
-        to.flush()?;
-        Ok(Self { to })
+        output.write_all(&line)?;
+        output.flush()?;
+        Ok(Self { output })
     }
 
     /// Writes an event and flushes the output.
@@ -295,8 +295,8 @@ impl<W: Write> Recorder<W> {
             Event::Quit => serde_json::to_vec(&(time, "quit"))?,
         };
         line.push(b'\n');
-        self.to.write_all(&line)?;
-        self.to.flush()
+        self.output.write_all(&line)?;
+        self.output.flush()
     }
 }
 
@@ -351,22 +351,22 @@ impl Session {
         let header = parse_header(lines.next().unwrap_or_default())?;
         let mut session = Self { header, events: Vec::new(), is_truncated: false };
         // the time of the last event: as in the file, and with shortened gaps
-        let (mut last, mut now) = (Duration::ZERO, Duration::ZERO);
+        let (mut file_time, mut replay_time) = (Duration::ZERO, Duration::ZERO);
         let mut faults = Vec::new();
         // the first event is in line 2
         for (number, line) in (2..).zip(lines) {
             let read = event_line::parse(line).and_then(|(time, event)| {
-                let is_in_order = time >= last;
+                let is_in_order = time >= file_time;
                 is_in_order
                     .then_some((time, event))
                     // the time is in column 2, after `[`
-                    .ok_or_else(|| (2, format!("the time is before the {} ms of an event above it", last.as_millis())))
+                    .ok_or_else(|| (2, format!("the time is before the {} ms of an event above it", file_time.as_millis())))
             });
             match read {
                 Ok((time, event)) => {
-                    now += time.saturating_sub(last).min(MAX_GAP);
-                    session.events.push((now, event));
-                    last = time;
+                    replay_time += time.saturating_sub(file_time).min(MAX_GAP);
+                    session.events.push((replay_time, event));
+                    file_time = time;
                 }
                 Err((column, why)) if line.ends_with(b"\n") => faults.push(format!("line {number}, column {column}: {why}")),
                 // only the last line can lack a newline; it is incomplete
@@ -378,9 +378,9 @@ impl Session {
             [fault] => Err(SessionError(format!("is damaged: {fault}"))),
             _ => {
                 let more = faults.len().saturating_sub(MAX_FAULTS);
-                let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+                let ending = if more > 0 { format!("\n  and {more} more") } else { String::new() };
                 let shown = faults[..faults.len().min(MAX_FAULTS)].join("\n  ");
-                Err(SessionError(format!("is damaged: {} of its lines are not events\n  {shown}{rest}", faults.len())))
+                Err(SessionError(format!("is damaged: {} of its lines are not events\n  {shown}{ending}", faults.len())))
             }
         }
     }

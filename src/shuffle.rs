@@ -58,7 +58,7 @@ impl<S: Simd> SquareBlock<S> for [S::f64s; 4] {
     }
 }
 
-/// Transposes a matrix: `to[c][r] = from[r][c]`. `from_row` and `to_row` are the lengths of the rows of `from` and of `to`. If the rows of `to` are longer than
+/// Transposes a matrix: `to[c][r] = from[r][c]`. `from_row_len` and `to_row_len` are the lengths of the rows of `from` and of `to`. If the rows of `to` are longer than
 /// `from` has rows, the rest of them becomes 0. `to` has a row for each column to transpose. The columns of `from` after these are not read, and its last row
 /// may lack them.
 ///
@@ -67,16 +67,16 @@ impl<S: Simd> SquareBlock<S> for [S::f64s; 4] {
 /// gradstep::shuffle::transpose_matrix(&[1.0, 2.0, 3.0, 4.0], 2, &mut to, 3);
 /// assert_eq!(to, [1.0, 3.0, 0.0, 2.0, 4.0, 0.0]);
 /// ```
-pub fn transpose_matrix(from: &[f64], from_row: usize, to: &mut [f64], to_row: usize) {
-    Arch::new().dispatch(TransposeMatrix { from, from_row, to, to_row });
+pub fn transpose_matrix(from: &[f64], from_row_len: usize, to: &mut [f64], to_row_len: usize) {
+    Arch::new().dispatch(TransposeMatrix { from, from_row_len, to, to_row_len });
 }
 
 /// The arguments of [`transpose_matrix`].
 struct TransposeMatrix<'a> {
     from: &'a [f64],
-    from_row: usize,
+    from_row_len: usize,
     to: &'a mut [f64],
-    to_row: usize,
+    to_row_len: usize,
 }
 
 impl WithSimd for TransposeMatrix<'_> {
@@ -84,12 +84,12 @@ impl WithSimd for TransposeMatrix<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { from, from_row, to, to_row } = self;
-        let (rows, columns) = (from.len().div_ceil(from_row).min(to_row), to.len() / to_row);
+        let Self { from, from_row_len, to, to_row_len } = self;
+        let (rows, columns) = (from.len().div_ceil(from_row_len).min(to_row_len), to.len() / to_row_len);
         if S::F64_LANES < LANES || rows < LANES || columns < LANES {
-            for (c, to) in to.chunks_exact_mut(to_row).enumerate() {
-                for (r, to) in to.iter_mut().enumerate() {
-                    *to = if r < rows { from[r * from_row + c] } else { 0.0 };
+            for (c, column) in to.chunks_exact_mut(to_row_len).enumerate() {
+                for (r, entry) in column.iter_mut().enumerate() {
+                    *entry = if r < rows { from[r * from_row_len + c] } else { 0.0 };
                 }
             }
             return;
@@ -100,15 +100,15 @@ impl WithSimd for TransposeMatrix<'_> {
             for first_row in block_begins(rows) {
                 let mut block = [simd.splat_f64s(0.0); LANES];
                 for (n, row) in block.iter_mut().enumerate() {
-                    *row = S::as_simd_f64s(&from[(first_row + n) * from_row + first_column..][..LANES]).0[0];
+                    *row = S::as_simd_f64s(&from[(first_row + n) * from_row_len + first_column..][..LANES]).0[0];
                 }
                 for (n, column) in block.transposed(simd).into_iter().enumerate() {
-                    S::as_mut_simd_f64s(&mut to[(first_column + n) * to_row + first_row..][..LANES]).0[0] = column;
+                    S::as_mut_simd_f64s(&mut to[(first_column + n) * to_row_len + first_row..][..LANES]).0[0] = column;
                 }
             }
         }
-        if rows < to_row {
-            to.chunks_exact_mut(to_row).for_each(|column| column[rows..].fill(0.0));
+        if rows < to_row_len {
+            to.chunks_exact_mut(to_row_len).for_each(|column| column[rows..].fill(0.0));
         }
     }
 }

@@ -73,7 +73,8 @@ pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// The largest number of entries that the first pass makes or reads from files. As f64 they take 8 MiB.
+/// The largest number of entries that the first pass makes or reads from files, and the largest number that layers with assumed inputs have together. As f64
+/// they take 8 MiB.
 const EAGER_ENTRIES: usize = 1 << 20;
 
 impl ScenarioReader {
@@ -174,7 +175,8 @@ impl ScenarioReader {
         self.string(table, key).ok().flatten().map(|(text, _)| escape(&text.replace("\r\n", "\n")).into_owned())
     }
 
-    /// Reads an array of tables, `[[key]]`. Returns the tables with their positions, and `true` if every item of the array is a table.
+    /// Reads an array of tables, `[[key]]`. Returns the tables with their positions, and `false` if the value or one of its items has the wrong type. A missing
+    /// array counts as empty.
     pub fn tables<'t, 'i>(&mut self, table: &'t TomlTable<'i>, key: &str) -> (Vec<(&'t TomlTable<'i>, Span)>, bool) {
         let help = format!("write [[{key}]] on a line of its own, and its keys below");
         let Some(value) = table.get(key) else { return (Vec::new(), true) };

@@ -153,7 +153,7 @@ pub(super) fn target(reader: &mut ScenarioReader, value: &TomlValue<'_>, last: O
     };
     if len(shape) > 1 && matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {
         reader.claim_for_sample(&value.span(), shape)?;
-        return one_hot_target(reader, value, shape, &last.shape_sentence(shape));
+        return one_hot_of_value(reader, value, shape, &last.shape_sentence(shape));
     }
     let source = read_tensor(reader, "target", value)?;
     fitted_target(reader, &value.span(), source, None, Some(last))
@@ -176,7 +176,7 @@ pub(super) fn fitted_target(
     if entries > 1 && source.shape().is_some_and(|written| len(written) == 1 && written.len() <= 2) {
         let written = source.shape().unwrap_or_default().to_vec();
         let class = source.fill(reader, "target", &written, Fan::of(&written))?;
-        return one_hot(flat(&class)[0], shape).map_err(|message| {
+        return one_hot_of_float(flat(&class)[0], shape).map_err(|message| {
             let message = match number {
                 Some(number) => format!("{message}, the target of sample {}", number + 1),
                 None => message,
@@ -198,8 +198,8 @@ pub(super) fn fitted_target(
 }
 
 /// Returns the target for a class index that is given as a tensor with one number, such as `[2]`: 1 at the entry with this index, and 0 elsewhere.
-/// [`one_hot_target`] does the same for a plain number.
-fn one_hot(class: f64, shape: &[usize]) -> Result<Tensor, String> {
+/// [`one_hot_of_value`] does the same for a plain number.
+fn one_hot_of_float(class: f64, shape: &[usize]) -> Result<Tensor, String> {
     let mut data = vec![0.0; len(shape)];
     #[allow(clippy::cast_precision_loss)] // the number of classes is far less than 2⁵³
     let index = (0..data.len()).find(|&index| index as f64 == class);
@@ -212,8 +212,8 @@ fn class_help(shape_help: &str, entries: usize) -> String {
     format!("{shape_help}: write an integer from 0 to {} (classes count from 0), or all {entries} numbers", entries - 1)
 }
 
-/// Makes the target for a class index: 1 at the entry with this index, and 0 elsewhere. `shape_help` describes the shape of the output.
-fn one_hot_target(reader: &mut ScenarioReader, value: &TomlValue<'_>, shape: &[usize], shape_help: &str) -> Result<Tensor, Reported> {
+/// Makes the target for a class index that is given as a plain number, such as `2`. `shape_help` describes the shape of the output.
+fn one_hot_of_value(reader: &mut ScenarioReader, value: &TomlValue<'_>, shape: &[usize], shape_help: &str) -> Result<Tensor, Reported> {
     let entries = len(shape);
     let help = class_help(shape_help, entries);
     let index = match value.get_ref() {

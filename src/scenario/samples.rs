@@ -94,8 +94,8 @@ impl SampleTables<'_, '_> {
     }
 }
 
-/// Reads the inputs of all samples. Reports an input if its shape differs from the shape of the first. `rank` is the number of dimensions that the first layer
-/// needs, if it is known.
+/// Reads the inputs of all samples. Reports an input if its shape differs from the shape of the first. After a fault in the inputs of `[samples]`, returns only
+/// this error. `rank` is the number of dimensions that the first layer needs, if it is known.
 pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Reported>> {
     let mut inputs: Vec<Result<Tensor, Reported>> = Vec::with_capacity(tables.list.len());
     for (number, sample) in tables.list.iter().enumerate() {

@@ -62,11 +62,13 @@ pub(super) fn diagnostic(error: &Error, text: &str) -> Diagnostic {
 /// Returns the diagnostic for an error of the parser at `span`, with a help text.
 fn with_help(error: &Error, span: Range<usize>, text: &str) -> Diagnostic {
     let message = error.message();
-    let rest = text.get(span.start..).unwrap_or_default();
+    let text_from_error = text.get(span.start..).unwrap_or_default();
     let help = match HELP.iter().find(|(begin, _)| message.starts_with(begin)) {
         Some((_, help)) => (*help).to_owned(),
-        None if message.starts_with("string values must be quoted") || message.starts_with("invalid boolean") => unquoted_value_help(rest),
-        None if ["None", "null", "nil"].iter().any(|none| rest.trim_start().starts_with(none)) => {
+        None if message.starts_with("string values must be quoted") || message.starts_with("invalid boolean") => {
+            unquoted_value_help(text_from_error)
+        }
+        None if ["None", "null", "nil"].iter().any(|none| text_from_error.trim_start().starts_with(none)) => {
             "TOML has no such value: leave the key out".to_owned()
         }
         None if message.starts_with("invalid float") => "a number is written as 12, -0.5 or 1e-3".to_owned(),
@@ -75,9 +77,9 @@ fn with_help(error: &Error, span: Range<usize>, text: &str) -> Diagnostic {
     Diagnostic { span: Some(span), message: format!("this is not TOML: {message}"), help, also: None }
 }
 
-/// Returns the help text for a value that is neither a number nor in quotes. `rest` is the text from the value on.
-fn unquoted_value_help(rest: &str) -> String {
-    let word = rest.split(['\n', '\r', ',', ']', '}', '#']).next().unwrap_or_default().trim();
+/// Returns the help text for a value that is neither a number nor in quotes. `text_from_value` is the text of the file from the value on.
+fn unquoted_value_help(text_from_value: &str) -> String {
+    let word = text_from_value.split(['\n', '\r', ',', ']', '}', '#']).next().unwrap_or_default().trim();
     match word {
         "" => "write key = value".to_owned(),
         "True" | "False" => format!("write {}", word.to_lowercase()),
@@ -101,7 +103,7 @@ mod tests {
         let string_error = "this is not TOML: invalid basic string, expected `\"`";
         for below in ["b = [1, 2\nc = [1]\n", "[c\n", "b = { c = 1\n"] {
             let (at, message) = start_and_message(&format!("# it's\na = \"\"\"\n\"\"\"\nb = \"b\nc = 'c'\n{below}"));
-            // byte 25 is the end of the line `b = "b`, which lacks a closing quote
+            // byte 25 is the end of the line `b = "b`, which lacks a closing quote. The quotes above it do not: that of `it's` is in a comment
             assert_eq!((at, message.as_str()), (25, string_error), "{below}");
         }
         // here, the unclosed array comes before the unclosed string

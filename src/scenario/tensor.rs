@@ -166,8 +166,8 @@ fn collect(reader: &mut ScenarioReader, label: &str, value: &TomlValue<'_>, shap
             );
         }
         (DeValue::Integer(_) | DeValue::Float(_), []) => data.push(reader.number(label, value).unwrap_or(0.0)),
-        (other, _) => {
-            reader.report(value.span(), format!("{label} may hold only numbers, not {}", type_name(other)), "");
+        (no_number, _) => {
+            reader.report(value.span(), format!("{label} may hold only numbers, not {}", type_name(no_number)), "");
             if shape.is_empty() {
                 data.push(0.0);
             }
@@ -195,7 +195,7 @@ impl TensorSource<'_, '_> {
                 init.shape = Some(new);
                 Self::Init(init)
             }
-            // the numbers after the permutation of axes, in the new shape
+            // the axes are permuted first, and then the result gets the new shape. So the outer order of axes is 0, 1, 2, …
             Self::Permuted(_) => Self::Permuted(Box::new(Permuted { axes: (0..new.len()).collect(), shape: Some(new), source: self })),
         }
     }

@@ -41,14 +41,15 @@ fn default_names_count_all_layers_of_a_type_including_those_with_a_name() {
 
 #[test]
 fn a_target_is_a_tensor_a_flat_vector_or_a_class_index() {
-    let image = "[[layer]]\ntype = \"activation\"\nfunction = \"identity\"\n";
+    // the output is the input, so it has the shape 2x2
+    let identity = "[[layer]]\ntype = \"activation\"\nfunction = \"identity\"\n";
     for (target, expected) in [
         ("[[1, 2], [3, 4]]", [1.0, 2.0, 3.0, 4.0]),
         ("[1, 2, 3, 4]", [1.0, 2.0, 3.0, 4.0]),
         ("2", [0.0, 0.0, 1.0, 0.0]),
         ("{ init = \"arange\" }", [0.0, 1.0, 2.0, 3.0]),
     ] {
-        let scenario = read_valid(&scenario_text("[[1, 2], [3, 4]]", target, image));
+        let scenario = read_valid(&scenario_text("[[1, 2], [3, 4]]", target, identity));
         let given = scenario.samples[0].target.clone().expect("a target");
         assert_eq!((given.shape(), flat(&given)), (&[2, 2][..], &expected[..]), "{target}");
     }
@@ -74,6 +75,7 @@ fn initializers_without_a_seed_make_their_numbers() {
         ("init = \"zeros\"", [0.0, 0.0, 0.0, 0.0]),
         ("init = \"ones\"", [1.0, 1.0, 1.0, 1.0]),
         ("init = \"constant\", value = -2", [-2.0, -2.0, -2.0, -2.0]),
+        // as in PyTorch, the second half of the numbers is computed from the stop
         ("init = \"linspace\", start = 0, stop = 0.3", [0.0, 0.3 / 3.0, 0.3 - 0.3 / 3.0, 0.3]),
         ("init = \"arange\", start = 1, step = -0.5", [1.0, 0.5, 0.0, -0.5]),
     ] {
@@ -92,6 +94,7 @@ fn a_node_may_be_a_constant_an_input_or_a_copy() {
     // a constant has no derivative
     assert_eq!(scenario.network.find("grad.u"), None);
 
+    // the output may be the input itself
     let scenario = read_valid("title = \"t\"\n[graph]\ninputs = { a = 3 }\nnodes = [\"u = 2 * a\"]\noutput = \"a\"\n");
     let run = Run::new(&scenario.network, &scenario.sample_tensors(0));
     assert_eq!(run.values(scenario.network.find("grad.a").expect("a gradient")), [1.0]);
@@ -107,7 +110,7 @@ fn an_error_in_an_expression_has_its_position_in_the_file() {
 }
 
 #[test]
-fn a_syntax_error_has_the_right_position_after_a_byte_order_mark() {
+fn a_syntax_error_has_the_right_position_in_texts_with_unusual_characters() {
     for (source, place) in [("\u{feff}a = ", "1:4"), ("a = [1,\r\nb = \r\n", "2:"), ("ä = 1", "1:1"), ("a = \"x\r\n\tb = 2", "1:7")] {
         let found = read_text(source).expect_err("an error").to_string();
         assert!(found.contains(&format!("test.toml:{place}")), "{source:?}: {found}");
@@ -162,6 +165,7 @@ fn a_cross_entropy_needs_a_softmax_or_sigmoid_before_it() {
 fn every_loss_has_a_batch_reduction() {
     for name in LOSSES.iter().map(|loss| loss.name) {
         let batch_reduction = |key: &str| {
+            // losses such as the cross-entropy need a sigmoid or a softmax before them
             let loss = format!("loss = {{ type = \"{name}\"{key} }}");
             read_valid(
                 &scenario_text("[1, 2]", "[1, 0]", LINEAR)
@@ -285,8 +289,9 @@ fn extracted_arrays_equal_those_that_the_toml_parser_reads() {
     // the positions of faults are those in the original file
     let text = scenario_text("[[1, 2, 3, 4],\n[5, 6, 7, 8]]", "[1, 2]", LINEAR);
     let after_title = &text["title = \"t\"\n".len()..];
-    let fault = read(Source { name: String::new(), path_shown: String::new(), text: text.clone() }, limits).expect_err("no flatten");
-    assert!(fault.faults().iter().all(|fault| fault.span.as_ref().is_some_and(|span| text.get(span.clone()).is_some())), "{fault}");
+    let faults = read(Source { name: String::new(), path_shown: String::new(), text: text.clone() }, limits)
+        .expect_err("a linear layer reads no matrix");
+    assert!(faults.faults().iter().all(|fault| fault.span.as_ref().is_some_and(|span| text.get(span.clone()).is_some())), "{faults}");
     // a message about an extracted array calls it an array
     assert!(
         error_messages(&format!("title = [1, 2, 3, 4, 5, 6, 7, 8]\n{after_title}"))

@@ -29,7 +29,7 @@ pub(super) const KEYS: &[&str] = &["file", "key", "index", "reshape", "permute"]
 pub(super) struct StoredTensor {
     archive: Arc<dyn Archive>,
     /// The index of the tensor in the file.
-    index: usize,
+    tensor_index: usize,
     layout: TensorLayout,
     /// The rows of the first axis that are read; `None` for the whole tensor.
     rows: Option<Range<usize>>,
@@ -53,12 +53,12 @@ fn report(reader: &mut ScenarioReader, span: Span, error: &WeightsError) -> Repo
 
 impl StoredTensor {
     /// Finds the tensor that a table `{ file = … }` names, and reports the table's faults. `owner` is the name of the scenario's tensor in messages, such as
-    /// `weight of fc1`. `span` is the position of the table. The second result is the order of axes under the key `permute`.
+    /// `weight of fc1`. `table_span` is the position of the table. The second result is the order of axes under the key `permute`.
     pub fn read(
         reader: &mut ScenarioReader,
         owner: &str,
         table: &TomlTable<'_>,
-        span: &Span,
+        table_span: &Span,
     ) -> Result<(Self, Option<Vec<usize>>), Reported> {
         if reader.is_full() {
             return Err(Reported);
@@ -71,23 +71,23 @@ impl StoredTensor {
             reader.archives.opened.insert(path.to_owned(), archive.clone());
             archive
         })?;
-        let (index, label, span) = match (archive.names(), name) {
+        let (tensor_index, label, span) = match (archive.names(), name) {
             (None, None) => (0, quoted(path), path_span),
             (None, Some((_, span))) => {
                 return Err(reader.report(span, format!("{} is one tensor and has no keys", quoted(path)), "leave key out"));
             }
             (Some(names), None) => {
                 let message = format!("{owner} needs key = …: {} holds tensors by name", quoted(path));
-                return Err(reader.report(span.clone(), message, listed(names)));
+                return Err(reader.report(table_span.clone(), message, listed(names)));
             }
             (Some(names), Some((name, span))) => match names.find(name) {
                 Some(index) => (index, format!("{} in {}", quoted(name), quoted(path)), span),
                 None => return Err(report_missing(reader, span, name, path, names)),
             },
         };
-        let layout = archive.layout(index).map_err(|error| report_unreadable(reader, &span, &label, &error))?;
+        let layout = archive.layout(tensor_index).map_err(|error| report_unreadable(reader, &span, &label, &error))?;
         let shape = layout.shape().to_vec();
-        let tensor = Self { archive, index, layout, rows: None, shape, label, span };
+        let tensor = Self { archive, tensor_index, layout, rows: None, shape, label, span };
         let changed = tensor.apply_keys(reader, table);
         // after a fault in one of these keys, the shape of the tensor is unknown
         changed.ok_or(Reported)
@@ -98,7 +98,7 @@ impl StoredTensor {
     fn apply_keys(mut self, reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Option<(Self, Option<Vec<usize>>)> {
         if let Some(value) = table.get("index") {
             let row = reader.size("index", value, 0).ok()?;
-            let Some((&count, inner)) = self.shape.split_first() else {
+            let Some((&count, row_shape)) = self.shape.split_first() else {
                 reader.report(value.span(), format!("{} is a single number and has no rows", self.label), "leave index out");
                 return None;
             };
@@ -108,7 +108,7 @@ impl StoredTensor {
                 return None;
             }
             self.rows = Some(row..row + 1);
-            self.shape = inner.to_vec();
+            self.shape = row_shape.to_vec();
         }
         if let Some(value) = table.get("reshape") {
             let shape = integers(reader, "reshape", value, 1)?;
@@ -159,12 +159,12 @@ impl StoredTensor {
         Self { shape, ..self }
     }
 
-    /// Returns some rows of the first axis. A row has the shape of the tensor without its first axis. Returns `None` if the tensor has fewer rows, or
-    /// if `index` or `reshape` changed the tensor.
+    /// Returns some rows of the first axis. A row has the shape of the tensor without its first axis. Returns `None` if the tensor has fewer rows or is a
+    /// single number, or if `index` or `reshape` changed the tensor.
     pub fn rows(&self, rows: Range<usize>) -> Option<Self> {
-        let (count, inner) = self.shape.split_first()?;
+        let (count, row_shape) = self.shape.split_first()?;
         let is_whole = self.rows.is_none() && self.shape == self.layout.shape();
-        let shape = [&[rows.len()], inner].concat();
+        let shape = [&[rows.len()], row_shape].concat();
         (is_whole && rows.end <= *count).then(|| Self { rows: Some(rows), shape, ..self.clone() })
     }
 
@@ -178,7 +178,7 @@ impl StoredTensor {
         if reader.defer(len(self.shape())) {
             return Ok(vec![0.0; len(self.shape())]);
         }
-        let numbers = self.archive.bytes(self.index).and_then(|bytes| match &self.rows {
+        let numbers = self.archive.bytes(self.tensor_index).and_then(|bytes| match &self.rows {
             Some(rows) => self.layout.row_numbers(&bytes, rows.clone()),
             None => self.layout.numbers(&bytes),
         });
@@ -203,19 +203,19 @@ fn report_unreadable(reader: &mut ScenarioReader, span: &Span, label: &str, erro
 fn report_missing(reader: &mut ScenarioReader, span: Span, name: &str, path: &str, names: &TensorNames) -> Reported {
     let message = format!("there is no {} in {}", quoted(name), quoted(path));
     let all = || names.list().iter().map(String::as_str);
-    let ends_with = |whole: &str, end: &str| whole.strip_suffix(end).is_some_and(|rest| rest.ends_with(['.', '/']));
+    let is_last_word = |path: &str, word: &str| path.strip_suffix(word).is_some_and(|before| before.ends_with(['.', '/']));
     // `fc1` may be the name of a layer, whose tensors are `fc1.weight` and `fc1.bias`
     let of_layer: Vec<&str> =
-        all().filter(|stored| stored.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '/']))).take(MAX_LISTED + 1).collect();
+        all().filter(|stored| stored.strip_prefix(name).is_some_and(|after| after.starts_with(['.', '/']))).take(MAX_LISTED + 1).collect();
     if !of_layer.is_empty() {
         let help = format!("{} is a group of tensors: write the name of one, such as {}", quoted(name), list(&of_layer));
         return report(reader, span, &WeightsError::new(message, help));
     }
     // the file may have the tensors in a dictionary: `state_dict.fc1.weight`
-    let inner = || all().find(|stored| ends_with(stored, name));
+    let in_dictionary = || all().find(|stored| is_last_word(stored, name));
     // the user's name may have a word before it that the file does not have: `model.fc1.weight`
-    let outer = || all().find(|stored| ends_with(name, stored));
-    let nearest = inner().or_else(|| suggest::nearest(name, all())).or_else(outer);
+    let without_prefix = || all().find(|stored| is_last_word(name, stored));
+    let nearest = in_dictionary().or_else(|| suggest::nearest(name, all())).or_else(without_prefix);
     let nearest = nearest.map_or_else(String::new, |nearest| suggest::did_you_mean(nearest) + " ");
     report(reader, span, &WeightsError::new(message, format!("{nearest}{}", listed(names))))
 }
@@ -241,8 +241,8 @@ mod tests {
     use crate::scenario::archives::Files;
     use crate::scenario::{Limits, Source, read_with_files};
 
-    /// A file with two tensors `a` and `b`. The last number of `b` is `last`, and all other numbers are 0. The tensors are too large for the first pass over
-    /// the scenario, so the numbers of `b` are read in the second pass.
+    /// A file with two tensors `a` and `b`. The last number of `b` is `last`, and all other numbers are 0. Together the tensors are too large for the first
+    /// pass over the scenario, so the numbers of `b` are read in the second pass.
     #[derive(Debug)]
     struct TwoTensors {
         last: f32,

@@ -111,7 +111,7 @@ fn in_file_order(tensor: &Arc<Tensor>, axes: Option<&[usize]>) -> Arc<Tensor> {
 
 /// Returns the inputs or the targets of all samples as one tensor. Row n of its first axis is the tensor of sample n.
 fn stack_samples(scenario: &Scenario, id: Id, axes: Option<&[usize]>) -> Option<Arc<Tensor>> {
-    let of_sample = |sample: usize| scenario.sample_tensors(sample).into_iter().find(|(other, _)| *other == id);
+    let of_sample = |sample: usize| scenario.sample_tensors(sample).into_iter().find(|(tensor_id, _)| *tensor_id == id);
     let tensors: Vec<Arc<Tensor>> =
         (0..scenario.samples.len()).map(|sample| Some(in_file_order(&of_sample(sample)?.1, axes))).collect::<Option<_>>()?;
     let shape = [&[tensors.len()], tensors.first()?.shape()].concat();
@@ -416,7 +416,8 @@ mod tests {
         assert_eq!(old.given_value(input(1)), 6.0);
         let new = old.with_numbers(&[(input(1), 60.0)]).unwrap();
         assert_eq!(write_back(&new, "t", &|_| false).unwrap().text, text.replace("6]]", "60]]"));
-        // the numbers of an `init` are not in the text, so both tensors get new files with the rows that the scenario uses
+        // the numbers of an `init` are not in the text, so both tensors get new files with the rows that the scenario uses.
+        // Both targets are class 1
         let text = &text.replace("[[1, 2], [3, 4], [5, 6]]", "{ init = \"arange\", start = 1, step = 1, shape = [3, 2] }");
         let old = scenario(text);
         let new = old.with_numbers(&[(input(1), 60.0)]).unwrap();

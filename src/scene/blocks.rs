@@ -76,7 +76,7 @@ impl Blocks {
             let block = of_tensor[op.output];
             all[block].ops[usize::from(op.pass == Pass::Backward)].push(number);
             if op.pass != Pass::Backward {
-                // no line leads from a block to itself
+                // a block reads only blocks above it. An op that reads a tensor of its own block makes no line
                 let read = operands(op).map(|id| of_tensor[id]).filter(|read| *read < block);
                 all[block].reads.extend(read);
             }
@@ -132,7 +132,7 @@ fn block(tensor: Id, layer: Option<usize>) -> Block {
 fn layers(network: &Network) -> (Vec<Block>, Vec<usize>) {
     let inputs: Vec<Id> = network.with_role(Role::Input { learns: false }).collect();
     let mut all: Vec<Block> = inputs.iter().map(|input| block(*input, None)).collect();
-    // the outputs are set below
+    // the output of each layer is set below; until then it is 0
     all.extend((0..network.layers().len()).map(|layer| block(0, Some(layer))));
     let loss = all.len();
     all.push(block(network.loss(), None));
@@ -140,7 +140,8 @@ fn layers(network: &Network) -> (Vec<Block>, Vec<usize>) {
     for (id, tensor) in network.tensors().iter().enumerate() {
         let number = match (tensor.layer, tensor.role) {
             (Some(layer), _) => inputs.len() + layer,
-            (None, Role::Gradient(of)) if of < id => of_tensor[of],
+            (None, Role::Gradient(differentiated)) if differentiated < id => of_tensor[differentiated],
+            // an input, or a tensor of the loss
             (None, _) => inputs.iter().position(|input| *input == id).unwrap_or(loss),
         };
         // the output of a layer is the last value that it computes
@@ -155,28 +156,30 @@ fn layers(network: &Network) -> (Vec<Block>, Vec<usize>) {
 /// Returns the nodes of a graph as blocks, and the block of each tensor. An input comes before the first node that reads it. A closed fold is one block, at the
 /// position of its last tensor.
 fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> (Vec<Block>, Vec<usize>) {
-    const UNPLACED: usize = usize::MAX;
+    const NO_BLOCK: usize = usize::MAX;
     let tensors = network.tensors();
     let mut all = Vec::with_capacity(tensors.len() / 2 + 1);
-    let mut of_tensor = vec![UNPLACED; tensors.len()];
+    let mut of_tensor = vec![NO_BLOCK; tensors.len()];
     let shown_as = |id: Id| network.text().shown_as(id, is_open);
-    let mut place = |id: Id, all: &mut Vec<Block>| {
-        if of_tensor[id] == UNPLACED && shown_as(id) == id {
+    // makes the block of a tensor, unless it exists, or the tensor is in a closed fold, whose last tensor makes the block
+    let mut add_block = |id: Id, all: &mut Vec<Block>| {
+        if of_tensor[id] == NO_BLOCK && shown_as(id) == id {
             of_tensor[id] = all.len();
             all.push(block(id, None));
         }
     };
     for op in network.ops().iter().filter(|op| op.pass != Pass::Backward) {
-        operands(op).for_each(|id| place(id, &mut all));
-        place(op.output, &mut all);
+        operands(op).for_each(|id| add_block(id, &mut all));
+        add_block(op.output, &mut all);
     }
     let is_node = |id: Id| !matches!(tensors[id].role, Role::Gradient(_));
-    (0..tensors.len()).filter(|id| is_node(*id)).for_each(|id| place(id, &mut all));
+    // the given tensors that no op reads
+    (0..tensors.len()).filter(|id| is_node(*id)).for_each(|id| add_block(id, &mut all));
     (0..tensors.len()).filter(|id| is_node(*id)).for_each(|id| of_tensor[id] = of_tensor[shown_as(id)]);
     for (id, gradient) in (0..tensors.len()).filter_map(|id| Some((id, network.gradient_of(id)?))) {
         of_tensor[gradient] = of_tensor[id];
     }
-    of_tensor.iter_mut().filter(|block| **block == UNPLACED).for_each(|block| *block = 0);
+    of_tensor.iter_mut().filter(|block| **block == NO_BLOCK).for_each(|block| *block = 0);
     (all, of_tensor)
 }
 
@@ -188,8 +191,11 @@ fn assign_lanes(all: &mut [Block]) -> usize {
     for number in 0..all.len() {
         let lane_bit = |lane: Option<usize>| lane.map_or(0, |lane| 1 << lane);
         let joins = all[number].reads.iter().map(|read| lane_bit(all[*read].lane)).fold(0, |bits, bit: u16| bits | bit);
+        // the lanes that this block is the last to read become free
         for end in &mut ends {
-            end.take_if(|end| *end == number);
+            if *end == Some(number) {
+                *end = None;
+            }
         }
         let free = ends.iter().position(Option::is_none);
         if let Some(lane) = free {
@@ -218,18 +224,19 @@ impl<'a> Scene<'a> {
         if self.sample().is_some() { blocks.of_tensor(self.output) } else { self.batch_block(blocks, self.op()) }
     }
 
-    /// Returns the block to which an op of the batch belongs.
+    /// Returns the block to which an op of the batch belongs: that of its layer, or that of the first of its output and operands that is a tensor of the
+    /// samples too. If there is neither, returns the last block, the loss.
     fn batch_block(&self, blocks: &Blocks, op: &Op) -> usize {
         let (network, samples) = (self.network(), self.trace.network());
         let info = network.tensor(op.output);
         if info.layer.is_some() {
             return blocks.all.iter().position(|block| block.layer == info.layer).unwrap_or(0);
         }
-        let of_samples = |id: Id| match network.tensor(id).role {
-            Role::Reduced(of) => Some(of),
+        let sample_tensor = |id: Id| match network.tensor(id).role {
+            Role::Reduced(summed) => Some(summed),
             _ => samples.find(&network.tensor(id).name),
         };
-        let id = std::iter::once(op.output).chain(operands(op)).find_map(of_samples);
+        let id = std::iter::once(op.output).chain(operands(op)).find_map(sample_tensor);
         id.map_or(blocks.len().saturating_sub(1), |id| blocks.of_tensor(id))
     }
 
@@ -238,15 +245,16 @@ impl<'a> Scene<'a> {
     pub fn block_progress(&self, block: &Block) -> [(u64, u64); 2] {
         block.ops.each_ref().map(|ops| {
             let steps = ops.iter().map(|op| self.trace.op_steps(self.at.run_index, *op));
-            steps.fold((0, 0), |(done, all), steps| {
+            steps.fold((0, 0), |(done, total), steps| {
                 let count = steps.end - steps.start;
-                (done + (self.at.step + 1).saturating_sub(steps.start).min(count), all + count)
+                (done + (self.at.step + 1).saturating_sub(steps.start).min(count), total + count)
             })
         })
     }
 
     /// Returns the first step of a block in the pass of this step. If it has none there, returns another step. In the backward pass: its first forward step, or
     /// else the first step that reads its output. In the forward pass and the loss: the first step that reads its output, or else its first backward step.
+    /// In the passes of the batch: as for the last step of the last sample.
     #[must_use]
     pub fn block_step(&self, blocks: &Blocks, number: usize) -> Option<u64> {
         let block = blocks.get(number)?;
@@ -258,8 +266,8 @@ impl<'a> Scene<'a> {
             steps.filter(|steps| !steps.is_empty()).map(|steps| steps.start).min()
         };
         let [forward, backward] = block.ops.each_ref().map(|ops| first(ops));
-        let read = || self.trace.uses(self.at.run_index, block.tensor, 0).first().map(|found| found.step);
-        if self.is_backward() { backward.or(forward).or_else(read) } else { forward.or_else(read).or(backward) }
+        let first_reader = || self.trace.uses(self.at.run_index, block.tensor, 0).first().map(|found| found.step);
+        if self.is_backward() { backward.or(forward).or_else(first_reader) } else { forward.or_else(first_reader).or(backward) }
     }
 
     /// Returns the first step of the batch that computes a tensor of a block, in the pass of this step.
@@ -269,7 +277,8 @@ impl<'a> Scene<'a> {
         ops.map(|(op, _)| self.trace.op_steps(self.at.run_index, op)).find(|steps| !steps.is_empty()).map(|steps| steps.start)
     }
 
-    /// Returns a block's name and a second text: the kind of its layer, or the equation of its node. For the loss, the second text is empty.
+    /// Returns a block's name and a second text: the kind of its layer, the equation of its node or the statement of its fold, or `given` for an input. For the
+    /// loss of a network of layers, the second text is empty.
     #[must_use]
     pub fn block_texts(&self, block: &Block, notation: Notation) -> (String, String) {
         let network = self.network();
@@ -277,14 +286,14 @@ impl<'a> Scene<'a> {
             let info = &network.layers()[layer];
             return (info.name.to_string(), info.kind.to_owned());
         }
-        let kind = match network.producer(block.tensor) {
+        let second_text = match network.producer(block.tensor) {
             None => "given".to_owned(),
             // only a network of layers reads samples, and there this block is the loss
             Some(_) if network.reads_samples() => String::new(),
             Some(_) if block.operations() > 1 => self.written(block.tensor).unwrap_or_default(),
             Some(_) => self.block_equation(block, notation).unwrap_or_default(),
         };
-        (network.tensor(block.tensor).name.to_string(), kind)
+        (network.tensor(block.tensor).name.to_string(), second_text)
     }
 
     /// Returns the right-hand side of the equation of a block's output; `None` if no step computes it.

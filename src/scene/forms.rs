@@ -21,8 +21,8 @@ impl Scene<'_> {
         if let Ok(place) = search(&self.formats.borrow()) {
             return self.formats.borrow()[place].1;
         }
-        let numbers = self.numbers(tensor);
-        let numbers = || numbers.iter().copied();
+        let known_numbers = self.numbers(tensor);
+        let numbers = || known_numbers.iter().copied();
         let format = if tensor == self.output {
             // the running sum must fit too, and it is not one of `numbers`
             let source = self.passthrough_source();
@@ -33,7 +33,8 @@ impl Scene<'_> {
             );
             let format = source.map_or(format, |source| format.with_decimals_of(&self.format(source)));
             // if a known number already has all decimals, a later one can have them too
-            let [before, after] = if format.decimals() < self.digits.count() { self.reserved_cells() } else { self.real_cells() };
+            let [before, after] =
+                if format.decimals() < self.digits.count() { self.reserved_cells() } else { self.cells_with_all_decimals() };
             format.with_room(before, after)
         } else {
             ColumnFormat::with(self.digits, numbers())
@@ -56,21 +57,21 @@ impl Scene<'_> {
         }
         // a factor 0 or 1 that is not an entry, such as the derivative of a relu
         let is_gate = |factor: &&Factor| (factor.derived.is_some() || factor.source.is_none()) && [0.0, 1.0].contains(&factor.value);
-        let mut others = step.factors.iter().filter(|factor| !is_gate(factor));
-        let source = others.next().filter(|factor| factor.derived.is_none())?.source?;
+        let mut non_gates = step.factors.iter().filter(|factor| !is_gate(factor));
+        let source = non_gates.next().filter(|factor| factor.derived.is_none())?.source?;
         let is_passthrough_source = match step.kind {
             Kind::Copy | Kind::Select => true,
-            Kind::Product => others.next().is_none(),
+            Kind::Product => non_gates.next().is_none(),
             Kind::Apply => false,
         };
-        // the terms of a + b + c belong to different tensors, which have different formats
-        let last = || self.trace.sources(&self.at, self.at.terms - 1);
-        (is_passthrough_source && last().iter().any(|(tensor, _)| *tensor == source.tensor)).then_some(source.tensor)
+        // in a + b + c, the last term reads another tensor than the first, so the result has no single source
+        let last_term_reads = || self.trace.sources(&self.at, self.at.terms - 1);
+        (is_passthrough_source && last_term_reads().iter().any(|(tensor, _)| *tensor == source.tensor)).then_some(source.tensor)
     }
 
     /// Returns the numbers of cells for a number of the result with all decimals: before the decimal point, and from the point on. With four digits, this is
     /// enough for a sign, two digits and four decimals.
-    fn real_cells(&self) -> [usize; 2] {
+    fn cells_with_all_decimals(&self) -> [usize; 2] {
         [BEFORE_POINT, 1 + self.digits.count()]
     }
 
@@ -78,11 +79,11 @@ impl Scene<'_> {
     /// first step of the op on, so that nothing moves when a number is computed.
     #[must_use]
     pub fn reserved_cells(&self) -> [usize; 2] {
-        let [before, from] = self.real_cells();
+        let [before, after] = self.cells_with_all_decimals();
         match self.expected_decimals() {
             Some(0) => [before, 0],
-            Some(decimals) => [before, from.min(1 + decimals)],
-            None => [before, from],
+            Some(decimals) => [before, after.min(1 + decimals)],
+            None => [before, after],
         }
     }
 
@@ -113,10 +114,10 @@ impl Scene<'_> {
         })
     }
 
-    /// Returns the text of the running sum after a term of the current entry, if it is known.
+    /// Returns the text of the running sum after a term of the current entry, if it is known. Terms are counted from 0.
     #[must_use]
     pub fn sum_text(&self, number: u64) -> Option<String> {
-        // the sum after the first term is this term
+        // the sum after the first term is this term. But the running sum of the step on the screen has the format of the result
         if number == 0 && number < self.at.term {
             return self.term_text(&self.term(number));
         }

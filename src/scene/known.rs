@@ -126,10 +126,11 @@ impl<'a> Scene<'a> {
         self.last_known = match hidden {
             None => return self,
             Some(HiddenNumber::Term) => self.at.step - 1,
+            // the step before the first step of the entry
             Some(HiddenNumber::Entry) => self.at.step - self.at.term - 1,
         };
         hide(&mut self.step);
-        // the formats depend on numbers that are now hidden
+        // the formats and the entry that a maximum selects depend on numbers that are now hidden
         self.formats.take();
         self.sources_now.take();
         self
@@ -193,7 +194,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Returns the scene of the last step of an entry that is done. If the entry of the batch is a copy of a sample's entry, returns a scene of this sample.
+    /// Returns the scene of the last done step of an entry. If the entry of the batch is a copy of a sample's entry, returns a scene of this sample.
     ///
     /// # Errors
     /// A sentence if no step of the entry is done yet.
@@ -235,7 +236,7 @@ impl<'a> Scene<'a> {
     pub fn largest_source(&self) -> Option<TensorEntry> {
         let read = self.step.factors.iter().filter(|factor| factor.source.is_some());
         // among equal factors, the first one
-        let largest = read.reduce(|one, other| if other.value.abs() > one.value.abs() { other } else { one });
+        let largest = read.reduce(|largest, factor| if factor.value.abs() > largest.value.abs() { factor } else { largest });
         largest.and_then(|factor| factor.source)
     }
 
@@ -249,7 +250,7 @@ impl<'a> Scene<'a> {
         let known = self.known_position();
         let progress = match known {
             Some(known) if known.run_index == self.at.run_index => self.trace.progress(&known, tensor, entry),
-            // this run begins later
+            // no step of this run is known yet, because this step is hidden. A given number is known nevertheless
             _ if is_given() => self.trace.progress(&self.at, tensor, entry),
             _ => Progress::Pending,
         };
@@ -298,32 +299,35 @@ impl<'a> Scene<'a> {
             .map(|shown| decimals_of(shown.tensor).map(|n| (shown.tensor, n)))
             .collect::<Option<_>>()?;
         let most = operands.iter().map(|(_, decimals)| *decimals).max().unwrap_or(0);
-        let first = self.trace.position(self.span(Unit::Op).start).map(|at| self.trace.step(&at))?;
+        let first_step = self.trace.position(self.span(Unit::Op).start).map(|at| self.trace.step(&at))?;
         if most == 0 {
             // the numbers of a hidden first step count as integers
             if self.span(Unit::Op).start > self.last_known {
                 return Some(0);
             }
-            let factors: Vec<f64> = first.factors.iter().map(|factor| factor.value).chain([first.value]).collect();
-            return all_decimals(&factors).filter(|decimals| *decimals == 0);
+            let numbers: Vec<f64> = first_step.factors.iter().map(|factor| factor.value).chain([first_step.value]).collect();
+            return all_decimals(&numbers).filter(|decimals| *decimals == 0);
         }
-        let is_product = first.function.is_none() && !self.is_update() && first.factors.iter().all(|factor| factor.derived.is_none());
-        let factor = |factor: &Factor| match factor.source {
+        let is_product =
+            first_step.function.is_none() && !self.is_update() && first_step.factors.iter().all(|factor| factor.derived.is_none());
+        let factor_decimals = |factor: &Factor| match factor.source {
             Some(source) => operands.iter().find(|(id, _)| *id == source.tensor).map(|(_, decimals)| *decimals),
             None => all_decimals(&[factor.value]),
         };
-        let product = first.factors.iter().map(factor).sum::<Option<usize>>()?;
-        is_product.then_some(most.max(product))
+        let product_decimals = first_step.factors.iter().map(factor_decimals).sum::<Option<usize>>()?;
+        is_product.then_some(most.max(product_decimals))
     }
 
     /// Returns a term of the current entry. Terms are counted from 0.
     #[must_use]
     pub fn term(&self, term: u64) -> EntryTerm {
         let at = self.at.with_term(term);
-        let state = match () {
-            () if at.step <= self.last_known => TermState::Known,
-            () if self.hides_step(at.step) => TermState::Hidden,
-            () => TermState::ToCome,
+        let state = if at.step <= self.last_known {
+            TermState::Known
+        } else if self.hides_step(at.step) {
+            TermState::Hidden
+        } else {
+            TermState::ToCome
         };
         if term == self.at.term {
             return EntryTerm { step: self.step.clone(), part: self.part(), state };
@@ -360,9 +364,8 @@ impl<'a> Scene<'a> {
                 return self.expanded(factor, *part).unwrap_or_else(|| self.factor(factor, *part));
             }
             let entry = factor.source.filter(|_| factor.derived.is_none());
-            let text = entry.map(|entry| self.format(entry.tensor).text_or_short(factor.value));
-            let text = text.map(|text| number_in(text, self.term_notation));
-            let text = text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source && is_arithmetic(factor)));
+            let entry_text = entry.map(|entry| number_in(self.format(entry.tensor).text_or_short(factor.value), self.term_notation));
+            let text = entry_text.or_else(|| self.expanded(factor, *part).filter(|_| has_one_source && is_arithmetic(factor)));
             // if a factor equals the term except for the sign, it gets the digits of the term
             let is_term = factor.source.is_some() && factor.value.abs().to_bits() == step.value.abs().to_bits();
             let text_of_value = || if is_term { self.value_text(factor.value) } else { self.short(factor.value) };
@@ -435,7 +438,7 @@ fn hide(step: &mut Step) {
 const SCALES: [f64; 5] = [1.0, 2.0, 4.0, 8.0, 16.0];
 
 /// Returns the largest number of decimals of these numbers: 2 for 0.75. Returns `None` if a number has more than 4 decimals, or is not a binary fraction, such
-/// as 0.1.
+/// as 0.1. An infinity or NaN counts as an integer.
 fn all_decimals(numbers: &[f64]) -> Option<usize> {
     // a number with n binary digits after the point has n decimals: 0.5, 0.25, 0.125
     let decimals = |number: &f64| SCALES.iter().position(|scale| !number.is_finite() || (number * scale).fract() == 0.0);

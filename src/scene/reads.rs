@@ -43,8 +43,8 @@ impl Scene<'_> {
         let count_in_this_run = uses.len();
         if self.sample().is_some() && batch != this_run {
             let in_batch = [BatchSource::Sample(this_run, tensor), BatchSource::Parameter(tensor)];
-            let ids = in_batch.into_iter().filter_map(|source| self.trace.network_of(batch).input_from(source));
-            uses.extend(ids.flat_map(|id| uses_in(batch, id)));
+            let copies = in_batch.into_iter().filter_map(|source| self.trace.network_of(batch).input_from(source));
+            uses.extend(copies.flat_map(|copy| uses_in(batch, copy)));
         }
         let entry_use = |(number, found): (usize, &ReadingStep)| {
             let run = if number < count_in_this_run { this_run } else { batch };
@@ -78,9 +78,9 @@ impl Scene<'_> {
     #[must_use]
     pub fn tensors(&self) -> Vec<ShownTensor> {
         let window = self.op().window();
-        let slot = |slot: Slot| window.map(|(part, _)| part.operands[slot]);
-        let image = window.and_then(|(_, w)| slot(w.image));
-        let filter = window.and_then(|(_, w)| w.filter.and_then(slot));
+        let operand = |slot: Slot| window.map(|(part, _)| part.operands[slot]);
+        let image = window.and_then(|(_, w)| operand(w.image));
+        let filter = window.and_then(|(_, w)| w.filter.and_then(operand));
         let mut operands = self.operands();
         let rank = |id: Id| match Some(id) {
             id if id == image => 0,
@@ -118,18 +118,18 @@ impl Scene<'_> {
 
     /// Returns the tensors that the op reads, in the order of its equation.
     fn operands(&self) -> Vec<Id> {
-        // all terms of a part read the same tensors, but in some ops the last term reads others
-        let mut operands = self.first_read().to_vec();
+        // in most ops, all terms of a part read the same tensors as the first. In the other ops, this step's term or the last term may read more
+        let mut operands = self.read_by_first_terms().to_vec();
         let last_term = self.at.terms.saturating_sub(1);
         let more = self.read_by([self.at.term, last_term].into_iter());
-        operands.extend(more.into_iter().filter(|tensor| !self.first_read().contains(tensor)));
+        operands.extend(more.into_iter().filter(|tensor| !self.read_by_first_terms().contains(tensor)));
         operands
     }
 
-    /// Returns the tensors that the first terms of the op's first 16 parts read. Several entries are looked at, because in a graph an entry may have no terms
+    /// Returns the tensors that the first terms of the op's first 16 parts read. In a graph, several entries are looked at, because an entry may have no terms
     /// of a part.
-    pub(super) fn first_read(&self) -> &[Id] {
-        self.first_read.get_or_init(|| {
+    pub(super) fn read_by_first_terms(&self) -> &[Id] {
+        self.read_by_first_terms.get_or_init(|| {
             let first_terms = |at: &Position| self.trace.first_terms(at).take(self.op().first_16_parts().len()).collect::<Vec<_>>();
             if self.network().reads_samples() {
                 return self.read_by(first_terms(&self.at).into_iter());
@@ -200,6 +200,7 @@ impl Scene<'_> {
     /// so a layout that depends on them does not move.
     pub fn typical_reads(&self, most: u64) -> impl Iterator<Item = (Id, usize)> + '_ {
         let shape = &self.network().tensor(self.output).shape;
+        // the entry with the index [n / 2, …] for the sizes n of the shape
         let middle = shape.iter().fold(0, |at, n| at * n + n / 2);
         let at = self.first_position(self.output, middle).unwrap_or(self.at);
         self.sources_of(&at, 0..at.terms.min(most)).flatten()
@@ -212,13 +213,13 @@ impl Scene<'_> {
         self.trace.position(steps.start)
     }
 
-    /// Returns the step of the term of the entry `of` that reads the entry `reads`. If `with` is given, the term must read this entry too. Returns `None` if
-    /// there is no such term.
+    /// Returns the step of the first term of the entry `computed` that reads the entry `read`. If `also_read` is given, the term must read this entry too.
+    /// Returns `None` if there is no such term.
     #[must_use]
-    pub fn term_reading(&self, of: TensorEntry, reads: TensorEntry, with: Option<TensorEntry>) -> Option<u64> {
-        let first = self.first_position(of.tensor, of.at)?;
-        let terms = self.term_reads(&first, reads.tensor, &[reads.at]);
-        let reads_both = |term: &&TermRead| with.is_none_or(|with| term.reads.contains(&(with.tensor, with.at)));
+    pub fn term_reading(&self, computed: TensorEntry, read: TensorEntry, also_read: Option<TensorEntry>) -> Option<u64> {
+        let first = self.first_position(computed.tensor, computed.at)?;
+        let terms = self.term_reads(&first, read.tensor, &[read.at]);
+        let reads_both = |term: &&TermRead| also_read.is_none_or(|entry| term.reads.contains(&(entry.tensor, entry.at)));
         terms.iter().find(reads_both).map(|term| first.with_term(term.term).step)
     }
 
@@ -227,8 +228,9 @@ impl Scene<'_> {
     #[must_use]
     pub fn selected_by(&self, tensor: Id, entry: usize) -> Option<TensorEntry> {
         let selecting = self.at_step(self.first_position(tensor, entry)?.step)?;
-        (selecting.step.kind == Kind::Select && !selecting.hides_number() && counted_zero::reason(selecting.step.function).is_none())
-            .then(|| selecting.sources_now().first().copied())?
+        let selects =
+            selecting.step.kind == Kind::Select && !selecting.hides_number() && counted_zero::reason(selecting.step.function).is_none();
+        if selects { selecting.sources_now().first().copied() } else { None }
     }
 
     /// Returns the terms of the entry at a position that read any of these entries of a tensor, in order. `entries` must be sorted.

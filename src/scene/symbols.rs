@@ -64,7 +64,7 @@ impl Scene<'_> {
     /// `a⁽²⁾` from `a⁽¹⁾`.
     #[must_use]
     pub fn unambiguous_symbol(&self, tensor: Id, at: usize) -> String {
-        if self.same_letter(self.output, tensor) || self.first_read().iter().any(|other| self.same_letter(*other, tensor)) {
+        if self.same_letter(self.output, tensor) || self.read_by_first_terms().iter().any(|other| self.same_letter(*other, tensor)) {
             self.entry_symbol_with_layer(tensor, at)
         } else {
             self.entry_symbol(tensor, at)

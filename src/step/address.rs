@@ -112,22 +112,22 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
-        let (iteration, rest) = match text.split_once('/') {
-            Some((n, rest)) => (Some(one_based(n, "the iteration")?), rest),
+        let (iteration, location_text) = match text.split_once('/') {
+            Some((n, location_text)) => (Some(one_based(n, "the iteration")?), location_text),
             None => (None, text),
         };
-        if rest.is_empty() {
+        if location_text.is_empty() {
             return error(
                 "an address is a step's number, an op such as conv1.z, an entry such as conv1.z[0,1,1], first, last, loss or backward",
             );
         }
-        let location = match rest {
+        let location = match location_text {
             "first" => Location::First,
             "last" => Location::Last,
             "loss" => Location::Loss,
             "backward" => Location::Backward,
-            _ if rest.bytes().all(|b| b.is_ascii_digit()) => Location::Step(one_based(rest, "a step")?),
-            _ => parse_op(rest)?,
+            _ if location_text.bytes().all(|b| b.is_ascii_digit()) => Location::Step(one_based(location_text, "a step")?),
+            _ => parse_op(location_text)?,
         };
         Ok(Self { iteration, location })
     }
@@ -135,24 +135,24 @@ impl FromStr for Address {
 
 /// Parses the address of an op: `sample:name[index]#term`. Only the name is required.
 fn parse_op(text: &str) -> Result<Location, AddressError> {
-    let (scope, rest) = match text.split_once(':') {
+    let (scope, without_scope) = match text.split_once(':') {
         None => (Scope::Any, text),
-        Some(("reduce", rest)) => (Scope::Reduce, rest),
-        Some(("update", rest)) => (Scope::Update, rest),
-        Some((n, rest)) => {
+        Some(("reduce", without_scope)) => (Scope::Reduce, without_scope),
+        Some(("update", without_scope)) => (Scope::Update, without_scope),
+        Some((n, without_scope)) => {
             let sample = one_based(n, "the sample")?;
-            (Scope::Sample(usize::try_from(sample).or_else(|_| error(format!("the sample {n} is too large")))?), rest)
+            (Scope::Sample(usize::try_from(sample).or_else(|_| error(format!("the sample {n} is too large")))?), without_scope)
         }
     };
-    let (rest, term) = match rest.split_once('#') {
-        Some((rest, n)) => (rest, Some(one_based(n, "the term")?)),
-        None => (rest, None),
+    let (entry, term) = match without_scope.split_once('#') {
+        Some((entry, n)) => (entry, Some(one_based(n, "the term")?)),
+        None => (without_scope, None),
     };
-    let (name, index) = match rest.split_once('[') {
-        None => (rest, None),
+    let (name, index) = match entry.split_once('[') {
+        None => (entry, None),
         Some((name, inside)) => match inside.strip_suffix(']') {
             Some(inside) => (name, Some(bracketed_index(inside)?)),
-            None => return error(format!("{rest} has no closing bracket: write ] after the index")),
+            None => return error(format!("{entry} has no closing bracket: write ] after the index")),
         },
     };
     if name.is_empty() {

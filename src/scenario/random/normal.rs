@@ -108,8 +108,9 @@ fn cos_near_0(x: f64, tail: f64) -> f64 {
     let w = z * z;
     let r = z * (C[0] + z * (C[1] + z * C[2])) + w * w * (C[3] + z * (C[4] + z * C[5]));
     let half = 0.5 * z;
-    let w = 1.0 - half;
-    w + (((1.0 - w) - half) + (z * r - x * tail))
+    let rounded = 1.0 - half;
+    // (1 − rounded) − half is the rounding error of the subtraction
+    rounded + (((1.0 - rounded) - half) + (z * r - x * tail))
 }
 
 /// Returns sin(x + tail) for |x| up to about π/4 and a far smaller tail.
@@ -140,7 +141,7 @@ mod tests {
         let pairs: Vec<(f64, f64)> = pairs.collect();
         for block in pairs.chunks(BLOCK) {
             // the last block is filled up with 0.5
-            let numbers = |take: fn(&(f64, f64)) -> f64| std::array::from_fn(|n| block.get(n).map_or(0.5, take));
+            let numbers = |member: fn(&(f64, f64)) -> f64| std::array::from_fn(|n| block.get(n).map_or(0.5, member));
             let (u, v) = (numbers(|pair| pair.0), numbers(|pair| pair.1));
             for (n, found) in normals(&u, &v).into_iter().enumerate() {
                 let expected = normal(u[n], v[n]);
@@ -178,9 +179,9 @@ mod tests {
     #[test]
     fn normal_numbers_have_the_bits_of_libm_near_eighths_and_powers_of_one_half() {
         // the formula of `cos` changes at multiples of π/4, which are v = n/8. The test takes v near n/8, in steps of 2⁻⁵³ and in larger steps
-        let eighths = (0..=8_u32).flat_map(|n| (-3000..=3000).map(move |step| f64::from(n) / 8.0 + f64::from(step) * STEP));
+        let fine = (0..=8_u32).flat_map(|n| (-3000..=3000).map(move |step| f64::from(n) / 8.0 + f64::from(step) * STEP));
         let coarse = (0..=8_u32).flat_map(|n| (-3000..=3000).map(move |step| f64::from(n) / 8.0 + f64::from(step) / 4e9));
-        let v = eighths.chain(coarse).filter(|v| (0.0..1.0).contains(v)).map(round_down);
+        let v = fine.chain(coarse).filter(|v| (0.0..1.0).contains(v)).map(round_down);
         assert_same_bits(v.map(|v| (1.0 - v - STEP, v)));
         // u and v near 2⁻ⁿ and near 2⁻ⁿ √½
         let halves = (0..53).flat_map(|n| [0.5_f64.powi(n), round_down(0.5_f64.powi(n) * 0.5_f64.sqrt())]);
