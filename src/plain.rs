@@ -58,11 +58,11 @@ impl PlainReader {
         if focus != Focus::List {
             self.list = None;
         }
-        let here = view.stepper.current_visit();
+        let visit = view.stepper.current_visit();
         let effect = step::effect(&view);
-        let is_new = self.step != Some(here) || !effect.is_empty() && self.effect != effect;
+        let is_new = self.step != Some(visit) || !effect.is_empty() && self.effect != effect;
         if matches!(focus, Focus::Normal | Focus::Cursor | Focus::Answer) && (is_new || again) {
-            self.step = Some(here);
+            self.step = Some(visit);
             lines.extend(effect.iter().cloned().chain(step::sentences(&view)));
             self.effect = effect;
         }
@@ -127,27 +127,28 @@ fn open_prompt(view: &StepView<'_>) -> Vec<String> {
         _ => {
             let candidates = prompt.candidates(view.document);
             let rows = candidates.iter().map(candidate_text);
+            // the user has pressed Enter at a command whose arguments are missing
             if let Some(chosen) = prompt.chosen().and_then(|chosen| candidates.get(chosen)).filter(|_| prompt.is_unknown) {
                 return vec![format!("type the whole line, with your own text for the words in capitals: {}", candidate_text(chosen))];
             }
             if prompt.is_unknown {
                 let question = "there is no such place or command; did you mean:".to_owned();
                 let rows = rows.zip(1..).map(|(row, number)| format!("{number}: {row}"));
-                let choose = (!candidates.is_empty()).then(|| "A number chooses its row.".to_owned());
-                return std::iter::once(question).chain(rows).chain(choose).collect();
+                let choice_help = (!candidates.is_empty()).then(|| "A number chooses its row.".to_owned());
+                return std::iter::once(question).chain(rows).chain(choice_help).collect();
             }
             std::iter::once("type an address, a command or a topic:".to_owned()).chain(rows).collect()
         }
     }
 }
 
-/// Returns the name and the description of a candidate. If the description begins with the name, returns only the description.
+/// Returns the name and the description of a candidate: only the name if there is no description, and only the description if it begins with the name.
 fn candidate_text(candidate: &PromptCandidate) -> String {
-    let PromptCandidate { label, description: words, .. } = candidate;
+    let PromptCandidate { label, description, .. } = candidate;
     let name = line(label);
-    match words.strip_prefix(label.as_str()) {
-        _ if words.is_empty() => name,
-        Some(rest) if rest.is_empty() || rest.starts_with(':') => (*words).to_owned(),
-        _ => format!("{name}: {words}"),
+    match description.strip_prefix(label.as_str()) {
+        _ if description.is_empty() => name,
+        Some(after_name) if after_name.is_empty() || after_name.starts_with(':') => (*description).to_owned(),
+        _ => format!("{name}: {description}"),
     }
 }

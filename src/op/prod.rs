@@ -143,8 +143,8 @@ impl Rule for ProdBackward {
     }
 
     fn work(&self, operands: &Reads<usize>, _entries: usize) -> u64 {
-        // an estimate. In a small group, the term of an entry has a factor for each entry, but costs at least about 4 multiplications. In a large group, the two
-        // loops cost each entry a fixed number of operations, counted as `MAX_NAMED`
+        // an estimate. In a small group, the term of an entry has a factor for each entry, and costs at least about 4 multiplications. In a large group, the
+        // two loops cost each entry a fixed number of operations, counted as `MAX_NAMED`
         (operands[Input(0)] * self.0.len.clamp(4, MAX_NAMED)) as u64
     }
 

@@ -97,8 +97,8 @@ fn index_of(labels: &[usize]) -> Option<String> {
 }
 
 impl EinsumLabels<'_> {
-    /// Returns the gradient of an operand with letters for the indices, or y for `operand` = `None`. The labels get letters in the order in which the operands, and then y, first
-    /// have them.
+    /// Returns the gradient of an operand with letters for the indices, or y if `operand` is `None`. The labels get letters in the order in which the operands,
+    /// and then y, first have them.
     #[must_use]
     pub fn indexed(&self, operand: Option<usize>) -> Option<IndexForm> {
         let mut order: Vec<usize> = self.operands.iter().copied().chain([self.output]).flatten().copied().collect();
@@ -126,7 +126,7 @@ impl EinsumLabels<'_> {
         })
     }
 
-    /// Returns the gradient of an operand in all forms, or y for `operand` = `None`.
+    /// Returns the gradient of an operand in all forms, or y if `operand` is `None`.
     #[must_use]
     pub fn written(&self, operand: Option<usize>) -> Written {
         Written { numpy: operand.and_then(|operand| self.gradient(operand)), indexed: self.indexed(operand) }

@@ -86,13 +86,14 @@ impl TokenCursor<'_> {
             return Ok(first);
         }
         let (mut items, mut height) = (vec![*first.expr], first.height);
+        // the end of the last item, without a comma after it
         let mut end = start;
         while self.is(",") {
             end = self.previous().map_or(start, |token| token.end);
             self.advance();
-            let is_last =
+            let ends_list =
                 self.is_end() || matches!(self.kind(), TokenKind::Sign(sign) if ")]}=:".contains(sign) || AUGMENTED.contains(&sign));
-            if is_last || self.is_keyword("in") {
+            if ends_list || self.is_keyword("in") {
                 break;
             }
             let item = self.expression(depth)?;
@@ -235,6 +236,7 @@ impl TokenCursor<'_> {
             }
             let start = self.span();
             let value = self.expression(depth)?;
+            // before a `for`, the error is that there is no comprehension: `close` reports it
             if keyword.is_none() && !keywords.is_empty() && !self.is_keyword("for") {
                 let help = "write it before the arguments with keywords, or with its keyword";
                 return fail(start.start..value.expr.span.end, "an argument without a keyword is after one with a keyword", help);
@@ -367,10 +369,10 @@ impl TokenCursor<'_> {
     /// item or argument.
     fn parentheses(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         let open = self.token();
-        let before = self.previous().map(|token| token.kind);
+        let previous = self.previous().map(|token| token.kind);
         self.advance();
         if self.is(")") {
-            let is_item = matches!(before, Some(TokenKind::Sign("(" | "[" | "," | "=")))
+            let is_item = matches!(previous, Some(TokenKind::Sign("(" | "[" | "," | "=")))
                 && matches!(self.peek(1).kind, TokenKind::Sign(")" | "]" | ","));
             if !is_item {
                 return fail(open.start..self.token().end, "these parentheses are empty", "write a number or a name in them");
@@ -404,18 +406,18 @@ fn push_string(to: &mut String, written: &str) {
     let quoted = written.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     let is_raw = written[..written.len() - quoted.len()].contains(['r', 'R']);
     let is_long = quoted.len() >= 6 && (quoted.starts_with("\"\"\"") || quoted.starts_with("'''"));
-    let quote = if is_long { 3 } else { 1 };
-    let text = &quoted[quote..quoted.len() - quote];
+    let quote_length = if is_long { 3 } else { 1 };
+    let text = &quoted[quote_length..quoted.len() - quote_length];
     if is_raw || !text.contains('\\') {
         to.push_str(text);
         return;
     }
-    let mut rest = text.chars();
-    while let Some(c) = rest.next() {
-        match (c, if c == '\\' { rest.next() } else { None }) {
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (c, if c == '\\' { chars.next() } else { None }) {
             ('\\', Some('n')) => to.push('\n'),
             ('\\', Some('t')) => to.push('\t'),
-            ('\\', Some(c @ ('\\' | '\'' | '"'))) => to.push(c),
+            ('\\', Some(escaped @ ('\\' | '\'' | '"'))) => to.push(escaped),
             ('\\', Some('\n')) => {}
             // other escapes stay as they are
             ('\\', Some(other)) => to.extend(['\\', other]),

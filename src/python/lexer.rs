@@ -290,7 +290,7 @@ impl<'t> Lexer<'t> {
         let end = self.line_end();
         let blanks = blank_length(&self.text[self.at..end]);
         let line = &self.text[self.at + blanks..end];
-        let (word, rest) = line.split_at(name_length(line));
+        let (word, after_word) = line.split_at(name_length(line));
         if word.is_empty() {
             return false;
         }
@@ -304,17 +304,18 @@ impl<'t> Lexer<'t> {
             return false;
         }
         let previous = self.tokens.last().map(|token| token.kind);
+        // within brackets, an operator or a comma is between an operand and a name
         let follows_operand =
             matches!(previous, Some(TokenKind::Name | TokenKind::Integer(_) | TokenKind::Float(_) | TokenKind::Sign(")" | "]" | "}")));
-        let rest = rest.trim_start();
-        if begins_assignment(rest) {
+        let after_word = after_word.trim_start();
+        if begins_assignment(after_word) {
             // `dim=1` may be an argument
             let is_in_call = self.brackets.last().is_some_and(|&open| self.text[open..].starts_with('('));
-            let is_argument = is_in_call && rest.starts_with('=') && matches!(previous, Some(TokenKind::Sign("(" | ",")));
+            let is_argument = is_in_call && after_word.starts_with('=') && matches!(previous, Some(TokenKind::Sign("(" | ",")));
             return !is_argument;
         }
         let is_target = |c: char| continues_name(c) || c.is_whitespace() || ".,[]:".contains(c);
-        let has_target = || rest.find(|c| !is_target(c)).is_some_and(|length| begins_assignment(&rest[length..]));
+        let has_target = || after_word.find(|c| !is_target(c)).is_some_and(|length| begins_assignment(&after_word[length..]));
         let is_outside = || blanks <= self.indents.last().map_or(0, |indent| indent.characters); // indented no deeper than the block
         follows_operand && (is_outside() || has_target())
     }
@@ -340,10 +341,10 @@ impl<'t> Lexer<'t> {
         if after.starts_with(['"', '\'']) && is_prefix() {
             return self.string(length);
         }
-        let has_first = |keyword: &&&str| keyword.as_bytes().first() == word.as_bytes().first();
+        let has_same_first_byte = |keyword: &&&str| keyword.as_bytes().first() == word.as_bytes().first();
         let kind = KEYWORDS
             .iter()
-            .filter(has_first)
+            .filter(has_same_first_byte)
             .find(|keyword| **keyword == word)
             .map_or(TokenKind::Name, |keyword| TokenKind::Keyword(keyword));
         self.push(kind, self.at + length);
@@ -355,13 +356,12 @@ impl<'t> Lexer<'t> {
         let quote = &rest[..1];
         let triple = quote.repeat(3);
         let is_long = rest.starts_with(&triple);
-        let ends: &str = if is_long { &triple } else { quote };
+        let delimiter: &str = if is_long { &triple } else { quote };
         let bytes = rest.as_bytes();
-        let mut length = ends.len();
+        let mut length = delimiter.len();
         while length < bytes.len() {
-            if bytes[length..].starts_with(ends.as_bytes()) {
-                let end = self.at + prefix + length + ends.len();
-                return self.push(TokenKind::Text, end);
+            if bytes[length..].starts_with(delimiter.as_bytes()) {
+                return self.push(TokenKind::Text, self.at + prefix + length + delimiter.len());
             }
             match bytes[length] {
                 b'\\' if rest[length + 1..].starts_with("\r\n") => length += 3,
@@ -384,13 +384,13 @@ impl<'t> Lexer<'t> {
     fn number(&mut self) {
         let rest = self.rest();
         let (length, kind) = number(rest);
-        let is_part = |c: char| continues_name(c) || c == '.';
-        let word_length = length + rest[length..].find(|c| !is_part(c)).unwrap_or(rest.len() - length);
         let after = &rest[length..];
+        // the length of the number with the characters after it, such as `.3` in 1.2.3, for the fault
+        let word_length = length + after.find(|c| !continues_name(c) && c != '.').unwrap_or(after.len());
         if after.starts_with(['.', '_']) || kind == TokenKind::Fault(LexicalFault::NotANumber) {
             return self.push(TokenKind::Fault(LexicalFault::NotANumber), self.at + word_length);
         }
-        if matches!(after, "j" | "J") || (after.starts_with(['j', 'J']) && !after[1..].starts_with(continues_name)) {
+        if after.starts_with(['j', 'J']) && !after[1..].starts_with(continues_name) {
             return self.push(TokenKind::Fault(LexicalFault::Complex), self.at + length + 1);
         }
         self.push(kind, self.at + length);
@@ -399,8 +399,8 @@ impl<'t> Lexer<'t> {
     /// Reads an operator, a bracket or punctuation.
     fn sign(&mut self, first: char) {
         let rest = self.rest();
-        let has_first = |sign: &&&str| sign.as_bytes().first() == rest.as_bytes().first();
-        let Some(sign) = SIGNS.iter().filter(has_first).find(|sign| rest.starts_with(**sign)) else {
+        let has_same_first_byte = |sign: &&&str| sign.as_bytes().first() == rest.as_bytes().first();
+        let Some(sign) = SIGNS.iter().filter(has_same_first_byte).find(|sign| rest.starts_with(**sign)) else {
             return self.push(TokenKind::Fault(LexicalFault::Character), self.at + first.len_utf8());
         };
         match *sign {
@@ -424,11 +424,11 @@ impl<'t> Lexer<'t> {
         if expected == sign {
             return false;
         }
-        // in `(a + [b)` the inner bracket is not closed
-        let closed = self.brackets.iter().rev().take(COMPARED_BRACKETS).position(|&outer| closing_at(outer) == sign);
-        if let Some(closed) = closed {
+        // in `(a + [b)` the `(` fits, and one inner bracket is not closed
+        let inner_count = self.brackets.iter().rev().take(COMPARED_BRACKETS).position(|&open| closing_at(open) == sign);
+        if let Some(inner_count) = inner_count {
             self.tokens.push(Token { kind: TokenKind::Fault(LexicalFault::OpenBracket), start: open, end: open + 1 });
-            self.brackets.truncate(self.brackets.len() - closed - 1);
+            self.brackets.truncate(self.brackets.len() - inner_count - 1);
             self.push(TokenKind::Sign(sign), self.at + sign.len());
         } else {
             self.brackets.pop();

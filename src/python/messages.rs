@@ -53,7 +53,7 @@ pub(super) fn refused_statement(keyword: &str) -> Option<(&'static str, &'static
 /// Returns the error for a keyword within an expression.
 pub(super) fn keyword(text: &str, token: &Token) -> SyntaxError {
     let word = &text[token.span()];
-    let masks = |sign: &str, example: &str| {
+    let mask_error = |sign: &str, example: &str| {
         error(
             token.span(),
             format!("masks are not combined with \"{word}\""),
@@ -61,8 +61,8 @@ pub(super) fn keyword(text: &str, token: &Token) -> SyntaxError {
         )
     };
     match word {
-        "and" => masks("&", "(a > 0) & (b > 0)"),
-        "or" => masks("|", "(a > 0) | (b > 0)"),
+        "and" => mask_error("&", "(a > 0) & (b > 0)"),
+        "or" => mask_error("|", "(a > 0) | (b > 0)"),
         "not" => error(token.span(), "a mask is not negated with \"not\"", "write ~, with the mask in parentheses: ~(a > 0)"),
         "in" => error(token.span(), "a graph has no \"in\"", IN_HELP),
         "is" => error(
@@ -95,8 +95,8 @@ pub(super) fn reserved(text: &str, token: &Token) -> SyntaxError {
     error(token.span(), format!("{} cannot be a name", quoted(word)), format!("it is a keyword of Python; write {word}_"))
 }
 
-/// Returns the error for a token that cannot follow an expression. `before` is the end of the expression.
-pub(super) fn stray(text: &str, token: &Token, before: usize) -> SyntaxError {
+/// Returns the error for a token that cannot follow an expression. `previous_end` is the end of the expression.
+pub(super) fn stray(text: &str, token: &Token, previous_end: usize) -> SyntaxError {
     let span = token.span();
     let word = &text[span.clone()];
     let missing = || error(token.span(), format!("an operator is missing before {}", quoted(word)), "a product is written with *");
@@ -122,21 +122,21 @@ pub(super) fn stray(text: &str, token: &Token, before: usize) -> SyntaxError {
         TokenKind::Sign("->") => error(span, format!("{} has no meaning in an expression", quoted(word)), "leave it out"),
         TokenKind::Sign("{") => braces(text, span),
         TokenKind::Sign(",") => error(span, "this comma has no meaning here", "write the decimal point as ., and each statement alone"),
-        TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent | TokenKind::End => missing_operand(text, token, before),
+        TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent | TokenKind::End => missing_operand(text, token, previous_end),
         _ => missing(),
     }
 }
 
-/// Returns the error for a token that cannot begin an operand. `before` is the end of the token before it.
-pub(super) fn missing_operand(text: &str, token: &Token, before: usize) -> SyntaxError {
+/// Returns the error for a token that cannot begin an operand. `previous_end` is the end of the token before it.
+pub(super) fn missing_operand(text: &str, token: &Token, previous_end: usize) -> SyntaxError {
     let help = "write one before it, or leave it out";
     match token.kind {
-        TokenKind::Sign(sign @ ("&" | "|")) if text[..before].ends_with(sign) && before == token.start => {
-            error(before - 1..token.end, format!("masks are not combined with {sign}{sign}"), format!("write {sign} once"))
+        TokenKind::Sign(sign @ ("&" | "|")) if text[..previous_end].ends_with(sign) && previous_end == token.start => {
+            error(previous_end - 1..token.end, format!("masks are not combined with {sign}{sign}"), format!("write {sign} once"))
         }
         TokenKind::Sign("{") => braces(text, token.span()),
         TokenKind::Newline | TokenKind::Indent | TokenKind::Dedent | TokenKind::End | TokenKind::Sign(";") => {
-            error(before..before, "a number or a name is missing at the end", "write one, or leave the operator out")
+            error(previous_end..previous_end, "a number or a name is missing at the end", "write one, or leave the operator out")
         }
         _ => error(token.span(), format!("a number or a name is missing before {}", quoted(&text[token.span()])), help),
     }

@@ -47,7 +47,7 @@ impl TokenCursor<'_> {
     /// Parses statements up to the end of the block. `depth` is the number of blocks around them.
     fn statements(&mut self, depth: usize) -> Vec<Statement> {
         let mut statements = Vec::new();
-        // the number of blocks that do not belong to a statement
+        // the number of open blocks that do not belong to a statement
         let mut strays = 0;
         loop {
             match self.kind() {
@@ -125,7 +125,7 @@ impl TokenCursor<'_> {
             TokenKind::Keyword("return") => self.return_value(depth),
             TokenKind::Keyword(keyword) if LEFT_OUT.contains(&keyword) => {
                 let first = self.at;
-                self.skip_line(first, true);
+                self.skip_line(first, /* stops_at_semicolon */ true);
                 let fault = self.tokens[first..self.at].iter().find(|token| matches!(token.kind, TokenKind::Fault(_)));
                 match fault {
                     Some(token) => Err(Box::new(messages::stray(self.text, token, token.start))),
@@ -343,7 +343,7 @@ impl TokenCursor<'_> {
         let header = match header {
             Ok(header) => header,
             Err(error) => {
-                self.skip_line(first, false);
+                self.skip_line(first, /* stops_at_semicolon */ false);
                 if self.peek(1).kind != TokenKind::Indent || depth >= MAX_DEPTH {
                     return Err(error);
                 }
@@ -413,6 +413,7 @@ impl TokenCursor<'_> {
                 self.advance();
                 self.skip_block();
             }
+            // after a skipped block, the current token begins the next line; otherwise it is the line end before it
             let at_newline = self.kind() == TokenKind::Newline;
             let TokenKind::Keyword(next) = self.peek(usize::from(at_newline)).kind else {
                 if at_newline && begin == TokenKind::Sign("@") && self.peek(1).kind == TokenKind::Sign("@") {

@@ -200,6 +200,7 @@ fn check_location(
             Some(steps) if *n > steps => fail(reader, format!("there is no step {n}, the last is {steps}"), ""),
             _ => Ok(()),
         },
+        // a graph without a node of the name `loss`
         Location::Loss
             if resolver.network.notation() == Some(NetworkNotation::Graph) && resolver.network.help_if_missing("loss").is_some() =>
         {

@@ -135,7 +135,7 @@ mod tests {
         let shape = shape(&written, &axes);
         assert_eq!(shape, [4, 2, 3, 1]);
         let tensor = permuted(data.clone(), &written, &axes);
-        // in the file, w[out 1, in 0, row 0, column 0] is the second number
+        // w[out 1, in 0, row 0, column 0] is the second number in the file; in PyTorch's order, the 2 · 3 · 1 numbers of out 0 are before it
         assert_eq!(tensor[6], 1.0);
         assert_eq!(permuted(tensor, &shape, &inverse(&axes)), data);
     }

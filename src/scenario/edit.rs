@@ -114,6 +114,7 @@ impl Scenario {
         flat_mut(Arc::make_mut(&mut tensor))[at] = value;
         self.changed_tensors.retain(|changed| (changed.sample, changed.id) != (sample, id));
         if sample.is_some() {
+            // the tensor changes for all samples that share it
             let role = self.network.tensor(id).role;
             for sample in &mut self.samples {
                 if let Some(shared) = tensor_of(sample, role).filter(|shared| Arc::ptr_eq(shared, &old)) {

@@ -199,6 +199,7 @@ mod tests {
         let text = format!("{}BAD{}", "x".repeat(5_000_000), "y".repeat(5_000_000));
         let (line, column, shown, marked) = shown(&text, 5_000_000..5_000_003);
         assert_eq!((line, column, marked.as_str()), (1, 5_000_001, "BAD"));
+        // the … at both ends are additional
         assert_eq!(shown.chars().count(), MAX_WIDTH + 2);
         assert!(shown.starts_with("…x") && shown.ends_with("y…"));
     }

@@ -202,6 +202,7 @@ mod tests {
 
     #[test]
     fn rectangular_arrays_of_numbers_are_extracted() {
+        // b has a comment, and c has the number 1_0
         let text = "a = 1\nb = [ # no\n1]\nc = [[1, -2.5, +3e2, 0.25],\r\n [0, -0, 5E-1, 1_0] ]\n";
         assert_eq!(extracted(text), None);
         let text = "a = [1, 2]\nb =[[1, -2.5, +3e2, 0.25],\r\n [0, -0.0, 5E-1, 10,],\n] # [\nc = { d = [1, 2, 3, 4, 5, 6, 7, 8], e = 1 }";

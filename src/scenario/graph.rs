@@ -258,14 +258,14 @@ fn report(reader: &mut ScenarioReader, result: &GraphResult, source_texts: &[Sou
 }
 
 /// Returns the faults of the names without a value. A name has a fault of its own if a help text is about this name alone: a similar known name, its later
-/// definition, or a row for it in `words/rows.rs`. All others share one fault.
+/// definition, or a row for it in `words/rows.rs`. All other names share one fault.
 fn faults_of_missing_names(result: &GraphResult, source_texts: &[SourceText<'_>], inputs: &[String]) -> Vec<(Span, String, String)> {
     /// The largest number of names in the shared message.
     const MAX_LISTED: usize = 50;
     /// The largest number of known names with which a missing name is compared.
     const MAX_COMPARED: usize = 500;
     let mut faults = Vec::new();
-    let mut others: Vec<(&str, Span)> = Vec::new();
+    let mut shared: Vec<(&str, Span)> = Vec::new();
     let missing: HashSet<&str> = result.missing.iter().map(|(name, ..)| name.as_str()).collect();
     for (name, text_number, span) in result.missing.iter().take(MAX_FAULTS) {
         let span = source_texts[*text_number].file_span(span);
@@ -277,39 +277,40 @@ fn faults_of_missing_names(result: &GraphResult, source_texts: &[SourceText<'_>]
         let known = result.names.iter().map(String::as_str).filter(|known| !missing.contains(known)).take(MAX_COMPARED);
         let near = suggest::nearest(name, known);
         // of two missing names that are similar to each other, such as Wk and Wv, neither is a misspelling
-        let others_missing = missing.iter().copied().filter(|other| other != name);
-        let is_other =
-            near.is_some_and(|near| is_other_name(name, near, inputs, source_texts)) || suggest::nearest(name, others_missing).is_some();
+        let other_missing_names = missing.iter().copied().filter(|other| other != name);
+        let is_other = near.is_some_and(|near| is_other_name(name, near, inputs, source_texts))
+            || suggest::nearest(name, other_missing_names).is_some();
         let near = near.filter(|_| !is_other).map(suggest::did_you_mean);
         // the table has no translations of variables, only help texts, so there is no candidate
         let (candidates, is_allowed) = (&[], |_: &str| false);
         match near.or_else(|| words::table_help(Vocabulary::Variable, name, candidates, is_allowed)) {
             Some(help) => faults.push((span, format!("{} is not defined", quoted(name)), help)),
-            None => others.push((name, span)),
+            None => shared.push((name, span)),
         }
     }
-    let Some((_, span)) = others.first().cloned() else { return faults };
-    let listed: Vec<String> = others.iter().take(MAX_LISTED).map(|(name, _)| quoted(name)).collect();
-    let more = others.len().saturating_sub(MAX_LISTED) + result.missing.len().saturating_sub(MAX_FAULTS);
+    let Some((_, span)) = shared.first().cloned() else { return faults };
+    let listed: Vec<String> = shared.iter().take(MAX_LISTED).map(|(name, _)| quoted(name)).collect();
+    let more = shared.len().saturating_sub(MAX_LISTED) + result.missing.len().saturating_sub(MAX_FAULTS);
     let message = match (&listed[..], more) {
         ([one], 0) => format!("{one} is not defined"),
         ([all @ .., last], 0) => format!("{} and {last} are not defined", all.join(", ")),
         (all, more) => format!("{} and {more} more names are not defined", all.join(", ")),
     };
-    let names: Vec<&str> = others.iter().take(MAX_LISTED).map(|(name, _)| *name).collect();
+    let names: Vec<&str> = shared.iter().take(MAX_LISTED).map(|(name, _)| *name).collect();
     let help = super::missing::help(&names, &result.implied);
     faults.push((span, message, help));
     faults
 }
 
-/// Returns `false` if a name without a value is probably the known name `near`, misspelt. W1 is not a misspelling of W2, and Wk is not a misspelling of an
-/// input Wq that the text also uses.
+/// Returns whether a name without a value is probably another name than the known name `near`, and not a misspelling of it: such as W1 for W2, or Wk for an
+/// input Wq that the text uses too.
 fn is_other_name(name: &str, near: &str, inputs: &[String], source_texts: &[SourceText<'_>]) -> bool {
-    let word = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+    let without_digits = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
     let has_same_length = name.chars().count() == near.chars().count();
-    let is_one_letter = has_same_length && name.chars().zip(near.chars()).filter(|(one, other)| one != other).count() == 1;
+    let differs_in_one_letter = has_same_length && name.chars().zip(near.chars()).filter(|(one, other)| one != other).count() == 1;
     let is_input = inputs.iter().any(|input| input == near);
-    word(name) == word(near) || is_one_letter && is_input && source_texts.iter().any(|source_text| uses(source_text.text, near))
+    without_digits(name) == without_digits(near)
+        || differs_in_one_letter && is_input && source_texts.iter().any(|source_text| uses(source_text.text, near))
 }
 
 /// Returns whether a text has a name outside its comments.

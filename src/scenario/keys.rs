@@ -310,6 +310,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         let in_words = order.map_or_else(String::new, |order| format!(" ({})", order.words));
         let message = format!("{} must be {}{in_words}{or_vector}, not {}", self.label(key), in_file(shape), in_file(written));
         let help = help.or_else(|| match (self.kind(), shape, written) {
+            // PyTorch writes out x in, the other order is in x out
             ("linear", &[_, inputs], &[rows, columns]) if is_weight => {
                 layouts::other_inputs(self.shape_help, inputs, if order.is_some() { rows } else { columns })
             }
@@ -353,7 +354,7 @@ impl Args for TableArgs<'_, '_, '_> {
             ("groups", &[rows, columns, inputs, _]) => layouts::depthwise([rows, columns, inputs]),
             _ => Some(layouts::of_rank(key, 4, shape.len()).to_owned()).filter(|help| !help.is_empty()),
         });
-        let help = weight_help.map_or_else(|| help.to_owned(), |more| format!("{help}; {more}"));
+        let help = weight_help.map_or_else(|| help.to_owned(), |weight_help| format!("{help}; {weight_help}"));
         self.reader.report(span, message, layout_help.unwrap_or(help))
     }
 
@@ -374,8 +375,9 @@ impl Args for TableArgs<'_, '_, '_> {
             DeValue::Integer(_) => self.reader.size(key, value, min).map(|n| [n, n]),
             DeValue::Array(items) => match &items[..] {
                 [vertical, horizontal] => {
-                    let pair = (self.reader.size(key, vertical, min), self.reader.size(key, horizontal, min));
-                    pair.0.and_then(|vertical| Ok([vertical, pair.1?]))
+                    // both sizes are read before an error is returned, so that the faults of both are reported
+                    let (vertical, horizontal) = (self.reader.size(key, vertical, min), self.reader.size(key, horizontal, min));
+                    vertical.and_then(|vertical| Ok([vertical, horizontal?]))
                 }
                 items => {
                     let message = format!("{key} has {} entries, not 2", items.len());

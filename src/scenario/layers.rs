@@ -154,7 +154,7 @@ pub(super) fn mend(reader: &mut ScenarioReader, table: &mut TomlTable<'_>) {
     known.extend(activation.flatten().iter().flat_map(|activation| activation.keys).map(|(key, _)| key));
     for (key, span) in spelling::unknown_keys(table, &known) {
         // the first activation with this key, if there is one
-        let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(owned, _)| *owned == key));
+        let owner = ACTIVATIONS.iter().find(|activation| activation.keys.iter().any(|(own_key, _)| *own_key == key));
         match (owner, activation) {
             (Some(_), Some(None)) => {} // the unknown name of the activation is reported instead
             // a key of another activation; but if it is also another library's word for a key of this layer, it is mended below
@@ -404,7 +404,7 @@ fn build(
     }
     keys.read_unread(kind.keys, kind.activation);
     let stage_shapes = stage_shapes.swap_remove(0); // with the actual inputs, or the first assumed ones
-    let shape = match stage_shapes.as_ref().map(|shapes| shapes.last()) {
+    let shape = match output_shape(&stage_shapes) {
         Ok(Some(output)) if is_output_certain => Ok(output.clone()),
         _ => Err(Reported),
     };

@@ -130,16 +130,16 @@ fn remove<'i>(
     }
     let names: Vec<String> = keys.iter().map(|(key, _)| quoted(key)).collect();
     // the words of the message, in the plural or the singular
-    let (noun, belongs, them) = if keys.len() > 1 { ("keys", "they belong", "them") } else { ("key", "it belongs", "it") };
+    let (noun, it_belongs, them) = if keys.len() > 1 { ("keys", "they belong", "them") } else { ("key", "it belongs", "it") };
     let belongs = match home {
-        Vocabulary::FileKey => format!("{belongs} to the whole file: move {them} above the first [header]"),
-        Vocabulary::TrainKey => format!("{belongs} below a line [train]"),
-        _ => format!("{belongs} below a line [graph]"),
+        Vocabulary::FileKey => format!("{it_belongs} to the whole file: move {them} above the first [header]"),
+        Vocabulary::TrainKey => format!("{it_belongs} below a line [train]"),
+        _ => format!("{it_belongs} below a line [graph]"),
     };
     let renamed = keys.iter().filter(|(key, name)| key != name).map(|(key, name)| format!("{} is called \"{name}\" here", quoted(key)));
     let renamed: Vec<String> = renamed.collect();
-    let renamed = if renamed.is_empty() { String::new() } else { format!("{}, and ", renamed.join(", ")) };
-    reader.report(first, format!("{owner} has no {noun} {}", names.join(", ")), format!("{renamed}{belongs}"));
+    let new_names = if renamed.is_empty() { String::new() } else { format!("{}, and ", renamed.join(", ")) };
+    reader.report(first, format!("{owner} has no {noun} {}", names.join(", ")), format!("{new_names}{belongs}"));
     let mut removed = Vec::with_capacity(keys.len());
     for (key, name) in keys {
         if let Some((mut key, value)) = table.remove_entry(key.as_str()) {

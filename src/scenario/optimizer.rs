@@ -18,21 +18,33 @@ struct OptimizerKind {
     /// The default of the weight decay.
     weight_decay: f64,
     /// Reads `keys`.
-    rule: fn(&mut OptimizerTable<'_, '_, '_>) -> Result<UpdateRule, Reported>,
+    read: fn(&mut OptimizerTable<'_, '_, '_>) -> Result<UpdateRule, Reported>,
 }
 
 /// All optimizers. The first is the default.
 const OPTIMIZERS: [OptimizerKind; 5] = [
-    OptimizerKind { name: "sgd", keys: &["momentum", "dampening", "nesterov"], rate: None, weight_decay: 0.0, rule: sgd },
-    OptimizerKind { name: "adam", keys: &["betas", "eps"], rate: Some(1e-3), weight_decay: 0.0, rule: |settings| adam(settings, false) },
-    OptimizerKind { name: "adamw", keys: &["betas", "eps"], rate: Some(1e-3), weight_decay: 1e-2, rule: |settings| adam(settings, true) },
-    OptimizerKind { name: "rmsprop", keys: &["alpha", "eps", "momentum", "centered"], rate: Some(1e-2), weight_decay: 0.0, rule: rms_prop },
+    OptimizerKind { name: "sgd", keys: &["momentum", "dampening", "nesterov"], rate: None, weight_decay: 0.0, read: sgd },
+    OptimizerKind {
+        name: "adam",
+        keys: &["betas", "eps"],
+        rate: Some(1e-3),
+        weight_decay: 0.0,
+        read: |settings| adam(settings, /* is_decoupled */ false),
+    },
+    OptimizerKind {
+        name: "adamw",
+        keys: &["betas", "eps"],
+        rate: Some(1e-3),
+        weight_decay: 1e-2,
+        read: |settings| adam(settings, /* is_decoupled */ true),
+    },
+    OptimizerKind { name: "rmsprop", keys: &["alpha", "eps", "momentum", "centered"], rate: Some(1e-2), weight_decay: 0.0, read: rms_prop },
     OptimizerKind {
         name: "adagrad",
         keys: &["lr_decay", "eps", "initial_accumulator_value"],
         rate: Some(1e-2),
         weight_decay: 0.0,
-        rule: adagrad,
+        read: adagrad,
     },
 ];
 
@@ -60,7 +72,7 @@ pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &
     let rate = learning_rate(reader, table, header, known.rate, is_known);
     let weight_decay = non_negative(reader, table, "weight_decay");
     let mut settings = OptimizerTable { reader, table };
-    let rule = (known.rule)(&mut settings);
+    let rule = (known.read)(&mut settings);
     let schedule = schedule(reader, table);
     kind?;
     key_check?;

@@ -64,7 +64,7 @@ impl Generator {
 
     /// Fills `numbers` from the normal distribution with mean 0 and standard deviation 1.
     pub fn normals(&mut self, numbers: &mut [f64]) {
-        let (blocks, rest) = numbers.as_chunks_mut::<{ normal::BLOCK }>();
+        let (blocks, last_numbers) = numbers.as_chunks_mut::<{ normal::BLOCK }>();
         let (mut u, mut v) = ([0.0; normal::BLOCK], [0.0; normal::BLOCK]);
         for block in blocks {
             for n in 0..normal::BLOCK {
@@ -72,7 +72,7 @@ impl Generator {
             }
             *block = normal::normals(&u, &v);
         }
-        rest.fill_with(|| self.normal());
+        last_numbers.fill_with(|| self.normal());
     }
 
     /// Returns one number from the normal distribution with mean 0 and standard deviation 1.
@@ -174,6 +174,7 @@ mod tests {
 
     #[test]
     fn uniform_numbers_are_between_0_and_1_and_both_distributions_have_their_moments() {
+        // the standard errors of 10,000 numbers: 0.003 of this mean, and 0.014 of the variance
         let mut state = Generator::new(0);
         let uniform: Vec<f64> = (0..10_000).map(|_| state.uniform()).collect();
         assert!(uniform.iter().all(|u| (0.0..1.0).contains(u)));

@@ -252,5 +252,6 @@ fn errors_beyond_the_fiftieth_are_counted() {
     assert_eq!(errors(51)[50].message, "from here on, 1 error is not shown");
     let many = errors(100_000);
     assert_eq!((many.len(), &*many[50].message), (51, "from here on, 99950 errors are not shown"));
+    // the b of line 51; each line has 8 bytes, and b is byte 6
     assert_eq!(many[50].span, 50 * 8 + 6..50 * 8 + 7);
 }

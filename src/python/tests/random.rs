@@ -137,6 +137,7 @@ fn check_statements(text: &str, statements: &[Statement], around: &Span) {
 fn check(text: &str) {
     let program = parse(text);
     check_statements(text, &program.statements, &(0..text.len()));
+    // 50 errors, and the number of the others
     assert!(program.errors.len() <= 51);
     for error in &program.errors {
         check_span(text, &error.span);
