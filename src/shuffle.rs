@@ -58,9 +58,9 @@ impl<S: Simd> SquareBlock<S> for [S::f64s; 4] {
     }
 }
 
-/// Transposes a matrix: `to[c][r] = from[r][c]`. `from_row_len` and `to_row_len` are the lengths of the rows of `from` and of `to`. If the rows of `to` are longer than
-/// `from` has rows, the rest of them becomes 0. `to` has a row for each column to transpose. The columns of `from` after these are not read, and its last row
-/// may lack them.
+/// Transposes a matrix: `to[c][r] = from[r][c]`. `from_row_len` and `to_row_len` are the lengths of the rows of `from` and of `to`. If the rows of `to` are
+/// longer than `from` has rows, the rest of them becomes 0. `to` has a row for each column to transpose. The columns of `from` after these are not read, and
+/// the last row of `from` may lack them.
 ///
 /// ```
 /// let mut to = [1.0; 6];

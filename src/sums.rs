@@ -139,11 +139,11 @@ pub fn find_nonzero(numbers: &[f64], places: &mut Vec<usize>) {
     places.clear();
     for (first, numbers) in (0..).step_by(BITS).zip(numbers.chunks(BITS)) {
         // a bit for each number: there are no branches, so that the compiler uses vector registers
-        let bit = |bits, (n, number): (u64, &f64)| bits | (u64::from(*number != 0.0) << n);
-        let mut bits: u64 = Arch::new().dispatch(move || (0..).zip(numbers).fold(0, bit));
+        let set_bit = |bits, (n, number): (u64, &f64)| bits | (u64::from(*number != 0.0) << n);
+        let mut bits: u64 = Arch::new().dispatch(move || (0..).zip(numbers).fold(0, set_bit));
         while bits != 0 {
             places.push(first + bits.trailing_zeros() as usize);
-            bits &= bits - 1;
+            bits &= bits - 1; // clears the lowest bit
         }
     }
 }
@@ -187,7 +187,7 @@ impl AddProducts<'_, '_> {
     /// Adds the products of R rows from `row` on. They share the loaded factors of the lanes. `firsts` are the `firsts` of these rows. Returns R.
     #[inline(always)]
     fn add_rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize, firsts: [usize; R]) -> usize {
-        // the largest width V of a tile, in registers. A tile needs R · V registers for the sums, V for the factors of the lanes, and two more for a row's
+        // the largest width V of a tile that is used, in registers. All registers of a tile must fit into the processor: it needs R · V registers for the sums, V for the factors of the lanes, and two more for a row's
         // factor and a product
         let max_width = match (S::REGISTER_COUNT < 32, R) {
             (true, 4) => 2,
@@ -197,48 +197,48 @@ impl AddProducts<'_, '_> {
             _ => 8,
         };
         let registers = self.products.lanes.firsts.len() * (LANES / S::F64_LANES);
-        let mut at = 0;
-        while at < registers {
-            let remaining = registers - at;
+        let mut register = 0;
+        while register < registers {
+            let remaining = registers - register;
             // two tiles of equal width are better than a wide and a narrow one, because the narrow one would have too few independent sums
             let is_split_in_two = remaining > max_width && remaining < 2 * max_width;
             let width = if is_split_in_two { remaining.div_ceil(2) } else { remaining.min(max_width) };
             match width {
-                8 => self.add_tile::<S, R, 8>(simd, row, firsts, at),
-                7 => self.add_tile::<S, R, 7>(simd, row, firsts, at),
-                6 => self.add_tile::<S, R, 6>(simd, row, firsts, at),
-                5 => self.add_tile::<S, R, 5>(simd, row, firsts, at),
-                4 => self.add_tile::<S, R, 4>(simd, row, firsts, at),
-                3 => self.add_tile::<S, R, 3>(simd, row, firsts, at),
-                2 => self.add_tile::<S, R, 2>(simd, row, firsts, at),
-                _ => self.add_tile::<S, R, 1>(simd, row, firsts, at),
+                8 => self.add_tile::<S, R, 8>(simd, row, firsts, register),
+                7 => self.add_tile::<S, R, 7>(simd, row, firsts, register),
+                6 => self.add_tile::<S, R, 6>(simd, row, firsts, register),
+                5 => self.add_tile::<S, R, 5>(simd, row, firsts, register),
+                4 => self.add_tile::<S, R, 4>(simd, row, firsts, register),
+                3 => self.add_tile::<S, R, 3>(simd, row, firsts, register),
+                2 => self.add_tile::<S, R, 2>(simd, row, firsts, register),
+                _ => self.add_tile::<S, R, 1>(simd, row, firsts, register),
             }
-            at += width;
+            register += width;
         }
         R
     }
 
-    /// Adds all taps to a tile: R rows from `row` on, V registers from register `at` on.
+    /// Adds all taps to a tile: R rows from `row` on, V registers from `register` on.
     #[inline(always)]
-    fn add_tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, row_firsts: [usize; R], at: usize) {
+    fn add_tile<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, row_firsts: [usize; R], register: usize) {
         // for each register, the index of the factor of tap (0, 0) of its first lane, and the place of the sum of its first lane
         let (mut lane_firsts, mut places) = ([0; V], [0; V]);
         for (v, (first, place)) in lane_firsts.iter_mut().zip(&mut places).enumerate() {
-            let lane = (at + v) * S::F64_LANES;
+            let lane = (register + v) * S::F64_LANES;
             *first = self.products.lanes.firsts[lane / LANES] + lane % LANES;
             *place = self.places[lane / LANES] + lane % LANES;
         }
         let mut tile: Tile<S, R, V> = [[simd.splat_f64s(-0.0); V]; R];
         if self.init == Init::Accumulate {
-            for (tile, sums) in tile.iter_mut().zip(&self.sums[row..]) {
-                for (sum, place) in tile.iter_mut().zip(places) {
+            for (tile_row, sums) in tile.iter_mut().zip(&self.sums[row..]) {
+                for (sum, place) in tile_row.iter_mut().zip(places) {
                     *sum = load::<S>(sums, place);
                 }
             }
         }
         self.products.add(simd, row_firsts, lane_firsts, &mut tile);
-        for (tile, sums) in tile.iter().zip(&mut self.sums[row..]) {
-            for (sum, place) in tile.iter().zip(places) {
+        for (tile_row, sums) in tile.iter().zip(&mut self.sums[row..]) {
+            for (sum, place) in tile_row.iter().zip(places) {
                 S::as_mut_simd_f64s(&mut sums[place..][..S::F64_LANES]).0[0] = *sum;
             }
         }
@@ -254,34 +254,34 @@ fn load<S: Simd>(from: &[f64], at: usize) -> S::f64s {
 impl Products<'_> {
     /// Adds all products to a tile. `rows` and `lanes` are the indices of the factors of tap (0, 0), of each row and of each register's first lane.
     #[inline(always)]
-    fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, rows: [usize; R], lanes: [usize; V], sums: &mut Tile<S, R, V>) {
+    fn add<S: Simd, const R: usize, const V: usize>(&self, simd: S, rows: [usize; R], lanes: [usize; V], tile: &mut Tile<S, R, V>) {
         let (rows, lanes) = (equal_slices(self.rows.numbers, rows), equal_slices(self.lanes.numbers, lanes));
-        let mut tile = *sums;
-        let mut rest = self.taps;
-        while let Some((taps, after)) = rest.split_at_checked(self.chunk) {
+        let mut sums = *tile;
+        let mut remaining_taps = self.taps;
+        while let Some((taps, later_taps)) = remaining_taps.split_at_checked(self.chunk) {
             for (i, j) in &taps[self.used_taps.clone()] {
                 // this is a loop, because `map` on a large array is not inlined and would pass the registers through memory
-                let mut factors = [simd.splat_f64s(0.0); V];
-                for (factor, lanes) in factors.iter_mut().zip(&lanes) {
-                    *factor = load::<S>(lanes, *j);
+                let mut lane_factors = [simd.splat_f64s(0.0); V];
+                for (lane_factor, numbers) in lane_factors.iter_mut().zip(&lanes) {
+                    *lane_factor = load::<S>(numbers, *j);
                 }
-                for (sums, row) in tile.iter_mut().zip(&rows) {
-                    let factor = simd.splat_f64s(row[*i]);
-                    for (sum, lane) in sums.iter_mut().zip(&factors) {
-                        *sum = simd.add_f64s(*sum, simd.mul_f64s(factor, *lane));
+                for (row_sums, numbers) in sums.iter_mut().zip(&rows) {
+                    let row_factor = simd.splat_f64s(numbers[*i]);
+                    for (sum, lane_factor) in row_sums.iter_mut().zip(&lane_factors) {
+                        *sum = simd.add_f64s(*sum, simd.mul_f64s(row_factor, *lane_factor));
                     }
                 }
             }
-            rest = after;
+            remaining_taps = later_taps;
         }
-        *sums = tile;
+        *tile = sums;
     }
 }
 
 /// Returns slices of `numbers` that begin at `firsts`. All have the same length, so one check of an index is enough for all of them.
 #[inline(always)]
 fn equal_slices<const N: usize>(numbers: &[f64], firsts: [usize; N]) -> [&[f64]; N] {
-    let len = numbers.len() - firsts.iter().fold(0, |last, first| last.max(*first));
+    let len = numbers.len() - firsts.iter().fold(0, |largest, first| largest.max(*first));
     let mut slices = [numbers; N];
     for (slice, first) in slices.iter_mut().zip(firsts) {
         *slice = &numbers[first..][..len];

@@ -110,8 +110,8 @@ pub fn run(program: &mut dyn TerminalProgram, options: &TerminalOptions) -> anyh
     signals::start().context("cannot watch for signals")?;
     let _guard = Guard::new(*options).context("cannot set the terminal up")?;
     // the reader is made before the size is read, so that it reports every later resize
-    let reader = TerminalReader::new().context(READ)?;
-    let screen = TerminalScreen::new(tty::size().context(SIZE)?);
+    let reader = TerminalReader::new().context(READ_ERROR)?;
+    let screen = TerminalScreen::new(tty::size().context(SIZE_ERROR)?);
     let result = EventLoop { program, reader, screen, start: Instant::now(), needs_frame: true }.run();
     #[cfg(unix)]
     if result.is_err() {
@@ -126,12 +126,12 @@ pub fn run(program: &mut dyn TerminalProgram, options: &TerminalOptions) -> anyh
 /// If there is no terminal.
 pub fn size() -> anyhow::Result<(u16, u16)> {
     tty::check()?;
-    tty::size().context(SIZE)
+    tty::size().context(SIZE_ERROR)
 }
 
 /// The contexts of errors.
-const READ: &str = "cannot read from the terminal";
-const SIZE: &str = "cannot read the size of the terminal";
+const READ_ERROR: &str = "cannot read from the terminal";
+const SIZE_ERROR: &str = "cannot read the size of the terminal";
 
 /// The event loop of [`run`].
 struct EventLoop<'a> {
@@ -168,8 +168,8 @@ impl EventLoop<'_> {
             None => MAX_WAIT,
         };
         let mut first_event = None;
-        while self.reader.poll(wait).context(READ)? {
-            if let Some(event) = self.reader.read().context(READ)?
+        while self.reader.poll(wait).context(READ_ERROR)? {
+            if let Some(event) = self.reader.read().context(READ_ERROR)?
                 && let Some(input) = self.translate(event)?
                 && self.send(input)?.is_break()
             {
@@ -226,7 +226,7 @@ impl EventLoop<'_> {
 
     /// Resizes the screen to the size of the terminal. The whole screen is then drawn again.
     fn resize(&mut self) -> anyhow::Result<(u16, u16)> {
-        let size = tty::size().context(SIZE)?;
+        let size = tty::size().context(SIZE_ERROR)?;
         self.screen.resize(size);
         self.needs_frame = true;
         Ok(size)
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_copied_text_is_in_base64() {
         assert_eq!(copy_sequence("0.5"), "\x1b]52;c;MC41\x1b\\");
-        // if the text contains an escape sequence, it is encoded too
+        // an escape sequence in the text is encoded too, so the only two ESC are those at the begin and the end
         assert_eq!(copy_sequence("\x1b]52;c;\x07").matches('\x1b').count(), 2);
     }
 }

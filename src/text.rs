@@ -171,9 +171,9 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
 pub fn wrap_at_most(text: &str, cells: usize, most: usize) -> Vec<String> {
     let mut lines = wrap(text, cells);
     if lines.len() > most {
-        let rest = lines[most.saturating_sub(1)..].join(" ");
+        let last_line = lines[most.saturating_sub(1)..].join(" ");
         lines.truncate(most.saturating_sub(1));
-        lines.push(cut(&rest, cells));
+        lines.push(cut(&last_line, cells));
     }
     lines
 }

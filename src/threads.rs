@@ -223,7 +223,7 @@ pub struct BackgroundTask<T>(Arc<Completion<T>>);
 /// The state of the work, and a condition variable that is notified when the state changes.
 #[derive(Debug)]
 struct Completion<T> {
-    result: Mutex<TaskOutcome<T>>,
+    outcome: Mutex<TaskOutcome<T>>,
     changed: Condvar,
 }
 
@@ -239,9 +239,8 @@ enum TaskOutcome<T> {
 }
 
 impl<T> Completion<T> {
-    /// Locks the state.
-    fn result(&self) -> MutexGuard<'_, TaskOutcome<T>> {
-        self.result.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock_outcome(&self) -> MutexGuard<'_, TaskOutcome<T>> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -295,12 +294,12 @@ fn worker() -> Option<mpsc::Sender<Work>> {
     thread_local! {
         static IS_WORKER: Cell<bool> = const { Cell::new(false) };
     }
-    static WORK: Mutex<Option<mpsc::Sender<Work>>> = Mutex::new(None);
+    static QUEUE: Mutex<Option<mpsc::Sender<Work>>> = Mutex::new(None);
     if IS_WORKER.get() {
         return None;
     }
-    let mut work = WORK.lock().unwrap_or_else(PoisonError::into_inner);
-    if work.is_none() {
+    let mut queue = QUEUE.lock().unwrap_or_else(PoisonError::into_inner);
+    if queue.is_none() {
         let (sender, receiver) = mpsc::channel::<Work>();
         let run = move || {
             IS_WORKER.set(true);
@@ -308,9 +307,9 @@ fn worker() -> Option<mpsc::Sender<Work>> {
                 work();
             }
         };
-        *work = Builder::new().spawn(run).is_ok().then_some(sender);
+        *queue = Builder::new().spawn(run).is_ok().then_some(sender);
     }
-    work.clone()
+    queue.clone()
 }
 
 impl<T: Send + 'static> BackgroundTask<T> {
@@ -320,7 +319,7 @@ impl<T: Send + 'static> BackgroundTask<T> {
     /// Returns `input` if the system refuses to start the background thread, or if this is the background thread: then the caller must do the work.
     pub fn begin<I: Send + 'static>(input: I, run: impl FnOnce(I) -> T + Send + 'static) -> Result<Self, I> {
         let Some(worker) = worker() else { return Err(input) };
-        let completion = Arc::new(Completion { result: Mutex::new(TaskOutcome::Pending), changed: Condvar::new() });
+        let completion = Arc::new(Completion { outcome: Mutex::new(TaskOutcome::Pending), changed: Condvar::new() });
         let (weak, pending) = (Arc::downgrade(&completion), PendingWork::new());
         let work = move || {
             // `_pending` is dropped at the end of this closure, after `result`. So if the task was dropped, the memory of the result is freed before the work
@@ -328,7 +327,7 @@ impl<T: Send + 'static> BackgroundTask<T> {
             let _pending = pending;
             let result = catch_unwind(AssertUnwindSafe(|| run(input)));
             if let Some(completion) = weak.upgrade() {
-                *completion.result() = TaskOutcome::Ready(result);
+                *completion.lock_outcome() = TaskOutcome::Ready(result);
                 completion.changed.notify_all();
             }
         };
@@ -340,8 +339,8 @@ impl<T: Send + 'static> BackgroundTask<T> {
     /// Waits for the result, for at most `wait`. Returns whether the work is done.
     #[must_use]
     pub fn is_done_within(&self, wait: Duration) -> bool {
-        let is_pending = |result: &mut TaskOutcome<T>| matches!(result, TaskOutcome::Pending);
-        let waited = self.0.changed.wait_timeout_while(self.0.result(), wait, is_pending);
+        let is_pending = |outcome: &mut TaskOutcome<T>| matches!(outcome, TaskOutcome::Pending);
+        let waited = self.0.changed.wait_timeout_while(self.0.lock_outcome(), wait, is_pending);
         !is_pending(&mut waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
@@ -351,9 +350,9 @@ impl<T: Send + 'static> BackgroundTask<T> {
     /// If the work panicked, with the same panic.
     #[must_use]
     pub fn take(&self) -> Option<T> {
-        let is_pending = |result: &mut TaskOutcome<T>| matches!(result, TaskOutcome::Pending);
-        let mut result = self.0.changed.wait_while(self.0.result(), is_pending).unwrap_or_else(PoisonError::into_inner);
-        match mem::replace(&mut *result, TaskOutcome::Taken) {
+        let is_pending = |outcome: &mut TaskOutcome<T>| matches!(outcome, TaskOutcome::Pending);
+        let mut outcome = self.0.changed.wait_while(self.0.lock_outcome(), is_pending).unwrap_or_else(PoisonError::into_inner);
+        match mem::replace(&mut *outcome, TaskOutcome::Taken) {
             TaskOutcome::Ready(result) => Some(result.unwrap_or_else(|panic| resume_unwind(panic))),
             TaskOutcome::Pending | TaskOutcome::Taken => None,
         }
@@ -426,6 +425,7 @@ mod tests {
         assert_eq!(alone, [thread::current().id()], "outside `parallel`, this thread does all the work");
         let shared = parallel(|| add_indices(&mut entries));
         assert!(shared.len() > TEST_CORES, "there are more chunks than threads: {shared:?}");
+        // each of the two calls has added the index
         #[allow(clippy::cast_precision_loss)] // the index is small
         let expected: Vec<f64> = (0..entries.len()).map(|n| 2.0 * n as f64 + 0.5).collect();
         assert_eq!(entries, expected);
@@ -457,9 +457,9 @@ mod tests {
         .expect("the system starts a thread");
         assert!(!sum.is_done_within(Duration::ZERO));
         open.send(()).expect("the work waits");
-        let other = sum.clone();
+        let clone_of_sum = sum.clone();
         assert!(sum.is_done_within(Duration::from_secs(60)));
-        assert_eq!((other.take(), sum.take()), (Some(6), None));
+        assert_eq!((clone_of_sum.take(), sum.take()), (Some(6), None));
         let panics = BackgroundTask::begin((), |()| assert_eq!(1, 2)).expect("the system starts a thread");
         assert!(catch_unwind(AssertUnwindSafe(|| panics.take())).is_err());
     }
@@ -479,7 +479,7 @@ mod tests {
     #[test]
     fn a_panic_in_any_work_item_reaches_the_caller() {
         for bad in [0, 50, 99] {
-            let multiplications = 1 << 20;
+            let multiplications = 1 << 20; // enough to wake the helpers
             let work = || share((0..100).collect(), multiplications, |items| items.for_each(|item| assert_ne!(item, bad)));
             assert!(catch_unwind(AssertUnwindSafe(|| parallel(work))).is_err(), "{bad}");
         }

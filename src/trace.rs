@@ -348,9 +348,9 @@ impl Trace {
         let symbol = |slot: Slot| &self.network_of(at.run_index).tensor(operands[slot]).symbol;
         let letter = |slot: Slot| symbol(slot).letter_in(notation);
         // a⁽¹⁾ and a⁽⁰⁾ have the same letter
-        let is_shared = || operands.each().any(|(other, id)| id != operands[slot] && letter(other) == letter(slot));
+        let is_letter_shared = || operands.each().any(|(other_slot, id)| id != operands[slot] && letter(other_slot) == letter(slot));
         match form {
-            OperandForm::Letter if !is_shared() => letter(slot),
+            OperandForm::Letter if !is_letter_shared() => letter(slot),
             OperandForm::Whole | OperandForm::Entry | OperandForm::Letter => symbol(slot).whole_in(notation),
         }
     }

@@ -91,6 +91,7 @@ pub(super) fn enter() -> io::Result<()> {
 
 /// Restores the terminal. Errors are ignored, because they mean that the terminal is closed or does not accept output.
 pub(super) fn leave() {
+    // if the lock is not free in time, the terminal is restored without it
     let _writing = lock_within_limit();
     let on = ON.swap(0, SeqCst);
     // if the terminal is closed, crossterm would change the controlling terminal instead

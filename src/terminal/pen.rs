@@ -142,7 +142,7 @@ fn runs(shown: &Buffer, next: &Buffer) -> Vec<InkRun> {
     for (x, y, cell) in changed_cells(shown, next) {
         let blank = is_blank(cell);
         // the screen shows the second half of a wide character here, not what `shown` has in this cell
-        let was_half = x > shown.area.x && shown.cell((x - 1, y)).is_some_and(|before| width(before) > 1);
+        let was_half = x > shown.area.x && shown.cell((x - 1, y)).is_some_and(|left| width(left) > 1);
         if blank && !was_half && shown.cell((x, y)).is_some_and(|before| is_blank(before) && before.bg == cell.bg) {
             continue;
         }
@@ -152,7 +152,7 @@ fn runs(shown: &Buffer, next: &Buffer) -> Vec<InkRun> {
                 run.end = end;
                 continue;
             }
-            // a text on the same background continues a blank run
+            // a blank run is continued by a text on the same background that has no attributes visible on a blank cell
             if run.is_blank && Ink::of_cell(cell).for_blank(run.ink.bg) == Ink::of_cell(cell) {
                 (run.end, run.ink, run.is_blank) = (end, Ink::of_cell(cell), false);
                 continue;
@@ -234,7 +234,7 @@ impl RunWriter<'_> {
         // without codes, the sequence `ESC[m` sets the plain ink
         let (mut difference, mut from_plain) = (SequenceBytes::new(), SequenceBytes::new());
         if ink != Ink::default() {
-            append_code(&mut from_plain, 0);
+            append_code(&mut from_plain, 0); // the plain ink
             append_changes(&mut from_plain, Ink::default(), ink);
             append_changes(&mut difference, self.ink, ink);
         }
@@ -294,8 +294,8 @@ fn append_changes(text: &mut SequenceBytes, from: Ink, to: Ink) {
         if on.difference(to.modifier).contains(attribute) {
             append_code(text, off);
             // the code for off can switch off two attributes: bold and dim
-            for (other, ..) in ATTRIBUTES.into_iter().filter(|(.., other_off)| *other_off == off) {
-                on.remove(other);
+            for (switched_off, ..) in ATTRIBUTES.into_iter().filter(|(.., code)| *code == off) {
+                on.remove(switched_off);
             }
         }
     }
@@ -314,7 +314,7 @@ fn append_changes(text: &mut SequenceBytes, from: Ink, to: Ink) {
 
 /// Appends the codes of a colour. `first` is 30 for the foreground and 40 for the background.
 fn append_colour(text: &mut SequenceBytes, colour: Color, first: u8) {
-    // 38 and 48 begin an indexed or an RGB colour
+    // 39 and 49 are the default colours, and 90 to 97 and 100 to 107 the bright colours; 38 and 48 begin an indexed or an RGB colour
     let offset = match colour {
         Color::Reset => 9,
         Color::Black => 0,

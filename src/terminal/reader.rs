@@ -6,7 +6,7 @@
 pub(super) use unix::TerminalReader;
 
 #[cfg(not(unix))]
-pub(super) use other::TerminalReader;
+pub(super) use not_unix::TerminalReader;
 
 #[cfg(unix)]
 mod unix {
@@ -90,8 +90,8 @@ mod unix {
         /// Waits at most `wait` for bytes or a resize, and reads them. Returns `false` if nothing has arrived.
         fn read_input(&mut self, wait: Duration) -> io::Result<bool> {
             // the `poll` of the crate `filedescriptor` supports terminals on macOS, where the system's `poll` does not
-            let entry = |fd| pollfd { fd, events: POLLIN, revents: 0 };
-            let mut fds = [entry(self.keys.as_raw_fd()), entry(self.resizes.as_raw_fd())];
+            let readable = |fd| pollfd { fd, events: POLLIN, revents: 0 };
+            let mut fds = [readable(self.keys.as_raw_fd()), readable(self.resizes.as_raw_fd())];
             match poll(&mut fds, Some(wait)) {
                 Ok(0) => return Ok(false),
                 Ok(_) => {}
@@ -101,12 +101,13 @@ mod unix {
                 }
                 Err(error) => return Err(io::Error::other(error)),
             }
-            if fds[1].revents != 0 {
+            let [key_events, resize_events] = fds.map(|fd| fd.revents);
+            if resize_events != 0 {
                 while matches!(self.resizes.read(&mut [0; 64]), Ok(1..)) {}
                 self.is_resized = true;
             }
-            let has_bytes = fds[0].revents & POLLIN != 0 && self.read_bytes()? > 0;
-            if !has_bytes && (fds[0].revents & (POLLHUP | POLLERR) != 0 || tty::is_closed()) {
+            let has_bytes = key_events & POLLIN != 0 && self.read_bytes()? > 0;
+            if !has_bytes && (key_events & (POLLHUP | POLLERR) != 0 || tty::is_closed()) {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
             Ok(true)
@@ -139,7 +140,7 @@ mod unix {
 }
 
 #[cfg(not(unix))]
-mod other {
+mod not_unix {
     use std::io;
     use std::time::Duration;
 

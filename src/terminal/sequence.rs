@@ -128,6 +128,7 @@ impl SequenceParser {
                 // two sequences continue after a bracket or a letter: `ESC [ [ A` has one more byte, and `ESC [ M` has three more
                 b'[' if self.bytes.is_empty() => self.begin_with(byte, 1),
                 b'M' if self.bytes.is_empty() => self.begin_with(byte, 3),
+                // the final byte of a sequence
                 0x40..0x7f => {
                     let parameters = take(&mut self.bytes);
                     self.begin(ParserState::Start);
@@ -166,15 +167,15 @@ impl SequenceParser {
     /// Reads the first byte of a key or a sequence.
     fn first_byte(&mut self, byte: u8) {
         // the number of further bytes of a UTF-8 character
-        let more = match byte {
+        let following = match byte {
             0xc2..=0xdf => 1,
             0xe0..=0xef => 2,
             0xf0..=0xf4 => 3,
             _ => 0,
         };
-        if more > 0 {
+        if following > 0 {
             let has_alt = self.has_alt;
-            self.begin_with(byte, more);
+            self.begin_with(byte, following);
             self.has_alt = has_alt;
             return;
         }

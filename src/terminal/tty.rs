@@ -133,10 +133,10 @@ mod unix {
 }
 
 #[cfg(not(unix))]
-pub(super) use other::{accepts_output, has_keys, is_closed, set_reads_without_waiting, size, write};
+pub(super) use not_unix::{accepts_output, has_keys, is_closed, set_reads_without_waiting, size, write};
 
 #[cfg(not(unix))]
-mod other {
+mod not_unix {
     use std::io::{self, IsTerminal as _, Write as _};
 
     pub fn has_keys() -> bool {

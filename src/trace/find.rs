@@ -95,7 +95,7 @@ impl Trace {
         }
         let segment = self.segment(run_index, producer);
         let shape = &network.tensor(tensor).shape;
-        let entry = index.map(|index| entry(name, index, shape)).transpose()?;
+        let entry = index.map(|index| entry_offset(name, index, shape)).transpose()?;
         let before_op = self.segments[segment].steps_before;
         let (steps_before, steps) = match entry {
             None => (before_op, self.last_step(segment) - before_op),
@@ -169,7 +169,7 @@ impl Trace {
             (Scope::Any | Scope::Sample(_), _) => first_sample,
         };
         if let Some(((tensor, _), index)) = self.find_computed(run_index, *scope, name)?.zip(index.as_deref()) {
-            entry(name, index, &self.network_of(run_index).tensor(tensor).shape)?;
+            entry_offset(name, index, &self.network_of(run_index).tensor(tensor).shape)?;
         }
         Ok(())
     }
@@ -233,9 +233,9 @@ impl Trace {
             (None, _) => Scope::Update,
         };
         let index = unravel(at.entry, &info.shape);
-        let place =
+        let location =
             Location::Op { scope, name: info.name.to_string(), index: (!index.is_empty()).then_some(index), term: Some(at.term + 1) };
-        place.into()
+        location.into()
     }
 
     /// Returns the steps that compute an entry; empty for an entry without terms, `None` for an input or a parameter.
@@ -260,14 +260,14 @@ impl Trace {
         rule.reason_unreached(&x, entry)
     }
 
-    /// Converts a tensor of the samples to the tensor that the batch makes of it, and returns it with the index of the batch's run. The batch reduces the loss
+    /// Converts a tensor of the samples to the tensor that the batch makes of it, and returns this tensor with the index of the batch's run. The batch reduces the loss
     /// and the gradients of parameters, or adds a penalty to them. Returns `None` for every other tensor.
     #[must_use]
-    pub fn in_batch(&self, of: Id) -> Option<(usize, Id)> {
+    pub fn in_batch(&self, sample_tensor: Id) -> Option<(usize, Id)> {
         let batch = self.samples();
         let network = &self.runs.get(batch)?.network;
-        let id = network.find(&self.network().tensor(of).name)?;
-        (network.tensor(id).role == Role::Reduced(of)).then_some((batch, id))
+        let id = network.find(&self.network().tensor(sample_tensor).name)?;
+        (network.tensor(id).role == Role::Reduced(sample_tensor)).then_some((batch, id))
     }
 
     /// Returns the step that completes the loss of the batch. If the batch has no op for its loss, returns the step that completes the loss of its only sample.
@@ -293,8 +293,8 @@ impl Trace {
         for &Reader { op: number, part, slot } in network.readers(tensor) {
             let (op, segment) = (&network.ops()[number], self.segment(run_index, number));
             let (rule, x) = run.part(op, number, part);
-            let is_known = |slot: Slot, at: usize| is_known(op.parts[part].operands[slot], at);
-            for PossibleUse { found, is_certain } in rule.possible_uses(&x, slot, entry, &is_known) {
+            let is_operand_known = |slot: Slot, at: usize| is_known(op.parts[part].operands[slot], at);
+            for PossibleUse { found, is_certain } in rule.possible_uses(&x, slot, entry, &is_operand_known) {
                 let before_op = self.segments[segment].steps_before;
                 let before_entry = self.terms_before(segment, found.entry);
                 let before_part = self.terms_before_part(segment, found.entry, part);
@@ -323,7 +323,7 @@ fn no_sample(n: usize, samples: impl Iterator<Item = usize>) -> String {
 }
 
 /// Returns the offset of an entry of the tensor `name`. If the index does not fit the shape, the error is a message.
-fn entry(name: &str, index: &[usize], shape: &[usize]) -> Result<usize, String> {
+fn entry_offset(name: &str, index: &[usize], shape: &[usize]) -> Result<usize, String> {
     ravel(index, shape).ok_or_else(|| wrong_index(name, index, shape))
 }
 
@@ -354,7 +354,7 @@ fn sources_of_argument(network: &Network, operands: &Reads<Id>, arg: &Arg) -> So
 }
 
 /// Returns the entries that a term reads.
-pub(super) fn read(network: &Network, operands: &Reads<Id>, term: &Term) -> Sources {
+pub(super) fn sources_of_term(network: &Network, operands: &Reads<Id>, term: &Term) -> Sources {
     let mut sources = Sources::new();
     for arg in term.args.iter().take(MAX_ARGUMENTS) {
         match arg.origin {
@@ -375,7 +375,7 @@ impl Trace {
 
     /// Iterates over these terms (from 0) of the entry at a position. Each item is a list of the entries that the term reads.
     pub fn sources_of<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = Sources> + use<'a> {
-        self.each_term(at, terms, read)
+        self.each_term(at, terms, sources_of_term)
     }
 
     /// Iterates over these terms (from 0) of the entry at a position. Each item is the value of the term and the entries that the term reads. If the term is a
@@ -384,8 +384,9 @@ impl Trace {
         self.each_term(at, terms, |network, operands, term| {
             let is_selected = |arg: &Arg| arg.value.to_bits() == term.value.to_bits();
             let selected = term.args.iter().find(|arg| term.kind == Kind::Select && is_selected(arg));
-            let read_one = |arg: &Arg| read(network, operands, &Term { args: [arg.clone()].into_iter().collect(), ..term.clone() });
-            (term.value, selected.map_or_else(|| read(network, operands, term), read_one))
+            let read_one =
+                |arg: &Arg| sources_of_term(network, operands, &Term { args: [arg.clone()].into_iter().collect(), ..term.clone() });
+            (term.value, selected.map_or_else(|| sources_of_term(network, operands, term), read_one))
         })
     }
 
@@ -399,9 +400,12 @@ impl Trace {
         let network = self.network_of(at.run_index);
         let (entry, segment) = (at.entry, at.segment);
         let offsets = self.network_of(at.run_index).part_offsets(number).unwrap_or_default();
-        // usually, the next part has the next term
+        // returns the next part and the index of its first term, if it has this term. Usually, it has
         let next_part = move |part: usize, term: u64| {
-            offsets.get(part + 1..part + 3).is_some_and(|ends| (ends[0]..ends[1]).contains(&term)).then(|| (part + 1, offsets[part + 1]))
+            offsets
+                .get(part + 1..part + 3)
+                .is_some_and(|bounds| (bounds[0]..bounds[1]).contains(&term))
+                .then(|| (part + 1, offsets[part + 1]))
         };
         // the index of the current part, its operands, its rule and its terms
         let mut current_part: Option<(usize, _, _, _, Range<u64>)> = None;

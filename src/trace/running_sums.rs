@@ -88,8 +88,8 @@ impl EntrySums {
     /// Returns the stored state that is nearest before a term, or at it.
     fn nearest(&self, term: u64) -> SumCheckpoint {
         let checkpoint = self.checkpoints[self.checkpoints.partition_point(|(before, _)| *before <= term) - 1];
-        let others = self.fine.iter().chain([&self.last]).filter(|(before, _)| *before <= term);
-        others.fold(checkpoint, |nearest, other| if other.0 > nearest.0 { *other } else { nearest })
+        let more_states = self.fine.iter().chain([&self.last]).filter(|(before, _)| *before <= term);
+        more_states.fold(checkpoint, |nearest, state| if state.0 > nearest.0 { *state } else { nearest })
     }
 
     /// Stores the state before a term, if the term has a checkpoint or a fine checkpoint.
@@ -167,8 +167,8 @@ impl Trace {
         let (mut term, mut partial) = entry.nearest(at.term);
         // if only a few terms are missing, the sums of the run are not searched
         if at.term - term > entry.spacing() {
-            let of_run = self.sum_of_run(at).filter(|(before, _)| *before > term);
-            (term, partial) = of_run.unwrap_or((term, partial));
+            let state_of_run = self.sum_of_run(at).filter(|(before, _)| *before > term);
+            (term, partial) = state_of_run.unwrap_or((term, partial));
         }
         let stored_every = if entry.is_step_back(at.term) { entry.spacing() } else { entry.interval };
         while term < at.term {
@@ -204,14 +204,13 @@ impl Trace {
         loop {
             let (rule, x) = run.part(op, number, partial.part);
             let is_last_part = partial.part + 1 == op.parts.len();
-            // the number of terms of the entry up to the end of this part; the last part has all the others
+            // the number of terms of the entry up to the end of this part; the last part has all further terms
             let part_end = match offsets {
                 _ if is_last_part => u64::MAX,
                 Some(offsets) => partial.terms_before + offsets[partial.part + 1] - offsets[partial.part],
                 None => partial.terms_before + rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry),
             };
             let end = terms.end.min(part_end);
-            // counted in tests
             tally::count(end.saturating_sub(term));
             #[cfg(test)]
             super::tests::WORK.set(super::tests::WORK.get() + 1 + end.saturating_sub(term));

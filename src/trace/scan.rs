@@ -133,26 +133,33 @@ impl StepScan {
             }
             Stop::Value(..) => {}
             Stop::Values(test) => {
-                let all = true;
-                return self.look_at_values(trace, segment, number, (test, all), budget);
+                let all_count = true;
+                return self.look_at_values(trace, segment, number, (test, all_count), budget);
             }
             Stop::FirstValue(test) => {
-                let all = false;
-                return self.look_at_values(trace, segment, number, (test, all), budget);
+                let all_count = false;
+                return self.look_at_values(trace, segment, number, (test, all_count), budget);
             }
         }
         true
     }
 
-    /// Looks in an op for an entry whose value meets the condition. If `all` is set, the nearest such entry in the direction of the scan counts; otherwise,
-    /// only the first such entry of the op. Returns `false` if the budget is used up first.
-    fn look_at_values(&mut self, trace: &Trace, segment: usize, number: u32, (test, all): (&ValueTest, bool), budget: &mut u64) -> bool {
+    /// Looks in an op for an entry whose value meets the condition. If `all_count` is set, all such entries count, and the scan takes the nearest in its
+    /// direction; otherwise, only the first such entry of the op counts. Returns `false` if the budget is used up first.
+    fn look_at_values(
+        &mut self,
+        trace: &Trace,
+        segment: usize,
+        number: u32,
+        (test, all_count): (&ValueTest, bool),
+        budget: &mut u64,
+    ) -> bool {
         let (run, op, _) = trace.op(segment);
         let values = run.values(op.output);
-        let goes_back = self.goes_back && all;
+        let goes_back = self.goes_back && all_count;
         let mut next = match self.entry {
             Some(entry) => Some(entry),
-            None if all => self.first_entry(trace, segment),
+            None if all_count => self.first_entry(trace, segment),
             None => (!values.is_empty()).then_some(0),
         };
         while let Some(entry) = next {
@@ -174,7 +181,7 @@ impl StepScan {
                     return true;
                 }
                 // the search ends here if only the first entry counts, or if this entry is beyond the end of the scan, because all further entries are too
-                if !all || (hit.step < self.within.start) == goes_back {
+                if !all_count || (hit.step < self.within.start) == goes_back {
                     return true;
                 }
             }

@@ -1,7 +1,7 @@
 //! Finds the terms of an entry that read certain entries, such as those on the screen. The time grows with the number of these entries, not with the number of
 //! terms.
 
-use super::find::{Sources, read};
+use super::find::{Sources, sources_of_term};
 use super::{Position, Trace};
 use crate::network::Id;
 use crate::tally;
@@ -33,7 +33,7 @@ impl Trace {
             let (rule, x) = run.part(op, op_index, part);
             let terms_before = self.terms_before_part(at.segment, at.entry, part);
             let terms = rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
-            let reads = |term: u64| read(network, operands, &rule.term(&x, at.entry, term));
+            let reads = |term: u64| sources_of_term(network, operands, &rule.term(&x, at.entry, term));
             // if the part has few terms, visiting each term is faster than a search for each offset. This does not hold for a gather: it has one term, but
             // this term reads many entries
             if !rule.is_gather() && terms <= places.len() as u64 {

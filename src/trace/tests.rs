@@ -181,9 +181,10 @@ fn a_step_in_a_long_sum_needs_little_work_after_the_first_step_there() {
         let first = trace.resolve(&op.parse().expect("an address")).expect(op);
         let terms = trace.position(first).expect("a step").terms;
         assert!(terms >= 12_000, "{op} has {terms} terms");
-        // only the first request of a step may add all terms of its entry
+        // only the first request of a step may add all terms before it. A term and its part count 2, so the limits leave some room
         let (first_request, _) = work_of(trace, first + terms / 2..first + terms / 2 + 1);
         assert!(first_request <= 3 * terms, "{op}: {first_request}");
+        // a hundred steps add the terms since the last checkpoint, and themselves. The last step again adds only terms since the checkpoint
         let (hundred, again) = work_of(trace, first + terms / 2..first + terms / 2 + 100);
         assert!(hundred <= 4 * INTERVAL && again <= 2 * INTERVAL, "{op}: {hundred} and {again} of {terms} terms");
         let (earlier_steps, _) = work_of(trace, first + 100..first + 200);
@@ -211,7 +212,8 @@ fn a_screen_asks_for_the_terms_around_its_step_and_adds_few_terms_again() {
         }
     }
     let work = WORK.get() - before;
-    // for each request, a term, its part and the part of the next term; for the first request of each screen, up to 32 terms and their parts
+    // for each request, a term, its part and the part of the next term, which count 3; for the first request of each of the 10 screens, up to 32 terms and
+    // their parts, which count 64
     assert!(work <= 4 * asked + 10 * 80, "{work} for {asked} requests");
 }
 

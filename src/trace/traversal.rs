@@ -117,15 +117,16 @@ impl<'a> Traversal<'a> {
         }
         (self.has_reported_op, self.has_reported_entry) = (true, true);
         let end_term = at.terms.min(at.term + (end - at.step));
-        let (mut next, PartialSum { part: mut index, mut terms_before, mut sum }) = (at, self.sum);
+        let mut next = at;
+        let PartialSum { part: mut part_index, mut terms_before, mut sum } = self.sum;
         loop {
-            let part = self.part(&at, index);
+            let part = self.part(&at, part_index);
             let terms = part.terms_of(at.entry);
             let to_visit = next.term..end_term.min(terms_before + terms);
             if !to_visit.is_empty() {
                 let in_part = to_visit.start - terms_before..to_visit.end - terms_before;
                 sum = part.rule.visit_terms(&part.x, at.entry, in_part, sum, &mut |term, sum| {
-                    visitor.step(&next, index, term, sum);
+                    visitor.step(&next, part_index, term, sum);
                     next.step += 1;
                     next.term += 1;
                 });
@@ -134,9 +135,9 @@ impl<'a> Traversal<'a> {
                 break;
             }
             terms_before += terms;
-            index += 1;
+            part_index += 1;
         }
-        self.sum = PartialSum { part: index, terms_before, sum };
+        self.sum = PartialSum { part: part_index, terms_before, sum };
         self.at = Some(next);
         if next.term == next.terms {
             self.advance(next);
@@ -158,10 +159,10 @@ impl<'a> Traversal<'a> {
         } else {
             at.entry += 1;
         }
-        let parts = self.trace.op(at.segment).1.parts.len();
+        let part_count = self.trace.op(at.segment).1.parts.len();
         // skips entries without terms
         loop {
-            at.terms = (0..parts).map(|part| self.part(&at, part).terms_of(at.entry)).sum();
+            at.terms = (0..part_count).map(|part| self.part(&at, part).terms_of(at.entry)).sum();
             if at.terms > 0 {
                 break;
             }

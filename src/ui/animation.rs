@@ -30,7 +30,7 @@ const SPAN_BYTES: usize = 8;
 /// The shortest time of a frame, in milliseconds. Shorter frames are left out.
 const MIN_MS: u64 = 10;
 /// The shortest time for which the last frame is visible.
-const LAST: Duration = Duration::from_secs(2);
+const MIN_LAST_FRAME: Duration = Duration::from_secs(2);
 
 /// The ranges of frames in which an element is visible. Each is the first frame, and the frame after the last.
 type Spans = Vec<(usize, usize)>;
@@ -90,18 +90,17 @@ impl Animation {
         for (elements, layer) in self.layers.iter_mut().zip(svg::layers(frame, self.background)) {
             for element in layer.lines() {
                 let span = (number, number + 1);
-                match elements.get_mut(element).map(|spans| (spans.last().copied(), spans)) {
-                    Some((Some((from, end)), spans)) if end == number => {
-                        spans.pop();
-                        spans.push((from, end + 1));
-                    }
-                    Some((_, spans)) => {
+                let Some(spans) = elements.get_mut(element) else {
+                    self.bytes += SPAN_BYTES + element.len();
+                    elements.insert(element.to_owned(), vec![span]);
+                    continue;
+                };
+                match spans.last_mut() {
+                    // the element is in the frame before too
+                    Some((_, end)) if *end == number => *end += 1,
+                    _ => {
                         self.bytes += SPAN_BYTES;
                         spans.push(span);
-                    }
-                    None => {
-                        self.bytes += SPAN_BYTES + element.len();
-                        elements.insert(element.to_owned(), vec![span]);
                     }
                 }
             }
@@ -111,7 +110,7 @@ impl Animation {
     /// Returns the SVG. The last frame is visible until `end`, and for at least two seconds. Then the animation starts again.
     #[must_use]
     pub fn finish(mut self, end: Duration) -> String {
-        let end = self.last.as_ref().map_or(end, |(start, _)| end.max(*start + LAST));
+        let end = self.last.as_ref().map_or(end, |(start, _)| end.max(*start + MIN_LAST_FRAME));
         if let Some((start, frame)) = self.last.take() {
             self.write(start, &frame);
         }
@@ -134,11 +133,11 @@ impl Animation {
         out.push_str(&svg::background_rect(self.background));
         for (spans, mut elements) in groups.into_iter().flatten() {
             elements.sort_unstable();
-            let hidden = if spans[0].0 == 0 { "" } else { " visibility=\"hidden\"" };
+            let hidden_at_first = if spans[0].0 == 0 { "" } else { " visibility=\"hidden\"" };
             if self.are_all_frames(&spans) {
                 out.push_str("<g>\n");
             } else {
-                let _ = writeln!(out, "<g class=\"f f{}\"{hidden}>", classes[&spans]);
+                let _ = writeln!(out, "<g class=\"f f{}\"{hidden_at_first}>", classes[&spans]);
             }
             out.extend(elements.iter().flat_map(|element| [element, "\n"]));
             out.push_str("</g>\n");

@@ -35,7 +35,7 @@ const DASH: i32 = 6;
 /// A curve is divided into this number of equal parts. Its letter is between the parts.
 const LETTERS_ALONG: usize = 4;
 /// The letter of the first other curve. The current curve has the letter `a`.
-pub(super) const FIRST_OTHER: char = 'b';
+pub(super) const FIRST_OTHER_LETTER: char = 'b';
 /// The columns of a letter after the end of a curve, with the blank before it.
 const LETTER_WIDTH: u16 = 2;
 /// The distance between two dots of a dotted curve.
@@ -61,7 +61,7 @@ struct Plot {
     margin: u16,
     scale: AxisScale,
     /// The last iteration of the horizontal axis.
-    last: u64,
+    last_iteration: u64,
 }
 
 /// The line style of a curve.
@@ -82,14 +82,14 @@ impl Chart<'_> {
         let zero = self.begins_at_zero.then_some(0.0);
         let values: Vec<f64> = self.curves.points().map(|(_, value)| value).chain(zero).collect();
         let scale = AxisScale::of(&values, self.is_log, (lines / LINES_PER_LABEL).clamp(1, 8))?;
-        let left = scale.labels().iter().map(|(label, _)| width(label)).max().unwrap_or(0);
+        let label_width = scale.labels().iter().map(|(label, _)| width(label)).max().unwrap_or(0);
         // a blank and the vertical axis come after a label
-        let left = (u16::try_from(left).unwrap_or(0) + 2).min(area.width);
+        let left = (u16::try_from(label_width).unwrap_or(0) + 2).min(area.width);
         // the height is divided equally among the distances between labels; the lines that remain are above
         let steps = u16::try_from(scale.steps()).unwrap_or(u16::MAX);
         let height = if lines > steps { (lines - 1) / steps * steps + 1 } else { lines };
         let inside = Rect { x: area.x + left, y: area.y + lines - height, width: area.width - left, height };
-        let plot = Plot { area: inside, margin: 0, scale, last: last_shown(self.curves) };
+        let plot = Plot { area: inside, margin: 0, scale, last_iteration: last_shown(self.curves) };
         let margin = plot.letters_in_a_row(self.curves) * LETTER_WIDTH;
         Some(Plot { area: Rect { width: inside.width.saturating_sub(margin), ..inside }, margin, ..plot })
     }
@@ -99,7 +99,7 @@ impl Chart<'_> {
         let plot = self.plot(area).filter(|plot| plot.area.contains((x, y).into()))?;
         // the column of an iteration increases with the iteration, so binary search finds it
         let column = x - plot.area.x;
-        let (mut first, mut last) = (1, plot.last);
+        let (mut first, mut last) = (1, plot.last_iteration);
         while first < last {
             let middle = first + (last - first) / 2;
             if plot.column(middle) < column { first = middle + 1 } else { last = middle }
@@ -175,7 +175,7 @@ impl Chart<'_> {
             return;
         }
         for ((n, curve), letter) in
-            others().zip(FIRST_OTHER..).filter(|((_, curve), _)| self.curves.others.len() > 1 && curve.other_scenario.is_some())
+            others().zip(FIRST_OTHER_LETTER..).filter(|((_, curve), _)| self.curves.others.len() > 1 && curve.other_scenario.is_some())
         {
             // the letters of each curve are an eighth of a part after those of the curve before, so that they are not one above the other
             let along = (1..LETTERS_ALONG).map(|k| curve.points.len() * k / LETTERS_ALONG + curve.points.len() * n / (8 * LETTERS_ALONG));
@@ -248,8 +248,8 @@ fn letter_after(buf: &mut Buffer, area: Rect, [end, y]: [u16; 2], letter: char, 
     }
 }
 
-/// Returns the last iteration on the axis. If the descent has at most [`MAX_FULL_AXIS`] iterations, it is the last of all. Otherwise it is the last computed
-/// one, rounded up.
+/// Returns the last iteration on the axis. If the descent has at most [`MAX_FULL_AXIS`] iterations or is complete, it is the last of all. Otherwise it is the last
+/// computed one, rounded up, and at least [`MAX_FULL_AXIS`].
 fn last_shown(curves: &Curves) -> u64 {
     let computed = curves.points().map(|(iteration, _)| iteration).max().unwrap_or(1);
     if curves.iterations <= MAX_FULL_AXIS || curves.is_complete {
@@ -273,15 +273,16 @@ impl Plot {
         }
         let ends = curves.others.iter().chain([&curves.current]).filter_map(|curve| curve.points.last());
         let rows: Vec<u16> = ends.filter_map(|(_, value)| Some(self.row(self.scale.position(*value)?))).collect();
-        let in_row = |row: &u16| rows.iter().filter(|other| *other == row).count();
+        let in_row = |row: &u16| rows.iter().filter(|end_row| *end_row == row).count();
         u16::try_from(rows.iter().map(in_row).max().unwrap_or(0)).unwrap_or(u16::MAX)
     }
 
     /// Returns the column of dots of an iteration.
     fn dot_column(&self, iteration: u64) -> i32 {
         let dots = u64::from(self.area.width) * 2 - 1;
-        // rounded to the nearest dot
-        let column = (u128::from(iteration - 1) * u128::from(dots) * 2 + u128::from(self.last - 1)) / (u128::from(self.last - 1) * 2);
+        let last = u128::from(self.last_iteration - 1);
+        // (iteration − 1) / last · dots, rounded to the nearest dot
+        let column = (u128::from(iteration - 1) * u128::from(dots) * 2 + last) / (last * 2);
         i32::try_from(column).unwrap_or(i32::MAX)
     }
 
@@ -330,19 +331,12 @@ impl Plot {
         #[expect(clippy::cast_precision_loss, reason = "a label is short")]
         let label = |iteration: u64| (iteration, short(iteration as f64));
         // the number of labels that fit, with four blanks between them
-        let max_labels = u64::from(self.area.width) / (width(&label(self.last).1) as u64 + 4);
-        let mut interval = 1;
-        for next in [2, 5, 10].into_iter().cycle().scan(1_u64, |power, factor| {
-            let next = power.saturating_mul(factor);
-            *power = if factor == 10 { next } else { *power };
-            Some(next)
-        }) {
-            if self.last / interval <= max_labels.max(1) || interval > self.last {
-                break;
-            }
-            interval = next;
-        }
-        let multiples = (1..=self.last / interval).map(|n| n * interval).filter(|iteration| *iteration > 1);
+        let max_labels = u64::from(self.area.width) / (width(&label(self.last_iteration).1) as u64 + 4);
+        let fits = |interval: &u64| self.last_iteration / *interval <= max_labels.max(1) || *interval > self.last_iteration;
+        let powers_of_10 = (0..).map(|exponent| 10_u64.saturating_pow(exponent));
+        let mut round_numbers = powers_of_10.flat_map(|power| [1, 2, 5].map(|digit| power.saturating_mul(digit)));
+        let interval = round_numbers.find(fits).unwrap_or(u64::MAX);
+        let multiples = (1..=self.last_iteration / interval).map(|n| n * interval).filter(|iteration| *iteration > 1);
         [1].into_iter().chain(multiples).map(label).collect()
     }
 }

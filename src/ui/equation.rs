@@ -101,6 +101,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
 /// Draws the first line of the pane: the op's equation and its title.
 pub(super) fn head(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
+    // as in `margin`, but for this line alone
     let margin = width(&tensor) + width(sign(view)) - 1;
     heading(view, &tensor, margin, area.width.into()).line(view, area.width.into()).draw(area, buf);
 }
@@ -114,11 +115,12 @@ fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Line<'static>> 
     let margin = margin(view);
     let mut lines = vec![heading(view, &tensor, margin, room).line(view, room)];
     let columns = columns(view, room.saturating_sub(margin + SIGN_CELLS));
-    for (n, left_side) in [entry.as_str(), "", ""].into_iter().enumerate() {
-        let mut spans = vec![Span::styled(
-            if n == 0 { left_and_sign(view, left_side, margin) } else { format!("{} {} ", " ".repeat(margin), row_sign(&columns, n)) },
-            if n == 0 { plain.bold() } else { plain },
-        )];
+    for n in 0..3 {
+        let start = match n {
+            0 => Span::styled(left_and_sign(view, &entry, margin), plain.bold()),
+            _ => Span::styled(format!("{} {} ", " ".repeat(margin), row_sign(&columns, n)), plain),
+        };
+        let mut spans = vec![start];
         spans.extend(row(view, &columns, n));
         lines.push(Line::from(spans));
     }
@@ -133,11 +135,11 @@ fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<Line<'static>> 
     let lines_left = height.saturating_sub(lines.len());
     let is_short = view.op().parts.len() <= MAX_NUMPY_PARTS;
     let numpy = (is_short && lines_left > 0).then(|| view.numpy_line(view.output)).flatten().map(|line| format!("in NumPy: {line}"));
-    let indexed = || {
+    let index_line = || {
         let with_names = view.index_line(true).filter(|text| width(text) + margin + SIGN_CELLS <= room);
         with_names.or_else(|| view.index_line(false))
     };
-    let indexed = (lines_left > usize::from(numpy.is_some())).then(indexed).flatten();
+    let indexed = (lines_left > usize::from(numpy.is_some())).then(index_line).flatten();
     for text in indexed.into_iter().chain(numpy) {
         let text = cut(&text, room.saturating_sub(margin + SIGN_CELLS));
         lines.push(Line::from(vec![Span::raw(" ".repeat(margin + SIGN_CELLS)), Span::styled(text, theme.style(StyleRole::Dim))]));
@@ -207,7 +209,7 @@ struct Heading {
     /// The title on the right; empty if there is no room.
     title: String,
     /// If the first line has no room for a title: the titles for the line of the statement, the longest first.
-    moved: Option<[Cow<'static, str>; 3]>,
+    moved_titles: Option<[Cow<'static, str>; 3]>,
 }
 
 /// Builds the first line: the op's equation on the left, and its title on the right. If the line is too narrow, the title is shortened ([`titles`]). If this is
@@ -222,21 +224,21 @@ fn heading(view: &StepView<'_>, left: &str, margin: usize, room: usize) -> Headi
         0..3 => (0..parts).map(right_side).collect::<Vec<_>>().join(" "),
         _ => format!("{} + … {}", right_side(0), right_side(parts - 1)),
     };
-    let all = joined_within(room, (0..parts).map(right_side));
-    let with_constants = all.as_ref().map(|all| format!("{all}{}", constants(view, ",  ")));
+    let all_parts = joined_within(room, (0..parts).map(right_side));
+    let with_constants = all_parts.as_ref().map(|all_parts| format!("{all_parts}{}", constants(view, ",  ")));
     let only_part = format!("{before}{}{after}", right_side(part));
     let with_left = |right: String| format!("{}{right}", left_and_sign(view, left, margin));
     let titles = titles(&view.equation(part), view.notation);
-    // returns the first text that fits into the line together with a title, and the longest such title
+    // returns the first text that fits into the line together with a title and at least three blanks, and the longest such title
     let first_fitting = |texts: &[String]| {
         let pairs = texts.iter().flat_map(|text| titles.iter().map(move |title| (text.clone(), title.to_string())));
         pairs.into_iter().find(|(text, title)| width(text) + 3 + width(title) <= room)
     };
-    let complete: Vec<String> = with_constants.into_iter().chain(all.clone()).map(with_left).collect();
+    let complete: Vec<String> = with_constants.into_iter().chain(all_parts.clone()).map(with_left).collect();
     // a sum of at least three parts can be shortened to the first and the last one
     let ends_of_sum = if parts >= 3 { vec![with_left(first_and_last.clone())] } else { Vec::new() };
     if let Some((text, title)) = first_fitting(&complete).or_else(|| first_fitting(&ends_of_sum)) {
-        return Heading { text, title, moved: None };
+        return Heading { text, title, moved_titles: None };
     }
     if view.has_statements() {
         let by_name = || joined_within(room, (0..parts).map(|part| view.right_hand_side_by_name(part, view.notation)));
@@ -244,14 +246,14 @@ fn heading(view: &StepView<'_>, left: &str, margin: usize, room: usize) -> Headi
         // if the line is still too long, its left-hand side begins at the left edge
         let at_left = by_name().map(|right| format!("{left} {} {right}", sign(view)));
         let without_title =
-            [all, by_name(), middle_left_out].into_iter().flatten().map(with_left).chain(at_left).find(|text| width(text) <= room);
+            [all_parts, by_name(), middle_left_out].into_iter().flatten().map(with_left).chain(at_left).find(|text| width(text) <= room);
         if let Some(text) = without_title {
-            return Heading { text, title: String::new(), moved: Some(titles) };
+            return Heading { text, title: String::new(), moved_titles: Some(titles) };
         }
     }
     let shortened = [first_and_last, only_part].map(with_left);
     let (text, title) = first_fitting(&shortened).unwrap_or_else(|| (cut(&shortened[1], room), String::new()));
-    Heading { text, title, moved: None }
+    Heading { text, title, moved_titles: None }
 }
 
 impl Heading {
@@ -270,7 +272,7 @@ impl Heading {
 #[must_use]
 pub fn moved_titles(view: &StepView<'_>, room: usize) -> Option<[Cow<'static, str>; 3]> {
     let tensor = view.network().tensor(view.output).symbol.whole_in(view.notation);
-    heading(view, &tensor, margin(view), room).moved
+    heading(view, &tensor, margin(view), room).moved_titles
 }
 
 /// Joins texts with blanks. Returns `None` if they are wider than `room` cells. Stops at the first text that does not fit, because an op can have very many
@@ -310,8 +312,8 @@ fn columns(view: &StepView<'_>, room: usize) -> Vec<TermColumn> {
     let column = |number: u64| {
         let term = view.term(number);
         let unknown = if term.is_hidden() { glyph::HIDDEN } else { glyph::TO_COME };
-        let or_dot = |text: Option<String>| text.unwrap_or_else(|| unknown.to_owned());
-        let texts = [view.in_symbols(&term), or_dot(view.in_numbers(&term)), or_dot(view.term_text(&term))];
+        let or_unknown = |text: Option<String>| text.unwrap_or_else(|| unknown.to_owned());
+        let texts = [view.in_symbols(&term), or_unknown(view.in_numbers(&term)), or_unknown(view.term_text(&term))];
         let sign = term.value().map_or(EQUALS, |value| result_sign(&[&texts[1]], &texts[2], value));
         // a plus comes before every term except the first
         TermColumn { term: number, texts: if number > 0 { texts.map(after_sign) } else { texts }, sign }
@@ -331,7 +333,7 @@ fn columns(view: &StepView<'_>, room: usize) -> Vec<TermColumn> {
     while columns.len() < usize::try_from(MAX_TERMS).unwrap_or(64) {
         let has_later = after < view.at.terms;
         let has_earlier = before > 0;
-        // as long as there are later terms to add, at most two earlier terms are added
+        // earlier and later terms are added in turn, an earlier one first. As long as there are later terms to add, at most two earlier ones are added
         let takes_later = has_later && (!has_earlier || now - before >= 2 || after - now <= now - before);
         let next = match (takes_later, has_earlier) {
             (true, _) => column(after),
@@ -408,6 +410,7 @@ fn running_sum(view: &StepView<'_>, margin: usize, room: usize) -> Line<'static>
     }
     let right = format!("term {} of {}", step.term, step.terms);
     let start = format!("{} = ", align_right(left, margin));
+    // one more blank comes after `start`, and at least three come before `right`
     let text = cut(&text, room.saturating_sub(width(&start) + width(&right) + 4));
     let gap = room.saturating_sub(width(&start) + width(&text) + 2 + width(&right));
     let style = view.theme.style(if is_sum_of_all { StyleRole::Result } else { StyleRole::Plain });
@@ -488,6 +491,7 @@ mod tests {
         assert_eq!(joined_within(14, parts(3)).as_deref(), Some("+ b0 + b1 + b2"));
         assert_eq!(joined_within(13, parts(3)), None);
         assert_eq!(joined_within(14, parts(100_000)), None);
+        // three parts fit, and the fourth does not
         assert_eq!(formatted.get(), 4);
         assert_eq!(joined_within(0, parts(0)).as_deref(), Some(""));
     }

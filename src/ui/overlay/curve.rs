@@ -11,7 +11,7 @@ use crate::glyph::SEPARATOR;
 use crate::number::Digits;
 use crate::text::{cut, width};
 use crate::ui::ClickTarget;
-use crate::ui::chart::{Chart, FIRST_OTHER, HERE, MARKER, scenario_style};
+use crate::ui::chart::{Chart, FIRST_OTHER_LETTER, HERE, MARKER, scenario_style};
 use crate::ui::line::DrawLine as _;
 use crate::ui::theme::StyleRole;
 use crate::ui::view::StepView;
@@ -115,7 +115,7 @@ fn legend(curves: &Curves, view: &StepView<'_>) -> Vec<(String, Style)> {
     let faint = view.theme.style(StyleRole::Forward);
     let label = |curve: &Curve| curve.label(digits);
     if !curves.has_other_scenarios() {
-        let others = curves.others.iter().zip(FIRST_OTHER..).map(|(curve, letter)| format!("{letter} (dotted): {}", label(curve)));
+        let others = curves.others.iter().zip(FIRST_OTHER_LETTER..).map(|(curve, letter)| format!("{letter} (dotted): {}", label(curve)));
         let all: Vec<String> = [format!("a (now): {}", label(&curves.current))].into_iter().chain(others).collect();
         return if all.len() > 1 { vec![(all.join(SEPARATOR), faint)] } else { Vec::new() };
     }
@@ -129,7 +129,7 @@ fn legend(curves: &Curves, view: &StepView<'_>) -> Vec<(String, Style)> {
     let separator = if curves.optimizer.is_empty() { "" } else { ": " };
     let now = format!("a  {}now, {}{separator}{}", values(&curves.current), label(&curves.current), curves.optimizer);
     let mut lines = vec![(now, view.theme.style(StyleRole::Backward))];
-    for ((n, curve), letter) in curves.others.iter().enumerate().zip(FIRST_OTHER..) {
+    for ((n, curve), letter) in curves.others.iter().enumerate().zip(FIRST_OTHER_LETTER..) {
         let style = if curve.other_scenario.is_some() { scenario_style(&view.theme, n) } else { faint };
         lines.push((format!("{letter}  {}{}", values(curve), label(curve)), style));
     }
