@@ -187,8 +187,8 @@ impl AddProducts<'_, '_> {
     /// Adds the products of R rows from `row` on. They share the loaded factors of the lanes. `firsts` are the `firsts` of these rows. Returns R.
     #[inline(always)]
     fn add_rows<S: Simd, const R: usize>(&mut self, simd: S, row: usize, firsts: [usize; R]) -> usize {
-        // the largest width V of a tile that is used, in registers. All registers of a tile must fit into the processor: it needs R · V registers for the sums, V for the factors of the lanes, and two more for a row's
-        // factor and a product
+        // the largest used width V of a tile, in registers. A tile needs R · V registers for the sums, V for the factors of the lanes, and two more for a row's
+        // factor and a product: with R = 4 and V = 2, this is 12 of 16 registers
         let max_width = match (S::REGISTER_COUNT < 32, R) {
             (true, 4) => 2,
             (true, 3) => 3,

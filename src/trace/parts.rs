@@ -52,8 +52,8 @@ impl Trace {
         self.segments[segment].steps_before + 1..self.last_step(segment) + 1
     }
 
-    /// Returns whether an entry of the op at a position has no terms, and all terms before it are added. Its value 0 is then known. The entry comes after that of
-    /// the position, so each of its terms would be a step after `now`.
+    /// Returns whether an entry of the op at a position has no terms, and all terms before it are added. Its value 0 is then known. The entry must come after
+    /// that of the position, so each of its terms would be a step after `now`.
     pub(super) fn is_done_without_terms(&self, now: &Position, entry: usize) -> bool {
         let segment = self.segment(now.run_index, now.op);
         self.segments[segment].steps_before + self.terms_before(segment, entry + 1) <= now.step

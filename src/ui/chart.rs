@@ -248,8 +248,8 @@ fn letter_after(buf: &mut Buffer, area: Rect, [end, y]: [u16; 2], letter: char, 
     }
 }
 
-/// Returns the last iteration on the axis. If the descent has at most [`MAX_FULL_AXIS`] iterations or is complete, it is the last of all. Otherwise it is the last
-/// computed one, rounded up, and at least [`MAX_FULL_AXIS`].
+/// Returns the last iteration on the axis. If the descent has at most [`MAX_FULL_AXIS`] iterations or is complete, it is the last of all. Otherwise it is the
+/// last computed one, rounded up, and at least [`MAX_FULL_AXIS`].
 fn last_shown(curves: &Curves) -> u64 {
     let computed = curves.points().map(|(iteration, _)| iteration).max().unwrap_or(1);
     if curves.iterations <= MAX_FULL_AXIS || curves.is_complete {
