@@ -46,9 +46,9 @@ fn scenario(text: &str) -> Scenario {
     read(source, Limits::default()).expect("a scenario without faults")
 }
 
-fn open(text: &str, at: Option<&str>) -> State {
+fn open(text: &str, address: Option<&str>) -> State {
     let document = Document::new(scenario(text));
-    let step = at.map(|at| document.trace.resolve(&at.parse().expect("an address")).expect("a step"));
+    let step = address.map(|address| document.trace.resolve(&address.parse().expect("an address")).expect("a step"));
     let mut state = State::picker(Vec::new());
     state.open(Arc::new(document), step);
     state
@@ -88,10 +88,10 @@ fn forward_and_backward_of_figure_1(bencher: Bencher<'_, '_>) {
     bencher.bench(|| Run::new(&scenario.network, &given));
 }
 
-/// Measures the key `l`, from its action to the frame of the new state. The first key is pressed at the first step of `at`, and each later one a step farther.
+/// Measures the key `l`, from its action to the frame of the new state. The first key is pressed at the first step of the entry `address`, and each later key one step farther.
 #[divan::bench(args = ["conv1.z[0,13,8]", "pool1.a[0,3,3]", "fc1.z[3]", "fc2.a[0]", "grad.fc1.weight[3,7]", "grad.flat1.a[5]", "grad.conv2.weight[3,1,2,2]", "grad.conv1.a[2,5,5]"])]
-fn key_to_frame(bencher: Bencher<'_, '_>, at: &str) {
-    let mut state = open(FIGURE_1, Some(at));
+fn key_to_frame(bencher: Bencher<'_, '_>, address: &str) {
+    let mut state = open(FIGURE_1, Some(address));
     let key = keys::parse("l").expect("a key")[0];
     let mut buffer = Buffer::empty(SCREEN);
     bencher.bench_local(|| {
@@ -106,7 +106,7 @@ fn key_to_frame(bencher: Bencher<'_, '_>, at: &str) {
 
 /// Returns an endless sequence of steps in `from..to`. Neighbours in the sequence are far from each other in the trace.
 fn scattered_steps(from: u64, to: u64) -> impl Iterator<Item = u64> {
-    // multiples of 2⁶⁴ divided by the golden ratio are spread evenly
+    // the constant is 2⁶⁴ divided by the golden ratio: its multiples modulo 2⁶⁴ are spread evenly
     (1_u64..).map(move |n| from + n.wrapping_mul(0x9E37_79B9_7F4A_7C15) % (to - from))
 }
 
@@ -141,14 +141,14 @@ fn print_quantiles(trace: &Trace) {
             })
             .collect();
         times.sort_unstable();
-        let micros = |at: usize| times[at].as_secs_f64() * 1e6;
+        let micros = |index: usize| times[index].as_secs_f64() * 1e6;
         println!("{name:24} {:7.2} {:7.2} {:7.2}", micros(times.len() / 2), micros(times.len() * 99 / 100), micros(times.len() - 1));
     }
 }
 
 fn main() {
     divan::main();
-    // skipped if the arguments select some of the benchmarks
+    // cargo passes `--bench`; any other argument selects benchmarks, and then the quantiles are not printed
     if std::env::args().skip(1).all(|arg| arg == "--bench") {
         print_quantiles(&LARGE_TRACE);
         print_quantiles(&ALEXNET_TRACE);

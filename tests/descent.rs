@@ -55,8 +55,8 @@ fn check_steps(document: &Document) -> Vec<Pass> {
     let mut passes = Vec::new();
     let mut sum_before = 0.0_f64;
     for k in 1..=trace.len() {
-        let at = trace.position(k).expect("a step");
-        let step = trace.step(&at);
+        let position = trace.position(k).expect("a step");
+        let step = trace.step(&position);
         assert_eq!(step.iteration, trace.iteration());
         assert_eq!(step.sample.is_none(), matches!(step.pass, Pass::Reduce | Pass::Update), "step {k}");
         if passes.last() != Some(&step.pass) {
@@ -69,16 +69,17 @@ fn check_steps(document: &Document) -> Vec<Pass> {
         let sum = if step.term == 1 { step.value } else { sum_before + step.value };
         assert_eq!(sum.to_bits(), step.sum.to_bits(), "step {k}");
         sum_before = step.sum;
-        let run = trace.run(at.run_index);
+        let run = trace.run(position.run_index);
+        // a derived factor, such as relu′(z), is not an entry itself
         for factor in step.factors.iter().filter(|factor| factor.derived.is_none()) {
             if let Some(source) = factor.source {
                 assert_eq!(run.values(source.tensor)[source.at].to_bits(), factor.value.to_bits(), "step {k}");
             }
         }
         if step.term == step.terms {
-            assert_eq!(run.values(trace.op_at(&at).output)[at.entry].to_bits(), step.sum.to_bits(), "step {k}");
+            assert_eq!(run.values(trace.op_at(&position).output)[position.entry].to_bits(), step.sum.to_bits(), "step {k}");
         }
-        assert_eq!(trace.resolve(&trace.address(&at)), Ok(k), "{}", trace.address(&at));
+        assert_eq!(trace.resolve(&trace.address(&position)), Ok(k), "{}", trace.address(&position));
     }
     passes
 }
@@ -98,9 +99,9 @@ fn the_steps_of_every_pass_add_up_to_the_tensors() {
 /// Returns the bits of all tensors that the update of an iteration computes: parameters and velocities.
 fn update_bits(document: &Document) -> Vec<u64> {
     let trace = &document.trace;
-    let batch = trace.runs().len() - 1;
-    let ops = trace.network_of(batch).ops().iter().filter(|op| op.pass == Pass::Update);
-    ops.flat_map(|op| trace.run(batch).values(op.output)).map(|value| value.to_bits()).collect()
+    let batch_run = trace.runs().len() - 1;
+    let ops = trace.network_of(batch_run).ops().iter().filter(|op| op.pass == Pass::Update);
+    ops.flat_map(|op| trace.run(batch_run).values(op.output)).map(|value| value.to_bits()).collect()
 }
 
 #[test]
@@ -142,7 +143,7 @@ fn the_losses_reserve_their_memory_once() {
             true
         })
         .expect("enough memory");
-    // a loss has 8 bytes, and after 512 losses there is room for 1024
+    // a loss has 8 bytes; at first nothing is reserved, 512 losses have room for 512, and the next one doubles this room
     assert_eq!([511, 512].map(|n| reserved[n] - reserved[0]), [8 * 512, 8 * 1024]);
 }
 
@@ -172,10 +173,10 @@ fn train_gives_the_same_bits_as_the_steps() {
         let mut stepped: BTreeMap<String, Vec<u64>> = BTreeMap::new();
         for n in 1..=40 {
             let document = first.iteration(n);
-            let batch = document.trace.runs().len() - 1;
-            let network = document.trace.network_of(batch);
+            let batch_run = document.trace.runs().len() - 1;
+            let network = document.trace.network_of(batch_run);
             for op in network.ops().iter().filter(|op| op.pass == Pass::Update) {
-                let bits = document.trace.run(batch).values(op.output).iter().map(|value| value.to_bits());
+                let bits = document.trace.run(batch_run).values(op.output).iter().map(|value| value.to_bits());
                 stepped.insert(network.tensor(op.output).name.to_string(), bits.collect());
             }
         }

@@ -12,30 +12,27 @@ fn x_gives_an_entry_the_same_verdict_as_the_check_of_all_entries() {
         let (network, has_several_samples) = (trace.network_of(0), trace.samples() > 1);
         for checked in check(network, trace.run(0), CheckOptions::ALL, |_| true) {
             let gradient = network.tensor(checked.gradient);
-            // at most three entries of each tensor
+            // at most three entries of each tensor; an entry without steps (given, or a sum of no terms) is left out
             for expected in checked.checks.iter().step_by(checked.checks.len().div_ceil(3)) {
                 let Some(steps) = trace.entry_steps(0, checked.gradient, expected.at).filter(|steps| !steps.is_empty()) else { continue };
                 let mut driver = driver_at(&document, steps.end - 1);
                 press(&mut driver, "x");
                 let rows = rows(&driver);
-                let cell = |what: &str| rows.iter().find(|(cells, _)| cells[0] == what).map(|(cells, _)| cells[1].clone());
-                let number = number_in(&cell("the backward pass").unwrap());
+                let cell_after = |label: &str| rows.iter().find(|(cells, _)| cells[0] == label).map(|(cells, _)| cells[1].clone());
+                let number = number_in(&cell_after("the backward pass").unwrap());
                 assert_eq!(number.to_bits(), expected.derivative.to_bits(), "{name}: {}", gradient.name);
-                let verdict = cell("verdict").unwrap();
-                let word = format!("{:?}", expected.verdict).to_lowercase();
-                // each variant of `Verdict` in lowercase, and the beginning of its text in the list
-                let words = [
-                    ("agrees", "agrees"),
-                    ("off", "wrong"),
-                    ("kink", "at a kink"),
-                    ("notfinite", "nothing"),
-                    ("unsettled", "open"),
-                    ("undefined", "undefined"),
-                ];
-                let begin = words.iter().find(|(debug, _)| *debug == word).unwrap().1;
-                assert!(verdict.starts_with(begin), "{name}: {}: {verdict}, not {word}", gradient.name);
+                let verdict = cell_after("verdict").unwrap();
+                let beginning = match expected.verdict {
+                    Verdict::Agrees => "agrees",
+                    Verdict::Off => "wrong",
+                    Verdict::Kink => "at a kink",
+                    Verdict::NotFinite => "nothing",
+                    Verdict::Unsettled => "open",
+                    Verdict::Undefined => "undefined",
+                };
+                assert!(verdict.starts_with(beginning), "{name}: {}: {verdict}, not {beginning}", gradient.name);
                 if expected.difference.is_finite() {
-                    assert_eq!(number_in(&cell("central difference").unwrap()).to_bits(), expected.difference.to_bits());
+                    assert_eq!(number_in(&cell_after("central difference").unwrap()).to_bits(), expected.difference.to_bits());
                 }
                 let title = driver.state.overlay.as_ref().unwrap().list.as_ref().unwrap().title.clone();
                 let index = tensor::index_text(&tensor::unravel(expected.at, &gradient.shape));
@@ -57,7 +54,7 @@ fn neuron(weight: &str, target: &str) -> Arc<Document> {
 fn x_checks_entries_of_parameters_inputs_values_and_derivatives() {
     let document = neuron("0.5", "0");
     let network = document.trace.network();
-    // dC/da = a − t = 1, so dC/dw = 1 · 2 and dC/dx = 1 · 0.5
+    // dC/da = a − t = 1, so dC/dw = 1 · 2 and dC/dx = 1 · 0.5; on a gradient, `x` checks the entry of this gradient
     for (tensor, expected) in
         [("fc1.weight", 2.0), ("input", 0.5), ("fc1.z", 1.0), ("fc1.a", 1.0), ("grad.fc1.weight", 2.0), ("grad.fc1.z", 1.0)]
     {
@@ -107,13 +104,13 @@ fn x_checks_the_batch() {
     let mut driver = at_address(&document, "reduce:grad.fc2.weight[0,0]");
     press(&mut driver, "x");
     let rows = rows(&driver);
-    let batch = 4; // after the runs of the four samples
-    let id = document.trace.network_of(batch).find("grad.fc2.weight").unwrap();
-    assert_eq!(rows[0].0[1], exact_on_screen(document.trace.run(batch).values(id)[0]));
+    let batch_run = 4; // the runs 0 to 3 are those of the four samples
+    let id = document.trace.network_of(batch_run).find("grad.fc2.weight").unwrap();
+    assert_eq!(rows[0].0[1], exact_on_screen(document.trace.run(batch_run).values(id)[0]));
     assert_eq!(rows.last().unwrap().0, ["verdict", "agrees"]);
     // the central difference is that of the batch's loss, the mean over the samples
     let difference = number_in(&rows[1].0[1]);
-    assert!((difference - document.trace.run(batch).values(id)[0]).abs() < 1e-8);
+    assert!((difference - document.trace.run(batch_run).values(id)[0]).abs() < 1e-8);
 }
 
 #[test]
@@ -122,6 +119,7 @@ fn x_on_the_gradient_of_a_sample_in_the_batch_checks_the_loss_of_the_sample() {
     let id = document.trace.network().find("grad.fc2.weight").unwrap();
     for sample in 0..4 {
         let mut driver = at_address(&document, "reduce:grad.fc2.weight[0,0]");
+        // each `<Tab>` moves the cursor to the gradient of the next sample
         press(&mut driver, &format!("i{}x", "<Tab>".repeat(sample + 1)));
         let rows = rows(&driver);
         assert_eq!(rows[0].0[1], exact_on_screen(document.trace.run(sample).values(id)[0]), "sample {sample}");
@@ -143,18 +141,19 @@ fn x_on_the_gradient_of_a_sample_in_the_batch_checks_the_loss_of_the_sample() {
 fn x_does_not_end_a_computation_in_progress() {
     let (_, document) = scenarios().into_iter().find(|(name, _)| name == "figure-01").unwrap();
     let mut driver = driver_at(&document, 1);
-    let key = |driver: &mut Driver, text: &str| {
+    // unlike `press`, does not wait until the job is done
+    let press_without_waiting = |driver: &mut Driver, text: &str| {
         for key in keys::parse(text).unwrap() {
             driver.apply(&Event::Key(key), Duration::ZERO);
         }
     };
-    key(&mut driver, ":grad.conv1.weight[0,0,0,0]<Enter>x");
+    press_without_waiting(&mut driver, ":grad.conv1.weight[0,0,0,0]<Enter>x");
     assert!(driver.state.job().is_some(), "the check is a job");
     assert!(driver.state.job().unwrap().describe().starts_with("the check of"));
-    key(&mut driver, "lx");
+    press_without_waiting(&mut driver, "lx");
     // the move stops the first check and reports it; `x` begins a second check
     assert!(driver.state.job().is_some(), "the second check is a job");
-    key(&mut driver, "x");
+    press_without_waiting(&mut driver, "x");
     assert!(message(&driver).starts_with("still computing, the check of "), "{}", message(&driver));
     assert!(driver.state.job().is_some(), "the second check continues");
     // a job that computes a far iteration continues too, if it has not ended already
@@ -166,7 +165,7 @@ fn x_does_not_end_a_computation_in_progress() {
     }
     update(&mut driver.state, Action::Accept);
     if driver.state.job().is_some() {
-        key(&mut driver, "x");
+        press_without_waiting(&mut driver, "x");
         assert!(message(&driver).starts_with("still computing, iteration "), "{}", message(&driver));
     }
     driver.finish_all().unwrap();

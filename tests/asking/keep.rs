@@ -62,7 +62,7 @@ fn copied_numbers_read_back_to_the_same_bits() {
             if document.trace.network().layers().is_empty() && !text.contains("np.array") {
                 continue; // the line of NumPy that computes a tensor of a graph: `tests/graphs/numpy.rs` runs it
             }
-            // `np.array([[-4, np.nan]])  # …` becomes `-4,n.nn`, and `n.nn` is read as NaN
+            // `np.array([[-4, np.nan]])  # …` becomes `n.-4,n.nn`, and then `-4,n.nn`; `n.nn` is read as NaN
             let numbers: String =
                 text.split(")  #").next().unwrap().chars().filter(|c| c.is_ascii_digit() || "+-.,en".contains(*c)).collect();
             let numbers = numbers.trim_start_matches("n.").trim_start_matches(|c: char| !c.is_ascii_digit() && c != '-');
@@ -96,6 +96,7 @@ fn bookmarks_lead_back_to_their_steps() {
     press(&mut driver, "'<Enter>");
     assert_eq!(message(&driver), "bookmarked conv1.z[0,0,1]#2: the key ' lists all bookmarks");
     press(&mut driver, "G'<Enter>g'");
+    // the first row is the step on the screen: `<Enter>` adds or removes its bookmark
     let addresses: Vec<String> = rows(&driver).into_iter().map(|(cells, _)| cells[0].clone()).collect();
     let last = document.trace.address(&document.trace.position(document.trace.len()).unwrap()).to_string();
     assert_eq!(addresses, ["conv1.z[0,0,0]#1", "conv1.z[0,0,1]#2", last.as_str()]);
@@ -103,7 +104,7 @@ fn bookmarks_lead_back_to_their_steps() {
     assert_eq!(step(&driver), 7);
     press(&mut driver, "<C-o>");
     assert_eq!(step(&driver), 1, "going to a bookmark is a jump");
-    // `<C-n>` goes forward again to the bookmarked step, where the first row removes the bookmark
+    // `<C-n>` undoes `<C-o>`: it goes to step 7, where the first row removes the bookmark
     press(&mut driver, "<C-n>'<Enter>'");
     assert_eq!(rows(&driver).len(), 2);
 }
@@ -155,8 +156,8 @@ fn a_watch_stays_with_its_sample_and_follows_to_other_iterations() {
     press(&mut driver, "G");
     assert_eq!(line(&driver), Some(complete_line(&document)));
     press(&mut driver, ":5/last<Enter>");
-    let there = Arc::clone(&driver.state.stepper().unwrap().document);
-    assert_eq!(there.trace.iteration(), 5);
-    assert_eq!(line(&driver), Some(complete_line(&there)));
-    assert_ne!(complete_line(&there), complete_line(&document), "the weights have changed");
+    let iteration_5 = Arc::clone(&driver.state.stepper().unwrap().document);
+    assert_eq!(iteration_5.trace.iteration(), 5);
+    assert_eq!(line(&driver), Some(complete_line(&iteration_5)));
+    assert_ne!(complete_line(&iteration_5), complete_line(&document), "the weights have changed");
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 use gradstep::app::{Action, Document, Overlay, Request, State, update};
 use gradstep::command::driver::Driver;
 use gradstep::command::{ScenarioLoader, picker_entries};
-use gradstep::gradcheck::{CheckOptions, check};
+use gradstep::gradcheck::{CheckOptions, Verdict, check};
 use gradstep::network::Role;
 use gradstep::number::{exact_on_screen, short};
 use gradstep::scenario::{Limits, Source, read};
@@ -90,9 +90,9 @@ fn subject(driver: &Driver) -> TensorEntry {
 
 /// Returns the steps of [`subject`]; `None` if the entry is given.
 fn steps_of_subject(driver: &Driver) -> Option<std::ops::Range<u64>> {
-    let (trace, at) = driver.state.trace_and_position().unwrap();
+    let (trace, position) = driver.state.trace_and_position().unwrap();
     let TensorEntry { tensor, at: entry } = subject(driver);
-    trace.entry_steps(at.run_index, tensor, entry)
+    trace.entry_steps(position.run_index, tensor, entry)
 }
 
 /// Returns the number that an entry has at step `now`: its value, its sum so far, or `None` before its first step.
@@ -104,10 +104,10 @@ fn number_of(trace: &Trace, now: u64, tensor: usize, entry: usize) -> Option<f64
         Some(steps) if steps.contains(&now) => Some(trace.get(now).unwrap().sum),
         Some(steps) if steps.is_empty() => {
             let op = trace.network_of(run).producer(tensor).unwrap();
-            let at = trace.position(now).unwrap();
-            // an entry without terms is 0 once all terms before it are added
-            let is_next = op == at.op && steps.start <= now + 1;
-            ((op, entry) < (at.op, at.entry) || is_next).then_some(value)
+            let position = trace.position(now).unwrap();
+            // an entry without terms is 0 once all terms before it are added: its empty range begins after their steps
+            let is_next = op == position.op && steps.start <= now + 1;
+            ((op, entry) < (position.op, position.entry) || is_next).then_some(value)
         }
         Some(steps) => (steps.end <= now).then_some(value),
     }
@@ -145,7 +145,7 @@ fn the_cursor_shows_the_number_of_the_trace() {
                 };
                 assert_eq!(found.map(f64::to_bits), expected.map(f64::to_bits), "{name}: {} at step {now}", scene.name(tensor, at));
                 let last = frame(&driver, (120, 40)).lines().last().unwrap().to_owned();
-                let shown = expected.map_or("not computed yet".to_owned(), |value| exact_on_screen(value + 0.0)); // −0 is 0
+                let shown = expected.map_or("not computed yet".to_owned(), |value| exact_on_screen(value + 0.0)); // −0 + 0 = 0: a zero is shown without its sign
                 assert!(last.contains(&scene.name(tensor, at)) && last.contains(&shown), "{name}: {last}: {shown}");
             }
             press(&mut driver, "<Esc>");
@@ -159,22 +159,24 @@ fn the_cursor_goes_to_neighbours_and_to_the_next_matrix() {
     let document = small(CONV);
     let mut driver = at_address(&document, "conv1.z[1,1,0]");
     press(&mut driver, "i");
-    let index = |driver: &Driver| {
+    let name = |driver: &Driver| {
         let scene = driver.state.stepper().unwrap().scene().unwrap();
         let TensorEntry { tensor, at } = subject(driver);
         scene.name(tensor, at)
     };
+    // the matrices conv1.z[0] and conv1.z[1] are side by side, so [0,1,1] is to the left of [1,1,0]
     for (keys, expected) in [
         ("h", "conv1.z[0,1,1]"),
         ("k", "conv1.z[0,0,1]"),
         ("]", "conv1.z[1,0,1]"),
         ("]", "conv1.z[1,0,1]"),
         ("2[", "conv1.z[0,0,1]"),
+        // `<Tab>` goes to the next tensor, to the entry that the step reads: conv1.z[1,1,0]#1 reads these two
         ("<Tab>", "input[0,1,0]"),
         ("<Tab>", "conv1.weight[1,0,0,0]"),
     ] {
         press(&mut driver, keys);
-        assert_eq!(index(&driver), expected, "{keys}");
+        assert_eq!(name(&driver), expected, "{keys}");
     }
     // entry 5 of a 2x2x2 tensor is in matrix 1, row 0, column 1
     let grid = Grid::of(&[2, 2, 2]);
@@ -195,12 +197,12 @@ fn r_lists_exactly_the_steps_that_read_the_entry() {
             let reads = |k: u64| {
                 let position = trace.position(k).unwrap();
                 let step = trace.get(k).unwrap();
-                let is_read = |tensor: usize| {
+                let is_read = |id: usize| {
                     // a factor that is computed from a whole slice, as in a softmax, has a slice instead of a source
                     let in_slice = |factor: &gradstep::step::Factor| {
-                        factor.source.is_some_and(|source| source.tensor == tensor) && factor.slice.is_some_and(|slice| slice.contains(at))
+                        factor.source.is_some_and(|source| source.tensor == id) && factor.slice.is_some_and(|slice| slice.contains(at))
                     };
-                    trace.sources(&position, position.term).contains(&(tensor, at)) || step.factors.iter().any(in_slice)
+                    trace.sources(&position, position.term).contains(&(id, at)) || step.factors.iter().any(in_slice)
                 };
                 if position.run_index == run {
                     return is_read(tensor);
@@ -213,8 +215,8 @@ fn r_lists_exactly_the_steps_that_read_the_entry() {
                     let name = &network.tensor(*id).name;
                     name == name_in_sample || sample.is_some_and(|sample| *name == format!("{}:{name_in_sample}", sample + 1))
                 };
-                let found = (0..network.tensors().len()).filter(is_given).find(is_same_tensor).filter(|_| sample.is_some());
-                trace.runs()[position.run_index].sample.is_none() && found.is_some_and(is_read)
+                let copy_in_batch = (0..network.tensors().len()).filter(is_given).find(is_same_tensor);
+                sample.is_some() && trace.runs()[position.run_index].sample.is_none() && copy_in_batch.is_some_and(is_read)
             };
             assert!(listed.iter().all(|k| reads(*k)), "{name}: step {now}: {listed:?}");
             if trace.len() < 3000 {
@@ -238,7 +240,7 @@ fn the_terms_in_the_list_of_t_add_up_to_the_sum_bit_for_bit() {
             // a row may have several steps; it goes to the first one, and its cells 3 and 4 are the value and the share
             let starts: Vec<u64> = rows.iter().map(|(_, step)| step.unwrap()).collect();
             assert_eq!(starts.first(), Some(&steps.start), "{name}: {now}");
-            let mut sum = -0.0;
+            let mut sum = -0.0; // −0 + x is x, also if x is −0
             for (n, (cells, _)) in rows.iter().enumerate() {
                 let end = starts.get(n + 1).copied().unwrap_or(now + 1);
                 for k in starts[n]..end {
@@ -258,6 +260,7 @@ fn the_terms_in_the_list_of_t_add_up_to_the_sum_bit_for_bit() {
             }
             assert_eq!(sum.to_bits(), trace.get(now).unwrap().sum.to_bits(), "{name}: step {now}");
             let shares: f64 = rows.iter().map(|(cells, _)| cells[4].trim_end_matches(" %").parse::<f64>().unwrap()).sum();
+            // a share is rounded to 0.1 %
             #[allow(clippy::cast_precision_loss)] // few rows
             let rounding = 0.05 * rows.len() as f64 + 1e-9;
             assert!(shares == 0.0 || (shares - 100.0).abs() <= rounding, "{name}: {shares}");
@@ -278,8 +281,8 @@ fn m_goes_to_the_first_step_of_the_entry_and_back_again() {
                 match steps {
                     None if step(&driver) != now => {
                         // a number of the batch that a sample has computed
-                        let [run, before] = [step(&driver), now].map(|step| document.trace.position(step).unwrap().run_index);
-                        assert!(run < before, "{name}");
+                        let [sample_run, batch_run] = [step(&driver), now].map(|step| document.trace.position(step).unwrap().run_index);
+                        assert!(sample_run < batch_run, "{name}");
                         press(&mut driver, "<C-o>");
                     }
                     None => assert!(message(&driver).contains("is given"), "{name}: {}", message(&driver)),
@@ -311,6 +314,7 @@ fn all_digits_read_back_to_the_same_number() {
             let (rows, step) = (rows(&driver), document.trace.get(now).unwrap());
             let number = |row: usize| number_in(&rows[row].0[1]).to_bits();
             assert_eq!([number(0), number(1)], [step.value.to_bits(), step.sum.to_bits()], "{name}: step {now}");
+            // after the last term, row 2 has the complete entry
             assert_eq!(rows.len(), if step.term == step.terms { 3 } else { 2 }, "{name}: step {now}");
         }
     }

@@ -60,7 +60,7 @@ fn a_hint_names_all_mistakes_that_give_the_number() {
     let sign = hint("figure-18", "conv1.z[0,0,0]#2", "2");
     assert_eq!(sign.ids, ["sign-flipped", "factor-missing", "neighbour-term"]);
     assert_eq!(sign.words, "only the sign is wrong, or the factor w₁₂ is missing, or that is the term w₁₁·a₁₁, beside this one");
-    // "twice the number" would be a mere pattern, but a cause is known: the missing ½ of the squared error
+    // 0.597 is twice the loss: the hint names the cause, the missing ½ of the squared error, and not only the factor 2
     assert_eq!(hint("mazur-2-2-2", "loss", "0.597").ids, ["constant-missing"]);
 }
 
@@ -106,7 +106,7 @@ fn a_random_number_rarely_gets_a_hint() {
     // the number of digits, and the largest fractions of the numbers that may get a hint
     for (digits, most, most_of_long_sums) in [(2_usize, 0.06, 0.08), (3, 0.008, 0.02), (4, 0.002, 0.01)] {
         let mut seed = 20_261_129;
-        // the number of wrong answers, and how many of them get a hint: for all entries, and for entries with more than 16 terms
+        // the number of wrong answers, and how many of them get a hint: for all questions, and for entries with more than 16 terms
         let (mut wrong, mut hinted) = ([0_u32; 2], [0_u32; 2]);
         for document in &scenarios {
             for k in 0..100 {

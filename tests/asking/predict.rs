@@ -1,4 +1,6 @@
 //! In prediction (key `p`), the stepper asks for hidden numbers, judges the answers, counts the score, and warns before a key shows a later number.
+//!
+//! In `square`, z₁ = fc1.z[0] = 0.2 + 1.4 + 1.5 = 3.1, and z₂ = −0.4 + 2.2 − 2.7 = −0.9 (`worked.rs`).
 
 use gradstep::app::{Focus, Prediction};
 use ratatui::buffer::Buffer;
@@ -42,7 +44,7 @@ fn a_right_number_is_accepted_and_l_goes_to_the_next_question() {
 #[test]
 fn a_larger_unit_hides_the_value_of_an_entry() {
     let document = open("square");
-    // the question is asked at the first term; the answer leads to the last term, where the sum is shown
+    // `k` makes the unit an entry; the question is asked at its first term, and the answer leads to the last term, where the sum is shown
     let mut driver = at_address(&document, "fc1.z[0]");
     press(&mut driver, "kp3.1<Enter>");
     let last = document.trace.resolve(&"fc1.z[0]#3".parse().unwrap()).unwrap();
@@ -90,7 +92,7 @@ fn the_score_is_shown_at_any_time_and_can_be_reset() {
     assert_eq!(title(&driver).as_deref(), Some("prediction: 0 of 1 right at once"));
     press(&mut driver, "<Esc>");
     assert!(prediction(&driver).is_on && driver.state.stepper().unwrap().open_question().is_some());
-    // the topic `practise` finds it too, and turning prediction off and on keeps it
+    // the topic `practise` opens the score too, and turning prediction off and on keeps it
     press(&mut driver, ":practise<Enter>");
     assert_eq!(title(&driver).as_deref(), Some("prediction: 0 of 1 right at once"));
     press(&mut driver, "<Esc>p<Esc>p1.5<Enter>");
@@ -132,7 +134,7 @@ fn a_command_that_shows_later_numbers_warns_first() {
 #[test]
 fn lists_and_texts_to_copy_do_not_contain_the_hidden_number() {
     let document = open("mazur-2-2-2");
-    // `p` asks for the term, and `kp` for the entry
+    // `p` asks for the term 0.5·(−0.0381) = −0.0190, and `kp` for the entry 0.0554 − 0.0190 = 0.0363
     for (keys, answer) in [("p<Esc>", "0.0190"), ("kp<Esc>", "0.0363")] {
         for ask in ["d", "t", "w", "y", "i", "v", "M"] {
             let mut driver = at_address(&document, "grad.fc1.a[0]#2");
@@ -165,6 +167,6 @@ fn play_stops_at_a_question() {
     let mut driver = at_address(&document, "fc1.z[0]");
     press(&mut driver, "p0.2<Enter><Space>");
     update(&mut driver.state, Action::Clock(Duration::from_secs(5)));
-    assert_eq!(driver.state.wake(), None);
+    assert_eq!(driver.state.wake(), None, "play makes no further move");
     assert_eq!(driver.state.focus(), Focus::Answer);
 }

@@ -1,4 +1,5 @@
-//! Wrong answers in prediction, worked out by hand as someone would who makes the mistake. The comments show the calculations.
+//! Wrong answers in prediction, worked out by hand as someone would who makes the mistake. The comments show the calculations. With the loss `upstream`, the
+//! target of a scenario is the error ∂C/∂a of its output.
 
 use super::*;
 

@@ -104,6 +104,8 @@ fn expectations_and_notes_can_name_any_op_of_any_iteration() {
         [[sample]]\ninput = [1, 2]\ntarget = 1\n[[sample]]\ninput = [2, -1]\ntarget = 0\n\
         [[layer]]\ntype = \"linear\"\nweight = [[1, 2]]\nbias = 0\n\
         [train]\nlearning_rate = 0.1\niterations = 2\nmomentum = 0.5\n";
+    // the outputs are 1·1 + 2·2 = 5 and 2 − 2 = 0, so the errors are 5 − 1 = 4 and 0, and the mean gradients are (2, 4) and 2; the first velocity is the
+    // gradient; the second loss is (0.8·1 + 1.6·2 − 0.2 − 1)²/2 = 3.92
     let right = [
         ("loss", "8"),
         ("2:loss", "0"),

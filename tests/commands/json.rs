@@ -212,14 +212,14 @@ fn every_field_is_documented() {
         let example = examples().swap_remove(number);
         assert_eq!(schema_errors(name, &example), Vec::<String>::new());
         for pointer in ["", &format!("/{list}/0")] {
-            let mut more = example.clone();
-            more.pointer_mut(pointer).expect("an object")["extra"] = json!(1);
-            assert!(!schema_errors(name, &more).is_empty(), "{name}{pointer}: an additional field is accepted");
-            let mut less = example.clone();
-            let fields = less.pointer_mut(pointer).and_then(Value::as_object_mut).expect("an object");
+            let mut with_extra = example.clone();
+            with_extra.pointer_mut(pointer).expect("an object")["extra"] = json!(1);
+            assert!(!schema_errors(name, &with_extra).is_empty(), "{name}{pointer}: an additional field is accepted");
+            let mut without_first = example.clone();
+            let fields = without_first.pointer_mut(pointer).and_then(Value::as_object_mut).expect("an object");
             let first = fields.keys().next().expect("a field").clone();
             fields.remove(&first);
-            assert!(!schema_errors(name, &less).is_empty(), "{name}{pointer}: a missing field is accepted");
+            assert!(!schema_errors(name, &without_first).is_empty(), "{name}{pointer}: a missing field is accepted");
         }
     }
 }

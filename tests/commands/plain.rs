@@ -40,7 +40,7 @@ fn a_line_is_keys_an_address_or_a_command() {
     for other in &all {
         assert_eq!(other, &all[0]);
     }
-    // a single character is a key, even if a node has this name
+    // a single character is a key, even if a node has this name: `b` goes to the start of the backward pass
     assert!(answers("figure-14", &["b"]).starts_with("grad.J  step 5/10"));
     assert!(answers("figure-14", &["quit", "l"]).is_empty());
     assert!(answers("figure-14", &["q", "l"]).is_empty());
@@ -53,6 +53,7 @@ fn an_unknown_line_is_reported() {
     // the keys after the first one without an action are ignored
     let said = answers("figure-19", &["lllQlll"]);
     assert!(said.contains("step 36/64") && said.contains("Q does nothing here"), "{said}");
+    // after each of these lines, the step is still the one at which figure-19 opens
     for line in [":frobnicate", "<Nonsense>", "Q", "matrix frobnicate", ":loos"] {
         let said = answers("figure-19", &[line]);
         assert!(said.lines().count() > 1 && said.starts_with("grad.conv1.weight[0,0,0,0]  step 33/64"), "{line:?}: {said}");
@@ -68,6 +69,7 @@ fn an_unknown_line_is_reported() {
 
 #[test]
 fn numbers_choose_rows_of_lists_the_map_and_the_picker() {
+    // the four terms of the entry are the steps 37 to 40
     let said = answers("figure-19", &["grad.conv1.weight[0,0,0,1]#4", "t", "2"]);
     assert!(said.lines().any(|line| line.starts_with("2: ")) && said.contains("step 38/64"), "{said}");
     let said = answers("figure-19", &["M", "3"]);
@@ -86,6 +88,7 @@ fn a_number_is_predicted_edited_and_written() {
         .expect("a file");
     let path = file.to_str().expect("UTF-8");
     let run = plain_bytes(&[path, "--plain"], b"set fc1.weight[0,1] 1/2\nW\nq\n");
+    // the output grows from 0.5 + 0.5 = 1, the target, to 0.5 + 1: C grows from 0 to 0.5²/2
     assert!(run.out.contains("change of C equals 0.125"), "{}", run.out);
     let written = fs::read_to_string(&file).expect("a file");
     assert!(written.contains("weight = [[0.5, 0.5]]") && written.contains("# the point"), "{written}");
@@ -111,6 +114,7 @@ fn each_line_of_a_prediction_leads_to_the_next_question() {
 #[test]
 fn a_line_with_a_search_is_not_a_string_of_keys() {
     let said = answers("figure-19", &["/conv1", "n", "/> 12", "/zzz", ":loss"]);
+    // each of the five lines is answered with a step
     assert!(said.lines().filter(|line| line.contains("  step ")).count() == 5, "{said}");
     assert!(said.contains("\nloss  step 21/64"), "{said}");
     let said = answers("figure-19", &["/[("]);
@@ -196,15 +200,16 @@ fn a_recording_replays_with_the_same_keys() {
         };
         let replayed = printed(&["replay", path, "--format", "plain"]);
         let (after_lines, after_keys) = (steps_in(&recorded.out), steps_in(&replayed));
-        // the replay answers after each key, the recorded session after each line
-        let mut rest = after_keys.iter();
+        // the replay answers after each key, the recorded session after each line: so the replay has all its steps in the same order
+        let mut later_keys = after_keys.iter();
         for step in &after_lines {
-            assert!(rest.any(|other| other == step), "{scenario}: {step} is not in {after_keys:#?}");
+            assert!(later_keys.any(|other| other == step), "{scenario}: {step} is not in {after_keys:#?}");
         }
         assert_eq!(after_lines.last(), after_keys.last(), "{scenario}");
         assert!(after_lines.len() > 1 && !replayed.contains("playing"), "{scenario}: {after_lines:?}");
-        let again = plain_bytes(&[scenario, "--plain", "--record", path], b"");
-        assert!(again.status == 2 && again.err.contains("--record does not overwrite files"), "{}", again.err);
+        let second_recording = plain_bytes(&[scenario, "--plain", "--record", path], b"");
+        assert!(second_recording.status == 2, "{}", second_recording.err);
+        assert!(second_recording.err.contains("--record does not overwrite files"), "{}", second_recording.err);
     }
     let none = plain_bytes(&["--plain", "--record", "no-file"], b"");
     assert!(none.status == 2 && none.err.contains("--record need a scenario"), "{}", none.err);

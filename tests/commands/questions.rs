@@ -142,7 +142,7 @@ const ENGINEER: &[Question] = &[
     },
 ];
 
-/// The output for lines.
+/// Returns what plain mode prints for these lines.
 fn output(scenario: &str, lines: &[String]) -> String {
     let input: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
     let run = plain_bytes(&[scenario, "--plain"], input.as_bytes());
@@ -155,17 +155,17 @@ impl Question {
     #[track_caller]
     fn conversation(&self) -> String {
         let mut lines: Vec<String> = self.context.iter().map(|line| (*line).to_owned()).collect();
-        let mut before = output(self.scenario, &lines);
+        let mut output_before = output(self.scenario, &lines);
         let mut conversation = String::new();
         let mut answers = String::new();
         let mut say = |line: String| {
             conversation.extend(["> ", &line, "\n"]);
             lines.push(line);
-            let all = output(self.scenario, &lines);
-            let answer = all.strip_prefix(&before).expect("the answers before are the same").to_owned();
+            let output_after = output(self.scenario, &lines);
+            let answer = output_after.strip_prefix(&output_before).expect("the answers before are the same").to_owned();
             conversation.push_str(&answer);
             answers.push_str(&answer);
-            before = all;
+            output_before = output_after;
             answer
         };
         let offered = say(format!(":{}", self.asked));

@@ -19,7 +19,7 @@ fn times(session: &str) -> Vec<f64> {
 
 /// The elements of an animated SVG that are visible at a time, as a browser shows them. `None` for the time: without animation.
 ///
-/// An element is in a group with a class. A rule such as `.f1{animation-name:f1}@keyframes f1{0%{visibility:hidden}25%{visibility:visible}}` shows the groups
+/// An element is in a group such as `<g class="f f1">`. A rule such as `.f1{animation-name:f1}@keyframes f1{0%{visibility:hidden}25%{visibility:visible}}` shows the groups
 /// of the class f1 after a quarter of the animation, whose length is in `{animation:36.977s`.
 fn visible(svg: &str, at_ms: Option<f64>) -> HashSet<String> {
     let seconds: f64 = svg.split_once("{animation:").unwrap().1.split_once('s').unwrap().0.parse().unwrap();
@@ -103,6 +103,7 @@ fn an_animated_image_shows_each_frame_at_its_time() {
 #[test]
 fn one_frame_is_chosen_by_its_event() {
     let shown = |at: &str, format: &str| printed(&["replay", TOUR, "--at", at, "--format", format]);
+    // the tour is a session of figure-19 on a screen of 100x32
     let opened = ["show", "figure-19", "--size", "100x32"];
     assert_eq!(shown("0", "text"), printed(&opened));
     assert_eq!(shown("0", "svg"), printed(&[&opened[..], &["--format", "svg"]].concat()));
@@ -160,7 +161,7 @@ fn very_short_frames_and_equal_frames_are_left_out() {
         printed(&["replay", path.to_str().unwrap(), "--format", "svg"])
     };
     let quit = (3000, "\"quit\"");
-    // three keys at the same time, and a turn of the wheel without an effect
+    // three keys within 4 ms, and a turn of the wheel without an effect: after the opening, only the frame of step 4 is left
     let fast = movie(&[(1000, "\"key\",\"l\""), (1001, "\"key\",\"l\""), (1004, "\"key\",\"l\""), (2000, "\"wheel sideways\",0"), quit]);
     assert_eq!(fast.matches("@keyframes").count(), 2, "two frames");
     assert!(fast.contains(">step</text>") && visible(&fast, Some(1500.0)).iter().any(|line| line.contains(">4/10<")));
@@ -183,6 +184,7 @@ fn an_asciinema_recording_shows_the_frames() {
         last = time;
         terminal.process(data.as_bytes());
     }
+    // the last frame is that of the last `l`, at 33.97 s of the session
     assert!((16.0..18.0).contains(&last), "{last}");
     let rows: Vec<String> = terminal.screen().rows(0, 100).map(|row| row.trim_end().to_owned()).collect();
     assert_eq!(rows.join("\n") + "\n", printed(&["replay", TOUR, "--at", "last", "--format", "text"]));

@@ -86,6 +86,7 @@ fn replay_prints_the_frames() {
     let text = printed(&["replay", "tests/sessions/figure-14.session", "--format", "text"]);
     let heads: Vec<&str> = text.lines().filter(|line| line.starts_with("--- ")).collect();
     insta::assert_snapshot!("replay-heads", heads.join("\n"));
+    // the session ends with the keys End and h, and its screen has 60x16 cells
     let last = text.rsplit("--- ").next().unwrap().split_once('\n').unwrap().1;
     assert_eq!(last, printed(&["show", "figure-14", "--keys", "l<End>h", "--size", "60x16"]));
 }

@@ -45,7 +45,7 @@ fn opened(size: usize) -> Document {
     document(&path.to_string_lossy())
 }
 
-/// The right gradient of the first filters, with a different error in each number, so that no known mistake gives it.
+/// The right gradient of the first filters, with an irregular error in each number, so that no known mistake gives it.
 fn unexplained(document: &Document) -> Vec<FileTensor> {
     let network = document.trace.network();
     let id = network.find("grad.conv1.weight").expect("a gradient");
@@ -130,7 +130,7 @@ fn keys_work_while_the_stepper_compares() {
     assert!(said(&driver).starts_with("opening ") && driver.has_work(Duration::ZERO), "{}", said(&driver));
     let (driver, _) = begin("<Esc>");
     assert_eq!((said(&driver).as_str(), driver.has_work(Duration::ZERO)), ("not opened", false));
-    // steps go on meanwhile
+    // meanwhile, the key `s` still moves by one step
     let (driver, _) = begin("ss");
     assert_eq!(driver.state.stepper().expect("open").step, 3);
     for quits in ["q", "<C-c>"] {

@@ -40,7 +40,8 @@ fn found(document: &Document, name: &str, most: usize, is_wrong: impl Fn(&[usize
         if left > 0 && is_wrong(&unravel(at, shape)) {
             #[allow(clippy::cast_precision_loss)] // at most 6
             let error = 0.1 + 0.01 * ((at * at) % 7) as f64;
-            (*value, left) = (*value + error, left - 1);
+            *value += error;
+            left -= 1;
         }
     }
     let mine = [UserTensor { gradient, name_in_file: String::new(), values: Ok(values) }];
@@ -110,12 +111,13 @@ fn clipped_gradients_have_a_pattern() {
     let beyond = "clipped: every entry beyond ±0.02 is ±0.02, and the others are right: your gradients are clipped by value";
     assert_eq!(by_value(0.02), [beyond]);
     assert_eq!(by_value(100.0), [] as [&str; 0]);
+    // as PyTorch's `clip_grad_norm_` scales
     let scaled_to = |numbers: &mut dyn Iterator<Item = &mut f64>, norm: f64| {
         let numbers: Vec<&mut f64> = numbers.collect();
-        let all = numbers.iter().map(|number| **number * **number).sum::<f64>().sqrt();
-        assert!(all > norm, "{all}");
+        let norm_before = numbers.iter().map(|number| **number * **number).sum::<f64>().sqrt();
+        assert!(norm_before > norm, "{norm_before}");
         for number in numbers {
-            *number *= norm / (all + 1e-6);
+            *number *= norm / (norm_before + 1e-6);
         }
     };
     let by_norm = patterns_after("mazur-2-2-2", |mine| scaled_to(&mut numbers(mine), 0.05));
@@ -198,10 +200,10 @@ fn equal_entries_with_a_factor_are_not_clipped() {
 #[test]
 fn values_instead_of_gradients_are_their_own_reason() {
     let document = document("mazur-2-2-2");
-    let weights = document.trace.run(0);
+    let run = document.trace.run(0);
     let words = patterns_after("mazur-2-2-2", |mine| {
         for tensor in mine {
-            tensor.values = Ok(weights.values(tensor.gradient.of).to_vec());
+            tensor.values = Ok(run.values(tensor.gradient.of).to_vec());
         }
     });
     assert_eq!(words, ["value: these are the numbers of the tensor itself, not of its gradient"]);

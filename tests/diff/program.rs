@@ -36,12 +36,12 @@ fn with_file(name: &str, bytes: &[u8]) -> (TempDir, PathBuf, PathBuf) {
     (folder, net, mine)
 }
 
-fn diff_file(name: &str, bytes: &[u8], more: &[&str]) -> Run {
+fn diff_file(name: &str, bytes: &[u8], options: &[&str]) -> Run {
     let (_folder, net, mine) = with_file(name, bytes);
-    run(&[&["diff", net.to_str().expect("UTF-8"), mine.to_str().expect("UTF-8")], more].concat())
+    run(&[&["diff", net.to_str().expect("UTF-8"), mine.to_str().expect("UTF-8")], options].concat())
 }
 
-/// The gradients of the network, by hand: z = [−1, 2.875], a = [0, 2.875], the output 2.25625 and so C′ = 1.25625.
+/// The gradients of the network, by hand: z = [−0.875, 2.875], a = [0, 2.875], the output 2.25625 and so C′ = 2.25625 − 1.
 const RIGHT: [(&str, &[usize], &[f64]); 4] = [
     ("fc1.weight", &[2, 3], &[0.0, 0.0, 0.0, 0.942_187_5, 1.884_375, -0.942_187_5]),
     ("fc1.bias", &[2], &[0.0, 0.942_187_5]),
@@ -120,7 +120,8 @@ fn right_gradients_are_equal_in_every_format_and_under_other_names() {
     assert_eq!((one.status, one.err.as_str()), (0, ""), "{}", one.out);
     assert!(one.out.starts_with("two layers: the gradient is right; 3 others are not compared\n"), "{}", one.out);
     // a bias with one more axis of size 1, and a transposed weight
-    let column = diff_file("mine.json", format!("{{\"fc1.bias\": [[{}], [{}]]}}", right[1].2[0], right[1].2[1]).as_bytes(), &[]);
+    let (_, _, bias) = &right[1];
+    let column = diff_file("mine.json", format!("{{\"fc1.bias\": [[{}], [{}]]}}", bias[0], bias[1]).as_bytes(), &[]);
     assert_eq!(column.status, 0, "{}{}", column.out, column.err);
     let rows: Vec<[f64; 2]> = (0..3).map(|column| [values[column], values[3 + column]]).collect();
     let transposed = diff_file("mine.json", format!("{{\"fc1.weight\": {rows:?}}}").as_bytes(), &[]);
@@ -272,6 +273,7 @@ fn the_first_number_that_is_not_finite_is_named() {
 fn the_samples_of_a_tensor_have_one_line() {
     let folder = tempdir().expect("a folder");
     let mine = folder.path().join("mine.json");
+    // the numbers of the samples 1 to 3 are wrong, and the shape of sample 4
     fs::write(&mine, "{\"1:fc2.z\": [100], \"2:fc2.z\": [3], \"3:fc2.z\": [3], \"4:fc2.z\": [3, 4]}").expect("a file");
     let found = run(&["diff", "xor", mine.to_str().expect("UTF-8")]);
     assert_eq!((found.status, found.err.as_str()), (1, ""));
@@ -294,12 +296,14 @@ fn plants() -> PathBuf {
 #[test]
 fn a_rounded_gradient_beside_a_wrong_one_is_counted_as_wrong() {
     let right = right();
-    let value = |name: &str, value: f64| match name {
+    let changed = |name: &str, value: f64| match name {
         "fc1.weight" => -value,
         _ => format!("{value:.2e}").parse().expect("a number"),
     };
-    let mine: Vec<_> =
-        right.iter().map(|(name, shape, values)| (name.clone(), *shape, values.iter().map(|n| value(name, *n)).collect())).collect();
+    let mine: Vec<_> = right
+        .iter()
+        .map(|(name, shape, values)| (name.clone(), *shape, values.iter().map(|value| changed(name, *value)).collect()))
+        .collect();
     let found = diff_file("mine.json", as_json(&mine).as_bytes(), &[]);
     assert!(found.out.starts_with("two layers: 4 of 4 gradients are wrong\n"), "{}", found.out);
     assert!(found.out.contains("rounded to 3 significant digits") && found.out.contains("the sign is wrong"), "{}", found.out);
@@ -327,10 +331,10 @@ fn typical_outputs() {
     }
     let right = right();
     let changed = |change: fn(&str, f64) -> f64| {
-        let change = |(name, shape, values): &(String, &'static [usize], Vec<f64>)| {
+        let changed_tensor = |(name, shape, values): &(String, &'static [usize], Vec<f64>)| {
             (name.clone(), *shape, values.iter().map(|value| change(name, *value)).collect::<Vec<f64>>())
         };
-        as_json(&right.iter().map(change).collect::<Vec<_>>())
+        as_json(&right.iter().map(changed_tensor).collect::<Vec<_>>())
     };
     add("right", diff_file("mine.json", changed(|_, value| value).as_bytes(), &[]));
     add("rounded", diff_file("mine.json", changed(|_, value| format!("{value:.2e}").parse().expect("a number")).as_bytes(), &[]));

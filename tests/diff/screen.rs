@@ -155,13 +155,16 @@ const GRAPH: &str = "title = \"parts\"\n[graph]\nnodes = '''\nh = x @ W\nh = (h 
 fn names_that_are_not_in_the_text_have_their_source_beside_them() {
     let document = opened(GRAPH);
     let network = document.trace.network();
-    let with_source: Vec<String> = (0..network.tensors().len())
+    let names_not_in_text: Vec<String> = (0..network.tensors().len())
         .filter(|id| network.gradient_of(*id).is_some() && !matches!(network.tensor(*id).role, Role::Gradient(_) | Role::Loss))
         .map(|id| network.tensor(id).name.to_string())
         .filter(|name| name.contains(['.', '@']))
         .collect();
-    assert!(with_source.iter().any(|name| name.contains('.')) && with_source.iter().any(|name| name.contains('@')), "{with_source:?}");
-    let part = with_source.iter().find(|name| name.contains('.') && name.contains('@')).expect("a part of a version");
+    assert!(
+        names_not_in_text.iter().any(|name| name.contains('.')) && names_not_in_text.iter().any(|name| name.contains('@')),
+        "{names_not_in_text:?}"
+    );
+    let part = names_not_in_text.iter().find(|name| name.contains('.') && name.contains('@')).expect("a part of a version");
     let mine = tensor(part, &[2, 2], vec![7.0; 4]);
     let shown = text(&pressed_with(&document, vec![mine.clone()], "D"));
     let source = "h + 1, line 2";
@@ -231,16 +234,16 @@ fn the_first_difference_may_be_an_entry_without_a_step() {
     let trace = &document.trace;
     let network = trace.network();
     // a tensor, its gradient, and an entry without steps in this gradient, which also has entries with steps
-    let unreached = (0..network.tensors().len()).find_map(|of| {
+    let found = (0..network.tensors().len()).find_map(|of| {
         let gradient = network.gradient_of(of)?;
         let entries = trace.run(0).values(gradient).len();
         let has_steps = |at: &usize| trace.entry_steps(0, gradient, *at).is_some_and(|steps| !steps.is_empty());
         let at = (0..entries).find(|at| !has_steps(at))?;
         (0..entries).any(|at| has_steps(&at)).then_some((of, gradient, at))
     });
-    let (of, gradient, at) = unreached.expect("a max-pool");
+    let (of, gradient, unreached) = found.expect("a max-pool");
     let mut values = trace.run(0).values(gradient).to_vec();
-    values[at] = 0.75;
+    values[unreached] = 0.75;
     let info = network.tensor(of);
     let driver = pressed_with(&document, vec![tensor(&info.name, &info.shape, values)], "D");
     let shown = text(&driver);
@@ -249,10 +252,10 @@ fn the_first_difference_may_be_an_entry_without_a_step() {
     assert!(!shown.contains("not computed yet: step"), "{shown}");
     // n and N go to entries with steps. They also go to entries without steps, and open the cursor there
     let mut values = trace.run(0).values(gradient).to_vec();
-    let reached = (at + 1..values.len()).find(|at| trace.entry_steps(0, gradient, *at).is_some_and(|steps| !steps.is_empty()));
+    let reached = (unreached + 1..values.len()).find(|at| trace.entry_steps(0, gradient, *at).is_some_and(|steps| !steps.is_empty()));
     let reached = reached.expect("a maximum");
-    let unreached = (reached + 1..values.len()).find(|at| trace.entry_steps(0, gradient, *at).is_some_and(|steps| steps.is_empty()));
-    for at in [at, reached, unreached.expect("an entry that is no maximum")] {
+    let later_unreached = (reached + 1..values.len()).find(|at| trace.entry_steps(0, gradient, *at).is_some_and(|steps| steps.is_empty()));
+    for at in [unreached, reached, later_unreached.expect("an entry that is no maximum")] {
         values[at] += 0.75;
     }
     let mine = || vec![tensor(&info.name, &info.shape, values.clone())];
@@ -263,6 +266,7 @@ fn the_first_difference_may_be_an_entry_without_a_step() {
         ("Dnnn", 1, true),
         ("DN", 3, true),
         ("DNN", 2, false),
+        // with 3 wrong numbers, 1000n is the same as n, and 1001N as NN
         ("D1000n", 2, false),
         ("D1001N", 2, false),
     ] {
@@ -341,10 +345,10 @@ fn a_recording_with_gradients_is_replayed_without_their_file() {
     for (time, event) in &recorded.events {
         writer.add(*time, event).expect("an event");
     }
-    let again = Session::read(&bytes).expect("a session");
-    assert_eq!(again.header.mine, recorded.header.mine);
-    let shown = frames(&again);
-    assert_eq!(shown, frames(&again));
+    let reread = Session::read(&bytes).expect("a session");
+    assert_eq!(reread.header.mine, recorded.header.mine);
+    let shown = frames(&reread);
+    assert_eq!(shown, frames(&reread), "a second replay has the same frames");
     assert!(shown.contains("≠ yours 0.5") && shown.contains("reduce:grad.fc2.bias[0]"), "{shown}");
 }
 

@@ -124,7 +124,7 @@ fn d_again_goes_to_the_step_of_the_mistake_and_back() {
         assert!(shown.contains(said), "{said}\n{shown}");
     }
     assert!(address(&pressed(driver.state.clone(), "D")).starts_with("grad.conv1.weight[0,0,0,0]"));
-    // the list goes there too
+    // the first row of the list goes to the same step
     let listed = pressed(state(&document, &comparison, 1), ":mine<CR><CR>");
     assert_eq!(address(&listed), address(&driver));
     assert!(text(&pressed(state(&document, &comparison, 1), "D")).contains("The mistake is made at grad.conv1.a[0,0,0]: the filter"));
@@ -177,7 +177,7 @@ fn in_a_batch_the_first_key_goes_to_the_sample_of_the_mistake() {
 fn n_goes_through_all_differences_and_back() {
     let (document, comparison) = opened();
     let wrong: usize = comparison.report.tensors.iter().map(|tensor| tensor.wrong.len()).sum();
-    assert_eq!(wrong, 14);
+    assert_eq!(wrong, 14); // 12 of conv1.weight, 2 of conv1.bias
     let mut driver = pressed(state(&document, &comparison, 1), "D");
     let first = address(&driver);
     let mut seen = vec![first.clone()];
@@ -212,12 +212,13 @@ fn the_step_of_the_mistake_shows_the_wrong_and_the_right_rule() {
 #[test]
 fn without_gradients_and_after_an_edit_the_keys_show_the_reason() {
     let (document, comparison) = opened();
-    let mut empty = State::picker(Vec::new());
-    empty.open(Arc::clone(&document), Some(1));
-    assert!(text(&pressed(empty, "D")).contains("no gradients of your own are loaded"), "D");
+    let mut without_gradients = State::picker(Vec::new());
+    without_gradients.open(Arc::clone(&document), Some(1));
+    assert!(text(&pressed(without_gradients, "D")).contains("no gradients of your own are loaded"), "D");
     let edited = pressed(state(&document, &comparison, 1), ":set conv1.bias[0] 1<CR>");
     assert!(text(&pressed(edited.state.clone(), "D")).contains("compared before the edits"), "{}", text(&edited));
     assert!(!text(&pressed(edited.state, "G")).contains('≠'), "no mark after an edit");
+    // this driver opens no files, like that of a replay
     let loaded = pressed(state(&document, &comparison, 1), ":mine other.json<CR>");
     assert!(text(&loaded).contains("a recorded session reads no file"), "{}", text(&loaded));
 }
@@ -232,8 +233,8 @@ fn no_frame_shows_a_comparison_before_its_step() {
     for step in steps {
         for size in [(80, 24), (120, 40)] {
             let shown = frame(&pressed(state(&document, &comparison, step), ""), size);
-            let later = Arc::new(document.with_future(step, |x| if x == 0.0 { -0.375 } else { -3.0 * x }));
-            let other = frame(&pressed(state(&later, &comparison, step), ""), size);
+            let with_other_future = Arc::new(document.with_future(step, |x| if x == 0.0 { -0.375 } else { -3.0 * x }));
+            let other = frame(&pressed(state(&with_other_future, &comparison, step), ""), size);
             assert_eq!(export::text(&shown), export::text(&other), "step {step}");
             marks += export::text(&shown).matches('≠').count();
         }

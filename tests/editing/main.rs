@@ -132,6 +132,7 @@ fn an_edit_has_the_bits_of_the_edited_file_and_undo_has_the_old_ones() {
             assert!(driver.state.stepper().unwrap().edits.are_unsaved(), "{name}: {address}: {}", message(&driver));
             assert_eq!(driver.state.stepper().unwrap().step, original.trace.len().min(edited.trace.len()), "{name}: {address}");
             let written = write_back(&edited.scenario, "t", &|_| false).unwrap();
+            // a scenario whose tensors are in other files is not read again
             if written.files.is_empty() {
                 let reread = Document::new(scenario(&written.text));
                 assert!(bits(&reread) == bits(&edited), "{name}: {address}: the file has other numbers");
@@ -163,9 +164,9 @@ fn the_derivative_predicts_the_change_of_the_loss() {
             if estimate.abs() <= 1e-9 * before.abs().max(1.0) {
                 continue;
             }
-            let other = effect_of_setting(value - change);
-            let slopes = [after - before, other.loss[0] - other.loss[1]];
-            if (slopes[0] / slopes[1] - 1.0).abs() > 1e-2 {
+            let effect_of_decrease = effect_of_setting(value - change);
+            let [left_difference, right_difference] = [effect_of_decrease.loss[0] - effect_of_decrease.loss[1], after - before];
+            if (right_difference / left_difference - 1.0).abs() > 1e-2 {
                 at_kinks.push(format!("{name} {address}"));
                 continue;
             }
@@ -303,7 +304,7 @@ fn undo_and_redo_go_through_all_edits() {
     enter(&mut driver, "set fc1.bias[0] 1");
     press(&mut driver, "U");
     assert_eq!(message(&driver), "there is no edit to redo");
-    assert_eq!(driver.state.stepper().unwrap().edits.done().len(), 4);
+    assert_eq!(driver.state.stepper().unwrap().edits.done().len(), 4, "5 edits, 2 of them undone, and the new one");
 }
 
 #[test]
@@ -318,7 +319,7 @@ fn old_values_can_be_looked_up() {
         list.rows.iter().find(|row| row.cells[0] == "before the last edit").map(|row| row.cells[1].clone())
     };
     assert_eq!(old(&mut driver), None, "the entry is not complete yet");
-    press(&mut driver, "f");
+    press(&mut driver, "f"); // to the last step of this op, in z₂
     // z₂ = 1 · 1 + 0 · 2 + 0 has not changed
     assert_eq!(old(&mut driver), None);
     enter(&mut driver, "1:fc1.z[0]");

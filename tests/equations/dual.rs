@@ -115,6 +115,7 @@ fn elementary(name: &str, arguments: &[Dual]) -> Result<Dual, String> {
             chained(2.0 * normal_cdf(scaled) - 1.0, 8.0_f64.sqrt() * normal_density(scaled), x)
         }
         ("^", &[a, b]) => {
+            // only the slopes of these two are used
             let by_base = chained(0.0, b.value * a.value.powf(b.value - 1.0), a).slope;
             let by_exponent = chained(0.0, a.value.powf(b.value) * a.value.ln(), b).slope;
             Dual { value: a.value.powf(b.value), slope: by_base + by_exponent }
@@ -162,15 +163,15 @@ fn slopes_agree_with_central_differences() {
         let arity = if ["^", "min", "max"].contains(&name) { 2 } else { 1 };
         for argument in 0..arity {
             for point in [[0.31, 1.7], [0.9, 0.6], [2.2, -1.3]] {
-                let at = |h: f64, slope: f64| {
-                    let moved = |n: usize| Dual {
+                let shifted = |h: f64, slope: f64| {
+                    let coordinate = |n: usize| Dual {
                         value: point[n] + if n == argument { h } else { 0.0 },
                         slope: if n == argument { slope } else { 0.0 },
                     };
-                    elementary(name, &[moved(0), moved(1)][..arity]).expect("a function of numbers")
+                    elementary(name, &[coordinate(0), coordinate(1)][..arity]).expect("a function of numbers")
                 };
-                let difference = (at(1e-6, 0.0).value - at(-1e-6, 0.0).value) / 2e-6;
-                let slope = at(0.0, 1.0).slope;
+                let difference = (shifted(1e-6, 0.0).value - shifted(-1e-6, 0.0).value) / 2e-6;
+                let slope = shifted(0.0, 1.0).slope;
                 assert!(
                     (difference - slope).abs() <= 1e-8 * slope.abs().max(1.0),
                     "{name} by argument {argument}: {slope}, not {difference}"
