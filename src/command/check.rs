@@ -268,8 +268,8 @@ impl FileReport {
 
 impl From<LocatedFault> for FaultRow {
     fn from(fault: LocatedFault) -> Self {
-        let LocatedFault { place, message, help, also } = fault;
-        let also = also.map(|((line, column), message)| SecondPlace { line, column, message });
+        let LocatedFault { place, message, help, note } = fault;
+        let also = note.map(|((line, column), message)| SecondPlace { line, column, message });
         Self { line: place.map(|(line, _)| line), column: place.map(|(_, column)| column), message, help, also }
     }
 }

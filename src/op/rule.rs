@@ -219,8 +219,8 @@ pub const MAX_NAMED: usize = 16;
 
 /// The arguments of a function of many entries of the operand in `slot`, such as a softmax.
 ///
-/// Up to [`MAX_NAMED`] entries are separate arguments, in the order of `named`. For more entries there are only two arguments: the entry `main`, which matters
-/// most, and a slice of all entries. So the size of a step does not grow with the operand.
+/// Up to [`MAX_NAMED`] entries are separate arguments, in the order of `named`, which has the same entries as `places`. For more entries there are only two
+/// arguments: the entry `main`, which matters most, and a slice of all entries. So the size of a step does not grow with the operand.
 #[must_use]
 pub fn entries(x: &Operands<'_>, slot: Slot, main: usize, places: Places, named: impl Iterator<Item = usize>) -> Factors {
     if places.len() <= MAX_NAMED {

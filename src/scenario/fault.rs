@@ -24,7 +24,7 @@ pub struct Diagnostic {
     /// The help text: what to write instead; may be empty. It may have several lines.
     pub help: String,
     /// A second position that the fault concerns, with its own message.
-    pub also: Option<(Range<usize>, String)>,
+    pub note: Option<(Range<usize>, String)>,
 }
 
 /// A fault as it is printed: with the line and the column of its position, and with texts that are cut and escaped.
@@ -37,7 +37,7 @@ pub struct LocatedFault {
     /// The help text: what to write instead.
     pub help: Option<String>,
     /// The line and the column of a second position, with its own message.
-    pub also: Option<((usize, usize), String)>,
+    pub note: Option<((usize, usize), String)>,
 }
 
 /// All faults of one file, sorted by position. [`fmt::Display`] writes them without colour.
@@ -84,7 +84,7 @@ impl Faults {
             place: fault.span.as_ref().map(|span| self.place(span)),
             message: one_line(&cut_at_word(&fault.message, MAX_WIDTH)),
             help: (!fault.help.is_empty()).then(|| help_text(&fault.help)),
-            also: fault.also.as_ref().map(|(span, message)| (self.place(span), one_line(message))),
+            note: fault.note.as_ref().map(|(span, message)| (self.place(span), one_line(message))),
         })
     }
 
@@ -113,7 +113,7 @@ impl Faults {
             group = group.element(Level::HELP.message(help_text(&fault.help)));
         }
         let mut groups = vec![group];
-        if let Some((span, message)) = &fault.also {
+        if let Some((span, message)) = &fault.note {
             let group = Level::NOTE.secondary_title(one_line(message)).elements(std::iter::empty::<Origin<'_>>());
             groups.push(self.with_source_line(group, span));
         }
@@ -166,7 +166,7 @@ mod tests {
             span: Some(span),
             message: "it is wrong".into(),
             help: "put it right".into(),
-            also: Some((0..1, "so is this".into())),
+            note: Some((0..1, "so is this".into())),
         };
         Faults::new("a.toml".into(), Arc::new(text.to_owned()), vec![fault]).to_string()
     }
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn escape_characters_in_a_path_and_a_message_are_not_written() {
-        let fault = Diagnostic { span: None, message: "\u{1b}]52;\u{7}\n".into(), help: String::new(), also: None };
+        let fault = Diagnostic { span: None, message: "\u{1b}]52;\u{7}\n".into(), help: String::new(), note: None };
         let text = Faults::new("\u{1b}[2J".into(), Arc::default(), vec![fault]).to_string();
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text}");
     }

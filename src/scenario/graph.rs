@@ -56,7 +56,7 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
         span: Some(source_texts[*text_number].file_span(span)),
         message: message.clone(),
         help: help.clone(),
-        also: None,
+        note: None,
     }));
     reader.left_out.extend(result.left_out.iter().map(|(text_number, span)| source_texts[*text_number].file_span(span)));
     let GraphResult { leaves, nodes, positions, output, mut names, missing, shapes, text, .. } = result;

@@ -233,26 +233,26 @@ fn claim_name(
     let name = quoted(name);
     Err(match (claim.is_default, earlier.is_default) {
         (false, false) => {
-            let also = (earlier.span, "the first is here");
-            reader.report_with_note(claim.span, format!("two layers have the name {name}"), "choose another name", also)
+            let note = (earlier.span, "the first is here");
+            reader.report_with_note(claim.span, format!("two layers have the name {name}"), "choose another name", note)
         }
         // a default name is not written in the file, so the fault is reported at the name that is written
         (false, true) => {
-            let also = (earlier.span, "this layer has it by default");
+            let note = (earlier.span, "this layer has it by default");
             reader.report_with_note(
                 claim.span,
                 format!("the name {name} is already taken"),
                 "choose another name, or name both layers",
-                also,
+                note,
             )
         }
         (true, _) => {
-            let also = (claim.span, "this layer has it by default");
+            let note = (claim.span, "this layer has it by default");
             reader.report_with_note(
                 earlier.span,
                 format!("the name {name} is the default name of another layer"),
                 "choose another name, or name both layers",
-                also,
+                note,
             )
         }
     })

@@ -122,23 +122,23 @@ impl ScenarioReader {
 
     /// Reports a fault at a position.
     pub fn report(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Reported {
-        self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None })
+        self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), note: None })
     }
 
     /// Adds a warning: the file is valid, but the user probably meant something else.
     pub fn warn(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.warnings.push(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also: None });
+        self.warnings.push(Diagnostic { span: Some(span), message: message.into(), help: help.into(), note: None });
     }
 
-    /// Reports a fault that concerns two positions. `also` is the second one, with its own message.
-    pub fn report_with_note(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, also: (Span, &str)) -> Reported {
-        let also = Some((also.0, also.1.to_owned()));
-        self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), also })
+    /// Reports a fault that concerns two positions. `note` is the second one, with its own message.
+    pub fn report_with_note(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>, note: (Span, &str)) -> Reported {
+        let note = Some((note.0, note.1.to_owned()));
+        self.report_diagnostic(Diagnostic { span: Some(span), message: message.into(), help: help.into(), note })
     }
 
     /// Reports a fault of the whole file.
     pub fn report_for_file(&mut self, message: impl Into<String>, help: impl Into<String>) -> Reported {
-        self.report_diagnostic(Diagnostic { span: None, message: message.into(), help: help.into(), also: None })
+        self.report_diagnostic(Diagnostic { span: None, message: message.into(), help: help.into(), note: None })
     }
 
     /// Reports a fault with all its parts.

@@ -32,7 +32,7 @@ impl Source {
             span: Some(start..start + char::REPLACEMENT_CHARACTER.len_utf8()),
             message: "this file is not text in UTF-8".to_owned(),
             help: "a scenario is a TOML file; save it as UTF-8".to_owned(),
-            also: None,
+            note: None,
         };
         Err(Faults::new(path_shown, Arc::new(text.into_owned()), vec![fault]))
     }

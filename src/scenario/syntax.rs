@@ -74,7 +74,7 @@ fn with_help(error: &Error, span: Range<usize>, text: &str) -> Diagnostic {
         None if message.starts_with("invalid float") => "a number is written as 12, -0.5 or 1e-3".to_owned(),
         None => String::new(),
     };
-    Diagnostic { span: Some(span), message: format!("this is not TOML: {message}"), help, also: None }
+    Diagnostic { span: Some(span), message: format!("this is not TOML: {message}"), help, note: None }
 }
 
 /// Returns the help text for a value that is neither a number nor in quotes. `text_from_value` is the text of the file from the value on.
