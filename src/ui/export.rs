@@ -142,6 +142,7 @@ mod tests {
     use super::*;
     use ratatui::layout::Rect;
 
+    /// Returns a frame of 3 rows whose first cell is at column 2 and row 1. The last row is blank.
     fn frame() -> Buffer {
         let mut buf = Buffer::empty(Rect::new(2, 1, 14, 3));
         buf.set_string(2, 1, "plain  ", Style::new());
@@ -170,8 +171,10 @@ mod tests {
         let buf = frame();
         let mut terminal = vt100::Parser::new(3, 14, 0);
         terminal.process(ansi(&buf).replace('\n', "\r\n").trim_end().as_bytes());
+        // the row 2 of the frame, with the column x, is the row 1 of the terminal, with the column x - 2
         for (x, cell) in row(&buf, 2) {
             let seen = terminal.screen().cell(1, x - 2).unwrap();
+            // the terminal has no text in a cell to which nothing was written
             assert_eq!(seen.contents().trim(), cell.symbol().trim());
             assert_eq!(seen.bold(), cell.modifier.contains(Modifier::BOLD));
             assert_eq!(seen.inverse(), cell.modifier.contains(Modifier::REVERSED));

@@ -17,6 +17,10 @@ use crate::ui::view::StepView;
 
 /// The largest number of samples that are listed. No line has room for more.
 const MAX_LISTED: usize = 512;
+/// The smallest number of blanks between the title and the facts.
+const MIN_GAP: usize = 3;
+/// The shorter text of a fact that is left out on a narrow screen.
+const LEFT_OUT: Option<String> = Some(String::new());
 
 /// Draws the title on the left. On the right, draws the iteration, the sample, the pass and the layer, and whether there are unsaved edits.
 pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
@@ -60,13 +64,13 @@ fn texts(view: &StepView<'_>, area: Rect) -> (String, Vec<Fact>) {
     let title = &view.document.scenario.title;
     let mut facts = facts(view);
     // facts are shortened or left out, from left to right, until there is room for the title
-    while width(title) + 3 + width(&joined(&facts)) > room
+    while width(title) + MIN_GAP + width(&joined(&facts)) > room
         && let Some(fact) = facts.iter_mut().find(|fact| fact.shorter.is_some())
     {
         fact.text = fact.shorter.take().unwrap_or_default();
     }
     let right = cut(&joined(&facts), room);
-    (cut(title, room.saturating_sub(width(&right) + 3)), facts)
+    (cut(title, room.saturating_sub(width(&right) + MIN_GAP)), facts)
 }
 
 /// Returns the facts about the step, such as `iteration 3/40`.
@@ -94,13 +98,12 @@ fn start_of_pass(view: &StepView<'_>) -> ClickTarget {
     ClickTarget::Step(view.at.step + 1 - view.progress(Unit::Pass).0)
 }
 
-/// Returns the facts: the iteration and the sample if there are several, the pass, the layer, and whether there are unsaved edits. The pass can be left out,
-/// because the timeline shows it too.
+/// Returns the facts: the iteration and the sample if there are several, the pass, the layer (or the node, if the network reads no samples), and whether there
+/// are unsaved edits. The pass can be left out, because the timeline shows it too.
 fn facts(view: &StepView<'_>) -> Vec<Fact> {
     let step = &view.step;
     // unless another target is set, a click opens the curve of the loss
     let fact = |text: String, shorter: Option<String>| Fact { text, shorter, hit: |_| key('L') };
-    let dropped = Some(String::new());
     let iteration = step.iteration;
     let mut facts = Vec::new();
     match view.document.iterations() {
@@ -109,12 +112,12 @@ fn facts(view: &StepView<'_>) -> Vec<Fact> {
         iterations => facts.push(fact(format!("iteration {iteration}/{iterations}"), None)),
     }
     facts.extend(sample(view));
-    facts.push(Fact { hit: start_of_pass, ..fact(step.pass.name().to_owned(), dropped) });
-    if let Some((layer, into)) = layer(view) {
+    facts.push(Fact { hit: start_of_pass, ..fact(step.pass.name().to_owned(), LEFT_OUT) });
+    if let Some((layer, target)) = layer(view) {
         let layers = view.network().layers();
         let info = &layers[layer];
         let number = format!("layer {}/{}", layer + 1, layers.len());
-        let layer = fact(format!("{number} {} {}{into}", info.kind, info.name), Some(format!("{number} {}{into}", info.name)));
+        let layer = fact(format!("{number} {} {}{target}", info.kind, info.name), Some(format!("{number} {}{target}", info.name)));
         facts.push(Fact { hit: |_| key('M'), ..layer });
     } else if !view.network().reads_samples() {
         let node = fact(format!("node {}", view.network().tensor(view.neuron(view.output)).name), None);
@@ -122,33 +125,37 @@ fn facts(view: &StepView<'_>) -> Vec<Fact> {
     }
     // these facts come last, because facts are left out from left to right
     match view.stepper.file_change {
-        Some(FileChange::Changed) => facts.push(fact("file changed".to_owned(), Some(String::new()))),
-        Some(FileChange::Deleted) => facts.push(fact("file deleted".to_owned(), Some(String::new()))),
+        Some(FileChange::Changed) => facts.push(fact("file changed".to_owned(), LEFT_OUT)),
+        Some(FileChange::Deleted) => facts.push(fact("file deleted".to_owned(), LEFT_OUT)),
         None => {}
     }
     if view.stepper.edits.are_unsaved() {
-        facts.push(Fact { hit: |_| key('W'), ..fact("edited".to_owned(), Some(String::new())) });
+        facts.push(Fact { hit: |_| key('W'), ..fact("edited".to_owned(), LEFT_OUT) });
     }
     facts
 }
 
-/// Returns the layer whose rule the step applies, and its text. If the rule computes the derivative of another layer's output, the text names this layer too.
-/// For example, the backward rule of `conv2` computes the derivative of the output of `pool1`, and the text is `conv2 into pool1`.
+/// Returns the layer whose rule the step applies, and a text after its name. If the rule computes the derivative of another layer's output, the text names
+/// this other layer; otherwise it is empty. For example, the backward rule of `conv2` computes the derivative of the output of `pool1`: the layer is `conv2`,
+/// and the text is ` into pool1`. Returns `None` if no layer is involved.
 fn layer(view: &StepView<'_>) -> Option<(usize, String)> {
     let network = view.network();
     let output = network.tensor(view.output);
     let is_gradient = |id: &Id| matches!(network.tensor(*id).role, Role::Gradient(_));
-    let from = view.op().parts[view.part()].operands.iter().copied().filter(is_gradient).filter_map(|id| network.tensor(id).layer).max();
-    match (from.filter(|_| view.is_backward()), output.layer) {
-        (Some(from), Some(layer)) if from == layer => Some((from, String::new())),
-        (Some(from), Some(layer)) => Some((from, format!(" into {}", network.layers()[layer].name))),
-        (Some(from), None) => Some((from, format!(" into {}", network.tensor(view.neuron(view.output)).name))),
+    // a backward rule of a layer reads the derivative of the output of this layer
+    let read_layer =
+        view.op().parts[view.part()].operands.iter().copied().filter(is_gradient).filter_map(|id| network.tensor(id).layer).max();
+    match (read_layer.filter(|_| view.is_backward()), output.layer) {
+        (Some(read), Some(layer)) if read == layer => Some((read, String::new())),
+        (Some(read), Some(layer)) => Some((read, format!(" into {}", network.layers()[layer].name))),
+        (Some(read), None) => Some((read, format!(" into {}", network.tensor(view.neuron(view.output)).name))),
         (None, layer) => layer.map(|layer| (layer, String::new())),
     }
 }
 
 /// Returns the fact about the sample: its number and name and, if the batch has only some of the samples, its position in the batch. At a step of the batch
-/// itself, the fact is the list of the batch's samples, or `None` if the batch has all samples.
+/// itself, the fact is the list of the batch's samples, or `None` if the batch has all samples. At other steps, `None` if the network reads no samples, or if the
+/// only sample has no name.
 fn sample(view: &StepView<'_>) -> Option<Fact> {
     let samples = &view.document.scenario.samples;
     let batch_size = view.samples().len();
@@ -157,7 +164,7 @@ fn sample(view: &StepView<'_>) -> Option<Fact> {
         let list: Vec<String> = view.samples().take(MAX_LISTED).map(|number| (number + 1).to_string()).collect();
         return (!has_all_samples).then(|| Fact {
             text: format!("batch of samples {}", list.join(", ")),
-            shorter: Some(String::new()),
+            shorter: LEFT_OUT,
             hit: start_of_sample,
         });
     };
@@ -166,7 +173,7 @@ fn sample(view: &StepView<'_>) -> Option<Fact> {
     }
     let name = samples[number].name.as_deref();
     if let [_] = samples.as_slice() {
-        let fact = |name| Fact { text: format!("sample {name}"), shorter: Some(String::new()), hit: start_of_sample };
+        let fact = |name| Fact { text: format!("sample {name}"), shorter: LEFT_OUT, hit: start_of_sample };
         return name.map(fact);
     }
     let mut text = format!("sample {}/{}", number + 1, samples.len());
@@ -180,7 +187,7 @@ fn sample(view: &StepView<'_>) -> Option<Fact> {
     Some(Fact { text, shorter, hit: start_of_sample })
 }
 
-/// Joins the facts that are not dropped.
+/// Joins the facts that are not left out.
 fn joined(facts: &[Fact]) -> String {
     facts.iter().map(|fact| fact.text.as_str()).filter(|text| !text.is_empty()).collect::<Vec<_>>().join(SEPARATOR)
 }

@@ -1,5 +1,5 @@
 //! Computes the area of each pane on a screen of any size. The panes at the edges come first: one after the other takes the top, the bottom or the left of the
-//! area that is left. The rest is the *body*. The other panes share it, as their [`Dock`]s say:
+//! area that is still free. The area that remains is the *body*. The other panes share it, as their [`Dock`]s say:
 //!
 //! ```text
 //! roomy:  Main  │ Beside        small:  Main │ Beside,  after Tab  Main │ Below,  after Tab  Main alone
@@ -16,20 +16,23 @@ pub const SMALLEST: (u16, u16) = (60, 16);
 const ROOMY: (u16, u16) = (110, 34);
 /// The number of blank columns between a pane with the dock `Left` and its neighbours.
 const LEFT_GAP: u16 = 3;
+/// The number of blank columns between the panes `Main` and `Beside`.
+const MAIN_GAP: u16 = 1;
 /// The largest height of a pane with the dock `Below`, including its title.
 const MAX_BELOW: u16 = 9;
 
 /// The place of a pane on the screen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dock {
-    /// The top of the area that is left. The pane requests a number of lines.
+    /// The top of the free area. The pane requests a number of lines.
     Top,
-    /// The bottom of the area that is left. The pane requests a number of lines.
+    /// The bottom of the free area. The pane requests a number of lines.
     Bottom,
-    /// The left of the area that is left, with a gap after it. The pane requests a number of columns.
+    /// The left of the free area, with a gap after it. The pane requests a number of columns.
     Left,
     /// The left of the body. Its width is 2/5, 1/2, 3/5 or 7/10 of the body: the smallest that has the columns which the pane requests, or 3/5 if it requests
-    /// more. There are only these widths, so that the pane seldom changes its width from op to op.
+    /// more than 7/10. It is smaller if the pane beside it would otherwise be too narrow for its lines. There are only these widths, so that the pane seldom
+    /// changes its width from op to op.
     Main,
     /// The bottom of the pane `Main`. The pane requests a number of lines.
     Under,
@@ -88,13 +91,13 @@ fn cut_left(area: &mut Rect, n: u16, gap: u16) -> Rect {
 /// number of lines or columns that a pane requests in the area `room`.
 #[must_use]
 pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wants: &dyn Fn(usize, Rect) -> u16) -> PaneLayout {
-    let mut rest = screen;
+    let mut free = screen;
     let mut areas = vec![Rect::default(); docks.len()];
     for (n, dock) in docks.iter().enumerate() {
         areas[n] = match dock {
-            Dock::Top => cut_top(&mut rest, wants(n, screen)),
-            Dock::Bottom => cut_bottom(&mut rest, wants(n, screen)),
-            Dock::Left => cut_left(&mut rest, wants(n, screen), LEFT_GAP),
+            Dock::Top => cut_top(&mut free, wants(n, screen)),
+            Dock::Bottom => cut_bottom(&mut free, wants(n, screen)),
+            Dock::Left => cut_left(&mut free, wants(n, screen), LEFT_GAP),
             Dock::Main | Dock::Under | Dock::Beside | Dock::UnderBeside | Dock::Below => continue,
         };
     }
@@ -103,8 +106,8 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
     let mut cycle: Vec<usize> = panes_at(Dock::Beside).collect();
     if is_roomy(screen) {
         for n in panes_at(Dock::Below) {
-            let lines = wants(n, rest).min(MAX_BELOW);
-            areas[n] = cut_bottom(&mut rest, lines);
+            let lines = wants(n, free).min(MAX_BELOW);
+            areas[n] = cut_bottom(&mut free, lines);
         }
     } else {
         cycle.extend(panes_at(Dock::Below).chain(panes_at(Dock::Main)));
@@ -113,24 +116,25 @@ pub fn layout(docks: &[Dock], screen: Rect, choose: &dyn Fn(usize) -> usize, wan
     let (front, next) = (cycle[chosen], cycle[(chosen + 1) % cycle.len()]);
     // a main pane in front gets the whole body
     for main in panes_at(Dock::Main).filter(|main| *main != front) {
-        let choices = [rest.width * 2 / 5, rest.width / 2, rest.width * 3 / 5, rest.width * 7 / 10];
-        let wanted = wants(main, rest);
+        let choices = [free.width * 2 / 5, free.width / 2, free.width * 3 / 5, free.width * 7 / 10];
+        let wanted = wants(main, free);
         // the index of the smallest choice that is wide enough; if none is, that of 3/5, the last but one
         let widest = choices.iter().position(|width| *width >= wanted).unwrap_or(choices.len() - 2);
         // the main pane becomes narrower, until the lines of the pane in front fit
-        let leaves_enough = |width: &&u16| wants(front, Rect { width: rest.width.saturating_sub(*width + 1), ..rest }) <= rest.height;
+        let leaves_enough =
+            |width: &&u16| wants(front, Rect { width: free.width.saturating_sub(*width + MAIN_GAP), ..free }) <= free.height;
         let width = choices[..=widest].iter().rev().find(leaves_enough).copied().unwrap_or(choices[0]);
-        areas[main] = cut_left(&mut rest, width, 1);
+        areas[main] = cut_left(&mut free, width, MAIN_GAP);
         for n in panes_at(Dock::Under) {
             let lines = wants(n, areas[main]);
             areas[n] = cut_bottom(&mut areas[main], lines);
         }
     }
     for n in panes_at(Dock::UnderBeside) {
-        let lines = wants(n, rest);
-        areas[n] = cut_bottom(&mut rest, lines);
+        let lines = wants(n, free);
+        areas[n] = cut_bottom(&mut free, lines);
     }
-    areas[front] = rest;
+    areas[front] = free;
     PaneLayout { areas, front, next }
 }
 
@@ -148,6 +152,7 @@ mod tests {
             Dock::Main => 70,
             Dock::Beside => 0,
             Dock::Under | Dock::UnderBeside => u16::from(is_roomy(screen)) * 4,
+            // a title, and a text of about 300 cells that is wrapped
             Dock::Below => 1 + 300 / room.width.max(1),
         };
         layout(&docks, screen, &|count| tabs % count, &wants)

@@ -96,7 +96,7 @@ pub struct Matrix<'a> {
     pub first_index: usize,
     /// The smallest width of the row indices and the blank after them, in cells. Matrices below each other have the same width, so that their numbers begin at
     /// the same column. It is ignored if there is no room.
-    pub margin: usize,
+    pub min_gutter: usize,
 }
 
 /// The mark after an entry that differs from the number in the user's gradient file.
@@ -141,7 +141,7 @@ impl<'a> Matrix<'a> {
             scroll: [0, 0],
             image: None,
             first_index: 1,
-            margin: 0,
+            min_gutter: 0,
         }
     }
 
@@ -221,7 +221,7 @@ impl<'a> Matrix<'a> {
             turned: self.turned,
             has_title: !self.title.is_empty(),
             symbol_width: text::width(self.title),
-            margin: self.margin,
+            min_gutter: self.min_gutter,
             focus: self.focus,
             around: self.around.clone(),
             scroll: self.scroll,
@@ -258,7 +258,6 @@ impl<'a> Matrix<'a> {
         let (x, y) = (usize::from(pen.area.x), usize::from(pen.area.y));
         let room = usize::from(pen.area.width);
         let (name, shape) = (self.full_name(), self.dimensions());
-        let title = self.title.to_owned();
         let with_axes = if self.axes.is_empty() { shape.clone() } else { format!("{shape}  {}", self.axes) };
         // each form is the symbol, perhaps with the name, and the text after it; the best form comes first
         let mut forms: Vec<(&str, String)> = match layout.and_then(|layout| layout.range_in_view(self.leading, self.first_index)) {
@@ -266,21 +265,25 @@ impl<'a> Matrix<'a> {
                 (&name, format!("{shape}  {long}")),
                 (&name, format!("{shape}  {short}")),
                 (&name, short.clone()),
-                (&title, format!("{shape}  {short}")),
-                (&title, short),
-                (&title, shortest),
+                (self.title, format!("{shape}  {short}")),
+                (self.title, short),
+                (self.title, shortest),
                 (&name, String::new()),
             ],
-            None => vec![(&name, with_axes), (&name, shape.clone()), (&name, String::new()), (&title, shape), (&title, String::new())],
+            None => {
+                vec![(&name, with_axes), (&name, shape.clone()), (&name, String::new()), (self.title, shape), (self.title, String::new())]
+            }
         };
         // an image has few indices beside it, so its title names the rows and columns in view
-        let part = layout.filter(|_| self.image.is_some()).and_then(|layout| layout.part_in_view(self.first_index));
-        if let (Some(part), [(_, first), ..]) = (part, &forms[..]) {
-            let more = format!("{first}  {part}");
-            forms.splice(0..0, [(&*name, more.clone()), (&*title, more), (&*name, part.clone()), (&*title, part)]);
+        let ranges = layout.filter(|_| self.image.is_some()).and_then(|layout| layout.rows_and_columns_in_view(self.first_index));
+        if let (Some(ranges), [(_, best), ..]) = (ranges, &forms[..]) {
+            let long = format!("{best}  {ranges}");
+            let with_ranges: [(&str, String); 4] =
+                [(&name, long.clone()), (self.title, long), (&name, ranges.clone()), (self.title, ranges)];
+            forms = with_ranges.into_iter().chain(forms).collect();
         }
         let form_width = |(name, after): &(&str, String)| text::width(name) + if after.is_empty() { 0 } else { 2 + text::width(after) };
-        let (name, after) = forms.into_iter().find(|form| form_width(form) <= room).unwrap_or((&title, String::new()));
+        let (name, after) = forms.into_iter().find(|form| form_width(form) <= room).unwrap_or((self.title, String::new()));
         pen.text(x, y, &crate::text::cut(name, room), pen.theme.style(self.role).patch(pen.theme.style(StyleRole::Heading)));
         pen.text(x + text::width(name) + 2, y, &after, pen.theme.style(StyleRole::Dim));
     }
@@ -346,7 +349,7 @@ impl<'a> Matrix<'a> {
         let dim = pen.theme.style(StyleRole::Dim);
         let (has_before, has_after) = (layout.cols.has_before(), layout.cols.has_after());
         // an index and the blank after it need this number of columns
-        let every = (layout::digits(layout.cols.of) + 1).div_ceil(layout.pitch);
+        let every = (layout::digits(layout.cols.total) + 1).div_ceil(layout.pitch);
         // the arrow to the left is above the row indices; without row indices, it is above the first column
         let arrow = if layout.gutter > 0 { left - 1 } else { left };
         let first_free = if has_before { arrow + 1 } else { left };
@@ -392,9 +395,9 @@ impl<'a> Matrix<'a> {
                 // the number has the colour of its sign and size, also between marks
                 let entry_style = theme.style(StyleRole::Entry);
                 number_style = entry_style.patch(number_style).patch(heat);
-                // neighbouring entries with this mark share one pair of marks
-                let [is_first, is_last] = neighbours.map(|neighbour| neighbour == Mark::None);
-                ([if is_first { '‹' } else { ' ' }, if is_last { '›' } else { ' ' }], entry_style.not_underlined())
+                // between two marked entries there is no `‹` and no `›`: `‹0  1›`, `‹1 [2]`
+                let [opens, closes] = neighbours.map(|neighbour| neighbour == Mark::None);
+                ([if opens { '‹' } else { ' ' }, if closes { '›' } else { ' ' }], entry_style.not_underlined())
             }
             Mark::Step => {
                 number_style = theme.style(StyleRole::Step);
@@ -413,7 +416,7 @@ impl<'a> Matrix<'a> {
         // a difference is marked by a sign, because some terminals have no colours
         let differs = value.is_some() && self.differs.is_some_and(|differs| differs(entry));
         let last = if differs { (DIFFERENT, theme.style(StyleRole::Error)) } else { (marks[1], mark_style) };
-        // the current entry has a number, unless prediction hides it
+        // if the current entry has no number, a prediction hides it
         let unknown = if mark == Mark::Result { glyph::HIDDEN } else { glyph::TO_COME };
         let text = value.map_or_else(|| self.format.align(unknown), |v| self.format.cell(v));
         let blank_style = if mark == Mark::Entry && !is_under_cursor { number_style.not_underlined() } else { mark_style };

@@ -63,9 +63,9 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         let line = Rect { x: area.x + GAP.min(area.width), y: pane.area.bottom(), width: area.width.saturating_sub(GAP), height: 1 };
         legend::render(kind, &scales, view.digits, &view.theme, line.intersection(area), buf);
     }
-    for PlacedMatrix { operand, area, margin, sign } in arrange(view, view.matrices(|| all_matrices(view)), pane) {
+    for PlacedMatrix { operand, area, gutter, sign } in arrange(view, view.matrices(|| all_matrices(view)), pane) {
         with_matrix(view, operand, (operand.format, pane), &marks, |matrix| {
-            Matrix { margin, ..matrix.clone() }.render(area, buf, &view.theme);
+            Matrix { min_gutter: gutter, ..matrix.clone() }.render(area, buf, &view.theme);
         });
         if let Some((sign, cell)) = sign {
             Line::styled(sign, view.theme.style(StyleRole::Dim)).draw(cell, buf);
@@ -78,10 +78,11 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
 pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     let marks = marks(view);
     let (pane, _) = final_pane(view, area);
-    arrange(view, view.matrices(|| all_matrices(view)), pane).into_iter().find_map(|PlacedMatrix { operand, area, margin, .. }| {
-        let find = |matrix: &Matrix<'_>| Matrix { margin, ..matrix.clone() }.entry_at(area, x, y);
-        let place = with_matrix(view, operand, (operand.format, pane), &marks, find)?;
-        let entry = repetition(operand, pane).map_or(place, |(repetition, _)| repetition.entry(place));
+    arrange(view, view.matrices(|| all_matrices(view)), pane).into_iter().find_map(|PlacedMatrix { operand, area, gutter, .. }| {
+        let find = |matrix: &Matrix<'_>| Matrix { min_gutter: gutter, ..matrix.clone() }.entry_at(area, x, y);
+        // the index in the matrix as it is drawn, with the copies that a broadcast makes
+        let drawn = with_matrix(view, operand, (operand.format, pane), &marks, find)?;
+        let entry = repetition(operand, pane).map_or(drawn, |(repetition, _)| repetition.entry(drawn));
         area.contains((x, y).into()).then_some(ClickTarget::Entry(operand.shown.tensor, entry))
     })
 }
@@ -92,10 +93,10 @@ pub fn filled_lines(view: &StepView<'_>, area: Rect) -> u16 {
     let area = super::below_title(area);
     let (pane, scales) = final_pane(view, area);
     let none = MarkedEntries::default();
-    let bottom = |PlacedMatrix { operand, area, .. }: PlacedMatrix<'_>| {
+    let bottom_of = |PlacedMatrix { operand, area, .. }: PlacedMatrix<'_>| {
         area.y + with_matrix(view, operand, (operand.reserved, pane), &none, |matrix| matrix.height_within(area)).min(area.height)
     };
-    let bottom = arrange(view, view.matrices(|| all_matrices(view)), pane).into_iter().map(bottom).max().unwrap_or(area.y);
+    let bottom = arrange(view, view.matrices(|| all_matrices(view)), pane).into_iter().map(bottom_of).max().unwrap_or(area.y);
     1 + bottom.saturating_sub(area.y) + u16::from(!scales.is_empty())
 }
 
@@ -163,8 +164,8 @@ fn all_matrices(view: &StepView<'_>) -> Vec<OperandMatrix> {
 /// and the pane has no room for two side by side, it requests the size of one matrix.
 fn size(view: &StepView<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane: PaneArea) -> RequestedSizes {
     let ShownTensor { tensor, is_result, .. } = operand.shown;
-    let place = |entry: usize| repetition(operand, pane).map_or(entry, |(repetition, _)| repetition.first_copy(entry));
-    let read = needs.entries(tensor).filter(|_| !is_result).map(place);
+    let first_copy = |entry: usize| repetition(operand, pane).map_or(entry, |(repetition, _)| repetition.first_copy(entry));
+    let read = needs.entries(tensor).filter(|_| !is_result).map(first_copy);
     let [rows, columns] = region(&Grid::of(shape(view, operand, pane)), read).unwrap_or([0..1, 0..1]);
     with_matrix(view, operand, (operand.reserved, pane), &MarkedEntries::default(), |matrix| {
         size_of(matrix, operand, [rows.len(), columns.len()], pane.area.width)
@@ -181,7 +182,7 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     let Grid { rows: all_rows, columns: all_columns, .. } = Grid::of(shape);
     let cell = u16::try_from(matrix.cell_width()).unwrap_or(u16::MAX);
     // a vector with this number of rows has one cell beside the row indices
-    let margin = untitled_size(&[all_rows], [[0; 2]; 2]).0.saturating_sub(cell);
+    let gutter = untitled_size(&[all_rows], [[0; 2]; 2]).0.saturating_sub(cell);
     if shape.len() > 2 {
         let (one, _) = untitled_size(&shape[shape.len() - 2..], operand.shown.padding);
         if wide > one && one.saturating_mul(2) > pane_width {
@@ -194,7 +195,7 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     let wide = width_with_title.min(wide.max(MIN_TITLE));
     // a smaller image would show too little
     let min_count = if matrix.image.is_some() { MIN_IMAGE } else { 1 };
-    let region = |rows: usize, columns: usize| {
+    let tier = |rows: usize, columns: usize| {
         let [rows, columns] = [rows.max(min_count), columns.max(min_count)];
         let [rows, columns] = [rows.min(all_rows), columns.min(all_columns)];
         let part_size =
@@ -204,8 +205,8 @@ fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize
     };
     RequestedSizes {
         // the second tier is about twice as large as the region that is read
-        tiers: [region(rows.max(2), columns), region(2 * rows + 2, 2 * columns + 2), [wide, high]],
-        margin,
+        tiers: [tier(rows.max(2), columns), tier(2 * rows + 2, 2 * columns + 2), [wide, high]],
+        gutter,
         cell,
         name_width: if operand.name.is_empty() {
             symbol_width
@@ -221,7 +222,7 @@ struct PlacedMatrix<'a> {
     operand: &'a OperandMatrix,
     area: Rect,
     /// The width of the row indices. It is the same for all matrices that begin at the same column of the screen.
-    margin: usize,
+    gutter: usize,
     /// The sign before the matrix, with its cell.
     sign: Option<(&'static str, Rect)>,
 }
@@ -229,16 +230,16 @@ struct PlacedMatrix<'a> {
 /// Returns the area of each matrix, with a sign before the result.
 fn arrange<'a>(view: &StepView<'_>, operands: &'a [OperandMatrix], pane: PaneArea) -> Vec<PlacedMatrix<'a>> {
     let areas = view.matrix_areas(pane.area, || best_areas(view, operands, pane));
-    let indices = |i: usize| {
+    let indices_width = |i: usize| {
         with_matrix(view, &operands[i], (operands[i].reserved, pane), &MarkedEntries::default(), |matrix| {
             usize::from(matrix.row_indices_width())
         })
     };
-    let margin = |x: u16| (0..operands.len()).filter(|i| areas[*i].x == x).map(indices).max().unwrap_or(0);
+    let gutter = |x: u16| (0..operands.len()).filter(|i| areas[*i].x == x).map(indices_width).max().unwrap_or(0);
     let place = |(i, (operand, area)): (usize, (&'a OperandMatrix, &Rect))| {
         let cell = Rect::new(area.x.saturating_sub(2), area.y, 1, 1).intersection(pane.area);
         let sign = (operand.shown.is_result && i > 0).then_some(("→", cell));
-        PlacedMatrix { operand, area: *area, margin: margin(area.x), sign }
+        PlacedMatrix { operand, area: *area, gutter: gutter(area.x), sign }
     };
     operands.iter().zip(&areas).enumerate().map(place).collect()
 }

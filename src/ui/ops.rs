@@ -74,7 +74,7 @@ fn chain_ops(view: &StepView<'_>, room: usize) -> (Vec<ChainOp>, bool) {
     let mut x = if has_earlier { width(EARLIER) } else { 0 };
     let mut chain_ops = Vec::new();
     for (id, steps) in ops.into_iter().chain(view.ops_from().take_while(in_pass)) {
-        // the earlier ops end at the column `x - width(ARROW)`. If this is beyond the end of the line, `chain` cuts the line and writes `…`, which shows that
+        // the ops so far end at the column `x - width(ARROW)`. If this is beyond the end of the line, `chain` cuts the line and writes `…`, which shows that
         // there are more ops. Otherwise this op is added even if it does not fit, so that `chain` cuts it and writes `…`
         if x > room + width(ARROW) {
             break;
@@ -88,10 +88,10 @@ fn chain_ops(view: &StepView<'_>, room: usize) -> (Vec<ChainOp>, bool) {
 /// Draws the chain: the ops of this pass in one line, with the current op in view.
 pub fn chain(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     let (chain_ops, has_earlier) = chain_ops(view, area.width as usize);
-    let current = chain_ops.iter().position(|link| link.id == view.output).unwrap_or(0);
+    let current = chain_ops.iter().position(|op| op.id == view.output).unwrap_or(0);
     let dim = view.theme.style(StyleRole::Dim);
     let mut spans = vec![Span::styled(if has_earlier { EARLIER } else { "" }, dim)];
-    for (i, link) in chain_ops.iter().enumerate() {
+    for (i, op) in chain_ops.iter().enumerate() {
         if i > 0 {
             spans.push(Span::styled(ARROW, dim));
         }
@@ -100,7 +100,7 @@ pub fn chain(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
             std::cmp::Ordering::Equal => view.theme.style(StyleRole::Step),
             std::cmp::Ordering::Greater => dim,
         };
-        spans.push(Span::styled(marked_name(view, link.id), style));
+        spans.push(Span::styled(marked_name(view, op.id), style));
     }
     let line = Line::from(spans);
     let is_cut = line.width() > area.width as usize && !area.is_empty();
@@ -115,7 +115,7 @@ pub fn chain(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
 pub fn chain_hit(view: &StepView<'_>, area: Rect, x: u16, _y: u16) -> Option<ClickTarget> {
     let x = usize::from(x - area.x);
     let (chain_ops, _) = chain_ops(view, area.width as usize);
-    chain_ops.iter().rev().find(|link| link.x <= x).map(|link| ClickTarget::Step(link.first_step))
+    chain_ops.iter().rev().find(|op| op.x <= x).map(|op| ClickTarget::Step(op.first_step))
 }
 
 /// Returns the ops of the sample that fit into `rows` rows, each with its first step, and the index of the current op among them.

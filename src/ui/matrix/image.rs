@@ -105,33 +105,34 @@ impl Matrix<'_> {
         let is_leftmost = x == layout.left();
         let mut marked_columns = vec![Mark::None; layout.cols.len];
         let top = y + layout.lines_above();
-        for (line, first) in layout.rows.range().step_by(layout.per_line).enumerate() {
+        for (line, first_row) in layout.rows.range().step_by(layout.per_line).enumerate() {
             let mut marked_row = Mark::None;
             for (n, col) in layout.cols.range().enumerate() {
                 let pixels: [Pixel; 2] = std::array::from_fn(|half| {
-                    let row = first + half;
+                    let row = first_row + half;
                     let is_drawn = half < layout.per_line && row < layout.rows.start + layout.rows.len;
                     if is_drawn { self.pixel(layout, block, row, col) } else { Pixel::Outside }
                 });
                 let mark = stronger(pixels[0].mark(), pixels[1].mark());
                 marked_row = stronger(marked_row, mark);
                 marked_columns[n] = stronger(marked_columns[n], mark);
-                let is_cursor = self.cursor.is_some()
-                    && (0..layout.per_line)
-                        .any(|half| layout.entry(block, first + half, col) == self.cursor && first + half < layout.rows.of);
-                let at = (x + n * layout.pitch, top + line);
+                let is_cursor = self.cursor.is_some_and(|cursor| {
+                    let mut rows = (first_row..first_row + layout.per_line).take_while(|row| *row < layout.rows.total);
+                    rows.any(|row| layout.entry(block, row, col) == Some(cursor))
+                });
+                let cell = (x + n * layout.pitch, top + line);
                 let differs: [bool; 2] = std::array::from_fn(|half| {
-                    let entry = layout.entry(block, first + half, col).filter(|_| matches!(pixels[half], Pixel::Number(..)));
+                    let entry = layout.entry(block, first_row + half, col).filter(|_| matches!(pixels[half], Pixel::Number(..)));
                     entry.is_some_and(|entry| self.differs.is_some_and(|differs| differs(entry)))
                 });
                 if kind == ImageKind::HalfBlocks {
-                    self.draw_half_blocks((pixels, differs), is_cursor, at, pen);
+                    self.draw_half_blocks((pixels, differs), is_cursor, cell, pen);
                 } else {
-                    self.draw_shade(kind, (pixels[0], differs[0]), is_cursor, at, pen);
+                    self.draw_shade(kind, (pixels[0], differs[0]), is_cursor, cell, pen);
                 }
             }
             if is_leftmost && layout.gutter > 0 {
-                draw_row_margin(layout, (first, self.first_index), marked_row, (x - layout.gutter, top + line), pen);
+                draw_row_margin(layout, (first_row, self.first_index), marked_row, (x - layout.gutter, top + line), pen);
             }
         }
         if layout.header_lines > 0 {
@@ -171,12 +172,12 @@ impl Matrix<'_> {
             (None, Some(lower)) => ('▄', Style::new().fg(lower)),
             (None, None) => {
                 let is_padding = matches!(pixels[0], Pixel::Padding);
-                let sign = if is_padding { '░' } else { glyph::TO_COME.chars().next().unwrap_or(' ') };
-                (sign, theme.style(StyleRole::Dim))
+                let placeholder = if is_padding { '░' } else { glyph::TO_COME.chars().next().unwrap_or(' ') };
+                (placeholder, theme.style(StyleRole::Dim))
             }
         };
-        let ground = if differs[0] { upper } else { lower };
-        let error = ground.map_or(theme.style(StyleRole::Error), |ground| theme.style(StyleRole::Error).bg(ground));
+        let background = if differs[0] { upper } else { lower };
+        let error = background.map_or(theme.style(StyleRole::Error), |background| theme.style(StyleRole::Error).bg(background));
         let (text, style) = if differs.contains(&true) { (DIFFERENT, error) } else { (text, style) };
         let cursor = is_cursor.then(|| ('◆', theme.style(StyleRole::Plain).reversed()));
         pen.cells(x, y, std::iter::once(cursor.unwrap_or((text, style))));
@@ -194,7 +195,7 @@ impl Matrix<'_> {
     ) {
         let shades = &SHADES[usize::from(kind == ImageKind::AsciiShades)];
         let theme = pen.theme;
-        let (shade, sign) = match pixel {
+        let (shade, sign_or_shade) = match pixel {
             Pixel::Number(value, _) if !value.is_finite() => ('!', '!'),
             Pixel::Number(value, _) => {
                 let shade = shades[shade_of(value, self.heat.unwrap_or(1.0))];
@@ -206,7 +207,7 @@ impl Matrix<'_> {
         };
         let (first, role) = match pixel.mark() {
             _ if is_cursor => ('{', StyleRole::Step),
-            Mark::None => (sign, if matches!(pixel, Pixel::Number(..)) { StyleRole::Plain } else { StyleRole::Dim }),
+            Mark::None => (sign_or_shade, if matches!(pixel, Pixel::Number(..)) { StyleRole::Plain } else { StyleRole::Dim }),
             Mark::Entry => ('‹', StyleRole::Entry),
             Mark::Step => ('[', StyleRole::Step),
             Mark::Result => ('=', StyleRole::Result),
@@ -223,17 +224,23 @@ fn shade_of(value: f64, largest: f64) -> usize {
     if value == 0.0 { 0 } else { ((value.abs() / largest * 4.0).ceil()).clamp(1.0, 4.0) as usize }
 }
 
-/// Draws the row indices, which count from `first_index`, beside every line, and a mark if the step reads a row of the line.
-fn draw_row_margin(layout: &MatrixLayout, (row, first_index): (usize, usize), mark: Mark, (x, y): (usize, usize), pen: &mut MatrixPen<'_>) {
+/// Draws the indices of the rows of one line, which count from `first_index`, beside the line, and a mark if the step reads one of these rows.
+fn draw_row_margin(
+    layout: &MatrixLayout,
+    (first_row, first_index): (usize, usize),
+    mark: Mark,
+    (x, y): (usize, usize),
+    pen: &mut MatrixPen<'_>,
+) {
     let dim = pen.theme.style(StyleRole::Dim);
-    let rows = (row..row + layout.per_line).take_while(|row| *row < layout.rows.start + layout.rows.len);
+    let rows = (first_row..first_row + layout.per_line).take_while(|row| *row < layout.rows.start + layout.rows.len);
     let indices: Vec<String> = rows.filter_map(|row| layout.row_index(row)).map(|index| (index + first_index).to_string()).collect();
     pen.text(x, y, &crate::text::align_right(&indices.join("–"), layout.gutter - 1), dim);
-    let is_first = row == layout.rows.start && layout.rows.has_before();
-    let is_last = row + layout.per_line >= layout.rows.start + layout.rows.len && layout.rows.has_after();
+    let has_hidden_above = first_row == layout.rows.start && layout.rows.has_before();
+    let has_hidden_below = first_row + layout.per_line >= layout.rows.start + layout.rows.len && layout.rows.has_after();
     let (text, style) = match mark {
-        Mark::None if is_first => ("↑", dim),
-        Mark::None if is_last => ("↓", dim),
+        Mark::None if has_hidden_above => ("↑", dim),
+        Mark::None if has_hidden_below => ("↓", dim),
         Mark::None => (" ", dim),
         Mark::Entry => ("▸", pen.theme.style(StyleRole::Plain)),
         Mark::Step | Mark::Result => ("▶", pen.theme.style(StyleRole::Result).not_underlined()),
@@ -253,15 +260,16 @@ fn draw_column_margin(layout: &MatrixLayout, first_index: usize, marked: &[Mark]
     // an index must not touch a mark: `15▾▼▾20` cannot be read. So first every fifth index is tried, then any index between the marks, then indices that
     // replace marks
     for (every, replaces_marks) in [(INDEX_DISTANCE, false), (1, false), (INDEX_DISTANCE, true)] {
-        if !labelled.is_empty() || layout::digits(layout.cols.of) >= INDEX_DISTANCE * layout.pitch {
+        // the next choice is tried only if no index was drawn. Indices that are as wide as their distance are never drawn
+        if !labelled.is_empty() || layout::digits(layout.cols.total) >= INDEX_DISTANCE * layout.pitch {
             break;
         }
         for (col, x) in layout.cols.range().zip((left..).step_by(layout.pitch)) {
             let Some(index) = layout.col_index(col).map(|index| index + first_index).filter(|index| index % every == 0) else { continue };
             let index = index.to_string();
-            let first = col - layout.cols.start;
+            let n = col - layout.cols.start;
             // the columns of the index, and one column on each side
-            let touched = first.saturating_sub(1)..(first + index.len().div_ceil(layout.pitch) + 1).min(marked.len());
+            let touched = n.saturating_sub(1)..(n + index.len().div_ceil(layout.pitch) + 1).min(marked.len());
             let is_free = marked[touched].iter().all(|mark| *mark == Mark::None || replaces_marks && *mark == Mark::Entry);
             let is_apart = labelled.last().is_none_or(|last: &Range<usize>| last.end + layout.pitch <= x);
             if is_free && is_apart && room.start <= x && x + index.len() <= room.end {

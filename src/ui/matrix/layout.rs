@@ -30,19 +30,19 @@ pub(super) struct LayoutRequest<'a> {
     pub has_title: bool,
     /// The width of the symbol in the title, in cells.
     pub symbol_width: usize,
-    pub margin: usize,
+    pub min_gutter: usize,
     pub focus: Option<usize>,
     pub around: Option<[Range<usize>; 2]>,
     pub scroll: [isize; 2],
     pub first_index: usize,
 }
 
-/// The visible part of a sequence of `of` items: `len` items from `start` on.
+/// The visible part of a sequence of `total` items: `len` items from `start` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct VisibleRange {
     pub start: usize,
     pub len: usize,
-    pub of: usize,
+    pub total: usize,
 }
 
 impl VisibleRange {
@@ -57,29 +57,29 @@ impl VisibleRange {
 
     /// Returns whether items after the range are hidden.
     pub fn has_after(self) -> bool {
-        self.start + self.len < self.of
+        self.start + self.len < self.total
     }
 
     /// Returns whether any items are hidden.
     pub fn is_partial(self) -> bool {
-        self.len < self.of
+        self.len < self.total
     }
 
-    /// Returns a range of `len` items. If the range `around` fits and contains the focus, it is visible; otherwise only the focus is. The range is then
-    /// scrolled by `scroll` items.
+    /// Returns a range of `len` items that contains the focus and, if the range `around` has the focus in it and fits, all of `around`. The returned range is
+    /// then scrolled by `scroll` items.
     ///
     /// Without scrolling, the start is a multiple of `leap` or the last possible start, so that the view does not move at every step. For example, if 5 of 20
     /// items are visible, `leap` is 2 and the start is 0, 2, 4, …, 14 or 15.
-    fn over(of: usize, len: usize, around: Option<Range<usize>>, focus: usize, scroll: isize) -> Self {
-        let len = len.min(of);
+    fn over(total: usize, len: usize, around: Option<Range<usize>>, focus: usize, scroll: isize) -> Self {
+        let len = len.min(total);
         let around = around.filter(|around| around.contains(&focus) && around.len() <= len).unwrap_or(focus..focus + 1);
         let spare = len.saturating_sub(around.len());
         let leap = spare.div_ceil(2).max(1);
         // if there is room, one item before `around` is visible too
         let context = usize::from(spare >= 2);
         let start = around.start.saturating_sub(context) / leap * leap;
-        let last = of - len;
-        Self { start: start.min(last).saturating_add_signed(scroll).min(last), len, of }
+        let last = total - len;
+        Self { start: start.min(last).saturating_add_signed(scroll).min(last), len, total }
     }
 }
 
@@ -110,7 +110,7 @@ pub(super) struct MatrixLayout {
     pub rows: VisibleRange,
     pub cols: VisibleRange,
     /// The visible rows of matrices, and the visible matrices of each such row.
-    pub grid: [VisibleRange; 2],
+    pub visible_blocks: [VisibleRange; 2],
     /// The number of matrices in a row of matrices, visible or not.
     per_row: usize,
     /// The sizes of all dimensions but the last two.
@@ -135,7 +135,8 @@ pub(super) fn lines_of(request: &LayoutRequest<'_>, rows: usize, width: u16) -> 
     let (dims, _) = dims(request, false);
     let lines = usize::from(request.has_title) + usize::from(dims.columns > 1) + rows.div_ceil(request.per_line);
     let area = Rect { width, height: u16::try_from(lines + 1).unwrap_or(u16::MAX), ..Rect::default() };
-    let heading = MatrixLayout::new(request, area).filter(|layout| layout.grid[1].len > 1).map_or(0, |layout| layout.heading_lines);
+    let heading =
+        MatrixLayout::new(request, area).filter(|layout| layout.visible_blocks[1].len > 1).map_or(0, |layout| layout.heading_lines);
     lines + heading
 }
 
@@ -152,10 +153,11 @@ fn per_row(dims: &Grid) -> Option<usize> {
     dims.inner.filter(|inner| *inner > 1)
 }
 
-/// Returns the width of the row indices with a blank; 0 if the rows need no indices. A line with two rows has two indices and a dash: `1–2`.
+/// Returns the width of the row indices with a blank; 0 if the rows need no indices. A line with two rows has two indices with a dash between them: `1–2`.
 fn gutter(dims: &Grid, request: &LayoutRequest<'_>) -> usize {
     let digits = digits((dims.rows + request.first_index).saturating_sub(1));
-    if needs_row_indices(dims, request.shape) { digits * request.per_line + request.per_line } else { 0 }
+    // one cell after each index: a dash or, after the last one, the blank
+    if needs_row_indices(dims, request.shape) { (digits + 1) * request.per_line } else { 0 }
 }
 
 /// Returns whether rows need indices. The only row of a vector or of a scalar needs none.
@@ -201,10 +203,10 @@ impl MatrixLayout {
         let gutter = Some(gutter(&dims, request)).filter(has_room).unwrap_or(0);
         let symbol_cells = if request.has_title && !has_title { request.symbol_width + 1 } else { 0 };
         let symbol_cells = Some(symbol_cells).filter(|cells| width >= cells + gutter + pitch).unwrap_or(0);
-        // the margin is used only if it hides no numbers
+        // a wider gutter is used only if it hides no numbers
         let fitting = |gutter: usize| columns_within(width.saturating_sub(gutter + symbol_cells), w, pitch);
         let hides_none = |wider: &usize| width >= wider + symbol_cells + pitch && fitting(*wider) == fitting(gutter);
-        let gutter = Some(gutter.max(request.margin)).filter(hides_none).unwrap_or(gutter);
+        let gutter = Some(gutter.max(request.min_gutter)).filter(hides_none).unwrap_or(gutter);
         let width = width - gutter - symbol_cells;
         let fitting_matrices = columns_within(width, w, pitch).0.min(per_row(&dims).unwrap_or(dims.blocks));
         // given the number of heading lines, returns three numbers: of header lines, of lines for rows, and of matrices below each other
@@ -230,15 +232,15 @@ impl MatrixLayout {
         let [around_rows, around_cols] = around.map_or([None, None], |ranges| ranges.map(Some));
         let drawn = |range, n, pad| drawn_range(range, n, pad, request.turned);
         let has_focus = request.focus.is_some();
-        // for rows or columns: `len` of the `of` drawn ones are visible; the focus is at index i of n, and `pad` rows or columns of padding come before them
-        let view = |of, len, around: Option<Range<usize>>, i, n, pad, scroll| {
+        // for rows or columns: `len` of the `total` drawn ones are visible; the focus is at index i of n, and `pad` rows or columns of padding come before them
+        let view = |total, len, around: Option<Range<usize>>, i, n, pad, scroll| {
             let (around, i) = if has_focus { (around.map(|range| drawn(range, n, pad)), drawn(i..i + 1, n, pad).start) } else { (None, 0) };
-            VisibleRange::over(of, len, around, i, scroll)
+            VisibleRange::over(total, len, around, i, scroll)
         };
         Some(Self {
             rows: view(h, row_lines * per_line, around_rows, row, dims.rows, padding[0][0], request.scroll[0]),
             cols: view(w, (width / pitch).max(1), around_cols, col, dims.columns, padding[1][0], request.scroll[1]),
-            grid: [
+            visible_blocks: [
                 VisibleRange::over(down, block_rows, None, block / across, 0),
                 VisibleRange::over(across, fitting_matrices, None, block % across, 0),
             ],
@@ -261,7 +263,7 @@ impl MatrixLayout {
 
     /// Returns the matrices in view: the index of each, then the column and the row of its upper left corner on the screen. The heading begins there.
     pub fn blocks(&self) -> impl Iterator<Item = (usize, usize, usize)> {
-        let [down, across] = self.grid;
+        let [down, across] = self.visible_blocks;
         down.range().enumerate().flat_map(move |(i, block_row)| {
             across.range().enumerate().filter_map(move |(j, block_col)| {
                 let block = block_row * self.per_row + block_col;
@@ -293,7 +295,7 @@ impl MatrixLayout {
 
     /// Returns the number of lines that the layout fills.
     pub fn height(&self) -> usize {
-        usize::from(self.has_title) + (self.grid[0].len * self.block_distance().1).saturating_sub(1)
+        usize::from(self.has_title) + (self.visible_blocks[0].len * self.block_distance().1).saturating_sub(1)
     }
 
     /// Returns whether the area is wide enough for one number.
@@ -332,7 +334,7 @@ impl MatrixLayout {
     /// Returns the range of visible matrices as a text in three lengths: `channels 2–3 of 4`, `channels 2–3` and `(2–3)`. Returns `None` if all matrices are
     /// visible. Matrices count from `first_index`. If they count from 0, the longest text is `channels 1–2 of 0–3`.
     pub fn range_in_view(&self, [first, second]: [&str; 2], first_index: usize) -> Option<[String; 3]> {
-        let [down, across] = self.grid;
+        let [down, across] = self.visible_blocks;
         if !down.is_partial() && !across.is_partial() {
             return None;
         }
@@ -359,20 +361,20 @@ impl MatrixLayout {
 
     /// Does the same as [`MatrixLayout::range_in_view`] for a tensor of a graph: `matrix 2,1 of 3×4`.
     fn matrices_in_view(&self, first_index: usize) -> [String; 3] {
-        let [down, across] = self.grid;
+        let [down, across] = self.visible_blocks;
         let from = down.start * self.per_row + across.start;
         let end = (down.start + down.len - 1) * self.per_row + across.start + across.len;
         part::matrices(&(from..end), &self.leading, first_index)
     }
 
-    /// Returns the rows and columns in view as a text, `rows 2–7, columns 1–9`; `None` if all are in view. They count from `first_index`.
-    pub fn part_in_view(&self, first_index: usize) -> Option<String> {
+    /// Returns the rows and columns in view as a text, `rows 2–7, columns 1–9`; `None` if all are in view, or only padding is. They count from `first_index`.
+    pub fn rows_and_columns_in_view(&self, first_index: usize) -> Option<String> {
         if !self.rows.is_partial() && !self.cols.is_partial() {
             return None;
         }
         let range = |indices: &mut dyn Iterator<Item = usize>| {
-            let (first, last) = indices.fold((usize::MAX, 0), |(first, last), i| (first.min(i), last.max(i)));
-            (first <= last).then(|| format!("{}–{}", first + first_index, last + first_index))
+            let indices: Vec<usize> = indices.collect();
+            Some(format!("{}–{}", indices.iter().min()? + first_index, indices.iter().max()? + first_index))
         };
         let rows = range(&mut self.rows.range().filter_map(|row| self.row_index(row)))?;
         let columns = range(&mut self.cols.range().filter_map(|col| self.col_index(col)))?;
@@ -390,8 +392,9 @@ impl MatrixLayout {
         let (block_width, block_height) = self.block_distance();
         let (block_col, block_row) = (x / block_width, y / block_height);
         let (col, row) = (x % block_width / self.pitch, (y % block_height).checked_sub(self.lines_above())? * self.per_line);
-        let block = (self.grid[0].start + block_row) * self.per_row + self.grid[1].start + block_col;
-        let is_block = block_row < self.grid[0].len && block_col < self.grid[1].len && block < self.dims.blocks;
+        let [down, across] = self.visible_blocks;
+        let block = (down.start + block_row) * self.per_row + across.start + block_col;
+        let is_block = block_row < down.len && block_col < across.len && block < self.dims.blocks;
         let is_inside = is_block && col < self.cols.len && row < self.rows.len;
         is_inside.then(|| self.entry(block, self.rows.start + row, self.cols.start + col)).flatten()
     }

@@ -123,8 +123,8 @@ fn a_matrix_in_one_line_has_its_symbol() {
 }
 
 #[test]
-fn a_margin_moves_the_numbers_unless_it_hides_some() {
-    let matrix = Matrix { margin: 4, ..Matrix::new("a", &[2, 2], ColumnFormat::of([3.0]), &index_as_value, &no_mark) };
+fn a_wider_gutter_moves_the_numbers_unless_it_hides_some() {
+    let matrix = Matrix { min_gutter: 4, ..Matrix::new("a", &[2, 2], ColumnFormat::of([3.0]), &index_as_value, &no_mark) };
     assert_eq!(drawn(&matrix, 12, 4), "a  2×2\n     1  2\n  1  0  1\n  2  2  3\n");
     assert_eq!(matrix.entry_at(Rect::new(0, 0, 12, 4), 8, 2), Some(1));
     assert_eq!(drawn(&matrix, 8, 4), "a  2×2\n   1  2\n1  0  1\n2  2  3\n");
@@ -186,6 +186,7 @@ fn tint_sets_the_foreground_and_heat_the_background() {
     let matrix = Matrix { tint: None, heat: Some(2.0), ..matrix };
     matrix.render(buf.area, &mut buf, &theme);
     assert_eq!(Some(buf[(7, 0)].bg), theme.heat(2.0, 2.0).bg);
+    // without colours, a marked entry is underlined
     let theme = Theme::new(Colours::None, Background::Dark);
     matrix.render(buf.area, &mut buf, &theme);
     assert!(buf[(4, 0)].modifier.contains(Modifier::UNDERLINED));
@@ -225,7 +226,7 @@ fn headings_have_a_line() {
 }
 
 #[test]
-fn the_title_of_an_image_has_the_part_in_view() {
+fn the_title_of_an_image_has_the_rows_and_columns_in_view() {
     let image = Matrix {
         image: Some(ImageKind::HalfBlocks),
         focus: Some(0),

@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 
 /// The number of columns between two matrices: a sign between two blanks.
 pub const GAP: u16 = 3;
-/// The number of further columns before the result, if there is room.
+/// The number of columns before the result in addition to `GAP`, if there is room.
 const APART: u16 = 2;
 /// Up to this number of matrices, all ways to break them into rows are tried.
 const MAX_TRIED: usize = 6;
@@ -33,7 +33,7 @@ pub struct RequestedSizes {
     /// Width and height for each tier, the smallest first.
     pub tiers: [[u16; 2]; TIER_COUNT],
     /// The width of the row indices.
-    pub margin: u16,
+    pub gutter: u16,
     /// The width of a number with its marks.
     pub cell: u16,
     /// The width of the symbol and the name.
@@ -47,7 +47,7 @@ pub struct RequestedSizes {
 type Visibility = ([u32; TIER_COUNT], u32);
 
 /// The visible part of tier 0: the smallest visible fraction of a matrix, and the sum of the visible fractions of all.
-type Needed = (u32, u32);
+type Tier0Visibility = (u32, u32);
 
 /// One value for each matrix or row. Up to eight values need no heap memory, which matters because dozens of arrangements are tried for a frame.
 type PerMatrix<T> = SmallVec<[T; 8]>;
@@ -61,7 +61,7 @@ type MatrixRows = PerMatrix<Range<usize>>;
 /// A way to break the matrices into rows and to divide width and height among them. The widths are divided already: they do not depend on the heights.
 struct Candidate {
     rows: MatrixRows,
-    share: DivideFn,
+    divide: DivideFn,
     /// The columns of each matrix.
     columns: PerMatrix<Span>,
     /// The score if all lines of each matrix are visible. No division of the height gives a higher one.
@@ -94,8 +94,8 @@ impl Candidates {
     /// [`smallest_first`], and one that divides by [`equal_shares`].
     pub fn new(sizes: &[RequestedSizes], area: Rect) -> Self {
         let rows = candidate_rows(sizes, area.width).into_iter();
-        let ways = rows.flat_map(|rows| [smallest_first, equal_shares].map(|share: DivideFn| (rows.clone(), share)));
-        Self { area, all: ways.map(|(rows, share)| Candidate::new(rows, share, sizes, area)).collect() }
+        let ways = rows.flat_map(|rows| [smallest_first, equal_shares].map(|divide: DivideFn| (rows.clone(), divide)));
+        Self { area, all: ways.map(|(rows, divide)| Candidate::new(rows, divide, sizes, area)).collect() }
     }
 
     /// Returns the arrangement with the highest score; among equal scores the first candidate. The first candidate of all has all matrices side by side. The
@@ -105,10 +105,10 @@ impl Candidates {
         if spaced_tiers == [FULL; TIER_COUNT] {
             return spaced;
         }
-        // if there is no blank line between the rows, more may be visible; this is used if all matrices are then completely visible, or if more of tier 0 is
+        // without blank lines between the rows, more may be visible. They are left out if all matrices are then completely visible, or if more of tier 0 is
         let (dense_tiers, dense) = self.best_with(0, sizes);
-        let needed = |arrangement: &Arrangement<'_>| needed(&arrangement.areas(sizes), sizes);
-        let shows_more = spaced_tiers[0] < FULL && needed(&dense) > needed(&spaced);
+        let tier_0 = |arrangement: &Arrangement<'_>| tier_0_visibility(&arrangement.areas(sizes), sizes);
+        let shows_more = spaced_tiers[0] < FULL && tier_0(&dense) > tier_0(&spaced);
         if shows_more || dense_tiers == [FULL; TIER_COUNT] { dense } else { spaced }
     }
 
@@ -161,12 +161,12 @@ fn candidate_rows(sizes: &[RequestedSizes], width: u16) -> Vec<MatrixRows> {
     let mut fitting = MatrixRows::new();
     let (mut first, mut used) = (0, 0_u32);
     for (i, size) in sizes.iter().enumerate() {
-        let more = u32::from(size.tiers[TIER_COUNT - 1][0] + GAP);
-        if i > first && used + more > u32::from(width) {
+        let wide = u32::from(size.tiers[TIER_COUNT - 1][0] + GAP);
+        if i > first && used + wide > u32::from(width) {
             fitting.push(first..i);
             (first, used) = (i, 0);
         }
-        used += more;
+        used += wide;
     }
     fitting.push(first..sizes.len());
     let side_by_side = std::iter::once(0..sizes.len()).collect();
@@ -188,13 +188,18 @@ fn candidate_rows(sizes: &[RequestedSizes], width: u16) -> Vec<MatrixRows> {
 /// Breaks matrices into rows. A row ends after matrix i if bit i of `breaks` is set.
 fn break_into_rows(matrices: usize, breaks: u32) -> MatrixRows {
     let ends = (1..=matrices).filter(|end| *end == matrices || breaks >> (end - 1) & 1 == 1);
+    let mut rows = MatrixRows::new();
     let mut start = 0;
-    ends.map(|end| std::mem::replace(&mut start, end)..end).collect()
+    for end in ends {
+        rows.push(start..end);
+        start = end;
+    }
+    rows
 }
 
 impl Candidate {
     /// Divides the width of the area among the matrices of each row.
-    fn new(rows: MatrixRows, share: DivideFn, sizes: &[RequestedSizes], area: Rect) -> Self {
+    fn new(rows: MatrixRows, divide: DivideFn, sizes: &[RequestedSizes], area: Rect) -> Self {
         let mut columns = PerMatrix::with_capacity(sizes.len());
         for row in &rows {
             let wanted: PerMatrix<[u16; TIER_COUNT]> = sizes[row.clone()].iter().map(|size| size.tiers.map(|[wide, _]| wide)).collect();
@@ -202,7 +207,7 @@ impl Candidate {
             let gaps = GAP * u16::try_from(row.len()).unwrap_or(1);
             let mut x = area.x;
             let room = area.width.saturating_sub(gaps);
-            let widths = in_tiers(room, &wanted, share);
+            let widths = in_tiers(room, &wanted, divide);
             let mut unused = room - widths.iter().sum::<u16>();
             for (i, width) in row.clone().zip(widths) {
                 // long titles use the columns that the numbers do not need
@@ -220,7 +225,7 @@ impl Candidate {
         let tier_score = |tier: usize| matrices().map(|(columns, size)| visible_width(columns.len, size, tier)).min().unwrap_or(0);
         let name_score = matrices().map(|(columns, size)| fraction(columns.len, size.name_width)).min().unwrap_or(0);
         let highest = (std::array::from_fn(tier_score), name_score);
-        Self { rows, share, columns, highest }
+        Self { rows, divide, columns, highest }
     }
 }
 
@@ -245,7 +250,7 @@ impl Arrangement<'_> {
 
     /// Returns the lines of each row: divides the height of the area among the rows.
     fn lines(&self, sizes: &[RequestedSizes]) -> PerMatrix<Span> {
-        let Self { candidate: Candidate { rows, share, .. }, blank_lines, area } = *self;
+        let Self { candidate: Candidate { rows, divide, .. }, blank_lines, area } = *self;
         let row_height = |row: &Range<usize>, tier: usize| sizes[row.clone()].iter().map(|size| size.tiers[tier][1]).max().unwrap_or(0);
         let wanted: PerMatrix<[u16; TIER_COUNT]> = rows.iter().map(|row| std::array::from_fn(|tier| row_height(row, tier))).collect();
         let blanks = blank_lines * u16::try_from(rows.len().saturating_sub(1)).unwrap_or(1);
@@ -255,7 +260,7 @@ impl Arrangement<'_> {
             y += height + blank_lines;
             lines
         };
-        in_tiers(area.height.saturating_sub(blanks), &wanted, *share).into_iter().map(span).collect()
+        in_tiers(area.height.saturating_sub(blanks), &wanted, *divide).into_iter().map(span).collect()
     }
 
     /// Returns the score.
@@ -281,12 +286,12 @@ fn fraction(room: u16, wanted: u16) -> u32 {
 fn visible_width(width: u16, size: &RequestedSizes, tier: usize) -> u32 {
     let [wide, _] = size.tiers[tier];
     // a number that is not completely visible does not count
-    let whole_numbers = width.saturating_sub(size.margin) / size.cell.max(1);
-    fraction(if width < wide { size.margin + whole_numbers * size.cell } else { wide }, wide)
+    let whole_numbers = width.saturating_sub(size.gutter) / size.cell.max(1);
+    fraction(if width < wide { size.gutter + whole_numbers * size.cell } else { wide }, wide)
 }
 
 /// Returns how much is visible of the entries that the current entry reads.
-fn needed(areas: &[Rect], sizes: &[RequestedSizes]) -> Needed {
+fn tier_0_visibility(areas: &[Rect], sizes: &[RequestedSizes]) -> Tier0Visibility {
     let visible_fraction =
         |(area, size): (&Rect, &RequestedSizes)| visible_width(area.width, size, 0).min(fraction(area.height, size.tiers[0][1]));
     let fractions = || areas.iter().zip(sizes).map(visible_fraction);
@@ -294,7 +299,7 @@ fn needed(areas: &[Rect], sizes: &[RequestedSizes]) -> Needed {
 }
 
 /// Divides `room` among matrices, one tier after the other.
-fn in_tiers(room: u16, wanted: &[[u16; TIER_COUNT]], share: DivideFn) -> PerMatrix<u16> {
+fn in_tiers(room: u16, wanted: &[[u16; TIER_COUNT]], divide: DivideFn) -> PerMatrix<u16> {
     let mut given = PerMatrix::from_elem(0, wanted.len());
     let mut remaining = room;
     for tier in 0..TIER_COUNT {
@@ -307,7 +312,7 @@ fn in_tiers(room: u16, wanted: &[[u16; TIER_COUNT]], share: DivideFn) -> PerMatr
             continue;
         }
         let more: PerMatrix<u16> = more.collect();
-        for (given, more) in given.iter_mut().zip(share(remaining, &more)) {
+        for (given, more) in given.iter_mut().zip(divide(remaining, &more)) {
             *given += more;
             remaining -= more;
         }

@@ -12,7 +12,7 @@ use crate::ui::theme::{StyleRole, Theme};
 const KEYS_WIDTH: usize = 26;
 
 /// The first line. It says how to get to the legend at the end.
-const LEGEND: &str = "at the end of this text (press G): what the marks ∙ ‹ › [ ] = ┊ ░ and the colours mean";
+const LEGEND_HINT: &str = "at the end of this text (press G): what the marks ∙ ‹ › [ ] = ┊ ░ and the colours mean";
 
 /// The remark on the first number of subscripts and indices.
 const COUNTS: &str =
@@ -84,12 +84,12 @@ fn section(text: &mut Text<'static>, theme: &Theme, inside: usize, title: &'stat
     text.push_line("");
     text.push_line(Line::styled(title, theme.style(StyleRole::Heading)));
     for (label, words) in rows {
-        text.extend(entry(Span::styled(*label, theme.style(StyleRole::Key)), words, inside));
+        text.extend(row_lines(Span::styled(*label, theme.style(StyleRole::Key)), words, inside));
     }
 }
 
 /// Returns the lines of one row: the label on the left of the first line, and the wrapped text in the right column.
-fn entry(label: Span<'static>, words: &str, inside: usize) -> Vec<Line<'static>> {
+fn row_lines(label: Span<'static>, words: &str, inside: usize) -> Vec<Line<'static>> {
     let mut label = Some(label);
     let line = |words: String| {
         // empty from the second line on
@@ -110,7 +110,7 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
     let below = BELOW.iter().find(|(focus, _)| *focus == state.focus_below());
     let mut text = Text::default();
     if screen_focus == Focus::Normal {
-        text.extend(wrap(LEGEND, inside).into_iter().map(|line| Line::styled(line, theme.style(StyleRole::Heading))));
+        text.extend(wrap(LEGEND_HINT, inside).into_iter().map(|line| Line::styled(line, theme.style(StyleRole::Heading))));
     }
     let prompts: &[_] = match state.screen {
         Screen::Picker(_) => &[(Focus::Filter, "in the filter of /")],
@@ -131,7 +131,7 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
             }
             // if the user's settings give all keys of a command to other commands, its name is shown instead of its keys
             let keys = if keys.is_empty() { format!(":{}", row.name) } else { keys };
-            text.extend(entry(Span::styled(keys, theme.style(StyleRole::Key)), row.description, inside));
+            text.extend(row_lines(Span::styled(keys, theme.style(StyleRole::Key)), row.description, inside));
         }
     }
     if screen_focus == Focus::Normal {
@@ -143,10 +143,10 @@ pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static>
         text.push_line("");
         text.push_line(Line::styled("the colours", theme.style(StyleRole::Heading)));
         for (sample, role, words) in COLOURS {
-            text.extend(entry(Span::styled(*sample, theme.style(*role)), words, inside));
+            text.extend(row_lines(Span::styled(*sample, theme.style(*role)), words, inside));
         }
         let words = format!("the sign and the size of a number: {}, stronger is larger", theme.palette.words());
-        text.extend(entry(Span::raw("background"), &words, inside));
+        text.extend(row_lines(Span::raw("background"), &words, inside));
     }
     text
 }

@@ -19,7 +19,7 @@ const MARGINS: u16 = 6;
 /// The width to which all columns except the first one are narrowed before the first one is narrowed.
 const MIN_COLUMN: usize = 9;
 /// The number of lines from the top of the screen to the last line of the equation.
-const EQUATION: u16 = 10;
+const EQUATION_BOTTOM: u16 = 10;
 /// The gap between two columns.
 const GAP: usize = 2;
 
@@ -44,9 +44,9 @@ const TEXT_SHARE: usize = 4;
 /// The largest number of lines for the cells of a row, if one is cut.
 const MAX_CELL_LINES: usize = 2;
 
-/// Returns at most `most` lines with the full text of a row or, if the row has no full text, with its cells. Long lines are wrapped and keep their indentation.
-fn full_text(row: &ListRow, columns: &[usize], inside: usize, most: usize) -> Vec<String> {
-    // no lines if a column already shows the full text
+/// Returns at most `max_lines` lines with the full text of a row or, if the row has no full text, with its cells; no lines if a column already shows the full
+/// text. Long lines are wrapped and keep their indentation.
+fn full_text(row: &ListRow, columns: &[usize], inside: usize, max_lines: usize) -> Vec<String> {
     let is_shown = |(cell, wide): (&String, &usize)| *cell == row.full_text && width(cell) <= *wide;
     if !row.full_text.is_empty() && row.cells.iter().zip(columns).any(is_shown) {
         return Vec::new();
@@ -54,9 +54,9 @@ fn full_text(row: &ListRow, columns: &[usize], inside: usize, most: usize) -> Ve
     let wrapped = |line: &str| if width(line) <= inside { vec![line.to_owned()] } else { wrap(line, inside) };
     let cells = || row.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  ");
     let text = if row.full_text.is_empty() { cells() } else { row.full_text.clone() };
-    let mut lines: Vec<String> = text.lines().flat_map(wrapped).take(most + 1).collect();
-    if lines.len() > most {
-        lines.truncate(most);
+    let mut lines: Vec<String> = text.lines().flat_map(wrapped).take(max_lines + 1).collect();
+    if lines.len() > max_lines {
+        lines.truncate(max_lines);
         if let Some(last) = lines.last_mut() {
             *last = format!("{} …", cut(last, inside.saturating_sub(2)));
         }
@@ -81,58 +81,61 @@ fn total_width(columns: &[usize]) -> usize {
 fn list_layout(list: &List, screen: Rect) -> ListLayout {
     // the status line and the key bar stay in view
     let room = screen.height.saturating_sub(2);
-    let most = MAX_WIDTH.min(usize::from(screen.width.saturating_sub(MARGINS)));
+    let max_width = MAX_WIDTH.min(usize::from(screen.width.saturating_sub(MARGINS)));
     let count = list.rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
     let mut columns: Vec<usize> =
         (0..count).map(|n| list.rows.iter().filter_map(|row| row.cells.get(n)).map(|cell| width(cell)).max().unwrap_or(0)).collect();
     let wanted = total_width(&columns);
     // if there is not enough room, columns that can be spared are left out
     for spare in list.spare_columns {
-        if total_width(&columns) > most
+        if total_width(&columns) > max_width
             && let Some(column) = columns.get_mut(*spare)
         {
             *column = 0;
         }
     }
     // the widest columns are narrowed; the first column, which has the names, is narrowed last
-    while total_width(&columns) > most {
+    while total_width(&columns) > max_width {
         let (first, others) = columns.split_at_mut(1.min(count));
         let widest = others.iter_mut().max().filter(|widest| **widest > MIN_COLUMN);
         let Some(widest) = widest.or_else(|| first.first_mut().filter(|wide| **wide > 1)) else { break };
         *widest -= 1;
     }
-    let inside = total_width(&columns).max(width(&list.title) + 2).max(hints(list).width()).min(most);
-    let note = if list.note.is_empty() { Vec::new() } else { wrap(&list.note, inside.max(20).min(most)) };
+    let inside = total_width(&columns).max(width(&list.title) + 2).max(hints(list).width()).min(max_width);
+    let note = if list.note.is_empty() { Vec::new() } else { wrap(&list.note, inside.max(20).min(max_width)) };
     // full texts use the whole width
     let has_full_texts = list.rows.iter().any(|row| !row.full_text.is_empty());
-    let inside = note.iter().map(|line| width(line)).fold(if has_full_texts { most } else { inside }, usize::max);
+    let inside = note.iter().map(|line| width(line)).fold(if has_full_texts { max_width } else { inside }, usize::max);
     // the lines of the border and, if there is a note, a blank line and the note
-    let extra = if note.is_empty() { 2 } else { 3 + note.len() };
-    // the number of lines that are free below the blank line after the rows. In a long list, fewer rows are visible, so that a quarter of the height is free
-    let room_for_text = usize::from(room).saturating_sub(extra + list.rows.len() + 1);
+    let border_and_note = if note.is_empty() { 2 } else { 3 + note.len() };
+    // the number of lines that are free below all rows and a blank line. In a long list, fewer rows are visible, so that a quarter of the height is free
+    let room_for_text = usize::from(room).saturating_sub(border_and_note + list.rows.len() + 1);
     let free = room_for_text.max(usize::from(room) / TEXT_SHARE);
-    let most_lines = match () {
+    let max_text_lines = match () {
         () if has_full_texts => {
             list.rows.iter().map(|row| full_text(row, &columns, inside, free.min(MAX_TEXT_LINES)).len()).max().unwrap_or(0)
         }
-        () if wanted > most => MAX_CELL_LINES,
+        () if wanted > max_width => MAX_CELL_LINES,
         () => 0,
     };
-    let shown = list.rows.get(list.selected).map(|row| full_text(row, &columns, inside, most_lines)).unwrap_or_default();
+    let shown = list.rows.get(list.selected).map(|row| full_text(row, &columns, inside, max_text_lines)).unwrap_or_default();
     // with the blank line before the text
-    let [text_lines, most_lines] = [shown.len(), most_lines].map(|lines| if lines > 0 { lines + 1 } else { 0 });
+    let [text_lines, max_text_lines] = [shown.len(), max_text_lines].map(|lines| if lines > 0 { lines + 1 } else { 0 });
     let mut below: Vec<(String, StyleRole)> = shown.into_iter().map(|line| (line, StyleRole::Plain)).collect();
     if text_lines > 0 && !note.is_empty() {
         below.push((String::new(), StyleRole::Dim));
     }
     below.extend(note.into_iter().map(|line| (line, StyleRole::Dim)));
-    let lines = list.rows.len().min(usize::from(room).saturating_sub(extra + most_lines)).max(1);
+    let lines = list.rows.len().min(usize::from(room).saturating_sub(border_and_note + max_text_lines)).max(1);
     let cells = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
-    let (wide, high, highest) =
-        (cells(inside + 4).min(screen.width), cells(lines + extra + text_lines).min(room), cells(lines + extra + most_lines).min(room));
+    let (wide, high, highest) = (
+        cells(inside + 4).min(screen.width),
+        cells(lines + border_and_note + text_lines).min(room),
+        cells(lines + border_and_note + max_text_lines).min(room),
+    );
     // the list is in the middle of the screen, or lower if there is room for all of it below the equation. Its first line does not depend on the selected row,
     // so that the rows do not move when another one is selected
-    let y = ((room - highest) / 2).max(EQUATION.min(room - highest));
+    let y = ((room - highest) / 2).max(EQUATION_BOTTOM.min(room - highest));
     let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + y, width: wide, height: high };
     let rows = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: cells(lines) }.intersection(area);
     let in_view = usize::from(rows.height);
