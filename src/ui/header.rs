@@ -154,8 +154,8 @@ fn layer(view: &StepView<'_>) -> Option<(usize, String)> {
 }
 
 /// Returns the fact about the sample: its number and name and, if the batch has only some of the samples, its position in the batch. At a step of the batch
-/// itself, the fact is the list of the batch's samples, or `None` if the batch has all samples. At other steps, `None` if the network reads no samples, or if the
-/// only sample has no name.
+/// itself, the fact is the list of the batch's samples, or `None` if the batch has all samples. At other steps, `None` if the network reads no samples, or if
+/// the only sample has no name.
 fn sample(view: &StepView<'_>) -> Option<Fact> {
     let samples = &view.document.scenario.samples;
     let batch_size = view.samples().len();

@@ -48,22 +48,25 @@ fn popup_layout(state: &State, screen: Rect) -> Option<PopupLayout> {
         return None;
     }
     // all rows decide the widths, so that the columns do not move while Tab chooses
-    let column = |of: fn(&PromptCandidate) -> &str, most: usize| candidates.iter().map(|one| width(of(one))).max().unwrap_or(0).min(most);
+    let column = |text: fn(&PromptCandidate) -> &str, max_width: usize| {
+        candidates.iter().map(|candidate| width(text(candidate))).max().unwrap_or(0).min(max_width)
+    };
     let columns = [
-        column(|one| &one.label, usize::from(screen.width) * 3 / 10),
-        column(|one| &one.keys, MAX_KEYS_WIDTH),
-        column(|one| one.description, MAX_WIDTH),
+        column(|candidate| &candidate.label, usize::from(screen.width) * 3 / 10),
+        column(|candidate| &candidate.keys, MAX_KEYS_WIDTH),
+        column(|candidate| candidate.description, MAX_WIDTH),
     ];
+    // the columns with the gaps between them, the mark ▸, and a blank
     let wanted = columns.iter().filter(|wide| **wide > 0).map(|wide| wide + GAP).sum::<usize>().saturating_sub(GAP) + 2;
     let title = title(prompt, candidates.first());
     let inside_width = wanted.max(width(&title) + 2).min(MAX_WIDTH).min(usize::from(screen.width) - 2);
     // if descriptions are cut, the full description of the chosen row is below the rows. The longest description decides the number of its lines
-    let lines_of = |one: &PromptCandidate| full_description(one, inside_width.saturating_sub(2)).len();
+    let lines_of = |candidate: &PromptCandidate| full_description(candidate, inside_width.saturating_sub(2)).len();
     let description_lines = if wanted > inside_width { candidates.iter().map(lines_of).max().unwrap_or(0) } else { 0 };
     let description_lines = description_lines.min(usize::from(screen.height - BELOW - 3));
     // the list takes at most two fifths of the screen, so that the equation stays visible
-    let most = (usize::from(screen.height.saturating_sub(BELOW + 2) * 2 / 5)).saturating_sub(description_lines).max(1);
-    let rows = candidates.len().min(most);
+    let max_rows = (usize::from(screen.height.saturating_sub(BELOW + 2) * 2 / 5)).saturating_sub(description_lines).max(1);
+    let rows = candidates.len().min(max_rows);
     let chosen = prompt.chosen();
     let first = chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(rows));
     let size = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
@@ -157,7 +160,7 @@ fn draw_row(cells: &[String; 3], columns: &[usize; 3], is_chosen: bool, theme: &
         spans.push(Span::styled(" ".repeat(GAP.min(room.saturating_sub(used + wide))), theme.style(roles[0])));
         used += wide + GAP;
     }
-    let rest = room.saturating_sub(used);
-    spans.push(Span::styled(" ".repeat(rest), theme.style(roles[0])));
+    let unused = room.saturating_sub(used);
+    spans.push(Span::styled(" ".repeat(unused), theme.style(roles[0])));
     Line::from(spans).draw(place, buf);
 }

@@ -83,8 +83,8 @@ pub fn status_line(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         facts.push(format!("step {op_step} of {op_steps} in this op"));
     }
     if view.stepper.prediction.is_on {
-        let (right, all) = view.stepper.prediction.totals();
-        facts.push(format!("predicted {right}/{all}"));
+        let (correct, all) = view.stepper.prediction.totals();
+        facts.push(format!("predicted {correct}/{all}"));
     }
     facts.push(format!("unit: {}", view.stepper.unit.name()));
     if view.stepper.play.is_some() {
@@ -114,9 +114,9 @@ pub fn last_line(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         let style = view.theme.style(if message.is_error { StyleRole::Error } else { StyleRole::Plain });
         return Line::styled(format!(" {}", message.text), style).draw(area, buf);
     }
-    let (text, rest) = beside_cursor(view, area);
-    Line::styled(text, view.theme.style(StyleRole::Step)).draw(Rect { width: rest.x - area.x, ..area }, buf);
-    key_bar(view.state, &view.theme, rest, buf);
+    let (text, bar_area) = beside_cursor(view, area);
+    Line::styled(text, view.theme.style(StyleRole::Step)).draw(Rect { width: bar_area.x - area.x, ..area }, buf);
+    key_bar(view.state, &view.theme, bar_area, buf);
 }
 
 /// Returns the entry under the cursor with all its digits, or the reason why it has no number.
@@ -139,8 +139,8 @@ pub fn under_cursor(view: &StepView<'_>) -> Option<String> {
     let label = |index: usize| view.comparison().map(|all| (all.label(index), all.user.factor(index))).unwrap_or_default();
     let number = |user: ComparedEntry| {
         let (sign, (label, factor)) = (if user.differs { '≠' } else { '=' }, label(user.tensor));
-        let is = if factor.is_some() { " is" } else { "" };
-        format!("  {sign} {label}{is} {}", exact_on_screen(user.mine + 0.0))
+        let verb = if factor.is_some() { " is" } else { "" };
+        format!("  {sign} {label}{verb} {}", exact_on_screen(user.mine + 0.0))
     };
     let user = user.map_or_else(String::new, number);
     Some(format!("{name} {state}{user}{symbol}"))

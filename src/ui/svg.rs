@@ -83,7 +83,7 @@ struct CellStyle {
 /// Converts the style of a cell.
 fn cell_style(cell: &Cell, background: Background) -> CellStyle {
     let side = usize::from(background == Background::Light);
-    let (default_fg, ground) = DEFAULTS[side];
+    let (default_fg, default_bg) = DEFAULTS[side];
     let rgb = |colour: Color| match colour {
         Color::Rgb(r, g, b) => Some([r, g, b]),
         Color::Indexed(i) if i >= 16 => Some(indexed(i)),
@@ -92,14 +92,14 @@ fn cell_style(cell: &Cell, background: Background) -> CellStyle {
     };
     let (mut fg, mut bg) = (rgb(cell.fg).unwrap_or(default_fg), rgb(cell.bg));
     if cell.modifier.contains(Modifier::REVERSED) {
-        (fg, bg) = (bg.unwrap_or(ground), Some(fg));
+        (fg, bg) = (bg.unwrap_or(default_bg), Some(fg));
     }
     if cell.modifier.contains(Modifier::DIM) {
-        let back = bg.unwrap_or(ground);
-        fg = std::array::from_fn(|c| u8::midpoint(fg[c], back[c]));
+        let behind = bg.unwrap_or(default_bg);
+        fg = std::array::from_fn(|c| u8::midpoint(fg[c], behind[c]));
     }
     if cell.modifier.contains(Modifier::HIDDEN) {
-        fg = bg.unwrap_or(ground);
+        fg = bg.unwrap_or(default_bg);
     }
     CellStyle { fg, bg, modifier: cell.modifier - Modifier::REVERSED - Modifier::DIM }
 }
@@ -306,6 +306,7 @@ fn shape(symbol: &str, x: f64, y: f64) -> Option<String> {
                 '╴' => ("l", 1.0),
                 _ => return None,
             };
+            // each arm is longer than its half of the cell, so that no gap is between two arms or two cells
             let mut d = String::new();
             for arm in arms.chars() {
                 let _ = match arm {
@@ -335,7 +336,9 @@ mod tests {
         assert_eq!(out.matches("fill=\"#010203\"").count(), 1, "{out}");
         assert!(out.contains("font-weight=\"bold\">a&lt;b</text>"), "{out}");
         assert!(out.contains(">&amp;</text>"), "{out}");
+        // 3 cells of 8.4 pixels; the reversed text has the colour of the dark background
         assert!(out.contains("textLength=\"25.2\" lengthAdjust=\"spacingAndGlyphs\" fill=\"#161920\">漢x</text>"), "{out}");
+        // ─ and ╮ are shapes
         assert_eq!(out.matches("<path").count(), 2, "{out}");
         assert!(out.starts_with("<svg ") && out.ends_with("</svg>\n"));
     }

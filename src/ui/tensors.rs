@@ -39,13 +39,13 @@ const RESERVED_CELLS: [usize; 2] = [2, 5];
 #[must_use]
 pub fn height(view: &StepView<'_>, screen: Rect, room: Rect, filled: u16) -> u16 {
     // one line is blank, and one is the title of the pane
-    let left = room.height.saturating_sub(filled + 2);
-    let area = Rect { height: left, ..room };
+    let remaining = room.height.saturating_sub(filled + 2);
+    let area = Rect { height: remaining, ..room };
     let shows_any = || {
-        let others = all(view);
+        let others = others(view);
         others.nearest_first().any(|n| fits(view, &others.all[n], area))
     };
-    if !is_roomy(screen) || left < MIN_LINES || !shows_any() { 0 } else { left }
+    if !is_roomy(screen) || remaining < MIN_LINES || !shows_any() { 0 } else { remaining }
 }
 
 /// Draws the pane.
@@ -64,12 +64,12 @@ pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarge
 }
 
 /// Returns the tensors near the current op, whether the pane has room for them or not.
-fn all<'a>(view: &'a StepView<'_>) -> &'a OtherTensors {
-    view.other_tensors(|| others(view))
+fn others<'a>(view: &'a StepView<'_>) -> &'a OtherTensors {
+    view.other_tensors(|| list_others(view))
 }
 
 /// Lists the tensors near the current op, in the order of the ops. The inputs and parameters of an op come before its result.
-fn others(view: &StepView<'_>) -> OtherTensors {
+fn list_others(view: &StepView<'_>) -> OtherTensors {
     let in_matrices_pane: Vec<Id> = view.tensors().into_iter().map(|shown| shown.tensor).collect();
     let network = view.network();
     let mut ids: Vec<Id> = Vec::new();
@@ -89,15 +89,15 @@ fn others(view: &StepView<'_>) -> OtherTensors {
     for op in before {
         add_op(&mut ids, op);
     }
-    let before = ids.len();
+    let before_count = ids.len();
     // `ops_from` begins with the current op
     for op in view.ops_from().skip(1).take(MAX_OPS) {
         add_op(&mut ids, op);
     }
     // 1 for the tensor directly before or after the current op
-    let distance = |n: usize| if n < before { before - n } else { n + 1 - before };
+    let distance = |n: usize| if n < before_count { before_count - n } else { n + 1 - before_count };
     let other = |(n, id): (usize, Id)| OtherTensor { id, distance: distance(n), texts: OnceCell::new() };
-    OtherTensors { all: ids.into_iter().enumerate().map(other).collect(), before }
+    OtherTensors { all: ids.into_iter().enumerate().map(other).collect(), before: before_count }
 }
 
 /// Returns the title of a tensor, the format of its numbers and its size. The first call for a tensor in a frame computes them.
@@ -129,14 +129,15 @@ fn cells([width, height]: [u16; 2]) -> u32 {
 
 /// Returns the tensors that fit into the area, each with its position. If not all fit, those nearest to the current op are shown.
 fn tensors_with_places<'a>(view: &'a StepView<'_>, area: Rect) -> Vec<(&'a OtherTensor, Rect)> {
-    let others = all(view);
+    let others = others(view);
     let size = |tensor: &OtherTensor| texts(view, tensor).size;
-    // tensors that take more cells than this do not fit into the area in any order; so the texts of tensors that are farther away are not needed
-    let most = u32::from(area.width) * (u32::from(area.height) + 1);
+    // tensors that take more cells than the area with one line more (the blank line after the last row) do not fit in any order; so the texts of tensors that
+    // are farther away are not needed
+    let max_cells = u32::from(area.width) * (u32::from(area.height) + 1);
     let mut near = others.before..others.before;
     let mut used = 0;
     for n in others.nearest_first() {
-        if used > most {
+        if used > max_cells {
             break;
         }
         near = near.start.min(n)..near.end.max(n + 1);
@@ -146,16 +147,16 @@ fn tensors_with_places<'a>(view: &'a StepView<'_>, area: Rect) -> Vec<(&'a Other
     let fitting: Vec<&OtherTensor> = others.all[near].iter().filter(|tensor| fits(view, tensor, area)).collect();
     let mut shown = &fitting[..];
     loop {
-        if used <= most
+        if used <= max_cells
             && let Some(places) = flow(shown.iter().map(|tensor| size(tensor)), area)
         {
             return shown.iter().copied().zip(places).collect();
         }
         // the first or the last tensor is the farthest
         let [first, .., last] = shown else { return Vec::new() };
-        let farthest;
-        (farthest, shown) = if first.distance > last.distance { (first, &shown[1..]) } else { (last, &shown[..shown.len() - 1]) };
+        let (farthest, nearer) = if first.distance > last.distance { (first, &shown[1..]) } else { (last, &shown[..shown.len() - 1]) };
         used -= cells(size(farthest));
+        shown = nearer;
     }
 }
 

@@ -40,7 +40,7 @@ const SELECTED: &str = "▸";
 /// The smallest and the largest number of lines of a block.
 const LINES: (u16, u16) = (2, 5);
 /// If blocks have at least this number of lines, they have a frame.
-const FRAMED: u16 = 4;
+const MIN_FRAMED_LINES: u16 = 4;
 /// The largest width of a block, in cells.
 const MAX_WIDTH: u16 = 150;
 /// The largest width of a block's name.
@@ -92,7 +92,7 @@ fn map_layout(view: &StepView<'_>, map: &NetworkMap, screen: Rect) -> MapLayout 
     let first = map.selected.saturating_sub(count / 2).min(blocks - count);
     let end = inner.bottom().min(inner.y + u16::try_from(count).unwrap_or(u16::MAX).saturating_mul(lines));
     // if the blocks have frames and there is room, the progress of the batch is in a card below them; otherwise it is in the last line
-    let has_card = batch_lines > 0 && lines >= FRAMED && end + BATCH_CARD <= inner.bottom() + batch_lines;
+    let has_card = batch_lines > 0 && lines >= MIN_FRAMED_LINES && end + BATCH_CARD <= inner.bottom() + batch_lines;
     // `batch_lines` is 2 or 0, so this line has the height 1 or 0
     let (y, height) = if has_card { (end, BATCH_CARD) } else { (inner.bottom() + 1, batch_lines / 2) };
     MapLayout { area, inner, batch: Rect { y, height, ..inner }, lines, first, count }
@@ -214,7 +214,7 @@ impl BlockColumns {
         let kind = widest(&mut texts.iter().map(|(_, kind)| width(kind))).min(MAX_KIND);
         let shape = widest(&mut shown().map(|block| width(&shape(scene, block.tensor))));
         let lanes = u16::try_from(2 * map.blocks.lanes).unwrap_or(2);
-        let framed = if layout.lines >= FRAMED { 4 } else { 0 };
+        let framed = if layout.lines >= MIN_FRAMED_LINES { 4 } else { 0 };
         let card = usize::from(layout.inner.width.min(MAX_WIDTH).saturating_sub(MARGIN + lanes + 2 + framed));
         let counts = shown().flat_map(|block| scene.block_progress(block)).map(|(_, all)| all.checked_ilog10().unwrap_or(0) as usize + 1);
         // the count has two numbers and a slash: `312/548`
@@ -255,7 +255,7 @@ impl BlockPen<'_> {
     /// Draws a block with its lanes. `is_here` is `true` for the block of the step on the screen.
     fn draw(&self, number: usize, [is_here, is_selected]: [bool; 2], rows: Rect, buf: &mut Buffer) {
         let Some(block) = self.blocks.get(number) else { return };
-        let is_framed = rows.height >= FRAMED;
+        let is_framed = rows.height >= MIN_FRAMED_LINES;
         let top = u16::from(is_framed);
         let progress = self.scene.block_progress(block);
         self.lanes().draw(number, progress, rows, top, buf);
@@ -289,7 +289,8 @@ impl BlockPen<'_> {
             self.draw_progress(block, 0, progress[0], line, buf);
         }
         if let Some(line) = lines.next() {
-            // a block without a backward pass, such as the loss, has no progress in its second line, so the details can use the whole line
+            // a block without a backward pass, such as the loss, has no progress in its second line, so the details can use the whole line. Without samples,
+            // a derivative can be there instead
             let is_free = progress[1].1 == 0 && self.scene.network().reads_samples();
             let room = usize::from(line.width).saturating_sub(if is_free { 2 } else { self.columns.progress + 3 });
             Line::from(vec![Span::raw("  "), Span::styled(cut(&self.details(number, block), room), dim)]).draw(line, buf);
@@ -300,6 +301,7 @@ impl BlockPen<'_> {
     /// Draws the progress of the passes of the batch in a card or in a line.
     fn draw_batch(&self, rows: Rect, buf: &mut Buffer) {
         let (dim, style) = (self.theme().style(StyleRole::Dim), self.theme().style(StyleRole::Forward));
+        // the middle of a card, or the only line
         let top = rows.height / 2;
         if is_of_batch(self.view.step.pass) {
             buf.set_string(rows.x, rows.y + top, HERE, self.theme().style(StyleRole::Result).not_underlined());
@@ -322,7 +324,7 @@ impl BlockPen<'_> {
 
     /// Draws the frame of a block. Returns the area inside.
     fn draw_card(&self, card: Rect, is_selected: bool, buf: &mut Buffer) -> Rect {
-        let card = Rect { height: card.height.min(FRAMED), ..card };
+        let card = Rect { height: card.height.min(MIN_FRAMED_LINES), ..card };
         let role = if is_selected { StyleRole::Result } else { StyleRole::Dim };
         let border = if is_selected { BorderType::Thick } else { BorderType::Rounded };
         let frame = Frame::bordered().border_type(border).border_style(self.theme().style(role).not_underlined());
@@ -339,25 +341,25 @@ impl BlockPen<'_> {
             let name = if block.layer.is_some() { info.suffix } else { &info.name };
             format!("{name} {}", shape(self.scene, *id))
         };
-        let mut parts: Vec<String> = block.parameters.iter().map(parameter).collect();
+        let mut texts: Vec<String> = block.parameters.iter().map(parameter).collect();
         if network.tensor(block.tensor).role == Role::Loss && network.reads_samples() {
-            parts.extend(self.scene.block_equation(block, self.view.notation).map(|equation| format!("C = {equation}")));
+            texts.extend(self.scene.block_equation(block, self.view.notation).map(|equation| format!("C = {equation}")));
         }
         let operations = block.operations();
         if operations > 1 && block.layer.is_none() {
-            parts.push(format!("{operations} operations"));
+            texts.push(format!("{operations} operations"));
         }
         if !block.reads.iter().all(|read| read + 1 == number) {
             let name = |read: &usize| self.blocks.get(*read).map(|block| self.scene.block_texts(block, self.view.notation).0);
             let more = if block.reads.len() > MAX_NAMED { ", …" } else { "" };
             let names: Vec<String> = block.reads.iter().take(MAX_NAMED).filter_map(name).collect();
-            parts.push(format!("reads {}{more}", names.join(", ")));
+            texts.push(format!("reads {}{more}", names.join(", ")));
         }
-        parts.join("  ")
+        texts.join("  ")
     }
 
-    /// Draws the progress of a pass at the right end of a line, as a bar and a count. If the block is a node with a single number, draws the number or the
-    /// derivative instead.
+    /// Draws the progress of the forward pass (`pass` is 0) or of the backward pass (1) at the right end of a line, as a bar and a count. If the block is a
+    /// node with a single number, draws the number or the derivative instead.
     fn draw_progress(&self, block: &Block, pass: usize, (done, all): (u64, u64), line: Rect, buf: &mut Buffer) {
         let theme = self.theme();
         let wide = u16::try_from(self.columns.progress).unwrap_or(u16::MAX).min(line.width);

@@ -153,8 +153,8 @@ impl NeuronColumns {
             let used = || entries.iter().map(|(id, _)| *id).filter(|id| *id != last && is_neuron(network, *id));
             // in a normalization n = r · c, the line leads from the centred values c, not from r = 1/σ
             let main = || main_input(network, last).filter(|main| result.0 == last && used().any(|id| id == *main));
-            let other = bias.or_else(main).or_else(|| used().next());
-            (other.or_else(|| source_tensor(network, last, &entries))?, last)
+            let source = bias.or_else(main).or_else(|| used().next());
+            (source.or_else(|| source_tensor(network, last, &entries))?, last)
         };
         let used_entry = |id: Id| entries.iter().find(|(used, _)| *used == id).map(|(_, at)| *at);
         let computed_entry = |id: Id| (id == result.0).then_some(result.1);
@@ -246,14 +246,14 @@ impl NeuronColumns {
         if lefts.max(rights) <= rows {
             let (left, right): (Vec<usize>, Vec<usize>) = ((0..lefts).collect(), (0..rights).collect());
             // lines with different colours have gaps where they cross and are harder to follow, so fewer are shown
-            let most = if is_shared(view.network(), self.right) { rows } else { (2 * rows).clamp(EDGES[0], EDGES[1]) };
+            let max_edges = if is_shared(view.network(), self.right) { rows } else { (2 * rows).clamp(EDGES[0], EDGES[1]) };
             let mut edges = self.all_edges(view, &left, &right);
-            let has_more_edges = edges.len() > most;
+            let has_more_edges = edges.len() > max_edges;
             if has_more_edges {
                 edges.retain(|edge| self.is_of_entry(*edge) || edge.touches(self.entry));
             }
             // if only the edges of this entry are drawn, the neurons must have some distance
-            if !has_more_edges || 2 * lefts.max(rights) <= rows && edges.len() <= most {
+            if !has_more_edges || 2 * lefts.max(rights) <= rows && edges.len() <= max_edges {
                 return ShownNeurons { left, right, edges, hidden_terms: None };
             }
         }

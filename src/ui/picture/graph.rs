@@ -91,7 +91,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
 /// else both. The part of a statement that a node computes is written at the node only if this hides no column.
 fn best_layout(view: &StepView<'_>, area: Rect) -> Option<(GraphNodes, GraphLayout)> {
     // returns the score of a layout with these details (a higher one is better), its nodes, and the layout
-    let plan = |details: Details| {
+    let evaluate = |details: Details| {
         let graph = graph_nodes(view, details);
         let nodes = &graph.nodes;
         let current = nodes.iter().position(|node| node.id == current_node(view))?;
@@ -106,24 +106,25 @@ fn best_layout(view: &StepView<'_>, area: Rect) -> Option<(GraphNodes, GraphLayo
             .filter(|node| plan.columns.column_of(node.depth).is_some())
             .filter_map(|node| view.network().text().turn(node.id))
             .collect();
+        // the number of nodes to show that are visible decides first, then whether the columns fit, then the number of visible turns, then the heat maps
         let score = (shown, fits, turns.len(), plan.form == NodeForm::Maps);
         Some((score, graph, plan))
     };
-    let mut details = Details { pieces: false, shapes: true, all_maps: true };
-    let (mut best_score, mut nodes, mut layout) = plan(details)?;
+    let mut details = Details { expressions: false, shapes: true, all_maps: true };
+    let (mut best_score, mut nodes, mut layout) = evaluate(details)?;
     if !nodes.has_tensors {
         return Some((nodes, layout));
     }
     for (shapes, all_maps) in [(true, false), (false, true), (false, false)] {
-        let fewer = Details { pieces: false, shapes, all_maps };
-        let next = plan(fewer)?;
+        let fewer = Details { expressions: false, shapes, all_maps };
+        let next = evaluate(fewer)?;
         if next.0 > best_score {
             ((best_score, nodes, layout), details) = (next, fewer);
         }
     }
-    let (score, nodes_with_pieces, layout_with_pieces) = plan(Details { pieces: true, ..details })?;
-    let hides_no_column = layout_with_pieces.columns.places.len() == layout.columns.places.len();
-    Some(if score == best_score && hides_no_column { (nodes_with_pieces, layout_with_pieces) } else { (nodes, layout) })
+    let (score, nodes_with_expressions, layout_with_expressions) = evaluate(Details { expressions: true, ..details })?;
+    let hides_no_column = layout_with_expressions.columns.places.len() == layout.columns.places.len();
+    Some(if score == best_score && hides_no_column { (nodes_with_expressions, layout_with_expressions) } else { (nodes, layout) })
 }
 
 /// Returns the line above the picture for the numbers of turns. It is empty if there is no loop, or if the picture is low.
@@ -151,8 +152,8 @@ fn draw_turns(view: &StepView<'_>, nodes: &[GraphNode], plan: &GraphLayout, line
         let ([Some(turn), ..], [(x, _), ..], [.., (last, wide)]) = (group, columns, columns) else { continue };
         let (Ok(x), Ok(room)) = (u16::try_from(*x), usize::try_from(last + wide - x)) else { continue };
         let text = format!("turn {turn}");
-        let more = room.saturating_sub(width(&text) + 1);
-        let text = if columns.len() > 1 && more > 0 { format!("{text} {}", "┄".repeat(more)) } else { text };
+        let dashes = room.saturating_sub(width(&text) + 1);
+        let text = if columns.len() > 1 && dashes > 0 { format!("{text} {}", "┄".repeat(dashes)) } else { text };
         text_at(buf, line, x, 0, &text, view.theme.style(StyleRole::Dim));
     }
 }

@@ -145,8 +145,8 @@ impl Inset {
         let places = |n: usize, axis: usize| n.saturating_sub(1) * window.spread[axis] + 1 + window.padding[axis].iter().sum::<usize>();
         let padded = [places(height, 0), places(width_of_image, 1)];
         let symbol = |id: Id| view.network().tensor(id).symbol.text();
-        let on = if window.spread == [1, 1] { symbol(image) } else { format!("spread({})", symbol(image)) };
-        let titles = ["", ", in part"].map(|part| title(&symbol(filter), window.turned, &on, part));
+        let image_symbol = if window.spread == [1, 1] { symbol(image) } else { format!("spread({})", symbol(image)) };
+        let titles = ["", ", in part"].map(|suffix| title(&symbol(filter), window.turned, &image_symbol, suffix));
         let filter_shape = with_row(view, filter, window);
         let footprint = |axis: usize| footprint(&filter_shape, window, now, axis);
         let sizes = InsetSizes {
@@ -163,11 +163,11 @@ impl Inset {
             let first = middle.saturating_sub(side / 2).min(padded[axis].saturating_sub(side));
             first..padded[axis].min(first + side)
         };
-        let [whole, part] = titles;
+        let [whole_title, part_title] = titles;
         let is_whole = [rows, columns] == padded;
         let (rows, columns) = (range_around(0, rows), range_around(1, columns));
         Some(Self {
-            title: if is_whole { whole } else { part },
+            title: if is_whole { whole_title } else { part_title },
             pixel_style,
             filter_shape,
             now,
@@ -212,12 +212,12 @@ impl Inset {
         }
     }
 
-    /// Draws the place `at`: its pixel, if it has one, and the weight over it. `(x, y)` is the upper left cell of the place in `area`.
-    fn draw_place(&self, view: &StepView<'_>, at: (usize, usize), (x, y): (u16, u16), area: Rect, buf: &mut Buffer, spots: &mut Spots) {
+    /// Draws a place: its pixel, if it has one, and the weight over it. `(x, y)` is the upper left cell of the place in `area`.
+    fn draw_place(&self, view: &StepView<'_>, place: (usize, usize), (x, y): (u16, u16), area: Rect, buf: &mut Buffer, spots: &mut Spots) {
         let PixelStyle { width: wide, height, has_symbols, has_numbers } = self.pixel_style;
-        let (pixel, weight) = (self.pixel(at), weight_over(&self.filter_shape, self.window, self.now, at));
+        let (pixel, weight) = (self.pixel(place), weight_over(&self.filter_shape, self.window, self.now, place));
         let (dim, entry) = (view.theme.style(StyleRole::Dim), view.theme.style(StyleRole::Entry));
-        let is_now = at == (self.now.y, self.now.x);
+        let is_now = place == (self.now.y, self.now.x);
         let colour = weight.filter(|_| self.is_shared).and_then(|weight| view.weight_style_on_entry(self.filter, weight));
         let style = match (weight, pixel) {
             (Some(_), _) if is_now => view.theme.style(StyleRole::Step),
@@ -268,8 +268,8 @@ fn with_row(view: &StepView<'_>, tensor: Id, window: Window) -> Vec<usize> {
 }
 
 /// Returns the title of the inset.
-fn title(filter: &str, turned: bool, image: &str, part: &str) -> String {
-    format!("{filter}{} on {image}{part}", if turned { ", turned by 180°," } else { "" })
+fn title(filter: &str, turned: bool, image: &str, suffix: &str) -> String {
+    format!("{filter}{} on {image}{suffix}", if turned { ", turned by 180°," } else { "" })
 }
 
 /// Returns the weight and the place of a term that reads these entries.

@@ -46,9 +46,9 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
     let shown = columns.shown(view, usize::from(area.height / row_height).saturating_sub(side_rows).max(1));
     // there are lines for the numbers of neurons below the columns, and for the numbers of hidden terms above and below them
     let has_all = shown.left.len() == count(columns.left) && shown.right.len() == count(columns.right);
-    let inner = if has_all { area.height } else { area.height - 1 };
-    let writes_hidden_terms = shown.hidden_terms.is_some() && inner >= 5;
-    let rows = if writes_hidden_terms { 1..inner - 1 } else { 0..inner };
+    let inner_height = if has_all { area.height } else { area.height - 1 };
+    let writes_hidden_terms = shown.hidden_terms.is_some() && inner_height >= 5;
+    let rows = if writes_hidden_terms { 1..inner_height - 1 } else { 0..inner_height };
     let kinds = edge_kinds(view, &columns, &shown);
     let [left, right] = both_columns(view, &columns, (&shown, &kinds), &rows, row_height);
     // labels above the neurons can use the whole width except one cell, so the cells that `label_rooms` subtracts are added here
@@ -58,7 +58,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
     let widest = |n: usize| u16::try_from(labels[n].iter().map(NeuronLabel::width).max().unwrap_or(0).min(rooms[n].cells)).unwrap_or(0);
     // the columns of the left and the right neurons, in cells
     let (from, to) = if is_stacked { (0, area.width - 1) } else { (widest(0) + 2, area.width.saturating_sub(widest(1) + 3)) };
-    let name = draw_edges(view, &columns, (&shown, &kinds), [(&left, from), (&right, to)], area, buf, spots);
+    let placed_name = draw_edges(view, &columns, (&shown, &kinds), [(&left, from), (&right, to)], area, buf, spots);
     for (column, labels, x) in [(&left, &labels[0], from), (&right, &labels[1], to)] {
         let is_left = x == from;
         let room = if is_stacked {
@@ -90,17 +90,17 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
     }
     draw_counts(view, area, [(0, left.neurons.len(), count(columns.left)), (to, right.neurons.len(), count(columns.right))], buf);
     if let Some(hidden_terms) = shown.hidden_terms.filter(|_| writes_hidden_terms) {
-        for (terms, row) in hidden_terms.into_iter().zip([0, inner - 1]).filter(|(terms, _)| *terms > 0) {
-            draw_more(view, area, (from, to, row), terms, buf);
+        for (terms, row) in hidden_terms.into_iter().zip([0, inner_height - 1]).filter(|(terms, _)| *terms > 0) {
+            draw_hidden_terms(view, area, (from, to, row), terms, buf);
         }
     }
-    if let Some((name, place, style)) = name {
+    if let Some((name, place, style)) = placed_name {
         text_at(buf, area, place.0, place.1, &name, style);
     }
 }
 
 /// Writes the number of hidden terms in the middle between two columns, or in the middle of the area if there is not enough room.
-fn draw_more(view: &StepView<'_>, area: Rect, (from, to, row): (u16, u16, u16), terms: u64, buf: &mut Buffer) {
+fn draw_hidden_terms(view: &StepView<'_>, area: Rect, (from, to, row): (u16, u16, u16), terms: u64, buf: &mut Buffer) {
     let plural = if terms == 1 { "" } else { "s" };
     let texts = [format!("… {terms} more term{plural}"), format!("… {terms} more")];
     let fits = |text: &&String, cells: u16| width(text) <= usize::from(cells);

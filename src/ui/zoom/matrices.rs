@@ -53,7 +53,7 @@ fn areas(view: &StepView<'_>, tensors: &[ShownTensor], size: FontSize, area: Rec
         let cell = u16::try_from(cell.width).unwrap_or(u16::MAX);
         arrange::RequestedSizes {
             tiers: [size_for(ENOUGH), size_for(2 * ENOUGH), size_for(usize::MAX)],
-            margin: 0,
+            gutter: 0,
             cell,
             name_width: title_width,
             title_width,

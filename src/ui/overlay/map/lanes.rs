@@ -68,10 +68,11 @@ impl MapLanes<'_> {
                     put(x_of(lane), y, if ends_here { "↓" } else { "│" }, line_style);
                 }
             }
-            let next = self.blocks.get(number + 1).filter(|next| next.lane == Some(lane) && has(next.joins, lane));
+            // without a frame, the next block's mark is directly below the last line of this block, so this line ends with the arrow to the mark
+            let ends_in_next = self.blocks.get(number + 1).is_some_and(|next| next.lane == Some(lane) && has(next.joins, lane));
             for y in rows.y + top + 1..rows.bottom() {
                 if has(block.below, lane) {
-                    let ends_here = y + 1 == rows.bottom() && top == 0 && next.is_some();
+                    let ends_here = y + 1 == rows.bottom() && top == 0 && ends_in_next;
                     put(x_of(lane), y, if ends_here { "↓" } else { "│" }, line_style);
                 }
             }
@@ -102,12 +103,13 @@ impl MapLanes<'_> {
         };
         let block_lane = block.lane.unwrap_or(self.blocks.lanes);
         let joined = |lane: usize| has(above & block.joins, lane) && lane != block_lane;
+        // the ends of the horizontal line: from the leftmost to the rightmost of the joined lanes and the block's own lane
         let (first, last) = ((0..MAX_LANES).find(|lane| joined(*lane)), (0..MAX_LANES).rev().find(|lane| joined(*lane)));
         let (first, last) = (first.unwrap_or(block_lane).min(block_lane), last.unwrap_or(block_lane).max(block_lane));
         for lane in (0..self.blocks.lanes).filter(|lane| *lane != block_lane) {
-            let (passes, ends) = (has(above, lane), !has(block.below, lane));
+            let (is_from_above, ends) = (has(above, lane), !has(block.below, lane));
             let is_crossed = first < lane && lane < last;
-            let text = match (passes, joined(lane)) {
+            let text = match (is_from_above, joined(lane)) {
                 (true, true) if lane < block_lane => {
                     if ends {
                         if first < lane { "┴" } else { "╰" }

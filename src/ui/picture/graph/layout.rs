@@ -63,8 +63,8 @@ pub const EXIT_MARGIN: i32 = 3;
 /// The number of times that the columns are sorted, alternately to the right and to the left. It is odd, so that the last time goes to the right.
 const ROUNDS: usize = 9;
 
-/// Rows are computed in units of 1 / `PART` of a row. In whole rows, the means would be rounded too often.
-const PART: i32 = 8;
+/// Rows are computed in *subrows*: a row has this number of them. In whole rows, the means would be rounded too often.
+const SUBROWS: i32 = 8;
 
 /// The columns that fit, including the column of the current node.
 pub struct GraphColumns {
@@ -84,8 +84,8 @@ pub struct LayoutItem {
     pub column: usize,
     /// The numbers of further lines above and below the row that the item needs.
     lines: [i32; 2],
-    /// The row, in units of 1 / [`PART`] of a row.
-    row: i32,
+    /// The row, in subrows ([`SUBROWS`]).
+    subrow: i32,
 }
 
 /// The layout of a graph.
@@ -102,7 +102,7 @@ pub struct GraphLayout {
 /// Neighbouring items of a column that have the smallest allowed distances, and so are placed together.
 #[derive(Clone, Copy)]
 struct ItemPool {
-    /// The weighted sum of (wanted row − smallest distance from the first item).
+    /// The weighted sum of (wanted row − smallest distance from the first item), in subrows.
     sum: i32,
     /// The sum of the weights.
     weight: i32,
@@ -113,7 +113,7 @@ struct ItemPool {
 impl LayoutItem {
     /// Returns the row on the screen.
     pub fn row(&self) -> i32 {
-        self.row.div_euclid(PART)
+        self.subrow.div_euclid(SUBROWS)
     }
 }
 
@@ -132,7 +132,7 @@ impl GraphColumns {
     fn new(nodes: &[GraphNode], to_show: &[usize], widths: &[i32], width: i32, most: usize) -> Self {
         let depth = |n: usize| to_show.get(n).map(|node| nodes[*node].depth);
         let current = depth(0).unwrap_or(0);
-        let other = depth(1).unwrap_or(current);
+        let second = depth(1).unwrap_or(current);
         let deepest = widths.len() - 1;
         let (mut first, mut end) = (0, deepest + 1);
         let needed = |first: usize, end: usize| widths[first..end].iter().sum::<i32>() + cells(end - first - 1) * GAP.0;
@@ -144,7 +144,7 @@ impl GraphColumns {
                 let can_grow_left = first > 0 && needed(first - 1, end) <= width - 2 * margin;
                 let can_grow_right = end <= deepest && needed(first, end + 1) <= width - 2 * margin;
                 match (can_grow_left, can_grow_right) {
-                    (_, true) if other >= end => end += 1,
+                    (_, true) if second >= end => end += 1,
                     // adds a column on the side with fewer columns
                     (true, true) if current - first > end - 1 - current => end += 1,
                     (true, _) => first -= 1,
@@ -184,11 +184,12 @@ impl GraphLayout {
         let plan_with = |spacings: &[(i32, NodeForm)], most: usize| {
             let mut plans = [const { None }; 3];
             for &(spacing, form) in spacings.iter().filter(|(_, form)| fitting[*form as usize] >= most) {
-                let slot = &mut plans[form as usize];
-                let plan = slot.get_or_insert_with(|| Self::new(nodes, form, columns(form, most), (0, height)));
+                // the layout of this form whose items were not placed, or did not fit with a wider spacing
+                let unplaced = &mut plans[form as usize];
+                let plan = unplaced.get_or_insert_with(|| Self::new(nodes, form, columns(form, most), (0, height)));
                 if plan.can_fit(spacing)
                     && plan.place_items(nodes, spacing)
-                    && let Some(mut plan) = slot.take()
+                    && let Some(mut plan) = unplaced.take()
                 {
                     plan.centre();
                     return Some(plan);
@@ -239,7 +240,7 @@ impl GraphLayout {
                 let Some(column) = columns.column_of(depth) else { break };
                 let is_node = depth == node.depth;
                 let lines = if is_node && form == NodeForm::Maps { node.lines } else { [0, 0] };
-                items.push(LayoutItem { source, is_node, column, lines, row: 0 });
+                items.push(LayoutItem { source, is_node, column, lines, subrow: 0 });
             }
         }
         // the largest numbers of lines above and below the names
@@ -269,6 +270,7 @@ impl GraphLayout {
         let distance = match (self.items[upper].is_node, self.items[lower].is_node) {
             (true, true) => spacing,
             (false, false) => 1,
+            // the number of the node is between the node and the line
             _ if self.form == NodeForm::Around => 2,
             _ => 1,
         };
@@ -291,7 +293,7 @@ impl GraphLayout {
             column.sort_by_key(|i| nodes[self.items[*i].source].is_given);
             // the first rows have equal distances: the n-th of k items is at the fraction (n + ½) / k of the height
             for (n, &i) in column.iter().enumerate() {
-                self.items[i].row = (2 * cells(n) + 1) * (top + bottom + 1) * PART / (2 * cells(column.len()));
+                self.items[i].subrow = (2 * cells(n) + 1) * (top + bottom + 1) * SUBROWS / (2 * cells(column.len()));
             }
         }
         let mut fits = true;
@@ -311,7 +313,7 @@ impl GraphLayout {
         let (upper, lower) = (rows().min().unwrap_or(0), rows().max().unwrap_or(0));
         let shift = (self.rows.start + self.rows.end - 1 - lower - upper) / 2;
         for item in &mut self.items {
-            item.row += shift * PART;
+            item.subrow += shift * SUBROWS;
         }
     }
 
@@ -329,7 +331,7 @@ impl GraphLayout {
                 to_show.iter().find_map(|node| items().find(|item| item.is_node && item.source == *node)).map(LayoutItem::row);
             let shift = row_to_show.map_or(shift_to_middle, |row| (row + shift_to_middle).min(last).max(first) - row);
             for item in self.items.iter_mut().filter(|item| item.column == column) {
-                item.row += shift * PART;
+                item.subrow += shift * SUBROWS;
             }
         }
     }
@@ -354,7 +356,7 @@ impl GraphLayout {
         let mut pools: Vec<ItemPool> = Vec::new();
         let mut distances = Vec::new();
         for (n, &i) in column.iter().enumerate() {
-            distance += if n > 0 { self.min_distance(column[n - 1], i, spacing) * PART } else { 0 };
+            distance += if n > 0 { self.min_distance(column[n - 1], i, spacing) * SUBROWS } else { 0 };
             distances.push(distance);
             let (row, weight) = wanted[&i];
             let mut pool = ItemPool { sum: (row - distance) * weight, weight, count: 1 };
@@ -364,19 +366,19 @@ impl GraphLayout {
             }
             pools.push(pool);
         }
-        let (least, most) = (top * PART, bottom * PART - distance);
+        let (least, most) = (top * SUBROWS, bottom * SUBROWS - distance);
         let rows = pools.into_iter().flat_map(|pool| (0..pool.count).map(move |_| pool.sum.div_euclid(pool.weight)));
         for ((&i, distance), row) in column.iter().zip(distances).zip(rows) {
-            self.items[i].row = distance + if least <= most { row.clamp(least, most) } else { row };
+            self.items[i].subrow = distance + if least <= most { row.clamp(least, most) } else { row };
         }
         least <= most
     }
 
-    /// Returns the wanted row of an item, and its weight. It is the mean row of the neighbours on both sides, or only on the left. An item without neighbours
-    /// wants to stay in its row, with a small weight.
+    /// Returns the wanted row of an item in subrows, and its weight. The row is the mean row of the neighbours on both sides, or only on the left. An item
+    /// without neighbours wants to stay in its row, with a small weight.
     fn wanted_row(&self, item: usize, links: &[[NodeIndices; 2]], uses_both_sides: bool) -> (i32, i32) {
         let neighbours = links[item].iter().take(if uses_both_sides { 2 } else { 1 }).flatten();
-        let (sum, count) = neighbours.fold((0, 0), |(sum, count), other| (sum + self.items[*other].row, count + 1));
-        if count == 0 { (self.items[item].row, 1) } else { (sum / count, 16) }
+        let (sum, count) = neighbours.fold((0, 0), |(sum, count), other| (sum + self.items[*other].subrow, count + 1));
+        if count == 0 { (self.items[item].subrow, 1) } else { (sum / count, 16) }
     }
 }

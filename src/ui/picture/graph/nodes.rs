@@ -15,7 +15,7 @@ use crate::ui::view::StepView;
 /// The largest width of a node's name, in cells.
 const MAX_NAME: usize = 12;
 /// The largest width of the text of a part of a statement, in cells.
-const MAX_PIECE: usize = 22;
+const MAX_EXPRESSION: usize = 22;
 
 /// Indices of nodes or tensors. Most nodes have at most four neighbours, so most lists need no heap memory.
 pub type NodeIndices = SmallVec<[usize; 4]>;
@@ -60,7 +60,7 @@ impl GraphNode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Details {
     /// `true` if the part of a statement that a node computes is written after the name of the node.
-    pub pieces: bool,
+    pub expressions: bool,
     /// `true` if the shape is written after the name.
     pub shapes: bool,
     /// `true` if all small tensors have heat maps. If `false`, only the tensors of this op have them.
@@ -114,14 +114,14 @@ fn is_tensor(view: &StepView<'_>, id: Id) -> bool {
 /// Returns the tensors of the chosen nodes, in the order of the graph, and whether they are all nodes.
 fn chosen_nodes(view: &StepView<'_>) -> (Vec<Id>, bool) {
     let network = view.network();
-    let is_node = |id: &Id| !matches!(network.tensor(*id).role, Role::Gradient(_)) && view.shown_as(*id) == *id;
+    let is_value = |id: Id| !matches!(network.tensor(id).role, Role::Gradient(_));
+    let is_node = |id: &Id| is_value(*id) && view.shown_as(*id) == *id;
     let current = view.shown_as(view.neuron(view.output));
     // most nodes have two tensors: their value and its derivative
     if network.tensors().len() <= 2 * MAX_NODES {
         let mut all: Vec<Id> = (0..network.tensors().len()).filter(is_node).collect();
         if all.iter().any(|id| is_tensor(view, *id)) {
-            // values that no node reads are left out, such as the size `n = x.shape[0]`
-            let is_value = |id: Id| !matches!(network.tensor(id).role, Role::Gradient(_));
+            // given values that no node reads are left out, such as the size `n = x.shape[0]`
             let is_read = |id: Id| network.readers(id).iter().any(|reader| is_value(network.ops()[reader.op].output));
             all.retain(|id| *id == current || network.producer(*id).is_some() || is_read(*id));
         }
@@ -134,8 +134,8 @@ fn chosen_nodes(view: &StepView<'_>) -> (Vec<Id>, bool) {
         let id = found[next];
         next += 1;
         // only some of the nodes that read a node are added, so that they do not fill the whole picture
-        let is_value = |id: &Id| !matches!(network.tensor(*id).role, Role::Gradient(_));
-        let readers = network.readers(id).iter().map(|reader| network.ops()[reader.op].output).filter(is_value).take(MAX_NODES / 10);
+        let readers =
+            network.readers(id).iter().map(|reader| network.ops()[reader.op].output).filter(|id| is_value(*id)).take(MAX_NODES / 10);
         let readers = readers.map(|reader| view.shown_as(reader));
         for neighbour in reads(view, id).into_iter().chain(readers) {
             if !found.contains(&neighbour) {
@@ -151,14 +151,14 @@ fn chosen_nodes(view: &StepView<'_>) -> (Vec<Id>, bool) {
 fn note(view: &StepView<'_>, id: Id, details: Details) -> String {
     let info = view.network().tensor(id);
     let letter = &info.symbol.letter;
-    let piece = if details.pieces && *letter != *info.name {
+    let expression = if details.expressions && *letter != *info.name {
         let inner = letter.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(letter);
-        cut(inner, MAX_PIECE)
+        cut(inner, MAX_EXPRESSION)
     } else {
         String::new()
     };
     let shape = if details.shapes && is_tensor(view, id) { shape_on_screen(&info.shape) } else { String::new() };
-    [piece, shape].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
+    [expression, shape].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the entry whose number the picture shows for a tensor. It is the only entry, or the one that this step computes or reads. Returns `None` if there is
@@ -189,8 +189,7 @@ pub fn graph_nodes(view: &StepView<'_>, details: Details) -> GraphNodes {
         reads.sort_unstable();
         reads.dedup();
         for &read in &reads {
-            let GraphNode { readers, .. }: &mut GraphNode = &mut nodes[read];
-            readers.push(node);
+            nodes[read].readers.push(node);
         }
         node_of.insert(id, node);
         let depth = reads.iter().map(|&read| nodes[read].depth + 1).max().unwrap_or(0);
@@ -216,6 +215,7 @@ pub fn graph_nodes(view: &StepView<'_>, details: Details) -> GraphNodes {
         let widths = [label + value + derivative + 3, around, around.max(map.map_or(0, |map| map.width + 2))].map(cells);
         let has_number = [is_value_shown, is_derivative_shown].map(|is_shown| is_shown || !is_tensor(view, id));
         let lines = has_number.map(|has_number| usize::from(has_number) + map.map_or(0, |map| map.lines));
+        // no line is below the name before the backward pass, or if the node has no derivative
         let lines = [lines[0], if view.is_backward() && gradient.is_some() { lines[1] } else { 0 }].map(cells);
         let is_given = operands.is_empty();
         nodes.push(GraphNode { id, name, note, has_number, map, lines, depth, reads, readers: NodeIndices::new(), is_given, widths });
