@@ -4,7 +4,8 @@
 //! PyTorch; if it is set, three programs take turns: this one, PyTorch (the text of the exercise, then `backward()`) and NumPy (the text, then derivatives
 //! written by hand). The table has the ratios of their times. `THREADS` is the number of threads of each program (default 1).
 //!
-//! The other tables have waiting times of the user: from a text to the first frame, and for one step, one jump and one key.
+//! The other tables have waiting times of the user: from a text to the first frame, and for one step, one jump and one key. An argument selects one of the
+//! tables `passes`, `ops`, `opening` and `stepping`: `cargo bench --bench graphs -- opening`.
 
 mod ops;
 mod turns;
@@ -100,9 +101,9 @@ fn passes(script: &mut Option<Script>) {
         };
         let names: Vec<String> = sides.iter().map(|side| format!("{side}:{name}")).collect();
         let times = turns::measure(calls, call, script.as_mut(), &names);
-        let [_, this] = fastest_and_median(&times.own);
-        let other = |n: usize| times.others.get(n).map_or(f64::NAN, |times| fastest_and_median(times)[1]);
-        print!("{name:32}{this:9.1}{:9.1}{:9.1}", other(0), other(1));
+        let [_, own_median] = fastest_and_median(&times.own);
+        let other_median = |n: usize| times.others.get(n).map_or(f64::NAN, |times| fastest_and_median(times)[1]);
+        print!("{name:32}{own_median:9.1}{:9.1}{:9.1}", other_median(0), other_median(1));
         println!("  {}", times.ratios.iter().map(|ratios| ratios_as_text(ratios)).collect::<Vec<_>>().join("  "));
     }
 }
@@ -128,6 +129,7 @@ fn opening() {
                 })
             })
             .collect();
+        // from microseconds to milliseconds
         let [fastest, median] = fastest_and_median(&times).map(|time| time / 1e3);
         println!("{name:32} {fastest:15.2} {median:12.2} {:16} {:11}", steps[0], steps[1]);
     }

@@ -97,8 +97,8 @@ fn measured_steps(document: &Document) -> Vec<u64> {
 fn processor_time() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    let whole = |part: i64| u64::try_from(part).unwrap_or_default();
-    Duration::from_secs(whole(time.tv_sec)) + Duration::from_nanos(whole(time.tv_nsec))
+    let unsigned = |n: i64| u64::try_from(n).unwrap_or_default();
+    Duration::from_secs(unsigned(time.tv_sec)) + Duration::from_nanos(unsigned(time.tv_nsec))
 }
 
 /// Returns wall-clock time instead: the time since the first call.
@@ -117,7 +117,7 @@ fn press(document: &Arc<Document>, step: u64, (width, height): (u16, u16)) -> Ve
     state.open(Arc::clone(document), Some(1));
     ui::render(&state, &RenderOptions::default(), screen, &mut shown);
     let mut pen = Pen::default();
-    let mut frame = |state: &mut State, what: &str, act: &mut dyn FnMut(&mut State)| {
+    let mut measured = |state: &mut State, what: &str, act: &mut dyn FnMut(&mut State)| {
         let before = state.stepper().expect("open").step;
         let begin = processor_time();
         act(state);
@@ -130,29 +130,29 @@ fn press(document: &Arc<Document>, step: u64, (width, height): (u16, u16)) -> Ve
         let what = format!("{what} at {}, {width}x{height}", if what == "jump" { state.stepper().expect("open").step } else { before });
         KeyCost { what, is_step: false, time, bytes }
     };
-    let mut pressed = vec![frame(&mut state, "jump", &mut |state| {
+    let mut pressed = vec![measured(&mut state, "jump", &mut |state| {
         update(state, Action::GoToStep(step));
     })];
-    let steps = KEYS.chars().map(String::from).zip(keys::parse(KEYS).expect("keys"));
-    let more = keys::parse(MORE_KEYS).expect("keys").into_iter().map(|key| (format!("{:?}", key.code), key));
-    for (name, key) in steps.chain(more) {
+    let named_keys = KEYS.chars().map(String::from).zip(keys::parse(KEYS).expect("keys"));
+    let more_named_keys = keys::parse(MORE_KEYS).expect("keys").into_iter().map(|key| (format!("{:?}", key.code), key));
+    for (name, key) in named_keys.chain(more_named_keys) {
         // at the last step, `l` would compute the next iteration
         if state.stepper().expect("open").step >= document.trace.len() {
             update(&mut state, Action::GoToStep(step.saturating_sub(1).max(1)));
         }
         let unit = state.stepper().expect("open").unit;
-        let mut key = frame(&mut state, &name, &mut |state| {
+        let mut cost = measured(&mut state, &name, &mut |state| {
             if let Some(action) = keys::action(state, key) {
                 update(state, action);
             }
         });
-        key.is_step = unit == Unit::Step && name == "l";
-        pressed.push(key);
+        cost.is_step = unit == Unit::Step && name == "l";
+        pressed.push(cost);
     }
     pressed
 }
 
-/// Returns the smallest value that at least `percent` % of the values do not exceed.
+/// Returns the value at `percent` % of the way from the smallest to the largest of the sorted values, rounded up to the next of them.
 fn quantile<T: Copy + Ord + Default>(values: impl Iterator<Item = T>, percent: usize) -> T {
     let mut all: Vec<T> = values.collect();
     all.sort_unstable();
@@ -211,16 +211,16 @@ fn main() {
     for (n, (name, text)) in small.iter().cloned().chain(large).enumerate().filter(|(_, (name, _))| is_wanted(name)) {
         let begin = Instant::now();
         let document = open(&text);
-        for (size, all) in SIZES.into_iter().zip(&mut all) {
+        for (size, all_of_size) in SIZES.into_iter().zip(&mut all) {
             let keys = measure(&document, size);
             print_line(&name, size, &keys);
             if n < small.len() {
-                all.extend(keys);
+                all_of_size.extend(keys);
             }
         }
         eprintln!("{name}: {:.1} s", begin.elapsed().as_secs_f64());
     }
-    for (size, all) in SIZES.into_iter().zip(&all) {
-        print_line("all bundled", size, all);
+    for (size, keys) in SIZES.into_iter().zip(&all) {
+        print_line("all bundled", size, keys);
     }
 }

@@ -100,7 +100,7 @@ pub fn equal_name<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
 }
 
 /// Returns the candidate that a word most probably means. It is an equal name; if there is none, the word's translation; if there is none, the most similar
-/// name.
+/// name. Returns `None` if the table says that the format has no such thing, or if no name is similar.
 pub fn best_match<'a>(vocabulary: Vocabulary, word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let is_allowed = |_: &str| true;
     best_match_where(vocabulary, word, candidates, is_allowed)

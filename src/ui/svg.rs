@@ -83,7 +83,7 @@ struct CellStyle {
 /// Converts the style of a cell.
 fn cell_style(cell: &Cell, background: Background) -> CellStyle {
     let side = usize::from(background == Background::Light);
-    let (default_fg, default_bg) = DEFAULTS[side];
+    let (default_fg, default_background) = DEFAULTS[side];
     let rgb = |colour: Color| match colour {
         Color::Rgb(r, g, b) => Some([r, g, b]),
         Color::Indexed(i) if i >= 16 => Some(indexed(i)),
@@ -92,14 +92,14 @@ fn cell_style(cell: &Cell, background: Background) -> CellStyle {
     };
     let (mut fg, mut bg) = (rgb(cell.fg).unwrap_or(default_fg), rgb(cell.bg));
     if cell.modifier.contains(Modifier::REVERSED) {
-        (fg, bg) = (bg.unwrap_or(default_bg), Some(fg));
+        (fg, bg) = (bg.unwrap_or(default_background), Some(fg));
     }
     if cell.modifier.contains(Modifier::DIM) {
-        let behind = bg.unwrap_or(default_bg);
+        let behind = bg.unwrap_or(default_background);
         fg = std::array::from_fn(|c| u8::midpoint(fg[c], behind[c]));
     }
     if cell.modifier.contains(Modifier::HIDDEN) {
-        fg = bg.unwrap_or(default_bg);
+        fg = bg.unwrap_or(default_background);
     }
     CellStyle { fg, bg, modifier: cell.modifier - Modifier::REVERSED - Modifier::DIM }
 }

@@ -149,11 +149,14 @@ impl Theme {
             StyleRole::Backward => self.fg(([0x6c, 0xa8, 0xf0], [0x1f, 0x5f, 0xbf]), (Color::LightBlue, Color::Blue)),
             StyleRole::Step if !has_colours => plain.reversed().bold(),
             StyleRole::Step => self
-                .pair((([0x1c, 0x16, 0x00], [0xff, 0xc2, 0x2e]), ([0x1c, 0x16, 0x00], [0xff, 0xc8, 0x3d])), (Color::Black, Color::Yellow))
+                .fg_and_bg(
+                    (([0x1c, 0x16, 0x00], [0xff, 0xc2, 0x2e]), ([0x1c, 0x16, 0x00], [0xff, 0xc8, 0x3d])),
+                    (Color::Black, Color::Yellow),
+                )
                 .bold(),
             StyleRole::Entry => match self.colours {
                 Colours::Sixteen | Colours::None => plain.underlined(),
-                _ => self.pair(
+                _ => self.fg_and_bg(
                     (([0xf4, 0xe6, 0xc0], [0x43, 0x38, 0x1c]), ([0x3a, 0x2c, 0x06], [0xff, 0xef, 0xc6])),
                     (Color::Reset, Color::Reset),
                 ),
@@ -187,7 +190,7 @@ impl Theme {
     pub fn shared_on_entry(&self, i: usize) -> Style {
         let entry = self.style(StyleRole::Entry);
         match (self.colours, self.background) {
-            (Colours::True | Colours::Indexed, Background::Dark) => entry.fg(self.depth(SHARED_ON_ENTRY[i % SHARED_COLOURS])),
+            (Colours::True | Colours::Indexed, Background::Dark) => entry.fg(self.terminal_colour(SHARED_ON_ENTRY[i % SHARED_COLOURS])),
             _ => entry.patch(self.shared(i)),
         }
     }
@@ -219,8 +222,8 @@ impl Theme {
             let (fg, bg) = self.palette.scales().sixteen[usize::from(value > 0.0)];
             return if point < 0.5 { Style::new() } else { Style::new().fg(fg).bg(bg) };
         }
-        let back = self.shown_colour(interpolated(self.scale(value), point));
-        Style::new().bg(self.depth(back)).fg(self.depth(readable_on(back)))
+        let back = self.shown_rgb(interpolated(self.scale(value), point));
+        Style::new().bg(self.terminal_colour(back)).fg(self.terminal_colour(readable_on(back)))
     }
 
     /// Returns the colour of a value in an image, on the scale of [`Theme::heat`]. In an image, 0 has a colour too. Returns `None` if the terminal has at most
@@ -234,7 +237,7 @@ impl Theme {
             return self.style(StyleRole::Error).fg;
         }
         let point = if value == 0.0 || max.is_nan() || max <= 0.0 { 0.0 } else { (value.abs() / max).clamp(MIN_HEAT, 1.0) };
-        Some(self.depth(interpolated(self.scale(value), point)))
+        Some(self.terminal_colour(interpolated(self.scale(value), point)))
     }
 
     /// Returns the scale for the sign of a value and for the background.
@@ -250,22 +253,22 @@ impl Theme {
         match self.colours {
             Colours::None => Style::new(),
             Colours::Sixteen => Style::new().fg(if dark { sixteen.0 } else { sixteen.1 }),
-            _ => Style::new().fg(self.depth(if dark { rgb.0 } else { rgb.1 })),
+            _ => Style::new().fg(self.terminal_colour(if dark { rgb.0 } else { rgb.1 })),
         }
     }
 
     /// Returns a style with a foreground and a background. The RGB pairs are for a dark and for a light background; the pair of sixteen colours is for both.
-    fn pair(self, rgb: ((Rgb, Rgb), (Rgb, Rgb)), sixteen: (Color, Color)) -> Style {
+    fn fg_and_bg(self, rgb: ((Rgb, Rgb), (Rgb, Rgb)), sixteen: (Color, Color)) -> Style {
         let (fg, bg) = if self.background == Background::Dark { rgb.0 } else { rgb.1 };
         match self.colours {
             Colours::None => Style::new(),
             Colours::Sixteen => Style::new().fg(sixteen.0).bg(sixteen.1),
-            _ => Style::new().fg(self.depth(fg)).bg(self.depth(bg)),
+            _ => Style::new().fg(self.terminal_colour(fg)).bg(self.terminal_colour(bg)),
         }
     }
 
     /// Converts a colour to the colour depth of the terminal.
-    fn depth(self, rgb: Rgb) -> Color {
+    fn terminal_colour(self, rgb: Rgb) -> Color {
         match self.colours {
             Colours::Indexed => Color::Indexed(nearest(rgb)),
             _ => Color::Rgb(rgb[0], rgb[1], rgb[2]),
@@ -273,7 +276,7 @@ impl Theme {
     }
 
     /// Returns the colour that the terminal shows for `rgb`.
-    fn shown_colour(self, rgb: Rgb) -> Rgb {
+    fn shown_rgb(self, rgb: Rgb) -> Rgb {
         if self.colours == Colours::Indexed { indexed(nearest(rgb)) } else { rgb }
     }
 }
@@ -297,7 +300,8 @@ fn faint(colour: Rgb, grey: u8) -> Rgb {
 
 /// Returns a dark or a light foreground, depending on which is readable on the background.
 fn readable_on(back: Rgb) -> Rgb {
-    // an estimate of the relative luminance: the light of a channel is about the square of its value. Above 20 %, the text is dark
+    // an estimate of the relative luminance: the light of a channel is about the square of its value, and red, green and blue count 21, 72 and 7 %. Above a
+    // luminance of 20 %, the text is dark
     let [r, g, b] = back.map(|c| u32::from(c) * u32::from(c));
     if 21 * r + 72 * g + 7 * b > 20 * 255 * 255 { [0x10, 0x10, 0x10] } else { [0xf2, 0xf2, 0xf2] }
 }
@@ -320,7 +324,7 @@ fn nearest(rgb: Rgb) -> u8 {
     let level = |c: u8| (0..6_u8).min_by_key(|&i| LEVELS[usize::from(i)].abs_diff(c)).unwrap_or(0);
     let [r, g, b] = rgb.map(level);
     let mean = rgb.iter().map(|&c| u16::from(c)).sum::<u16>() / 3;
-    // grey n has the value 8 + 10 n; the nearest n is (mean − 8) / 10, rounded
+    // grey n has the value 8 + 10 n; the nearest n is (mean − 8) / 10, rounded: (mean − 3) / 10, rounded down
     let grey = u8::try_from((mean.saturating_sub(3) / 10).min(23)).unwrap_or(23);
     let squared_distance = |i: u8| {
         let other = indexed(i);
@@ -355,6 +359,7 @@ mod tests {
         0.2126 * r + 0.7152 * g + 0.0722 * b
     }
 
+    /// Returns the contrast as WCAG defines it, 1 to 21. For text, WCAG recommends at least 4.5.
     fn contrast(a: Rgb, b: Rgb) -> f64 {
         let (a, b) = (luminance(a), luminance(b));
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
@@ -437,8 +442,8 @@ mod tests {
             let accent = rgb(theme.style(StyleRole::Result).fg.unwrap());
             for i in 0..SHARED_COLOURS {
                 let colour = rgb(theme.shared(i).fg.unwrap());
-                let distance: u32 = (0..3).map(|c| u32::from(accent[c].abs_diff(colour[c])).pow(2)).sum();
-                assert!(distance >= 55 * 55, "{theme:?} {i}");
+                let squared_distance: u32 = (0..3).map(|c| u32::from(accent[c].abs_diff(colour[c])).pow(2)).sum();
+                assert!(squared_distance >= 55 * 55, "{theme:?} {i}");
             }
         }
         let sixteen = Theme::new(Colours::Sixteen, Background::Dark);
@@ -461,7 +466,9 @@ mod tests {
         for i in 16..=255 {
             assert_eq!(indexed(nearest(indexed(i))), indexed(i));
         }
+        // red 5, green 0 and blue 0 of the cube: 16 + 36 · 5
         assert_eq!(nearest([0xff, 0, 0]), 196);
+        // grey 2 is 8 + 10 · 2 = 0x1c
         assert_eq!(nearest([0x1e, 0x1e, 0x1f]), 234);
     }
 }

@@ -39,7 +39,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     };
     let mut text: Vec<Line<'static>> = comparison_lines(view, wide).into_iter().chain(text).collect();
     let form = closed_form_lines(view, wide);
-    // without its last lines, the formula would have letters without a definition
+    // a formula that does not fit is left out: without its last lines, it would have letters without a definition
     if text.len() + form.len() <= usize::from(area.height) {
         text.extend(form);
     }
@@ -64,11 +64,11 @@ pub fn height(view: &StepView<'_>, _: Rect, room: Rect) -> u16 {
         |remark| parts.clone().map(|part| lines(view, part, &view.longest_words(part), remark, usize::from(room.width)).len()).max();
     let op = view.span(Unit::Op);
     let remarks = view.document.remarks.iter().filter(|(steps, _)| steps.start < op.end && op.start < steps.end);
-    let most = remarks.map(|(_, text)| line_count(Some(text.as_str()))).chain([line_count(None)]).flatten().max().unwrap_or(0);
-    let question = if view.stepper.prediction.is_on { QUESTION_LINES } else { 0 };
-    let of_effect = view.stepper.shown_effect().map_or(0, |effect| effect_lines(view, effect, usize::from(room.width)).len());
-    let on_comparison = comparison::height(view, usize::from(room.width).saturating_sub(width(BAR)));
-    u16::try_from(most.max(of_effect) + question + on_comparison).unwrap_or(u16::MAX)
+    let rule_lines = remarks.map(|(_, text)| line_count(Some(text.as_str()))).chain([line_count(None)]).flatten().max().unwrap_or(0);
+    let asking_lines = if view.stepper.prediction.is_on { QUESTION_LINES } else { 0 };
+    let edit_lines = view.stepper.shown_effect().map_or(0, |effect| effect_lines(view, effect, usize::from(room.width)).len());
+    let compared_lines = comparison::height(view, usize::from(room.width).saturating_sub(width(BAR)));
+    u16::try_from(rule_lines.max(edit_lines) + asking_lines + compared_lines).unwrap_or(u16::MAX)
 }
 
 /// Returns the lines about the comparison with the user's gradient file.

@@ -153,6 +153,7 @@ mod tests {
             (0x03ff, 1023.0 * 2f64.powi(-24)),
             (0x0400, 2f64.powi(-14)),
             (0x3c00, 1.0),
+            // 1/3, rounded to 11 bits
             (0x3555, 0.333_251_953_125),
             (0xc000, -2.0),
             (0x7bff, 65504.0),
@@ -165,6 +166,7 @@ mod tests {
 
     #[test]
     fn an_integer_beyond_f64_is_refused_with_its_index() {
+        // 2⁵³ + 1, the number of index 1, is the smallest positive integer that f64 cannot hold
         let bytes: Vec<u8> = [1 << 53, (1 << 53) + 1].iter().flat_map(|n: &i64| n.to_be_bytes()).collect();
         let big_endian = true;
         let (index, error) = Dtype::I64.numbers(&bytes, big_endian).unwrap_err();

@@ -110,7 +110,7 @@ struct HeaderParser<'a>(&'a str);
 
 impl<'a> HeaderParser<'a> {
     /// If `text` comes next, perhaps after blanks, skips it and returns `true`. Otherwise skips nothing and returns `false`.
-    fn take(&mut self, text: &str) -> bool {
+    fn skip(&mut self, text: &str) -> bool {
         let rest = self.0.trim_start().strip_prefix(text);
         self.0 = rest.unwrap_or(self.0);
         rest.is_some()
@@ -118,7 +118,7 @@ impl<'a> HeaderParser<'a> {
 
     /// Parses a string in single or double quotes, without escapes.
     fn string(&mut self) -> Option<&'a str> {
-        let quote = if self.take("'") { '\'' } else { self.take("\"").then_some('"')? };
+        let quote = if self.skip("'") { '\'' } else { self.skip("\"").then_some('"')? };
         let (text, rest) = self.0.split_once(quote)?;
         self.0 = rest;
         (!text.contains('\\')).then_some(text)
@@ -135,45 +135,45 @@ impl<'a> HeaderParser<'a> {
 
     /// Parses a tuple of integers, such as `(2, 3)`, `(3,)` or `()`.
     fn tuple(&mut self) -> Option<Vec<u64>> {
+        if !self.skip("(") {
+            return None;
+        }
         let mut items = Vec::new();
-        // an item comes after the opening bracket or after a comma
-        let mut may_have_item = self.take("(");
-        while may_have_item && !self.take(")") {
+        while !self.skip(")") {
             items.push(self.integer()?);
-            may_have_item = self.take(",");
-            if !may_have_item {
+            if !self.skip(",") {
                 // (3) is a number in Python, not a tuple
-                return (self.take(")") && items.len() > 1).then_some(items);
+                return (self.skip(")") && items.len() > 1).then_some(items);
             }
         }
-        may_have_item.then_some(items)
+        Some(items)
     }
 }
 
 impl NpyHeader {
     /// Parses a header; `None` if it does not describe an array of plain numbers. The header must have each of the three keys exactly once, and no other key.
     fn parse(text: &str) -> Option<Self> {
-        let mut rest = HeaderParser(text);
+        let mut parser = HeaderParser(text);
         let (mut descr, mut fortran, mut shape) = (None, None, None);
         // a key comes after the opening brace or after a comma
-        let mut may_have_key = rest.take("{");
+        let mut may_have_key = parser.skip("{");
         // `replace` returns the earlier value, which must be `None`, because a key may be there only once
-        while may_have_key && !rest.0.trim_start().starts_with('}') {
-            let key = rest.string()?;
-            let is_valid_and_new = rest.take(":")
+        while may_have_key && !parser.0.trim_start().starts_with('}') {
+            let key = parser.string()?;
+            let is_valid_and_new = parser.skip(":")
                 && match key {
-                    "descr" => descr.replace(rest.string()?).is_none(),
-                    "fortran_order" if rest.take("True") => fortran.replace(true).is_none(),
-                    "fortran_order" if rest.take("False") => fortran.replace(false).is_none(),
-                    "shape" => shape.replace(rest.tuple()?).is_none(),
+                    "descr" => descr.replace(parser.string()?).is_none(),
+                    "fortran_order" if parser.skip("True") => fortran.replace(true).is_none(),
+                    "fortran_order" if parser.skip("False") => fortran.replace(false).is_none(),
+                    "shape" => shape.replace(parser.tuple()?).is_none(),
                     _ => false,
                 };
             if !is_valid_and_new {
                 return None;
             }
-            may_have_key = rest.take(",");
+            may_have_key = parser.skip(",");
         }
-        let is_complete = rest.take("}") && rest.0.trim().is_empty();
+        let is_complete = parser.skip("}") && parser.0.trim().is_empty();
         is_complete.then_some(Self { descr: descr?.to_owned(), fortran: fortran?, shape: shape? })
     }
 }
@@ -189,6 +189,7 @@ pub(super) fn beginning(shape: &[usize]) -> Vec<u8> {
     let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
     // before the header are the magic number, two bytes for the version, and two for the length
     let header_start = MAGIC.len() + 4;
+    // the last byte of the header is a line feed, after the blanks
     let padded_len = (header_start + header.len() + 1).next_multiple_of(ALIGN) - header_start;
     header.extend(std::iter::repeat_n(' ', padded_len - header.len() - 1));
     header.push('\n');

@@ -80,7 +80,7 @@ fn open_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     let find = |name: &str| entries.iter().find(|entry| entry.name == name);
     let folder =
         |entry: &ZipEntry| Some(entry.name.strip_suffix("data.pkl")?.to_owned()).filter(|name| name.is_empty() || name.ends_with('/'));
-    let Some((data, prefix)) = entries.iter().find_map(|entry| Some((entry, folder(entry)?))) else {
+    let Some((pickle_entry, prefix)) = entries.iter().find_map(|entry| Some((entry, folder(entry)?))) else {
         return Err(WeightsError::new("it has no data.pkl", "the file is not one that torch.save has written"));
     };
     if find(&format!("{prefix}constants.pkl")).is_some() {
@@ -95,8 +95,8 @@ fn open_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
         },
         None => false,
     };
-    let data = data.unpack(&bytes)?;
-    let pickle = Pickle::read(&data, 0)?;
+    let pickle_bytes = pickle_entry.unpack(&bytes)?;
+    let pickle = Pickle::read(&pickle_bytes, 0)?;
     let by_name: HashMap<&str, &ZipEntry> = entries.iter().map(|entry| (entry.name.as_str(), entry)).collect();
     if by_name.len() < entries.len() {
         return Err(damaged("it has two files of the same name"));
@@ -126,8 +126,8 @@ fn open_without_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
         return Err(WeightsError::new("it has another version than 1001", "load it in Python and save it again"));
     }
     let machine = Pickle::read(&bytes, version.end)?;
-    let little_endian = |(key, value): (PickleValue, PickleValue)| (machine.text(key) == Some("little_endian")).then_some(value);
-    let is_big_endian = machine.entries(machine.root).into_iter().find_map(little_endian) == Some(PickleValue::Flag(false));
+    let little_endian_flag = |(key, value): (PickleValue, PickleValue)| (machine.text(key) == Some("little_endian")).then_some(value);
+    let is_big_endian = machine.entries(machine.root).into_iter().find_map(little_endian_flag) == Some(PickleValue::Flag(false));
     let pickle = Pickle::read(&bytes, machine.end)?;
     let keys = Pickle::read(&bytes, pickle.end)?;
     let mut infos: HashMap<&str, &StorageInfo> = HashMap::new();
@@ -178,7 +178,8 @@ fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<Ten
             return Err(damaged(what));
         }
     }
-    let found = if matches!(pickle.root, PickleValue::Tensor(_)) { vec![(String::new(), pickle.root)] } else { named(pickle)? };
+    let is_single = matches!(pickle.root, PickleValue::Tensor(_));
+    let found = if is_single { vec![(String::new(), pickle.root)] } else { named_tensors(pickle)? };
     let mut names = Vec::with_capacity(found.len());
     let mut tensors = Vec::with_capacity(found.len());
     for (name, value) in found {
@@ -188,7 +189,6 @@ fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<Ten
         names.push(name);
         tensors.push(info.clone());
     }
-    let is_single = matches!(pickle.root, PickleValue::Tensor(_));
     if names.is_empty() {
         return Err(WeightsError::new("it has no tensors", SAVE_STATE_DICT));
     }
@@ -197,7 +197,7 @@ fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<Ten
 
 /// Returns the tensors in the dictionaries and lists of a pickle, with their names, in the order of the pickle. If a dictionary is there twice, or is in
 /// itself, it is visited only once.
-fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, PickleValue)>, WeightsError> {
+fn named_tensors(pickle: &Pickle<'_>) -> Result<Vec<(String, PickleValue)>, WeightsError> {
     let mut found = Vec::new();
     // lists and dictionaries are numbered separately, so 0 or 1 stands before the number
     let mut visited = std::collections::HashSet::new();
@@ -209,7 +209,7 @@ fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, PickleValue)>, WeightsError
             continue;
         };
         *next += 1;
-        let is_container = match value {
+        let is_new_container = match value {
             PickleValue::Tensor(_) => false,
             PickleValue::Items(number) => visited.insert((0, number)),
             PickleValue::Dictionary(number) => visited.insert((1, number)),
@@ -228,7 +228,7 @@ fn named(pickle: &Pickle<'_>) -> Result<Vec<(String, PickleValue)>, WeightsError
         }
         if matches!(value, PickleValue::Tensor(_)) {
             found.push((name, value));
-        } else if is_container {
+        } else if is_new_container {
             if open.len() >= MAX_DEPTH {
                 return Err(WeightsError::new(format!("its dictionaries are nested more than {MAX_DEPTH} deep"), SAVE_STATE_DICT));
             }

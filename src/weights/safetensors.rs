@@ -70,9 +70,9 @@ impl<'de> Deserialize<'de> for TensorInfos {
 pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     let damaged = |what: String| WeightsError::new(what, "the file is damaged or incomplete");
     let length = read_le::<8>(&bytes, 0).ok_or_else(|| damaged("it is too short for a .safetensors file".to_owned()))?;
-    let rest = bytes.len() - 8;
-    let Some(length) = usize::try_from(length).ok().filter(|&length| length <= rest) else {
-        return Err(damaged(format!("its header claims {length} bytes, but the file has {rest} after its length")));
+    let remaining = bytes.len() - 8;
+    let Some(length) = usize::try_from(length).ok().filter(|&length| length <= remaining) else {
+        return Err(damaged(format!("its header claims {length} bytes, but the file has {remaining} after its length")));
     };
     if length > MAX_HEADER {
         return Err(WeightsError::new(format!("its header has {length} bytes, but at most 16 MiB are read"), ""));
@@ -105,10 +105,10 @@ fn check_infos(names: &TensorNames, infos: &[HeaderTensor], data_len: usize) -> 
         if *from != covered || to < from {
             return Err(damaged(format!("overlaps another or leaves a gap, at byte {covered} of the numbers")));
         }
-        let Some(bits) = bits(dtype) else {
+        let Some(bits_of_number) = bits(dtype) else {
             return Err(damaged(format!("has the type {dtype:?}, which safetensors does not have")));
         };
-        let bits_of_shape = shape.iter().try_fold(bits, |bits, &n| bits.checked_mul(n));
+        let bits_of_shape = shape.iter().try_fold(bits_of_number, |bits, &n| bits.checked_mul(n));
         // the sizes are compared in bits, because some types have less than a byte
         if bits_of_shape != (to - from).checked_mul(8).and_then(|bits| bits.try_into().ok()) {
             let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();

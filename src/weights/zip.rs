@@ -96,9 +96,11 @@ fn find_directory_end(bytes: &[u8], end: usize, values: [u64; 3]) -> Result<usiz
     let Some(locator) = locator else { return Ok(end) };
     let at = read_le::<8>(bytes, locator + 8).and_then(|at| usize::try_from(at).ok());
     let record = at.filter(|&at| at.checked_add(WIDE_END_SIZE) == Some(locator) && read_le::<4>(bytes, at) == Some(WIDE_END_SIGNATURE));
-    let read = record.and_then(|at| Some([read_le::<8>(bytes, at + 32)?, read_le::<8>(bytes, at + 40)?, read_le::<8>(bytes, at + 48)?]));
-    match (record, read) {
-        (Some(record), Some(read)) if read == values => Ok(record),
+    // the number of records, the length and the position of the directory
+    let wide_values =
+        record.and_then(|at| Some([read_le::<8>(bytes, at + 32)?, read_le::<8>(bytes, at + 40)?, read_le::<8>(bytes, at + 48)?]));
+    match (record, wide_values) {
+        (Some(record), Some(wide_values)) if wide_values == values => Ok(record),
         _ => Err(damaged("its two end records disagree")),
     }
 }
@@ -150,8 +152,8 @@ struct HeaderAndEnd<'a> {
 /// `offset` is the 32-bit position of the local header. Only a directory record has it; for a local header it is `None`. Values of 64 bits in the extra field
 /// replace the 32-bit values.
 fn read_header(bytes: &[u8], at: usize, name_at: usize, offset: Option<u64>) -> Option<HeaderAndEnd<'_>> {
-    let two_bytes = |offset: usize| read_le::<2>(bytes, at.checked_add(offset)?).and_then(|n| usize::try_from(n).ok());
-    let four_bytes = |offset: usize| read_le::<4>(bytes, at.checked_add(offset)?);
+    let two_bytes = |from_at: usize| read_le::<2>(bytes, at.checked_add(from_at)?).and_then(|n| usize::try_from(n).ok());
+    let four_bytes = |from_at: usize| read_le::<4>(bytes, at.checked_add(from_at)?);
     let extra_at = name_at.checked_add(two_bytes(20)?)?;
     let end = extra_at.checked_add(two_bytes(22)?)?;
     let name = bytes.get(name_at..extra_at)?;
@@ -187,7 +189,7 @@ fn read_entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, us
         .flatten();
     let local = local.filter(|local| local.header.name == header.name);
     let found = local.and_then(|local| Some((local.header, local.end..local.end.checked_add(packed_size)?)));
-    let Some((local, data)) = found.filter(|(_, data)| data.end <= directory.min(bytes.len())) else {
+    let Some((local_header, data)) = found.filter(|(_, data)| data.end <= directory.min(bytes.len())) else {
         return Err(damaged(&format!("\"{name}\" is not at its position in the zip directory")));
     };
     if is_deflated && size > packed_size.saturating_mul(MAX_RATIO) || !is_deflated && size != packed_size {
@@ -195,8 +197,8 @@ fn read_entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, us
         return Err(WeightsError::new(message, "the file is damaged, or made to do harm"));
     }
     // some writers write the local header before they know the sizes and the checksum: they write 0 there, and the values after the data
-    let is_streamed = header.flags & SIZES_AFTER_DATA != 0 && local.crc == 0 && local.sizes.iter().all(|&size| size == 0);
-    if local != (if is_streamed { EntryHeader { crc: 0, sizes: [0; 2], ..header } } else { header }) {
+    let is_streamed = header.flags & SIZES_AFTER_DATA != 0 && local_header.crc == 0 && local_header.sizes.iter().all(|&size| size == 0);
+    if local_header != (if is_streamed { EntryHeader { crc: 0, sizes: [0; 2], ..header } } else { header }) {
         return Err(damaged(&format!("the zip directory and the header of \"{name}\" disagree")));
     }
     // the checksum of the directory record
@@ -249,17 +251,17 @@ impl ZipEntry {
         (!self.is_deflated).then(|| self.data.clone())
     }
 
-    /// Unpacks the first `most` bytes of the entry. If the entry is shorter, unpacks all. `bytes` is the whole archive. The checksum is not compared.
-    pub fn unpack_beginning<'a>(&self, bytes: &'a [u8], most: usize) -> Result<Cow<'a, [u8]>, WeightsError> {
+    /// Unpacks the first `max_len` bytes of the entry. If the entry is shorter, unpacks all. `bytes` is the whole archive. The checksum is not compared.
+    pub fn unpack_beginning<'a>(&self, bytes: &'a [u8], max_len: usize) -> Result<Cow<'a, [u8]>, WeightsError> {
         let packed = &bytes[self.data.clone()];
-        let most = most.min(self.size);
+        let len = max_len.min(self.size);
         if !self.is_deflated {
-            return Ok(Cow::Borrowed(&packed[..most]));
+            return Ok(Cow::Borrowed(&packed[..len]));
         }
-        let mut out = vec![0; most];
+        let mut out = vec![0; len];
         let (has_zlib_header, ignores_adler32) = (false, true);
         match decompress_slice_iter_to_slice(&mut out, std::iter::once(packed), has_zlib_header, ignores_adler32) {
-            Ok(length) if length == most => Ok(Cow::Owned(out)),
+            Ok(length) if length == len => Ok(Cow::Owned(out)),
             Err(TINFLStatus::HasMoreOutput) => Ok(Cow::Owned(out)), // the rest is not needed
             _ => Err(self.wrong_checksum()),
         }

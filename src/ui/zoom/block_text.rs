@@ -14,14 +14,14 @@ use ratatui::style::Style;
 pub const BLANK: char = '\u{2007}';
 
 /// The height of a character, in dots.
-const DOTS: usize = 5;
+const HEIGHT: usize = 5;
 
 /// The height of a subscript, in dots. It ends one dot below the other characters.
-const SUBSCRIPT_DOTS: usize = 4;
+const SUBSCRIPT_HEIGHT: usize = 4;
 
 /// The digits of subscripts.
 #[rustfmt::skip]
-const SUBSCRIPTS: [[&str; SUBSCRIPT_DOTS]; 10] = [
+const SUBSCRIPTS: [[&str; SUBSCRIPT_HEIGHT]; 10] = [
     ["###", "#.#", "#.#", "###"],
     [".#.", "##.", ".#.", "###"],
     ["##.", "..#", ".#.", "###"],
@@ -37,14 +37,14 @@ const SUBSCRIPTS: [[&str; SUBSCRIPT_DOTS]; 10] = [
 /// The dots of a character: its rows, and the number of dots by which its top is lower than that of other characters.
 struct Dots {
     rows: &'static [&'static str],
-    below: usize,
+    top: usize,
 }
 
 impl Dots {
     fn of(c: char) -> Self {
         match u32::from(c).checked_sub(u32::from('₀')).and_then(|digit| SUBSCRIPTS.get(digit as usize)) {
-            Some(rows) => Self { rows, below: DOTS + 1 - SUBSCRIPT_DOTS },
-            None => Self { rows: glyph(c), below: 0 },
+            Some(rows) => Self { rows, top: HEIGHT + 1 - SUBSCRIPT_HEIGHT },
+            None => Self { rows: glyph(c), top: 0 },
         }
     }
 
@@ -54,7 +54,7 @@ impl Dots {
 
     /// Returns whether the dot in a row of the text is set. Row 0 is the top of characters that are not subscripts.
     fn is_set(&self, row: usize, column: usize) -> bool {
-        row.checked_sub(self.below).and_then(|row| self.rows.get(row)).is_some_and(|row| row.as_bytes().get(column) == Some(&b'#'))
+        row.checked_sub(self.top).and_then(|row| self.rows.get(row)).is_some_and(|row| row.as_bytes().get(column) == Some(&b'#'))
     }
 }
 
@@ -147,14 +147,14 @@ pub fn draw(text: &str, size: FontSize, style: Style, area: Rect, buf: &mut Buff
         let wide = dots.width();
         for dot in 0..wide {
             let is_set = |row: usize| dots.is_set(row, dot);
-            // the rows up to `DOTS` inclusive, because a subscript ends one dot lower
+            // the rows up to `HEIGHT` inclusive, because a subscript ends one dot lower
             match size {
-                FontSize::Large => (0..=DOTS).filter(|row| is_set(*row)).for_each(|row| {
+                FontSize::Large => (0..=HEIGHT).filter(|row| is_set(*row)).for_each(|row| {
                     put(area, [2 * (column + dot), row], "█", style, buf);
                     put(area, [2 * (column + dot) + 1, row], "█", style, buf);
                 }),
-                FontSize::Tall => (0..=DOTS).filter(|row| is_set(*row)).for_each(|row| put(area, [column + dot, row], "█", style, buf)),
-                FontSize::Medium | FontSize::Plain => (0..=DOTS / 2).for_each(|line| match [is_set(2 * line), is_set(2 * line + 1)] {
+                FontSize::Tall => (0..=HEIGHT).filter(|row| is_set(*row)).for_each(|row| put(area, [column + dot, row], "█", style, buf)),
+                FontSize::Medium | FontSize::Plain => (0..=HEIGHT / 2).for_each(|line| match [is_set(2 * line), is_set(2 * line + 1)] {
                     [true, true] => put(area, [column + dot, line], "█", style, buf),
                     [true, false] => put(area, [column + dot, line], "▀", style, buf),
                     [false, true] => put(area, [column + dot, line], "▄", style, buf),
@@ -178,7 +178,7 @@ fn put(area: Rect, [column, line]: [usize; 2], symbol: &str, style: Style, buf: 
 }
 
 /// The rows of dots of a box, for characters that are not in the table.
-const UNKNOWN: &[&str] = &["###"; DOTS];
+const UNKNOWN: &[&str] = &["###"; HEIGHT];
 
 /// Returns the rows of dots of a character.
 #[rustfmt::skip]
@@ -308,12 +308,14 @@ mod tests {
         assert_eq!(drawn("7", FontSize::Large), "██████\n    ██\n  ██\n  ██\n  ██\n");
         // a subscript is one dot lower
         assert_eq!(drawn("a₁", FontSize::Medium), "▄▄\n▄▀█ ▄█\n▀▀▀ ▄█▄\n");
+        // `⁽` and `⁾` have no dots
         assert!(has_dots("∂C/∂w₁₂ = a₁·δ₂") && !has_dots("a⁽⁰⁾₁"));
         assert_eq!(drawn("∂C", FontSize::Plain), "∂C\n");
     }
 
     #[test]
     fn the_largest_size_that_fits_is_taken() {
+        // the text is 3 + 1 + 3 + 3 dots wide with 3 gaps: 13 columns in the medium size, 26 in the large one
         let size = |width| FontSize::Large.fitting("0.25", width);
         assert_eq!([26, 25, 13, 12].map(size), [FontSize::Large, FontSize::Medium, FontSize::Medium, FontSize::Plain]);
         assert_eq!(FontSize::Medium.fitting("0.25", 100), FontSize::Medium);

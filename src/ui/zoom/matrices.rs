@@ -50,11 +50,11 @@ fn areas(view: &StepView<'_>, tensors: &[ShownTensor], size: FontSize, area: Rec
             [width, height].map(|cells| u16::try_from(cells).unwrap_or(u16::MAX))
         };
         let title_width = u16::try_from(width(&title(view, shown))).unwrap_or(u16::MAX);
-        let cell = u16::try_from(cell.width).unwrap_or(u16::MAX);
+        let cell_width = u16::try_from(cell.width).unwrap_or(u16::MAX);
         arrange::RequestedSizes {
             tiers: [size_for(ENOUGH), size_for(2 * ENOUGH), size_for(usize::MAX)],
             gutter: 0,
-            cell,
+            cell: cell_width,
             name_width: title_width,
             title_width,
         }
@@ -69,9 +69,9 @@ struct Cell {
     width: usize,
     height: usize,
     /// The column at which the number begins, behind the opening bracket.
-    number: usize,
+    number_column: usize,
     /// The column of the closing bracket.
-    close: usize,
+    close_column: usize,
 }
 
 impl Cell {
@@ -79,8 +79,8 @@ impl Cell {
         let bracket = size.width("[") + size.gap();
         let number = size.width(&"0".repeat(view.format(tensor).width())) + size.gap();
         Self {
-            number: bracket,
-            close: bracket + number,
+            number_column: bracket,
+            close_column: bracket + number,
             width: bracket + number + bracket + size.gap().max(1),
             // rows of ordinary text have no blank line between them
             height: usize::from(size.lines() + u16::from(size != FontSize::Plain)),
@@ -146,7 +146,7 @@ impl<'a> Panel<'a> {
         for (down, row) in order(&self.rows).into_iter().enumerate() {
             for (right, column) in order(&self.columns).into_iter().enumerate() {
                 let at = self.grid.entry([self.block, row, column]);
-                let cell = inside(area, right * self.cell.width, 1 + down * self.cell.height);
+                let cell = right_and_below(area, right * self.cell.width, 1 + down * self.cell.height);
                 self.draw_entry(view, marks.mark(view, self.shown, at), at, cell, buf);
             }
         }
@@ -166,8 +166,8 @@ impl<'a> Panel<'a> {
         let style = ink(view, role);
         // the blanks that align a column are as wide as a digit
         let text: String = text.chars().map(|c| if c == ' ' { block_text::BLANK } else { c }).collect();
-        for (column, text) in [(0, brackets[0]), (self.cell.number, &text), (self.cell.close, brackets[1])] {
-            draw(text, self.size, style, inside(cell, column, 0), buf);
+        for (column, text) in [(0, brackets[0]), (self.cell.number_column, &text), (self.cell.close_column, brackets[1])] {
+            draw(text, self.size, style, right_and_below(cell, column, 0), buf);
         }
     }
 
@@ -187,19 +187,19 @@ impl<'a> Panel<'a> {
         let next = self.block + 1;
         let block = self.block..next;
         // the same text as in the matrices pane
-        let block = match self.grid.inner {
+        let block_text = match self.grid.inner {
             _ if self.grid.blocks == 1 => String::new(),
             _ if outer.is_empty() => format!("  {}", part::matrices(&block, &info.shape[..info.shape.len() - 2], first)[0]),
             None => in_view(&block, self.grid.blocks, "channel"),
             Some(1) => in_view(&block, self.grid.blocks, outer),
-            Some(width) => format!("  {outer} {}, {inner} {}", self.block / width + first, self.block % width + first),
+            Some(inner_count) => format!("  {outer} {}, {inner} {}", self.block / inner_count + first, self.block % inner_count + first),
         };
-        format!("{title}{block}{}{}", in_view(&self.rows, self.grid.rows, "row"), in_view(&self.columns, self.grid.columns, "column"))
+        format!("{title}{block_text}{}{}", in_view(&self.rows, self.grid.rows, "row"), in_view(&self.columns, self.grid.columns, "column"))
     }
 }
 
 /// Returns the part of an area that is right of a number of columns and below a number of lines.
-fn inside(area: Rect, column: usize, line: usize) -> Rect {
+fn right_and_below(area: Rect, column: usize, line: usize) -> Rect {
     let [column, line] = [(column, area.width), (line, area.height)].map(|(n, most)| u16::try_from(n).unwrap_or(u16::MAX).min(most));
     Rect { x: area.x + column, y: area.y + line, width: area.width - column, height: area.height - line }
 }

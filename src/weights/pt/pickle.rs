@@ -19,9 +19,9 @@ const MAX_PICKLE: usize = 16 << 20;
 /// The largest number of bytes that a pickle may fill with its values.
 const MAX_FILLED: usize = 30 << 20;
 /// The number of bytes that [`Pickle::count_bytes`] counts for a value in a list.
-const VALUE: usize = 16;
+const VALUE_BYTES: usize = 16;
 /// The number of bytes that [`Pickle::count_bytes`] counts for a list without its values.
-const CONTAINER: usize = 48;
+const CONTAINER_BYTES: usize = 48;
 
 /// The values of a pickle.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl<'a> Pickle<'a> {
         self.stack.push(value);
         if self.stack.len() > self.highest {
             self.highest = self.stack.len();
-            self.count_bytes(VALUE)?;
+            self.count_bytes(VALUE_BYTES)?;
         }
         Ok(())
     }
@@ -125,13 +125,13 @@ impl<'a> Pickle<'a> {
     }
 
     fn push_list(&mut self, items: Vec<PickleValue>) -> Result<(), WeightsError> {
-        self.count_bytes(CONTAINER + VALUE * items.len())?;
+        self.count_bytes(CONTAINER_BYTES + VALUE_BYTES * items.len())?;
         self.lists.push(items);
         self.push(PickleValue::Items(last_index(&self.lists)))
     }
 
     fn push_dictionary(&mut self) -> Result<(), WeightsError> {
-        self.count_bytes(CONTAINER)?;
+        self.count_bytes(CONTAINER_BYTES)?;
         self.dictionaries.push(Vec::new());
         self.push(PickleValue::Dictionary(last_index(&self.dictionaries)))
     }
@@ -160,20 +160,20 @@ impl<'a> Pickle<'a> {
         self.push(PickleValue::Text(position(start)?, position(self.end)?))
     }
 
-    /// Stores the topmost value of the stack in slot `slot` of the memo.
-    fn store(&mut self, slot: usize) -> Result<(), WeightsError> {
+    /// Stores the topmost value of the stack at an index of the memo.
+    fn store(&mut self, index: usize) -> Result<(), WeightsError> {
         let value = *self.stack.last().ok_or_else(|| damaged("stores a value although its stack is empty"))?;
-        if slot >= self.memo.len() {
-            self.count_bytes(VALUE.saturating_mul(slot + 1 - self.memo.len()))?;
-            self.memo.resize(slot + 1, PickleValue::Mark);
+        if index >= self.memo.len() {
+            self.count_bytes(VALUE_BYTES.saturating_mul(index + 1 - self.memo.len()))?;
+            self.memo.resize(index + 1, PickleValue::Mark);
         }
-        self.memo[slot] = value;
+        self.memo[index] = value;
         Ok(())
     }
 
-    /// Pushes the value in slot `slot` of the memo.
-    fn recall(&mut self, slot: usize) -> Result<(), WeightsError> {
-        match self.memo.get(slot) {
+    /// Pushes the value at an index of the memo.
+    fn recall(&mut self, index: usize) -> Result<(), WeightsError> {
+        match self.memo.get(index) {
             Some(PickleValue::Mark) | None => Err(damaged("reads a value that it has not stored")),
             Some(&value) => self.push(value),
         }
@@ -240,16 +240,16 @@ impl<'a> Pickle<'a> {
                 let items = self.pop_marked()?; // SETITEMS
                 self.insert(&items)?;
             }
-            b'q' => self.integer::<1>().and_then(|slot| self.store(slot))?, // BINPUT
-            b'r' => self.integer::<4>().and_then(|slot| self.store(slot))?, // LONG_BINPUT
-            0x94 => self.store(self.memo.len())?,                           // MEMOIZE
-            b'h' => self.integer::<1>().and_then(|slot| self.recall(slot))?, // BINGET
-            b'j' => self.integer::<4>().and_then(|slot| self.recall(slot))?, // LONG_BINGET
-            b'c' => self.push_name_of_lines()?,                             // GLOBAL
-            0x93 => self.push_name_of_texts()?,                             // STACK_GLOBAL
-            b'R' => self.call()?,                                           // REDUCE
-            b'b' => self.build()?,                                          // BUILD
-            b'Q' => self.push_storage()?,                                   // BINPERSID
+            b'q' => self.integer::<1>().and_then(|index| self.store(index))?, // BINPUT
+            b'r' => self.integer::<4>().and_then(|index| self.store(index))?, // LONG_BINPUT
+            0x94 => self.store(self.memo.len())?,                             // MEMOIZE
+            b'h' => self.integer::<1>().and_then(|index| self.recall(index))?, // BINGET
+            b'j' => self.integer::<4>().and_then(|index| self.recall(index))?, // LONG_BINGET
+            b'c' => self.push_name_of_lines()?,                               // GLOBAL
+            0x93 => self.push_name_of_texts()?,                               // STACK_GLOBAL
+            b'R' => self.call()?,                                             // REDUCE
+            b'b' => self.build()?,                                            // BUILD
+            b'Q' => self.push_storage()?,                                     // BINPERSID
             _ => {
                 return Err(WeightsError::new(
                     format!("its pickle has the instruction {opcode:#04x}, which builds no tensor"),
@@ -285,7 +285,7 @@ impl<'a> Pickle<'a> {
     }
 
     fn append(&mut self, items: Vec<PickleValue>) -> Result<(), WeightsError> {
-        self.count_bytes(VALUE * items.len())?;
+        self.count_bytes(VALUE_BYTES * items.len())?;
         let Some(&PickleValue::Items(list)) = self.stack.last() else { return Err(damaged("appends to a value that is not a list")) };
         self.lists[list as usize].extend(items);
         Ok(())
@@ -293,7 +293,7 @@ impl<'a> Pickle<'a> {
 
     /// Puts keys and values, which take turns in `items`, into the dictionary on the stack.
     fn insert(&mut self, items: &[PickleValue]) -> Result<(), WeightsError> {
-        self.count_bytes(VALUE * items.len())?;
+        self.count_bytes(VALUE_BYTES * items.len())?;
         let (pairs, rest) = items.as_chunks::<2>();
         let Some(&PickleValue::Dictionary(dictionary)) = self.stack.last() else {
             return Err(damaged("puts items into a value that is not a dictionary"));
@@ -382,6 +382,7 @@ impl<'a> Pickle<'a> {
     fn push_pairs(&mut self, pairs: PickleValue) -> Result<(), WeightsError> {
         self.push_dictionary()?;
         for (_, pair) in self.entries(pairs) {
+            // at most three, which is enough to see whether there are two
             let items: Vec<PickleValue> = self.entries(pair).into_iter().map(|(_, item)| item).take(3).collect();
             match (pair, items.len()) {
                 (PickleValue::Items(_), 2) => self.insert(&items)?,
@@ -414,7 +415,7 @@ impl<'a> Pickle<'a> {
         if shape.len() != strides.len() {
             return Err(damaged(&format!("has a tensor of {} dimensions and {} strides", shape.len(), strides.len())));
         }
-        self.count_bytes(CONTAINER * 2 + VALUE * shape.len())?;
+        self.count_bytes(CONTAINER_BYTES * 2 + VALUE_BYTES * shape.len())?;
         self.tensors.push(StorageView { storage: storage as usize, element, offset, shape, strides });
         self.push(PickleValue::Tensor(last_index(&self.tensors)))
     }
@@ -440,6 +441,7 @@ impl<'a> Pickle<'a> {
             Name::UntypedStorage => None,
             _ => return Err(damaged("has a storage without a type")),
         };
+        // old versions of PyTorch wrote a further value: `None`, or the description of a view
         if let [view] = view
             && *view != PickleValue::Other
         {
@@ -450,7 +452,7 @@ impl<'a> Pickle<'a> {
         }
         let (Some("storage"), Some(key)) = (self.text(word), self.text(key)) else { return Err(damaged("has a storage without a key")) };
         let key = key.to_owned();
-        self.count_bytes(CONTAINER + key.len())?;
+        self.count_bytes(CONTAINER_BYTES + key.len())?;
         self.storages.push(StorageInfo { element, key, count });
         self.push(PickleValue::Storage(last_index(&self.storages)))
     }
