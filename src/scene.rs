@@ -358,7 +358,7 @@ impl<'a> Scene<'a> {
 
     /// Returns the address of an entry that a run computes. If the first step of the entry comes after the scene's step, also returns that first step.
     #[must_use]
-    pub fn described_in(&self, run_index: usize, tensor: Id, entry: usize) -> (String, Option<u64>) {
+    pub fn address_in(&self, run_index: usize, tensor: Id, entry: usize) -> (String, Option<u64>) {
         let info = self.trace.network_of(run_index).tensor(tensor);
         let name = format!("{}{}", info.name, index_text(&unravel(entry, &info.shape)));
         let steps = self.trace.entry_steps(run_index, tensor, entry).unwrap_or(0..0);

@@ -37,8 +37,8 @@ pub struct Products<'a> {
     /// The offsets (i, j) of each tap.
     pub taps: &'a [(usize, usize)],
     /// The number of taps in a chunk, such as the weights of one input channel. `taps` consists of whole chunks.
-    pub chunk: usize,
-    /// The range of taps that are added. It is the same in each chunk: if `chunk` is 3 and this is 1..3, the taps 1, 2, 4, 5, … are added.
+    pub chunk_len: usize,
+    /// The range of taps that are added. It is the same in each chunk: if `chunk_len` is 3 and this is 1..3, the taps 1, 2, 4, 5, … are added.
     pub used_taps: Range<usize>,
 }
 
@@ -258,7 +258,7 @@ impl Products<'_> {
         let (rows, lanes) = (equal_slices(self.rows.numbers, rows), equal_slices(self.lanes.numbers, lanes));
         let mut sums = *tile;
         let mut remaining_taps = self.taps;
-        while let Some((taps, later_taps)) = remaining_taps.split_at_checked(self.chunk) {
+        while let Some((taps, later_taps)) = remaining_taps.split_at_checked(self.chunk_len) {
             for (i, j) in &taps[self.used_taps.clone()] {
                 // this is a loop, because `map` on a large array is not inlined and would pass the registers through memory
                 let mut lane_factors = [simd.splat_f64s(0.0); V];

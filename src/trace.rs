@@ -261,31 +261,31 @@ impl Trace {
             return Some(position);
         }
         let segment = self.segment_of(k)?;
-        let Segment { run_index, op: number, steps_before } = self.segments[segment];
+        let Segment { run_index, op: op_index, steps_before } = self.segments[segment];
         let (run, op, _) = self.op(segment);
         // the index of the term among all terms of the op
         let term_of_op = k - steps_before - 1;
         // every entry of an op with `part_offsets` has the same number of terms, which is the last number of this list
-        if let Some([.., terms]) = self.network_of(run_index).part_offsets(number) {
+        if let Some([.., terms]) = self.network_of(run_index).part_offsets(op_index) {
             let entry = usize::try_from(term_of_op / terms).ok()?;
-            return Some(Position { step: k, run_index, op: number, entry, term: term_of_op % terms, terms: *terms, segment });
+            return Some(Position { step: k, run_index, op: op_index, entry, term: term_of_op % terms, terms: *terms, segment });
         }
         // if all entries have the same number of terms, no search is needed
         let terms_per_entry: Option<u64> = op.parts.iter().map(|part| part.rule.terms_per_entry()).sum();
         if let Some(terms) = terms_per_entry.filter(|terms| *terms > 0) {
             let entry = usize::try_from(term_of_op / terms).ok()?;
-            return Some(Position { step: k, run_index, op: number, entry, term: term_of_op % terms, terms, segment });
+            return Some(Position { step: k, run_index, op: op_index, entry, term: term_of_op % terms, terms, segment });
         }
         let entries = self.entry_count(segment);
         let (entry, terms_before, terms) = if let [_] = &op.parts[..] {
-            let (rule, x) = run.part(op, number, 0);
+            let (rule, x) = run.part(op, op_index, 0);
             find_entry(entries, term_of_op, |entry| rule.prefix_terms(&x, entry))
         } else {
             // each part is its rule and its operands x
-            let parts: SmallVec<[_; 2]> = run.parts(op, number).collect();
+            let parts: SmallVec<[_; 2]> = run.parts(op, op_index).collect();
             find_entry(entries, term_of_op, |entry| parts.iter().map(|(rule, x)| rule.prefix_terms(x, entry)).sum())
         };
-        Some(Position { step: k, run_index, op: number, entry, term: term_of_op - terms_before, terms, segment })
+        Some(Position { step: k, run_index, op: op_index, entry, term: term_of_op - terms_before, terms, segment })
     }
 
     /// The op at a position.
@@ -297,8 +297,8 @@ impl Trace {
     /// The equation of a part of the op at a position.
     #[must_use]
     pub fn equation(&self, at: &Position, part: usize) -> Equation {
-        let (run, op, number) = self.op(at.segment);
-        let (rule, x) = run.part(op, number, part);
+        let (run, op, op_index) = self.op(at.segment);
+        let (rule, x) = run.part(op, op_index, part);
         rule.equation_for(&x)
     }
 
@@ -312,8 +312,8 @@ impl Trace {
     /// shorter than the symbol `(x @ W + b)`.
     #[must_use]
     pub fn right_hand_side_with(&self, at: &Position, part: usize, notation: Notation, has_names: bool) -> String {
-        let (run, op, number) = self.op(at.segment);
-        let (rule, x) = run.part(op, number, part);
+        let (run, op, op_index) = self.op(at.segment);
+        let (rule, x) = run.part(op, op_index, part);
         let name = |slot, form| match (slot, form) {
             // for the output J = 2 · v of a graph this writes ∂J/∂v = ∂(2 · v)/∂v, because ∂J/∂v = ∂J/∂v would explain nothing
             (Slot::Output, OperandForm::Entry) if !has_names => self.output_text(at, part, notation),
@@ -369,12 +369,12 @@ impl Trace {
     /// Returns `None` if there is no shorter formula. Subscripts count from `first`.
     #[must_use]
     pub fn closed_formula(&self, at: &Position, first: usize) -> Option<(String, f64)> {
-        let (run, op, number) = self.op(at.segment);
+        let (run, op, op_index) = self.op(at.segment);
         let network = self.network_of(at.run_index);
         let shape = &network.tensor(op.output).shape;
         // an op can have very many parts; only the first are examined, so that a frame is drawn in a short time
         (0..op.first_16_parts().len()).find_map(|part| {
-            let (rule, x) = run.part(op, number, part);
+            let (rule, x) = run.part(op, op_index, part);
             let (expr, value) = rule.closed_formula(&x, at.entry)?;
             let symbol = |slot: Slot, form: OperandForm| {
                 let symbol = &network.tensor(op.parts[part].operands[slot]).symbol;
@@ -401,19 +401,19 @@ impl Trace {
         }
     }
 
-    /// Returns the steps of one pass or of one run. `starts` is `pass_starts` or `run_starts`, and `number` is an index into it.
-    fn unit_span(&self, starts: &[usize], number: usize) -> Range<u64> {
-        let steps_before = |number: usize| {
-            let segment = starts.get(number).and_then(|start| self.segments.get(*start));
+    /// Returns the steps of one pass or of one run. `starts` is `pass_starts` or `run_starts`, and `index` is an index into it.
+    fn unit_span(&self, starts: &[usize], index: usize) -> Range<u64> {
+        let steps_before = |index: usize| {
+            let segment = starts.get(index).and_then(|start| self.segments.get(*start));
             segment.map_or(self.len, |segment| segment.steps_before)
         };
-        steps_before(number) + 1..steps_before(number + 1) + 1
+        steps_before(index) + 1..steps_before(index + 1) + 1
     }
 
     /// Iterates over the passes that have steps, in order. Each item is the index of the run, the pass, and the steps of the pass.
     pub fn passes(&self) -> impl Iterator<Item = (usize, Pass, Range<u64>)> + '_ {
-        self.pass_starts.iter().enumerate().filter_map(|(number, first)| {
-            let span = self.unit_span(&self.pass_starts, number);
+        self.pass_starts.iter().enumerate().filter_map(|(index, first)| {
+            let span = self.unit_span(&self.pass_starts, index);
             (!span.is_empty()).then(|| (self.segments[*first].run_index, self.op(*first).1.pass, span))
         })
     }
@@ -426,8 +426,8 @@ impl Trace {
 
     /// Iterates over the ops that have steps, in order. Each item is the index of the run, the tensor that the op computes, and the steps of the op.
     pub fn ops(&self) -> impl Iterator<Item = (usize, Id, Range<u64>)> + '_ {
-        self.segments.iter().enumerate().filter_map(|(number, segment)| {
-            let span = self.steps_of(number);
+        self.segments.iter().enumerate().filter_map(|(index, segment)| {
+            let span = self.steps_of(index);
             let Segment { run_index, op, .. } = *segment;
             (!span.is_empty()).then(|| (run_index, self.network_of(run_index).ops()[op].output, span))
         })

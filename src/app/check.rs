@@ -53,7 +53,7 @@ impl Check {
     pub(super) fn of(scene: &Scene<'_>, entry: TensorEntry) -> Result<Self, String> {
         let derivative = derivative(scene, entry)?;
         let Derivative { run_index, gradient, at } = derivative;
-        let (name, pending) = scene.described_in(run_index, gradient, at);
+        let (name, pending) = scene.address_in(run_index, gradient, at);
         Ok(Self { name, iteration: scene.step.iteration, derivative, pending, stop: Arc::default(), task: None })
     }
 

@@ -36,7 +36,8 @@ pub(super) fn input(
     Ok(source.fill(reader, "input", &shape, fan).unwrap_or_else(|Reported| from_flat(&shape, vec![0.0; len(&shape)])))
 }
 
-/// Returns the shape of an input with the number of dimensions that the first layer needs. If the first axis only counts one sample, it is removed.
+/// Returns the shape of an input with the number of dimensions that the first layer needs. If the first axis only counts one sample, it is removed. If the
+/// input has more dimensions than needed, they stay, and the layer reports them.
 fn input_shape(
     reader: &mut ScenarioReader,
     span: &Span,

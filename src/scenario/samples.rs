@@ -23,7 +23,7 @@ pub(super) const TENSORS: &[&str] = &["input", "target"];
 pub(super) struct SampleTable<'t, 'i> {
     table: &'t TomlTable<'i>,
     /// The position of the `[[sample]]` or `[samples]`; `None` for the top-level table of the file.
-    at: Option<Span>,
+    header_span: Option<Span>,
     name: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl SampleTables<'_, '_> {
 pub(super) fn find_tables<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTable<'i>) -> SampleTables<'t, 'i> {
     let stacked = table.get_key_value("samples");
     let Some((key, _)) = stacked.or_else(|| table.get_key_value("sample")) else {
-        return SampleTables { list: vec![SampleTable { table, at: None, name: None }], stacked: None, is_complete: true };
+        return SampleTables { list: vec![SampleTable { table, header_span: None, name: None }], stacked: None, is_complete: true };
     };
     let (header, help) = match stacked {
         Some(_) => ("[samples]", "write all samples below [samples], or leave it out"),
@@ -69,12 +69,12 @@ pub(super) fn find_tables<'t, 'i>(reader: &mut ScenarioReader, table: &'t TomlTa
         reader.report(key.span(), "there is no sample", "add a [[sample]] with an input and a target");
     }
     let is_complete = reader.faults.len() == faults_before;
-    let sample_table = |(table, at)| SampleTable { table, at: Some(at), name: reader.line(table, "name") };
+    let sample_table = |(table, header_span)| SampleTable { table, header_span: Some(header_span), name: reader.line(table, "name") };
     SampleTables { list: tables.into_iter().map(sample_table).collect(), stacked: None, is_complete }
 }
 
-/// Reads the table `[samples]`, whose header is at `at`.
-fn stacked_tables<'t, 'i>(reader: &mut ScenarioReader, at: Span, value: &'t TomlValue<'i>) -> SampleTables<'t, 'i> {
+/// Reads the table `[samples]`, whose header is at `header_span`.
+fn stacked_tables<'t, 'i>(reader: &mut ScenarioReader, header_span: Span, value: &'t TomlValue<'i>) -> SampleTables<'t, 'i> {
     let DeValue::Table(table) = value.get_ref() else {
         reader.wrong_type("samples", value, "a table", "write [samples] on a line of its own, and input = … and target = … below");
         return SampleTables { list: Vec::new(), stacked: None, is_complete: false };
@@ -82,7 +82,7 @@ fn stacked_tables<'t, 'i>(reader: &mut ScenarioReader, at: Span, value: &'t Toml
     let stacked = stacked::read(reader, table);
     let is_complete = stacked.is_complete;
     let has_rows = table.contains_key(stacked::ROWS);
-    let sample = |row: usize| SampleTable { table, at: Some(at.clone()), name: has_rows.then(|| format!("row {row}")) };
+    let sample = |row: usize| SampleTable { table, header_span: Some(header_span.clone()), name: has_rows.then(|| format!("row {row}")) };
     SampleTables { list: stacked.rows.clone().map(sample).collect(), stacked: Some(stacked), is_complete }
 }
 
@@ -130,9 +130,9 @@ pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>,
 /// Reports that a sample has no input.
 fn missing_input(reader: &mut ScenarioReader, sample: &SampleTable<'_, '_>) -> Reported {
     let help = "add input = …, with the numbers that the first layer reads";
-    match &sample.at {
+    match &sample.header_span {
         None => reader.report(insertion::after_top_level_keys(sample.table), "input is missing", help),
-        Some(at) => reader.report(at.clone(), "this sample has no input", help),
+        Some(span) => reader.report(span.clone(), "this sample has no input", help),
     }
 }
 
@@ -155,7 +155,7 @@ pub(super) fn targets(
     let needs_target = objective.is_kind_known || file.contains_key("sample") || file.contains_key("samples");
     // the position of a fault about a missing target: the [[sample]], or the loss
     let missing_at =
-        |sample: &SampleTable<'_, '_>| sample.at.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
+        |sample: &SampleTable<'_, '_>| sample.header_span.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
     let mut target = |(number, sample): (usize, &SampleTable<'_, '_>)| match sample.table.get_key_value("target") {
         Some((key, _)) if objective.gives_target => {
             Err(reader.report(key.span(), "the target is given twice: here, and as gradient of the loss", "leave one of the two out"))

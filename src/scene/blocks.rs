@@ -54,7 +54,7 @@ pub struct Blocks {
 }
 
 impl Block {
-    /// Returns the number of operations of the forward pass.
+    /// Returns the number of ops of the forward pass and the loss.
     #[must_use]
     pub fn operations(&self) -> usize {
         self.ops[0].len()

@@ -130,7 +130,7 @@ impl Trace {
             return Ok(Some((tensor, producer)));
         }
         // in a sample's network, no op computes a parameter; the update computes its new value
-        if self.update_of(scope, name).is_some() {
+        if self.run_of_update(scope, name).is_some() {
             return Ok(None);
         }
         if tensor.is_some() {
@@ -155,7 +155,7 @@ impl Trace {
     /// As [`Trace::resolve`].
     pub fn check_location(&self, location: &Location, samples: &[usize]) -> Result<(), String> {
         let Location::Op { scope, name, index, .. } = location else { return Ok(()) };
-        let first_sample = 0;
+        let run_of_first_sample = 0;
         let run_index = match (scope, self.run_index(*scope)) {
             (Scope::Sample(n), _) if !samples.contains(&(n - 1)) => return Err(no_sample(*n, samples.iter().copied())),
             // if this batch has one sample, so do all batches
@@ -163,10 +163,10 @@ impl Trace {
             // the other iteration may have an update
             (Scope::Update, Err(_)) => return Ok(()),
             // this iteration has no update; another one may have it, and `name` may be a tensor of that update
-            (Scope::Any, _) if !self.computes(first_sample, name) && self.run_index(Scope::Update).is_err() => return Ok(()),
+            (Scope::Any, _) if !self.computes(run_of_first_sample, name) && self.run_index(Scope::Update).is_err() => return Ok(()),
             (Scope::Reduce | Scope::Update, Ok(run_index)) => run_index,
             // all samples have the same network
-            (Scope::Any | Scope::Sample(_), _) => first_sample,
+            (Scope::Any | Scope::Sample(_), _) => run_of_first_sample,
         };
         if let Some(((tensor, _), index)) = self.find_computed(run_index, *scope, name)?.zip(index.as_deref()) {
             entry_offset(name, index, &self.network_of(run_index).tensor(tensor).shape)?;
@@ -189,7 +189,7 @@ impl Trace {
             return Err(format!("{address} is not a tensor: write a name such as loss or grad.fc1.weight"));
         };
         let mut run_index = self.run_index(*scope)?;
-        if let Some(batch) = self.update_of(*scope, name).filter(|_| self.network_of(run_index).find(name).is_none()) {
+        if let Some(batch) = self.run_of_update(*scope, name).filter(|_| self.network_of(run_index).find(name).is_none()) {
             run_index = batch;
         }
         self.network_of(run_index).find(name).map(|id| (run_index, id)).ok_or_else(|| format!("there is no tensor {name}"))
@@ -197,7 +197,7 @@ impl Trace {
 
     /// Returns the index of the batch's run, if its update computes a tensor with this name: the new value of a parameter, or a velocity. Returns `None` if
     /// `scope` names a sample or a pass.
-    fn update_of(&self, scope: Scope, name: &str) -> Option<usize> {
+    fn run_of_update(&self, scope: Scope, name: &str) -> Option<usize> {
         let batch = (scope == Scope::Any).then(|| self.run_index(Scope::Update).ok()).flatten()?;
         self.computes(batch, name).then_some(batch)
     }
@@ -250,13 +250,13 @@ impl Trace {
     #[must_use]
     pub fn reason_unreached(&self, run_index: usize, tensor: Id, entry: usize) -> &'static str {
         let IterationRun { network, run, .. } = &self.runs[run_index];
-        let Some(number) = network.producer(tensor) else { return "no step computes it" };
-        let op = &network.ops()[number];
+        let Some(op_index) = network.producer(tensor) else { return "no step computes it" };
+        let op = &network.ops()[op_index];
         if op.parts.is_empty() {
             // the gradient of an input that no statement reads
             return "the output does not depend on it";
         }
-        let (rule, x) = run.part(op, number, 0);
+        let (rule, x) = run.part(op, op_index, 0);
         rule.reason_unreached(&x, entry)
     }
 
@@ -290,9 +290,9 @@ impl Trace {
     pub fn possible_uses(&self, run_index: usize, tensor: Id, entry: usize, is_known: &dyn Fn(Id, usize) -> bool) -> Vec<ReadingStep> {
         let mut uses = Vec::new();
         let IterationRun { network, run, .. } = &self.runs[run_index];
-        for &Reader { op: number, part, slot } in network.readers(tensor) {
-            let (op, segment) = (&network.ops()[number], self.segment(run_index, number));
-            let (rule, x) = run.part(op, number, part);
+        for &Reader { op: op_index, part, slot } in network.readers(tensor) {
+            let (op, segment) = (&network.ops()[op_index], self.segment(run_index, op_index));
+            let (rule, x) = run.part(op, op_index, part);
             let is_operand_known = |slot: Slot, at: usize| is_known(op.parts[part].operands[slot], at);
             for PossibleUse { found, is_certain } in rule.possible_uses(&x, slot, entry, &is_operand_known) {
                 let before_op = self.segments[segment].steps_before;
@@ -396,10 +396,10 @@ impl Trace {
     where
         F: Fn(&Network, &Reads<Id>, &Term) -> T,
     {
-        let (run, op, number) = self.op(at.segment);
+        let (run, op, op_index) = self.op(at.segment);
         let network = self.network_of(at.run_index);
         let (entry, segment) = (at.entry, at.segment);
-        let offsets = self.network_of(at.run_index).part_offsets(number).unwrap_or_default();
+        let offsets = self.network_of(at.run_index).part_offsets(op_index).unwrap_or_default();
         // returns the next part and the index of its first term, if it has this term. Usually, it has
         let next_part = move |part: usize, term: u64| {
             offsets
@@ -413,7 +413,7 @@ impl Trace {
             if current_part.as_ref().is_none_or(|(.., part_terms)| !part_terms.contains(&term)) {
                 let next = current_part.as_ref().and_then(|(part, ..)| next_part(*part, term));
                 let (part, first) = next.or_else(|| self.part_of(segment, entry, term))?;
-                let (rule, x) = run.part(op, number, part);
+                let (rule, x) = run.part(op, op_index, part);
                 // `prefix_terms` counts the terms of all entries before an entry, so the difference is the number of terms of one entry
                 let part_terms = first..first + rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
                 current_part = Some((part, &op.parts[part].operands, rule, x, part_terms));
@@ -425,9 +425,9 @@ impl Trace {
 
     /// Iterates over the parts that have terms for the entry at a position. Each item is the index of the part's first term.
     pub fn first_terms(&self, at: &Position) -> impl Iterator<Item = u64> {
-        let (run, op, number) = self.op(at.segment);
+        let (run, op, op_index) = self.op(at.segment);
         let mut next = 0;
-        run.parts(op, number).filter_map(move |(rule, x)| {
+        run.parts(op, op_index).filter_map(move |(rule, x)| {
             let first = next;
             next += rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry);
             (next > first).then_some(first)

@@ -16,21 +16,21 @@ use crate::tally;
 impl Trace {
     /// Returns the number of terms of all entries before `entry`, in all parts of a segment's op.
     pub(super) fn terms_before(&self, segment: usize, entry: usize) -> u64 {
-        let Segment { run_index, op: number, .. } = self.segments[segment];
-        terms_before(&self.runs[run_index], number, entry)
+        let Segment { run_index, op: op_index, .. } = self.segments[segment];
+        terms_before(&self.runs[run_index], op_index, entry)
     }
 
     /// Returns the index of the part to which a term (from 0) of an entry belongs, and the number of terms of the earlier parts. Returns `None` if the entry
     /// has no such term.
     pub(super) fn part_of(&self, segment: usize, entry: usize, term: u64) -> Option<(usize, u64)> {
-        let (run, op, number) = self.op(segment);
-        if let Some(part_offsets) = self.network_of(self.segments[segment].run_index).part_offsets(number) {
+        let (run, op, op_index) = self.op(segment);
+        if let Some(part_offsets) = self.network_of(self.segments[segment].run_index).part_offsets(op_index) {
             // the last part whose first term is at or before the term
             let part = part_offsets.partition_point(|offset| *offset <= term) - 1;
             return (part < op.parts.len()).then(|| (part, part_offsets[part]));
         }
         let mut end = 0;
-        run.parts(op, number).enumerate().find_map(|(part, (rule, x))| {
+        run.parts(op, op_index).enumerate().find_map(|(part, (rule, x))| {
             // `prefix_terms` counts the terms of all entries before an entry, so the difference is the number of terms of one entry
             let terms = rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
             end += terms;
@@ -40,10 +40,12 @@ impl Trace {
 
     /// Returns the number of terms that the parts before `part` add to an entry.
     pub(super) fn terms_before_part(&self, segment: usize, entry: usize, part: usize) -> u64 {
-        let (run, op, number) = self.op(segment);
-        match self.network_of(self.segments[segment].run_index).part_offsets(number) {
+        let (run, op, op_index) = self.op(segment);
+        match self.network_of(self.segments[segment].run_index).part_offsets(op_index) {
             Some(part_offsets) => part_offsets[part],
-            None => run.parts(op, number).take(part).map(|(rule, x)| rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry)).sum(),
+            None => {
+                run.parts(op, op_index).take(part).map(|(rule, x)| rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry)).sum()
+            }
         }
     }
 
@@ -62,16 +64,16 @@ impl Trace {
     /// Returns sentences about sizes of the layer on which the equation of a part depends, such as the stride. The text is empty if there are no such sizes.
     #[must_use]
     pub fn size_words(&self, at: &Position, part: usize) -> String {
-        let (run, op, number) = self.op(at.segment);
-        run.part(op, number, part).0.size_words()
+        let (run, op, op_index) = self.op(at.segment);
+        run.part(op, op_index, part).0.size_words()
     }
 
     /// For a derivative: returns the reason why the entry of its tensor is used several times, such as a broadcast, and the number of its terms in a part.
     /// Returns `None` if the part has no such reason.
     #[must_use]
     pub fn reuse(&self, at: &Position, part: usize) -> Option<(Reuse, u64)> {
-        let (run, op, number) = self.op(at.segment);
-        let (rule, x) = run.part(op, number, part);
+        let (run, op, op_index) = self.op(at.segment);
+        let (rule, x) = run.part(op, op_index, part);
         let reuse = rule.reuse(at.entry)?;
         Some((reuse, rule.prefix_terms(&x, at.entry + 1) - rule.prefix_terms(&x, at.entry)))
     }
@@ -79,9 +81,9 @@ impl Trace {
     /// Returns the NumPy expression for a gradient of a run. Returns `None` if there is no short expression. `name` returns the name of an operand.
     pub fn numpy(&self, run_index: usize, gradient: Id, name: &mut dyn FnMut(Id) -> String) -> Option<String> {
         let IterationRun { network, run, .. } = &self.runs[run_index];
-        let number = network.producer(gradient)?;
-        let op = &network.ops()[number];
-        let forms: Vec<NumPyForm> = run.parts(op, number).map(|(rule, _)| rule.written().numpy).collect::<Option<_>>()?;
+        let op_index = network.producer(gradient)?;
+        let op = &network.ops()[op_index];
+        let forms: Vec<NumPyForm> = run.parts(op, op_index).map(|(rule, _)| rule.written().numpy).collect::<Option<_>>()?;
         let forms: Vec<&NumPyForm> = forms.iter().collect();
         (!forms.is_empty()).then(|| numpy::sum(&forms, &mut |part, slot| name(op.parts[part].operands[slot])))
     }
@@ -94,9 +96,10 @@ impl Trace {
         name: &dyn Fn(Id) -> String,
         axes: &dyn Fn(Id) -> &'a [Option<CompactString>],
     ) -> Option<(String, String)> {
-        let (run, op, number) = self.op(at.segment);
+        let (run, op, op_index) = self.op(at.segment);
         let [part] = &op.parts[..] else { return None };
-        let form = run.part(op, number, 0).0.written().indexed?.with_axes(|slot| axes(slot.map_or(op.output, |slot| part.operands[slot])));
+        let form =
+            run.part(op, op_index, 0).0.written().indexed?.with_axes(|slot| axes(slot.map_or(op.output, |slot| part.operands[slot])));
         Some((form.entry.clone(), form.text(&mut |slot| name(part.operands[slot]))))
     }
 
@@ -104,9 +107,9 @@ impl Trace {
     /// a position is anything else, or the sum of several products.
     #[must_use]
     pub fn product_layout(&self, at: &Position) -> Option<ProductLayout<Id>> {
-        let (run, op, number) = self.op(at.segment);
+        let (run, op, op_index) = self.op(at.segment);
         let [part] = &op.parts[..] else { return None };
-        let slots = run.part(op, number, 0).0.product_slots()?;
+        let slots = run.part(op, op_index, 0).0.product_slots()?;
         let tensor = |slot: Option<Slot>| slot.map_or(op.output, |slot| part.operands[slot]);
         let ProductLayout { left, above, corner } = slots;
         let tensors = ProductLayout { left: tensor(left), above: tensor(above), corner: tensor(corner) };
@@ -125,10 +128,10 @@ impl Trace {
     pub fn passes_of(&self, run_index: usize) -> impl Iterator<Item = (Pass, Range<u64>)> + '_ {
         let segments = self.segments_of(run_index);
         let [first, end] = [segments.start, segments.end].map(|segment| self.pass_starts.partition_point(|start| *start < segment));
-        (first..end).filter_map(|number| {
+        (first..end).filter_map(|index| {
             tally::count(1);
-            let steps = self.unit_span(&self.pass_starts, number);
-            (!steps.is_empty()).then(|| (self.op(self.pass_starts[number]).1.pass, steps))
+            let steps = self.unit_span(&self.pass_starts, index);
+            (!steps.is_empty()).then(|| (self.op(self.pass_starts[index]).1.pass, steps))
         })
     }
 

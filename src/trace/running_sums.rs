@@ -186,23 +186,23 @@ impl Trace {
     /// Returns the last state at or before a position that the run has stored. The run stores states only for an op with very many parts, or with a single
     /// entry and a long sum.
     fn sum_of_run(&self, at: &Position) -> Option<SumCheckpoint> {
-        let (run, op, number) = self.op(at.segment);
-        let Some(offsets) = self.network_of(at.run_index).part_offsets(number) else {
-            let (term, sum) = run.sum_before_term(op, number, at.term)?;
+        let (run, op, op_index) = self.op(at.segment);
+        let Some(offsets) = self.network_of(at.run_index).part_offsets(op_index) else {
+            let (term, sum) = run.sum_before_term(op, op_index, at.term)?;
             return Some((term, PartialSum { sum, ..START }));
         };
         let part = offsets.partition_point(|offset| *offset <= at.term) - 1;
-        let (part, sum) = run.sum_before_part(op, number, part, at.entry)?;
+        let (part, sum) = run.sum_before_part(op, op_index, part, at.entry)?;
         Some((offsets[part], PartialSum { part, terms_before: offsets[part], sum }))
     }
 
     /// Adds these terms (from 0) of the entry at a position to `partial`, the sum of all earlier terms.
     fn continue_sum(&self, at: &Position, mut partial: PartialSum, terms: Range<u64>) -> PartialSum {
-        let (run, op, number) = self.op(at.segment);
-        let offsets = self.network_of(at.run_index).part_offsets(number);
+        let (run, op, op_index) = self.op(at.segment);
+        let offsets = self.network_of(at.run_index).part_offsets(op_index);
         let mut term = terms.start;
         loop {
-            let (rule, x) = run.part(op, number, partial.part);
+            let (rule, x) = run.part(op, op_index, partial.part);
             let is_last_part = partial.part + 1 == op.parts.len();
             // the number of terms of the entry up to the end of this part; the last part has all further terms
             let part_end = match offsets {

@@ -125,13 +125,13 @@ fn a_value_that_threads_computed_together_is_the_sum_of_its_terms() {
         let scenario =
             read(Source { name: path.into(), path_shown: path.into(), text: text.into() }, Limits::default()).expect("no faults");
         let run = Run::new(&scenario.network, &scenario.sample_tensors(0));
-        for (number, op) in scenario.network.ops().iter().enumerate() {
+        for (op_index, op) in scenario.network.ops().iter().enumerate() {
             for (entry, value) in run.values(op.output).iter().enumerate() {
                 let terms = |(rule, x): &(&dyn Rule, Operands<'_>)| rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry);
                 let add = |sum, part: (&dyn Rule, Operands<'_>)| part.0.add_first_terms(&part.1, entry, terms(&part), sum);
                 // an entry without terms is 0; a sum of terms starts at −0, so that a single term −0 keeps its sign
-                let start = if run.terms(op, number, entry) == 0 { 0.0 } else { -0.0 };
-                let sum: f64 = run.parts(op, number).fold(start, add);
+                let start = if run.terms(op, op_index, entry) == 0 { 0.0 } else { -0.0 };
+                let sum: f64 = run.parts(op, op_index).fold(start, add);
                 assert_eq!(sum.to_bits(), value.to_bits(), "{path}: {} {entry}", scenario.network.tensor(op.output).name);
             }
         }
@@ -217,7 +217,7 @@ fn a_screen_asks_for_the_terms_around_its_step_and_adds_few_terms_again() {
     assert!(work <= 4 * asked + 10 * 80, "{work} for {asked} requests");
 }
 
-/// A step back finds a stored sum that is at most 32 terms before it. Only each 128th step back adds up to 1024 terms again.
+/// A step back finds a stored sum that is at most 32 terms before it. Only the first step back in an interval of 1024 terms adds up to 1024 terms again.
 #[test]
 fn steps_back_in_a_long_sum_add_few_terms_again() {
     let trace = many_samples();
@@ -230,7 +230,7 @@ fn steps_back_in_a_long_sum_add_few_terms_again() {
         ask(step);
     }
     let work = WORK.get() - before;
-    // a term and its part count 2: 256 times 16 terms on average, and twice at most 1024 terms. 1024 more are allowed
+    // a term and its part count 2: 256 times 16 terms on average, and at most 1024 terms at the first step back. As many again, and 1024 more, are allowed
     assert!(work <= 2 * (256 * 16 + 2 * 1024) + 1024, "{work}");
 }
 

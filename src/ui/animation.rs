@@ -218,6 +218,7 @@ mod tests {
     fn an_animation_has_a_largest_size() {
         let mut animation = Animation { max_bytes: 1000, ..Animation::new(Background::Dark) };
         let added = (0..100).take_while(|number| animation.add(Duration::from_secs(*number), frame(&format!("{number}")))).count();
+        // a frame takes about 100 of the 1000 bytes
         assert!((5..15).contains(&added), "{added}");
         assert!(animation.finish(Duration::ZERO).len() < 3000);
     }

@@ -130,25 +130,25 @@ impl Chart<'_> {
             text_at(buf, area, axis, y, "│", dim);
         }
         // a label is left out if its row has a label already
-        let mut last_label = plot.area.height;
+        let mut last_label_row = plot.area.height;
         for (label, position) in plot.scale.labels() {
             let y = plot.row(position);
-            if y < last_label {
+            if y < last_label_row {
                 text_ending_at(buf, area, axis - 1, y, &label, dim);
                 text_at(buf, area, axis, y, "┤", dim);
-                last_label = y;
+                last_label_row = y;
             }
         }
         text_at(buf, area, axis, plot.area.height, &format!("└{}", "─".repeat(plot.area.width.into())), dim);
-        let mut first_free = 0;
+        let mut first_free_column = 0;
         for (iteration, label) in plot.iteration_labels() {
             let x = plot.column(iteration);
             let start = x.saturating_sub(u16::try_from(width(&label) / 2).unwrap_or(0));
             let end = start + u16::try_from(width(&label)).unwrap_or(0);
-            if start >= first_free && end <= plot.area.width {
+            if start >= first_free_column && end <= plot.area.width {
                 text_at(buf, area, axis + 1 + x, plot.area.height, "┬", dim);
                 text_at(buf, area, axis + 1 + start, plot.area.height + 1, &label, dim);
-                first_free = end + 1;
+                first_free_column = end + 1;
             }
         }
     }

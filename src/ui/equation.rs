@@ -329,15 +329,16 @@ fn columns(view: &StepView<'_>, room: usize) -> Vec<TermColumn> {
     }
     // two brackets or blanks are around the term, and there is no plus before the first column
     let mut used = columns[0].width() + 2 + ELLIPSES;
-    let (mut before, mut after) = (now, now + 1);
+    // the shown terms are `first..end`
+    let (mut first, mut end) = (now, now + 1);
     while columns.len() < usize::try_from(MAX_TERMS).unwrap_or(64) {
-        let has_later = after < view.at.terms;
-        let has_earlier = before > 0;
+        let has_later = end < view.at.terms;
+        let has_earlier = first > 0;
         // earlier and later terms are added in turn, an earlier one first. As long as there are later terms to add, at most two earlier ones are added
-        let takes_later = has_later && (!has_earlier || now - before >= 2 || after - now <= now - before);
+        let takes_later = has_later && (!has_earlier || now - first >= 2 || end - now <= now - first);
         let next = match (takes_later, has_earlier) {
-            (true, _) => column(after),
-            (false, true) => column(before - 1),
+            (true, _) => column(end),
+            (false, true) => column(first - 1),
             (false, false) => break,
         };
         used += next.width() + AROUND_TERM;
@@ -347,10 +348,10 @@ fn columns(view: &StepView<'_>, room: usize) -> Vec<TermColumn> {
             break;
         }
         if next.term >= now {
-            after += 1;
+            end += 1;
             columns.push(next);
         } else {
-            before -= 1;
+            first -= 1;
             columns.insert(0, next);
         }
     }

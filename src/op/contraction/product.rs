@@ -171,7 +171,7 @@ fn add_group(factors: &GroupFactors<'_>, lanes: &Lanes, group: &[ProductRow], su
             rows: FactorSource { numbers: row_factors, firsts: &firsts },
             lanes: FactorSource { numbers: lane_factors, firsts: &lane_firsts },
             taps,
-            chunk: taps.len(),
+            chunk_len: taps.len(),
             used_taps: 0..taps.len(),
         };
         let row_sums = rows.iter().map(|row| {

@@ -65,7 +65,7 @@ impl Broadcasting {
         }
         let rows = FactorSource { numbers: image, firsts: &self.window_firsts };
         let lanes = FactorSource { numbers: &transposed_filters, firsts: &self.lane_firsts };
-        add(&Products { rows, lanes, taps: &self.taps, chunk: weights, used_taps: 0..weights }, &mut sums, init);
+        add(&Products { rows, lanes, taps: &self.taps, chunk_len: weights, used_taps: 0..weights }, &mut sums, init);
         transpose_matrix(&sums, channels, out, places);
     }
 }

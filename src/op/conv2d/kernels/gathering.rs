@@ -190,7 +190,7 @@ impl Gathering {
                     for taps in taps.chunks(BLOCK_PLACES) {
                         let rows = FactorSource { numbers: image, firsts };
                         // chunks are only needed to leave out some taps of each; here none is left out, so all taps are one chunk
-                        add(&Products { rows, lanes, taps, chunk: taps.len(), used_taps: 0..taps.len() }, sums, Init::Accumulate);
+                        add(&Products { rows, lanes, taps, chunk_len: taps.len(), used_taps: 0..taps.len() }, sums, Init::Accumulate);
                     }
                 }
             }
@@ -333,7 +333,7 @@ impl WeightRuns {
         }
         let rows = FactorSource { numbers: errors, firsts: &error_firsts };
         let lanes = FactorSource { numbers: image, firsts: image_firsts };
-        add(&Products { rows, lanes, taps, chunk: places, used_taps: 0..places }, &mut sums, init);
+        add(&Products { rows, lanes, taps, chunk_len: places, used_taps: 0..places }, &mut sums, init);
         for ((channel, sums), out) in (first_channel..).zip(sums.chunks_exact(lane_count)).zip(out.chunks_exact_mut(filter_len)) {
             for (sums, run) in sums.chunks_exact(LANES).zip(runs) {
                 for (sum, &weight) in sums.iter().zip(run) {

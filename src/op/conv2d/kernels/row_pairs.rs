@@ -79,7 +79,7 @@ impl RowPairs {
         let lanes = FactorSource { numbers: &laid_out, firsts: &self.error_firsts };
         let mut sums = Scratch::new(ROWS * self.error_firsts.len() * LANES);
         let taps = &self.taps;
-        add(&Products { rows, lanes, taps, chunk: taps.len(), used_taps: 0..taps.len() }, &mut sums, Init::Overwrite);
+        add(&Products { rows, lanes, taps, chunk_len: taps.len(), used_taps: 0..taps.len() }, &mut sums, Init::Overwrite);
         let operands = KernelOperands { conv, view: View::Input, a: filters, b: errors, init: Init::Overwrite };
         let row_len = conv.columns.input;
         for (n, sums) in sums.chunks_exact(self.error_firsts.len() * LANES).enumerate() {

@@ -247,7 +247,7 @@ impl PhaseKernel {
         let first_entry = first_channel * conv.channel_len(view) + band.rows.start * conv.columns.len(view);
         for tile in &self.tiles {
             let lanes = FactorSource { numbers: images, firsts: &tile.image_firsts };
-            let products = Products { rows, lanes, taps: &self.taps, chunk: self.channel_taps, used_taps: tile.used_taps.clone() };
+            let products = Products { rows, lanes, taps: &self.taps, chunk_len: self.channel_taps, used_taps: tile.used_taps.clone() };
             if !tile.sum_places.is_empty() {
                 add_to_rows(&products, out, &tile.sum_places, init);
                 tile.correct(self, operands, first_entry, out);
