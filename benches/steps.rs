@@ -88,7 +88,8 @@ fn forward_and_backward_of_figure_1(bencher: Bencher<'_, '_>) {
     bencher.bench(|| Run::new(&scenario.network, &given));
 }
 
-/// Measures the key `l`, from its action to the frame of the new state. The first key is pressed at the first step of the entry `address`, and each later key one step farther.
+/// Measures the key `l`, from its action to the frame of the new state. The first key is pressed at the first step of the entry `address`, and each later key
+/// one step farther.
 #[divan::bench(args = ["conv1.z[0,13,8]", "pool1.a[0,3,3]", "fc1.z[3]", "fc2.a[0]", "grad.fc1.weight[3,7]", "grad.flat1.a[5]", "grad.conv2.weight[3,1,2,2]", "grad.conv1.a[2,5,5]"])]
 fn key_to_frame(bencher: Bencher<'_, '_>, address: &str) {
     let mut state = open(FIGURE_1, Some(address));

@@ -53,6 +53,7 @@ fn said(state: &State) -> &str {
 fn a_far_iteration_is_computed_in_slices_and_can_be_stopped() {
     let mut state = open("iterations = 6000");
     press(&mut state, "ll:5000/2<Enter>");
+    // the progress is the iteration that is computed next, and the wanted one
     assert_eq!((place(&state), state.job().unwrap().progress()), ((1, 3), (2, 5_000)));
     update(&mut state, Action::JobIterations(1000));
     assert_eq!((place(&state), state.job().unwrap().progress()), ((1, 3), (1002, 5_000)));
@@ -67,7 +68,7 @@ fn a_far_iteration_is_computed_in_slices_and_can_be_stopped() {
     assert!(state.job().is_none() && said(&state).starts_with("stopped at iteration 1002 of 5000"));
 
     press(&mut state, ":5000/2<Enter>");
-    assert!(state.job().unwrap().progress().0 > 900, "what was computed is kept");
+    assert!(state.job().unwrap().progress().0 > 900, "the seek begins at the last stored state, not at iteration 1");
     while state.job().is_some() {
         update(&mut state, Action::JobIterations(777));
     }
@@ -138,6 +139,7 @@ fn a_descent_that_ends_early_is_reported() {
 #[test]
 fn a_move_by_many_iterations_is_a_seek() {
     let mut state = open("iterations = 6000");
+    // `kkkkk` chooses the unit iteration, `j` a smaller unit, and `k` the iteration again
     press(&mut state, "kkkkk2000l");
     assert_eq!((place(&state), state.job().unwrap().progress().1), ((1, 1), 2_001));
     press(&mut state, "j");
@@ -145,7 +147,7 @@ fn a_move_by_many_iterations_is_a_seek() {
     update(&mut state, Action::JobIterations(u64::MAX));
     assert_eq!(place(&state), (2_001, 1));
     press(&mut state, "kl3h");
-    assert_eq!(place(&state), (1_999, 1));
+    assert_eq!(place(&state), (1_999, 1)); // 2001 + 1 − 3
     press(&mut state, "s2h");
     assert_eq!(place(&state), (1_997, 2), "the step is kept");
     press(&mut state, "9999l");
@@ -221,13 +223,13 @@ fn a_replay_shows_the_same_seek() {
     assert_eq!(session.events.iter().filter(|(_, event)| matches!(event, Event::Pieces(_))).count() as u64, slices);
     assert!((4..100).contains(&slices), "{slices} slices");
     let driver = replay::begin(&session, Limits::default()).unwrap();
-    let mut again = String::new();
+    let mut replayed = String::new();
     replay::frames(&session, driver, &RenderOptions::default(), |frame| {
-        again += &export::text(&frame.buffer);
+        replayed += &export::text(&frame.buffer);
         Ok(())
     })
     .unwrap();
-    assert!(seen == again && seen.contains("stopped at iteration") && seen.contains("iteration 4000"));
+    assert!(seen == replayed && seen.contains("stopped at iteration") && seen.contains("iteration 4000"));
 }
 
 /// If there are several samples, the address `loss` is the loss of one sample. The status line then shows the address of the batch's loss.
@@ -244,7 +246,7 @@ fn the_status_line_at_a_samples_loss_shows_the_address_of_the_batchs_loss() {
     assert_eq!(said(&state), "");
     press(&mut state, ":2:loss<Enter>");
     assert_eq!(said(&state), "this is the loss of one sample; the batch's is 100/reduce:loss");
-    let mut one = open("iterations = 10");
-    press(&mut one, ":2/loss<Enter>");
-    assert_eq!(said(&one), "");
+    let mut with_one_sample = open("iterations = 10");
+    press(&mut with_one_sample, ":2/loss<Enter>");
+    assert_eq!(said(&with_one_sample), "");
 }

@@ -199,21 +199,21 @@ fn check_pairs(text: &str, edits: Edits, hidden: &[(&str, &[&str])]) {
     };
     let may_hide = |one: &str, other: &str| hidden.iter().any(|(hiding, hidden)| *hiding == one && hidden.contains(&other));
     assert_eq!(reported(text), <[&str; 0]>::default());
-    for (n, one) in edits.iter().enumerate() {
-        let alone = lines(&edited(text, *one));
-        assert_eq!(alone.len(), 1, "{one:?}: {:?}", reported(&edited(text, *one)));
-        // without the edits whose old text the first edit has replaced
-        for other in edits[n + 1..].iter().filter(|other| edited(text, *one).contains(other.0)) {
+    for (n, first) in edits.iter().enumerate() {
+        let alone = lines(&edited(text, *first));
+        assert_eq!(alone.len(), 1, "{first:?}: {:?}", reported(&edited(text, *first)));
+        // a second edit is left out if the first one has replaced its old text
+        for second in edits[n + 1..].iter().filter(|second| edited(text, *first).contains(second.0)) {
             let mut expected = Vec::new();
-            if !may_hide(other.1, one.1) {
+            if !may_hide(second.1, first.1) {
                 expected.extend(&alone);
             }
-            if !may_hide(one.1, other.1) {
-                expected.extend(lines(&edited(text, *other)));
+            if !may_hide(first.1, second.1) {
+                expected.extend(lines(&edited(text, *second)));
             }
             expected.sort_unstable();
-            let both = edited(&edited(text, *one), *other);
-            assert_eq!(lines(&both), expected, "{one:?}, {other:?}: {:#?}", reported(&both));
+            let both = edited(&edited(text, *first), *second);
+            assert_eq!(lines(&both), expected, "{first:?}, {second:?}: {:#?}", reported(&both));
         }
     }
 }
@@ -233,21 +233,25 @@ const LINEAR: &str = "[[layer]]\ntype = \"linear\"\nweight = [[1]]\n";
 
 #[test]
 fn references_into_a_faulty_network_are_checked() {
-    let foo = format!("{CHAIN}{LINEAR}foo = 1\n[[note]]\nat = \"fc7.z\"\ntext = \"a\"\n[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n");
-    let target = format!("{}{LINEAR}[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n", CHAIN.replace("[0]", "[0, 1]"));
-    let output = "title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"u = a * a\"]\noutput = \"v\"\n\
+    let unknown_key =
+        format!("{CHAIN}{LINEAR}foo = 1\n[[note]]\nat = \"fc7.z\"\ntext = \"a\"\n[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n");
+    let wrong_target = format!("{}{LINEAR}[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n", CHAIN.replace("[0]", "[0, 1]"));
+    let unknown_output = "title = \"t\"\n[graph]\ninputs = { a = 1 }\nnodes = [\"u = a * a\"]\noutput = \"v\"\n\
         [train]\nlearning_rate = 1\nlearn = [\"q\", \"u\"]\n[[note]]\nat = \"zz\"\ntext = \"x\"\n";
     // the input is ragged, so no shape is known, but the names of the layers are known
-    let input = format!(
+    let ragged_input = format!(
         "{}{LINEAR}[[note]]\nat = \"fc7.z\"\ntext = \"a\"\n[train]\nlearning_rate = 1\nfreeze = [\"fc2\"]\n",
         CHAIN.replace("[1]", "[[1], [1, 2]]")
     );
     for (text, messages) in [
-        (&*foo, &["a linear layer has no key \"foo\"", "no op is called \"fc7.z\"", "there is no parameter or layer \"fc2\""][..]),
-        (&target, &["target must be a vector of 1 number, not a vector of 2 numbers", "there is no parameter or layer \"fc2\""]),
-        (output, &["the output \"v\" is not defined", "there is no input \"q\"", "there is no input \"u\"", "no op is called \"zz\""]),
+        (&*unknown_key, &["a linear layer has no key \"foo\"", "no op is called \"fc7.z\"", "there is no parameter or layer \"fc2\""][..]),
+        (&wrong_target, &["target must be a vector of 1 number, not a vector of 2 numbers", "there is no parameter or layer \"fc2\""]),
         (
-            &input,
+            unknown_output,
+            &["the output \"v\" is not defined", "there is no input \"q\"", "there is no input \"u\"", "no op is called \"zz\""],
+        ),
+        (
+            &ragged_input,
             &[
                 "input is ragged: this array has length 2, the first has length 1",
                 "no op is called \"fc7.z\"",

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The largest number of lines of a file.
-const LONGEST: usize = 500;
+const LONGEST_FILE: usize = 500;
 
 /// The largest number of lines of a function, except for [`TABLES`].
 const LONGEST_FUNCTION: usize = 80;
@@ -77,7 +77,7 @@ fn architecture_draws_the_floors_of_the_library() {
     assert_eq!(drawn_floors(), floors());
 }
 
-/// The text without its comments.
+/// The text with its comment lines made empty.
 fn code(text: &str) -> String {
     text.lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line }.to_owned() + "\n").collect()
 }
@@ -91,18 +91,18 @@ fn words(code: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The first names of the paths in a use-tree: `a` in `a::b`, `a` and `c` in `{a::b, c}`.
-fn heads(rest: &str) -> Vec<&str> {
-    let Some(group) = rest.strip_prefix('{') else { return words(rest).take(1).collect() };
-    let (mut depth, mut heads, mut begin) = (0, Vec::new(), true);
+fn heads(tree: &str) -> Vec<&str> {
+    let Some(group) = tree.strip_prefix('{') else { return words(tree).take(1).collect() };
+    let (mut depth, mut heads, mut is_path_start) = (0, Vec::new(), true);
     for (at, c) in group.char_indices() {
         match c {
             '{' => depth += 1,
             '}' if depth == 0 => break,
             '}' => depth -= 1,
-            ',' if depth == 0 => begin = true,
-            c if begin && is_name(c) => {
+            ',' if depth == 0 => is_path_start = true,
+            c if is_path_start && is_name(c) => {
                 heads.extend(words(&group[at..]).next());
-                begin = false;
+                is_path_start = false;
             }
             _ => {}
         }
@@ -123,9 +123,10 @@ fn imports<'c>(path: &Path, code: &'c str) -> Vec<&'c str> {
     let depth = path.components().count();
     for (at, up) in code.match_indices("super::") {
         if !code[..at].ends_with("super::") {
-            let rest = code[at..].trim_start_matches(up);
-            if (code.len() - at - rest.len()) / up.len() >= depth {
-                found.extend(heads(rest));
+            let tree = code[at..].trim_start_matches(up);
+            let levels = (code.len() - at - tree.len()) / up.len();
+            if levels >= depth {
+                found.extend(heads(tree));
             }
         }
     }
@@ -141,12 +142,12 @@ fn module(path: &Path) -> Option<String> {
 
 /// The modules of higher floors that a file imports.
 fn upward(floors: &HashMap<String, usize>, path: &Path, text: &str) -> Vec<String> {
-    let own = match module(path) {
+    let own_floor = match module(path) {
         Some(name) => *floors.get(&name).unwrap_or_else(|| panic!("{name} has no floor in lib.rs")),
         None => ROOF,
     };
     let code = code(text);
-    let above = |name: &&str| floors.get(*name).is_some_and(|floor| *floor > own);
+    let above = |name: &&str| floors.get(*name).is_some_and(|floor| *floor > own_floor);
     imports(path, &code).into_iter().filter(above).map(str::to_owned).collect()
 }
 
@@ -261,6 +262,7 @@ fn names(path: &Path) -> Vec<String> {
 /// The modules that a file names, as indices in `all`, except modules that contain the file and modules inside it.
 fn cousins(all: &[Vec<String>], own: &[String], text: &str) -> Vec<usize> {
     let code = code(text);
+    // without the tests at the end of the file
     let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let mut found = Vec::new();
     let mut add_modules = |base: &[String], rest: &str| {
@@ -285,21 +287,21 @@ fn cousins(all: &[Vec<String>], own: &[String], text: &str) -> Vec<usize> {
 
 /// Returns the modules of a cycle of imports, as indices; `None` if there is no cycle.
 fn find_cycle(imports: &[Vec<usize>]) -> Option<Vec<usize>> {
-    fn visit(at: usize, imports: &[Vec<usize>], done: &mut [bool], way: &mut Vec<usize>) -> Option<Vec<usize>> {
-        if let Some(begin) = way.iter().position(|other| *other == at) {
-            return Some(way[begin..].to_vec());
+    fn visit(module: usize, imports: &[Vec<usize>], done: &mut [bool], path: &mut Vec<usize>) -> Option<Vec<usize>> {
+        if let Some(begin) = path.iter().position(|earlier| *earlier == module) {
+            return Some(path[begin..].to_vec());
         }
-        if done[at] {
+        if done[module] {
             return None;
         }
-        way.push(at);
-        let found = imports[at].iter().find_map(|next| visit(*next, imports, done, way));
-        way.pop();
-        done[at] = true;
+        path.push(module);
+        let found = imports[module].iter().find_map(|next| visit(*next, imports, done, path));
+        path.pop();
+        done[module] = true;
         found
     }
     let mut done = vec![false; imports.len()];
-    (0..imports.len()).find_map(|at| visit(at, imports, &mut done, &mut Vec::new()))
+    (0..imports.len()).find_map(|module| visit(module, imports, &mut done, &mut Vec::new()))
 }
 
 #[test]
@@ -350,7 +352,7 @@ fn files_and_functions_stay_small() {
     for folder in ["src", "tests", "benches"] {
         for (path, text) in files(folder) {
             let lines = text.lines().count();
-            assert!(lines <= LONGEST, "{folder}/{} has {lines} lines", path.display());
+            assert!(lines <= LONGEST_FILE, "{folder}/{} has {lines} lines", path.display());
             file_count += 1;
             for (name, lines) in functions(&text) {
                 let is_table = TABLES.contains(&format!("{}: {name}", path.display()).as_str());
@@ -379,7 +381,7 @@ fn comments_are_wrapped() {
             assert!(wide.is_empty(), "{folder}/{}: the lines {wide:?} have more than {WIDEST} characters", path.display());
         }
     }
-    // characters are counted, not bytes
+    // characters are counted, not bytes; the four blanks and the // are 6 of them
     let [fits, wide] = [160, 161].map(|width| format!("let x = 1;\n    //{}\n", "é".repeat(width - 6)));
     assert_eq!([wide_comments(&fits), wide_comments(&wide)], [vec![], vec![2]]);
 }
@@ -387,6 +389,7 @@ fn comments_are_wrapped() {
 #[test]
 fn violations_are_found() {
     let long = format!("impl A {{\n    pub fn f() {{\n{}    }}\n\n    fn g() {{}}\n}}\n", "        1;\n".repeat(90));
+    // 90 lines, the first line and the last
     assert_eq!(functions(&long), [("f", 92)]);
     let floors = floors();
     for (path, text) in [

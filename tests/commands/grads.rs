@@ -36,7 +36,8 @@ fn grads_json_agrees_with_pytorch() {
     }
 }
 
-/// Returns whether `computed` has every value of `expected`, with a relative error of at most 1e-10. For numbers below 1e-3, the absolute error is at most 1e-13.
+/// Returns whether `computed` has every value of `expected`, with a relative error of at most 1e-10. For numbers below 1e-3, the absolute error is at most
+/// 1e-13.
 fn agrees(computed: &Value, expected: &Value) -> bool {
     let number = |value: &Value| match value {
         Value::String(text) => text.parse().ok(),

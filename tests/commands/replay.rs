@@ -19,8 +19,8 @@ fn times(session: &str) -> Vec<f64> {
 
 /// The elements of an animated SVG that are visible at a time, as a browser shows them. `None` for the time: without animation.
 ///
-/// An element is in a group such as `<g class="f f1">`. A rule such as `.f1{animation-name:f1}@keyframes f1{0%{visibility:hidden}25%{visibility:visible}}` shows the groups
-/// of the class f1 after a quarter of the animation, whose length is in `{animation:36.977s`.
+/// An element is in a group such as `<g class="f f1">`. A rule such as `.f1{animation-name:f1}@keyframes f1{0%{visibility:hidden}25%{visibility:visible}}`
+/// shows the groups of the class f1 after a quarter of the animation, whose length is in `{animation:36.977s`.
 fn visible(svg: &str, at_ms: Option<f64>) -> HashSet<String> {
     let seconds: f64 = svg.split_once("{animation:").unwrap().1.split_once('s').unwrap().0.parse().unwrap();
     // whether each class is visible

@@ -76,20 +76,20 @@ impl Part<'_> {
         self.kind().is_some_and(|kind| ["conv1d", "max_pool1d", "avg_pool1d"].contains(&kind))
     }
 
-    /// The part of ∂C/∂y that belongs to the input of this part, where y is the concatenation of the inputs.
-    fn piece(&self, of: &Tensor) -> Result<Tensor, Why> {
+    /// The piece of ∂C/∂y that belongs to the input of this part, where y is the concatenation of the inputs.
+    fn piece(&self, output_gradient: &Tensor) -> Result<Tensor, Why> {
         let Role::Gradient(input) = self.network.tensor(self.op.output).role else { return Err("no gradient".to_owned()) };
         let forward = &self.network.ops()[self.network.producer(self.y()).ok_or("y is not computed")?].parts[0];
         // the parts before this one that belong to the same y are earlier uses of the input
-        let earlier = self.op.parts[..self.number].iter().filter(|part| part.operands.get(Slot::Output) == Some(self.y())).count();
-        let (mut first, mut uses) = (0, 0);
+        let earlier_uses = self.op.parts[..self.number].iter().filter(|part| part.operands.get(Slot::Output) == Some(self.y())).count();
+        let (mut offset, mut uses) = (0, 0);
         for id in (0..).map_while(|slot| forward.operands.get(Slot::Input(slot))) {
             let count = len(&self.network.tensor(id).shape);
-            if id == input && uses == earlier {
-                return Ok(Tensor::new(&[count], of.values[first..first + count].to_vec()));
+            if id == input && uses == earlier_uses {
+                return Ok(Tensor::new(&[count], output_gradient.values[offset..offset + count].to_vec()));
             }
             uses += usize::from(id == input);
-            first += count;
+            offset += count;
         }
         Err("y does not read this input".to_owned())
     }
@@ -151,7 +151,7 @@ impl Part<'_> {
     }
 
     fn name(&self, name: &str) -> Result<Tensor, Why> {
-        let train = |key: &str| Some(Optimizer::of(self.keys).number(key)).filter(|_| self.op.pass == Pass::Update);
+        let train = |key: &str| (self.op.pass == Pass::Update).then(|| Optimizer::of(self.keys).number(key));
         let value = match name {
             "½" => Some(0.5),
             "n" => return self.n(),
@@ -279,10 +279,11 @@ impl Part<'_> {
             ("spread", Definition::Rule, [error]) => self.value(error, wanted),
             ("rot180", Definition::Rule, [filter]) if self.is_1d() => Ok(lowered(rot180(&lifted(self.value(filter, wanted)?))?)),
             ("rot180", Definition::Rule, [filter]) => rot180(&self.value(filter, wanted)?),
-            ("rate", Definition::Rule, [s, rest @ ..]) => {
+            // 1 / (√(s / correction) + eps), where s is the mean of the squared gradients; a second argument m, the mean gradient, makes it s − m²
+            ("rate", Definition::Rule, [s, optional_mean @ ..]) => {
                 let optimizer = Optimizer::of(self.keys);
                 let squares = self.value(s, wanted)?;
-                let variances = match rest {
+                let variances = match optional_mean {
                     [mean] => squares.zip(self.value(mean, wanted)?, |s, m| s - m * m)?,
                     _ => squares,
                 };
@@ -348,9 +349,9 @@ impl Part<'_> {
 
     /// ∂y/∂x for the operand x in the slot `operand`, from the right-hand side of y. x and y are numbers, as in a scalar graph.
     fn partial(&self, operand: Slot) -> Result<f64, Why> {
-        let number = self.network.producer(self.y()).ok_or("y is not computed")?;
-        let [forward] = &self.network.ops()[number].parts[..] else { return Err("y has several parts".to_owned()) };
-        let (rule, x) = self.run.part(&self.network.ops()[number], number, 0);
+        let op_index = self.network.producer(self.y()).ok_or("y is not computed")?;
+        let [forward] = &self.network.ops()[op_index].parts[..] else { return Err("y has several parts".to_owned()) };
+        let (rule, operands) = self.run.part(&self.network.ops()[op_index], op_index, 0);
         let read = |expr: &Expr| match *expr {
             Expr::All(slot) | Expr::Entry(slot) => {
                 let id = forward.operands.get(slot).ok_or_else(|| format!("{slot:?} is not read"))?;
@@ -361,10 +362,11 @@ impl Part<'_> {
         };
         let value_of = |argument: &Expr| dual::evaluate(argument, &Scope { named: &read, arguments: &[] });
         let arguments = rule.arguments().iter().map(value_of).collect::<Result<Vec<_>, _>>()?;
-        Ok(dual::evaluate(&rule.equation_for(&x).right, &Scope { named: &read, arguments: &arguments })?.slope)
+        Ok(dual::evaluate(&rule.equation_for(&operands).right, &Scope { named: &read, arguments: &arguments })?.slope)
     }
 
-    /// The summands max(0, margin − `a_y` + aᵢ)ᵖ of a hinge loss for all classes but the true one, y, or the derivative of their sum by each output.
+    /// The summands max(0, margin − `a_y` + aᵢ)ᵖ of a hinge loss for all classes but the true one, y. If `is_slope`, the derivative of their sum by
+    /// each output.
     fn hinge(&self, a: &Tensor, t: &Tensor, is_slope: bool) -> Result<Tensor, Why> {
         let (margin, p) = (self.own_keys().number("margin").unwrap_or(1.0), self.own_keys().number("p").unwrap_or(1.0));
         let y = (0..t.values.len()).find(|i| t.values.iter().all(|other| *other <= t.values[*i])).ok_or("no class")?;
@@ -425,21 +427,22 @@ impl Part<'_> {
             return Err(format!("{definition:?} does not define J"));
         };
         let n = len(wanted);
-        let mut found: Option<Tensor> = None;
+        let mut jacobian: Option<Tensor> = None;
         for member in members {
             let entry = |at: usize| self.entry_of_jacobian(member, at / n, at % n);
-            let all = Tensor::new(&[n, n], (0..n * n).map(entry).collect::<Result<Vec<_>, _>>()?);
-            if let Some(other) = found.take()
-                && other.values.iter().zip(&all.values).any(|(a, b)| (a - b).abs() > 1e-8)
+            let evaluated = Tensor::new(&[n, n], (0..n * n).map(entry).collect::<Result<Vec<_>, _>>()?);
+            if let Some(previous) = &jacobian
+                && previous.values.iter().zip(&evaluated.values).any(|(a, b)| (a - b).abs() > 1e-8)
             {
                 return Err(format!("{members:?} are not equal"));
             }
-            found = Some(all);
+            jacobian = Some(evaluated);
         }
-        Part { jacobian: found, ..self.clone() }.value(body, &[n])?.shaped(wanted)
+        Part { jacobian, ..self.clone() }.value(body, &[n])?.shaped(wanted)
     }
 
-    /// Evaluates one of the expressions that define Jⱼᵢ. The expression ∂yⱼ/∂xᵢ is evaluated as a central difference.
+    /// Evaluates one of the expressions that define Jⱼᵢ, where y is the softmax or log-softmax of x. The expression ∂yⱼ/∂xᵢ is evaluated as a central
+    /// difference.
     fn entry_of_jacobian(&self, expr: &Expr, j: usize, i: usize) -> Result<f64, Why> {
         let number_of = |index: &str| match index {
             "i" => Ok(i),
@@ -480,9 +483,9 @@ fn count(n: usize) -> f64 {
 }
 
 /// The first of the largest entries of a window.
-fn winner(of: &Tensor, window: &[usize]) -> usize {
-    let first = |best: usize, at: &usize| if of.values[*at] > of.values[best] { *at } else { best };
-    window.iter().fold(window[0], first)
+fn winner(image: &Tensor, window: &[usize]) -> usize {
+    let larger = |best: usize, at: &usize| if image.values[*at] > image.values[best] { *at } else { best };
+    window.iter().fold(window[0], larger)
 }
 
 /// aᵢ = exp zᵢ / Σⱼ exp zⱼ, or log aᵢ.

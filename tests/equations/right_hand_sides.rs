@@ -44,21 +44,21 @@ fn compare(evaluated: &Tensor, expected: &[f64]) -> Result<(), String> {
 
 /// Checks one op: each part, and their sum. The evaluator looks up the stride, ε and other numbers in `keys`, the keys of the scenario file. The right-hand
 /// side of each part is added to `evaluated`.
-fn check_op(trace: &Trace, at: &Position, keys: &Keys, evaluated: &mut RightHandSides) -> Result<(), String> {
-    let (network, run, op) = (trace.network_of(at.run_index), trace.run(at.run_index), trace.op_at(at));
+fn check_op(trace: &Trace, position: &Position, keys: &Keys, evaluated: &mut RightHandSides) -> Result<(), String> {
+    let (network, run, op) = (trace.network_of(position.run_index), trace.run(position.run_index), trace.op_at(position));
     let shape = &network.tensor(op.output).shape;
     let mut sum = Tensor::zeros(shape);
     for number in 0..op.parts.len() {
-        let (rule, x) = run.part(op, at.op, number);
-        let (right, arguments) = (trace.equation(at, number).right, rule.arguments());
+        let (rule, operands) = run.part(op, position.op, number);
+        let (right, arguments) = (trace.equation(position, number).right, rule.arguments());
         let debug_text = format!("{right:?} of {arguments:?}");
         let part = Part { network, run, keys, op, number, arguments, iteration: trace.iteration(), jacobian: None };
         let result = part.right_hand_side(&right).map_err(|why| format!("part {number}: {why}"))?;
         let mut expected = vec![0.0; result.values.len()];
-        rule.overwrite(&x, &mut expected);
+        rule.overwrite(&operands, &mut expected);
         compare(&result, &expected).map_err(|why| format!("part {number} {why}"))?;
         let largest = result.values.iter().map(|value| value.abs()).fold(0.0, f64::max);
-        let printed = || trace.right_hand_side(at, number, Notation::Unicode);
+        let printed = || trace.right_hand_side(position, number, Notation::Unicode);
         let known = evaluated.entry(debug_text).or_insert_with(|| RightHandSide { printed: printed(), largest: 0.0 });
         known.largest = known.largest.max(largest);
         sum = sum.zip(result, |a, b| a + b)?;
@@ -71,9 +71,9 @@ fn check_iteration(heading: &str, document: &Document, keys: &Keys, evaluated: &
     let trace = &document.trace;
     let mut wrong = Vec::new();
     for (.., steps) in trace.ops() {
-        let at = trace.position(steps.start).expect("a step");
-        if let Err(why) = check_op(trace, &at, keys, evaluated) {
-            wrong.push(format!("{heading}: {}: {why}", trace.equation_text(&at, Notation::Unicode)));
+        let position = trace.position(steps.start).expect("a step");
+        if let Err(why) = check_op(trace, &position, keys, evaluated) {
+            wrong.push(format!("{heading}: {}: {why}", trace.equation_text(&position, Notation::Unicode)));
         }
     }
     wrong
@@ -92,7 +92,7 @@ fn check_scenarios(scenarios: &[Headed], evaluated: &mut RightHandSides) {
     assert!(wrong.is_empty(), "{} equations are not true:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// The bundled scenarios without the graphs of tensors: broadcasts and lookups have no operator that the interpreter knows. `tests/graphs` compares their
+/// The bundled scenarios without the graphs of tensors: broadcasts and lookups have no operator that the evaluator knows. `tests/graphs` compares their
 /// numbers.
 fn bundled() -> Vec<Headed> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
@@ -122,23 +122,23 @@ fn right_hand_sides_of_bundled_scenarios_equal_their_tensors() {
 
 #[test]
 fn a_name_in_an_equation_means_one_tensor() {
-    let mut found = BTreeSet::new();
+    let mut ambiguous = BTreeSet::new();
     for (heading, text) in [scenarios::one_per_kind(), scenarios::variations()].concat() {
         let document = super::document(&heading, &text);
         let trace = &document.trace;
         for (.., steps) in trace.ops() {
-            let at = trace.position(steps.start).expect("a step");
-            let op = trace.op_at(&at);
+            let position = trace.position(steps.start).expect("a step");
+            let op = trace.op_at(&position);
             let mut tensors: BTreeMap<String, usize> = BTreeMap::new();
             for (number, part) in op.parts.iter().enumerate() {
-                let equation = trace.equation(&at, number);
+                let equation = trace.equation(&position, number);
                 let mut visitor = |slot: Slot, is_whole: bool| {
                     let id = part.operands[slot];
                     // an equation names an operand as a whole tensor, such as a⁽¹⁾, or by a letter to which it adds indices, such as aᵢ
                     let form = if is_whole { OperandForm::Whole } else { OperandForm::Letter };
-                    let name = trace.operand_text(&at, number, slot, form, Notation::Unicode);
+                    let name = trace.operand_text(&position, number, slot, form, Notation::Unicode);
                     if *tensors.entry(name).or_insert(id) != id {
-                        found.insert(equation.name);
+                        ambiguous.insert(equation.name);
                     }
                 };
                 // the letters in ∂y/∂x are not visited: they are names of a graph's nodes, which are all different
@@ -147,5 +147,5 @@ fn a_name_in_an_equation_means_one_tensor() {
             }
         }
     }
-    assert!(found.is_empty(), "one name for two tensors in {found:?}");
+    assert!(ambiguous.is_empty(), "one name for two tensors in {ambiguous:?}");
 }

@@ -118,7 +118,7 @@ fn random(shape: &str, seed: u8) -> String {
     format!("{{ init = \"uniform\", shape = {shape}, seed = {seed} }}")
 }
 
-/// A scenario with one layer that reads a random image of this shape. Its error is random too.
+/// A scenario with one layer that reads a random image of this shape. The error of the layer's output is random too.
 fn on_image(shape: &str, kind: &str, keys: &str) -> Headed {
     let head = format!("input = {}\n{UPSTREAM}", random(shape, 3));
     (format!("{kind} on {shape}: {}", keys.trim().replace('\n', ", ")), scenario(&head, &layer_table(kind, keys)))

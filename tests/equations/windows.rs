@@ -19,27 +19,27 @@ pub struct Placement {
 }
 
 /// Inserts an axis of size 1 for the rows: channels x length becomes channels x 1 x length, and filters x channels x length has one more axis too.
-pub fn lifted(of: Tensor) -> Tensor {
-    let mut shape = of.shape.clone();
+pub fn lifted(tensor: Tensor) -> Tensor {
+    let mut shape = tensor.shape.clone();
     shape.insert(shape.len() - 1, 1);
-    Tensor { shape, ..of }
+    Tensor { shape, ..tensor }
 }
 
 /// Removes the axis that [`lifted`] inserts.
-pub fn lowered(of: Tensor) -> Tensor {
-    let mut shape = of.shape.clone();
+pub fn lowered(tensor: Tensor) -> Tensor {
+    let mut shape = tensor.shape.clone();
     shape.remove(shape.len() - 2);
-    Tensor { shape, ..of }
+    Tensor { shape, ..tensor }
 }
 
 /// Channels, rows and columns.
-fn image(of: &Tensor) -> Result<[usize; 3], String> {
-    <[usize; 3]>::try_from(&of.shape[..]).map_err(|_| format!("{:?} is not an image", of.shape))
+fn image(tensor: &Tensor) -> Result<[usize; 3], String> {
+    <[usize; 3]>::try_from(&tensor.shape[..]).map_err(|_| format!("{:?} is not an image", tensor.shape))
 }
 
 /// Filters, the channels of each, rows and columns.
-fn filters(of: &Tensor) -> Result<[usize; 4], String> {
-    <[usize; 4]>::try_from(&of.shape[..]).map_err(|_| format!("{:?} are not filters", of.shape))
+fn filters(tensor: &Tensor) -> Result<[usize; 4], String> {
+    <[usize; 4]>::try_from(&tensor.shape[..]).map_err(|_| format!("{:?} are not filters", tensor.shape))
 }
 
 /// The number of groups, from the channels of the image and the `depth`: the number of channels that each filter reads.
@@ -87,8 +87,9 @@ impl Placement {
         let Self { kernel, stride, padding, dilation, rounds_up, adaptive } = self;
         adaptive.unwrap_or_else(|| {
             [0, 1].map(|n| {
-                let rest = (size[n] + padding[n][0] + padding[n][1]).saturating_sub(dilation[n] * (kernel[n] - 1) + 1);
-                let count = if *rounds_up { rest.div_ceil(stride[n]) } else { rest / stride[n] } + 1;
+                // the number of pixels by which the window can move
+                let room = (size[n] + padding[n][0] + padding[n][1]).saturating_sub(dilation[n] * (kernel[n] - 1) + 1);
+                let count = if *rounds_up { room.div_ceil(stride[n]) } else { room / stride[n] } + 1;
                 // a window that begins after the image does not count
                 if *rounds_up && (count - 1) * stride[n] >= size[n] + padding[n][0] { count - 1 } else { count }
             })
@@ -117,14 +118,14 @@ impl Placement {
     pub fn padded_sizes(&self, over: &Tensor) -> Result<Vec<usize>, String> {
         let [channels, height, width] = image(over)?;
         let windows = self.windows([height, width]);
-        let places = |window: [usize; 2]| {
+        let size_of = |window: [usize; 2]| {
             let along = |n: usize, size: usize| {
                 let end = size + self.padding[n][0] + self.padding[n][1];
                 (0..self.kernel[n]).filter(|place| window[n] * self.stride[n] + place < end).count()
             };
             along(0, height) * along(1, width)
         };
-        Ok((0..channels).flat_map(|_| grid(windows)).map(places).collect())
+        Ok((0..channels).flat_map(|_| grid(windows)).map(size_of).collect())
     }
 
     /// Cross-correlation: the filter slides over the image, and each position gives the sum of the products. A filter reads the channels of its group.
@@ -215,21 +216,21 @@ impl Placement {
 }
 
 /// Every filter turned by 180°.
-pub fn rot180(of: &Tensor) -> Result<Tensor, String> {
-    let [count, depth, rows, columns] = filters(of)?;
-    let mut out = Tensor::zeros(&of.shape);
+pub fn rot180(tensor: &Tensor) -> Result<Tensor, String> {
+    let [count, depth, rows, columns] = filters(tensor)?;
+    let mut out = Tensor::zeros(&tensor.shape);
     for (f, c) in (0..count).flat_map(|f| (0..depth).map(move |c| (f, c))) {
         for [y, x] in grid([rows, columns]) {
             let at = out.offset(&[f, c, y, x]);
-            out.values[at] = of.get(&[f, c, rows - 1 - y, columns - 1 - x]);
+            out.values[at] = tensor.get(&[f, c, rows - 1 - y, columns - 1 - x]);
         }
     }
     Ok(out)
 }
 
 /// The image enlarged by the factors: each pixel repeated, or the interpolation between the centres of the pixels.
-pub fn enlarged(of: &Tensor, factors: [usize; 2], is_bilinear: bool) -> Result<Tensor, String> {
-    let [channels, height, width] = image(of)?;
+pub fn enlarged(tensor: &Tensor, factors: [usize; 2], is_bilinear: bool) -> Result<Tensor, String> {
+    let [channels, height, width] = image(tensor)?;
     let size = [height, width];
     let mut out = Tensor::zeros(&[channels, height * factors[0], width * factors[1]]);
     // the pixels along an axis that a pixel of the result reads, each with its factor
@@ -251,7 +252,7 @@ pub fn enlarged(of: &Tensor, factors: [usize; 2], is_bilinear: bool) -> Result<T
             let at = out.offset(&[channel, y, x]);
             for (row, down) in reads(0, y) {
                 for (column, across) in reads(1, x) {
-                    out.values[at] += down * across * of.get(&[channel, row, column]);
+                    out.values[at] += down * across * tensor.get(&[channel, row, column]);
                 }
             }
         }

@@ -9,8 +9,11 @@ use super::{TRAINED, address, at, enter, message, place, press, small};
 fn scan(document: &Document, stops: impl Fn(&Document, u64) -> bool) -> Vec<Visit> {
     (1..=document.iterations())
         .flat_map(|iteration| {
-            let there = document.iteration(iteration);
-            (1..=there.trace.len()).filter(|step| stops(&there, *step)).map(|step| Visit { iteration, step }).collect::<Vec<_>>()
+            let document_there = document.iteration(iteration);
+            (1..=document_there.trace.len())
+                .filter(|step| stops(&document_there, *step))
+                .map(|step| Visit { iteration, step })
+                .collect::<Vec<_>>()
         })
         .collect()
 }
@@ -23,8 +26,8 @@ fn entry_of(document: &Document, step: u64) -> String {
 }
 
 fn is_last_term(document: &Document, step: u64) -> bool {
-    let at = document.trace.position(step).unwrap();
-    at.term + 1 == at.terms
+    let position = document.trace.position(step).unwrap();
+    position.term + 1 == position.terms
 }
 
 /// Whether a breakpoint stops at a step.
@@ -95,6 +98,7 @@ fn c_stops_where_a_scan_of_all_steps_stops() {
                 enter(&mut state, &format!(":break {text}"));
                 assert!(message(&state).starts_with("breakpoint "), "{title}: {}", message(&state));
             }
+            // `c` does not stop at the step at which it is pressed
             for visit in wanted.iter().filter(|visit| **visit != Visit { iteration: 1, step: 1 }) {
                 press(&mut state, "c");
                 assert_eq!(place(&state), *visit, "{title}: c");
@@ -127,13 +131,16 @@ fn c_stops_where_a_scan_of_all_steps_stops() {
 fn b_sets_a_breakpoint_here_and_removes_it() {
     let document = small(TRAINED);
     let step = document.trace.resolve(&"1:fc1.z[1]#2".parse().unwrap()).unwrap();
+    // in the unit step or entry, the breakpoint is at the entry of the step; in a larger unit, at its op; with a cursor, at the entry under the cursor
     for (keys, label) in
         [("", "fc1.z[1]"), ("k", "fc1.z[1]"), ("kk", "fc1.z"), ("kkk", "fc1.z"), ("i<Up>", "fc1.z[0]"), ("kki", "fc1.z[1]")]
     {
         let mut state = at(&document, step);
         press(&mut state, keys);
         press(&mut state, "B");
-        let labels = |state: &State| state.stepper().unwrap().breakpoints.all().iter().map(|one| one.spec.to_string()).collect::<Vec<_>>();
+        let labels = |state: &State| {
+            state.stepper().unwrap().breakpoints.all().iter().map(|breakpoint| breakpoint.spec.to_string()).collect::<Vec<_>>()
+        };
         assert_eq!(labels(&state), [label], "{keys}");
         assert!(message(&state).starts_with(&format!("breakpoint 1: {label}, at the ")), "{}", message(&state));
         press(&mut state, "B");

@@ -59,7 +59,7 @@ fn every_command_is_found_by_letters_and_by_words() {
     let document = small(TRAINED);
     let mut state = at(&document, 1);
     let all = COMMANDS.0.iter().map(|command| (command.name, command.description));
-    for (name, words) in all.chain(TYPED_COMMANDS.iter().map(|command| (command.name, command.description))) {
+    for (name, description) in all.chain(TYPED_COMMANDS.iter().map(|command| (command.name, command.description))) {
         let is_found = |found: &[String], most: usize| found.iter().take(most).any(|text| text.trim_end() == name);
         assert!(is_found(&candidates(&mut state, name), 6), "{name}: {:?}", candidates(&mut state, name));
         // each word without its vowels after the first letter
@@ -71,7 +71,7 @@ fn every_command_is_found_by_letters_and_by_words() {
         let found = candidates(&mut state, &letters.join(" "));
         assert!(is_found(&found, 10), "{name} is not found by {letters:?}: {found:?}");
         // the longest word of its description
-        let longest = words.split(|c: char| !c.is_alphabetic()).max_by_key(|word| word.len()).unwrap();
+        let longest = description.split(|c: char| !c.is_alphabetic()).max_by_key(|word| word.len()).unwrap();
         assert!(is_found(&candidates(&mut state, longest), 99), "{name} is not found by {longest}");
     }
 }
@@ -212,6 +212,7 @@ activation = "softmax"
 fn every_address_that_the_palette_offers_exists() {
     let document = small(TRAINED);
     let mut state = at(&document, 7);
+    // the scenario has the iterations 1 to 4 and the samples 1 and 2
     for (typed, first) in
         [("0/lo", "1/reduce:loss"), ("99/lo", "4/reduce:loss"), ("2/lo", "2/reduce:loss"), ("9:fc", "1:fc1.z"), ("3/9:fc", "3/1:fc1.z")]
     {

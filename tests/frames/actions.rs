@@ -105,11 +105,11 @@ fn check_status_line(driver: &Driver, size: (u16, u16)) {
     if size.0 < 60 || size.1 < 16 {
         return;
     }
-    let (trace, at) = driver.state.trace_and_position().unwrap();
+    let (trace, position) = driver.state.trace_and_position().unwrap();
     // the status line names the entry, not the term: the address of its first term without the `#1` at the end
-    let address = trace.address(&at.with_term(0)).to_string();
+    let address = trace.address(&position.with_term(0)).to_string();
     let line = text.lines().nth(usize::from(size.1) - 2).unwrap();
-    let status = format!(" {}  step {}/{}", address.trim_end_matches("#1"), at.step, trace.len());
+    let status = format!(" {}  step {}/{}", address.trim_end_matches("#1"), position.step, trace.len());
     let shown: String = line.chars().take(status.chars().count().min(usize::from(size.0) - 1)).collect();
     assert!(status.starts_with(&shown), "{shown:?} instead of {status:?}\n{text}");
 }
@@ -119,8 +119,8 @@ fn check_digits(driver: &Driver) {
     let mut driver = uncovered_copy(driver);
     press(&mut driver, "d");
     let list = driver.state.overlay.as_ref().unwrap().list.clone().unwrap();
-    let (trace, at) = driver.state.trace_and_position().unwrap();
-    let step = trace.step(&at);
+    let (trace, position) = driver.state.trace_and_position().unwrap();
+    let step = trace.step(&position);
     assert_eq!(list.rows[0].cells[1], exact_on_screen(step.value));
     assert_eq!(list.rows[1].cells[1], exact_on_screen(step.sum));
 }
@@ -141,12 +141,12 @@ fn check_jump(driver: &Driver, to: u64) {
     let mut driver = uncovered_copy(driver);
     let before = visit(&driver);
     press(&mut driver, &format!(":{to}<Enter>"));
-    let there = visit(&driver);
-    if there != before {
+    let after_jump = visit(&driver);
+    if after_jump != before {
         press(&mut driver, "<C-o>");
         assert_eq!(visit(&driver), before);
         press(&mut driver, "<C-n>");
-        assert_eq!(visit(&driver), there);
+        assert_eq!(visit(&driver), after_jump);
     }
 }
 

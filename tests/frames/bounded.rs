@@ -24,10 +24,10 @@ fn head(shape: &[usize]) -> String {
     format!("title = \"larger\"\ninput = {{ init = \"normal\", seed = 1, shape = {shape:?} }}\n")
 }
 
-fn conv(channels: usize, more: &str) -> String {
+fn conv(channels: usize, further_keys: &str) -> String {
     format!(
         "[[layer]]\ntype = \"conv2d\"\nout_channels = {channels}\nkernel_size = 3\npadding = 1\n\
-        weight = {{ init = \"he_normal\", seed = 3 }}\nbias = {{ init = \"zeros\" }}\nactivation = \"relu\"\n{more}"
+        weight = {{ init = \"he_normal\", seed = 3 }}\nbias = {{ init = \"zeros\" }}\nactivation = \"relu\"\n{further_keys}"
     )
 }
 
@@ -61,10 +61,10 @@ fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)>
     let (trace, mut state) = (&document.trace, State::picker(Vec::new()));
     state.open(Arc::clone(&document), Some(1));
     let ops: Vec<_> = trace.ops().collect();
-    let every = ops.len().div_ceil(8);
-    let some = ops.iter().enumerate().filter(|(n, _)| *n < 6 || n % every == 0 || *n + 8 > ops.len());
+    let distance = ops.len().div_ceil(8);
+    let chosen = ops.iter().enumerate().filter(|(n, _)| *n < 6 || n % distance == 0 || *n + 8 > ops.len());
     let mut costs = HashMap::new();
-    for (_, (run_index, id, steps)) in some {
+    for (_, (run_index, id, steps)) in chosen {
         let entry = trace.span(steps.start + (steps.end - steps.start) / 2, Unit::Entry);
         let k = entry.start + (entry.end - entry.start) / 2;
         update(&mut state, Action::GoToStep(k));

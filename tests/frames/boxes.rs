@@ -17,7 +17,7 @@ fn text(state: &State, (width, height): (u16, u16)) -> String {
 fn beside_a_box_there_are_no_cut_words() {
     let boxes = ["?", "a", "y", "d", "t", "w", "r", "'", ":", "/", "B:breaks<Enter>"];
     for (name, keys) in [("figure-01", "l"), ("xor", "b"), ("figure-17", "bll"), ("figure-07", "G")] {
-        for keys in boxes.map(|more| format!("{keys}{more}")) {
+        for keys in boxes.map(|box_keys| format!("{keys}{box_keys}")) {
             for size in [(60, 16), (80, 24), (120, 40), (200, 60)] {
                 let text = text(&open(name, &keys), size);
                 for line in text.lines() {
@@ -36,14 +36,14 @@ fn the_copy_list_shows_the_full_text_of_its_selected_row() {
     let text = text(&open("figure-01", "yjj"), (80, 24));
     // the last of 26 terms, and the line with the numbers, which begins a line of its own
     assert!(text.contains("+ b₁") && text.lines().any(|line| line.trim_start_matches(['│', ' ']).starts_with("= 0.1356·0")), "{text}");
-    let other = self::text(&open("figure-01", "y"), (80, 24));
+    let first_selected = self::text(&open("figure-01", "y"), (80, 24));
     let top = |text: &str| text.lines().position(|line| line.contains("╭ copy"));
-    assert_eq!(top(&text), top(&other), "the rows keep their places");
+    assert_eq!(top(&text), top(&first_selected), "the rows keep their places");
     // below a row whose text is not cut, there are no blank lines
     assert!(
-        other.lines().any(|line| line.contains(" l  LaTeX"))
-            && !other.lines().any(|line| line.trim_matches(['│', ' ']).is_empty() && line.contains('│')),
-        "{other}"
+        first_selected.lines().any(|line| line.contains(" l  LaTeX"))
+            && !first_selected.lines().any(|line| line.trim_matches(['│', ' ']).is_empty() && line.contains('│')),
+        "{first_selected}"
     );
 }
 
@@ -55,8 +55,8 @@ fn the_palette_shows_all_words_of_its_chosen_row() {
     assert_eq!(wide.matches("smaller unit: iteration").count(), 1, "where no words are cut, none are repeated\n{wide}");
 }
 
-#[test]
 /// The list of leaves (key `w`) has the inputs and parameters that contribute most to an entry.
+#[test]
 fn in_the_list_of_leaves_the_entries_of_a_tensor_have_the_same_number_of_decimals() {
     let text = text(&open("mazur-2-2-2", "Gw"), (120, 40));
     let decimals = |name: &str| -> Vec<usize> {
@@ -122,11 +122,11 @@ fn a_large_screen_has_the_other_tensors() {
     let row = frame.lines().position(|line| line.contains("W⁽²⁾ fc2.weight  2×2")).unwrap_or_else(|| panic!("{frame}"));
     let line = frame.lines().nth(row + 2).expect("a row of the matrix");
     let column = line[..line.find("0.4 ").expect("an entry")].chars().count();
-    let at = [column, row + 2].map(|at| u16::try_from(at).expect("on the screen"));
+    let [x, y] = [column, row + 2].map(|n| u16::try_from(n).expect("on the screen"));
     let tensor = state.document().expect("open").trace.network().tensors().iter().position(|info| &*info.name == "fc2.weight");
-    assert_eq!(ui::click(&state, &RenderOptions::default(), screen, at[0], at[1]), tensor.map(|id| ClickTarget::Entry(id, 0)));
+    assert_eq!(ui::click(&state, &RenderOptions::default(), screen, x, y), tensor.map(|id| ClickTarget::Entry(id, 0)));
     assert!(!text(&state, (80, 24)).contains("other tensors"));
-    // matrices that need the room keep it
+    // the matrices of figure 1 need the room
     assert!(!text(&open("figure-01", ""), (200, 60)).contains("other tensors"));
 }
 
@@ -138,9 +138,9 @@ fn heat_maps_have_a_scale() {
     assert!(!text(&state, (120, 40)).contains("−max"));
     press(&mut state, "H");
     let frame = text(&state, (120, 40));
-    let (trace, at) = state.trace_and_position().expect("a step");
+    let (trace, position) = state.trace_and_position().expect("a step");
     let weight = trace.network().tensors().iter().position(|info| &*info.name == "conv2.weight").expect("W");
-    let largest = trace.run(at.run_index).values(weight).iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
+    let largest = trace.run(position.run_index).values(weight).iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let line = frame.lines().find(|line| line.contains("−max ")).unwrap_or_else(|| panic!("{frame}"));
     assert!(line.contains(&format!("{} in W⁽³⁾", gradstep::number::short(largest))), "{frame}");
     assert!(frame.contains("1–2") && frame.contains("3–4"), "a line of two rows names both\n{frame}");
@@ -155,14 +155,14 @@ fn matrices_that_are_added_have_the_same_scale() {
     let options = RenderOptions { theme: Theme::new(Colours::True, Background::Dark), ascii: false };
     let screen = Rect::new(0, 0, 200, 60);
     let buffer = frame(&state, &options, 200, 60);
-    let (trace, at) = state.trace_and_position().expect("a step");
+    let (trace, position) = state.trace_and_position().expect("a step");
     let shown_tensors: Vec<usize> = document.scene(step).expect("a step").tensors().iter().map(|shown| shown.tensor).collect();
     let mut seen: Vec<(f64, [u8; 3], usize)> = Vec::new();
     for place in screen.positions() {
         let Color::Rgb(red, green, blue) = buffer[(place.x, place.y)].bg else { continue };
         let Some(ClickTarget::Entry(tensor, entry)) = ui::click(&state, &options, screen, place.x, place.y) else { continue };
-        let value = trace.run(at.run_index).values(tensor)[entry];
-        // not the yellow of marks
+        let value = trace.run(position.run_index).values(tensor)[entry];
+        // positive numbers are blue; the yellow of marks is left out
         if shown_tensors.contains(&tensor) && value > 0.0 && blue > red {
             seen.push((value, [red, green, blue], tensor));
         }

@@ -21,7 +21,7 @@ fn curves(state: &State) -> Curves {
     state.curves().expect("several iterations")
 }
 
-fn place(state: &State) -> String {
+fn address(state: &State) -> String {
     state.stepper().and_then(gradstep::app::Stepper::address_here).expect("a step").to_string()
 }
 
@@ -61,10 +61,10 @@ fn the_losses_of_the_curve_have_the_bits_of_the_iterations() {
 #[test]
 fn the_path_of_a_parameter_has_the_values_of_the_iterations() {
     // `i` puts the cursor on the result of the step, and `<Tab>` moves it to the next matrix: the weight
-    for (at, keys, name) in [(":1:fc1.z[1]#2<Enter>", "i<Tab>Lp", "fc1.weight"), (":update:fc2.bias<Enter>", "iLp", "fc2.bias")] {
-        let state = open("xor", &format!("{at}{keys}"));
-        let Curves { name: entry, current, .. } = curves(&state);
-        let (tensor, index) = entry.split_once('[').expect("an entry");
+    for (go_to, keys, name) in [(":1:fc1.z[1]#2<Enter>", "i<Tab>Lp", "fc1.weight"), (":update:fc2.bias<Enter>", "iLp", "fc2.bias")] {
+        let state = open("xor", &format!("{go_to}{keys}"));
+        let Curves { name: entry_name, current, .. } = curves(&state);
+        let (tensor, index) = entry_name.split_once('[').expect("an entry");
         assert_eq!(tensor, name);
         assert_eq!(current.points.len(), 60);
         for n in [1, 2, 17, 60] {
@@ -72,14 +72,14 @@ fn the_path_of_a_parameter_has_the_values_of_the_iterations() {
             let network = document.trace.network();
             let id = network.find(tensor).expect("a tensor");
             let index: Vec<usize> = index.trim_end_matches(']').split(',').map(|n| n.parse().expect("a number")).collect();
-            let at = gradstep::tensor::ravel(&index, &network.tensor(id).shape).expect("an entry");
-            let value = document.trace.runs()[0].run.values(id)[at];
-            assert_eq!(bits(&current.points)[usize::try_from(n).expect("small") - 1], (n, value.to_bits()), "{entry} in {n}");
+            let entry = gradstep::tensor::ravel(&index, &network.tensor(id).shape).expect("an entry");
+            let value = document.trace.runs()[0].run.values(id)[entry];
+            assert_eq!(bits(&current.points)[usize::try_from(n).expect("small") - 1], (n, value.to_bits()), "{entry_name} in {n}");
         }
     }
     // an activation is not learned, so the first learned entry is drawn
-    let other = open("xor", ":1:fc1.a<Enter>iLp");
-    assert_eq!(curves(&other).name, "fc1.weight[0,0]");
+    let at_activation = open("xor", ":1:fc1.a<Enter>iLp");
+    assert_eq!(curves(&at_activation).name, "fc1.weight[0,0]");
 }
 
 #[test]
@@ -87,16 +87,16 @@ fn enter_goes_to_the_iteration_of_the_marker_and_keeps_the_entry() {
     let mut state = open("xor", ":3/2:fc1.z[1]#2<Enter>L5l");
     assert!(text(&state, (80, 24)).contains("◆ iteration 8: loss 0.6"), "{}", text(&state, (80, 24)));
     press(&mut state, "hh<Enter>");
-    assert_eq!((place(&state).as_str(), state.focus()), ("6/2:fc1.z[1]#2", Focus::Normal));
+    assert_eq!((address(&state).as_str(), state.focus()), ("6/2:fc1.z[1]#2", Focus::Normal));
     let document = state.document().expect("open");
     assert_eq!(document.loss.to_bits(), bundled_documents()["xor"].iteration(6).loss.to_bits());
     press(&mut state, "<C-o>");
-    assert_eq!(place(&state), "3/2:fc1.z[1]#2");
+    assert_eq!(address(&state), "3/2:fc1.z[1]#2");
     for (keys, marker) in [("g", 1), ("G", 60), ("57G", 57), ("99G", 60), ("g<PgDn>", 11), ("G<PgUp>", 50), ("ghhh", 1), ("100l", 60)] {
         let mut state = open("xor", "L");
         press(&mut state, keys);
-        let at = state.overlay.as_ref().and_then(|overlay| overlay.curve).expect("the curve").iteration;
-        assert_eq!(at, marker, "{keys}");
+        let iteration = state.overlay.as_ref().and_then(|overlay| overlay.curve).expect("the curve").iteration;
+        assert_eq!(iteration, marker, "{keys}");
     }
     let mut state = open("xor", "L<Enter>");
     assert_eq!((message(&state), state.focus()), ("this is already the iteration", Focus::Normal));
@@ -129,6 +129,7 @@ fn after_an_edit_both_curves_are_drawn() {
     assert!(current.points[0] == before.points[0] && current.points[59] != before.points[59], "the rate acts from the second iteration on");
     let drawn = text(&state, (120, 40));
     assert!(drawn.contains("a (now): learning_rate 0.5 → 1 │ b (dotted): as in the file"), "{drawn}");
+    // only the rows of the plot, because the legend has the letters too
     let plot: Vec<&str> = drawn.lines().skip(2).take(33).collect();
     assert!(
         ['a', 'b'].iter().all(|letter| plot.iter().any(|line| line.contains(*letter))),
@@ -139,7 +140,7 @@ fn after_an_edit_both_curves_are_drawn() {
     let Curves { current, others: earlier, .. } = curves(&state);
     assert_eq!((bits(&current.points), earlier.len()), (bits(&before.points), 1));
     assert_eq!(earlier[0].edit.as_ref().map(|edit| edit.summary(Digits::default())).as_deref(), Some("learning_rate 0.5 → 1"));
-    // many edits: the oldest runs are dropped
+    // after many edits, only the curves of the latest ones are kept
     for n in 0..9 {
         press(&mut state, &format!("<Esc>:set learning_rate 0.{}<Enter>L", 10 + n));
     }
@@ -200,6 +201,7 @@ fn curves_of_other_scenarios_have_the_bits_of_their_own_descent() {
     for n in 0..9 {
         compare(&mut state, &format!("run {n}"), SGD);
     }
+    // 8 compared curves, and the one before the edit
     assert_eq!((curves(&state).others.len(), message(&state).starts_with("8 training runs are compared already")), (9, true));
 }
 
@@ -263,8 +265,8 @@ fn a_paused_descent_continues_where_it_was() {
 
 #[test]
 fn the_tolerance_ends_the_curve() {
-    let train = "[train]\nlearn = [\"b\"]\nlearning_rate = 0.01\niterations = 1000\ntolerance = 0.0001\n";
-    let mut state = graph(&train.replace("0.01\n", "1e-5\n"), 3);
+    let train = "[train]\nlearn = [\"b\"]\nlearning_rate = 1e-5\niterations = 1000\ntolerance = 0.0001\n";
+    let mut state = graph(train, 3);
     press(&mut state, "L");
     let Curves { current, iterations, is_complete, .. } = curves(&state);
     assert!(is_complete && iterations < 1000 && current.points.len() as u64 == iterations, "{iterations}");
@@ -286,11 +288,11 @@ fn a_scenario_with_one_iteration_has_no_curve() {
 /// The pane with the loss ends at the step on the screen, even if the key `L` has computed later iterations.
 #[test]
 fn the_pane_does_not_show_losses_of_later_iterations() {
-    for at in ["1", "7/1", "7/reduce:loss#4", "20/update:fc2.bias[0]"] {
-        let before = open("xor", &format!(":{at}<Enter>"));
-        let mut after = open("xor", &format!(":{at}<Enter>"));
+    for address in ["1", "7/1", "7/reduce:loss#4", "20/update:fc2.bias[0]"] {
+        let before = open("xor", &format!(":{address}<Enter>"));
+        let mut after = open("xor", &format!(":{address}<Enter>"));
         press(&mut after, "L<Esc>");
-        assert_eq!(text(&before, (200, 60)), text(&after, (200, 60)), "{at}");
+        assert_eq!(text(&before, (200, 60)), text(&after, (200, 60)), "{address}");
     }
     // a hidden loss is not drawn
     for (keys, known) in [("", 7), ("p<Esc>", 6)] {

@@ -22,9 +22,10 @@ fn sum_line(text: &str) -> Option<&str> {
 /// In a shown sum `a + b = c`, c is the sum of the shown numbers; otherwise the sign is `≈`.
 #[test]
 fn a_sum_with_an_equals_sign_is_that_of_the_shown_numbers() {
-    let (mut exact, mut rounded) = (0, 0);
+    let (mut exact, mut rounded) = (0_u32, 0_u32);
     for (name, document) in bundled_documents() {
         let count = document.trace.len();
+        // an odd distance, at least 1, so that about 60 steps are tested
         for step in (1..=count).step_by(usize::try_from(count / 60).expect("small") | 1) {
             let frame = text(&open_at(document, step), (120, 40));
             let Some(line) = sum_line(&frame) else { continue };
@@ -34,9 +35,10 @@ fn a_sum_with_an_equals_sign_is_that_of_the_shown_numbers() {
             let sign = if line.contains(" ≈ ") { "≈" } else { "=" };
             let Some((terms, result)) = line.split_once(&format!(" {sign} ")) else { continue };
             let terms: Vec<&str> = terms.split(" + ").collect();
-            let at = document.trace.position(step).expect("a step");
-            assert_eq!(result_sign(&terms, result, document.trace.step(&at).sum), sign, "{name} at step {step}: {line}");
-            *if sign == "=" { &mut exact } else { &mut rounded } += 1;
+            let position = document.trace.position(step).expect("a step");
+            assert_eq!(result_sign(&terms, result, document.trace.step(&position).sum), sign, "{name} at step {step}: {line}");
+            exact += u32::from(sign == "=");
+            rounded += u32::from(sign == "≈");
         }
     }
     assert!(exact > 100 && rounded > 5, "{exact} {rounded}");
@@ -44,7 +46,7 @@ fn a_sum_with_an_equals_sign_is_that_of_the_shown_numbers() {
 
 #[test]
 fn a_rounded_sum_or_product_has_its_own_sign() {
-    let frame_at = |name: &str, at: &str| text(&open(name, &format!(":{at}<Enter>")), (120, 40));
+    let frame_at = |name: &str, address: &str| text(&open(name, &format!(":{address}<Enter>")), (120, 40));
     let frame = frame_at("figure-01", "grad.conv2.weight[3,1,2,2]#40");
     assert!(frame.contains("so far =  −0.0937 + (−0.0993) ≈ −0.1931 "), "{frame}");
     // 0.8 · 0.7613 is 0.60904
@@ -72,14 +74,14 @@ fn iteration_and_sample_are_named_only_where_there_are_several() {
 /// η, μ, λ and n have their values beside the equation that names them.
 #[test]
 fn a_named_constant_has_its_value() {
-    for (at, constant) in [
+    for (address, constant) in [
         ("3/velocity.fc1.weight[0,0]", "∂C/∂W⁽¹⁾ + μ v of W⁽¹⁾,  μ = 0.9 "),
         ("3/velocity.fc1.weight[0,0]#2", ",  μ = 0.9 "),
         ("3/fc1.weight[0,0]", "W⁽¹⁾ − η v of W⁽¹⁾,  η = 0.5 "),
         ("reduce:grad.fc2.weight[0,0]#3", ",  n = 4 "),
     ] {
-        let frame = text(&open("xor", &format!(":{at}<Enter>")), (120, 40));
-        assert!(frame.contains(constant), "{at}: {constant}\n{frame}");
+        let frame = text(&open("xor", &format!(":{address}<Enter>")), (120, 40));
+        assert!(frame.contains(constant), "{address}: {constant}\n{frame}");
     }
     // before the first velocity there is no momentum in the equation
     let frame = text(&open("xor", ":velocity.fc1.weight[0,0]<Enter>"), (120, 40));
@@ -104,7 +106,7 @@ fn a_part_of_a_tensor_has_the_same_name_in_the_zoom_and_in_the_panes() {
     for zoom in ["", "Z"] {
         let frame = text(&open("figure-01", &format!("{keys}{zoom}")), (120, 40));
         for words in ["channel 2 of 4", "channel 4 of 16", "out 4, in 2"] {
-            assert!(frame.contains(words) || zoom.is_empty() && words.contains("16"), "{words}\n{frame}");
+            assert!(frame.contains(words), "{words}\n{frame}");
         }
         assert!(!frame.contains("matrix "), "{frame}");
     }

@@ -70,11 +70,11 @@ pub fn steps(document: &Document, most: u64) -> Vec<u64> {
         return (1..=len).collect();
     }
     let ops: Vec<_> = document.trace.ops().collect();
-    let every = (2 * ops.len() as u64).div_ceil(most);
+    let distance = (2 * ops.len() as u64).div_ceil(most);
     let mut random = 20_261_123_u64;
     let mut steps = Vec::new();
     for (n, (_, _, span)) in (0_u64..).zip(&ops) {
-        if n % every == 0 {
+        if n % distance == 0 {
             steps.extend([span.start, span.start + (span.end - span.start) / 2, span.end - 1]);
         }
     }
@@ -126,11 +126,11 @@ fn early_numbers(scenarios: Scenarios, most: u64) -> Vec<String> {
             let shown: Vec<_> = screens(step).into_iter().map(|screen| (screen, draw(&document, step, screen))).collect();
             // a step is compared with one of the futures, or with all if `EARLY_STEPS` is set
             let futures = FUTURES.iter().enumerate().filter(|(future, _)| steps_asked.is_some() || *future == n % FUTURES.len());
-            for (what, other) in futures.map(|(_, future)| future) {
-                let altered = Arc::new(document.with_future(step, *other));
+            for (future_name, replacement) in futures.map(|(_, future)| future) {
+                let altered = Arc::new(document.with_future(step, *replacement));
                 let differing =
                     shown.iter().filter_map(|(screen, frame)| Some((screen, difference(frame, &draw(&altered, step, *screen))?)));
-                found.extend(differing.map(|(screen, rows)| format!("{name} at step {step}, {screen:?}, {what}, {rows}\n")));
+                found.extend(differing.map(|(screen, rows)| format!("{name} at step {step}, {screen:?}, {future_name}, {rows}\n")));
             }
         }
         assert_eq!(document.descent.computed(), computed, "{name}: a frame must not compute an iteration");
@@ -158,8 +158,8 @@ fn a_frame_depends_on_the_number_of_its_step() {
         for step in steps(&document, 12).into_iter().filter(|step| *step > 1) {
             let altered = Arc::new(document.with_future(step - 1, to_nan));
             let screen = ((120, 40), 0, "");
-            let [shown, other] = [&document, &altered].map(|document| draw(document, step, screen));
-            assert!(difference(&shown, &other).is_some(), "{name} at step {step}: no replaced number is on the screen");
+            let [shown, altered_frame] = [&document, &altered].map(|document| draw(document, step, screen));
+            assert!(difference(&shown, &altered_frame).is_some(), "{name} at step {step}: no replaced number is on the screen");
         }
     }
 }

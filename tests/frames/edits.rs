@@ -82,8 +82,8 @@ fn random_number(document: &Document, random: &mut Random) -> String {
         Role::Input { learns: false } | Role::Target => GivenNumber::Sample { sample, tensor, at },
         _ => GivenNumber::Shared { tensor, at },
     };
-    let has_rate = document.scenario.train.is_some() && random.below(8) == 0;
-    number_name(&document.scenario, if has_rate { GivenNumber::LearningRate } else { number })
+    let picks_rate = document.scenario.train.is_some() && random.below(8) == 0;
+    number_name(&document.scenario, if picks_rate { GivenNumber::LearningRate } else { number })
 }
 
 /// Edits a random number by its name, or the one under the cursor. Returns the pressed keys.
@@ -117,14 +117,15 @@ fn check_file(driver: &Driver, context: &str) {
 
 /// No cell of the screen depends on the hidden number, or on later numbers.
 fn check_prediction(driver: &Driver, size: (u16, u16), future: usize, context: &str) {
-    let mut other = driver.clone();
-    let Screen::Stepper(stepper) = &mut other.state.screen else { return };
+    let mut altered = driver.clone();
+    let Screen::Stepper(stepper) = &mut altered.state.screen else { return };
     if stepper.hidden_number().is_some() && stepper.job.is_none() {
+        // the step before the hidden term or, in a larger unit, before the hidden entry
         let last_known = stepper.document.trace.span(stepper.step, stepper.unit.min(gradstep::step::Unit::Entry)).start - 1;
         let (what, replacement) = FUTURES[future % FUTURES.len()];
         stepper.document = Arc::new(stepper.document.with_future(last_known, replacement));
-        let [shown, other] = [driver, &other].map(|driver| driver.frame(&RenderOptions::default(), size));
-        let found = difference(&shown, &other);
+        let [shown, altered_frame] = [driver, &altered].map(|driver| driver.frame(&RenderOptions::default(), size));
+        let found = difference(&shown, &altered_frame);
         assert!(found.is_none(), "{context}, {what}: {}", found.unwrap_or_default());
     }
 }

@@ -22,6 +22,7 @@ fn has_node(picture: &str, name: &str) -> bool {
 
 #[test]
 fn a_call_is_one_node_until_it_is_opened() {
+    // the fourth part is `loss` itself
     let parts = ["loss.1", "loss.2", "loss.3"];
     let mut state = open("softmax-cross-entropy", "");
     let closed = picture(&state);
@@ -56,6 +57,7 @@ fn moves_do_not_depend_on_folds() {
     let path = |keys: &str| {
         let mut state = open("batch-norm", keys);
         let step = |state: &State| state.stepper().map(|stepper| stepper.step);
+        // from the first step, in the unit op
         super::press(&mut state, "gkk");
         let mut steps = vec![step(&state)];
         for key in "lllfslllhhh".chars() {
@@ -64,6 +66,7 @@ fn moves_do_not_depend_on_folds() {
         }
         steps
     };
+    // `F` at a part of the statement y closes it
     assert_eq!(path(""), path(":y.3<Enter>F"));
 }
 
@@ -72,7 +75,7 @@ fn the_map_has_a_block_for_a_closed_statement() {
     let map = |keys: &str| export::text(&frame(&open("layer-norm", keys), &RenderOptions::default(), 120, 50));
     let closed = map("M");
     assert!(closed.contains("sigma") && !closed.contains("sigma.1") && closed.contains("(diff**2).mean(1"), "{closed}");
-    // a, mu, diff, sigma
+    // `gjjj` goes from a over mu and diff to sigma
     let opened = map("MgjjjF");
     assert!(["sigma.1", "sigma.2", "sigma.3"].iter().all(|part| opened.contains(part)) && opened.contains("▸sigma "), "{opened}");
     assert!(!map("MgjjjFF").contains("sigma.1"));
@@ -110,11 +113,11 @@ fn the_statement_marks_the_operation_of_the_step() {
 fn every_step_of_a_graph_has_its_statement() {
     for name in ["attention", "character-model", "svm-loss", "word2vec", "lstm", "graph-convolution"] {
         let document = &bundled_documents()[name];
-        for (op, _, span) in document.trace.ops() {
+        for (_, id, steps) in document.trace.ops() {
             for (width, height) in SIZES {
-                let state = super::open_at(document, span.start);
+                let state = super::open_at(document, steps.start);
                 let text = export::text(&frame(&state, &RenderOptions::default(), width, height));
-                assert_eq!(text.matches('«').count(), 1, "{name}, op {op}, at {width}x{height}\n{text}");
+                assert_eq!(text.matches('«').count(), 1, "{name}, tensor {id}, at {width}x{height}\n{text}");
             }
         }
     }
@@ -129,9 +132,10 @@ const UPDATED: &str = "title = \"one layer\"\ninput = [1, 2]\ntarget = [0.5, 1]\
 fn the_map_opens_and_closes_folds_at_every_op() {
     let updated = ("updated".to_owned(), super::bounded::document(UPDATED));
     for (name, document) in bundled_documents().iter().map(|(name, document)| (name.clone(), document.clone())).chain([updated]) {
-        let steps = document.trace.len();
-        let mut starts_and_end: Vec<u64> = document.trace.ops().map(|(_, _, steps)| steps.start).filter(|step| *step <= steps).collect();
-        starts_and_end.push(steps);
+        let last = document.trace.len();
+        // an op without steps at the end of the trace would begin after the last step
+        let mut starts_and_end: Vec<u64> = document.trace.ops().map(|(_, _, steps)| steps.start).filter(|step| *step <= last).collect();
+        starts_and_end.push(last);
         starts_and_end.dedup();
         for step in starts_and_end {
             let mut state = State::picker(Vec::new());

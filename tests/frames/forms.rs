@@ -27,12 +27,12 @@ fn a_number_has_one_text_in_a_frame() {
     assert!(line(&frame, "all =").contains("0.000439") && line(&frame, "1   =0.000439").contains("=0.000439"), "{}", frame.join("\n"));
     assert!(line(&frame, "= ").contains("0.05·0.008771"), "{}", frame.join("\n"));
     assert!(!frame.iter().any(|line| line.contains("4.386")), "{}", frame.join("\n"));
-    // every label of the picture has the digits of the matrices
-    let picture: Vec<&str> = frame.iter().flat_map(|line| line.split_whitespace()).filter(|word| word.starts_with("0.00")).collect();
-    assert!(picture.iter().all(|word| ["0.008771", "0.008771]", "0.009954", "0.000439"].contains(word)), "{picture:?}");
+    // all small numbers, also the labels of the picture, have the digits of the matrices
+    let small_numbers: Vec<&str> = frame.iter().flat_map(|line| line.split_whitespace()).filter(|word| word.starts_with("0.00")).collect();
+    assert!(small_numbers.iter().all(|word| ["0.008771", "0.008771]", "0.009954", "0.000439"].contains(word)), "{small_numbers:?}");
 }
 
-/// With more or fewer digits, a number also has one format: in the equation, in its matrix, in the picture and in the lists.
+/// With any number of digits, a number has one format in the equation, in its matrix, in the picture and in the lists.
 #[test]
 fn the_setting_digits_changes_all_numbers_of_a_frame() {
     for (count, factor, product) in [(3, "0.00877", "4.39e−4"), (7, "0.008771355", "0.000438568")] {
@@ -62,8 +62,8 @@ fn headings_and_subscripts_count_from_one_or_from_zero() {
     for frame in [&from_one, &from_zero] {
         assert!(line(frame, "conv1.z[3,2,2]").contains("step 316/1116"));
     }
-    let again = lines("figure-02", ":conv1.z[3,2,2]<Enter>II");
-    assert_eq!(line(&again, "z₄₃₃"), line(&from_one, "z₄₃₃"));
+    let switched_back = lines("figure-02", ":conv1.z[3,2,2]<Enter>II");
+    assert_eq!(line(&switched_back, "z₄₃₃"), line(&from_one, "z₄₃₃"));
 }
 
 #[test]
@@ -169,14 +169,14 @@ fn the_most_specific_note_is_shown_and_never_one_of_another_iteration() {
 fn no_note_gives_the_result_of_a_sum_before_its_last_term() {
     for (name, document) in bundled_documents() {
         for step in 1..=document.trace.len().min(3000) {
-            let at = document.trace.position(step).expect("a step");
+            let position = document.trace.position(step).expect("a step");
             let has_note = document.remarks.iter().any(|(steps, _)| steps.contains(&step));
-            if !has_note || at.term + 1 == at.terms {
+            if !has_note || position.term + 1 == position.terms {
                 continue;
             }
             let shown = document.remarks.iter().filter(|(steps, _)| steps.contains(&step)).min_by_key(|(steps, _)| steps.end - steps.start);
             let text = &shown.expect("a note").1;
-            let last = document.scene(step + at.terms - 1 - at.term).expect("the last term");
+            let last = document.scene(step + position.terms - 1 - position.term).expect("the last term");
             let total = last.value_text(last.step.sum);
             let early = [format!("= {total}"), format!(": {total}"), format!("is {total}"), format!("gives {total}")];
             assert!(!early.iter().any(|words| text.contains(words.as_str())), "{name} step {step}: {text}");
@@ -206,7 +206,7 @@ struct Shown<'a> {
 }
 
 /// Returns the number that a word is, with at least three significant digits or an exponent; `None` for any other word.
-fn shown(text: &str) -> Option<Shown<'_>> {
+fn parsed(text: &str) -> Option<Shown<'_>> {
     let plain = text.replace('−', "-");
     let value: f64 = plain.parse().ok()?;
     let (mantissa, exponent) = plain.split_once('e').unwrap_or((&plain, "0"));
@@ -222,7 +222,7 @@ fn shown_numbers(text: &str) -> Vec<Shown<'_>> {
     // without the header, the notes, and the last two lines
     let lines = text.lines().take(count - 2).skip(3).filter(|line| !line.trim_start().starts_with('▌'));
     let is_part = |c: char| c.is_ascii_digit() || "−.e".contains(c);
-    lines.flat_map(|line| line.split(|c| !is_part(c))).filter_map(shown).collect()
+    lines.flat_map(|line| line.split(|c| !is_part(c))).filter_map(parsed).collect()
 }
 
 /// A number that is rounded in two ways in one frame would be two numbers for a reader.

@@ -137,12 +137,12 @@ fn first_frames_of_all_scenarios() {
 #[test]
 fn a_long_message_is_not_cut() {
     let text = |keys: &str| export::text(&frame(&open("figure-19", keys), &RenderOptions::default(), 80, 24));
-    let there = ":grad.conv1.weight[0,0,0,1]<Enter>";
-    let lines = text(&format!("{there}:grad.conv1.weight[0,0,9,9]<Enter>"));
+    let go_to_entry = ":grad.conv1.weight[0,0,0,1]<Enter>";
+    let lines = text(&format!("{go_to_entry}:grad.conv1.weight[0,0,9,9]<Enter>"));
     let [status, last] = [1, 0].map(|n| lines.lines().rev().nth(n).unwrap().to_owned());
     assert!(status.starts_with(" grad.conv1.weight[0,0,0,1]  step ") && !status.contains("no entry"), "{lines}");
     assert_eq!(last.trim(), "grad.conv1.weight has no entry [0,0,9,9]; its last entry is [0,0,1,1]");
-    assert_eq!(text(&format!("{there}:grad.conv1.weight[0,0,9,9]<Enter><Esc>")), text(there));
+    assert_eq!(text(&format!("{go_to_entry}:grad.conv1.weight[0,0,9,9]<Enter><Esc>")), text(go_to_entry));
 }
 
 #[test]
@@ -207,9 +207,9 @@ fn the_status_line_always_has_the_entry_and_the_step() {
                 let state = open(name, keys);
                 let text = export::text(&frame(&state, &RenderOptions::default(), width, height));
                 let trace: &Trace = &state.document().expect("a document").trace;
-                let at = trace.position(state.stepper().expect("open").step).expect("a step");
+                let position = trace.position(state.stepper().expect("open").step).expect("a step");
                 // the entry without its term: the address of its first term without the `#1` at the end
-                let address = trace.address(&at.with_term(0)).to_string();
+                let address = trace.address(&position.with_term(0)).to_string();
                 let entry = address.trim_end_matches("#1");
                 let wanted = format!("{entry}  step {}/{}", state.stepper().expect("open").step, trace.len());
                 assert!(text.contains(&wanted), "{name} {keys} at {width}x{height}: {wanted}\n{text}");
@@ -227,8 +227,8 @@ fn ascii_frames_are_ascii_and_keep_the_layout() {
             let ascii = frame(&state, &RenderOptions { ascii: true, ..RenderOptions::default() }, 120, 40);
             assert!(export::text(&ascii).is_ascii(), "{name} {keys}");
             // only the panes: the equation above them and the text below row 33 may be longer in ASCII
-            let panes = export::text(&plain).lines().position(|line| line.contains("matrices")).unwrap_or(0);
-            for (n, (a, b)) in plain.content().iter().zip(ascii.content()).enumerate().take(33 * 120).skip(panes * 120) {
+            let first_pane_row = export::text(&plain).lines().position(|line| line.contains("matrices")).unwrap_or(0);
+            for (n, (a, b)) in plain.content().iter().zip(ascii.content()).enumerate().take(33 * 120).skip(first_pane_row * 120) {
                 assert_eq!(a.symbol() == " ", b.symbol() == " ", "{name} {keys}, cell {n}: {:?} {:?}", a.symbol(), b.symbol());
                 assert_eq!(a.style(), b.style());
             }

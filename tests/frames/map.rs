@@ -85,11 +85,12 @@ fn the_counts_are_those_of_the_steps() {
                         }
                     }
                     let name = format!("{}  ", info.name);
+                    // a block has a row for the forward pass and, below it, one for the backward pass
                     let rows: Vec<&str> = map.lines().skip_while(|line| !line.contains(&name)).take(2).collect();
                     let line = rows[usize::from(pass == Pass::Backward)];
                     let count = format!(" {done}/{all} ");
                     assert!(line.contains(&count), "{} {pass:?} at {now}: {count}\n{map}", info.name);
-                    // the bar shows the same: full, empty or partly filled
+                    // the bar has `━` for the steps that are done, and `┄` for the others
                     let bar = [line.contains('━'), line.contains('┄')];
                     assert_eq!(bar, [done > 0, done < usize::try_from(all).unwrap()], "{}\n{map}", info.name);
                 }
@@ -109,6 +110,7 @@ fn enter_goes_to_the_layer_in_this_pass() {
                 let of_layer = trace.ops().filter(|(run, output, _)| trace.network_of(*run).tensor(*output).layer == Some(layer));
                 let wanted = of_layer.map(|(_, _, steps)| steps.start).filter(|step| span.contains(step)).min();
                 let mut state = open_at(document, span.start);
+                // block 0 is the input, and block 1 the first layer
                 press(&mut state, "Mg");
                 (0..=layer).for_each(|_| press(&mut state, "j"));
                 press(&mut state, "<Enter>");
@@ -139,9 +141,9 @@ fn the_block_of_the_step_is_selected_and_marked() {
             assert_eq!(here.contains('◉'), !is_of_batch, "{map}");
             assert_eq!(map.lines().any(|line| line.contains('◉') && line.contains("batch   reduce ")), is_of_batch, "{map}");
             let info = network.tensor(output);
-            let of = if let Role::Gradient(of) | Role::Reduced(of) = info.role { of } else { output };
+            let value = if let Role::Gradient(of) | Role::Reduced(of) = info.role { of } else { output };
             let layer = info.layer.map(|layer| network.layers()[layer].name.to_string());
-            if let Some(name) = layer.or_else(|| trace.network().layers().is_empty().then(|| network.tensor(of).name.to_string())) {
+            if let Some(name) = layer.or_else(|| trace.network().layers().is_empty().then(|| network.tensor(value).name.to_string())) {
                 assert!(here.contains(&format!("▸{name} ")), "{name}\n{map}");
             }
         }
@@ -161,7 +163,7 @@ fn a_click_on_a_block_goes_where_enter_goes() {
             assert_eq!(ui::click(&state, &RenderOptions::default(), screen, 30, row), Some(ClickTarget::Row(block)), "{name}\n{map}");
         }
         let mut clicked = state.clone();
-        gradstep::app::update(&mut clicked, Action::Choose(1));
+        gradstep::app::update(&mut clicked, Action::Choose(1)); // c1
         assert_eq!(step(&clicked), document.trace.resolve(&"grad.c1.a".parse().unwrap()).unwrap());
         assert!(
             matches!(ui::click(&state, &RenderOptions::default(), screen, 30, size.1 - 1), None | Some(ClickTarget::Key(_))),
@@ -182,7 +184,7 @@ fn arrows_follow_lines() {
     press(&mut state, "h");
     assert_eq!(state.message.as_ref().unwrap().text, "this block reads no other");
     press(&mut state, "G");
-    assert_eq!(selected(&state), 9);
+    assert_eq!(selected(&state), 9, "the last block: loss");
     press(&mut state, "M");
     assert!(state.overlay.is_none());
 }
@@ -195,6 +197,7 @@ fn a_graph_has_its_nodes() {
     for line in ["■    a  given", "│ ■  b  given", "■←╯  u  a · b", "J  2 · v"] {
         assert!(map.contains(line), "{line}\n{map}");
     }
+    // the derivatives by a, b, c, u, v and J: at grad.v, only the last two are known
     let numbers: Vec<&str> =
         map.lines().filter_map(|line| line.split_once(" ∂ ")).map(|(_, rest)| rest.trim_end_matches('│').trim()).collect();
     assert_eq!(numbers, ["∙", "∙", "∙", "∙", "2", "1"], "{map}");

@@ -61,22 +61,23 @@ fn no_two_weights_have_one_colour() {
             let view = StepView::of(&state, RenderOptions::default()).expect("a step");
             for shown in view.tensors() {
                 let shape = &view.network().tensor(shown.tensor).shape;
+                // only the weights of filters, which have 4 axes, have colours
                 if shape.len() != 4 || shown.is_result {
                     continue;
                 }
                 let count: usize = shape.iter().product();
-                let mut weights = BTreeMap::new();
+                let mut weight_of_colour = BTreeMap::new();
                 for weight in 0..count.min(5000) {
                     if let Some(colour) = view.weight_colour(shown.tensor, weight, SHARED_COLOURS) {
                         assert!(colour < SHARED_COLOURS);
-                        assert_eq!(weights.insert(colour, weight), None, "{name} at step {step}: weight {weight}");
+                        assert_eq!(weight_of_colour.insert(colour, weight), None, "{name} at step {step}: weight {weight}");
                     }
                 }
                 if count <= SHARED_COLOURS {
-                    assert_eq!(weights.len(), count);
+                    assert_eq!(weight_of_colour.len(), count);
                     fully_coloured += 1;
                 } else {
-                    partly_coloured += usize::from(!weights.is_empty());
+                    partly_coloured += usize::from(!weight_of_colour.is_empty());
                 }
             }
         }
@@ -87,7 +88,7 @@ fn no_two_weights_have_one_colour() {
 /// A column of a large op has few nodes, and counts the terms that are not shown.
 #[test]
 fn a_large_op_is_folded() {
-    for (name, at) in [
+    for (name, address) in [
         ("lenet5", "grad.conv2.weight[3,2,1,1]#5"),
         ("lenet5", "grad.conv2.weight[3,2,1,1]#50"),
         ("lenet5", "conv2.z[3,2,2]#40"),
@@ -95,22 +96,22 @@ fn a_large_op_is_folded() {
         ("stride-2-padding-1", "grad.input[0,2,1]"),
     ] {
         let document = screen_document(name);
-        let step = document.trace.resolve(&at.parse().expect(at)).expect(at);
+        let step = document.trace.resolve(&address.parse().expect(address)).expect(address);
         let state = open_at(&document, step);
         let view = StepView::of(&state, RenderOptions::default()).expect("a step");
         for size in [(120, 40), (200, 60)] {
             let text = export::text(&frame(&state, &RenderOptions::default(), size.0, size.1));
             let left = left_edge(&text).expect("the picture");
-            let line = |line: &str| line.chars().skip(left).collect::<String>();
-            let nodes: usize = text.lines().map(|row| line(row).matches('●').count()).sum();
-            assert!((2..=2 * SHARED_COLOURS).contains(&nodes), "{name} {at} {size:?}: {nodes}\n{text}");
-            let folded = text.lines().map(line).filter_map(|row| {
+            let in_picture = |line: &str| line.chars().skip(left).collect::<String>();
+            let nodes: usize = text.lines().map(|line| in_picture(line).matches('●').count()).sum();
+            assert!((2..=2 * SHARED_COLOURS).contains(&nodes), "{name} {address} {size:?}: {nodes}\n{text}");
+            let folded = text.lines().map(in_picture).filter_map(|row| {
                 let (_, rest) = row.split_once("… ")?;
                 rest.split(' ').next()?.parse::<u64>().ok()
             });
             let (folded, terms): (u64, u64) = (folded.sum(), view.at.terms);
             // one more for a bias below the column
-            assert!(terms - folded <= SHARED_COLOURS as u64 + 1, "{name} {at} {size:?}: {folded} of {terms}\n{text}");
+            assert!(terms - folded <= SHARED_COLOURS as u64 + 1, "{name} {address} {size:?}: {folded} of {terms}\n{text}");
         }
     }
 }
@@ -121,8 +122,8 @@ fn is_line(symbol: &str) -> bool {
 }
 
 /// Returns the picture at an entry, without what is on its left.
-fn picture(name: &str, at: &str, (width, height): (u16, u16)) -> String {
-    let text = export::text(&frame(&open(name, &format!(":{at}<Enter>")), &RenderOptions::default(), width, height));
+fn picture(name: &str, address: &str, (width, height): (u16, u16)) -> String {
+    let text = export::text(&frame(&open(name, &format!(":{address}<Enter>")), &RenderOptions::default(), width, height));
     let left = left_edge(&text).expect("the picture");
     text.lines().skip_while(|line| !line.contains("─ picture ─")).map(|line| line.chars().skip(left).collect::<String>() + "\n").collect()
 }
@@ -131,14 +132,14 @@ fn picture(name: &str, at: &str, (width, height): (u16, u16)) -> String {
 /// Before the maximum is known, all lines look the same.
 #[test]
 fn the_line_of_an_unselected_entry_of_a_maximum_is_complete_or_absent() {
-    let line_from = |at: &str, node: &str| {
-        let picture = picture("figure-07", at, (120, 40));
+    let line_from = |address: &str, node: &str| {
+        let picture = picture("figure-07", address, (120, 40));
         let line = picture.lines().find(|line| line.contains(node)).unwrap_or_else(|| panic!("{node}\n{picture}"));
         line.split('●').nth(1).expect("a line").chars().take(6).collect::<String>()
     };
     let is_complete = |line: &str| line.chars().all(|c| is_line(&c.to_string()));
-    for at in ["1", "pool1.a[0,1,1]"] {
-        assert!(is_complete(&line_from(at, "a⁽⁰⁾₂₃ ")) && is_complete(&line_from(at, "a⁽⁰⁾₃₂ ")), "{at}");
+    for address in ["1", "pool1.a[0,1,1]"] {
+        assert!(is_complete(&line_from(address, "a⁽⁰⁾₂₃ ")) && is_complete(&line_from(address, "a⁽⁰⁾₃₂ ")), "{address}");
     }
     assert!(line_from("grad.input", "∂C/∂a⁽⁰⁾₂₃ ").trim().is_empty(), "a loser");
     assert!(is_complete(&line_from("grad.input", "∂C/∂a⁽⁰⁾₃₂ ")), "a winner");
@@ -151,7 +152,7 @@ fn the_line_of_an_unselected_entry_of_a_maximum_is_complete_or_absent() {
 fn the_line_of_this_step_has_the_accent_colour_alone() {
     let options = RenderOptions::default();
     let accent = options.theme.style(StyleRole::Result).fg.expect("a colour");
-    for (name, at, lines) in [
+    for (name, address, lines) in [
         ("figure-18", "conv1.z[0,1,0]#3", 1),
         ("figure-19", "grad.conv1.weight[0,0,1,0]#2", 1),
         ("figure-07", "grad.input", 1),
@@ -159,13 +160,17 @@ fn the_line_of_this_step_has_the_accent_colour_alone() {
         ("figure-15", "fc2.a[1]", 2),
     ] {
         for (width, height) in SIZES {
-            let buf = frame(&open(name, &format!(":{at}<Enter>")), &options, width, height);
+            let buf = frame(&open(name, &format!(":{address}<Enter>")), &options, width, height);
             let is_accent = |x: u16, y: u16| is_line(buf[(x, y)].symbol()) && buf[(x, y)].fg == accent;
-            let columns: Vec<usize> = (0..width).map(|x| (0..height).filter(|y| is_accent(x, *y)).count()).filter(|n| *n > 0).collect();
+            let cells_in_columns: Vec<usize> =
+                (0..width).map(|x| (0..height).filter(|y| is_accent(x, *y)).count()).filter(|n| *n > 0).collect();
             // a thick line has at most two cells in a column, or four where it is steep
-            assert!(columns.len() >= 3 && columns.iter().all(|n| *n <= 4 * lines), "{name} {at} {width}: {columns:?}");
+            assert!(
+                cells_in_columns.len() >= 3 && cells_in_columns.iter().all(|n| *n <= 4 * lines),
+                "{name} {address} {width}: {cells_in_columns:?}"
+            );
             let ends = (0..height).filter(|y| (0..width - 1).any(|x| buf[(x, *y)].symbol() == "●" && is_accent(x + 1, *y))).count();
-            assert_eq!(ends, lines, "{name} {at} {width}x{height}");
+            assert_eq!(ends, lines, "{name} {address} {width}x{height}");
         }
     }
 }
@@ -173,11 +178,11 @@ fn the_line_of_this_step_has_the_accent_colour_alone() {
 /// Every entry that the step reads is a node, also a bias or a target. The loss is no node if the step does not read it.
 #[test]
 fn a_bias_and_a_target_are_nodes() {
-    for (name, at, nodes) in
+    for (name, address, nodes) in
         [("xor", "30/1:fc2.z[0]#3", "b₁ −1.7603 ●"), ("xor", "2:loss", "t₁ 1 ●"), ("figure-07", "grad.pool1.a[0,1,0]", "● t₂₁ 3")]
     {
         for size in SIZES {
-            let picture = picture(name, at, size);
+            let picture = picture(name, address, size);
             assert!(picture.contains(nodes), "{nodes}:\n{picture}");
             assert!(name == "xor" || !picture.contains("● C"), "{picture}");
         }
@@ -186,12 +191,12 @@ fn a_bias_and_a_target_are_nodes() {
 
 #[test]
 fn active_nodes_keep_their_values_where_room_is_short() {
-    for (name, at, values) in [
+    for (name, address, values) in [
         ("figure-17", "grad.input[1]#2", ["0.0914", "0.4568"]),
         ("figure-01", "pool2.a[5,2,2]", ["a⁽³⁾₆,₆,₅", "0.0417"]),
         ("figure-02", "grad.input[0,2,2]", ["∂C/∂a₃₃ 1", "δ₁₃₃ 1"]),
     ] {
-        let picture = picture(name, at, (80, 24));
+        let picture = picture(name, address, (80, 24));
         assert!(values.iter().all(|value| picture.contains(value)), "{picture}");
     }
     assert_eq!(picture("figure-01", "pool2.a[5,2,2]", (80, 24)).matches("0.0417").count(), 2);
@@ -209,8 +214,8 @@ fn every_pair_of_an_activation_has_a_line() {
 
 #[test]
 fn the_number_of_hidden_terms_is_followed_by_more_terms() {
-    for (name, at) in [("figure-02", "grad.input[0,2,2]"), ("figure-01", "1"), ("figure-01", "conv2.z[3,2,2]#40")] {
-        let picture = picture(name, at, (80, 24));
+    for (name, address) in [("figure-02", "grad.input[0,2,2]"), ("figure-01", "1"), ("figure-01", "conv2.z[3,2,2]#40")] {
+        let picture = picture(name, address, (80, 24));
         let counts: Vec<&str> = picture.lines().filter(|line| line.contains('…') && !line.contains('●')).collect();
         assert!(!counts.is_empty() && counts.iter().all(|line| line.contains(" more terms")), "{picture}");
     }
@@ -234,8 +239,9 @@ fn bars_are_spread_over_the_picture() {
 
 #[test]
 fn the_gradient_of_a_bias_has_a_node() {
-    for (name, at, node) in [("figure-17", "grad.fc1.bias[1]", "∂C/∂b₂ 0.4568 ●"), ("xor", "grad.fc2.bias[0]", "∂C/∂b₁ ")] {
-        let text = export::text(&frame(&open(name, &format!(":{at}<Enter>")), &RenderOptions::default(), 120, 40));
+    for (name, address, node) in [("figure-17", "grad.fc1.bias[1]", "∂C/∂b₂ 0.4568 ●"), ("xor", "grad.fc2.bias[0]", "∂C/∂b₁ ")]
+    {
+        let text = export::text(&frame(&open(name, &format!(":{address}<Enter>")), &RenderOptions::default(), 120, 40));
         let left = left_edge(&text).expect("the picture");
         assert!(text.lines().any(|line| line.chars().skip(left).collect::<String>().contains(node)), "{text}");
     }
@@ -257,10 +263,10 @@ fn no_line_ends_before_its_node_or_in_a_mixed_colour() {
     let dim = options.theme.style(StyleRole::Dim).fg;
     for size in SIZES {
         let buf = frame(&open("figure-18", ":conv1.z[0,1,1]<Enter>"), &options, size.0, size.1);
-        let cells = |symbol: fn(&str) -> bool| {
+        let cells = |is_wanted: fn(&str) -> bool| {
             // the timeline is above the picture
             let all = (0..size.0).flat_map(|x| (3..size.1).map(move |y| (x, y)));
-            all.filter(|at| symbol(buf[*at].symbol())).collect::<Vec<(u16, u16)>>()
+            all.filter(|at| is_wanted(buf[*at].symbol())).collect::<Vec<(u16, u16)>>()
         };
         let lines = cells(is_line);
         assert!(lines.len() > 20 && lines.iter().all(|at| Some(buf[*at].fg) != dim), "{size:?}");
@@ -272,11 +278,11 @@ fn no_line_ends_before_its_node_or_in_a_mixed_colour() {
 
 /// Returns the words of each line of the inset below its title, without blank lines.
 fn inset_rows(text: &str, title: &str) -> Vec<Vec<String>> {
-    let at = text.lines().position(|line| line.contains(title)).unwrap_or_else(|| panic!("{title}\n{text}"));
+    let title_row = text.lines().position(|line| line.contains(title)).unwrap_or_else(|| panic!("{title}\n{text}"));
     let lines: Vec<&str> = text.lines().collect();
-    let left = lines[at].split(title).next().unwrap_or_default().chars().count();
+    let left = lines[title_row].split(title).next().unwrap_or_default().chars().count();
     let words = |line: &&str| line.chars().skip(left).collect::<String>().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    lines[at + 1..].iter().take_while(|line| !line.contains("─ why ─")).map(words).filter(|words| !words.is_empty()).collect()
+    lines[title_row + 1..].iter().take_while(|line| !line.contains("─ why ─")).map(words).filter(|words| !words.is_empty()).collect()
 }
 
 /// In the backward pass, the filter is turned by 180° and lies on the errors with their padding. A stride spreads the errors: no neuron is between them.
