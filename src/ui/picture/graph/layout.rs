@@ -44,7 +44,7 @@ const SPACINGS: [(i32, NodeForm); 8] = [
     (1, NodeForm::Beside),
 ];
 
-/// The spacings that are tried with heat maps. The distance is that between the lines of two nodes.
+/// The spacings that are tried with heat maps. The distance is that between the screen lines of two nodes.
 const MAP_SPACINGS: [(i32, NodeForm); 3] = [(5, NodeForm::Maps), (3, NodeForm::Maps), (2, NodeForm::Maps)];
 
 /// The smallest number of columns of a picture with heat maps. If the width has room for fewer columns with heat maps, it is their number; but a single column
@@ -82,8 +82,8 @@ pub struct LayoutItem {
     pub is_node: bool,
     /// The column in the picture, from 0.
     pub column: usize,
-    /// The numbers of further lines above and below the row that the item needs.
-    lines: [i32; 2],
+    /// The numbers of screen lines that the item needs above and below its row, for numbers and heat maps.
+    screen_lines: [i32; 2],
     /// The row, in subrows ([`SUBROWS`]).
     subrow: i32,
 }
@@ -127,9 +127,9 @@ fn column_widths(nodes: &[GraphNode], deepest: usize, form: NodeForm) -> Vec<i32
 }
 
 impl GraphColumns {
-    /// Returns at most `most` columns around the first node of `to_show`, with equal gaps over the whole width. If the second node of `to_show` is farther to
-    /// the right, the columns up to it are added first; then columns are added on both sides in turn. `widths` are the widths of all columns of the graph.
-    fn new(nodes: &[GraphNode], to_show: &[usize], widths: &[i32], width: i32, most: usize) -> Self {
+    /// Returns at most `max_columns` columns around the first node of `to_show`, with equal gaps over the whole width. If the second node of `to_show` is farther
+    /// to the right, the columns up to it are added first; then columns are added on both sides in turn. `widths` are the widths of all columns of the graph.
+    fn new(nodes: &[GraphNode], to_show: &[usize], widths: &[i32], width: i32, max_columns: usize) -> Self {
         let depth = |n: usize| to_show.get(n).map(|node| nodes[*node].depth);
         let current = depth(0).unwrap_or(0);
         let second = depth(1).unwrap_or(current);
@@ -137,10 +137,10 @@ impl GraphColumns {
         let (mut first, mut end) = (0, deepest + 1);
         let needed = |first: usize, end: usize| widths[first..end].iter().sum::<i32>() + cells(end - first - 1) * GAP.0;
         let mut margin = 0;
-        if end > most || needed(first, end) > width {
+        if end > max_columns || needed(first, end) > width {
             margin = EXIT_MARGIN;
             (first, end) = (current, current + 1);
-            while end - first < most {
+            while end - first < max_columns {
                 let can_grow_left = first > 0 && needed(first - 1, end) <= width - 2 * margin;
                 let can_grow_right = end <= deepest && needed(first, end + 1) <= width - 2 * margin;
                 match (can_grow_left, can_grow_right) {
@@ -176,17 +176,17 @@ impl GraphLayout {
     pub fn best(nodes: &[GraphNode], to_show: &[usize], (width, height): (i32, i32)) -> Self {
         let deepest = nodes.iter().map(|node| node.depth).max().unwrap_or(0);
         let widths = [NodeForm::Beside, NodeForm::Around, NodeForm::Maps].map(|form| column_widths(nodes, deepest, form));
-        let columns = |form: NodeForm, most: usize| GraphColumns::new(nodes, to_show, &widths[form as usize], width, most);
+        let columns = |form: NodeForm, max_columns: usize| GraphColumns::new(nodes, to_show, &widths[form as usize], width, max_columns);
         // the largest numbers of columns that fit in each form
         let fitting = [NodeForm::Beside, NodeForm::Around, NodeForm::Maps].map(|form| columns(form, deepest + 1).places.len());
         let most_columns = fitting[NodeForm::Beside as usize].max(fitting[NodeForm::Around as usize]);
-        // returns the layout of `most` columns with the first of these spacings that fits
-        let plan_with = |spacings: &[(i32, NodeForm)], most: usize| {
+        // returns the layout of `count` columns with the first of these spacings that fits
+        let plan_with = |spacings: &[(i32, NodeForm)], count: usize| {
             let mut plans = [const { None }; 3];
-            for &(spacing, form) in spacings.iter().filter(|(_, form)| fitting[*form as usize] >= most) {
+            for &(spacing, form) in spacings.iter().filter(|(_, form)| fitting[*form as usize] >= count) {
                 // the layout of this form whose items were not placed, or did not fit with a wider spacing
                 let unplaced = &mut plans[form as usize];
-                let plan = unplaced.get_or_insert_with(|| Self::new(nodes, form, columns(form, most), (0, height)));
+                let plan = unplaced.get_or_insert_with(|| Self::new(nodes, form, columns(form, count), (0, height)));
                 if plan.can_fit(spacing)
                     && plan.place_items(nodes, spacing)
                     && let Some(mut plan) = unplaced.take()
@@ -200,11 +200,11 @@ impl GraphLayout {
         if nodes.iter().any(|node| node.map.is_some()) {
             let fitting_with_maps = fitting[NodeForm::Maps as usize];
             let mut with_maps = (MIN_MAP_COLUMNS.min(fitting_with_maps).max(2.min(most_columns))..=fitting_with_maps).rev();
-            if let Some(plan) = with_maps.find_map(|most| plan_with(&MAP_SPACINGS, most)) {
+            if let Some(plan) = with_maps.find_map(|count| plan_with(&MAP_SPACINGS, count)) {
                 return plan;
             }
         }
-        if let Some(plan) = (2.min(deepest + 1)..=most_columns).rev().find_map(|most| plan_with(&SPACINGS, most)) {
+        if let Some(plan) = (2.min(deepest + 1)..=most_columns).rev().find_map(|count| plan_with(&SPACINGS, count)) {
             return plan;
         }
         let (spacing, form) = if height < MIN_ROOMY_HEIGHT { (1, NodeForm::Beside) } else { (3, NodeForm::Around) };
@@ -239,12 +239,12 @@ impl GraphLayout {
             for depth in node.depth.max(columns.first)..farthest.max(node.depth + 1) {
                 let Some(column) = columns.column_of(depth) else { break };
                 let is_node = depth == node.depth;
-                let lines = if is_node && form == NodeForm::Maps { node.lines } else { [0, 0] };
-                items.push(LayoutItem { source, is_node, column, lines, subrow: 0 });
+                let screen_lines = if is_node && form == NodeForm::Maps { node.lines } else { [0, 0] };
+                items.push(LayoutItem { source, is_node, column, screen_lines, subrow: 0 });
             }
         }
-        // the largest numbers of lines above and below the names
-        let most_lines = |side: usize| items.iter().map(|item: &LayoutItem| item.lines[side]).max().unwrap_or(0);
+        // the largest numbers of screen lines above and below the names
+        let most_lines = |side: usize| items.iter().map(|item: &LayoutItem| item.screen_lines[side]).max().unwrap_or(0);
         let [above, below] = if form == NodeForm::Around { [1, 1] } else { [most_lines(0), most_lines(1)] };
         Self { form, columns, items, item_at: BTreeMap::new(), rows: top + above..bottom - below }
     }
@@ -264,9 +264,9 @@ impl GraphLayout {
         links
     }
 
-    /// Returns the smallest distance from an item to the next item below, in rows. The distance between two nodes, or between their lines, is `spacing`.
+    /// Returns the smallest distance from an item to the next item below, in rows. The distance between two nodes, or between their screen lines, is `spacing`.
     fn min_distance(&self, upper: usize, lower: usize, spacing: i32) -> i32 {
-        let lines = self.items[upper].lines[1] + self.items[lower].lines[0];
+        let screen_lines = self.items[upper].screen_lines[1] + self.items[lower].screen_lines[0];
         let distance = match (self.items[upper].is_node, self.items[lower].is_node) {
             (true, true) => spacing,
             (false, false) => 1,
@@ -274,7 +274,7 @@ impl GraphLayout {
             _ if self.form == NodeForm::Around => 2,
             _ => 1,
         };
-        lines + distance
+        screen_lines + distance
     }
 
     /// Gives each item a row near the mean row of its neighbours. The distance between two nodes is at least `spacing` rows. Returns whether all items fit.
