@@ -257,6 +257,7 @@ impl Trace {
     /// Returns the position of step k, or `None` if there is no such step.
     #[must_use]
     pub fn position(&self, k: u64) -> Option<Position> {
+        // a step of an entry with stored sums needs no search
         if let Some(position) = self.running_sums.position(k) {
             return Some(position);
         }

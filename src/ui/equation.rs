@@ -171,16 +171,23 @@ fn is_copy(view: &StepView<'_>) -> bool {
 pub fn hit(view: &StepView<'_>, area: Rect, x: u16, y: u16) -> Option<ClickTarget> {
     // the lines 1 and 2 show the terms, and line 3 their values if there is a line for them
     let term_rows = area.y + 1..area.y + if has_values_line(view, view.paths().len(), area.height.into()) { 4 } else { 3 };
+    if !term_rows.contains(&y) {
+        return None;
+    }
     let margin = margin(view);
     let columns = columns(view, usize::from(area.width).saturating_sub(margin + SIGN_CELLS));
     // the first term comes after the left-hand side, the sign with its blanks, and perhaps an ellipsis
     let mut left = usize::from(area.x) + margin + SIGN_CELLS + if columns.first()?.term > 0 { width(EARLIER) } else { 0 };
-    columns.iter().enumerate().filter(|_| term_rows.contains(&y)).find_map(|(n, column)| {
+    for (n, column) in columns.iter().enumerate() {
         left += if n > 0 { PLUS.len() } else { 0 };
+        // two brackets or blanks are around the term
         let cells = left..left + column.width() + 2;
+        if cells.contains(&usize::from(x)) {
+            return Some(ClickTarget::Step(view.at.with_term(column.term).step));
+        }
         left = cells.end;
-        cells.contains(&usize::from(x)).then_some(ClickTarget::Step(view.at.with_term(column.term).step))
-    })
+    }
+    None
 }
 
 /// Returns the width of the left-hand sides. They end at the same column, so that the signs after them are in one column too.
