@@ -3,21 +3,12 @@
 //! In `square`, z₁ = fc1.z[0] = 0.2 + 1.4 + 1.5 = 3.1, and z₂ = −0.4 + 2.2 − 2.7 = −0.9 (`worked.rs`).
 
 use gradstep::app::{Focus, Prediction};
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 
 use super::worked::open;
 use super::*;
 
 fn prediction(driver: &Driver) -> &Prediction {
     &driver.state.stepper().unwrap().prediction
-}
-
-fn frame(driver: &Driver) -> String {
-    let screen = Rect::new(0, 0, 120, 40);
-    let mut buffer = Buffer::empty(screen);
-    gradstep::ui::render(&driver.state, &RenderOptions::default(), screen, &mut buffer);
-    export::text(&buffer)
 }
 
 #[test]
@@ -139,7 +130,7 @@ fn lists_and_texts_to_copy_do_not_contain_the_hidden_number() {
         for ask in ["d", "t", "w", "y", "i", "v", "M"] {
             let mut driver = at_address(&document, "grad.fc1.a[0]#2");
             press(&mut driver, &format!("{keys}{ask}"));
-            let shown = frame(&driver);
+            let shown = frame(&driver, (120, 40));
             assert!(!shown.contains(answer), "{keys}{ask} shows {answer}:\n{shown}");
         }
     }

@@ -279,7 +279,7 @@ impl Part<'_> {
             ("spread", Definition::Rule, [error]) => self.value(error, wanted),
             ("rot180", Definition::Rule, [filter]) if self.is_1d() => Ok(lowered(rot180(&lifted(self.value(filter, wanted)?))?)),
             ("rot180", Definition::Rule, [filter]) => rot180(&self.value(filter, wanted)?),
-            // 1 / (√(s / correction) + eps), where s is the mean of the squared gradients; a second argument m, the mean gradient, makes it s − m²
+            // 1 / (√(s / correction) + eps), where s is a mean or sum of squared gradients; with a second argument m, the mean gradient, s − m² for s
             ("rate", Definition::Rule, [s, optional_mean @ ..]) => {
                 let optimizer = Optimizer::of(self.keys);
                 let squares = self.value(s, wanted)?;
@@ -318,17 +318,17 @@ impl Part<'_> {
         number_of: impl Fn(Dual) -> f64,
     ) -> Result<Tensor, Why> {
         let mut tensors = arguments.iter().map(|argument| self.value(argument, wanted)).collect::<Result<Vec<_>, _>>()?;
-        for number in tensors.len()..function.arguments.len() {
-            tensors.push(Tensor::number(self.key(function, number)?));
+        for argument in tensors.len()..function.arguments.len() {
+            tensors.push(Tensor::number(self.key(function, argument)?));
         }
         let shape = tensors.iter().map(|tensor| &tensor.shape).max_by_key(|shape| shape.len()).cloned().unwrap_or_default();
         let mut values = Vec::new();
         for at in 0..len(&shape) {
-            let number = |(n, tensor): (usize, &Tensor)| {
+            let dual_of = |(n, tensor): (usize, &Tensor)| {
                 let value = tensor.values[if tensor.is_number() { 0 } else { at }];
                 if n == 0 { variable(value) } else { constant(value) }
             };
-            let numbers: Vec<Dual> = tensors.iter().enumerate().map(number).collect();
+            let numbers: Vec<Dual> = tensors.iter().enumerate().map(dual_of).collect();
             values.push(number_of(dual::apply(function, &numbers)?));
         }
         Ok(Tensor::new(&shape, values))

@@ -162,7 +162,7 @@ fn matrices_that_are_added_have_the_same_scale() {
         let Color::Rgb(red, green, blue) = buffer[(place.x, place.y)].bg else { continue };
         let Some(ClickTarget::Entry(tensor, entry)) = ui::click(&state, &options, screen, place.x, place.y) else { continue };
         let value = trace.run(position.run_index).values(tensor)[entry];
-        // positive numbers are blue; the yellow of marks is left out
+        // positive numbers have more blue than red; the yellow of marks is left out
         if shown_tensors.contains(&tensor) && value > 0.0 && blue > red {
             seen.push((value, [red, green, blue], tensor));
         }

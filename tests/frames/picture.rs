@@ -61,7 +61,7 @@ fn no_two_weights_have_one_colour() {
             let view = StepView::of(&state, RenderOptions::default()).expect("a step");
             for shown in view.tensors() {
                 let shape = &view.network().tensor(shown.tensor).shape;
-                // only the weights of filters, which have 4 axes, have colours
+                // only filters are tested: they have 4 axes
                 if shape.len() != 4 || shown.is_result {
                     continue;
                 }
