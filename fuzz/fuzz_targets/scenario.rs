@@ -11,6 +11,6 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 
-static NO_FILES: LazyLock<Arc<targets::Memory>> = LazyLock::new(|| Arc::new(targets::Memory(BTreeMap::new())));
+static NO_FILES: LazyLock<Arc<targets::FilesInMemory>> = LazyLock::new(|| Arc::new(targets::FilesInMemory(BTreeMap::new())));
 
 fuzz_target!(|text: &[u8]| targets::scenario(text, &NO_FILES));

@@ -58,13 +58,13 @@ pub fn bundled() -> Scenarios {
     all
 }
 
-pub fn others() -> Scenarios {
+pub fn other_scenarios() -> Scenarios {
     let open = |(name, text, keys): (&str, &str, &str)| (name.to_owned(), layers::open(text, keys).document().cloned().expect("open"));
     OTHERS.map(open).into()
 }
 
 /// Returns all steps of a short trace. For a longer one: the first, middle and last steps of some ops, and pseudo-random steps, the same in every run.
-pub fn steps(document: &Document, most: u64) -> Vec<u64> {
+pub fn sampled_steps(document: &Document, most: u64) -> Vec<u64> {
     let len = document.trace.len();
     if len <= most {
         return (1..=len).collect();
@@ -122,7 +122,7 @@ fn early_numbers(scenarios: Scenarios, most: u64) -> Vec<String> {
     let mut found = Vec::new();
     for (name, document) in scenarios {
         let computed = document.descent.computed();
-        for (n, step) in steps(&document, steps_asked.unwrap_or(most)).into_iter().enumerate() {
+        for (n, step) in sampled_steps(&document, steps_asked.unwrap_or(most)).into_iter().enumerate() {
             let shown: Vec<_> = screens(step).into_iter().map(|screen| (screen, draw(&document, step, screen))).collect();
             // a step is compared with one of the futures, or with all if `EARLY_STEPS` is set
             let futures = FUTURES.iter().enumerate().filter(|(future, _)| steps_asked.is_some() || *future == n % FUTURES.len());
@@ -146,7 +146,7 @@ fn no_frame_of_a_bundled_scenario_depends_on_later_numbers() {
 
 #[test]
 fn no_frame_of_another_scenario_depends_on_later_numbers() {
-    let found = early_numbers(others(), STEPS[1]);
+    let found = early_numbers(other_scenarios(), STEPS[1]);
     assert!(found.is_empty(), "{} frames depend on later numbers:\n{}", found.len(), found[..found.len().min(20)].concat());
 }
 
@@ -154,8 +154,8 @@ fn no_frame_of_another_scenario_depends_on_later_numbers() {
 #[test]
 fn a_frame_depends_on_the_number_of_its_step() {
     let (_, to_nan) = FUTURES[3];
-    for (name, document) in bundled().into_iter().chain(others()) {
-        for step in steps(&document, 12).into_iter().filter(|step| *step > 1) {
+    for (name, document) in bundled().into_iter().chain(other_scenarios()) {
+        for step in sampled_steps(&document, 12).into_iter().filter(|step| *step > 1) {
             let altered = Arc::new(document.with_future(step - 1, to_nan));
             let screen = ((120, 40), 0, "");
             let [shown, altered_frame] = [&document, &altered].map(|document| draw(document, step, screen));

@@ -2,46 +2,41 @@
 
 use std::sync::Arc;
 
-use gradstep::app::{Document, State};
+use gradstep::app::Document;
 use gradstep::plain::{self, PlainReader};
 use gradstep::tensor::len;
 use gradstep::ui::RenderOptions;
 use gradstep::ui::view::StepView;
 use proptest::prelude::*;
 
-use super::early::{FUTURES, Scenarios, bundled, others, steps};
-use super::{open, press};
+use super::early::{FUTURES, Scenarios, bundled, other_scenarios, sampled_steps};
+use super::{open, open_at, press};
 
-/// Keys that open what the plain mode reads out.
-const OPENED: [&str; 9] = ["", "t", "w", "r", "d", "M", "y", "i", "?"];
-
-fn at(document: &Arc<Document>, step: u64) -> State {
-    let mut state = State::picker(Vec::new());
-    state.open(Arc::clone(document), Some(step));
-    state
-}
+/// No key, or a key that opens an overlay or the cursor, which the plain mode reads out.
+const OPENING_KEYS: [&str; 9] = ["", "t", "w", "r", "d", "M", "y", "i", "?"];
 
 /// The answer at a step after keys, and the matrices of the step.
 fn answers(document: &Arc<Document>, step: u64, keys: &str) -> Vec<String> {
-    let mut state = at(document, step);
+    let mut state = open_at(document, step);
     press(&mut state, keys);
     let mut lines = PlainReader::default().answer(&state, RenderOptions::default(), true);
     lines.extend(plain::matrices(&StepView::of(&state, RenderOptions::default()).expect("a step")));
     lines
 }
 
-fn compare_answers(scenarios: Scenarios, most: u64) {
+fn assert_same_answers(scenarios: Scenarios, most_steps: u64) {
     for (name, document) in scenarios {
-        for (n, step) in steps(&document, most).into_iter().enumerate() {
+        for (n, step) in sampled_steps(&document, most_steps).into_iter().enumerate() {
             let (what, future) = FUTURES[n % FUTURES.len()];
             let altered = Arc::new(document.with_future(step, future));
-            for keys in OPENED {
-                // if the chain rule gives NaN, the gradient of the output's activation has other steps and reads other numbers
+            for keys in OPENING_KEYS {
+                // r lists the steps that read the entry. With later numbers NaN the list may differ, because the gradient of the output's activation has
+                // other steps if the chain rule gives NaN. The scenario `masks` has no activation
                 if keys == "r" && what == "not a number" && name != "masks" {
                     continue;
                 }
-                let [said, other] = [&document, &altered].map(|document| answers(document, step, keys));
-                assert_eq!(said, other, "{name} at step {step} after {keys:?}, {what}");
+                let [real, with_other_numbers] = [&document, &altered].map(|document| answers(document, step, keys));
+                assert_eq!(real, with_other_numbers, "{name} at step {step} after {keys:?}, {what}");
             }
         }
     }
@@ -49,8 +44,8 @@ fn compare_answers(scenarios: Scenarios, most: u64) {
 
 #[test]
 fn no_answer_depends_on_later_numbers() {
-    compare_answers(bundled(), 24);
-    compare_answers(others(), 12);
+    assert_same_answers(bundled(), 24);
+    assert_same_answers(other_scenarios(), 12);
 }
 
 /// A test of the comparison: if the number of the step itself is replaced too, the answers differ.
@@ -58,14 +53,14 @@ fn no_answer_depends_on_later_numbers() {
 fn an_answer_depends_on_the_number_of_its_step() {
     let (_, to_nan) = FUTURES[3];
     for (name, document) in bundled() {
-        for step in steps(&document, 6).into_iter().filter(|step| *step > 1) {
+        for step in sampled_steps(&document, 6).into_iter().filter(|step| *step > 1) {
             let altered = Arc::new(document.with_future(step - 1, to_nan));
             assert_ne!(answers(&document, step, ""), answers(&altered, step, ""), "{name} at step {step}");
         }
     }
 }
 
-/// The numbers in rows such as `row 2: 0.1, [-0.25], not computed yet`.
+/// The numbers in a row of a matrix, with `None` for a text: `row 2: 0.1, [-0.25], not computed yet` gives 0.1, −0.25 and `None`.
 fn numbers(line: &str) -> Vec<Option<f64>> {
     let row = line.split_once(": ").map_or(line, |(head, row)| if head.starts_with("row ") { row } else { line });
     row.split(", ").map(|number| number.trim_matches(['[', ']']).parse().ok()).collect()
@@ -75,18 +70,20 @@ fn numbers(line: &str) -> Vec<Option<f64>> {
 fn rows_have_the_numbers_of_the_trace() {
     for (name, document) in bundled() {
         let step = document.trace.len() / 2;
-        let state = at(&document, step.max(1));
+        let state = open_at(&document, step.max(1));
         let view = StepView::of(&state, RenderOptions::default()).expect("a step");
         for shown in view.tensors() {
             let shape = &view.network().tensor(shown.tensor).shape;
-            // larger ones are read in part
+            // `plain::matrix` gives only a part of a matrix with more than 32 rows or columns, and lines for each matrix of a tensor with more axes
             if shape.iter().any(|size| *size > 32) || shape.len() > 2 {
                 continue;
             }
-            let rows: Vec<Option<f64>> = plain::matrix(&view, shown.tensor)[1..].iter().flat_map(|line| numbers(line)).collect();
-            assert_eq!(rows.len(), len(shape), "{name}: {:?}", plain::matrix(&view, shown.tensor));
-            for (at, row) in rows.into_iter().enumerate() {
-                match (row, view.number(shown.tensor, at)) {
+            // the first line has the name
+            let numbers_read: Vec<Option<f64>> = plain::matrix(&view, shown.tensor)[1..].iter().flat_map(|line| numbers(line)).collect();
+            assert_eq!(numbers_read.len(), len(shape), "{name}: {:?}", plain::matrix(&view, shown.tensor));
+            for (entry, read) in numbers_read.into_iter().enumerate() {
+                match (read, view.number(shown.tensor, entry)) {
+                    // the text has four digits
                     (Some(read), Some(number)) => {
                         assert!((read - number).abs() <= 5e-4 * number.abs().max(0.1), "{name}: {read} for {number}");
                     }
@@ -180,6 +177,7 @@ proptest! {
             let lines = reader.answer(&state, RenderOptions::default(), false);
             let view = StepView::of(&state, RenderOptions::default()).expect("a step");
             prop_assert!(lines[0].starts_with(&format!("{}  step {}/{}", view.address(), view.at.step, view.step_count())), "{}", lines[0]);
+            // a line has no control characters and none that draw boxes or bars
             for line in &lines {
                 prop_assert!(!line.chars().any(|c| c.is_control() || ('\u{2500}'..='\u{259f}').contains(&c)), "{line:?}");
                 prop_assert!(!line.ends_with(' ') && !line.is_empty(), "{line:?}");

@@ -10,7 +10,7 @@ use gradstep::step::Unit;
 use gradstep::ui::{RenderOptions, export};
 use ratatui::buffer::Buffer;
 
-use super::early::{FUTURES, SIZES, Scenarios, bundled, difference, others, steps};
+use super::early::{FUTURES, SIZES, Scenarios, bundled, difference, other_scenarios, sampled_steps};
 use super::{frame, press};
 
 /// The number of checked steps of a scenario, unless `EARLY_STEPS` is set.
@@ -66,7 +66,7 @@ fn revealing_frames(scenarios: Scenarios) -> Vec<String> {
     let most = env::var("EARLY_STEPS").ok().map_or(STEPS, |number| number.parse().expect("EARLY_STEPS is a number"));
     let mut found = Vec::new();
     for (name, document) in scenarios {
-        for (n, step) in steps(&document, most).into_iter().enumerate() {
+        for (n, step) in sampled_steps(&document, most).into_iter().enumerate() {
             let (asks, unit) = ASKED[n % ASKED.len()];
             let last_known = document.trace.span(step, unit).start - 1;
             let (what, other) = FUTURES[n / ASKED.len() % FUTURES.len()];
@@ -94,7 +94,7 @@ fn no_frame_of_a_bundled_scenario_depends_on_the_hidden_number() {
 
 #[test]
 fn no_frame_of_another_scenario_depends_on_the_hidden_number() {
-    let found = revealing_frames(others());
+    let found = revealing_frames(other_scenarios());
     assert!(found.is_empty(), "{} frames depend on the hidden number:\n{}", found.len(), found[..found.len().min(20)].concat());
 }
 
@@ -117,7 +117,7 @@ fn no_frame_marks_the_hidden_maximum() {
 #[test]
 fn after_the_answer_the_frame_depends_on_the_number() {
     for (name, document) in bundled() {
-        for (n, step) in steps(&document, 12).into_iter().enumerate() {
+        for (n, step) in sampled_steps(&document, 12).into_iter().enumerate() {
             let (asks, unit) = ASKED[n % ASKED.len()];
             let altered = Arc::new(document.with_future(document.trace.span(step, unit).start - 1, FUTURES[3].1));
             let keys = format!("{asks}<Tab>");

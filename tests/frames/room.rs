@@ -14,7 +14,7 @@ fn text(name: &str, keys: &str, (width, height): (u16, u16)) -> String {
     export::text(&frame(&open(name, keys), &RenderOptions::default(), width, height))
 }
 
-/// The first steps of all ops.
+/// The first step of each op.
 fn op_starts(name: &str) -> Vec<u64> {
     bundled_documents()[name].trace.ops().map(|(_, _, steps)| steps.start).collect()
 }
@@ -42,7 +42,7 @@ fn at_80x24_the_equation_and_its_title_are_not_cut() {
         // a long sum may be written with its first and last terms only
         let cut = line.replacen(" + … + ", "", 1).contains('…');
         let names = [equation.title(Notation::Unicode), equation.gist.text(Notation::Unicode), equation.name.into()];
-        // a long equation leaves its title to the line of the statement
+        // if the equation is long, its title is at the end of the statement's line
         let statement = shown.lines().find(|line| line.contains('«')).unwrap_or_default();
         let is_named = names.iter().any(|name| !name.is_empty() && (line.ends_with(name.as_ref()) || statement.ends_with(name.as_ref())));
         assert!(!cut && is_named, "{title}: {line}");
@@ -53,27 +53,30 @@ fn at_80x24_the_equation_and_its_title_are_not_cut() {
 #[test]
 fn at_80x24_tab_shows_the_whole_pane_why() {
     each_op_at_80x24("<Tab>", |_, equation, shown| {
-        let last = equation.words.split(' ').next_back().expect("a word");
-        assert!(shown.lines().take(22).any(|line| line.ends_with(last) || line.contains(&format!("{last} "))), "{last}: {shown}");
+        let last_word = equation.words.split(' ').next_back().expect("a word");
+        // the lines after the first 22 are the status and the keys
+        let is_shown = shown.lines().take(22).any(|line| line.ends_with(last_word) || line.contains(&format!("{last_word} ")));
+        assert!(is_shown, "{last_word}: {shown}");
     });
 }
 
 /// Panes and names of matrices keep their places during an op.
 #[test]
 fn nothing_moves_within_an_op() {
-    let mut names = 0;
+    let mut names_seen = 0;
     for name in bundled_documents().keys() {
         for (width, height) in SIZES {
             for (_, _, steps) in bundled_documents()[name].trace.ops() {
                 let mut places = Vec::new();
-                let distance = (steps.end - steps.start).div_ceil(5).max(1);
-                for step in steps.step_by(usize::try_from(distance).expect("small")) {
+                // at most five steps of the op are drawn
+                let stride = (steps.end - steps.start).div_ceil(5).max(1);
+                for step in steps.step_by(usize::try_from(stride).expect("small")) {
                     let mut state = open(name, "");
                     update(&mut state, Action::GoToStep(step));
                     let shown = export::text(&frame(&state, &RenderOptions::default(), width, height));
                     let view = StepView::of(&state, RenderOptions::default()).expect("a step");
-                    let matrices = view.tensors().into_iter().map(|shown| {
-                        let info = view.network().tensor(shown.tensor);
+                    let matrices = view.tensors().into_iter().map(|on_screen| {
+                        let info = view.network().tensor(on_screen.tensor);
                         format!(" {}  {}", info.name, shape_on_screen(&info.shape))
                     });
                     let texts: Vec<String> = ["─ why", "─ picture", "─ matrices"].map(str::to_owned).into_iter().chain(matrices).collect();
@@ -83,14 +86,14 @@ fn nothing_moves_within_an_op() {
                             found.extend(line.find(text).map(|at| (text.clone(), y, line[..at].chars().count())));
                         }
                     }
-                    names += found.iter().filter(|(text, ..)| !text.starts_with('─')).count();
+                    names_seen += found.iter().filter(|(text, ..)| !text.starts_with('─')).count();
                     places.push((step, found));
                 }
                 assert!(places.windows(2).all(|pair| pair[0].1 == pair[1].1), "{name} at {width}x{height}: {places:?}");
             }
         }
     }
-    assert!(names > 1000, "{names}");
+    assert!(names_seen > 1000, "{names_seen}");
 }
 
 #[test]
@@ -104,10 +107,11 @@ fn the_key_of_the_help_is_always_shown() {
 }
 
 #[test]
-fn a_shared_area_shows_the_name_of_the_next_pane() {
+fn an_area_that_panes_share_shows_the_name_of_the_next_pane() {
     assert!(text("figure-17", "", (80, 24)).contains("Tab why"));
     assert!(text("figure-17", "<Tab>", (80, 24)).contains("Tab matrices alone"));
     assert!(text("figure-17", "<Tab><Tab>", (80, 24)).contains("Tab picture"));
+    // on this larger screen every pane has its own area
     assert!(!text("figure-17", "", (120, 40)).contains("Tab"));
 }
 
@@ -122,14 +126,16 @@ fn the_picker_opens_at_the_open_scenario() {
 
 #[test]
 fn the_chosen_completion_is_in_view() {
-    let shown = |keys: &str| text("figure-01", keys, (80, 24));
+    let after = |keys: &str| text("figure-01", keys, (80, 24));
     for tabs in 1..=20 {
-        let shown = shown(&format!(":grad{}", "<Tab>".repeat(tabs)));
-        let line = shown.lines().last().expect("a line");
-        let typed = line[1..].split("  ").next().expect("a name").trim_end();
-        assert_eq!(shown.matches(&format!("│▸{typed}")).count(), 1, "{shown}");
+        let shown = after(&format!(":grad{}", "<Tab>".repeat(tabs)));
+        // the last line is the prompt: a colon, and the chosen completion
+        let prompt = shown.lines().last().expect("a line");
+        let completion = prompt[1..].split("  ").next().expect("a name").trim_end();
+        assert_eq!(shown.matches(&format!("│▸{completion}")).count(), 1, "{shown}");
     }
-    assert!(shown(":1:gra<Tab>").contains("\n:1:grad."), "{}", shown(":1:gra<Tab>"));
+    // the number of the sample stays before the completed name
+    assert!(after(":1:gra<Tab>").contains("\n:1:grad."), "{}", after(":1:gra<Tab>"));
 }
 
 /// In ASCII the sign of a product is a star. The items of the header and the status line are separated by bars, not by the sign of a product.
@@ -138,8 +144,9 @@ fn ascii_separates_items_with_bars() {
     let state = open("figure-18", "l");
     let shown = export::text(&frame(&state, &RenderOptions { ascii: true, ..RenderOptions::default() }, 80, 24));
     let line = |n: usize| shown.lines().nth(n).expect("a line").to_owned();
-    assert!(line(0).contains(" | ") && line(22).contains(" | unit:"), "{shown}");
-    assert!(!line(0).contains('*') && !line(22).contains('*') && line(4).contains('*'), "{shown}");
+    let (header, equation, status) = (line(0), line(4), line(22));
+    assert!(header.contains(" | ") && status.contains(" | unit:"), "{shown}");
+    assert!(!header.contains('*') && !status.contains('*') && equation.contains('*'), "{shown}");
 }
 
 /// A step that is a single difference shows its two numbers.
@@ -150,7 +157,7 @@ fn a_difference_shows_its_numbers() {
 }
 
 #[test]
-fn a_scenario_opens_unscrolled() {
+fn a_scenario_that_replaces_another_opens_unscrolled_with_the_unit_step() {
     let mut state = open("figure-01", "<PgDn><PgDn>");
     assert_ne!(state.stepper().expect("open").scroll, [0, 0]);
     state.open(std::sync::Arc::clone(&bundled_documents()["figure-17"]), None);
@@ -174,13 +181,13 @@ stride = 2000000000
         for address in ["conv1.z", "grad.conv1.weight", "grad.input"] {
             let shown =
                 export::text(&frame(&super::layers::open(text, &format!(":{address}<Enter>")), &RenderOptions::default(), size.0, size.1));
-            // the step reads a number 1, which is in brackets
+            // if the screen is large enough, it shows the number 1 that the step reads, in brackets
             assert!(size.0 < 80 || shown.contains("[1]"), "{address} at {size:?}:\n{shown}");
         }
     }
 }
 
-/// Names can be as long as their file.
+/// Names can be as long as their file. Some of these names are longer than the 65,535 columns of the largest screen.
 #[test]
 fn very_long_names_do_not_panic() {
     for length in [300, 60_000, 65_530, 65_536, 70_000] {

@@ -13,8 +13,8 @@ use super::{RenderOptions, bundled_documents, export, frame, layers, open, open_
 /// The number of steps of an op that are drawn.
 const STEPS: u64 = 4;
 
-/// Returns the row and the column of the titles of the panes.
-fn split(state: &State, (width, height): (u16, u16)) -> Vec<(usize, usize, &'static str)> {
+/// Returns the row, the column and the text of each pane's title.
+fn titles(state: &State, (width, height): (u16, u16)) -> Vec<(usize, usize, &'static str)> {
     let text = export::text(&frame(state, &RenderOptions::default(), width, height));
     let mut titles = Vec::new();
     for (y, line) in text.lines().enumerate() {
@@ -25,9 +25,15 @@ fn split(state: &State, (width, height): (u16, u16)) -> Vec<(usize, usize, &'sta
     titles
 }
 
-fn at(document: &Arc<Document>, step: u64, pane: i64) -> State {
+/// Returns the row and the column of the title of the picture. Returns `None` if the picture is not on the screen.
+fn picture_title(state: &State, size: (u16, u16)) -> Option<(usize, usize)> {
+    titles(state, size).into_iter().find(|(_, _, title)| title.contains("picture")).map(|(row, column, _)| (row, column))
+}
+
+/// Opens a scenario at a step. In an area that panes share, shows the pane that comes `turns` places after the usual one.
+fn open_with_pane(document: &Arc<Document>, step: u64, turns: i64) -> State {
     let mut state = open_at(document, step);
-    update(&mut state, Action::CycleSetting(Setting::Pane, pane));
+    update(&mut state, Action::CycleSetting(Setting::Pane, turns));
     state
 }
 
@@ -56,11 +62,11 @@ fn the_split_is_the_same_at_all_steps_of_an_op() {
     let mut moved = BTreeMap::new();
     for (name, document) in documents().into_iter().chain(graphs_of_tensors()) {
         for (_, _, span) in document.trace.ops() {
-            for (size, pane) in [((80, 24), 0), ((80, 24), 1), ((100, 30), 0), ((120, 40), 0), ((200, 60), 0)] {
-                let first = split(&at(&document, span.start, pane), size);
+            for (size, turns) in [((80, 24), 0), ((80, 24), 1), ((100, 30), 0), ((120, 40), 0), ((200, 60), 0)] {
+                let first = titles(&open_with_pane(&document, span.start, turns), size);
                 for step in some_steps(&span, STEPS) {
-                    if split(&at(&document, step, pane), size) != first {
-                        moved.insert((name.clone(), size, pane), step);
+                    if titles(&open_with_pane(&document, step, turns), size) != first {
+                        moved.insert((name.clone(), size, turns), step);
                     }
                 }
             }
@@ -69,22 +75,22 @@ fn the_split_is_the_same_at_all_steps_of_an_op() {
     assert!(moved.is_empty(), "{moved:#?}");
 }
 
-/// Over all steps of a scenario, the split changes at most three times, because the matrices pane has only a few possible widths.
+/// Over all steps of a scenario, the picture moves to another column at most three times, because the matrices pane, on its left, has only a few possible
+/// widths.
 #[test]
 fn the_split_seldom_changes_from_op_to_op() {
     let document = &bundled_documents()["figure-15"];
-    let column =
-        |step| split(&open_at(document, step), (120, 40)).into_iter().find(|title| title.2.contains("picture")).map(|title| title.1);
-    let splits: Vec<_> = (1..=document.trace.len()).map(column).collect();
-    let changes = splits.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    assert!(splits.len() >= 70 && changes <= 3, "{changes} changes in {} steps", splits.len());
+    let column = |step| picture_title(&open_at(document, step), (120, 40)).map(|(_, column)| column);
+    let columns: Vec<_> = (1..=document.trace.len()).map(column).collect();
+    let changes = columns.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    assert!(columns.len() >= 70 && changes <= 3, "{changes} changes in {} steps", columns.len());
 }
 
-/// The matrices pane has no more than the smallest width if everything fits into it.
+/// The matrices pane, on the left of the picture, takes at most half of the 80 columns if all matrices fit into this half.
 #[test]
 fn small_matrices_leave_room_for_the_picture() {
     for keys in ["", ":grad.pool1.a<Enter>"] {
-        let column = split(&open("figure-07", keys), (80, 24))[1].1;
+        let (_, column) = picture_title(&open("figure-07", keys), (80, 24)).expect("a picture");
         assert!(column <= 41, "{keys}: the picture begins in column {column}");
     }
 }
@@ -97,9 +103,8 @@ fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usi
     let mut rows: BTreeMap<(usize, usize), BTreeSet<usize>> = BTreeMap::new();
     let buffer = frame(state, &RenderOptions::default(), width, height);
     // the matrices are below the titles of the panes, and left of the picture
-    let (title_row, picture_column, _) =
-        split(state, (width, height)).into_iter().find(|(_, _, title)| title.contains("picture")).expect("a picture");
-    // only the first cell of each number, because a click costs as much as a frame
+    let (title_row, picture_column) = picture_title(state, (width, height)).expect("a picture");
+    // only the first cell of each number is clicked, because a click costs as much as a frame
     let symbol = |x: u16, y: u16| buffer[(x, y)].symbol().chars().next().unwrap_or(' ');
     let is_number = |c: char| c.is_ascii_digit() || matches!(c, '−' | '∙');
     let is_start = &|x: u16, y: u16| x > 0 && is_number(symbol(x, y)) && matches!(symbol(x - 1, y), ' ' | '[' | '‹' | '=');
@@ -115,39 +120,40 @@ fn rows_shown(state: &State, (width, height): (u16, u16)) -> BTreeMap<usize, usi
                 [rows] => [rows, 1],
                 [] => [1, 1],
             };
-            let (block, row) = (entry / (rows_of_matrix * columns), entry / columns % rows_of_matrix);
-            // a vector may be drawn as one row
+            let (matrix, row) = (entry / (rows_of_matrix * columns), entry / columns % rows_of_matrix);
+            // a vector may be drawn as one row, so its rows are those of the screen
             let row = if shape.len() == 1 { usize::from(place.y) } else { row };
-            rows.entry((tensor, block)).or_default().insert(row);
+            rows.entry((tensor, matrix)).or_default().insert(row);
         }
     }
-    let mut most = BTreeMap::new();
-    for ((tensor, _), rows) in rows {
-        let count: &mut usize = most.entry(tensor).or_default();
+    let mut most_rows = BTreeMap::new();
+    for ((tensor, _matrix), rows) in rows {
+        let count: &mut usize = most_rows.entry(tensor).or_default();
         *count = rows.len().max(*count);
     }
-    most
+    most_rows
 }
 
 /// The result shows as many rows as any operand, or all rows that it has.
 #[test]
 fn the_result_has_as_many_rows_as_the_operands() {
-    let mut short = BTreeMap::new();
+    let mut cut_results = BTreeMap::new();
     for (name, document) in documents() {
         for (run, output, span) in document.trace.ops() {
             let shape = &document.trace.network_of(run).tensor(output).shape;
             let [.., height, _] = shape[..] else { continue };
             for size in [(80, 24), (120, 40)] {
                 let rows = rows_shown(&open_at(&document, span.start), size);
-                let most = rows.iter().filter(|(tensor, _)| **tensor != output).map(|(_, rows)| *rows).max().unwrap_or(0);
-                let result = rows.get(&output).copied().unwrap_or(0);
-                if result < most.min(height) {
-                    short.insert((name.clone(), document.trace.network_of(run).tensor(output).name.clone(), size), (result, most));
+                let operand_rows = rows.iter().filter(|(tensor, _)| **tensor != output).map(|(_, rows)| *rows).max().unwrap_or(0);
+                let result_rows = rows.get(&output).copied().unwrap_or(0);
+                if result_rows < operand_rows.min(height) {
+                    let result = document.trace.network_of(run).tensor(output).name.clone();
+                    cut_results.insert((name.clone(), result, size), (result_rows, operand_rows));
                 }
             }
         }
     }
-    assert!(short.is_empty(), "{short:#?}");
+    assert!(cut_results.is_empty(), "{cut_results:#?}");
 }
 
 /// Returns the texts beside the neurons of a frame.
@@ -203,6 +209,7 @@ fn every_neuron_shows_its_name() {
 
 #[test]
 fn bars_show_their_values_on_a_small_screen() {
+    // the four terms, one for each sample, and their sum
     let text = export::text(&frame(&open("xor", ":reduce:grad.fc2.weight[0,0]#4<Enter>"), &RenderOptions::default(), 80, 24));
     for value in ["0.01314", "−0.05510", "−0.06746", "0.1086", "−7.89e−4"] {
         let line = text.lines().find(|line| line.contains('│') && line.contains(value) && line.contains('━'));

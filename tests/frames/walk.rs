@@ -77,6 +77,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         8 => proptest::sample::select(KEYS).prop_map(Event::Key),
         2 => (0_u16..220, 0_u16..80).prop_map(|(w, h)| Event::Size(w, h)),
+        // sizes around the smallest screen of the stepper, 60x16
         1 => proptest::sample::select(&[(0_u16, 0_u16), (1, 1), (20, 6), (60, 16), (59, 16), (60, 15)][..]).prop_map(|(w, h)| Event::Size(w, h)),
         1 => (0_u64..5000).prop_map(Event::Clock),
     ]
@@ -103,6 +104,7 @@ proptest! {
             prop_assert!((1..=trace.len()).contains(&state.stepper().expect("open").step));
             // these scenarios have one sample and one iteration, so a pass is the largest unit
             prop_assert!(state.stepper().expect("open").unit <= Unit::Pass);
+            // in the picker a scenario is selected, unless its filter is being typed and may fit none
             prop_assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected_scenario().is_some() || state.focus() == Focus::Filter);
             frame(&state, &options, size.0, size.1);
         }
@@ -140,9 +142,9 @@ fn a_click_on_any_cell_leads_to_a_step_of_the_trace() {
             let trace = &state.document().expect("open").trace;
             let screen = Rect::new(0, 0, width, height);
             let mut entries = 0;
-            for place in screen.positions() {
+            for cell in screen.positions() {
                 let mut clicked = state.clone();
-                let Some(target) = ui::click(&state, &RenderOptions::default(), screen, place.x, place.y) else { continue };
+                let Some(target) = ui::click(&state, &RenderOptions::default(), screen, cell.x, cell.y) else { continue };
                 entries += usize::from(matches!(target, ClickTarget::Entry(..)));
                 update(&mut clicked, target.action(&state).expect("a target has an action"));
                 assert!((1..=trace.len()).contains(&clicked.stepper().expect("open").step));
@@ -196,19 +198,21 @@ fn a_delayed_play_moves_by_one_unit_and_does_not_make_up_for_missed_moves() {
 fn h_goes_back_through_the_steps_that_l_reached() {
     for name in NAMES {
         let len = open(name, "").document().expect("open").trace.len();
-        for unit in ["", "k", "kk", "kkk"] {
-            let mut state = open(name, &format!("g{unit}"));
+        // each k chooses the next larger unit
+        for unit_keys in ["", "k", "kk", "kkk"] {
+            let mut state = open(name, &format!("g{unit_keys}"));
             let mut seen = vec![state.stepper().expect("open").step];
             while state.stepper().expect("open").step < len {
                 let before = state.stepper().expect("open").step;
                 press(&mut state, "l");
+                // in the last unit of the trace, `l` has nowhere to go
                 if state.stepper().expect("open").step == before {
                     break;
                 }
                 seen.push(state.stepper().expect("open").step);
             }
             while let Some(step) = seen.pop() {
-                assert_eq!(state.stepper().expect("open").step, step, "{name} by {unit:?}");
+                assert_eq!(state.stepper().expect("open").step, step, "{name} by {unit_keys:?}");
                 press(&mut state, "h");
             }
         }

@@ -19,7 +19,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 /// The files in these folders with one of these extensions, sorted by path.
-fn files(folders: &[&str], ends: &[&str]) -> Vec<(PathBuf, Vec<u8>)> {
+fn files(folders: &[&str], extensions: &[&str]) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     let mut folders: Vec<PathBuf> = folders.iter().map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).collect();
     while let Some(folder) = folders.pop() {
@@ -27,7 +27,7 @@ fn files(folders: &[&str], ends: &[&str]) -> Vec<(PathBuf, Vec<u8>)> {
             let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|end| ends.iter().any(|known| end == *known)) {
+            } else if path.extension().is_some_and(|extension| extensions.iter().any(|wanted| extension == *wanted)) {
                 let bytes = fs::read(&path).expect("a file of the project");
                 found.push((path, bytes));
             }
@@ -38,7 +38,7 @@ fn files(folders: &[&str], ends: &[&str]) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-/// The seeds of a target, which are undamaged files of the project. They are read once.
+/// The seeds of a target, which are undamaged files of the project. They are read once. Files of 20,000 bytes or more are left out, except sessions.
 fn seeds(target: &'static str) -> &'static [(PathBuf, Vec<u8>)] {
     static SCENARIOS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
     static WEIGHTS: OnceLock<Vec<(PathBuf, Vec<u8>)>> = OnceLock::new();
@@ -62,12 +62,12 @@ fn seeds(target: &'static str) -> &'static [(PathBuf, Vec<u8>)] {
 }
 
 /// The files with weights that scenarios of the tests name.
-fn memory() -> &'static Arc<targets::Memory> {
-    static MEMORY: OnceLock<Arc<targets::Memory>> = OnceLock::new();
-    MEMORY.get_or_init(|| {
+fn weight_files() -> &'static Arc<targets::FilesInMemory> {
+    static FILES: OnceLock<Arc<targets::FilesInMemory>> = OnceLock::new();
+    FILES.get_or_init(|| {
         let named = |(path, bytes): &(PathBuf, Vec<u8>)| Some((format!("weights/{}", path.file_name()?.to_str()?), bytes.clone()));
-        let valid = seeds("weights").iter().filter(|(path, _)| path.components().any(|part| part.as_os_str() == "valid"));
-        Arc::new(targets::Memory(valid.filter_map(named).collect::<BTreeMap<_, _>>()))
+        let valid = seeds("weights").iter().filter(|(path, _)| path.components().any(|component| component.as_os_str() == "valid"));
+        Arc::new(targets::FilesInMemory(valid.filter_map(named).collect::<BTreeMap<_, _>>()))
     })
 }
 
@@ -99,7 +99,7 @@ fn config(cases: u32) -> ProptestConfig {
 fn damaged_scenarios() {
     proptest!(config(12_000), |((seed, damage) in damaged())| {
         let (_, bytes) = seed.get(seeds("scenarios"));
-        targets::scenario(&mutation::apply(bytes, &damage), memory());
+        targets::scenario(&mutation::apply(bytes, &damage), weight_files());
     });
 }
 
@@ -108,7 +108,7 @@ fn damaged_scenarios() {
 fn damaged_graphs() {
     proptest!(config(4_000), |((seed, damage) in damaged())| {
         let (_, bytes) = seed.get(seeds("graphs"));
-        targets::scenario(&mutation::apply(bytes, &damage), memory());
+        targets::scenario(&mutation::apply(bytes, &damage), weight_files());
     });
 }
 
@@ -163,10 +163,10 @@ fn random_keys() {
 #[test]
 fn undamaged_seeds_pass() {
     for (_, bytes) in seeds("scenarios") {
-        targets::scenario(bytes, memory());
+        targets::scenario(bytes, weight_files());
     }
     for (_, bytes) in seeds("graphs") {
-        targets::scenario(bytes, memory());
+        targets::scenario(bytes, weight_files());
     }
     for (path, bytes) in seeds("weights") {
         targets::weights(&path.to_string_lossy(), bytes);

@@ -79,7 +79,7 @@ const NUMBERS: &[&[u8]] = &[
 
 /// From one to five changes.
 pub fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
-    let one = prop_oneof![
+    let mutation = prop_oneof![
         3 => (any::<Index>(), 1..=255_u8).prop_map(|(at, bits)| Mutation::Flip(at, bits)),
         2 => (any::<Index>(), 1..20_usize).prop_map(|(at, length)| Mutation::Remove(at, length)),
         1 => any::<Index>().prop_map(Mutation::Cut),
@@ -89,7 +89,7 @@ pub fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
         2 => (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Mutation::SwapLines(a, b)),
         2 => any::<Index>().prop_map(Mutation::RemoveLine),
     ];
-    prop::collection::vec(one, 1..6)
+    prop::collection::vec(mutation, 1..6)
 }
 
 /// Returns the bytes after all changes, made one after another.
@@ -98,6 +98,7 @@ pub fn apply(bytes: &[u8], changes: &[Mutation]) -> Vec<u8> {
 }
 
 fn apply_one(mut bytes: Vec<u8>, change: &Mutation) -> Vec<u8> {
+    // from 0 to the length: the last position is the end
     let position = |at: &Index, bytes: &[u8]| at.index(bytes.len() + 1);
     match change {
         Mutation::Flip(at, bits) => {
@@ -121,7 +122,7 @@ fn apply_one(mut bytes: Vec<u8>, change: &Mutation) -> Vec<u8> {
             bytes.splice(at..at, token.iter().copied());
         }
         Mutation::ReplaceNumber(at, number) => {
-            let numbers = numbers(&bytes);
+            let numbers = digit_runs(&bytes);
             if !numbers.is_empty() {
                 bytes.splice(at.get(&numbers).clone(), number.iter().copied());
             }
@@ -146,9 +147,10 @@ fn apply_one(mut bytes: Vec<u8>, change: &Mutation) -> Vec<u8> {
 }
 
 /// The ranges of all runs of digits.
-fn numbers(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
+fn digit_runs(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
     let mut found = Vec::new();
     let mut begin = None;
+    // the space ends a run at the end of the file
     for (at, byte) in bytes.iter().chain([&b' ']).enumerate() {
         match (byte.is_ascii_digit(), begin) {
             (true, None) => begin = Some(at),

@@ -23,10 +23,10 @@ use ratatui::layout::Rect;
 /// Limits large enough for every seed, and small enough to compute a scenario within milliseconds.
 const LIMITS: Limits = Limits { memory: 2 << 20 };
 
-/// The last iteration at which a session may begin.
-const NEAR: u64 = 1000;
+/// The last iteration at which a replayed session may begin.
+const LAST_FIRST_ITERATION: u64 = 1000;
 
-/// The longest error message of any file: excerpts are cut around the fault.
+/// The number of bytes that no error message reaches, because a message has only the excerpt around the fault.
 const LONGEST_MESSAGE: usize = 1 << 20;
 
 /// Checks that a text has no control characters and no invisible characters.
@@ -34,18 +34,18 @@ fn check_visible(text: &str) {
     assert_eq!(escape(text), text, "a character reaches the screen without being escaped");
 }
 
-/// Files that a scenario may name, from memory.
+/// Files that a scenario may name, by their paths.
 #[derive(Debug)]
-pub struct Memory(pub BTreeMap<String, Vec<u8>>);
+pub struct FilesInMemory(pub BTreeMap<String, Vec<u8>>);
 
-impl Files for Memory {
+impl Files for FilesInMemory {
     fn read(&self, path: &str, most: usize) -> Result<Vec<u8>, WeightsError> {
         let bytes = self.0.get(path).filter(|bytes| bytes.len() <= most);
         bytes.cloned().ok_or_else(|| WeightsError::new("there is no such file", ""))
     }
 }
 
-fn read(text: &[u8], files: &Arc<Memory>) -> Option<Scenario> {
+fn read(text: &[u8], files: &Arc<FilesInMemory>) -> Option<Scenario> {
     let source = Source::from_bytes("fuzz".to_owned(), "fuzz.toml".to_owned(), text.to_vec());
     match source.and_then(|source| scenario::read_with_files(source, LIMITS, Arc::clone(files) as _)) {
         Ok(scenario) => Some(scenario),
@@ -60,7 +60,7 @@ fn read(text: &[u8], files: &Arc<Memory>) -> Option<Scenario> {
 }
 
 /// Target: the text of a scenario file. It is refused with a message, or its steps add up and its frames are drawn.
-pub fn scenario(text: &[u8], files: &Arc<Memory>) {
+pub fn scenario(text: &[u8], files: &Arc<FilesInMemory>) {
     let Some(scenario) = read(text, files) else { return };
     let document = Arc::new(Document::new(scenario));
     let count = document.trace.len();
@@ -78,12 +78,12 @@ pub fn scenario(text: &[u8], files: &Arc<Memory>) {
 
 /// Target: the statements of a graph with inputs and constants of several shapes. They are refused with a message, or treated as a scenario.
 pub fn graph(statements: &[u8]) {
-    scenario(text_of_graph(statements).as_bytes(), &Arc::new(Memory(BTreeMap::new())));
+    scenario(text_of_graph(statements).as_bytes(), &Arc::new(FilesInMemory(BTreeMap::new())));
 }
 
 /// Returns whether statements of the target [`graph`] have no fault.
 pub fn is_valid(statements: &[u8]) -> bool {
-    read(text_of_graph(statements).as_bytes(), &Arc::new(Memory(BTreeMap::new()))).is_some()
+    read(text_of_graph(statements).as_bytes(), &Arc::new(FilesInMemory(BTreeMap::new()))).is_some()
 }
 
 fn text_of_graph(statements: &[u8]) -> String {
@@ -149,11 +149,12 @@ pub fn weights(name: &str, bytes: &[u8]) {
 
 fn tensors(name: &str, bytes: &[u8]) -> Result<(), WeightsError> {
     let archive = weights::opener(name)?(bytes.to_vec())?;
-    let names = archive.names().map_or(1, |names| names.list().len());
-    for place in 0..names {
-        let layout = archive.layout(place)?;
-        let numbers = layout.numbers(&archive.bytes(place)?)?;
-        assert_eq!(numbers.len(), layout.shape().iter().product::<usize>(), "{name}: tensor {place} of shape {:?}", layout.shape());
+    // a file without names is one tensor
+    let count = archive.names().map_or(1, |names| names.list().len());
+    for index in 0..count {
+        let layout = archive.layout(index)?;
+        let numbers = layout.numbers(&archive.bytes(index)?)?;
+        assert_eq!(numbers.len(), layout.shape().iter().product::<usize>(), "{name}: tensor {index} of shape {:?}", layout.shape());
     }
     Ok(())
 }
@@ -195,16 +196,17 @@ pub fn session(bytes: &[u8]) {
         Ok(session) => session,
         Err(why) => return check_visible(&escape(&why.to_string())),
     };
-    if session.header.iteration > NEAR || session.header.goal.is_some() {
-        return; // a replay would first compute the far iteration, which can take long
+    if session.header.iteration > LAST_FIRST_ITERATION || session.header.goal.is_some() {
+        return; // a replay would first compute the iteration, or train up to the goal, which can take long
     }
     let Ok(driver) = replay::begin(&session, LIMITS) else { return };
     let options = RenderOptions { theme: Theme::new(Colours::Indexed, Background::Light), ascii: true };
     let mut drawn = 0;
+    // the error after 100 frames only ends the replay
     let _ = replay::frames(&session, driver, &options, |frame| {
         check_visible(&export::text(&frame.buffer));
         drawn += 1;
-        anyhow::ensure!(drawn < 100, "these are enough");
+        anyhow::ensure!(drawn < 100, "enough frames");
         Ok(())
     });
 }
@@ -243,7 +245,7 @@ pub fn keys(document: &Arc<Document>, bytes: &[u8]) {
             state.stepper().expect("open").step,
             trace.len()
         );
-        // a filter may leave no scenario
+        // in the picker a scenario is selected, unless its filter is being typed and may fit none
         assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected_scenario().is_some() || state.focus() == Focus::Filter);
         check_visible(&export::text(&frame(&state, size.0, size.1)));
     }

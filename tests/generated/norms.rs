@@ -14,7 +14,7 @@ pub fn layer_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>
     if writer.choices.one_in(3) {
         writer.line("eps", "0.1");
     }
-    writer.last = None;
+    writer.last_activation = None;
     Some(shape.to_vec())
 }
 
@@ -28,7 +28,7 @@ fn channel_norm(writer: &mut Writer<'_>, channels: usize) {
     if writer.choices.one_in(3) {
         writer.line("eps", "0.1");
     }
-    writer.last = None;
+    writer.last_activation = None;
 }
 
 pub fn group_norm(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {

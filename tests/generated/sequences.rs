@@ -81,7 +81,7 @@ fn pool(writer: &mut Writer<'_>, kind: &str, shape: &[usize], dilates: bool) -> 
     writer.begin(kind);
     writer.line("kernel_size", &sizes.kernel.to_string());
     sizes.write(writer, dilates);
-    writer.last = None;
+    writer.last_activation = None;
     Some(vec![channels, sizes.outputs(length)])
 }
 

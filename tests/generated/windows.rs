@@ -12,21 +12,22 @@ pub fn image(shape: &[usize]) -> Option<[usize; 3]> {
 }
 
 /// Divides padding between both ends of an axis, the smaller half first.
-fn halves(places: usize) -> [usize; 2] {
-    [places / 2, places - places / 2]
+fn halves(padding: usize) -> [usize; 2] {
+    [padding / 2, padding - padding / 2]
 }
 
-/// Chooses a padding of less than `most` on each side: the padding of both axes, and the value of the key. The padding of `"same"` is not known here.
-fn padding(writer: &mut Writer<'_>, most: usize) -> ([[usize; 2]; 2], String) {
+/// Chooses a padding of less than `limit` on each side. Returns the padding of both axes, and the value of the key. For `"same"`, whose padding depends on the
+/// kernel, the padding of both axes is 0 here.
+fn padding(writer: &mut Writer<'_>, limit: usize) -> ([[usize; 2]; 2], String) {
     match writer.choices.pick(6) {
         0 => ([[0; 2]; 2], "\"same\"".to_owned()),
         1 => ([[0; 2]; 2], "\"valid\"".to_owned()),
         2 | 3 => {
-            let [[top, bottom], [left, right]] = [writer.two(0, most), writer.two(0, most)];
+            let [[top, bottom], [left, right]] = [writer.two(0, limit), writer.two(0, limit)];
             ([[top, bottom], [left, right]], format!("[{top}, {bottom}, {left}, {right}]"))
         }
         _ => {
-            let [rows, columns] = writer.two(0, most);
+            let [rows, columns] = writer.two(0, limit);
             ([[rows, rows], [columns, columns]], if rows == columns { rows.to_string() } else { format!("[{rows}, {columns}]") })
         }
     }
@@ -41,11 +42,11 @@ pub fn conv2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
         stride = [1, 1];
         padding = [0, 1].map(|i| halves((kernel[i] - 1) * dilation[i]));
     }
-    let both = padding.map(|[before, after]| before + after);
+    let padded = [0, 1].map(|i| sizes[i] + padding[i][0] + padding[i][1]);
+    // the kernel must fit into the padded image
     for i in 0..2 {
-        let padded = sizes[i] + both[i];
-        kernel[i] = kernel[i].min(padded);
-        if (kernel[i] - 1) * dilation[i] + 1 > padded {
+        kernel[i] = kernel[i].min(padded[i]);
+        if (kernel[i] - 1) * dilation[i] + 1 > padded[i] {
             dilation[i] = 1;
         }
     }
@@ -61,7 +62,7 @@ pub fn conv2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
         writer.tensor("bias", &[outputs]);
     }
     writer.activate();
-    let out = |i: usize| (sizes[i] + both[i] - (kernel[i] - 1) * dilation[i] - 1) / stride[i] + 1;
+    let out = |i: usize| (padded[i] - (kernel[i] - 1) * dilation[i] - 1) / stride[i] + 1;
     Some(vec![outputs, out(0), out(1)])
 }
 
@@ -76,8 +77,7 @@ fn pool(writer: &mut Writer<'_>, kind: &str, shape: &[usize], dilates: bool) -> 
         kernel[i] = kernel[i].min(sizes[i]);
     }
     // "same" needs the stride 1, and any padding must be at most half of the kernel; otherwise the pool has no padding
-    let is_same = key == "\"same\"" && stride == [1, 1];
-    if is_same {
+    if key == "\"same\"" && stride == [1, 1] {
         dilation = [1, 1];
         padding = kernel.map(|kernel| halves(kernel - 1));
     } else if padding.iter().flatten().zip([kernel[0], kernel[0], kernel[1], kernel[1]]).any(|(side, kernel)| *side > kernel / 2)
@@ -89,10 +89,11 @@ fn pool(writer: &mut Writer<'_>, kind: &str, shape: &[usize], dilates: bool) -> 
     let out = |i: usize, dilation: [usize; 2]| {
         let padded = sizes[i] + padding[i][0] + padding[i][1] + if rounds_up { stride[i] - 1 } else { 0 };
         let count = padded.checked_sub((kernel[i] - 1) * dilation[i] + 1)? / stride[i] + 1;
+        // when the count is rounded up, a last window that begins in the padding after the image is left out
         Some(if rounds_up && (count - 1) * stride[i] >= sizes[i] + padding[i][0] { count - 1 } else { count })
     };
     for i in 0..2 {
-        // with dilation, all entries of a window may lie on padding
+        // with dilation, all entries of a window may lie on padding. Such a dilation, and one that does not fit, becomes 1
         let covers_a_pixel = |o: usize| {
             (0..kernel[i]).any(|k| (o * stride[i] + k * dilation[i]).checked_sub(padding[i][0]).is_some_and(|place| place < sizes[i]))
         };
@@ -110,7 +111,7 @@ fn pool(writer: &mut Writer<'_>, kind: &str, shape: &[usize], dilates: bool) -> 
     if rounds_up {
         writer.line("ceil_mode", "true");
     }
-    writer.last = None;
+    writer.last_activation = None;
     Some(vec![channels, out(0, dilation)?, out(1, dilation)?])
 }
 
@@ -130,7 +131,7 @@ pub fn avg_pool2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>
 pub fn global_avg_pool2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
     let [channels, ..] = image(shape)?;
     writer.begin("global_avg_pool2d");
-    writer.last = None;
+    writer.last_activation = None;
     Some(vec![channels, 1, 1])
 }
 
@@ -146,6 +147,7 @@ pub fn conv_transpose2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<
     let uncut = |i: usize, output_padding: [usize; 2]| (sizes[i] - 1) * stride[i] + (kernel[i] - 1) * dilation[i] + 1 + output_padding[i];
     for i in 0..2 {
         output_padding[i] = output_padding[i].min(stride[i].max(dilation[i]) - 1);
+        // at least one entry is left
         padding[i] = padding[i].min((uncut(i, output_padding) - 1) / 2);
     }
     let groups = writer.choices.choose(&divisors(channels));
@@ -169,7 +171,7 @@ pub fn adaptive_avg_pool2d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<V
     let [rows, columns] = writer.two(1, 4);
     writer.begin("adaptive_avg_pool2d");
     writer.pair("output_size", [rows, columns]);
-    writer.last = None;
+    writer.last_activation = None;
     Some(vec![channels, rows, columns])
 }
 
@@ -185,6 +187,6 @@ pub fn upsample(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> 
     if !mode.is_empty() {
         writer.line("mode", mode);
     }
-    writer.last = None;
+    writer.last_activation = None;
     Some(vec![channels, height * down, width * across])
 }

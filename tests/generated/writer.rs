@@ -50,8 +50,8 @@ pub struct Writer<'a> {
     pub choices: &'a mut Choices,
     pub flavour: Flavour,
     /// The activation that computes the output so far; `None` after a layer that cannot have one, such as a pool.
-    pub last: Option<&'static str>,
-    /// The names and shapes that a layer can read.
+    pub last_activation: Option<&'static str>,
+    /// The names and shapes of the tensors that a layer can read.
     pub known: Vec<(String, Vec<usize>)>,
 }
 
@@ -69,7 +69,7 @@ pub fn divisors(n: usize) -> Vec<usize> {
 impl<'a> Writer<'a> {
     /// Begins a file in which a layer can read the tensors `known`.
     pub fn new(choices: &'a mut Choices, flavour: Flavour, known: Vec<(String, Vec<usize>)>) -> Self {
-        Self { text: String::new(), choices, flavour, last: None, known }
+        Self { text: String::new(), choices, flavour, last_activation: None, known }
     }
 
     /// Writes `key = value`.
@@ -95,7 +95,7 @@ impl<'a> Writer<'a> {
         self.line(key, &text);
     }
 
-    /// Returns two sizes in `from..from + count`, which are equal half of the time.
+    /// Returns two sizes in `from..from + count`, which are equal at least half of the time.
     pub fn two(&mut self, from: usize, count: usize) -> [usize; 2] {
         let a = from + self.choices.pick(count);
         if self.choices.pick(2) == 0 { [a, a] } else { [a, from + self.choices.pick(count)] }
@@ -103,14 +103,14 @@ impl<'a> Writer<'a> {
 
     /// Writes the key `activation` of a layer, or no activation.
     pub fn activate(&mut self) {
-        self.last = Some("identity");
+        self.last_activation = Some("identity");
         if self.choices.pick(6) != 0 {
-            self.function("activation");
+            self.write_activation("activation");
         }
     }
 
-    /// Writes an activation under this key, with its own keys.
-    pub fn function(&mut self, key: &str) {
+    /// Writes a random activation under this key, and its own keys such as `negative_slope`.
+    pub fn write_activation(&mut self, key: &str) {
         let name = self.choices.choose(ACTIVATIONS);
         self.line(key, &format!("\"{name}\""));
         let own_key = match name {
@@ -130,7 +130,7 @@ impl<'a> Writer<'a> {
             let value = self.choices.choose(&["0.3", "-0.5", "0", "2"]);
             self.line(own_key, value);
         }
-        self.last = Some(name);
+        self.last_activation = Some(name);
     }
 
     /// The lines of the loss and the target; sometimes with a penalty of the weights.
@@ -140,6 +140,7 @@ impl<'a> Writer<'a> {
             return lines;
         }
         let l2 = self.choices.choose(&["0.25", "0.01", "1e-3"]);
+        // the loss is a table, or only a name
         if let Some(table) = lines.strip_suffix(" }") {
             return format!("{table}, l2 = {l2} }}");
         }
@@ -149,10 +150,10 @@ impl<'a> Writer<'a> {
 
     fn plain_loss(&mut self, output: &[usize]) -> String {
         let outputs: usize = output.iter().product();
-        let is_accepted_by = |after: &[&str]| self.last.is_some_and(|last| after.contains(&last));
-        let for_last: Vec<&str> = LOSSES.iter().filter(|(_, after)| is_accepted_by(after)).map(|(name, _)| *name).collect();
-        let for_any: Vec<&str> = LOSSES.iter().filter(|(_, after)| after.is_empty()).map(|(name, _)| *name).collect();
-        let allowed = if !for_last.is_empty() && self.choices.pick(2) == 1 { for_last } else { for_any };
+        let accepts_last = |accepted: &[&str]| self.last_activation.is_some_and(|last| accepted.contains(&last));
+        let for_last_activation: Vec<&str> = LOSSES.iter().filter(|(_, accepted)| accepts_last(accepted)).map(|(name, _)| *name).collect();
+        let for_any_activation: Vec<&str> = LOSSES.iter().filter(|(_, accepted)| accepted.is_empty()).map(|(name, _)| *name).collect();
+        let allowed = if !for_last_activation.is_empty() && self.choices.pick(2) == 1 { for_last_activation } else { for_any_activation };
         let name = self.choices.choose(&allowed);
         let shaped = tensor(self.choices, self.flavour, output);
         // in the shape of the output, or flat
@@ -180,9 +181,9 @@ impl<'a> Writer<'a> {
                 format!("target = {class}\nloss = {{ type = \"{name}\"{keys} }}")
             }
             "kl_div" => {
-                let parts: Vec<&str> = (0..outputs).map(|_| self.choices.choose(&["0.5", "0.25", "0", "1"])).collect();
+                let probabilities: Vec<&str> = (0..outputs).map(|_| self.choices.choose(&["0.5", "0.25", "0", "1"])).collect();
                 let reduction = self.choices.choose(&["", ", reduction = \"mean\""]);
-                format!("target = [{}]\nloss = {{ type = \"kl_div\"{reduction} }}", parts.join(", "))
+                format!("target = [{}]\nloss = {{ type = \"kl_div\"{reduction} }}", probabilities.join(", "))
             }
             "upstream" if self.choices.pick(2) == 1 => format!("loss = {{ type = \"upstream\", gradient = {shaped} }}"),
             "binary_cross_entropy" | "binary_cross_entropy_with_logits" if self.choices.pick(3) > 0 => {

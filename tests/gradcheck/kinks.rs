@@ -4,7 +4,7 @@ use gradstep::gradcheck::{CheckOptions, Verdict, check};
 use gradstep::tensor::from_flat;
 use std::ffi::OsStr;
 
-use super::{all, claimed, document, graph, read, scenarios, tally};
+use super::{check_all, document, graph_verdicts, read, scenarios, tally, verdict_if_claimed};
 
 /// A smooth function that curves too much for a move of any distance has neither a kink nor a wrong derivative.
 #[test]
@@ -16,7 +16,7 @@ fn smooth_functions_have_no_kinks() {
         ("x = 1e-6", "\"J = log(x)\""),
         ("x = 3", "\"J = exp(exp(x))\""),
     ] {
-        let found = graph(inputs, nodes);
+        let found = graph_verdicts(inputs, nodes);
         assert!(found.iter().all(|(_, verdict)| !matches!(verdict, Verdict::Kink | Verdict::Off)), "{inputs}: {nodes}: {found:?}");
     }
 }
@@ -30,14 +30,15 @@ fn kinks_are_reported_as_kinks() {
         ("x = 2, y = 2", "\"J = min(x, y)\"", &["grad.x", "grad.y"]),
         // both arguments move together, so there is no kink
         ("x = 2", "\"J = max(x, x)\"", &[]),
+        // near the kink, not at it
         ("x = 1e-7", "\"J = relu(x)\"", &[]),
         // J is |x|, although neither function has a kink in its definition
         ("x = 0", "\"u = x * x\", \"J = sqrt(u)\"", &["grad.x"]),
         ("x = 3", "\"J = relu(x)\"", &[]),
     ] {
-        let found = graph(inputs, nodes);
-        let named: Vec<&str> = found.iter().filter(|(_, verdict)| *verdict == Verdict::Kink).map(|(name, _)| name.as_str()).collect();
-        assert_eq!(named, kinks, "{inputs}: {nodes}: {found:?}");
+        let found = graph_verdicts(inputs, nodes);
+        let at_kinks: Vec<&str> = found.iter().filter(|(_, verdict)| *verdict == Verdict::Kink).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(at_kinks, kinks, "{inputs}: {nodes}: {found:?}");
         assert!(found.iter().all(|(_, verdict)| *verdict != Verdict::Off), "{inputs}: {nodes}: {found:?}");
     }
 }
@@ -53,8 +54,8 @@ fn corners_pass() {
     // 1/b, 1/x or b · b overflows, but the derivative does not
     for name in ["over", "under", "zero", "n-over-n", "denormal", "log-denormal", "power"] {
         let path = format!("tests/corners/quotient-{name}.toml");
-        let [agree, rest @ ..] = tally(name, &document(OsStr::new(&path)), CheckOptions::ALL, &mut wrong);
-        assert!(agree > 0 && rest == [0; 4], "{name}: {agree}, {rest:?}");
+        let [agree, other_verdicts @ ..] = tally(name, &document(OsStr::new(&path)), CheckOptions::ALL, &mut wrong);
+        assert!(agree > 0 && other_verdicts == [0; 4], "{name}: {agree}, {other_verdicts:?}");
     }
 }
 
@@ -68,12 +69,13 @@ fn narrow_curves_are_resolved() {
         ("x = 0", "\"J = tanh(1e20 * x)\"", 1e20),
         // a bump that is 0 except near x; its slope is −2 · 10¹² · 5 · 10⁻⁷ e^(−¼)
         ("x = 1000", "\"J = exp(-(1e6 * (x - 1000 + 5e-7))^2)\"", -1e6 * (-0.25_f64).exp()),
+        // −a / x²
         ("x = 1e-170, a = 1e-200", "\"J = a / x\"", -1e140),
     ] {
-        assert_eq!(claimed(inputs, nodes, right), Verdict::Agrees, "{nodes}");
+        assert_eq!(verdict_if_claimed(inputs, nodes, right), Verdict::Agrees, "{nodes}");
         for wrong in [0.0, -right, 2.0 * right, 0.99 * right, (1.0 + 1e-4) * right, f64::NAN, f64::INFINITY] {
-            let verdict = claimed(inputs, nodes, wrong);
-            // neither x = 0 nor the derivative 0 suggests moves as short as 1e-22
+            let verdict = verdict_if_claimed(inputs, nodes, wrong);
+            // the function with the slope 1e20 needs moves as short as 1e-22, which neither x = 0 nor the derivative 0 suggests
             let is_undecided = inputs == "x = 0" && wrong == 0.0 && verdict == Verdict::Unsettled;
             assert!(verdict == Verdict::Off || is_undecided, "{nodes}: {wrong:e}: {verdict:?}");
         }
@@ -83,7 +85,8 @@ fn narrow_curves_are_resolved() {
 /// An entry within 10⁻⁶ of a kink is compared with the slope on its own side of the kink. Only an entry exactly on the kink has the verdict `Kink`.
 #[test]
 fn an_entry_near_a_kink_is_judged_on_its_own_side() {
-    let compared = |x: &str, derivative: Option<f64>| {
+    // the verdict, and whether x is near a kink. `derivative` takes the place of the number from the backward pass
+    let judged = |x: &str, derivative: Option<f64>| {
         let document = read(&format!("title = \"t\"\n[graph]\ninputs = {{ x = {x} }}\nnodes = [\"J = relu(x) + 3 * x\"]\n"));
         let network = document.trace.network();
         let id = network.find("grad.x").unwrap();
@@ -92,7 +95,8 @@ fn an_entry_near_a_kink_is_judged_on_its_own_side() {
         let compared = checked.iter().find(|checked| checked.gradient == id).unwrap().checks[0];
         (compared.verdict, compared.is_near_kink)
     };
-    for (x, near, right, other) in [
+    // J = relu(x) + 3 x has the slope 3 on the left of 0 and 4 on the right
+    for (x, is_near, right, slope_of_other_side) in [
         ("1e-6", true, 4.0, 3.0),
         ("-1e-6", true, 3.0, 4.0),
         ("-1e-12", true, 3.0, 4.0),
@@ -101,22 +105,22 @@ fn an_entry_near_a_kink_is_judged_on_its_own_side() {
         ("-2e-6", false, 3.0, 4.0),
         ("1", false, 4.0, 3.0),
     ] {
-        assert_eq!(compared(x, None), (Verdict::Agrees, near), "{x}");
-        // the other side's slope is wrong here, and so is one between
-        for wrong in [other, 3.5, right + 1e-4] {
-            assert_eq!(compared(x, Some(wrong)), (Verdict::Off, near), "{x}: {wrong}");
+        assert_eq!(judged(x, None), (Verdict::Agrees, is_near), "{x}");
+        // 3.5 is between both slopes
+        for wrong in [slope_of_other_side, 3.5, right + 1e-4] {
+            assert_eq!(judged(x, Some(wrong)), (Verdict::Off, is_near), "{x}: {wrong}");
         }
-        assert_eq!(compared(x, Some(right)).0, Verdict::Agrees, "{x}");
+        assert_eq!(judged(x, Some(right)).0, Verdict::Agrees, "{x}");
     }
     for x in ["0", "-0.0"] {
-        assert_eq!(compared(x, None), (Verdict::Kink, false));
+        assert_eq!(judged(x, None), (Verdict::Kink, false));
     }
-    let near: usize = all(&document(OsStr::new("tests/corners/near-a-kink.toml")).trace, CheckOptions::ALL)
+    let near_kinks: usize = check_all(&document(OsStr::new("tests/corners/near-a-kink.toml")).trace, CheckOptions::ALL)
         .iter()
         .map(|(_, checked)| checked.near_kinks())
         .sum();
-    // z[0], bias[0] and input[0] are 1e-6 from the kink; weight[0,1], by which 0.5 is multiplied, is 2e-6 from it
-    assert_eq!(near, 3);
+    // z[0] = −1e-6. So z[0], bias[0] and input[0] (its weight is 1) are 1e-6 from the kink, but weight[0,1], which multiplies 0.5, is 2e-6 from it
+    assert_eq!(near_kinks, 3);
 }
 
 /// At a kink a derivative is wrong unless it lies between the slopes on both sides.
@@ -130,17 +134,17 @@ fn a_wrong_derivative_is_found_on_a_kink() {
         ("x = 0", "\"J = 1e-9 * relu(x)\"", 0.0, 1e-9),
     ] {
         for right in [low, high, f64::midpoint(low, high)] {
-            assert_eq!(claimed(inputs, nodes, right), Verdict::Kink, "{nodes}: {right}");
+            assert_eq!(verdict_if_claimed(inputs, nodes, right), Verdict::Kink, "{nodes}: {right}");
         }
         let away = (high - low).max(1e-3) * 0.01;
         for wrong in [low - away, high + away, -high - 1.0, f64::NAN, f64::INFINITY] {
-            assert_eq!(claimed(inputs, nodes, wrong), Verdict::Off, "{nodes}: {wrong}");
+            assert_eq!(verdict_if_claimed(inputs, nodes, wrong), Verdict::Off, "{nodes}: {wrong}");
         }
     }
     // two kinks at one point, each with its own convention: J is x with the slope 1, but PyTorch gives 0
-    assert_eq!(claimed("x = 0", "\"J = relu(x) - relu(-x)\"", 0.0), Verdict::Kink);
+    assert_eq!(verdict_if_claimed("x = 0", "\"J = relu(x) - relu(-x)\"", 0.0), Verdict::Kink);
     // the slope to the right is infinite
-    assert_eq!(claimed("x = 0", "\"J = sqrt(relu(x))\"", f64::NAN), Verdict::Kink);
+    assert_eq!(verdict_if_claimed("x = 0", "\"J = sqrt(relu(x))\"", f64::NAN), Verdict::Kink);
 }
 
 /// The terms of `l1` have a kink where an output is its target. Those of `huber` and `smooth_l1` have cases but no kink.

@@ -25,29 +25,29 @@ fn document(scenario: &OsStr) -> Document {
 }
 
 /// Checks the derivatives of all samples, then those of the batch. Returns each result with the network and the run to which it belongs.
-fn all(trace: &Trace, options: CheckOptions) -> Vec<(&IterationRun, TensorCheck)> {
-    let mut all = Vec::new();
+fn check_all(trace: &Trace, options: CheckOptions) -> Vec<(&IterationRun, TensorCheck)> {
+    let mut results = Vec::new();
     let batch = trace.runs().iter().find(|run| run.sample.is_none());
-    let mut reduced = batch.and_then(|batch| BatchCheck::new(&batch.network, &batch.run));
+    let mut batch_check = batch.and_then(|batch| BatchCheck::new(&batch.network, &batch.run));
     // several samples always have a batch; one sample has one only if its loss has a penalty
-    assert!(reduced.is_some() || trace.samples() == 1);
+    assert!(batch_check.is_some() || trace.samples() == 1);
     for (n, run) in trace.runs().iter().filter(|run| run.sample.is_some()).enumerate() {
         let checked = check(&run.network, &run.run, options, |_| true);
-        if let Some(reduced) = &mut reduced {
-            reduced.add(n, &checked);
+        if let Some(batch_check) = &mut batch_check {
+            batch_check.add(n, &checked);
         }
-        all.extend(checked.into_iter().map(|checked| (run, checked)));
+        results.extend(checked.into_iter().map(|checked| (run, checked)));
     }
-    if let Some((batch, reduced)) = batch.zip(reduced) {
-        all.extend(reduced.finish().into_iter().map(|checked| (batch, checked)));
+    if let Some((batch, batch_check)) = batch.zip(batch_check) {
+        results.extend(batch_check.finish().into_iter().map(|checked| (batch, checked)));
     }
-    all
+    results
 }
 
 /// Counts the verdicts: agrees, off, kink, not finite, and (in one count) unsettled and undefined. Adds a line to `wrong` for each derivative that is off.
 fn tally(name: &str, document: &Document, options: CheckOptions, wrong: &mut Vec<String>) -> [usize; 5] {
     let mut counts = [0; 5];
-    for (run, checked) in all(&document.trace, options) {
+    for (run, checked) in check_all(&document.trace, options) {
         for compared in &checked.checks {
             counts[match compared.verdict {
                 Verdict::Agrees => 0,
@@ -72,8 +72,8 @@ fn scenarios(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Checks that no derivative is wrong, and that at most this percentage of them cannot be compared.
-fn all_agree(scenarios: &[PathBuf], percent_not_compared: usize) {
+/// Asserts that no derivative is wrong, and that at most this percentage of them cannot be compared.
+fn assert_none_is_wrong(scenarios: &[PathBuf], percent_not_compared: usize) {
     let (mut wrong, mut counts) = (Vec::new(), [0; 5]);
     for path in scenarios {
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -84,7 +84,8 @@ fn all_agree(scenarios: &[PathBuf], percent_not_compared: usize) {
     }
     assert!(wrong.is_empty(), "{} off:\n{}", wrong.len(), wrong.join("\n"));
     let all: usize = counts.iter().sum();
-    assert!((counts[2] + counts[3] + counts[4]) * 100 <= percent_not_compared * all, "{counts:?} of {all}");
+    let [_agree, _off, kinks, not_finite, undecided] = counts;
+    assert!((kinks + not_finite + undecided) * 100 <= percent_not_compared * all, "{counts:?} of {all}");
 }
 
 #[test]
@@ -99,12 +100,12 @@ fn bundled_scenarios_pass() {
 
 #[test]
 fn valid_scenarios_pass() {
-    all_agree(&scenarios("tests/valid"), 10);
+    assert_none_is_wrong(&scenarios("tests/valid"), 10);
 }
 
 #[test]
 fn oracle_scenarios_pass() {
-    all_agree(&scenarios("tests/oracle"), 5);
+    assert_none_is_wrong(&scenarios("tests/oracle"), 5);
 }
 
 fn read(text: &str) -> Document {
@@ -112,8 +113,8 @@ fn read(text: &str) -> Document {
     Document::new(gradstep::scenario::read(source, Limits::default()).unwrap())
 }
 
-/// The verdicts on a graph's nodes.
-fn graph(inputs: &str, nodes: &str) -> Vec<(String, Verdict)> {
+/// The name of each gradient of a scalar graph, and the verdict on it.
+fn graph_verdicts(inputs: &str, nodes: &str) -> Vec<(String, Verdict)> {
     let document = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
     let network = document.trace.network();
     let checked = check(network, document.trace.run(0), CheckOptions::ALL, |_| true);
@@ -121,7 +122,7 @@ fn graph(inputs: &str, nodes: &str) -> Vec<(String, Verdict)> {
 }
 
 /// The verdict on ∂J/∂x of a graph if `derivative` takes the place of the number from the backward pass.
-fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
+fn verdict_if_claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
     let document = read(&format!("title = \"t\"\n[graph]\ninputs = {{ {inputs} }}\nnodes = [{nodes}]\n"));
     let network = document.trace.network();
     let id = network.find("grad.x").unwrap();
@@ -133,7 +134,7 @@ fn claimed(inputs: &str, nodes: &str, derivative: f64) -> Verdict {
 /// If the loss is NaN, its differences prove nothing.
 #[test]
 fn a_nan_loss_gives_no_verdict() {
-    let found = graph("x = 0, y = 1", "\"u = x / x\", \"J = u + y\"");
+    let found = graph_verdicts("x = 0, y = 1", "\"u = x / x\", \"J = u + y\"");
     assert!(found.iter().all(|(_, verdict)| *verdict == Verdict::NotFinite), "{found:?}");
 }
 
@@ -176,10 +177,10 @@ fn a_derivative_that_is_not_finite_is_off_unless_the_chain_rule_gives_it() {
     // the chain rule gives NaN, as in PyTorch: first 0 · ∞, then ∞ − ∞. NaN is right here; −∞ is not
     assert_eq!(verdict("x = 0", "\"u = x * x\", \"J = sqrt(u) * 0\""), Verdict::Undefined);
     assert_eq!(verdict("x = 1", "\"u = x - x\", \"J = u ^ 0.5\""), Verdict::Undefined);
-    assert_eq!(claimed("x = 1", "\"u = x - x\", \"J = u ^ 0.5\"", f64::NEG_INFINITY), Verdict::Off);
+    assert_eq!(verdict_if_claimed("x = 1", "\"u = x - x\", \"J = u ^ 0.5\"", f64::NEG_INFINITY), Verdict::Off);
     // the chain rule gives finite numbers
-    assert_eq!(claimed("x = 2", "\"u = x * x\", \"J = u + x\"", f64::NAN), Verdict::Off);
-    assert_eq!(claimed("x = 2", "\"u = x * x\", \"J = u / x\"", f64::INFINITY), Verdict::Off);
+    assert_eq!(verdict_if_claimed("x = 2", "\"u = x * x\", \"J = u + x\"", f64::NAN), Verdict::Off);
+    assert_eq!(verdict_if_claimed("x = 2", "\"u = x * x\", \"J = u / x\"", f64::INFINITY), Verdict::Off);
 }
 
 #[test]
@@ -290,21 +291,23 @@ activation = "softmax"
 #[test]
 fn every_entry_is_checked() {
     let document = read(SMALL);
-    let found = all(&document.trace, CheckOptions::ALL);
+    let found = check_all(&document.trace, CheckOptions::ALL);
     for (run, checked) in &found {
         let info = run.network.tensor(checked.gradient);
-        let places: Vec<usize> = checked.checks.iter().map(|compared| compared.at).collect();
-        assert_eq!(places, (0..len(&info.shape)).collect::<Vec<_>>(), "{}", info.name);
-        assert_eq!((checked.entries, checked.wanted), (places.len(), places.len()));
+        let entries: Vec<usize> = checked.checks.iter().map(|compared| compared.at).collect();
+        assert_eq!(entries, (0..len(&info.shape)).collect::<Vec<_>>(), "{}", info.name);
+        assert_eq!((checked.entries, checked.wanted), (entries.len(), entries.len()));
         assert_eq!(checked.count(Verdict::Off), 0, "{}", info.name);
     }
-    // of each sample 8 parameters, 1 input and 10 values; of the batch 8 parameters
+    // of each sample 4 weights and 4 biases, the input, and 10 outputs: z and a of the 4 layers with parameters, and the outputs of the pool and of `flatten`.
+    // Of the batch the 8 parameters
     assert_eq!(found.len(), 2 * (8 + 1 + 10) + 8);
     let network = document.trace.network();
-    let of_a_run = found.iter().filter(|(run, _)| run.sample == Some(0)).map(|(_, checked)| checked.entries as u64);
-    assert_eq!(CheckOptions::ALL.derivatives(network), of_a_run.sum::<u64>());
+    let entries_of_one_sample = found.iter().filter(|(run, _)| run.sample == Some(0)).map(|(_, checked)| checked.entries as u64);
+    assert_eq!(CheckOptions::ALL.derivatives(network), entries_of_one_sample.sum::<u64>());
     let agree: usize = found.iter().map(|(_, checked)| checked.count(Verdict::Agrees)).sum();
     let all: usize = found.iter().map(|(_, checked)| checked.entries).sum();
+    // more than 95%
     assert!(agree * 20 > all * 19, "{agree} of {all}");
 }
 
@@ -328,8 +331,8 @@ fn the_differences_are_those_of_the_whole_forward_pass() {
                     run.values(network.loss())[0]
                 };
                 let is_reported = |slope: f64| slope.to_bits() == compared.difference.to_bits();
-                // the difference is the central one of fourth order, or one of the two sides
-                let found = |h: f64| {
+                // the reported difference is the central one of fourth order, or that of one side
+                let comes_from_distance = |h: f64| {
                     let [far_left, left, right, far_right] = [-2.0, -1.0, 1.0, 2.0].map(|factor| moved(factor * h));
                     let here = moved(0.0);
                     let sided = |near: f64, far: f64, h: f64| 2.0 * ((near - here) / h) - (far - here) / (2.0 * h);
@@ -338,9 +341,9 @@ fn the_differences_are_those_of_the_whole_forward_pass() {
                         || is_reported(sided(left, far_left, -h))
                 };
                 // every distance h is a power of two, and nearly always this first one
-                let first = (1e-5 * w.abs().max(1.0)).log2().floor();
-                let others = (-60..10).map(f64::from);
-                assert!(std::iter::once(first).chain(others).any(|power| found(power.exp2())), "{name} {compared:?}");
+                let first_power = (1e-5 * w.abs().max(1.0)).log2().floor();
+                let mut powers = std::iter::once(first_power).chain((-60..10).map(f64::from));
+                assert!(powers.any(|power| comes_from_distance(power.exp2())), "{name} {compared:?}");
                 same += 1;
             }
         }
@@ -354,7 +357,7 @@ fn the_verdicts_do_not_depend_on_threads() {
     let found = |threads: usize| {
         format!(
             "{:?}",
-            all(&document.trace, CheckOptions { threads: NonZero::new(threads).unwrap(), ..CheckOptions::ALL })
+            check_all(&document.trace, CheckOptions { threads: NonZero::new(threads).unwrap(), ..CheckOptions::ALL })
                 .iter()
                 .map(|(_, checked)| checked)
                 .collect::<Vec<_>>()
@@ -390,17 +393,17 @@ fn reported_gradients(reduction: BatchReduction, spoil: impl Fn(usize, &str) -> 
         .network
         .sources()
         .map(|(id, from)| {
-            let BatchSource::Sample(sample, of) = from else { unreachable!("nothing is updated") };
-            let (sample, factor) = spoil(sample, &network.tensor(of).name).unwrap_or((sample, 1.0));
-            (id, Arc::new(trace.run(sample).tensor(network, of).as_ref() * factor))
+            let BatchSource::Sample(sample, gradient) = from else { unreachable!("nothing is updated") };
+            let (sample_read, factor) = spoil(sample, &network.tensor(gradient).name).unwrap_or((sample, 1.0));
+            (id, Arc::new(trace.run(sample_read).tensor(network, gradient).as_ref() * factor))
         })
         .collect();
     let run = Run::new(&batch.network, &sources);
-    let mut reduced = BatchCheck::new(&batch.network, &run).unwrap();
+    let mut batch_check = BatchCheck::new(&batch.network, &run).unwrap();
     for sample in 0..2 {
-        reduced.add(sample, &check(network, trace.run(sample), SOME, |_| true));
+        batch_check.add(sample, &check(network, trace.run(sample), SOME, |_| true));
     }
-    let checked = reduced.finish();
+    let checked = batch_check.finish();
     assert_eq!(checked.len(), 8, "one check for each parameter");
     let off = checked.iter().filter(|checked| checked.count(Verdict::Off) > 0);
     off.map(|checked| batch.network.tensor(checked.gradient).name.to_string()).collect()
@@ -440,15 +443,16 @@ fn a_wrong_penalty_is_found() {
         let batch = |l2: f64| Batch::new(network, &numbers, BatchLoss { l2, ..BatchLoss::default() }, None, 1);
         let run = |batch: &Batch| {
             let value = |(id, from)| match from {
-                BatchSource::Sample(sample, of) => (id, trace.run(sample).tensor(network, of)),
-                BatchSource::Parameter(of) | BatchSource::State(_, of) => (id, trace.run(0).tensor(network, of)),
+                BatchSource::Sample(sample, tensor) => (id, trace.run(sample).tensor(network, tensor)),
+                BatchSource::Parameter(tensor) | BatchSource::State(_, tensor) => (id, trace.run(0).tensor(network, tensor)),
             };
             Run::new(&batch.network, &batch.network.sources().map(value).collect::<Vec<_>>())
         };
-        let (right, other) = (batch(0.25), batch(gradient_l2));
+        let (right, spoiling) = (batch(0.25), batch(gradient_l2));
         let id = |batch: &Batch| batch.network.find("grad.fc1.weight").expect("a gradient");
         // the run with the right λ, but with the gradient of the weight from the run with `gradient_l2`
-        let spoiled = run(&right).with_tensor(&right.network, id(&right), run(&other).tensor(&other.network, id(&other)).as_ref().clone());
+        let spoiled =
+            run(&right).with_tensor(&right.network, id(&right), run(&spoiling).tensor(&spoiling.network, id(&spoiling)).as_ref().clone());
         let mut check_of_batch = BatchCheck::new(&right.network, &spoiled).expect("a loss of its own");
         for sample in 0..samples {
             check_of_batch.add(sample, &check(network, trace.run(sample), SOME, |_| true));
@@ -457,6 +461,7 @@ fn a_wrong_penalty_is_found() {
         let of_weight = checked.iter().find(|checked| checked.gradient == id(&right)).expect("the weight");
         [Verdict::Agrees, Verdict::Off].map(|verdict| of_weight.count(verdict))
     };
+    // the weight has four entries
     for samples in [1, 2] {
         assert_eq!(verdicts(samples, 0.25), [4, 0], "{samples}");
         assert_eq!(verdicts(samples, 0.125), [0, 4], "{samples}");
@@ -471,11 +476,13 @@ fn a_kink_of_a_sample_is_a_kink_of_the_batch() {
         [[sample]]\ninput = [0]\ntarget = [1]\n[[sample]]\ninput = [1]\ntarget = [1]\n\
         [[layer]]\ntype = \"linear\"\nweight = [[2]]\nbias = [0]\nactivation = \"relu\"\n";
     let document = read(text);
-    let batch = |name: &str| {
-        let found = all(&document.trace, CheckOptions::ALL);
-        let (_, checked) = found.iter().find(|(s, c)| s.sample.is_none() && &*s.network.tensor(c.gradient).name == name).unwrap();
+    let batch_verdict = |name: &str| {
+        let found = check_all(&document.trace, CheckOptions::ALL);
+        let (_, checked) =
+            found.iter().find(|(run, checked)| run.sample.is_none() && &*run.network.tensor(checked.gradient).name == name).unwrap();
         checked.checks[0].verdict
     };
-    assert_eq!(batch("grad.fc1.bias"), Verdict::Kink);
-    assert_eq!(batch("grad.fc1.weight"), Verdict::Agrees);
+    // z = 2 · 0 + 0 of the first sample is at the kink of the ReLU. A move of the bias leaves the kink; a move of the weight, which multiplies 0, does not
+    assert_eq!(batch_verdict("grad.fc1.bias"), Verdict::Kink);
+    assert_eq!(batch_verdict("grad.fc1.weight"), Verdict::Agrees);
 }
