@@ -28,13 +28,13 @@ fn commands() -> Vec<String> {
 fn options(command: &str) -> Vec<String> {
     let help = printed(&[command, "--help"]);
     // the name in a line such as `-f, --format FORMAT` or `--level LEVEL`
-    let of_line = |line: &str| {
+    let option_in = |line: &str| {
         let line = line.trim_start();
         let option =
             line.strip_prefix("--").or_else(|| line.split_once(", --").filter(|(short, _)| short.len() == 2).map(|(_, long)| long))?;
         Some(format!("--{}", option.split(' ').next()?))
     };
-    help.lines().filter_map(of_line).collect()
+    help.lines().filter_map(option_in).collect()
 }
 
 /// `true` if a program is installed.
@@ -49,6 +49,7 @@ fn the_completions_of_every_shell_have_all_commands() {
         for command in commands() {
             assert!(script.contains(&command), "{shell}: {command}");
             for option in options(&command) {
+                // fish has the names without their hyphens
                 let option = option.trim_start_matches('-');
                 assert!(script.contains(option), "{shell}: {command} --{option}");
             }
@@ -70,6 +71,7 @@ fn bash_can_read_its_script() {
         assert!(output.stderr.is_empty(), "{line}: {output:?}");
         String::from_utf8(output.stdout).expect("UTF-8")
     };
+    // `$0` is the path of the script, and `-n` checks its syntax
     bash("bash -n \"$0\"");
     // the completions of bash for the last word
     let offered = |words: &str| {
@@ -80,7 +82,7 @@ fn bash_can_read_its_script() {
         bash(&line)
     };
     assert_eq!(offered("gradstep tr"), "trace train\n");
-    assert_eq!(offered("gradstep op"), "\n", "a scenario needs no command");
+    assert_eq!(offered("gradstep op"), "\n", "no command `open`: a scenario is opened without a command");
     assert_eq!(offered("gradstep figure-14 --re"), "--record\n");
     assert_eq!(offered("gradstep trace --format m"), "markdown\n");
     assert_eq!(offered("gradstep completions f"), "fish\n");
@@ -148,6 +150,7 @@ fn the_debian_package_has_files_that_exist() {
     );
     let deb = &package["metadata"]["deb"];
     let script = text(".ci/package");
+    // the script names a file such as `target/package/gradstep.1` as `/$name.1"`
     let is_made = |path: &str| {
         let name = path.strip_prefix("target/package/")?;
         Some(script.contains(&format!("/{}\"", name.replace("gradstep", "$name"))))

@@ -29,6 +29,7 @@ fn find(trace: &Trace) -> Found {
         let scale = gradient.iter().fold(1e-3_f64, |largest, value| largest.max(value.abs()));
         for (entry, sum) in gradient.iter().enumerate() {
             let steps = trace.entry_steps(run, output, entry).unwrap_or(0..0);
+            // an entry without steps has no closed form
             let Some(position) = trace.position(steps.start).filter(|_| !steps.is_empty()) else { continue };
             let closed = trace.closed_entry(&position, block).expect("a closed form").value;
             if (closed - sum).abs() > 1e-12 * scale {
@@ -57,19 +58,19 @@ fn kind(form: &ClosedForm) -> &'static str {
 /// `tests/graphs/pytorch.rs` compares the gradients of the same graphs with PyTorch's.
 #[test]
 fn closed_forms_are_the_sums_over_the_paths() {
-    let (mut wrong, mut names): (Vec<String>, BTreeMap<&str, Vec<String>>) = Default::default();
+    let (mut wrong, mut names_by_kind): (Vec<String>, BTreeMap<&str, Vec<String>>) = Default::default();
     for (name, text, trace) in traces() {
         let found = find(&trace);
         wrong.extend(found.wrong.into_iter().map(|why| format!("{name}: {why}\n{text}")));
         for (_, block) in found.blocks {
-            names.entry(kind(&block.form)).or_default().push(name.clone());
+            names_by_kind.entry(kind(&block.form)).or_default().push(name.clone());
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
-    let counts: BTreeMap<&str, usize> = names.iter().map(|(kind, names)| (*kind, names.len())).collect();
+    let counts: BTreeMap<&str, usize> = names_by_kind.iter().map(|(kind, names)| (*kind, names.len())).collect();
     // the number of closed forms of each kind in all graphs
     let expected = [("classes", 29), ("log-softmax", 15), ("norm", 1), ("norm with a weight", 25), ("probabilities", 3), ("rms", 3)];
-    assert_eq!(counts, BTreeMap::from(expected), "{names:#?}");
+    assert_eq!(counts, BTreeMap::from(expected), "{names_by_kind:#?}");
 }
 
 /// Opens a graph with an input x of 4 x 3 numbers, and with everything that the statements below read.
@@ -102,8 +103,8 @@ fn all_kinds(graphs: &[&str]) -> Vec<(String, Vec<String>)> {
 /// Asserts that each graph has one closed form, of the expected kind and input.
 fn assert_each(graphs: &[&str], expected: &str) {
     let all = all_kinds(graphs);
-    let others: Vec<_> = all.iter().filter(|(_, kinds)| *kinds != [expected]).collect();
-    assert!(others.is_empty(), "not {expected:?}: {others:#?}");
+    let unexpected: Vec<_> = all.iter().filter(|(_, kinds)| *kinds != [expected]).collect();
+    assert!(unexpected.is_empty(), "not {expected:?}: {unexpected:#?}");
 }
 
 /// The first statements of a norm over the examples.
@@ -170,7 +171,7 @@ fn norms_over_other_axes_and_without_gamma_and_beta_are_found() {
 /// Each of these looks like a norm, and has another derivative.
 #[test]
 fn statements_that_only_look_like_a_norm_are_not_found() {
-    let mut near = over_examples(&[
+    let mut lookalikes = over_examples(&[
         // the mean over the other axis
         "var = ((x - x.mean(1, keepdim=True))**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)",
         "var = (diff**2).mean(1, keepdim=True)\nxhat = diff / torch.sqrt(var + eps)",
@@ -178,7 +179,7 @@ fn statements_that_only_look_like_a_norm_are_not_found() {
         "var = (diff**2).sum(0)\nxhat = diff / torch.sqrt(var + eps)",
         "var = (diff**2).sum(0) / 5\nxhat = diff / torch.sqrt(var + eps)",
         "var = (diff**2).sum(0) / (n - 2)\nxhat = diff / torch.sqrt(var + eps)",
-        // no square root, another power, another function
+        // no square root, another power, another function (9 makes the sum with the negative cubes positive)
         "var = (diff**2).mean(0)\nxhat = diff / (var + eps)",
         "var = (diff**2).mean(0)\nxhat = diff * (var + eps)**-0.4",
         "var = (diff**3).mean(0)\nxhat = diff * (var + 9)**-0.5",
@@ -195,16 +196,16 @@ fn statements_that_only_look_like_a_norm_are_not_found() {
     ]);
     // the loss also reads a tensor of the block
     let leaks = ["J2 = var.sum()", "J2 = mu.sum()", "J2 = xhat.sum()", "J2 = (x**2).sum()"];
-    near.extend(leaks.map(|leak| {
+    lookalikes.extend(leaks.map(|leak| {
         let block = format!("{BEFORE}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps){AFTER}");
         format!("{block}\n{leak}\nloss = J + J2")
     }));
-    // γ depends on x, through the block or beside it
-    near.push(format!("{BEFORE}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = (xhat * var * G).sum()"));
-    near.push(format!("{BEFORE}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = (xhat * x * G).sum()"));
-    near.push(format!("{BEFORE}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = ((xhat + x) * G).sum()"));
-    let near: Vec<&str> = near.iter().map(String::as_str).collect();
-    let found: Vec<_> = all_kinds(&near).into_iter().filter(|(_, kinds)| !kinds.is_empty()).collect();
+    // a factor of xhat, or a summand beside it, depends on x: the variance, or x itself
+    lookalikes.push(format!("{BEFORE}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = (xhat * var * G).sum()"));
+    lookalikes.push(format!("{BEFORE}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = (xhat * x * G).sum()"));
+    lookalikes.push(format!("{BEFORE}var = (diff**2).mean(0)\nxhat = diff / torch.sqrt(var + eps)\nJ = ((xhat + x) * G).sum()"));
+    let lookalikes: Vec<&str> = lookalikes.iter().map(String::as_str).collect();
+    let found: Vec<_> = all_kinds(&lookalikes).into_iter().filter(|(_, kinds)| !kinds.is_empty()).collect();
     // the one exception: h and J2 read xhat, so the block ends with xhat, before the product with γ
     assert_eq!(found.iter().map(|(_, kinds)| kinds.join(" ")).collect::<Vec<_>>(), ["norm of x"], "{found:#?}");
     assert!(found[0].0.contains("J2 = xhat.sum()"), "{found:#?}");
@@ -263,11 +264,14 @@ fn the_usual_spellings_of_cross_entropy_are_found() {
 /// Each of these looks like a softmax with cross-entropy, and has another derivative.
 #[test]
 fn statements_that_only_look_like_cross_entropy_are_not_found() {
-    let near = [
+    let lookalikes = [
         // the sum over the other axis
         "p = torch.exp(x) / torch.exp(x).sum(0)\nlogp = p.log() * 2 + x\nloss = -logp[range(4), y].mean()",
+        // no minus sign
         "loss = torch.softmax(x, 1)[range(4), y].log().mean()",
+        // the sum over all entries
         "p = torch.exp(x) / torch.exp(x).sum()\nloss = -p[range(4), y].log().sum() - p.sum()",
+        // not the logarithm of the sum, or the sum of exp(2 x), or a sum that is a constant for the derivative
         "logp = x - torch.exp(x).sum(1, keepdim=True)\nloss = -logp[range(4), y].mean()",
         "logp = x - torch.log(torch.exp(2 * x).sum(1, keepdim=True))\nloss = -logp[range(4), y].mean()",
         "p = torch.exp(x) / torch.exp(x).sum(1, keepdim=True).detach()\nloss = -p[range(4), y].log().sum()",
@@ -279,7 +283,7 @@ fn statements_that_only_look_like_cross_entropy_are_not_found() {
         // the sums or the shift are read by the loss too
         "m = x.amax(1, keepdim=True)\nlogp = torch.log_softmax(x - m, 1)\nloss = -logp[range(4), y].mean() + m.sum()",
         "e = torch.exp(x)\np = e / e.sum(1, keepdim=True)\nloss = -torch.log(p)[range(4), y].mean() + e.sum()",
-        // log Σ exp z of a tensor z that is not x, of other rows, or read by the loss too
+        // log Σ exp minus another entry than that of the class, or of another tensor, over another axis, or read by the loss too
         "loss = (torch.logsumexp(x, 1) - 2 * x[range(4), y]).mean()",
         "loss = (torch.logsumexp(x, 1) - (2 * x)[range(4), y]).mean()",
         "loss = (torch.logsumexp(x, 1) + x[range(4), y]).mean()",
@@ -293,7 +297,7 @@ fn statements_that_only_look_like_cross_entropy_are_not_found() {
         "loss = (torch.logsumexp(x, 1) - x[range(3, -1, -1), y]).mean()",
     ];
     // the closed form of another tensor, such as the log-softmax of x - m, is right
-    let found: Vec<_> = all_kinds(&near).into_iter().filter(|(_, kinds)| kinds.iter().any(|kind| kind.ends_with(" of x"))).collect();
+    let found: Vec<_> = all_kinds(&lookalikes).into_iter().filter(|(_, kinds)| kinds.iter().any(|kind| kind.ends_with(" of x"))).collect();
     assert!(found.is_empty(), "{found:#?}");
 }
 

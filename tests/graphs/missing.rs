@@ -43,18 +43,18 @@ fn shape(value: &str) -> Option<Vec<Option<usize>>> {
 }
 
 /// Returns a message if a line does not fit the true shape of the name.
-fn difference(line: &Line<'_>, truth: &[usize]) -> Option<String> {
+fn difference(line: &Line<'_>, true_shape: &[usize]) -> Option<String> {
     let Some(sizes) = shape(line.value) else {
-        let is_wrong = !line.value.starts_with('?') && !truth.is_empty();
-        return is_wrong.then(|| format!("{} = {} has the shape {truth:?}", line.name, line.value));
+        let is_wrong = !line.value.starts_with('?') && !true_shape.is_empty();
+        return is_wrong.then(|| format!("{} = {} has the shape {true_shape:?}", line.name, line.value));
     };
     // "at least 3 rows": the size of the first axis is the smallest that the indices allow
-    let is_table = line.comment.contains("at least");
+    let is_lower_bound = line.comment.contains("at least");
     let fits = |sizes: &[Option<usize>]| {
-        sizes.len() == truth.len()
-            && sizes.iter().zip(truth).enumerate().all(|(axis, (size, truth))| match size {
-                Some(size) if axis == 0 && is_table => size <= truth,
-                Some(size) => size == truth,
+        sizes.len() == true_shape.len()
+            && sizes.iter().zip(true_shape).enumerate().all(|(axis, (size, true_size))| match size {
+                Some(size) if axis == 0 && is_lower_bound => size <= true_size,
+                Some(size) => size == true_size,
                 None => true,
             })
     };
@@ -63,14 +63,15 @@ fn difference(line: &Line<'_>, truth: &[usize]) -> Option<String> {
     // if another shape is possible, the comment says so
     let or_other = line.comment.contains("broadcasts with")
         || line.comment.contains("or probabilities")
-        || line.comment.contains("or more axes") && fits_end(&sizes, truth);
+        || line.comment.contains("or more axes") && fits_end(&sizes, true_shape);
     (!fits(&sizes) && !or_vector && !or_other)
-        .then(|| format!("{} = {}  # {}, but it has the shape {truth:?}", line.name, line.value, line.comment))
+        .then(|| format!("{} = {}  # {}, but it has the shape {true_shape:?}", line.name, line.value, line.comment))
 }
 
 /// Returns whether the true shape ends with these sizes.
-fn fits_end(sizes: &[Option<usize>], truth: &[usize]) -> bool {
-    sizes.len() <= truth.len() && sizes.iter().rev().zip(truth.iter().rev()).all(|(size, truth)| size.is_none_or(|size| size == *truth))
+fn fits_end(sizes: &[Option<usize>], true_shape: &[usize]) -> bool {
+    sizes.len() <= true_shape.len()
+        && sizes.iter().rev().zip(true_shape.iter().rev()).all(|(size, true_size)| size.is_none_or(|size| size == *true_size))
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn implied_shapes_are_those_of_the_removed_values() {
             table.map(|table| table.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>()).unwrap_or_default()
         };
         let (inputs, constants) = (keys("inputs"), keys("constants"));
-        let truth: HashMap<&str, Vec<usize>> = inputs
+        let true_shapes: HashMap<&str, Vec<usize>> = inputs
             .iter()
             .chain(&constants)
             .filter_map(|name| {
@@ -108,23 +109,24 @@ fn implied_shapes_are_those_of_the_removed_values() {
                     }
                 }
             }
+            // the scenario may be valid without the names
             let Err(message) = parse(shortened.to_string()) else { continue };
             let lines = lines(&message);
             removed_names += removed.len();
             implied += lines.iter().filter(|line| !line.value.starts_with('?')).count();
             let what = format!("{} without {}", stem(&path), removed.join(", "));
-            wrong.extend(lines.iter().filter_map(|line| Some(format!("{what}: {}", difference(line, truth.get(line.name)?)?))));
+            wrong.extend(lines.iter().filter_map(|line| Some(format!("{what}: {}", difference(line, true_shapes.get(line.name)?)?))));
             // if no line has a question mark, the lines complete the scenario
             if lines.len() == removed.len() && lines.iter().all(|line| !line.value.contains('?')) {
                 complete += 1;
-                let table: Vec<String> = lines.iter().map(|line| format!("\"{}\" = {}", line.name, line.value)).collect();
-                let table: DocumentMut = table.join("\n").parse().expect("TOML");
+                let rows: Vec<String> = lines.iter().map(|line| format!("\"{}\" = {}", line.name, line.value)).collect();
+                let added: DocumentMut = rows.join("\n").parse().expect("TOML");
                 let key = if message.contains("[graph.constants]") { "constants" } else { "inputs" };
                 if shortened["graph"].get(key).is_none() {
                     shortened["graph"][key] = toml_edit::table();
                 }
                 let target: &mut dyn TableLike = shortened["graph"][key].as_table_like_mut().expect("a table");
-                table.iter().for_each(|(name, value)| drop(target.insert(name, value.clone())));
+                added.iter().for_each(|(name, value)| drop(target.insert(name, value.clone())));
                 match parse(shortened.to_string()) {
                     Ok(_) => pasted += 1,
                     // a comment says that another shape is possible
@@ -139,7 +141,8 @@ fn implied_shapes_are_those_of_the_removed_values() {
     assert!(implied > 800 && pasted > 700, "{implied} shapes, {pasted} pasted");
 }
 
-/// `np.split` takes the number of pieces, `torch.split` the size of a piece. A bare `split` may be either.
+/// `np.split` takes the number of pieces, `torch.split` the size of a piece. A bare `split` may be either. Of the 6 columns of x, a piece has 3 with `np.split`
+/// and 2 with `torch.split`, and W has a row for each.
 #[test]
 fn a_piece_of_np_split_and_of_torch_split_has_the_implied_size() {
     for (call, sizes) in [("np.split", Some(vec![Some(3), None])), ("torch.split", Some(vec![Some(2), None])), ("split", None)] {

@@ -26,20 +26,21 @@ pub fn check_verdicts(text: &str, seed: u64, relative_error: f64) -> Result<(), 
     }
     let (network, run) = (document.trace.network(), document.trace.run(0));
     let checked = check(network, run, FEW, |_| true);
-    let mut agree = Vec::new();
+    // an error of a derivative near 0 could be within the tolerance
+    let mut large_and_right = Vec::new();
     for checked in &checked {
         for compared in &checked.checks {
             let name = &network.tensor(checked.gradient).name;
             prop_assert!(compared.verdict != Verdict::Off, "{name} {compared:?}\n{text}");
             if compared.verdict == Verdict::Agrees && compared.derivative.abs() > 0.1 {
-                agree.push((checked.gradient, compared.at));
+                large_and_right.push((checked.gradient, compared.at));
             }
         }
     }
-    if agree.is_empty() {
+    if large_and_right.is_empty() {
         return Ok(());
     }
-    let (gradient, at) = agree[usize::try_from(seed % agree.len() as u64).expect("a place")];
+    let (gradient, at) = large_and_right[usize::try_from(seed % large_and_right.len() as u64).expect("an index")];
     let mut entries = run.values(gradient).to_vec();
     entries[at] *= 1.0 + relative_error;
     let planted = run.with_tensor(network, gradient, from_flat(&network.tensor(gradient).shape, entries));
@@ -68,9 +69,9 @@ fn a_missing_derivative_at_a_softmax_tie_is_found() {
     let text =
         "title = \"tie\"\ninput = [1, 2001, 2001]\ntarget = 1\nloss = \"cross_entropy_with_logits\"\n[[layer]]\ntype = \"flatten\"\n";
     for relative_error in [-1.0, -0.5, 0.01] {
-        check_verdicts(text, 0, relative_error).expect("found");
-        check_verdicts(text, 1, relative_error).expect("found");
-        check_verdicts(text, 2, relative_error).expect("found");
+        for seed in 0..3 {
+            check_verdicts(text, seed, relative_error).expect("found");
+        }
     }
 }
 
@@ -88,7 +89,8 @@ fn a_loss_near_0_has_the_rounding_error_of_its_terms() {
             format!("title = \"near 0\"\ninput = {input:?}\ntarget = {target:?}\nloss = \"upstream\"\n[[layer]]\ntype = \"flatten\"\n");
         check_verdicts(&text, u64::from(n), 0.001).expect("found");
         let (low, high) = (number(90), 1000.0 + number(91));
-        // log Σ exp z. The terms of the loss are t (lse − z). The third one is about a million, and the first one makes the loss 3.35
+        // log Σ exp z. The terms of the loss are t (lse − z). The third one is about a million, and the first one is 3 minus the third. The others are
+        // 0.2 ln 2 and 0.3 ln 2, so the loss is 3 + 0.5 ln 2
         let lse = high + 2.0_f64.ln();
         let text = format!(
             "title = \"near 0\"\ninput = [{low}, {high}, 0.5, {high}]\ntarget = [{}, 0.2, 1000, 0.3]\nloss = \"cross_entropy_with_logits\"\n[[layer]]\ntype = \"flatten\"\n",
@@ -119,11 +121,12 @@ fn a_stride_or_dilation_without_effect_can_be_any_number() {
             );
             Document::new(scenario(&text).expect("valid"))
         };
-        let near = document(1);
+        let with_one = document(1);
         for number in [3, 1 << 32, (1 << 32) + 1, 1 << 61, i64::MAX.unsigned_abs()] {
-            let far = document(number);
-            crate::steps::check_trace(&far.trace).expect("the steps add up");
-            assert_eq!((far.trace.len(), far.loss.to_bits()), (near.trace.len(), near.loss.to_bits()), "{kind} {keys}{number}");
+            let with_number = document(number);
+            crate::steps::check_trace(&with_number.trace).expect("the steps add up");
+            let [expected, found] = [&with_one, &with_number].map(|document| (document.trace.len(), document.loss.to_bits()));
+            assert_eq!(found, expected, "{kind} {keys}{number}");
         }
     }
 }

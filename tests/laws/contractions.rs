@@ -90,23 +90,18 @@ impl Einsum {
     }
 }
 
-/// Returns the position of the tensor that a view computes among the ends of an edge: 0 for the input, 1 for the weight, 2 for the output.
-fn end(view: View) -> usize {
-    [View::Input, View::Weight, View::Output].iter().position(|other| *other == view).expect("a view")
-}
-
 /// Compares the edges of each entry, which a contraction computes by formulas, with those found by a search through all edges.
 fn check_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCaseError> {
     let (contraction, all) = (&einsum.contraction, einsum.edges());
-    let entries = len(&einsum.shape(end(view)));
-    let edges_of = |entry: usize| all.iter().filter(move |edge| edge.ends()[end(view)] == entry).copied().collect::<Vec<Edge>>();
+    let entries = len(&einsum.shape(view.computed_end()));
+    let edges_of = |entry: usize| all.iter().filter(move |edge| edge.ends()[view.computed_end()] == entry).copied().collect::<Vec<Edge>>();
     prop_assert!(contraction.has_terms(view, entries).is_none());
-    let mut before = 0;
+    let mut earlier_terms = 0;
     for entry in 0..entries {
         let plain = edges_of(entry);
         let what = format!("{text} with {:?}: entry {entry} of {view:?}", einsum.sizes);
-        prop_assert_eq!(contraction.prefix_terms(view, entry), before, "{}", what);
-        before += plain.len() as u64;
+        prop_assert_eq!(contraction.prefix_terms(view, entry), earlier_terms, "{}", what);
+        earlier_terms += plain.len() as u64;
         prop_assert_eq!(contraction.edges_per_entry(view), Some(plain.len() as u64), "{}", what);
         let nest: Vec<Edge> = contraction.nest(view, entry).edges(0..plain.len()).collect();
         prop_assert_eq!(&nest, &plain, "{}", what);
@@ -120,7 +115,7 @@ fn check_edges(einsum: &Einsum, text: &str, view: View) -> Result<(), TestCaseEr
     contraction.sweep(view, entries, |first, step, count| {
         for n in 0..count {
             let edge = first.moved(step, n.cast_signed());
-            swept[edge.ends()[end(view)]].push(edge);
+            swept[edge.ends()[view.computed_end()]].push(edge);
         }
     });
     for (entry, swept) in swept.iter().enumerate() {
@@ -134,7 +129,7 @@ fn check_sums(einsum: &Einsum, text: &str, seed: u64) -> Result<(), TestCaseErro
     let tensors: Vec<Vec<f64>> = (0..3).map(|n| numbers(seed.wrapping_add(n as u64), len(&einsum.shape(n)), 6, true)).collect();
     // each view adds products of the other two ends, `a` and `b`
     for (view, [a, b]) in [(View::Output, [1, 0]), (View::Weight, [0, 2]), (View::Input, [1, 2])] {
-        let computed = end(view);
+        let computed = view.computed_end();
         let start = numbers(seed.wrapping_add(9), tensors[computed].len(), 6, false);
         let (mut accumulated, mut overwritten) = (start.clone(), vec![-0.0; start.len()]);
         for edge in einsum.edges().into_iter().map(Edge::ends) {
@@ -145,8 +140,8 @@ fn check_sums(einsum: &Einsum, text: &str, seed: u64) -> Result<(), TestCaseErro
         let (mut sums, mut replaced) = (start.clone(), start);
         einsum.contraction.accumulate(view, &tensors[a], &tensors[b], &mut sums);
         einsum.contraction.overwrite(view, &tensors[a], &tensors[b], &mut replaced);
-        for (is, right) in [(&sums, &accumulated), (&replaced, &overwritten)] {
-            prop_assert!(is.iter().zip(right).all(|(is, right)| same(*is, *right)), "{text} with {:?}, {view:?}", einsum.sizes);
+        for (found, right) in [(&sums, &accumulated), (&replaced, &overwritten)] {
+            prop_assert!(found.iter().zip(right).all(|(found, right)| same(*found, *right)), "{text} with {:?}, {view:?}", einsum.sizes);
         }
     }
     Ok(())
@@ -198,9 +193,10 @@ proptest! {
                     plain[edge.output] += weight.map_or(input[edge.input], |k| k * input[edge.input]);
                 }
                 let function = ConstantWeights::new(einsum.contraction.clone(), weight.map_or(Weights::Unweighted, Weights::Uniform), Equation::default(), Equation::default());
+                // any numbers, which `forward` overwrites
                 let mut sums = vec![7.0; len(&y)];
                 crate::kernels::forward(&function, &input, &mut sums);
-                prop_assert!(sums.iter().zip(&plain).all(|(is, right)| same(*is, *right)), "{text} with {:?}", einsum.sizes);
+                prop_assert!(sums.iter().zip(&plain).all(|(sum, right)| same(*sum, *right)), "{text} with {:?}", einsum.sizes);
                 check_views(&function, &x, None, &y, seed, odd, infinite)?;
             }
         }
@@ -230,12 +226,12 @@ fn sizes_are_inferred_from_shapes() {
 }
 
 #[test]
-fn other_einsums_are_refused() {
+fn einsums_that_no_contraction_computes_are_refused() {
     for text in ["ij", "ii->i", "ij,jj->i", "i1->i", "i->jj", "a,b,c->a"] {
         assert_eq!(Subscripts::parse(text), None, "{text}");
     }
     let contraction = |text: &str| Subscripts::parse(text).expect("an einsum").contraction(|_| 2);
-    assert!(contraction("abcd,dcba->").is_none(), "four loops are left");
+    assert!(contraction("abcd,dcba->").is_none(), "four loops are left, but a contraction has at most three");
     // labels with the same order in all tensors become one loop, here of 2⁴ values
     assert!(contraction("abcd,abcd->").is_some_and(|one| one.nest(View::Output, 0).counts == [1, 1, 16]));
     assert!(contraction("abc,cba->").is_some());

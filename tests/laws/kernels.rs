@@ -39,10 +39,10 @@ pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// Compares the kernel of a rule with the sums of its terms. `slots` are the operands that it reads. `accumulate` adds to `start`, and `overwrite` starts from
+/// Compares the kernel of a rule with the sums of its terms. `operands` are the tensors that the rule reads. `accumulate` adds to `start`, and `overwrite` starts from
 /// −0, but gives 0 for an entry without terms.
-fn check_rule(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, start: &[f64]) -> Result<(), TestCaseError> {
-    let tensors = slots.map(|slot| &slot[..]);
+fn check_rule(rule: &dyn Rule, operands: &Reads<&Vec<f64>>, start: &[f64]) -> Result<(), TestCaseError> {
+    let tensors = operands.map(|tensor| &tensor[..]);
     let memo = rule.memo(&tensors);
     let x = Operands { tensors, memo: &memo };
     let mut sums = start.to_vec();
@@ -63,8 +63,8 @@ fn check_rule(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, start: &[f64]) -> Resul
         prop_assert!(same(rule.add_first_terms(&x, entry, terms, start), plain), "{rule:?}: the partial sum of entry {entry}");
         let halves = rule.add_terms(&x, entry, terms / 2..terms, rule.add_terms(&x, entry, 0..terms / 2, start));
         prop_assert!(same(halves, plain), "{rule:?}: the partial sum of entry {entry} in two halves");
-        let has_terms = has_terms.as_ref().is_none_or(|has_terms| has_terms[entry]);
-        prop_assert_eq!(has_terms, terms > 0, "{:?}: entry {}", rule, entry);
+        let entry_has_terms = has_terms.as_ref().is_none_or(|has_terms| has_terms[entry]);
+        prop_assert_eq!(entry_has_terms, terms > 0, "{:?}: entry {}", rule, entry);
     }
     Ok(())
 }
@@ -92,24 +92,25 @@ pub fn check_views(
     let start = |shape: &[usize]| if seed.is_multiple_of(2) { vec![-0.0; len(shape)] } else { make(3, shape) };
     let mut inputs = vec![make(0, x)];
     inputs.extend(w.map(|w| make(1, w)));
-    let (output, upstream) = (make(4, y), make(2, y));
-    let output_of_run = overwritten(function.forward().as_ref(), &Reads::inputs(&inputs), output.len(), false);
-    let slots = Reads::inputs(&inputs);
-    check_rule(function.forward().as_ref(), &slots, &start(y))?;
-    let slots_of_run = slots.clone().with_output(&output_of_run).with_upstream(&upstream);
-    let slots = slots.with_output(&output).with_upstream(&upstream);
+    // a rule must read the output that it is given, which may be any numbers; only `overwrite_in_run` may rely on y = f(x, w)
+    let (any_output, upstream) = (make(4, y), make(2, y));
+    let output_of_run = overwritten(function.forward().as_ref(), &Reads::inputs(&inputs), len(y), false);
+    let operands = Reads::inputs(&inputs);
+    check_rule(function.forward().as_ref(), &operands, &start(y))?;
+    let operands_of_run = operands.clone().with_output(&output_of_run).with_upstream(&upstream);
+    let operands = operands.with_output(&any_output).with_upstream(&upstream);
     for (slot, shape) in [Some(x), w].into_iter().flatten().enumerate() {
         let rule = function.backward(slot).expect("a derivative");
-        check_rule(rule.as_ref(), &slots, &start(shape))?;
-        let [plain, in_run] = [false, true].map(|in_run| overwritten(rule.as_ref(), &slots_of_run, len(shape), in_run));
+        check_rule(rule.as_ref(), &operands, &start(shape))?;
+        let [plain, in_run] = [false, true].map(|in_run| overwritten(rule.as_ref(), &operands_of_run, len(shape), in_run));
         prop_assert!(plain.iter().zip(&in_run).all(|(plain, in_run)| same(*plain, *in_run)), "{rule:?} in a run: {plain:?}, {in_run:?}");
     }
     Ok(())
 }
 
 /// Returns the `count` sums that a rule overwrites, alone or in a run ([`Rule::overwrite_in_run`]).
-fn overwritten(rule: &dyn Rule, slots: &Reads<&Vec<f64>>, count: usize, in_run: bool) -> Vec<f64> {
-    let tensors = slots.map(|slot| &slot[..]);
+fn overwritten(rule: &dyn Rule, operands: &Reads<&Vec<f64>>, count: usize, in_run: bool) -> Vec<f64> {
+    let tensors = operands.map(|tensor| &tensor[..]);
     let memo = rule.memo(&tensors);
     let x = Operands { tensors, memo: &memo };
     let mut sums = numbers(7, count, 3, true);
@@ -139,6 +140,7 @@ fn axis(lengths: RangeInclusive<usize>) -> impl Strategy<Value = [usize; 6]> {
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
+    // the groups, and the inputs and outputs of each
     let channels =
         prop_oneof![(1..=3_usize, 1..=5_usize, 1..=9_usize), (Just(1), 1..=3_usize, 1..=70_usize), (Just(1), 1..=40_usize, 1..=3_usize)];
     (channels, axis(1..=14), axis(1..=40)).prop_map(|((groups, inputs, outputs), rows, columns)| Shape {
@@ -207,7 +209,7 @@ proptest! {
         for (at, size) in large {
             sizes[at % letters.len()] = size;
         }
-        // the label j: long rows of the result
+        // of the three labels i, j and k, the second is j: the result has long rows
         if let (Some(long), 3) = (long, letters.len()) {
             sizes[1] = long;
         }
@@ -248,7 +250,7 @@ fn winner(image: &[f64], places: impl Iterator<Item = usize>) -> usize {
 fn check_max_pool(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<(), TestCaseError> {
     let windows = conv(shape).ok_or_else(|| TestCaseError::reject("no window fits"))?;
     let channels = windows.outputs;
-    let plane = windows.rows.output * windows.columns.output;
+    let output_area = windows.rows.output * windows.columns.output;
     let window = |output: usize| {
         let (y, x) = (output / windows.columns.output, output % windows.columns.output);
         let (down, across) = (windows.rows.kernel_range(y), windows.columns.kernel_range(x));
@@ -256,10 +258,10 @@ fn check_max_pool(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<
         down.flat_map(move |ky| across.clone().map(move |kx| [ky, kx]))
             .map(move |[ky, kx]| height.input_position(ky, y) * width.input + width.input_position(kx, x))
     };
-    if (0..plane).any(|output| window(output).next().is_none()) {
+    if (0..output_area).any(|output| window(output).next().is_none()) {
         return Err(TestCaseError::reject("a window lies on padding"));
     }
-    let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, plane]);
+    let (x, y) = ([channels, windows.rows.input, windows.columns.input], [channels, output_area]);
     let mut image: Vec<f64> = numbers(seed, len(&x), odd, infinite);
     if seed.is_multiple_of(3) {
         // after rounding many numbers are equal, and the first of them must win
@@ -267,14 +269,17 @@ fn check_max_pool(shape: &Shape, seed: u64, odd: u64, infinite: bool) -> Result<
             *value = (*value * 1.5).trunc();
         }
     }
-    let area = windows.rows.input * windows.columns.input;
-    let winners: Vec<usize> =
-        (0..channels * plane).map(|n| n / plane * area + winner(&image[n / plane * area..][..area], window(n % plane))).collect();
+    let input_area = windows.rows.input * windows.columns.input;
+    let winner_of = |n: usize| {
+        let first = n / output_area * input_area;
+        first + winner(&image[first..][..input_area], window(n % output_area))
+    };
+    let winners: Vec<usize> = (0..channels * output_area).map(winner_of).collect();
     let max = MaxPool2d::new(conv(shape).expect("as above"));
     // all numbers 7 must be overwritten
-    let mut largest = vec![7.0; channels * plane];
-    let slots = Operands { tensors: Reads::inputs([&image[..]]), memo: &None };
-    max.forward().overwrite(&slots, &mut largest);
+    let mut largest = vec![7.0; channels * output_area];
+    let operands = Operands { tensors: Reads::inputs([&image[..]]), memo: &None };
+    max.forward().overwrite(&operands, &mut largest);
     for (largest, winner) in largest.iter().zip(&winners) {
         prop_assert!(same(*largest, image[*winner]), "{largest:e} is not {:e}", image[*winner]);
     }

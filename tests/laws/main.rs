@@ -64,10 +64,10 @@ fn check_spellings(graph: &tensors::Spelled, seed: u64) -> Result<(), TestCaseEr
         checked.map_err(|why| TestCaseError::fail(format!("{why}\n{}", graph.torch)))?;
     }
     let inputs = torch.scenario.network.learnable().map(|id| torch.scenario.network.tensor(id).name.to_string());
+    // each name, and whether it must be a tensor: a statement such as `y = x.clone()` may make none
     let of_inputs = inputs.flat_map(|name| [format!("grad.{name}"), name]).map(|name| (name, true));
-    // a statement such as `y = x.clone()` may make no tensor
     let names: Vec<(String, bool)> = of_inputs.chain(graph.statements.iter().map(|name| (name.clone(), false))).collect();
-    for (name, has_numbers) in names {
+    for (name, must_be_a_tensor) in names {
         let numbers = |document: &Document| {
             let id = document.scenario.network.find(&name)?;
             Some(document.trace.run(0).values(id).to_vec())
@@ -76,7 +76,7 @@ fn check_spellings(graph: &tensors::Spelled, seed: u64) -> Result<(), TestCaseEr
         let same = |a: &[f64], b: &[f64]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| steps::same(*a, *b));
         let is_same = match (&a, &b) {
             (Some(a), Some(b)) => same(a, b),
-            (None, None) => !has_numbers,
+            (None, None) => !must_be_a_tensor,
             _ => false,
         };
         prop_assert!(is_same, "{name} is {a:?} and {b:?}\n{}\n{}", graph.torch, graph.numpy);
@@ -257,13 +257,13 @@ fn every_function_of_graphs_of_tensors_is_tested() {
 
 #[test]
 fn every_row_of_the_registries_is_tested() {
-    let sorted = |names: &[&'static str]| names.iter().copied().collect::<BTreeSet<_>>();
+    let set = |names: &[&'static str]| names.iter().copied().collect::<BTreeSet<_>>();
     let layers: BTreeSet<&str> = op::LAYERS.iter().map(|row| row.name).collect();
     let activations: BTreeSet<&str> = op::activation::ACTIVATIONS.iter().map(|row| row.name).collect();
     let losses: BTreeSet<&str> = op::loss::LOSSES.iter().map(|row| row.name).collect();
     let functions: BTreeSet<(&str, usize)> = op::operator::FUNCTIONS.iter().map(|row| (row.name(), row.arity())).collect();
     assert_eq!(layers, layers::LAYERS.iter().map(|row| row.0).collect(), "a kind of layer without a test of its steps");
-    assert_eq!(activations, sorted(writer::ACTIVATIONS), "an activation without a test of its steps");
+    assert_eq!(activations, set(writer::ACTIVATIONS), "an activation without a test of its steps");
     assert_eq!(losses, writer::LOSSES.iter().map(|row| row.0).collect(), "a loss without a test of its steps");
     assert_eq!(functions, graphs::FUNCTIONS.iter().copied().collect(), "a function without a test of its steps");
 

@@ -34,7 +34,7 @@ enum Fault {
     Reversed,
     /// The kernel fuses multiplication and addition.
     Fused,
-    /// A running sum forgets a term.
+    /// A running sum of several terms lacks the first one.
     Forgotten,
     /// A product is multiplied from right to left.
     RightToLeft,
@@ -215,7 +215,7 @@ impl Rule for WeightedSumRule {
     }
 }
 
-/// The place of a planted fault.
+/// The rule with the planted fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Site {
     Forward,
@@ -224,9 +224,9 @@ enum Site {
     Softmax,
 }
 
-/// A network with 20 inputs, a linear layer to 6 outputs with a bias, and a softmax. `fault` is planted at `place`.
-fn network(fault: Fault, place: Site) -> (Network, Vec<(Id, Arc<Tensor>)>) {
-    let fault_at = |site: Site| if site == place { fault } else { Fault::Nothing };
+/// A network with 20 inputs, a linear layer to 6 outputs with a bias, and a softmax. `fault` is planted at `site`.
+fn network(fault: Fault, site: Site) -> (Network, Vec<(Id, Arc<Tensor>)>) {
+    let fault_at = |candidate: Site| if candidate == site { fault } else { Fault::Nothing };
     let number = |n: usize| (f64::from(u32::try_from(n * 7_919 % 1_009).expect("small")) - 500.0) / 700.0;
     let tensor = |shape: &[usize], from: usize| from_flat(shape, (from..from + shape.iter().product::<usize>()).map(number).collect());
     let edges = FaultyFunction {
@@ -256,8 +256,8 @@ fn trace(network: Network, given: &[(Id, Arc<Tensor>)]) -> Trace {
 }
 
 /// The results of two checks of the network with a fault: of all steps of its trace, and of its derivatives by finite differences.
-fn verdicts(fault: Fault, place: Site) -> (Result<(), String>, Result<(), String>) {
-    let (network, given) = network(fault, place);
+fn verdicts(fault: Fault, site: Site) -> (Result<(), String>, Result<(), String>) {
+    let (network, given) = network(fault, site);
     let slopes = differences::check(&network, &given).map(|_| ());
     (steps::check_trace(&trace(network, &given)), slopes)
 }
@@ -269,9 +269,9 @@ fn without_a_fault_nothing_is_found() {
 
 #[test]
 fn a_wrong_derivative_is_found_by_differences_alone() {
-    for place in [Site::WeightGradient, Site::InputGradient, Site::Softmax] {
-        let (steps, slopes) = verdicts(Fault::Doubled, place);
-        assert_eq!(steps, Ok(()), "{place:?}");
+    for site in [Site::WeightGradient, Site::InputGradient, Site::Softmax] {
+        let (steps, slopes) = verdicts(Fault::Doubled, site);
+        assert_eq!(steps, Ok(()), "{site:?}");
         let said = slopes.expect_err("twice the derivative");
         assert!(said.contains("by differences"), "{said}");
     }
@@ -279,11 +279,12 @@ fn a_wrong_derivative_is_found_by_differences_alone() {
 
 #[test]
 fn steps_that_do_not_add_up_to_the_tensor_are_found() {
-    for (fault, place, words) in [
+    for (fault, site, words) in [
         (Fault::Reversed, Site::Forward, "the last sum is"),
         (Fault::Reversed, Site::InputGradient, "the last sum is"),
         (Fault::Reversed, Site::Softmax, "the last sum is"),
         (Fault::Fused, Site::Forward, "the last sum is"),
+        // the sum of the steps 1 and 2 lacks the first term, and step 3 adds to it
         (Fault::Forgotten, Site::Forward, "step 3: the earlier sum"),
         (Fault::RightToLeft, Site::Softmax, "but Product of"),
         (Fault::Misnamed, Site::Forward, "fc1.weight[0] is"),
@@ -291,15 +292,15 @@ fn steps_that_do_not_add_up_to_the_tensor_are_found() {
         (Fault::Unread, Site::Forward, "is not known"),
         (Fault::Short, Site::InputGradient, "is read by steps"),
     ] {
-        let said = verdicts(fault, place).0.expect_err(&format!("{fault:?} in {place:?}"));
-        assert!(said.contains(words), "{fault:?} in {place:?}: {said}");
+        let said = verdicts(fault, site).0.expect_err(&format!("{fault:?} in {site:?}"));
+        assert!(said.contains(words), "{fault:?} in {site:?}: {said}");
     }
 }
 
 #[test]
 fn missing_edges_are_found() {
-    for (place, words) in [(Site::InputGradient, "for grad.input"), (Site::WeightGradient, "for grad.fc1.weight")] {
-        let (network, given) = network(Fault::Short, place);
+    for (site, words) in [(Site::InputGradient, "for grad.input"), (Site::WeightGradient, "for grad.fc1.weight")] {
+        let (network, given) = network(Fault::Short, site);
         let said = steps::check_edges(&trace(network, &given)).expect_err("an edge is missing");
         assert!(said.contains(words), "{said}");
     }
@@ -312,33 +313,34 @@ fn differences_find_a_missing_term() {
 }
 
 /// Checks every derivative of the network with a fault.
-fn checked(fault: Fault, place: Site) -> (Network, Vec<TensorCheck>) {
-    let (network, given) = network(fault, place);
+fn check_network(fault: Fault, site: Site) -> (Network, Vec<TensorCheck>) {
+    let (network, given) = network(fault, site);
     let checked = check(&network, &Run::new(&network, &given), CheckOptions::ALL, |_| true);
     assert!(checked.iter().all(|checked| checked.checks.len() == checked.entries && checked.wanted == checked.entries));
     (network, checked)
 }
 
 /// The names of the tensors whose derivatives are off.
-fn off<'a>(network: &'a Network, checked: &[TensorCheck]) -> Vec<&'a str> {
+fn names_off<'a>(network: &'a Network, checked: &[TensorCheck]) -> Vec<&'a str> {
     let off = checked.iter().filter(|checked| checked.count(Verdict::Off) > 0);
     off.map(|checked| &*network.tensor(checked.gradient).name).collect()
 }
 
 #[test]
 fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
-    // the place of the fault, and the first tensor that is off; the network of the last row has no fault
-    for (place, first) in [
+    // the rule with the fault, and the first tensor that is off; the network of the last row has no fault
+    for (site, first) in [
         (Site::WeightGradient, Some("grad.fc1.weight")),
         (Site::InputGradient, Some("grad.input")),
         (Site::Softmax, Some("grad.fc1.z")),
         (Site::Forward, None),
     ] {
-        let fault = if place == Site::Forward { Fault::Nothing } else { Fault::Doubled };
-        let (network, checked) = checked(fault, place);
-        assert_eq!(off(&network, &checked).first().copied(), first, "{place:?}");
+        let fault = if site == Site::Forward { Fault::Nothing } else { Fault::Doubled };
+        let (network, checked) = check_network(fault, site);
+        assert_eq!(names_off(&network, &checked).first().copied(), first, "{site:?}");
         for worst in checked.iter().filter(|checked| checked.count(Verdict::Off) > 0).map(TensorCheck::worst) {
             let worst = worst.expect("an entry that is off");
+            // the derivative is doubled, so half of it is an error
             assert!((worst.derivative - 2.0 * worst.difference).abs() < 1e-6 && (worst.error - 0.5).abs() < 1e-3, "{worst:?}");
         }
     }
@@ -346,8 +348,8 @@ fn gradcheck_finds_the_tensor_whose_derivative_is_wrong() {
 
 #[test]
 fn gradcheck_finds_one_wrong_entry_among_many() {
-    let (network, checked) = checked(Fault::DoubledOnce, Site::WeightGradient);
-    assert_eq!(off(&network, &checked), ["grad.fc1.weight"]);
+    let (network, checked) = check_network(Fault::DoubledOnce, Site::WeightGradient);
+    assert_eq!(names_off(&network, &checked), ["grad.fc1.weight"]);
     let wrong: Vec<usize> = checked
         .iter()
         .flat_map(|checked| &checked.checks)
@@ -359,15 +361,15 @@ fn gradcheck_finds_one_wrong_entry_among_many() {
 /// `gradcheck` recomputes the loss without the rules' lists of readers: a rule that lacks an edge would lack it in this list too.
 #[test]
 fn gradcheck_finds_a_missing_edge() {
-    let (network, checked) = checked(Fault::Short, Site::InputGradient);
-    assert_eq!(off(&network, &checked), ["grad.input"]);
+    let (network, checked) = check_network(Fault::Short, Site::InputGradient);
+    assert_eq!(names_off(&network, &checked), ["grad.input"]);
 }
 
 /// A fault in the steps of the forward pass is not a fault of the derivatives.
 #[test]
 fn gradcheck_uses_the_values_of_the_forward_pass() {
     for fault in [Fault::Reversed, Fault::Fused, Fault::Forgotten, Fault::Unread] {
-        let (network, checked) = checked(fault, Site::Forward);
-        assert_eq!(off(&network, &checked), <[&str; 0]>::default(), "{fault:?}");
+        let (network, checked) = check_network(fault, Site::Forward);
+        assert_eq!(names_off(&network, &checked), <[&str; 0]>::default(), "{fault:?}");
     }
 }

@@ -155,6 +155,7 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     let value = match step.kind {
         Kind::Product => values.iter().copied().reduce(|product, factor| product * factor),
         Kind::Copy if values.len() == 1 => values.first().copied(),
+        // 0 · −∞ in a loss counts as 0
         Kind::Select if step.function == Some(LEFT_OUT) => (step.pass == Pass::Loss && values.contains(&0.0)).then_some(0.0),
         // the mask chose the other operand
         Kind::Select if step.function == Some(NOT_CHOSEN) => (step.pass == Pass::Backward && values == [0.0]).then_some(0.0),
@@ -181,8 +182,8 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
     for factor in &step.factors {
         let (Some(source), Some(expr)) = (factor.source, factor.derived) else { continue };
         let Some(value) = expr.value(&|slot| run.values(operands[slot])[source.at]) else { continue };
-        let through_z = matches!(expr, Expr::Of(function, _) if *function == LOG) && is_near(value, factor.value);
-        ensure!(same(value, factor.value) || through_z, "{name}: {expr:?} is {value:?}, not {:?}", factor.value);
+        let is_log_from_z = matches!(expr, Expr::Of(function, _) if *function == LOG) && is_near(value, factor.value);
+        ensure!(same(value, factor.value) || is_log_from_z, "{name}: {expr:?} is {value:?}, not {:?}", factor.value);
     }
     ensure!(trace.sources(&at, at.term).as_slice() == sources(trace, &step, &at), "{name}: its sources are not its factors'");
 
@@ -207,14 +208,14 @@ fn check_alone(trace: &Trace, k: u64) -> Result<(Step, Position), String> {
 fn check_reads(trace: &Trace, network: &Network, at: &Position, name: &str) -> Result<(), String> {
     for (tensor, place) in trace.sources(at, at.term) {
         // `term_reads` has two algorithms: one for a single position, and one for all positions
-        let places: Vec<usize> = (0..len(&network.tensor(tensor).shape)).collect();
-        for places in [&places[place..=place], &places] {
+        let all_places: Vec<usize> = (0..len(&network.tensor(tensor).shape)).collect();
+        for asked in [&all_places[place..=place], &all_places] {
             let is_this_term = |found: &&TermRead| found.term == at.term && found.place == place;
-            let found = trace.term_reads(at, tensor, places);
+            let found = trace.term_reads(at, tensor, asked);
             ensure!(
                 found.iter().filter(is_this_term).count() == 1,
                 "{name} reads {tensor}[{place}] among {}, which is not known",
-                places.len()
+                asked.len()
             );
         }
     }
@@ -224,7 +225,7 @@ fn check_reads(trace: &Trace, network: &Network, at: &Position, name: &str) -> R
 /// Checks a step against the step before it: the running sum, the order, the units.
 fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Step, Position)>) -> Result<(), String> {
     let k = step.step;
-    let place = |at: &Position| (at.run_index, at.op, at.entry);
+    let entry_of = |at: &Position| (at.run_index, at.op, at.entry);
     let Some((before, at_before)) = previous else {
         ensure!(step.term == 1 && k == 1, "the first step is not a first term");
         ensure!(same(step.sum, step.value), "step {k}: the first sum is {:?}, not {:?}", step.sum, step.value);
@@ -235,7 +236,7 @@ fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Ste
     };
     if step.term == 1 {
         ensure!(same(step.sum, step.value), "step {k}: the first sum is {:?}, not {:?}", step.sum, step.value);
-        ensure!(before.term == before.terms && place(at_before) < place(at), "step {k} begins an entry before the last one is done");
+        ensure!(before.term == before.terms && entry_of(at_before) < entry_of(at), "step {k} begins an entry before the last one is done");
         ensure!(before.pass <= step.pass, "step {k}: {:?} comes after {:?}", step.pass, before.pass);
     } else {
         let sum = before.sum + step.value;
@@ -247,16 +248,16 @@ fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Ste
             step.sum
         );
         ensure!(
-            place(at_before) == place(at) && before.term + 1 == step.term && before.terms == step.terms,
+            entry_of(at_before) == entry_of(at) && before.term + 1 == step.term && before.terms == step.terms,
             "step {k} is not the next term"
         );
     }
     let mut finer = k..k + 1;
     for unit in Unit::ALL {
-        let (span, last) = (trace.span(k, unit), trace.span(k - 1, unit));
+        let (span, span_before) = (trace.span(k, unit), trace.span(k - 1, unit));
         let is_same_unit = match unit {
             Unit::Step => false,
-            Unit::Entry => place(at_before) == place(at),
+            Unit::Entry => entry_of(at_before) == entry_of(at),
             Unit::Op => (at_before.run_index, at_before.op) == (at.run_index, at.op),
             Unit::Pass => (at_before.run_index, before.pass) == (at.run_index, step.pass),
             Unit::Sample => at_before.run_index == at.run_index,
@@ -264,8 +265,8 @@ fn check_order(trace: &Trace, step: &Step, at: &Position, previous: Option<&(Ste
         };
         ensure!(span.start <= finer.start && finer.end <= span.end, "step {k}: its {} {span:?} does not contain {finer:?}", unit.name());
         ensure!(
-            if is_same_unit { last == span } else { last.end == span.start },
-            "step {k}: its {} is {span:?} after {last:?}",
+            if is_same_unit { span_before == span } else { span_before.end == span.start },
+            "step {k}: its {} is {span:?} after {span_before:?}",
             unit.name()
         );
         finer = span;
@@ -301,21 +302,21 @@ fn sources(trace: &Trace, step: &Step, at: &Position) -> Vec<(Id, usize)> {
 /// The entries that a step reads. A factor is an entry, or it is computed from entries: `relu′(z)` from an entry of z, `sum(t)` from all entries of t.
 fn entries_read(trace: &Trace, step: &Step, at: &Position) -> BTreeSet<(Id, usize)> {
     let operands = &trace.op_at(at).parts[trace.part_at(at)].operands;
-    let mut places = BTreeSet::new();
+    let mut read = BTreeSet::new();
     for factor in &step.factors {
         let Some(source) = factor.source else { continue };
         let Some(expr) = factor.derived else {
             let single = Places { first: source.at, counts: [1, 1], steps: [0, 0] };
-            places.extend(factor.slice.unwrap_or(single).each().map(|at| (source.tensor, at)));
+            read.extend(factor.slice.unwrap_or(single).each().map(|at| (source.tensor, at)));
             continue;
         };
         expr.visit(&mut |slot, is_whole| {
             let tensor = operands[slot];
             let entries = len(&trace.network_of(at.run_index).tensor(tensor).shape);
-            places.extend(if is_whole { 0..entries } else { source.at..source.at + 1 }.map(|entry| (tensor, entry)));
+            read.extend(if is_whole { 0..entries } else { source.at..source.at + 1 }.map(|entry| (tensor, entry)));
         });
     }
-    places
+    read
 }
 
 /// Checks that each entry has the number of terms that its rule reports.
@@ -346,7 +347,7 @@ fn check_counts_of(network: &Network, run: &Run) -> Result<(), String> {
 pub fn check_edges(trace: &Trace) -> Result<(), String> {
     let (network, run) = (trace.network(), trace.run(0));
     for layer in network.layers().iter().filter(|layer| matches!(layer.kind, "linear" | "conv2d" | "conv_transpose2d")) {
-        let missing = || format!("{} has no z", layer.name);
+        let missing = || format!("{} has no z, or no gradient", layer.name);
         let z = network.find(&format!("{}.z", layer.name)).and_then(|z| network.producer(z)).ok_or_else(missing)?;
         let op = &network.ops()[z];
         let (rule, x) = run.part(op, z, 0);

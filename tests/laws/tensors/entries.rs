@@ -5,8 +5,8 @@ use super::writer::{MAX_SIZE, Writer, Written, tuple, written};
 
 pub fn unary(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
-    let other = if w.choices.one_in(2) { format!("{x}.{name}()") } else { format!("np.{name}({x})") };
-    written(format!("torch.{name}({x})"), other, &shape)
+    let other_spelling = if w.choices.one_in(2) { format!("{x}.{name}()") } else { format!("np.{name}({x})") };
+    written(format!("torch.{name}({x})"), other_spelling, &shape)
 }
 
 /// Calls a function with an argument between −1 and 1.
@@ -15,7 +15,7 @@ pub fn of_bounded(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     written(format!("torch.{name}(torch.tanh({x}))"), format!("np.tanh({x}).{name}()"), &shape)
 }
 
-/// Calls a function with an argument of at least 0.5.
+/// Calls a function with an argument of at min_reduced 0.5.
 pub fn of_positive(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
     written(format!("torch.{name}({x} * {x} + 0.5)"), format!("{name}({x} * {x} + 0.5)"), &shape)
@@ -23,10 +23,11 @@ pub fn of_positive(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 
 pub fn binary(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
-    let (other, result) = w.other_shape(&shape);
-    let y = w.input(&other);
+    let (y_shape, result) = w.other_shape(&shape);
+    let y = w.input(&y_shape);
     let (a, b) = if w.choices.one_in(2) { (y, x) } else { (x, y) };
     let b = if matches!(name, "/" | "div" | "divide" | "true_divide") { format!("({b} * {b} + 0.5)") } else { b };
+    // an operator
     if name.len() == 1 {
         return written(format!("{a} {name} {b}"), format!("({a}) {name} ({b})"), &result);
     }
@@ -39,8 +40,8 @@ pub fn power(w: &mut Writer<'_>, name: &str) -> Option<Written> {
         let exponent = w.choices.choose(&["2", "3", "1", "0"]);
         return written(format!("{x}**{exponent}"), format!("np.power({x}, {exponent})"), &shape);
     }
-    let (other, result) = w.other_shape(&shape);
-    let y = w.input(&other);
+    let (y_shape, result) = w.other_shape(&shape);
+    let y = w.input(&y_shape);
     written(format!("torch.{name}({x} * {x} + 0.5, {y})"), format!("({x} * {x} + 0.5)**{y}"), &result)
 }
 
@@ -56,8 +57,8 @@ pub fn clamp(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 
 pub fn choice(w: &mut Writer<'_>, _: &str) -> Option<Written> {
     let (x, shape) = w.any();
-    let (other, result) = w.other_shape(&shape);
-    let y = w.input(&other);
+    let (y_shape, result) = w.other_shape(&shape);
+    let y = w.input(&y_shape);
     // NumPy's spelling has the intersection of two masks; x == x is true
     let comparison = w.choices.choose(&["<", "<=", ">", ">=", "==", "!="]);
     written(
@@ -73,17 +74,17 @@ pub fn masked_fill(w: &mut Writer<'_>, name: &str) -> Option<Written> {
 }
 
 /// Chooses the axes that a function reduces: one axis or, with `may_be_several`, also two or all of them. Returns the arguments after the tensor, in both
-/// spellings, and the shape of the result. Returns `None` if fewer than `least` entries would be reduced to one, and for a scalar if one axis is wanted.
-pub fn axes(w: &mut Writer<'_>, shape: &[usize], may_be_several: bool, least: usize) -> Option<([String; 2], Vec<usize>)> {
+/// spellings, and the shape of the result. Returns `None` if fewer than `min_reduced` entries would be reduced to one, and for a scalar if one axis is wanted.
+pub fn axes(w: &mut Writer<'_>, shape: &[usize], may_be_several: bool, min_reduced: usize) -> Option<([String; 2], Vec<usize>)> {
     let rank = shape.len();
     if rank == 0 || may_be_several && w.choices.one_in(4) {
-        return (shape.iter().product::<usize>() >= least && may_be_several).then(|| ([String::new(), String::new()], Vec::new()));
+        return (shape.iter().product::<usize>() >= min_reduced && may_be_several).then(|| ([String::new(), String::new()], Vec::new()));
     }
     let (axis, text) = w.axis(rank);
     let second = (may_be_several && rank > 1 && w.choices.one_in(3)).then(|| (axis + 1) % rank);
     let text = second.map_or(text.clone(), |second| format!("({text}, {second})"));
     let reduced: Vec<usize> = [Some(axis), second].into_iter().flatten().collect();
-    if reduced.iter().map(|axis| shape[*axis]).product::<usize>() < least {
+    if reduced.iter().map(|axis| shape[*axis]).product::<usize>() < min_reduced {
         return None;
     }
     let keeps = w.choices.one_in(3);
@@ -204,8 +205,8 @@ pub fn transpose_matrix(w: &mut Writer<'_>, _: &str) -> Option<Written> {
 pub fn expand(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
     // new axes at the front, up to rank 4
-    let more = w.choices.pick(5usize.saturating_sub(shape.len()).max(1));
-    let mut result = w.shape(more);
+    let new_axes = w.choices.pick(5usize.saturating_sub(shape.len()).max(1));
+    let mut result = w.shape(new_axes);
     for size in &shape {
         result.push(if *size == 1 { 1 + w.choices.pick(MAX_SIZE) } else { *size });
     }
@@ -256,10 +257,10 @@ pub fn join(w: &mut Writer<'_>, name: &str) -> Option<Written> {
         return written(format!("torch.stack([{x}, {y}], dim={text})"), format!("np.stack(({x}, {y}), axis={text})"), &shape);
     }
     let (axis, text) = w.axis(shape.len());
-    let mut other = shape.clone();
-    other[axis] = 1 + w.choices.pick(MAX_SIZE);
-    let y = w.input(&other);
-    shape[axis] += other[axis];
+    let mut y_shape = shape.clone();
+    y_shape[axis] = 1 + w.choices.pick(MAX_SIZE);
+    let y = w.input(&y_shape);
+    shape[axis] += y_shape[axis];
     written(format!("torch.{name}([{x}, {y}], dim={text})"), format!("np.concatenate(({x}, {y}), axis={text})"), &shape)
 }
 
@@ -273,14 +274,15 @@ pub fn split(w: &mut Writer<'_>, name: &str) -> Option<Written> {
         shape.remove(axis);
         return written(format!("torch.unbind({x}, {text})[{at}]"), format!("{x}[{colons}{at}]"), &shape);
     }
-    let at = w.choices.pick(size);
+    // each piece has the size 1: torch.split takes the size, torch.chunk and np.split the number of pieces
+    let piece = w.choices.pick(size);
     shape[axis] = 1;
     let torch = if name == "split" {
-        format!("torch.split({x}, 1, dim={text})[{at}]")
+        format!("torch.split({x}, 1, dim={text})[{piece}]")
     } else {
-        format!("torch.chunk({x}, {size}, dim={text})[{at}]")
+        format!("torch.chunk({x}, {size}, dim={text})[{piece}]")
     };
-    written(torch, format!("np.split({x}, {size}, axis={text})[{at}]"), &shape)
+    written(torch, format!("np.split({x}, {size}, axis={text})[{piece}]"), &shape)
 }
 
 pub fn flip(w: &mut Writer<'_>, name: &str) -> Option<Written> {
