@@ -88,16 +88,16 @@ fn a_click_on_a_term_goes_to_that_term() {
             if line.get(usize::from(x)).is_none_or(|c| c.is_whitespace()) {
                 continue;
             }
-            let mut there = driver.clone();
-            assert_eq!(there.apply(&event, Duration::ZERO), Effect::Changed);
-            // the word under the click is in the brackets now
+            let mut clicked_driver = driver.clone();
+            assert_eq!(clicked_driver.apply(&event, Duration::ZERO), Effect::Changed);
+            // the word under the click, from `begin` on, is in the brackets now
             let is_in_word = |c: &char| !c.is_whitespace() && !matches!(c, '[' | ']');
             let begin = (0..=usize::from(x)).rev().take_while(|&at| is_in_word(&line[at])).last();
             let Some(begin) = begin else { continue };
             let word: String = line[begin..].iter().take_while(|c| is_in_word(c)).collect();
-            let term = bracketed(&lines(&there)[row]).unwrap();
+            let term = bracketed(&lines(&clicked_driver)[row]).unwrap();
             assert!(term.contains(&word), "{name}: {word} at column {x}, but {term}");
-            let [before, after] = [&driver, &there].map(|driver| driver.state.trace_and_position().unwrap().1);
+            let [before, after] = [&driver, &clicked_driver].map(|driver| driver.state.trace_and_position().unwrap().1);
             assert_eq!((before.op, before.entry), (after.op, after.entry));
             clicked += usize::from(before.term != after.term);
         }
@@ -148,11 +148,12 @@ fn a_click_on_a_row_of_a_list_chooses_it() {
     for (row, wanted) in list.rows.iter().enumerate() {
         let (_, y, _) = *rows.iter().find(|(.., at)| *at == row as u64).expect("a row in view");
         let line: String = shown[usize::from(y)].iter().collect();
+        // the cells of a row are the address, the step and more
         assert!(line.contains(&wanted.cells[0]), "{line}");
-        let mut there = driver.clone();
-        there.apply(&Event::Row(row as u64), Duration::ZERO);
-        assert_eq!(there.state.focus(), Focus::Normal);
-        assert!(format!("step {}", step(&there)) == wanted.cells[1], "{:?}", wanted.cells);
+        let mut clicked_driver = driver.clone();
+        clicked_driver.apply(&Event::Row(row as u64), Duration::ZERO);
+        assert_eq!(clicked_driver.state.focus(), Focus::Normal);
+        assert!(format!("step {}", step(&clicked_driver)) == wanted.cells[1], "{:?}", wanted.cells);
     }
 }
 
@@ -205,12 +206,12 @@ fn clicks_on(driver: &Driver, is_shown: impl Fn(char) -> bool) -> Vec<((u16, u16
 
 /// Returns the address of the entry on the screen after an event, such as `fc1.z[1]`, and the message.
 fn address_after(driver: &Driver, event: &Event) -> (String, String) {
-    let mut there = driver.clone();
-    there.apply(event, Duration::ZERO);
-    let (trace, at) = there.state.trace_and_position().unwrap();
+    let mut clicked_driver = driver.clone();
+    clicked_driver.apply(event, Duration::ZERO);
+    let (trace, at) = clicked_driver.state.trace_and_position().unwrap();
     // the address of the first term ends with `#1` if the entry has several terms
     let address = trace.address(&at.with_term(0)).to_string();
-    let message = there.state.message.as_ref().map(|message| message.text.clone()).unwrap_or_default();
+    let message = clicked_driver.state.message.as_ref().map(|message| message.text.clone()).unwrap_or_default();
     (address.trim_end_matches("#1").to_owned(), message)
 }
 
@@ -276,9 +277,9 @@ fn a_click_on_a_line_goes_to_its_term() {
         let mut reached = std::collections::BTreeSet::new();
         for (cell, event) in clicks_on(&driver, is_line) {
             assert!(matches!(event, Event::Click(_)), "{name} {at}: the line at {cell:?} is no target");
-            let mut there = driver.clone();
-            there.apply(&event, Duration::ZERO);
-            let (trace, position) = there.state.trace_and_position().unwrap();
+            let mut clicked_driver = driver.clone();
+            clicked_driver.apply(&event, Duration::ZERO);
+            let (trace, position) = clicked_driver.state.trace_and_position().unwrap();
             let address = trace.address(&position).to_string();
             assert!(address.split(':').next_back().unwrap().starts_with(op), "{name} {at}: {address}");
             reached.insert(address);
@@ -341,6 +342,7 @@ fn a_click_opens_a_scenario_of_the_picker() {
 fn a_click_on_a_row_of_the_palette_runs_it() {
     let mut driver = open("figure-19", "conv1.z[0,1,0]");
     press(&mut driver, ":");
+    // the backward pass begins with step 25
     click_on(&mut driver, "backward  ");
     assert_eq!((driver.state.focus(), step(&driver)), (Focus::Normal, 25));
     press(&mut driver, ":bre");
@@ -355,7 +357,7 @@ fn a_click_on_a_row_of_the_palette_runs_it() {
     assert_eq!((driver.state.focus(), driver.state.prompt().unwrap().input.value()), (Focus::Prompt, "set "));
     click_on(&mut driver, "Esc close");
     assert_eq!(driver.state.focus(), Focus::Normal);
-    // a long text leaves no room for the keys
+    // a long text leaves no room for the key Esc in the bottom line
     press(&mut driver, &format!(":{}", "a".repeat(110)));
     assert_eq!(driver.click_event(&RenderOptions::default(), SCREEN, 117, 39), Event::Miss);
     press(&mut driver, "<Esc>/");
@@ -365,13 +367,14 @@ fn a_click_on_a_row_of_the_palette_runs_it() {
 
 #[test]
 fn the_wheel_moves_through_the_list_that_is_open() {
-    for (keys, moved) in [
+    for (keys, list) in [
         (":", "the palette"),
         ("/", "the searches"),
         ("?", "the help"),
         ("w", "a list"),
         ("M", "the map"),
         ("L", "the curve"),
+        // four rows up, so that the wheel can go down
         ("okkkk", "the picker"),
     ] {
         let mut driver = open("xor", "1:fc2.z[0]");
@@ -379,11 +382,11 @@ fn the_wheel_moves_through_the_list_that_is_open() {
         press(&mut driver, keys);
         let before = lines(&driver);
         driver.apply(&Event::Wheel(3), Duration::ZERO);
-        assert!(lines(&driver) != before, "{moved}");
+        assert!(lines(&driver) != before, "{list}");
         driver.apply(&Event::Wheel(-3), Duration::ZERO);
         // on the curve, the wheel moves along the iterations; the matrices behind an overlay do not move
         driver.apply(&Event::WheelSideways(1), Duration::ZERO);
-        assert_eq!(driver.state.stepper().unwrap().scroll, [0, 0], "{moved}");
+        assert_eq!(driver.state.stepper().unwrap().scroll, [0, 0], "{list}");
     }
 }
 
@@ -391,6 +394,7 @@ fn the_wheel_moves_through_the_list_that_is_open() {
 fn a_click_on_a_block_of_the_map_goes_there() {
     let mut driver = open("figure-19", "conv1.z[0,1,0]");
     press(&mut driver, "M");
+    // the block of the loss
     click_on(&mut driver, "C = ");
     let (trace, at) = driver.state.trace_and_position().unwrap();
     assert_eq!((driver.state.focus(), trace.address(&at).to_string().as_str()), (Focus::Normal, "loss#1"));
@@ -410,7 +414,7 @@ fn a_click_on_a_key_in_a_border_presses_it() {
     let mut driver = open("xor", "fc1.z[0]#2");
     press(&mut driver, "?");
     driver.set_screen_size(SIZE);
-    // each click scrolls on from the one before it
+    // a click on a text presses its first key; each click scrolls on from the one before it
     for (text, scroll) in [("PgDn PgUp", 10), ("j k PgDn", 11), ("k PgDn", 10), ("PgUp g G", 0)] {
         click_on(&mut driver, text);
         assert_eq!(driver.state.overlay.as_ref().unwrap().scroll, scroll, "{text}");
@@ -448,6 +452,7 @@ fn a_click_on_the_curve_moves_its_marker() {
         assert!(marker(&driver) > last, "column {x}: {}", marker(&driver));
         last = marker(&driver);
     }
+    // column 115 is near the end of the 60 iterations
     assert!(last > 55);
 }
 

@@ -223,11 +223,11 @@ fn without_threads_the_caller_computes_everything() {
         let line = format!("exec gradstep {command}");
         // `--help`, `--version` and `help` do not accept --threads after them
         let line = if command.starts_with("--") || command.starts_with("help") { line } else { format!("{line} --threads 4") };
-        let [with, without] = ["", &format!("{}={} ", NO_THREADS.0, NO_THREADS.1)].map(|environment| {
+        let [with_threads, without_threads] = ["", &format!("{}={} ", NO_THREADS.0, NO_THREADS.1)].map(|environment| {
             let run = shell(folder.path(), &line.replacen("exec ", &format!("{environment}exec "), 1));
             (run.status.code(), run.stdout, String::from_utf8(run.stderr).unwrap())
         });
-        assert_eq!(with.0, Some(0), "{command}: {}", with.2);
-        assert!(with == without, "{command}: {:?} {}", without.0, without.2);
+        assert_eq!(with_threads.0, Some(0), "{command}: {}", with_threads.2);
+        assert!(with_threads == without_threads, "{command}: {:?} {}", without_threads.0, without_threads.2);
     }
 }

@@ -47,8 +47,8 @@ fn every_valid_scenario_reads_and_meets_its_expectations() {
             let (run_index, tensor) = trace.tensor(&expectation.at).unwrap_or_else(|why| panic!("{shown}: {why}"));
             let values = trace.run(run_index).values(tensor);
             let values = expectation.entry.map_or(values, |at| &values[at..=at]);
-            let close = values.iter().zip(flat(&expectation.value)).all(|(a, b)| (a - b).abs() <= expectation.tolerance);
-            assert!(close, "{shown}:{}: {} is {values:?}, not {}", expectation.line, expectation.at, expectation.value);
+            let are_close = values.iter().zip(flat(&expectation.value)).all(|(a, b)| (a - b).abs() <= expectation.tolerance);
+            assert!(are_close, "{shown}:{}: {} is {values:?}, not {}", expectation.line, expectation.at, expectation.value);
         }
     }
 }
@@ -63,6 +63,7 @@ fn the_exported_scenarios_are_those_of_the_exporter() {
     assert_eq!(checksum.trim(), format!("{:08x}", crc32fast::hash(&exporter)), "{help}");
     let paths = files("tests/exported");
     assert!(paths.len() >= 12);
+    // the expectations are PyTorch's gradients
     for path in paths {
         let expected =
             read_bytes(&path, fs::read(&path).unwrap()).unwrap_or_else(|faults| panic!("{}:\n{faults}", path.display())).expectations;

@@ -48,7 +48,7 @@ fn draw(live: &TerminalStepper, size: (u16, u16)) -> Buffer {
 }
 
 /// Sends the inputs of a script to the stepper, which records them. Returns the frame after each input.
-fn play((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
+fn record((name, mut size, script): Script<'_>, path: &Path) -> Vec<Buffer> {
     let loader = ScenarioLoader::bundled(Limits::default());
     let document = Arc::new(loader.open(name).unwrap());
     let mut state = State::picker(picker_entries::bundled());
@@ -164,7 +164,7 @@ fn recordings() -> Vec<(Vec<u8>, Vec<Buffer>)> {
     scripts
         .into_iter()
         .map(|script| {
-            let frames = play(script, &path);
+            let frames = record(script, &path);
             (fs::read(&path).unwrap(), frames)
         })
         .collect()
@@ -210,7 +210,7 @@ fn the_picker_of_a_session_has_the_order_at_the_time_of_recording() {
     // a scenario that this program lacks keeps its row
     assert_eq!(opened(2, &["figure-14", "gone\u{1b}[2J", "xor"], "ojj<Enter>"), "xor");
     assert_eq!(opened(2, &["figure-14", "gone\u{1b}[2J", "xor"], "oj<Enter>"), "figure-14");
-    // the filter of the picker is newer than format 1: in a session of format 1, "/" does nothing
+    // the filter of the picker is newer than format 1: in a session of format 1, "/" does nothing, and each j moves down a row
     assert_eq!(opened(1, &[], "o/jjx<Enter>"), "figure-16");
     assert_eq!(opened(2, bundled::LEARNING, "o/xor<Enter>"), "xor");
 }
@@ -219,7 +219,7 @@ fn the_picker_of_a_session_has_the_order_at_the_time_of_recording() {
 fn a_session_cut_at_any_byte_replays_its_beginning() {
     for (bytes, seen) in recordings() {
         let header_length = bytes.iter().position(|&byte| byte == b'\n').unwrap();
-        let mut last = None;
+        let mut last_count = None;
         for cut in 0..bytes.len() {
             match Session::read(&bytes[..cut]) {
                 Err(why) => {
@@ -228,8 +228,8 @@ fn a_session_cut_at_any_byte_replays_its_beginning() {
                     assert!(why.starts_with("is empty") || why.starts_with("has an incomplete header"), "at byte {cut}: {why}");
                 }
                 // drawing is slow, so each number of events is replayed only once
-                Ok(session) if last != Some(session.events.len()) => {
-                    last = Some(session.events.len());
+                Ok(session) if last_count != Some(session.events.len()) => {
+                    last_count = Some(session.events.len());
                     let frames = replayed(&session);
                     assert!(frames.len() <= seen.len() && frames[..] == seen[..frames.len()], "at byte {cut}");
                 }
@@ -258,12 +258,13 @@ fn a_click_goes_to_the_entry_under_it() {
         state.open(Arc::clone(&document), Some(document.trace.resolve(&address.parse().unwrap()).unwrap()));
         let driver = Driver::new(state, loader);
         let mut seen = HashSet::new();
-        for place in screen.positions() {
-            let target = ui::click(&driver.state, &RenderOptions::default(), screen, place.x, place.y);
+        for cell in screen.positions() {
+            let target = ui::click(&driver.state, &RenderOptions::default(), screen, cell.x, cell.y);
             let Some(action @ Action::GoToEntry(..)) = target.and_then(|target| target.action(&driver.state)) else { continue };
-            let Event::Click(at) = driver.click_event(&RenderOptions::default(), screen, place.x, place.y) else { panic!("no click") };
+            let Event::Click(at) = driver.click_event(&RenderOptions::default(), screen, cell.x, cell.y) else { panic!("no click") };
             let mut state = driver.state.clone();
             update(&mut state, action);
+            // the address of the click, and the address that a replay reads from the session
             for at in [&at, &at.to_string().parse().unwrap()] {
                 let mut driver = driver.clone();
                 assert_eq!(driver.apply(&Event::Click(at.clone()), Duration::ZERO), Effect::Changed, "{name} {address}: {at}");
@@ -348,6 +349,7 @@ fn a_session_can_begin_at_a_given_number() {
 #[test]
 fn a_step_that_does_not_exist_is_reported() {
     let text = gradstep::command::bundled::find("figure-14").unwrap().text;
+    // the scenario has ten steps
     for (at, is_refused) in [(0, true), (1, false), (10, false), (11, true)] {
         let header = Header::new("figure-14".to_owned(), text.to_owned(), Visit { iteration: 1, step: at }, (80, 24));
         let session = Session { header, events: Vec::new(), is_truncated: false };
@@ -387,7 +389,7 @@ fn typed_pasted_and_replayed_text_is_visible_in_every_mode() {
     ];
     for (n, mode) in modes.into_iter().enumerate() {
         let script: Vec<(u64, Input)> = (1..).map(|n| n * 1000).zip(mode).collect();
-        for frame in play(("figure-14", (80, 24), &script), &path) {
+        for frame in record(("figure-14", (80, 24), &script), &path) {
             assert_visible(&frame, &format!("mode {n}"));
         }
         let bytes = fs::read(&path).unwrap();
@@ -430,6 +432,7 @@ fn a_replay_that_goes_back_shows_the_same_frames() {
         }
         player.driver().frame(&RenderOptions::default(), (100, 30))
     };
+    // Space pauses before the first event, `.` does the next event, and `:N` Enter goes to the place after N events
     let forward: Vec<_> = (0..events).map(|n| frame(&mut player, if n == 0 { " " } else { "." })).collect();
     for (n, before) in forward.iter().enumerate().rev() {
         assert_eq!(&frame(&mut player, &format!(":{n}\r")), before, "event {n}");
@@ -455,7 +458,7 @@ fn a_pasted_text_puts_its_first_line_into_the_open_line() {
     ] {
         let inputs: Vec<Input> = keys.chars().map(typed).chain([paste(pasted)]).collect();
         let script: Vec<(u64, Input)> = (1..).map(|n| n * 1000).zip(inputs).collect();
-        let last = export::text(play((name, (120, 40), &script), &path).last().unwrap());
+        let last = export::text(record((name, (120, 40), &script), &path).last().unwrap());
         assert!(last.contains(shown), "{keys} {pasted:?}:\n{last}");
         assert!(!last.contains("second"), "{last}");
     }

@@ -200,16 +200,16 @@ fn a_move_by_many_passes_in_slices_arrives() {
     let mut world = World::new(&chain(""));
     world.press("kkk7l");
     assert!(world.state().job().is_some());
-    let mut turns = 0;
+    let mut wakes = 0;
     while world.state().job().is_some() {
         world.wake();
-        turns += 1;
+        wakes += 1;
     }
     // seven passes: forward, backward and update of two iterations, then forward of the third
     assert_eq!(world.place().0, 3);
     let trace = &world.state().document().unwrap().trace;
     assert_eq!(trace.passes().next().unwrap().2.end - 1, world.place().1);
-    assert!(turns > 20_000, "{turns}");
+    assert!(wakes > 20_000, "{wakes}");
     world.press("7h");
     while world.state().job().is_some() {
         world.wake();
@@ -311,7 +311,7 @@ fn keys_during_a_seek_add_up() {
     };
     for text in [WIDE.to_owned(), chain("")] {
         let mut world = World::new(&text);
-        world.press("kkkkkklllll");
+        world.press("kkkkkklllll"); // five moves by an iteration
         assert_eq!(arrive(&mut world), (6, 1));
         world.press("hh2h");
         assert_eq!(arrive(&mut world), (2, 1));
@@ -388,18 +388,18 @@ fn a_replay_does_one_event_or_one_slice_at_each_wake() {
     let driver = replay::begin(&session, Limits::default()).unwrap().with_slice_clock(late);
     let mut player = Player::new(&session, driver, 1000.0, RenderOptions::default());
     let mut now = Duration::ZERO;
-    let mut turns = 0;
+    let mut wakes = 0;
     while player.driver().state.message.as_ref().is_none_or(|message| !message.text.starts_with("the recording breaks off here")) {
         let before = computed(player.driver());
         now += LATE;
         player.input(Input::Wake, now).unwrap();
         let done = computed(player.driver()) - before;
-        assert!(done <= 1, "a turn computes {done} ops");
-        turns += 1;
-        // a turn that waits for another thread computes nothing, so there may be very many
-        assert!(turns < 1_000_000_000);
+        assert!(done <= 1, "a wake computes {done} ops");
+        wakes += 1;
+        // a slice that waits for another thread computes nothing, so there may be very many
+        assert!(wakes < 1_000_000_000);
     }
-    assert!(turns > 15, "{turns}");
+    assert!(wakes > 15, "{wakes}");
 }
 
 fn stored(name: &str) -> Session {

@@ -138,6 +138,7 @@ fn tables_have_the_content_of_the_json_lines() {
     assert!(files.len() > 60, "{}", files.len());
     for file in files {
         let file = file.to_str().expect("UTF-8");
+        // a trace is short if its last op begins early
         let last_op: Value = serde_json::from_str(printed(&[file, "--level", "op"]).lines().last().expect("an op")).expect("JSON");
         if last_op["first"].as_u64().expect("a number") < 3_000 {
             seen.extend(compared(&[file]));
@@ -151,6 +152,7 @@ fn tables_have_the_content_of_the_json_lines() {
 #[test]
 fn a_slice_is_written_as_one_factor() {
     let folder = tempfile::tempdir().expect("a folder");
+    // the 17 arguments of the softmax are one more than a step lists one by one
     let file = folder.path().join("wide.toml");
     let text = "title = \"t\"\ninput = { init = \"linspace\", start = -1, stop = 1, shape = [17] }\ntarget = 0\nloss = \"cross_entropy\"\n\
         [[layer]]\ntype = \"activation\"\nfunction = \"softmax\"\n";
@@ -178,15 +180,16 @@ fn any_name_fits_into_a_cell() {
 
 #[test]
 fn a_table_is_the_same_with_any_number_of_threads() {
-    let part = ["figure-01", "--from", "300000", "--to", "310007"];
+    let range = ["figure-01", "--from", "300000", "--to", "310007"];
     for format in ["csv", "markdown"] {
-        let table = |threads: &str| printed(&[&part[..], &["--format", format, "--threads", threads]].concat());
-        let alone = table("1");
-        assert!(alone.lines().count() > 10_008, "{}", alone.lines().count());
-        assert_eq!(alone.matches("iteration").count(), 1, "one header");
+        let table = |threads: &str| printed(&[&range[..], &["--format", format, "--threads", threads]].concat());
+        let on_one_thread = table("1");
+        // 10,008 steps and a header
+        assert!(on_one_thread.lines().count() > 10_008, "{}", on_one_thread.lines().count());
+        assert_eq!(on_one_thread.matches("iteration").count(), 1, "one header");
         for threads in ["2", "3", "9"] {
-            assert!(table(threads) == alone, "{format} with {threads} threads");
+            assert!(table(threads) == on_one_thread, "{format} with {threads} threads");
         }
     }
-    compared(&part);
+    compared(&range);
 }

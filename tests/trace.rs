@@ -164,6 +164,7 @@ function = "relu"
     fs::write(&file, text).expect("a file");
     let file = file.to_str().expect("UTF-8");
     let lines = printed(&[file, "--threads", "1"]);
+    // the 1024 lines of a chunk need more than the 1 MiB of a buffer
     assert!(lines.lines().filter(|line| line.len() > 4000).take(1024).map(str::len).sum::<usize>() > 4 << 20);
     assert!(printed(&[file, "--threads", "2"]) == lines);
 }
@@ -198,6 +199,7 @@ activation = "softmax"
     };
     let lines = |file: &str, op: &str, format: &str| printed(&[file, "--op", op, "--format", format]);
 
+    // 16 entries in the window of the pool, and 16 in the softmax
     let few = scenario(16, 4);
     for op in ["pool1.a[0,0,0]", "fc1.a[3]"] {
         let line: serde_json::Value = serde_json::from_str(&lines(&few, op, "jsonl")).expect("JSON");

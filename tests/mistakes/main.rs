@@ -73,7 +73,7 @@ fn findings(document: &Document, mine: &[UserTensor], tolerance: Tolerance) -> F
 }
 
 /// Returns whether a planted mistake gives an infinite or huge number, which nobody would take for a result.
-fn is_odd(planting: &Planting) -> bool {
+fn is_implausible(planting: &Planting) -> bool {
     planting.gradients.iter().flatten().any(|number| !number.is_finite() || number.abs() > 1e12)
 }
 
@@ -110,7 +110,7 @@ fn planted(texts: impl Iterator<Item = String>, wanted: fn(&Trace) -> Vec<Gradie
         let wanted = wanted(&document.trace);
         let mut here = Vec::new();
         for planting in plantings(&document.trace, &wanted, learning_rate(&document)) {
-            if found[planting.id] >= NETWORKS || here.contains(&planting.id) || is_odd(&planting) {
+            if found[planting.id] >= NETWORKS || here.contains(&planting.id) || is_implausible(&planting) {
                 continue;
             }
             if let Some(is_named) = is_named(&document, &wanted, &planting) {
@@ -167,7 +167,7 @@ fn a_mistake_with_an_unknown_factor_is_named_with_the_factor() {
             let different = report.tensors.iter().filter(|compared| compared.status == Status::Different).count();
             let is_expected =
                 |cause: &Cause| cause.id == id && cause.variant.as_deref() == Some(variant) && cause.explains.len() == different;
-            // a mean over three outputs has the factor 3 too
+            // the sum in the place of a mean over three outputs gives 3 g too
             let is_named = causes.first().is_some_and(|first| is_expected(first) || first.id == "sum-instead-of-mean" && n == 0);
             let names: Vec<_> = causes.iter().map(|cause| (cause.id, &cause.variant)).collect();
             assert!(is_named, "{id} is not named, but {names:?}\n{text}");
@@ -186,7 +186,7 @@ fn another_mask_of_a_dropout_is_found() {
         let trace = &document.trace;
         let of = trace.network().find("fc1.a").expect("a tensor");
         let wanted = everything(trace);
-        // the third entry is dropped too
+        // besides the second entry, which the mask drops, the third one is dropped
         let numbers = gradients_with_other(trace, &wanted, of, |at, right| if at == 2 { 0.0 } else { right }).expect("a gradient");
         let mine = tensors(&wanted, &numbers);
         if Report::new(trace, &mine, Tolerance::FLOAT64).is_equal() {
@@ -213,7 +213,8 @@ fn no_mistake_is_named_for_gradients_of_zeros() {
         let wanted = parameters(&document.trace);
         let zeros: Vec<Vec<f64>> = wanted.iter().map(|gradient| vec![0.0; gradient.right(&document.trace).len()]).collect();
         let mine = tensors(&wanted, &zeros);
-        let wrong = Report::new(&document.trace, &mine, Tolerance::FLOAT64).tensors.iter().filter(|of| of.status != Status::Equal).count();
+        let report = Report::new(&document.trace, &mine, Tolerance::FLOAT64);
+        let wrong = report.tensors.iter().filter(|compared| compared.status != Status::Equal).count();
         let found = search(&document, &mine);
         // zeros of a single wrong tensor may have a cause
         assert!(wrong < 2 || found.is_empty(), "{} in\n{text}", found[0].id);
@@ -229,6 +230,7 @@ fn no_mistake_is_named_for_one_changed_entry() {
         assert!(search(&document, &tensors(&wanted, &right)).is_empty(), "right gradients have no cause");
         for (n, numbers) in right.iter().enumerate() {
             let mut mine = right.clone();
+            // any entry, and a new number that no mistake gives
             let at = (7 * n + 3) % numbers.len();
             mine[n][at] = 0.913_77 * mine[n][at] + 0.001_37;
             let found = search(&document, &tensors(&wanted, &mine));

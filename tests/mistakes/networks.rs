@@ -15,7 +15,7 @@ pub fn all() -> impl Iterator<Item = String> {
     (1..4).flat_map(templates).chain(of_students()).chain(random(60))
 }
 
-/// The templates with a seed, which decides their weights and inputs.
+/// The templates with a seed, which decides their weights and inputs: for the seed 2, `seed = N3` becomes `seed = 23`.
 pub fn templates(seed: usize) -> impl Iterator<Item = String> {
     TEMPLATES.iter().map(move |template| template.replace("seed = N", &format!("seed = {seed}")))
 }
@@ -208,7 +208,7 @@ sample = [
   { input = [-0.5, 0.25, 1.75, 0.1], target = [1, 1] },
 ]
 "#,
-    // a line, whose pool has padding
+    // a vector, and a pool with padding along it
     r#"
 title = "line"
 input = { init = "normal", seed = N1, shape = [9] }

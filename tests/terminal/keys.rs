@@ -145,6 +145,7 @@ fn colours(raw: &[u8]) -> BTreeSet<String> {
         let mut numbers = sequence[..end].split(';').filter_map(|number| number.parse::<u8>().ok());
         while let Some(number) = numbers.next() {
             match number {
+                // the next numbers are 2 and three components of a colour, or 5 and one number of a colour
                 38 | 48 => {
                     let kind = numbers.next().unwrap_or(0);
                     numbers.by_ref().take(if kind == 2 { 3 } else { 1 }).for_each(drop);

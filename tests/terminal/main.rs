@@ -129,6 +129,7 @@ fn suspends_and_resumes_in_a_shell() {
 
     run.press("\x1a");
     run.wait_until("the main screen", |run| !run.screen().alternate_screen());
+    // the typed line, which is on the screen too, does not contain the printed word
     run.press("echo in''between\r");
     run.wait_for("inbetween");
     assert!(!run.screen().hide_cursor());

@@ -132,11 +132,11 @@ fn a_file_that_cannot_be_written_leaves_the_edits() {
     run.press(EDIT);
     run.wait_for(EDITED);
     // another program has changed the file
-    let other = TEXT.replace("mine", "another");
-    fs::write(folder.path("net.toml"), &other).unwrap();
+    let changed = TEXT.replace("mine", "another");
+    fs::write(folder.path("net.toml"), &changed).unwrap();
     run.press("W");
     run.wait_for("has changed since it was read");
-    assert_eq!((folder.text(), folder.journals()), (other, 1));
+    assert_eq!((folder.text(), folder.journals()), (changed, 1));
     run.press(":w copy.toml\r");
     run.wait_for("written to copy.toml");
     assert_eq!(fs::read_to_string(folder.path("copy.toml")).unwrap(), TEXT.replace("[[3, 4]]", "[[3, 0.5]]"));
@@ -207,24 +207,24 @@ fn replace(folder: &Folder, text: &str) {
 fn a_file_that_another_program_changes_is_noticed_and_read_again() {
     let folder = Folder::new();
     let mut run = folder.open(OPENED);
-    // z = 3 · 1 + 4 · 2
+    // the steps 1 and 2 compute z = 3 · 1 + 4 · 2
     run.press("ll");
     run.wait_for("step 3/");
     run.press(EDIT);
     run.wait_for(EDITED);
     run.press("\x1b");
     run.wait_for("nothing is open");
-    let other = TEXT.replace("[1, 2]", "[5, 2]").replace("mine", "another");
-    replace(&folder, &other);
+    let changed = TEXT.replace("[1, 2]", "[5, 2]").replace("mine", "another");
+    replace(&folder, &changed);
     run.wait_for("file changed");
     run.wait_for("the file of net has changed: :e reads it again");
     // an incomplete file is not shown; the old scenario stays open
-    fs::write(folder.path("net.toml"), &other[..other.len() - 20]).unwrap();
+    fs::write(folder.path("net.toml"), &changed[..changed.len() - 20]).unwrap();
     run.press(":e\r");
     run.wait_for("not read again: net.toml is not valid, line 9, column");
     run.press("\x1b");
     run.wait_until("the message is gone", |run| !run.screen().contents().contains("not read again"));
-    fs::write(folder.path("net.toml"), &other).unwrap();
+    fs::write(folder.path("net.toml"), &changed).unwrap();
     run.press(":e\r");
     run.wait_for("the file is read again, with 1 edit");
     run.wait_until("the new title", |run| {
@@ -234,8 +234,8 @@ fn a_file_that_another_program_changes_is_noticed_and_read_again() {
     assert_eq!(folder.journals(), 1);
     run.press("W");
     run.wait_for("written to net.toml");
-    assert_eq!((folder.text(), folder.journals()), (other.replace("[[3, 4]]", "[[3, 0.5]]"), 0));
-    // the program knows the file that it wrote, and does not report it as changed
+    assert_eq!((folder.text(), folder.journals()), (changed.replace("[[3, 4]]", "[[3, 0.5]]"), 0));
+    // the program knows the file that it wrote, and does not report it as changed when it looks at the file, once a second
     std::thread::sleep(std::time::Duration::from_millis(2200));
     run.press("l");
     run.wait_for("step 4/");
@@ -302,6 +302,7 @@ fn writing_again_leaves_one_file_for_each_tensor() {
     let text = TEXT.replace("[[3, 4]]", "{ init = \"normal\", seed = 1 }");
     fs::write(folder.path("net.toml"), text.replace("weight =", "out_features = 1\nweight =")).unwrap();
     let mut run = folder.open(OPENED);
+    // the new file is written before the old one is removed, so the names alternate
     for (value, names) in [("5", vec!["net-fc1.weight.npz"]), ("6", vec!["net-fc1.weight-2.npz"]), ("7", vec!["net-fc1.weight.npz"])] {
         run.press(&format!(":set fc1.weight[0,1] {value}\r"));
         run.wait_for(&format!("→ {value}"));

@@ -27,12 +27,12 @@ fn open(name: &str, bytes: &[u8]) -> Result<Arc<dyn Archive>, WeightsError> {
 type Tensors = Vec<(String, Vec<usize>, Vec<f64>)>;
 
 /// Reads all tensors of a file. The only tensor of a `.npy` file has no name.
-fn all(name: &str, bytes: &[u8]) -> Result<Tensors, WeightsError> {
+fn read_tensors(name: &str, bytes: &[u8]) -> Result<Tensors, WeightsError> {
     let archive = open(name, bytes)?;
     let names = archive.names().map_or_else(|| vec![String::new()], |names| names.list().to_vec());
-    let tensor = |(place, name): (usize, String)| {
-        let layout = archive.layout(place)?;
-        let numbers = layout.numbers(&archive.bytes(place)?)?;
+    let tensor = |(index, name): (usize, String)| {
+        let layout = archive.layout(index)?;
+        let numbers = layout.numbers(&archive.bytes(index)?)?;
         Ok((name, layout.shape().to_vec(), numbers))
     };
     names.into_iter().enumerate().map(tensor).collect()
@@ -46,9 +46,12 @@ fn npy(shape: &[usize], numbers: &[f64], big_endian: bool, fortran: bool) -> Vec
     let mut bytes = [&b"\x93NUMPY\x01\x00"[..], &u16::try_from(header.len()).unwrap().to_le_bytes(), header.as_bytes()].concat();
     let entry = |at: usize| -> usize {
         // the row-major position of the entry at position `at` in column-major order
-        let mut rest = at;
-        let index: Vec<usize> = shape.iter().map(|n| (rest % n, rest /= n).0).collect();
-        index.iter().zip(shape).fold(0, |place, (i, n)| place * n + i)
+        let (mut rest, mut index) = (at, Vec::new());
+        for n in shape {
+            index.push(rest % n);
+            rest /= n;
+        }
+        index.iter().zip(shape).fold(0, |position, (i, n)| position * n + i)
     };
     for at in 0..numbers.len() {
         let x = numbers[if fortran { entry(at) } else { at }];
@@ -117,7 +120,7 @@ fn tensor() -> impl Strategy<Value = (Vec<usize>, Vec<f64>)> {
 fn every_type_that_numpy_and_safetensors_wrote_is_read() {
     let table: Vec<f64> = (0..6).map(f64::from).collect();
     for file in ["types.npz", "deflated.npz", "types.safetensors"] {
-        let found = all(file, &fs::read(folder("valid").join(file)).unwrap()).unwrap();
+        let found = read_tensors(file, &fs::read(folder("valid").join(file)).unwrap()).unwrap();
         assert!(found.len() >= 9, "{file}");
         for (name, shape, numbers) in found {
             let expected: Vec<f64> = match name.as_str() {
@@ -163,11 +166,11 @@ proptest! {
     fn a_tensor_comes_back_with_the_same_bits((shape, data) in tensor(), big_endian: bool, fortran: bool, name in "\\PC{1,20}") {
         let bytes = npy(&shape, &data, big_endian, fortran);
         let one = |name: &str| vec![(name.to_owned(), shape.clone(), data.clone())];
-        prop_assert!(same(&all("x.npy", &bytes).unwrap(), &one("")));
+        prop_assert!(same(&read_tensors("x.npy", &bytes).unwrap(), &one("")));
         let name = name.strip_suffix(".npy").unwrap_or(&name);
-        prop_assert!(same(&all("x.npz", &deflated(name, &bytes)).unwrap(), &one(name)));
-        prop_assert!(same(&all("x.npz", &npz_archive(&one(name))).unwrap(), &one(name)));
-        prop_assert!(same(&all("x.safetensors", &safetensors(&one(name))).unwrap(), &one(name)));
+        prop_assert!(same(&read_tensors("x.npz", &deflated(name, &bytes)).unwrap(), &one(name)));
+        prop_assert!(same(&read_tensors("x.npz", &npz_archive(&one(name))).unwrap(), &one(name)));
+        prop_assert!(same(&read_tensors("x.safetensors", &safetensors(&one(name))).unwrap(), &one(name)));
     }
 
     #[test]
@@ -181,8 +184,8 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] ^= flip;
         }
-        let before = all(name, whole).unwrap();
-        match all(name, &bytes) {
+        let before = read_tensors(name, whole).unwrap();
+        match read_tensors(name, &bytes) {
             Err(wrong) => prop_assert!(!wrong.message.is_empty()),
             // names and padding have no checksum, numbers in an .npz do
             Ok(after) if name.ends_with("npz") => prop_assert!(before.iter().zip(&after).all(|(a, b)| a.1 == b.1 && a.2 == b.2)),
@@ -201,9 +204,9 @@ fn small() -> Vec<(&'static str, Vec<u8>)> {
 #[test]
 fn truncated_files_are_refused() {
     for (name, bytes) in small() {
-        assert!(all(name, &bytes).is_ok(), "{name}");
+        assert!(read_tensors(name, &bytes).is_ok(), "{name}");
         for length in 0..bytes.len() {
-            assert!(all(name, &bytes[..length]).is_err(), "{length} bytes of {name}");
+            assert!(read_tensors(name, &bytes[..length]).is_err(), "{length} bytes of {name}");
         }
     }
 }
@@ -224,7 +227,7 @@ fn is_unprotected(name: &str, bytes: &[u8], at: usize) -> bool {
 #[test]
 fn any_changed_byte_of_a_header_is_refused_or_changes_nothing() {
     for (name, whole) in small() {
-        let before = all(name, &whole).unwrap();
+        let before = read_tensors(name, &whole).unwrap();
         let numbers: usize = before.iter().map(|tensor| tensor.2.len() * 8).sum();
         // if a format has no checksum, changed numbers are valid
         let end = if name.ends_with("npz") { whole.len() } else { whole.len() - numbers };
@@ -232,7 +235,7 @@ fn any_changed_byte_of_a_header_is_refused_or_changes_nothing() {
             for flip in 1..=255 {
                 let mut bytes = whole.clone();
                 bytes[at] ^= flip;
-                match all(name, &bytes) {
+                match read_tensors(name, &bytes) {
                     Err(wrong) => assert!(!wrong.message.is_empty()),
                     Ok(after) => assert!(same(&before, &after), "byte {at} of {name} is {:#04x}: {after:?}", bytes[at]),
                 }
@@ -271,7 +274,7 @@ fn inconsistent_zip_directories_are_refused() {
         let both = changed(&[6 + byte, central + 8 + byte], flip);
         match bit {
             0 | 6 | 13 => refused("x.npz", &both, "is encrypted"),
-            1 | 2 | 3 | 11 => assert!(all("x.npz", &both).is_ok(), "bit {bit}"),
+            1 | 2 | 3 | 11 => assert!(read_tensors("x.npz", &both).is_ok(), "bit {bit}"),
             _ => refused("x.npz", &both, "has the zip flags"),
         }
         if [1, 2, 3, 11].contains(&bit) {
@@ -279,7 +282,9 @@ fn inconsistent_zip_directories_are_refused() {
         }
     }
     refused("x.npz", &changed(&[14], 1), "disagree"); // the checksum
+    // the method in both headers: 8 becomes 1
     refused("x.npz", &changed(&[8, central + 10], 9), "compressed by method 1");
+    // the end record: the number of this part at byte 4, the entries in this part and in all at 8 and 10, the length of the directory at 12
     refused("x.npz", &changed(&[end + 4], 1), "in several parts");
     refused("x.npz", &changed(&[end + 8], 1), "in several parts");
     refused("x.npz", &changed(&[end + 12], 1), "not at the position in its end record");
@@ -287,7 +292,7 @@ fn inconsistent_zip_directories_are_refused() {
     // the header before the data lacks checksum and sizes, as when Python writes to a pipe
     let mut streamed = changed(&[6, central + 8], 1 << 3);
     streamed[14..26].fill(0);
-    assert!(same(&all("x.npz", &streamed).unwrap(), &all("x.npz", &bytes).unwrap()));
+    assert!(same(&read_tensors("x.npz", &streamed).unwrap(), &read_tensors("x.npz", &bytes).unwrap()));
     streamed[6] ^= 1 << 3;
     streamed[central + 8] ^= 1 << 3;
     refused("x.npz", &streamed, "disagree");
@@ -297,9 +302,11 @@ fn inconsistent_zip_directories_are_refused() {
 fn overlapping_zip_entries_are_refused() {
     let bytes = deflated("a", &plain_npy(&[1], &[0.5]));
     let begin = bytes.windows(4).position(|found| found == b"PK\x01\x02").unwrap();
+    // the end record has 22 bytes
     let end = bytes.len() - 22;
     let mut twice = [&bytes[..end], &bytes[begin..end], &bytes[end..]].concat();
     let last = twice.len() - 22;
+    // two entries, and the length of their directory
     twice[last + 8] = 2;
     twice[last + 10] = 2;
     let length = u32::try_from(last - begin).unwrap();
@@ -315,7 +322,7 @@ fn sizes_in_a_header_are_checked_before_memory_is_allocated() {
     for entry in fs::read_dir(folder("invalid")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        let _ = all(&name, &fs::read(&path).unwrap());
+        let _ = read_tensors(&name, &fs::read(&path).unwrap());
         files += 1;
     }
     assert!(files > 30);

@@ -15,7 +15,7 @@ pub fn of_bounded(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     written(format!("torch.{name}(torch.tanh({x}))"), format!("np.tanh({x}).{name}()"), &shape)
 }
 
-/// Calls a function with an argument of at min_reduced 0.5.
+/// Calls a function with an argument of at least 0.5.
 pub fn of_positive(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let (x, shape) = w.any();
     written(format!("torch.{name}({x} * {x} + 0.5)"), format!("{name}({x} * {x} + 0.5)"), &shape)

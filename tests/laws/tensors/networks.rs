@@ -75,12 +75,14 @@ pub fn matmul(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     }
     let columns = 1 + w.choices.pick(MAX_SIZE);
     // the batch axes of y and of the result; y has none if x is a vector, or if the result would have more than two
-    let (batch, joined) = w.other_shape(shape.get(..shape.len().saturating_sub(2)).unwrap_or(&[]));
-    let (batch, joined) =
-        if joined.len() > 2 || shape.len() < 2 { (Vec::new(), shape[..shape.len().saturating_sub(2)].to_vec()) } else { (batch, joined) };
-    let y = w.input(&batch.into_iter().chain([inner, columns]).collect::<Vec<_>>());
+    let x_batch = &shape[..shape.len().saturating_sub(2)];
+    let (mut y_batch, mut result_batch) = w.other_shape(x_batch);
+    if result_batch.len() > 2 || shape.len() < 2 {
+        (y_batch, result_batch) = (Vec::new(), x_batch.to_vec());
+    }
+    let y = w.input(&y_batch.into_iter().chain([inner, columns]).collect::<Vec<_>>());
     let rows = shape.len().checked_sub(2).map(|at| shape[at]);
-    let result: Vec<usize> = joined.into_iter().chain(rows).chain([columns]).collect();
+    let result: Vec<usize> = result_batch.into_iter().chain(rows).chain([columns]).collect();
     let torch = if name == "@" { format!("{x} @ {y}") } else { format!("torch.matmul({x}, {y})") };
     written(torch, format!("np.matmul({x}, {y})"), &result)
 }
@@ -89,12 +91,12 @@ pub fn matmul_of_rank(w: &mut Writer<'_>, name: &str) -> Option<Written> {
     let rank = if name == "bmm" { 3 } else { 2 };
     let (x, shape) = w.ranked(rank..=rank);
     let inner = shape[rank - 1];
-    let other: Vec<usize> = match name {
+    let y_shape: Vec<usize> = match name {
         "mv" => vec![inner],
         "mm" => vec![inner, 2],
         _ => vec![shape[0], inner, 2],
     };
-    let y = w.input(&other);
+    let y = w.input(&y_shape);
     let mut result = shape[..rank - 1].to_vec();
     result.extend((name != "mv").then_some(2));
     written(format!("torch.{name}({x}, {y})"), format!("{x} @ {y}"), &result)
