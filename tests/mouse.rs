@@ -148,7 +148,7 @@ fn a_click_on_a_row_of_a_list_chooses_it() {
     for (row, wanted) in list.rows.iter().enumerate() {
         let (_, y, _) = *rows.iter().find(|(.., at)| *at == row as u64).expect("a row in view");
         let line: String = shown[usize::from(y)].iter().collect();
-        // the cells of a row are the address, the step and more
+        // the first cells of a row are the name of the entry and the step that reads it
         assert!(line.contains(&wanted.cells[0]), "{line}");
         let mut clicked_driver = driver.clone();
         clicked_driver.apply(&Event::Row(row as u64), Duration::ZERO);

@@ -7,7 +7,7 @@ use gradstep::network::{Id, Role};
 use gradstep::step::Pass;
 use gradstep::trace::Trace;
 
-use crate::{everything, findings, is_odd, learning_rate, networks, open, parameters, search, tensors};
+use crate::{everything, findings, is_implausible, learning_rate, networks, open, parameters, search, tensors};
 
 /// Returns a number that no mistake gives, in the place of the right number of entry `at`.
 fn noise(at: usize, right: f64) -> f64 {
@@ -110,7 +110,7 @@ fn an_independent_mistake_is_named() {
         // a mistake with a number that is fitted to the user's numbers is too uncertain behind an unknown error
         let is_fitted = |id: &str| MISTAKES.iter().any(|row| row.id == id && row.specificity == Specificity::Fitted);
         let is_behind = |planting: &&gradstep::mistakes::Planting| {
-            !is_odd(planting) && !is_fitted(planting.id) && planting.gradients[0] == right(0) && changes_later_tensors(planting)
+            !is_implausible(planting) && !is_fitted(planting.id) && planting.gradients[0] == right(0) && changes_later_tensors(planting)
         };
         let behind: Vec<_> = all.iter().filter(is_behind).collect();
         for planting in behind.iter().skip(n % 7).step_by(behind.len() / 3 + 1) {

@@ -22,7 +22,7 @@ impl Choices {
     }
 }
 
-fn is_odd(numbers: &[Vec<f64>]) -> bool {
+fn is_implausible(numbers: &[Vec<f64>]) -> bool {
     numbers.iter().flatten().any(|number| !number.is_finite() || number.abs() > 1e12)
 }
 
@@ -59,7 +59,7 @@ fn try_pair(text: &str, takes_all: bool, choices: &mut Choices, counts: &mut Cou
     let trace = &document.trace;
     let wanted = if takes_all { everything(trace) } else { parameters(trace) };
     let pair = planted_pair(trace, &wanted, learning_rate(&document), &mut |n| choices.below(n));
-    let Some(PlantedPair { ids, each, both }) = pair.filter(|pair| !is_odd(&pair.both)) else { return };
+    let Some(PlantedPair { ids, each, both }) = pair.filter(|pair| !is_implausible(&pair.both)) else { return };
     let first_wrong = |numbers: &[Vec<f64>]| Report::new(trace, &tensors(&wanted, numbers), Tolerance::FLOAT64).first_wrong();
     // each of the two mistakes must change something; these are the first tensors that they change
     let [one, other] = [first_wrong(&each[0]), first_wrong(&each[1])];
