@@ -128,7 +128,7 @@ fn column_widths(nodes: &[GraphNode], deepest: usize, form: NodeForm) -> Vec<i32
 
 impl GraphColumns {
     /// Returns at most `max_columns` columns around the first node of `to_show`, with equal gaps over the whole width. If the second node of `to_show` is
-    /// farther to the right, the columns up to it are added first; then columns are added on both sides in turn. `widths` are those of all columns of the graph.
+    /// farther to the right, the columns up to it are added first; then columns are added on both sides in turn. `widths` are those of all the graph's columns.
     fn new(nodes: &[GraphNode], to_show: &[usize], widths: &[i32], width: i32, max_columns: usize) -> Self {
         let depth = |n: usize| to_show.get(n).map(|node| nodes[*node].depth);
         let current = depth(0).unwrap_or(0);
