@@ -45,7 +45,7 @@ impl NetworkMap {
     /// Returns whether there is such a block.
     pub(super) fn follow(&mut self, back: bool) -> bool {
         let Some(block) = self.blocks.get(self.selected) else { return false };
-        let next = if back { block.reads.first().copied() } else { block.last_reader };
+        let next = if back { block.reads().next() } else { block.last_reader };
         self.selected = next.unwrap_or(self.selected);
         next.is_some()
     }

@@ -264,9 +264,11 @@ impl State {
         let tensor = self.map_mut().and_then(|map| map.blocks.get(map.selected)).map(|block| block.tensor);
         let Some(stepper) = self.stepper_mut() else { return };
         let sentence = stepper.toggle_fold(tensor);
-        let blocks = Arc::new(NetworkMap::blocks_of(stepper));
-        if let Some(map) = self.map_mut() {
-            map.replace(blocks);
+        if tensor.is_some() {
+            let blocks = Arc::new(NetworkMap::blocks_of(stepper));
+            if let Some(map) = self.map_mut() {
+                map.replace(blocks);
+            }
         }
         self.say(sentence, false);
     }

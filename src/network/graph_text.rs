@@ -149,6 +149,12 @@ impl GraphText {
         }
     }
 
+    /// Returns the number of nodes: inputs, constants and computed tensors. They are the tensors 0, 1, … of the network; the gradients come after them.
+    #[must_use]
+    pub fn node_count(&self) -> usize {
+        self.leaf_count + self.origins.len()
+    }
+
     /// Adds the names of axes, by tensor.
     #[must_use]
     pub fn with_axes(self, axes: HashMap<Id, Vec<Option<CompactString>>>) -> Self {

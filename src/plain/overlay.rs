@@ -66,14 +66,14 @@ fn map(view: &StepView<'_>, map: &NetworkMap) -> Vec<String> {
     let shape = |id: Id| shape_text(&scene.network().tensor(id).shape).replace('x', " by ");
     for number in 0..map.blocks.len() {
         let Some(block) = map.blocks.get(number) else { continue };
-        let (name, kind) = scene.block_texts(block, view.notation);
+        let (name, kind) = scene.block_texts(&block, view.notation);
         let mut facts = vec![line(&name), spoken(&line(&kind)), shape(block.tensor)];
-        facts.extend(block.parameters.iter().map(|id| {
-            let info = scene.network().tensor(*id);
+        facts.extend(scene.block_parameters(&block).map(|id| {
+            let info = scene.network().tensor(id);
             let name = if block.layer.is_some() { info.suffix } else { &info.name };
-            format!("{} {}", line(name), shape(*id))
+            format!("{} {}", line(name), shape(id))
         }));
-        for (pass, (done, all)) in ["forward", "backward"].into_iter().zip(scene.block_progress(block)) {
+        for (pass, (done, all)) in ["forward", "backward"].into_iter().zip(scene.block_progress(&block)) {
             facts.extend((all > 0).then(|| format!("{pass} {done} of {all} steps")));
         }
         facts.retain(|fact| !fact.is_empty());

@@ -10,11 +10,13 @@
 //! ■←╯    sum    reads lanes 0 and 1, both end
 //! ```
 
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 use super::Scene;
 use crate::expr::Notation;
-use crate::network::{Id, Network, Op, Role};
+use crate::network::{Id, Network, Op, Role, TensorInfo};
 use crate::step::Pass;
 
 /// The largest number of lanes. If all are in use, a block gets no lane. The blocks that read it then name it in their texts.
@@ -22,17 +24,13 @@ pub const MAX_LANES: usize = 12;
 
 /// A block of the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Block {
+pub struct Block<'a> {
     /// Its output.
     pub tensor: Id,
     /// Its layer; `None` for the input, the loss and the nodes of a graph.
     pub layer: Option<usize>,
-    /// The tensors of the layer that no op computes, such as its weight and its bias.
-    pub parameters: SmallVec<[Id; 2]>,
-    /// The ops of the forward pass and the loss that belong to the block, then those of the backward pass.
-    ops: [SmallVec<[usize; 2]>; 2],
-    /// The blocks that it reads, in ascending order.
-    pub reads: SmallVec<[usize; 2]>,
+    /// The tensors of the forward pass and the loss that belong to the block: those of the layer, or those of the closed fold.
+    pub members: Range<Id>,
     /// The last block that reads its output.
     pub last_reader: Option<usize>,
     /// The lane of its output, if it has one.
@@ -41,55 +39,64 @@ pub struct Block {
     pub below: u16,
     /// The lanes of the blocks that it reads, as bits.
     pub joins: u16,
+    lines: &'a [DataLine],
 }
+
+impl Block<'_> {
+    /// Returns the blocks that this block reads, in ascending order.
+    pub fn reads(&self) -> impl ExactSizeIterator<Item = usize> {
+        self.lines.iter().map(|line| line.read as usize)
+    }
+}
+
+/// A line of the map: a block reads another one. Lines are sorted by the reader, then by the block that it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct DataLine {
+    reader: u32,
+    read: u32,
+}
+
+/// A block as it is stored. A map may have 50,000 blocks and is made when a key is pressed, so they are small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct StoredBlock {
+    tensor: u32,
+    /// The first tensor of [`Block::members`], and the one after the last.
+    members: [u32; 2],
+    /// [`NO_NUMBER`] for a block that no block reads.
+    last_reader: u32,
+    below: u16,
+    joins: u16,
+    /// [`NO_LANE`] for a block without a lane.
+    lane: u8,
+}
+
+const NO_NUMBER: u32 = u32::MAX;
+const NO_LANE: u8 = u8::MAX;
 
 /// All blocks of a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blocks {
-    all: Vec<Block>,
-    /// The block of each tensor of the network.
-    of_tensor: Vec<usize>,
+    all: Vec<StoredBlock>,
+    lines: Vec<DataLine>,
+    /// The block of each tensor of the network that is no gradient.
+    of_tensor: Vec<u32>,
+    /// The blocks of the layers; empty for a graph.
+    layers: Range<usize>,
     /// The number of lanes.
     pub lanes: usize,
-}
-
-impl Block {
-    /// Returns the number of ops of the forward pass and the loss.
-    #[must_use]
-    pub fn operations(&self) -> usize {
-        self.ops[0].len()
-    }
 }
 
 impl Blocks {
     /// Returns the blocks of the samples' network. The ops of the batch, such as the mean of the losses, are a second network (`batch_block`). `is_open`
     /// returns whether the fold with this index is open.
+    ///
+    /// The blocks are made again each time a key opens the map, also of graphs with 50,000 nodes. So only the ops of the forward pass and the loss are visited.
     #[must_use]
     pub fn of(network: &Network, is_open: &dyn Fn(usize) -> bool) -> Self {
-        let (mut all, of_tensor) = if network.layers().is_empty() { nodes(network, is_open) } else { layers(network) };
-        for (id, tensor) in network.tensors().iter().enumerate() {
-            if matches!(tensor.role, Role::Parameter | Role::Constant) && tensor.layer.is_some() {
-                all[of_tensor[id]].parameters.push(id);
-            }
-        }
-        for (number, op) in network.ops().iter().enumerate() {
-            let block = of_tensor[op.output];
-            all[block].ops[usize::from(op.pass == Pass::Backward)].push(number);
-            if op.pass != Pass::Backward {
-                // a block reads only blocks above it. An op that reads a tensor of its own block makes no line
-                let read = operands(op).map(|id| of_tensor[id]).filter(|read| *read < block);
-                all[block].reads.extend(read);
-            }
-        }
-        for reader in 0..all.len() {
-            all[reader].reads.sort_unstable();
-            all[reader].reads.dedup();
-            for read in all[reader].reads.clone() {
-                all[read].last_reader = Some(reader);
-            }
-        }
-        let lanes = assign_lanes(&mut all);
-        Self { all, of_tensor, lanes }
+        let mut blocks = if network.layers().is_empty() { nodes(network, is_open) } else { layers(network) };
+        blocks.draw_lines(network);
+        blocks.assign_lanes();
+        blocks
     }
 
     /// Returns the number of blocks.
@@ -106,15 +113,94 @@ impl Blocks {
 
     /// Returns a block.
     #[must_use]
-    pub fn get(&self, number: usize) -> Option<&Block> {
-        self.all.get(number)
+    pub fn get(&self, number: usize) -> Option<Block<'_>> {
+        let stored = self.all.get(number)?;
+        let known = |number: u32| (number != NO_NUMBER).then_some(number as usize);
+        let [start, end] = [number, number + 1].map(|number| self.lines.partition_point(|line| (line.reader as usize) < number));
+        Some(Block {
+            tensor: stored.tensor as Id,
+            layer: self.layers.contains(&number).then(|| number - self.layers.start),
+            members: stored.members[0] as Id..stored.members[1] as Id,
+            last_reader: known(stored.last_reader),
+            lane: (stored.lane != NO_LANE).then_some(stored.lane.into()),
+            below: stored.below,
+            joins: stored.joins,
+            lines: &self.lines[start..end],
+        })
     }
 
-    /// Returns the block of a tensor of the samples' network, which is not the network of the batch's ops.
+    /// Returns the block of a tensor of the samples' network, which is not the network of the batch's ops. A gradient ∂C/∂x has no block; that of x is meant.
     #[must_use]
     pub fn of_tensor(&self, tensor: Id) -> usize {
-        self.of_tensor.get(tensor).copied().unwrap_or(0)
+        self.of_tensor.get(tensor).map_or(0, |block| *block as usize)
     }
+
+    /// Adds a block with one member, its output. Returns its number.
+    fn push(&mut self, tensor: Id) -> u32 {
+        let number = small(self.all.len());
+        let members = [small(tensor), small(tensor + 1)];
+        self.all.push(StoredBlock { tensor: small(tensor), members, last_reader: NO_NUMBER, below: 0, joins: 0, lane: NO_LANE });
+        number
+    }
+
+    /// Draws a line to each block from the blocks that its forward ops read.
+    fn draw_lines(&mut self, network: &Network) {
+        for op in forward_ops(network) {
+            let reader = self.of_tensor[op.output];
+            for id in operands(op) {
+                let read = self.of_tensor[id];
+                // no line leads from a block to itself
+                if read < reader {
+                    self.lines.push(DataLine { reader, read });
+                }
+            }
+        }
+        self.lines.sort_unstable();
+        self.lines.dedup();
+        for line in &self.lines {
+            self.all[line.read as usize].last_reader = line.reader;
+        }
+    }
+
+    /// Gives each block the first free lane, which it keeps until the last block that reads it.
+    fn assign_lanes(&mut self) {
+        self.lanes = 1;
+        let mut lines = self.lines.iter().peekable();
+        // the lanes in use, as bits
+        let mut in_use = 0_u16;
+        for number in 0..self.all.len() {
+            let mut joins = 0;
+            while let Some(line) = lines.next_if(|line| line.reader as usize == number) {
+                let read = self.all[line.read as usize];
+                let lane = if read.lane == NO_LANE { 0 } else { 1 << read.lane };
+                joins |= lane;
+                if read.last_reader as usize == number {
+                    in_use &= !lane;
+                }
+            }
+            let block = &mut self.all[number];
+            block.joins = joins;
+            let free = in_use.trailing_ones() as usize;
+            if free < MAX_LANES {
+                self.lanes = self.lanes.max(free + 1);
+                block.lane = u8::try_from(free).unwrap_or(NO_LANE);
+                if block.last_reader != NO_NUMBER {
+                    in_use |= 1 << free;
+                }
+            }
+            block.below = in_use;
+        }
+    }
+}
+
+/// Returns a number of a block or a tensor as it is stored.
+fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(NO_NUMBER)
+}
+
+/// Returns the ops of the forward pass and the loss.
+fn forward_ops(network: &Network) -> impl Iterator<Item = &Op> {
+    network.ops().iter().take_while(|op| op.pass != Pass::Backward)
 }
 
 /// Returns the tensors that an op reads.
@@ -122,91 +208,64 @@ fn operands(op: &Op) -> impl Iterator<Item = Id> + '_ {
     op.parts.iter().flat_map(|part| part.operands.iter().copied())
 }
 
-/// Returns a block without lines and ops.
-fn block(tensor: Id, layer: Option<usize>) -> Block {
-    let (parameters, ops, reads) = (SmallVec::new(), [SmallVec::new(), SmallVec::new()], SmallVec::new());
-    Block { tensor, layer, parameters, ops, reads, last_reader: None, lane: None, below: 0, joins: 0 }
-}
-
-/// Returns the blocks of a network of layers, and the block of each tensor.
-fn layers(network: &Network) -> (Vec<Block>, Vec<usize>) {
-    let inputs: Vec<Id> = network.with_role(Role::Input { learns: false }).collect();
-    let mut all: Vec<Block> = inputs.iter().map(|input| block(*input, None)).collect();
-    // the output of each layer is set below; until then it is 0
-    all.extend((0..network.layers().len()).map(|layer| block(0, Some(layer))));
-    let loss = all.len();
-    all.push(block(network.loss(), None));
-    let mut of_tensor = Vec::with_capacity(network.tensors().len());
-    for (id, tensor) in network.tensors().iter().enumerate() {
-        let number = match (tensor.layer, tensor.role) {
-            (Some(layer), _) => inputs.len() + layer,
-            (None, Role::Gradient(differentiated)) if differentiated < id => of_tensor[differentiated],
-            // an input, or a tensor of the loss
-            (None, _) => inputs.iter().position(|input| *input == id).unwrap_or(loss),
-        };
-        // the output of a layer is the last value that it computes
-        if tensor.role == Role::Value && tensor.layer.is_some() {
-            all[number].tensor = id;
-        }
-        of_tensor.push(number);
-    }
-    (all, of_tensor)
-}
-
-/// Returns the nodes of a graph as blocks, and the block of each tensor. An input comes before the first node that reads it. A closed fold is one block, at the
-/// position of its last tensor.
-fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> (Vec<Block>, Vec<usize>) {
-    const NO_BLOCK: usize = usize::MAX;
+/// Returns the blocks of a network of layers, without lines.
+fn layers(network: &Network) -> Blocks {
     let tensors = network.tensors();
-    let mut all = Vec::with_capacity(tensors.len() / 2 + 1);
-    let mut of_tensor = vec![NO_BLOCK; tensors.len()];
-    let shown_as = |id: Id| network.text().shown_as(id, is_open);
+    let mut blocks = Blocks { all: Vec::new(), lines: Vec::new(), of_tensor: vec![0; tensors.len()], layers: 0..0, lanes: 0 };
+    for input in network.with_role(Role::Input { learns: false }) {
+        blocks.of_tensor[input] = blocks.push(input);
+    }
+    blocks.layers = blocks.len()..blocks.len() + network.layers().len();
+    // the outputs and the other members are set below
+    network.layers().iter().for_each(|_| _ = blocks.push(0));
+    let loss = blocks.push(network.loss());
+    let has_block = |tensor: &TensorInfo| !matches!(tensor.role, Role::Gradient(_) | Role::Input { learns: false });
+    for (id, tensor) in tensors.iter().enumerate().filter(|(_, tensor)| has_block(tensor)) {
+        let Some(layer) = tensor.layer else {
+            blocks.of_tensor[id] = loss;
+            continue;
+        };
+        let number = blocks.layers.start + layer;
+        blocks.of_tensor[id] = small(number);
+        let block = &mut blocks.all[number];
+        // the tensors of a layer are neighbours; its output is the last value that it computes
+        let is_first = block.members[0] == 0;
+        block.members = [if is_first { small(id) } else { block.members[0] }, small(id + 1)];
+        if tensor.role == Role::Value {
+            block.tensor = small(id);
+        }
+    }
+    blocks
+}
+
+/// Returns the nodes of a graph as blocks, without lines. An input comes before the first node that reads it. A closed fold is one block, at the position of
+/// its last tensor.
+fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> Blocks {
+    let text = network.text();
+    let all = Vec::with_capacity(text.node_count());
+    let mut blocks = Blocks { all, lines: Vec::new(), of_tensor: vec![NO_NUMBER; text.node_count()], layers: 0..0, lanes: 0 };
     // makes the block of a tensor, unless it exists, or the tensor is in a closed fold, whose last tensor makes the block
-    let mut add_block = |id: Id, all: &mut Vec<Block>| {
-        if of_tensor[id] == NO_BLOCK && shown_as(id) == id {
-            of_tensor[id] = all.len();
-            all.push(block(id, None));
+    let mut add_block = |id: Id| {
+        if blocks.of_tensor[id] == NO_NUMBER && text.shown_as(id, is_open) == id {
+            blocks.of_tensor[id] = blocks.push(id);
         }
     };
-    for op in network.ops().iter().filter(|op| op.pass != Pass::Backward) {
-        operands(op).for_each(|id| add_block(id, &mut all));
-        add_block(op.output, &mut all);
+    for op in forward_ops(network) {
+        operands(op).for_each(&mut add_block);
+        add_block(op.output);
     }
-    let is_node = |id: Id| !matches!(tensors[id].role, Role::Gradient(_));
     // the given tensors that no op reads
-    (0..tensors.len()).filter(|id| is_node(*id)).for_each(|id| add_block(id, &mut all));
-    (0..tensors.len()).filter(|id| is_node(*id)).for_each(|id| of_tensor[id] = of_tensor[shown_as(id)]);
-    for (id, gradient) in (0..tensors.len()).filter_map(|id| Some((id, network.gradient_of(id)?))) {
-        of_tensor[gradient] = of_tensor[id];
-    }
-    of_tensor.iter_mut().filter(|block| **block == NO_BLOCK).for_each(|block| *block = 0);
-    (all, of_tensor)
-}
-
-/// Gives each block the first free lane, which it keeps until the last block that reads it. Returns the number of lanes.
-fn assign_lanes(all: &mut [Block]) -> usize {
-    // the last reader of the block in each lane
-    let mut ends = [None; MAX_LANES];
-    let mut lanes = 1;
-    for number in 0..all.len() {
-        let lane_bit = |lane: Option<usize>| lane.map_or(0, |lane| 1 << lane);
-        let joins = all[number].reads.iter().map(|read| lane_bit(all[*read].lane)).fold(0, |bits, bit: u16| bits | bit);
-        // the lanes that this block is the last to read become free
-        for end in &mut ends {
-            if *end == Some(number) {
-                *end = None;
-            }
+    (0..text.node_count()).for_each(add_block);
+    for id in 0..text.node_count() {
+        let output = text.shown_as(id, is_open);
+        if output != id {
+            blocks.of_tensor[id] = blocks.of_tensor[output];
+            // the first member of a closed fold comes first
+            let block = &mut blocks.all[blocks.of_tensor[id] as usize];
+            block.members[0] = block.members[0].min(small(id));
         }
-        let free = ends.iter().position(Option::is_none);
-        if let Some(lane) = free {
-            lanes = lanes.max(lane + 1);
-            ends[lane] = all[number].last_reader;
-        }
-        let below = (0..MAX_LANES).filter(|lane| ends[*lane].is_some()).map(|lane| lane_bit(Some(lane))).fold(0, |bits, bit| bits | bit);
-        all[number].lane = free;
-        (all[number].below, all[number].joins) = (below, joins);
     }
-    lanes
+    blocks
 }
 
 impl<'a> Scene<'a> {
@@ -221,7 +280,7 @@ impl<'a> Scene<'a> {
     /// Returns the block that this step computes.
     #[must_use]
     pub fn block(&self, blocks: &Blocks) -> usize {
-        if self.sample().is_some() { blocks.of_tensor(self.output) } else { self.batch_block(blocks, self.op()) }
+        if self.sample().is_some() { blocks.of_tensor(self.neuron(self.output)) } else { self.batch_block(blocks, self.op()) }
     }
 
     /// Returns the block to which an op of the batch belongs: that of its layer, or that of the first of its output and operands that is a tensor of the
@@ -229,21 +288,46 @@ impl<'a> Scene<'a> {
     fn batch_block(&self, blocks: &Blocks, op: &Op) -> usize {
         let (network, samples) = (self.network(), self.trace.network());
         let info = network.tensor(op.output);
-        if info.layer.is_some() {
-            return blocks.all.iter().position(|block| block.layer == info.layer).unwrap_or(0);
+        if let Some(layer) = info.layer {
+            return blocks.layers.start + layer;
         }
         let sample_tensor = |id: Id| match network.tensor(id).role {
             Role::Reduced(summed) => Some(summed),
             _ => samples.find(&network.tensor(id).name),
         };
+        let with_block = |id: Id| match samples.tensor(id).role {
+            Role::Gradient(differentiated) => differentiated,
+            _ => id,
+        };
         let id = std::iter::once(op.output).chain(operands(op)).find_map(sample_tensor);
-        id.map_or(blocks.len().saturating_sub(1), |id| blocks.of_tensor(id))
+        id.map_or(blocks.len().saturating_sub(1), |id| blocks.of_tensor(with_block(id)))
+    }
+
+    /// Returns the ops of the forward pass and the loss that belong to a block, then those of the backward pass.
+    fn block_ops(&self, block: &Block<'_>) -> [SmallVec<[usize; 2]>; 2] {
+        let network = self.network();
+        let forward = block.members.clone().filter_map(|id| network.producer(id)).collect();
+        let backward = block.members.clone().filter_map(|id| network.producer(network.gradient_of(id)?)).collect();
+        [forward, backward]
+    }
+
+    /// Returns the number of ops of a block in the forward pass and the loss.
+    #[must_use]
+    pub fn block_operations(&self, block: &Block<'_>) -> usize {
+        block.members.clone().filter(|id| self.network().producer(*id).is_some()).count()
+    }
+
+    /// Returns the tensors of a layer that no op computes, such as its weight and its bias. A node has none.
+    pub fn block_parameters(&self, block: &Block<'_>) -> impl Iterator<Item = Id> {
+        let network = self.network();
+        let ids = if block.layer.is_some() { block.members.clone() } else { 0..0 };
+        ids.filter(|id| matches!(network.tensor(*id).role, Role::Parameter | Role::Constant))
     }
 
     /// Returns the progress of a block's forward ops and of its backward ops in this sample: the number of steps that are done, and the number of all steps.
     #[must_use]
-    pub fn block_progress(&self, block: &Block) -> [(u64, u64); 2] {
-        block.ops.each_ref().map(|ops| {
+    pub fn block_progress(&self, block: &Block<'_>) -> [(u64, u64); 2] {
+        self.block_ops(block).map(|ops| {
             let steps = ops.iter().map(|op| self.trace.op_steps(self.at.run_index, *op));
             steps.fold((0, 0), |(done, total), steps| {
                 let count = steps.end - steps.start;
@@ -265,7 +349,7 @@ impl<'a> Scene<'a> {
             let steps = ops.iter().map(|op| self.trace.op_steps(self.at.run_index, *op));
             steps.filter(|steps| !steps.is_empty()).map(|steps| steps.start).min()
         };
-        let [forward, backward] = block.ops.each_ref().map(|ops| first(ops));
+        let [forward, backward] = self.block_ops(&block).map(|ops| first(&ops));
         let first_reader = || self.trace.uses(self.at.run_index, block.tensor, 0).first().map(|found| found.step);
         if self.is_backward() { backward.or(forward).or_else(first_reader) } else { forward.or_else(first_reader).or(backward) }
     }
@@ -280,7 +364,7 @@ impl<'a> Scene<'a> {
     /// Returns a block's name and a second text: the kind of its layer, the equation of its node or the statement of its fold, or `given` for an input. For the
     /// loss of a network of layers, the second text is empty.
     #[must_use]
-    pub fn block_texts(&self, block: &Block, notation: Notation) -> (String, String) {
+    pub fn block_texts(&self, block: &Block<'_>, notation: Notation) -> (String, String) {
         let network = self.network();
         if let Some(layer) = block.layer {
             let info = &network.layers()[layer];
@@ -290,7 +374,7 @@ impl<'a> Scene<'a> {
             None => "given".to_owned(),
             // only a network of layers reads samples, and there this block is the loss
             Some(_) if network.reads_samples() => String::new(),
-            Some(_) if block.operations() > 1 => self.written(block.tensor).unwrap_or_default(),
+            Some(_) if self.block_operations(block) > 1 => self.written(block.tensor).unwrap_or_default(),
             Some(_) => self.block_equation(block, notation).unwrap_or_default(),
         };
         (network.tensor(block.tensor).name.to_string(), second_text)
@@ -298,7 +382,7 @@ impl<'a> Scene<'a> {
 
     /// Returns the right-hand side of the equation of a block's output; `None` if no step computes it.
     #[must_use]
-    pub fn block_equation(&self, block: &Block, notation: Notation) -> Option<String> {
+    pub fn block_equation(&self, block: &Block<'_>, notation: Notation) -> Option<String> {
         let at = self.first_position(block.tensor, 0)?;
         Some(self.trace.right_hand_side(&at, 0, notation))
     }

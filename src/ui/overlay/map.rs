@@ -208,7 +208,7 @@ impl BlockColumns {
     /// Returns columns for the blocks in view.
     fn of(view: &StepView<'_>, scene: &Scene<'_>, map: &NetworkMap, layout: &MapLayout) -> Self {
         let shown = || (layout.first..layout.first + layout.count).filter_map(|number| map.blocks.get(number));
-        let texts: Vec<_> = shown().map(|block| scene.block_texts(block, view.notation)).collect();
+        let texts: Vec<_> = shown().map(|block| scene.block_texts(&block, view.notation)).collect();
         let widest = |widths: &mut dyn Iterator<Item = usize>| widths.max().unwrap_or(0);
         let name = widest(&mut texts.iter().map(|(name, _)| width(name))).min(MAX_NAME);
         let kind = widest(&mut texts.iter().map(|(_, kind)| width(kind))).min(MAX_KIND);
@@ -216,7 +216,7 @@ impl BlockColumns {
         let lanes = u16::try_from(2 * map.blocks.lanes).unwrap_or(2);
         let framed = if layout.lines >= MIN_FRAMED_LINES { 4 } else { 0 };
         let card = usize::from(layout.inner.width.min(MAX_WIDTH).saturating_sub(MARGIN + lanes + 2 + framed));
-        let counts = shown().flat_map(|block| scene.block_progress(block)).map(|(_, all)| all.checked_ilog10().unwrap_or(0) as usize + 1);
+        let counts = shown().flat_map(|block| scene.block_progress(&block)).map(|(_, all)| all.checked_ilog10().unwrap_or(0) as usize + 1);
         // the count has two numbers and a slash: `312/548`
         let count = 2 * counts.max().unwrap_or(1) + 1;
         // 6 cells are for the sign ▸, two blanks after the name, two after the kind, and one before the progress
@@ -257,7 +257,7 @@ impl BlockPen<'_> {
         let Some(block) = self.blocks.get(number) else { return };
         let is_framed = rows.height >= MIN_FRAMED_LINES;
         let top = u16::from(is_framed);
-        let progress = self.scene.block_progress(block);
+        let progress = self.scene.block_progress(&block);
         self.lanes().draw(number, progress, rows, top, buf);
         if is_here {
             buf.set_string(rows.x, rows.y + top, HERE, self.theme().style(StyleRole::Result).not_underlined());
@@ -266,7 +266,7 @@ impl BlockPen<'_> {
         let card = Rect { x: rows.x + left, width: rows.width.min(MAX_WIDTH).saturating_sub(left), ..rows };
         let card = if is_framed { self.draw_card(card, is_selected, buf) } else { card };
         let mut lines = card.rows();
-        let (name, kind) = self.scene.block_texts(block, self.view.notation);
+        let (name, kind) = self.scene.block_texts(&block, self.view.notation);
         let style = match (is_selected, is_here) {
             (true, _) => self.theme().style(StyleRole::Step),
             (_, true) => self.theme().style(StyleRole::Result),
@@ -286,15 +286,15 @@ impl BlockPen<'_> {
                 Span::raw(align_right(&shape(self.scene, block.tensor), shape_width)),
             ];
             Line::from(spans).draw(line, buf);
-            self.draw_progress(block, 0, progress[0], line, buf);
+            self.draw_progress(&block, 0, progress[0], line, buf);
         }
         if let Some(line) = lines.next() {
             // a block without a backward pass, such as the loss, has no progress in its second line, so the details can use the whole line. Without samples,
             // a derivative can be there instead
             let is_free = progress[1].1 == 0 && self.scene.network().reads_samples();
             let room = usize::from(line.width).saturating_sub(if is_free { 2 } else { self.columns.progress + 3 });
-            Line::from(vec![Span::raw("  "), Span::styled(cut(&self.details(number, block), room), dim)]).draw(line, buf);
-            self.draw_progress(block, 1, progress[1], line, buf);
+            Line::from(vec![Span::raw("  "), Span::styled(cut(&self.details(number, &block), room), dim)]).draw(line, buf);
+            self.draw_progress(&block, 1, progress[1], line, buf);
         }
     }
 
@@ -333,26 +333,26 @@ impl BlockPen<'_> {
     }
 
     /// Returns the shapes of a layer's parameters, and the blocks that it reads unless it reads only the block above.
-    fn details(&self, number: usize, block: &Block) -> String {
+    fn details(&self, number: usize, block: &Block<'_>) -> String {
         let network = self.scene.network();
-        let parameter = |id: &Id| {
-            let info = network.tensor(*id);
+        let parameter = |id: Id| {
+            let info = network.tensor(id);
             // the name without the layer, because the block already shows the layer
             let name = if block.layer.is_some() { info.suffix } else { &info.name };
-            format!("{name} {}", shape(self.scene, *id))
+            format!("{name} {}", shape(self.scene, id))
         };
-        let mut texts: Vec<String> = block.parameters.iter().map(parameter).collect();
+        let mut texts: Vec<String> = self.scene.block_parameters(block).map(parameter).collect();
         if network.tensor(block.tensor).role == Role::Loss && network.reads_samples() {
             texts.extend(self.scene.block_equation(block, self.view.notation).map(|equation| format!("C = {equation}")));
         }
-        let operations = block.operations();
+        let operations = self.scene.block_operations(block);
         if operations > 1 && block.layer.is_none() {
             texts.push(format!("{operations} operations"));
         }
-        if !block.reads.iter().all(|read| read + 1 == number) {
-            let name = |read: &usize| self.blocks.get(*read).map(|block| self.scene.block_texts(block, self.view.notation).0);
-            let more = if block.reads.len() > MAX_NAMED { ", …" } else { "" };
-            let names: Vec<String> = block.reads.iter().take(MAX_NAMED).filter_map(name).collect();
+        if !block.reads().all(|read| read + 1 == number) {
+            let name = |read: usize| self.blocks.get(read).map(|block| self.scene.block_texts(&block, self.view.notation).0);
+            let more = if block.reads().len() > MAX_NAMED { ", …" } else { "" };
+            let names: Vec<String> = block.reads().take(MAX_NAMED).filter_map(name).collect();
             texts.push(format!("reads {}{more}", names.join(", ")));
         }
         texts.join("  ")
@@ -360,7 +360,7 @@ impl BlockPen<'_> {
 
     /// Draws the progress of the forward pass (`pass` is 0) or of the backward pass (1) at the right end of a line, as a bar and a count. If the block is a
     /// node with a single number, draws the number or the derivative instead.
-    fn draw_progress(&self, block: &Block, pass: usize, (done, all): (u64, u64), line: Rect, buf: &mut Buffer) {
+    fn draw_progress(&self, block: &Block<'_>, pass: usize, (done, all): (u64, u64), line: Rect, buf: &mut Buffer) {
         let theme = self.theme();
         let wide = u16::try_from(self.columns.progress).unwrap_or(u16::MAX).min(line.width);
         let area = Rect { x: line.right() - wide, width: wide, ..line };

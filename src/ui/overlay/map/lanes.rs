@@ -77,7 +77,7 @@ impl MapLanes<'_> {
                 }
             }
         }
-        self.draw_joins(block, above, Rect { y: rows.y + top, height: 1, ..rows }.intersection(rows), buf);
+        self.draw_joins(&block, above, Rect { y: rows.y + top, height: 1, ..rows }.intersection(rows), buf);
         let (forward, backward) = (PassProgress::of(forward), PassProgress::of(backward));
         let role = match (forward, backward) {
             (PassProgress::None, _) => StyleRole::Dim,
@@ -92,7 +92,7 @@ impl MapLanes<'_> {
 
     /// Draws the row of a block's mark. The row has the lines that end in the block or branch off to it, and the lines that pass it. The bits of `above` are
     /// the lanes that are in use before the block.
-    fn draw_joins(&self, block: &Block, above: u16, row: Rect, buf: &mut Buffer) {
+    fn draw_joins(&self, block: &Block<'_>, above: u16, row: Rect, buf: &mut Buffer) {
         let has = |bits: u16, lane: usize| bits >> lane & 1 == 1;
         let line_style = self.theme.style(StyleRole::Dim);
         let x_of = |lane: usize| row.x + self.left + u16::try_from(2 * lane).unwrap_or(0);
