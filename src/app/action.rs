@@ -195,6 +195,8 @@ impl Action {
             | Self::MoveMarker(_)
             | Self::NextMatrix(_)
             | Self::Channel(_)
+            | Self::Undo
+            | Self::Redo
             // Esc clears the typed number, and quitting needs no message about it
             | Self::Close
             | Self::Quit => true,

@@ -82,9 +82,7 @@ impl Invocation for OpenCommand {
                 self.draw.apply(&UserSettings::default(), &mut state.settings);
                 return plain::run(Driver::new(state, ScenarioLoader { limits: global.limits(), opens_files: true }), global, None);
             }
-            bail!(
-                "--at, --mine and --record need a scenario, as in `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones"
-            );
+            bail!("these options need a scenario, as in `gradstep SCENARIO --record FILE`; `gradstep list` shows the bundled ones");
         };
         if weights_listing::is_weights_path(Path::new(typed)) && Path::new(typed).exists() {
             let mut to = output::stdout();

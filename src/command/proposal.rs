@@ -164,6 +164,9 @@ impl ProposedLayers {
             let names: Vec<&str> = layer.by_role.values().map(|(name, _)| *name).collect();
             return Err(format!("{} has no weight beside it", names.join(", ")));
         };
+        if shape.contains(&0) {
+            return Err(format!("{name} is {}, so it has no numbers", shape_words(shape)));
+        }
         let bias_len = layer.shape(TensorRole::Bias).map(|shape| shape.iter().product::<usize>());
         let mut groups = 1;
         let (kind, layout, comment) = match **shape {
@@ -417,6 +420,9 @@ mod tests {
             (&[("a.bias", &[3])], "a.bias has no weight beside it"),
             (&[("x", &[3])], "x is neither a weight nor a bias"),
             (&[("e.weight", &[1, 2, 3, 4, 5])], "no layer of a chain"),
+            // these sizes must not become divisors
+            (&[("c.weight", &[0, 1, 3, 3]), ("d.weight", &[2, 0])], "c.weight is 0x1x3x3, so it has no numbers"),
+            (&[("f.weight", &[0]), ("g.weight", &[3, 0])], "f.weight is a vector of 0 numbers, so it has no numbers"),
             (&[("fc.weight", &[2, 3]), ("fc.kernel", &[3, 2])], "fc.weight and fc.kernel would be the same tensor of a layer, its weight"),
         ] {
             let why = proposal_of(tensors).unwrap_err();

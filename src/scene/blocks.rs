@@ -44,6 +44,7 @@ pub struct Block<'a> {
 
 impl Block<'_> {
     /// Returns the blocks that this block reads, in ascending order.
+    #[must_use]
     pub fn reads(&self) -> impl ExactSizeIterator<Item = usize> {
         self.lines.iter().map(|line| line.read as usize)
     }

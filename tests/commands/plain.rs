@@ -212,7 +212,7 @@ fn a_recording_replays_with_the_same_keys() {
         assert!(second_recording.err.contains("--record does not overwrite files"), "{}", second_recording.err);
     }
     let none = plain_bytes(&["--plain", "--record", "no-file"], b"");
-    assert!(none.status == 2 && none.err.contains("--record need a scenario"), "{}", none.err);
+    assert!(none.status == 2 && none.err.contains("these options need a scenario"), "{}", none.err);
 }
 
 #[test]
