@@ -105,14 +105,36 @@ pub fn is_simple(text: &str) -> bool {
 /// with their neighbours. `false` does not mean the opposite.
 #[must_use]
 pub fn is_one_cell(character: char) -> bool {
+    /// A bit for each character before U+2C80.
+    static IS_ONE_CELL: [u32; 0x2c80 / 32] = {
+        let mut table = [0; 0x2c80 / 32];
+        let mut code = 0;
+        while code < 0x2c80 {
+            if let Some(character) = char::from_u32(code)
+                && is_in_block(character)
+            {
+                table[code as usize / 32] |= 1 << (code % 32);
+            }
+            code += 1;
+        }
+        table
+    };
+    let code = u32::from(character);
+    IS_ONE_CELL.get(code as usize / 32).is_some_and(|bits| bits >> (code % 32) & 1 == 1)
+}
+
+/// Returns the same as [`is_one_cell`], without a table.
+const fn is_in_block(character: char) -> bool {
     matches!(
         character,
         ' '..='~' // ASCII
             | '¡'..='¬' | '®'..='\u{2ff}' // Latin letters; between the two ranges is the soft hyphen
             | '\u{370}'..='\u{3ff}' // Greek letters
+            | '\u{1d2c}'..='\u{1dbf}' | '\u{2c7c}' // letters as superscripts and subscripts
             | '\u{2010}'..='\u{2027}' | '\u{2030}'..='\u{205e}' // punctuation
             | '\u{2070}'..='\u{20cf}' // superscripts and subscripts
             | '\u{2190}'..='\u{22ff}' // arrows, mathematical operators
+            | '\u{2308}'..='\u{230b}' | '\u{27e8}'..='\u{27eb}' // brackets
             | '\u{2500}'..='\u{25fc}' // lines, blocks, geometric shapes
             | '\u{2800}'..='\u{28ff}' // braille
     )
@@ -144,7 +166,8 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let (mut line, mut used) = (String::new(), 0);
     for word in text.split(' ') {
-        if used > 0 && used + 1 + width(word) > cells {
+        let word_width = width(word);
+        if used > 0 && used + 1 + word_width > cells {
             lines.push(std::mem::take(&mut line));
             used = 0;
         }
@@ -152,8 +175,13 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
             line.push(' ');
             used += 1;
         }
+        if used + word_width <= cells && is_simple(word) {
+            line.push_str(word);
+            used += word_width;
+            continue;
+        }
         for c in word.chars() {
-            let char_width = UnicodeWidthChar::width(c).unwrap_or(0);
+            let char_width = if is_one_cell(c) { 1 } else { UnicodeWidthChar::width(c).unwrap_or(0) };
             if used > 0 && used + char_width > cells {
                 lines.push(std::mem::take(&mut line));
                 used = 0;
@@ -193,7 +221,7 @@ pub fn align_right(text: &str, cells: usize) -> String {
 }
 
 fn blanks(text: &str, cells: usize) -> String {
-    " ".repeat(cells.saturating_sub(text.width()))
+    " ".repeat(cells.saturating_sub(width(text)))
 }
 
 /// The state of [`escape`] between two characters. It decides which characters are shown and which are escaped.
