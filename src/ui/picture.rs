@@ -26,29 +26,30 @@ const NEURONS: (u16, u16) = (32, 11);
 
 /// Draws the pane.
 pub fn render(view: &StepView<'_>, inner: Rect, buf: &mut Buffer) {
-    draw(view, inner, buf);
+    draw(view, inner, buf, &mut Spots::default());
 }
 
 /// Returns the target of a click on a node, on a line or on a cell of the filter's image.
 #[must_use]
 pub fn hit(view: &StepView<'_>, inner: Rect, x: u16, y: u16) -> Option<ClickTarget> {
-    draw(view, inner, &mut Buffer::empty(inner)).at(x, y).map(|spot| spot.target(view))
+    let mut spots = Spots::kept();
+    draw(view, inner, &mut Buffer::empty(inner), &mut spots);
+    spots.at(x, y).map(|spot| spot.target(view))
 }
 
-/// Draws the pane, and returns its click targets.
-fn draw(view: &StepView<'_>, inner: Rect, buf: &mut Buffer) -> Spots {
-    let mut spots = Spots::default();
+/// Draws the pane, and adds its click targets.
+fn draw(view: &StepView<'_>, inner: Rect, buf: &mut Buffer, spots: &mut Spots) {
     if !view.network().reads_samples() {
-        graph::render(view, inner, buf, &mut spots);
-        return spots;
+        graph::render(view, inner, buf, spots);
+        return;
     }
     // the inset is beside the neurons; without room there, it is below them; without room there either, it is not drawn. There is a gap between the neurons
     // and the inset
     let beside = (inner.width.saturating_sub(2 + NEURONS.0), inner.height);
     let below = (inner.width, inner.height.saturating_sub(1 + NEURONS.1));
     let Some(inset) = Inset::of(view, [beside, below]) else {
-        neurons::render(view, inner, buf, &mut spots);
-        return spots;
+        neurons::render(view, inner, buf, spots);
+        return;
     };
     let (width, height) = inset.size();
     if width <= beside.0 {
@@ -56,13 +57,12 @@ fn draw(view: &StepView<'_>, inner: Rect, buf: &mut Buffer) -> Spots {
         // the inset is in the middle of the height; if it needs almost the whole height, it is at the top
         let down = (inner.height.saturating_sub(height)) / 2;
         let right = Rect { x: left.right() + 2, width, y: inner.y + down, height: inner.height - down };
-        neurons::render(view, left, buf, &mut spots);
-        inset.render(view, right, buf, &mut spots);
+        neurons::render(view, left, buf, spots);
+        inset.render(view, right, buf, spots);
     } else {
         let upper = Rect { height: inner.height - height - 1, ..inner };
         let lower = Rect { y: upper.bottom() + 1, height, ..inner };
-        neurons::render(view, upper, buf, &mut spots);
-        inset.render(view, lower, buf, &mut spots);
+        neurons::render(view, upper, buf, spots);
+        inset.render(view, lower, buf, spots);
     }
-    spots
 }

@@ -13,6 +13,8 @@ use crate::ui::line::put_text;
 pub struct Canvas {
     area: Rect,
     cells: Vec<CanvasCell>,
+    /// The strokes of the lines, in the order in which the lines were added.
+    strokes: Vec<Stroke>,
 }
 
 /// The style of a line.
@@ -30,19 +32,17 @@ pub struct Stroke {
     pub spot: Option<Spot>,
 }
 
-/// A cell of the canvas.
+/// A cell of the canvas. It is small, because a canvas has thousands of cells, and most of them stay empty.
 #[derive(Clone, Copy, Debug)]
 struct CanvasCell {
     /// The dots that are set, as bits of [`DOTS`].
     dots: u8,
     /// The rank of the highest-ranked line through the cell; 0 if there is none.
     rank: u8,
-    /// The style of that line.
-    style: Style,
     /// `true` if lines with a lower rank and another style are not drawn in this cell. A thick line hides them, except near its ends.
     hides: bool,
-    /// The target of a click on that line.
-    spot: Option<Spot>,
+    /// The index of that line's stroke; 0 if there is no line.
+    stroke: u32,
 }
 
 /// A thick line does not hide others in the first and last 1 / `END` of its length.
@@ -58,8 +58,8 @@ impl Canvas {
     /// Returns an empty canvas over an area.
     #[must_use]
     pub fn new(area: Rect) -> Self {
-        let empty = CanvasCell { dots: 0, rank: 0, style: Style::new(), hides: false, spot: None };
-        Self { area, cells: vec![empty; usize::from(area.width) * usize::from(area.height)] }
+        let empty = CanvasCell { dots: 0, rank: 0, hides: false, stroke: 0 };
+        Self { area, cells: vec![empty; usize::from(area.width) * usize::from(area.height)], strokes: Vec::new() }
     }
 
     /// Adds a line from the middle of one cell to the middle of another. It is cut at the edges of the area. Cells count from the upper left corner of the
@@ -75,6 +75,8 @@ impl Canvas {
     /// Adds a line from one dot to another. It is cut at the edges of the area. Only the dots for which `is_drawn` returns `true` are set. Its arguments are
     /// the number of the dot in the line, and the dot's column.
     pub fn dot_line(&mut self, [x0, y0]: [i32; 2], [x1, y1]: [i32; 2], stroke: Stroke, is_drawn: impl Fn(i32, i32) -> bool) {
+        let index = u32::try_from(self.strokes.len()).unwrap_or(u32::MAX);
+        self.strokes.push(stroke);
         let steps = (x1 - x0).abs().max((y1 - y0).abs()).max(1);
         for i in 0..=steps {
             // a + (b − a)·i / steps, rounded to the nearest integer
@@ -84,27 +86,29 @@ impl Canvas {
                 continue;
             }
             let hides = stroke.is_thick && i.min(steps - i) > steps / END;
-            self.set_dot(x, y, stroke, hides);
+            self.set_dot(x, y, index, hides);
             if stroke.is_thick {
-                self.set_dot(x, y + 1, stroke, hides);
+                self.set_dot(x, y + 1, index, hides);
             }
         }
     }
 
-    /// Sets a dot.
-    fn set_dot(&mut self, x: i32, y: i32, stroke: Stroke, hides: bool) {
+    /// Sets a dot of the stroke with this index.
+    fn set_dot(&mut self, x: i32, y: i32, index: u32, hides: bool) {
         let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
         let (column, row) = (x / 2, y / 4);
         if column >= usize::from(self.area.width) || row >= usize::from(self.area.height) {
             return;
         }
         let cell = &mut self.cells[row * usize::from(self.area.width) + column];
-        if stroke.rank < cell.rank && cell.style != stroke.style && cell.hides {
+        let stroke = &self.strokes[index as usize];
+        let has_other_style = |cell: &CanvasCell| self.strokes[cell.stroke as usize].style != stroke.style;
+        if stroke.rank < cell.rank && cell.hides && has_other_style(cell) {
             return;
         }
         if stroke.rank > cell.rank {
-            let dots = if hides && cell.style != stroke.style { 0 } else { cell.dots };
-            *cell = CanvasCell { dots, rank: stroke.rank, style: stroke.style, hides, spot: stroke.spot };
+            let dots = if hides && cell.dots != 0 && has_other_style(cell) { 0 } else { cell.dots };
+            *cell = CanvasCell { dots, rank: stroke.rank, hides, stroke: index };
         }
         cell.dots |= DOTS[x % 2][y % 4];
     }
@@ -118,7 +122,8 @@ impl Canvas {
     /// Draws the lines to the screen, and adds their cells to the click targets.
     pub fn render(&self, buf: &mut Buffer, spots: &mut Spots) {
         let width = usize::from(self.area.width);
-        for (i, CanvasCell { dots, style, spot, .. }) in self.cells.iter().enumerate().filter(|(_, cell)| cell.dots != 0) {
+        for (i, CanvasCell { dots, stroke, .. }) in self.cells.iter().enumerate().filter(|(_, cell)| cell.dots != 0) {
+            let Stroke { style, spot, .. } = &self.strokes[*stroke as usize];
             let (x, y) = (u16::try_from(i % width).unwrap_or(0), u16::try_from(i / width).unwrap_or(0));
             let at = (self.area.x + x, self.area.y + y);
             if let Some(cell) = buf.cell_mut(at) {

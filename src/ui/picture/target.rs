@@ -29,19 +29,28 @@ pub struct TermSpot {
     pub with: Option<TensorEntry>,
 }
 
-/// All areas that can be clicked. An area that is added later covers earlier ones.
+/// All areas that can be clicked. An area that is added later covers earlier ones. By default no areas are kept, because a frame without a click does not need
+/// them.
 #[derive(Debug, Default)]
-pub struct Spots(Vec<(Rect, Spot)>);
+pub struct Spots(Option<Vec<(Rect, Spot)>>);
 
 impl Spots {
+    /// Returns a list that keeps the areas.
+    pub fn kept() -> Self {
+        Self(Some(Vec::new()))
+    }
+
     /// Adds an area with its object.
     pub fn add(&mut self, area: Rect, spot: Spot) {
-        self.0.push((area, spot));
+        if let Some(all) = &mut self.0 {
+            all.push((area, spot));
+        }
     }
 
     /// Returns the object at a cell of the screen. The cells directly above and below a line count as the line, because a line is thinner than a cell.
     pub fn at(&self, x: u16, y: u16) -> Option<Spot> {
-        let exact = |(x, y): (u16, u16)| self.0.iter().rev().find(|(area, _)| area.contains((x, y).into())).map(|(_, spot)| *spot);
+        let all = || self.0.iter().flatten();
+        let exact = |(x, y): (u16, u16)| all().rev().find(|(area, _)| area.contains((x, y).into())).map(|(_, spot)| *spot);
         let is_line = |spot: &Spot| matches!(spot, Spot::Term(_));
         let beside = |y: Option<u16>| y.and_then(|y| exact((x, y))).filter(is_line);
         exact((x, y)).or_else(|| beside(y.checked_add(1))).or_else(|| beside(y.checked_sub(1)))
