@@ -10,8 +10,6 @@
 //! [`choose_style`] chooses fixed point or exponents from the largest number and the decimals that the numbers need. [`ColumnFormat::within`] then computes
 //! the width from the texts.
 
-use std::fmt::Write as _;
-
 use smallvec::SmallVec;
 
 use super::short::{Digits, FIXED_LIMIT, fixed, integer_digits, scientific, whole_or_word};
@@ -217,8 +215,10 @@ impl ColumnFormat {
         // a word such as `−inf` may be wider than the part before the point; then it ends at the right edge
         let left_pad = if before > self.before_point { self.width().saturating_sub(before + from) } else { self.before_point - before };
         let right_pad = self.width().saturating_sub(left_pad + before + from);
-        let mut out = String::with_capacity(self.width() + 4);
-        let _ = write!(out, "{:left_pad$}{text}{:right_pad$}", "", "");
+        let mut out = String::with_capacity(left_pad + text.len() + right_pad);
+        out.extend(std::iter::repeat_n(' ', left_pad));
+        out.push_str(text);
+        out.extend(std::iter::repeat_n(' ', right_pad));
         out
     }
 
@@ -314,8 +314,11 @@ fn decimals_needed(value: f64, cap: usize) -> usize {
     if value.fract() == 0.0 {
         return 0;
     }
-    let text = format!("{value}");
-    text.find('.').map_or(0, |point| (text.len() - point - 1).min(cap))
+    let mut buffer = zmij::Buffer::new();
+    let shortest = buffer.format(value);
+    let decimals = |text: &str| text.find('.').map_or(0, |point| (text.len() - point - 1).min(cap));
+    // `{}` has no exponent, but takes longer
+    if shortest.contains('e') { decimals(&format!("{value}")) } else { decimals(shortest) }
 }
 
 /// Returns the number of cells before the point (or before the exponent if there is no point), and the number of the remaining cells.

@@ -74,12 +74,62 @@ pub(super) fn whole_or_word(value: f64, digits: i32) -> Option<String> {
     if let Some(word) = word(value) {
         return Some(word.to_owned());
     }
-    (value.fract() == 0.0 && value.abs() < 10_f64.powi(digits)).then(|| signed(value, value.abs().to_string()))
+    (value.fract() == 0.0 && value.abs() < 10_f64.powi(digits)).then(|| signed(value, whole_text(value.abs())))
+}
+
+/// Returns the digits of a whole number.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number of at most 15 digits, without a sign")]
+fn whole_text(magnitude: f64) -> String {
+    // an integer is written faster than an f64
+    if magnitude < FIXED_LIMIT { (magnitude as u64).to_string() } else { magnitude.to_string() }
 }
 
 /// Puts the sign of `value` before the text of its magnitude.
 fn signed(value: f64, magnitude: String) -> String {
-    if value < 0.0 { format!("−{magnitude}") } else { magnitude }
+    if value < 0.0 { ["−", &magnitude].concat() } else { magnitude }
+}
+
+/// The numbers below this limit, with at most [`QUICK_DECIMALS`] decimals, have at most 15 digits. So a decimal number with these digits is exactly one f64.
+const QUICK_LIMIT: f64 = 1e6;
+const QUICK_DECIMALS: usize = 9;
+
+/// The result of [`rounded_shortest`].
+pub(super) enum Rounded {
+    /// The text.
+    Text(String),
+    /// The text would break the law of short numbers.
+    BreaksLaw,
+    /// The method does not apply: the number is too large, or it is near the middle between two texts.
+    Undecided,
+}
+
+/// Returns the text of [`fixed`] for a number above 0 that is not whole. Its shortest digits, from which the same bits can be read back, are rounded. This is
+/// faster than rounding the number itself, and has the same result, unless the shortest digits are in the middle between two texts.
+pub(super) fn rounded_shortest(magnitude: f64, decimals: usize) -> Rounded {
+    if magnitude >= QUICK_LIMIT || decimals > QUICK_DECIMALS {
+        return Rounded::Undecided;
+    }
+    let mut buffer = zmij::Buffer::new();
+    let exact = buffer.format_finite(magnitude);
+    let Some(point) = exact.find('.').filter(|_| !exact.contains('e')) else { return Rounded::Undecided };
+    let end = point + 1 + decimals;
+    let Some(dropped) = exact.as_bytes().get(end..).filter(|dropped| !dropped.is_empty()) else { return Rounded::Text(exact.to_owned()) };
+    if dropped == b"5" {
+        return Rounded::Undecided;
+    }
+    if decimals == 0 {
+        return Rounded::BreaksLaw;
+    }
+    let mut text = exact.as_bytes()[..end].to_vec();
+    let is_up = dropped[0] >= b'5';
+    // a number that would be rounded up to a whole number is cut instead: its decimals are nines
+    if is_up && text[point + 1..].iter().any(|digit| *digit != b'9') {
+        let last = text.iter().rposition(|digit| *digit != b'9').unwrap_or(0);
+        text[last] += 1;
+        text[last + 1..].fill(b'0');
+    }
+    let is_zero = text.iter().all(|byte| matches!(byte, b'0' | b'.'));
+    String::from_utf8(text).ok().filter(|_| !is_zero).map_or(Rounded::BreaksLaw, Rounded::Text)
 }
 
 /// Returns a number in fixed point with `decimals` decimals. If a shorter text is exact, it has fewer. Returns `None` if this text would break the law, or if
@@ -91,6 +141,11 @@ pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
     let magnitude = value.abs();
     if magnitude >= FIXED_LIMIT {
         return None;
+    }
+    match rounded_shortest(magnitude, decimals) {
+        Rounded::Text(text) => return Some(signed(value, text)),
+        Rounded::BreaksLaw => return None,
+        Rounded::Undecided => {}
     }
     let mut text = format!("{magnitude:.decimals$}");
     let rounded = text.parse::<f64>().ok()?;

@@ -1,7 +1,7 @@
 //! Tests of the text forms of a number, and of the law of short numbers.
 
 use super::column::{Style, choose_style};
-use super::short::scientific;
+use super::short::{Rounded, scientific};
 use super::*;
 use proptest::prelude::*;
 
@@ -275,4 +275,40 @@ proptest! {
     ) {
         prop_assert_eq!(ColumnFormat::within(cap, values.iter().copied()), without_shortcuts(cap, &values));
     }
+}
+
+#[test]
+fn rounding_the_shortest_digits_is_rounding_the_number() {
+    let mut seed = 1_u64;
+    let mut random = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed >> 11
+    };
+    let mut applied = 0;
+    for n in 0..40_000 {
+        let decimals = usize::try_from(random() % 10).unwrap();
+        #[expect(clippy::cast_precision_loss, reason = "53 bits")]
+        let fraction = random() as f64 / (1_u64 << 53) as f64;
+        let scaled = fraction * 10_f64.powi(i32::try_from(random() % 11).unwrap() - 4);
+        // half of the numbers have few digits, and many of these are in the middle between two texts
+        let value = if n % 2 == 0 { scaled } else { (scaled * 1000.0).round() / 1000.0 + 0.0005 };
+        let text = match super::short::rounded_shortest(value, decimals) {
+            Rounded::Undecided => continue,
+            _ if value.fract() == 0.0 => continue,
+            Rounded::BreaksLaw => None,
+            Rounded::Text(text) => Some(text),
+        };
+        applied += 1;
+        let plain = format!("{value:.decimals$}");
+        let rounded: f64 = plain.parse().unwrap();
+        let expected = match () {
+            () if rounded.total_cmp(&value).is_eq() => Some(plain.trim_end_matches('0').to_owned()),
+            () if rounded == 0.0 || decimals == 0 => None,
+            () if rounded > value && rounded.fract() == 0.0 => Some(format!("{}.{}", value.trunc(), "9".repeat(decimals))),
+            () => Some(plain),
+        };
+        let has_digit = |text: &String| text.contains(|digit: char| ('1'..='9').contains(&digit));
+        assert_eq!(text, expected.filter(has_digit), "{value} with {decimals} decimals");
+    }
+    assert!(applied > 20_000, "{applied}");
 }
