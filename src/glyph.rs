@@ -152,10 +152,11 @@ pub const fn ascii(c: char) -> char {
 }
 
 /// Appends the digits of `n`, each as the character of `table`: [`SUBSCRIPTS`] or [`SUPERSCRIPTS`].
-fn push_digits(out: &mut String, n: usize, table: [char; 10]) {
-    for d in n.to_string().bytes() {
-        out.push(table[usize::from(d - b'0')]);
+fn push_digits(out: &mut String, n: usize, table: &[char; 10]) {
+    if n > 9 {
+        push_digits(out, n / 10, table);
     }
+    out.push(table[n % 10]);
 }
 
 const SUBSCRIPTS: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
@@ -169,18 +170,16 @@ pub fn subscript(numbers: &[usize], has_commas: bool) -> String {
         if has_commas && i > 0 {
             out.push(',');
         }
-        push_digits(&mut out, n, SUBSCRIPTS);
+        push_digits(&mut out, n, &SUBSCRIPTS);
     }
     out
 }
 
-/// Returns the layer superscript of a symbol: `⁽²⁾` for 2.
-#[must_use]
-pub fn superscript_layer(layer: usize) -> String {
-    let mut out = String::from('⁽');
-    push_digits(&mut out, layer, SUPERSCRIPTS);
+/// Appends the layer superscript of a symbol: `⁽²⁾` for 2.
+pub fn push_superscript_layer(out: &mut String, layer: usize) {
+    out.push('⁽');
+    push_digits(out, layer, &SUPERSCRIPTS);
     out.push('⁾');
-    out
 }
 
 /// Replaces each character of a text by [`ascii`]. The width on the screen stays the same: combining marks are dropped, and a character of two cells becomes
@@ -371,8 +370,10 @@ mod tests {
         assert_eq!(subscript(&[1, 10, 3], true), "₁,₁₀,₃");
         assert_eq!(subscript(&[12], true), "₁₂");
         assert_eq!(subscript(&[], true), "");
-        assert_eq!(superscript_layer(2), "⁽²⁾");
-        assert_eq!(superscript_layer(10), "⁽¹⁰⁾");
+        let mut layers = String::new();
+        push_superscript_layer(&mut layers, 2);
+        push_superscript_layer(&mut layers, 10);
+        assert_eq!(layers, "⁽²⁾⁽¹⁰⁾");
     }
 
     #[test]

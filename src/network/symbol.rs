@@ -100,24 +100,36 @@ impl Symbol {
         if notation == Notation::Ascii {
             return glyph::ascii_text(&self.with_prefix(name, layer, subscripts, Notation::Unicode));
         }
-        let latex = notation == Notation::Latex;
+        if notation == Notation::Unicode {
+            return self.in_unicode(name, layer, subscripts);
+        }
         // the symbol without the ∂C/∂ or v at its beginning
         let mut bare = letter(name, notation).into_owned();
         if let Some(layer) = layer {
-            if latex {
-                bare.extend(["^{(", &layer.to_string(), ")}"]);
-            } else {
-                bare.push_str(&glyph::superscript_layer(layer));
-            }
+            bare.extend(["^{(", &layer.to_string(), ")}"]);
         }
-        bare.push_str(&if latex { glyph::latex(subscripts) } else { subscripts.to_owned() });
+        bare.push_str(&glyph::latex(subscripts));
         match &self.kind {
             SymbolKind::Itself => bare,
-            SymbolKind::Derivative(loss) if latex => format!(r"\frac{{\partial {}}}{{\partial {bare}}}", letter(loss, notation)),
-            SymbolKind::Derivative(loss) => format!("∂{loss}/∂{bare}"),
-            SymbolKind::State(letter) if latex => format!("{letter}_{{{bare}}}"),
-            SymbolKind::State(letter) => format!("{letter} of {bare}"),
+            SymbolKind::Derivative(loss) => format!(r"\frac{{\partial {}}}{{\partial {bare}}}", letter(loss, notation)),
+            SymbolKind::State(letter) => format!("{letter}_{{{bare}}}"),
         }
+    }
+
+    /// Does the same as [`Self::with_prefix`] in Unicode. A frame has dozens of symbols, so the text is allocated once.
+    fn in_unicode(&self, name: &str, layer: Option<usize>, subscripts: &str) -> String {
+        let mut text = String::with_capacity(48);
+        match &self.kind {
+            SymbolKind::Itself => {}
+            SymbolKind::Derivative(loss) => text.extend(["∂", loss.as_str(), "/∂"]),
+            SymbolKind::State(letter) => text.extend([letter, " of "]),
+        }
+        text.push_str(&letter(name, Notation::Unicode));
+        if let Some(layer) = layer {
+            glyph::push_superscript_layer(&mut text, layer);
+        }
+        text.push_str(subscripts);
+        text
     }
 }
 
