@@ -17,9 +17,12 @@
 mod image;
 mod layout;
 pub(super) mod part;
+mod title;
 
+use std::fmt::Write as _;
 use std::ops::Range;
 
+use compact_str::CompactString;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -31,7 +34,7 @@ use super::theme::{StyleRole, Theme};
 use crate::glyph;
 use crate::number::ColumnFormat;
 use crate::tensor::{shape_on_screen, width_on_screen};
-use crate::text::{self, align_right};
+use crate::text;
 
 /// The relation of an entry to the current step, which decides its mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -148,9 +151,17 @@ impl<'a> Matrix<'a> {
     /// Returns the width and height in cells at which the whole tensor is visible.
     #[must_use]
     pub fn size(&self) -> (u16, u16) {
-        let (width, height) = layout::full_size(&self.request());
+        let (width, height) = layout::full_size(&self.request_of_size());
         let name = if self.name.is_empty() { 0 } else { 1 + text::width(self.name) };
-        let width = width.max(text::width(self.title) + name + 2 + self.dimensions_width());
+        let width = width.max(text::width(self.title) + name + 2 + self.dimensions_width(self.shape));
+        [width, height].map(|cells| u16::try_from(cells).unwrap_or(MAX_SIZE).min(MAX_SIZE)).into()
+    }
+
+    /// Returns the size that [`Self::size`] would return for a tensor of this shape and padding, if it had no title and no name.
+    #[must_use]
+    pub fn untitled_size(&self, shape: &[usize], padding: [[usize; 2]; 2]) -> (u16, u16) {
+        let (width, height) = layout::full_size(&LayoutRequest { shape, padding, has_title: false, ..self.request_of_size() });
+        let width = width.max(2 + self.dimensions_width(shape));
         [width, height].map(|cells| u16::try_from(cells).unwrap_or(MAX_SIZE).min(MAX_SIZE)).into()
     }
 
@@ -169,7 +180,7 @@ impl<'a> Matrix<'a> {
     /// Returns the width of the row indices with a blank; 0 if there is only one row.
     #[must_use]
     pub fn row_indices_width(&self) -> u16 {
-        u16::try_from(layout::row_indices_width(&self.request())).unwrap_or(MAX_SIZE)
+        u16::try_from(layout::row_indices_width(&self.request_of_size())).unwrap_or(MAX_SIZE)
     }
 
     /// Returns the number of lines that `rows` rows of a matrix fill in an area of this width, with the title and the indices.
@@ -213,6 +224,11 @@ impl<'a> Matrix<'a> {
 
     /// Returns all values on which the layout depends.
     fn request(&self) -> LayoutRequest<'_> {
+        LayoutRequest { symbol_width: text::width(self.title), around: self.around.clone(), ..self.request_of_size() }
+    }
+
+    /// Returns the values on which the size of the whole tensor depends. The others are not set.
+    fn request_of_size(&self) -> LayoutRequest<'_> {
         LayoutRequest {
             shape: self.shape,
             pitch: self.cell_width(),
@@ -220,10 +236,10 @@ impl<'a> Matrix<'a> {
             padding: self.padding,
             turned: self.turned,
             has_title: !self.title.is_empty(),
-            symbol_width: text::width(self.title),
+            symbol_width: 0,
             min_gutter: self.min_gutter,
             focus: self.focus,
-            around: self.around.clone(),
+            around: None,
             scroll: self.scroll,
             first_index: self.first_index,
         }
@@ -238,54 +254,13 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Returns the width of [`Self::dimensions`]. A frame needs many widths and few texts.
-    fn dimensions_width(&self) -> usize {
+    /// Returns the width of [`Self::dimensions`] for a tensor of this shape. A frame needs many widths and few texts.
+    fn dimensions_width(&self, shape: &[usize]) -> usize {
         match self.shape_before_broadcast {
-            Some(own) => width_on_screen(own) + " as ".len() + width_on_screen(self.shape),
-            None if self.shape.is_empty() => 0,
-            None => width_on_screen(self.shape),
+            Some(own) => width_on_screen(own) + " as ".len() + width_on_screen(shape),
+            None if shape.is_empty() => 0,
+            None => width_on_screen(shape),
         }
-    }
-
-    /// Returns the symbol and the name.
-    fn full_name(&self) -> String {
-        if self.name.is_empty() { self.title.to_owned() } else { format!("{} {}", self.title, self.name) }
-    }
-
-    /// Draws the longest form of the title that fits. The full title is the symbol, the name, the shape, and then the axes or, if entries are hidden, the range
-    /// in view. A shape is never cut, because `3×32` without its last digit would be the wrong shape `3×3`.
-    fn draw_title(&self, layout: Option<&MatrixLayout>, pen: &mut MatrixPen<'_>) {
-        let (x, y) = (usize::from(pen.area.x), usize::from(pen.area.y));
-        let room = usize::from(pen.area.width);
-        let (name, shape) = (self.full_name(), self.dimensions());
-        let with_axes = if self.axes.is_empty() { shape.clone() } else { format!("{shape}  {}", self.axes) };
-        // each form is the symbol, perhaps with the name, and the text after it; the best form comes first
-        let mut forms: Vec<(&str, String)> = match layout.and_then(|layout| layout.range_in_view(self.leading, self.first_index)) {
-            Some([long, short, shortest]) => vec![
-                (&name, format!("{shape}  {long}")),
-                (&name, format!("{shape}  {short}")),
-                (&name, short.clone()),
-                (self.title, format!("{shape}  {short}")),
-                (self.title, short),
-                (self.title, shortest),
-                (&name, String::new()),
-            ],
-            None => {
-                vec![(&name, with_axes), (&name, shape.clone()), (&name, String::new()), (self.title, shape), (self.title, String::new())]
-            }
-        };
-        // an image has few indices beside it, so its title names the rows and columns in view
-        let ranges = layout.filter(|_| self.image.is_some()).and_then(|layout| layout.rows_and_columns_in_view(self.first_index));
-        if let (Some(ranges), [(_, best), ..]) = (ranges, &forms[..]) {
-            let long = format!("{best}  {ranges}");
-            let with_ranges: [(&str, String); 4] =
-                [(&name, long.clone()), (self.title, long), (&name, ranges.clone()), (self.title, ranges)];
-            forms = with_ranges.into_iter().chain(forms).collect();
-        }
-        let form_width = |(name, after): &(&str, String)| text::width(name) + if after.is_empty() { 0 } else { 2 + text::width(after) };
-        let (name, after) = forms.into_iter().find(|form| form_width(form) <= room).unwrap_or((self.title, String::new()));
-        pen.text(x, y, &crate::text::cut(name, room), pen.theme.style(self.role).patch(pen.theme.style(StyleRole::Heading)));
-        pen.text(x + text::width(name) + 2, y, &after, pen.theme.style(StyleRole::Dim));
     }
 
     /// Draws one matrix of the tensor. Its upper left corner, to the right of the row indices, is at the cell (x, y).
@@ -310,8 +285,13 @@ impl<'a> Matrix<'a> {
                     () if row + 1 == layout.rows.start + layout.rows.len && layout.rows.has_after() => "↓",
                     () => " ",
                 };
-                let index = layout.row_index(row).map_or(String::new(), |r| (r + self.first_index).to_string());
-                pen.text(x - layout.gutter, y, &(align_right(&index, layout.gutter - 1) + arrow), dim);
+                pen.text(
+                    x - layout.gutter,
+                    y,
+                    &padded(layout.row_index(row).map(|index| index + self.first_index), layout.gutter - 1),
+                    dim,
+                );
+                pen.text(x - 1, y, arrow, dim);
             }
             for (col, x) in layout.cols.range().zip((x..).step_by(layout.pitch)) {
                 if !layout.fits_number() {
@@ -322,7 +302,7 @@ impl<'a> Matrix<'a> {
                     pen.text(x + 1, y, &self.format.align("░"), dim);
                     continue;
                 };
-                let neighbours = [col.checked_sub(1), Some(col + 1)].map(|col| col.map_or(Mark::None, |col| mark_at(row, col)));
+                let neighbours = || [col.checked_sub(1), Some(col + 1)].map(|col| col.map_or(Mark::None, |col| mark_at(row, col)));
                 self.draw_entry(entry, neighbours, x, y, pen);
             }
         }
@@ -370,8 +350,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Draws an entry: a mark, the number, and a mark. `neighbours` are the marks of the entries to the left and to the right.
-    fn draw_entry(&self, entry: usize, neighbours: [Mark; 2], x: usize, y: usize, pen: &mut MatrixPen<'_>) {
+    /// Draws an entry: a mark, the number, and a mark. `neighbours` returns the marks of the entries to the left and to the right.
+    fn draw_entry(&self, entry: usize, neighbours: impl Fn() -> [Mark; 2], x: usize, y: usize, pen: &mut MatrixPen<'_>) {
         let theme = pen.theme;
         let value = (self.value)(entry);
         let mark = (self.mark)(entry);
@@ -396,7 +376,7 @@ impl<'a> Matrix<'a> {
                 let entry_style = theme.style(StyleRole::Entry);
                 number_style = entry_style.patch(number_style).patch(heat);
                 // between two marked entries there is no `‹` and no `›`: `‹0  1›`, `‹1 [2]`
-                let [opens, closes] = neighbours.map(|neighbour| neighbour == Mark::None);
+                let [opens, closes] = neighbours().map(|neighbour| neighbour == Mark::None);
                 ([if opens { '‹' } else { ' ' }, if closes { '›' } else { ' ' }], entry_style.not_underlined())
             }
             Mark::Step => {
@@ -420,15 +400,24 @@ impl<'a> Matrix<'a> {
         let unknown = if mark == Mark::Result { glyph::HIDDEN } else { glyph::TO_COME };
         let text = value.map_or_else(|| self.format.align(unknown), |v| self.format.cell(v));
         let blank_style = if mark == Mark::Entry && !is_under_cursor { number_style.not_underlined() } else { mark_style };
-        let number = text.chars().map(|c| (c, if c == ' ' { blank_style } else { number_style }));
-        let mut cells: Vec<(char, Style)> = std::iter::once((marks[0], mark_style)).chain(number).chain([last]).collect();
-        if marks[0] == '=' {
-            // the mark is directly before the number; at the left end of the cell, `9=  −8` would look like an equation
-            let blanks = text.chars().take_while(|c| *c == ' ').count();
-            cells[..=blanks].rotate_left(1);
-        }
-        pen.cells(x, y, cells.into_iter());
+        // the mark `=` is directly before the number; at the left end of the cell, `9=  −8` would look like an equation
+        let blanks = if marks[0] == '=' { text.bytes().take_while(|byte| *byte == b' ').count() } else { 0 };
+        let styled = |c: char| (c, if c == ' ' { blank_style } else { number_style });
+        let (before, from) = text.split_at(blanks);
+        let first = std::iter::once((marks[0], mark_style));
+        pen.cells(x, y, before.chars().map(styled).chain(first).chain(from.chars().map(styled)).chain([last]));
     }
+}
+
+/// Returns an index, or nothing, with blanks on the left, `cells` cells wide. The text of an index is not on the heap.
+fn padded(index: Option<usize>, cells: usize) -> CompactString {
+    let digits = index.map_or(0, layout::digits);
+    let mut text = CompactString::default();
+    text.extend(std::iter::repeat_n(' ', cells.saturating_sub(digits)));
+    if let Some(index) = index {
+        let _ = write!(text, "{index}"); // writing to a string cannot fail
+    }
+    text
 }
 
 /// Draws into an area, clipped at its edges.
@@ -441,12 +430,14 @@ struct MatrixPen<'a> {
 impl MatrixPen<'_> {
     /// Draws characters of one cell each, from a cell to the right.
     fn cells(&mut self, x: usize, y: usize, cells: impl Iterator<Item = (char, Style)>) {
-        let Ok(y) = u16::try_from(y) else { return };
-        for (x, (c, style)) in (x..).zip(cells) {
-            let Some(position) = u16::try_from(x).ok().map(|x| (x, y)).filter(|&p| self.area.contains(p.into())) else { return };
-            if let Some(cell) = self.buf.cell_mut(position) {
-                cell.set_char(c).set_style(style);
-            }
+        let (Ok(x), Ok(y)) = (u16::try_from(x), u16::try_from(y)) else { return };
+        if x < self.area.x || x >= self.area.right() || y < self.area.y || y >= self.area.bottom() {
+            return;
+        }
+        let first = self.buf.index_of(x, y);
+        let room = &mut self.buf.content[first..first + usize::from(self.area.right() - x)];
+        for (cell, (c, style)) in room.iter_mut().zip(cells) {
+            cell.set_char(c).set_style(style);
         }
     }
 

@@ -176,7 +176,7 @@ fn size(view: &StepView<'_>, operand: &OperandMatrix, needs: &ReadEntries, pane:
 fn size_of(matrix: &Matrix<'_>, operand: &OperandMatrix, [rows, columns]: [usize; 2], pane_width: u16) -> RequestedSizes {
     let shape = matrix.shape;
     // the size of a matrix of this shape without a title
-    let untitled_size = |shape: &[usize], padding: [[usize; 2]; 2]| Matrix { title: "", name: "", shape, padding, ..matrix.clone() }.size();
+    let untitled_size = |shape: &[usize], padding: [[usize; 2]; 2]| matrix.untitled_size(shape, padding);
     let (width_with_title, mut high) = matrix.size();
     let (mut wide, _) = untitled_size(shape, operand.shown.padding);
     let Grid { rows: all_rows, columns: all_columns, .. } = Grid::of(shape);

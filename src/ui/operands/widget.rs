@@ -40,7 +40,12 @@ fn image_kind(view: &StepView<'_>, operand: &OperandMatrix, matrix: &Matrix<'_>,
     if !view.state.settings.is_on(Setting::HeatMap) || grid.rows < 2 || grid.columns < 2 || !pane.has_final_width {
         return None;
     }
-    let (wide, high) = Matrix { title: "", name: "", format: operand.reserved, ..matrix.clone() }.size();
+    let untitled_size = |matrix: &Matrix<'_>| matrix.untitled_size(matrix.shape, matrix.padding);
+    let (wide, high) = if matrix.format == operand.reserved {
+        untitled_size(matrix)
+    } else {
+        untitled_size(&Matrix { format: operand.reserved, ..matrix.clone() })
+    };
     let kind = match (view.notation, view.theme.colours) {
         (Notation::Ascii, _) => ImageKind::AsciiShades,
         (_, Colours::True | Colours::Indexed) => ImageKind::HalfBlocks,
