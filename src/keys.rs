@@ -7,8 +7,10 @@ mod notation;
 
 pub use notation::{Code, Key, parse};
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use smallvec::SmallVec;
 use tui_input::InputRequest;
 
 use crate::app::{Action, Command, Commands, Focus, KeyMeanings, ListKind, OverlayKind, Setting, State};
@@ -228,7 +230,7 @@ pub const COMMANDS: Commands = Commands(&COMMAND_LIST);
 static COMMAND_LIST: LazyLock<Vec<Command>> = LazyLock::new(|| {
     let command = |row: &'static KeyBinding| {
         // the palette shows at most two keys of a command
-        let keys: Vec<String> = row.keys.iter().take(2).map(|key| shown(key)).collect();
+        let keys: Vec<_> = row.keys.iter().take(2).map(|key| shown(key)).collect();
         Command { name: row.name, keys: keys.join(" "), description: row.description, action: row.action.clone() }
     };
     rows(Focus::Normal).map(command).collect()
@@ -308,7 +310,7 @@ pub fn rows(focus: Focus) -> impl Iterator<Item = &'static KeyBinding> {
 /// Returns the keys of a row in vim's notation, with the user's settings. First come the user's own keys for this row. Then come the keys of the row that the
 /// user has not given to other rows.
 #[must_use]
-pub fn user_keys<'a>(state: &'a State, row: &'a KeyBinding) -> Vec<&'a str> {
+pub fn user_keys<'a>(state: &'a State, row: &'a KeyBinding) -> SmallVec<[&'a str; 6]> {
     let aliases = if matches!(row.focus, Focus::Normal | Focus::Cursor) { state.settings.aliases.as_slice() } else { &[] };
     let are_same = |a: &str, b: &str| parse(a).is_ok_and(|keys| Ok(keys) == parse(b));
     let own = aliases.iter().filter(|(_, acts_as)| row.keys.iter().any(|key| are_same(key, acts_as))).map(|(alias, _)| alias.as_str());
@@ -318,17 +320,20 @@ pub fn user_keys<'a>(state: &'a State, row: &'a KeyBinding) -> Vec<&'a str> {
 
 /// Converts vim's notation of a key to the name on the screen: `→` for `<Right>`, `Ctrl-c` for `<C-c>`, `Shift-Tab` for `<S-Tab>`.
 #[must_use]
-pub fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> Cow<'_, str> {
     match text {
-        "<Right>" => "→".to_owned(),
-        "<Left>" => "←".to_owned(),
-        "<Up>" => "↑".to_owned(),
-        "<Down>" => "↓".to_owned(),
+        "<Right>" => "→".into(),
+        "<Left>" => "←".into(),
+        "<Up>" => "↑".into(),
+        "<Down>" => "↓".into(),
         _ => match text.strip_prefix("<C-").and_then(|rest| rest.strip_suffix('>')) {
-            Some(letter) => format!("Ctrl-{letter}"),
+            Some(letter) => format!("Ctrl-{letter}").into(),
             // a name in angle brackets, such as `<Tab>`: it is longer than a character such as é, which has two bytes
-            None if text.len() > 2 => text.trim_matches(['<', '>']).replace("S-", "Shift-").replace("M-", "Alt-"),
-            None => text.to_owned(),
+            None if text.len() > 2 => {
+                let name = text.trim_matches(['<', '>']);
+                if name.contains('-') { name.replace("S-", "Shift-").replace("M-", "Alt-").into() } else { name.into() }
+            }
+            None => text.into(),
         },
     }
 }

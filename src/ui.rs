@@ -212,10 +212,9 @@ fn draw_title(title: &str, theme: &Theme, area: Rect, buf: &mut Buffer) -> Rect 
     } else {
         line::put_text(buf, [begin, line.y], &format!(" {title} "), line.right() - begin, theme.style(StyleRole::Heading))
     };
-    // setting each cell is faster than drawing a span, which looks for characters that consist of several code points
-    for cell in line.positions().filter(|cell| cell.x < begin || cell.x >= end) {
-        buf[cell].set_symbol("─").set_style(theme.style(StyleRole::Dim));
-    }
+    let dim = theme.style(StyleRole::Dim);
+    line::fill(buf, Rect { width: begin - line.x, ..line }, '─', dim);
+    line::fill(buf, Rect { x: end, width: line.right() - end, ..line }, '─', dim);
     below_title(area)
 }
 

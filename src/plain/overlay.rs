@@ -43,7 +43,7 @@ pub(super) fn list(list: &List) -> Vec<String> {
 /// Returns the keys of the step and of the cursor with their descriptions.
 pub(super) fn keys_in_words() -> Vec<String> {
     let words = |row: &keys::KeyBinding| {
-        let keys: Vec<String> = row.keys.iter().map(|key| keys::shown(key)).collect();
+        let keys: Vec<_> = row.keys.iter().map(|key| keys::shown(key)).collect();
         format!("{}: {}", keys.join(" or "), row.description)
     };
     let of = |focus: Focus, title: &str| std::iter::once(title.to_owned()).chain(keys::rows(focus).map(words)).collect::<Vec<_>>();

@@ -1,6 +1,7 @@
 //! Lines that name keys, such as ` 2/9 Enter: go, Esc: close `. The key bar, the lower borders of overlays and the prompt have such lines. A click on a text
 //! presses its key.
 
+use compact_str::CompactString;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
@@ -15,7 +16,8 @@ pub struct Hints(Vec<LineHint>);
 /// A text of the line.
 #[derive(Clone, Debug)]
 struct LineHint {
-    text: String,
+    /// Most texts are so short that they are not on the heap.
+    text: CompactString,
     role: StyleRole,
     /// The key in vim's notation that a click presses; `None` for a text without a key.
     key: Option<&'static str>,
@@ -24,17 +26,17 @@ struct LineHint {
 impl Hints {
     /// Appends a text without a key.
     #[must_use]
-    pub fn text(self, role: StyleRole, text: impl Into<String>) -> Self {
+    pub fn text(self, role: StyleRole, text: impl Into<CompactString>) -> Self {
         self.push(role, text.into(), None)
     }
 
     /// Appends a text that names a key.
     #[must_use]
-    pub fn key(self, role: StyleRole, key: &'static str, text: impl Into<String>) -> Self {
+    pub fn key(self, role: StyleRole, key: &'static str, text: impl Into<CompactString>) -> Self {
         self.push(role, text.into(), Some(key))
     }
 
-    fn push(mut self, role: StyleRole, text: String, key: Option<&'static str>) -> Self {
+    fn push(mut self, role: StyleRole, text: CompactString, key: Option<&'static str>) -> Self {
         self.0.push(LineHint { text, role, key });
         self
     }
@@ -47,8 +49,8 @@ impl Hints {
 
     /// Returns the line in the colours of a theme.
     #[must_use]
-    pub fn line(&self, theme: &Theme) -> Line<'static> {
-        self.0.iter().map(|hint| Span::styled(hint.text.clone(), theme.style(hint.role))).collect()
+    pub fn line(&self, theme: &Theme) -> Line<'_> {
+        self.0.iter().map(|hint| Span::styled(hint.text.as_str(), theme.style(hint.role))).collect()
     }
 
     /// Returns the key of the text at column `x` of the screen, if the line begins at column `left`.

@@ -52,6 +52,16 @@ pub(super) fn put_text(buf: &mut Buffer, [x, y]: [u16; 2], text: &str, room: u16
     area.right() - u16::try_from(cells.len()).unwrap_or(0)
 }
 
+/// Writes a character of one cell into all cells of an area of at most one line.
+pub(super) fn fill(buf: &mut Buffer, area: Rect, character: char, style: Style) {
+    if area.is_empty() {
+        return;
+    }
+    for cell in cells(buf, area) {
+        cell.set_char(character).set_style(style);
+    }
+}
+
 /// Returns the cells of an area of one line.
 fn cells(buf: &mut Buffer, area: Rect) -> &mut [Cell] {
     let first = buf.index_of(area.x, area.y);
@@ -62,7 +72,11 @@ fn cells(buf: &mut Buffer, area: Rect) -> &mut [Cell] {
 fn write<'a>(cells: &mut impl Iterator<Item = &'a mut Cell>, text: &str, style: Style) {
     // the text comes first: if it ends, no cell is taken
     for (character, cell) in text.chars().zip(cells) {
-        cell.set_char(character).set_style(style);
+        // a blank is often written on a blank
+        if character != ' ' || cell.symbol() != " " {
+            cell.set_char(character);
+        }
+        cell.set_style(style);
     }
 }
 

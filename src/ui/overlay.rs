@@ -87,11 +87,12 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
     let Some(OverlayLayout { title, text, area, max_scroll }) = overlay_layout(overlay.kind, state, theme, screen) else { return };
     let scroll = overlay.scroll.min(max_scroll);
     backdrop::clear(area, screen, buf);
+    let hints = hints(scroll, max_scroll, area);
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style(StyleRole::Dim))
         .title(Span::styled(title, theme.style(StyleRole::Heading)))
-        .title_bottom(hints(scroll, max_scroll, area).line(theme).right_aligned())
+        .title_bottom(hints.line(theme).right_aligned())
         .padding(Padding::symmetric(2, 1));
     text.scroll((scroll, 0)).block(block).render(area, buf);
 }

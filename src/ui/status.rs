@@ -1,5 +1,6 @@
 //! The last two lines of the screen. The first is the status line, with the position of the step and a message. The second is the key bar or the prompt.
 
+use compact_str::CompactString;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -162,7 +163,9 @@ pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
 /// Returns the hints of the key bar.
 fn bar_hints(state: &State, bar_width: u16) -> Hints {
     bar_rows(state, bar_width).into_iter().fold(Hints::default().text(StyleRole::Plain, " "), |hints, BarRow { row, keys }| {
-        let hints = hints.key(StyleRole::Key, row.keys[0], keys).key(StyleRole::KeyBar, row.keys[0], format!(" {}", row.bar));
+        let mut word = CompactString::const_new(" ");
+        word.push_str(row.bar);
+        let hints = hints.key(StyleRole::Key, row.keys[0], keys).key(StyleRole::KeyBar, row.keys[0], word);
         hints.text(StyleRole::KeyBar, "  ")
     })
 }
@@ -171,7 +174,7 @@ fn bar_hints(state: &State, bar_width: u16) -> Hints {
 struct BarRow {
     row: &'static KeyBinding,
     /// The text of its keys.
-    keys: String,
+    keys: CompactString,
 }
 
 impl BarRow {
@@ -183,11 +186,18 @@ impl BarRow {
 
 /// Returns the keys of a row as the key bar shows them: the first key, and the second key if it is an arrow. If the user has set a key, it replaces the first
 /// one.
-fn bar_keys(state: &State, row: &KeyBinding) -> String {
+fn bar_keys(state: &State, row: &KeyBinding) -> CompactString {
     let is_arrow = |key: &str| matches!(key, "<Left>" | "<Right>" | "<Up>" | "<Down>");
     let keys = keys::user_keys(state, row);
     let arrow = row.keys.get(1).copied().filter(|key| is_arrow(key) && keys.iter().skip(1).any(|shown| shown == key));
-    keys.first().copied().into_iter().chain(arrow).map(keys::shown).collect::<Vec<_>>().join(" ")
+    let mut text = CompactString::default();
+    for key in keys.first().copied().into_iter().chain(arrow) {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(&keys::shown(key));
+    }
+    text
 }
 
 /// Returns the rows of the table of keys that fit into a key bar of this width. The help is always among them.
