@@ -267,6 +267,9 @@ fn best_areas(view: &StepView<'_>, operands: &[OperandMatrix], pane: PaneArea) -
         most.min(all_rows).saturating_sub(rows_in(result, areas))
     };
     let mut fewest_missing = missing(&areas);
+    if fewest_missing == 0 {
+        return areas;
+    }
     let first_height = areas.get(result).map_or(0, |area| area.height) + 1;
     let most_rows = (0..result).map(|i| rows_in(i, &areas)).max().unwrap_or(0);
     let widths: Vec<u16> = areas.iter().map(|area| area.width).collect();
@@ -304,16 +307,20 @@ fn areas(
     view: &StepView<'_>,
     operands: &[OperandMatrix],
     mut sizes: Vec<RequestedSizes>,
-    candidates: &Candidates,
+    candidates: &Candidates<'_>,
     pane: PaneArea,
 ) -> Vec<Rect> {
     let arrangement = candidates.best(&sizes);
     // a grid of filters may not use all lines of its area, so the height is divided again, and other matrices get the unused lines
     let no_marks = MarkedEntries::default();
     let first_areas = arrangement.areas(&sizes);
-    for ((operand, size), first_area) in operands.iter().zip(&mut sizes).zip(first_areas) {
-        let used = with_matrix(view, operand, (operand.reserved, pane), &no_marks, |matrix| matrix.height_within(first_area));
-        size.tiers = size.tiers.map(|[wide, high]| [wide, if used < first_area.height { high.min(used) } else { high }]);
+    let mut has_unused_lines = false;
+    for ((operand, size), first_area) in operands.iter().zip(&mut sizes).zip(&first_areas) {
+        let used = with_matrix(view, operand, (operand.reserved, pane), &no_marks, |matrix| matrix.height_within(*first_area));
+        if used < first_area.height {
+            has_unused_lines = true;
+            size.tiers = size.tiers.map(|[wide, high]| [wide, high.min(used)]);
+        }
     }
-    arrangement.areas(&sizes).into_vec()
+    if has_unused_lines { arrangement.areas(&sizes) } else { first_areas }.into_vec()
 }

@@ -10,6 +10,7 @@
 //!   tier 0 gets 10 and 2; tier 1 gets nothing more; tier 2 gets the remaining 8 in halves (`equal_shares`); together 14 and 6
 //! ```
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use ratatui::layout::Rect;
@@ -75,10 +76,11 @@ struct Span {
     len: u16,
 }
 
-/// All candidates for matrices in an area.
-pub struct Candidates {
+/// All candidates for matrices in an area. Each is computed when it is first needed: if the matrices fit side by side, only the first is.
+pub struct Candidates<'a> {
+    sizes: &'a [RequestedSizes],
     area: Rect,
-    all: Vec<Candidate>,
+    all: Vec<(MatrixRows, DivideFn, OnceCell<Candidate>)>,
 }
 
 /// A candidate with its number of blank lines between two rows.
@@ -89,13 +91,19 @@ pub struct Arrangement<'a> {
     area: Rect,
 }
 
-impl Candidates {
+impl<'a> Candidates<'a> {
     /// Divides the width of an area among matrices that request these sizes. Each way to break them into rows makes two candidates: one that divides by
     /// [`smallest_first`], and one that divides by [`equal_shares`].
-    pub fn new(sizes: &[RequestedSizes], area: Rect) -> Self {
+    pub fn new(sizes: &'a [RequestedSizes], area: Rect) -> Self {
         let rows = candidate_rows(sizes, area.width).into_iter();
-        let ways = rows.flat_map(|rows| [smallest_first, equal_shares].map(|divide: DivideFn| (rows.clone(), divide)));
-        Self { area, all: ways.map(|(rows, divide)| Candidate::new(rows, divide, sizes, area)).collect() }
+        let ways = rows.flat_map(|rows| [smallest_first, equal_shares].map(|divide: DivideFn| (rows.clone(), divide, OnceCell::new())));
+        Self { sizes, area, all: ways.collect() }
+    }
+
+    /// Returns a candidate.
+    fn candidate(&self, n: usize) -> &Candidate {
+        let (rows, divide, candidate) = &self.all[n];
+        candidate.get_or_init(|| Candidate::new(rows.clone(), *divide, self.sizes, self.area))
     }
 
     /// Returns the arrangement with the highest score; among equal scores the first candidate. The first candidate of all has all matrices side by side. The
@@ -115,9 +123,14 @@ impl Candidates {
     /// Returns the best arrangement with a number of blank lines, and its score for each tier.
     fn best_with(&self, blank_lines: u16, sizes: &[RequestedSizes]) -> ([u32; TIER_COUNT], Arrangement<'_>) {
         let arrangement = |candidate| Arrangement { candidate, blank_lines, area: self.area };
-        let mut best = arrangement(&self.all[0]);
+        let mut best = arrangement(self.candidate(0));
         let mut score = best.visibility(sizes);
-        for candidate in &self.all[1..] {
+        for n in 1..self.all.len() {
+            // no score is higher
+            if score == ([FULL; TIER_COUNT], FULL) {
+                break;
+            }
+            let candidate = self.candidate(n);
             if candidate.highest > score {
                 let next = arrangement(candidate);
                 let next_score = next.visibility(sizes);
