@@ -21,6 +21,8 @@ pub struct Neuron {
     /// The row in the area.
     pub row: u16,
     pub symbol: String,
+    /// The number as text, if it is known.
+    pub number: Option<String>,
     pub role: StyleRole,
 }
 

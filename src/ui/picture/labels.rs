@@ -32,9 +32,9 @@ impl NeuronLabel {
     }
 }
 
-/// Returns the number of a neuron as text, if it is known.
-fn number(view: &StepView<'_>, neuron: &Neuron) -> Option<String> {
-    view.entry_text(neuron.entry.tensor, neuron.entry.at)
+/// Returns the width of the number of a neuron, if it is known.
+fn number_width(neuron: &Neuron) -> Option<usize> {
+    neuron.number.as_deref().map(width)
 }
 
 /// Returns whether this step reads or computes a neuron.
@@ -48,9 +48,9 @@ pub fn label_rooms(view: &StepView<'_>, columns: [&Column; 2], total: usize, can
     let symbols = columns.map(|column| column.all().map(|neuron| width(&neuron.symbol)).max().unwrap_or(0));
     // a number that is not computed yet needs one cell; if no number of the column is computed yet, the usual width is reserved
     let numbers = columns.map(|column| {
-        column.all().filter_map(|neuron| number(view, neuron)).map(|text| width(&text)).max().unwrap_or(view.digits.typical_width())
+        column.all().filter_map(number_width).max().unwrap_or(view.digits.typical_width())
     });
-    let beside = |neuron: &Neuron| width(&neuron.symbol) + 1 + number(view, neuron).map_or(1, |text| width(&text));
+    let beside = |neuron: &Neuron| width(&neuron.symbol) + 1 + number_width(neuron).unwrap_or(1);
     let mut full = [0, 1].map(|n| columns[n].all().map(beside).max().unwrap_or(0).max(symbols[n] + 1));
     let mut active = columns.map(|column| column.all().filter(is_active).map(beside).max().unwrap_or(0));
     // the cells for the labels of both columns: with long edges, and with short ones
@@ -86,13 +86,13 @@ pub fn label_rooms(view: &StepView<'_>, columns: [&Column; 2], total: usize, can
 }
 
 /// Returns the labels of a column, such as `a₁ 0.25`: symbols and known numbers. If space is short, numbers are left out.
-pub fn labels(view: &StepView<'_>, column: &Column, room: LabelRoom) -> Vec<NeuronLabel> {
+pub fn labels(column: &Column, room: LabelRoom) -> Vec<NeuronLabel> {
     let label = |neuron: &Neuron| {
-        let number = number(view, neuron).unwrap_or_else(|| glyph::TO_COME.to_owned());
+        let number = neuron.number.as_deref().unwrap_or(glyph::TO_COME);
         if room.is_below {
-            return NeuronLabel { beside: neuron.symbol.clone(), below: Some(number) };
+            return NeuronLabel { beside: neuron.symbol.clone(), below: Some(number.to_owned()) };
         }
-        let full = format!("{} {number}", neuron.symbol);
+        let full = [&neuron.symbol, " ", number].concat();
         NeuronLabel { beside: if width(&full) <= room.cells { full } else { neuron.symbol.clone() }, below: None }
     };
     column.all().map(label).collect()

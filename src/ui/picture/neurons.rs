@@ -54,7 +54,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
     // labels above the neurons can use the whole width except one cell, so the cells that `label_rooms` subtracts are added here
     let total = usize::from(area.width) + if is_stacked { UNLABELLED[0] - 1 } else { 0 };
     let rooms = label_rooms(view, [&left, &right], total, !is_stacked);
-    let labels = [labels(view, &left, rooms[0]), labels(view, &right, rooms[1])];
+    let labels = [labels(&left, rooms[0]), labels(&right, rooms[1])];
     let widest = |n: usize| u16::try_from(labels[n].iter().map(NeuronLabel::width).max().unwrap_or(0).min(rooms[n].cells)).unwrap_or(0);
     // the columns of the left and the right neurons, in cells
     let (from, to) = if is_stacked { (0, area.width - 1) } else { (widest(0) + 2, area.width.saturating_sub(widest(1) + 3)) };
@@ -143,6 +143,7 @@ fn both_columns(
             entry: TensorEntry { tensor: id, at },
             row: row(i),
             symbol: symbol(view, id, other, at),
+            number: view.entry_text(id, at),
             role: role(at),
         };
         Column {
@@ -151,6 +152,7 @@ fn both_columns(
                 entry,
                 row: row(chosen.len()),
                 symbol: view.unambiguous_symbol(entry.tensor, entry.at),
+                number: view.entry_text(entry.tensor, entry.at),
                 role: if view.sources_now().contains(&entry) { StyleRole::Step } else { StyleRole::Plain },
             }),
             distance: u16::try_from(distance).unwrap_or(u16::MAX),
