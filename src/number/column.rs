@@ -72,10 +72,10 @@ impl ColumnFormat {
         let cap = cap.max(3); // fewer than 3 cells have no room for a decimal, as in `0.5`
         // a picture of a graph has hundreds of columns with one number
         let values: SmallVec<[f64; 4]> = values.into_iter().collect();
-        let style = choose_style(digits, cap, values.iter().copied().filter(|v| v.is_finite()));
+        let (style, range) = choose_style(digits, cap, values.iter().copied().filter(|v| v.is_finite()));
         let mut format = Self { style, digits, before_point: 1, from_point: 0 };
         // formatting texts is slow, so the loop ends when the column has the largest possible width
-        let max_widths = format.max_widths(&values);
+        let max_widths = format.max_widths(&values, range);
         for &v in &values {
             if (format.before_point, format.from_point) == max_widths {
                 break;
@@ -135,14 +135,13 @@ impl ColumnFormat {
     }
 
     /// Returns the largest possible `before_point` and `from_point` for these numbers.
-    fn max_widths(&self, values: &[f64]) -> (usize, usize) {
-        let finite = || values.iter().copied().filter(|v| v.is_finite());
-        let largest = finite().fold(0.0_f64, |most, v| most.max(v.abs()));
-        let sign = usize::from(finite().any(|v| v < 0.0));
+    fn max_widths(&self, values: &[f64], ValueRange { largest, integer_digits, has_negative }: ValueRange) -> (usize, usize) {
+        let sign = usize::from(has_negative);
         match self.style {
-            Style::Fixed(decimals) => (sign + integer_digits(largest).max(1).unsigned_abs(), if decimals == 0 { 0 } else { decimals + 1 }),
+            Style::Fixed(decimals) => (sign + integer_digits.max(1).unsigned_abs(), if decimals == 0 { 0 } else { decimals + 1 }),
             Style::Scientific(decimals) => {
-                let smallest = finite().map(f64::abs).filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
+                let finite = values.iter().filter(|v| v.is_finite());
+                let smallest = finite.map(|v| v.abs()).filter(|v| *v > 0.0).fold(f64::INFINITY, f64::min);
                 // the longest exponent is that of the smallest or of the largest number
                 let exponent_len = |v: f64| format!("{v:e}").split_once('e').map_or(0, |(_, exponent)| exponent.len());
                 let longest = [smallest, largest].into_iter().filter(|v| *v > 0.0 && v.is_finite()).map(exponent_len).max().unwrap_or(0);
@@ -270,14 +269,23 @@ impl QuickFit {
 /// The cells of a text in scientific notation without its sign and decimals: a digit, the point, and an exponent such as `e−9`.
 const SCIENTIFIC_CELLS: usize = 5;
 
-/// Chooses the notation for a column of finite numbers with this number of digits, at most `cap` cells wide.
-pub(super) fn choose_style(digits: Digits, cap: usize, values: impl Iterator<Item = f64>) -> Style {
-    let mut max = 0.0_f64;
+/// The largest of some finite numbers without their signs, and whether one of them is below zero.
+#[derive(Clone, Copy)]
+pub(super) struct ValueRange {
+    largest: f64,
+    /// The number of digits of the largest number before the point, as [`integer_digits`] counts them.
+    integer_digits: isize,
+    has_negative: bool,
+}
+
+/// Chooses the notation for a column of finite numbers with this number of digits, at most `cap` cells wide. Also returns the range of the numbers.
+pub(super) fn choose_style(digits: Digits, cap: usize, values: impl Iterator<Item = f64>) -> (Style, ValueRange) {
+    let mut largest = 0.0_f64;
     let mut has_negative = false;
     let mut decimals = 0;
     let mut all_whole = true;
     for v in values {
-        max = max.max(v.abs());
+        largest = largest.max(v.abs());
         has_negative |= v < 0.0;
         if all_whole || decimals < cap {
             let needed = decimals_needed(v, cap);
@@ -285,27 +293,33 @@ pub(super) fn choose_style(digits: Digits, cap: usize, values: impl Iterator<Ite
             all_whole &= needed == 0;
         }
     }
-    let sign = usize::from(has_negative);
-    let integer_digits = integer_digits(max);
-    // a number below 1 has a 0 before its point, so there is at least one digit there
-    let before_point = sign + integer_digits.max(1).unsigned_abs();
-    if before_point > cap {
-        return Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).min(digits.count() - 1));
-    }
-    if all_whole {
-        return Style::Fixed(0);
-    }
-    // the number of decimals has three limits: the decimals that the numbers have (`decimals`), the decimals that fit (`room`), and the decimals with which
-    // the largest number has enough significant digits (`useful`)
-    let room = cap.saturating_sub(before_point + 1);
-    // numbers from 1 on get one more decimal than the significant digits need: with four digits, 12.375 may have three decimals
-    let useful = (digits.count().cast_signed() + isize::from(integer_digits > 0) - integer_digits).max(1).unsigned_abs();
-    let shown = decimals.min(room).min(useful);
-    let digits_of_largest = shown.cast_signed() + integer_digits;
-    if shown == decimals || digits_of_largest >= MIN_DIGITS.cast_signed() && shown > 0 {
-        Style::Fixed(shown)
-    } else {
-        Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).clamp(1, digits.count() - 1))
+    let range = ValueRange { largest, integer_digits: integer_digits(largest), has_negative };
+    (range.style(digits, cap, if all_whole { None } else { Some(decimals) }), range)
+}
+
+impl ValueRange {
+    /// Chooses the notation. `decimals` is the number of decimals that the numbers have; `None` if all are whole.
+    fn style(self, digits: Digits, cap: usize, decimals: Option<usize>) -> Style {
+        let Self { integer_digits, has_negative, .. } = self;
+        let sign = usize::from(has_negative);
+        // a number below 1 has a 0 before its point, so there is at least one digit there
+        let before_point = sign + integer_digits.max(1).unsigned_abs();
+        if before_point > cap {
+            return Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).min(digits.count() - 1));
+        }
+        let Some(decimals) = decimals else { return Style::Fixed(0) };
+        // the number of decimals has three limits: the decimals that the numbers have (`decimals`), the decimals that fit (`room`), and the decimals with
+        // which the largest number has enough significant digits (`useful`)
+        let room = cap.saturating_sub(before_point + 1);
+        // numbers from 1 on get one more decimal than the significant digits need: with four digits, 12.375 may have three decimals
+        let useful = (digits.count().cast_signed() + isize::from(integer_digits > 0) - integer_digits).max(1).unsigned_abs();
+        let shown = decimals.min(room).min(useful);
+        let digits_of_largest = shown.cast_signed() + integer_digits;
+        if shown == decimals || digits_of_largest >= MIN_DIGITS.cast_signed() && shown > 0 {
+            Style::Fixed(shown)
+        } else {
+            Style::Scientific(cap.saturating_sub(sign + SCIENTIFIC_CELLS).clamp(1, digits.count() - 1))
+        }
     }
 }
 

@@ -234,7 +234,7 @@ proptest! {
 
 /// Computes [`ColumnFormat::within`] without ending the first loop early, and without its quick test.
 fn without_shortcuts(cap: usize, values: &[f64]) -> ColumnFormat {
-    let style = choose_style(Digits::default(), cap.max(3), values.iter().copied().filter(|v| v.is_finite()));
+    let (style, _) = choose_style(Digits::default(), cap.max(3), values.iter().copied().filter(|v| v.is_finite()));
     let mut format = ColumnFormat { style, digits: Digits::default(), before_point: 1, from_point: 0 };
     for &v in values.iter().filter(|v| v.is_finite()) {
         if let Some(text) = format.candidates(v).next() {

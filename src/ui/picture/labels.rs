@@ -47,9 +47,7 @@ fn is_active(neuron: &&Neuron) -> bool {
 pub fn label_rooms(view: &StepView<'_>, columns: [&Column; 2], total: usize, can_be_below: bool) -> [LabelRoom; 2] {
     let symbols = columns.map(|column| column.all().map(|neuron| width(&neuron.symbol)).max().unwrap_or(0));
     // a number that is not computed yet needs one cell; if no number of the column is computed yet, the usual width is reserved
-    let numbers = columns.map(|column| {
-        column.all().filter_map(number_width).max().unwrap_or(view.digits.typical_width())
-    });
+    let numbers = columns.map(|column| column.all().filter_map(number_width).max().unwrap_or(view.digits.typical_width()));
     let beside = |neuron: &Neuron| width(&neuron.symbol) + 1 + number_width(neuron).unwrap_or(1);
     let mut full = [0, 1].map(|n| columns[n].all().map(beside).max().unwrap_or(0).max(symbols[n] + 1));
     let mut active = columns.map(|column| column.all().filter(is_active).map(beside).max().unwrap_or(0));
