@@ -82,7 +82,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["I"], Action::CycleSetting(Setting::Index, 1), "count subscripts, headings and channels from 0, or from 1", "").named("count from zero"),
     row(Focus::Normal, &["Z"], Action::CycleSetting(Setting::Zoom, 1), "zoom: only the equation and the operands, as large as possible", "").named("zoom"),
     row(Focus::Normal, &["H"], Action::CycleSetting(Setting::HeatMap, 1), "large matrices as heat maps, or as numbers", "").named("heat map"),
-    row(Focus::Normal, &["w"], Action::ToggleOverlay(OverlayKind::List(ListKind::Leaves)), "the leaves: the inputs and parameters that contribute most to the entry", "").named("leaves"),
+    row(Focus::Normal, &["w"], Action::ToggleOverlay(OverlayKind::List(ListKind::Contributions)), "the leaves: the inputs and parameters that contribute most to the entry", "").named("leaves"),
     row(Focus::Normal, &["x"], Action::CheckGradient, "check the derivative by the entry with finite differences of the loss", "").named("gradient check"),
     row(Focus::Normal, &["y"], Action::ToggleOverlay(OverlayKind::List(ListKind::Copy)), "copy the value, address, equation, NumPy or LaTeX", "").named("copy"),
     row(Focus::Normal, &["e"], Action::EditNumber(None), "edit the number under the cursor: 0.5, 1/3, += 0.1, -= 0.1, *= 2, /= 2; without a cursor, e opens one: type a value, or first move the cursor", "").named("edit"),

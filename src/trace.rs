@@ -214,6 +214,12 @@ impl Trace {
         &self.runs[run_index].network
     }
 
+    /// The network of the batch's run, which follows the samples' runs; `None` if the batch has no ops.
+    #[must_use]
+    pub fn batch_network(&self) -> Option<&Network> {
+        self.runs.get(self.samples()).map(|run| &*run.network)
+    }
+
     /// The values of the tensors of a run.
     #[must_use]
     pub fn run(&self, run_index: usize) -> &Run {

@@ -399,8 +399,7 @@ fn place_of(cause: &Cause, trace: &Trace, user: &UserGradients) -> Option<Mistak
     let mut ops: Vec<_> = cause.ops.iter().collect();
     // the user has no loss to compare, so a gradient shows the mistake better
     let is_loss = |wrong: &WrongOp| {
-        // the run of the batch follows the runs of the samples
-        let network = trace.network_of(if wrong.is_of_batch { trace.samples() } else { 0 });
+        let network = trace.batch_network().filter(|_| wrong.is_of_batch).unwrap_or(trace.network());
         network.tensor(network.ops()[wrong.op].output).role == Role::Loss
     };
     ops.sort_by_key(|wrong| (is_loss(wrong), wrong.op));

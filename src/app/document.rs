@@ -73,8 +73,8 @@ impl Experiment {
         Self { names: Arc::clone(&self.names), ..Self::new(scenario) }
     }
 
-    /// Returns the document of a computed iteration, and the step of an address in it. The document is always `Some`: in the result type of a seek, it is
-    /// `None` if the iteration on the screen has the step.
+    /// Returns the document of a computed iteration, and the step of an address in it. The document is always `Some`. It is an
+    /// `Option` because `SeekResult` (`job.rs`) has one: a seek returns no document if the iteration on the screen has the step.
     ///
     /// # Errors
     /// Returns a sentence if the descent ended before iteration `number`, so that `iteration` is an earlier one, or if the address does not exist.
@@ -83,7 +83,8 @@ impl Experiment {
         Ok((Some(document), step))
     }
 
-    /// Returns the document at this iteration (always `Some`), and the step of the first of these locations that the iteration has; step 1 if it has none.
+    /// Returns the document at this iteration (always `Some`, as in [`Experiment::document_at`]), and the step of the first of these locations that the iteration
+    /// has; step 1 if it has none.
     pub(super) fn document_at_first_of(&self, iteration: Iteration, locations: &[Location]) -> (Option<Document>, u64) {
         let document = Document::with_parts(self.clone(), iteration);
         let step = locations.iter().find_map(|location| document.resolve(&location.clone().into()).ok()).unwrap_or(1);
@@ -168,7 +169,7 @@ impl Document {
     /// As [`Document::find`].
     pub(super) fn resolve(&self, address: &Address) -> Result<u64, String> {
         self.trace.resolve(address).map_err(|why| match (self.shortage, &address.location) {
-            (Some(shortage), Location::Op { scope, name, .. }) if *scope == Scope::Update || self.names_update(name) => {
+            (Some(shortage), Location::Op { scope, name, .. }) if *scope == Scope::Update || self.is_update_op(name) => {
                 shortage.to_string()
             }
             _ => why,
@@ -181,7 +182,7 @@ impl Document {
     }
 
     /// Returns whether the update pass has an op of this name. It is the name of a learned parameter or of its velocity.
-    fn names_update(&self, name: &str) -> bool {
+    fn is_update_op(&self, name: &str) -> bool {
         self.trace.network().find(parameter_of_state(name).unwrap_or(name)).is_some_and(|parameter| self.is_updated(parameter))
     }
 
@@ -349,27 +350,24 @@ fn finish_computation(
     let one_piece = |descent: &Descent, mut computation: DescentComputation| (descent.advance(&mut computation, &mut { 1 }), computation);
     while go_on(computation.iteration(), number) {
         let in_progress = computation.iteration();
-        // `Ok`: a long piece is a task of the background thread; `Err`: this thread has done several short pieces, or the long one if there is no such thread
-        let task = if descent.is_next_piece_long(&computation) {
+        let completed;
+        if descent.is_next_piece_long(&computation) {
             let shared = Arc::clone(descent);
-            BackgroundTask::begin(computation, move |computation| one_piece(&shared, computation))
-                .map_err(|computation| one_piece(descent, computation))
-        } else {
-            let iteration = descent.advance_to_long_piece(&mut computation, &mut { MAX_SHORT_PIECES });
-            Err((iteration, computation))
-        };
-        let (completed, continued) = match task {
-            Err(done) => done,
-            Ok(task) => {
-                while !task.is_done_within(SLICE) {
-                    if !go_on(in_progress, number) {
-                        return None;
+            (completed, computation) = match BackgroundTask::begin(computation, move |computation| one_piece(&shared, computation)) {
+                Ok(task) => {
+                    while !task.is_done_within(SLICE) {
+                        if !go_on(in_progress, number) {
+                            return None;
+                        }
                     }
+                    task.take().expect("the result is taken only here")
                 }
-                task.take().expect("the result is taken only here")
-            }
-        };
-        computation = continued;
+                // there is no background thread, so this thread does the piece
+                Err(computation) => one_piece(descent, computation),
+            };
+        } else {
+            completed = descent.advance_to_long_piece(&mut computation, &mut { MAX_SHORT_PIECES });
+        }
         if let Some(iteration) = completed.filter(|iteration| iteration.number >= number || iteration.ends_descent()) {
             return Some(iteration);
         }

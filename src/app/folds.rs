@@ -38,18 +38,20 @@ impl Folds {
 }
 
 impl Stepper {
-    /// Opens or closes the fold around a tensor: `tensor`, if a block of the map is selected, otherwise the tensor under the cursor or the one that the step
-    /// computes. If no block is selected and there is no fold around the tensor, opens or closes the folds that the step reads. Returns a message.
-    pub(super) fn toggle_fold(&mut self, tensor: Option<Id>) -> String {
+    /// Opens or closes the fold around a tensor, and returns a message. `of_map` is the tensor of the selected block of the map; `None` if no block is selected.
+    /// Without it, the tensor is the one under the cursor or, without a cursor, the one that the step computes. If no fold is around this tensor, opens or
+    /// closes the folds around the tensors that the step reads.
+    pub(super) fn toggle_fold(&mut self, of_map: Option<Id>) -> String {
         // a second pointer to the document: the scene borrows it, so that `self` can be changed
         let document = std::sync::Arc::clone(&self.document);
         let Some(scene) = document.scene(self.step) else { return "there is no step".to_owned() };
         // the map has the tensors of the samples' network, also at a step of the batch
-        let scene = tensor.and_then(|_| scene.last_of_samples()).unwrap_or(scene);
-        let selected = tensor.or(self.cursor.map(|cursor| cursor.entry(&scene).tensor)).unwrap_or(scene.output);
+        let scene = of_map.and_then(|_| scene.last_of_samples()).unwrap_or(scene);
+        let selected = of_map.or(self.cursor.map(|cursor| cursor.entry(&scene).tensor)).unwrap_or(scene.output);
+        // a fold contains tensors of the forward pass, so for ∂C/∂z this looks for the fold around z
         let read = scene.sources_now().iter().map(|source| scene.neuron(source.tensor)).collect::<Vec<_>>();
         let selected = [scene.neuron(selected)];
-        let read = if tensor.is_some() { &[][..] } else { &read };
+        let read = if of_map.is_some() { &[][..] } else { &read };
         let toggled = self.folds.toggle(&scene, &selected).or_else(|| self.folds.toggle(&scene, read));
         let text = scene.network().text();
         match toggled {

@@ -4,9 +4,9 @@
 mod bookmarks;
 mod breaks;
 mod comparison;
+mod contributions;
 mod copy;
 mod digits;
-mod leaves;
 mod old_edits;
 mod reads;
 mod score;
@@ -29,7 +29,7 @@ fn builder(kind: ListKind) -> ListBuilder {
         ListKind::Digits => digits::list,
         ListKind::Reads => reads::list,
         ListKind::Terms => terms::list,
-        ListKind::Leaves => leaves::list,
+        ListKind::Contributions => contributions::list,
         ListKind::Copy => copy::list,
         ListKind::Comparison => comparison::list,
         ListKind::Bookmarks => bookmarks::list,

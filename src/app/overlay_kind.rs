@@ -28,8 +28,8 @@ pub enum ListKind {
     Reads,
     /// The terms of an entry.
     Terms,
-    /// The largest terms of an entry, the largest terms of the entries that they read, and so on down to inputs and parameters.
-    Leaves,
+    /// The largest terms of an entry, the largest terms of the entries that they read, and so on down to inputs and parameters (the command `leaves`).
+    Contributions,
     /// The texts that can be copied.
     Copy,
     /// The comparison with the gradients that the user's own program computed.

@@ -98,8 +98,8 @@ impl Weight {
     pub fn clause(self, given: &str, ours: &str) -> String {
         match self {
             Self::Matrix => format!("it is {given}, the transpose of {ours}"),
-            Self::Filters1d => format!("it is {given}, as {ours} is in Keras: width x in x out"),
-            Self::Filters2d => format!("it is {given}, as {ours} is in Keras: HWIO, height x width x in x out"),
+            Self::Filters1d => format!("it is {given}, which is our {ours} in the order of Keras: width x in x out"),
+            Self::Filters2d => format!("it is {given}, which is our {ours} in the order of Keras: HWIO, height x width x in x out"),
         }
     }
 }

@@ -95,7 +95,7 @@ pub fn parse(text: &str) -> Result<Vec<Key>, String> {
 
 /// Returns the key of a name without its angle brackets, such as `C-Left` or `F5`.
 fn key_named(name: &str) -> Result<Key, String> {
-    // this code is replaced at the end
+    // the loop adds the modifiers to this key; after the loop, the code of the name replaces `Enter`
     let mut key = Key::from(Code::Enter);
     let mut rest = name;
     loop {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::fit::{Candidate, ComparedTensor, Fit};
 use super::mistake::Mistake;
 use super::plan::WrongPass;
-use super::planting::{Planted, Planter, Variant, Wanted};
+use super::planting::{Planted, Planter, Variant, WrongTensor};
 use super::site::{RightIteration, Site};
 use super::table::MISTAKES;
 use crate::network::Id;
@@ -33,7 +33,7 @@ impl<'a> Candidates<'a> {
     pub fn of(&self, base: &Fit, tensor: &ComparedTensor<'_>) -> Vec<Candidate> {
         let right = WrongPass::new(self.iteration.trace, &base.plan).values(tensor.run, tensor.id).to_vec();
         let ComparedTensor { run, id, gradient, numbers, .. } = *tensor;
-        let wanted = Wanted { iteration: self.iteration, run, id, of: gradient.of, user: numbers, right: &right };
+        let wrong_tensor = WrongTensor { iteration: self.iteration, run, id, of: gradient.of, user: numbers, right: &right };
         let mut candidates = Vec::new();
         for mistake in MISTAKES {
             let (at_site, in_pass) = match mistake.planter {
@@ -43,7 +43,7 @@ impl<'a> Candidates<'a> {
                 Planter::Both(at_site, in_pass) => (Some(at_site), Some(in_pass)),
             };
             candidates.extend(at_site.into_iter().flat_map(|plant| self.at_sites(mistake, plant, base)));
-            let planted = in_pass.into_iter().flat_map(|plant| plant(&wanted));
+            let planted = in_pass.into_iter().flat_map(|plant| plant(&wrong_tensor));
             candidates.extend(planted.map(|Planted { variant: Variant { name: variant, detail, edits }, at }| Candidate {
                 mistake,
                 variant,

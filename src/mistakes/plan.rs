@@ -197,7 +197,7 @@ impl Plan {
 fn network(trace: &Trace, ops: Ops) -> &Network {
     match ops {
         Ops::Sample => trace.network(),
-        Ops::Batch => trace.network_of(trace.samples()),
+        Ops::Batch => trace.batch_network().expect("the batch has ops"),
     }
 }
 

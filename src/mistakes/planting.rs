@@ -9,7 +9,8 @@ use crate::network::Id;
 pub(super) struct Variant {
     /// The name of the variant; `None` for a mistake with a single wrong rule.
     pub name: Option<String>,
-    /// The end of the sentence about the mistake, for this variant: ` over the 4 samples` after `a sum is taken`. `{}` stands for the places.
+    /// The end of the sentence about the mistake, for this variant: ` over the 4 samples` after `a sum is taken`. In it, `{}` stands for the names of the
+    /// places ([`Planted::at`]).
     pub detail: String,
     /// The changes of ops that make the mistake.
     pub edits: Vec<PassChange>,
@@ -41,13 +42,13 @@ pub(super) struct Planted {
 
 /// The user's wrong tensor that the search explains at the moment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted<'a> {
+pub(super) struct WrongTensor<'a> {
     pub iteration: RightIteration<'a>,
     /// The run that computes the tensor.
     pub run: usize,
     /// The tensor in the network of the run.
     pub id: Id,
-    /// The tensor x in the samples' network, if the wanted tensor is ∂C/∂x.
+    /// The tensor x in the samples' network, if the wrong tensor is ∂C/∂x.
     pub of: Id,
     /// The user's numbers.
     pub user: &'a [f64],
@@ -63,7 +64,7 @@ pub(super) enum Planter {
     /// A function that is called for each part of a backward op. It returns no variant if the mistake is not possible there.
     AtSite(fn(&Site<'_>) -> Vec<Variant>),
     /// A function that is called once. It changes the whole pass, or chooses the places itself.
-    InPass(fn(&Wanted<'_>) -> Vec<Planted>),
+    InPass(fn(&WrongTensor<'_>) -> Vec<Planted>),
     /// One function of each kind.
-    Both(fn(&Site<'_>) -> Vec<Variant>, fn(&Wanted<'_>) -> Vec<Planted>),
+    Both(fn(&Site<'_>) -> Vec<Variant>, fn(&WrongTensor<'_>) -> Vec<Planted>),
 }

@@ -120,7 +120,7 @@ impl OtherOperand {
     /// Calls `act` with the operands and the memo of the inner rule: the other numbers are in the slot.
     fn with_numbers<R>(&self, x: &Operands<'_>, act: impl FnOnce(&Operands<'_>) -> R) -> R {
         let OtherNumbers(numbers, memo) = x.memo().expect("the memo of this rule");
-        act(&Operands { tensors: x.tensors.map(|tensor| tensor).with(self.slot, numbers), memo })
+        act(&Operands { tensors: x.tensors.reborrow().with(self.slot, numbers), memo })
     }
 }
 
@@ -132,7 +132,7 @@ impl WrongTerms for OtherOperand {
             Instead::Numbers(numbers) => numbers.to_vec(),
             Instead::Computed(function) => right.iter().map(|value| function(*value)).collect(),
         };
-        let memo = self.rule.memo(&tensors.map(|tensor| tensor).with(self.slot, numbers.as_slice()));
+        let memo = self.rule.memo(&tensors.reborrow().with(self.slot, numbers.as_slice()));
         Some(Arc::new(OtherNumbers(numbers, memo)))
     }
 
@@ -269,7 +269,7 @@ impl Chained {
     /// Calls `act` with the operands and the memo of the second rule.
     fn with_result<R>(x: &Operands<'_>, act: impl FnOnce(&Operands<'_>) -> R) -> R {
         let FirstResult(numbers, memo) = x.memo().expect("the memo of this rule");
-        act(&Operands { tensors: x.tensors.map(|tensor| tensor).with(Slot::Upstream, numbers), memo })
+        act(&Operands { tensors: x.tensors.reborrow().with(Slot::Upstream, numbers), memo })
     }
 }
 
@@ -277,8 +277,8 @@ impl WrongTerms for Chained {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let memo = self.first.memo(tensors);
         let mut result = vec![0.0; tensors[Slot::Upstream].len()];
-        self.first.overwrite(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut result);
-        let memo = self.second.memo(&tensors.map(|tensor| tensor).with(Slot::Upstream, result.as_slice()));
+        self.first.overwrite(&Operands { tensors: tensors.reborrow(), memo: &memo }, &mut result);
+        let memo = self.second.memo(&tensors.reborrow().with(Slot::Upstream, result.as_slice()));
         Some(Arc::new(FirstResult(result, memo)))
     }
 

@@ -45,7 +45,8 @@ impl Digits {
         self.0 + 3
     }
 
-    /// Returns the default for the largest width of a column in cells. It is wide enough for a sign, two digits before the point, the point and the decimals.
+    /// Returns the default for the largest width of a column in cells: 8 for 4 digits. If the column also has 0.1234, which needs 4 decimals, this width is
+    /// enough for −12.3456.
     #[must_use]
     pub const fn column_width(self) -> usize {
         self.0 + 4
@@ -160,8 +161,7 @@ pub(super) fn fixed(value: f64, decimals: usize) -> Option<String> {
         // the number was rounded up to a whole number, such as 0.99996 to `1.0000`, so every decimal becomes a nine
         text = format!("{}.{:9<decimals$}", magnitude.trunc(), "");
     }
-    // a text without a digit from 1 to 9 would show 0
-    text.bytes().any(|b| (b'1'..=b'9').contains(&b)).then(|| signed(value, text))
+    Some(signed(value, text))
 }
 
 /// Returns a number with an exponent. The part before the e has `decimals` decimals. If a shorter text is exact, it has fewer.

@@ -272,7 +272,7 @@ impl Axis {
                 let period = self.stride / common;
                 let mut candidates = (low..high).take(period);
                 let Some(k) = candidates.find(|k| (padded_at - k * self.dilation).is_multiple_of(self.stride)) else { return none };
-                // while k grows by the period, o decreases by period · dilation / stride
+                // while k grows by the period, o decreases by period · dilation / stride = dilation / common
                 let output_step = -(self.dilation / common).cast_signed();
                 let first = [at, k, (padded_at - k * self.dilation) / self.stride];
                 Taps { first, step: [0, period.cast_signed(), output_step], count: (high - k).div_ceil(period) }
@@ -314,8 +314,8 @@ impl Axis {
         output * self.stride + kernel * self.dilation - self.padding
     }
 
-    /// Returns the distance on the spread image ([`Axis::spread`]) between neighbouring entries of the filter, for the drawing. Each view has its own image and
-    /// filter:
+    /// Returns the distance between neighbouring entries of the filter, for the drawing. The filter is drawn over the image, whose entries are drawn at the
+    /// distance [`Axis::spread`]. Each view has its own image and filter:
     ///
     /// | view | image | filter | distance |
     /// | --- | --- | --- | --- |
@@ -340,8 +340,8 @@ impl Axis {
         }
     }
 
-    /// Returns the number of positions by which the filter extends beyond the beginning and the end of the spread image, for the drawing. The image is as in
-    /// [`Axis::spacing`].
+    /// Returns the number of positions by which the filter extends beyond the beginning and the end of the image, for the drawing. The entries of the image are
+    /// at the distance [`Axis::spread`]. The image is as in [`Axis::spacing`].
     #[must_use]
     pub fn overhang(&self, view: View) -> [usize; 2] {
         let padding = [self.padding, self.padding_after];
@@ -351,7 +351,7 @@ impl Axis {
                 let end = (self.output - 1) * self.stride + reach + 1;
                 [self.padding, self.padding_after.max(end.saturating_sub(self.padding + self.input))]
             }
-            // the filter does not slide over a single error
+            // the image is a single error: it is drawn without a border, since each entry of the gradient is this error times one entry of the filter
             View::Input if self.output == 1 => [0, 0],
             // a full convolution would extend by kernel − 1 positions, but the padding of the forward pass takes some of them away
             View::Input => padding.map(|padding| reach.saturating_sub(padding)),

@@ -1,5 +1,8 @@
-//! Checks of a function's rules, for the unit tests of the functions. They compare the kernels with single terms, the lists of the entries that read an entry
-//! with a search through all terms, and the gradients with difference quotients.
+//! Checks of a function's rules, for the unit tests of the functions. They compare
+//!
+//! - the kernels with single terms,
+//! - the lists [`Rule::uses`] and [`Rule::terms_at`] with a search through all terms,
+//! - the gradients with difference quotients.
 
 use super::rule::{Function, Operands, Rule, Term};
 use super::slot::{Reads, Slot};
@@ -23,7 +26,7 @@ fn same(a: f64, b: f64) -> bool {
 /// The tensor that a rule computes from its operands.
 pub fn computed(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) -> Vec<f64> {
     let memo = rule.memo(tensors);
-    let x = Operands { tensors: tensors.map(|tensor| tensor), memo: &memo };
+    let x = Operands { tensors: tensors.reborrow(), memo: &memo };
     // arbitrary numbers, which `overwrite` must not read
     let mut sums = vec![7.0; count];
     rule.overwrite(&x, &mut sums);
@@ -45,7 +48,7 @@ pub fn gradient(function: &dyn Function, inputs: &[&[f64]], dy: &[f64], slot: us
 /// All terms of each entry.
 pub fn terms(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) -> Vec<Vec<Term>> {
     let memo = rule.memo(tensors);
-    let x = Operands { tensors: tensors.map(|tensor| tensor), memo: &memo };
+    let x = Operands { tensors: tensors.reborrow(), memo: &memo };
     let count_of = |entry: usize| rule.prefix_terms(&x, entry + 1) - rule.prefix_terms(&x, entry);
     (0..count).map(|entry| (0..count_of(entry)).map(|term| rule.term(&x, entry, term)).collect()).collect()
 }
@@ -61,7 +64,7 @@ pub fn factors(function: &dyn Function, inputs: &[&[f64]], dy: &[f64], slot: usi
 /// Compares the results of all methods of a rule with its single terms.
 pub fn check_rule(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) {
     let memo = rule.memo(tensors);
-    let x = Operands { tensors: tensors.map(|tensor| tensor), memo: &memo };
+    let x = Operands { tensors: tensors.reborrow(), memo: &memo };
     let all = terms(rule, tensors, count);
     let (fresh, start) = (computed(rule, tensors, count), numbers(3, count));
     let mut added = start.clone();
@@ -101,14 +104,15 @@ pub fn check_rule(rule: &dyn Rule, tensors: &Reads<&[f64]>, count: usize) {
     }
 }
 
-/// Compares the list of the entries that read one entry of an operand with the terms that read it.
+/// Checks the lists [`Rule::uses`] and [`Rule::terms_at`] of one entry of an operand. `all` has all terms of each entry that the rule computes; the terms that
+/// read the entry are searched in it.
 fn check_reads(rule: &dyn Rule, x: &Operands<'_>, all: &[Vec<Term>], slot: Slot, at: usize) {
     let mut expected = Vec::new();
     for (entry, terms) in all.iter().enumerate() {
         let found =
             |reads: &dyn Fn(&Term) -> bool| (0_u64..).zip(terms).filter(|(_, term)| reads(term)).map(|(n, _)| n).collect::<Vec<_>>();
         expected.extend(found(&|term| term.args.iter().any(|arg| arg.reads(slot, at))).into_iter().map(|term| (entry, term)));
-        let with_this_entry = found(&|term| term.args.iter().any(|arg| arg.belongs_to(slot, at)));
+        let with_this_entry = found(&|term| term.args.iter().any(|arg| arg.reads_single_entry(slot, at)));
         let with_this_entry_or_its_slice = found(&|term| term.args.iter().any(|arg| arg.reads(slot, at) && !arg.reads_whole(slot)));
         let listed = rule.terms_at(x, entry, slot, at).to_vec();
         // a rule with its own `terms_at` may also list the terms that have the entry in a slice

@@ -1,8 +1,9 @@
 //! Functions y = Σ k · x with fixed weights k, which are not trained: 1/n in a mean, 1 in a copy or a sum. A bias is such a function too: its x is the
 //! parameter b, and each entry of y is one entry of b.
 //!
-//! Each product k · x is an edge from an entry of x to an entry of y ([`super::edges`]); the weight end of the edges is not used. For the mean of two
-//! entries, y = 0.5 · x₀ + 0.5 · x₁, there are two edges with the weight 0.5, and in the backward pass ∂C/∂x₀ = 0.5 · ∂C/∂y.
+//! Each product k · x is an edge. An edge has three ends: an entry of x, an entry of a weight and an entry of y ([`super::edges`]). Here its weight end is not
+//! used, because k is a constant. For the mean of two entries, y = 0.5 · x₀ + 0.5 · x₁, there are two edges with the constant 0.5, and in the backward pass
+//! ∂C/∂x₀ = 0.5 · ∂C/∂y.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -245,7 +246,9 @@ impl<E: Edges> Rule for ConstantWeightsRule<E> {
         if slot != self.read_slot() {
             return TermNumbers::new();
         }
-        self.inner.edges.nest(self.view, entry).edge_numbers_at(self.read_view().computed_end(), at)
+        // the end that the read view computes is the end in the operand that is read
+        let read_end = self.read_view().computed_end();
+        self.inner.edges.nest(self.view, entry).edge_numbers_at(read_end, at)
     }
 
     fn written(&self) -> Written {

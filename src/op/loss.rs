@@ -314,7 +314,7 @@ impl<P: Pointwise> Rule for LossForward<P> {
         if at >= x.tensors[A].len() {
             return TermNumbers::new();
         }
-        let reads = |term: &usize| self.0.loss_factors(x, at, *term).iter().any(|arg| arg.belongs_to(slot, at));
+        let reads = |term: &usize| self.0.loss_factors(x, at, *term).iter().any(|arg| arg.reads_single_entry(slot, at));
         (0..P::LOSS_TERMS).filter(reads).map(|term| (at * P::LOSS_TERMS + term) as u64).collect()
     }
 
@@ -363,7 +363,7 @@ impl<P: Pointwise> Rule for LossBackward<P> {
     }
 
     fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        let reads = |term: &usize| self.0.gradient_term(x, at, *term).args.iter().any(|arg| arg.belongs_to(slot, at));
+        let reads = |term: &usize| self.0.gradient_term(x, at, *term).args.iter().any(|arg| arg.reads_single_entry(slot, at));
         (0..P::GRADIENT_TERMS).filter(|term| entry == at && reads(term)).map(|term| term as u64).collect()
     }
 

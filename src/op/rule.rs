@@ -135,7 +135,7 @@ impl Arg {
     /// Returns whether the argument is the entry `at` of the operand in `slot`, or is derived from that single entry. Unlike [`Arg::reads`], this method
     /// ignores slices and whole operands.
     #[must_use]
-    pub fn belongs_to(&self, slot: Slot, at: usize) -> bool {
+    pub fn reads_single_entry(&self, slot: Slot, at: usize) -> bool {
         let (Origin::Entry { at: place, .. } | Origin::Derived { at: place, .. }) = self.origin else { return false };
         place == at && self.slots().any(|read| read == slot)
     }
@@ -408,14 +408,14 @@ pub trait Rule: Any + Debug + Send + Sync {
         self.uses(x, slot, at).into_iter().map(PossibleUse::certain).collect()
     }
 
-    /// Lists, in order, the terms of `entry` with an argument that belongs to the entry `at` of the operand in `slot` ([`Arg::belongs_to`]).
+    /// Lists, in order, the terms of `entry` with an argument that reads the entry `at` of the operand in `slot` alone ([`Arg::reads_single_entry`]).
     ///
     /// The picture calls this method for each pair of neurons on the screen, so it must be fast. A rule with many terms, or with many arguments in a term,
     /// therefore overrides it with a method that takes constant time.
     fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
         let mut terms: TermNumbers =
             self.uses(x, slot, at).into_iter().filter(|found| found.entry == entry).map(|found| found.term).collect();
-        terms.retain(|term| self.term(x, entry, *term).args.iter().any(|arg| arg.belongs_to(slot, at)));
+        terms.retain(|term| self.term(x, entry, *term).args.iter().any(|arg| arg.reads_single_entry(slot, at)));
         terms
     }
 

@@ -17,6 +17,17 @@ pub struct Reads<T> {
     inputs: usize,
 }
 
+impl<'a, T: ?Sized> Reads<&'a T> {
+    /// Returns the same references with a shorter lifetime, such as that of a memo beside them in `Operands`.
+    #[must_use]
+    pub fn reborrow<'short>(&self) -> Reads<&'short T>
+    where
+        'a: 'short,
+    {
+        self.map(|tensor| tensor)
+    }
+}
+
 impl<T: Copy> Reads<T> {
     /// The operands of a forward rule: its inputs.
     pub fn inputs(all: impl IntoIterator<Item = T>) -> Self {

@@ -53,7 +53,7 @@ impl Rule for StableBackward {
         let (chain, closed_formula) = (self.chain.memo(tensors), self.closed_formula.memo(tensors));
         let mut sums = vec![-0.0; tensors[Input(0)].len()];
         // `map` with the identity copies the list of references to the tensors, because `Operands` takes a list of its own
-        self.chain.accumulate(&Operands { tensors: tensors.map(|tensor| tensor), memo: &chain }, &mut sums);
+        self.chain.accumulate(&Operands { tensors: tensors.reborrow(), memo: &chain }, &mut sums);
         // checking the sums checks all terms: a sum with an infinite or NaN term is never finite
         let is_finite = sums.iter().all(|sum| sum.is_finite());
         Some(Arc::new(ChainOutcome { is_finite, chain, closed_formula }))

@@ -22,7 +22,7 @@ pub(super) struct OperandMatrix {
     pub reserved: ColumnFormat,
     /// The absolute value at the end of the colour scale.
     pub largest: f64,
-    /// For an operand that a broadcast repeats, such as the bias b in x + b: the repetition, and the tensor whose shape the operand gets by it. This tensor is
-    /// the result or, in a derivative, the upstream derivative.
+    /// For an operand that a broadcast repeats, such as the bias b in x + b: the repetition, and the tensor to whose shape the operand is
+    /// repeated. In the forward pass it is the result of the op, in a derivative the upstream derivative.
     pub repetition: Option<(Repetition, Id)>,
 }

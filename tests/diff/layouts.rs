@@ -25,7 +25,7 @@ layer = [
 "#;
 
 /// The right gradients of the parameters. The filters whose names `is_keras` accepts have the order height x width x in x out.
-fn weights(document: &Document, is_keras: fn(&str) -> bool) -> Vec<FileTensor> {
+fn right_gradients(document: &Document, is_keras: fn(&str) -> bool) -> Vec<FileTensor> {
     let trace = &document.trace;
     let network = trace.network();
     let learnable = network.tensors().iter().enumerate().filter(|(_, tensor)| tensor.role == Role::Parameter);
@@ -59,23 +59,23 @@ fn filters_in_the_order_of_keras_are_no_difference() {
     let path = folder.path().join("net.toml");
     fs::write(&path, NET).expect("a file");
     let document = document(&path.to_string_lossy());
-    let all = compared(&document, weights(&document, |_| true));
+    let all = compared(&document, right_gradients(&document, |_| true));
     assert!(all.report.is_equal(), "{:?}", all.report);
     let note = "all filters of the file have another order of axes (HWIO, height x width x in x out, as in Keras, instead of out x in x height x width): compared in our order, which is no difference";
     assert_eq!(all.user.notes, [note]);
     // names of Keras, too
-    let mut renamed = weights(&document, |_| true);
+    let mut renamed = right_gradients(&document, |_| true);
     for tensor in &mut renamed {
         tensor.name = tensor.name.replace(".weight", "/kernel");
     }
     assert!(compared(&document, renamed).report.is_equal());
     // if only one of several weights has the order of Keras, this is a mistake, and its text names the order
-    let one = compared(&document, weights(&document, |name| name == "conv1.weight"));
+    let one = compared(&document, right_gradients(&document, |name| name == "conv1.weight"));
     let wrong: Vec<&str> = one.user.tensors.iter().filter_map(|tensor| tensor.values.as_ref().err().map(String::as_str)).collect();
-    assert_eq!(wrong, ["it is 3x3x2x3, as 3x2x3x3 is in Keras: HWIO, height x width x in x out"]);
+    assert_eq!(wrong, ["it is 3x3x2x3, which is our 3x2x3x3 in the order of Keras: HWIO, height x width x in x out"]);
     assert_eq!(one.causes.iter().map(|cause| cause.id).collect::<Vec<_>>(), ["weight-layout-transposed"]);
     // gradients in our order get no note
-    let ours = compared(&document, weights(&document, |_| false));
+    let ours = compared(&document, right_gradients(&document, |_| false));
     assert!(ours.report.is_equal() && ours.user.notes.is_empty(), "{:?}", ours.user.notes);
 }
 
@@ -87,8 +87,8 @@ fn the_lowest_precision_decides_the_tolerance() {
     let path = folder.path().join("net.toml");
     fs::write(&path, NET).expect("a file");
     let document = document(&path.to_string_lossy());
-    // the last gradient is in double precision, but the pass before it was not
-    let mut tensors = weights(&document, |_| false);
+    // the last gradient has the digits of double precision, and all others have those of single precision
+    let mut tensors = right_gradients(&document, |_| false);
     let (last, others) = tensors.split_last_mut().expect("tensors");
     for value in others.iter_mut().flat_map(|tensor| &mut tensor.values) {
         *value = f64::from(*value as f32);

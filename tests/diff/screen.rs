@@ -143,7 +143,7 @@ fn a_narrow_screen_says_everything() {
 
 /// Returns the batch's run, and the id of a parameter's gradient in it.
 fn gradient_of_batch(document: &Document, name: &str) -> (usize, usize) {
-    let network = document.trace.network_of(document.trace.samples());
+    let network = document.trace.batch_network().expect("a run of the batch");
     (document.trace.samples(), network.find(&format!("grad.{name}")).expect("a gradient"))
 }
 

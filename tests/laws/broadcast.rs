@@ -50,17 +50,17 @@ fn offset_read(operand_shape: &[usize], index: &[usize]) -> usize {
 }
 
 /// Compares an operation on tensors with the same operation on the numbers of each entry: the values, and the derivatives, which are added up for an entry that
-/// is read several times. `seed` and `odd` choose the numbers, see [`numbers`].
-fn agrees_with_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd: u64) -> Result<(), TestCaseError> {
+/// is read several times. `seed` and `special_every` choose the numbers, see [`numbers`].
+fn agrees_with_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, special_every: u64) -> Result<(), TestCaseError> {
     let operands: Vec<ElementwiseOperand> = (0..shapes.len()).map(ElementwiseOperand::Input).collect();
     let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
     let on_numbers = Elementwise::new(operator, &operands);
     let on_tensors = on_numbers.clone().broadcast(&shapes).expect("they fit");
     let y_shape = on_tensors.shape(&shapes).expect("they fit");
-    let inputs: Vec<Vec<f64>> = shapes.iter().zip(seed..).map(|(shape, seed)| numbers(seed, len(shape), odd, true)).collect();
+    let inputs: Vec<Vec<f64>> = shapes.iter().zip(seed..).map(|(shape, seed)| numbers(seed, len(shape), special_every, true)).collect();
     let all: Vec<&[f64]> = inputs.iter().map(Vec::as_slice).collect();
     let y = sums(&*on_tensors.forward(), &all, &[], len(&y_shape));
-    let dy = numbers(seed.wrapping_add(7), y.len(), odd, true);
+    let dy = numbers(seed.wrapping_add(7), y.len(), special_every, true);
     // −0 is the start of a sum: −0 + x is x, even for x = −0
     let mut expected: Vec<Vec<f64>> = inputs.iter().map(|input| vec![-0.0; input.len()]).collect();
     for at in 0..y.len() {
@@ -82,8 +82,8 @@ fn agrees_with_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, odd
         prop_assert!(equal, "{operator:?} of {shapes:?}, by operand {slot}: {is:?}, not {expected:?}");
     }
     match shapes[..] {
-        [x] => check_views(&on_tensors, x, None, &y_shape, seed, odd, true),
-        [x, w] => check_views(&on_tensors, x, Some(w), &y_shape, seed, odd, true),
+        [x] => check_views(&on_tensors, x, None, &y_shape, seed, special_every, true),
+        [x, w] => check_views(&on_tensors, x, Some(w), &y_shape, seed, special_every, true),
         // operations with three operands are tested in the unit tests of the operations
         _ => Ok(()),
     }
@@ -93,9 +93,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn operations_on_tensors_agree_with_those_on_numbers(shapes in shapes(), seed in any::<u64>(), odd in 1..=9_u64) {
+    fn operations_on_tensors_agree_with_those_on_numbers(shapes in shapes(), seed in any::<u64>(), special_every in 1..=9_u64) {
         for (operator, count) in operations() {
-            agrees_with_numbers(operator, &shapes[..count], seed, odd)?;
+            agrees_with_numbers(operator, &shapes[..count], seed, special_every)?;
         }
     }
 }

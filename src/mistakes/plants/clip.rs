@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::super::plan::{OpChange, PassChange};
-use super::super::planting::{Planted, Variant, Wanted};
+use super::super::planting::{Planted, Variant, WrongTensor};
 use super::super::wrong_rule::{WrongRule, WrongTerms, with_terms};
 use crate::network::{Id, Op, Part, Role};
 use crate::op::rule::{Memo, Operands, Rule, Term, constant};
@@ -48,7 +48,7 @@ impl WrongTerms for ClippedRule {
         for (rule, places) in &self.parts {
             let operands = places.map(|place| tensors[Slot::Input(place)]);
             let memo = rule.memo(&operands);
-            rule.accumulate(&Operands { tensors: operands.map(|tensor| tensor), memo: &memo }, &mut sums);
+            rule.accumulate(&Operands { tensors: operands.reborrow(), memo: &memo }, &mut sums);
         }
         Some(Arc::new(Sums(sums)) as Arc<dyn Any + Send + Sync>)
     }
@@ -69,8 +69,8 @@ fn bounds(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
 }
 
 /// The error of a tensor is clipped.
-pub fn clipped(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+pub fn clipped(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     let (trace, network) = (iteration.trace, iteration.network);
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
     let samples = trace.samples() as f64;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::{OpChange, Ops, PassChange};
-use super::super::planting::{Planted, Variant, Wanted};
+use super::super::planting::{Planted, Variant, WrongTensor};
 use super::super::site::Site;
 use super::super::wrong_rule::moved;
 use super::convolution::reversed_channels;
@@ -115,12 +115,12 @@ pub fn back_channels_last(site: &Site<'_>) -> Vec<Variant> {
 }
 
 /// The channels of the network's input are in reverse order.
-pub fn input_channels_reversed(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let (trace, network) = (wanted.iteration.trace, wanted.iteration.network);
+pub fn input_channels_reversed(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let (trace, network) = (wrong_tensor.iteration.trace, wrong_tensor.iteration.network);
     let Some(input) = network.with_role(Role::Input { learns: false }).next() else { return Vec::new() };
     let Some(places) = reversed_channels(&network.tensor(input).shape) else { return Vec::new() };
     let Some(reader) = network.readers(input).first() else { return Vec::new() };
-    let reader_name = wanted.iteration.place_of(network.ops()[reader.op].output);
+    let reader_name = wrong_tensor.iteration.place_of(network.ops()[reader.op].output);
     let given = |run: usize| {
         let right = trace.run(run).values(input);
         PassChange::Given(run, input, places.iter().map(|place| right[*place]).collect())
@@ -129,23 +129,23 @@ pub fn input_channels_reversed(wanted: &Wanted<'_>) -> Vec<Planted> {
 }
 
 /// The gradient of one matrix is written as its transpose, or that of one filter with its first two axes exchanged.
-pub fn layout_transposed(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let network = wanted.iteration.trace.network_of(wanted.run);
-    let shape = &network.tensor(wanted.id).shape;
-    let ([rows, columns, rest @ ..], Some(op)) = (shape.as_slice(), network.producer(wanted.id)) else { return Vec::new() };
-    if rows != columns || *rows < 2 || !is_weight(wanted, wanted.of) || (rest.len() != 2 && !rest.is_empty()) {
+pub fn layout_transposed(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let network = wrong_tensor.iteration.trace.network_of(wrong_tensor.run);
+    let shape = &network.tensor(wrong_tensor.id).shape;
+    let ([rows, columns, rest @ ..], Some(op)) = (shape.as_slice(), network.producer(wrong_tensor.id)) else { return Vec::new() };
+    if rows != columns || *rows < 2 || !is_weight(wrong_tensor, wrong_tensor.of) || (rest.len() != 2 && !rest.is_empty()) {
         return Vec::new();
     }
     let exchanged = places(shape, |index| {
         index.swap(0, 1);
         true
     });
-    let ops = if wanted.iteration.trace.runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
+    let ops = if wrong_tensor.iteration.trace.runs()[wrong_tensor.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
     let change = OpChange::Each(Arc::new(move |rule| moved(rule, Arc::clone(&exchanged))));
-    let at = vec![wanted.iteration.place_of(wanted.of)];
+    let at = vec![wrong_tensor.iteration.place_of(wrong_tensor.of)];
     vec![Variant::unnamed(PassChange::Op(ops, op, change)).at(at)]
 }
 
-fn is_weight(wanted: &Wanted<'_>, id: Id) -> bool {
-    wanted.iteration.network.tensor(id).role.is_learnable()
+fn is_weight(wrong_tensor: &WrongTensor<'_>, id: Id) -> bool {
+    wrong_tensor.iteration.network.tensor(id).role.is_learnable()
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use super::super::planting::Variant;
 use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{Instead, all_terms, moved, reading, scaled, with_terms};
-use super::activation::AppliedActivation;
 use super::attention;
 use super::factor::constant_factor;
-use super::places::{count, last_two, places, upstream, upstream_place, upstream_times};
+use super::places::{count, last_two, upstream, upstream_place, upstream_times};
 use crate::expr::SQRT;
 use crate::network::Id;
 use crate::op::avg_pool2d::reciprocal;
@@ -38,8 +37,8 @@ pub fn averaged(site: &Site<'_>) -> Vec<Variant> {
     copy_count(site).map(|copies| Variant::unnamed(site.with_rule(scaled(site.rule, reciprocal(copies))))).into_iter().collect()
 }
 
-/// The gradient of a broadcast operand is that of one of its copies; or the gradients of the copies are not added up before they pass through the sum that
-/// computed the operand.
+/// The gradient of a broadcast operand is that of one of its copies; or, if the operand is computed from a sum over axes, the gradients of its copies are not
+/// added up before they go back through this sum.
 pub fn not_summed(site: &Site<'_>) -> Vec<Variant> {
     if copy_count(site).is_none() {
         return passed_on_unsummed(site).into_iter().collect();
@@ -55,11 +54,12 @@ pub fn not_summed(site: &Site<'_>) -> Vec<Variant> {
 /// of u. So each entry of x gets only the share of its own copy.
 fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     let iteration = site.iteration;
+    // a `View` is a pass of an op with edges ([`crate::op::edges`]), not PyTorch's `view`: this rule computes the gradient of the sum's input
     site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| rule.view == View::Input && !iteration.has_layers())?;
     if iteration.len(site.y) == iteration.len(site.of) {
         return None;
     }
-    // from s, the only readers are followed: u is the last tensor with the size of s, and y is the tensor that u is broadcast for
+    // the loop goes from s to its only reader, then to the only reader of that, and so on, up to y. u is the last tensor with the size of s
     let mut u = site.y;
     let y = loop {
         let forward: Vec<_> =
@@ -101,7 +101,7 @@ pub(in super::super) fn unsummed(iteration: &RightIteration<'_>, of: Id) -> Opti
     let (broadcast, slot) = (rule.operation.broadcast.clone()?, rule.slot);
     let tensors = site.operands.map(|id| iteration.values(id));
     let memo = site.rule.memo(&tensors);
-    let x = Operands { tensors: tensors.map(|tensor| tensor), memo: &memo };
+    let x = Operands { tensors: tensors.reborrow(), memo: &memo };
     let value = |at: usize| site.rule.term(&x, broadcast.operand_entry(slot, at), broadcast.reader_rank(slot, at) as u64).value;
     Some((iteration.shape(site.y).to_vec(), (0..iteration.len(site.y)).map(value).collect(), site.y))
 }
@@ -125,7 +125,8 @@ pub fn index_overwritten(site: &Site<'_>) -> Vec<Variant> {
     ]
 }
 
-/// The derivative goes to all entries of a group, or to both arguments of a maximum.
+/// The derivative of a maximum or minimum over axes goes to all entries over which it is taken (a group, such as a row); or that of max(a, b) or min(a, b) goes
+/// to both arguments.
 pub fn max_to_all(site: &Site<'_>) -> Vec<Variant> {
     if let Some(rule) = site.rule_as::<GatherRule<ExtremumGather>>() {
         let groups = rule.gather.groups().clone();
@@ -241,7 +242,7 @@ fn exponent(site: &Site<'_>) -> Option<f64> {
 
 /// The derivative of a power with the wrong exponent, or without its factor.
 pub fn power(site: &Site<'_>) -> Vec<Variant> {
-    if let Some(n) = exponent(site).filter(|_| AppliedActivation::at(site).is_some()) {
+    if let Some(n) = exponent(site) {
         let with_formula = |factor: f64, exponent: f64| {
             site.with_rule(with_terms(site.rule, move |_, x, at| {
                 vec![upstream_times(x, at, factor * libm::pow(x.get(Input(0), at), exponent))]
@@ -251,11 +252,12 @@ pub fn power(site: &Site<'_>) -> Vec<Variant> {
             Variant::named("exponent-kept", ": the exponent is not lowered", [with_formula(n, n)]),
             Variant::named("exponent-raised", ": the exponent is raised instead of lowered", [with_formula(n, n + 1.0)]),
         ];
-        // a square that is read only by ops with a single number, such as a sum, is a squared error. Its factor 2 is the mistake `factor-two-missing`
+        // a square is a squared error of the loss if each op that reads it, such as a sum, computes a single number. If its factor 2 is missing, the mistake is
+        // `factor-two-missing`
         let network = site.iteration.network;
         let mut forward = network.readers(site.y).iter().map(|reader| &network.ops()[reader.op]).filter(|op| op.pass == Pass::Forward);
-        let is_error = forward.all(|op| site.iteration.len(op.output) == 1);
-        if !(is_error && n.to_bits() == 2.0_f64.to_bits()) {
+        let is_squared_error = n.to_bits() == 2.0_f64.to_bits() && forward.all(|op| site.iteration.len(op.output) == 1);
+        if !is_squared_error {
             variants.push(Variant::named("factor-missing", ": the exponent is missing as a factor", [with_formula(1.0, n - 1.0)]));
         }
         return variants;
@@ -275,13 +277,7 @@ pub fn power(site: &Site<'_>) -> Vec<Variant> {
 pub fn keepdim_lost(site: &Site<'_>) -> Vec<Variant> {
     let transposed_places = |shape: &[usize]| -> Option<Arc<[usize]>> {
         let [.., rows, columns] = *shape else { return None };
-        (rows == columns && rows > 1).then(|| {
-            places(shape, |index| {
-                let last = index.len() - 1;
-                index.swap(last - 1, last);
-                true
-            })
-        })
+        (rows == columns && rows > 1).then(|| last_two(shape, |[row, column], _| [column, row]))
     };
     if copy_count(site).is_some() {
         let shape = site.iteration.shape(site.y);
@@ -320,5 +316,6 @@ pub fn sum_instead_of_mean(site: &Site<'_>) -> Vec<Variant> {
     if n < 2.0 || (factor.abs() * n - 1.0).abs() > 1e-12 {
         return Vec::new();
     }
+    // `{}` stands for the name of y ([`Variant::detail`])
     vec![Variant::named("outputs", ", where {} is the mean", [site.with_rule(scaled(site.rule, n))])]
 }

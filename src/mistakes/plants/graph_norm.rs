@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::{OpChange, PassChange};
-use super::super::planting::{Planted, Variant, Wanted};
+use super::super::planting::{Planted, Variant, WrongTensor};
 use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{scaled, with_terms};
 use super::norm::WITH_MEAN;
@@ -132,8 +132,8 @@ pub fn unbiased(site: &Site<'_>) -> Vec<Variant> {
 }
 
 /// The gradient passes back through a detached tensor.
-pub fn detached(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+pub fn detached(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     let mut planted = Vec::new();
     for op in iteration.network.ops().iter().filter(|op| op.pass == Pass::Forward) {
         let is_detach =
@@ -170,7 +170,7 @@ fn gradient_through(iteration: &RightIteration<'_>, id: Id) -> Option<Vec<f64>> 
             let tensors = Reads::inputs(inputs).with_output(iteration.values(y)).with_upstream(upstream.as_slice());
             let memo = rule.memo(&tensors);
             let mut contribution = vec![0.0; sum.len()];
-            rule.overwrite(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut contribution);
+            rule.overwrite(&Operands { tensors: tensors.reborrow(), memo: &memo }, &mut contribution);
             sum.iter_mut().zip(contribution).for_each(|(sum, contribution)| *sum += contribution);
             is_reached = true;
         }

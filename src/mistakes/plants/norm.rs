@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::{OpChange, PassChange};
-use super::super::planting::{Planted, Variant, Wanted};
+use super::super::planting::{Planted, Variant, WrongTensor};
 use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{Instead, reading, scaled, with_terms};
 use super::places::{upstream, upstream_times};
@@ -66,8 +66,8 @@ fn for_norms(
 }
 
 /// The path through the mean is missing.
-pub fn mean_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+pub fn mean_missing(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     for_norms(iteration, |norm| Some(vec![without(iteration, norm.x, norm.mean)?]), None, "")
 }
 
@@ -75,8 +75,8 @@ pub fn mean_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
 pub(super) const WITH_MEAN: &str = ", and so is the path through the mean: both are taken as constants";
 
 /// The path through the variance is missing, alone or together with the path through the mean.
-pub fn variance_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+pub fn variance_missing(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     let variance = |norm: &Norm| without(iteration, norm.centred, norm.variance);
     let mut planted = for_norms(iteration, |norm| Some(vec![variance(norm)?]), None, "");
     let both = |norm: &Norm| Some(vec![variance(norm)?, without(iteration, norm.x, norm.mean)?]);
@@ -86,8 +86,8 @@ pub fn variance_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
 
 /// The variance is divided by n − 1, in both passes or in the backward pass alone.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
-pub fn unbiased(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+pub fn unbiased(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     let edits = |norm: &Norm, is_forward_too: bool| {
         let factor = norm.n as f64 / (norm.n as f64 - 1.0);
         let (op, _) = iteration.producer(iteration.network.gradient_of(norm.centred)?)?;
@@ -131,21 +131,21 @@ pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
     iteration.sites().into_iter().filter(is_other).map(variant).collect()
 }
 
-/// Another mask was drawn in the backward pass, and multiplies the error. The mask is read off the user's zeros. This is possible if the wanted tensor is the
+/// Another mask was drawn in the backward pass, and multiplies the error. The mask is read off the user's zeros. This is possible if the wrong tensor is the
 /// gradient of the dropout's input, or has a row for each entry of it, as the weight of the layer before has.
-pub fn other_mask(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+pub fn other_mask(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     let mut planted = Vec::new();
     for site in iteration.sites().into_iter().filter(|site| dropout(site).is_some()) {
         let n = iteration.len(site.of);
-        let is_before = wanted.of == site.of
-            || iteration.network.tensor(wanted.of).layer == iteration.network.tensor(site.of).layer && iteration.trace.samples() == 1;
-        if !is_before || !wanted.user.len().is_multiple_of(n) {
+        let is_before = wrong_tensor.of == site.of
+            || iteration.network.tensor(wrong_tensor.of).layer == iteration.network.tensor(site.of).layer && iteration.trace.samples() == 1;
+        if !is_before || !wrong_tensor.user.len().is_multiple_of(n) {
             continue;
         }
-        let row_len = wanted.user.len() / n;
+        let row_len = wrong_tensor.user.len() / n;
         let mask: Vec<f64> =
-            wanted.user.chunks(row_len).map(|row| if row.iter().any(|number| *number != 0.0) { 1.0 } else { 0.0 }).collect();
+            wrong_tensor.user.chunks(row_len).map(|row| if row.iter().any(|number| *number != 0.0) { 1.0 } else { 0.0 }).collect();
         // a mask that keeps at most one entry could come from any mistake that loses errors
         if mask.iter().filter(|bit| **bit != 0.0).count() > 1 {
             let edit = site.with_rule(reading(site.rule, Input(1), Instead::Numbers(mask.into())));

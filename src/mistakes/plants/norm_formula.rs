@@ -10,7 +10,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::super::plan::{OpChange, PassChange};
-use super::super::planting::{Planted, Variant, Wanted};
+use super::super::planting::{Planted, Variant, WrongTensor};
 use super::super::site::RightIteration;
 use super::super::wrong_rule::{WrongRule, WrongTerms, with_terms};
 use super::normalised::{self, Normalised};
@@ -121,13 +121,13 @@ impl NormSite<'_> {
         let tensors = operands.map(|id| self.iteration.values(id));
         let memo = formula.memo(&tensors);
         let mut numbers = vec![0.0; self.iteration.len(self.norm.x)];
-        formula.accumulate(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut numbers);
+        formula.accumulate(&Operands { tensors: tensors.reborrow(), memo: &memo }, &mut numbers);
         let mut right = vec![0.0; numbers.len()];
         for part in &self.norm.parts {
             let Part { rule, operands } = &self.iteration.network.ops()[self.norm.op].parts[*part];
             let tensors = operands.map(|id| self.iteration.values(id));
             let memo = rule.memo(&tensors);
-            rule.accumulate(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, &mut right);
+            rule.accumulate(&Operands { tensors: tensors.reborrow(), memo: &memo }, &mut right);
         }
         let largest = right.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
         numbers.iter().zip(&right).all(|(number, right)| (number - right).abs() <= 1e-6 * largest)
@@ -138,8 +138,8 @@ impl NormSite<'_> {
 type WrongFormula = (Option<String>, String, Vec<PassChange>);
 
 /// Plants wrong formulas: at each norm alone, and at all norms that have them.
-fn planted(wanted: &Wanted<'_>, formulas: impl Fn(&NormSite<'_>) -> Vec<Option<WrongFormula>>) -> Vec<Planted> {
-    let iteration = wanted.iteration;
+fn planted(wrong_tensor: &WrongTensor<'_>, formulas: impl Fn(&NormSite<'_>) -> Vec<Option<WrongFormula>>) -> Vec<Planted> {
+    let iteration = wrong_tensor.iteration;
     let mut planted: Vec<Planted> = Vec::new();
     let mut together: Vec<(WrongFormula, Vec<String>)> = Vec::new();
     let sites = normalised::all(&iteration).into_iter().map(|norm| NormSite { iteration, norm }).filter(NormSite::is_norm);
@@ -167,8 +167,8 @@ fn named(name: impl Into<String>, detail: impl Into<String>, edits: Option<Vec<P
 }
 
 /// The factor 1/σ is missing, or multiplied in twice.
-pub fn sigma_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
-    planted(wanted, |site| {
+pub fn sigma_missing(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    planted(wrong_tensor, |site| {
         let right = NormFormula::of(&site.norm);
         let power = |power: i32| site.with(NormFormula { power, ..right.clone() }, [site.norm.q; 2]);
         vec![power(0).map(|edits| (None, ": it is missing".to_owned(), edits)), named("twice", ": it is multiplied in twice", power(2))]
@@ -176,8 +176,8 @@ pub fn sigma_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
 }
 
 /// The means are over other entries than those that are normalised together: along one axis, along the last two, or over all entries.
-pub fn along_wrong_axis(wanted: &Wanted<'_>) -> Vec<Planted> {
-    planted(wanted, |site| {
+pub fn along_wrong_axis(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    planted(wrong_tensor, |site| {
         let shape = site.iteration.shape(site.norm.x);
         let rank = shape.len();
         let mut axes: Vec<(String, Vec<usize>)> = (0..rank).map(|axis| (format!("axis {axis}"), vec![axis])).collect();
@@ -202,8 +202,8 @@ pub fn along_wrong_axis(wanted: &Wanted<'_>) -> Vec<Planted> {
 }
 
 /// The means are sums: they are not divided by n.
-pub fn not_divided(wanted: &Wanted<'_>) -> Vec<Planted> {
-    planted(wanted, |site| {
+pub fn not_divided(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    planted(wrong_tensor, |site| {
         let sums = |are_sums: [bool; 2]| site.with(NormFormula { are_sums, ..NormFormula::of(&site.norm) }, [site.norm.q; 2]);
         let mut formulas = vec![sums([true, true]).map(|edits| (None, String::new(), edits))];
         // in a graph, the factor 1/n of each path has a node, and a mistake, of its own
@@ -216,8 +216,8 @@ pub fn not_divided(wanted: &Wanted<'_>) -> Vec<Planted> {
 }
 
 /// The path through the mean or through the variance has a wrong sign, factor or tensor.
-pub fn path_wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
-    planted(wanted, |site| {
+pub fn path_wrong(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    planted(wrong_tensor, |site| {
         let Normalised { x, centred: c, q, .. } = site.norm;
         let reading = |tensors: [Id; 2]| site.with(NormFormula::of(&site.norm), tensors);
         let times = |factors: [f64; 2]| site.with(NormFormula { factors, ..NormFormula::of(&site.norm) }, [q, q]);

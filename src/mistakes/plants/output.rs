@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::PassChange;
-use super::super::planting::{Planted, Variant, Wanted};
+use super::super::planting::{Planted, Variant, WrongTensor};
 use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{Instead, all_terms, chained, reading, with_terms};
 use super::activation::{AppliedActivation, applies};
@@ -30,7 +30,7 @@ fn reads_logits(site: &Site<'_>, function: &'static crate::expr::Primitive) -> b
     let run = site.iteration.trace.run(0);
     let tensors = site.operands.map(|id| run.values(id));
     let memo = site.rule.memo(&tensors);
-    let term = site.rule.term(&Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, 0, 0);
+    let term = site.rule.term(&Operands { tensors: tensors.reborrow(), memo: &memo }, 0, 0);
     term.args.iter().any(|arg| matches!(arg.origin, Origin::Derived { expr, .. } if applies(expr, &[function])))
 }
 
@@ -246,9 +246,9 @@ pub fn sigmoid_again(site: &Site<'_>) -> Vec<Variant> {
 }
 
 /// The target of another sample, or of another class.
-pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let (trace, network) = (wanted.iteration.trace, wanted.iteration.network);
-    let Some(target) = network.with_role(Role::Target).next() else { return wrong_labels(wanted) };
+pub fn wrong_target(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let (trace, network) = (wrong_tensor.iteration.trace, wrong_tensor.iteration.network);
+    let Some(target) = network.with_role(Role::Target).next() else { return wrong_labels(wrong_tensor) };
     let samples = trace.samples();
     let numbers = |sample: usize| trace.run(sample).values(target);
     let number = |sample: usize| trace.runs()[sample].sample.unwrap_or(sample) + 1;
@@ -269,7 +269,7 @@ pub fn wrong_target(wanted: &Wanted<'_>) -> Vec<Planted> {
             planted.push(Variant::named(name, detail, [given(sample, &wrong)]).at(Vec::new()));
         }
     }
-    planted.extend(of_all_samples(wanted, target));
+    planted.extend(of_all_samples(wrong_tensor, target));
     let shifted = |by: usize| {
         let edits: Vec<PassChange> = (0..samples).map(|sample| given(sample, numbers((sample + by) % samples))).collect();
         Variant::named(format!("shifted by {by}"), ": each sample has the target of another one", edits).at(Vec::new())
@@ -296,8 +296,8 @@ fn given_source(iteration: &RightIteration<'_>, mut id: Id) -> Id {
 }
 
 /// For a graph whose classes are indices of a lookup: each class is replaced by the next one, or by the previous one.
-fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+fn wrong_labels(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     let mut planted = Vec::new();
     for part in iteration.network.ops().iter().flat_map(|op| &op.parts) {
         let Some(rule) = downcast::<GatherRule<LookupGather>>(&part.rule).filter(|rule| rule.direction == Direction::Forward) else {
@@ -336,8 +336,8 @@ fn wrong_labels(wanted: &Wanted<'_>) -> Vec<Planted> {
 }
 
 /// Targets that are wrong in the same way for all samples: the class beside the right one, the entries in reverse order.
-fn of_all_samples(wanted: &Wanted<'_>, target: Id) -> Vec<Planted> {
-    let trace = wanted.iteration.trace;
+fn of_all_samples(wrong_tensor: &WrongTensor<'_>, target: Id) -> Vec<Planted> {
+    let trace = wrong_tensor.iteration.trace;
     let given = |other: &dyn Fn(&[f64]) -> Vec<f64>| -> Vec<PassChange> {
         (0..trace.samples()).map(|run| PassChange::Given(run, target, other(trace.run(run).values(target)).into())).collect()
     };

@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId};
 
 use super::super::plan::{OpChange, PassChange};
-use super::super::planting::{Planted, Variant, Wanted};
+use super::super::planting::{Planted, Variant, WrongTensor};
 use super::super::site::{RightIteration, Site};
 use crate::network::{Id, Op, Part, Role};
 use crate::op::downcast::downcast;
@@ -86,8 +86,8 @@ fn kind(site: &Site<'_>) -> UseKind {
 }
 
 /// A use of a graph's tensor is forgotten: one use, the same use in each turn of a loop, or all uses in the next turn.
-pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+pub fn forgotten(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     if iteration.has_layers() {
         return Vec::new();
     }
@@ -123,8 +123,8 @@ pub fn forgotten(wanted: &Wanted<'_>) -> Vec<Planted> {
 }
 
 /// A use of a graph's tensor is counted twice.
-pub fn counted_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+pub fn counted_twice(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     if iteration.has_layers() {
         return Vec::new();
     }
@@ -144,8 +144,8 @@ pub fn counted_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
 const MAX_USES: usize = 64;
 
 /// The gradients of two parameters of the same shape are exchanged.
-pub fn exchanged(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let (iteration, own) = (&wanted.iteration, wanted.of);
+pub fn exchanged(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let (iteration, own) = (&wrong_tensor.iteration, wrong_tensor.of);
     let network = iteration.network;
     if !network.tensor(own).role.is_learnable() {
         return Vec::new();
@@ -170,8 +170,8 @@ fn depends(iteration: &RightIteration<'_>, id: Id, on: Id) -> bool {
 }
 
 /// If a graph's tensor is used in each turn of a loop: only the gradient of the last turn is left, or of the first.
-pub fn overwritten_per_turn(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+pub fn overwritten_per_turn(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     if iteration.has_layers() {
         return Vec::new();
     }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::super::plan::{OpChange, Ops, PassChange};
-use super::super::planting::{Planted, Variant, Wanted};
+use super::super::planting::{Planted, Variant, WrongTensor};
 use super::super::wrong_rule::{scaled, with_terms};
 use super::scale::parameter_ops;
 use crate::network::Id;
 use crate::op::rule::{Operands, Rule, Term, constant};
 use crate::op::slot::Slot;
 
-/// The gradient λ sign(w) of an entry of a penalty λ Σ |w|, from the gradient 2 λ w.
+/// The gradient λ sign(w) of the penalty λ Σ |w| by the weight `at`, as one term. It is computed from 2 λ w, the gradient of the penalty λ Σ w².
 fn sign_of_weight(rule: &dyn Rule, x: &Operands<'_>, at: usize) -> Vec<Term> {
     let weight = x.get(Slot::Input(0), at).abs();
     let right = rule.term(x, at, 0).value;
@@ -18,24 +18,26 @@ fn sign_of_weight(rule: &dyn Rule, x: &Operands<'_>, at: usize) -> Vec<Term> {
     vec![Term::product([constant(value)].into_iter().collect())]
 }
 
-/// The gradient of the penalty is left out, has another factor, or is that of λ Σ |w|: in all weights, or in the wanted one.
-pub fn wrong(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+/// The gradient of the penalty is left out, has another factor, or is that of λ Σ |w|: in all weights, or only in the wrong one.
+pub fn wrong(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     let (trace, samples) = (iteration.trace, iteration.trace.samples());
-    // the op has one part for each sample; the parts after them are those of the penalty
-    let parts = |op: usize| samples..trace.network_of(samples).ops()[op].parts.len();
+    let Some(batch) = trace.batch_network() else { return Vec::new() };
+    // an op has one part for each sample; the parts after them are those of the penalty
+    let parts = |op: usize| samples..batch.ops()[op].parts.len();
     let ops: Vec<(usize, Id)> = parameter_ops(iteration)
         .into_iter()
         .filter(|(ops, op, _)| *ops == Ops::Batch && !parts(*op).is_empty())
         .map(|(_, op, of)| (op, of))
         .collect();
-    let of_wanted: Vec<(usize, Id)> = ops.iter().copied().filter(|(_, of)| *of == wanted.of).collect();
+    let of_wrong: Vec<(usize, Id)> = ops.iter().copied().filter(|(_, of)| *of == wrong_tensor.of).collect();
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
     let n = samples as f64;
     let of_samples = [("divided", " is divided by the number of samples", 1.0 / n), ("per-sample", " is added once for each sample", n)];
     let mut planted = Vec::new();
-    let name = &iteration.network.tensor(wanted.of).name;
-    for (place, at, ops) in [(String::new(), Vec::new(), &ops), (" of {}".to_owned(), vec![name.to_string()], &of_wanted)] {
+    let name = &iteration.network.tensor(wrong_tensor.of).name;
+    // `{}` stands for the name in `at` ([`Variant::detail`])
+    for (place, at, ops) in [(String::new(), Vec::new(), &ops), (" of {}".to_owned(), vec![name.to_string()], &of_wrong)] {
         if ops.is_empty() {
             continue;
         }

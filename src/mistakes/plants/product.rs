@@ -93,7 +93,7 @@ pub fn batch_overwritten(site: &Site<'_>) -> Vec<Variant> {
     }
     let tensors = site.operands.map(|id| site.iteration.values(id));
     let memo = site.rule.memo(&tensors);
-    let terms = all_terms(site.rule.as_ref(), &Operands { tensors: tensors.map(|tensor| tensor), memo: &memo }, 0);
+    let terms = all_terms(site.rule.as_ref(), &Operands { tensors: tensors.reborrow(), memo: &memo }, 0);
     let mut indices = terms.iter().filter_map(upstream_place).map(|place| place / row_len);
     let first = indices.next();
     if indices.all(|index| Some(index) == first) {

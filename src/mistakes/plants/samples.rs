@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::{OpChange, Ops, PassChange};
-use super::super::planting::{Planted, Variant, Wanted};
+use super::super::planting::{Planted, Variant, WrongTensor};
 use super::super::site::RightIteration;
 use super::super::wrong_rule::scaled;
 use super::scale::parameter_ops;
@@ -16,10 +16,7 @@ use crate::step::Pass;
 
 /// The ops of the reduce pass, with their numbers; none for a single sample, and none if the trace has no run of the batch.
 fn reductions<'a>(iteration: &RightIteration<'a>) -> Vec<(usize, &'a Op)> {
-    if iteration.trace.samples() < 2 || iteration.trace.runs().len() == iteration.trace.samples() {
-        return Vec::new();
-    }
-    let network = iteration.trace.network_of(iteration.trace.samples());
+    let Some(network) = iteration.trace.batch_network().filter(|_| iteration.trace.samples() > 1) else { return Vec::new() };
     network.ops().iter().enumerate().filter(|(_, op)| op.pass == Pass::Reduce).collect()
 }
 
@@ -52,9 +49,9 @@ impl Reductions<'_> {
     }
 }
 
-/// The reductions in which a mistake is possible: all of them, those of the wanted parameter's layer, and that of the wanted parameter.
-fn possible<'a>(wanted: &Wanted<'a>) -> Vec<Reductions<'a>> {
-    let iteration = &wanted.iteration;
+/// The reductions in which a mistake is possible: all of them, those of the wrong parameter's layer, and that of the wrong parameter.
+fn possible<'a>(wrong_tensor: &WrongTensor<'a>) -> Vec<Reductions<'a>> {
+    let iteration = &wrong_tensor.iteration;
     let all = reductions(iteration);
     if all.is_empty() {
         return Vec::new();
@@ -63,27 +60,27 @@ fn possible<'a>(wanted: &Wanted<'a>) -> Vec<Reductions<'a>> {
         parameter_ops(iteration).into_iter().filter(|(ops, ..)| *ops == Ops::Batch).map(|(_, op, of)| (op, of)).collect();
     let layer = |of: Id| iteration.network.tensor(of).layer;
     let of_parameters = |is_chosen: &dyn Fn(Id) -> bool| -> Vec<(usize, &'a Op)> {
-        let is_chosen = |number: usize| parameters.iter().any(|(op, of)| *op == number && is_chosen(*of));
-        all.iter().copied().filter(|(number, _)| is_chosen(*number)).collect()
+        let is_of_chosen = |number: usize| parameters.iter().any(|(op, of)| *op == number && is_chosen(*of));
+        all.iter().copied().filter(|(number, _)| is_of_chosen(*number)).collect()
     };
-    let of_layer = of_parameters(&|of| layer(of).is_some() && layer(of) == layer(wanted.of));
-    let of_wanted = of_parameters(&|of| of == wanted.of);
+    let of_layer = of_parameters(&|of| layer(of).is_some() && layer(of) == layer(wrong_tensor.of));
+    let of_wrong = of_parameters(&|of| of == wrong_tensor.of);
     let mut places = vec![Reductions { at: Vec::new(), ops: all.clone() }];
     if of_layer.len() > 1 && of_layer.len() < parameters.len() {
-        places.push(Reductions { at: vec![iteration.place_of(wanted.of)], ops: of_layer });
+        places.push(Reductions { at: vec![iteration.place_of(wrong_tensor.of)], ops: of_layer });
     }
-    if of_wanted.len() < parameters.len() && !of_wanted.is_empty() {
-        places.push(Reductions { at: vec![iteration.network.tensor(wanted.of).name.to_string()], ops: of_wanted });
+    if of_wrong.len() < parameters.len() && !of_wrong.is_empty() {
+        places.push(Reductions { at: vec![iteration.network.tensor(wrong_tensor.of).name.to_string()], ops: of_wrong });
     }
     places
 }
 
 /// Only one sample's gradient is left, without the factor 1/n of the mean or with it.
-fn only(wanted: &Wanted<'_>, sample: usize) -> Vec<Planted> {
-    let samples = wanted.iteration.trace.samples();
+fn only(wrong_tensor: &WrongTensor<'_>, sample: usize) -> Vec<Planted> {
+    let samples = wrong_tensor.iteration.trace.samples();
     let kept = |op: &Op| std::iter::once(sample).chain(samples..op.parts.len()).collect();
     let mut planted = Vec::new();
-    for reductions in possible(wanted) {
+    for reductions in possible(wrong_tensor) {
         let edits: Vec<PassChange> =
             reductions.ops.iter().map(|(number, op)| PassChange::Op(Ops::Batch, *number, OpChange::Keep(kept(op)))).collect();
         let coefficient = coefficient(reductions.ops[0].1);
@@ -99,12 +96,12 @@ fn only(wanted: &Wanted<'_>, sample: usize) -> Vec<Planted> {
     planted
 }
 
-pub fn only_last(wanted: &Wanted<'_>) -> Vec<Planted> {
-    only(wanted, wanted.iteration.trace.samples() - 1)
+pub fn only_last(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    only(wrong_tensor, wrong_tensor.iteration.trace.samples() - 1)
 }
 
-pub fn only_first(wanted: &Wanted<'_>) -> Vec<Planted> {
-    only(wanted, 0)
+pub fn only_first(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    only(wrong_tensor, 0)
 }
 
 /// The largest number of last samples that are left out.
@@ -113,9 +110,9 @@ const MAX_LEFT_OUT: usize = 8;
 /// The gradients of the first sample, or of the last ones, are left out: a loop begins too late or ends too early. If only one sample remains, it is another
 /// mistake: [`only_first`] or [`only_last`].
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
-pub fn left_out(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let samples = wanted.iteration.trace.samples();
-    let Some(all) = possible(wanted).into_iter().next().filter(|_| samples > 2) else { return Vec::new() };
+pub fn left_out(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let samples = wrong_tensor.iteration.trace.samples();
+    let Some(all) = possible(wrong_tensor).into_iter().next().filter(|_| samples > 2) else { return Vec::new() };
     let last = (1..=MAX_LEFT_OUT.min(samples - 2)).map(|n| {
         let words = if n == 1 { "the last one".to_owned() } else { format!("the last {n}") };
         (format!("last {n}"), words, 0..samples - n)
@@ -169,11 +166,11 @@ fn scaled_output(reduction: OutputReduction, factor: f64) -> PassChange {
 /// Returns mistakes in which the loss is scaled by a wrong factor: over the samples, over the outputs, and over both. `is_possible(is_mean)` returns whether
 /// the mistake is possible for a mean or for a sum, and `factor(n)` returns the factor for n samples or outputs.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
-fn scaled_loss(wanted: &Wanted<'_>, is_possible: fn(bool) -> bool, factor: fn(f64) -> f64) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+fn scaled_loss(wrong_tensor: &WrongTensor<'_>, is_possible: fn(bool) -> bool, factor: fn(f64) -> f64) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     let samples = iteration.trace.samples();
     let is_mean = |reductions: &Reductions<'_>| coefficient(reductions.ops[0].1).to_bits() != 1.0_f64.to_bits();
-    let places: Vec<Reductions<'_>> = possible(wanted).into_iter().filter(|reductions| is_possible(is_mean(reductions))).collect();
+    let places: Vec<Reductions<'_>> = possible(wrong_tensor).into_iter().filter(|reductions| is_possible(is_mean(reductions))).collect();
     let of_samples = |reductions: &Reductions<'_>| reductions.scaled(samples, factor(samples as f64));
     let over_outputs = output_reduction(iteration).filter(|reduction| is_possible(reduction.is_mean));
     let of_outputs = over_outputs.map(|reduction| vec![scaled_output(reduction, factor(reduction.outputs))]);
@@ -191,20 +188,20 @@ fn scaled_loss(wanted: &Wanted<'_>, is_possible: fn(bool) -> bool, factor: fn(f6
     planted
 }
 
-pub fn sum_instead_of_mean(wanted: &Wanted<'_>) -> Vec<Planted> {
-    scaled_loss(wanted, |is_mean| is_mean, |n| n)
+pub fn sum_instead_of_mean(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    scaled_loss(wrong_tensor, |is_mean| is_mean, |n| n)
 }
 
-pub fn mean_instead_of_sum(wanted: &Wanted<'_>) -> Vec<Planted> {
-    scaled_loss(wanted, |is_mean| !is_mean, |n| 1.0 / n)
+pub fn mean_instead_of_sum(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    scaled_loss(wrong_tensor, |is_mean| !is_mean, |n| 1.0 / n)
 }
 
 /// The factor 1/n of the mean is multiplied in once more: at the end, or already in the error of each sample.
 #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ samples
-pub fn mean_twice(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let mut planted = scaled_loss(wanted, |is_mean| is_mean, |n| 1.0 / n);
-    let iteration = &wanted.iteration;
-    let is_of_sample = iteration.trace.runs()[wanted.run].sample.is_some();
+pub fn mean_twice(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let mut planted = scaled_loss(wrong_tensor, |is_mean| is_mean, |n| 1.0 / n);
+    let iteration = &wrong_tensor.iteration;
+    let is_of_sample = iteration.trace.runs()[wrong_tensor.run].sample.is_some();
     let is_mean = reductions(iteration).first().is_some_and(|(_, op)| coefficient(op).to_bits() != 1.0_f64.to_bits());
     // the gradients of the batch alone do not show where the factor is
     if let Some((first, _)) = iteration.backward_ops().next().filter(|_| is_of_sample && is_mean) {

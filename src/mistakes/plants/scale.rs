@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::plan::{OpChange, Ops, PassChange};
-use super::super::planting::{Planted, Variant, Wanted};
+use super::super::planting::{Planted, Variant, WrongTensor};
 use super::super::site::{RightIteration, Site};
 use super::super::wrong_rule::{Instead, reading, scaled, with_terms};
 use crate::network::{Id, Op, Part, Role};
@@ -14,10 +14,10 @@ use crate::step::Pass;
 /// A possible place of a factor: the names of the tensors, a clause about the place, and the changes that multiply by the factor.
 type ScaledPlace = (Vec<String>, String, Vec<PassChange>);
 
-/// The possible places of a factor: the whole pass, all parameters, the wanted tensor, a tensor and everything that is computed from it, or one summand of a
+/// The possible places of a factor: the whole pass, all parameters, the wrong tensor, a tensor and everything that is computed from it, or one summand of a
 /// gradient that is a sum over several uses.
-fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<ScaledPlace> {
-    let iteration = &wanted.iteration;
+fn everywhere(wrong_tensor: &WrongTensor<'_>, factor: f64) -> Vec<ScaledPlace> {
+    let iteration = &wrong_tensor.iteration;
     let each = move || OpChange::Each(Arc::new(move |rule| scaled(rule, factor)));
     let mut places = Vec::new();
     if let Some((first, _)) = iteration.backward_ops().next() {
@@ -27,17 +27,18 @@ fn everywhere(wanted: &Wanted<'_>, factor: f64) -> Vec<ScaledPlace> {
     if parameters.len() > 1 {
         places.push((Vec::new(), " in the gradients of all parameters".to_owned(), parameters));
     }
-    let wanted_name = iteration.network.tensor(wanted.of).name.to_string();
+    let wrong_name = iteration.network.tensor(wrong_tensor.of).name.to_string();
     // other gradients are computed from that of a value, but not from that of a parameter or an input
-    let is_value = iteration.network.producer(wanted.of).is_some();
-    let detail = if is_value { format!(" from the gradient of {wanted_name} on") } else { " in the gradient of {} alone".to_owned() };
-    places.extend(own_op(wanted).map(|(ops, op)| (vec![wanted_name], detail, vec![PassChange::Op(ops, op, each())])));
-    // the last ops first: nearest to the wanted tensor
+    let is_value = iteration.network.producer(wrong_tensor.of).is_some();
+    // `{}` stands for the name of the place ([`Variant::detail`])
+    let detail = if is_value { format!(" from the gradient of {wrong_name} on") } else { " in the gradient of {} alone".to_owned() };
+    places.extend(own_op(wrong_tensor).map(|(ops, op)| (vec![wrong_name], detail, vec![PassChange::Op(ops, op, each())])));
+    // the last ops first: nearest to the wrong tensor
     let mut ops: Vec<(usize, Id)> = iteration.backward_ops().map(|(number, op)| (number, op.output)).collect();
     ops.reverse();
     for (number, id) in ops {
         if let Role::Gradient(of) = iteration.network.tensor(id).role
-            && of != wanted.of
+            && of != wrong_tensor.of
         {
             let detail = format!(" from the gradient of {} on", iteration.network.tensor(of).name);
             places.push((vec![iteration.place_of(of)], detail, vec![PassChange::sample(number, each())]));
@@ -68,11 +69,11 @@ fn summands(iteration: &RightIteration<'_>, factor: f64) -> Vec<ScaledPlace> {
     places
 }
 
-/// The op that computes the wanted tensor.
-fn own_op(wanted: &Wanted<'_>) -> Option<(Ops, usize)> {
-    let network = wanted.iteration.trace.network_of(wanted.run);
-    let ops = if wanted.iteration.trace.runs()[wanted.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
-    network.producer(wanted.id).map(|op| (ops, op))
+/// The op that computes the wrong tensor.
+fn own_op(wrong_tensor: &WrongTensor<'_>) -> Option<(Ops, usize)> {
+    let network = wrong_tensor.iteration.trace.network_of(wrong_tensor.run);
+    let ops = if wrong_tensor.iteration.trace.runs()[wrong_tensor.run].sample.is_some() { Ops::Sample } else { Ops::Batch };
+    network.producer(wrong_tensor.id).map(|op| (ops, op))
 }
 
 /// The ops that compute the gradients of the parameters, each with its parameter. If the batch reduces a gradient, it is the op of the batch.
@@ -92,28 +93,28 @@ pub(super) fn parameter_ops(iteration: &RightIteration<'_>) -> Vec<(Ops, usize, 
 }
 
 /// A mistake for each possible place of a known factor.
-fn multiplied(wanted: &Wanted<'_>, factor: f64, variant: Option<&str>, detail: &str) -> Vec<Planted> {
+fn multiplied(wrong_tensor: &WrongTensor<'_>, factor: f64, variant: Option<&str>, detail: &str) -> Vec<Planted> {
     let variant = |place: String, edits| Variant { name: variant.map(str::to_owned), detail: format!("{detail}{place}"), edits };
-    everywhere(wanted, factor).into_iter().map(|(at, place, edits)| variant(place, edits).at(at)).collect()
+    everywhere(wrong_tensor, factor).into_iter().map(|(at, place, edits)| variant(place, edits).at(at)).collect()
 }
 
-pub fn sign_flipped(wanted: &Wanted<'_>) -> Vec<Planted> {
-    multiplied(wanted, -1.0, None, "")
+pub fn sign_flipped(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    multiplied(wrong_tensor, -1.0, None, "")
 }
 
-pub fn factor_two_extra(wanted: &Wanted<'_>) -> Vec<Planted> {
-    multiplied(wanted, 2.0, None, "")
+pub fn factor_two_extra(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    multiplied(wrong_tensor, 2.0, None, "")
 }
 
-pub fn factor_two_missing(wanted: &Wanted<'_>) -> Vec<Planted> {
-    multiplied(wanted, 0.5, None, "")
+pub fn factor_two_missing(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    multiplied(wrong_tensor, 0.5, None, "")
 }
 
 /// The learning rate as a factor of the gradient, with the sign of the gradient or of the update.
-pub fn learning_rate(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let Some(rate) = wanted.iteration.learning_rate.filter(|rate| *rate != 1.0 && *rate != 0.0) else { return Vec::new() };
-    let mut planted = multiplied(wanted, rate, None, "");
-    planted.extend(multiplied(wanted, -rate, Some("negative"), " with a minus, as in the update,"));
+pub fn learning_rate(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let Some(rate) = wrong_tensor.iteration.learning_rate.filter(|rate| *rate != 1.0 && *rate != 0.0) else { return Vec::new() };
+    let mut planted = multiplied(wrong_tensor, rate, None, "");
+    planted.extend(multiplied(wrong_tensor, -rate, Some("negative"), " with a minus, as in the update,"));
     planted
 }
 
@@ -128,14 +129,19 @@ fn common_ratio(numbers: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
 }
 
 /// A factor that is the same for all entries.
-pub fn constant_factor(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let factor = common_ratio(wanted.user.iter().copied().zip(wanted.right.iter().copied()));
+pub fn constant_factor(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let factor = common_ratio(wrong_tensor.user.iter().copied().zip(wrong_tensor.right.iter().copied()));
     let Some(factor) = factor.filter(|factor| factor.is_finite() && *factor != 1.0 && *factor != 0.0) else { return Vec::new() };
-    if wanted.user.iter().zip(wanted.right).any(|(user, right)| (user - factor * right).abs() > 1e-3 * (factor * right).abs().max(1e-300)) {
+    if wrong_tensor
+        .user
+        .iter()
+        .zip(wrong_tensor.right)
+        .any(|(user, right)| (user - factor * right).abs() > 1e-3 * (factor * right).abs().max(1e-300))
+    {
         return Vec::new();
     }
     let name = rounded_text(factor);
-    multiplied(wanted, factor, Some(&name), &format!(" {name}"))
+    multiplied(wrong_tensor, factor, Some(&name), &format!(" {name}"))
 }
 
 /// The text of an estimated number, with six digits.
@@ -145,23 +151,23 @@ fn rounded_text(value: f64) -> String {
 }
 
 /// A multiple of the weights is added to their gradient, as weight decay does.
-pub fn weight_decay(wanted: &Wanted<'_>) -> Vec<Planted> {
-    added(wanted, "", |weight| weight)
+pub fn weight_decay(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    added(wrong_tensor, "", |weight| weight)
 }
 
 /// A multiple of the signs of the weights is added to their gradient, as a penalty λ Σ |w| does.
-pub fn weight_sign(wanted: &Wanted<'_>) -> Vec<Planted> {
-    added(wanted, "the sign of ", |weight| if weight == 0.0 { 0.0 } else { weight.signum() })
+pub fn weight_sign(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    added(wrong_tensor, "the sign of ", |weight| if weight == 0.0 { 0.0 } else { weight.signum() })
 }
 
-/// A multiple of a function of the weights is added to their gradient: in all matrices, in all parameters, or in the wanted one.
-fn added(wanted: &Wanted<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
-    if !iteration.network.tensor(wanted.of).role.is_learnable() {
+/// A multiple of a function of the weights is added to their gradient: in all matrices, in all parameters, or in the wrong tensor alone.
+fn added(wrong_tensor: &WrongTensor<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
+    if !iteration.network.tensor(wrong_tensor.of).role.is_learnable() {
         return Vec::new();
     }
-    let weights = iteration.values(wanted.of).iter().map(|weight| function(*weight));
-    let multiple = common_ratio(wanted.user.iter().zip(wanted.right).map(|(user, right)| user - right).zip(weights));
+    let weights = iteration.values(wrong_tensor.of).iter().map(|weight| function(*weight));
+    let multiple = common_ratio(wrong_tensor.user.iter().zip(wrong_tensor.right).map(|(user, right)| user - right).zip(weights));
     let Some(multiple) = multiple.filter(|multiple| multiple.is_finite() && *multiple != 0.0) else { return Vec::new() };
     let add = |(ops, op, of): (Ops, usize, Id)| {
         let added: Vec<f64> = iteration.values(of).iter().map(|weight| multiple * function(*weight)).collect();
@@ -177,18 +183,18 @@ fn added(wanted: &Wanted<'_>, of_what: &str, function: fn(f64) -> f64) -> Vec<Pl
     let variant = |kind: &str, edits: Vec<PassChange>| {
         Variant::named(format!("{name} {kind}"), format!(": {name} times {of_what}each {kind}"), edits).at(Vec::new())
     };
-    let of_wanted: Vec<PassChange> = all.iter().copied().filter(|(.., of)| *of == wanted.of).map(add).collect();
+    let of_wrong: Vec<PassChange> = all.iter().copied().filter(|(.., of)| *of == wrong_tensor.of).map(add).collect();
     vec![
         variant("weight", all.iter().copied().filter(is_matrix).map(add).collect()),
         variant("parameter", all.iter().copied().map(add).collect()),
-        Variant::named(name.clone(), format!(": {name} times {of_what}{{}}"), of_wanted)
-            .at(vec![iteration.network.tensor(wanted.of).name.to_string()]),
+        Variant::named(name.clone(), format!(": {name} times {of_what}{{}}"), of_wrong)
+            .at(vec![iteration.network.tensor(wrong_tensor.of).name.to_string()]),
     ]
 }
 
 /// The backward pass reads the weights after the update.
-pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
-    let iteration = &wanted.iteration;
+pub fn updated_weights(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
+    let iteration = &wrong_tensor.iteration;
     let Some(rate) = iteration.learning_rate.filter(|rate| *rate != 0.0) else { return Vec::new() };
     let trace = iteration.trace;
     let updated = |(ops, op, of): (Ops, usize, Id)| {
@@ -209,6 +215,7 @@ pub fn updated_weights(wanted: &Wanted<'_>) -> Vec<Planted> {
     }
     let variant = |detail: String, edits: Vec<PassChange>| Variant { name: None, detail, edits };
     let all = variant(String::new(), places.iter().map(|(_, edit)| edit.clone()).collect()).at(Vec::new());
+    // `{}` stands for the name in `at` ([`Variant::detail`])
     let single = places.iter().map(|(at, edit)| variant(": those of {}".to_owned(), vec![edit.clone()]).at(vec![at.clone()]));
     std::iter::once(all).chain(single).collect()
 }
