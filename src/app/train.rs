@@ -55,9 +55,9 @@ impl StepperContext<'_> {
     /// Continues the descent after the last iteration for which the value of the chosen parameter is stored.
     fn run_descent(&mut self) {
         let document = Arc::clone(&self.stepper.document);
-        let Some(path) = &self.stepper.training.current.path else { return };
-        let (entry, iterations) = (path.entry, document.iterations());
-        let computation = document.descent.start_from(path.values.last() + 1, iterations);
+        let Some(followed) = &self.stepper.training.current.followed else { return };
+        let (entry, iterations) = (followed.entry, document.iterations());
+        let computation = document.descent.start_from(followed.values.last_iteration() + 1, iterations);
         match document.check_memory(&computation) {
             Ok(()) => self.begin_job(Job::Train(Box::new(TrainJob::new(entry, iterations, computation)))),
             Err(why) => self.say(why, true),
@@ -77,18 +77,18 @@ impl StepperContext<'_> {
             }
         };
         let current = &mut self.stepper.training.current;
-        let (computation, completed) = match (progress, &mut current.path) {
-            (Some(TrainProgress { computation, completed }), Some(path)) => {
+        let (computation, completed) = match (progress, &mut current.followed) {
+            (Some(TrainProgress { computation, completed }), Some(followed)) => {
                 if let Some(iteration) = completed {
-                    path.values.push(iteration.number, iteration.value);
+                    followed.values.push(iteration.number, iteration.value);
                     current.reached = current.reached.max(iteration.number);
                     current.end = iteration.is_last.then_some(iteration.number).or(current.end);
                 }
                 (computation, completed)
             }
             // the result can be taken from the thread only once: if a clone of this state has taken it, this state begins the computation again
-            (_, path) => {
-                let next = path.as_ref().map_or(0, |path| path.values.last()) + 1;
+            (_, followed) => {
+                let next = followed.as_ref().map_or(0, |followed| followed.values.last_iteration()) + 1;
                 (Box::new(document.descent.start_from(next, iterations)), None)
             }
         };
@@ -127,7 +127,7 @@ impl Stepper {
     /// Returns whether no further iteration can be computed.
     fn is_training_complete(&self) -> bool {
         let current = &self.training.current;
-        current.end.is_some_and(|end| current.path.as_ref().is_some_and(|path| path.values.last() >= end))
+        current.end.is_some_and(|end| current.followed.as_ref().is_some_and(|followed| followed.values.last_iteration() >= end))
     }
 
     /// Returns the curve of the loss up to the step on the screen; `None` if the descent has one iteration.
@@ -161,7 +161,7 @@ impl Stepper {
             others: compared.chain(earlier.iter().map(|training| training.loss_curve(training.reached))).collect(),
             ..so_far
         };
-        let Some(entry) = current.path.as_ref().map(|path| path.entry).filter(|_| shows_parameter) else { return Some(common) };
+        let Some(entry) = current.followed.as_ref().map(|followed| followed.entry).filter(|_| shows_parameter) else { return Some(common) };
         let info = self.document.trace.network().tensor(entry.tensor);
         Some(Curves {
             name: format!("{}{}", info.name, index_text(&unravel(entry.at, &info.shape))),
@@ -179,7 +179,7 @@ impl Stepper {
         let train = self.document.descent.train()?;
         let scene = self.scene()?;
         let under_cursor = || self.cursor.and_then(|cursor| self.learned_entry(&scene, cursor.entry(&scene)));
-        let drawn_last = || self.training.current.path.as_ref().map(|path| path.entry);
+        let drawn_last = || self.training.current.followed.as_ref().map(|followed| followed.entry);
         let of_step = || self.learned_entry(&scene, TensorEntry { tensor: scene.output, at: scene.at.entry });
         let first_of_all = || train.learned.first().map(|tensor| TensorEntry { tensor: *tensor, at: 0 });
         under_cursor().or_else(drawn_last).or_else(of_step).or_else(first_of_all)

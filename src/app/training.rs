@@ -34,12 +34,12 @@ pub(super) struct TrainingRun {
     /// The last iteration of the descent, if it is known.
     pub end: Option<u64>,
     /// The stored values of an entry of a parameter ([`Self::follow`]); `None` before the key `L` was pressed.
-    pub path: Option<ParameterPath>,
+    pub followed: Option<FollowedParameter>,
 }
 
 /// The values of an entry of a learned parameter, one for each iteration: the value before the update of this iteration.
 #[derive(Clone, Debug)]
-pub(super) struct ParameterPath {
+pub(super) struct FollowedParameter {
     /// The entry, in the network of the samples.
     pub entry: TensorEntry,
     /// The values.
@@ -80,13 +80,13 @@ pub struct Curves {
 
 impl TrainingRun {
     fn new(edits: Vec<Edit>, losses: Arc<Losses>) -> Self {
-        Self { edits, losses, reached: 0, end: None, path: None }
+        Self { edits, losses, reached: 0, end: None, followed: None }
     }
 
     /// Starts to store the values of an entry, and drops those of another entry. Does nothing if the values of this entry are already stored.
     pub fn follow(&mut self, entry: TensorEntry, budget: &Arc<MemoryBudget>) {
-        if self.path.as_ref().is_none_or(|path| path.entry != entry) {
-            self.path = Some(ParameterPath { entry, values: Series::new(Arc::clone(budget)) });
+        if self.followed.as_ref().is_none_or(|followed| followed.entry != entry) {
+            self.followed = Some(FollowedParameter { entry, values: Series::new(Arc::clone(budget)) });
         }
     }
 
@@ -97,8 +97,8 @@ impl TrainingRun {
 
     /// Returns the curve of an entry, if its values are stored.
     pub fn parameter_curve(&self, entry: TensorEntry) -> Option<Curve> {
-        let path = self.path.as_ref().filter(|path| path.entry == entry)?;
-        Some(self.curve(path.values.up_to(u64::MAX)))
+        let followed = self.followed.as_ref().filter(|followed| followed.entry == entry)?;
+        Some(self.curve(followed.values.up_to(u64::MAX)))
     }
 
     fn curve(&self, points: Vec<(u64, f64)>) -> Curve {

@@ -35,13 +35,13 @@ impl Series {
 
     /// The last iteration; 0 if there is none.
     #[must_use]
-    pub fn last(&self) -> u64 {
+    pub fn last_iteration(&self) -> u64 {
         self.last.map_or(0, |(iteration, _)| iteration)
     }
 
     /// Appends the value of an iteration. Does nothing if the iteration is not the next one, such as an earlier iteration that was computed again.
     pub fn push(&mut self, iteration: u64, value: f64) {
-        if iteration != self.last() + 1 {
+        if iteration != self.last_iteration() + 1 {
             return;
         }
         self.last = Some((iteration, value));
