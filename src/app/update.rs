@@ -214,9 +214,9 @@ impl State {
     }
 
     /// Offers the unsaved edits of an earlier session.
-    pub fn offer_edits(&mut self, numbers: Vec<(String, f64)>) {
+    pub fn offer_edits(&mut self, edits: Vec<(String, f64)>) {
         if let Some(stepper) = self.stepper_mut() {
-            stepper.old_edits = Some(numbers);
+            stepper.old_edits = Some(edits);
             self.toggle(OverlayKind::List(ListKind::OldEdits));
         }
     }

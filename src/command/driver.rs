@@ -110,13 +110,13 @@ impl Driver {
     /// Adds the file of a scenario that was just opened to the list of recent files, and offers unsaved edits of an earlier session.
     fn begin_scenario_file(&mut self) {
         let (Some(file), Some(document)) = (&mut self.file, self.state.document()) else { return };
-        let numbers = file.begin(&document.scenario);
+        let unsaved_edits = file.begin(&document.scenario);
         // while a session is recorded, the list of recent files stays as it is
         if let Some(path) = document.scenario.path.as_deref().filter(|_| self.loader.opens_files) {
             recent::add(path);
         }
-        if let Some(numbers) = numbers {
-            self.state.offer_edits(numbers);
+        if let Some(edits) = unsaved_edits {
+            self.state.offer_edits(edits);
         }
     }
 
@@ -191,16 +191,15 @@ impl Driver {
     /// Opens an entry of the picker. A bundled scenario is opened at once. A file is read on the background thread, because it may be large.
     fn open(&mut self, name: String) {
         let loader = self.loader;
-        let started = if !loader.opens_files || bundled::find(&name).is_some() {
-            Err(name)
+        let open = move |name: String| loader.open(&name).map(Box::new).map(Opened::Another);
+        // if the loader opens no files, as in a replay or a recording, `loader.open` refuses a file at once
+        let is_fast = !loader.opens_files || bundled::find(&name).is_some();
+        let task = if is_fast { None } else { BackgroundTask::begin(name.clone(), open).ok() };
+        if let Some(task) = task {
+            self.opening = Some((name, task));
         } else {
-            BackgroundTask::begin(name.clone(), move |name| loader.open(&name).map(Box::new).map(Opened::Another))
-                .map(|opened| (name, opened))
-        };
-        match started {
-            Ok(opening) => self.opening = Some(opening),
-            // a bundled scenario, or a file without a background thread; in a replay or a recording, `open` refuses a file
-            Err(name) => self.show_opened(loader.open(&name).map(Box::new).map(Opened::Another)),
+            // it is fast, or no thread could be started
+            self.show_opened(open(name));
         }
     }
 
@@ -278,12 +277,12 @@ impl Driver {
             losses.map(|losses| Opened::Losses(Box::new(losses))).ok_or_else(|| "not compared".to_owned())
         };
         self.comparison_guard = Some(guard);
-        let shown = display_name(&name);
-        let started = if is_bundled { Err(name) } else { BackgroundTask::begin(name, compute.clone()) };
-        match started {
-            Ok(opening) => self.opening = Some((shown, opening)),
+        let task = if is_bundled { None } else { BackgroundTask::begin(name.clone(), compute.clone()).ok() };
+        if let Some(task) = task {
+            self.opening = Some((display_name(&name), task));
+        } else {
             // it is a bundled scenario, or no thread could be started
-            Err(name) => self.show_opened(compute(name)),
+            self.show_opened(compute(name));
         }
     }
 
