@@ -62,9 +62,9 @@ pub(super) struct MistakePlace {
 pub struct MistakeHere<'a> {
     /// The mistake.
     pub cause: &'a Cause,
-    /// The number of the mistake, from 1, and the number of all mistakes that act together: `[2, 3]` for the second of three. `None` for an alternative to the
-    /// best explanation.
-    pub number: Option<[usize; 2]>,
+    /// The position of the mistake, from 1, and the number of all mistakes that act together: `[2, 3]` for the second of three. `None` for an alternative to
+    /// the best explanation.
+    pub position_and_count: Option<[usize; 2]>,
     /// The numbers of the wrong rule, if the mistake is made at the op of the step.
     pub wrong: Option<WrongEntry>,
     /// The address of the entry at which the mistake is made, if its op is not the op of the step.
@@ -229,11 +229,11 @@ impl GradientComparison {
         self.causes.iter().filter(move |cause| shown.contains(&cause.group))
     }
 
-    /// Returns the number of a mistake, from 1, and the number of all mistakes that act together; `None` for an alternative.
+    /// Returns the position of a mistake, from 1, among the mistakes that act together, and the number of these mistakes; `None` for an alternative.
     #[must_use]
-    pub fn number_of(&self, cause: &Cause) -> Option<[usize; 2]> {
-        let number = self.together().position(|other| std::ptr::eq(other, cause))?;
-        Some([number + 1, self.together().count()])
+    pub fn position_and_count(&self, cause: &Cause) -> Option<[usize; 2]> {
+        let position = self.together().position(|other| std::ptr::eq(other, cause))?;
+        Some([position + 1, self.together().count()])
     }
 
     /// Returns the places of the mistakes that act together, each with the index of its mistake.
@@ -301,7 +301,7 @@ impl GradientComparison {
             let made_at = || self.place(index).and_then(|place| place.address(trace));
             (wrong.is_some() || explains).then(|| MistakeHere {
                 cause,
-                number: self.number_of(cause),
+                position_and_count: self.position_and_count(cause),
                 made_at: if wrong.is_none() { made_at() } else { None },
                 wrong,
             })

@@ -192,10 +192,10 @@ impl GradientComparison {
         [format!("{}, first here; {why} (n: the next wrong number)", self.headline()), why]
     }
 
-    /// Returns the name of a mistake: its number if several act together, otherwise `single`.
+    /// Returns the name of a mistake: its position if several act together, otherwise `single`.
     fn mistake_name(&self, mistake: usize, single: &str) -> String {
-        match self.number_of(&self.causes[mistake]) {
-            Some([number, count]) if count > 1 => format!("mistake {number} of {count}"),
+        match self.position_and_count(&self.causes[mistake]) {
+            Some([position, count]) if count > 1 => format!("mistake {position} of {count}"),
             _ => single.to_owned(),
         }
     }

@@ -36,7 +36,7 @@ pub struct Cause {
     /// Other mistakes that give the same numbers: `kernel-flipped at conv2`. The best group has the first alternatives here, any other group has the best one.
     pub same: Vec<String>,
     /// A clause about a gradient, or a change of the network, that separates these mistakes; empty if nothing is known.
-    pub apart: String,
+    pub told_apart_by: String,
     /// The ops with the mistake.
     pub ops: Vec<WrongOp>,
 }
@@ -235,7 +235,7 @@ fn of_fit(
             words: candidate.mistake.words_of_variant(&candidate.at, &candidate.detail),
             right: candidate.mistake.right,
             same: same.clone(),
-            apart: apart.to_owned(),
+            told_apart_by: apart.to_owned(),
             ops: ops.collect(),
         });
     }

@@ -154,7 +154,7 @@ fn findings(
             // for a filter, the line that reports this tensor already says which axes are exchanged
             right: if gradient.shape(trace).len() == 2 { row.right } else { "" },
             same: Vec::new(),
-            apart: String::new(),
+            told_apart_by: String::new(),
             ops: Vec::new(),
         });
     }

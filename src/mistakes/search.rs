@@ -133,7 +133,7 @@ pub fn cause_of_shape(
         explains: vec![index],
         right: mistake.right,
         same: Vec::new(),
-        apart: String::new(),
+        told_apart_by: String::new(),
         ops: Vec::new(),
     })
 }

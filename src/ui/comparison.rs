@@ -52,7 +52,7 @@ fn what_is_wrong(mistake: &MistakeHere<'_>) -> String {
     let Cause { words, right, .. } = mistake.cause;
     let right = if right.is_empty() { String::new() } else { format!("; right: {right}") };
     let (words, right) = (line(words), line(&right));
-    let name = match mistake.number {
+    let name = match mistake.position_and_count {
         Some([1, 1]) => "The mistake".to_owned(),
         Some([number, count]) => format!("Mistake {number} of {count}"),
         None => "Or this mistake, which gives the same numbers,".to_owned(),

@@ -103,7 +103,7 @@ fn a_backward_pass_that_stops_after_a_turn_is_named() {
     let named: Vec<(&str, Option<&str>)> =
         found.iter().filter(|cause| !cause.is_restated).map(|cause| (cause.id, cause.variant.as_deref())).collect();
     assert_eq!(named, [("gradient-overwritten-per-turn", Some("last")), ("path-forgotten", Some("next-turn"))]);
-    assert_eq!(found[0].apart, "∂C/∂h@3 differs between these mistakes: add it to your file as h@3 (the gradient, not the value)");
+    assert_eq!(found[0].told_apart_by, "∂C/∂h@3 differs between these mistakes: add it to your file as h@3 (the gradient, not the value)");
     // with the gradient of the state before the last turn: it is 0, because backpropagation stops before it
     let found = causes_of(&document, &[&mine[..], &[("h@3", &[0.0, 0.0])]].concat());
     let named: Vec<(&str, Option<&str>)> =

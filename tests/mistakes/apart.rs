@@ -35,8 +35,8 @@ fn the_named_gradient_tells_the_mistakes_apart() {
             }
             *times += 1;
             let found = search(&document, &tensors(&wanted, &planting.gradients));
-            let Some(names) = found.first().and_then(|best| named(&best.apart)) else { continue };
-            let of = |name: &str| trace.network().find(name).unwrap_or_else(|| panic!("no tensor {name}: {}", found[0].apart));
+            let Some(names) = found.first().and_then(|best| named(&best.told_apart_by)) else { continue };
+            let of = |name: &str| trace.network().find(name).unwrap_or_else(|| panic!("no tensor {name}: {}", found[0].told_apart_by));
             // the gradient by the batch's loss for a parameter, by the loss of each sample for any other tensor
             let gradients_of = |of| {
                 let is_of_batch = trace.network().tensor(of).role.is_learnable();
@@ -56,7 +56,7 @@ fn the_named_gradient_tells_the_mistakes_apart() {
             let left = search(&document, &tensors(&more, &same.gradients));
             // the order of the alternatives does not matter: each mistake that `apart` separates from the best one gives other numbers now
             let groups = |causes: &[gradstep::mistakes::Cause]| causes.iter().map(|cause| cause.group).max().unwrap_or(0);
-            assert!(groups(&left) < groups(&found), "{}: {} does not tell apart in\n{text}", planting.id, found[0].apart);
+            assert!(groups(&left) < groups(&found), "{}: {} does not tell apart in\n{text}", planting.id, found[0].told_apart_by);
             count += 1;
         }
     }
@@ -83,7 +83,7 @@ fn other_numbers_tell_the_mistakes_apart() {
             let found = search(&document, &tensors(&wanted, &planting.gradients));
             let group = |number: usize| found.iter().filter(|cause| cause.group == number).collect::<Vec<_>>();
             let ([best], [second]) = (&group(1)[..], &group(2)[..]) else { continue };
-            if !second.apart.ends_with("would tell them apart") {
+            if !second.told_apart_by.ends_with("would tell them apart") {
                 continue;
             }
             let gradients = |cause: &gradstep::mistakes::Cause| {
@@ -95,7 +95,7 @@ fn other_numbers_tell_the_mistakes_apart() {
             let (Some(one), Some(two)) = (gradients(best), gradients(second)) else { continue };
             let differ =
                 one.iter().flatten().zip(two.iter().flatten()).any(|(one, two)| (one - two).abs() > 1e-9 * one.abs().max(two.abs()));
-            assert!(differ, "{} {:?} and {} {:?}: {} in\n{text}", best.id, best.at, second.id, second.at, second.apart);
+            assert!(differ, "{} {:?} and {} {:?}: {} in\n{text}", best.id, best.at, second.id, second.at, second.told_apart_by);
             count += 1;
         }
     }

@@ -33,6 +33,7 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
     for pattern in patterns {
         let same = comparison.patterns.iter().filter(|other| other.words == pattern.words).map(|other| other.tensor);
         let names = list_of_names(&group_names(comparison, trace, same));
+        // `line` escapes control characters
         rows.push(row([names, "pattern".to_owned(), line(&pattern.words)]));
     }
     let missing: Vec<String> = comparison.user.missing.iter().map(|gradient| line(&gradient.name(trace))).collect();
@@ -48,7 +49,7 @@ fn row(cells: [String; 3]) -> ListRow {
     ListRow { full_text: cells[2].clone(), ..ListRow::text(cells) }
 }
 
-/// Returns the row of a group: the gradients of one tensor with the same status. Enter on wrong gradients goes to the first wrong entry.
+/// Returns the row of a group: the gradients of one tensor in different samples, with the same status. Enter on wrong gradients goes to the first wrong entry.
 fn gradient_row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mut SourceTexts<'_>) -> ListRow {
     let first = group.tensors[0];
     // the numbers of wrong entries and of all entries
@@ -83,10 +84,11 @@ fn cause_rows(comparison: &GradientComparison, trace: &Trace, texts: &mut Source
         let names = group_names(comparison, trace, cause.explains.iter().copied());
         let explains = if names.is_empty() { String::new() } else { format!(" [gives exactly your numbers of {}]", list_of_names(&names)) };
         let mut clauses = cause.rules();
-        clauses.extend(Some(cause.apart.clone()).filter(|apart| !apart.is_empty()));
-        let why = match comparison.number_of(cause) {
+        clauses.extend(Some(cause.told_apart_by.clone()).filter(|clause| !clause.is_empty()));
+        let why = match comparison.position_and_count(cause) {
             Some([1, 1]) => "why".to_owned(),
-            Some([number, count]) => format!("why {number}/{count}"),
+            Some([position, count]) => format!("why {position}/{count}"),
+            // an alternative to the mistakes before
             None => "or".to_owned(),
         };
         let words = texts.explain(&line(&clauses.join("; ")));

@@ -174,7 +174,7 @@ impl CauseRow {
             explains: explains.iter().map(|tensor| name(*tensor)).collect(),
             words: explain(&cause.rules().join("; ")),
             same: cause.same.iter().map(|name| explain(name)).collect(),
-            apart: Some(explain(&cause.apart)).filter(|apart| !apart.is_empty()),
+            apart: Some(explain(&cause.told_apart_by)).filter(|clause| !clause.is_empty()),
         }
     }
 }

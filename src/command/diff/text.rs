@@ -286,8 +286,8 @@ fn cause_lines(comparison: &GradientComparison, trace: &Trace) -> Vec<String> {
         lines.extend(rules[1..].iter().map(|right| format!("{MARGIN}{}", line(right))));
     }
     lines.extend(comparison.other_causes().map(|others| format!("{MARGIN}{others} as well (--format json lists all)")));
-    if let Some(best) = comparison.causes.first().filter(|best| !best.apart.is_empty()) {
-        lines.push(format!("apart   {}", line(&best.apart)));
+    if let Some(best) = comparison.causes.first().filter(|best| !best.told_apart_by.is_empty()) {
+        lines.push(format!("apart   {}", line(&best.told_apart_by)));
     }
     if let Some(pattern) = not_finite.filter(|pattern| unexplained_first != Some(pattern.tensor)) {
         lines.push(format!("{}  {}", if lines.is_empty() { "why   " } else { "  and " }, line(&pattern.words)));
