@@ -20,8 +20,8 @@
 //! of size a · b. A [`Nest`] has three loops. More than three labels remain only if the axes of the operands are permuted
 //! (`abcdefgh,hgfedcba->`). Then no contraction is created: the caller must first copy one operand into another order of axes.
 
-mod constant;
 mod matrix;
+mod one_operand;
 mod product;
 mod run;
 
@@ -36,8 +36,8 @@ use super::nest::{Edge, Nest};
 use super::rule::Window;
 use super::slot::Slot::Upstream;
 use crate::sums::Init;
-use constant::SumKernel;
 pub use matrix::MatrixShape;
+use one_operand::SumKernel;
 use product::MatrixProduct;
 use run::{EndRun, add_run};
 

@@ -34,7 +34,7 @@ impl NumPyForm {
 /// Returns the text of a sum of forms, which is broadcast if every form has [`NumPyForm::broadcast_to`]. `name` returns the name of an operand; its first
 /// argument is the index of the form that has this operand.
 pub fn sum(forms: &[&NumPyForm], name: &mut dyn FnMut(usize, Slot) -> String) -> String {
-    let text = code::signed_sum(forms.iter().enumerate().map(|(n, form)| form.code.signed_text(&mut |slot| name(n, slot))));
+    let text = code::signed_sum(forms.iter().enumerate().map(|(n, form)| form.code.unsigned_text(&mut |slot| name(n, slot))));
     match forms.iter().map(|form| form.broadcast_to).collect::<Option<Vec<Slot>>>().as_deref() {
         Some([slot, ..]) => format!("np.broadcast_to({text}, {}.shape)", name(0, *slot)),
         _ => text,

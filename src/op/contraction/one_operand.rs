@@ -1,4 +1,4 @@
-//! Kernels for contractions of one operand: copying, repeating each entry (PyTorch's `expand`), and summing neighbours (`sum`).
+//! Kernels for contractions of one operand, y = Σ x or y = Σ w · x with one number w: copies, repetitions (PyTorch's `expand`), and sums of neighbours (`sum`).
 //!
 //! With n = 2, `Expand` turns (1, 3) into (1, 1, 3, 3), and `Sum` turns (1, 3, 2, 5) into (4, 7).
 
@@ -17,7 +17,8 @@ pub enum SumKernel {
     Expand(usize),
     /// Sum i reads the n neighbouring entries from i · n to i · n + n − 1.
     Sum(usize),
-    /// Sum i reads the n entries that are `width` apart, from entry ⌊i / width⌋ · width · n + i mod `width` on: a sum over rows, for each column.
+    /// Each column of n rows is added up: with n = 2 and width 3, (1, 2, 3, 4, 5, 6) becomes (5, 7, 9). Sum i reads n entries that are `width` apart, from
+    /// entry ⌊i / width⌋ · width · n + i mod `width` on.
     SumRows {
         /// The number of terms of each sum.
         n: usize,

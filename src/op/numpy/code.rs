@@ -256,7 +256,7 @@ impl NumPyCode {
     }
 
     /// The text without its sign, and `true` if a minus belongs before the text. `name` returns the name of an operand.
-    pub fn signed_text(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, bool) {
+    pub fn unsigned_text(&self, name: &mut dyn FnMut(Slot) -> String) -> (String, bool) {
         let (text, precedence, is_negative) = self.print(name);
         (if precedence < CodePrecedence::Sum { format!("({text})") } else { text }, is_negative)
     }
@@ -279,7 +279,7 @@ impl NumPyCode {
             Self::Slot(slot) => (name(*slot), CodePrecedence::Atom, false),
             Self::Number(number) => (number_text(number.abs()), CodePrecedence::Atom, number.is_sign_negative() && *number != 0.0),
             Self::Sum(terms) => {
-                let text = signed_sum(terms.iter().map(|term| term.signed_text(name)));
+                let text = signed_sum(terms.iter().map(|term| term.unsigned_text(name)));
                 (text, CodePrecedence::Sum, false)
             }
             Self::Product(number, factors) => (product_text(*number, factors, name), CodePrecedence::Product, *number < 0.0),
@@ -409,7 +409,7 @@ mod tests {
             Slot::Output => "y".to_owned(),
             _ => "dy".to_owned(),
         };
-        let (text, is_negative) = code.signed_text(name);
+        let (text, is_negative) = code.unsigned_text(name);
         if is_negative { format!("-{text}") } else { text }
     }
 
