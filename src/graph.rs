@@ -201,7 +201,7 @@ fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
 /// Numbers all tensors, gives them their final names, and collects the result.
 fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult {
     let leaf_count = reader.leaves.len();
-    let number_of = |reader: &GraphReader<'_, '_>, id: usize| match reader.tensors[id].origin {
+    let final_number = |reader: &GraphReader<'_, '_>, id: usize| match reader.tensors[id].origin {
         TensorOrigin::Leaf(leaf) => leaf,
         TensorOrigin::Node(node) => leaf_count + node,
     };
@@ -246,7 +246,7 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
             alias: alias_of(&node.name),
             symbol: if node.name.intermediate == 0 { None } else { Some(node.symbol.clone()).filter(|symbol| is_unique(symbol)) },
             function: Arc::clone(&node.function),
-            reads: node.reads.iter().map(|id| number_of(&reader, *id)).collect(),
+            reads: node.reads.iter().map(|id| final_number(&reader, *id)).collect(),
             is_differentiated: reader.tensors[node.tensor].flows && uses.nodes[n],
         })
         .collect();
@@ -262,7 +262,7 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
         has_unknown: reader.names.values().any(|binding| matches!(binding, Binding::Faulty)),
         no_tensor: reader.no_tensor.clone(),
         shapes: shapes.collect(),
-        output: chosen.map(|id| number_of(&reader, id)),
+        output: chosen.map(|id| final_number(&reader, id)),
         positions: reader.nodes.iter().map(|node| node.at.clone()).collect(),
         leaves,
         nodes,

@@ -47,7 +47,7 @@ pub struct State {
     pub message: Option<Message>,
     /// The time of the last event, since the start of the program.
     pub now: Duration,
-    /// A request that waits until the user has decided about unsaved edits: to quit, or to open another scenario.
+    /// A request, such as [`Request::Quit`], that waits until the user has decided about unsaved edits.
     pub(super) request_after_edits: Option<Request>,
 }
 
@@ -66,7 +66,7 @@ impl State {
         }
     }
 
-    /// Opens a scenario at step `at`. If `at` is `None`, goes to the step that the scenario file names as its start. If this takes long, a job does it.
+    /// Opens a scenario at step `at`. If `at` is `None`, goes to the start that the scenario file names, as [`Self::go_to`] does.
     pub fn open(&mut self, document: Arc<Document>, at: Option<u64>) {
         let start = document.scenario.start.clone().filter(|_| at.is_none());
         // the names are sorted now, so that the first key in the prompt is fast
@@ -82,7 +82,7 @@ impl State {
         self.greet();
     }
 
-    /// Shows a hint after a scenario was opened: this step is the start that the file names, or a key shows the notes. A message that is not a hint stays.
+    /// Shows a hint about an open scenario, such as that this step is the start that the file names. Keeps a message that is not a hint.
     pub fn greet(&mut self) {
         let Some(stepper) = self.stepper().filter(|_| self.message.as_ref().is_none_or(|message| message.is_hint)) else { return };
         let scenario = &stepper.document.scenario;
@@ -162,7 +162,7 @@ impl State {
         }
     }
 
-    /// Returns whether a text needs no completion: it is an address, a command or a word of a topic as it stands.
+    /// Returns whether a text needs no completion: it is a full address, command or word of a topic (such as `stride`).
     #[must_use]
     pub fn is_palette_line(&self, commands: Commands, text: &str) -> bool {
         self.document().is_some_and(|document| is_written_in_full(document, commands, text))
@@ -198,7 +198,7 @@ impl State {
         self.message = Some(Message::new(text.as_ref(), is_error));
     }
 
-    /// Goes to an address at once. If the computation of its iteration takes long, a job does it.
+    /// Goes to an address: in this iteration at once, in another one when a job has computed that iteration.
     ///
     /// # Errors
     /// As [`Document::find`].

@@ -39,12 +39,12 @@ impl Visits {
         }
     }
 
-    /// Returns the place of `times` jumps ago. If there are fewer, returns the first one; `None` if there is none.
+    /// Undoes the last `times` jumps, or all if there are fewer. Returns the step at which the first of them began; `None` if there is none.
     pub fn go_back(&mut self, here: Visit, times: u64) -> Option<Visit> {
         Self::move_between(&mut self.back, &mut self.forward, here, times)
     }
 
-    /// Returns the place of `times` undone jumps later. If there are fewer, returns the last one; `None` if there is none.
+    /// Does the last `times` undone jumps again, or all if there are fewer. Returns the step to which the last of them leads; `None` if there is none.
     pub fn go_forward(&mut self, here: Visit, times: u64) -> Option<Visit> {
         Self::move_between(&mut self.forward, &mut self.back, here, times)
     }

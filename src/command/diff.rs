@@ -100,7 +100,7 @@ impl Invocation for DiffCommand {
         let scenario = match loader.load(&self.scenario) {
             Ok(scenario) => scenario,
             Err(error) => {
-                // the exit status 1 would mean that a gradient is different
+                // other commands end with the exit status 1 after faults in the scenario; here, 1 means that a gradient is different
                 print_faults(&error.downcast::<Faults>()?, global)?;
                 return Ok(ExitCode::from(2));
             }

@@ -39,7 +39,7 @@ pub(super) fn help(names: &[&str], implied: &[ImpliedTensor]) -> String {
     lines.join("\n")
 }
 
-/// Returns the line that defines a name. `seed` is the seed of the last line with random numbers, and such a line takes the next one.
+/// Returns the line that defines a name. If the line has random numbers, adds 1 to `seed` for them, so that no two lines have the same seed.
 fn line(tensor: &ImpliedTensor, seed: &mut u64) -> String {
     let ImpliedTensor { name, shape, role, broadcasts_with, other_ranks, last_size, probabilities } = tensor;
     let mut remarks: Vec<String> = Vec::new();

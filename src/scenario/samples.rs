@@ -94,8 +94,8 @@ impl SampleTables<'_, '_> {
     }
 }
 
-/// Reads the inputs of all samples. Reports an input if its shape differs from the shape of the first. After a fault in the inputs of `[samples]`, returns only
-/// this error. `rank` is the number of dimensions that the first layer needs, if it is known.
+/// Reads the inputs of all samples. Reports an input if its shape differs from the shape of the first. After a fault in the inputs of `[samples]`, returns a
+/// list with a single `Err`. `rank` is the number of dimensions that the first layer needs, if it is known.
 pub(super) fn inputs(reader: &mut ScenarioReader, tables: &SampleTables<'_, '_>, rank: Option<usize>) -> Vec<Result<Tensor, Reported>> {
     let mut inputs: Vec<Result<Tensor, Reported>> = Vec::with_capacity(tables.list.len());
     for (number, sample) in tables.list.iter().enumerate() {
@@ -151,15 +151,18 @@ pub(super) fn targets(
     last: Option<&LastLayer>,
     objective: &Objective,
 ) -> Vec<Result<Tensor, Reported>> {
-    // a loss of unknown kind may contain the target. A missing target is then reported only if the file has [[sample]] or [samples]
+    // a loss of unknown kind may be a misspelt `upstream`, which can give the target in its key `gradient`. Then a missing target is reported only if the file
+    // has [[sample]] or [samples], because these tables are expected to have targets
     let needs_target = objective.is_kind_known || file.contains_key("sample") || file.contains_key("samples");
     // the position of a fault about a missing target: the [[sample]], or the loss
     let missing_at =
         |sample: &SampleTable<'_, '_>| sample.header_span.clone().or_else(|| file.get("loss").map(toml::Spanned::span)).unwrap_or_default();
     let mut target = |(number, sample): (usize, &SampleTable<'_, '_>)| match sample.table.get_key_value("target") {
-        Some((key, _)) if objective.gives_target => {
-            Err(reader.report(key.span(), "the target is given twice: here, and as gradient of the loss", "leave one of the two out"))
-        }
+        Some((key, _)) if objective.gives_target => Err(reader.report(
+            key.span(),
+            "the target is given twice: here, and in the key `gradient` of the loss",
+            "leave one of the two out",
+        )),
         Some((_, value)) => match tables.stack(|stacked| &stacked.target) {
             Some(stack) => stack.and_then(|stack| sample::fitted_target(reader, &stack.span, stack.sample(number), Some(number), last)),
             None => sample::target(reader, value, last),

@@ -44,7 +44,7 @@ pub enum StyleRole {
     Backward,
     /// A factor of the current step: the accent colour.
     Step,
-    /// An entry that another term of the current entry reads.
+    /// An entry that only other terms of the current entry read: w₁ and x₁ in the step of w₀ x₀, if the current entry is w₀ x₀ + w₁ x₁.
     Entry,
     /// The entry that is being computed.
     Result,
@@ -185,7 +185,7 @@ impl Theme {
         }
     }
 
-    /// Returns the style of a shared weight that the current entry reads: a variant of its colour on the background of [`StyleRole::Entry`].
+    /// Returns the style of a shared weight that only other terms of the current entry read: a variant of its colour on the background of [`StyleRole::Entry`].
     #[must_use]
     pub fn shared_on_entry(&self, i: usize) -> Style {
         let entry = self.style(StyleRole::Entry);
@@ -195,7 +195,8 @@ impl Theme {
         }
     }
 
-    /// Returns the style of the lines of a shared weight that this entry does not use: a fainter variant of its colour.
+    /// Returns the style of the lines in the picture of the network that belong to a shared weight but not to the current entry: a fainter variant of the
+    /// weight's colour.
     #[must_use]
     pub fn shared_faint(&self, i: usize) -> Style {
         let (dark, light) = SHARED[i % SHARED_COLOURS];

@@ -193,7 +193,7 @@ impl<'a> StepView<'a> {
         self.weight_colour(filter, weight, SHARED_COLOURS).map(|colour| self.theme.shared(colour))
     }
 
-    /// Returns the style of a shared weight that another term of the entry reads; `None` if it has no colour.
+    /// Returns the style of a shared weight that only other terms of the current entry read; `None` if it has no colour.
     #[must_use]
     pub fn weight_style_on_entry(&self, filter: Id, weight: usize) -> Option<Style> {
         self.weight_colour(filter, weight, SHARED_COLOURS).map(|colour| self.theme.shared_on_entry(colour))

@@ -37,7 +37,7 @@ fn only_computed_numbers_are_copied() {
         r"\end{aligned}",
     ];
     assert_eq!(latex.lines().collect::<Vec<_>>(), wanted, "{latex}");
-    // a number that is not computed yet cannot be copied
+    // `i` opens the cursor at [0,1,0], and `l` moves it to [0,1,1]; a number that is not computed yet cannot be copied
     press(&mut driver, "il");
     assert_eq!(copy(&mut driver, "v"), None);
     assert_eq!(copy(&mut driver, "e"), None);
@@ -50,22 +50,24 @@ fn copied_numbers_read_back_to_the_same_bits() {
     for (name, document) in scenarios() {
         for now in tested_steps(&document) {
             let mut driver = driver_at(&document, now);
+            // `i` opens the cursor, `<Tab>` moves it to the next matrix, `y` opens the list of formats, and `n` copies in the format NumPy
             press(&mut driver, "i<Tab>yn");
             let text = driver.take_copied().unwrap();
             let TensorEntry { tensor, .. } = subject(&driver);
             let run = document.trace.position(now).unwrap().run_index;
             let entries = tensor::len(&document.trace.network_of(run).tensor(tensor).shape);
             if entries > 10_000 {
+                // of a large tensor, only the entry under the cursor is copied: `2 * 3 + 1 * -4  # fc1.z[0]`
                 assert!(text.contains('#') && !text.contains("np.array"), "{name}: {text}");
                 continue;
             }
             if document.trace.network().layers().is_empty() && !text.contains("np.array") {
-                continue; // the line of NumPy that computes a tensor of a graph: `tests/graphs/numpy.rs` runs it
+                continue; // a line of NumPy that computes a gradient, such as `dx = dy * w`: `tests/graphs/numpy.rs` runs such lines
             }
-            // `np.array([[-4, np.nan]])  # …` becomes `n.-4,n.nn`, and then `-4,n.nn`; `n.nn` is read as NaN
-            let numbers: String =
-                text.split(")  #").next().unwrap().chars().filter(|c| c.is_ascii_digit() || "+-.,en".contains(*c)).collect();
-            let numbers = numbers.trim_start_matches("n.").trim_start_matches(|c: char| !c.is_ascii_digit() && c != '-');
+            // `np.array([[-4, np.nan]])  # …` becomes `-4,np.nan`, and `np.nan` is read as NaN
+            let array = text.split("  #").next().unwrap();
+            let array = array.strip_prefix("np.array(").and_then(|text| text.strip_suffix(')')).unwrap_or_else(|| panic!("{name}: {text}"));
+            let numbers = array.replace(['[', ']', ' ', '\n'], "");
             let read: Vec<f64> = numbers.split(',').map(|number| number.parse().unwrap_or(f64::NAN)).collect();
             assert_eq!(read.len(), entries, "{name}: step {now}");
             for (entry, read) in read.iter().enumerate() {

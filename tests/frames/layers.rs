@@ -47,7 +47,7 @@ fn frames_of_layers() {
     ];
     for (text, keys, what) in cases {
         let shown = snapshot(&open(text, keys), 80, 24);
-        // the rows of the picture
+        // the rows of the picture of the network
         let neurons = shown.lines().skip(10).take(12).filter(|line| line.contains('●'));
         assert!(neurons.clone().all(|line| !line.ends_with('…') && !line.contains("… ●")), "a number must not be cut:\n{shown}");
         insta::assert_snapshot!(format!("layer-{what}"), shown);

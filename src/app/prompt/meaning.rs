@@ -59,7 +59,7 @@ impl Prompt {
     }
 }
 
-/// Returns the meaning of a text that needs no completion: it is an address, a command or a word of a topic as it stands. Returns `None` for any other text.
+/// Returns the meaning of a text that needs no completion: a full address, command or word of a topic (such as `stride`). Returns `None` for any other text.
 fn written_in_full(document: &Document, commands: Commands, (text, is_command): (&str, bool)) -> Option<Meaning> {
     if !is_command && is_address(document, text) {
         return Some(Meaning::Address(text.to_owned()));
@@ -82,7 +82,7 @@ fn written_in_full(document: &Document, commands: Commands, (text, is_command): 
     }
 }
 
-/// Returns whether a text needs no completion: it is an address, a command or a word of a topic as it stands.
+/// Returns whether a text needs no completion: it is a full address, command or word of a topic (such as `stride`).
 pub(in crate::app) fn is_written_in_full(document: &Document, commands: Commands, text: &str) -> bool {
     let is_command = false;
     !text.trim().is_empty() && written_in_full(document, commands, (text.trim(), is_command)).is_some()

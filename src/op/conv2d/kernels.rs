@@ -118,8 +118,9 @@ impl Conv2d {
         self.group_inputs() * self.channel_len(View::Weight)
     }
 
-    /// Returns the number of edges, which is also the number of multiplications of each of the three passes.
+    /// Returns the number of edges: the products w · x of all outputs. Each of the three passes has this number of multiplications.
     fn edge_count(&self) -> u64 {
+        // the number of terms of all weights in the weight gradient
         self.prefix_terms(View::Weight, self.outputs * self.filter_len())
     }
 }
@@ -141,8 +142,8 @@ impl KernelOperands<'_> {
     fn exact(&self, entry: usize, product_count: usize, before: f64, sum: f64) -> f64 {
         let KernelOperands { conv, view, .. } = *self;
         let start = self.init.start(before);
-        // If the sum is finite, all products with padding were ±0. Such a product changes only a running sum of −0, to 0. So a finite sum is exact in three
-        // cases:
+        // If the sum is finite, all products with padding were ±0. Adding ±0 changes a running sum only in one case: −0 + 0 = 0. So a finite sum is exact in
+        // three cases:
         // - The sum is not 0. If padding changed a running sum from −0 to 0, a later term x was not zero, and 0 + x = −0 + x.
         // - The sum is −0, so it was not changed to 0.
         // - The sum did not start at −0. Then no running sum was −0, because only −0 + −0 is −0.
@@ -162,7 +163,7 @@ impl KernelOperands<'_> {
     }
 
     /// Computes the sums again that are 0 or −0, with all their terms. A kernel that leaves out terms of 0 and −0 calls this function, because such a term
-    /// changes only a sum of −0, to 0. Returns `false` if so many sums are 0 that a kernel with all terms is faster.
+    /// changes a running sum in one case: −0 + 0 = 0. Returns `false` if so many sums are 0 that a kernel with all terms is faster.
     fn recompute_zeros(&self, sums: &mut [f64]) -> bool {
         const MAX_ZEROS: usize = 16;
         let count = count_zeros(sums);
@@ -187,15 +188,6 @@ fn scatter_strided(to: &mut [f64], step: usize, from: &[f64]) {
     }
 }
 
-/// One product of the first entry of a phase ([`EntryPhase`]): a weight times an entry of the laid-out image.
-#[derive(Clone, Copy, Debug)]
-struct KernelTap {
-    /// The index of the weight in the channel of its filter.
-    weight: usize,
-    /// The index in the channel of the laid-out image.
-    image: usize,
-}
-
 /// The layout of a laid-out image: polyphase along both axes ([`crate::op::phase`]).
 ///
 /// *Components* divide the image that the kernel reads. In a forward pass with stride 2, one component along the rows has the even rows, and another has the
@@ -206,6 +198,15 @@ struct KernelTap {
 struct PolyphaseLayout {
     /// The layouts along the rows and along the columns.
     axes: [Polyphase; 2],
+}
+
+/// One product of the first entry of a phase: a weight times an entry of the laid-out image.
+#[derive(Clone, Copy, Debug)]
+struct KernelTap {
+    /// The index of the weight in the channel of its filter.
+    weight: usize,
+    /// The index in the channel of the laid-out image.
+    image: usize,
 }
 
 impl PolyphaseLayout {
@@ -233,13 +234,13 @@ impl PolyphaseLayout {
         (0..phase.count).map(move |n| self.axes[axis].unpadded_taps(phase, n, image_len))
     }
 
-    /// Returns the taps of a phase, in the order of the terms, for a kernel with rows of length `kernel_width`.
-    fn taps(&self, [row_phase, column_phase]: [&EntryPhase; 2], kernel_width: usize) -> Vec<KernelTap> {
+    /// Returns the taps of a phase, in the order of the terms. `filter_width` is the length of a row of the filter.
+    fn taps(&self, [row_phase, column_phase]: [&EntryPhase; 2], filter_width: usize) -> Vec<KernelTap> {
         let [rows, columns] = &self.axes;
         let tap = |y: &PhaseTap, x: &PhaseTap| {
             let plane = y.component * columns.components.len() + x.component;
             let row = plane * rows.len + y.offset;
-            KernelTap { weight: y.kernel * kernel_width + x.kernel, image: row * columns.len + x.offset }
+            KernelTap { weight: y.kernel * filter_width + x.kernel, image: row * columns.len + x.offset }
         };
         row_phase.taps.iter().flat_map(|y| column_phase.taps.iter().map(move |x| tap(y, x))).collect()
     }
@@ -365,10 +366,12 @@ mod tests {
                         numbers[at] = special;
                         numbers
                     };
-                    // the error at 2 is not 0, and the last one usually is
+                    // special inputs and weights: times an error of 0, ∞ gives NaN, so the product must not be left out
                     check_numbers(&conv, [&with(&x, x.len() - 1), &with(&w, w.len() - 1), &sparse]);
                     check_numbers(&conv, [&with(&x, 0), &with(&w, 0), &sparse]);
+                    // a special error in place of one that is not 0
                     check_numbers(&conv, [&x, &w, &with(&sparse, 2)]);
+                    // both
                     check_numbers(&conv, [&with(&x, 0), &with(&w, 0), &with(&sparse, 2)]);
                 }
             }
@@ -377,7 +380,7 @@ mod tests {
         assert!(skipped > 8 && paired == 2, "{skipped} {paired}");
     }
 
-    /// A wrong rule of `diff`, such as a padding that is not cropped, has windows that reach beyond the end of the image.
+    /// `gradstep diff` computes with mistakes, such as a padding that is not cropped. Their windows can reach beyond the end of the image.
     #[test]
     fn windows_beyond_the_image_match_plain_sums() {
         for (inputs, outputs, len, kernel, padding) in [(4, 12, 8, 3, 1), (6, 12, 9, 5, 2), (1, 3, 12, 5, 2), (1, 2, 9, 3, 1)] {

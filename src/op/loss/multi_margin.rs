@@ -31,11 +31,11 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
     Ok(Loss::of_output_and_target(Arc::new(PointwiseLoss(MultiMargin { margin, is_squared: p == 2, share }))))
 }
 
-/// The summand of a class: max(0, margin − `a_y` + aᵢ)ᵖ, and 0 for the true class y. Its arguments are aᵢ, all outputs and the target.
+/// The summand of a class: max(0, margin − `a_y` + aᵢ)ᵖ, and 0 for the true class y. Its arguments are aᵢ (printed `hinge(a)`), all outputs and the target.
 const HINGE: &Primitive = &Primitive::new("hinge").arguments(&["a"]).form(Form::Call);
 /// hinge(aᵢ | a, t)
 const SUMMAND: Expr = Expr::Of(HINGE, &[A_ENTRY, Expr::All(A), Expr::All(T)]);
-/// The derivative of all summands with respect to aᵢ.
+/// The derivative of the sum of all summands with respect to aᵢ.
 const SLOPE: Expr = Expr::Prime(HINGE, &[A_ENTRY, Expr::All(A), Expr::All(T)]);
 /// Σ hinge(a, t)
 const TOTAL: Expr = Expr::Of(SUM, &[Expr::Of(HINGE, &[ALL_A, ALL_T])]);

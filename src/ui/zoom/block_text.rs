@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! ▀▀█   █▀█ ▄█  ▀▀█     In medium size, a cell of the screen has two dots, one above the other.
-//! ▄▀▀ ▪ █ █  █   ▀▄     So a digit takes 3 columns and 3 lines,
-//! ▀▀▀   ▀▀▀ ▀▀▀ ▀▀      and there is a blank column between two characters.
+//! █▀▀ ▀ █ █  █   ▀█     So a digit takes 3 columns and 3 lines,
+//! ▀▀▀   ▀▀▀ ▀▀▀ ▀▀▀     and there is a blank column between two characters.
 //! ```
 
 use ratatui::buffer::Buffer;
@@ -311,6 +311,14 @@ mod tests {
         // `⁽` and `⁾` have no dots
         assert!(has_dots("∂C/∂w₁₂ = a₁·δ₂") && !has_dots("a⁽⁰⁾₁"));
         assert_eq!(drawn("∂C", FontSize::Plain), "∂C\n");
+    }
+
+    #[test]
+    fn the_picture_at_the_top_of_this_file_is_right() {
+        let width = FontSize::Medium.width("2·013");
+        let lines = include_str!("block_text.rs").lines().skip_while(|line| *line != "//! ```text").skip(1).take(3);
+        let picture: String = lines.map(|line| line.chars().skip("//! ".len()).take(width).chain(['\n']).collect::<String>()).collect();
+        assert_eq!(picture, drawn("2·013", FontSize::Medium));
     }
 
     #[test]

@@ -3,18 +3,19 @@
 //! After a max pool, three of four errors are 0. If all weights are finite, the products with such an error are 0 or −0. Adding them changes nothing, except
 //! that a sum of −0 becomes 0. So these products are left out, and the entries whose sum is 0 or −0 in the end are computed again with all terms.
 //!
-//! The error of an output adds `w[o, c, i, j] · error` to the place (i, j) of its window, in each input channel c. The order of the errors is that of the
-//! terms: the output channels in order, and the errors of a channel from the last to the first, because an input meets the first weight of a filter in its last
-//! window. For a filter (w₀, w₁) over (x₀, x₁, x₂) and the errors (e₀, e₁), the gradient of x₁ is w₀ · e₁ + w₁ · e₀.
+//! The error of an output adds `w[o, c, i, j] · error` to the place (i, j) of its window, in each input channel c. The terms of an input are in the order of
+//! their weights, so the output channels are added in order. An input meets the first weight of a filter in its last window, so the errors of a channel are
+//! added from the last to the first. For a filter (w₀, w₁) over (x₀, x₁, x₂) and the errors (e₀, e₁), the gradient of x₁ is w₀ · e₁ + w₁ · e₀.
 //!
 //! The sums of all channels at a place of the image are neighbours, so each row of a window is a run of neighbouring sums. They are loaded and stored in whole
 //! registers at multiples of [`LANES`], because a load that overlaps two earlier stores waits for both. A window can begin within a register. Therefore the
-//! weights are prepared for each *shift*, which is the number of places in the register before the window. With two channels, the row (w, v) of a filter is
+//! weights are prepared for each *shift*, which is the number of places in the register before the window. To keep the picture small, it has two input
+//! channels, a and b, instead of at least [`MIN_CHANNELS`]. A row of the filter has the weights (a₀, a₁) in channel a and (b₀, b₁) in channel b:
 //!
 //! ```text
-//! shift 0   w₀ w₁ v₀ v₁ 0  0  0  0  │ 0  0  0  0  0  0  0  0
-//! shift 1   0  0  w₀ w₁ v₀ v₁ 0  0  │ 0  0  0  0  0  0  0  0
-//! shift 3   0  0  0  0  0  0  w₀ w₁ │ v₀ v₁ 0  0  0  0  0  0
+//! shift 0   a₀ b₀ a₁ b₁ 0  0  0  0  │ 0  0  0  0  0  0  0  0
+//! shift 1   0  0  a₀ b₀ a₁ b₁ 0  0  │ 0  0  0  0  0  0  0  0
+//! shift 3   0  0  0  0  0  0  a₀ b₀ │ a₁ b₁ 0  0  0  0  0  0
 //! ```
 //!
 //! The zeros beside the weights also add only 0 or −0, if the error is finite.
@@ -39,7 +40,7 @@ const MAX_SPAN: usize = 6;
 /// The plan of the kernel.
 #[derive(Debug)]
 pub(super) struct Skipping {
-    /// The number of sums at a place: the number of input channels, or more so that each row of the image begins with a register.
+    /// The number of sums at a place: the number of input channels, rounded up so that each row of the image begins at a multiple of [`LANES`].
     place_len: usize,
     /// The number of registers that a row of a window covers at any shift.
     span: usize,
@@ -56,7 +57,7 @@ impl Skipping {
     /// Plans the computation. `None` if the convolution is large or has few channels, groups, padding or a dilation.
     pub(super) fn new_if_faster(conv: &Conv2d) -> Option<Self> {
         let Conv2d { rows, columns, inputs, .. } = conv;
-        // every window is on the image: there is no padding, and no window of a wrong rule reaches beyond the end
+        // every window is on the image: there is no padding, and no mistake in which windows reach beyond the end of the image
         let is_plain = [rows, columns].into_iter().all(|axis| axis.overhang(View::Output) == [0, 0] && axis.dilation == 1);
         let place_len = if *inputs <= LANES / 2 && columns.input.is_multiple_of(2) { LANES / 2 } else { inputs.next_multiple_of(LANES) };
         let shifts = (LANES / place_len).max(1);
@@ -93,7 +94,9 @@ impl Skipping {
             let (weights, sums) = (weights.as_chunks().0, sums.as_chunks_mut().0);
             Arch::new().dispatch(AddErrors { plan: self, rows: conv.rows.kernel, pitch, errors, nonzero: &nonzero, weights, sums });
         }
+        // `sums` has a row of `place_len` numbers for each place, and `out` has a row of `places` numbers for each input channel
         transpose_matrix(&sums[..places * self.place_len], self.place_len, out, places);
+        // `false` if so many sums are 0 that the other kernel is faster
         KernelOperands { conv, view: View::Input, a: filters, b: errors, init: Init::Overwrite }.recompute_zeros(out)
     }
 
