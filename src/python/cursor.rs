@@ -37,7 +37,7 @@ impl<'t> TokenCursor<'t> {
 
     /// Returns the current token.
     pub fn token(&self) -> Token {
-        self.peek(0)
+        self.tokens[self.at]
     }
 
     /// Returns the token that is `ahead` tokens after the current one. After the last token, it is [`TokenKind::End`].
@@ -48,7 +48,7 @@ impl<'t> TokenCursor<'t> {
 
     /// Returns the kind of the current token.
     pub fn kind(&self) -> TokenKind {
-        self.token().kind
+        self.tokens[self.at].kind
     }
 
     /// Returns the position of the current token.

@@ -9,6 +9,7 @@
 use std::collections::HashSet;
 
 use compact_str::CompactString;
+use smallvec::SmallVec;
 
 use super::cursor::{Parsed, TokenCursor, fail};
 use super::lexer::{AUGMENTED, Token, TokenKind, closing};
@@ -124,14 +125,16 @@ impl TokenCursor<'_> {
     /// Parses operands with operators between them.
     fn operators(&mut self, depth: usize) -> Parsed<ExprWithHeight> {
         // the precedence increases from one pending chain to the next, so there are at most four
-        let mut pending: Vec<PendingChain> = Vec::new();
+        let mut pending: SmallVec<[PendingChain; 1]> = SmallVec::new();
         'operands: loop {
             let start = self.span().start;
             let mut operand = self.unary(depth)?;
             let mut operand_start = start;
             let next = binary_operator(self.kind());
             // an operator ends the chains with a higher precedence, and continues the chain with its own precedence
-            while let Some(mut chain) = pending.pop_if(|chain| next.is_none_or(|(precedence, _)| chain.precedence >= precedence)) {
+            while pending.last().is_some_and(|chain| next.is_none_or(|(precedence, _)| chain.precedence >= precedence))
+                && let Some(mut chain) = pending.pop()
+            {
                 let (operator, span) = chain.last_operator;
                 chain.height = chain.height.max(operand.height);
                 chain.links.push(Link { operator, span, right: *operand.expr });
@@ -148,7 +151,7 @@ impl TokenCursor<'_> {
                 precedence,
                 start: operand_start,
                 first: operand.expr,
-                links: Vec::new(),
+                links: Vec::with_capacity(1),
                 height: operand.height,
                 last_operator: (operator, self.span()),
             });

@@ -3,6 +3,8 @@
 //!
 //! A wrong character, string, number or indentation becomes a [`TokenKind::Fault`]. The parser reports it when it reaches this token.
 
+use smallvec::SmallVec;
+
 use super::tree::Span;
 
 /// A token with its position.
@@ -81,10 +83,10 @@ const STATEMENTS: &[&str] =
 /// Keywords of statements that end with a colon. Some may begin a line within brackets.
 const HEADERS: &[&str] = &["for", "if", "while", "with", "elif", "else", "except", "finally", "async"];
 
-/// Operators, brackets and punctuation. A longer one comes before its beginning: `**` before `*`.
+/// Operators, brackets and punctuation, the frequent ones first. A longer one comes before its beginning: `**` before `*`.
 const SIGNS: &[&str] = &[
-    "...", "**=", "//=", "<<=", ">>=", "!=", "->", ":=", "**", "//", "<<", ">>", "<=", ">=", "==", "+=", "-=", "*=", "/=", "%=", "@=",
-    "&=", "|=", "^=", "+", "-", "*", "/", "%", "@", "&", "|", "^", "~", "<", ">", "(", ")", "[", "]", "{", "}", ",", ":", ";", ".", "=",
+    "==", "=", "(", ")", ",", "...", ".", "**=", "**", "*=", "*", "+=", "+", "->", "-=", "-", "[", "]", "//=", "//", "/=", "/", "@=", "@",
+    ":=", ":", ";", "<<=", "<<", "<=", "<", ">>=", ">>", ">=", ">", "!=", "%=", "%", "&=", "&", "|=", "|", "^=", "^", "~", "{", "}",
 ];
 
 /// The operators of augmented assignments.
@@ -95,10 +97,10 @@ const COMPARED_BRACKETS: usize = 4;
 
 /// Returns the tokens of a text. The last one is [`TokenKind::End`].
 pub(super) fn tokens(text: &str) -> Vec<Token> {
-    let mut lexer = Lexer { text, at: 0, tokens: Vec::new(), brackets: Vec::new(), indents: Vec::new() };
-    if text.starts_with('\u{feff}') {
-        lexer.at = '\u{feff}'.len_utf8();
-    }
+    let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    // most tokens with the blanks beside them have two characters or more
+    let tokens = Vec::with_capacity(text.len() / 2 + 2);
+    let mut lexer = Lexer { text, at, tokens, brackets: Vec::new(), indents: SmallVec::new() };
     while lexer.begin_line() {
         lexer.line();
     }
@@ -171,7 +173,7 @@ struct Lexer<'t> {
     /// The positions of the open brackets.
     brackets: Vec<usize>,
     /// The indentations of the open blocks; the first one is that of the whole text.
-    indents: Vec<Indent>,
+    indents: SmallVec<[Indent; 2]>,
 }
 
 impl<'t> Lexer<'t> {
@@ -232,7 +234,8 @@ impl<'t> Lexer<'t> {
             self.tokens.push(Token { kind: TokenKind::Indent, start, end });
             self.indents.push(Indent { column, characters, is_block: true });
         } else {
-            while let Some(indent) = self.indents.pop_if(|indent| indent.column > column) {
+            while let Some(indent) = self.indents.last().copied().filter(|indent| indent.column > column) {
+                self.indents.pop();
                 is_consistent &= indent.characters > characters;
                 if indent.is_block {
                     self.push(TokenKind::Dedent, end);
@@ -341,13 +344,10 @@ impl<'t> Lexer<'t> {
         if after.starts_with(['"', '\'']) && is_prefix() {
             return self.string(length);
         }
-        let has_same_first_byte = |keyword: &&&str| keyword.as_bytes().first() == word.as_bytes().first();
-        let kind = KEYWORDS
-            .iter()
-            .filter(has_same_first_byte)
-            .find(|keyword| **keyword == word)
-            .map_or(TokenKind::Name, |keyword| TokenKind::Keyword(keyword));
-        self.push(kind, self.at + length);
+        // all keywords have a small second letter, unlike names such as x1 and W
+        let may_be_keyword = word.as_bytes().get(1).is_some_and(u8::is_ascii_lowercase);
+        let keyword = KEYWORDS.iter().filter(|_| may_be_keyword).find(|keyword| **keyword == word);
+        self.push(keyword.map_or(TokenKind::Name, |keyword| TokenKind::Keyword(keyword)), self.at + length);
     }
 
     /// Reads a string with a prefix of `prefix` bytes.

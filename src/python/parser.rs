@@ -46,7 +46,7 @@ fn augmented_operator(kind: TokenKind) -> Option<BinaryOperator> {
 impl TokenCursor<'_> {
     /// Parses statements up to the end of the block. `depth` is the number of blocks around them.
     fn statements(&mut self, depth: usize) -> Vec<Statement> {
-        let mut statements = Vec::new();
+        let mut statements = Vec::with_capacity(1);
         // the number of open blocks that do not belong to a statement
         let mut strays = 0;
         loop {
@@ -176,7 +176,7 @@ impl TokenCursor<'_> {
             let is_text = matches!(first.kind, ExprKind::Text(_));
             return Ok(if is_text { StatementKind::LeftOut } else { StatementKind::Expression(first) });
         }
-        let (mut targets, mut value) = (Vec::new(), first);
+        let (mut targets, mut value) = (Vec::with_capacity(1), first);
         while self.is("=") {
             self.check_target(&value)?;
             targets.push(value);
