@@ -384,8 +384,11 @@ pub(super) fn expectations(
     text: &str,
 ) -> Vec<Expectation> {
     let (tables, _) = reader.tables(table, "expect");
-    let line_breaks: Vec<usize> = text.match_indices('\n').map(|(position, _)| position).collect();
     let mut found = Vec::with_capacity(tables.len());
+    if tables.is_empty() {
+        return found;
+    }
+    let line_breaks: Vec<usize> = text.match_indices('\n').map(|(position, _)| position).collect();
     for (expect, span) in tables {
         if reader.is_full() {
             break;

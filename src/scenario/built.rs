@@ -78,17 +78,16 @@ fn build_layers(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> BuiltNetw
     let sample_tables = samples::find_tables(reader, table);
     let inputs = samples::inputs(reader, &sample_tables, layers::input_rank(&layers.entries));
     let shape = samples::shape(&inputs);
-    let (layers_builder, tensors, last) = layers::build_layers(reader, &layers.entries, shape.as_deref().map_err(|&reported| reported));
+    let shape = shape.as_deref().map_err(|&reported| reported);
+    let (layers_builder, last) = layers::build_layers(reader, &layers.entries, shape, is_complete && layers.names.is_complete());
     // if some layers could not be read, the last known layer may not be the last layer of the network
     let last = last.as_ref().filter(|_| is_complete);
     let objective = sample::objective(reader, table, last);
     let targets = samples::targets(reader, &sample_tables, table, last, &objective);
     let network = match layers_builder {
-        Ok(builder) if is_complete && layers.names.is_complete() => {
-            // after a fault in the loss, a placeholder completes the network, so that addresses can still be checked
-            KnownNetwork::Complete(builder.finish(objective.loss.unwrap_or_else(|Reported| Loss::placeholder())))
-        }
-        _ => KnownNetwork::Layers(layers.names, tensors),
+        // after a fault in the loss, a placeholder completes the network, so that addresses can still be checked
+        Ok(builder) => KnownNetwork::Complete(builder.finish(objective.loss.unwrap_or_else(|Reported| Loss::placeholder()))),
+        Err(tensors) => KnownNetwork::Layers(layers.names, tensors),
     };
     BuiltNetwork {
         network,

@@ -1,9 +1,9 @@
 //! Reads the keys of a layer or a loss from a TOML table. The layer asks for its keys through the trait [`Args`], for example for a tensor `weight`, and knows
 //! nothing of TOML. [`TableArgs`] implements the trait.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -26,7 +26,6 @@ use crate::words::{self, Vocabulary, suggest};
 pub(super) const TENSORS: &[&str] = &["weight", "bias", "mask", "running_mean", "running_var"];
 
 /// The keys of one layer or of the loss. At most one fault is reported for each key, even if a layer reads the key several times.
-#[derive(Debug)]
 pub(super) struct TableArgs<'a, 't, 'i> {
     pub reader: &'a mut ScenarioReader,
     /// The table; `None` for a loss that is only a name.
@@ -37,8 +36,8 @@ pub(super) struct TableArgs<'a, 't, 'i> {
     pub owner: &'a str,
     /// The shapes of the layer's inputs.
     pub inputs: &'a [&'a [usize]],
-    /// The help text for a tensor of the wrong shape. It says on what the shape depends.
-    pub shape_help: &'a str,
+    /// Returns the help text for a tensor of the wrong shape. It says on what the shape depends.
+    pub shape_help: &'a dyn Fn() -> String,
     /// `true` if the sizes of the inputs and of the layer are known. If they are not, the layer is built with assumed sizes, to check its keys. Then a mismatch
     /// of sizes is not reported, because it may be a consequence of another fault.
     pub has_sizes: bool,
@@ -47,11 +46,11 @@ pub(super) struct TableArgs<'a, 't, 'i> {
     /// `true` if a fault makes the size of the output uncertain.
     pub is_output_uncertain: bool,
     /// The keys whose further faults are not reported. They have a fault already, or their fault may be a consequence of another one.
-    suppressed: Vec<String>,
+    suppressed: Vec<CompactString>,
     /// The keys that were read before, among the keys of tensors and the key of the activation.
-    seen: Vec<String>,
+    seen: Vec<CompactString>,
     /// The tensors that were read, by their key. Their numbers are not made yet.
-    tensors: HashMap<String, Result<TensorSource<'t, 'i>, Reported>>,
+    tensors: Vec<(CompactString, Result<TensorSource<'t, 'i>, Reported>)>,
     /// The activation that the layer has read; `None` if it has none. An error if the activation is unknown.
     pub activation: Result<Option<&'static Activation>, Reported>,
 }
@@ -63,7 +62,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         at: Span,
         owner: &'a str,
         inputs: &'a [&'a [usize]],
-        shape_help: &'a str,
+        shape_help: &'a dyn Fn() -> String,
     ) -> Self {
         let (suppressed, seen, tensors) = Default::default();
         Self {
@@ -118,14 +117,14 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
 
     /// Suppresses further faults of a key, because they may be consequences of a fault that was reported.
     pub fn suppress(&mut self, key: &str) {
-        self.suppressed.push(key.to_owned());
+        self.suppressed.push(key.into());
     }
 
     /// Returns whether a key is read for the first time, and marks it as read.
     fn mark_seen(&mut self, key: &str) -> bool {
         let is_first = !self.seen.iter().any(|seen| seen == key);
         if is_first {
-            self.seen.push(key.to_owned());
+            self.seen.push(key.into());
         }
         is_first
     }
@@ -148,7 +147,7 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
                 }),
                 Err(reported) => Err(reported),
             };
-            self.tensors.insert(key.to_owned(), read);
+            self.tensors.push((key.into(), read));
         }
     }
 
@@ -191,8 +190,8 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
     /// Returns the shape of the tensor under a key, as written in the file; `None` for a missing key or an initializer without a shape.
     fn written_shape(&mut self, key: &str) -> Result<Option<Vec<usize>>, Reported> {
         self.read_once(key); // stores the result in `tensors`
-        match self.tensors.get(key) {
-            Some(read) => read.as_ref().map(|found| found.shape().map(<[usize]>::to_vec)).map_err(|&reported| reported),
+        match self.tensors.iter().find(|(name, _)| name == key) {
+            Some((_, read)) => read.as_ref().map(|found| found.shape().map(<[usize]>::to_vec)).map_err(|&reported| reported),
             None => Ok(None),
         }
     }
@@ -251,10 +250,11 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
     fn try_tensor(&mut self, key: &str, shape: &[usize], fan: Fan, allows_flat: bool) -> Result<Tensor, Reported> {
         let label = self.label(key);
         self.written_shape(key)?;
-        let Some(source) = self.tensors.remove(key) else {
+        let Some(at) = self.tensors.iter().position(|(name, _)| name == key) else {
             let help = format!("add {key} = …, with numbers or such as {{ init = \"normal\", seed = 1 }}");
             return Err(self.reader.report(self.at.clone(), format!("{label} is missing"), help));
         };
+        let (_, source) = self.tensors.swap_remove(at);
         let source = self.in_image_layout(source?, key, shape);
         if let Some(written) = source.shape()
             && with_rank(written, shape.len()).as_deref() != Some(shape)
@@ -312,11 +312,11 @@ impl<'a, 't, 'i> TableArgs<'a, 't, 'i> {
         let help = help.or_else(|| match (self.kind(), shape, written) {
             // PyTorch writes out x in, the other order is in x out
             ("linear", &[_, inputs], &[rows, columns]) if is_weight => {
-                layouts::other_inputs(self.shape_help, inputs, if order.is_some() { rows } else { columns })
+                layouts::other_inputs(&(self.shape_help)(), inputs, if order.is_some() { rows } else { columns })
             }
             _ => None,
         });
-        self.reader.report(self.span_of(key), message, help.unwrap_or_else(|| self.shape_help.to_owned()))
+        self.reader.report(self.span_of(key), message, help.unwrap_or_else(self.shape_help))
     }
 
     /// Returns the tensor under a key, or zeros after a fault. If the sizes are unknown, returns an empty tensor.
@@ -349,7 +349,8 @@ impl Args for TableArgs<'_, '_, '_> {
         let input =
             self.inputs.first().filter(|_| self.reads_input && matches!(key, "kernel_size" | "weight" | "dilation") && self.has(key));
         let layout_help = input.and_then(|input| layouts::channels_last(input));
-        let weight = self.tensors.get("weight").and_then(|read| read.as_ref().ok()?.shape()).filter(|_| self.kind() == "conv2d");
+        let weight = self.tensors.iter().find(|(name, _)| name == "weight");
+        let weight = weight.and_then(|(_, read)| read.as_ref().ok()?.shape()).filter(|_| self.kind() == "conv2d");
         let weight_help = weight.and_then(|shape| match (key, shape) {
             ("groups", &[rows, columns, inputs, _]) => layouts::depthwise([rows, columns, inputs]),
             _ => Some(layouts::of_rank(key, 4, shape.len()).to_owned()).filter(|help| !help.is_empty()),

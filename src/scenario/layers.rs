@@ -281,43 +281,60 @@ type TensorShapes = HashMap<&'static str, Option<Vec<usize>>>;
 /// The known tensors of all layers, by the name of the layer.
 pub(super) type LayerTensors = HashMap<String, TensorShapes>;
 
-/// Builds all layers. Returns the network without its loss, the known tensors, and the last layer. `input` is the shape of the network's input.
+/// Builds all layers. Returns the network without its loss, and the last layer. `input` is the shape of the network's input. If `is_complete` is `false`, or a
+/// layer cannot be built, the known tensors take the place of the network.
 ///
 /// If a layer cannot be built, a fault is reported, and the layers after it are still checked as far as possible.
 pub(super) fn build_layers(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
     input: Result<&[usize], Reported>,
-) -> (Result<LayersBuilder, Reported>, LayerTensors, Option<LastLayer>) {
-    let mut network = input.map(LayersBuilder::new);
-    let mut shapes: Vec<Result<Vec<usize>, Reported>> = Vec::with_capacity(entries.len());
-    let mut tensors = LayerTensors::new();
-    let mut last = None;
+    is_complete: bool,
+) -> (Result<LayersBuilder, LayerTensors>, Option<LastLayer>) {
+    let mut built: Vec<BuiltLayer> = Vec::with_capacity(entries.len());
     for entry in entries {
-        let BuiltLayer { layer, tensors: layer_tensors, shape, activation } = build(reader, entries, entry, &shapes, input);
-        shapes.push(shape.clone());
-        last = Some(LastLayer { name: entry.name.clone(), shape, activation });
-        tensors.extend(layer_tensors.map(|layer_tensors| (entry.name.clone(), layer_tensors)));
-        let added = match (layer, &mut network, &entry.kind, &entry.from) {
+        let layer = build(reader, entries, entry, &built, input);
+        built.push(layer);
+    }
+    let last = entries.last().zip(built.last());
+    let last = last.map(|(entry, layer)| LastLayer { name: entry.name.clone(), shape: layer.shape.clone(), activation: layer.activation });
+    let named = || entries.iter().zip(&built);
+    let tensors = named().filter_map(|(entry, layer)| Some((entry.name.clone(), layer.tensor_shapes()?)));
+    let mut network = match input {
+        Ok(input) if is_complete && named().all(|(entry, layer)| entry.from.is_ok() && layer.is_certain()) => LayersBuilder::new(input),
+        _ => return (Err(tensors.collect()), last),
+    };
+    for (entry, BuiltLayer { layer, .. }) in entries.iter().zip(built) {
+        if let (Ok(layer), Ok(kind), Ok(from)) = (layer, entry.kind, &entry.from)
             // a mismatch of shapes was already reported by `build`
-            (Ok(layer), Ok(network), Ok(kind), Ok(from)) => network.layer(&entry.name, kind.name, layer, from).map_err(|_| Reported),
-            _ => Err(Reported),
-        };
-        if added.is_err() {
-            network = Err(Reported);
+            && network.layer(&entry.name, kind.name, layer, from).is_err()
+        {
+            return (Err(LayerTensors::new()), last);
         }
     }
-    (network, tensors, last)
+    (Ok(network), last)
 }
 
 /// The known properties of a layer after [`build`].
 struct BuiltLayer {
     layer: Result<Layer, Reported>,
-    /// The tensors; `None` if their names are unknown.
-    tensors: Option<TensorShapes>,
+    /// The shapes of the outputs of the layer's stages, if they are certain.
+    stage_shapes: Option<Vec<Vec<usize>>>,
     /// The shape of the output.
     shape: Result<Vec<usize>, Reported>,
     activation: Result<Option<&'static Activation>, Reported>,
+}
+
+impl BuiltLayer {
+    /// Returns whether the layer and the shapes of all its tensors are certain.
+    fn is_certain(&self) -> bool {
+        self.layer.is_ok() && self.stage_shapes.is_some()
+    }
+
+    /// Returns the shapes of the layer's tensors; `None` if the names of its tensors are unknown.
+    fn tensor_shapes(&self) -> Option<TensorShapes> {
+        Some(tensor_shapes(self.layer.as_ref().ok()?, self.stage_shapes.as_deref()))
+    }
 }
 
 /// Returns the shapes of a layer's tensors. `stage_shapes` has the shapes of the outputs of the layer's stages. If it is `None`, all shapes are uncertain.
@@ -343,7 +360,7 @@ fn assumed_inputs<'a>(kind: Result<&LayerKind, Reported>, shapes: &'a [Vec<usize
     shapes.iter().map(|shape| vec![shape.as_slice(); input_count]).collect()
 }
 
-/// Builds one layer. `shapes` has the output shapes of the layers before it, and `input` is the shape of the network's input.
+/// Builds one layer. `built` are the layers before it, and `input` is the shape of the network's input.
 ///
 /// If the shapes of the layer's inputs are unknown, the layer is built with two assumed input shapes. This reports the faults in its keys, and sometimes shows
 /// the shape of its output.
@@ -351,10 +368,10 @@ fn build(
     reader: &mut ScenarioReader,
     entries: &[LayerEntry<'_, '_>],
     entry: &LayerEntry<'_, '_>,
-    shapes: &[Result<Vec<usize>, Reported>],
+    built: &[BuiltLayer],
     input: Result<&[usize], Reported>,
 ) -> BuiltLayer {
-    let shape_of = |from: &Option<usize>| from.map_or(input, |n| shapes[n].as_deref().map_err(|&reported| reported));
+    let shape_of = |from: &Option<usize>| from.map_or(input, |n| built[n].shape.as_deref().map_err(|&reported| reported));
     let inputs: Result<Vec<&[usize]>, Reported> =
         entry.from.as_ref().map_err(|&reported| reported).and_then(|from| from.iter().map(shape_of).collect());
     let has_known_inputs = inputs.is_ok();
@@ -364,18 +381,20 @@ fn build(
     let assumed = assumed_inputs(entry.kind, &assumed_shapes);
     // each alternative is a list with the shapes of all inputs
     let alternatives: Vec<Vec<&[usize]>> = inputs.map_or_else(|Reported| assumed.clone(), |inputs| vec![inputs]);
-    let input_name = match entry.from.as_deref() {
-        Ok([Some(n), ..]) => format!("the output of {}", entries[*n].name),
-        _ => "the input of the network".to_owned(),
+    let shape_help = || {
+        let input_name = match entry.from.as_deref() {
+            Ok([Some(n), ..]) => format!("the output of {}", entries[*n].name),
+            _ => "the input of the network".to_owned(),
+        };
+        let input_shape = shape_words(alternatives[0].first().copied().unwrap_or(&[]));
+        format!("its shape follows from the sizes of {} and its input, {input_shape} ({input_name})", entry.name)
     };
-    let input_shape = shape_words(alternatives[0].first().copied().unwrap_or(&[]));
     // the name of a layer of unknown type may be uncertain
     let owner = if entry.kind.is_ok() { &entry.name } else { "this layer" };
-    let shape_help = format!("its shape follows from the sizes of {} and its input, {input_shape} ({input_name})", entry.name);
     let mut keys = TableArgs::new(reader, Some(entry.table), entry.at.clone(), owner, &alternatives[0], &shape_help);
     let Ok(kind) = entry.kind else {
         keys.read_unread(TENSORS, Some("activation"));
-        return BuiltLayer { layer: Err(Reported), tensors: None, shape: Err(Reported), activation: Err(Reported) };
+        return BuiltLayer { layer: Err(Reported), stage_shapes: None, shape: Err(Reported), activation: Err(Reported) };
     };
     keys.has_sizes = has_known_inputs;
     keys.reads_input = matches!(entry.from.as_deref(), Ok([None]));
@@ -408,10 +427,8 @@ fn build(
         Ok(Some(output)) if is_output_certain => Ok(output.clone()),
         _ => Err(Reported),
     };
-    let are_shapes_certain = keys.has_sizes && !keys.is_output_uncertain;
-    let certain_shapes = stage_shapes.as_deref().ok().filter(|_| are_shapes_certain);
-    let tensors = layer.as_ref().ok().map(|layer| tensor_shapes(layer, certain_shapes));
-    BuiltLayer { layer: if are_shapes_certain { layer } else { Err(Reported) }, tensors, shape, activation: keys.activation }
+    let stage_shapes = stage_shapes.ok().filter(|_| keys.has_sizes && !keys.is_output_uncertain);
+    BuiltLayer { layer, stage_shapes, shape, activation: keys.activation }
 }
 
 impl LastLayer {

@@ -124,7 +124,7 @@ pub(super) fn objective(reader: &mut ScenarioReader, table: &TomlTable<'_>, last
     let gives_target = may_have_gradient && loss_table.is_some_and(|loss_table| loss_table.contains_key("gradient"));
     let span = kind.as_ref().map_or_else(|Reported| Span::default(), |(_, span)| span.clone());
     let shape = last.and_then(|last| last.shape.as_deref().ok());
-    let shape_help = last.zip(shape).map_or_else(String::new, |(last, shape)| last.shape_sentence(shape));
+    let shape_help = || last.zip(shape).map_or_else(String::new, |(last, shape)| last.shape_sentence(shape));
     let mut keys = TableArgs::new(reader, loss_table, span, "the loss", &[], &shape_help);
     let batch_loss = BatchLoss::read(&mut keys);
     let loss = kind.as_ref().map_err(|&reported| reported).and_then(|(kind, _)| {
