@@ -47,7 +47,7 @@ use crate::python::{self, tree::Span};
 use crate::tensor::Tensor;
 pub use functions::registry::names as function_names;
 pub use implied::{ImpliedRole, ImpliedTensor, OtherRanks};
-use reader::{Binding, GraphReader, TensorName, TensorOrigin};
+use reader::{Binding, GraphReader, KnownName, PendingLeaf, PendingNode, TensorName, TensorOrigin};
 use value::{Number, Scalar, Value};
 
 /// The largest number of statements and operations.
@@ -111,14 +111,27 @@ pub struct GraphResult {
     pub warnings: Vec<GraphFault>,
     /// Lines that have no meaning for the graph and are left out.
     pub left_out: Vec<(usize, Span)>,
-    /// The names of all tensors, also after faults.
-    pub names: BTreeSet<String>,
+    /// The names and shapes of all tensors, also after faults.
+    pub tensors: Vec<(CompactString, Vec<usize>)>,
+    /// All names that are given or that a statement assigns.
+    pub assigned: Vec<CompactString>,
     /// `true` if a name has no value because of another fault, such as a fault of a given tensor.
     pub has_unknown: bool,
     /// The last assignment, if it makes no tensor: its position, and the kind of its value.
     pub no_tensor: Option<(usize, Span, &'static str)>,
-    /// The shapes of all tensors that a statement assigns or that are given, by name.
-    pub shapes: Vec<(String, Vec<usize>)>,
+}
+
+impl GraphResult {
+    /// Returns the names of all tensors, and the names of other values.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.tensors.iter().map(|(name, _)| name).chain(&self.assigned).map(ToString::to_string).collect()
+    }
+
+    /// Returns the names and shapes of all tensors that a statement assigns or that are given.
+    pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
+        // the name of an intermediate result has a dot
+        self.tensors.iter().filter(|(name, _)| !name.contains('.')).map(|(name, shape)| (name.as_str(), &shape[..]))
+    }
 }
 
 /// Reads a graph. `texts` are its source texts, one after another. `axes` has names of axes, and `output` is the name of the output; by default it is the
@@ -129,11 +142,10 @@ pub fn read(texts: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opti
         text_number: 0,
         names: HashMap::new(),
         axes,
-        versions: HashMap::new(),
         intermediates: HashMap::new(),
-        tensors: Vec::new(),
+        tensors: Vec::with_capacity(given.len() + texts.len()),
         leaves: Vec::new(),
-        nodes: Vec::new(),
+        nodes: Vec::with_capacity(texts.len()),
         fresh: Vec::new(),
         shared: Vec::new(),
         statements: Vec::new(),
@@ -157,7 +169,6 @@ pub fn read(texts: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opti
     for tensor in given {
         give(&mut reader, tensor);
     }
-    let mut programs = Vec::with_capacity(texts.len());
     for (text_number, text) in texts.iter().enumerate() {
         reader.text_number = text_number;
         let program = python::parse(text);
@@ -165,11 +176,12 @@ pub fn read(texts: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opti
             reader.fail(&span, message, help);
         }
         reader.run(&program.statements);
-        programs.push(program.statements);
     }
     let missing: Vec<CompactString> = reader.missing.iter().map(|(name, ..)| name.clone()).collect();
     let mut result = finish(reader, output);
     if !missing.is_empty() {
+        // the statements are parsed again, because they are kept only until they are interpreted
+        let programs: Vec<_> = texts.iter().map(|text| python::parse(text).statements).collect();
         result.implied = implied::infer(&programs, given, &missing);
     }
     result
@@ -179,7 +191,7 @@ pub fn read(texts: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opti
 fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
     let GivenTensor { name, value, is_input, is_mask } = tensor;
     let Some(value) = value else {
-        reader.names.insert(name.clone(), Binding::Faulty);
+        reader.bind(name, Binding::Faulty);
         return;
     };
     let (is_input, is_mask) = (*is_input, *is_mask);
@@ -195,78 +207,61 @@ fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
         }
         None => Value::Tensor(id),
     };
-    reader.names.insert(name.clone(), Binding::Known(value));
+    reader.bind(name, Binding::Known(value)).is_given = true;
 }
 
 /// Numbers all tensors, gives them their final names, and collects the result.
 fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult {
-    let leaf_count = reader.leaves.len();
-    let final_number = |reader: &GraphReader<'_, '_>, id: usize| match reader.tensors[id].origin {
-        TensorOrigin::Leaf(leaf) => leaf,
-        TensorOrigin::Node(node) => leaf_count + node,
-    };
     let has_faults = !reader.faults.is_empty() || !reader.missing.is_empty();
     let chosen = output_tensor(&reader, output);
     if let Some(id) = chosen.filter(|_| !has_faults) {
         check_output(&mut reader, id);
     }
     let uses = Uses::of(&reader, chosen);
-    let versions = reader.versions.clone();
-    let text_of = |name: &TensorName| name_text(name, versions.get(&name.base).copied().unwrap_or(0));
-    let given: HashSet<&str> = reader.leaves.iter().filter(|leaf| leaf.name.version == 0).map(|leaf| leaf.name.base.as_str()).collect();
-    // the last of three assignments to h has the plain name `h`, and the alias `h@3`. Any assignment to an input x has such an alias: also the only one, `x@1`
-    let alias_of = |name: &TensorName| {
-        let is_last_of_several =
-            name.intermediate == 0 && versions.get(&name.base).is_some_and(|count| *count > 1 && *count == name.version);
-        let is_assigned_input = given.contains(name.base.as_str()) && name.version > 0;
-        (is_last_of_several || is_assigned_input).then(|| format_compact!("{}@{}", name.base, name.version))
+    let text = text::graph_text(&reader, chosen);
+    let symbols = symbols(&reader);
+    let GraphReader { names, tensors, leaves, nodes, .. } = reader;
+    let leaf_count = leaves.len();
+    let final_number = |id: usize| match tensors[id].origin {
+        TensorOrigin::Leaf(leaf) => leaf,
+        TensorOrigin::Node(node) => leaf_count + node,
     };
-    let leaves: Vec<GraphLeaf> = reader
-        .leaves
-        .iter()
-        .zip(&uses.leaves)
-        .map(|(leaf, is_value)| GraphLeaf {
-            name: text_of(&leaf.name).into(),
-            value: Arc::clone(&leaf.value),
-            is_differentiated: leaf.is_input && *is_value,
+    let leaves: Vec<GraphLeaf> = leaves
+        .into_iter()
+        .zip(uses.leaves)
+        .map(|(PendingLeaf { name, value, is_input }, is_value)| GraphLeaf {
+            name: final_name(&names, &name).0,
+            value,
+            is_differentiated: is_input && is_value,
         })
         .collect();
-    // a source text of several intermediate nodes, such as x[t] in a loop, does not tell them apart, so it is not a symbol
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for node in &reader.nodes {
-        *counts.entry(node.symbol.as_str()).or_default() += usize::from(node.name.intermediate > 0);
-    }
-    let is_unique = |symbol: &str| !symbol.is_empty() && counts.get(symbol).is_none_or(|count| *count < 2);
-    let nodes: Vec<Node> = reader
-        .nodes
-        .iter()
-        .enumerate()
-        .map(|(n, node)| Node {
-            name: text_of(&node.name).into(),
-            alias: alias_of(&node.name),
-            symbol: if node.name.intermediate == 0 { None } else { Some(node.symbol.clone()).filter(|symbol| is_unique(symbol)) },
-            function: Arc::clone(&node.function),
-            reads: node.reads.iter().map(|id| final_number(&reader, *id)).collect(),
-            is_differentiated: reader.tensors[node.tensor].flows && uses.nodes[n],
+    let mut positions = Vec::with_capacity(nodes.len());
+    let nodes: Vec<Node> = nodes
+        .into_iter()
+        .zip(symbols)
+        .zip(uses.nodes)
+        .map(|((node, symbol), is_value)| {
+            positions.push(node.at);
+            let (name, alias) = final_name(&names, &node.name);
+            let reads = node.reads.into_iter().map(final_number).collect();
+            Node { name, alias, symbol, function: node.function, reads, is_differentiated: tensors[node.tensor].flows && is_value }
         })
         .collect();
-    let names = leaves.iter().map(|leaf| leaf.name.clone()).chain(nodes.iter().map(|node| node.name.clone()));
-    let names = names.chain(reader.names.keys().map(ToString::to_string)).collect();
-    let named = |name: &TensorName, shape: &[usize]| (name.intermediate == 0).then(|| (text_of(name).to_string(), shape.to_vec()));
-    let shapes = reader.tensors.iter().filter_map(|tensor| match tensor.origin {
-        TensorOrigin::Leaf(leaf) => named(&reader.leaves[leaf].name, &tensor.shape),
-        TensorOrigin::Node(node) => named(&reader.nodes[node].name, &tensor.shape),
-    });
+    let output = chosen.map(final_number);
+    let name_of = |origin: TensorOrigin| match origin {
+        TensorOrigin::Leaf(leaf) => leaves[leaf].name.clone(),
+        TensorOrigin::Node(node) => nodes[node].name.clone(),
+    };
     GraphResult {
-        text: text::graph_text(&reader, chosen),
-        has_unknown: reader.names.values().any(|binding| matches!(binding, Binding::Faulty)),
-        no_tensor: reader.no_tensor.clone(),
-        shapes: shapes.collect(),
-        output: chosen.map(|id| final_number(&reader, id)),
-        positions: reader.nodes.iter().map(|node| node.at.clone()).collect(),
+        text,
+        has_unknown: names.values().any(|known| matches!(known.binding, Binding::Faulty)),
+        no_tensor: reader.no_tensor,
+        tensors: tensors.into_iter().map(|tensor| (name_of(tensor.origin), tensor.shape)).collect(),
+        assigned: names.into_keys().collect(),
+        output,
+        positions,
         leaves,
         nodes,
-        names,
         faults: reader.faults,
         missing: reader.missing,
         implied: Vec::new(),
@@ -275,10 +270,26 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
     }
 }
 
+/// Returns the symbols of the operations: the source texts of the intermediate nodes. A source text of several nodes, such as `x[t]` in a loop, does not
+/// tell them apart, so it is not a symbol.
+fn symbols(reader: &GraphReader<'_, '_>) -> Vec<Option<CompactString>> {
+    let is_intermediate = |node: &PendingNode| node.name.intermediate > 0;
+    let source = |node: &PendingNode| Some(node).filter(|node| is_intermediate(node)).and_then(|node| reader.symbol(node));
+    let mut symbols: Vec<Option<CompactString>> = reader.nodes.iter().map(source).collect();
+    let mut counts: HashMap<CompactString, usize> = HashMap::new();
+    for symbol in symbols.iter().flatten() {
+        *counts.entry(symbol.clone()).or_default() += 1;
+    }
+    for symbol in &mut symbols {
+        symbol.take_if(|symbol| counts[symbol] > 1);
+    }
+    symbols
+}
+
 /// The tensor that is the output: the one with this name or, without a name, the last one that the text computes. `None` if it is not known.
 fn output_tensor(reader: &GraphReader<'_, '_>, name: Option<&str>) -> Option<usize> {
     let Some(name) = name else { return reader.output.as_ref().map(|(id, ..)| *id) };
-    match reader.names.get(name) {
+    match reader.binding(name) {
         Some(Binding::Known(Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }))) => Some(*id),
         Some(Binding::Known(Value::Extremum(pair))) => Some(pair.values),
         _ => None,
@@ -316,10 +327,10 @@ impl Uses {
         for (n, node) in reader.nodes.iter().enumerate().rev() {
             let id = node.tensor;
             uses.nodes[n] = is_value[id] || !is_used[id] || output == Some(id);
-            for (read, is_selector) in node.reads.iter().zip(&node.is_selector) {
+            for (slot, read) in node.reads.iter().enumerate() {
                 is_used[*read] = true;
                 // a copy of an index is an index, but a comparison of an index is not
-                is_value[*read] |= !is_selector && (uses.nodes[n] || !node.is_copy);
+                is_value[*read] |= !node.is_selector(slot) && (uses.nodes[n] || !node.is_copy);
             }
         }
         for (id, tensor) in reader.tensors.iter().enumerate() {
@@ -331,10 +342,16 @@ impl Uses {
     }
 }
 
-/// Returns the text of a name. `count` is the number of assignments to it.
-fn name_text(name: &TensorName, count: usize) -> CompactString {
+/// Returns the final name of a tensor, and its alias. The last of three assignments to h has the plain name `h`, and the alias `h@3`. Any
+/// assignment to an input x has such an alias: also the only one, `x@1`.
+fn final_name(names: &HashMap<CompactString, KnownName>, name: &TensorName) -> (CompactString, Option<CompactString>) {
     let TensorName { base, version, intermediate } = name;
-    // the last assignment has the plain name; an input that is assigned again is x@0
-    let versioned = if *version == count { base.clone() } else { format_compact!("{base}@{version}") };
-    if *intermediate == 0 { versioned } else { format_compact!("{versioned}.{intermediate}") }
+    let (count, is_given) = names.get(base).map_or((0, false), |known| (known.versions, known.is_given));
+    let is_last = *version == count;
+    let is_last_of_several = is_last && count > 1 && *intermediate == 0;
+    let is_assigned_input = is_given && *version > 0;
+    let alias = (is_last_of_several || is_assigned_input).then(|| format_compact!("{base}@{version}"));
+    // an input that is assigned again is x@0
+    let versioned = if is_last { base.clone() } else { format_compact!("{base}@{version}") };
+    (if *intermediate == 0 { versioned } else { format_compact!("{versioned}.{intermediate}") }, alias)
 }

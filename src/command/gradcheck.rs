@@ -395,7 +395,7 @@ mod tests {
         let node = Node::new("J", function, &[0]);
         // the list of inputs and nodes is x, J
         let output = 1;
-        let x = GraphLeaf { name: "x".to_owned(), value: Arc::new(from_flat(&[], vec![0.0])), is_differentiated: true };
+        let x = GraphLeaf { name: "x".into(), value: Arc::new(from_flat(&[], vec![0.0])), is_differentiated: true };
         let graph = Builder::graph(vec![x], vec![node], output, GraphText::default());
         let network = Arc::new(graph.expect("numbers fit each other"));
         let run = Run::new(&network, &[]);

@@ -25,6 +25,9 @@ impl GraphReader<'_, '_> {
 
     /// Returns the names of the axes of the result of an elementwise operation; an empty list if no axis has a name.
     pub fn joined_axes(&self, reads: &[TensorId]) -> Vec<Option<CompactString>> {
+        if reads.iter().all(|id| self.tensors[*id].axes.is_empty()) {
+            return Vec::new();
+        }
         let rank = reads.iter().map(|id| self.shape(*id).len()).max().unwrap_or(0);
         let mut axes = vec![None; rank];
         for id in reads {
@@ -47,6 +50,9 @@ impl GraphReader<'_, '_> {
 
     /// Warns if an axis is broadcast with an axis that has another name. Returns whether it has warned.
     fn warn_of_names(&mut self, a: TensorId, b: TensorId, span: &Span) -> bool {
+        if [a, b].iter().any(|id| self.tensors[*id].axes.is_empty()) {
+            return false;
+        }
         let [left, right] = [a, b].map(|id| {
             let tensor = &self.tensors[id];
             tensor.axes.iter().zip(&tensor.shape).rev().map(|(name, size)| name.clone().filter(|_| *size != 1)).collect::<Vec<_>>()

@@ -33,7 +33,7 @@ pub fn function(
     // a call may make several operations, but its source text is the symbol of the last one only
     let last = reader.nodes.len().saturating_sub(1);
     for node in reader.nodes.get_mut(first..last).into_iter().flatten().filter(|node| node.at.1 == *span) {
-        node.symbol.clear();
+        node.has_source = false;
     }
     let operations = reader.several_from(first);
     reader.composite_calls.extend(operations);

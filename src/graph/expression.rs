@@ -71,7 +71,7 @@ impl GraphReader<'_, '_> {
 
     /// Returns the value of a name.
     fn name(&mut self, name: &str, span: &Span) -> Result<Value, Reported> {
-        match self.names.get(name) {
+        match self.binding(name) {
             Some(Binding::Known(value)) => {
                 let value = value.clone();
                 return Ok(self.mentioned(value, span));
@@ -118,7 +118,7 @@ impl GraphReader<'_, '_> {
 
     fn call(&mut self, function: &PythonExpr, arguments: &[Argument], span: &Span) -> Result<Value, Reported> {
         match &function.kind {
-            ExprKind::Name(name) => match self.names.get(name) {
+            ExprKind::Name(name) => match self.binding(name) {
                 Some(Binding::Faulty) => Err(Reported),
                 Some(Binding::Known(_)) => {
                     let help = if registry::find(name).is_some() {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use compact_str::ToCompactString;
+use compact_str::CompactString;
 
-use super::reader::{Binding, GraphReader, TensorName, TensorOrigin};
+use super::reader::{Binding, GraphReader, KnownName, TensorName, TensorOrigin};
 use super::value::{Number, TensorId, Value};
 use crate::op::layer::Reported;
 use crate::op::operator::Operator;
@@ -20,61 +20,77 @@ impl GraphReader<'_, '_> {
         // of a pair of values and indices, the tensor of values gets the name
         let (pair, value) = value.split_extremum();
         let value = match value {
-            Value::Tensor(id) => {
-                let id = if self.fresh.contains(&id) { id } else { self.elementwise(Operator::Copy, &[Value::Tensor(id)], span)? };
-                let name = self.next_version(name);
-                self.set_name(id, name);
-                self.name_axes(id);
-                self.fresh.retain(|fresh| *fresh != id);
-                self.output = Some((id, self.text_number, span.clone()));
-                Value::Tensor(id)
+            Value::Tensor(id) if !self.fresh.contains(&id) => {
+                Value::Tensor(self.elementwise(Operator::Copy, &[Value::Tensor(id)], span)?)
             }
             // a number becomes a constant tensor, so that operations can read it by its name
             Value::Number(Number { value, .. }) => {
                 self.claim_tensor(&[], span)?;
-                let name = self.next_version(name);
-                let id = self.leaf(name, Arc::new(from_flat(&[], vec![value.as_f64()])), false, false);
+                let id = self.leaf(TensorName::default(), Arc::new(from_flat(&[], vec![value.as_f64()])), false, false);
                 Value::Number(Number { value, tensor: Some(id), mention: None })
             }
             other => other,
         };
-        let value = value.join_extremum(pair);
-        self.no_tensor = match value {
-            Value::Tensor(_) | Value::Extremum(_) => None,
-            _ => Some((self.text_number, span.clone(), value.kind())),
+        let assigned = match value {
+            Value::Tensor(id) | Value::Number(Number { tensor: Some(id), .. }) => Some(id),
+            _ => None,
         };
-        self.names.insert(name.to_compact_string(), Binding::Known(value.clone()));
+        let is_tensor = matches!(value, Value::Tensor(_));
+        let value = value.join_extremum(pair);
+        let known = self.bind(name, Binding::Known(value.clone()));
+        if let Some(id) = assigned {
+            known.versions += 1;
+            let version = known.versions;
+            self.set_name(id, TensorName { base: name.into(), version, intermediate: 0 });
+            if is_tensor {
+                self.name_axes(id);
+                self.fresh.retain(|fresh| *fresh != id);
+                self.output = Some((id, self.text_number, span.clone()));
+            }
+        }
+        self.no_tensor = if is_tensor { None } else { Some((self.text_number, span.clone(), value.kind())) };
         Ok(value)
+    }
+
+    /// Returns the value of a name.
+    pub fn binding(&self, name: &str) -> Option<&Binding> {
+        self.names.get(name).map(|known| &known.binding)
+    }
+
+    /// Gives a name a value, without counting this as an assignment that makes a tensor.
+    pub fn bind(&mut self, name: &str, binding: Binding) -> &mut KnownName {
+        let known = self.names.entry(name.into()).or_insert(KnownName { binding: Binding::Faulty, versions: 0, is_given: false });
+        known.binding = binding;
+        known
     }
 
     /// Ends a statement: the tensors that it made and that have no name become intermediate results of `name`.
     pub fn end_statement(&mut self, name: &str) {
-        let version = self.versions.get(name).copied().unwrap_or(0).max(1);
-        self.name_intermediates(name, version);
+        let first_version = 1;
+        self.name_intermediates(name, first_version);
     }
 
     /// Names the tensors that belong to a list or to the variable of a loop. Such a name has no versions, so its intermediate results are
     /// numbered consecutively over all statements and turns.
     pub fn name_items(&mut self, name: &str) {
-        let version = self.versions.get(name).copied().unwrap_or(0);
-        self.name_intermediates(name, version);
+        let first_version = 0;
+        self.name_intermediates(name, first_version);
     }
 
-    /// Names the tensors that the current statement made and that have no name: they are the next intermediate results of this version of `name`.
-    fn name_intermediates(&mut self, name: &str, version: usize) {
-        for id in std::mem::take(&mut self.fresh) {
-            let intermediate = self.intermediates.entry((name.into(), version)).or_insert(0);
-            *intermediate += 1;
-            let name = TensorName { base: name.into(), version, intermediate: *intermediate };
-            self.set_name(id, name);
+    /// Names the tensors that the current statement made and that have no name: they are the next intermediate results of the last version of `name`. If the
+    /// name has no version yet, its version is `first_version`.
+    fn name_intermediates(&mut self, name: &str, first_version: usize) {
+        if self.fresh.is_empty() {
+            return;
         }
-    }
-
-    /// Returns the name of the next assignment to `name`.
-    fn next_version(&mut self, name: &str) -> TensorName {
-        let version = self.versions.entry(name.into()).or_insert(0);
-        *version += 1;
-        TensorName { base: name.into(), version: *version, intermediate: 0 }
+        let version = self.names.get(name).map_or(0, |known| known.versions).max(first_version);
+        let base = CompactString::from(name);
+        let count = self.intermediates.entry((base.clone(), version)).or_insert(0);
+        let first = *count + 1;
+        *count += self.fresh.len();
+        for (n, id) in std::mem::take(&mut self.fresh).into_iter().enumerate() {
+            self.set_name(id, TensorName { base: base.clone(), version, intermediate: first + n });
+        }
     }
 
     fn set_name(&mut self, id: TensorId, name: TensorName) {

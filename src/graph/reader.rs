@@ -84,14 +84,14 @@ pub struct PendingLeaf {
 pub struct PendingNode {
     /// The name.
     pub name: TensorName,
-    /// The source text of the operation, which equations show if the result has no name of its own: `(a + b)`. Empty if the text is too long.
-    pub symbol: CompactString,
+    /// `true` if the source text of the operation belongs to this operation alone, so that equations can show it.
+    pub has_source: bool,
     /// The function.
     pub function: Arc<dyn Function>,
     /// The operands.
     pub reads: Vec<TensorId>,
-    /// For each operand, `true` if it is used as an index, a class or a mask.
-    pub is_selector: SmallVec<[bool; 4]>,
+    /// The operands that are used as an index, a class or a mask.
+    pub selectors: SmallVec<[usize; 2]>,
     /// The result.
     pub tensor: TensorId,
     /// `true` for a copy or a cast. Its operand counts as an index, a class or a mask if its result does.
@@ -102,6 +102,24 @@ pub struct PendingNode {
     pub statement: usize,
     /// The turn of the innermost loop.
     pub turn: Option<Turn>,
+}
+
+impl PendingNode {
+    /// Returns whether the operand in this slot is used as an index, a class or a mask.
+    pub fn is_selector(&self, slot: usize) -> bool {
+        self.selectors.contains(&slot)
+    }
+}
+
+/// A name of the text.
+#[derive(Debug)]
+pub struct KnownName {
+    /// The value.
+    pub binding: Binding,
+    /// The number of assignments to the name so far that made a tensor or a number.
+    pub versions: usize,
+    /// `true` if the scenario gives a tensor with this name.
+    pub is_given: bool,
 }
 
 /// The value of a name.
@@ -119,12 +137,10 @@ pub struct GraphReader<'t, 'c> {
     pub texts: &'t [&'t str],
     /// The index in `texts` of the text that is read now.
     pub text_number: usize,
-    /// The values of all names.
-    pub names: HashMap<CompactString, Binding>,
+    /// All names.
+    pub names: HashMap<CompactString, KnownName>,
     /// The names of axes that the scenario gives, by tensor.
     pub axes: HashMap<CompactString, Vec<CompactString>>,
-    /// The number of assignments to each name so far.
-    pub versions: HashMap<CompactString, usize>,
     /// The number of intermediate results of each version of a name so far.
     pub intermediates: HashMap<(CompactString, usize), usize>,
     /// All tensors.
@@ -139,7 +155,7 @@ pub struct GraphReader<'t, 'c> {
     pub shared: Vec<TensorId>,
     /// The statements: the index of the source text, and the position in it.
     pub statements: Vec<(usize, Span)>,
-    /// The number of the statement by the index of its source text and its start.
+    /// The numbers of the statements in loops, by the index of the source text and the start.
     pub statement_at: HashMap<(usize, usize), usize>,
     /// The number of the current statement.
     pub statement: usize,
@@ -235,6 +251,11 @@ impl GraphReader<'_, '_> {
     /// Returns the shape of a tensor.
     pub fn shape(&self, id: TensorId) -> &[usize] {
         &self.tensors[id].shape
+    }
+
+    /// Returns the shapes of tensors.
+    fn shapes(&self, ids: &[TensorId]) -> SmallVec<[&[usize]; 3]> {
+        ids.iter().map(|id| self.shape(*id)).collect()
     }
 
     /// Returns the shape of a tensor or number.
@@ -335,14 +356,10 @@ impl GraphReader<'_, '_> {
         selectors: &[usize],
         span: &Span,
     ) -> Result<TensorId, Reported> {
-        let shapes: Vec<&[usize]> = reads.iter().map(|id| self.shape(*id)).collect();
-        let shape = match function.shape(&shapes) {
-            Ok(shape) => shape,
-            Err(mismatch) => return Err(self.fail(span, mismatch.to_string(), "")),
-        };
+        let shape = function.shape(&self.shapes(reads));
+        let shape = shape.map_err(|mismatch| self.fail(span, mismatch.to_string(), ""))?;
         self.count(span, 1)?;
         self.claim_tensor(&shape, span)?;
-        let is_selector: SmallVec<[bool; 4]> = (0..reads.len()).map(|slot| selectors.contains(&slot)).collect();
         let flows = reads.iter().enumerate().any(|(slot, id)| self.tensors[*id].flows && function.backward(slot).is_some());
         let data = if flows { None } else { self.known_numbers(&*function, reads, &shape) };
         let tensor = self.tensors.len();
@@ -360,10 +377,10 @@ impl GraphReader<'_, '_> {
         });
         self.nodes.push(PendingNode {
             name: TensorName::default(),
-            symbol: self.symbol(span),
+            has_source: true,
             function,
             reads: reads.to_vec(),
-            is_selector,
+            selectors: SmallVec::from_slice(selectors),
             tensor,
             is_copy: false,
             at: (self.text_number, span.clone()),
@@ -391,14 +408,19 @@ impl GraphReader<'_, '_> {
         Some(Arc::new(from_flat(shape, numbers)))
     }
 
-    /// Returns the symbol of the operation at this position: its source text, in parentheses if it is more than one word. Empty if the text is too long.
-    fn symbol(&self, span: &Span) -> CompactString {
-        let text = if span.len() > MAX_SOURCE { String::new() } else { self.source(span) };
-        if text.chars().count() > MAX_SYMBOL {
-            return CompactString::default();
+    /// Returns the symbol of an operation, which equations show if its result has no name of its own: its source text, in parentheses if it is more than one
+    /// word. `None` if the text is too long, or belongs to several operations.
+    pub fn symbol(&self, node: &PendingNode) -> Option<CompactString> {
+        let (text_number, span) = &node.at;
+        if !node.has_source || span.len() > MAX_SOURCE {
+            return None;
+        }
+        let text = self.source_in(*text_number, span);
+        if text.is_empty() || text.chars().count() > MAX_SYMBOL {
+            return None;
         }
         let is_word = text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
-        if is_word { text.into() } else { format_compact!("({text})") }
+        Some(if is_word { text.into() } else { format_compact!("({text})") })
     }
 
     /// Adds an elementwise operation on tensors and numbers, which are broadcast to one shape.
@@ -417,8 +439,8 @@ impl GraphReader<'_, '_> {
                 Operand::Number(number) => ElementwiseOperand::Constant(number),
             });
         }
-        let shapes: Vec<&[usize]> = reads.iter().map(|id| self.shape(*id)).collect();
-        match Elementwise::new(operator, &operands).broadcast(&shapes) {
+        let broadcast = Elementwise::new(operator, &operands).broadcast(&self.shapes(&reads));
+        match broadcast {
             Ok(function) => {
                 self.warn_accidental_broadcast(&reads, span);
                 let axes = self.joined_axes(&reads);

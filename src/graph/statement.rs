@@ -8,7 +8,7 @@ use super::MAX_OPERATIONS;
 use super::arithmetic;
 use super::functions::registry;
 use super::index;
-use super::reader::{Binding, GraphReader};
+use super::reader::{Binding, GraphReader, KnownName};
 use super::value::{Range, Value};
 use crate::network::Turn;
 use crate::op::layer::Reported;
@@ -64,7 +64,7 @@ impl GraphReader<'_, '_> {
             if result.is_err() {
                 // the uses of these names get no fault of their own
                 for name in assigned_names(&statement.kind) {
-                    self.names.insert(name, Binding::Faulty);
+                    self.bind(&name, Binding::Faulty);
                 }
             }
         }
@@ -72,9 +72,12 @@ impl GraphReader<'_, '_> {
 
     /// Begins a statement. Returns the number of operations before it.
     fn begin_statement(&mut self, statement: &Statement) -> usize {
-        // in each turn of a loop, a statement keeps the number that it got in the first turn
         let next = self.statements.len();
-        self.statement = *self.statement_at.entry((self.text_number, statement.span.start)).or_insert(next);
+        self.statement = match self.turn {
+            // in each turn of a loop, a statement keeps the number that it got in the first turn
+            Some(_) => *self.statement_at.entry((self.text_number, statement.span.start)).or_insert(next),
+            None => next,
+        };
         if self.statement == next {
             self.statements.push((self.text_number, statement.span.clone()));
         }
@@ -107,7 +110,7 @@ impl GraphReader<'_, '_> {
                     targets.iter().try_for_each(|target| self.assign_target(target, evaluated.clone(), &value.span))
                 });
                 // the shared tensors come before their copies
-                self.fresh.splice(0..0, std::mem::take(&mut self.shared));
+                self.fresh.splice(0..0, self.shared.drain(..));
                 self.end_statement(&first_target);
                 evaluated
             }
@@ -165,7 +168,7 @@ impl GraphReader<'_, '_> {
                     return Err(self.fail(&target.span, "this cannot be assigned", "assign to a name, or to x[i]"));
                 };
                 let items = self.index_items(items)?;
-                if let Some(Binding::Known(Value::List(list))) = self.names.get(&name) {
+                if let Some(Binding::Known(Value::List(list))) = self.binding(&name) {
                     let mut list = list.to_vec();
                     let [(item, item_span)] = &items[..] else { return Err(self.fail(&target.span, "a list has one index", "")) };
                     let n = arithmetic::integer(self, item, "the index of a list", item_span)?;
@@ -174,7 +177,7 @@ impl GraphReader<'_, '_> {
                         return Err(self.fail(item_span, format!("there is no item {n}: there are {}", list.len()), ""));
                     };
                     *slot = value;
-                    self.names.insert(name, Binding::Known(Value::list(list)));
+                    self.bind(&name, Binding::Known(Value::list(list)));
                     return Ok(());
                 }
                 let old = self.evaluate(base)?;
@@ -327,7 +330,7 @@ impl GraphReader<'_, '_> {
     fn bind_variable(&mut self, variable: &PythonExpr, value: &Value) -> Result<(), Reported> {
         match &variable.kind {
             ExprKind::Name(name) => {
-                self.names.insert(name.clone(), Binding::Known(value.clone()));
+                self.bind(name, Binding::Known(value.clone()));
                 Ok(())
             }
             ExprKind::Tuple(names) | ExprKind::List(names) => {
@@ -359,7 +362,7 @@ impl GraphReader<'_, '_> {
         if let ExprKind::Call(function, arguments) = &expr.kind
             && let ExprKind::Attribute(base, word) = &function.kind
             && let Some(name) = first_name(base)
-            && matches!(self.names.get(&name), Some(Binding::Known(Value::List(_))))
+            && matches!(self.binding(&name), Some(Binding::Known(Value::List(_))))
         {
             let [argument] = &arguments[..] else { return Err(self.fail(span, format!("{} takes one argument", word.text), "")) };
             let value = self.evaluate(&argument.value)?;
@@ -369,7 +372,7 @@ impl GraphReader<'_, '_> {
                 _ => return Err(self.fail(&word.span, format!("a list has no method {} here", word.text), "append adds an item")),
             };
             self.name_items(&name);
-            if let Some(Binding::Known(Value::List(list))) = self.names.get_mut(&name) {
+            if let Some(KnownName { binding: Binding::Known(Value::List(list)), .. }) = self.names.get_mut(&name) {
                 Rc::make_mut(list).extend(added);
             }
             return Ok(());

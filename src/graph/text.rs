@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use compact_str::CompactString;
+
 use super::closed_forms::{self, PendingBlock};
 use super::reader::{GraphReader, TensorOrigin};
 use super::structural::UseInText;
@@ -14,14 +16,25 @@ const MAX_STATEMENT: usize = 2000;
 
 /// A statement as one line.
 struct OneLine {
-    text: String,
-    /// For each byte of the statement in the file, and for its end, the position in `text`.
+    text: CompactString,
+    /// For each byte of the statement in the file, and for its end, the position in `text`. Empty if the two texts are equal.
     positions: Vec<usize>,
+}
+
+impl OneLine {
+    /// Returns the position in `text` for a position in the statement in the file.
+    fn position(&self, at: usize) -> Option<usize> {
+        if self.positions.is_empty() { Some(at).filter(|at| *at <= self.text.len()) } else { self.positions.get(at).copied() }
+    }
 }
 
 /// Writes a statement as one line: comments, the backslashes at the ends of lines and repeated blanks are left out.
 fn one_line(statement: &str) -> OneLine {
-    let mut line = OneLine { text: String::new(), positions: Vec::with_capacity(statement.len() + 1) };
+    let is_kept = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\');
+    if statement.as_bytes().split(|byte| *byte == b' ').all(|word| !word.is_empty() && word.iter().all(is_kept)) {
+        return OneLine { text: statement.into(), positions: Vec::new() };
+    }
+    let mut line = OneLine { text: CompactString::default(), positions: Vec::with_capacity(statement.len() + 1) };
     // `is_blank` is `true` after characters that are left out, until a blank is written for them
     let (mut is_comment, mut is_blank, mut quote) = (false, false, None);
     for (at, c) in statement.char_indices() {
@@ -53,12 +66,12 @@ fn one_line(statement: &str) -> OneLine {
 
 /// Returns the text of a graph. `output` is its output.
 pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphText {
-    let line_starts: Vec<Vec<usize>> = reader.texts.iter().map(|text| text.match_indices('\n').map(|(at, _)| at + 1).collect()).collect();
-    let line_of = |text_number: usize, at: usize| {
-        let lines_before = line_starts[text_number].partition_point(|start| *start <= at);
+    let line_starts: Vec<usize> = match reader.texts {
+        [text] => text.match_indices('\n').map(|(at, _)| at + 1).collect(),
         // several texts are an array with a statement in each string: the number of the string counts as the line
-        if reader.texts.len() > 1 { text_number + 1 } else { lines_before + 1 }
+        _ => Vec::new(),
     };
+    let line_of = |text_number: usize, at: usize| text_number + 1 + line_starts.partition_point(|start| *start <= at);
     let lines: Vec<OneLine> = reader
         .statements
         .iter()
@@ -69,15 +82,15 @@ pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphT
         .collect();
     let origin = |node: &super::reader::PendingNode| {
         let (start, line) = (reader.statements[node.statement].1.start, &lines[node.statement]);
-        let position = |at: usize| at.checked_sub(start).and_then(|at| line.positions.get(at).copied());
+        let position = |at: usize| at.checked_sub(start).and_then(|at| line.position(at));
         // if the operation has no position in the statement, the whole statement is marked
         let byte_range = position(node.at.1.start).zip(position(node.at.1.end)).map_or(0..line.text.len(), |(start, end)| start..end);
         SourcePlace { statement: node.statement, byte_range, turn: node.turn }
     };
     let origins = reader.nodes.iter().map(origin).collect();
-    let statements = reader.statements.iter().zip(&lines);
+    let statements = reader.statements.iter().zip(lines);
     let statements =
-        statements.map(|((text_number, span), line)| StatementText { text: line.text.clone(), line: line_of(*text_number, span.start) });
+        statements.map(|((text_number, span), line)| StatementText { text: line.text, line: line_of(*text_number, span.start) });
     let has_tensors = reader.tensors.iter().any(|tensor| !tensor.shape.is_empty());
     // the tensors of the network are numbered anew: first the leaves, then the results of the operations
     let leaf_count = reader.leaves.len();
@@ -154,11 +167,17 @@ mod tests {
         // the characters of the line that stand for a text of the statement
         let in_line = |piece: &str| {
             let start = text.find(piece).expect(piece);
-            &line.text[line.positions[start]..line.positions[start + piece.len()]]
+            let (start, end) = line.position(start).zip(line.position(start + piece.len())).expect(piece);
+            &line.text[start..end]
         };
         assert_eq!(in_line("x   # the input\n     @ W"), "x @ W");
         assert_eq!(in_line("b"), "b");
         assert_eq!(one_line("z = f(\n    x,  # a\n    'a # b',\n)").text, "z = f(x, 'a # b',)");
+        let same = one_line("y = f(x, 'a')");
+        assert_eq!(
+            (same.text.as_str(), same.position(4), same.position(13), same.position(14)),
+            ("y = f(x, 'a')", Some(4), Some(13), None)
+        );
         // one position for each byte, and one for the end: ü and é have two bytes, so 0 and 5 stand there twice
         assert_eq!(one_line("ü = é").positions, [0, 0, 2, 3, 4, 5, 5, 7]);
     }

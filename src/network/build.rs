@@ -64,7 +64,7 @@ const NO_LAYER: Option<usize> = None;
 #[derive(Clone, Debug)]
 pub struct GraphLeaf {
     /// The name.
-    pub name: String,
+    pub name: CompactString,
     /// The numbers.
     pub value: Arc<Tensor>,
     /// `true` for an input, which has a derivative; `false` for a constant.
@@ -75,7 +75,7 @@ pub struct GraphLeaf {
 #[derive(Clone, Debug)]
 pub struct Node {
     /// The name.
-    pub name: String,
+    pub name: CompactString,
     /// A second name. If h is assigned three times, the last node has the name `h` and the alias `h@3`.
     pub alias: Option<CompactString>,
     /// The text that equations write for the node instead of its name: its source text, such as `(diff**2)`.
@@ -91,7 +91,7 @@ pub struct Node {
 impl Node {
     /// Creates a node that has a derivative and is written as its name in equations.
     #[must_use]
-    pub fn new(name: impl Into<String>, function: Arc<dyn Function>, reads: &[usize]) -> Self {
+    pub fn new(name: impl Into<CompactString>, function: Arc<dyn Function>, reads: &[usize]) -> Self {
         Self { name: name.into(), alias: None, symbol: None, is_differentiated: true, function, reads: reads.to_vec() }
     }
 }
@@ -243,12 +243,12 @@ impl Builder {
         let mut aliases = Vec::new();
         for GraphLeaf { name, value, is_differentiated } in leaves {
             let role = if is_differentiated { Role::Input { learns: true } } else { Role::Constant };
-            let id = builder.tensor(name.as_str(), value.shape(), Symbol::of(name.clone(), NO_LAYER), role, NO_LAYER);
+            let id = builder.tensor(name.clone(), value.shape(), Symbol::of(name, NO_LAYER), role, NO_LAYER);
             builder.shared.push((id, value));
         }
         for (n, Node { name, alias, symbol, is_differentiated, function, reads }) in nodes.into_iter().enumerate() {
-            let letter = symbol.unwrap_or_else(|| name.as_str().into());
-            let added = builder.op(name.as_str(), Symbol::of(letter, NO_LAYER), Role::Value, NO_LAYER, vec![(function, reads)]);
+            let letter = symbol.unwrap_or_else(|| name.clone());
+            let added = builder.op(name, Symbol::of(letter, NO_LAYER), Role::Value, NO_LAYER, vec![(function, reads)]);
             let id = added.map_err(|mismatch| (n, mismatch))?;
             if !is_differentiated {
                 builder.without_derivative.push(id);
@@ -422,7 +422,7 @@ mod tests {
         let nodes = vec![Node::new("y", Arc::new(Bilinear::new(dense(4, 3), EQUATIONS)), &[0, 1]), Node::new("J", Arc::new(sum), &[2])];
         // the list of inputs and nodes is x, W, y, J
         let output = 3;
-        let leaf = |name: &str, shape: &[usize]| GraphLeaf { name: name.to_owned(), value: Arc::new(ones(shape)), is_differentiated: true };
+        let leaf = |name: &str, shape: &[usize]| GraphLeaf { name: name.into(), value: Arc::new(ones(shape)), is_differentiated: true };
         Builder::graph(vec![leaf("x", &[x]), leaf("W", &[3, 4])], nodes, output, GraphText::default())
     }
 

@@ -21,7 +21,7 @@ use crate::op::closed_form::ClosedForm;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatementText {
     /// The statement as one line, without comments.
-    pub text: String,
+    pub text: CompactString,
     /// The number of its first line, from 1.
     pub line: usize,
 }
@@ -270,7 +270,7 @@ mod tests {
     /// computes one.
     fn text() -> GraphText {
         let origin = |statement| SourcePlace { statement, byte_range: 0..1, turn: None };
-        let statement = |text: &str, line| StatementText { text: text.to_owned(), line };
+        let statement = |text: &str, line| StatementText { text: text.into(), line };
         let origins = vec![origin(0), origin(0), origin(0), origin(0), origin(0), origin(1)];
         // the range of the call is given twice: equal ranges become one fold
         GraphText::new(true, 2, vec![statement("u = f(x @ W) + 1", 1), statement("J = u * 2", 2)], origins, vec![1..4, 0..5, 1..4])

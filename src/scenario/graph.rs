@@ -1,7 +1,7 @@
 //! Reads the table `[graph]`: the tensors under `inputs` and `constants`, the statements under `nodes`, the `output`, and the names of axes. The module
 //! [`graph`](crate::graph) reads the statements, and makes a node of each operation.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -59,24 +59,26 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
         note: None,
     }));
     reader.left_out.extend(result.left_out.iter().map(|(text_number, span)| source_texts[*text_number].file_span(span)));
-    let GraphResult { leaves, nodes, positions, output, mut names, missing, shapes, text, .. } = result;
+    let inputs = has_all_inputs.then_some(inputs);
     if reader.faults.len() == faults_before
         && has_all_names
-        && let Some(output) = output
+        && let Some(output) = result.output
     {
-        match Builder::graph(leaves, nodes, output, text) {
-            Ok(network) => return KnownNetwork::Complete(network),
+        return match Builder::graph(result.leaves, result.nodes, output, result.text) {
+            Ok(network) => KnownNetwork::Complete(network),
             Err((node, mismatch)) => {
-                let (text_number, span) = &positions[node];
+                let (text_number, span) = &result.positions[node];
                 reader.report(source_texts[*text_number].file_span(span), mismatch.to_string(), "");
+                KnownNetwork::Graph { inputs, names: None, shapes: HashMap::new() }
             }
-        }
+        };
     }
+    let mut names = result.names();
     // a name without a value was reported at its first use; an address with this name is not reported again
-    names.extend(missing.iter().map(|(name, ..)| name.to_string()));
+    names.extend(result.missing.iter().map(|(name, ..)| name.to_string()));
     names.extend(output_name.map(str::to_owned));
-    let shapes = shapes.into_iter().collect();
-    KnownNetwork::Graph { shapes, names: has_all_names.then_some(names), inputs: has_all_inputs.then_some(inputs) }
+    let shapes = result.shapes().map(|(name, shape)| (name.to_owned(), shape.to_vec())).collect();
+    KnownNetwork::Graph { shapes, names: has_all_names.then_some(names), inputs }
 }
 
 /// Reads the tensors of `inputs` or `constants`. The second result is `true` if all names are known.
@@ -265,16 +267,20 @@ fn faults_of_missing_names(result: &GraphResult, source_texts: &[SourceText<'_>]
     /// The largest number of known names with which a missing name is compared.
     const MAX_COMPARED: usize = 500;
     let mut faults = Vec::new();
+    if result.missing.is_empty() {
+        return faults;
+    }
     let mut shared: Vec<(&str, Span)> = Vec::new();
     let missing: HashSet<&str> = result.missing.iter().map(|(name, ..)| name.as_str()).collect();
+    let names = result.names();
     for (name, text_number, span) in result.missing.iter().take(MAX_FAULTS) {
         let span = source_texts[*text_number].file_span(span);
-        if result.names.contains(name.as_str()) {
+        if names.contains(name.as_str()) {
             faults.push((span, format!("{} is used before its definition", quoted(name)), "put its node before this one".to_owned()));
             continue;
         }
         // with very many names, the comparison would take long, and some name would be similar by chance
-        let known = result.names.iter().map(String::as_str).filter(|known| !missing.contains(known)).take(MAX_COMPARED);
+        let known = names.iter().map(String::as_str).filter(|known| !missing.contains(known)).take(MAX_COMPARED);
         let near = suggest::nearest(name, known);
         // of two missing names that are similar to each other, such as Wk and Wv, neither is a misspelling
         let other_missing_names = missing.iter().copied().filter(|other| other != name);
@@ -327,16 +333,20 @@ fn check_output(
     output: Result<Option<(&str, Span)>, Reported>,
     span: &Span,
 ) {
+    if result.output.is_some() {
+        return;
+    }
+    let names = result.names();
     // if no statement and no input has the output's name, the output is wrong, whatever the other faults are
-    let is_unknown = matches!(&output, Ok(Some((name, _))) if !result.names.contains(*name));
+    let is_unknown = matches!(&output, Ok(Some((name, _))) if !names.contains(*name));
     let has_other_faults = result.has_unknown || !result.faults.is_empty() || !result.missing.is_empty();
-    if result.output.is_some() || (has_other_faults && !is_unknown) {
+    if has_other_faults && !is_unknown {
         return;
     }
     match output {
         Ok(Some((name, span))) => {
-            let names: Vec<&str> = result.names.iter().map(String::as_str).collect();
-            let is_known = names.contains(&name);
+            let is_known = names.contains(name);
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let message = if is_known {
                 format!("the output {} is not a tensor", quoted(name))
             } else {
@@ -392,10 +402,10 @@ fn check_axes(reader: &mut ScenarioReader, table: &TomlTable<'_>, result: &Graph
         for item in names.iter().filter(|item| !matches!(item.get_ref(), DeValue::String(_))) {
             reader.wrong_type("the name of an axis", item, "a string", "");
         }
-        let shape = result.shapes.iter().find(|(known, _)| known == name).map(|(_, shape)| shape);
+        let shape = result.shapes().find(|(known, _)| *known == name).map(|(_, shape)| shape);
         match shape {
             None if result.faults.is_empty() && result.missing.is_empty() => {
-                let known: Vec<&str> = result.shapes.iter().map(|(name, _)| name.as_str()).collect();
+                let known: Vec<&str> = result.shapes().map(|(name, _)| name).collect();
                 reader.report(key.span(), format!("there is no tensor {}", quoted(name)), suggest::help(name, &known));
             }
             Some(shape) if shape.len() != names.len() => {

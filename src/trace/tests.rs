@@ -27,7 +27,7 @@ fn figure_14() -> Trace {
         node("J", Operator::Mul, [ElementwiseOperand::Constant(2.0), x], &[4]),
     ];
     let inputs = [("a", 3.0), ("b", 2.0), ("c", 4.0)].map(|(name, value)| GraphLeaf {
-        name: name.to_owned(),
+        name: name.into(),
         value: Arc::new(from_flat(&[], vec![value])),
         is_differentiated: true,
     });

@@ -75,10 +75,10 @@ impl<'g, 't, 'c> Structure<'g, 't, 'c> {
             let mut users: Vec<SmallVec<[TensorId; 2]>> = vec![SmallVec::new(); tensors.len()];
             for node in self.reader.nodes.iter().rev().filter(|node| tensors[node.tensor].flows) {
                 if node.tensor == self.output || !users[node.tensor].is_empty() {
-                    let reads = node.reads.iter().zip(&node.is_selector);
+                    let reads = node.reads.iter().enumerate();
                     reads
-                        .filter(|(read, is_selector)| !**is_selector && tensors[**read].flows)
-                        .for_each(|(read, _)| users[*read].push(node.tensor));
+                        .filter(|(slot, read)| !node.is_selector(*slot) && tensors[**read].flows)
+                        .for_each(|(_, read)| users[*read].push(node.tensor));
                 }
             }
             users
