@@ -13,6 +13,7 @@ mod checkpoints;
 mod descent;
 mod descent_result;
 mod graph_text;
+mod grouped;
 mod iteration_runs;
 mod learn;
 mod numbers;
@@ -41,11 +42,11 @@ pub use symbol::{Symbol, SymbolKind};
 pub use train::{Given, Train};
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use compact_str::CompactString;
-use smallvec::SmallVec;
+use compact_str::{CompactString, format_compact};
 
+use grouped::Grouped;
 use numbers::MemoryLayout;
 
 use crate::op::rule::{Rule, Window};
@@ -204,21 +205,31 @@ pub struct LayerInfo {
     pub kind: &'static str,
 }
 
+/// The parts of a network that are collected at their first use.
+#[derive(Debug, Default)]
+struct NetworkIndex {
+    /// The tensor of each name.
+    by_name: OnceLock<HashMap<CompactString, Id>>,
+    /// The uses of the tensor as an operand, for each tensor.
+    readers: OnceLock<Grouped<Reader>>,
+    /// The approximate number of multiplications, for each op.
+    work: OnceLock<Vec<u64>>,
+}
+
 /// A network: tensors, and the ops that compute them, in the order of computation.
 #[derive(Debug)]
 pub struct Network {
     tensors: Vec<TensorInfo>,
     ops: Vec<Op>,
     layers: Vec<LayerInfo>,
-    by_name: HashMap<CompactString, Id>,
+    /// Second names of tensors.
+    aliases: Vec<(CompactString, Id)>,
     /// See [`Network::shared_tensors`].
     shared: Vec<(Id, Arc<Tensor>)>,
     /// The index of the op that computes the tensor, for each tensor.
     producer: Vec<Option<usize>>,
-    /// The uses of the tensor as an operand, for each tensor.
-    readers: Vec<SmallVec<[Reader; 1]>>,
-    /// The approximate number of multiplications, for each op.
-    work: Vec<u64>,
+    /// The names, the readers and the work, which are collected at their first use.
+    index: Box<NetworkIndex>,
     /// See [`Network::part_offsets`].
     part_offsets: HashMap<usize, Vec<u64>>,
     /// The locations of the tensors in the memory of a run.
@@ -271,19 +282,10 @@ impl Network {
         loss: Id,
         derivatives: &[(Id, Id)],
     ) -> Self {
-        let by_name = tensors.iter().enumerate().map(|(id, t)| (t.name.clone(), id)).collect();
         let mut producer = vec![None; tensors.len()];
-        let mut readers = vec![SmallVec::<[Reader; 1]>::new(); tensors.len()];
         for (number, op) in ops.iter().enumerate() {
             producer[op.output] = Some(number);
-            for (part, Part { operands, .. }) in op.parts.iter().enumerate() {
-                for (slot, id) in operands.each() {
-                    readers[id].push(Reader { op: number, part, slot });
-                }
-            }
         }
-        let entries = |id: Id| len(&tensors[id].shape);
-        let work = ops.iter().map(|op| work(op, entries)).collect();
         let part_offsets = ops.iter().enumerate().filter_map(|(number, op)| Some((number, part_offsets(op)?))).collect();
         let mut gradients = vec![None; tensors.len()];
         for (id, tensor) in tensors.iter().enumerate() {
@@ -303,11 +305,10 @@ impl Network {
             tensors,
             ops,
             layers,
-            by_name,
+            aliases: Vec::new(),
             shared,
             producer,
-            readers,
-            work,
+            index: Box::default(),
             part_offsets,
             layout,
             gradients,
@@ -327,10 +328,8 @@ impl Network {
 
     /// Gives a tensor, and its derivative, a second name for [`Network::find`].
     fn add_name(&mut self, name: CompactString, id: Id) {
-        if let Some(gradient) = self.gradients[id] {
-            self.by_name.insert(format!("grad.{name}").into(), gradient);
-        }
-        self.by_name.insert(name, id);
+        self.aliases.extend(self.gradients[id].map(|gradient| (format_compact!("grad.{name}"), gradient)));
+        self.aliases.push((name, id));
     }
 
     /// All tensors.
@@ -371,7 +370,11 @@ impl Network {
     /// Returns the tensor with this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Id> {
-        self.by_name.get(name).copied()
+        let by_name = self.index.by_name.get_or_init(|| {
+            let names = self.tensors.iter().enumerate().map(|(id, tensor)| (tensor.name.clone(), id));
+            names.chain(self.aliases.iter().cloned()).collect()
+        });
+        by_name.get(name).copied()
     }
 
     /// The index of the op that computes a tensor; `None` for inputs, targets, parameters and constants.
@@ -383,7 +386,13 @@ impl Network {
     /// The uses of a tensor as an operand, in the order of the ops.
     #[must_use]
     pub fn readers(&self, id: Id) -> &[Reader] {
-        &self.readers[id]
+        let readers = self.index.readers.get_or_init(|| {
+            let parts = self.ops.iter().enumerate().flat_map(|(op, Op { parts, .. })| parts.iter().enumerate().map(move |part| (op, part)));
+            let readers = parts
+                .flat_map(|(op, (part, Part { operands, .. }))| operands.each().map(move |(slot, id)| (id, Reader { op, part, slot })));
+            Grouped::new(self.tensors.len(), readers)
+        });
+        readers.of(id)
     }
 
     /// The locations of the tensors in the memory of a run.
@@ -394,7 +403,8 @@ impl Network {
     /// The approximate number of multiplications of an op.
     #[must_use]
     pub fn work(&self, op: usize) -> u64 {
-        self.work[op]
+        let entries = |id: Id| len(&self.tensors[id].shape);
+        self.index.work.get_or_init(|| self.ops.iter().map(|op| work(op, entries)).collect())[op]
     }
 
     /// The list of an op with many parts, with which a binary search finds the part that has a given term. Element p is the number of terms that the parts

@@ -16,7 +16,9 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use smallvec::SmallVec;
 
+use super::grouped::Grouped;
 use super::{GraphText, Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
 use crate::expr::Expr;
 use crate::op::layer::{Layer, Leaf, StageSource, TensorSymbols};
@@ -130,7 +132,7 @@ impl Builder {
         parts: Vec<(Arc<dyn Function>, Vec<Id>)>,
     ) -> Result<Id, Mismatch> {
         let shape_of_part = |(function, reads): &(Arc<dyn Function>, Vec<Id>)| {
-            function.shape(&reads.iter().map(|id| &self.tensors[*id].shape[..]).collect::<Vec<_>>())
+            function.shape(&reads.iter().map(|id| &self.tensors[*id].shape[..]).collect::<SmallVec<[_; 4]>>())
         };
         let shape = shape_of_sum(parts.iter().map(shape_of_part))?;
         let output = self.tensor(name, &shape, symbol, role, layer);
@@ -240,6 +242,9 @@ impl Builder {
     /// The index of the first node whose operands do not fit together, and the mismatch.
     pub fn graph(leaves: Vec<GraphLeaf>, nodes: Vec<Node>, output: usize, text: GraphText) -> Result<Network, (usize, Mismatch)> {
         let mut builder = Self::default();
+        // each tensor may have a derivative
+        builder.tensors.reserve(2 * (leaves.len() + nodes.len()));
+        builder.forward.reserve(nodes.len());
         let mut aliases = Vec::new();
         for GraphLeaf { name, value, is_differentiated } in leaves {
             let role = if is_differentiated { Role::Input { learns: true } } else { Role::Constant };
@@ -296,14 +301,12 @@ impl Builder {
     fn backward(&mut self, loss: Id, closed_formula: Option<&ClosedFormula>) -> Vec<Op> {
         let count = self.tensors.len();
         let loss_depends_on = self.dependencies_of(loss);
-        let mut uses: Vec<Vec<OperandUse>> = vec![Vec::new(); count];
-        for (op, forward) in self.forward.iter().enumerate().filter(|(_, forward)| loss_depends_on[forward.output]) {
-            for (part, (_, reads)) in forward.parts.iter().enumerate() {
-                for (operand, &id) in reads.iter().enumerate() {
-                    uses[id].push((op, part, operand));
-                }
-            }
-        }
+        let forward = self.forward.iter().enumerate().filter(|(_, forward)| loss_depends_on[forward.output]);
+        let parts = forward.flat_map(|(op, forward)| forward.parts.iter().enumerate().map(move |part| (op, part)));
+        let uses: Grouped<OperandUse> = Grouped::new(
+            count,
+            parts.flat_map(|(op, (part, (_, reads)))| reads.iter().enumerate().map(move |(operand, id)| (*id, (op, part, operand)))),
+        );
         let is_graph = self.tensors[loss].role != Role::Loss;
         let loss_symbol = self.tensors[loss].symbol.whole.clone();
         let mut ops = Vec::new();
@@ -316,7 +319,7 @@ impl Builder {
             ops.push(Op { output: id, pass: Pass::Backward, parts: vec![part] });
         }
         // for each tensor, the number of its uses in ops that the loop below still has to visit
-        let mut pending: Vec<usize> = uses.iter().map(Vec::len).collect();
+        let mut pending: Vec<usize> = (0..count).map(|id| uses.of(id).len()).collect();
         let has_derivative: Vec<bool> = (0..count)
             .map(|id| {
                 !matches!(self.tensors[id].role, Role::Target | Role::Constant) && self.without_derivative.binary_search(&id).is_err()
@@ -329,11 +332,11 @@ impl Builder {
             gradients[id] = Some(gradient);
             ops.push(Op { output: gradient, pass: Pass::Backward, parts: Vec::new() });
         }
+        let mut ready: Vec<Id> = Vec::new();
         for number in (0..self.forward.len()).rev() {
             if !loss_depends_on[self.forward[number].output] {
                 continue;
             }
-            let mut ready: Vec<Id> = Vec::new();
             for &id in self.forward[number].parts.iter().flat_map(|(_, reads)| reads) {
                 pending[id] -= 1;
                 if pending[id] == 0 {
@@ -342,11 +345,11 @@ impl Builder {
             }
             ready.retain(|&id| has_derivative[id]);
             ready.sort_by_key(|&id| self.tensors[id].role != Role::Parameter);
-            for id in ready {
+            for id in ready.drain(..) {
                 // an op that reads the tensor adds nothing to its gradient if the result of the op has no derivative, such as an index or a mask
-                let uses_with_gradient = uses[id].iter().filter(|(op, ..)| has_derivative[self.forward[*op].output]);
-                let parts =
-                    uses_with_gradient.filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, closed_formula)).collect();
+                let uses_with_gradient = uses.of(id).iter().filter(|(op, ..)| has_derivative[self.forward[*op].output]);
+                let mut parts = Vec::with_capacity(uses.of(id).len());
+                parts.extend(uses_with_gradient.filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, closed_formula)));
                 let gradient = self.gradient(id, &loss_symbol);
                 gradients[id] = Some(gradient);
                 ops.push(Op { output: gradient, pass: Pass::Backward, parts });
@@ -371,9 +374,20 @@ impl Builder {
 
     /// Adds the tensor ∂C/∂x for the tensor x = `of`. Both have the same shape.
     fn gradient(&mut self, of: Id, loss_symbol: &str) -> Id {
-        let tensor = self.tensors[of].clone();
-        let symbol = tensor.symbol.derivative(loss_symbol);
-        self.tensors.push(TensorInfo { name: format!("grad.{}", tensor.name).into(), symbol, role: Role::Gradient(of), ..tensor });
+        let TensorInfo { name: of_name, shape, symbol, layer, inputs_first, suffix, source, parameter, .. } = &self.tensors[of];
+        let mut name = CompactString::const_new("grad.");
+        name.push_str(of_name);
+        self.tensors.push(TensorInfo {
+            name,
+            shape: shape.clone(),
+            symbol: symbol.derivative(loss_symbol),
+            role: Role::Gradient(of),
+            layer: *layer,
+            inputs_first: *inputs_first,
+            suffix,
+            source: *source,
+            parameter: *parameter,
+        });
         self.tensors.len() - 1
     }
 

@@ -46,7 +46,13 @@ impl Symbol {
     pub fn derivative(&self, loss: &str) -> Self {
         match self.own_derivative {
             Some(letter) => Self::of(letter, self.layer),
-            None => Self { kind: SymbolKind::Derivative(loss.into()), ..self.clone() },
+            None => Self {
+                kind: SymbolKind::Derivative(loss.into()),
+                letter: self.letter.clone(),
+                whole: self.whole.clone(),
+                layer: self.layer,
+                own_derivative: None,
+            },
         }
     }
 

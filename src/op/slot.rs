@@ -78,7 +78,7 @@ impl<T: Copy> Reads<T> {
     }
 
     /// Iterates over all slots with their values.
-    pub fn each(&self) -> impl Iterator<Item = (Slot, T)> + '_ {
+    pub fn each(&self) -> impl Iterator<Item = (Slot, T)> + Clone + '_ {
         let slots = (0..self.inputs).map(Slot::Input).chain([Slot::Output, Slot::Upstream, Slot::Target]);
         slots.zip(self.all.iter().copied())
     }
