@@ -12,6 +12,7 @@ mod build;
 mod checkpoints;
 mod descent;
 mod descent_result;
+mod forward_reads;
 mod graph_text;
 mod grouped;
 mod iteration_runs;
@@ -31,6 +32,7 @@ pub use batch::Batch;
 pub use build::{Builder, GraphLeaf, LayersBuilder, Node};
 pub use descent::{Descent, DescentComputation, Iteration};
 pub use descent_result::{DescentResult, SampleLosses};
+pub use forward_reads::ForwardReads;
 pub use graph_text::{ClosedBlock, Fold, GraphText, SourcePlace, StatementText, StructuralUse, Turn};
 pub use iteration_runs::{IterationRun, IterationRuns};
 pub use optimizer::{Optimizer, UpdateRule, parameter_of_state};
@@ -236,6 +238,8 @@ pub struct Network {
     layout: Arc<MemoryLayout>,
     /// The tensor ∂C/∂x, for each tensor x.
     gradients: Vec<Option<Id>>,
+    /// See [`Network::forward_reads`].
+    forward_reads: ForwardReads,
     /// See [`Network::input_from`]. If there is such an input for each sample, the map has only that of the first sample.
     inputs: HashMap<BatchSource, Id>,
     /// See [`Network::reads_samples`].
@@ -286,6 +290,8 @@ impl Network {
         for (number, op) in ops.iter().enumerate() {
             producer[op.output] = Some(number);
         }
+        // a network of layers has few ops, and its map is made from these
+        let forward_reads = if layers.is_empty() { ForwardReads::of(&ops) } else { ForwardReads::default() };
         let part_offsets = ops.iter().enumerate().filter_map(|(number, op)| Some((number, part_offsets(op)?))).collect();
         let mut gradients = vec![None; tensors.len()];
         for (id, tensor) in tensors.iter().enumerate() {
@@ -312,6 +318,7 @@ impl Network {
             part_offsets,
             layout,
             gradients,
+            forward_reads,
             inputs,
             reads_samples,
             output,
@@ -421,6 +428,12 @@ impl Network {
     #[must_use]
     pub fn gradient_of(&self, id: Id) -> Option<Id> {
         self.gradients[id]
+    }
+
+    /// The operands of a graph's ops in the forward pass; empty for a network of layers.
+    #[must_use]
+    pub fn forward_reads(&self) -> &ForwardReads {
+        &self.forward_reads
     }
 
     /// The inputs of a batch's network, with their sources.

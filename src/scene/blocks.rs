@@ -16,8 +16,7 @@ use smallvec::SmallVec;
 
 use super::Scene;
 use crate::expr::Notation;
-use crate::network::{Id, Network, Op, Role, TensorInfo};
-use crate::step::Pass;
+use crate::network::{ForwardReads, Id, Network, Op, Role, TensorInfo};
 
 /// The largest number of lanes. If all are in use, a block gets no lane. The blocks that read it then name it in their texts.
 pub const MAX_LANES: usize = 12;
@@ -94,8 +93,16 @@ impl Blocks {
     /// The blocks are made again each time a key opens the map, also of graphs with 50,000 nodes. So only the ops of the forward pass and the loss are visited.
     #[must_use]
     pub fn of(network: &Network, is_open: &dyn Fn(usize) -> bool) -> Self {
-        let mut blocks = if network.layers().is_empty() { nodes(network, is_open) } else { layers(network) };
-        blocks.draw_lines(network);
+        let (mut blocks, of_layers);
+        let reads = if network.layers().is_empty() {
+            blocks = nodes(network, is_open);
+            network.forward_reads()
+        } else {
+            blocks = layers(network);
+            of_layers = ForwardReads::of(network.ops());
+            &of_layers
+        };
+        blocks.draw_lines(reads);
         blocks.assign_lanes();
         blocks
     }
@@ -145,10 +152,10 @@ impl Blocks {
     }
 
     /// Draws a line to each block from the blocks that its forward ops read.
-    fn draw_lines(&mut self, network: &Network) {
-        for op in forward_ops(network) {
-            let reader = self.of_tensor[op.output];
-            for id in operands(op) {
+    fn draw_lines(&mut self, reads: &ForwardReads) {
+        for (output, operands) in reads.iter() {
+            let reader = self.of_tensor[output];
+            for id in operands {
                 let read = self.of_tensor[id];
                 // no line leads from a block to itself
                 if read < reader {
@@ -199,11 +206,6 @@ fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(NO_NUMBER)
 }
 
-/// Returns the ops of the forward pass and the loss.
-fn forward_ops(network: &Network) -> impl Iterator<Item = &Op> {
-    network.ops().iter().take_while(|op| op.pass != Pass::Backward)
-}
-
 /// Returns the tensors that an op reads.
 fn operands(op: &Op) -> impl Iterator<Item = Id> + '_ {
     op.parts.iter().flat_map(|part| part.operands.iter().copied())
@@ -251,9 +253,9 @@ fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> Blocks {
             blocks.of_tensor[id] = blocks.push(id);
         }
     };
-    for op in forward_ops(network) {
-        operands(op).for_each(&mut add_block);
-        add_block(op.output);
+    for (output, operands) in network.forward_reads().iter() {
+        operands.for_each(&mut add_block);
+        add_block(output);
     }
     // the given tensors that no op reads
     (0..text.node_count()).for_each(add_block);
