@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn sparse_errors_match_plain_sums() {
         let (mut skipped, mut paired) = (0, 0);
-        // input channels, output channels, length of the image, kernel, stride, padding, dilation
+        // input channels, output channels, length of the image, length of the filter, stride, padding, dilation
         let sizes = [
             [4, 16, 14, 5, 1, 0, 1],
             [6, 12, 9, 5, 1, 0, 1],

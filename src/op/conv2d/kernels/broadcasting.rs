@@ -1,6 +1,6 @@
 //! The outputs of a small convolution with many filters: an entry of the image is multiplied by the weights of 8 filters at once.
 //!
-//! The lanes of a register hold the sums of neighbouring output channels at one place. For each kernel position k, a register adds x · (w₀\[k\], …, w₇\[k\]),
+//! The lanes of a register hold the sums of neighbouring output channels at one place. For each filter position k, a register adds x · (w₀\[k\], …, w₇\[k\]),
 //! where x is the entry of the image under position k. So the weights of 8 filters must be neighbours in memory: they are transposed first, and so are the
 //! sums in the end.
 //!

@@ -1,16 +1,16 @@
 //! The weight gradient of a convolution: each weight sums image · error over all outputs.
 //!
-//! In one dimension, with one input channel and stride 1, `∂C/∂w[o, k] = Σₙ x[n + k] · e[o, n]`. Here o is the output channel, k the kernel position, n the
+//! In one dimension, with one input channel and stride 1, `∂C/∂w[o, k] = Σₙ x[n + k] · e[o, n]`. Here o is the output channel, k the filter position, n the
 //! output position, and e = ∂C/∂y the error. The terms of each sum must be added in order, so the lanes of a register do not hold several terms of one sum:
 //! each lane holds the sum of another weight. There are two choices. The plan takes the choice with fewer register operations for each output:
 //!
 //! - Lanes are output channels o ([`LaneAxis::Channels`]): the register (e\[0, n\], …, e\[7, n\]) is multiplied by x\[n + k\]. The errors of 8 channels
 //!   at one position must be neighbours in memory, so the errors are transposed first, 256 positions at a time.
-//! - Lanes are kernel positions k ([`LaneAxis::Weights`]): the register (x\[n\], …, x\[n + 7\]) is multiplied by e\[o, n\]. These image entries are
-//!   neighbours already. This choice is better for wide kernels and few channels.
+//! - Lanes are filter positions k ([`LaneAxis::Weights`]): the register (x\[n\], …, x\[n + 7\]) is multiplied by e\[o, n\]. These image entries are
+//!   neighbours already. This choice is better for wide filters and few channels.
 //!
 //! In two dimensions, n is a *place*: the row-major index `y · width + x` of an output in its channel. The places are the taps of [`Products`]. A [`KernelTap`]
-//! is something else: a kernel position.
+//! is something else: a filter position.
 
 use std::ops::Range;
 
@@ -262,7 +262,7 @@ fn taps_of_input<'a>(
 impl SharedWindow {
     /// Splits the weights of an output channel by the outputs at which they are not over padding. `taps` are the taps of input channel 0.
     ///
-    /// With a 3x3 kernel and padding 1, each of the nine weights has a window of its own: the upper left weight, for example, is over padding in the first row
+    /// With a 3x3 filter and padding 1, each of the nine weights has a window of its own: the upper left weight, for example, is over padding in the first row
     /// and the first column of the outputs. With fewer than 4 input channels each window would have too few weights. Then all weights share the window of all
     /// outputs, and may be over padding.
     fn all(conv: &Conv2d, layout: &PolyphaseLayout, taps: &[KernelTap]) -> Vec<Self> {

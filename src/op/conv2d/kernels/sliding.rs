@@ -1,6 +1,6 @@
 //! The outputs and the input gradient of a convolution: filters slide over the input, or over the errors of the outputs.
 //!
-//! Both are the same computation, `sum[n] += weight[k] · image[n + offset[k]]` for all kernel positions k. A register holds the sums of neighbouring
+//! Both are the same computation, `sum[n] += weight[k] · image[n + offset[k]]` for all filter positions k. A register holds the sums of neighbouring
 //! entries n. For each k it multiplies one weight by a register of neighbouring image entries. The two computations differ in what they read:
 //!
 //! | computed | image | weights for a computed channel |
@@ -15,7 +15,7 @@
 //! 1. Bands: neighbouring rows of all channels. Each band has its own laid-out image, which stays in the cache of the thread that computes it.
 //! 2. Blocks: some channels of a band. A block is computed by one thread.
 //! 3. Channels: up to four of a block at once, which share the loads from the image.
-//! 4. Phases: entries that are multiplied by the same kernel positions ([`crate::op::phase`]). With stride 1 there is only one phase.
+//! 4. Phases: entries that are multiplied by the same filter positions ([`crate::op::phase`]). With stride 1 there is only one phase.
 //! 5. Tiles: rows that are multiplied by the same rows of the filter, with about 512 sums for each channel. Rows near the border are multiplied by fewer
 //!    filter rows, because the other filter rows are over padding.
 
