@@ -83,8 +83,8 @@ impl Experiment {
         Ok((Some(document), step))
     }
 
-    /// Returns the document at this iteration (always `Some`, as in [`Experiment::document_at`]), and the step of the first of these locations that the iteration
-    /// has; step 1 if it has none.
+    /// Returns the document at this iteration (always `Some`, as in [`Experiment::document_at`]), and the step of the first of these locations that the
+    /// iteration has; step 1 if it has none.
     pub(super) fn document_at_first_of(&self, iteration: Iteration, locations: &[Location]) -> (Option<Document>, u64) {
         let document = Document::with_parts(self.clone(), iteration);
         let step = locations.iter().find_map(|location| document.resolve(&location.clone().into()).ok()).unwrap_or(1);

@@ -38,7 +38,7 @@ impl Folds {
 }
 
 impl Stepper {
-    /// Opens or closes the fold around a tensor, and returns a message. `of_map` is the tensor of the selected block of the map; `None` if no block is selected.
+    /// Opens or closes the fold around a tensor, and returns a message. `of_map` is the tensor of the selected block of the map; `None` if none is selected.
     /// Without it, the tensor is the one under the cursor or, without a cursor, the one that the step computes. If no fold is around this tensor, opens or
     /// closes the folds around the tensors that the step reads.
     pub(super) fn toggle_fold(&mut self, of_map: Option<Id>) -> String {

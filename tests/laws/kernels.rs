@@ -39,8 +39,8 @@ pub fn same(a: f64, b: f64) -> bool {
     a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
 }
 
-/// Compares the kernel of a rule with the sums of its terms. `operands` are the tensors that the rule reads. `accumulate` adds to `start`, and `overwrite` starts
-/// from −0, but gives 0 for an entry without terms.
+/// Compares the kernel of a rule with the sums of its terms. `operands` are the tensors that the rule reads. `accumulate` adds to `start`, and `overwrite`
+/// starts from −0, but gives 0 for an entry without terms.
 fn check_rule(rule: &dyn Rule, operands: &Reads<&Vec<f64>>, start: &[f64]) -> Result<(), TestCaseError> {
     let tensors = operands.map(|tensor| &tensor[..]);
     let memo = rule.memo(&tensors);
