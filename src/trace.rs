@@ -130,7 +130,7 @@ impl Trace {
     #[must_use]
     #[allow(clippy::needless_pass_by_value)] // a trace owns its network, like its runs
     pub fn new(network: Arc<Network>, runs: Vec<Run>) -> Self {
-        let with_network = |(sample, run)| IterationRun { network: Arc::clone(&network), run, sample: Some(sample) };
+        let with_network = |(sample, run)| IterationRun { network: Arc::clone(&network), run: Arc::new(run), sample: Some(sample) };
         Self::of_iteration(1, runs.into_iter().enumerate().map(with_network).collect())
     }
 
@@ -163,6 +163,12 @@ impl Trace {
             disturbed_runs: OnceLock::new(),
             future: None,
         }
+    }
+
+    /// Creates the trace of the same iteration with another run of the batch; `None` for no such run. The values of the samples are shared.
+    #[must_use]
+    pub fn with_batch(&self, batch: Option<IterationRun>) -> Self {
+        Self::of_iteration(self.iteration, self.runs.with_batch(batch))
     }
 
     /// Empties the caches of sums and entries, so that the next step costs as much as the first step did. Benchmarks call this.

@@ -129,6 +129,24 @@ fn the_tolerance_ends_the_descent_without_an_update() {
     assert!((last.loss - document.iteration(last.trace.iteration() - 1).loss).abs() < 1e-4);
 }
 
+/// Before its loss, the last iteration is shown with an update. The results of this update are not computed: in their place are the parameters before it.
+#[test]
+fn the_planned_update_is_not_computed() {
+    let text = TEXT.replace("batch_size = 2", "tolerance = 1e-4");
+    let source = Source { name: "three".to_owned(), path_shown: "three.toml".to_owned(), text };
+    let last = read(source, Limits::default()).expect("a valid scenario").descent().iteration(700);
+    let (planned, sample, batch) = (last.planned.expect("an update"), &last.runs[0], last.runs.last().expect("the batch"));
+    let of_pass = |pass| planned.network.ops().iter().filter(move |op| op.pass == pass).map(|op| op.output);
+    assert!(of_pass(Pass::Update).count() > 4 && !batch.network.ops().iter().any(|op| op.pass == Pass::Update));
+    for id in of_pass(Pass::Update) {
+        let parameter = planned.network.tensor(id).parameter.expect("of a parameter");
+        assert_eq!(planned.run.values(id), sample.run.values(parameter), "{}", planned.network.tensor(id).name);
+    }
+    // the loss is the first op of the batch in both runs
+    let losses = [&planned, batch].map(|batch| batch.run.values(batch.network.loss())[0].to_bits());
+    assert_eq!(losses, [last.loss.to_bits(); 2]);
+}
+
 /// `train` keeps all losses in memory. When their memory is doubled, the smaller one is free again.
 #[test]
 fn the_losses_reserve_their_memory_once() {

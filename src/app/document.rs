@@ -34,9 +34,15 @@ pub enum FileChange {
 }
 
 /// A scenario that is open, with one computed iteration.
+///
+/// If the tolerance ends the descent with this iteration, the iteration has no update, but only its loss tells so. Until the loss is known, the screen shows
+/// the *planned* iteration, which has an update. The steps of this update are numbered, but their results are never computed. The steps up to the loss are the
+/// same in both iterations. Moves go only to steps of the computed iteration.
 #[derive(Debug)]
 pub struct Document {
     experiment: Experiment,
+    /// The planned iteration; `None` if the tolerance does not end the descent with this iteration.
+    planned: Option<Arc<Document>>,
     /// The trace of one iteration.
     pub trace: Trace,
     /// The loss of the batch in this iteration.
@@ -168,11 +174,11 @@ impl Document {
     /// # Errors
     /// As [`Document::find`].
     pub(super) fn resolve(&self, address: &Address) -> Result<u64, String> {
-        self.trace.resolve(address).map_err(|why| match (self.shortage, &address.location) {
-            (Some(shortage), Location::Op { scope, name, .. }) if *scope == Scope::Update || self.is_update_op(name) => {
-                shortage.to_string()
-            }
-            _ => why,
+        self.trace.resolve(address).map_err(|why| {
+            let is_of_update =
+                matches!(&address.location, Location::Op { scope, name, .. } if *scope == Scope::Update || self.is_update_op(name));
+            let reason = || self.shortage.map(|shortage| shortage.to_string()).or_else(|| self.reason_without_update());
+            if is_of_update { reason().unwrap_or(why) } else { why }
         })
     }
 
@@ -257,7 +263,18 @@ impl Document {
     /// Returns the scene of a step of this iteration; `None` if there is no such step.
     #[must_use]
     pub fn scene(&self, step: u64) -> Option<Scene<'_>> {
-        Scene::of(&self.trace, step)
+        Scene::of(self.planned_at(step).map_or(&self.trace, |planned| &planned.trace), step)
+    }
+
+    /// Returns the planned iteration if the screen shows it while only the numbers of the steps up to `last_known` are known.
+    pub(super) fn planned_at(&self, last_known: u64) -> Option<&Arc<Document>> {
+        self.planned.as_ref().filter(|_| last_known < self.trace.loss_step())
+    }
+
+    /// Returns a sentence that this iteration has no update; `None` if it has one, or if the tolerance is not the reason.
+    pub(super) fn reason_without_update(&self) -> Option<String> {
+        let iteration = self.trace.iteration();
+        self.planned.as_ref().map(|_| format!("the tolerance ends the descent at iteration {iteration}, which has no update"))
     }
 
     /// Returns the largest number of iterations of the descent.
@@ -274,19 +291,27 @@ impl Document {
     }
 
     /// Returns a copy with other numbers in all steps after step `after` ([`Trace::with_future`]). If the loss is one of these numbers, `is_last_iteration` is
-    /// inverted. Tests use the copy to show that frames do not depend on later numbers.
+    /// inverted: the copy has an update if the tolerance ends the descent with this iteration, and no update if the tolerance could end it. Tests use the copy
+    /// to show that frames do not depend on later numbers.
     #[must_use]
     pub fn with_future(&self, after: u64, other: Replacement) -> Self {
-        let knows_loss = after >= self.trace.loss_step();
-        Self {
-            experiment: self.experiment.clone(),
-            trace: self.trace.with_future(after, other),
-            loss: if knows_loss { self.loss } else { other(self.loss) },
-            is_last_iteration: self.is_last_iteration == knows_loss,
-            shortage: self.shortage,
-            remarks: self.remarks.clone(),
-            batch_names: Default::default(),
+        let with_trace = |trace: &Trace, loss, is_last_iteration, planned| {
+            let copy = Self::new_at(self.experiment.clone(), trace.with_future(after, other), loss, is_last_iteration, self.shortage);
+            Self { planned, ..copy }
+        };
+        if after >= self.trace.loss_step() {
+            return with_trace(&self.trace, self.loss, self.is_last_iteration, self.planned.clone());
         }
+        let (loss, is_last_iteration) = (other(self.loss), !self.is_last_iteration);
+        if let Some(planned) = &self.planned {
+            return with_trace(&planned.trace, loss, is_last_iteration, None);
+        }
+        if self.shortage.is_some() || !self.descent.can_end_early(self.trace.iteration()) {
+            return with_trace(&self.trace, loss, is_last_iteration, None);
+        }
+        let ended = self.trace.with_batch(self.descent.batch_without_update(self.trace.iteration(), self.trace.runs()));
+        let planned = with_trace(&self.trace, loss, self.is_last_iteration, None);
+        with_trace(&ended, loss, is_last_iteration, Some(Arc::new(planned)))
     }
 
     /// Returns the same scenario at a computed iteration.
@@ -302,10 +327,19 @@ impl Document {
     /// Returns the document of an experiment at a computed iteration.
     fn with_parts(experiment: Experiment, iteration: Iteration) -> Self {
         let is_last_iteration = iteration.ends_descent() || iteration.number >= experiment.descent.iterations();
-        let Iteration { number, runs, loss, shortage, .. } = iteration;
+        let Iteration { number, runs, loss, shortage, planned, .. } = iteration;
         let trace = Trace::of_iteration(number, runs);
+        let planned = planned.map(|batch| {
+            let is_last_iteration = number >= experiment.descent.iterations();
+            Arc::new(Self::new_at(experiment.clone(), trace.with_batch(Some(batch)), loss, is_last_iteration, shortage))
+        });
+        Self { planned, ..Self::new_at(experiment, trace, loss, is_last_iteration, shortage) }
+    }
+
+    /// Returns the document of an experiment with the trace of an iteration.
+    fn new_at(experiment: Experiment, trace: Trace, loss: f64, is_last_iteration: bool, shortage: Option<Shortage>) -> Self {
         let remarks = remarks(&experiment.scenario, &trace);
-        Self { experiment, trace, loss, is_last_iteration, shortage, remarks, batch_names: Default::default() }
+        Self { experiment, planned: None, trace, loss, is_last_iteration, shortage, remarks, batch_names: Default::default() }
     }
 }
 

@@ -75,7 +75,7 @@ impl StepperContext<'_> {
             Action::StepOut => (self.go_to_step(trace.span(before.step, Unit::Op).end - 1), false),
             Action::First => (self.go_to_step(1), true),
             Action::Last => (self.go_to_number(count.unwrap_or(trace.len())), true),
-            Action::GoToStep(k) => (self.go_to_step((*k).clamp(1, trace.len())), true),
+            Action::GoToStep(k) => (self.go_to_shown_step(*k), true),
             Action::GoToEntry(tensor, at) => {
                 let tensor = self.addressed_tensor(*tensor);
                 match self.first_step_of(TensorEntry { tensor, at: *at }) {
@@ -193,11 +193,14 @@ impl StepperContext<'_> {
         if let Some(steps) = scene.steps_in_sample(tensor, at) {
             return Ok(steps.start);
         }
-        match scene.state_of(tensor, at) {
-            EntryState::Given(_) => Err(self.origin_of_given(&scene, tensor, at)),
-            EntryState::NoTerms(why) => Err(why.to_owned()),
-            EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } | EntryState::Pending { steps } => Ok(steps.start),
-        }
+        let step = match scene.state_of(tensor, at) {
+            EntryState::Given(_) => return Err(self.origin_of_given(&scene, tensor, at)),
+            EntryState::NoTerms(why) => return Err(why.to_owned()),
+            EntryState::Complete { steps, .. } | EntryState::Partial { steps, .. } | EntryState::Pending { steps } => steps.start,
+        };
+        // a step of the planned update does not exist
+        let document = &self.stepper.document;
+        document.reason_without_update().filter(|_| step > document.trace.len()).map_or(Ok(step), Err)
     }
 
     /// Returns a sentence about the origin of a number that no step of this iteration computes.
@@ -359,6 +362,17 @@ impl StepperContext<'_> {
         } else if step > len {
             let steps_of = if self.stepper.document.iterations() > 1 { "this iteration" } else { "the trace" };
             self.say(format!("{steps_of} has {len} {}: this is the last", if len == 1 { "step" } else { "steps" }), false);
+        }
+        self.go_to_step(step.clamp(1, len))
+    }
+
+    /// Goes to a step that the screen shows, such as a step of the timeline. The last steps may be those of a planned update that does not exist; then goes to
+    /// the last step. Returns whether the step changed.
+    fn go_to_shown_step(&mut self, step: u64) -> bool {
+        let document = Arc::clone(&self.stepper.document);
+        let len = document.trace.len();
+        if let Some(why) = document.reason_without_update().filter(|_| step > len) {
+            self.say(format!("{why}: this is its last step"), false);
         }
         self.go_to_step(step.clamp(1, len))
     }

@@ -145,7 +145,7 @@ impl StepperContext<'_> {
             // the prompt stays open, with the reason above it
             Err(why) => return self.say(why, true),
         };
-        let document = Arc::clone(&self.stepper.document);
+        let document = Arc::clone(self.stepper.shown());
         let Some((question, scene)) = self.asked_question(&document) else { return };
         // `None` if the number is right
         let hint = match question.judge(typed, &scene) {
@@ -176,7 +176,7 @@ impl StepperContext<'_> {
 
     /// Shows the hidden number.
     pub(super) fn show_the_answer(&mut self) {
-        let document = Arc::clone(&self.stepper.document);
+        let document = Arc::clone(self.stepper.shown());
         let Some((question, _)) = self.asked_question(&document) else { return };
         self.finish_question(&question, Outcome::Shown);
     }

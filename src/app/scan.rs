@@ -212,7 +212,7 @@ impl StepperContext<'_> {
         if text.is_empty() {
             return self.toggle_breakpoint();
         }
-        match BreakpointSpec::parse(text, &self.stepper.document) {
+        match BreakpointSpec::parse(text, self.stepper.shown()) {
             Ok(spec) => self.add_breakpoint(spec),
             Err(why) => self.say(why, true),
         }

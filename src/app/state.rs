@@ -165,7 +165,13 @@ impl State {
     /// Returns whether a text needs no completion: it is a full address, command or word of a topic (such as `stride`).
     #[must_use]
     pub fn is_palette_line(&self, commands: Commands, text: &str) -> bool {
-        self.document().is_some_and(|document| is_written_in_full(document, commands, text))
+        self.shown().is_some_and(|document| is_written_in_full(document, commands, text))
+    }
+
+    /// Returns the open scenario with the iteration as it is shown at the step on the screen.
+    #[must_use]
+    pub fn shown(&self) -> Option<&Arc<Document>> {
+        self.stepper().map(Stepper::shown)
     }
 
     /// Returns the open scenario.

@@ -15,7 +15,7 @@ use crate::trace::{Position, Trace};
 /// An open scenario at one of its steps.
 #[derive(Clone, Debug)]
 pub struct Stepper {
-    /// The scenario with the iteration on the screen.
+    /// The scenario with the iteration on the screen. Moves go to the steps of this iteration; the screen shows [`Stepper::shown`].
     pub document: Arc<Document>,
     /// The step on the screen, counted from 1.
     pub step: u64,
@@ -123,17 +123,29 @@ impl Stepper {
         Unit::ALL.into_iter().filter(is_offered).collect()
     }
 
+    /// Returns the step on the screen or, if prediction hides its number, the step before it.
+    pub(super) fn last_known(&self) -> u64 {
+        self.step - u64::from(self.hidden_number().is_some())
+    }
+
+    /// Returns the scenario with the iteration as the screen shows it: if the tolerance ends the descent with this iteration and its loss is not known yet, the
+    /// planned iteration ([`Document`]); otherwise [`Stepper::document`].
+    #[must_use]
+    pub fn shown(&self) -> &Arc<Document> {
+        self.document.planned_at(self.last_known()).unwrap_or(&self.document)
+    }
+
     /// Returns the trace, and the position of the step on the screen. All tensors on the screen belong to the run of this position.
     #[must_use]
     pub fn trace_and_position(&self) -> Option<(&Trace, Position)> {
-        let trace = &self.document.trace;
+        let trace = &self.shown().trace;
         Some((trace, trace.position(self.step)?))
     }
 
     /// Returns the scene of the step on the screen. In prediction it hides the number to predict.
     #[must_use]
     pub fn scene(&self) -> Option<Scene<'_>> {
-        Some(self.document.scene(self.step)?.with_hidden(self.hidden_number()))
+        Some(self.shown().scene(self.step)?.with_hidden(self.hidden_number()))
     }
 
     /// Returns the entry that commands such as "what reads it?" are about. It is the entry under the cursor. Without a cursor, it is the entry that the step

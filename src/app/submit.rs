@@ -13,8 +13,9 @@ impl State {
     /// Does what the text of the prompt means, and closes the prompt. If the text is unknown or incomplete, the prompt stays open.
     pub(super) fn submit(&mut self) -> Option<Request> {
         let stepper = self.stepper_mut()?;
+        let shown = Arc::clone(stepper.shown());
         let Mode::Prompt(prompt) = &mut stepper.mode else { return None };
-        let meaning = prompt.meaning(&stepper.document);
+        let meaning = prompt.meaning(&shown);
         let is_incomplete = match &meaning {
             Meaning::Unknown => true,
             Meaning::TypedCommand(command, argument) => command.needs_argument() && argument.is_empty(),

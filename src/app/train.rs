@@ -120,8 +120,7 @@ impl Stepper {
     /// Returns the last iteration whose loss is known at the step on the screen; 0 if there is none. A loss that prediction hides is not known.
     fn last_iteration_with_known_loss(&self) -> u64 {
         let trace = &self.document.trace;
-        let known_steps = if self.hidden_number().is_some() { self.step - 1 } else { self.step };
-        trace.iteration() - u64::from(known_steps < trace.loss_step())
+        trace.iteration() - u64::from(self.last_known() < trace.loss_step())
     }
 
     /// Returns whether no further iteration can be computed.
@@ -188,10 +187,11 @@ impl Stepper {
     /// Returns the entry w of a learned parameter, if the given entry is w, the gradient of w, its velocity or its new value. Returns `None` for any other
     /// entry.
     fn learned_entry(&self, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Option<TensorEntry> {
-        let sample_network = self.document.trace.network();
+        let trace = &self.shown().trace;
+        let sample_network = trace.network();
         // the run that computes the tensor, and the tensor's id in the network of this run
         let (run_index, tensor_in_run) = scene.canonical(tensor);
-        let run = &self.document.trace.runs()[run_index];
+        let run = &trace.runs()[run_index];
         // w for the gradient ∂C/∂w, and for w itself
         let parameter_of = |id: Id| match sample_network.tensor(id).role {
             Role::Gradient(of) => of,

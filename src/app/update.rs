@@ -178,7 +178,7 @@ impl State {
             Action::EditPrompt(request) if self.focus() == Focus::Filter => self.edit_filter(request),
             Action::EditPrompt(_) | Action::Complete | Action::CompleteBack => {
                 if let Some(stepper) = self.stepper_mut() {
-                    stepper.mode.edit(&action, &stepper.document);
+                    stepper.edit_prompt(&action);
                 }
             }
             Action::MoveMarker(_) | Action::ToggleDescent => self.act_on_curve(&action, count),
@@ -342,7 +342,7 @@ impl State {
                 return None;
             }
             (None, Screen::Picker(picker)) => picker.selected = row.min(self.scenarios.len().saturating_sub(1)),
-            (None, Screen::Stepper(stepper)) => stepper.mode.choose(&stepper.document, row)?,
+            (None, Screen::Stepper(stepper)) => stepper.choose_completion(row)?,
         }
         self.accept()
     }
@@ -422,7 +422,7 @@ impl State {
             Focus::Picker | Focus::Filter => self.move_selection(lines),
             Focus::Prompt | Focus::Answer => {
                 let next = if lines > 0 { Action::Complete } else { Action::CompleteBack };
-                self.stepper_mut().into_iter().for_each(|stepper| stepper.mode.edit(&next, &stepper.document));
+                self.stepper_mut().into_iter().for_each(|stepper| stepper.edit_prompt(&next));
             }
             Focus::Normal | Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by([lines, 0])),
         }

@@ -359,8 +359,8 @@ mod tests {
         });
         let run = Run::new(&batch.network, &reads.collect::<Vec<_>>());
         let samples = runs.into_iter().enumerate();
-        let samples = samples.map(|(sample, run)| IterationRun { network: Arc::clone(&network), run, sample: Some(sample) });
-        let runs = samples.chain([IterationRun { network: batch.network, run, sample: None }]);
+        let samples = samples.map(|(sample, run)| IterationRun { network: Arc::clone(&network), run: Arc::new(run), sample: Some(sample) });
+        let runs = samples.chain([IterationRun { network: batch.network, run: Arc::new(run), sample: None }]);
         let trace = Trace::of_iteration(1, runs.collect());
         let never_stop = |_| true;
         let report = GradcheckReport::new("y = 3 x + 3 w", &trace, CheckOptions::ALL, never_stop).expect("the end");

@@ -302,7 +302,7 @@ fn is_unknown_text_open(state: &State) -> bool {
 fn chosen_candidate(state: &State, line: &str) -> Option<usize> {
     let (prompt, stepper) = (state.prompt()?, state.stepper()?);
     let row = line.trim().parse::<usize>().ok()?.checked_sub(1)?;
-    (prompt.is_unknown && row < prompt.candidates(&stepper.document).len()).then_some(row)
+    (prompt.is_unknown && row < prompt.candidates(stepper.shown()).len()).then_some(row)
 }
 
 /// Writes an event to a recording, if there is one.

@@ -19,7 +19,7 @@ use super::learn::Learner;
 use super::run::PartialRun;
 use super::series::Losses;
 use super::train::{Given, Train, given};
-use super::{BatchSource, Id, IterationRun, IterationRuns, Network, Run, Shortage, Sizes};
+use super::{BatchSource, Id, Iteration, IterationRun, IterationRuns, Network, Run, Shortage, Sizes};
 use crate::memory_budget::{MemoryBudget, OverBudget, Reservation};
 use crate::op::loss::BatchLoss;
 use crate::tensor::{Tensor, flat};
@@ -70,29 +70,6 @@ struct PartialIteration {
     batch: Option<Arc<Batch>>,
     /// `true` if the descent ends with this iteration, because of its tolerance. Then the batch is computed without an update.
     stopped: bool,
-}
-
-/// A computed iteration.
-#[derive(Debug)]
-pub struct Iteration {
-    /// The number of the iteration, from 1.
-    pub number: u64,
-    /// The runs of the samples, then the run of the batch.
-    pub runs: IterationRuns,
-    /// The loss of the batch.
-    pub loss: f64,
-    /// `true` if the descent ends with this iteration, because of its tolerance. Then it has no update.
-    pub stopped: bool,
-    /// The missing memory, if the iteration has no update for this reason.
-    pub shortage: Option<Shortage>,
-}
-
-impl Iteration {
-    /// Returns whether this is the last iteration that can be computed: it has no update.
-    #[must_use]
-    pub fn ends_descent(&self) -> bool {
-        self.stopped || self.shortage.is_some()
-    }
 }
 
 /// A gradient descent: a network, its samples, and the settings of its training.
@@ -207,13 +184,16 @@ impl Descent {
         batch
     }
 
-    /// Returns the ops of a batch. They are made only if they are not in the cache.
-    fn batch(&self, key: BatchKey) -> Arc<Batch> {
+    /// Returns the ops of the batch of an iteration with these samples (from 0). They are made only if they are not in the cache.
+    pub(super) fn batch(&self, iteration: u64, samples: impl Iterator<Item = usize>, has_update: bool) -> Arc<Batch> {
+        let updating = self.train.as_ref().filter(|_| has_update);
+        let iteration = updating.map_or(1, |train| train.optimizer.equivalent_iteration(iteration));
+        let key = BatchKey { samples: samples.map(|sample| sample + 1).collect(), has_update, iteration };
         let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, batch)) = batches.iter().find(|(cached, _)| *cached == key) {
             return Arc::clone(batch);
         }
-        let update = self.train.as_ref().filter(|_| key.has_update).map(|train| (&train.optimizer, train.learned.as_slice()));
+        let update = updating.map(|train| (&train.optimizer, train.learned.as_slice()));
         let batch = Arc::new(Batch::new(&self.network, &key.samples, self.loss, update, key.iteration));
         batches.truncate(MAX_CACHED_BATCHES - 1);
         batches.insert(0, (key, Arc::clone(&batch)));
@@ -240,7 +220,7 @@ impl Descent {
         let run = partial.run.take()?.into_run();
         let Some(batch) = partial.batch.take() else {
             let sample = partial.samples.get(partial.runs.len()).copied();
-            partial.runs.push(IterationRun { network: Arc::clone(&self.network), run, sample });
+            partial.runs.push(IterationRun { network: Arc::clone(&self.network), run: Arc::new(run), sample });
             return None;
         };
         // a batch of one sample without a penalty has no loss of its own
@@ -259,12 +239,15 @@ impl Descent {
                 next.states.insert((*state, *parameter), run.tensor(&batch.network, *id));
             }
         }
+        let (may_update, optimizer) = (shortage.is_none(), self.train.as_ref().map(|train| &train.optimizer));
+        let state = |index, parameter| checkpoint.state((index, parameter), &self.network, optimizer);
+        let planned = (stopped && may_update).then(|| self.uncomputed_batch(checkpoint.iteration, may_update, &runs, state)).flatten();
         if !batch.network.ops().is_empty() {
-            runs.push(IterationRun { network: Arc::clone(&batch.network), run, sample: None });
+            runs.push(IterationRun { network: Arc::clone(&batch.network), run: Arc::new(run), sample: None });
         }
         // an iteration that ends the descent needs no memory for an update
         let shortage = shortage.filter(|_| !stopped);
-        Some((Iteration { number: checkpoint.iteration, runs, loss, stopped, shortage }, next))
+        Some((Iteration { number: checkpoint.iteration, runs, loss, stopped, shortage, planned }, next))
     }
 
     /// Starts the next run of an iteration, which is that of its next sample or of its batch. `may_update` is `true` if there is enough memory for an update.
@@ -276,12 +259,7 @@ impl Descent {
             return;
         }
         let optimizer = self.train.as_ref().map(|train| &train.optimizer);
-        let has_update = may_update && !partial.stopped;
-        let batch = self.batch(BatchKey {
-            samples: partial.samples.iter().map(|sample| sample + 1).collect(),
-            has_update,
-            iteration: optimizer.filter(|_| has_update).map_or(1, |optimizer| optimizer.equivalent_iteration(checkpoint.iteration)),
-        });
+        let batch = self.batch(checkpoint.iteration, partial.samples.iter().copied(), may_update && !partial.stopped);
         let mut run = PartialRun::new(&batch.network);
         for (id, from) in batch.network.sources() {
             match from {

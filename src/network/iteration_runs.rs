@@ -15,8 +15,8 @@ use crate::threads;
 pub struct IterationRun {
     /// The network. All samples have one network; the batch has another network.
     pub network: Arc<Network>,
-    /// The values of the network's tensors.
-    pub run: Run,
+    /// The values of the network's tensors. A planned iteration ([`Iteration::planned`](super::Iteration::planned)) shares those of its samples.
+    pub run: Arc<Run>,
     /// The index of the sample in the file; `None` for the batch.
     pub sample: Option<usize>,
 }
@@ -44,7 +44,7 @@ impl IterationRuns {
     pub fn with_tensor(&self, run: usize, id: Id, tensor: Tensor) -> Self {
         let mut all = self.all.clone();
         let changed = &mut all[run];
-        changed.run = changed.run.with_tensor_and_gradients(&changed.network, id, tensor);
+        changed.run = Arc::new(changed.run.with_tensor_and_gradients(&changed.network, id, tensor));
         if let Some((batch, samples)) = all.split_last_mut().filter(|(last, _)| last.sample.is_none()) {
             let network = Arc::clone(&batch.network);
             let mut partial = PartialRun::new(&network);
@@ -56,9 +56,16 @@ impl IterationRuns {
                 }
             }
             while partial.compute_next(&network) {}
-            batch.run = partial.into_run();
+            batch.run = Arc::new(partial.into_run());
         }
         Self { all, memory: None }
+    }
+
+    /// Returns the runs with another run of the batch; `None` for no such run. The values of the samples are shared.
+    #[must_use]
+    pub fn with_batch(&self, batch: Option<IterationRun>) -> Self {
+        let samples = self.all.iter().filter(|run| run.sample.is_some()).cloned();
+        Self { all: samples.chain(batch).collect(), memory: self.memory.clone() }
     }
 
     /// Appends a run.

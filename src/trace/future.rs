@@ -1,6 +1,8 @@
 //! For tests: a copy of a trace in which all numbers of the steps after step k are replaced. The screen at step k must not depend on later numbers, so it must
 //! be the same for the trace and for the copy.
 
+use std::sync::Arc;
+
 use super::{Position, Trace};
 use crate::network::{Id, IterationRun, Run};
 use crate::step::Step;
@@ -44,7 +46,7 @@ impl Trace {
             return Self::of_iteration(self.iteration, self.runs.iter().cloned().collect());
         }
         let altered = |(run_index, run): (usize, &IterationRun)| IterationRun {
-            run: self.altered_run(run_index, now.as_ref(), replacement),
+            run: Arc::new(self.altered_run(run_index, now.as_ref(), replacement)),
             ..run.clone()
         };
         let runs = self.runs.iter().enumerate().map(altered).collect();

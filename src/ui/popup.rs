@@ -42,7 +42,7 @@ struct PopupLayout {
 
 /// Lays out the candidates of the prompt; `None` if no prompt is open, if it has no candidates, or if there is no room.
 fn popup_layout(state: &State, screen: Rect) -> Option<PopupLayout> {
-    let (Focus::Prompt, Some(prompt), Some(document)) = (state.focus(), state.prompt(), state.document()) else { return None };
+    let (Focus::Prompt, Some(prompt), Some(document)) = (state.focus(), state.prompt(), state.shown()) else { return None };
     let candidates = prompt.candidates(document);
     if candidates.is_empty() || screen.height < BELOW + 3 || screen.width < 20 {
         return None;

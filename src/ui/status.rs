@@ -257,7 +257,7 @@ fn beside_cursor(view: &StepView<'_>, area: Rect) -> (String, Rect) {
 
 /// Returns the beginning of the prompt: a colon, a slash, or the name of the number that is edited.
 pub fn line_sign(state: &State, prompt: &Prompt) -> String {
-    match (prompt.kind, state.document()) {
+    match (prompt.kind, state.shown()) {
         (PromptKind::Search | PromptKind::Filter, _) => "/".to_owned(),
         (PromptKind::Answer(hidden), _) => {
             let scene = state.stepper().and_then(Stepper::scene).map(|scene| state.settings.applied_to(scene));

@@ -94,11 +94,10 @@ impl<'a> StepView<'a> {
     #[must_use]
     pub fn of(state: &'a State, options: RenderOptions) -> Option<Self> {
         let stepper = state.stepper()?;
-        let document = &*stepper.document;
         Some(Self {
             state,
             stepper,
-            document,
+            document: stepper.shown(),
             scene: state.settings.applied_to(stepper.scene()?),
             theme: options.theme,
             notation: options.notation(),

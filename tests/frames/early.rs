@@ -9,7 +9,7 @@ use gradstep::trace::Replacement;
 use gradstep::ui::{RenderOptions, export};
 use ratatui::buffer::Buffer;
 
-use super::{bundled_documents, frame, layers, press};
+use super::{bundled_documents, ends, frame, layers, press};
 
 pub const SIZES: [(u16, u16); 4] = [(60, 16), (80, 24), (120, 40), (200, 60)];
 
@@ -22,7 +22,7 @@ pub const FUTURES: [(&str, Replacement); 4] = [
 ];
 
 /// Keys that put something over the panes.
-const OVERLAYS: [&str; 7] = ["?", "n", ":", ":grad<Tab>", "M", "H", "Z"];
+pub const OVERLAYS: [&str; 9] = ["?", "n", ":", ":grad<Tab>", "M", "H", "Z", "r", ":update<Tab>"];
 
 /// The number of checked steps of a bundled scenario and of any other scenario, unless `EARLY_STEPS` is set.
 const STEPS: [u64; 2] = [72, 32];
@@ -60,7 +60,7 @@ pub fn bundled() -> Scenarios {
 
 pub fn other_scenarios() -> Scenarios {
     let open = |(name, text, keys): (&str, &str, &str)| (name.to_owned(), layers::open(text, keys).document().cloned().expect("open"));
-    OTHERS.map(open).into()
+    OTHERS.map(open).into_iter().chain(ends::scenarios()).collect()
 }
 
 /// Returns all steps of a short trace. For a longer one: the first, middle and last steps of some ops, and pseudo-random steps, the same in every run.
@@ -88,8 +88,11 @@ pub fn sampled_steps(document: &Document, most: u64) -> Vec<u64> {
     steps
 }
 
-/// The variants in which a step is drawn: a size, which of the panes that share an area is shown, and keys that open an overlay.
-fn screens(step: u64) -> Vec<((u16, u16), i64, &'static str)> {
+/// A variant in which a step is drawn: a size, which of the panes that share an area is shown, and keys that open an overlay.
+type Screen = ((u16, u16), i64, &'static str);
+
+/// The variants in which a step is drawn, with one of the overlays.
+pub fn screens(step: u64) -> Vec<Screen> {
     let mut screens = Vec::new();
     for size in SIZES {
         let small = size.0 < 120;
@@ -100,7 +103,7 @@ fn screens(step: u64) -> Vec<((u16, u16), i64, &'static str)> {
     screens
 }
 
-fn draw(document: &Arc<Document>, step: u64, (size, pane, keys): ((u16, u16), i64, &str)) -> Buffer {
+pub fn draw(document: &Arc<Document>, step: u64, (size, pane, keys): Screen) -> Buffer {
     let mut state = State::picker(Vec::new());
     state.open(Arc::clone(document), Some(step));
     update(&mut state, Action::CycleSetting(Setting::Pane, pane));

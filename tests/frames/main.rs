@@ -10,6 +10,7 @@ mod curve;
 mod details;
 mod early;
 mod edits;
+mod ends;
 mod focus;
 mod folds;
 mod forms;

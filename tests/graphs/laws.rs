@@ -74,7 +74,7 @@ fn the_numbers_of_steps_do_not_depend_on_computed_numbers() {
         let network = trace.network();
         let counts = step_counts(&trace);
         for (what, change) in changes {
-            let mut run = trace.runs()[0].run.clone();
+            let mut run = (*trace.runs()[0].run).clone();
             for id in network.learnable() {
                 let numbers = run.values(id).iter().zip(0..).map(|(x, at)| change(f64::from(at), *x)).collect();
                 run = run.with_tensor_and_gradients(network, id, from_flat(&network.tensor(id).shape, numbers));

@@ -10,7 +10,7 @@ use crate::ui::theme::{StyleRole, Theme};
 /// Returns the lines of the overlay, wrapped to `inside` cells.
 pub(super) fn text(state: &State, theme: &Theme, inside: usize) -> Text<'static> {
     let mut text = Text::default();
-    let Some(document) = state.document() else { return text };
+    let Some(document) = state.shown() else { return text };
     let scenario = &document.scenario;
     let styled = |line: &str, role: StyleRole| wrap(line, inside).into_iter().map(move |line| Line::styled(line, theme.style(role)));
     text.extend(styled(&scenario.title, StyleRole::Heading));
