@@ -32,8 +32,12 @@ const ROUNDS: usize = 3;
 /// The keys at each step: `l` moves forward and `h` back by a unit, at first a step; `k` takes the next larger unit and `j` the next smaller one.
 const KEYS: &str = "lllhkllhkllhjj";
 
-/// Keys after those of [`KEYS`]: the map, a fold, an address and a search.
-const MORE_KEYS: &str = "MjjF<Esc>FF:loss<Enter>:12345<Enter>/0.25<Enter>n";
+/// Keys after those of [`KEYS`]: the map, a fold and an address.
+const MORE_KEYS: &str = "MjjF<Esc>FF:loss<Enter>:12345<Enter>";
+
+/// A search, and the next match. The keys `<Enter>` and `n` begin work that grows with the trace: they look at the steps for up to a time slice, and the rest is
+/// done between keys. So they have a column of their own.
+const SEARCH_KEYS: &str = "/0.25<Enter>n";
 
 /// The cost of one key press.
 struct KeyCost {
@@ -41,6 +45,8 @@ struct KeyCost {
     what: String,
     /// Whether the key was `l` and moved by one step.
     is_step: bool,
+    /// Whether the key is one of [`SEARCH_KEYS`].
+    is_search: bool,
     /// The processor time until the bytes for the terminal are ready.
     time: Duration,
     /// The number of bytes to the terminal.
@@ -128,14 +134,16 @@ fn press(document: &Arc<Document>, step: u64, (width, height): (u16, u16)) -> Ve
         let bytes = pen.take().len();
         std::mem::swap(&mut shown, &mut next);
         let what = format!("{what} at {}, {width}x{height}", if what == "jump" { state.stepper().expect("open").step } else { before });
-        KeyCost { what, is_step: false, time, bytes }
+        KeyCost { what, is_step: false, is_search: false, time, bytes }
     };
     let mut pressed = vec![measured(&mut state, "jump", &mut |state| {
         update(state, Action::GoToStep(step));
     })];
-    let named_keys = KEYS.chars().map(String::from).zip(keys::parse(KEYS).expect("keys"));
-    let more_named_keys = keys::parse(MORE_KEYS).expect("keys").into_iter().map(|key| (format!("{:?}", key.code), key));
-    for (name, key) in named_keys.chain(more_named_keys) {
+    let moves = KEYS.chars().map(String::from).zip(keys::parse(KEYS).expect("keys"));
+    let named = |keys: &str| keys::parse(keys).expect("keys").into_iter().map(|key| (format!("{:?}", key.code), key));
+    let others = moves.chain(named(MORE_KEYS)).map(|(name, key)| (name, key, false));
+    let searches = named(SEARCH_KEYS).map(|(name, key)| (name, key, true));
+    for (name, key, is_search) in others.chain(searches) {
         // at the last step, `l` would compute the next iteration
         if state.stepper().expect("open").step >= document.trace.len() {
             update(&mut state, Action::GoToStep(step.saturating_sub(1).max(1)));
@@ -147,6 +155,7 @@ fn press(document: &Arc<Document>, step: u64, (width, height): (u16, u16)) -> Ve
             }
         });
         cost.is_step = unit == Unit::Step && name == "l";
+        cost.is_search = is_search;
         pressed.push(cost);
     }
     pressed
@@ -180,15 +189,20 @@ fn micros(time: Duration) -> f64 {
 
 /// Prints a line of the table.
 fn print_line(name: &str, (width, height): (u16, u16), keys: &[KeyCost]) {
-    let (Some(slowest), Some(longest)) = (keys.iter().max_by_key(|key| key.time), keys.iter().max_by_key(|key| key.bytes)) else { return };
+    let slowest = |of_searches: bool| keys.iter().filter(|key| key.is_search == of_searches).max_by_key(|key| key.time);
+    let (Some(slowest), Some(search), Some(longest)) = (slowest(false), slowest(true), keys.iter().max_by_key(|key| key.bytes)) else {
+        return;
+    };
+    let others = || keys.iter().filter(|key| !key.is_search).map(|key| key.time);
     let steps = || keys.iter().filter(|key| key.is_step);
     println!(
-        "{name:20} {width:3}x{height:<3} {:5} {:8.0} {:8.0} {:8.0} {:9.0} {:7} {:7} {:7}   {}; {}",
+        "{name:20} {width:3}x{height:<3} {:5} {:8.0} {:8.0} {:8.0} {:9.0} {:8.0} {:7} {:7} {:7}   {}; {}",
         keys.len(),
         micros(quantile(steps().map(|key| key.time), 50)),
-        micros(quantile(keys.iter().map(|key| key.time), 50)),
-        micros(quantile(keys.iter().map(|key| key.time), 99)),
+        micros(quantile(others(), 50)),
+        micros(quantile(others(), 99)),
         micros(slowest.time),
+        micros(search.time),
         quantile(steps().map(|key| key.bytes), 50),
         quantile(steps().map(|key| key.bytes), 100),
         longest.bytes,
@@ -204,7 +218,7 @@ fn main() {
     let networks = [("n5", include_str!("networks/n5.toml")), ("n6", include_str!("networks/n6.toml"))];
     let large = networks.map(|(name, text)| (name.to_owned(), text.to_owned())).into_iter().chain(heavy::all());
     println!(
-        "µs, and bytes                        keys        l      all     99 %     worst   bytes: l, worst l, all   worst by time; by bytes"
+        "µs, and bytes                        keys        l      all     99 %     worst   search   bytes: l, worst l, all   worst by time; by bytes"
     );
     // the keys of all bundled scenarios, by the size of the screen
     let mut all: [Vec<KeyCost>; SIZES.len()] = Default::default();
