@@ -35,8 +35,8 @@ const KEYS: &str = "lllhkllhkllhjj";
 /// Keys after those of [`KEYS`]: the map, a fold and an address.
 const MORE_KEYS: &str = "MjjF<Esc>FF:loss<Enter>:12345<Enter>";
 
-/// A search, and the next match. The keys `<Enter>` and `n` begin work that grows with the trace: they look at the steps for up to a time slice, and the rest is
-/// done between keys. So they have a column of their own.
+/// A search, and the next match. The keys `<Enter>` and `n` begin work that grows with the trace: they look at the steps for up to a time slice, and the rest
+/// is done between keys. So they have a column of their own.
 const SEARCH_KEYS: &str = "/0.25<Enter>n";
 
 /// The cost of one key press.

@@ -274,8 +274,27 @@ fn is_hidden(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
 }
 
+/// Joins texts with blanks. Returns `None` if they are wider than `room` cells. Stops at the first text that does not fit, because an op can have very many
+/// parts.
+#[must_use]
+pub fn joined_within(room: usize, texts: impl Iterator<Item = String>) -> Option<String> {
+    let mut joined = String::new();
+    for text in texts {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(&text);
+        if width(&joined) > room {
+            return None;
+        }
+    }
+    Some(joined)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -339,5 +358,24 @@ mod tests {
             prop_assert_eq!(escape(&once), once.as_str());
             prop_assert!(!once.chars().any(|c| c != '\n' && is_hidden(c)));
         }
+    }
+
+    #[test]
+    fn only_the_parts_that_fit_are_formatted() {
+        let formatted = Cell::new(0);
+        let parts = |count: usize| {
+            formatted.set(0);
+            let formatted = &formatted;
+            (0..count).map(move |n| {
+                formatted.set(formatted.get() + 1);
+                format!("+ b{n}")
+            })
+        };
+        assert_eq!(joined_within(14, parts(3)).as_deref(), Some("+ b0 + b1 + b2"));
+        assert_eq!(joined_within(13, parts(3)), None);
+        assert_eq!(joined_within(14, parts(100_000)), None);
+        // three parts fit, and the fourth does not
+        assert_eq!(formatted.get(), 4);
+        assert_eq!(joined_within(0, parts(0)).as_deref(), Some(""));
     }
 }

@@ -24,8 +24,7 @@ use crate::glyph;
 use crate::number::result_sign;
 use crate::op::rule::{Equation, Gist};
 use crate::scene::{HiddenNumber, Path, after_sign};
-use crate::text::{align_left, align_right};
-use crate::text::{cut, width};
+use crate::text::{align_left, align_right, cut, joined_within, width};
 use crate::ui::ClickTarget;
 use crate::ui::line::DrawLine as _;
 use crate::ui::theme::StyleRole;
@@ -282,22 +281,6 @@ pub fn moved_titles(view: &StepView<'_>, room: usize) -> Option<[Cow<'static, st
     heading(view, &tensor, margin(view), room).moved_titles
 }
 
-/// Joins texts with blanks. Returns `None` if they are wider than `room` cells. Stops at the first text that does not fit, because an op can have very many
-/// parts.
-fn joined_within(room: usize, texts: impl Iterator<Item = String>) -> Option<String> {
-    let mut joined = String::new();
-    for text in texts {
-        if !joined.is_empty() {
-            joined.push(' ');
-        }
-        joined.push_str(&text);
-        if width(&joined) > room {
-            return None;
-        }
-    }
-    Some(joined)
-}
-
 /// Returns the constants in the equation of the op with their values, each after a separator: `,  η = 0.5`.
 #[must_use]
 pub fn constants(view: &StepView<'_>, separator: &str) -> String {
@@ -477,30 +460,4 @@ fn alternative(view: &StepView<'_>, paths: &[Path], margin: usize, [room, height
     let texts = alternative_texts(view, paths, [room.saturating_sub(margin + SIGN_CELLS), height]);
     let line = |text| Line::from(vec![Span::raw(" ".repeat(margin + SIGN_CELLS)), Span::styled(text, view.theme.style(StyleRole::Dim))]);
     texts.into_iter().map(line).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[test]
-    fn only_the_parts_that_fit_are_formatted() {
-        let formatted = Cell::new(0);
-        let parts = |count: usize| {
-            formatted.set(0);
-            let formatted = &formatted;
-            (0..count).map(move |n| {
-                formatted.set(formatted.get() + 1);
-                format!("+ b{n}")
-            })
-        };
-        assert_eq!(joined_within(14, parts(3)).as_deref(), Some("+ b0 + b1 + b2"));
-        assert_eq!(joined_within(13, parts(3)), None);
-        assert_eq!(joined_within(14, parts(100_000)), None);
-        // three parts fit, and the fourth does not
-        assert_eq!(formatted.get(), 4);
-        assert_eq!(joined_within(0, parts(0)).as_deref(), Some(""));
-    }
 }
