@@ -33,11 +33,29 @@ pub struct Scratch {
 const SMALL: usize = 64;
 
 impl Scratch {
-    /// Takes `len` numbers from the buffer that was returned last, or from a new one if that buffer is too small.
+    /// Creates a slice of `len` numbers.
     #[must_use]
+    #[inline]
     pub fn new(len: usize) -> Self {
-        if len <= SMALL {
-            return Self { small: [0.0; SMALL], memory: Vec::new(), aligned: 0..len, not_send: PhantomData };
+        let mut scratch = Self::default();
+        scratch.take(len);
+        scratch
+    }
+
+    /// Changes the length to `len`. The slice then contains arbitrary numbers, as a new one does.
+    #[inline]
+    pub fn take(&mut self, len: usize) {
+        if len <= SMALL && self.memory.is_empty() {
+            self.aligned = 0..len;
+        } else {
+            self.take_from_pool(len);
+        }
+    }
+
+    /// Changes the length to `len`, with memory from the buffer that was returned last, or from a new one if that buffer is too small.
+    fn take_from_pool(&mut self, len: usize) {
+        if !self.memory.is_empty() {
+            self.return_to_pool();
         }
         let mut memory = FREE.with_borrow_mut(Vec::pop).unwrap_or_default();
         // the extra numbers are room to begin at a cache line
@@ -46,18 +64,31 @@ impl Scratch {
         }
         // `align_offset` may return `usize::MAX`, which means that it does not know; then the slice is not aligned
         let begin = memory.as_ptr().align_offset(LINE_BYTES).min(LINE_ENTRIES);
-        Self { small: [0.0; SMALL], memory, aligned: begin..begin + len, not_send: PhantomData }
+        (self.memory, self.aligned) = (memory, begin..begin + len);
+    }
+
+    /// Returns the memory of a large slice to the pool.
+    fn return_to_pool(&mut self) {
+        let memory = mem::take(&mut self.memory);
+        // when a thread ends, its pool may be dropped before this value; then the memory is freed
+        let _ = FREE.try_with(|free| free.borrow_mut().push(memory));
+    }
+}
+
+impl Default for Scratch {
+    /// Creates an empty slice.
+    #[inline]
+    fn default() -> Self {
+        Self { small: [0.0; SMALL], memory: Vec::new(), aligned: 0..0, not_send: PhantomData }
     }
 }
 
 impl Drop for Scratch {
+    #[inline]
     fn drop(&mut self) {
-        let memory = mem::take(&mut self.memory);
-        if memory.is_empty() {
-            return;
+        if !self.memory.is_empty() {
+            self.return_to_pool();
         }
-        // when a thread ends, its pool may be dropped before this value; then the memory is freed
-        let _ = FREE.try_with(|free| free.borrow_mut().push(memory));
     }
 }
 
@@ -74,5 +105,20 @@ impl DerefMut for Scratch {
     fn deref_mut(&mut self) -> &mut [f64] {
         let memory = if self.memory.is_empty() { &mut self.small[..] } else { &mut self.memory };
         &mut memory[self.aligned.clone()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slice_has_the_length_that_was_taken_last() {
+        let mut scratch = Scratch::new(3);
+        for len in [0, SMALL, SMALL + 1, 5, 10_000, SMALL + 1, SMALL] {
+            scratch.take(len);
+            scratch.fill(1.0);
+            assert_eq!(scratch.len(), len);
+        }
     }
 }

@@ -171,6 +171,7 @@ pub(super) struct ReadAccess<'a> {
 
 impl<'a> ReadAccess<'a> {
     /// The entries of a tensor in row-major order.
+    #[inline]
     pub fn of(self, id: Id) -> &'a [f64] {
         match self.layout.locations[id] {
             TensorLocation::Packed(first, entries) => &self.packed[first..first + entries],

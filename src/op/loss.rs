@@ -168,6 +168,11 @@ const SAFE_RATIO: &Primitive = &Primitive::differentiable("ratio", Definition::E
     .arguments(&["t", "a"])
     .form(Form::Meaning)
     .meaning(&QUOTIENT);
+/// The value of [`SAFE_RATIO`].
+fn safe_ratio(t: f64, a: f64) -> f64 {
+    if t == 0.0 { 0.0 } else { t / a }
+}
+
 /// The first argument divided by the second.
 const QUOTIENT: Expr = Expr::Div(&[Expr::Arg(0), Expr::Arg(1)]);
 /// The case t = 0 of [`SAFE_RATIO`].
@@ -216,9 +221,13 @@ impl Loss {
 
 /// A loss that is a sum of terms, where each term belongs to one entry i of the output. ∂C/∂aᵢ is a sum of terms too.
 trait Pointwise: Debug + Send + Sync + Clone + 'static {
-    /// Computes, once per run, numbers that all entries share, such as a log-sum-exp.
+    /// Computes, once per run, the numbers that the terms of C share, such as a log-sum-exp.
     fn memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
         None
+    }
+    /// Computes, once per run, the numbers that the terms of ∂C/∂a share: by default, those of C.
+    fn gradient_memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        self.memo(tensors)
     }
     /// The number of terms of C for each entry of the output.
     const LOSS_TERMS: usize = 1;
@@ -333,7 +342,7 @@ struct LossBackward<P>(P);
 
 impl<P: Pointwise> Rule for LossBackward<P> {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        self.0.memo(tensors)
+        self.0.gradient_memo(tensors)
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {

@@ -5,6 +5,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use pulp::Arch;
 
 use crate::elementary;
+use crate::scratch::Scratch;
 
 /// max(0, x); NaN stays NaN.
 ///
@@ -121,7 +122,8 @@ fn each(x: &mut [f64], function: impl Fn(f64) -> f64) {
 #[must_use]
 pub fn log_sum_exp(x: &[f64]) -> (f64, f64) {
     let largest = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mut exponentials: Vec<f64> = x.iter().map(|x| x - largest).collect();
+    let mut exponentials = Scratch::new(x.len());
+    exponentials.iter_mut().zip(x).for_each(|(exponential, x)| *exponential = x - largest);
     elementary::exp(&mut exponentials);
     (largest, log_of_sum(x, largest, &exponentials))
 }

@@ -20,7 +20,7 @@
 //! only if the distance between the inputs is a multiple of s. So the inputs are split into s *phases*: with stride 2, the even inputs and the odd inputs. The
 //! outputs stay in a single component, and each phase slides along this component.
 
-use std::ops::{Deref, Range};
+use std::ops::Range;
 
 use super::axis::Axis;
 use super::edges::View;
@@ -183,53 +183,29 @@ impl Polyphase {
 /// The cost of copying one entry, in multiplications.
 const COPY_COST: u64 = 8;
 
-/// Images as a kernel reads them: the images themselves if they have the kernel's layout already, or a copy.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant)] // one value for each call of a kernel
-pub enum LaidOut<'a> {
-    /// The images themselves.
-    InPlace(&'a [f64]),
-    /// A copy.
-    Copy(Scratch),
-}
-
-impl Deref for LaidOut<'_> {
-    type Target = [f64];
-
-    fn deref(&self) -> &[f64] {
-        match self {
-            Self::InPlace(images) => images,
-            Self::Copy(copy) => copy,
-        }
-    }
-}
-
-/// Lays out `height` x `width` images in their components, with 0 for padding. Each image becomes one plane for each pair of a component of the rows and a
-/// component of the columns. The last image is followed by `zeros_after_end` zeros, so that a vector register may read past its end.
+/// Lays out `height` x `width` images in their components, with 0 for padding, and returns them: in `memory`, or the images themselves if they have this layout
+/// already. Each image becomes one plane for each pair of a component of the rows and a component of the columns. The last image is followed by
+/// `zeros_after_end` zeros, so that a vector register may read past its end.
 #[must_use]
 pub fn lay_out<'a>(
     images: &'a [f64],
     [height, width]: [usize; 2],
     [rows, columns]: &[Polyphase; 2],
     zeros_after_end: usize,
-) -> LaidOut<'a> {
+    memory: &'a mut Scratch,
+) -> &'a [f64] {
     if zeros_after_end == 0 && rows.is_whole_axis(height) && columns.is_whole_axis(width) {
-        return LaidOut::InPlace(images);
+        return images;
     }
-    LaidOut::Copy(copy_out(images, [height, width], [rows, columns], zeros_after_end))
-}
-
-/// Copies images as [`lay_out`] describes.
-fn copy_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: [&Polyphase; 2], zeros_after_end: usize) -> Scratch {
     let plane_area = rows.len * columns.len;
     if plane_area == 0 {
-        return Scratch::new(0);
+        return &[];
     }
     let image_area = height * width;
     let len_per_image = rows.components.len() * columns.components.len() * plane_area;
     let image_count = images.len() / image_area;
-    let mut all = Scratch::new(image_count * len_per_image + zeros_after_end);
-    let (all_planes, zeros) = all.split_at_mut(image_count * len_per_image);
+    memory.take(image_count * len_per_image + zeros_after_end);
+    let (all_planes, zeros) = memory.split_at_mut(image_count * len_per_image);
     zeros.fill(0.0);
     chunks(all_planes, len_per_image, COPY_COST, |first, some_planes| {
         // `first` is the first entry of an image in `all_planes`
@@ -252,7 +228,7 @@ fn copy_out(images: &[f64], [height, width]: [usize; 2], [rows, columns]: [&Poly
             }
         }
     });
-    all
+    memory
 }
 
 /// Copies a row. Most rows are short, and `copy_from_slice` is a function call. So a row of 8 to 32 numbers is copied in pieces of 8, of which the last two

@@ -84,6 +84,7 @@ impl<T: Copy> Reads<T> {
     }
 
     /// Applies a function to the value in each slot.
+    #[inline]
     pub fn map<U>(&self, mut function: impl FnMut(T) -> U) -> Reads<U> {
         // for so few values, `push` is several times as fast as `collect`. The list is filled where the caller needs it, so that nothing is moved afterwards
         let mut mapped = Reads { all: SmallVec::new(), inputs: self.inputs };

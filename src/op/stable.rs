@@ -26,9 +26,11 @@ pub struct StableBackward {
     pub expr: Expr,
 }
 
-/// The memo of [`StableBackward`]: whether the chain rule gives finite numbers, and the memos of both rules.
+/// The memo of [`StableBackward`]: the result of the chain rule, and the memos of both rules.
 struct ChainOutcome {
-    /// `true` if the chain rule gives finite numbers for all entries.
+    /// The result of the chain rule.
+    sums: Vec<f64>,
+    /// `true` if the sums are finite.
     is_finite: bool,
     chain: Memo,
     closed_formula: Memo,
@@ -51,22 +53,31 @@ impl StableBackward {
 impl Rule for StableBackward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let (chain, closed_formula) = (self.chain.memo(tensors), self.closed_formula.memo(tensors));
-        let mut sums = vec![-0.0; tensors[Input(0)].len()];
+        let mut sums = vec![0.0; tensors[Input(0)].len()];
         // `map` with the identity copies the list of references to the tensors, because `Operands` takes a list of its own
-        self.chain.accumulate(&Operands { tensors: tensors.reborrow(), memo: &chain }, &mut sums);
+        self.chain.overwrite(&Operands { tensors: tensors.reborrow(), memo: &chain }, &mut sums);
         // checking the sums checks all terms: a sum with an infinite or NaN term is never finite
         let is_finite = sums.iter().all(|sum| sum.is_finite());
-        Some(Arc::new(ChainOutcome { is_finite, chain, closed_formula }))
+        Some(Arc::new(ChainOutcome { sums, is_finite, chain, closed_formula }))
     }
 
     fn work(&self, operands: &Reads<usize>, entries: usize) -> u64 {
-        // `memo` computes the whole chain rule once, and `accumulate` computes it again
+        // `memo` computes the whole chain rule once, and `accumulate` computes it again; `overwrite` copies the result from the memo
         2 * self.chain.work(operands, entries)
     }
 
     fn accumulate(&self, x: &Operands<'_>, out: &mut [f64]) {
         let (rule, x) = self.choose(x);
         rule.accumulate(&x, out);
+    }
+
+    fn overwrite(&self, x: &Operands<'_>, sums: &mut [f64]) {
+        let outcome = Self::outcome(x);
+        if outcome.is_finite {
+            return sums.copy_from_slice(&outcome.sums);
+        }
+        let (rule, x) = self.choose(x);
+        rule.overwrite(&x, sums);
     }
 
     fn prefix_terms(&self, x: &Operands<'_>, entry: usize) -> u64 {

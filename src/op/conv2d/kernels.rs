@@ -53,6 +53,8 @@ pub(super) struct Plans {
     input: [OnceLock<Sliding>; 2],
     /// Other plans for overwriting the input gradient. They are tried first.
     small_input: OnceLock<(Option<Skipping>, Option<RowPairs>)>,
+    /// The result of [`Conv2d::edge_count`].
+    edge_count: OnceLock<u64>,
 }
 
 /// The largest number of products of a kernel for small convolutions. More are divided among threads, and these kernels do not do that.
@@ -121,7 +123,7 @@ impl Conv2d {
     /// Returns the number of edges: the products w · x of all outputs. Each of the three passes has this number of multiplications.
     fn edge_count(&self) -> u64 {
         // the number of terms of all weights in the weight gradient
-        self.prefix_terms(View::Weight, self.outputs * self.filter_len())
+        *self.plans.edge_count.get_or_init(|| self.prefix_terms(View::Weight, self.outputs * self.filter_len()))
     }
 }
 

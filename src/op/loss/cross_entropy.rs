@@ -11,7 +11,7 @@ use smallvec::smallvec;
 
 use super::{
     A, A_ENTRY, ALL_A, ALL_T, Activation, Loss, LossKind, NetworkOutput, Pointwise, PointwiseLoss, Probabilities, RATIO, T, Z,
-    log_for_weight,
+    log_for_weight, safe_ratio,
 };
 use crate::expr::{Expr, Join, LOG, SUM};
 use crate::op::layer::{Args, Reported};
@@ -72,25 +72,34 @@ struct LogSumExp {
     log: f64,
 }
 
-impl Pointwise for CrossEntropy {
-    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
-        let z = tensors.get(Z).filter(|_| self.is_softmax);
-        // only the softmax needs these two numbers
-        let (largest, log) = z.map_or((0.0, 0.0), log_sum_exp);
-        Some(Arc::new(LogSumExp { largest, log }))
-    }
-
-    fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
-        // computed from z if z is an input of the function
-        let log_a = match x.tensors.get(Z) {
+impl CrossEntropy {
+    /// log aᵢ, computed from z if z is an input of the function.
+    fn log_a(&self, x: &Operands<'_>, i: usize) -> f64 {
+        match x.tensors.get(Z) {
             None => log_for_weight(x.get(T, i), x.get(A, i)),
             Some(z) if self.is_softmax => {
                 let LogSumExp { largest, log } = x.memo().expect("the memo of this rule");
                 (z[i] - largest) - log
             }
             Some(z) => -softplus(-z[i]),
-        };
-        smallvec![constant(-1.0), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, log_a)]
+        }
+    }
+}
+
+impl Pointwise for CrossEntropy {
+    fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
+        // only the softmax needs these two numbers
+        let z = tensors.get(Z).filter(|_| self.is_softmax)?;
+        let (largest, log) = log_sum_exp(z);
+        Some(Arc::new(LogSumExp { largest, log }))
+    }
+
+    fn gradient_memo(&self, _tensors: &Reads<&[f64]>) -> Memo {
+        None
+    }
+
+    fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
+        smallvec![constant(-1.0), entry(x, T, i), derived(&Expr::Of(LOG, &[A_ENTRY]), A, i, self.log_a(x, i))]
     }
 
     fn loss_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
@@ -99,6 +108,17 @@ impl Pointwise for CrossEntropy {
 
     fn gradient_term(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
         Term::product(smallvec![constant(-1.0), evaluated(x, &RATIO, A, i)])
+    }
+
+    fn loss_value(&self, x: &Operands<'_>, i: usize, _term: usize) -> f64 {
+        let factors = [x.get(T, i), self.log_a(x, i)];
+        // 0 · −∞ is taken as 0, as in the term
+        let is_left_out = factors.contains(&0.0) && factors.contains(&f64::NEG_INFINITY);
+        if is_left_out { 0.0 } else { -factors[0] * factors[1] }
+    }
+
+    fn gradient_value(&self, x: &Operands<'_>, i: usize, _term: usize) -> f64 {
+        -safe_ratio(x.get(T, i), x.get(A, i))
     }
 
     fn equation(&self) -> Equation {
@@ -215,6 +235,26 @@ impl Rule for SigmoidCrossEntropyBackward {
             name: "the error of sigmoid and cross-entropy in one step",
             gist: Gist::None,
             words: "Here ∂C/∂a is not finite, because an output has reached 0, so the error is computed in one step.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::checked::check_rules;
+
+    #[test]
+    fn the_sums_of_special_numbers_are_those_of_the_terms() {
+        let special = [0.0, -0.0, 1.0, -0.3, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+        for is_softmax in [false, true] {
+            for (number, target) in special.into_iter().flat_map(|number| special.map(|target| (number, target))) {
+                let loss = PointwiseLoss(CrossEntropy { is_softmax });
+                let inputs = [vec![number, 0.5], vec![target, 0.0], vec![number, 0.0]];
+                // without and with z
+                check_rules(&loss, &[&[2][..]; 2], &inputs[..2]);
+                check_rules(&loss, &[&[2][..]; 3], &inputs);
+            }
         }
     }
 }

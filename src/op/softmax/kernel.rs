@@ -4,6 +4,8 @@
 // the compiler uses wide registers only in code that is inlined into `with_simd`
 #![allow(clippy::inline_always)]
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use super::{Slice, Slices, SoftmaxNormaliser, SoftmaxVariant};
@@ -14,24 +16,23 @@ use crate::sums::{Init, put};
 /// The number of entries whose exponentials are computed at once, unless a slice is longer.
 const MAX_EXPONENTIALS: usize = 1024;
 
-/// Calls `visit` for a few slices at a time, with the slices, the largest entry m of each, and exp(z − m) of their entries, slice after slice. `largest` has
-/// the m of all slices.
-fn for_each_exponentials<'m>(slices: Slices, z: &[f64], largest: &'m [f64], mut visit: impl FnMut(&[Slice], &'m [f64], &mut [f64])) {
-    let n = slices.length_and_step(z.len()).0;
+/// The groups of neighbouring slices whose exponentials are computed at once, each as the range of its slices. `count` is the number of slices, of n entries
+/// each.
+fn groups(count: usize, n: usize) -> impl Iterator<Item = Range<usize>> {
     let slices_at_once = (MAX_EXPONENTIALS / n.max(1)).max(1);
-    let mut remaining = slices.all(z.len());
-    let mut exponentials = Scratch::new(n * slices_at_once.min(z.len() / n.max(1)));
-    let mut group: Vec<Slice> = Vec::with_capacity(slices_at_once.min(largest.len()));
-    for group_largest in largest.chunks(slices_at_once) {
-        group.clear();
-        group.extend(remaining.by_ref().take(group_largest.len()));
-        let exponentials = &mut exponentials[..group.len() * n];
-        for ((slice, m), exponentials) in group.iter().zip(group_largest).zip(exponentials.chunks_exact_mut(n)) {
-            put(exponentials, slice.values(z).iter().map(|z| z - m), Init::Overwrite);
-        }
-        elementary::exp(exponentials);
-        visit(&group, group_largest, exponentials);
+    (0..count).step_by(slices_at_once).map(move |first| first..count.min(first + slices_at_once))
+}
+
+/// Computes exp(z − m) of the entries of neighbouring slices, slice after slice, in `memory`. `normalisers` has the largest entry m of each, and `first` is the
+/// number of the first of these slices.
+fn exponentials<'m>(slices: Slices, z: &[f64], first: usize, normalisers: &[SoftmaxNormaliser], memory: &'m mut Scratch) -> &'m mut [f64] {
+    let n = slices.length_and_step(z.len()).0;
+    memory.take(normalisers.len() * n);
+    for ((number, SoftmaxNormaliser { largest, .. }), exponentials) in (first..).zip(normalisers).zip(memory.chunks_exact_mut(n)) {
+        put(exponentials, slices.get(number, z.len()).values(z).iter().map(|z| z - largest), Init::Overwrite);
     }
+    elementary::exp(memory);
+    memory
 }
 
 /// Folds each row of `n` numbers, and calls `visit` with the results in order. Each step of a fold waits for the previous one, so several rows are folded at
@@ -57,54 +58,59 @@ fn fold_rows(rows: &[f64], n: usize, start: f64, fold: impl Fn(f64, f64) -> f64,
 pub(super) fn normalisers(variant: &SoftmaxVariant, slices: Slices, z: &[f64]) -> Vec<SoftmaxNormaliser> {
     let (n, step) = slices.length_and_step(z.len());
     let count = z.len() / n.max(1);
-    let (mut largest, mut all) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let mut all = Vec::with_capacity(count);
     if n == 0 {
         return all;
     }
+    let mut add_largest = |largest| all.push(SoftmaxNormaliser { largest, sum: 0.0 });
     if step == 1 {
-        fold_rows(z, n, f64::NEG_INFINITY, f64::max, |m| largest.push(m));
+        fold_rows(z, n, f64::NEG_INFINITY, f64::max, add_largest);
     } else {
-        largest.extend(slices.all(z.len()).map(|slice| slice.values(z).iter().copied().fold(f64::NEG_INFINITY, f64::max)));
+        let largest = |slice: Slice| slice.values(z).iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        slices.all(z.len()).for_each(|slice| add_largest(largest(slice)));
     }
-    for_each_exponentials(slices, z, &largest, |slices, largest, exponentials| {
+    let mut memory = Scratch::default();
+    for group in groups(count, n) {
+        let (first, group) = (group.start, &mut all[group]);
+        let exponentials = exponentials(slices, z, first, group, &mut memory);
         if !variant.has_factor_a {
             // the sum of log-softmax lacks the exponential of the largest entry, so it is set to 0
-            for ((slice, largest), exponentials) in slices.iter().zip(largest).zip(exponentials.chunks_exact_mut(n)) {
-                let skipped = slice.values(z).iter().position(|z| z == largest);
+            for ((number, SoftmaxNormaliser { largest, .. }), exponentials) in (first..).zip(&*group).zip(exponentials.chunks_exact_mut(n))
+            {
+                let skipped = slices.get(number, z.len()).values(z).iter().position(|z| z == largest);
                 if let Some(skipped) = skipped {
                     exponentials[skipped] = 0.0;
                 }
             }
         }
-        let mut largest = largest.iter();
+        let mut group = group.iter_mut();
+        let set_sum = |sum| {
+            if let Some(normaliser) = group.next() {
+                normaliser.sum = (variant.normaliser_sum)(sum);
+            }
+        };
         // no exponential is negative, so neither the start 0 nor an exponential that was set to 0 changes a bit of the sum
-        fold_rows(
-            exponentials,
-            n,
-            0.0,
-            |sum, exponential| sum + exponential,
-            |sum| {
-                let largest = largest.next().copied().unwrap_or(f64::NAN);
-                all.push(SoftmaxNormaliser { largest, sum: (variant.normaliser_sum)(sum) });
-            },
-        );
-    });
+        fold_rows(exponentials, n, 0.0, |sum, exponential| sum + exponential, set_sum);
+    }
     all
 }
 
 /// Adds the softmax of each entry to `out`.
 pub(super) fn add_softmax(slices: Slices, z: &[f64], normalisers: &[SoftmaxNormaliser], out: &mut [f64]) {
-    let largest: Vec<f64> = normalisers.iter().map(|normaliser| normaliser.largest).collect();
-    for_each_exponentials(slices, z, &largest, |slices, _, exponentials| {
-        for (slice, exponentials) in slices.iter().zip(exponentials.chunks_exact(exponentials.len() / slices.len())) {
-            let sum = normalisers[slice.number].sum;
-            if slice.step == 1 {
-                put(&mut out[slice.first..][..slice.n], exponentials.iter().map(|exponential| exponential / sum), Init::Accumulate);
+    let (n, step) = slices.length_and_step(z.len());
+    let mut memory = Scratch::default();
+    for group in groups(normalisers.len(), n) {
+        let (first, normalisers) = (group.start, &normalisers[group]);
+        let exponentials = exponentials(slices, z, first, normalisers, &mut memory);
+        for ((number, SoftmaxNormaliser { sum, .. }), exponentials) in (first..).zip(normalisers).zip(exponentials.chunks_exact(n)) {
+            let slice = slices.get(number, z.len());
+            if step == 1 {
+                put(&mut out[slice.first..][..n], exponentials.iter().map(|exponential| exponential / sum), Init::Accumulate);
             } else {
                 slice.places().each().zip(exponentials).for_each(|(at, exponential)| out[at] += exponential / sum);
             }
         }
-    });
+    }
 }
 
 /// Adds the log-softmax of each entry to `out`.
@@ -122,12 +128,15 @@ pub(super) fn add_log_softmax(slices: Slices, z: &[f64], normalisers: &[SoftmaxN
 /// Adds all terms of ∂C/∂z to `out`: term j of entry i of a slice is daⱼ aⱼ ([i=j] − pᵢ), without the factor aⱼ for log-softmax. `da` is ∂C/∂a, and p are the
 /// probabilities.
 pub(super) fn add_gradient(variant: &SoftmaxVariant, slices: Slices, a: &[f64], da: &[f64], out: &mut [f64]) {
-    let mut p = Scratch::new(if variant.has_factor_a { 0 } else { a.len() });
-    if !variant.has_factor_a {
-        p.copy_from_slice(a);
-        elementary::exp(&mut p);
-    }
-    let p = if variant.has_factor_a { a } else { &p };
+    let mut exponentials;
+    let p = if variant.has_factor_a {
+        a
+    } else {
+        exponentials = Scratch::new(a.len());
+        exponentials.copy_from_slice(a);
+        elementary::exp(&mut exponentials);
+        &exponentials
+    };
     let (n, step) = slices.length_and_step(a.len());
     let mut factors = Scratch::new(a.len());
     if variant.has_factor_a {

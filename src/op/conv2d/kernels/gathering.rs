@@ -132,7 +132,8 @@ impl Gathering {
     pub(super) fn run(&self, conv: &Conv2d, images: &[f64], errors: &[f64], out: &mut [f64], init: Init) {
         // if lanes are weights, a register loads `LANES` image entries even for a shorter run, so it may read past the end of the laid-out image
         let zeros_after_end = if self.phases.iter().any(|phase| matches!(phase, LaneAxis::Weights(_))) { LANES } else { 0 };
-        let laid_out = lay_out(images, conv.channel_shape(View::Input).into(), &self.layout.axes, zeros_after_end);
+        let mut memory = Scratch::default();
+        let laid_out = lay_out(images, conv.channel_shape(View::Input).into(), &self.layout.axes, zeros_after_end, &mut memory);
         let operands = KernelOperands { conv, view: View::Weight, a: images, b: errors, init };
         // the laid-out input channels of a group, and all after them
         let group_image = |group: usize| &laid_out[group * conv.group_inputs() * self.layout.channel_len()..];

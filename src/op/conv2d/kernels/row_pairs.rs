@@ -74,9 +74,11 @@ impl RowPairs {
         for (weights, filter) in weights.chunks_exact_mut(filter_len + ROWS * width).zip(filters.chunks_exact(filter_len)) {
             weights[width..][..filter_len].copy_from_slice(filter);
         }
-        let laid_out = lay_out(errors, conv.channel_shape(View::Output).into(), &self.layout.axes, 0);
+        let mut memory = Scratch::default();
+        let zeros_after_end = 0;
+        let laid_out = lay_out(errors, conv.channel_shape(View::Output).into(), &self.layout.axes, zeros_after_end, &mut memory);
         let rows = FactorSource { numbers: &weights, firsts: &[0, width] };
-        let lanes = FactorSource { numbers: &laid_out, firsts: &self.error_firsts };
+        let lanes = FactorSource { numbers: laid_out, firsts: &self.error_firsts };
         let mut sums = Scratch::new(ROWS * self.error_firsts.len() * LANES);
         let taps = &self.taps;
         add(&Products { rows, lanes, taps, chunk_len: taps.len(), used_taps: 0..taps.len() }, &mut sums, Init::Overwrite);

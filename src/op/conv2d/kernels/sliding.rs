@@ -56,6 +56,20 @@ struct Band {
     layout: PolyphaseLayout,
     /// A kernel for each phase.
     kernels: Vec<PhaseKernel>,
+    /// The number of zeros after the laid-out image.
+    zeros_after_end: usize,
+    /// The largest number of lanes of a tile whose sums are in scratch memory.
+    max_lanes: usize,
+}
+
+impl Band {
+    fn new(rows: Range<usize>, layout: PolyphaseLayout, kernels: Vec<PhaseKernel>) -> Self {
+        let tiles = || kernels.iter().flat_map(|kernel| &kernel.tiles);
+        // the last register of a row may read past the end, unless it ends with the row
+        let zeros_after_end = if tiles().all(|tile| !tile.sum_places.is_empty()) { 0 } else { LANES };
+        let max_lanes = tiles().filter(|tile| tile.sum_places.is_empty()).map(|tile| tile.image_firsts.len() * LANES).max().unwrap_or(0);
+        Self { rows, layout, kernels, zeros_after_end, max_lanes }
+    }
 }
 
 /// The kernel for the entries of one phase in a band.
@@ -134,7 +148,7 @@ impl Sliding {
             let kernels = layout.phases().map(|phase| PhaseKernel::new(conv, view, init, &layout, phase)).collect();
             // the last band ends with the tensor
             let end_row = if band + 1 == band_count { conv.rows.len(view) } else { end * step };
-            Band { rows: start * step..end_row, layout, kernels }
+            Band::new(start * step..end_row, layout, kernels)
         });
         let bands = bands.collect();
         Self { view, bands }
@@ -179,18 +193,16 @@ impl OutputBlock<'_> {
         let image_view = if view == View::Output { View::Input } else { View::Output };
         let group_len = conv.summed_channels(view) * conv.channel_len(image_view);
         let group_images = &images[self.group * group_len..][..group_len];
-        let tiles = || self.band.kernels.iter().flat_map(|kernel| &kernel.tiles);
-        // the last register of a row may read past the end, unless it ends with the row
-        let zeros_after_end = if tiles().all(|tile| !tile.sum_places.is_empty()) { 0 } else { LANES };
-        let laid_out = lay_out(group_images, conv.channel_shape(image_view).into(), &self.band.layout.axes, zeros_after_end);
-        let max_lanes = tiles().filter(|tile| tile.sum_places.is_empty()).map(|tile| tile.image_firsts.len() * LANES).max().unwrap_or(0);
-        let mut scratch = Scratch::new(CHANNELS_AT_ONCE * max_lanes);
+        let Band { layout, zeros_after_end, max_lanes, .. } = self.band;
+        let mut memory = Scratch::default();
+        let laid_out = lay_out(group_images, conv.channel_shape(image_view).into(), &layout.axes, *zeros_after_end, &mut memory);
+        let mut scratch = Scratch::new(self.out.len().min(CHANNELS_AT_ONCE) * max_lanes);
         // the channels are split evenly: 5 channels into 3 + 2, not into 4 + 1
         let chunks = self.out.len().div_ceil(CHANNELS_AT_ONCE);
         let chunk_len = self.out.len().div_ceil(chunks);
         for (n, out) in self.out.chunks_mut(chunk_len).enumerate() {
             for kernel in &self.band.kernels {
-                kernel.compute(operands, self.band, self.first_channel + n * chunk_len, &laid_out, &mut scratch, out);
+                kernel.compute(operands, self.band, self.first_channel + n * chunk_len, laid_out, &mut scratch, out);
             }
         }
     }
