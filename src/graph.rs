@@ -52,6 +52,8 @@ use value::{Number, Scalar, Value};
 
 /// The largest number of statements and operations.
 pub const MAX_OPERATIONS: usize = 100_000;
+/// The number of texts that are parsed one after another, before they are interpreted.
+const BATCH: usize = 32;
 /// The largest number of faults that are kept.
 pub const MAX_FAULTS: usize = 50;
 
@@ -169,13 +171,16 @@ pub fn read(texts: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opti
     for tensor in given {
         give(&mut reader, tensor);
     }
-    for (text_number, text) in texts.iter().enumerate() {
-        reader.text_number = text_number;
-        let program = python::parse(text);
-        for python::SyntaxError { span, message, help } in program.errors {
-            reader.fail(&span, message, help);
+    // several texts are parsed before they are interpreted, because the instructions of both together do not fit into the processor's cache
+    for (batch, texts) in texts.chunks(BATCH).enumerate() {
+        let programs: Vec<_> = texts.iter().map(|text| python::parse(text)).collect();
+        for (n, program) in programs.into_iter().enumerate() {
+            reader.text_number = batch * BATCH + n;
+            for python::SyntaxError { span, message, help } in program.errors {
+                reader.fail(&span, message, help);
+            }
+            reader.run(&program.statements);
         }
-        reader.run(&program.statements);
     }
     let missing: Vec<CompactString> = reader.missing.iter().map(|(name, ..)| name.clone()).collect();
     let mut result = finish(reader, output);
