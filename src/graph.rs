@@ -143,6 +143,7 @@ pub fn read(texts: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opti
         texts,
         text_number: 0,
         names: HashMap::new(),
+        known_names: Vec::with_capacity(given.len() + texts.len()),
         axes,
         intermediates: HashMap::new(),
         tensors: Vec::with_capacity(given.len() + texts.len()),
@@ -202,7 +203,9 @@ fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
     let (is_input, is_mask) = (*is_input, *is_mask);
     // a constant of one number is known while the text is read, so it can be a size
     let number = value.first().copied().filter(|_| !is_input && value.ndim() == 0 && !is_mask);
-    let id = reader.leaf(TensorName { base: name.clone(), version: 0, intermediate: 0 }, Arc::clone(value), is_input, is_mask);
+    let known = reader.bind(name, Binding::Faulty);
+    let name = TensorName { base: name.clone(), known: Some(known), version: 0, intermediate: 0 };
+    let id = reader.leaf(name, Arc::clone(value), is_input, is_mask);
     reader.name_axes(id);
     let value = match number {
         Some(x) => {
@@ -212,7 +215,8 @@ fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
         }
         None => Value::Tensor(id),
     };
-    reader.bind(name, Binding::Known(value)).is_given = true;
+    reader.known_names[known].binding = Binding::Known(value);
+    reader.known_names[known].is_given = true;
 }
 
 /// Numbers all tensors, gives them their final names, and collects the result.
@@ -225,7 +229,11 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
     let uses = Uses::of(&reader, chosen);
     let text = text::graph_text(&reader, chosen);
     let symbols = symbols(&reader);
-    let GraphReader { names, tensors, leaves, nodes, .. } = reader;
+    let GraphReader { names, known_names, tensors, leaves, nodes, .. } = reader;
+    let final_name = |name: &TensorName| {
+        let known = name.known.or_else(|| names.get(&name.base).copied()).map(|known| &known_names[known]);
+        final_name(name, known)
+    };
     let leaf_count = leaves.len();
     let final_number = |id: usize| match tensors[id].origin {
         TensorOrigin::Leaf(leaf) => leaf,
@@ -235,7 +243,7 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
         .into_iter()
         .zip(uses.leaves)
         .map(|(PendingLeaf { name, value, is_input }, is_value)| GraphLeaf {
-            name: final_name(&names, &name).0,
+            name: final_name(&name).0,
             value,
             is_differentiated: is_input && is_value,
         })
@@ -247,7 +255,7 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
         .zip(uses.nodes)
         .map(|((node, symbol), is_value)| {
             positions.push(node.at);
-            let (name, alias) = final_name(&names, &node.name);
+            let (name, alias) = final_name(&node.name);
             let reads = node.reads.into_iter().map(final_number).collect();
             Node { name, alias, symbol, function: node.function, reads, is_differentiated: tensors[node.tensor].flows && is_value }
         })
@@ -259,7 +267,7 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
     };
     GraphResult {
         text,
-        has_unknown: names.values().any(|known| matches!(known.binding, Binding::Faulty)),
+        has_unknown: known_names.iter().any(|known| matches!(known.binding, Binding::Faulty)),
         no_tensor: reader.no_tensor,
         tensors: tensors.into_iter().map(|tensor| (name_of(tensor.origin), tensor.shape)).collect(),
         assigned: names.into_keys().collect(),
@@ -349,9 +357,9 @@ impl Uses {
 
 /// Returns the final name of a tensor, and its alias. The last of three assignments to h has the plain name `h`, and the alias `h@3`. Any
 /// assignment to an input x has such an alias: also the only one, `x@1`.
-fn final_name(names: &HashMap<CompactString, KnownName>, name: &TensorName) -> (CompactString, Option<CompactString>) {
-    let TensorName { base, version, intermediate } = name;
-    let (count, is_given) = names.get(base).map_or((0, false), |known| (known.versions, known.is_given));
+fn final_name(name: &TensorName, known: Option<&KnownName>) -> (CompactString, Option<CompactString>) {
+    let TensorName { base, version, intermediate, .. } = name;
+    let (count, is_given) = known.map_or((0, false), |known| (known.versions, known.is_given));
     let is_last = *version == count;
     let is_last_of_several = is_last && count > 1 && *intermediate == 0;
     let is_assigned_input = is_given && *version > 0;

@@ -39,9 +39,9 @@ impl GraphReader<'_, '_> {
         let value = value.join_extremum(pair);
         let known = self.bind(name, Binding::Known(value.clone()));
         if let Some(id) = assigned {
-            known.versions += 1;
-            let version = known.versions;
-            self.set_name(id, TensorName { base: name.into(), version, intermediate: 0 });
+            self.known_names[known].versions += 1;
+            let version = self.known_names[known].versions;
+            self.set_name(id, TensorName { base: name.into(), known: Some(known), version, intermediate: 0 });
             if is_tensor {
                 self.name_axes(id);
                 self.fresh.retain(|fresh| *fresh != id);
@@ -54,13 +54,18 @@ impl GraphReader<'_, '_> {
 
     /// Returns the value of a name.
     pub fn binding(&self, name: &str) -> Option<&Binding> {
-        self.names.get(name).map(|known| &known.binding)
+        self.names.get(name).map(|known| &self.known_names[*known].binding)
     }
 
-    /// Gives a name a value, without counting this as an assignment that makes a tensor.
-    pub fn bind(&mut self, name: &str, binding: Binding) -> &mut KnownName {
-        let known = self.names.entry(name.into()).or_insert(KnownName { binding: Binding::Faulty, versions: 0, is_given: false });
-        known.binding = binding;
+    /// Gives a name a value, without counting this as an assignment that makes a tensor. Returns the index of the name in the list of known names.
+    pub fn bind(&mut self, name: &str, binding: Binding) -> usize {
+        let next = self.known_names.len();
+        let known = *self.names.entry(name.into()).or_insert(next);
+        if known == next {
+            self.known_names.push(KnownName { binding, versions: 0, is_given: false });
+        } else {
+            self.known_names[known].binding = binding;
+        }
         known
     }
 
@@ -83,13 +88,14 @@ impl GraphReader<'_, '_> {
         if self.fresh.is_empty() {
             return;
         }
-        let version = self.names.get(name).map_or(0, |known| known.versions).max(first_version);
+        let known = self.names.get(name).copied();
+        let version = known.map_or(0, |known| self.known_names[known].versions).max(first_version);
         let base = CompactString::from(name);
         let count = self.intermediates.entry((base.clone(), version)).or_insert(0);
         let first = *count + 1;
         *count += self.fresh.len();
         for (n, id) in std::mem::take(&mut self.fresh).into_iter().enumerate() {
-            self.set_name(id, TensorName { base: base.clone(), version, intermediate: first + n });
+            self.set_name(id, TensorName { base: base.clone(), known, version, intermediate: first + n });
         }
     }
 

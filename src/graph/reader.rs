@@ -62,6 +62,8 @@ pub enum TensorOrigin {
 pub struct TensorName {
     /// The name that a statement assigns.
     pub base: CompactString,
+    /// The index of `base` in the list of known names; `None` if `base` had no value when the tensor got its name.
+    pub known: Option<usize>,
     /// The number of the assignment, from 1; 0 for an input.
     pub version: usize,
     /// The number of the intermediate result within the statement, from 1; 0 for the result of the statement.
@@ -137,8 +139,10 @@ pub struct GraphReader<'t, 'c> {
     pub texts: &'t [&'t str],
     /// The index in `texts` of the text that is read now.
     pub text_number: usize,
-    /// All names.
-    pub names: HashMap<CompactString, KnownName>,
+    /// The index in `known_names` of each name.
+    pub names: HashMap<CompactString, usize>,
+    /// All names, in the order in which they got their first value.
+    pub known_names: Vec<KnownName>,
     /// The names of axes that the scenario gives, by tensor.
     pub axes: HashMap<CompactString, Vec<CompactString>>,
     /// The number of intermediate results of each version of a name so far.

@@ -8,7 +8,7 @@ use super::MAX_OPERATIONS;
 use super::arithmetic;
 use super::functions::registry;
 use super::index;
-use super::reader::{Binding, GraphReader, KnownName};
+use super::reader::{Binding, GraphReader};
 use super::value::{Range, Value};
 use crate::network::Turn;
 use crate::op::layer::Reported;
@@ -372,7 +372,8 @@ impl GraphReader<'_, '_> {
                 _ => return Err(self.fail(&word.span, format!("a list has no method {} here", word.text), "append adds an item")),
             };
             self.name_items(&name);
-            if let Some(KnownName { binding: Binding::Known(Value::List(list)), .. }) = self.names.get_mut(&name) {
+            let known = self.names.get(&name).map(|known| &mut self.known_names[*known].binding);
+            if let Some(Binding::Known(Value::List(list))) = known {
                 Rc::make_mut(list).extend(added);
             }
             return Ok(());
