@@ -45,7 +45,7 @@ impl Scratch {
     /// Changes the length to `len`. The slice then contains arbitrary numbers, as a new one does.
     #[inline]
     pub fn take(&mut self, len: usize) {
-        if len <= SMALL && self.memory.is_empty() {
+        if len <= SMALL {
             self.aligned = 0..len;
         } else {
             self.take_from_pool(len);
