@@ -164,12 +164,15 @@ impl<'a> Scene<'a> {
         if self.hides_number() { self.trace.position(self.last_known) } else { Some(self.at) }
     }
 
-    /// Returns the state of an entry of a tensor of this network.
+    /// Returns the state of an entry of a tensor of this network. An entry of the batch that is a copy of a sample's entry is complete: the steps of the sample
+    /// compute it.
     #[must_use]
     pub fn state_of(&self, tensor: Id, entry: usize) -> EntryState {
         let known = self.number(tensor, entry);
         let Some(steps) = self.trace.entry_steps(self.at.run_index, tensor, entry) else {
-            return EntryState::Given(known.unwrap_or(f64::NAN));
+            let value = known.unwrap_or(f64::NAN);
+            let steps = self.steps_in_sample(tensor, entry);
+            return steps.map_or(EntryState::Given(value), |steps| EntryState::Complete { value, steps });
         };
         match known {
             None => EntryState::Pending { steps },

@@ -49,6 +49,15 @@ fn a_line_is_keys_an_address_or_a_command() {
 }
 
 #[test]
+fn a_step_of_the_batch_names_the_step_of_the_sample_that_computes_the_number() {
+    // the loss of sample 1 is its last step of the forward pass and the loss
+    let said = answers("xor", &["reduce:loss"]);
+    assert!(said.contains("C 1 is 1:loss, from step 14: 0.7492."), "{said}");
+    let said = answers("xor", &["reduce:grad.fc1.bias[0]"]);
+    assert!(said.contains("is 1:grad.fc1.bias[0], from step ") && !said.contains("given"), "{said}");
+}
+
+#[test]
 fn an_unknown_line_is_reported() {
     // the keys after the first one without an action are ignored
     let said = answers("figure-19", &["lllQlll"]);

@@ -227,3 +227,18 @@ fn any_size_can_be_drawn() {
         }
     }
 }
+
+/// Long texts are cut first. The shapes and the numbers of steps stay whole.
+#[test]
+fn a_narrow_map_shows_whole_shapes_and_counts() {
+    let long = super::layers::open(
+        "title = \"long\"\n[graph]\nnodes = \"\"\"\nnormed = (x - x.mean((2, 3), keepdim=True)) * 0.1111111111111111\nloss = (normed**2).sum()\n\"\"\"\n\
+         [graph.inputs]\nx = { init = \"normal\", seed = 1, shape = [2, 2, 3, 3] }\n",
+        "FM",
+    );
+    let map = text(&long, (60, 16));
+    assert!(map.contains("(x - x.mean((…"), "a long text is cut: {map}");
+    assert_eq!(map.matches("2×2×3×3 ").count(), 2, "{map}");
+    let xor = text(&at(&bundled_documents()["xor"], "1", "M"), (60, 16));
+    assert!(xor.contains(" 0/40   update ") && xor.contains(" 0/27 "), "{xor}");
+}

@@ -55,7 +55,7 @@ const LABEL_WIDTH: usize = 9;
 const BAR: [usize; 2] = [4, 48];
 /// The number of lines of the card of the batch.
 const BATCH_CARD: u16 = 3;
-/// The width of the bar of a pass of the batch.
+/// The largest width of the bar of a pass of the batch.
 const BATCH_BAR: usize = 10;
 /// The width of the column at the left edge, for the mark of the current block.
 const MARGIN: u16 = 2;
@@ -211,7 +211,7 @@ impl BlockColumns {
         let texts: Vec<_> = shown().map(|block| scene.block_texts(&block, view.notation)).collect();
         let widest = |widths: &mut dyn Iterator<Item = usize>| widths.max().unwrap_or(0);
         let name = widest(&mut texts.iter().map(|(name, _)| width(name))).min(MAX_NAME);
-        let kind = widest(&mut texts.iter().map(|(_, kind)| width(kind))).min(MAX_KIND);
+        let longest_kind = widest(&mut texts.iter().map(|(_, kind)| width(kind)));
         let shape = widest(&mut shown().map(|block| width(&shape(scene, block.tensor))));
         let lanes = u16::try_from(2 * map.blocks.lanes).unwrap_or(2);
         let framed = if layout.lines >= MIN_FRAMED_LINES { 4 } else { 0 };
@@ -220,7 +220,12 @@ impl BlockColumns {
         // the count has two numbers and a slash: `312/548`
         let count = 2 * counts.max().unwrap_or(1) + 1;
         // 6 cells are for the sign ▸, two blanks after the name, two after the kind, and one before the progress
-        let room = card.saturating_sub(name + kind + shape + 6);
+        let room = |name: usize, kind: usize| card.saturating_sub(name + kind + shape + 6);
+        // on a wide screen, the cells beside the longest bar are for the kinds; on a narrow one, kinds and names are cut so that the shapes stay visible
+        let kind = longest_kind.min(MAX_KIND.max(room(name, LABEL_WIDTH + BAR[1] + 2 + count)));
+        let kind = kind.min(room(name, LABEL_WIDTH + BAR[0]));
+        let name = name.min(room(0, kind + LABEL_WIDTH + BAR[0]));
+        let room = room(name, kind);
         // the progress consists of the label, the bar, two blanks and the count; if there is little room, only of the label and the smallest bar
         let bar = room.saturating_sub(LABEL_WIDTH + 2 + count).clamp(BAR[0], BAR[1]);
         let progress = (LABEL_WIDTH + bar + 2 + count).min(room.max(LABEL_WIDTH + BAR[0]));
@@ -309,15 +314,23 @@ impl BlockPen<'_> {
         let left = MARGIN + if rows.height == BATCH_CARD { self.columns.lanes } else { 0 };
         let card = Rect { x: rows.x + left, width: rows.width.min(MAX_WIDTH).saturating_sub(left), ..rows };
         let line = if rows.height == BATCH_CARD { self.draw_card(card, false, buf) } else { card };
+        let passes: Vec<_> = batch_passes(self.view)
+            .map(|(pass, steps)| {
+                let all = steps.end - steps.start;
+                let done = (self.view.at.step + 1).saturating_sub(steps.start).min(all);
+                (format!("   {} ", pass.name()), done, all)
+            })
+            .collect();
         // a blank in the cell in which a selected block has its mark
-        let mut spans = vec![Span::styled(" batch", self.theme().style(StyleRole::Heading))];
-        for (pass, steps) in batch_passes(self.view) {
-            let all = steps.end - steps.start;
-            let done = (self.view.at.step + 1).saturating_sub(steps.start).min(all);
-            let filled = filled_cells(done, all, BATCH_BAR);
-            spans.push(Span::styled(format!("   {} ", pass.name()), style));
+        let title = " batch";
+        let texts: usize = passes.iter().map(|(name, done, all)| width(name) + format!(" {done}/{all}").len()).sum();
+        let bar = (usize::from(line.width).saturating_sub(width(title) + texts) / passes.len().max(1)).min(BATCH_BAR);
+        let mut spans = vec![Span::styled(title, self.theme().style(StyleRole::Heading))];
+        for (name, done, all) in passes {
+            let filled = filled_cells(done, all, bar);
+            spans.push(Span::styled(name, style));
             spans.push(Span::styled("━".repeat(filled), style.bold()));
-            spans.push(Span::styled(format!("{} {done}/{all}", "┄".repeat(BATCH_BAR - filled)), dim));
+            spans.push(Span::styled(format!("{} {done}/{all}", "┄".repeat(bar - filled)), dim));
         }
         Line::from(spans).draw(line, buf);
     }
