@@ -163,7 +163,11 @@ impl Blocks {
                 }
             }
         }
-        self.lines.sort_unstable();
+        // the ops come in the order of their blocks, so mostly only the few lines of each block must be sorted
+        self.lines.chunk_by_mut(|a, b| a.reader == b.reader).for_each(<[DataLine]>::sort_unstable);
+        if !self.lines.is_sorted() {
+            self.lines.sort_unstable();
+        }
         self.lines.dedup();
         for line in &self.lines {
             self.all[line.read as usize].last_reader = line.reader;
@@ -247,9 +251,11 @@ fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> Blocks {
     let text = network.text();
     let all = Vec::with_capacity(text.node_count());
     let mut blocks = Blocks { all, lines: Vec::new(), of_tensor: vec![NO_NUMBER; text.node_count()], layers: 0..0, lanes: 0 };
+    // the tensor whose block represents each tensor
+    let shown: Vec<u32> = (0..text.node_count()).map(|id| small(text.shown_as(id, is_open))).collect();
     // makes the block of a tensor, unless it exists, or the tensor is in a closed fold, whose last tensor makes the block
     let mut add_block = |id: Id| {
-        if blocks.of_tensor[id] == NO_NUMBER && text.shown_as(id, is_open) == id {
+        if blocks.of_tensor[id] == NO_NUMBER && shown[id] as Id == id {
             blocks.of_tensor[id] = blocks.push(id);
         }
     };
@@ -259,14 +265,11 @@ fn nodes(network: &Network, is_open: &dyn Fn(usize) -> bool) -> Blocks {
     }
     // the given tensors that no op reads
     (0..text.node_count()).for_each(add_block);
-    for id in 0..text.node_count() {
-        let output = text.shown_as(id, is_open);
-        if output != id {
-            blocks.of_tensor[id] = blocks.of_tensor[output];
-            // the first member of a closed fold comes first
-            let block = &mut blocks.all[blocks.of_tensor[id] as usize];
-            block.members[0] = block.members[0].min(small(id));
-        }
+    for (id, output) in shown.into_iter().enumerate().filter(|(id, output)| *output as Id != *id) {
+        blocks.of_tensor[id] = blocks.of_tensor[output as Id];
+        // the first member of a closed fold comes first
+        let block = &mut blocks.all[blocks.of_tensor[id] as usize];
+        block.members[0] = block.members[0].min(small(id));
     }
     blocks
 }
