@@ -22,7 +22,7 @@ pub struct Iteration {
     pub stopped: bool,
     /// The missing memory, if the iteration has no update for this reason.
     pub shortage: Option<Shortage>,
-    /// If the tolerance ends the descent with this iteration, the run that the batch would have if the descent went on ([`Descent::uncomputed_batch`]).
+    /// If the tolerance ends the descent with this iteration, the run that the batch would have if the descent went on (`Descent::uncomputed_batch`).
     pub planned: Option<IterationRun>,
 }
 
