@@ -164,7 +164,7 @@ mod tests {
         let text = "y = (x   # the input\n     @ W) \\\n  + b";
         let line = one_line(text);
         assert_eq!(line.text, "y = (x @ W) + b");
-        // the characters of the line that stand for a text of the statement
+        // returns the part of the one line that a part of the statement becomes
         let in_line = |piece: &str| {
             let start = text.find(piece).expect(piece);
             let (start, end) = line.position(start).zip(line.position(start + piece.len())).expect(piece);

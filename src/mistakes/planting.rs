@@ -9,8 +9,8 @@ use crate::network::Id;
 pub(super) struct Variant {
     /// The name of the variant; `None` for a mistake with a single wrong rule.
     pub name: Option<String>,
-    /// The end of the sentence about the mistake, for this variant: ` over the 4 samples` after `a sum is taken`. In it, `{}` stands for the names of the
-    /// places ([`Planted::at`]).
+    /// The end of the sentence about the mistake, for this variant: ` over the 4 samples` after `a sum is taken`. The names of the places ([`Planted::at`])
+    /// replace `{}` in it.
     pub detail: String,
     /// The changes of ops that make the mistake.
     pub edits: Vec<PassChange>,

@@ -487,7 +487,7 @@ mod tests {
         assert!(error.starts_with("the first operand is a vector of 3 numbers, but the mask is a vector of 2 numbers"), "{error}");
     }
 
-    /// Where the mask is 1, the term of ∂C/∂b is the factor 1 − mask, which is 0. Where the mask is 0, the term of ∂C/∂a is the mask itself.
+    /// An entry that the mask did not choose has a term as well: 0.
     #[test]
     fn with_a_computed_mask_each_result_is_a_term_of_both_operands() {
         let function = choose([In(0), In(1), In(2)], &[&[3], &[3], &[]], Mask::Computed).expect("shapes that fit");

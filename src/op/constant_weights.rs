@@ -60,7 +60,7 @@ impl<E: Edges> ConstantWeights<E> {
     /// Returns the same function, with texts of y and ∂C/∂x in other forms.
     #[must_use]
     pub fn with_written(mut self, written: [Written; 2]) -> Self {
-        // nobody shares the data of a new function
+        // `new` has just created the data, so there is no second pointer to it
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.written = written;
         }

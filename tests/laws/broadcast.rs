@@ -7,6 +7,7 @@ use gradstep::op::slot::Reads;
 use gradstep::tensor::{len, ravel, unravel};
 use proptest::prelude::*;
 
+use super::config;
 use crate::kernels::{check_views, numbers, same};
 
 /// Every operation, with its number of operands.
@@ -90,7 +91,7 @@ fn agrees_with_numbers(operator: Operator, shapes: &[Vec<usize>], seed: u64, spe
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(40, 400))]
 
     #[test]
     fn operations_on_tensors_agree_with_those_on_numbers(shapes in shapes(), seed in any::<u64>(), special_every in 1..=9_u64) {

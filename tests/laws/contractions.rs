@@ -9,6 +9,7 @@ use gradstep::op::rule::Equation;
 use gradstep::tensor::{len, ravel};
 use proptest::prelude::*;
 
+use super::config;
 use crate::kernels::{check_views, numbers, same};
 
 /// Einsums of two operands, the weight first.
@@ -153,7 +154,7 @@ fn sizes() -> impl Strategy<Value = Vec<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(12, 200))]
 
     #[test]
     fn all_three_views_have_the_same_edges(sizes in sizes()) {

@@ -16,6 +16,8 @@ use gradstep::op::slot::{Reads, Slot};
 use gradstep::tensor::len;
 use proptest::prelude::*;
 
+use super::config;
+
 /// Pseudo-random numbers between −1 and 1. On average, one of `special_every` numbers is 0, −0 or, if `infinite` is true, ∞ or NaN.
 pub fn numbers(seed: u64, count: usize, special_every: u64, infinite: bool) -> Vec<f64> {
     let mut state = seed;
@@ -166,7 +168,7 @@ fn convolution(shape: &Shape, seed: u64, special_every: u64, infinite: bool) -> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(200, 200))]
 
     #[test]
     fn convolutions_add_in_order(shape in shape(), seed in any::<u64>(), special_every in 1..=9_u64, infinite in any::<bool>()) {
@@ -196,7 +198,7 @@ const PRODUCTS: &[(&str, &str, &str)] =
     &[("ik", "kj", "ij"), ("bik", "bkj", "bij"), ("bqhd", "bkhd", "bhqk"), ("ik", "bkj", "bij"), ("ki", "jk", "ij")];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(60, 100))]
 
     #[test]
     fn products_of_matrices_add_in_order(
@@ -229,7 +231,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 100, max_global_rejects: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(100, 100))]
 
     #[test]
     fn means_add_in_order(
@@ -321,7 +323,7 @@ fn little_padding(lengths: RangeInclusive<usize>, kernels: RangeInclusive<usize>
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 200, max_global_rejects: 1_000_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(300, 200))]
 
     #[test]
     fn maxima_are_the_first_of_the_largest(
@@ -337,7 +339,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 100, max_global_rejects: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(60, 100))]
 
     /// Windows so large that the kernel finds the maxima from running maxima.
     #[test]

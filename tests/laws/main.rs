@@ -103,14 +103,16 @@ fn some_steps(seed: u64, count: u64, len: u64) -> impl Iterator<Item = u64> {
     (1..=count).map(move |n| 1 + n.wrapping_mul(seed | 1) % len).chain([1, len])
 }
 
-/// 300 cases, unless `PROPTEST_CASES` gives another number.
-fn config() -> ProptestConfig {
-    let usual = ProptestConfig { max_shrink_iters: 3_000, failure_persistence: None, ..ProptestConfig::default() };
-    if std::env::var_os("PROPTEST_CASES").is_some() { usual } else { ProptestConfig { cases: 300, ..usual } }
+/// A configuration with `cases` cases, unless `PROPTEST_CASES` gives another number. At most `max_shrink_iters` attempts are made to make a failed case
+/// smaller. A test may reject inputs, such as windows that do not fit an image. The limit of these grows with the number of cases, so any number can be run.
+fn config(cases: u32, max_shrink_iters: u32) -> ProptestConfig {
+    let usual = ProptestConfig { max_shrink_iters, failure_persistence: None, ..ProptestConfig::default() };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { usual.cases } else { cases };
+    ProptestConfig { cases, max_global_rejects: cases.saturating_mul(4_000), ..usual }
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(300, 3_000))]
 
     #[test]
     fn steps_of_networks_add_up_to_the_tensors(mut choices in choices(), flavour in flavours(), seed in any::<u64>()) {

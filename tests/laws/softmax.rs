@@ -6,6 +6,7 @@ use gradstep::op::softmax::{Slices, Softmax};
 use gradstep::tensor::len;
 use proptest::prelude::*;
 
+use super::config;
 use crate::kernels::{check_views, forward, numbers};
 
 /// Calls `read` with the operands of a rule.
@@ -56,7 +57,7 @@ fn slices(shape: &[usize], axis: Option<usize>) -> Vec<Vec<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(60, 200))]
 
     #[test]
     fn each_slice_is_normalised_by_itself(

@@ -316,6 +316,6 @@ pub fn sum_instead_of_mean(site: &Site<'_>) -> Vec<Variant> {
     if n < 2.0 || (factor.abs() * n - 1.0).abs() > 1e-12 {
         return Vec::new();
     }
-    // `{}` stands for the name of y ([`Variant::detail`])
+    // the name of y replaces `{}` when the sentence is printed
     vec![Variant::named("outputs", ", where {} is the mean", [site.with_rule(scaled(site.rule, n))])]
 }

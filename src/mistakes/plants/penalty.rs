@@ -36,7 +36,7 @@ pub fn wrong(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
     let of_samples = [("divided", " is divided by the number of samples", 1.0 / n), ("per-sample", " is added once for each sample", n)];
     let mut planted = Vec::new();
     let name = &iteration.network.tensor(wrong_tensor.of).name;
-    // `{}` stands for the name in `at` ([`Variant::detail`])
+    // the name in `at` replaces `{}` when the sentence is printed
     for (place, at, ops) in [(String::new(), Vec::new(), &ops), (" of {}".to_owned(), vec![name.to_string()], &of_wrong)] {
         if ops.is_empty() {
             continue;

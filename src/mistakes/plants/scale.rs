@@ -30,7 +30,7 @@ fn everywhere(wrong_tensor: &WrongTensor<'_>, factor: f64) -> Vec<ScaledPlace> {
     let wrong_name = iteration.network.tensor(wrong_tensor.of).name.to_string();
     // other gradients are computed from that of a value, but not from that of a parameter or an input
     let is_value = iteration.network.producer(wrong_tensor.of).is_some();
-    // `{}` stands for the name of the place ([`Variant::detail`])
+    // the name of the place replaces `{}` when the sentence is printed
     let detail = if is_value { format!(" from the gradient of {wrong_name} on") } else { " in the gradient of {} alone".to_owned() };
     places.extend(own_op(wrong_tensor).map(|(ops, op)| (vec![wrong_name], detail, vec![PassChange::Op(ops, op, each())])));
     // the last ops first: nearest to the wrong tensor
@@ -215,7 +215,7 @@ pub fn updated_weights(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
     }
     let variant = |detail: String, edits: Vec<PassChange>| Variant { name: None, detail, edits };
     let all = variant(String::new(), places.iter().map(|(_, edit)| edit.clone()).collect()).at(Vec::new());
-    // `{}` stands for the name in `at` ([`Variant::detail`])
+    // the name in `at` replaces `{}` when the sentence is printed
     let single = places.iter().map(|(at, edit)| variant(": those of {}".to_owned(), vec![edit.clone()]).at(vec![at.clone()]));
     std::iter::once(all).chain(single).collect()
 }
