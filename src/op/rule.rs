@@ -183,15 +183,16 @@ impl Term {
     }
 
     /// Creates the product of the factors of a loss term. 0 · log 0 is taken as 0; as a plain product it would be NaN.
-    ///
-    /// A term that is 0 is still a step, because the number of steps must not depend on values.
     #[must_use]
     pub fn of_loss(args: Factors) -> Self {
-        let has_zero = args.iter().any(|arg| arg.value == 0.0);
-        if has_zero && args.iter().any(|arg| arg.value == f64::NEG_INFINITY) {
-            return Self { kind: Kind::Select, function: Some(LEFT_OUT), args, value: 0.0 };
-        }
-        Self::product(args)
+        let has = |value: f64| args.iter().any(|arg| arg.value == value);
+        if has(0.0) && has(f64::NEG_INFINITY) { Self::left_out(args) } else { Self::product(args) }
+    }
+
+    /// Creates a term of a loss that is 0, whatever its factors are. It is still a step, because the number of steps must not depend on values.
+    #[must_use]
+    pub fn left_out(args: Factors) -> Self {
+        Self { kind: Kind::Select, function: Some(LEFT_OUT), args, value: 0.0 }
     }
 
     /// A copy of one entry.

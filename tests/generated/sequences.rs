@@ -45,17 +45,22 @@ impl Sizes {
     }
 }
 
-/// The channels and the length of an input.
-fn sequence(shape: &[usize]) -> Option<[usize; 2]> {
+/// The channels and the length of an input. If the first layer reads the input of the network, a vector becomes one channel, for all layers that read it.
+fn sequence(writer: &mut Writer<'_>, shape: &[usize]) -> Option<[usize; 2]> {
     match *shape {
-        [length] => Some([1, length]),
+        [length] => {
+            if writer.text.is_empty() {
+                writer.known[0].1 = vec![1, length];
+            }
+            Some([1, length])
+        }
         [channels, length] => Some([channels, length]),
         _ => None,
     }
 }
 
 pub fn conv1d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
-    let [channels, length] = sequence(shape)?;
+    let [channels, length] = sequence(writer, shape)?;
     let sizes = Sizes::choose(writer, length, false);
     let groups = writer.choices.choose(&divisors(channels));
     let outputs = groups * (1 + writer.choices.pick(3));
@@ -72,7 +77,7 @@ pub fn conv1d(writer: &mut Writer<'_>, shape: &[usize]) -> Option<Vec<usize>> {
 
 /// Writes a pool, and returns the shape of its output.
 fn pool(writer: &mut Writer<'_>, kind: &str, shape: &[usize], dilates: bool) -> Option<Vec<usize>> {
-    let [channels, length] = sequence(shape)?;
+    let [channels, length] = sequence(writer, shape)?;
     let rounds_up = writer.choices.pick(2) == 1;
     let mut sizes = Sizes::choose(writer, length, rounds_up);
     if !dilates || rounds_up {

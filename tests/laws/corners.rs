@@ -131,3 +131,18 @@ fn steps_of_corner_cases_add_up_to_the_tensors() {
         steps::check_trace(&document(&name).trace).unwrap_or_else(|why| panic!("{name}: {why}"));
     }
 }
+
+/// A term of `kl_div` with t = 0 is 0, and its other factor is what its expression gives: log 0 − a, which is NaN at a = −∞.
+#[test]
+fn a_left_out_term_shows_its_factors_as_they_are() {
+    let text =
+        "title = \"t\"\ninput = [-10]\ntarget = [0, 1]\nloss = \"kl_div\"\n[[layer]]\ntype = \"linear\"\nweight = [[1e308], [0.1]]\n";
+    crate::check_steps(text, 0).unwrap();
+    let trace = Document::new(scenario(text).unwrap()).trace;
+    assert_eq!(values(&trace, "fc1.z"), [f64::NEG_INFINITY, -1.0]);
+    assert_eq!(values(&trace, "loss"), [1.0]);
+    let first = trace.position(trace.resolve(&"loss".parse().unwrap()).unwrap()).unwrap();
+    let left_out = trace.step(&first);
+    assert_eq!((left_out.kind, left_out.value), (Kind::Select, 0.0));
+    assert!(left_out.factors[1].value.is_nan());
+}

@@ -33,16 +33,15 @@ const TOTAL: Expr = Expr::Of(SUM, &[Expr::Product(Join::Hadamard, &[ALL_T, Expr:
 
 impl Pointwise for Divergence {
     fn loss_factors(&self, x: &Operands<'_>, i: usize, _term: usize) -> Factors {
-        let t = x.get(T, i);
         let mut factors = self.reduction.scaled(entry(x, T, i));
-        // log 0 = −∞; because the factor t is 0, `Term::of_loss` makes the product 0
-        let difference = if t == 0.0 { f64::NEG_INFINITY } else { libm::log(t) - x.get(A, i) };
-        factors.push(derived(&DIFFERENCE, A, i, difference));
+        factors.push(derived(&DIFFERENCE, A, i, libm::log(x.get(T, i)) - x.get(A, i)));
         factors
     }
 
     fn loss_term(&self, x: &Operands<'_>, i: usize, term: usize) -> Term {
-        Term::of_loss(self.loss_factors(x, i, term))
+        let factors = self.loss_factors(x, i, term);
+        // with t = 0, the other factor is log 0 − a: −∞, or NaN if a is −∞ or NaN
+        if x.get(T, i) == 0.0 { Term::left_out(factors) } else { Term::product(factors) }
     }
 
     fn gradient_term(&self, x: &Operands<'_>, i: usize, _term: usize) -> Term {
