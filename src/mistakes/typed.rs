@@ -46,7 +46,7 @@ impl TypedNumber {
 
 /// Returns half of a unit of the second significant digit of a number; 0 for 0.
 fn two_digits(number: f64) -> f64 {
-    if number == 0.0 { 0.0 } else { 0.5 * 10_f64.powf(number.abs().log10().floor() - 1.0) }
+    if number == 0.0 { 0.0 } else { 0.5 * libm::exp10(libm::log10(number.abs()).floor() - 1.0) }
 }
 
 /// Returns half of a unit of the last digit of a decimal number; `None` for another text.

@@ -62,7 +62,7 @@ pub(super) const FIXED_LIMIT: f64 = 1e15;
 /// point. It is 1 for 0.
 #[expect(clippy::cast_possible_truncation, reason = "the exponent of an f64 is small")]
 pub(super) fn integer_digits(magnitude: f64) -> isize {
-    if magnitude == 0.0 { 1 } else { magnitude.log10().floor() as isize + 1 }
+    if magnitude == 0.0 { 1 } else { libm::log10(magnitude).floor() as isize + 1 }
 }
 
 /// Returns the word for a number that is not finite, with a minus sign instead of a hyphen; `None` for a finite number.
