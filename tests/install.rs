@@ -177,3 +177,15 @@ fn the_debian_package_has_files_that_exist() {
     let (_, permission) = licence.split_once("\n\nPermission").expect("a licence");
     assert!(copyright.contains(permission.trim()), "{copyright}");
 }
+
+/// At a fixed address, the tables of the program contain their addresses before it is started (`build.rs`). `libm.so` is the system's library of elementary
+/// functions, which are computed by the crate `libm` instead.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[test]
+fn little_is_done_before_the_program_starts() {
+    let program = fs::read(env!("CARGO_BIN_EXE_gradstep")).expect("the binary");
+    // the type of an ELF file: 2 for a program with a fixed address, 3 for one that can be loaded at any address
+    assert_eq!(u16::from_ne_bytes([program[16], program[17]]), 2, "the program has no fixed address");
+    let needs_libm = program.windows(b"libm.so".len()).any(|bytes| bytes == b"libm.so");
+    assert!(!needs_libm, "the program loads libm.so");
+}
