@@ -23,33 +23,50 @@ fn program_on(scenario: &str, threads: &str) -> Command {
     command
 }
 
-/// The number of samples or nodes.
-const MANY: usize = 10_000;
-/// Arguments of [`of_many`]: the kind of scenario, and the number of threads.
-const OF_MANY: [(&str, &str); 6] = [("samples", "1"), ("samples", "2"), ("chain", "1"), ("chain", "2"), ("fan", "1"), ("fan", "2")];
+/// Kinds of scenarios, with the number of samples, nodes or layers.
+const MANY: [(&str, usize); 6] =
+    [("samples", 10_000), ("chain", 10_000), ("chain", 49_000), ("fan", 10_000), ("fan", 30_000), ("layers", 1000)];
 
-/// Writes a scenario with [`MANY`] samples or nodes to a file. In a `chain`, each node reads the previous one; in a `fan`, the last node reads all others.
-fn many(what: &str) -> tempfile::NamedTempFile {
+/// The scenarios of [`MANY`] with one and two threads.
+fn of_many_arguments() -> impl Iterator<Item = String> {
+    MANY.iter().flat_map(|(what, many)| [1, 2].map(|threads| format!("{what} {many} {threads}")))
+}
+
+/// Writes a scenario with many samples, nodes or layers to a file. In a `chain`, each node reads the previous one; in a `fan`, the last node reads all others.
+/// The `layers` have 8 samples.
+fn many(what: &str, count: usize) -> tempfile::NamedTempFile {
     let graph = |first: &str, node: &dyn Fn(usize) -> String, last: &str| {
-        let nodes = (1..MANY).map(|n| format!("\"{}\",\n", node(n))).collect::<Vec<_>>().concat();
+        let nodes = (1..count).map(|n| format!("\"{}\",\n", node(n))).collect::<Vec<_>>().concat();
         format!("title = \"nodes\"\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = [\n\"{first}\",\n{nodes}{last}]\n")
     };
     let text = match what {
         "samples" => {
             let samples =
-                (0..MANY).map(|n| format!("[[sample]]\ninput = [{}, {}]\ntarget = 1\n", n % 7, n % 3)).collect::<Vec<_>>().concat();
+                (0..count).map(|n| format!("[[sample]]\ninput = [{}, {}]\ntarget = 1\n", n % 7, n % 3)).collect::<Vec<_>>().concat();
             let layer = "[[layer]]\ntype = \"linear\"\nweight = [[0.1, 0.2]]\nbias = [0.1]\nactivation = \"tanh\"\n";
             format!("title = \"samples\"\nloss = \"squared_error\"\n{samples}{layer}")
         }
         "chain" => graph("n0 = a + b", &|n| format!("n{n} = n{} {} b", n - 1, if n % 2 == 0 { '*' } else { '+' }), ""),
+        "layers" => {
+            let samples = (0..8).map(|n| format!("[[sample]]\ninput = [0.{n}, 0.25]\ntarget = [0.1, 0.9]\n")).collect::<Vec<_>>().concat();
+            let layer = "[[layer]]\ntype = \"linear\"\nout_features = 2\nweight = { init = \"he_normal\", seed = 3 }\n\
+                         bias = { init = \"zeros\" }\nactivation = \"tanh\"\n";
+            format!("title = \"layers\"\nloss = \"squared_error\"\n{samples}{}", layer.repeat(count))
+        }
         _ => {
-            let sum: Vec<String> = (0..MANY).map(|n| format!("n{n}")).collect();
+            let sum: Vec<String> = (0..count).map(|n| format!("n{n}")).collect();
             graph("n0 = a + b", &|n| format!("n{n} = a * b"), &format!("\"J = {}\",\n", sum.join(" + ")))
         }
     };
     let mut file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
     file.write_all(text.as_bytes()).expect("a file");
     file
+}
+
+/// Writes the scenario with a text such as `chain 10000`.
+fn many_of(scenario: &str) -> tempfile::NamedTempFile {
+    let (what, count) = scenario.split_once(' ').expect("a number");
+    many(what, count.parse().expect("a number"))
 }
 
 /// The output of `gradstep trace` for [`SCENARIO`].
@@ -63,10 +80,12 @@ fn threads(bencher: Bencher<'_, '_>, threads: &str) {
     bencher.bench(|| program(threads).stdout(Stdio::null()).status().expect("the program runs"));
 }
 
-/// Measures the whole program for many samples or nodes. Most of the time is its start, which `start_of_many` measures: subtract it.
-#[divan::bench(args = OF_MANY, sample_count = 20, sample_size = 1)]
-fn of_many(bencher: Bencher<'_, '_>, (what, threads): (&str, &str)) {
-    let file = many(what);
+/// Measures the whole program for many samples, nodes or layers, with one and two threads. Most of the time is its start, which `start_of_many` measures:
+/// subtract it.
+#[divan::bench(args = of_many_arguments(), sample_count = 20, sample_size = 1)]
+fn of_many(bencher: Bencher<'_, '_>, scenario: &str) {
+    let (scenario, threads) = scenario.rsplit_once(' ').expect("a number of threads");
+    let file = many_of(scenario);
     let path = file.path().to_str().expect("UTF-8");
     let lines = program_on(path, "1").output().expect("the program runs").stdout;
     let bencher = bencher.counter(BytesCount::of_slice(&*lines));
@@ -74,9 +93,9 @@ fn of_many(bencher: Bencher<'_, '_>, (what, threads): (&str, &str)) {
 }
 
 /// Measures the same scenarios with a single line of output.
-#[divan::bench(args = ["samples", "chain", "fan"], sample_count = 20, sample_size = 1)]
-fn start_of_many(bencher: Bencher<'_, '_>, what: &str) {
-    let file = many(what);
+#[divan::bench(args = MANY.iter().map(|(what, many)| format!("{what} {many}")), sample_count = 20, sample_size = 1)]
+fn start_of_many(bencher: Bencher<'_, '_>, scenario: &str) {
+    let file = many_of(scenario);
     let path = file.path().to_str().expect("UTF-8");
     bencher.bench(|| program_on(path, "1").args(["--to", "1"]).stdout(Stdio::null()).status().expect("the program runs"));
 }

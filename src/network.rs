@@ -423,7 +423,7 @@ impl Network {
     /// `None` for an op with up to 4 parts, and for an op with a part that adds more terms to some entries than to others.
     #[must_use]
     pub fn part_offsets(&self, op: usize) -> Option<&[u64]> {
-        self.part_offsets.get(&op).map(Vec::as_slice)
+        (self.ops[op].parts.len() > FEW_PARTS).then(|| self.part_offsets.get(&op)).flatten().map(Vec::as_slice)
     }
 
     /// The tensor ∂C/∂x of a tensor x; `None` if the network does not compute it.

@@ -353,3 +353,21 @@ fn the_work_of_traversals_grows_linearly_with_the_number_of_steps() {
     assert_eq!(count.0, trace.len());
     assert!(WORK.get() - before <= 4 * trace.len(), "{} for {} steps", WORK.get() - before, trace.len());
 }
+
+/// Four traversals take turns, as four threads do. Each makes only the parts that it visits, not those of the others.
+#[test]
+fn traversals_that_take_turns_make_each_part_once() {
+    let trace = many_samples();
+    let first = trace.resolve(&"reduce:loss".parse().expect("an address")).expect("a step");
+    let (mut traversals, mut count) = ([(); 4].map(|()| Traversal::new(&trace)), Count(0));
+    let before = WORK.get();
+    for (number, from) in (first..=trace.len()).step_by(1024).enumerate() {
+        let traversal = &mut traversals[number % 4];
+        traversal.go_to(from);
+        while traversal.visit_entry((from + INTERVAL).min(trace.len() + 1), &mut count) {}
+    }
+    let steps = trace.len() + 1 - first;
+    assert_eq!(count.0, steps);
+    // the part of each step, and the sums before the first step of each traversal's turn: each step adds a part and a term. One more for each step is allowed
+    assert!(WORK.get() - before <= 4 * steps, "{} for {steps} steps", WORK.get() - before);
+}

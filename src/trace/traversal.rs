@@ -42,13 +42,16 @@ impl PartCursor<'_> {
     }
 }
 
+/// The largest number of parts that a traversal keeps for the next entry. If an op has more, making them again is faster than filling so much memory.
+const MAX_PARTS: usize = 1024;
+
 /// Visits the steps of a trace in order.
 pub struct Traversal<'a> {
     trace: &'a Trace,
     /// The position of the next step; `None` after the last step.
     at: Option<Position>,
-    /// The parts of the current op, from the part with index `first_part` on. A part is created when it is first needed: a reduction has a part for each
-    /// sample, and a traversal may visit only some of them.
+    /// Some parts of the current op, from the part with index `first_part` on; at most [`MAX_PARTS`]. A part is created when it is first needed: a reduction
+    /// has a part for each sample, and a traversal may visit only some of them.
     parts: Vec<PartCursor<'a>>,
     /// The index in the op of the first part in `parts`.
     first_part: usize,
@@ -91,12 +94,14 @@ impl<'a> Traversal<'a> {
 
     /// Returns the part of the current op with an index. If the part does not exist yet, it is created at the entry of position `at`.
     fn part(&mut self, at: &Position, index: usize) -> &mut PartCursor<'a> {
-        if index < self.first_part {
+        let end = self.first_part + self.parts.len();
+        // after a gap, which another thread has visited, the parts in between are not created
+        if index < self.first_part || index > end || (index == end && self.parts.len() == MAX_PARTS) {
             self.clear_parts(index);
         }
-        for missing in self.first_part + self.parts.len()..=index {
+        if index == self.first_part + self.parts.len() {
             let (run, op, op_index) = self.trace.op(at.segment);
-            let (rule, x) = run.part(op, op_index, missing);
+            let (rule, x) = run.part(op, op_index, index);
             #[cfg(test)]
             super::tests::WORK.set(super::tests::WORK.get() + 1);
             let terms_before = rule.prefix_terms(&x, at.entry);
@@ -159,9 +164,15 @@ impl<'a> Traversal<'a> {
         } else {
             at.entry += 1;
         }
-        let part_count = self.trace.op(at.segment).1.parts.len();
+        let (_, op, op_index) = self.trace.op(at.segment);
+        let (part_count, offsets) = (op.parts.len(), self.trace.network_of(at.run_index).part_offsets(op_index));
         // skips entries without terms
         loop {
+            // every entry of an op with `part_offsets` has the same number of terms
+            if let Some([.., terms]) = offsets {
+                at.terms = *terms;
+                break;
+            }
             at.terms = (0..part_count).map(|part| self.part(&at, part).terms_of(at.entry)).sum();
             if at.terms > 0 {
                 break;
