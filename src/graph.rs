@@ -167,6 +167,7 @@ pub fn read(texts: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opti
         has_returned: false,
         no_tensor: None,
         operations: 0,
+        first_is_counted: false,
         claim,
     };
     for tensor in given {

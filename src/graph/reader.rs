@@ -187,8 +187,10 @@ pub struct GraphReader<'t, 'c> {
     pub no_tensor: Option<(usize, Span, &'static str)>,
     /// `true` after `return`.
     pub has_returned: bool,
-    /// The number of statements and operations so far.
+    /// The number of statements and operations so far. A statement and its first operation count as one.
     pub operations: usize,
+    /// Whether the next operation is the first one of its statement, and was counted with it.
+    pub first_is_counted: bool,
     /// Claims the memory of a tensor.
     pub claim: &'c mut Claim<'c>,
 }
@@ -214,17 +216,23 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Adds `more` to the number of statements and operations.
+    /// Counts a statement or an operation.
     ///
     /// # Errors
-    /// If there are too many.
-    pub fn count(&mut self, span: &Span, more: usize) -> Result<(), Reported> {
-        if self.operations.saturating_add(more) > MAX_OPERATIONS {
+    /// If there are too many. Then reading stops.
+    pub fn count(&mut self, span: &Span) -> Result<(), Reported> {
+        self.operations += 1;
+        if self.operations > MAX_OPERATIONS {
             let message = format!("the graph has more than {MAX_OPERATIONS} statements and operations");
             return Err(self.fail(span, message, "shorten its loops, or use operations on whole tensors"));
         }
-        self.operations += more;
         Ok(())
+    }
+
+    /// Reports a loop that would make too many statements, and stops reading.
+    pub fn fail_too_long(&mut self, span: &Span, message: String) -> Reported {
+        self.operations = MAX_OPERATIONS + 1;
+        self.fail(span, message, "shorten it, or use operations on whole tensors")
     }
 
     /// Returns the indices of the operations from `first` on, if there are several.
@@ -362,7 +370,10 @@ impl GraphReader<'_, '_> {
     ) -> Result<TensorId, Reported> {
         let shape = function.shape(&self.shapes(reads));
         let shape = shape.map_err(|mismatch| self.fail(span, mismatch.to_string(), ""))?;
-        self.count(span, 1)?;
+        // the first operation of a statement was counted with the statement
+        if !std::mem::take(&mut self.first_is_counted) {
+            self.count(span)?;
+        }
         self.claim_tensor(&shape, span)?;
         let flows = reads.iter().enumerate().any(|(slot, id)| self.tensors[*id].flows && function.backward(slot).is_some());
         let data = if flows { None } else { self.known_numbers(&*function, reads, &shape) };

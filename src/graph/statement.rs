@@ -48,9 +48,10 @@ impl GraphReader<'_, '_> {
                 break;
             }
             self.fresh.clear();
-            if self.count(&statement.span, 1).is_err() {
+            if self.count(&statement.span).is_err() {
                 break;
             }
+            self.first_is_counted = true;
             if self.has_returned && !is_left_out(&statement.kind) {
                 self.fail(&statement.span, "this statement comes after return", "return ends the graph: leave it out");
                 break;
@@ -84,9 +85,9 @@ impl GraphReader<'_, '_> {
         self.nodes.len()
     }
 
-    /// Returns whether reading stops, because the limit of faults or of operations is reached.
+    /// Returns whether reading stops, because there are too many faults or operations.
     fn is_full(&self) -> bool {
-        self.faults.len() >= super::MAX_FAULTS || self.operations >= MAX_OPERATIONS
+        self.faults.len() >= super::MAX_FAULTS || self.operations > MAX_OPERATIONS
     }
 
     fn statement(&mut self, statement: &Statement) -> Result<(), Reported> {
@@ -291,7 +292,7 @@ impl GraphReader<'_, '_> {
         let statements = turns.saturating_mul(count_statements(body));
         if self.operations.saturating_add(statements) > MAX_OPERATIONS {
             let message = format!("this loop has {turns} turns: the graph would have more than {MAX_OPERATIONS} statements");
-            return Err(self.fail(&iterable.span, message, "shorten it, or use operations on whole tensors"));
+            return Err(self.fail_too_long(&iterable.span, message));
         }
         let outer = self.turn;
         for turn in 0..turns {

@@ -64,3 +64,24 @@ fn work_and_memory_are_bounded() {
         assert!(message.len() < 2000 && message.matches("error: ").count() <= 2, "{shown}:\n{message}");
     }
 }
+
+/// A statement and its first operation count as one. The last statement of a graph with 100,000 operations is read like the others, and one operation more is
+/// an error: no statement is left out in silence.
+#[test]
+fn no_statement_at_the_limit_of_operations_is_left_out() {
+    const LIMIT: usize = 100_000;
+    let errors = |statements: String| {
+        let text = format!("title = \"t\"\n[graph]\ninputs = {{ a = 0.5, b = 0.25 }}\nnodes = '''\n{statements}'''\n");
+        let source = Source { name: "t".into(), path_shown: "t.toml".into(), text };
+        read(source, Limits::default()).map_or_else(|faults| faults.to_string(), |_| String::new())
+    };
+    // a chain of `count` statements; the last one names something that is not defined
+    let chain = |count: usize| format!("n = a * b\n{}J = n * missing\n", "n = n + b\n".repeat(count - 2));
+    assert!(errors(chain(LIMIT)).contains("missing"), "the last statement is left out");
+    assert!(errors(chain(LIMIT + 1)).contains("more than 100000 statements and operations"));
+    // 50,000 statements with an operation each, and a sum of 49,999 operations
+    let names: Vec<String> = (0..50_000).map(|n| format!("n{n}")).collect();
+    let fan = |last: &str| format!("{} = a * b\nJ = {}{last}\n", names.join(" = a * b\n"), names.join(" + "));
+    assert_eq!(errors(fan("")), "");
+    assert!(errors(fan(" + a + a")).contains("more than 100000 statements and operations"));
+}
