@@ -13,6 +13,7 @@
 //! As in the scalar graphs of earlier versions, `^` is a power and not Python's exclusive or. The parser is not from a crate: the parsers of the whole
 //! language, such as `rustpython-parser`, need a large syntax tree and tens of crates, and their messages are about programs, not graphs.
 
+mod characters;
 mod cursor;
 mod expression;
 mod lexer;

@@ -5,6 +5,7 @@
 
 use smallvec::SmallVec;
 
+use super::characters::{begins_name, blank_length, continues_name, is_line_end, name_length};
 use super::tree::Span;
 
 /// A token with its position.
@@ -120,33 +121,6 @@ pub(super) fn closing(opening: &str) -> &'static str {
         "[" => "]",
         _ => "}",
     }
-}
-
-fn begins_name(c: char) -> bool {
-    // ᵀ is a letter, but a learner means the transpose
-    (c.is_alphabetic() || c == '_') && c != 'ᵀ'
-}
-
-/// Returns whether this character can be in a name, after its first character. A combining accent can, as in x̂; a superscript digit cannot, as in x².
-fn continues_name(c: char) -> bool {
-    begins_name(c) || c.is_ascii_digit() || ('\u{300}'..='\u{36f}').contains(&c)
-}
-
-/// Returns the length of the name at the beginning of a text; 0 if the text does not begin with a name.
-fn name_length(text: &str) -> usize {
-    if !text.starts_with(begins_name) {
-        return 0;
-    }
-    text.find(|c| !continues_name(c)).unwrap_or(text.len())
-}
-
-fn is_line_end(c: char) -> bool {
-    matches!(c, '\n' | '\r')
-}
-
-/// Returns the length of the blanks at the beginning of a text.
-fn blank_length(text: &str) -> usize {
-    text.find(|c: char| !c.is_whitespace() || is_line_end(c)).unwrap_or(text.len())
 }
 
 /// Returns whether a text begins with an operator of an assignment.
