@@ -49,6 +49,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use compact_str::{CompactString, format_compact};
+use smallvec::SmallVec;
 
 use grouped::Grouped;
 use numbers::MemoryLayout;
@@ -146,7 +147,7 @@ pub struct Op {
     /// The pass of the op.
     pub pass: Pass,
     /// The parts whose terms are added, in this order.
-    pub parts: Vec<Part>,
+    pub parts: SmallVec<[Part; 1]>,
 }
 
 impl Op {
@@ -260,8 +261,7 @@ fn part_offsets(op: &Op) -> Option<Vec<u64>> {
     if op.parts.len() <= FEW_PARTS {
         return None;
     }
-    let mut offsets = Vec::with_capacity(op.parts.len() + 1);
-    let mut offset = 0;
+    let (mut offsets, mut offset) = (Vec::with_capacity(op.parts.len() + 1), 0);
     offsets.push(offset);
     for part in &op.parts {
         offset += part.rule.terms_per_entry()?;

@@ -13,6 +13,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::optimizer::{Optimizer, UpdateOperand, UpdatePlan, UpdateSummand};
 use super::{BatchSource, Id, Network, Op, Part, Role, Symbol, SymbolKind, TensorInfo};
 use crate::expr::{Expr, Join, whole};
@@ -178,7 +180,7 @@ impl BatchBuilder<'_> {
         };
         // all parts share one rule, because there may be many samples
         let rule = scaled(coefficient, right, equation);
-        let mut parts = Vec::with_capacity(self.samples.len());
+        let mut parts = SmallVec::with_capacity(self.samples.len());
         self.tensors.reserve(self.samples.len());
         // the number of the sample is written at the letter of the loss, also in a gradient: ∂C₂/∂w
         let loss_letter = &self.network.tensor(self.network.loss()).symbol.letter;
@@ -259,7 +261,7 @@ impl BatchBuilder<'_> {
                 }
                 UpdateOperand::State(state) => states[state],
             };
-            let mut parts = Vec::with_capacity(sum.summands.len());
+            let mut parts = SmallVec::with_capacity(sum.summands.len());
             for summand in &sum.summands {
                 parts.push(self.part_of_update(summand, sum.equation, &mut tensor_of));
             }

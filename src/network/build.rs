@@ -16,7 +16,7 @@
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::grouped::Grouped;
 use super::{GraphText, Id, LayerInfo, Network, Op, Part, Role, Symbol, TensorInfo};
@@ -36,8 +36,11 @@ use crate::tensor::Tensor;
 struct ForwardOp {
     output: Id,
     /// The function and the operands of each part.
-    parts: Vec<(Arc<dyn Function>, Vec<Id>)>,
+    parts: ForwardParts,
 }
+
+/// The parts of a forward op: functions with their operands.
+type ForwardParts = SmallVec<[(Arc<dyn Function>, SmallVec<[Id; 2]>); 1]>;
 
 /// A network under construction.
 #[derive(Debug, Default)]
@@ -87,14 +90,14 @@ pub struct Node {
     /// The function that computes the node.
     pub function: Arc<dyn Function>,
     /// The operands, as indices into the list of the graph's inputs and constants, followed by its nodes.
-    pub reads: Vec<usize>,
+    pub reads: SmallVec<[usize; 2]>,
 }
 
 impl Node {
     /// Creates a node that has a derivative and is written as its name in equations.
     #[must_use]
     pub fn new(name: impl Into<CompactString>, function: Arc<dyn Function>, reads: &[usize]) -> Self {
-        Self { name: name.into(), alias: None, symbol: None, is_differentiated: true, function, reads: reads.to_vec() }
+        Self { name: name.into(), alias: None, symbol: None, is_differentiated: true, function, reads: SmallVec::from_slice(reads) }
     }
 }
 
@@ -129,9 +132,9 @@ impl Builder {
         symbol: Symbol,
         role: Role,
         layer: Option<usize>,
-        parts: Vec<(Arc<dyn Function>, Vec<Id>)>,
+        parts: ForwardParts,
     ) -> Result<Id, Mismatch> {
-        let shape_of_part = |(function, reads): &(Arc<dyn Function>, Vec<Id>)| {
+        let shape_of_part = |(function, reads): &(Arc<dyn Function>, SmallVec<[Id; 2]>)| {
             function.shape(&reads.iter().map(|id| &self.tensors[*id].shape[..]).collect::<SmallVec<[_; 4]>>())
         };
         let shape = shape_of_sum(parts.iter().map(shape_of_part))?;
@@ -208,13 +211,13 @@ impl LayersBuilder {
         let shape = self.builder.tensors[output].shape.clone();
         let target = self.builder.tensor("target", &shape, Symbol::of("t", NO_LAYER), Role::Target, NO_LAYER);
         let last = self.builder.forward.last().expect("a layer has a stage");
-        let mut reads = vec![output, target];
+        let mut reads: SmallVec<[Id; 2]> = smallvec![output, target];
         if loss.reads_z {
             // z: the operand of the activation that computes the output
             let z = last.parts[0].1[0];
             reads.push(z);
         }
-        let parts = vec![(loss.function, reads)];
+        let parts = smallvec![(loss.function, reads)];
         let loss_id =
             self.builder.op("loss", Symbol::of("C", NO_LAYER), Role::Loss, NO_LAYER, parts).expect("the loss fits the output's shape");
         let closed_formula = loss.closed_formula.map(|(rule, expr)| ClosedFormula { output, target, rule, expr });
@@ -253,7 +256,7 @@ impl Builder {
         }
         for (n, Node { name, alias, symbol, is_differentiated, function, reads }) in nodes.into_iter().enumerate() {
             let letter = symbol.unwrap_or_else(|| name.clone());
-            let added = builder.op(name, Symbol::of(letter, NO_LAYER), Role::Value, NO_LAYER, vec![(function, reads)]);
+            let added = builder.op(name, Symbol::of(letter, NO_LAYER), Role::Value, NO_LAYER, smallvec![(function, reads)]);
             let id = added.map_err(|mismatch| (n, mismatch))?;
             if !is_differentiated {
                 builder.without_derivative.push(id);
@@ -316,7 +319,7 @@ impl Builder {
             let part = Part { rule: Arc::new(Seed), operands: Reads::inputs([]) };
             let id = self.gradient(loss, &loss_symbol);
             gradients[loss] = Some(id);
-            ops.push(Op { output: id, pass: Pass::Backward, parts: vec![part] });
+            ops.push(Op { output: id, pass: Pass::Backward, parts: smallvec![part] });
         }
         // for each tensor, the number of its uses in ops that the loop below still has to visit
         let mut pending: Vec<usize> = (0..count).map(|id| uses.of(id).len()).collect();
@@ -330,7 +333,7 @@ impl Builder {
         for id in unread {
             let gradient = self.gradient(id, &loss_symbol);
             gradients[id] = Some(gradient);
-            ops.push(Op { output: gradient, pass: Pass::Backward, parts: Vec::new() });
+            ops.push(Op { output: gradient, pass: Pass::Backward, parts: SmallVec::new() });
         }
         let mut ready: Vec<Id> = Vec::new();
         for number in (0..self.forward.len()).rev() {
@@ -348,7 +351,7 @@ impl Builder {
             for id in ready.drain(..) {
                 // an op that reads the tensor adds nothing to its gradient if the result of the op has no derivative, such as an index or a mask
                 let uses_with_gradient = uses.of(id).iter().filter(|(op, ..)| has_derivative[self.forward[*op].output]);
-                let mut parts = Vec::with_capacity(uses.of(id).len());
+                let mut parts = SmallVec::with_capacity(uses.of(id).len());
                 parts.extend(uses_with_gradient.filter_map(|&tensor_use| self.backward_part(tensor_use, &gradients, closed_formula)));
                 let gradient = self.gradient(id, &loss_symbol);
                 gradients[id] = Some(gradient);

@@ -4,7 +4,7 @@
 //! tensors share cache lines. Each large tensor has its own allocation. So does each parameter, because the runs of all samples share it.
 
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Id, Op, TensorInfo};
 use crate::tensor::{Tensor, aligned_zeros, flat, flat_mut, from_flat, len};
@@ -29,13 +29,16 @@ pub(super) struct MemoryLayout {
     packed_len: usize,
     /// The first value of [`Numbers::allocated`] in a run: each element is a reference to one empty tensor.
     allocated: Vec<Arc<Tensor>>,
+    /// The bytes of a run with its tensors, memos and stored sums, which are estimated at their first use ([`Sizes`](super::Sizes)).
+    pub run_bytes: OnceLock<u64>,
 }
 
 impl MemoryLayout {
     /// Lays out the tensors of these ops. `shared` tensors are the same for all samples, and are never packed.
     pub fn of(tensors: &[TensorInfo], ops: &[Op], shared: &[(Id, Arc<Tensor>)]) -> Self {
         let empty = Arc::new(from_flat(&[0], Vec::new()));
-        let mut layout = Self { locations: vec![TensorLocation::Allocated(0); tensors.len()], packed_len: 0, allocated: vec![empty] };
+        let locations = vec![TensorLocation::Allocated(0); tensors.len()];
+        let mut layout = Self { locations, packed_len: 0, allocated: vec![empty], run_bytes: OnceLock::new() };
         let mut is_input_of_run = vec![true; tensors.len()];
         for op in ops {
             is_input_of_run[op.output] = false;

@@ -44,18 +44,12 @@ impl Sizes {
     pub fn of(network: &Network, batch: usize, loss: BatchLoss, train: Option<&Train>) -> Self {
         let bytes = |id| len(&network.tensor(id).shape) as u64 * ENTRY_BYTES;
         let shared_tensors = network.shared_tensors().iter().map(|(id, _)| bytes(*id)).sum();
-        let allocated = |id| if network.layout().is_allocated(id) { bytes(id) + TENSOR_BYTES } else { 0 };
-        let run =
-            network.ops().iter().map(|op| allocated(op.output) + memos(network, op)).sum::<u64>() + RUN_BYTES + network.layout().bytes();
-        let parameter_gradients = network.ops().iter().filter(|op| {
-            op.pass == Pass::Backward
-                && matches!(network.tensor(op.output).role, Role::Gradient(of) if network.tensor(of).role == Role::Parameter)
-        });
+        let run = *network.layout().run_bytes.get_or_init(|| run_bytes(network));
+        let parameter_gradients = network.with_role(Role::Parameter).filter_map(|id| network.gradient_of(id));
         // each reduced gradient with its stored sums and its parts, and then the parts of the reduced loss
-        let reduction = parameter_gradients
-            .map(|op| bytes(op.output) * (1 + batch as u64 / PARTS_INTERVAL as u64) + batch as u64 * PART_BYTES)
-            .sum::<u64>()
-            + batch as u64 * PART_BYTES;
+        let reduction =
+            parameter_gradients.map(|id| bytes(id) * (1 + batch as u64 / PARTS_INTERVAL as u64) + batch as u64 * PART_BYTES).sum::<u64>()
+                + batch as u64 * PART_BYTES;
         // two parts for each weight: one in its gradient, and one in the loss
         let penalty = if loss.l2 == 0.0 { 0 } else { network.weights().count() as u64 * 2 * PART_BYTES };
         let has_reduction = batch > 1 || penalty > 0;
@@ -71,6 +65,13 @@ impl Sizes {
     pub fn update(&self) -> u64 {
         self.parameters.saturating_add(self.states)
     }
+}
+
+/// Returns the size of a run with its tensors, memos and stored sums.
+fn run_bytes(network: &Network) -> u64 {
+    let layout = network.layout();
+    let allocated = |id| if layout.is_allocated(id) { len(&network.tensor(id).shape) as u64 * ENTRY_BYTES + TENSOR_BYTES } else { 0 };
+    network.ops().iter().map(|op| allocated(op.output) + memos(network, op)).sum::<u64>() + RUN_BYTES + layout.bytes()
 }
 
 /// Returns the size of the memos and stored sums of an op. A memo keeps the results that a rule needs in all its steps: the indices of the maxima of a max
