@@ -42,6 +42,7 @@ use std::sync::Arc;
 use compact_str::{CompactString, format_compact};
 
 use crate::network::{GraphLeaf, GraphText, Node};
+use crate::op::elementwise::shared::RecentOperations;
 use crate::op::layer::Reported;
 use crate::python::{self, tree::Span};
 use crate::tensor::Tensor;
@@ -142,13 +143,14 @@ pub fn read(texts: &[&str], given: &[GivenTensor], axes: AxisNames, output: Opti
     let mut reader = GraphReader {
         texts,
         text_number: 0,
-        names: HashMap::new(),
+        names: HashMap::default(),
         known_names: Vec::with_capacity(given.len() + texts.len()),
         axes,
         intermediates: HashMap::new(),
         tensors: Vec::with_capacity(given.len() + texts.len()),
         leaves: Vec::new(),
         nodes: Vec::with_capacity(texts.len()),
+        recent_operations: RecentOperations::default(),
         fresh: Vec::new(),
         shared: Vec::new(),
         statements: Vec::new(),

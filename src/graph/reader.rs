@@ -11,6 +11,7 @@ use super::structural::StructuralUses;
 use super::value::{AxisExtremum, Operand, TensorId, Value};
 use super::{Claim, GraphFault, MAX_FAULTS, MAX_OPERATIONS};
 use crate::network::Turn;
+use crate::op::elementwise::shared::RecentOperations;
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
 use crate::op::layer::Reported;
 use crate::op::operator::Operator;
@@ -91,7 +92,7 @@ pub struct PendingNode {
     /// The function.
     pub function: Arc<dyn Function>,
     /// The operands.
-    pub reads: Vec<TensorId>,
+    pub reads: SmallVec<[TensorId; 2]>,
     /// The operands that are used as an index, a class or a mask.
     pub selectors: SmallVec<[usize; 2]>,
     /// The result.
@@ -140,7 +141,7 @@ pub struct GraphReader<'t, 'c> {
     /// The index in `texts` of the text that is read now.
     pub text_number: usize,
     /// The index in `known_names` of each name.
-    pub names: HashMap<CompactString, usize>,
+    pub names: HashMap<CompactString, usize, foldhash::fast::RandomState>,
     /// All names, in the order in which they got their first value.
     pub known_names: Vec<KnownName>,
     /// The names of axes that the scenario gives, by tensor.
@@ -153,6 +154,8 @@ pub struct GraphReader<'t, 'c> {
     pub leaves: Vec<PendingLeaf>,
     /// The operations.
     pub nodes: Vec<PendingNode>,
+    /// The elementwise operations that were made last, which the next nodes can share.
+    pub recent_operations: RecentOperations,
     /// The tensors that the current statement made and that have no name yet.
     pub fresh: Vec<TensorId>,
     /// The unnamed tensors of the right side of `a = b = x @ W`, which both targets share: each of them copies the result.
@@ -394,7 +397,7 @@ impl GraphReader<'_, '_> {
             name: TensorName::default(),
             has_source: true,
             function,
-            reads: reads.to_vec(),
+            reads: SmallVec::from_slice(reads),
             selectors: SmallVec::from_slice(selectors),
             tensor,
             is_copy: false,
@@ -459,7 +462,8 @@ impl GraphReader<'_, '_> {
             Ok(function) => {
                 self.warn_accidental_broadcast(&reads, span);
                 let axes = self.joined_axes(&reads);
-                let id = self.emit(Arc::new(function), &reads, span)?;
+                let function = self.recent_operations.shared(function);
+                let id = self.emit(function, &reads, span)?;
                 self.tensors[id].axes = axes;
                 Ok(id)
             }

@@ -10,6 +10,7 @@
 
 mod kernel;
 pub(super) mod rows;
+pub mod shared;
 mod texts;
 
 use std::sync::Arc;

@@ -1,5 +1,8 @@
 //! A text that would need unlimited work or memory is refused with one or two short messages, before much memory is allocated.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use gradstep::scenario::{Limits, Source, read};
 
 /// Returns the error messages of a graph with these statements, the input x = [1, 2] and the constant y = [0, 1]; empty if it is valid.
@@ -84,4 +87,16 @@ fn no_statement_at_the_limit_of_operations_is_left_out() {
     let fan = |last: &str| format!("{} = a * b\nJ = {}{last}\n", names.join(" = a * b\n"), names.join(" + "));
     assert_eq!(errors(fan("")), "");
     assert!(errors(fan(" + a + a")).contains("more than 100000 statements and operations"));
+}
+
+#[test]
+fn nodes_with_the_same_operation_share_its_rules() {
+    let nodes: Vec<String> = (1..1000).map(|n| format!("\"n{n} = n{} {} b\"", n - 1, if n % 2 == 0 { '*' } else { '+' })).collect();
+    let text = format!("title = \"chain\"\n[graph]\ninputs = {{ n0 = 0.5, b = 0.25 }}\nnodes = [{}]\n", nodes.join(", "));
+    let source = Source { name: "t".into(), path_shown: "t.toml".into(), text };
+    let scenario = read(source, Limits::default()).expect("a valid graph");
+    let parts = scenario.network.ops().iter().flat_map(|op| &op.parts);
+    let addresses: HashSet<*const ()> = parts.map(|part| Arc::as_ptr(&part.rule).cast()).collect();
+    // a + b and a · b, each with its two derivatives; and ∂J/∂J = 1
+    assert_eq!(addresses.len(), 7);
 }
