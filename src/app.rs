@@ -1,5 +1,4 @@
-//! Floor 6: the state of the program as data, and [`update`], the only function that changes it. A key becomes an [`Action`], `update` does the action, and
-//! `ui` draws the state.
+//! Floor 6: the state of the program as data. A key becomes an [`Action`], [`update`] does the action, and `ui` draws the state.
 //!
 //! ```text
 //! State ─ screen ─ Picker ─ stepper    the Stepper below the picker, if a scenario is open; Esc returns to it

@@ -97,10 +97,10 @@ ADDRESS is a step (57), an op by the name of the tensor that it computes (grad.c
 (grad.conv1.weight[0,0,1,1]), a term of that entry, counted from 1 (grad.conv1.weight[0,0,1,1]#3), or one of these words: \
 first, last (the first and the last step), loss, backward (the first step of the backward pass). The name of an op can have a prefix: 2:loss is \
 the loss of the second sample, reduce:loss the sum or mean of the losses of all samples, and update:fc1.weight the new value of the parameter \
-fc1.weight. An address can begin with an iteration: 12/loss is the loss of iteration 12. If there are several samples, 12/loss is the loss of \
-the first one, and 12/reduce:loss the loss of the batch.
+fc1.weight. An address can begin with an iteration: 12/loss is the loss of iteration 12. With several samples, 12/loss is the loss of the first \
+sample, and 12/reduce:loss the loss of the batch.
 
-Exit status: 0 success; 1 a check failed, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written."
+Exit status: 0 success; 1 a check failed, or a scenario is not valid; 2 wrong usage, or a file that cannot be read or written; 130 stopped by Ctrl-C."
 );
 
 /// A command with its arguments. The fields of the type are the arguments, and its doc comment is the help text.

@@ -275,8 +275,8 @@ pub mod whole {
 pub enum Join {
     /// `a ∘ b`: the Hadamard product, entry by entry.
     Hadamard,
-    /// `W a`: two factors side by side, without a sign, such as the product of matrices, or of a number and a tensor.
-    Matrix,
+    /// `W a`: two factors side by side without a sign, such as the product of matrices, or of a number and a tensor.
+    Juxtaposed,
     /// `W * a`: the convolution.
     Convolution,
 }

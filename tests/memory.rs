@@ -126,7 +126,7 @@ fn an_update_that_does_not_fit_is_refused_when_it_is_reached() {
 }
 
 #[test]
-fn every_sample_of_a_batch_counts() {
+fn the_memory_of_each_sample_of_a_batch_counts() {
     let folder = tempfile::tempdir().expect("a folder");
     let samples = "[[sample]]\ninput = [2, 1]\ntarget = { init = \"zeros\" }\n".repeat(200);
     let text = format!(

@@ -135,8 +135,8 @@ pub enum Action {
     /// Compares a derivative of the loss with finite differences: the derivative by the entry under the cursor or, without a cursor, by the entry that the step
     /// computes.
     CheckGradient,
-    /// Selects a row of the part with the focus, and does what [`Action::Accept`] does for this row. It is a row of a list, a block of the map, an iteration of
-    /// a curve, a scenario of the picker, or a text from the list above the prompt.
+    /// Selects a row of the part with the focus, and does what [`Action::Accept`] does for this row. It is a row of a list, a block of the map, a scenario of
+    /// the picker, or a text from the list above the prompt. On a curve, only moves the marker to this iteration.
     Choose(usize),
     /// In the map, moves the selection to a block that a line connects with the selected block.
     FollowLine {
@@ -144,7 +144,7 @@ pub enum Action {
         back: bool,
     },
     /// Continues or pauses the gradient descent whose curve is open.
-    ToggleDescent,
+    RunOrPauseDescent,
     /// Moves the marker of the open curve by this number of points, back if negative.
     MoveMarker(i64),
     /// Opens an overlay, or closes it if it is open.
@@ -173,9 +173,9 @@ pub enum Action {
 }
 
 impl Action {
-    /// Returns whether the action uses the number that is typed before its key. If it does not, a message says that the number does nothing.
+    /// Returns whether a number may be typed before the key of this action. Before other keys, a message says that the number does nothing.
     #[must_use]
-    pub fn takes_count(&self) -> bool {
+    pub fn accepts_count(&self) -> bool {
         match self {
             Self::Forward
             | Self::Back

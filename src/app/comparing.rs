@@ -147,7 +147,7 @@ impl GradientComparison {
 
     /// Returns whether the comparison is valid for this document: it is at the same iteration, and no number was edited since.
     #[must_use]
-    pub fn is_of(&self, document: &Document) -> bool {
+    pub fn is_of_iteration(&self, document: &Document) -> bool {
         self.iteration == document.trace.iteration() && self.is_of_scenario(document)
     }
 
@@ -236,8 +236,8 @@ impl GradientComparison {
         Some([position + 1, self.together().count()])
     }
 
-    /// Returns the places of the mistakes that act together, each with the index of its mistake.
-    pub(super) fn places_of_joint_mistakes(&self) -> impl Iterator<Item = (usize, MistakePlace)> {
+    /// Returns the places of the mistakes that explain the user's gradients, alone or together, each with the index of its mistake.
+    pub(super) fn places_of_explaining_mistakes(&self) -> impl Iterator<Item = (usize, MistakePlace)> {
         let places = self.places.iter().zip(&self.causes).enumerate();
         places.filter(|(_, (_, cause))| cause.group == 1).filter_map(|(index, (place, _))| Some((index, (*place)?)))
     }

@@ -48,8 +48,8 @@ struct Position {
 }
 
 impl Destination {
-    /// Returns the destination for an entry: the step that completes it. An entry without steps has its number at the end of its op, so the destination is the
-    /// op's last step, with the cursor on the entry.
+    /// Returns the destination for an entry: the step that completes it. An entry without steps is complete when its op is, so the destination is the op's last
+    /// step, with the cursor on the entry. Returns `None` for a tensor without an op.
     fn of(trace: &Trace, run: usize, tensor: Id, at: usize) -> Option<Self> {
         let steps = trace.entry_steps(run, tensor, at)?;
         if !steps.is_empty() {
@@ -69,7 +69,7 @@ impl GradientComparison {
         Some(Address { iteration: (self.iteration() > 1).then_some(self.iteration()), ..address })
     }
 
-    /// Returns the destination for a place; `None` if no step computes it.
+    /// Returns the destination for a place; `None` if the trace does not have the place, or no op computes its tensor.
     fn destination(&self, trace: &Trace, place: Difference) -> Option<Destination> {
         match place {
             Difference::Mistake(mistake) => {
@@ -93,7 +93,7 @@ impl GradientComparison {
     fn places_in_turn(&self, trace: &Trace, first: usize) -> Vec<Difference> {
         let run = self.report.tensors[first].gradient.find(trace).map(|(run, _)| run);
         let is_of_batch = |run: usize| trace.runs()[run].sample.is_none();
-        let mistakes: Vec<(usize, MistakePlace)> = self.places_of_joint_mistakes().collect();
+        let mistakes: Vec<(usize, MistakePlace)> = self.places_of_explaining_mistakes().collect();
         let mistakes_are_first = run.is_some_and(is_of_batch) && mistakes.first().is_some_and(|(_, place)| !is_of_batch(place.run));
         let mut places: Vec<Difference> = mistakes.into_iter().map(|(mistake, _)| Difference::Mistake(mistake)).collect();
         places.insert(if mistakes_are_first { places.len() } else { 0 }, Difference::Tensor(first));
@@ -145,14 +145,15 @@ impl GradientComparison {
         Some(self.both_numbers(index, mine, self.report.tensors[index].gradient.right(trace)[at]))
     }
 
-    /// As [`Self::numbers`], without the number in the file, which was multiplied by 4 before the comparison: `yours × 4 −0.4, right −0.3`.
+    /// As [`Self::numbers`], but shorter if the numbers of the file were multiplied by a factor before the comparison: the label has the factor, and the number
+    /// in the file is left out. For the factor 4: `yours × 4 −0.4, right −0.3`.
     fn short_numbers(&self, trace: &Trace, index: usize, at: usize) -> Option<String> {
         let mine = *self.user.tensors[index].values.as_ref().ok()?.get(at)?;
         let right = self.report.tensors[index].gradient.right(trace)[at];
         Some(both_on_screen(mine, right).replacen("yours", &self.label(index), 1))
     }
 
-    /// Returns the message at a place that `D` shows, in a longer and a shorter form. `next` is the place of the next `D`.
+    /// Returns the message at a place that `D` shows, in several forms, the longest first. `next` is the place of the next `D`.
     fn place_words(&self, trace: &Trace, place: Difference, next: Option<Difference>) -> Vec<String> {
         let again = match next {
             None => String::new(),
@@ -186,7 +187,7 @@ impl GradientComparison {
         let why = match (explained, self.causes.is_empty()) {
             (Some(pattern), _) => line(&pattern.words),
             (None, true) => "no mistake that gradstep knows gives these numbers, so there is no step of a mistake to show".to_owned(),
-            (None, false) if self.places_of_joint_mistakes().next().is_some() => "the mistake is made at this step".to_owned(),
+            (None, false) if self.places_of_explaining_mistakes().next().is_some() => "the mistake is made at this step".to_owned(),
             (None, false) => "no step shows the mistake".to_owned(),
         };
         [format!("{}, first here; {why} (n: the next wrong number)", self.headline()), why]
@@ -210,7 +211,7 @@ impl StepperContext<'_> {
             return self.say(format!("{}: {}", comparison.file, comparison.headline()), false);
         };
         let trace = &Arc::clone(&self.stepper.document).trace;
-        let places = if comparison.is_of(&self.stepper.document) {
+        let places = if comparison.is_of_iteration(&self.stepper.document) {
             comparison.places_in_turn(trace, first)
         } else {
             vec![Difference::Tensor(first)]
@@ -222,11 +223,11 @@ impl StepperContext<'_> {
         let current = places.iter().position(|place| comparison.destination(trace, *place) == Some(here));
         let next = current.map_or(0, |current| (current + 1) % places.len());
         let after_next = places[(next + 1) % places.len()];
-        if current.is_some() && places.len() == 1 && comparison.is_of(&self.stepper.document) {
+        if current.is_some() && places.len() == 1 && comparison.is_of_iteration(&self.stepper.document) {
             return *self.message = Some(Message::first_that_fits(&comparison.no_step_words(first)));
         }
         self.go_to_difference(places[next]);
-        if comparison.is_of(&self.stepper.document) {
+        if comparison.is_of_iteration(&self.stepper.document) {
             let texts = comparison.place_words(trace, places[next], (places.len() > 1).then_some(after_next));
             *self.message = Some(Message::first_that_fits(&texts));
         }
@@ -242,7 +243,7 @@ impl StepperContext<'_> {
         }
         self.stepper.search = Some(Search::Differences);
         self.settings.show_why_pane();
-        if comparison.is_of(&document) {
+        if comparison.is_of_iteration(&document) {
             if let Some(destination) = comparison.destination(&document.trace, place) {
                 self.jump_to_destination(destination);
             }
@@ -270,7 +271,7 @@ impl StepperContext<'_> {
     pub(super) fn next_difference(&mut self, goes_back: bool, times: u64) {
         let Some(comparison) = self.stepper.comparison.clone() else { return self.say(NOT_LOADED, false) };
         let document = Arc::clone(&self.stepper.document);
-        if !comparison.is_of(&document) {
+        if !comparison.is_of_iteration(&document) {
             return self.first_difference();
         }
         let trace = &document.trace;
@@ -281,8 +282,8 @@ impl StepperContext<'_> {
         }
         let position = self.position_among_wrong(&comparison, trace, &tensors);
         let times = usize::try_from(times).unwrap_or(usize::MAX);
-        // a full round through the wrong entries ends where it began. All full rounds but one are removed, so that times ≤ 2 · count. The one that stays makes
-        // the tests for a message in `wrapped` true
+        // a full round through the wrong entries ends where it began, so more than one round becomes a number of entries from count + 1 to 2 · count. It stays
+        // above count, so that `wrapped` has its message
         let times = if times > count { (times - 1) % count + 1 + count } else { times };
         // the index of the entry among all wrong entries, from 0
         let (number, wrapped) = if goes_back {

@@ -28,7 +28,7 @@ pub enum ListKind {
     Reads,
     /// The terms of an entry.
     Terms,
-    /// The largest terms of an entry, the largest terms of the entries that they read, and so on down to inputs and parameters (the command `leaves`).
+    /// The largest terms of an entry, the largest terms of the entries that they read, and so on down to inputs and parameters (the command `contributions`).
     Contributions,
     /// The texts that can be copied.
     Copy,

@@ -155,10 +155,10 @@ impl Stepper {
         self.cursor.map_or(TensorEntry { tensor: scene.output, at: scene.at.entry }, |cursor| cursor.entry(scene))
     }
 
-    /// Returns the comparison with the user's gradients, if it is valid for the iteration on the screen ([`GradientComparison::is_of`]).
+    /// Returns the comparison with the user's gradients, if it is valid for the iteration on the screen ([`GradientComparison::is_of_iteration`]).
     #[must_use]
     pub fn current_comparison(&self) -> Option<&GradientComparison> {
-        self.comparison.as_deref().filter(|comparison| comparison.is_of(&self.document))
+        self.comparison.as_deref().filter(|comparison| comparison.is_of_iteration(&self.document))
     }
 
     /// Returns the user's number for an entry ([`GradientComparison::entry`]). Returns `None` without a comparison that is valid for the iteration on the

@@ -40,7 +40,7 @@ impl StepperContext<'_> {
     }
 
     /// Continues the descent, or pauses it.
-    pub(super) fn toggle_descent(&mut self) {
+    pub(super) fn run_or_pause_descent(&mut self) {
         match &self.stepper.job {
             Some(Job::Train(_)) => self.stepper.job = None,
             Some(job) => {

@@ -1,4 +1,4 @@
-//! [`update`], the only function that changes the state of the program, and the short actions. `motion.rs` does the moves, `work.rs` the jobs.
+//! [`update`], which applies an action to the state of the program, and the short actions. `motion.rs` does the moves, `work.rs` the jobs.
 
 use std::sync::Arc;
 
@@ -93,17 +93,17 @@ impl State {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
         if !matches!(action, Action::EditNumber(_) | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_)) {
-            // after the key `e`, a typed digit begins the new value. All actions except these end this, and a digit is a count again
+            // after the key `e`, a typed digit begins the new value. Any other action than these four ends this, so that a digit is a count again
             self.stepper_mut().into_iter().for_each(|stepper| stepper.awaits_value = false);
         }
-        let takes_count = action.takes_count();
-        // the number 0: `0G` has a message of its own, a digit continues the number, and closing and quitting ignore it
-        if count == Some(0) && takes_count && !matches!(action, Action::Last | Action::Digit(_) | Action::Close | Action::Quit) {
+        let accepts_count = action.accepts_count();
+        // `0G` has a message of its own, a digit continues the number, and closing and quitting need no message
+        if count == Some(0) && accepts_count && !matches!(action, Action::Last | Action::Digit(_) | Action::Close | Action::Quit) {
             self.say("a number before a key says how often the key acts: at least 1", false);
             return None;
         }
         let request = self.act(action, count);
-        if let Some(count) = count.filter(|_| !takes_count && self.message.is_none()) {
+        if let Some(count) = count.filter(|_| !accepts_count && self.message.is_none()) {
             self.say(format!("the number {count} before this key does nothing"), false);
         }
         request
@@ -175,13 +175,13 @@ impl State {
             }
             Action::TogglePrediction => self.toggle_prediction(),
             Action::ShowAnswer => self.context().iter_mut().for_each(StepperContext::show_the_answer),
-            Action::EditPrompt(request) if self.focus() == Focus::Filter => self.edit_filter(request),
+            Action::EditPrompt(edit) if self.focus() == Focus::Filter => self.edit_filter(edit),
             Action::EditPrompt(_) | Action::Complete | Action::CompleteBack => {
                 if let Some(stepper) = self.stepper_mut() {
                     stepper.edit_prompt(&action);
                 }
             }
-            Action::MoveMarker(_) | Action::ToggleDescent => self.act_on_curve(&action, count),
+            Action::MoveMarker(_) | Action::RunOrPauseDescent => self.act_on_curve(&action, count),
             Action::First | Action::Last if self.focus() == Focus::Curve => self.act_on_curve(&action, count),
             stepper_action => {
                 if let Some(mut context) = self.context() {
@@ -330,7 +330,7 @@ impl State {
         None
     }
 
-    /// Selects a row of the part of the screen with the focus, and presses Enter there: [`Action::Choose`].
+    /// Does [`Action::Choose`].
     fn choose_row(&mut self, row: usize) -> Option<Request> {
         let overlay = self.overlay.as_mut().map(|overlay| (&mut overlay.list, &mut overlay.map));
         match (overlay, &mut self.screen) {
@@ -373,7 +373,7 @@ impl State {
             }
             Action::First => self.move_marker(i64::MIN),
             Action::Last => self.put_marker(count.unwrap_or(u64::MAX)),
-            Action::ToggleDescent => self.context().iter_mut().for_each(StepperContext::toggle_descent),
+            Action::RunOrPauseDescent => self.context().iter_mut().for_each(StepperContext::run_or_pause_descent),
             _ => {}
         }
     }

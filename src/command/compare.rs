@@ -33,7 +33,7 @@ pub(super) struct TensorOption {
 pub(super) struct MineOptions {
     /// Compare your own gradients with the right ones, and mark the numbers that differ
     #[arg(long, value_name = "MINE", help = concat!(
-        "Compare your own gradients with the right ones, and mark the numbers that differ: a file of .json, ", tensor_files!()
+        "Compare your own gradients with the right ones, and mark the numbers that differ; MINE is a file that ends in .json, ", tensor_files!()
     ))]
     pub mine: Option<PathBuf>,
     #[command(flatten)]

@@ -53,8 +53,8 @@ pub struct Driver {
     /// The state of the stepper.
     pub state: State,
     loader: ScenarioLoader,
-    /// The name of the file that is being opened, and the task that reads it on the background thread.
-    opening: Option<(String, BackgroundTask<Result<Opened, String>>)>,
+    /// The task on the background thread, and what it does: `opening xor.toml`, `rereading xor.toml` or `comparing with mine.json`.
+    task: Option<(String, BackgroundTask<Result<Opened, String>>)>,
     /// The comparison in progress has a weak pointer to this value, and stops when the value is dropped.
     comparison_guard: Option<Arc<()>>,
     /// The clock that measures slices of work.
@@ -90,7 +90,7 @@ impl Driver {
     /// Returns a driver of a state.
     #[must_use]
     pub fn new(state: State, loader: ScenarioLoader) -> Self {
-        Self { state, loader, opening: None, comparison_guard: None, slice_clock: elapsed, screen: None, copied: None, file: None }
+        Self { state, loader, task: None, comparison_guard: None, slice_clock: elapsed, screen: None, copied: None, file: None }
     }
 
     /// Replaces the clock that measures slices of work.
@@ -111,7 +111,7 @@ impl Driver {
     fn begin_scenario_file(&mut self) {
         let (Some(file), Some(document)) = (&mut self.file, self.state.document()) else { return };
         let unsaved_edits = file.begin(&document.scenario);
-        // while a session is recorded, the list of recent files stays as it is
+        // `opens_files` is `false` while a session is recorded: then the list of recent files stays as it is
         if let Some(path) = document.scenario.path.as_deref().filter(|_| self.loader.opens_files) {
             recent::add(path);
         }
@@ -151,7 +151,7 @@ impl Driver {
 
     /// Checks once a second whether another program has changed the scenario's file, if there is nothing else to do. Returns whether the screen has changed.
     pub fn look_outside(&mut self, now: Duration) -> bool {
-        if self.state.job().is_some() || self.opening.is_some() {
+        if self.state.job().is_some() || self.task.is_some() {
             return false;
         }
         let (Some(file), Some(document)) = (&mut self.file, self.state.document()) else { return false };
@@ -160,7 +160,7 @@ impl Driver {
     }
 
     /// Returns the time of the clock that measures slices of work.
-    pub(super) fn slice_time(&self) -> Duration {
+    pub(super) fn slice_clock_time(&self) -> Duration {
         (self.slice_clock)()
     }
 
@@ -177,18 +177,18 @@ impl Driver {
     /// Does the work of one turn of the event loop. It is a play move, if one is due, or else a slice of the job. Returns the event to record.
     pub fn tick(&mut self, now: Duration) -> Option<Event> {
         // a job uses the whole slice below, so this does not wait if there is one
-        self.finish_opening(if self.state.job().is_none() { SLICE } else { Duration::ZERO });
+        self.finish_task(if self.state.job().is_none() { SLICE } else { Duration::ZERO });
         let play_is_due = self.is_play_due(now);
         self.advance_clock(now);
         if play_is_due {
             return Some(Event::Play);
         }
-        let mut limit = WorkLimit::UNLIMITED;
+        let mut limit = WorkLimit::UNLIMITED; // only the time limits the slice
         let pieces = self.work_slice(&mut limit);
         (pieces > 0).then_some(Event::Pieces(pieces))
     }
 
-    /// Opens an entry of the picker. A bundled scenario is opened at once. A file is read on the background thread, because it may be large.
+    /// Opens a scenario. A bundled one is opened at once. A file is read on the background thread, because it may be large.
     fn open(&mut self, name: String) {
         let loader = self.loader;
         let open = move |name: String| loader.open(&name).map(Box::new).map(Opened::Another);
@@ -196,17 +196,17 @@ impl Driver {
         let is_fast = !loader.opens_files || bundled::find(&name).is_some();
         let task = if is_fast { None } else { BackgroundTask::begin(name.clone(), open).ok() };
         if let Some(task) = task {
-            self.opening = Some((name, task));
+            self.task = Some((format!("opening {name}"), task));
         } else {
             // it is fast, or no thread could be started
             self.show_opened(open(name));
         }
     }
 
-    /// Waits at most `wait` for the file that is being opened, and shows it if it is ready.
-    fn finish_opening(&mut self, wait: Duration) {
-        if let Some((_, opened)) = self.opening.take_if(|(_, opened)| opened.is_done_within(wait))
-            && let Some(opened) = opened.take()
+    /// Waits at most `wait` for the task on the background thread, and shows its result if it is done.
+    fn finish_task(&mut self, wait: Duration) {
+        if let Some((_, task)) = self.task.take_if(|(_, task)| task.is_done_within(wait))
+            && let Some(opened) = task.take()
         {
             self.show_opened(opened);
         }
@@ -227,7 +227,7 @@ impl Driver {
             Ok(Opened::Again { scenario: Box::new(scenario), keeps_edits })
         };
         match BackgroundTask::begin(path, read) {
-            Ok(opening) => self.opening = Some((name, opening)),
+            Ok(task) => self.task = Some((format!("rereading {name}"), task)),
             // no thread could be started
             Err(path) => self.show_opened(read(path)),
         }
@@ -255,7 +255,7 @@ impl Driver {
         };
         self.comparison_guard = Some(guard);
         match BackgroundTask::begin((PathBuf::from(path), document), compare.clone()) {
-            Ok(opening) => self.opening = Some((display_name(path), opening)),
+            Ok(task) => self.task = Some((format!("comparing with {}", display_name(path)), task)),
             // no thread could be started
             Err(path_and_document) => self.show_opened(compare(path_and_document)),
         }
@@ -279,7 +279,7 @@ impl Driver {
         self.comparison_guard = Some(guard);
         let task = if is_bundled { None } else { BackgroundTask::begin(name.clone(), compute.clone()).ok() };
         if let Some(task) = task {
-            self.opening = Some((display_name(&name), task));
+            self.task = Some((format!("comparing with {}", display_name(&name)), task));
         } else {
             // it is a bundled scenario, or no thread could be started
             self.show_opened(compute(name));
@@ -311,7 +311,7 @@ impl Driver {
     /// Returns whether [`Self::tick`] has something to do now.
     #[must_use]
     pub fn has_work(&self, now: Duration) -> bool {
-        self.state.job().is_some() || self.opening.is_some() || self.is_play_due(now)
+        self.state.job().is_some() || self.task.is_some() || self.is_play_due(now)
     }
 
     /// Returns whether a play move is due.
@@ -320,11 +320,11 @@ impl Driver {
         self.state.job().is_none() && self.state.wake().is_some_and(|due| due <= now)
     }
 
-    /// Returns the time at which the driver has something to do. With a job, or a file that is being opened, it is 0 (at once). Otherwise it is the time of the
-    /// next play move, or of the next check of the scenario's file. Returns `None` if there is nothing to do.
+    /// Returns the time at which the driver has something to do. With a job, or a task on the background thread, it is 0 (at once). Otherwise it is the time of
+    /// the next play move, or of the next check of the scenario's file. Returns `None` if there is nothing to do.
     #[must_use]
     pub fn wake(&self) -> Option<Duration> {
-        let at_once = (self.state.job().is_some() || self.opening.is_some()).then_some(Duration::ZERO);
+        let at_once = (self.state.job().is_some() || self.task.is_some()).then_some(Duration::ZERO);
         let next_look = self.file.as_ref().and_then(ScenarioFile::next_look);
         at_once.or_else(|| self.state.wake().map(round_up).into_iter().chain(next_look).min())
     }
@@ -354,9 +354,11 @@ impl Driver {
             Event::Quit => return Effect::Quit,
         };
         let is_error = false; // of the messages below
-        if *event == Event::Key(Code::Esc.into()) && self.opening.take().is_some() {
+        if *event == Event::Key(Code::Esc.into())
+            && let Some((doing, _)) = self.task.take()
+        {
             self.comparison_guard = None;
-            self.state.say("not opened", is_error);
+            self.state.say(format!("stopped {doing}"), is_error);
             return Effect::Changed;
         }
         let Some(action) = action else {
@@ -369,8 +371,8 @@ impl Driver {
             (Event::Key(_), Some(why)) => self.update_or_say(action, why),
             _ => self.update(action),
         };
-        if let Some((name, _)) = &self.opening {
-            self.state.say(format!("opening {name}: Esc leaves it"), is_error);
+        if let Some((doing, _)) = &self.task {
+            self.state.say(format!("{doing}: Esc stops this"), is_error);
         }
         effect
     }
@@ -432,12 +434,13 @@ impl Driver {
         self.state.trace_and_position().map(|(trace, at)| trace.network_of(at.run_index))
     }
 
-    /// Returns the action of a recorded click; `None` if its target is not on the screen.
+    /// Returns the action of a click on a step or an entry: it goes there. `None` if the focus is not on the stepper itself, or if the network of the current
+    /// step has no such entry.
     fn click_action(&self, at: &Address) -> Option<Action> {
         let network = self.network().filter(|_| matches!(self.state.focus(), Focus::Normal | Focus::Cursor | Focus::Answer))?;
         let (name, index) = match &at.location {
             Location::Step(k) => return Some(Action::GoToStep(*k)),
-            // in the batch's network, the name of a sample's tensor begins with the number of the sample: `2:loss`
+            // the two parts of the tensor's name. `2:loss`, the name of a tensor in the batch's network, is parsed as the scope `2:` and the name `loss`
             Location::Op { scope, name, index, .. } => (format!("{scope}{name}"), index.as_deref().unwrap_or_default()),
             // `loss` is also a special address, but here it is the name of the tensor
             Location::Loss => ("loss".to_owned(), &[][..]),

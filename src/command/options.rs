@@ -1,4 +1,4 @@
-//! The options of every command, and the environment variables for colours and characters.
+//! The options that several commands have, and the environment variables for colours and characters.
 
 use std::borrow::Cow;
 use std::env;
@@ -21,7 +21,7 @@ use crate::ui::theme::{Background, Colours, Palette, Theme};
 /// The options of the commands that draw the stepper.
 #[derive(Debug, Default, Args)]
 pub(super) struct DrawOptions {
-    /// Count rows, columns, channels and subscripts from N: 0 or 1. Addresses always count from 0 [default: 1]
+    /// Count rows, columns, channels and subscripts from N: 0 or 1 [default: 1]. Addresses always count from 0
     #[arg(long, value_name = "N", value_parser = parse_index)]
     index: Option<usize>,
     /// The number of significant digits in matrices and equations, from 3 to 8 [default: 4]
@@ -58,7 +58,7 @@ fn parse_digits(text: &str) -> Result<Digits, String> {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct GlobalOptions {
-    /// When to use colours; auto: on a terminal, unless `NO_COLOR` is set [default: auto]
+    /// When to use colours; auto: on a terminal and in ANSI text, unless `NO_COLOR` is set, and in SVG [default: auto]
     #[arg(long, global = true, value_name = "WHEN")]
     color: Option<ColorChoice>,
     /// Draw and print only ASCII characters; the default in a locale that is not UTF-8
@@ -150,8 +150,8 @@ impl GlobalOptions {
         self.render_options(Colours::None)
     }
 
-    /// The render options of a frame that is printed as text with escape sequences. On a terminal, it has the colours of the terminal; in a file or a pipe, it
-    /// has all colours.
+    /// The render options of a frame that is printed as text with escape sequences. With `--color never`, or with `auto` and `NO_COLOR`, it has no colours.
+    /// Otherwise it has the terminal's colours on a terminal, and all colours in a file or a pipe.
     pub(super) fn for_ansi_text(&self, to_stdout: bool) -> RenderOptions {
         if self.color() == ColorChoice::Never || (self.color() == ColorChoice::Auto && no_color()) {
             return self.for_plain_text();
@@ -160,7 +160,7 @@ impl GlobalOptions {
         self.render_options(if to_terminal { self.terminal_colours() } else { Colours::True })
     }
 
-    /// The colours of the terminal. If it has none, `--color always` uses the 16 colours of all terminals with colours.
+    /// The colours of the terminal. If it has none, `--color always` uses the 16 colours that every terminal with colours has.
     fn terminal_colours(&self) -> Colours {
         match colour_depth(|name| env::var(name).ok()) {
             Colours::None if self.color() == ColorChoice::Always => Colours::Sixteen,
@@ -251,7 +251,7 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     let digits_len = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits_len);
     let shift = match unit.trim().to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
-        // `1i` and `1ib` are not valid, although nothing is left of `i` and `ib` either
+        // nothing is left of `b`, `i` and `ib`, but only `b` is a unit
         "" if !unit.contains(['i', 'I']) => 0,
         "k" => 10,
         "m" => 20,

@@ -1,5 +1,5 @@
 //! The scenario files that were opened last. Their absolute paths are in the file `$XDG_STATE_HOME/gradstep/recent`, one on each line, the newest first. If
-//! this file cannot be read or written, the list is empty, and no error is reported.
+//! this file cannot be read, the list is empty; if it cannot be written, it stays as it is. No error is reported.
 
 use std::fs;
 use std::io::Write as _;
@@ -18,7 +18,8 @@ const MAX_BYTES: usize = 64 << 10;
 /// A file that was opened before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RecentFile {
-    /// The text that opens it: a relative path if the file is below the current folder, otherwise the absolute path.
+    /// The text that opens it: the path from the current folder if the file is in it, and if this text cannot mean a bundled scenario; otherwise the absolute
+    /// path.
     pub name: String,
     /// The path.
     pub path: PathBuf,
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_list_is_an_empty_one() {
+    fn damaged_lines_are_left_out_and_a_list_that_is_missing_or_too_large_is_empty() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(paths(folder.path()), Vec::<PathBuf>::new());
         fs::write(folder.path().join("recent"), b"relative.toml\n/a\x1b[31m.toml\n\xff\n\n/b.toml\r\n").unwrap();

@@ -24,7 +24,10 @@ impl Invocation for SettingsCommand {
         for row in SETTINGS {
             writeln!(to, "\n# {}\n{} = {}", row.comment, row.name, row.default)?;
         }
-        writeln!(to, "\n# your own keys, each with the key that it replaces; a recording contains the replaced key\n[keys]\n# n = \"l\"")?;
+        writeln!(
+            to,
+            "\n# your own keys, each with a built-in key: n then does what l does; a recording contains the built-in key\n[keys]\n# n = \"l\""
+        )?;
         to.finish()?;
         user_settings::read().1.iter().try_for_each(|fault| global.report(&fault.to_string()))?;
         Ok(ExitCode::SUCCESS)

@@ -57,7 +57,7 @@ pub(super) struct UserSettings {
     pub ascii: bool,
     pub zoom: bool,
     pub heat_map: bool,
-    /// The user's own keys, each with the key for which it stands.
+    /// The user's own keys, each with the built-in key whose action it has too.
     pub aliases: Vec<(Key, Key)>,
 }
 
@@ -106,7 +106,7 @@ pub(super) static SETTINGS: &[SettingRow] = &[
         set: |user, value| { user.digits = value.as_integer().and_then(|integer| Digits::new(integer.as_str().parse().ok()?))?; Some(()) } },
     SettingRow { name: "index", default: "1", comment: "the number from which subscripts, headings and channels count: 0 or 1", expected: "0 or 1",
         set: |user, value| { user.index = ["0", "1"].iter().position(|digit| value.as_integer().is_some_and(|integer| integer.as_str() == *digit))?; Some(()) } },
-    SettingRow { name: "unit", default: "\"step\"", comment: "the unit of l and h at the start: \"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\"", expected: "\"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\"",
+    SettingRow { name: "unit", default: "\"step\"", comment: "the unit by which the keys l and h move at first: \"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\"", expected: "\"step\", \"entry\", \"op\", \"pass\", \"sample\" or \"iteration\"",
         set: |user, value| { user.unit = value.as_str().and_then(Unit::named)?; Some(()) } },
     SettingRow { name: "mouse", default: "true", comment: "whether clicks and the wheel are used; false lets the terminal select text", expected: "true or false",
         set: |user, value| { user.mouse = value.as_bool()?; Some(()) } },

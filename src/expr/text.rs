@@ -184,7 +184,7 @@ impl Printer<'_> {
             Expr::Number(number) if number.is_sign_negative() => Precedence::Sum,
             Expr::Mul(_) | Expr::Product(Join::Hadamard | Join::Convolution, _) => Precedence::Product,
             Expr::Div(_) if self.is_equation && !self.is_fraction(expr) => Precedence::Product,
-            Expr::Product(Join::Matrix, _) => Precedence::Juxtaposed,
+            Expr::Product(Join::Juxtaposed, _) => Precedence::Juxtaposed,
             Expr::Of(Primitive { form: Form::Operator | Form::Sum, .. }, _) if self.is_equation => Precedence::Juxtaposed,
             Expr::Of(Primitive { form: Form::Meaning | Form::Infix, meaning: Some(meaning), .. }, _) => self.precedence(meaning),
             Expr::Div(_) | Expr::Partial(_) | Expr::RepeatedPartial(_) | Expr::PartialOf(_) => Precedence::Quotient,
@@ -233,7 +233,7 @@ impl Printer<'_> {
             Expr::Div(both) => self.division(both, expr),
             Expr::Product(Join::Hadamard, both) => self.infix(both, Sign::Hadamard, [Product, Juxtaposed]),
             Expr::Product(Join::Convolution, both) => self.infix(both, Sign::Convolution, [Product, Juxtaposed]),
-            Expr::Product(Join::Matrix, [a, b]) => {
+            Expr::Product(Join::Juxtaposed, [a, b]) => {
                 self.write(a, Juxtaposed);
                 self.to.push_str(if self.notation == Notation::Latex { r" \, " } else { " " });
                 self.write(b, Juxtaposed);

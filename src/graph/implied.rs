@@ -208,7 +208,7 @@ fn settle(inference: &mut Inference) {
 
 /// Returns the sizes of a shape, each `None` if it is not known; `None` if the rank is not known.
 fn known_sizes(inference: &Inference, shape: Shape) -> Option<Vec<Option<usize>>> {
-    inference.shapes.sizes(shape).map(|sizes| sizes.into_iter().map(|size| inference.shapes.number(size)).collect())
+    inference.shapes.sizes(shape).map(|sizes| sizes.into_iter().map(|size| inference.shapes.value(size)).collect())
 }
 
 /// Collects what is known about a name at the end.
@@ -224,10 +224,10 @@ fn result(inference: &Inference, missing: &MissingName) -> ImpliedTensor {
     };
     let role = match missing.usage {
         Usage::Numbers => ImpliedRole::Numbers,
-        Usage::Indices(below) => ImpliedRole::Indices(below.and_then(|size| inference.shapes.number(size))),
+        Usage::Indices(below) => ImpliedRole::Indices(below.and_then(|size| inference.shapes.value(size))),
         Usage::Table(rows) => ImpliedRole::Table(rows),
         Usage::Constant => ImpliedRole::Constant,
-        Usage::Size(size) => ImpliedRole::Size(inference.shapes.number(size)),
+        Usage::Size(size) => ImpliedRole::Size(inference.shapes.value(size)),
     };
     // an assumed matrix without a known size is not reported
     let shape = shape.filter(|sizes| missing.assumed.is_none() || sizes.iter().any(Option::is_some));
@@ -235,7 +235,7 @@ fn result(inference: &Inference, missing: &MissingName) -> ImpliedTensor {
     let vector = shape.as_ref().filter(|sizes| missing.assumed.is_some() && sizes.len() == 2).and_then(|sizes| sizes[0]);
     let other_ranks = OtherRanks { vector, more: missing.assumed == Some(Assumed::Matrices) && shape.is_some() };
     let probabilities = missing.probabilities.and_then(|shape| known_sizes(inference, shape));
-    let last_size = missing.last_size.and_then(|size| inference.shapes.number(size)).filter(|_| shape.is_none());
+    let last_size = missing.last_size.and_then(|size| inference.shapes.value(size)).filter(|_| shape.is_none());
     ImpliedTensor { name: missing.name.clone(), shape, role, broadcasts_with, other_ranks, last_size, probabilities }
 }
 
@@ -322,7 +322,7 @@ fn for_loop(inference: &mut Inference, variable: &PythonExpr, iterable: &PythonE
         Implied::Tensor(shape) => inference.shapes.sizes(*shape).and_then(|sizes| {
             let (first, rest) = sizes.split_first()?;
             let row = if rest.is_empty() { Implied::Number } else { Implied::Tensor(inference.shapes.of(rest.to_vec())) };
-            Some((inference.shapes.number(*first), row))
+            Some((inference.shapes.value(*first), row))
         }),
         _ => None,
     };

@@ -175,7 +175,7 @@ impl BatchBuilder<'_> {
         let coefficient = coefficient(self.loss.reduction, self.samples.len());
         let (right, equation) = match self.loss.reduction {
             _ if self.samples.len() == 1 => (whole::X, OF_ONE_SAMPLE),
-            BatchReduction::Mean => (Expr::Product(Join::Matrix, &[whole::SHARE, whole::X]), MEAN_OF_SAMPLES),
+            BatchReduction::Mean => (Expr::Product(Join::Juxtaposed, &[whole::SHARE, whole::X]), MEAN_OF_SAMPLES),
             BatchReduction::Sum => (whole::X, SUM_OF_SAMPLES),
         };
         // all parts share one rule, because there may be many samples

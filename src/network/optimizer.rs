@@ -201,10 +201,10 @@ const ALPHA: Expr = Expr::Name("α");
 const BETA_1: Expr = Expr::Name("β₁");
 const BETA_2: Expr = Expr::Name("β₂");
 const DAMPED: Expr = Expr::Sub(&[whole::ONE, Expr::Name("τ")]);
-const LAMBDA_X: Expr = Expr::Product(Join::Matrix, &[LAMBDA, whole::X]);
+const LAMBDA_X: Expr = Expr::Product(Join::Juxtaposed, &[LAMBDA, whole::X]);
 /// −ηₜ (x ⊙ rate(s)).
 const RATED: Expr =
-    Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, Expr::Product(Join::Hadamard, &[whole::X, Expr::Of(RATE, &[whole::W])])]));
+    Expr::Neg(&Expr::Product(Join::Juxtaposed, &[ETA_T, Expr::Product(Join::Hadamard, &[whole::X, Expr::Of(RATE, &[whole::W])])]));
 /// rate(s, m).
 const CENTRED: Expr = Expr::Of(RATE_OF_CENTRED, &[whole::W, Expr::All(crate::op::slot::Slot::Input(2))]);
 
@@ -267,25 +267,25 @@ impl Optimizer {
         let is_scheduled = self.schedule.is_some();
         // two branches of constants here and below, because the references in an `Expr` are `'static`
         let minus_eta: Expr = if is_scheduled {
-            Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, whole::X]))
+            Expr::Neg(&Expr::Product(Join::Juxtaposed, &[ETA_T, whole::X]))
         } else {
-            Expr::Neg(&Expr::Product(Join::Matrix, &[ETA, whole::X]))
+            Expr::Neg(&Expr::Product(Join::Juxtaposed, &[ETA, whole::X]))
         };
         let (has_decay, has_momentum) = (decay != 0.0, momentum != 0.0);
         let velocity = (has_momentum || has_decay).then(|| {
             let has_previous = has_momentum && iteration > 1;
             // 1 − τ
             let damping = (has_previous && dampening != 0.0).then_some(1.0 - dampening);
-            let gradient = if damping.is_some() { Expr::Product(Join::Matrix, &[DAMPED, whole::X]) } else { whole::X };
+            let gradient = if damping.is_some() { Expr::Product(Join::Juxtaposed, &[DAMPED, whole::X]) } else { whole::X };
             let mut summands = vec![Scaled(damping, gradient, Gradient)];
             if has_decay {
                 let (factor, expr) = damping.map_or((decay, LAMBDA_X), |damping| {
-                    (damping * decay, Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[DAMPED, LAMBDA]), whole::X]))
+                    (damping * decay, Expr::Product(Join::Juxtaposed, &[Expr::Product(Join::Juxtaposed, &[DAMPED, LAMBDA]), whole::X]))
                 });
                 summands.push(Scaled(Some(factor), expr, Old));
             }
             if has_previous {
-                summands.push(Scaled(Some(momentum), Expr::Product(Join::Matrix, &[MU, whole::X]), Previous(0)));
+                summands.push(Scaled(Some(momentum), Expr::Product(Join::Juxtaposed, &[MU, whole::X]), Previous(0)));
             }
             let waits_for_previous = has_momentum && iteration == 1;
             let info = StateInfo { is_kept: has_momentum, ..VELOCITY };
@@ -294,16 +294,16 @@ impl Optimizer {
         let old = Scaled(None, whole::X, Old);
         if is_nesterov && let Some(velocity) = velocity {
             let minus_eta_mu = if is_scheduled {
-                Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA_T, MU]), whole::X]))
+                Expr::Neg(&Expr::Product(Join::Juxtaposed, &[Expr::Product(Join::Juxtaposed, &[ETA_T, MU]), whole::X]))
             } else {
-                Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA, MU]), whole::X]))
+                Expr::Neg(&Expr::Product(Join::Juxtaposed, &[Expr::Product(Join::Juxtaposed, &[ETA, MU]), whole::X]))
             };
             let mut summands = vec![old, Scaled(Some(-eta), minus_eta, Gradient)];
             if has_decay {
                 let minus_eta_lambda = if is_scheduled {
-                    Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA_T, LAMBDA]), whole::X]))
+                    Expr::Neg(&Expr::Product(Join::Juxtaposed, &[Expr::Product(Join::Juxtaposed, &[ETA_T, LAMBDA]), whole::X]))
                 } else {
-                    Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA, LAMBDA]), whole::X]))
+                    Expr::Neg(&Expr::Product(Join::Juxtaposed, &[Expr::Product(Join::Juxtaposed, &[ETA, LAMBDA]), whole::X]))
                 };
                 summands.push(Scaled(Some(-eta * decay), minus_eta_lambda, Old));
             }
@@ -332,16 +332,16 @@ impl Optimizer {
         let mut plan = UpdatePlan::default();
         let eta = self.learning_rate_at(iteration);
         let gradient = if is_decoupled { Gradient } else { self.decayed(&mut plan) };
-        let new_mean = Scaled(Some(1.0 - beta_1), Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, BETA_1]), whole::X]), gradient);
+        let new_mean = Scaled(Some(1.0 - beta_1), Expr::Product(Join::Juxtaposed, &[Expr::Sub(&[whole::ONE, BETA_1]), whole::X]), gradient);
         let new_square = Squared(
             Some(1.0 - beta_2),
-            Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, BETA_2]), Expr::Square(&whole::X)]),
+            Expr::Product(Join::Juxtaposed, &[Expr::Sub(&[whole::ONE, BETA_2]), Expr::Square(&whole::X)]),
             gradient,
         );
         // the next two states: the mean m, and after it the squares v
         let mean = plan.states.len();
-        let kept_mean = Scaled(Some(beta_1), Expr::Product(Join::Matrix, &[BETA_1, whole::X]), Previous(mean));
-        let kept_square = Scaled(Some(beta_2), Expr::Product(Join::Matrix, &[BETA_2, whole::X]), Previous(mean + 1));
+        let kept_mean = Scaled(Some(beta_1), Expr::Product(Join::Juxtaposed, &[BETA_1, whole::X]), Previous(mean));
+        let kept_square = Scaled(Some(beta_2), Expr::Product(Join::Juxtaposed, &[BETA_2, whole::X]), Previous(mean + 1));
         let is_first = iteration == 1;
         plan.state(EXP_AVG, MEAN_OF_GRADIENTS, if is_first { vec![new_mean] } else { vec![kept_mean, new_mean] });
         let squares = plan.state(EXP_AVG_SQ, MEAN_OF_SQUARES, if is_first { vec![new_square] } else { vec![kept_square, new_square] });
@@ -351,9 +351,9 @@ impl Optimizer {
         if is_decoupled && self.weight_decay != 0.0 {
             // ηₜ is η / (1 − β₁ᵗ) in this equation, so the scheduled learning rate is written η(t)
             let decay = if self.schedule.is_some() {
-                Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[Expr::Name("η(t)"), LAMBDA]), whole::X]))
+                Expr::Neg(&Expr::Product(Join::Juxtaposed, &[Expr::Product(Join::Juxtaposed, &[Expr::Name("η(t)"), LAMBDA]), whole::X]))
             } else {
-                Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[ETA, LAMBDA]), whole::X]))
+                Expr::Neg(&Expr::Product(Join::Juxtaposed, &[Expr::Product(Join::Juxtaposed, &[ETA, LAMBDA]), whole::X]))
             };
             summands.push(Scaled(Some(-eta * self.weight_decay), decay, Old));
         }
@@ -373,13 +373,16 @@ impl Optimizer {
         let eta = self.learning_rate_at(iteration);
         let gradient = self.decayed(&mut plan);
         let is_first = iteration == 1;
-        let kept = |state| Scaled(Some(alpha), Expr::Product(Join::Matrix, &[ALPHA, whole::X]), Previous(state));
-        let new_square =
-            Squared(Some(1.0 - alpha), Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, ALPHA]), Expr::Square(&whole::X)]), gradient);
+        let kept = |state| Scaled(Some(alpha), Expr::Product(Join::Juxtaposed, &[ALPHA, whole::X]), Previous(state));
+        let new_square = Squared(
+            Some(1.0 - alpha),
+            Expr::Product(Join::Juxtaposed, &[Expr::Sub(&[whole::ONE, ALPHA]), Expr::Square(&whole::X)]),
+            gradient,
+        );
         let squares = plan.states.len();
         plan.state(SQUARE_AVG, MEAN_OF_SQUARES, if is_first { vec![new_square] } else { vec![kept(squares), new_square] });
         let mean = is_centred.then(|| {
-            let new = Scaled(Some(1.0 - alpha), Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, ALPHA]), whole::X]), gradient);
+            let new = Scaled(Some(1.0 - alpha), Expr::Product(Join::Juxtaposed, &[Expr::Sub(&[whole::ONE, ALPHA]), whole::X]), gradient);
             let summands = if is_first { vec![new] } else { vec![kept(squares + 1), new] };
             plan.state(GRAD_AVG, MEAN_OF_GRADIENTS, summands)
         });
@@ -387,7 +390,7 @@ impl Optimizer {
         let old = Scaled(None, whole::X, Old);
         let rated = |coefficient, expr| Rated { coefficient, expr, operand: gradient, squares, mean, options };
         if momentum == 0.0 {
-            let centred = Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, Expr::Product(Join::Hadamard, &[whole::X, CENTRED])]));
+            let centred = Expr::Neg(&Expr::Product(Join::Juxtaposed, &[ETA_T, Expr::Product(Join::Hadamard, &[whole::X, CENTRED])]));
             return plan.parameter(RMS_PROP, vec![old, rated(-eta, if is_centred { centred } else { RATED })]);
         }
         let rated_gradient = if is_centred {
@@ -398,10 +401,10 @@ impl Optimizer {
         let velocity = plan.states.len();
         let mut summands = vec![rated(1.0, rated_gradient)];
         if !is_first {
-            summands.insert(0, Scaled(Some(momentum), Expr::Product(Join::Matrix, &[MU, whole::X]), Previous(velocity)));
+            summands.insert(0, Scaled(Some(momentum), Expr::Product(Join::Juxtaposed, &[MU, whole::X]), Previous(velocity)));
         }
         plan.state(VELOCITY, VELOCITY_OF_RATES, summands);
-        let minus_eta = Expr::Neg(&Expr::Product(Join::Matrix, &[ETA_T, whole::X]));
+        let minus_eta = Expr::Neg(&Expr::Product(Join::Juxtaposed, &[ETA_T, whole::X]));
         plan.parameter(MOVE_BY_VELOCITY_AT_T, vec![old, Scaled(Some(-eta), minus_eta, State(velocity))])
     }
 

@@ -56,8 +56,8 @@ impl Symbol {
         }
     }
 
-    /// Returns the symbol for one sample: C₂ for the loss C, and ∂C₂/∂w for a derivative ∂C/∂w. `loss` is the letter C. `self` must be one of these two kinds
-    /// of symbol. A derivative with its own letter, such as δ, is not allowed.
+    /// Returns the symbol of a sample's tensor in the batch's network: C₂ for the loss C, and ∂C₂/∂w for ∂C/∂w. `loss` is the letter C. Other derivatives and
+    /// states stay as they are. Any other symbol becomes C₂, so a derivative with its own letter, such as δ, is not allowed.
     #[must_use]
     pub fn of_sample(self, number: usize, loss: &str) -> Self {
         let numbered = |letter: &str| format_compact!("{letter}{}", glyph::subscript(&[number], false));

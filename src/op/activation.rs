@@ -39,7 +39,7 @@ pub const KIND: LayerKind = LayerKind {
 fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
     if !args.has("function") {
-        return Err(args.fail_always("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
+        return Err(args.fail("function", "function is missing".to_owned(), "add function = \"relu\", or another activation"));
     }
     args.claim(&shape)?; // the memory of a
     let a = Stage::new(A).with_part(args.activation("function", &shape), [StageSource::Input(0)]);

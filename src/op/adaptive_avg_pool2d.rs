@@ -27,7 +27,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let [channels, height, width] = args.image()?;
     let least = 1;
     let Some([rows, columns]) = args.pair("output_size", least)? else {
-        return Err(args.fail_always("output_size", "output_size is missing".to_owned(), "add output_size = 1, or [rows, columns]"));
+        return Err(args.fail("output_size", "output_size is missing".to_owned(), "add output_size = 1, or [rows, columns]"));
     };
     args.claim(&[channels, rows, columns])?; // the output
     args.claim(&[channels, rows, columns])?; // the weight 1/n of each output

@@ -40,7 +40,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = shapes[0].clone();
     if let Some(other) = shapes.iter().find(|other| **other != shape) {
         let message = format!("an add layer sums layers of one shape, but reads {} and {}", shape_words(&shape), shape_words(other));
-        return Err(args.fail("from", message, "make their shapes equal first, with a convolution, a pool or a linear layer"));
+        return Err(args.fail_for_sizes("from", message, "make their shapes equal first, with a convolution, a pool or a linear layer"));
     }
     args.claim(&shape)?; // the memory of the sum
     for _ in 0..shapes.len() {

@@ -48,7 +48,7 @@ fn build_1d(args: &mut dyn Args) -> Result<Layer, Reported> {
     let shape = args.input_shape().to_vec();
     if shape.len() > 2 {
         let message = format!("this layer reads a vector or channels x length, but its input is {}", shape_words(&shape));
-        return Err(args.fail("type", message, "for an image take batch_norm2d"));
+        return Err(args.fail_for_sizes("type", message, "for an image take batch_norm2d"));
     }
     build(args, &shape)
 }
@@ -63,7 +63,7 @@ fn build(args: &mut dyn Args, shape: &[usize]) -> Result<Layer, Reported> {
     let eps = read_eps(args)?;
     for key in ["running_mean", "running_var"] {
         if !args.has(key) {
-            return Err(args.fail_always(key, format!("{key} is missing"), TRAINING));
+            return Err(args.fail(key, format!("{key} is missing"), TRAINING));
         }
     }
     let channels_shape = [shape.first().copied().unwrap_or(1)];
@@ -77,7 +77,7 @@ fn build(args: &mut dyn Args, shape: &[usize]) -> Result<Layer, Reported> {
     };
     let (mean, var) = (statistic("running_mean", "μ")?, statistic("running_var", "v")?);
     if let Some(negative) = flat(&var.value).iter().find(|v| **v < 0.0) {
-        return Err(args.fail_always("running_var", format!("running_var holds {negative}, but a variance is at least 0"), ""));
+        return Err(args.fail("running_var", format!("running_var holds {negative}, but a variance is at least 0"), ""));
     }
     let parameters = read_parameters(args, &channels_shape)?;
     // g is the channel, i the entry within the channel

@@ -27,7 +27,11 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
             shape_words(&shapes[0]),
             shape_words(other)
         );
-        return Err(args.fail("from", message, "make their heights and widths equal first, with upsample, a pool or a convolution"));
+        return Err(args.fail_for_sizes(
+            "from",
+            message,
+            "make their heights and widths equal first, with upsample, a pool or a convolution",
+        ));
     }
     let first = shapes.iter().map(|shape| shape[0]).fold(0, usize::saturating_add);
     let shape = [&[first], &rest[..]].concat();

@@ -9,7 +9,7 @@ use super::slot::{Reads, Slot};
 use crate::step::Kind;
 use crate::tensor::len;
 
-/// Pseudo-random numbers between −1 and 1, all different (a linear congruential generator).
+/// Pseudo-random numbers between −1 and 1 (a linear congruential generator).
 pub fn numbers(seed: u64, count: usize) -> Vec<f64> {
     let mut state = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mut number = || {

@@ -220,7 +220,7 @@ impl OneTermEach for ChooseForward {
         readers.filter_map(possible).collect()
     }
 
-    fn reads(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
+    fn reads_single_entry(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
         matches!(slot, Input(input) if self.0.source(&x.tensors, input, entry) == Some(at))
     }
 

@@ -66,7 +66,7 @@ pub fn convolution_layer(args: &mut dyn Args, is_1d: bool, equations: [Equation;
     let mut axis = |dimension: &str, i: usize, len: usize| {
         Axis::new(len, kernel[i], stride[i], padding[i], dilation[i]).map_err(|Misfit { key, why }| {
             let key = kernel_key(&*args, key);
-            args.fail(
+            args.fail_for_sizes(
                 key,
                 format!("the filter does not fit the input's {dimension}: {why}"),
                 "the filter, with its dilation, must fit into the input with its padding",
@@ -144,7 +144,7 @@ impl Filters {
         let groups = args.integer("groups", 1)?.unwrap_or(1);
         let (outputs, kernel) = (outputs?, kernel?);
         if !channels.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
-            return Err(args.fail(
+            return Err(args.fail_for_sizes(
                 "groups",
                 format!("{groups} groups do not divide {channels} input channels and {outputs} output channels evenly"),
                 "both numbers of channels must be multiples of groups",

@@ -55,7 +55,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
             "output_padding is {}, but must be less than the stride ({}) or the dilation ({})",
             output_padding[i], stride[i], dilation[i]
         );
-        return Err(args.fail(
+        return Err(args.fail_for_sizes(
             "output_padding",
             message,
             "with a stride, several output sizes are possible, and output_padding chooses one of them",
@@ -65,7 +65,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         Axis::transposed_convolution(len, kernel[i], stride[i], padding[i], dilation[i], output_padding[i]).map_err(
             |Misfit { key, why }| {
                 let key = kernel_key(&*args, key);
-                args.fail(key, format!("the output's {dimension} is not possible: {why}"), &format!("take a smaller {key}"))
+                args.fail_for_sizes(key, format!("the output's {dimension} is not possible: {why}"), &format!("take a smaller {key}"))
             },
         )
     };

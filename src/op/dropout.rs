@@ -38,22 +38,18 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let checked_p = if (0.0..1.0).contains(&p) {
         Ok(())
     } else {
-        Err(args.fail_always("p", format!("p is {p}, but a probability of dropping is at least 0 and less than 1"), "take p = 0.5"))
+        Err(args.fail("p", format!("p is {p}, but a probability of dropping is at least 0 and less than 1"), "take p = 0.5"))
     };
     if !args.has("mask") {
         let help = "add mask = …, of the input's shape: 0 drops a neuron, 1 keeps it";
-        return Err(args.fail_always("mask", "the mask is missing".to_owned(), help));
+        return Err(args.fail("mask", "the mask is missing".to_owned(), help));
     }
     args.claim(&shape)?; // the output
     args.claim(&shape)?; // the mask
     // the fan matters only for random values, and a mask has none
     let mask = Leaf::read(args, TensorSymbols::named("mask").with_letter("m"), &shape, Fan::of(&shape));
     if let Some(invalid) = flat(&mask.value).iter().find(|x| **x != 0.0 && **x != 1.0) {
-        return Err(args.fail_always(
-            "mask",
-            format!("the mask holds {invalid}, but only 0 and 1 are possible"),
-            "0 drops a neuron, 1 keeps it",
-        ));
+        return Err(args.fail("mask", format!("the mask holds {invalid}, but only 0 and 1 are possible"), "0 drops a neuron, 1 keeps it"));
     }
     checked_p?;
     let a = Stage::new(A).with_constant(mask).with_part(Arc::new(Dropout { p }), [StageSource::Input(0), StageSource::Constant(0)]);

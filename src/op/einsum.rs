@@ -410,13 +410,13 @@ impl EinsumKind {
         match (self, operands) {
             (Self::MatMul, _) => EinsumTexts {
                 forward: equation(
-                    Expr::Product(Join::Matrix, &[A, B]),
+                    Expr::Product(Join::Juxtaposed, &[A, B]),
                     "matrix product",
                     "Row times column: each entry is the sum of the products along a row of the left matrix and a column of the right one.",
                 ),
                 back: [
-                    equation(Expr::Product(Join::Matrix, &[DY, B_T]), "derivative of the left factor", MATMUL_BACK),
-                    equation(Expr::Product(Join::Matrix, &[A_T, DY]), "derivative of the right factor", MATMUL_BACK),
+                    equation(Expr::Product(Join::Juxtaposed, &[DY, B_T]), "derivative of the left factor", MATMUL_BACK),
+                    equation(Expr::Product(Join::Juxtaposed, &[A_T, DY]), "derivative of the right factor", MATMUL_BACK),
                 ],
             },
             (Self::Dot, _) => EinsumTexts {
@@ -427,12 +427,12 @@ impl EinsumKind {
                 ),
                 back: [
                     equation(
-                        Expr::Product(Join::Matrix, &[DY, B]),
+                        Expr::Product(Join::Juxtaposed, &[DY, B]),
                         "derivative of the left vector",
                         "Each entry was multiplied by the entry of the other vector, so that is its local derivative.",
                     ),
                     equation(
-                        Expr::Product(Join::Matrix, &[DY, A]),
+                        Expr::Product(Join::Juxtaposed, &[DY, A]),
                         "derivative of the right vector",
                         "Each entry was multiplied by the entry of the other vector, so that is its local derivative.",
                     ),
@@ -440,13 +440,13 @@ impl EinsumKind {
             },
             (Self::Outer, _) => EinsumTexts {
                 forward: equation(
-                    Expr::Product(Join::Matrix, &[A, B_T]),
+                    Expr::Product(Join::Juxtaposed, &[A, B_T]),
                     "outer product",
                     "Every entry of the first vector is multiplied by every entry of the second.",
                 ),
                 back: [
-                    equation(Expr::Product(Join::Matrix, &[DY, B]), "derivative of the first vector", OTHERS),
-                    equation(Expr::Product(Join::Matrix, &[Expr::Transposed(&DY), A]), "derivative of the second vector", OTHERS),
+                    equation(Expr::Product(Join::Juxtaposed, &[DY, B]), "derivative of the first vector", OTHERS),
+                    equation(Expr::Product(Join::Juxtaposed, &[Expr::Transposed(&DY), A]), "derivative of the second vector", OTHERS),
                 ],
             },
             (Self::Sum, _) | (Self::General, 1) => EinsumTexts {

@@ -180,7 +180,7 @@ impl OneTermEach for ExtremumForward {
         self.plan.readers(slot, at)
     }
 
-    fn reads(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
+    fn reads_single_entry(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
         self.plan.reads(entry, slot, at)
     }
 
@@ -340,7 +340,7 @@ impl OneTermEach for ArgMaxForward {
         self.0.readers(slot, at)
     }
 
-    fn reads(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
+    fn reads_single_entry(&self, _x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool {
         self.0.reads(entry, slot, at)
     }
 

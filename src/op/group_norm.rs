@@ -17,11 +17,11 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let channels = shape.first().copied().unwrap_or(1); // a single number is treated as one channel
     let least_groups = 1;
     let Some(groups) = args.integer("num_groups", least_groups)? else {
-        return Err(args.fail_always("num_groups", "num_groups is missing".to_owned(), "add num_groups = 2, or another number of groups"));
+        return Err(args.fail("num_groups", "num_groups is missing".to_owned(), "add num_groups = 2, or another number of groups"));
     };
     if !channels.is_multiple_of(groups) {
         let message = format!("{groups} groups do not divide {channels} channels evenly");
-        return Err(args.fail("num_groups", message, "the number of channels must be a multiple of num_groups"));
+        return Err(args.fail_for_sizes("num_groups", message, "the number of channels must be a multiple of num_groups"));
     }
     norm_layer(args, &shape, NormGroups { statistics_shape: &[groups], parameters_shape: &[channels], equations: &PER_GROUP })
 }

@@ -53,10 +53,10 @@ pub trait Args {
 
     /// Reports a fault that depends on sizes, such as a kernel that is larger than the image. The message points at the key, or at the layer if the key is
     /// absent. If one of the sizes is unknown because of an earlier fault, nothing is reported.
-    fn fail(&mut self, key: &str, message: String, help: &str) -> Reported;
+    fn fail_for_sizes(&mut self, key: &str, message: String, help: &str) -> Reported;
 
     /// Reports a fault that does not depend on sizes, such as a missing key. It is reported unless the key already has a fault.
-    fn fail_always(&mut self, key: &str, message: String, help: &str) -> Reported;
+    fn fail(&mut self, key: &str, message: String, help: &str) -> Reported;
 
     /// Returns whether the key is present, with or without a fault.
     fn has(&self, key: &str) -> bool;
@@ -142,7 +142,7 @@ impl dyn Args + '_ {
             [c, h, w] => Ok([c, h, w]),
             ref shape => {
                 let text = crate::tensor::shape_words(shape);
-                Err(self.fail(
+                Err(self.fail_for_sizes(
                     "type",
                     format!("this layer reads an image C x H x W, but its input is {text}"),
                     "give it an input of rank 2 (H x W) or 3 (C x H x W); flatten and linear, which make vectors, come after it",
@@ -161,7 +161,7 @@ impl dyn Args + '_ {
             [channels, length] => Ok([channels, 1, length]),
             ref shape => {
                 let message = format!("this layer reads channels x length, but its input is {}", crate::tensor::shape_words(shape));
-                Err(self.fail("type", message, "for an image take the layer whose name ends with 2d"))
+                Err(self.fail_for_sizes("type", message, "for an image take the layer whose name ends with 2d"))
             }
         }
     }
@@ -179,7 +179,7 @@ impl dyn Args + '_ {
         dilation: [usize; 2],
     ) -> Result<[[usize; 2]; 2], Reported> {
         let places = padding.places(size, kernel, stride, dilation);
-        places.map_err(|help| self.fail("padding", "padding = \"same\" needs the stride 1, as in PyTorch".to_owned(), &help))
+        places.map_err(|help| self.fail_for_sizes("padding", "padding = \"same\" needs the stride 1, as in PyTorch".to_owned(), &help))
     }
 
     /// Reads a pair like [`Args::pair`]. If `is_1d` is `true`, the value of the key is one integer, which is the second number of the pair; the first number is
@@ -198,9 +198,11 @@ impl dyn Args + '_ {
     pub fn size(&mut self, key: &str, from_weight: Option<usize>) -> Result<usize, Reported> {
         let least = 1;
         match (self.integer(key, least)?, from_weight) {
-            (Some(a), Some(b)) if a != b => {
-                Err(self.fail(key, format!("{key} is {a}, but the weight's shape makes it {b}"), "leave it out, or make both agree"))
-            }
+            (Some(a), Some(b)) if a != b => Err(self.fail_for_sizes(
+                key,
+                format!("{key} is {a}, but the weight's shape makes it {b}"),
+                "leave it out, or make both agree",
+            )),
             (Some(n), _) | (None, Some(n)) => Ok(n),
             (None, None) => Err(self.missing(key)),
         }
@@ -213,7 +215,7 @@ impl dyn Args + '_ {
     pub fn sizes(&mut self, key: &str, from_weight: Option<[usize; 2]>) -> Result<[usize; 2], Reported> {
         let least = 1;
         match (self.pair(key, least)?, from_weight) {
-            (Some(a), Some(b)) if a != b => Err(self.fail(
+            (Some(a), Some(b)) if a != b => Err(self.fail_for_sizes(
                 key,
                 format!("{key} is {}x{}, but the weight's shape makes it {}x{}", a[0], a[1], b[0], b[1]),
                 "leave it out, or make both agree",
@@ -229,13 +231,9 @@ impl dyn Args + '_ {
             return Reported; // the key is present with a fault, which is already reported
         }
         if self.has("weight") {
-            return self.fail_always(
-                "weight",
-                format!("the shape of this weight is not known: {key} is missing"),
-                &format!("add {key} = …"),
-            );
+            return self.fail("weight", format!("the shape of this weight is not known: {key} is missing"), &format!("add {key} = …"));
         }
-        self.fail_always(key, format!("{key} is missing"), &format!("add {key} = …, or a weight whose shape gives it"))
+        self.fail(key, format!("{key} is missing"), &format!("add {key} = …, or a weight whose shape gives it"))
     }
 }
 
@@ -413,7 +411,7 @@ pub fn weighted_layer(
     fan: Fan,
 ) -> Result<Layer, Reported> {
     let no_help = "";
-    let shape = function.shape(&[args.input_shape(), weight_shape]).map_err(|why| args.fail("type", why.to_string(), no_help))?;
+    let shape = function.shape(&[args.input_shape(), weight_shape]).map_err(|why| args.fail_for_sizes("type", why.to_string(), no_help))?;
     args.claim(&shape)?;
     let mut parameters = vec![Leaf::read(args, WEIGHT, weight_shape, fan)];
     let mut z = Stage::new(Z).with_part(function, [StageSource::Input(0), StageSource::Parameter(0)]);

@@ -61,7 +61,7 @@ fn report_unflattened(args: &mut dyn Args, shape: &[usize], weight_shape: Option
         ),
         _ => flatten.to_owned(),
     };
-    let fault = args.fail("type", format!("a linear layer reads a vector, but its input is {text}"), &help);
+    let fault = args.fail_for_sizes("type", format!("a linear layer reads a vector, but its input is {text}"), &help);
     let inputs = crate::tensor::len(shape);
     let are_outputs_certain = args.has("out_features") || weight_shape.is_some_and(|weight| weight[1] == inputs);
     // a matrix may also be a batch of samples; a `flatten` would then be wrong
@@ -83,19 +83,19 @@ pub fn dense(inputs: usize, outputs: usize) -> Contraction {
 /// The equations of the output, the weight gradient and the input gradient.
 pub const EQUATIONS: [Equation; 3] = [
     Equation {
-        right: Expr::Product(Join::Matrix, &[whole::W, whole::X]),
+        right: Expr::Product(Join::Juxtaposed, &[whole::W, whole::X]),
         name: "weighted input",
         gist: Gist::None,
         words: "Every neuron adds up all outputs of the previous layer, each times the weight of its edge.",
     },
     Equation {
-        right: Expr::Product(Join::Matrix, &[whole::DY, Expr::Transposed(&whole::X)]),
+        right: Expr::Product(Join::Juxtaposed, &[whole::DY, Expr::Transposed(&whole::X)]),
         name: "weight gradient",
         gist: Gist::Words("the input times the error"),
         words: "The weight wᵢⱼ is used once: zᵢ contains wᵢⱼ aⱼ, so ∂zᵢ/∂wᵢⱼ = aⱼ. Its gradient is this input aⱼ times the error of zᵢ.",
     },
     Equation {
-        right: Expr::Product(Join::Matrix, &[Expr::Transposed(&whole::W), whole::DY]),
+        right: Expr::Product(Join::Juxtaposed, &[Expr::Transposed(&whole::W), whole::DY]),
         name: "the error moves back through the weights",
         gist: Gist::None,
         words: "Every neuron of this layer reads every output of the previous layer. So the derivative of an output is the sum of all errors, each times the weight of its edge: a product with the transposed matrix.",

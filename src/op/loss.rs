@@ -28,10 +28,10 @@ use super::layer::{Args, Reported};
 use super::mismatch::Mismatch;
 use super::rule::{Arg, Arguments, Equation, Factors, Function, Memo, Operands, Rule, Term, TermNumbers, Use, constant};
 use super::slot::{Reads, Slot};
-use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation, whole};
+use crate::expr::{Case, Definition, Expr, Form, Primitive, Relation};
 use crate::tensor::Tensor;
 
-/// The losses that a scenario file may name.
+/// The losses that a scenario file may name. A row `PYTORCH` has the name and the defaults of PyTorch's function, such as `huber_loss`.
 pub const LOSSES: &[LossKind] = &[
     binary_cross_entropy::KIND,
     binary_cross_entropy_with_logits::KIND,
@@ -67,7 +67,7 @@ pub enum BatchReduction {
 pub const BATCH_REDUCTION: &str = "batch_reduction";
 
 impl BatchReduction {
-    /// Reads the key; the mean if it is absent or has a fault.
+    /// Reads the key; the mean if [`Args::choice`] returns `None`.
     ///
     /// # Errors
     /// As for [`Args::choice`].
@@ -109,7 +109,7 @@ impl BatchLoss {
         let l2 = match l2? {
             Some(l2) if l2 < 0.0 => {
                 let help = "it is λ in the penalty λ Σ w², which makes large weights cost more; leave it out for no penalty";
-                return Err(args.fail_always(L2, "l2 must be at least 0".to_owned(), help));
+                return Err(args.fail(L2, "l2 must be at least 0".to_owned(), help));
             }
             l2 => l2.unwrap_or(0.0),
         };
@@ -143,13 +143,13 @@ pub struct NetworkOutput<'a> {
 const A: Slot = Slot::Input(0);
 /// The slot of the target t.
 const T: Slot = Slot::Input(1);
-/// The slot of z, the input of the output's activation, in a loss with [`Loss::reads_z`]. If there is no tensor in this slot, the loss computes log a from a.
+/// The slot of z, the input of the output's activation. Only a loss with [`Loss::reads_z`] has a tensor in this slot.
 const Z: Slot = Slot::Input(2);
 
 /// The whole output a.
-const ALL_A: Expr = whole::X;
+const ALL_A: Expr = Expr::All(A);
 /// The whole target t.
-const ALL_T: Expr = whole::W;
+const ALL_T: Expr = Expr::All(T);
 /// One entry of a.
 const A_ENTRY: Expr = Expr::Entry(A);
 /// One entry of t.
@@ -185,8 +185,8 @@ pub struct Loss {
     pub function: Arc<dyn Function>,
     /// `true` if the function has z, the input of the output's activation, as its third input.
     pub reads_z: bool,
-    /// A closed formula for ∂C/∂z, such as a − t, as a rule and as an expression. `None` for a loss without such a formula. Here z is the input of the
-    /// output's activation. The operands of the rule are z in the slot `Input(0)`, a in `Output`, ∂C/∂a in `Upstream`, and t in `Target`.
+    /// A closed formula for ∂C/∂z, such as a − t, as a rule and as an expression; `None` for a loss without such a formula. The rule has the slots of the
+    /// activation's backward rule, not those of the loss: z is in `Input(0)`, a in `Output`, ∂C/∂a in `Upstream`, and t in `Target`.
     pub closed_formula: Option<(Arc<dyn Rule>, Expr)>,
     /// The target of all samples, if a key of the loss gives it.
     pub target: Option<Tensor>,
@@ -357,8 +357,8 @@ impl<P: Pointwise> Rule for LossBackward<P> {
         (entry * P::GRADIENT_TERMS) as u64
     }
 
-    fn term(&self, x: &Operands<'_>, at: usize, term: u64) -> Term {
-        self.0.gradient_term(x, at, to_usize(term))
+    fn term(&self, x: &Operands<'_>, entry: usize, term: u64) -> Term {
+        self.0.gradient_term(x, entry, to_usize(term))
     }
 
     fn uses(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<Use> {
@@ -390,8 +390,8 @@ fn log_for_weight(weight: f64, a: f64) -> f64 {
     if weight == 0.0 { 0.0 } else { libm::log(a) }
 }
 
-/// The entries of the output whose terms read the entry `at` of the operand in `slot`: all entries if a factor names the whole operand, otherwise the entry
-/// `at` or none. `factors` are the factors of the term of entry `at`; `entries` is the number of entries of the output.
+/// The entries of the output whose terms read the entry `at` of the operand in `slot`. The terms of all entries have the same form: the term of entry i reads
+/// whole operands, and single entries only at i. So `factors`, those of the term of entry `at`, decide. `entries` is the number of entries of the output.
 fn reading_entries(factors: &Factors, slot: Slot, at: usize, entries: usize) -> Range<usize> {
     if factors.iter().any(|arg| arg.reads_whole(slot)) {
         0..entries

@@ -68,7 +68,7 @@ pub fn norm_layer(args: &mut dyn Args, shape: &[usize], groups: NormGroups<'_>) 
     // a layer norm has a single group and the statistics shape `[]`; it may have a single entry
     if n == 1 && !groups.statistics_shape.is_empty() {
         let message = format!("each group must have at least two entries, but the input, {}, has one per group", shape_words(shape));
-        return Err(args.fail(
+        return Err(args.fail_for_sizes(
             "type",
             message,
             "a single entry equals its mean, so it would become 0 and only the bias would be left; PyTorch rejects this too",
@@ -183,7 +183,7 @@ pub fn reciprocal_root(eps: f64) -> Elementwise {
 pub fn read_eps(args: &mut dyn Args) -> Result<f64, Reported> {
     let eps = args.number("eps")?.unwrap_or(1e-5);
     if eps < 0.0 {
-        return Err(args.fail_always("eps", format!("eps must be at least 0, not {eps}"), "PyTorch's default is 1e-5"));
+        return Err(args.fail("eps", format!("eps must be at least 0, not {eps}"), "PyTorch's default is 1e-5"));
     }
     Ok(eps)
 }
@@ -273,7 +273,7 @@ const UNSCALED_BACK: Equation = Equation {
 /// The equations of y = c · r, of ∂C/∂r and of ∂C/∂c, with a single r for the whole tensor.
 const NORMALISE_ALL: [Equation; 3] = [
     Equation {
-        right: Expr::Product(Join::Matrix, &[whole::W, whole::X]),
+        right: Expr::Product(Join::Juxtaposed, &[whole::W, whole::X]),
         name: "normalised",
         gist: Gist::Words("mean 0 and variance 1"),
         words: "Every difference is divided by the same standard deviation: the results have the variance 1, apart from the effect of ε.",
@@ -285,7 +285,7 @@ const NORMALISE_ALL: [Equation; 3] = [
         words: "One number r multiplies all entries, so its derivative is a sum over all of them: each difference times the derivative of its product.",
     },
     Equation {
-        right: Expr::Product(Join::Matrix, &[whole::W, whole::DY]),
+        right: Expr::Product(Join::Juxtaposed, &[whole::W, whole::DY]),
         name: "the derivative through the product with r",
         gist: Gist::None,
         words: "A difference was multiplied by r, so its derivative is too. The difference also occurs in the variance: that is the other part.",
@@ -295,7 +295,7 @@ const NORMALISE_ALL: [Equation; 3] = [
 /// The equations of y = c · r, of ∂C/∂r and of ∂C/∂c, with one r for each group.
 const NORMALISE_GROUPS: [Equation; 3] = [
     Equation {
-        right: Expr::Product(Join::Matrix, &[whole::W, whole::X]),
+        right: Expr::Product(Join::Juxtaposed, &[whole::W, whole::X]),
         name: "normalised",
         gist: Gist::Words("mean 0 and variance 1"),
         words: "Every difference is divided by the standard deviation of its group: the results have the variance 1 in each group, apart from the effect of ε.",
@@ -307,7 +307,7 @@ const NORMALISE_GROUPS: [Equation; 3] = [
         words: "One number r multiplies all entries of a group, so its derivative is a sum over them: each difference times the derivative of its product.",
     },
     Equation {
-        right: Expr::Product(Join::Matrix, &[whole::W, whole::DY]),
+        right: Expr::Product(Join::Juxtaposed, &[whole::W, whole::DY]),
         name: "the derivative through the product with r",
         gist: Gist::None,
         words: "A difference was multiplied by the r of its group, so its derivative is too. The difference also occurs in the variance: that is the other part.",
@@ -462,7 +462,7 @@ impl Rule for VarianceBackward {
 
     fn equation(&self) -> Equation {
         Equation {
-            right: Expr::Mul(&[Expr::Div(&[Expr::Number(2.0), whole::N]), Expr::Product(Join::Matrix, &[whole::X, whole::DY])]),
+            right: Expr::Mul(&[Expr::Div(&[Expr::Number(2.0), whole::N]), Expr::Product(Join::Juxtaposed, &[whole::X, whole::DY])]),
             name: "the derivative of the squares",
             gist: Gist::None,
             words: "The derivative of c² is 2c, and every square counts 1/n: entries far from the mean change the variance most.",

@@ -28,14 +28,15 @@ pub trait OneTermEach: Debug + Send + Sync + 'static {
     /// The entries that read the entry `at` of the operand in `slot`.
     fn readers(&self, x: &Operands<'_>, slot: Slot, at: usize) -> Vec<usize>;
 
-    /// The entries that read the entry `at` of the operand in `slot`, or may read it, as [`Rule::possible_uses`]; `true` if it certainly reads
-    /// it.
+    /// The entries that may read the entry `at` of the operand in `slot`, found as in [`Rule::possible_uses`]. The `bool` is `true` if the entry certainly
+    /// reads it.
     fn possible_readers(&self, x: &Operands<'_>, slot: Slot, at: usize, _is_known: IsKnown<'_>) -> Vec<(usize, bool)> {
         self.readers(x, slot, at).into_iter().map(|entry| (entry, true)).collect()
     }
 
-    /// Returns whether the term of `entry` has an argument that belongs to the entry `at` of the operand in `slot`, in the sense of [`Rule::terms_at`].
-    fn reads(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool;
+    /// Returns whether the term of `entry` has an argument that reads the entry `at` of the operand in `slot` alone
+    /// ([`Arg::reads_single_entry`](super::rule::Arg::reads_single_entry)).
+    fn reads_single_entry(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> bool;
 
     /// The value of [`Rule::is_gather`].
     fn is_gather(&self) -> bool {
@@ -86,7 +87,7 @@ impl<T: OneTermEach> Rule for OneTerm<T> {
     }
 
     fn terms_at(&self, x: &Operands<'_>, entry: usize, slot: Slot, at: usize) -> TermNumbers {
-        self.0.reads(x, entry, slot, at).then_some(0).into_iter().collect()
+        self.0.reads_single_entry(x, entry, slot, at).then_some(0).into_iter().collect()
     }
 
     fn is_gather(&self) -> bool {

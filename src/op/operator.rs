@@ -169,17 +169,20 @@ pub const FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(functions::CLAMP_MAX, "The derivative is 1 below the bound. Where x is cut off or exactly on the bound, nothing passes: it is 0."),
 ];
 
-/// Functions that other functions of graphs are built from. A formula cannot call them by these names.
+/// Functions from which the program makes functions of graphs, such as a norm. [`named`] finds them, but formulas cannot call them.
 const INNER_FUNCTIONS: &[NamedFunction] = &[
-    NamedFunction::new(guarded::NORM_ROOT, "The derivative of √x is 1 / (2 √x). At 0 all entries of the norm are 0, and nothing passes."),
+    NamedFunction::new(
+        guarded::NORM_ROOT,
+        "The derivative of √x is 1 / (2 √x). If the norm is 0, all entries of the tensor are 0, and nothing passes.",
+    ),
     NamedFunction::new(guarded::BINARY_CROSS_ENTROPY, "The derivative with respect to the probability a is (a − t) / (a (1 − a))."),
 ];
 
-/// The explanation of a function without a derivative.
+/// The explanation of a function that is constant except for jumps.
 const STEP_WORDS: &str =
     "A small change of the argument changes nothing, except at a jump. So the derivative is 0, and nothing is passed on.";
 
-/// The functions without a derivative: comparisons, the logic of masks, and rounding.
+/// The functions that are constant except for jumps: comparisons, the logic of masks, and rounding. They have no backward rule.
 pub const STEP_FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(step_functions::LESS, STEP_WORDS),
     NamedFunction::new(step_functions::AT_MOST, STEP_WORDS),
@@ -212,7 +215,7 @@ const SECOND_NAMES: &[(&str, &str)] = &[
     ("clip", "clamp"),
 ];
 
-/// Finds an elementwise operator by its name in PyTorch or NumPy, or by its sign.
+/// Finds an elementwise operator by its name in PyTorch or NumPy, by its sign, or by the name of an inner function such as `norm_root`.
 ///
 /// ```
 /// use gradstep::op::operator::{Operator, named};

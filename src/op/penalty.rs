@@ -17,7 +17,7 @@ const LAMBDA: Expr = Expr::Name("λ");
 
 /// The equation of λ Σ w².
 const PENALTY: Equation = Equation {
-    right: Expr::Product(Join::Matrix, &[LAMBDA, Expr::Of(SUM, &[Expr::Square(&whole::X)])]),
+    right: Expr::Product(Join::Juxtaposed, &[LAMBDA, Expr::Of(SUM, &[Expr::Square(&whole::X)])]),
     name: "the penalty of the weights",
     gist: Gist::None,
     words: "Large weights cost: each adds λ times its square to the loss of the batch, once for all samples. Biases cost nothing.",
@@ -25,7 +25,7 @@ const PENALTY: Equation = Equation {
 
 /// The equation of the penalty's gradient, 2 λ w.
 pub const PENALTY_GRADIENT: Equation = Equation {
-    right: Expr::Product(Join::Matrix, &[Expr::Product(Join::Matrix, &[Expr::Number(2.0), LAMBDA]), whole::X]),
+    right: Expr::Product(Join::Juxtaposed, &[Expr::Product(Join::Juxtaposed, &[Expr::Number(2.0), LAMBDA]), whole::X]),
     name: "the gradient of the penalty",
     gist: Gist::None,
     words: "The penalty λ w² has the derivative 2 λ w, which the batch adds once to the weight's gradient. So each update also pulls the weight towards 0, the more the larger it is.",

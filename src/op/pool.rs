@@ -16,7 +16,7 @@ use super::padding::Padding;
 pub fn read_windows(args: &mut dyn Args, is_1d: bool) -> Result<Conv2d, Reported> {
     let [channels, height, width] = if is_1d { args.sequence()? } else { args.image()? };
     // All keys are read before the first fault is returned, so that the faults of all keys are reported. The second argument is the smallest value that is
-    // allowed. `fail` reports a fault only if the sizes of the inputs are known, `fail_always` in every case
+    // allowed
     let kernel = args.pair_or_size("kernel_size", 1, is_1d);
     let stride = args.pair_or_size("stride", 1, is_1d);
     let padding = args.padding("padding", if is_1d { 1 } else { 2 });
@@ -24,7 +24,7 @@ pub fn read_windows(args: &mut dyn Args, is_1d: bool) -> Result<Conv2d, Reported
     let rounding = if args.flag("ceil_mode")? == Some(true) { Rounding::Up } else { Rounding::Down };
     let (stride, padding) = (stride?, padding?.unwrap_or(Padding::Places([[0; 2]; 2])));
     let Some(kernel) = kernel? else {
-        return Err(args.fail_always("kernel_size", "kernel_size is missing".to_owned(), "add kernel_size = 2, or another size"));
+        return Err(args.fail("kernel_size", "kernel_size is missing".to_owned(), "add kernel_size = 2, or another size"));
     };
     let stride = stride.unwrap_or(kernel);
     let padding = args.padding_places(padding, [height, width], kernel, stride, dilation)?;
@@ -32,11 +32,11 @@ pub fn read_windows(args: &mut dyn Args, is_1d: bool) -> Result<Conv2d, Reported
     let larger = [0, 1].map(|i| padding[i].into_iter().max().unwrap_or(0));
     if let Some(i) = (0..2).find(|&i| larger[i] > kernel[i] / 2) {
         let message = format!("padding is {}, but must be at most half of the kernel's size ({})", larger[i], kernel[i]);
-        return Err(args.fail("padding", message, "take a smaller padding, or a larger kernel_size"));
+        return Err(args.fail_for_sizes("padding", message, "take a smaller padding, or a larger kernel_size"));
     }
     let mut axis = |name: &str, i: usize, length: usize| {
         Axis::rounded(length, kernel[i], stride[i], padding[i], dilation[i], rounding).map_err(|Misfit { key, why }| {
-            args.fail(key, format!("the window does not fit the input's {name}: {why}"), &format!("take a smaller {key}"))
+            args.fail_for_sizes(key, format!("the window does not fit the input's {name}: {why}"), &format!("take a smaller {key}"))
         })
     };
     let (rows, columns) = (axis("height", 0, height)?, axis(if is_1d { "length" } else { "width" }, 1, width)?);
@@ -48,7 +48,7 @@ pub fn read_windows(args: &mut dyn Args, is_1d: bool) -> Result<Conv2d, Reported
         if let Some(at) = (0..axis.output).find(|&at| axis.kernel_range(at).is_empty()) {
             // PyTorch returns −inf for such a window, and its backward pass writes outside the gradient
             let message = format!("window {at} along the {name} lies on padding alone, so it has no maximum");
-            return Err(args.fail("dilation", message, "take a smaller dilation or padding"));
+            return Err(args.fail_for_sizes("dilation", message, "take a smaller dilation or padding"));
         }
     }
     let groups = channels;

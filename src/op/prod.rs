@@ -75,7 +75,7 @@ impl OneTermEach for ProdForward {
         if slot == Input(0) { vec![self.0.group_of(at).0] } else { Vec::new() }
     }
 
-    fn reads(&self, _x: &Operands<'_>, group: usize, slot: Slot, at: usize) -> bool {
+    fn reads_single_entry(&self, _x: &Operands<'_>, group: usize, slot: Slot, at: usize) -> bool {
         slot == Input(0) && self.0.group_of(at).0 == group
     }
 

@@ -50,13 +50,13 @@ const SOFTMAX_DEFINITION: Expr = Expr::Equal(&[Expr::Indexed(&Expr::Name("a"), "
 /// aᵢ = zᵢ − log Σⱼ exp zⱼ
 const LOG_SOFTMAX_DEFINITION: Expr = Expr::Equal(&[Expr::Indexed(&Expr::Name("a"), "i"), Expr::Sub(&[Z_I, Expr::Of(LOG, &[SUM_OF_EXP])])]);
 /// Jᵀ ∂C/∂a
-const J_TRANSPOSED_DY: Expr = Expr::Product(Join::Matrix, &[Expr::Transposed(&J), whole::DY]);
+const J_TRANSPOSED_DY: Expr = Expr::Product(Join::Juxtaposed, &[Expr::Transposed(&J), whole::DY]);
 const J_JI: Expr = Expr::Indexed(&J, "ji");
 /// ∂aⱼ/∂zᵢ
 const DERIVATIVE: Expr = Expr::PartialOf(&[A_J, Expr::Indexed(&Expr::Entry(Input(0)), "i")]);
 /// Jᵀ ∂C/∂a of softmax, with Jⱼᵢ = aⱼ ([i=j] − aᵢ).
 const JACOBIAN: Expr =
-    Expr::Where(&[J_TRANSPOSED_DY, Expr::Equal(&[J_JI, DERIVATIVE, Expr::Product(Join::Matrix, &[A_J, Expr::Sub(&[DELTA_IJ, A_I])])])]);
+    Expr::Where(&[J_TRANSPOSED_DY, Expr::Equal(&[J_JI, DERIVATIVE, Expr::Product(Join::Juxtaposed, &[A_J, Expr::Sub(&[DELTA_IJ, A_I])])])]);
 /// Jᵀ ∂C/∂a of log-softmax, with Jⱼᵢ = [i=j] − exp aᵢ.
 const LOG_JACOBIAN: Expr = Expr::Where(&[J_TRANSPOSED_DY, Expr::Equal(&[J_JI, Expr::Sub(&[DELTA_IJ, Expr::Of(EXP, &[A_I])])])]);
 

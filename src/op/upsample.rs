@@ -72,14 +72,10 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
     let scale = args.pair("scale_factor", least)?;
     let is_bilinear = args.choice("mode", &["nearest", "bilinear"])? == Some("bilinear");
     let Some(scale) = scale else {
-        return Err(args.fail_always(
-            "scale_factor",
-            "scale_factor is missing".to_owned(),
-            "add scale_factor = 2, or [vertical, horizontal]",
-        ));
+        return Err(args.fail("scale_factor", "scale_factor is missing".to_owned(), "add scale_factor = 2, or [vertical, horizontal]"));
     };
     let (Some(rows), Some(columns)) = (height.checked_mul(scale[0]), width.checked_mul(scale[1])) else {
-        return Err(args.fail("scale_factor", "the output would be too large".to_owned(), "take a smaller scale_factor"));
+        return Err(args.fail_for_sizes("scale_factor", "the output would be too large".to_owned(), "take a smaller scale_factor"));
     };
     args.claim(&[channels, rows, columns])?; // the output
     // each row and each column of the output needs about six numbers: two for the range of inputs that it reads, at most two weights, and two for the range

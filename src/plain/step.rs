@@ -24,16 +24,16 @@ pub(super) fn effect(view: &StepView<'_>) -> Vec<String> {
 /// Returns the sentences about the step: the equation, the term with the origin of its factors, the sum so far, other ways to compute the entry, and the
 /// reason.
 pub(super) fn sentences(view: &StepView<'_>) -> Vec<String> {
-    let op = view.equation(view.part());
+    let op_equation = view.equation(view.part());
     let constants = equation::constants(view, ", ");
-    let mut lines = vec![sentence(&format!("{}. {}{constants}", op.title(view.notation), view.equation_text(view.notation)))];
+    let mut lines = vec![sentence(&format!("{}. {}{constants}", op_equation.title(view.notation), view.equation_text(view.notation)))];
     lines.extend(statement::sentence(view).map(|text| sentence(&text)));
     lines.extend(all_terms(view));
     lines.push(term(view));
     lines.extend(view.step.factors.iter().filter_map(|factor| source(view, factor)));
     if !view.hides_number() {
         lines.push(sum(view));
-        // in the sum over all paths to the output, an arrow means "from" and not an assignment
+        // one alternative is a sum over paths such as `J ← u ← x`. `spoken` would read these arrows as assignments
         lines.extend(equation::alternative_sentences(view).iter().map(|way| sentence(&way.replace('←', " from "))));
     }
     lines.extend(comparison::sentences(view).iter().map(|words| sentence(&words.replace('≠', "Different:"))));
@@ -94,7 +94,8 @@ fn term(view: &StepView<'_>) -> String {
     sentence(&format!("{head}{joint}{all}"))
 }
 
-/// Returns the sentence about the entry that a factor is, or from which it is computed: its address, the step that computed it, and its value.
+/// Returns the sentence about the entry behind a factor: its address, the step that computed it, and its value. The factor is this entry itself, or it is
+/// computed from the entry.
 fn source(view: &StepView<'_>, factor: &Factor) -> Option<String> {
     let entry = factor.source?;
     let symbol = spoken(&view.factor(factor, view.part()));
@@ -106,6 +107,7 @@ fn source(view: &StepView<'_>, factor: &Factor) -> Option<String> {
     let value = number(view, entry.tensor, entry.at);
     let origin = match view.state_of(entry.tensor, entry.at) {
         EntryState::Given(_) => "given".to_owned(),
+        // in the batch, the copy of a sample's entry without terms
         EntryState::Complete { steps, .. } if steps.is_empty() => "without steps".to_owned(),
         EntryState::Complete { steps, .. } => format!("from step {}", steps.end - 1),
         EntryState::Partial { .. } => "the sum so far".to_owned(),

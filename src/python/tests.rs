@@ -212,7 +212,7 @@ fn lines_end_as_in_python() {
 }
 
 #[test]
-fn positions_are_without_parentheses() {
+fn the_position_of_an_expression_is_without_its_own_parentheses() {
     let text = "y = ((a) + b).sum() + (c, d)";
     let program = parse(text);
     let [Statement { span, kind: StatementKind::Assign(_, value) }] = &program.statements[..] else { panic!("{program:?}") };
@@ -249,7 +249,7 @@ fn children(expr: &PythonExpr) -> Vec<&PythonExpr> {
 #[test]
 fn deep_nesting_is_an_error_but_long_lines_are_not() {
     let n = 100_000;
-    // a tree of height 40,000, although only 200 brackets are nested
+    // a tree of height 40,001, although only 200 brackets are nested
     let inside_out = (0..200).fold("x".to_owned(), |inner, _| format!("({inner}{})", ".T".repeat(200)));
     for text in [
         "(".repeat(n),

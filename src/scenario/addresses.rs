@@ -33,7 +33,7 @@ pub(super) struct AddressResolver<'a> {
     /// The input and target of the first sample; `None` if some numbers of the file have faults, or if the first pass over the file left them out
     /// ([`ScenarioReader::defer`]).
     first_sample: Option<Vec<(Id, Arc<Tensor>)>>,
-    /// The run of the first sample, from which steps are counted. It is computed when an address first needs it.
+    /// The run of the first sample: its tensors decide how many terms an entry has. It is computed when an address first needs it.
     run: Option<Run>,
     /// The number of steps of a sample; `None` until it is computed.
     steps: Option<u64>,
@@ -104,9 +104,9 @@ impl<'a> AddressResolver<'a> {
     /// Returns the pass of the batch that an address with this scope and name means; `None` if it means a tensor of a sample.
     ///
     /// An address without a scope means a tensor of a sample. If no sample has a tensor with this name, it means a tensor of the update. With
-    /// `must_be_computed`, the sample's tensor counts only if an op computes it.
-    fn batch_pass(&self, network: &Network, scope: Scope, name: &str, must_be_computed: bool) -> Option<Pass> {
-        let is_in_sample = || network.find(name).is_some_and(|id| !must_be_computed || network.producer(id).is_some());
+    /// `prefers_computed`, the sample's tensor counts only if an op computes it.
+    fn batch_pass(&self, network: &Network, scope: Scope, name: &str, prefers_computed: bool) -> Option<Pass> {
+        let is_in_sample = || network.find(name).is_some_and(|id| !prefers_computed || network.producer(id).is_some());
         match scope {
             Scope::Reduce => Some(Pass::Reduce),
             Scope::Update => Some(Pass::Update),
@@ -204,11 +204,13 @@ fn check_location(
         Location::Loss
             if resolver.network.notation() == Some(NetworkNotation::Graph) && resolver.network.help_if_missing("loss").is_some() =>
         {
-            fail(reader, "a graph has no loss".to_owned(), "its output is an op like the others")
+            let output = |network: &Network| format!("write the name of its output: \"{}\"", network.tensor(network.loss()).name);
+            let help = resolver.network.complete().map_or_else(String::new, output);
+            fail(reader, "this graph has no op called \"loss\"".to_owned(), &help)
         }
         Location::Op { scope, name, index, term } => {
-            let must_be_computed = true;
-            let Some(FoundTensor { shape, id }) = find_tensor(reader, *scope, name, span, resolver, must_be_computed)? else {
+            let prefers_computed = true;
+            let Some(FoundTensor { shape, id }) = find_tensor(reader, *scope, name, span, resolver, prefers_computed)? else {
                 return Ok(());
             };
             let entry = match index {
@@ -257,7 +259,8 @@ fn check_iteration(reader: &mut ScenarioReader, address: &Address, span: &Span, 
         (Some(_), Some(n), Some(iterations)) if n > iterations => format!("there is no iteration {n}: the last is {iterations}"),
         _ => return Ok(()),
     };
-    Err(reader.report(span.clone(), message, "leave out the iteration: everything up to the /"))
+    let written = address.iteration.map_or_else(String::new, |n| n.to_string());
+    Err(reader.report(span.clone(), message, format!("leave out \"{written}/\"")))
 }
 
 /// Checks that the sample or the pass of an address exists.
@@ -274,7 +277,7 @@ fn check_scope(reader: &mut ScenarioReader, scope: Scope, span: &Span, resolver:
         (Scope::Update, _) if resolver.update.is_none() => "there is no update pass without [train]".to_owned(),
         _ => return Ok(()),
     };
-    Err(reader.report(span.clone(), message, "leave out the sample or pass: everything up to the :"))
+    Err(reader.report(span.clone(), message, format!("leave out \"{scope}\"")))
 }
 
 /// A tensor that an address names.
@@ -284,15 +287,15 @@ struct FoundTensor {
     id: Option<Id>,
 }
 
-/// Finds the tensor that an address names. Returns `None` if the tensor or its shape is unknown because of faults in the file. `must_be_computed` is set for
-/// the address of a step. Then help texts suggest only tensors that an op computes.
+/// Finds the tensor that an address names. Returns `None` if the tensor or its shape is unknown because of faults in the file. `prefers_computed` is set for
+/// the address of a step: see [`AddressResolver::batch_pass`] and [`find_in_sample`]. A tensor that no op computes is found nevertheless.
 fn find_tensor(
     reader: &mut ScenarioReader,
     scope: Scope,
     name: &str,
     span: &Span,
     resolver: &AddressResolver<'_>,
-    must_be_computed: bool,
+    prefers_computed: bool,
 ) -> Result<Option<FoundTensor>, Reported> {
     let scope_check = check_scope(reader, scope, span, resolver);
     if scope_check.is_err() && matches!(scope, Scope::Reduce | Scope::Update) {
@@ -304,10 +307,10 @@ fn find_tensor(
             None => scope_check.map(|()| resolver.network.shape(name).map(|shape| FoundTensor { shape, id: None })),
         };
     };
-    let found = if let Some(pass) = resolver.batch_pass(network, scope, name, must_be_computed) {
+    let found = if let Some(pass) = resolver.batch_pass(network, scope, name, prefers_computed) {
         FoundTensor { shape: shape_in_batch(reader, pass, name, span, resolver.batch(network))?, id: None }
     } else {
-        let id = find_in_sample(reader, name, span, network, must_be_computed)?;
+        let id = find_in_sample(reader, name, span, network, prefers_computed)?;
         FoundTensor { shape: network.tensor(id).shape.clone(), id: Some(id) }
     };
     scope_check.map(|()| Some(found))
@@ -324,20 +327,20 @@ fn shape_in_batch(reader: &mut ScenarioReader, pass: Pass, name: &str, span: &Sp
     Err(reader.report(span.clone(), message, tensors::help(name, &names)))
 }
 
-/// Finds the tensor of this name in the network of a sample. An unknown name is reported with a suggestion. With `must_be_computed`, only tensors that an op
+/// Finds the tensor of this name in the network of a sample. An unknown name is reported with a suggestion. With `prefers_computed`, only tensors that an op
 /// computes are suggested.
-fn find_in_sample(reader: &mut ScenarioReader, name: &str, span: &Span, network: &Network, must_be_computed: bool) -> Result<Id, Reported> {
+fn find_in_sample(reader: &mut ScenarioReader, name: &str, span: &Span, network: &Network, prefers_computed: bool) -> Result<Id, Reported> {
     if let Some(id) = network.find(name) {
         return Ok(id);
     }
     let names: Vec<&str> = network.tensors().iter().map(|tensor| &*tensor.name).collect();
     let is_computed = |name: &str| network.find(name).is_some_and(|id| network.producer(id).is_some());
     let help = match tensors::best_match(name, &names) {
-        Some(near) if must_be_computed && !is_computed(&near) => {
+        Some(near) if prefers_computed && !is_computed(&near) => {
             given_help(network, &near).map_or_else(String::new, |help| format!("{near} {help}"))
         }
         _ => {
-            let names: Vec<&str> = names.into_iter().filter(|name| !must_be_computed || is_computed(name)).collect();
+            let names: Vec<&str> = names.into_iter().filter(|name| !prefers_computed || is_computed(name)).collect();
             tensors::help(name, &names)
         }
     };
@@ -424,6 +427,7 @@ fn expectation(
     let source = reader.line(table, "source");
     let (ExpectedTensor { address, name, shape, entry }, (value, value_span)) = (expected?, value?);
     if let Some(written) = value.shape()
+        // the value may be written without leading dimensions of size 1
         && with_rank(written, shape.len()).as_ref() != Some(&shape)
     {
         let message = format!("the value of {address} is {}, not {}", shape_words(&shape), shape_words(written));
@@ -475,8 +479,8 @@ fn expected_tensor(
     if term.is_some() {
         reader.report(span.clone(), "a value is expected of an entry, not of one of its terms", "leave out # and what follows");
     }
-    let must_be_computed = false;
-    let found = find_tensor(reader, *scope, name, span, resolver, must_be_computed);
+    let prefers_computed = false;
+    let found = find_tensor(reader, *scope, name, span, resolver, prefers_computed);
     let shape = found.and_then(|found| found.map(|found| found.shape).ok_or(Reported));
     let entry = match index {
         Some(index) => shape.as_deref().ok().and_then(|shape| entry_at(reader, name, index, span, shape).ok()),

@@ -334,12 +334,12 @@ impl Args for TableArgs<'_, '_, '_> {
         self.inputs
     }
 
-    // `fail` reports faults that depend on sizes, which may be assumed; `fail_always` reports all others
-    fn fail(&mut self, key: &str, message: String, help: &str) -> Reported {
-        if self.has_sizes { self.fail_always(key, message, help) } else { Reported }
+    // after a fault, the sizes of the inputs may be assumed ones
+    fn fail_for_sizes(&mut self, key: &str, message: String, help: &str) -> Reported {
+        if self.has_sizes { self.fail(key, message, help) } else { Reported }
     }
 
-    fn fail_always(&mut self, key: &str, message: String, help: &str) -> Reported {
+    fn fail(&mut self, key: &str, message: String, help: &str) -> Reported {
         if self.is_suppressed(key) {
             return Reported;
         }

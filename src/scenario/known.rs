@@ -63,7 +63,7 @@ impl KnownNetwork {
         match self {
             Self::Complete(network) if network.find(name).is_some() => None,
             Self::Complete(network) => {
-                Some(old_part(network, base).map_or_else(String::new, |part| format!("it is called \"{prefix}{part}\" now")))
+                Some(part_with_old_name(network, base).map_or_else(String::new, |part| format!("it is called \"{prefix}{part}\" now")))
             }
             // the layer is known, and it has no tensor of this name
             Self::Layers(_, known) if known.get(layer_of(base)).is_some_and(|tensors| !tensors.contains_key(suffix_of(base))) => {
@@ -82,12 +82,13 @@ impl KnownNetwork {
             }
             Self::Graph { names: Some(names), .. } => {
                 let base = parameter_of_state(base).unwrap_or(base);
-                // a statement u has the parts `u.1`, `u.2`, … and the earlier assignments `u@1`, …. After a fault, their number is unknown
+                // the parts of a statement u are called `u.1`, `u.2`, …. If u is assigned again, its earlier tensors are called `u@1`, …. After a fault, their
+                // number is unknown
                 let statement = base.split(['.', '@']).next().unwrap_or(base);
-                // the names of parts in earlier versions of gradstep
-                let is_old_part =
+                // `t3` may be an old name: see [`part_with_old_name`]
+                let is_old_name =
                     base.strip_prefix('t').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
-                let may_exist = is_old_part || names.contains(base) || (statement != base && names.contains(statement));
+                let may_exist = is_old_name || names.contains(base) || (statement != base && names.contains(statement));
                 (!may_exist).then(|| suggestion(suggest::nearest(base, names.iter().map(String::as_str)), ""))
             }
             Self::Layers(..) | Self::Graph { .. } | Self::Nothing => None,
@@ -111,9 +112,9 @@ impl KnownNetwork {
     }
 }
 
-/// Converts the name of a statement's part in earlier versions of gradstep to its name now, such as `t3` to `u.1`. Those versions called the parts of all
-/// statements `t1`, `t2`, …, without the names that the graph itself gives to tensors.
-fn old_part<'n>(network: &'n Network, name: &str) -> Option<&'n str> {
+/// Returns the name that a statement's part has now, such as `u.1`, for its name in earlier versions of gradstep, such as `t3`. Those versions called the parts
+/// of all statements `t1`, `t2`, …, and skipped a number if the graph had a tensor of this name.
+fn part_with_old_name<'n>(network: &'n Network, name: &str) -> Option<&'n str> {
     let number: usize = name.strip_prefix('t')?.parse().ok()?;
     let is_taken = |number: usize| network.find(&format!("t{number}")).is_some();
     let parts_before = (1..number).filter(|number| !is_taken(*number)).count();

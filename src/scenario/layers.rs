@@ -405,7 +405,7 @@ fn build(
         keys.inputs = inputs;
         layer = (kind.build)(&mut keys);
         let inferred = layer.as_ref().map_err(|&reported| reported).map(|layer| layer.shapes(inputs));
-        stage_shapes.push(inferred.and_then(|shapes| shapes.map_err(|mismatch| keys.fail("type", mismatch.to_string(), ""))));
+        stage_shapes.push(inferred.and_then(|shapes| shapes.map_err(|mismatch| keys.fail_for_sizes("type", mismatch.to_string(), ""))));
     }
     let is_output_certain = if has_known_inputs {
         keys.has_sizes && !keys.is_output_uncertain

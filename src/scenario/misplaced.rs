@@ -1,5 +1,5 @@
-//! Finds keys below the wrong `[header]`, such as a `loss` after the last `[[layer]]`. Each such key is reported and then moved to the right table. Without
-//! this, other faults would follow, such as "loss is missing".
+//! Finds keys below the wrong `[header]`, such as a `loss` after the last `[[layer]]`. Each such key is reported, and moved to the right table if this
+//! is possible. Without this, other faults would follow, such as "loss is missing".
 //!
 //! The right table of a key is called its home. A table is identified by the vocabulary of its keys. For example, if the home is [`Vocabulary::FileKey`], the
 //! key belongs at the top level of the file.
@@ -27,7 +27,8 @@ const TABLES: &[(&str, Vocabulary, &str)] = &[
     ("expect", Vocabulary::ExpectKey, "[[expect]]"),
 ];
 
-/// Moves every key that is below the wrong header to its right table.
+/// Reports each key that is below the wrong header, and moves it to its right table. If that table has the key already, or must not be added (see
+/// [`home_table`]), the key is dropped.
 pub(super) fn mend<'i>(reader: &mut ScenarioReader, file: &mut TomlTable<'i>) {
     // the misplaced keys, each with its home
     let mut removed: Vec<(Vocabulary, RemovedEntry<'i>)> = Vec::new();
@@ -84,7 +85,7 @@ fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) ->
         Vocabulary::ExpectKey => super::addresses::EXPECT_KEYS,
         Vocabulary::NoteKey => super::addresses::NOTE_KEYS,
         Vocabulary::TrainKey => train::KEYS,
-        // below [graph], `input`, `target` and `loss` are not keys of the file: they probably mean `inputs` and `output`
+        // `input`, `target` and `loss` are no keys of [graph], but do not belong at the top level either: they probably mean `inputs` and `output`
         Vocabulary::GraphKey => &["inputs", "nodes", "output", "input", "target", "loss"],
         Vocabulary::FileKey => KEYS,
         _ => &[],
@@ -108,7 +109,7 @@ fn misplaced(table: &TomlTable<'_>, vocabulary: Vocabulary, home: Vocabulary) ->
         None if vocabulary == Vocabulary::FileKey && home == Vocabulary::TrainKey => words::translation(home, key, home_keys),
         found => found.copied(),
     };
-    // few keys have a name at home, so the many keys of layers are searched for these alone
+    // layers have many keys, so a key is searched among them only if it has a name at home
     let misplaced = foreign.filter_map(|key| Some((key, name_at_home(key)?))).filter(|(key, _)| !is_from(key) && !is_of_layer(key));
     misplaced.map(|(key, name)| (key.to_owned(), name)).collect()
 }

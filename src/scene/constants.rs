@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use crate::expr::{Join, whole};
 
-    const ETA: Expr = Expr::Neg(&Expr::Product(Join::Matrix, &[Expr::Name("η"), whole::X]));
+    const ETA: Expr = Expr::Neg(&Expr::Product(Join::Juxtaposed, &[Expr::Name("η"), whole::X]));
     const TWO_NTHS: Expr = Expr::Mul(&[Expr::Div(&[Expr::Number(2.0), whole::N]), whole::X]);
 
     #[test]
@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(solved(&ETA, -0.5), Some(("η", 0.5)));
         assert_eq!(solved(&Expr::Remark(&Expr::Mul(&[whole::SHARE, whole::DY]), "all over the channel"), 1.0 / 49.0), Some(("n", 49.0)));
         assert_eq!([2.0 / 3.0, -2.0 / 3.0].map(|coefficient| solved(&TWO_NTHS, coefficient)), [Some(("n", 3.0)); 2]);
-        assert_eq!(solved(&Expr::Product(Join::Matrix, &[Expr::Name("½"), whole::X]), 0.5), None);
+        assert_eq!(solved(&Expr::Product(Join::Juxtaposed, &[Expr::Name("½"), whole::X]), 0.5), None);
         assert_eq!(solved(&whole::X, 0.5), None);
         assert_eq!(solved(&crate::op::penalty::PENALTY_GRADIENT.right, 0.5), Some(("λ", 0.25)));
     }

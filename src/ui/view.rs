@@ -23,7 +23,7 @@ pub struct StepView<'a> {
     pub state: &'a State,
     /// The stepper, with the step on the screen.
     pub stepper: &'a Stepper,
-    /// The open scenario.
+    /// The open scenario with the iteration that the screen shows: [`Stepper::shown`].
     pub document: &'a Document,
     /// The scene of the step.
     pub scene: Scene<'a>,
@@ -107,7 +107,7 @@ impl<'a> StepView<'a> {
         })
     }
 
-    /// Returns the matrices of the step: its operands and its result. The first call on a view, which is that of one frame, builds them with `make`.
+    /// Returns the matrices of the step: its operands and its result. The first call in a frame builds them with `make`.
     pub(super) fn matrices(&self, make: impl FnOnce() -> Vec<OperandMatrix>) -> &[OperandMatrix] {
         self.matrices.get_or_init(make)
     }
@@ -157,7 +157,8 @@ impl<'a> StepView<'a> {
         self.document.scenario.network.text().says_more_than_equations()
     }
 
-    /// Returns whether a fold is open: a group of tensors of a graph, such as those of one statement. If it is closed, one node of the picture stands for all.
+    /// Returns whether a fold is open. A fold is a group of tensors of a graph, such as those of one statement. If it is closed, the picture has one node for
+    /// all of them.
     #[must_use]
     pub fn is_open(&self, fold: usize) -> bool {
         self.stepper.folds.is_open(&self.scene, fold)
@@ -192,7 +193,7 @@ impl<'a> StepView<'a> {
         self.weight_colour(filter, weight, SHARED_COLOURS).map(|colour| self.theme.shared(colour))
     }
 
-    /// Returns the style of a shared weight that only other terms of the current entry read; `None` if it has no colour.
+    /// Returns the style of a shared weight that the step's term does not read, but another term of the same entry does; `None` if it has no colour.
     #[must_use]
     pub fn weight_style_on_entry(&self, filter: Id, weight: usize) -> Option<Style> {
         self.weight_colour(filter, weight, SHARED_COLOURS).map(|colour| self.theme.shared_on_entry(colour))

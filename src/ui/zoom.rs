@@ -19,7 +19,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 
-use self::block_text::{FontSize, draw, has_dots};
+use self::block_text::{FontSize, draw, is_in_font};
 use super::equation;
 use super::line::DrawLine as _;
 use super::theme::StyleRole;
@@ -28,11 +28,11 @@ use crate::expr::Notation;
 use crate::glyph;
 use crate::number::result_sign;
 
-/// The smallest screen (columns, lines) on which the largest characters are used.
+/// The smallest screen (columns, lines) for [`FontSize::Large`].
 const LARGE: (u16, u16) = (190, 55);
-/// The smallest screen on which characters of three lines are used.
+/// The smallest screen for [`FontSize::Medium`].
 const MEDIUM: (u16, u16) = (60, 20);
-/// The smallest screen on which large ASCII characters are used, which have five lines.
+/// The smallest screen for [`FontSize::Tall`].
 const TALL: (u16, u16) = (60, 28);
 
 /// Returns the size of the characters. It depends only on the screen, so that it is the same at each step.
@@ -69,7 +69,7 @@ pub fn equation(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
         let Some(text) = fitting.or(texts.first()) else { continue };
         // if there is room, the symbols are large too
         let equation = format!("{symbols} = {text}");
-        let has_room = size != FontSize::Plain && !symbols.is_empty() && has_dots(&equation) && size.width(&equation) <= room;
+        let has_room = size != FontSize::Plain && !symbols.is_empty() && is_in_font(&equation) && size.width(&equation) <= room;
         let (label, text) = if has_room { (words, equation) } else { (joined(&symbols, &words), text.clone()) };
         Line::styled(label, plain).draw(line(y, 1), buf);
         // there is one more line, because a subscript extends into the blank line

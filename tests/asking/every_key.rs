@@ -73,3 +73,22 @@ fn a_key_changes_the_screen_or_shows_why_it_does_nothing() {
     }
     assert!(silent.is_empty(), "silent keys:\n{}", silent.join("\n"));
 }
+
+#[test]
+fn the_help_says_by_how_many_rows_a_key_scrolls_the_matrices() {
+    let scenarios = scenarios();
+    let (_, document) = scenarios.iter().find(|(name, _)| name == "figure-01").unwrap();
+    let mut described = 0;
+    for row in keys::rows(gradstep::app::Focus::Normal) {
+        let Some(rows) = row.description.strip_prefix("scroll the matrices ").and_then(|text| text.strip_suffix(" rows")) else { continue };
+        for key in row.keys {
+            let mut driver = at_address(document, "conv1.z[0,0,0]");
+            press(&mut driver, key);
+            let scrolled = driver.state.stepper().unwrap().scroll[0];
+            let direction = if scrolled < 0 { "up" } else { "down" };
+            assert_eq!(format!("{direction} by {}", scrolled.abs()), rows, "{key}");
+            described += 1;
+        }
+    }
+    assert_eq!(described, 6);
+}

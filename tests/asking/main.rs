@@ -3,11 +3,11 @@
 //! with the steps.
 
 mod check;
+mod contributions;
 #[path = "../documents/mod.rs"]
 mod documents;
 mod every_key;
 mod keep;
-mod leaves;
 mod mistakes;
 mod predict;
 mod questions;

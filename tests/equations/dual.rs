@@ -67,7 +67,7 @@ pub fn evaluate(expr: &Expr, scope: &Scope<'_>) -> Result<Dual, String> {
             Dual { value: a.value - b.value, slope: a.slope - b.slope }
         }
         // here the letters of a matrix product, such as W a, are numbers
-        Expr::Mul([a, b]) | Expr::Product(gradstep::expr::Join::Matrix, [a, b]) => product(value_of(a)?, value_of(b)?),
+        Expr::Mul([a, b]) | Expr::Product(gradstep::expr::Join::Juxtaposed, [a, b]) => product(value_of(a)?, value_of(b)?),
         Expr::Div([a, b]) => quotient(value_of(a)?, value_of(b)?),
         Expr::Square(a) => product(value_of(a)?, value_of(a)?),
         Expr::Of(function, arguments) => apply(function, &arguments.iter().map(value_of).collect::<Result<Vec<_>, _>>()?)?,

@@ -136,7 +136,7 @@ impl Part<'_> {
             Expr::Div([a, b]) => value_of(a)?.zip(value_of(b)?, |a, b| a / b),
             Expr::Square(a) => Ok(value_of(a)?.map(|a| a * a)),
             Expr::Product(Join::Hadamard, [a, b]) => value_of(a)?.hadamard(value_of(b)?),
-            Expr::Product(Join::Matrix, [a, b]) => self.product(a, b, wanted),
+            Expr::Product(Join::Juxtaposed, [a, b]) => self.product(a, b, wanted),
             Expr::Product(Join::Convolution, [a, b]) => self.convolution(a, b, wanted),
             Expr::Inner([a, b]) => value_of(a)?.zip(value_of(b)?, |a, b| a * b)?.sum(&[]),
             Expr::Transposed(a) => value_of(a)?.transposed(),

@@ -1,4 +1,5 @@
-//! Overlays and lists lie over the screen as boxes. They cut no words, and scroll to both ends. A large screen shows more panes.
+//! Overlays and lists lie over the screen as boxes. Their edges cut no words, neither in the box nor beside it, and they scroll to both ends. A large screen
+//! shows more panes.
 
 use gradstep::app::State;
 use gradstep::ui::theme::{Background, Colours, Theme};
@@ -34,7 +35,7 @@ fn beside_a_box_there_are_no_cut_words() {
 #[test]
 fn the_copy_list_shows_the_full_text_of_its_selected_row() {
     let text = text(&open("figure-01", "yjj"), (80, 24));
-    // the last of 26 terms, and the line with the numbers, which begins a line of its own
+    // the text has the last of the 26 terms, and its part with the numbers begins on a new line of the box
     assert!(text.contains("+ b₁") && text.lines().any(|line| line.trim_start_matches(['│', ' ']).starts_with("= 0.1356·0")), "{text}");
     let first_selected = self::text(&open("figure-01", "y"), (80, 24));
     let top = |text: &str| text.lines().position(|line| line.contains("╭ copy"));
@@ -55,9 +56,9 @@ fn the_palette_shows_all_words_of_its_chosen_row() {
     assert_eq!(wide.matches("smaller unit: iteration").count(), 1, "where no words are cut, none are repeated\n{wide}");
 }
 
-/// The list of leaves (key `w`) has the inputs and parameters that contribute most to an entry.
+/// The list of contributions (key `w`) has the largest terms of an entry, the largest terms of the entries that they read, and so on.
 #[test]
-fn in_the_list_of_leaves_the_entries_of_a_tensor_have_the_same_number_of_decimals() {
+fn in_the_list_of_contributions_the_entries_of_a_tensor_have_the_same_number_of_decimals() {
     let text = text(&open("mazur-2-2-2", "Gw"), (120, 40));
     let decimals = |name: &str| -> Vec<usize> {
         let numbers = text.lines().filter(|line| line.contains(name)).filter_map(|line| line.split("= ").nth(1)?.split_whitespace().next());
@@ -68,7 +69,7 @@ fn in_the_list_of_leaves_the_entries_of_a_tensor_have_the_same_number_of_decimal
 }
 
 #[test]
-fn boxes_with_all_digits_have_the_minus_sign_of_the_screen() {
+fn a_number_with_all_its_digits_has_the_same_minus_sign_in_a_box_as_on_the_screen() {
     // ∂C/∂a₂ of Mazur's network is −0.2171
     let text = text(&open("mazur-2-2-2", ":grad.fc2.a[1]<Enter>d"), (120, 40));
     assert!(text.contains("complete            −0.21707"), "{text}");
@@ -143,7 +144,7 @@ fn heat_maps_have_a_scale() {
     let largest = trace.run(position.run_index).values(weight).iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
     let line = frame.lines().find(|line| line.contains("−max ")).unwrap_or_else(|| panic!("{frame}"));
     assert!(line.contains(&format!("{} in W⁽³⁾", gradstep::number::short(largest))), "{frame}");
-    assert!(frame.contains("1–2") && frame.contains("3–4"), "a line of two rows names both\n{frame}");
+    assert!(frame.contains("1–2") && frame.contains("3–4"), "a line that shows two rows of a heat map has the numbers of both\n{frame}");
 }
 
 /// The gradients that a batch adds up have one scale: equal numbers have equal colours, and larger ones stronger colours.
@@ -174,7 +175,7 @@ fn matrices_that_are_added_have_the_same_scale() {
     assert!(seen.windows(2).all(|pair| pair[0].1[2] <= pair[1].1[2]), "{seen:?}");
 }
 
-/// The lower border of a list has the selected row and the keys, even if the rows are short.
+/// The lower border of a list has the keys and, if rows can be chosen, the number of the selected row, even if the rows are short.
 #[test]
 fn the_lower_border_of_a_list_is_not_cut() {
     let document = &bundled_documents()["figure-18"];
@@ -188,10 +189,10 @@ fn the_lower_border_of_a_list_is_not_cut() {
     }
 }
 
-/// On a narrow screen, the list of leaves (key `w`) omits some columns instead of cutting all of them. Below the list are the omitted cells of the selected
-/// row.
+/// On a narrow screen, the list of contributions (key `w`) omits some columns instead of cutting all of them. Below the list are the omitted cells of the
+/// selected row.
 #[test]
-fn on_a_narrow_screen_the_list_of_leaves_drops_columns_instead_of_cutting_them() {
+fn on_a_narrow_screen_the_list_of_contributions_drops_columns_instead_of_cutting_them() {
     for (name, keys) in [("mazur-2-2-2", "Gwj"), ("figure-01", ":grad.conv1.weight[0,0,1,1]#300<Enter>wjj"), ("figure-18", "Gwj")] {
         let text = text(&open(name, keys), (80, 24));
         let rows: Vec<&str> = text.lines().filter(|line| line.contains('%') && line.contains(" = ")).collect();

@@ -1,4 +1,4 @@
-//! A tensor and a function have one name in the whole frame, and boxes do not cover what they explain.
+//! Each tensor and each function has one name in a frame, and no text is cut or covered while there is room.
 
 use std::collections::HashSet;
 
@@ -25,7 +25,7 @@ fn check(scenario: &str, keys: &str, size: (u16, u16), has: &[&str], lacks: &[&s
 }
 
 #[test]
-fn the_sign_of_the_result_is_before_its_number() {
+fn the_equals_sign_in_a_matrix_is_directly_before_the_result() {
     check("figure-20", ":grad.input[0,1,1]#3<Enter>", (200, 60), &["9    =−8"], &["9  = −8", "9   = −8"]);
     check("figure-15", ":fc2.a[1]<Enter>", (120, 40), &["2   =0.2387"], &["2 = "]);
 }
@@ -48,14 +48,14 @@ fn two_tensors_never_have_one_title() {
 }
 
 #[test]
-fn a_function_has_one_name_in_all_panes_and_a_factor_has_the_digits_of_the_result() {
+fn a_function_has_one_name_in_all_panes_and_factors_have_enough_digits_for_the_result() {
     check("mazur-2-2-2", ":fc2.a[1]<Enter>", (120, 40), &["σ(z₂)", "σ(1.2249)"], &["sigmoid(z₂)"]);
     check("mazur-2-2-2", ":grad.fc1.z[1]<Enter>", (120, 40), &["σ′(z₂)", "0.04137·0.2406\n"], &["sigmoid′"]);
     check("figure-01", ":loss<Enter>", (120, 40), &["(−1)·1·(−1.2465)"], &["−1.247)"]);
 }
 
 #[test]
-fn the_header_names_the_layer_whose_rule_it_is() {
+fn the_header_names_the_layer_whose_backward_rule_the_step_applies() {
     check("figure-01", ":grad.pool1.a[1,3,4]<Enter>", (120, 40), &["conv2 into pool1"], &["max_pool2d pool1"]);
     check("figure-20", ":grad.input[0,1,1]<Enter>", (120, 40), &["conv1 into input"], &[]);
 }
@@ -103,6 +103,7 @@ fn the_map_has_a_legend_and_names_its_sample() {
 
 #[test]
 fn an_edit_has_room_for_its_effect() {
+    // the pane `why` shows the effect in place of its other texts, and the message does not repeat the change
     let keys = ":conv1.a[2,1,1]<Enter>:set conv1.weight[1,0,0,0] 0.123456<Enter>";
     check("figure-02", keys, (120, 40), &["ΔC", "∂C/∂w₂₁₁·Δw₂₁₁", " u undoes it, W writes it"], &["* Convolution", "0.1235; u"]);
 }

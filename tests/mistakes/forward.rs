@@ -1,8 +1,9 @@
-//! Mistakes in the forward pass. A second network has the mistake in its text, so its right gradients are those of a user who makes the mistake.
+//! Mistakes in the forward pass. A second network has the mistake in its text. Its gradients are the numbers of a user who makes the mistake.
 
 use crate::{NETWORKS, open, parameters, search, tensors};
 
-/// Classifiers, each with a part of its text, and the text with the mistake that replaces this part. `N` stands for a seed.
+/// Classifiers, each with a part of its text, and the text with the mistake that replaces this part. The test puts another digit for `N` in each
+/// round, so that `N1` becomes the seed 11, 21, ….
 const CLASSIFIERS: [(&str, &str, &str); 3] = [
     // a loss on logits
     (
@@ -37,7 +38,7 @@ layer = [
         "\"cross_entropy\"",
         "\"cross_entropy_with_logits\"",
     ),
-    // the function of a graph
+    // the same mistake before a function in a graph
     (
         r#"
 title = "call"
@@ -100,7 +101,7 @@ fn samples_that_are_left_out_are_named() {
         for (from, to, left_out) in [(0, 3, "last 1"), (0, 2, "last 2"), (1, 4, "first 1")] {
             let (document, fewer) = (open(&of_samples(seed, 0, 4)), open(&of_samples(seed, from, to)));
             let wanted = parameters(&document.trace);
-            let mean: Vec<Vec<f64>> = parameters(&fewer.trace).iter().map(|of| of.right(&fewer.trace).into_owned()).collect();
+            let mean: Vec<Vec<f64>> = parameters(&fewer.trace).iter().map(|gradient| gradient.right(&fewer.trace).into_owned()).collect();
             let share = f64::from(u32::try_from(to - from).expect("a few samples")) / 4.0;
             let divided: Vec<Vec<f64>> = mean.iter().map(|numbers| numbers.iter().map(|x| share * x).collect()).collect();
             // the user divides by the number of samples that are left, or by 4

@@ -15,7 +15,7 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
     let comparison = stepper.comparison.as_ref().ok_or(NOT_LOADED)?;
     let document = &stepper.document;
     let trace = &document.trace;
-    if !comparison.is_of(document) {
+    if !comparison.is_of_iteration(document) {
         return Err(format!(
             "your gradients were compared in another iteration, or before edits (:mine {} compares again)",
             comparison.file

@@ -1,5 +1,5 @@
-//! The inputs and parameters that contribute most to an entry. Starting at the entry, the search follows the largest terms to the entries that they read, and
-//! so on down to the inputs and parameters, the leaves of this tree.
+//! The terms that contribute most to an entry. Starting at the entry, the search follows the largest terms to the entries that they read, and so on down to the
+//! inputs and parameters.
 //!
 //! For z = w·x + b with w·x = 0.6 and b = −0.2:
 //!
@@ -224,7 +224,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
         ListRow { cells: cells.into(), action: step.map(Action::GoToStep), ..ListRow::default() }
     };
     let list_rows = list_order(&rows).into_iter().map(&mut row).collect();
-    let mut list = List::new(format!("{}: down to the leaves", there.address_of(there.output, entry.at)), list_rows);
+    let mut list = List::new(format!("contributions to {}", there.address_of(there.output, entry.at)), list_rows);
     let mut note = if is_zero {
         "every term is 0 because one of its factors is 0"
     } else {

@@ -88,7 +88,7 @@ const TOPICS: &[Topic] = &[
     row("uses,used,users,neurons,consumers,share this weight,same weight", list(ListKind::Reads), ""),
     row("weights,weight,parameters,biases,bias,filter,coefficients", TopicAnswer::Tensors(Role::is_learnable), "puts the cursor on it, at the first step that reads it; e edits it"),
     row("origin,source,whence,comes from,why,where,made", TopicAnswer::Command(Action::GoToProducer), ""),
-    row("blame,contributions,influence,largest,why,leaves,zero", list(ListKind::Contributions), ""),
+    row("blame,influence,largest,why,leaves,zero", list(ListKind::Contributions), ""),
     row("zero,entry 0,is 0,cursor,inspect,hover,value,given", TopicAnswer::Command(Action::Inspect), "a cursor on the matrices: shows why an entry is 0"),
     row("rule,why,words,text,sentence,explain", TopicAnswer::Command(Action::CycleSetting(Setting::Pane, 1)), "the pane why has the rule in words; on a small screen Tab shows it"),
     row("precision,exact,decimals,digits,rounding", list(ListKind::Digits), ""),

@@ -25,11 +25,11 @@ impl Driver {
     ///
     /// If no job is left, both numbers of `limit` become 0, so that the caller stops.
     pub fn work_slice(&mut self, limit: &mut WorkLimit) -> u64 {
-        let slice_end = self.slice_time() + SLICE;
+        let slice_end = self.slice_clock_time() + SLICE;
         let mut done = 0;
         while limit.iterations > 0 && limit.pieces > 0 {
             let Some(progress_before) = self.state.job().map(Job::progress) else { break };
-            if !self.state.can_continue_within(slice_end.saturating_sub(self.slice_time())) {
+            if !self.state.can_continue_within(slice_end.saturating_sub(self.slice_clock_time())) {
                 break;
             }
             app::update(&mut self.state, Action::JobPieces(1));
@@ -39,7 +39,7 @@ impl Driver {
             if self.state.job().map(Job::progress) != Some(progress_before) {
                 limit.iterations -= 1;
             }
-            if self.slice_time() >= slice_end {
+            if self.slice_clock_time() >= slice_end {
                 break;
             }
         }
@@ -51,7 +51,7 @@ impl Driver {
         done
     }
 
-    /// Waits for the file that is being opened, and works until the job is done. Shows the progress on stderr.
+    /// Waits for the task on the background thread, and works until the job is done. Shows the progress on stderr.
     ///
     /// # Errors
     /// If Ctrl-C stops the work.
@@ -76,7 +76,7 @@ impl Driver {
         mut limit: WorkLimit,
         mut after_slice: impl FnMut(u64) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
-        self.finish_opening(Duration::MAX);
+        self.finish_task(Duration::MAX);
         if self.state.job().is_none() {
             return Ok(());
         }

@@ -33,7 +33,7 @@ impl GradcheckReport<'_> {
         let mut has_batch_heading = false;
         for (row, cells) in self.tensors.iter().zip(&rows[1..]) {
             if row.is_reduced && !has_batch_heading {
-                lines.extend([String::new(), "of the batch's loss, after reduce".to_owned()]);
+                lines.extend([String::new(), "derivatives of the batch's loss".to_owned()]);
                 has_batch_heading = true;
             }
             lines.push(line(cells));
@@ -127,7 +127,7 @@ const COLUMNS: [ReportColumn; 11] = [
     ReportColumn::count("near kinks", |row| row.near_kinks, |row| text_unless_0(row.near_kinks)),
     ReportColumn::count("not finite", |row| row.not_finite, |row| text_unless_0(row.not_finite)),
     ReportColumn::count("undefined", |row| row.undefined, |row| text_unless_0(row.undefined)),
-    ReportColumn::count("rounded", |row| row.unsettled, |row| text_unless_0(row.unsettled)),
+    ReportColumn::count("unsettled", |row| row.unsettled, |row| text_unless_0(row.unsettled)),
     ReportColumn { title: "error", align: Alignment::Right, when: ColumnCondition::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), WorstEntry::error_text) },
     ReportColumn { title: "worst entry", align: Alignment::Left, when: ColumnCondition::Always, cell: |row| row.worst.as_ref().map_or("-".to_owned(), |worst| worst.at.clone()) },
 ];

@@ -162,8 +162,8 @@ impl Player {
         }
     }
 
-    /// Does a slice of the last event's work that is still to do. If there is none, applies the events and play moves that are due, for at most a slice of
-    /// time.
+    /// Does a slice of the last event's work that is still to do. If there is none, applies the events that are due, for at most a slice of time. If the
+    /// session does not record the moves of the stepper's own play, makes these moves too.
     fn advance(&mut self, now: Duration) {
         if self.work_left != WorkLimit::default() {
             self.driver.work_slice(&mut self.work_left);
@@ -171,7 +171,7 @@ impl Player {
             self.sync.terminal = now;
             return;
         }
-        let (time, slice_end) = (self.session_time(now), self.driver.slice_time() + SLICE);
+        let (time, slice_end) = (self.session_time(now), self.driver.slice_clock_time() + SLICE);
         let target = if let ReplayMode::Seeking(target) = self.mode { Some(target) } else { None };
         let is_due = |cursor: &ReplayCursor, event_time: Duration| target.map_or(event_time <= time, |target| cursor.done < target);
         while let Some((event_time, _)) = self.cursor.next(&self.driver).filter(|(event_time, _)| is_due(&self.cursor, *event_time)) {
@@ -184,7 +184,7 @@ impl Player {
             } else if effect == Effect::Quit || self.cursor.done == self.cursor.len() && self.work_left == WorkLimit::default() {
                 return self.finish(now, if effect == Effect::Quit { COMPLETE_END } else { self.end });
             }
-            if self.work_left != WorkLimit::default() || self.driver.slice_time() >= slice_end {
+            if self.work_left != WorkLimit::default() || self.driver.slice_clock_time() >= slice_end {
                 self.sync = ClockSync { session: event_time, terminal: now };
                 return;
             }
@@ -241,8 +241,12 @@ impl Player {
     fn marker(&self) -> (String, &'static str) {
         let progress = format!("{}/{}", self.cursor.done, self.cursor.len());
         match &self.mode {
-            ReplayMode::Playing => (format!("▶ replay {progress}"), "Space pauses, . , go on and back, : to an event, q quits"),
-            ReplayMode::Paused => (format!("replay {progress}, paused"), "Space goes on, . , one event, : to an event, q quits"),
+            ReplayMode::Playing => {
+                (format!("▶ replay {progress}"), "Space pauses, \".\" next event, \",\" previous event, : to an event, q quits")
+            }
+            ReplayMode::Paused => {
+                (format!("replay {progress}, paused"), "Space goes on, \".\" next event, \",\" previous event, : to an event, q quits")
+            }
             ReplayMode::Asking(_) => {
                 (format!("replay {progress}: take over here?"), "Enter takes over, another key goes on with the replay")
             }

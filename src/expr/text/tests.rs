@@ -41,11 +41,12 @@ fn an_equation_is_written_in_three_notations() {
             })
         })
     };
-    let half_square = Expr::Product(Join::Matrix, &[Expr::Name("½"), Expr::Of(SUM, &[Expr::Square(&Expr::Sub(&[whole::X, whole::W]))])]);
+    let half_square =
+        Expr::Product(Join::Juxtaposed, &[Expr::Name("½"), Expr::Of(SUM, &[Expr::Square(&Expr::Sub(&[whole::X, whole::W]))])]);
     assert_eq!(texts(half_square), ["½ Σ (a − t)²", "1/2 sum (a - t)^2", r"\tfrac{1}{2} \, \sum {\left(a - t\right)}^{2}"]);
     let share = Expr::Mul(&[whole::SHARE, Expr::Product(Join::Hadamard, &[whole::DY, whole::X])]);
     assert_eq!(texts(share), ["1/n · (δ ∘ a)", "1/n * (e o a)", r"\frac{1}{n} \cdot \left(\delta \circ a\right)"]);
-    let entropy = Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Matrix, &[whole::W, Expr::Of(LOG, &[whole::X])])]));
+    let entropy = Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Juxtaposed, &[whole::W, Expr::Of(LOG, &[whole::X])])]));
     assert_eq!(texts(entropy), ["−Σ t log a", "-sum t log a", r"-\sum t \, \log a"]);
     let scaled = Expr::Div(&[whole::X, Expr::Sub(&[whole::ONE, Expr::Arg(0)])]);
     assert_eq!(texts(scaled), ["a / (1 − (−0.5))", "a / (1 - (-0.5))", r"\frac{a}{1 - \left(-0.5\right)}"]);

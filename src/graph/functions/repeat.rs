@@ -12,7 +12,7 @@ use crate::op::operator::Operator;
 use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
 
-use super::shape::{order, rearranged, viewed};
+use super::shape::{distinct_axes, rearranged, viewed};
 
 /// The functions of this file, with their names and parameters.
 pub const ROWS: &[FunctionRow] = &[
@@ -153,7 +153,7 @@ fn repeat_interleave(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Va
 fn flip(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let id = call.tensor(reader, 0)?;
     let input = reader.shape(id).to_vec();
-    let axes = order(reader, call, input.len())?;
+    let axes = distinct_axes(reader, call, input.len())?;
     let axes = if axes.is_empty() { (0..input.len()).collect() } else { axes };
     let gradient = NumPyCode::Call(format!("np.flip({{0}}, {})", axes_text(&axes)), vec![NumPyCode::upstream()]);
     let flipped = rearranged(reader, id, &input, CopyKind::Flip.with_gradient(gradient), &call.span, |index| {

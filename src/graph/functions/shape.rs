@@ -46,7 +46,7 @@ pub fn rearranged(
     source: impl Fn(&[usize]) -> Option<usize>,
 ) -> Result<TensorId, Reported> {
     reader.claim_tensor(shape, span)?;
-    // the lists of entries, in both directions
+    // the lists of indices: the source of each result, and the results of each source
     reader.claim_tensor(&[len(shape), 2], span)?;
     let sources = (0..len(shape)).map(|at| source(&unravel(at, shape)).map(|flat_index| CopySource { slot: 0, flat_index })).collect();
     let input = reader.shape(id).to_vec();
@@ -120,8 +120,8 @@ fn float(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reporte
     unchanged(reader, call, true)
 }
 
-/// Returns the first argument as it is. A string becomes the number that it spells. If `is_float` is `true`, a whole number without a name becomes a decimal
-/// number.
+/// Returns the first argument as it is. A string becomes the number that it spells. If `is_float` is `true`, a whole number becomes a decimal number, unless it
+/// is a tensor of the graph.
 fn unchanged(reader: &mut GraphReader<'_, '_>, call: &Call, is_float: bool) -> Result<Value, Reported> {
     let (value, span) = call.required(reader, 0)?;
     if let Value::Text(text) = &value {
@@ -188,7 +188,7 @@ fn reshape(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repor
     with_written_shape(reader, id, &shape, call)
 }
 
-/// Gives a tensor a shape that the text writes, so that no warning says that a vector meets a column by accident.
+/// Gives a tensor a shape that the call contains, and marks this shape as intended: if a vector is broadcast with a column, there is no warning.
 fn with_written_shape(reader: &mut GraphReader<'_, '_>, id: TensorId, shape: &[usize], call: &Call) -> Result<Value, Reported> {
     let id = viewed(reader, id, shape, &call.span)?;
     reader.mark_written_shape(id);
@@ -242,20 +242,20 @@ fn squeeze(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repor
     viewed(reader, id, &squeezed, &call.span).map(Value::Tensor)
 }
 
-/// Reads an order of axes, each once.
+/// Reads the axes that the call gives, none of them twice.
 ///
 /// # Errors
 /// If an axis does not exist, or is given twice.
-pub fn order(reader: &mut GraphReader<'_, '_>, call: &Call, rank: usize) -> Result<Vec<usize>, Reported> {
-    let mut order = Vec::new();
+pub fn distinct_axes(reader: &mut GraphReader<'_, '_>, call: &Call, rank: usize) -> Result<Vec<usize>, Reported> {
+    let mut axes = Vec::new();
     for n in call.integers(reader, "an axis")? {
         let axis = call::axis(reader, n, rank, &call.span)?;
-        if order.contains(&axis) {
+        if axes.contains(&axis) {
             return Err(reader.fail(&call.span, format!("axis {n} is given twice"), ""));
         }
-        order.push(axis);
+        axes.push(axis);
     }
-    Ok(order)
+    Ok(axes)
 }
 
 fn transpose(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -269,7 +269,7 @@ fn transpose(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
     if count == 0 {
         return transposed(reader, id, true, &call.span).map(Value::Tensor);
     }
-    let given = order(reader, call, rank)?;
+    let given = distinct_axes(reader, call, rank)?;
     permuted_by(reader, id, &given, call)
 }
 
@@ -282,7 +282,7 @@ fn swapaxes(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repo
     {
         return Ok(Value::Tensor(id));
     }
-    let given = order(reader, call, rank)?;
+    let given = distinct_axes(reader, call, rank)?;
     let [a, b] = given[..] else {
         let help = format!("write {}(x, 0, 1); permute takes all axes", call.name);
         return Err(reader.fail(&call.span, format!("{} takes two axes, not {}", call.name, given.len()), help));
@@ -305,7 +305,7 @@ fn permuted_by(reader: &mut GraphReader<'_, '_>, id: TensorId, order: &[usize], 
 fn permute(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let id = call.tensor(reader, 0)?;
     let rank = reader.shape(id).len();
-    let order = order(reader, call, rank)?;
+    let order = distinct_axes(reader, call, rank)?;
     permuted_by(reader, id, &order, call)
 }
 

@@ -305,7 +305,7 @@ impl Inference {
 
     /// Returns the number of entries of a slice of an axis with this size. The number is unknown if the step is negative.
     fn sliced(&mut self, size: Size, [start, stop, step]: [Option<i64>; 3]) -> Size {
-        let Some(n) = self.shapes.number(size).and_then(|n| i64::try_from(n).ok()).filter(|_| step.is_none_or(|step| step > 0)) else {
+        let Some(n) = self.shapes.value(size).and_then(|n| i64::try_from(n).ok()).filter(|_| step.is_none_or(|step| step > 0)) else {
             return self.shapes.unknown_size();
         };
         let bound = |end: i64| if end < 0 { (end + n).max(0) } else { end.min(n) };

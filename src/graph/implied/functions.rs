@@ -182,7 +182,7 @@ fn unsqueeze(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied
 fn squeeze(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let Some(mut sizes) = sizes(inference, arguments) else { return Implied::Unknown };
     let Some(axis) = axis(inference, &arguments.get(1), sizes.len()) else { return Implied::Unknown };
-    match inference.shapes.number(sizes[axis]) {
+    match inference.shapes.value(sizes[axis]) {
         Some(1) => drop(sizes.remove(axis)),
         Some(_) => {}
         None => return Implied::Unknown,
@@ -241,7 +241,7 @@ fn stack(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
 
 fn cat(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let Some((all, axis)) = joined(inference, arguments, 0).filter(|(all, axis)| *axis < all[0].len()) else { return Implied::Unknown };
-    let total: Option<usize> = all.iter().map(|sizes| inference.shapes.number(sizes[axis])).sum();
+    let total: Option<usize> = all.iter().map(|sizes| inference.shapes.value(sizes[axis])).sum();
     let mut sizes = all[0].clone();
     for other in &all[1..] {
         sizes.iter().zip(other).enumerate().filter(|(n, _)| *n != axis).for_each(|(_, (a, b))| inference.shapes.join(*a, *b));
@@ -274,14 +274,14 @@ fn split(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let piece = inference.integer(&arguments.get(1)).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
     // a bare `split` may be NumPy's or PyTorch's
     pieces(inference, arguments, 2, |inference, size| {
-        piece.filter(|piece| inference.shapes.number(size).is_some_and(|n| n % piece == 0 && !arguments.is_bare))
+        piece.filter(|piece| inference.shapes.value(size).is_some_and(|n| n % piece == 0 && !arguments.is_bare))
     })
 }
 
 fn chunk(inference: &mut Inference, arguments: &ImpliedArguments) -> Implied {
     let count = inference.integer(&arguments.get(1)).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
     pieces(inference, arguments, 2, |inference, size| {
-        count.zip(inference.shapes.number(size)).filter(|(count, n)| n % count == 0).map(|(count, n)| n / count)
+        count.zip(inference.shapes.value(size)).filter(|(count, n)| n % count == 0).map(|(count, n)| n / count)
     })
 }
 

@@ -158,7 +158,7 @@ impl Inference {
     pub fn integer(&self, value: &Implied) -> Option<i64> {
         match value {
             Implied::Integer(n) => Some(*n),
-            Implied::Size(size) => self.shapes.number(*size).and_then(|n| i64::try_from(n).ok()),
+            Implied::Size(size) => self.shapes.value(*size).and_then(|n| i64::try_from(n).ok()),
             _ => None,
         }
     }
@@ -299,7 +299,7 @@ impl Inference {
 
     /// Returns the size of the result of broadcasting an axis of size `a` with one of size `b`.
     pub fn broadcast_size(&mut self, a: Size, b: Size) -> Size {
-        match (self.shapes.number(a), self.shapes.number(b)) {
+        match (self.shapes.value(a), self.shapes.value(b)) {
             (Some(1), _) => b,
             (_, Some(1)) => a,
             // the unknown size is the same or 1
@@ -334,8 +334,8 @@ impl Inference {
     /// `vector` are the sizes of `x @ w` and of t.
     fn doubt_matrix(&mut self, matrix: &[Size], vector: &[Size]) {
         if let ([rows, last], [entries]) = (matrix, vector)
-            && self.shapes.number(*last).is_none()
-            && self.shapes.number(*rows).is_some_and(|rows| self.shapes.number(*entries) == Some(rows))
+            && self.shapes.value(*last).is_none()
+            && self.shapes.value(*rows).is_some_and(|rows| self.shapes.value(*entries) == Some(rows))
             && let Some(name) = self.assumed_with_last(*last)
         {
             self.vectors.insert(name);
@@ -370,17 +370,17 @@ impl Inference {
     /// Solves the equations of [`Inference::products`] in which one size is unknown, and drops all of them.
     pub fn solve_products(&mut self) {
         for [left, right] in std::mem::take(&mut self.products) {
-            let known_product = |sizes: &[Size], shapes: &Shapes| sizes.iter().filter_map(|size| shapes.number(*size)).product::<usize>();
+            let known_product = |sizes: &[Size], shapes: &Shapes| sizes.iter().filter_map(|size| shapes.value(*size)).product::<usize>();
             let (mut left, mut right) = (left, right);
             // an unknown size on both sides cancels
             left.retain(|size| {
-                let twin = right.iter().position(|other| self.shapes.number(*size).is_none() && self.shapes.is_joined(*size, *other));
+                let twin = right.iter().position(|other| self.shapes.value(*size).is_none() && self.shapes.is_joined(*size, *other));
                 if let Some(at) = twin {
                     right.remove(at);
                 }
                 twin.is_none()
             });
-            let unknown: Vec<Size> = left.iter().chain(&right).copied().filter(|size| self.shapes.number(*size).is_none()).collect();
+            let unknown: Vec<Size> = left.iter().chain(&right).copied().filter(|size| self.shapes.value(*size).is_none()).collect();
             let [left_product, right_product] = [known_product(&left, &self.shapes), known_product(&right, &self.shapes)];
             if let [size] = unknown[..] {
                 // product = size · others

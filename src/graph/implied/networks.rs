@@ -55,7 +55,7 @@ pub fn einsum(inference: &mut Inference, arguments: &ImpliedArguments) -> Implie
         let own_sizes = inference.shapes.with_rank(shape, sizes.len());
         inference.shapes.has_conflict |= own_sizes.len() != sizes.len();
         for (own_size, size) in own_sizes.into_iter().zip(sizes) {
-            if inference.shapes.number(own_size) != Some(1) {
+            if inference.shapes.value(own_size) != Some(1) {
                 inference.shapes.join(own_size, size);
             }
         }

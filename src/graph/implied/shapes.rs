@@ -1,25 +1,25 @@
-//! Shapes that are known in part. Each size and each shape has a number. If two of them must be equal, they are joined (union-find). From `x @ W` with x of 4x3
+//! Shapes that are known in part. If two sizes or two shapes must be equal, they are joined (union-find). From `x @ W` with x of 4x3
 //! it follows that the first size of W is 3; the second size stays unknown until another operation determines it.
 
-/// A size that may be unknown, by its number in [`Shapes`].
+/// A size that may be unknown: its index in [`Shapes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(usize);
 
-/// A shape whose rank may be unknown, by its number in [`Shapes`].
+/// A shape whose rank may be unknown: its index in [`Shapes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape(usize);
 
 /// The knowledge about a size or a shape.
 #[derive(Clone, Debug)]
 enum Knowledge<T> {
-    /// Equal to the size or shape with this number.
+    /// Equal to the size or shape with this index.
     Same(usize),
     Unknown,
     Known(T),
 }
 
 /// All sizes and shapes.
-#[allow(clippy::struct_field_names)] // shapes consist of sizes and shapes
+#[allow(clippy::struct_field_names)] // the field `shapes` is named like the struct
 #[derive(Debug, Default)]
 pub struct Shapes {
     sizes: Vec<Knowledge<usize>>,
@@ -59,7 +59,7 @@ impl Shapes {
     }
 
     /// Returns the value of a size, such as 3; `None` if it is not known.
-    pub fn number(&self, size: Size) -> Option<usize> {
+    pub fn value(&self, size: Size) -> Option<usize> {
         if let Knowledge::Known(n) = self.sizes[root(&self.sizes, size.0)] { Some(n) } else { None }
     }
 

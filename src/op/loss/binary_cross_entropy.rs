@@ -33,7 +33,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
             _ => "give the last layer activation = \"sigmoid\"",
         };
         let message = format!("binary_cross_entropy needs the output of a sigmoid, but {} has {}", output.layer, output.activation_words());
-        return Err(args.fail_always("type", message, help));
+        return Err(args.fail("type", message, help));
     }
     let reduction = reduction?;
     Ok(Loss {
@@ -44,12 +44,12 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
     })
 }
 
-/// Σ t log a + (1 − t) log(1 − a). `Join::Matrix` prints two factors side by side, without a sign.
+/// Σ t log a + (1 − t) log(1 − a).
 const SUM_OF_LOGS: Expr = Expr::Of(
     SUM,
     &[Expr::Add(&[
-        Expr::Product(Join::Matrix, &[ALL_T, Expr::Of(LOG, &[ALL_A])]),
-        Expr::Product(Join::Matrix, &[ONE_MINUS_ALL_T, Expr::Of(LOG, &[ONE_MINUS_ALL_A])]),
+        Expr::Product(Join::Juxtaposed, &[ALL_T, Expr::Of(LOG, &[ALL_A])]),
+        Expr::Product(Join::Juxtaposed, &[ONE_MINUS_ALL_T, Expr::Of(LOG, &[ONE_MINUS_ALL_A])]),
     ])],
 );
 /// −t / a + (1 − t) / (1 − a), in the order of the terms
@@ -109,7 +109,7 @@ impl Pointwise for BinaryCrossEntropy {
     fn equation(&self) -> Equation {
         Equation {
             right: Expr::Neg(if self.reduction.is_mean {
-                &Expr::Product(Join::Matrix, &[whole::SHARE, SUM_OF_LOGS])
+                &Expr::Product(Join::Juxtaposed, &[whole::SHARE, SUM_OF_LOGS])
             } else {
                 &SUM_OF_LOGS
             }),

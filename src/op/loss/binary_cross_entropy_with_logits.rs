@@ -40,12 +40,12 @@ const fn log_of(name: &'static str, value: fn(&[f64]) -> f64, meaning: &'static 
 const DIFFERENCE: Expr = Expr::Sub(&[PROBABILITIES, ALL_T]);
 /// σ(a) of all entries.
 const PROBABILITIES: Expr = Expr::Of(SIGMOID, &[ALL_A]);
-/// Σ t log σ(a) + (1 − t) log(1 − σ(a)). `Join::Matrix` prints two factors side by side, without a sign.
+/// Σ t log σ(a) + (1 − t) log(1 − σ(a)).
 const SUM_OF_LOGS: Expr = Expr::Of(
     SUM,
     &[Expr::Add(&[
-        Expr::Product(Join::Matrix, &[ALL_T, Expr::Of(LOG, &[PROBABILITIES])]),
-        Expr::Product(Join::Matrix, &[Expr::Sub(&[whole::ONE, ALL_T]), Expr::Of(LOG, &[Expr::Sub(&[whole::ONE, PROBABILITIES])])]),
+        Expr::Product(Join::Juxtaposed, &[ALL_T, Expr::Of(LOG, &[PROBABILITIES])]),
+        Expr::Product(Join::Juxtaposed, &[Expr::Sub(&[whole::ONE, ALL_T]), Expr::Of(LOG, &[Expr::Sub(&[whole::ONE, PROBABILITIES])])]),
     ])],
 );
 
@@ -79,7 +79,7 @@ impl Pointwise for BinaryCrossEntropyWithLogits {
     fn equation(&self) -> Equation {
         Equation {
             right: Expr::Neg(if self.reduction.is_mean {
-                &Expr::Product(Join::Matrix, &[whole::SHARE, SUM_OF_LOGS])
+                &Expr::Product(Join::Juxtaposed, &[whole::SHARE, SUM_OF_LOGS])
             } else {
                 &SUM_OF_LOGS
             }),

@@ -32,7 +32,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
         };
         let message =
             format!("cross_entropy needs the output of a softmax or sigmoid, but {} has {}", output.layer, output.activation_words());
-        return Err(args.fail_always("type", message, help));
+        return Err(args.fail("type", message, help));
     };
     let is_softmax = probabilities == Probabilities::Exclusive;
     let closed_formula: (Arc<dyn Rule>, _) = if is_softmax {
@@ -49,14 +49,13 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
 }
 
 /// ∂C/∂z = a Σt − t of a softmax. If the targets are probabilities, Σt is 1, and ∂C/∂z is a − t. a is the output of the softmax, so its slot is `Output`.
-/// `Join::Matrix` prints two factors side by side, without a sign.
 const SOFTMAX_ERROR: Expr = Expr::Sub(&[
-    Expr::Product(Join::Matrix, &[Expr::Entry(Slot::Output), Expr::Of(SUM, &[Expr::All(Slot::Target)])]),
+    Expr::Product(Join::Juxtaposed, &[Expr::Entry(Slot::Output), Expr::Of(SUM, &[Expr::All(Slot::Target)])]),
     Expr::Entry(Slot::Target),
 ]);
 /// ∂C/∂z = t (a − 1) of a sigmoid.
 const SIGMOID_ERROR: Expr =
-    Expr::Product(Join::Matrix, &[Expr::Entry(Slot::Target), Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Number(1.0)])]);
+    Expr::Product(Join::Juxtaposed, &[Expr::Entry(Slot::Target), Expr::Sub(&[Expr::Entry(Slot::Output), Expr::Number(1.0)])]);
 
 #[derive(Clone, Copy, Debug)]
 struct CrossEntropy {
@@ -123,7 +122,7 @@ impl Pointwise for CrossEntropy {
 
     fn equation(&self) -> Equation {
         Equation {
-            right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Matrix, &[ALL_T, Expr::Of(LOG, &[ALL_A])])])),
+            right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Juxtaposed, &[ALL_T, Expr::Of(LOG, &[ALL_A])])])),
             name: "the loss",
             gist: Gist::Words("cross-entropy"),
             words: "Only outputs whose target is not 0 count: the loss is the negative logarithm of the output there, 0 if this output is 1, and large if it is near 0.",

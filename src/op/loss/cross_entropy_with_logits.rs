@@ -81,8 +81,7 @@ impl Pointwise for CrossEntropyWithLogits {
 
     fn equation(&self) -> Equation {
         Equation {
-            // `Join::Matrix` prints two factors side by side, without a sign: t log softmax(a)
-            right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Matrix, &[ALL_T, Expr::Of(LOG, &[Expr::Of(SOFTMAX, &[ALL_A])])])])),
+            right: Expr::Neg(&Expr::Of(SUM, &[Expr::Product(Join::Juxtaposed, &[ALL_T, Expr::Of(LOG, &[Expr::Of(SOFTMAX, &[ALL_A])])])])),
             name: "the loss",
             gist: Gist::Words("cross-entropy on logits"),
             words: "The outputs are logits: the softmax that turns them into probabilities is part of the loss, so the logarithm is never taken of 0. softmax(aᵢ | a) is entry i of softmax(a), exp(aᵢ) / Σⱼ exp(aⱼ). The loss is the negative logarithm of the target class's probability.",
@@ -91,7 +90,7 @@ impl Pointwise for CrossEntropyWithLogits {
 
     fn gradient_equation(&self) -> Equation {
         Equation {
-            right: Expr::Sub(&[Expr::Product(Join::Matrix, &[Expr::Of(SOFTMAX, &[ALL_A]), Expr::Of(SUM, &[ALL_T])]), ALL_T]),
+            right: Expr::Sub(&[Expr::Product(Join::Juxtaposed, &[Expr::Of(SOFTMAX, &[ALL_A]), Expr::Of(SUM, &[ALL_T])]), ALL_T]),
             name: "the derivative of the loss",
             gist: Gist::None,
             words: "Softmax and cross-entropy together have a simple derivative: the probability (times Σt, mostly 1) minus the target. softmax(aᵢ | a) is entry i of softmax(a), exp(aᵢ) / Σⱼ exp(aⱼ).",

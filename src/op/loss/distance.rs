@@ -55,7 +55,7 @@ impl Distance {
             let value = args.number(key)?.unwrap_or(default);
             if value <= 0.0 {
                 let help = format!("PyTorch's default is {default}");
-                return Err(args.fail_always(key, format!("{key} must be more than 0, not {value}"), &help));
+                return Err(args.fail(key, format!("{key} must be more than 0, not {value}"), &help));
             }
             parameters.push(value);
         }
@@ -96,7 +96,7 @@ impl Pointwise for DistanceLoss {
     fn equation(&self) -> Equation {
         let Distance { function, words, .. } = *self.distance;
         Equation {
-            right: if self.reduction.is_mean { Expr::Product(Join::Matrix, &[whole::SHARE, TOTAL]) } else { TOTAL },
+            right: if self.reduction.is_mean { Expr::Product(Join::Juxtaposed, &[whole::SHARE, TOTAL]) } else { TOTAL },
             name: "the loss",
             gist: Gist::Definition(function),
             words,

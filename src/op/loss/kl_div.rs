@@ -52,7 +52,7 @@ impl Pointwise for Divergence {
 
     fn equation(&self) -> Equation {
         Equation {
-            right: if self.reduction.is_mean { Expr::Product(Join::Matrix, &[whole::SHARE, TOTAL]) } else { TOTAL },
+            right: if self.reduction.is_mean { Expr::Product(Join::Juxtaposed, &[whole::SHARE, TOTAL]) } else { TOTAL },
             name: "the loss",
             gist: Gist::Words("the Kullback–Leibler divergence"),
             words: "The outputs are logarithms of probabilities. For each class the loss takes the logarithm of the target's probability minus the output, weighted by the target's probability. A class with t = 0 adds nothing.",

@@ -24,7 +24,7 @@ fn build(args: &mut dyn Args, output: &NetworkOutput<'_>) -> Result<Loss, Report
     let margin = args.number("margin")?.unwrap_or(1.0);
     let p = args.integer("p", 1)?.unwrap_or(1);
     if p > 2 {
-        return Err(args.fail_always("p", format!("p must be 1 or 2, not {p}"), "PyTorch's default is 1"));
+        return Err(args.fail("p", format!("p must be 1 or 2, not {p}"), "PyTorch's default is 1"));
     }
     #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ entries
     let share = 1.0 / crate::tensor::len(output.shape) as f64;
@@ -95,7 +95,7 @@ impl Pointwise for MultiMargin {
 
     fn equation(&self) -> Equation {
         Equation {
-            right: Expr::Product(Join::Matrix, &[whole::SHARE, TOTAL]),
+            right: Expr::Product(Join::Juxtaposed, &[whole::SHARE, TOTAL]),
             name: "the loss",
             gist: Gist::Words("the margin of the true class"),
             words: "The output of the true class y should be larger than every other by at least the margin. hinge(aᵢ | a, t) is what is missing, max(0, margin − a_y + aᵢ), for each other class i (squared if p is 2), and 0 for y itself. y is the entry at which the target is largest.",

@@ -34,21 +34,20 @@ fn build_with(args: &mut dyn Args, output: &NetworkOutput<'_>, default: &'static
         "sum" => 1.0,
         _ => 1.0 / crate::tensor::len(output.shape) as f64,
     };
-    // `Join::Matrix` prints two factors side by side, without a sign: ½ Σ (a − t)²
     let (loss, derivative, derivative_words) = match reduction {
         "half_sum" => (
-            Expr::Product(Join::Matrix, &[Expr::Name("½"), SQUARES]),
+            Expr::Product(Join::Juxtaposed, &[Expr::Name("½"), SQUARES]),
             DIFFERENCES,
             "The derivative of a square is twice what is squared, and the ½ of the loss cancels the 2: the further the output is from the target, the larger the derivative.",
         ),
         "sum" => (
             SQUARES,
-            Expr::Product(Join::Matrix, &[Expr::Number(2.0), DIFFERENCES]),
+            Expr::Product(Join::Juxtaposed, &[Expr::Number(2.0), DIFFERENCES]),
             "The derivative of a square is twice what is squared: the further the output is from the target, the larger the derivative.",
         ),
         _ => (
-            Expr::Product(Join::Matrix, &[whole::SHARE, SQUARES]),
-            Expr::Product(Join::Matrix, &[Expr::Div(&[Expr::Number(2.0), whole::N]), DIFFERENCES]),
+            Expr::Product(Join::Juxtaposed, &[whole::SHARE, SQUARES]),
+            Expr::Product(Join::Juxtaposed, &[Expr::Div(&[Expr::Number(2.0), whole::N]), DIFFERENCES]),
             "The derivative of a square is twice what is squared, and in the mean each of the n squares counts 1/n: the further the output is from the target, the larger the derivative.",
         ),
     };

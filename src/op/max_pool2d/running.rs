@@ -1,7 +1,7 @@
-//! Max pooling over large windows of n places with O(log n) comparisons per output, by running maxima of 1, 2, 4, 8, … neighbours.
+//! Max pooling over large windows by running maxima of 1, 2, 4, 8, … neighbours: with stride 1, about log₂ n comparisons for a window of n places.
 //!
 //! Let m₀ = x and mⱼ₊₁\[i\] = max(mⱼ\[i\], mⱼ\[i + 2ʲ\]). Then entry i of mⱼ is the maximum of the 2ʲ neighbours that begin at i. For a window of n places,
-//! let j be the *level* with 2ʲ ≤ n < 2ʲ⁺¹. Two groups of 2ʲ neighbours, which may overlap, cover the window: one begins at the window's first place, and
+//! let j be the *level* with 2ʲ ≤ n < 2ʲ⁺¹. Two runs of 2ʲ neighbours, which may overlap, cover the window: one begins at the window's first place, and
 //! one ends at its last place. So the maximum of the window is max(mⱼ\[first\], mⱼ\[first + n − 2ʲ\]). With dilation d the neighbours are d places apart.
 //!
 //! For a window of 3 places over `5 1 4 2` the level is 1:
@@ -12,8 +12,9 @@
 //! y  = 5 4            y[0] = max(m₁[0], m₁[1]), y[1] = max(m₁[1], m₁[2])
 //! ```
 //!
-//! The maxima are computed along the rows of the image, and then down the columns of the result. An h x w window then costs about log₂ h + log₂ w comparisons
-//! instead of h · w: 10 instead of 961 for 31 x 31.
+//! The maxima are computed along the rows of the image, and then down the columns of the result. With stride 1, an h x w window then costs about
+//! log₂ h + log₂ w comparisons instead of h · w: 10 instead of 961 for 31 x 31. With stride s there are s inputs for each output along an axis, and each of
+//! them needs these comparisons. So large strides are left to another kernel ([`RunningMaxima::new_if_faster`]).
 //!
 //! Each maximum is stored with the place that it comes from. Of two equal maxima the left or upper one wins, so the winner is the first maximum of its window
 //! in row-major order. If a window contains NaNs, its last NaN wins. Neither result depends on the order of the comparisons.
@@ -92,8 +93,8 @@ fn extent(axis: &Axis) -> usize {
     (axis.kernel - 1) * axis.dilation + 1
 }
 
-/// Returns the number of outputs that are computed at once, as a group. Two neighbouring groups overlap on the input by about one window, and both compute the
-/// maxima there. A group covers four times the extent of a window, so only a small part of the work is done twice.
+/// Returns the number of outputs of a tile: they are computed at once. Two neighbouring tiles overlap on the input by about one window, and both compute the
+/// maxima there. A tile covers four times the extent of a window, so only a small part of the work is done twice.
 fn outputs_at_once(axis: &Axis) -> usize {
     (4 * extent(axis) / axis.stride).max(MIN_OUTPUTS).min(axis.output)
 }
@@ -148,7 +149,7 @@ impl RunningMaxima {
     pub(super) fn new_if_faster(Conv2d { rows, columns, .. }: &Conv2d) -> Option<Self> {
         // costs are u128 and saturate, because a stride, or a kernel that covers much padding, can be far larger than any tensor
 
-        // the operations for each output along an axis: `level + 1` for each of its `stride` inputs, and 1 for the output itself
+        // the operations for each output along an axis: each of its `stride` inputs is copied, and compared once for each level; the output is one comparison
         let axis_cost = |axis: &Axis| axis.stride as u128 * (u128::from(axis.kernel.ilog2()) + 1) + 1;
         // each output row needs `stride` input rows with their maxima along the row
         let running_cost = (rows.stride as u128).saturating_mul(axis_cost(columns)).saturating_add(axis_cost(rows));
@@ -168,7 +169,7 @@ impl RunningMaxima {
         self.rows.outputs_at_once
     }
 
-    /// Returns the shape of the array of maxima that the computation of a group of outputs needs: input rows x output columns.
+    /// Returns the shape of the array of maxima that the computation of a tile needs: input rows x output columns.
     pub(super) fn scratch_shape(Conv2d { rows, columns, .. }: &Conv2d) -> [usize; 2] {
         let inputs = (outputs_at_once(rows) - 1) * rows.stride + extent(rows);
         [inputs.min(rows.input), outputs_at_once(columns)]
@@ -177,7 +178,7 @@ impl RunningMaxima {
     /// Calls `put` with each entry of `out` and the winner of its window, as an index in the image. `out` are rows of outputs of a channel, from row
     /// `first_row` on.
     pub(super) fn winners<T>(&self, image: &[f64], channel: usize, first_row: usize, out: &mut [T], put: impl Fn(&mut T, usize)) {
-        Arch::new().dispatch(RowGroup { running: self, image, channel, first_row, out, put });
+        Arch::new().dispatch(FindWinners { running: self, image, channel, first_row, out, put });
     }
 }
 
@@ -206,8 +207,8 @@ fn winner(first: (f64, usize), second: (f64, usize)) -> (f64, usize) {
     (if wins { second.0 } else { first.0 }, if wins { second.1 } else { first.1 })
 }
 
-/// The computation of some rows of outputs of one channel.
-struct RowGroup<'a, T, P> {
+/// The computation of the winners of some rows of outputs of one channel.
+struct FindWinners<'a, T, P> {
     running: &'a RunningMaxima,
     image: &'a [f64],
     channel: usize,
@@ -216,7 +217,7 @@ struct RowGroup<'a, T, P> {
     put: P,
 }
 
-impl<T, P: Fn(&mut T, usize)> WithSimd for RowGroup<'_, T, P> {
+impl<T, P: Fn(&mut T, usize)> WithSimd for FindWinners<'_, T, P> {
     type Output = ();
 
     #[inline(always)]
@@ -254,7 +255,7 @@ fn along_row(tile: &AxisTile, dilation: usize, line: &mut Maxima, spare: &mut Ma
     let top_level = tile.runs.iter().map(|run| run.level()).max().unwrap_or(0);
     for level in 0..=top_level {
         for run in tile.runs.iter().filter(|run| run.level() == level) {
-            // the beginning of the second of the two groups of 2ʲ neighbours that cover the first window
+            // the beginning of the second of the two runs of 2ʲ neighbours that cover the first window
             let second = run.first_place + (run.place_count - (1 << level)) * dilation;
             let (values, places) =
                 (&mut values[run.first_output..][..run.output_count], &mut places[run.first_output..][..run.output_count]);

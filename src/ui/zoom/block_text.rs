@@ -58,9 +58,9 @@ impl Dots {
     }
 }
 
-/// Returns whether all characters of a text have dots.
+/// Returns whether the font has all characters of a text.
 #[must_use]
-pub fn has_dots(text: &str) -> bool {
+pub fn is_in_font(text: &str) -> bool {
     text.chars().all(|c| Dots::of(c).rows != UNKNOWN)
 }
 
@@ -309,7 +309,7 @@ mod tests {
         // a subscript is one dot lower
         assert_eq!(drawn("a₁", FontSize::Medium), "▄▄\n▄▀█ ▄█\n▀▀▀ ▄█▄\n");
         // `⁽` and `⁾` have no dots
-        assert!(has_dots("∂C/∂w₁₂ = a₁·δ₂") && !has_dots("a⁽⁰⁾₁"));
+        assert!(is_in_font("∂C/∂w₁₂ = a₁·δ₂") && !is_in_font("a⁽⁰⁾₁"));
         assert_eq!(drawn("∂C", FontSize::Plain), "∂C\n");
     }
 

@@ -1,7 +1,8 @@
-//! The input gradient of a small convolution: only the errors that are not 0 are added.
+//! The input gradient of a small convolution, without the products whose error is 0. (The *error* of an output is the derivative of the loss by it.)
 //!
-//! After a max pool, three of four errors are 0. If all weights are finite, the products with such an error are 0 or −0. Adding them changes nothing, except
-//! that a sum of −0 becomes 0. So these products are left out, and the entries whose sum is 0 or −0 in the end are computed again with all terms.
+//! If a 2 x 2 max pool reads the convolution's output, three of four errors are 0. If all weights are finite, the products with such an error are 0 or −0.
+//! Adding them changes nothing, except that a sum of −0 becomes 0. So these products are left out, and the entries whose sum is 0 or −0 in the end are computed
+//! again with all terms.
 //!
 //! The error of an output adds `w[o, c, i, j] · error` to the place (i, j) of its window, in each input channel c. The terms of an input are in the order of
 //! their weights, so the output channels are added in order. An input meets the first weight of a filter in its last window, so the errors of a channel are
@@ -54,10 +55,10 @@ pub(super) struct Skipping {
 type Register = [f64; LANES];
 
 impl Skipping {
-    /// Plans the computation. `None` if the convolution is large or has few channels, groups, padding or a dilation.
+    /// Plans the computation. `None` if the convolution is large, has few channels, or is grouped, padded or dilated.
     pub(super) fn new_if_faster(conv: &Conv2d) -> Option<Self> {
         let Conv2d { rows, columns, inputs, .. } = conv;
-        // every window is on the image: there is no padding, and no mistake in which windows reach beyond the end of the image
+        // every window is within the image
         let is_plain = [rows, columns].into_iter().all(|axis| axis.overhang(View::Output) == [0, 0] && axis.dilation == 1);
         let place_len = if *inputs <= LANES / 2 && columns.input.is_multiple_of(2) { LANES / 2 } else { inputs.next_multiple_of(LANES) };
         let shifts = (LANES / place_len).max(1);

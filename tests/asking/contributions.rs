@@ -38,7 +38,7 @@ fn reads(trace: &Trace, k: u64, cell: &str, at: usize) -> bool {
 }
 
 #[test]
-fn the_leaves_have_the_shares_of_their_terms() {
+fn each_contribution_has_the_share_of_its_terms() {
     for (name, document) in scenarios() {
         let trace = &document.trace;
         // the last step belongs to the batch, if there is one
@@ -93,7 +93,7 @@ fn the_leaves_have_the_shares_of_their_terms() {
 }
 
 #[test]
-fn the_leaves_of_an_entry_of_the_batch_are_in_its_samples() {
+fn the_contributions_to_an_entry_of_the_batch_are_in_its_samples() {
     let (_, document) = scenarios().into_iter().find(|(name, _)| name == "xor").unwrap();
     let names = |address: &str| {
         let mut driver = at_address(&document, address);
