@@ -137,11 +137,27 @@ impl GraphResult {
     }
 }
 
-/// Reads a graph. `texts` are its source texts, one after another. `axes` has names of axes, and `output` is the name of the output; by default it is the
-/// tensor that the last statement assigns. `claim` claims the memory of a tensor of a shape, at a position.
-pub fn read(texts: &[&str], given: &[GivenTensor], axes: AxisNames, output: Option<&str>, claim: &mut Claim<'_>) -> GraphResult {
+/// The place of a source text in the scenario file.
+#[derive(Clone, Copy, Debug)]
+pub struct TextStart {
+    /// The number of the line of the file in which the text begins, from 1.
+    pub line: usize,
+    /// `true` if each line of the text is a line of the file. It is not if a line break is written as `\n`.
+    pub has_lines_of_file: bool,
+}
+
+/// Reads a graph. `texts` are its source texts, one after another, and `starts` are their places. `axes` has names of axes, and `output` is the name of the
+/// output; by default it is the tensor that the last statement assigns. `claim` claims the memory of a tensor of a shape, at a position.
+pub fn read(
+    (texts, starts): (&[&str], &[TextStart]),
+    given: &[GivenTensor],
+    axes: AxisNames,
+    output: Option<&str>,
+    claim: &mut Claim<'_>,
+) -> GraphResult {
     let mut reader = GraphReader {
         texts,
+        starts,
         text_number: 0,
         names: HashMap::default(),
         known_names: Vec::with_capacity(given.len() + texts.len()),

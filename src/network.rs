@@ -40,7 +40,7 @@ pub use iteration_runs::{IterationRun, IterationRuns};
 pub use optimizer::{Optimizer, UpdateRule, parameter_of_state};
 pub use run::Run;
 pub use schedule::Schedule;
-pub use series::{Losses, Series};
+pub use series::{Losses, NotFinite, Series};
 pub use size::{Shortage, Sizes};
 pub use symbol::{Symbol, SymbolKind};
 pub use train::{Given, Train};

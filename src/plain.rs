@@ -128,10 +128,10 @@ fn open_prompt(view: &StepView<'_>) -> Vec<String> {
             let candidates = prompt.candidates(view.document);
             let rows = candidates.iter().map(candidate_text);
             // the user has pressed Enter at a command whose arguments are missing
-            if let Some(chosen) = prompt.chosen().and_then(|chosen| candidates.get(chosen)).filter(|_| prompt.is_unknown) {
+            if let Some(chosen) = prompt.chosen().and_then(|chosen| candidates.get(chosen)).filter(|_| prompt.is_refused) {
                 return vec![format!("type the whole line, with your own text for the words in capitals: {}", candidate_text(chosen))];
             }
-            if prompt.is_unknown {
+            if prompt.is_refused {
                 let question = "there is no such place or command; did you mean:".to_owned();
                 let rows = rows.zip(1..).map(|(row, number)| format!("{number}: {row}"));
                 let choice_help = (!candidates.is_empty()).then(|| "A number chooses its row.".to_owned());

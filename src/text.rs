@@ -5,7 +5,7 @@
 //! are escaped, for example as `<U+202E>`. They are not dropped, because the screen would then show a text that is not in the file.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -66,18 +66,25 @@ pub fn line(text: &str) -> String {
     characters(text).collect()
 }
 
-/// Returns a count with its noun: `1 step`, `3 steps`, `2 entries`, `2 axes`, `2 indices`.
+/// Returns a count with its noun: `1 step`, `3 steps`, `2 entries`, `2 axes`, `2 indices`. Every message with a count is written with this function.
 #[must_use]
-pub fn counted(count: usize, noun: &str) -> String {
-    if count == 1 {
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    if count == N::from(1) {
         return format!("1 {noun}");
     }
     match noun {
         _ if noun.ends_with("index") => format!("{count} {}ices", noun.trim_end_matches("ex")),
         _ if noun.ends_with("axis") => format!("{count} {}es", noun.trim_end_matches("is")),
+        _ if noun.ends_with("class") => format!("{count} {noun}es"),
         _ if noun.ends_with("entry") => format!("{count} {}ies", noun.trim_end_matches('y')),
         _ => format!("{count} {noun}s"),
     }
+}
+
+/// Returns the verb for a count: `is` for 1, otherwise `are`.
+#[must_use]
+pub fn are<N: Copy + PartialEq + From<u8>>(count: N) -> &'static str {
+    if count == N::from(1) { "is" } else { "are" }
 }
 
 /// Returns some names as a list: `a, b, c and 4 more`.

@@ -45,6 +45,7 @@ pub mod svg;
 mod tensors;
 pub mod theme;
 pub mod timeline;
+mod typed_line;
 pub mod view;
 pub mod watch;
 pub mod words;

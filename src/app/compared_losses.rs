@@ -48,6 +48,7 @@ impl ComparedLosses {
             edit: None,
             other_scenario: Some(format!("{}: {}", self.name, self.optimizer.summary())),
             points: self.losses.up_to(u64::MAX),
+            not_finite: self.losses.not_finite_up_to(u64::MAX),
         }
     }
 }

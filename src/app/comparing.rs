@@ -15,7 +15,7 @@ use crate::scenario::Scenario;
 use crate::scene::Scene;
 use crate::step::{Location, TensorEntry};
 use crate::tensor::unravel;
-use crate::text::{counted, line, list_of_names};
+use crate::text::{are, counted, line, list_of_names};
 use crate::trace::Trace;
 
 /// The options of a comparison.
@@ -344,17 +344,13 @@ impl GradientComparison {
     pub fn headline(&self) -> String {
         let [wrong, all] = self.counts();
         if self.is_only_rounded() {
-            return format!(
-                "{wrong} of {} {} rounded, and otherwise right",
-                counted(all, "gradient"),
-                if wrong == 1 { "is" } else { "are" }
-            );
+            return format!("{wrong} of {} {} rounded, and otherwise right", counted(all, "gradient"), are(wrong));
         }
         match (wrong, all) {
             (0, 1) => "the gradient is right".to_owned(),
             (0, n) => format!("all {n} gradients are right"),
             (_, 1) => "the gradient is wrong".to_owned(),
-            (wrong, n) => format!("{wrong} of {} {} wrong", counted(n, "gradient"), if wrong == 1 { "is" } else { "are" }),
+            (wrong, n) => format!("{wrong} of {} {} wrong", counted(n, "gradient"), are(wrong)),
         }
     }
 

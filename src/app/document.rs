@@ -287,7 +287,8 @@ impl Document {
     /// `false` until the step that computes the loss.
     #[must_use]
     pub fn ends_early(&self, step: u64) -> bool {
-        self.is_last_iteration && self.trace.iteration() < self.iterations() && step >= self.trace.loss_step()
+        let is_early = self.is_last_iteration && self.trace.iteration() < self.iterations();
+        is_early && self.shortage.is_none() && step >= self.trace.loss_step()
     }
 
     /// Returns a copy with other numbers in all steps after step `after` ([`Trace::with_future`]). If the loss is one of these numbers, `is_last_iteration` is

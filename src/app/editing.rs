@@ -12,7 +12,7 @@ use super::given::{check_iteration, edit_by_name, edit_of_numbers, find_editable
 use super::job::{Job, Seek, SeekGoal};
 use super::stepper_context::StepperContext;
 use super::{Cursor, Document, Message, Mode, Prompt, PromptKind, Stepper};
-use crate::network::Id;
+use crate::network::{Id, Network, TensorInfo};
 use crate::op::loss::BatchReduction;
 use crate::scenario::{GivenNumber, TypedValue};
 use crate::scene::Scene;
@@ -231,11 +231,21 @@ impl Stepper {
         let before = self.before_edit.as_ref().filter(|before| before.trace.iteration() == scene.step.iteration)?;
         let new = scene.complete_number(tensor, at)?;
         let run = before.trace.runs().get(scene.at.run_index)?;
-        // before the edit, the descent may have ended with this iteration: then the batch had no update, and its network had fewer tensors
-        let is_there = tensor < run.network.tensors().len();
-        let old = is_there.then(|| run.run.values(tensor).get(at).copied()).flatten()?;
+        let old = *run.run.values(same_tensor(scene.network(), tensor, &run.network)?).get(at)?;
         (old.to_bits() != new.to_bits()).then_some(old)
     }
+}
+
+/// Returns the tensor of another network of the same run that is the same as `tensor` of `network`. An edit can change whether the tolerance ends the descent
+/// with this iteration. Then only one of the two networks of the batch has an update, and the other tensors have other ids. Returns `None` for a tensor of the
+/// update.
+fn same_tensor(network: &Network, tensor: Id, other: &Network) -> Option<Id> {
+    if network.tensors().len() == other.tensors().len() {
+        return Some(tensor);
+    }
+    let key = |info: &TensorInfo| (info.role, info.source);
+    let wanted = key(network.tensor(tensor));
+    other.tensors().iter().position(|info| key(info) == wanted)
 }
 
 /// Returns an estimate of the change of the loss: the sum of ∂C/∂w · Δw over the edited numbers w. Returns `None` after the first iteration: there, the edit

@@ -9,7 +9,7 @@ use crate::scenario::{GivenNumber, Scenario, TypedValue};
 use crate::scene::Scene;
 use crate::step::{Address, Location, Scope, TensorEntry};
 use crate::tensor::{index_text, len, ravel, shape_text, unravel};
-use crate::text::list_of_names;
+use crate::text::{counted, list_of_names};
 
 /// Returns the number of the file for an entry on the screen.
 ///
@@ -191,7 +191,8 @@ fn class_edit(scenario: &Scenario, sample: usize, tensor: Id, class: TypedValue)
     let classes = len(&scenario.network.tensor(tensor).shape);
     let is_typed = |number: &usize| class == TypedValue::from(f64::from(u32::try_from(*number).unwrap_or(u32::MAX)));
     let Some(class) = (0..classes).find(is_typed) else {
-        return Err(format!("the target has {classes} entries: write a class from 0 to {}, or an entry such as target[0]", classes - 1));
+        let entries = counted(classes, "entry");
+        return Err(format!("the target has {entries}: write a class from 0 to {}, or an entry such as target[0]", classes - 1));
     };
     let values: Vec<_> = (0..classes).map(|at| (GivenNumber::Sample { sample, tensor, at }, if at == class { 1.0 } else { 0.0 })).collect();
     edit_of_numbers(scenario, &values)

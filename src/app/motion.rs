@@ -9,6 +9,7 @@ use super::{Action, Cursor, ForwardMoves, KeyMeanings, SPEEDS, Visit};
 use crate::network::Id;
 use crate::scene::{EntryState, Grid, Scene};
 use crate::step::{Address, Location, TensorEntry, Unit};
+use crate::text::counted;
 
 /// The largest number of units that one key moves by. A larger count is probably a typing error.
 const MAX_UNITS: u64 = 100_000;
@@ -361,7 +362,7 @@ impl StepperContext<'_> {
             self.say("steps count from 1: this is the first", false);
         } else if step > len {
             let steps_of = if self.stepper.document.iterations() > 1 { "this iteration" } else { "the trace" };
-            self.say(format!("{steps_of} has {len} {}: this is the last", if len == 1 { "step" } else { "steps" }), false);
+            self.say(format!("{steps_of} has {}: this is the last", counted(len, "step")), false);
         }
         self.go_to_step(step.clamp(1, len))
     }

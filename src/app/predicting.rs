@@ -142,8 +142,7 @@ impl StepperContext<'_> {
         }
         let typed = match TypedNumber::parse(text) {
             Ok(typed) => typed,
-            // the prompt stays open, with the reason above it
-            Err(why) => return self.say(why, true),
+            Err(why) => return self.refuse(why),
         };
         let document = Arc::clone(self.stepper.shown());
         let Some((question, scene)) = self.asked_question(&document) else { return };

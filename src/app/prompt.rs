@@ -41,8 +41,9 @@ pub struct Prompt {
     pub kind: PromptKind,
     /// The text and its cursor.
     pub input: Input,
-    /// `true` if the user pressed Enter, and the text is neither an address nor a command, or is a command without its argument.
-    pub is_unknown: bool,
+    /// `true` if the user pressed Enter, and the text is refused: it is neither an address nor a command, is a command without its argument, or is not the
+    /// number that the prompt asks for.
+    pub is_refused: bool,
     /// The completion that is shown instead of the typed text; `None` if the typed text is shown.
     completion: Option<ChosenCompletion>,
 }
@@ -92,7 +93,7 @@ impl Prompt {
     /// Edits the text. A completion that is shown becomes the typed text first.
     pub(super) fn edit(&mut self, request: InputRequest) {
         self.completion = None;
-        self.is_unknown = false;
+        self.is_refused = false;
         self.input.handle(request);
     }
 

@@ -22,14 +22,13 @@ impl State {
             _ => false,
         };
         if is_incomplete {
-            prompt.is_unknown = true;
+            prompt.is_refused = true;
             return None;
         }
         if let Meaning::Value(number, text) = meaning {
             match self.context()?.set_typed(number, &text) {
                 Ok(()) => self.stepper_mut()?.mode = Mode::Normal,
-                // the prompt stays open, with the reason above it
-                Err(why) => self.say(why, true),
+                Err(why) => self.context()?.refuse(why),
             }
             return None;
         }
@@ -141,6 +140,14 @@ impl State {
 }
 
 impl StepperContext<'_> {
+    /// Refuses the typed text for a reason. The prompt stays open, with the reason above it.
+    pub(super) fn refuse(&mut self, why: impl AsRef<str>) {
+        if let Mode::Prompt(prompt) = &mut self.stepper.mode {
+            prompt.is_refused = true;
+        }
+        self.say(why, true);
+    }
+
     /// Watches an entry of this sample or of the batch, or stops watching it.
     fn watch(&mut self, text: &str) {
         let document = Arc::clone(&self.stepper.document);

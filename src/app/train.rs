@@ -136,6 +136,7 @@ impl Stepper {
         let known = self.last_iteration_with_known_loss();
         (document.iterations() > 1).then(|| Curves {
             name: "loss".to_owned(),
+            shows_loss: true,
             current: self.training.current.loss_curve(known),
             others: Vec::new(),
             here: document.trace.iteration(),
@@ -164,6 +165,7 @@ impl Stepper {
         let info = self.document.trace.network().tensor(entry.tensor);
         Some(Curves {
             name: format!("{}{}", info.name, index_text(&unravel(entry.at, &info.shape))),
+            shows_loss: false,
             current: current.parameter_curve(entry)?,
             others: earlier.iter().filter_map(|training| training.parameter_curve(entry)).collect(),
             // the parameter's value before the update is known at every step of the iteration

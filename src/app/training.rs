@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{ComparedLosses, Edit};
 use crate::memory_budget::MemoryBudget;
-use crate::network::{Losses, Series};
+use crate::network::{Losses, NotFinite, Series};
 use crate::number::Digits;
 use crate::step::TensorEntry;
 
@@ -55,6 +55,8 @@ pub struct Curve {
     pub other_scenario: Option<String>,
     /// The iterations with the values, in order.
     pub points: Vec<(u64, f64)>,
+    /// The iterations in which the number is not finite; `None` if there is none.
+    pub not_finite: Option<NotFinite>,
 }
 
 /// The curves of a number in all training runs.
@@ -62,6 +64,8 @@ pub struct Curve {
 pub struct Curves {
     /// The name of the number: `loss`, or the address of a parameter's entry.
     pub name: String,
+    /// `true` if the number is the loss.
+    pub shows_loss: bool,
     /// The curve with the current edits.
     pub current: Curve,
     /// The curves of other scenarios, and those before the last edits, the oldest first.
@@ -92,17 +96,17 @@ impl TrainingRun {
 
     /// Returns the curve of the loss up to an iteration.
     pub fn loss_curve(&self, until: u64) -> Curve {
-        self.curve(self.losses.up_to(until))
+        self.curve(self.losses.up_to(until), self.losses.not_finite_up_to(until))
     }
 
     /// Returns the curve of an entry, if its values are stored.
     pub fn parameter_curve(&self, entry: TensorEntry) -> Option<Curve> {
         let followed = self.followed.as_ref().filter(|followed| followed.entry == entry)?;
-        Some(self.curve(followed.values.up_to(u64::MAX)))
+        Some(self.curve(followed.values.up_to(u64::MAX), followed.values.not_finite_up_to(u64::MAX)))
     }
 
-    fn curve(&self, points: Vec<(u64, f64)>) -> Curve {
-        Curve { edit: self.edits.last().cloned(), other_scenario: None, points }
+    fn curve(&self, points: Vec<(u64, f64)>, not_finite: Option<NotFinite>) -> Curve {
+        Curve { edit: self.edits.last().cloned(), other_scenario: None, points, not_finite }
     }
 }
 
@@ -149,6 +153,13 @@ impl Curves {
     /// Returns the points of all curves.
     pub fn points(&self) -> impl Iterator<Item = (u64, f64)> + '_ {
         self.others.iter().chain([&self.current]).flat_map(|curve| curve.points.iter().copied())
+    }
+
+    /// Returns the sentence that says in which iterations the current curve has no finite value, and what to do about it; `None` if all values are finite.
+    #[must_use]
+    pub fn not_finite_sentence(&self) -> Option<String> {
+        let name = if self.shows_loss { "the loss" } else { &self.name };
+        self.current.not_finite.map(|not_finite| format!("{}; try a smaller learning rate", not_finite.sentence(name)))
     }
 
     /// Returns the point of the current curve that is nearest to an iteration.

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 
 use super::driver::{Driver, Effect, WorkLimit};
 use super::options::GlobalOptions;
-use crate::app::{Focus, Setting, Settings, State};
+use crate::app::{Focus, Prompt, PromptKind, Setting, Settings, State};
 use crate::glyph;
 use crate::keys::{self, COMMANDS, Code, Key};
 use crate::output;
@@ -295,14 +295,15 @@ impl PlainMode {
 
 /// Returns whether the prompt shows candidates for an unknown text.
 fn is_unknown_text_open(state: &State) -> bool {
-    state.focus() == Focus::Prompt && state.prompt().is_some_and(|prompt| prompt.is_unknown)
+    let is_unknown = |prompt: &Prompt| prompt.is_refused && !matches!(prompt.kind, PromptKind::Value(_) | PromptKind::Answer(_));
+    state.focus() == Focus::Prompt && state.prompt().is_some_and(is_unknown)
 }
 
 /// Returns the index of the candidate whose number is this line.
 fn chosen_candidate(state: &State, line: &str) -> Option<usize> {
     let (prompt, stepper) = (state.prompt()?, state.stepper()?);
     let row = line.trim().parse::<usize>().ok()?.checked_sub(1)?;
-    (prompt.is_unknown && row < prompt.candidates(stepper.shown()).len()).then_some(row)
+    (prompt.is_refused && row < prompt.candidates(stepper.shown()).len()).then_some(row)
 }
 
 /// Writes an event to a recording, if there is one.
@@ -330,8 +331,11 @@ fn meaning(state: &State, line: &str) -> Result<Line, String> {
     // a line that begins with : or / is not typed into the open prompt, but closes it and opens another one
     let begins_another = matches!(text.chars().next(), Some(':' | '/'));
     if focus.is_prompt() && !begins_another {
-        // the text is typed into the open prompt
+        // the text is typed into the open prompt, in place of a text that was refused
         let mut keys = keys::parse(line)?;
+        if state.prompt().is_some_and(|prompt| prompt.is_refused) {
+            keys.insert(0, Key { ctrl: true, ..Code::Char('u').into() });
+        }
         if !keys.iter().any(|key| matches!(key.code, Code::Enter | Code::Esc | Code::Tab)) {
             keys.push(Code::Enter.into());
         }

@@ -9,6 +9,7 @@ use toml_edit::Value;
 
 use crate::op::LAYERS;
 use crate::tensor::{shape_text, shape_words};
+use crate::text::counted;
 
 /// The largest number of layers of a proposal.
 const MAX_LAYERS: usize = 40;
@@ -260,10 +261,10 @@ impl ProposedLayers {
         let groups = self.outputs.map_or(groups_of_first, |outputs| outputs / inputs.max(1));
         let is_fitting = groups > 0 && out.is_multiple_of(groups) && self.outputs.is_none_or(|outputs| outputs == inputs * groups);
         if self.is_vector || !is_fitting {
-            return Err(format!("{name} reads {inputs} channels, which the layer before does not make"));
+            return Err(format!("{name} reads {}, which the layer before does not make", counted(inputs, "channel")));
         }
         if bias_len.is_some_and(|bias_len| bias_len != out) {
-            return Err(format!("{name} makes {out} channels, but its bias has {}", bias_len.unwrap_or(0)));
+            return Err(format!("{name} makes {}, but its bias has {}", counted(out, "channel"), bias_len.unwrap_or(0)));
         }
         if self.outputs.is_none() {
             self.input_channels = inputs * groups;

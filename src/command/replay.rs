@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::text::counted;
 use anyhow::{anyhow, bail};
 use clap::Parser;
 
@@ -80,7 +81,7 @@ impl Invocation for ReplayCommand {
         let session = Session::read(&read_session(&self.session)?).map_err(|why| anyhow!("{name} {why}"))?;
         let events = session.events.len();
         if let Some(at) = self.at.filter(|at| *at != LAST && *at > events) {
-            bail!("--at {at}: {name} has {events} events; write a number from 0 to {events}, or last");
+            bail!("--at {at}: {name} has {}; write a number from 0 to {events}, or last", counted(events, "event"));
         }
         let driver = begin(&session, global.limits())?;
         let at = self.at.map(|at| at.min(events));
@@ -101,9 +102,7 @@ impl Invocation for ReplayCommand {
             let what = match (session.is_truncated, session.events.len()) {
                 (true, _) => "its last line is incomplete and is left out".to_owned(),
                 (false, 0) => "it has no events".to_owned(),
-                (false, events) => {
-                    format!("it has {events} {}, and the last does not end the program", if events == 1 { "event" } else { "events" })
-                }
+                (false, events) => format!("it has {}, and the last does not end the program", counted(events, "event")),
             };
             global.report(&format!("note: the recording {name} breaks off: {what}"))?;
         }

@@ -24,7 +24,7 @@ use super::source::ScenarioLoader;
 use super::tensors::{NestedTensors, TensorIds};
 use super::text_writer::TextWriter;
 use super::{Invocation, open_output_beside};
-use crate::network::{Descent, DescentResult, Id, Optimizer, Role};
+use crate::network::{Descent, DescentResult, Id, NotFinite, Optimizer, Role};
 use crate::number::{self, Json, exact, short};
 use crate::output;
 use crate::scenario::Scenario;
@@ -247,8 +247,8 @@ impl CommandReport for TrainReport<'_> {
         let distance = distance_of_rows(self.losses.len());
         let omission = if distance > 1 { format!("; one loss in {distance} is shown, and the last") } else { String::new() };
         out.line(&format!("{}{why}{omission}", counted(self.iterations, "iteration")))?;
-        if let Some(n) = self.losses.iter().position(|loss| !loss.is_finite()) {
-            out.line(&format!("from iteration {} on the loss is not finite; try a smaller learning rate", n + 1))?;
+        if let Some(not_finite) = NotFinite::of(self.losses.iter().copied()) {
+            out.line(&format!("{}; try a smaller learning rate", not_finite.sentence("the loss")))?;
         }
         let last = self.losses.len() - 1;
         let number_width = self.losses.len().to_string().len();

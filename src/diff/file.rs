@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::json::{self, JsonValue};
+use crate::tensor::len;
 use crate::weights::{self, MAX_BYTES, MAX_TENSORS, WeightsError, tensor_files};
 use crate::words::suggest;
 
@@ -134,9 +135,6 @@ fn collect(name: &str, sample: Option<usize>, value: JsonValue, to: &mut Vec<Fil
             return Err(WeightsError::new(format!("\"{name}\" is not a nested array of numbers"), help));
         }
     };
-    if shape.contains(&0) {
-        return Err(WeightsError::new(format!("\"{name}\" has no numbers"), "leave it out, or write its numbers"));
-    }
     if to.len() == MAX_TENSORS {
         return Err(too_many(MAX_TENSORS + 1));
     }
@@ -166,7 +164,7 @@ fn of_archive(path: &str, bytes: Vec<u8>, only: Option<&str>) -> Result<Vec<File
         let with_name =
             |error: WeightsError| WeightsError::new(format!("its tensor \"{name}\" cannot be read: {}", error.message), error.help);
         let layout = archive.layout(number).map_err(with_name)?;
-        let size = layout.shape().iter().product::<usize>() * size_of::<f64>();
+        let size = len(layout.shape()) * size_of::<f64>();
         bytes_left = bytes_left.checked_sub(size).ok_or_else(|| {
             WeightsError::new(format!("its tensors have more than {} MiB in all", MAX_BYTES >> 20), "save the gradients alone")
         })?;

@@ -129,6 +129,16 @@ pub(super) fn match_names(trace: &Trace, tensors: Vec<FileTensor>) -> Names {
                 let nearest = suggest::nearest(&tensor.name, compared_names(trace));
                 names.notes.push(format!("there is no tensor {}{}", shown_name(&tensor), suggest::clause(nearest)));
             }
+            // it cannot be a gradient, so the order of the others is found without it
+            None if tensor.values.is_empty() => {
+                if tensor.choice != Choice::NotCompared {
+                    names.notes.push(format!(
+                        "{} is left out: it has no numbers, its shape is {}",
+                        shown_name(&tensor),
+                        shape_text(&tensor.shape)
+                    ));
+                }
+            }
             None => unknown.push(tensor),
         }
     }

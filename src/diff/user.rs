@@ -54,7 +54,8 @@ impl UserGradients {
     /// # Errors
     /// A sentence if no tensor of the file is one of our gradients.
     pub fn new(trace: &Trace, tensors: Vec<FileTensor>, user_tolerance: UserTolerance) -> Result<Self, String> {
-        let numbers: Vec<(&[f64], bool)> = tensors.iter().map(|tensor| (tensor.values.as_slice(), tensor.is_half)).collect();
+        let has_numbers = tensors.iter().filter(|tensor| !tensor.values.is_empty());
+        let numbers: Vec<(&[f64], bool)> = has_numbers.map(|tensor| (tensor.values.as_slice(), tensor.is_half)).collect();
         let precision = Precision::of(&numbers);
         let tolerance = precision.tolerance().with(user_tolerance.relative, user_tolerance.of_largest);
         let names = match_names(trace, tensors);

@@ -6,6 +6,7 @@ use super::reader::GraphReader;
 use super::value::Value;
 use crate::op::layer::Reported;
 use crate::python::tree::Span;
+use crate::text::counted;
 use crate::words::{self, Vocabulary, suggest};
 
 /// The keywords that only NumPy has.
@@ -98,9 +99,7 @@ fn bind(
                 continue;
             }
             if position >= parameters.len() {
-                let count = parameters.len();
-                let plural = if count == 1 { "" } else { "s" };
-                let message = format!("{name} takes at most {count} argument{plural}");
+                let message = format!("{name} takes at most {}", counted(parameters.len(), "argument"));
                 return Err(reader.fail(&span, message, signature(name, parameters)));
             }
             call.values[position] = Some((value, span));

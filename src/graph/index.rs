@@ -12,6 +12,7 @@ use crate::op::layer::Reported;
 use crate::op::lookup::{IndexOperand, LookupKind, lookup};
 use crate::python::tree::Span;
 use crate::tensor::{flat, len};
+use crate::text::counted;
 
 /// An axis of the tensor after the basic items are applied.
 #[derive(Clone, Debug)]
@@ -142,7 +143,8 @@ fn axes(
     let shape = reader.shape(id).to_vec();
     let consumed = items.iter().filter(|(item, _)| !matches!(item, Value::None | Value::Ellipsis)).count();
     if consumed > shape.len() {
-        let message = format!("{} has {} axes, but the index has {consumed} items", reader.describe(id), shape.len());
+        let message =
+            format!("{} has {}, but the index has {}", reader.describe(id), counted(shape.len(), "axis"), counted(consumed, "item"));
         return Err(reader.fail(span, message, "leave items out, or write None for a new axis"));
     }
     if items.iter().filter(|(item, _)| matches!(item, Value::Ellipsis)).count() > 1 {
@@ -163,7 +165,7 @@ fn axes(
             Value::Slice(slice) => {
                 let (first, step, count) = slice_of(reader, *slice, shape[axis], item_span)?;
                 if count == 0 {
-                    return Err(reader.fail(item_span, "this slice is empty", format!("the axis has {} entries", shape[axis])));
+                    return Err(reader.fail(item_span, "this slice is empty", format!("the axis has {}", counted(shape[axis], "entry"))));
                 }
                 axes.push(IndexedAxis::Slice { stride: stride(axis), first, step, count });
                 axis += 1;
@@ -479,7 +481,7 @@ fn known_places(
                         }
                     }
                     Some(count) => {
-                        let message = format!("the index tensors have {count} and {} numbers", offsets.len());
+                        let message = format!("the index tensors have {count} and {}", counted(offsets.len(), "number"));
                         return Err(reader.fail(span, message, "they must be equally long"));
                     }
                 }

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::structural::StructuralUses;
 use super::value::{AxisExtremum, Operand, TensorId, Value};
-use super::{Claim, GraphFault, MAX_FAULTS, MAX_OPERATIONS};
+use super::{Claim, GraphFault, MAX_FAULTS, MAX_OPERATIONS, TextStart};
 use crate::network::Turn;
 use crate::op::elementwise::shared::RecentOperations;
 use crate::op::elementwise::{Elementwise, ElementwiseOperand};
@@ -138,6 +138,8 @@ pub enum Binding {
 pub struct GraphReader<'t, 'c> {
     /// The source texts: one with all statements, or one for each statement.
     pub texts: &'t [&'t str],
+    /// The places of these texts in the file.
+    pub starts: &'t [TextStart],
     /// The index in `texts` of the text that is read now.
     pub text_number: usize,
     /// The index in `known_names` of each name.

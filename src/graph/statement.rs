@@ -14,6 +14,7 @@ use crate::network::Turn;
 use crate::op::layer::Reported;
 use crate::python::tree::{BinaryOperator, ExprKind, PythonExpr, Span, Statement, StatementKind, Word};
 use crate::tensor::flat;
+use crate::text::{are, counted};
 
 /// Names to which a statement cannot assign, because they are addresses of steps.
 const ADDRESSES: &[&str] = &["first", "last", "backward"];
@@ -210,6 +211,7 @@ impl GraphReader<'_, '_> {
 
     /// Splits a value into the values of several targets.
     fn unpack(&mut self, value: &Value, count: usize, span: &Span) -> Result<Vec<Value>, Reported> {
+        let names_are = format!("{} {}", counted(count, "name"), are(count));
         let items = match value {
             Value::Extremum(extremum) if count == 2 => {
                 let indices = super::functions::minmax::indices(self, *extremum, span)?;
@@ -220,7 +222,7 @@ impl GraphReader<'_, '_> {
                     return Err(self.fail(span, "a single number cannot be split", ""));
                 };
                 if rows != count {
-                    let message = format!("{count} names are assigned, but {} has {rows} rows", self.describe(*id));
+                    let message = format!("{names_are} assigned, but {} has {}", self.describe(*id), counted(rows, "row"));
                     return Err(self.fail(span, message, ""));
                 }
                 self.rows(*id, rows, span)?
@@ -229,13 +231,12 @@ impl GraphReader<'_, '_> {
                 if let Some(items) = value.items() {
                     items
                 } else {
-                    let message = format!("{count} names are assigned, but there is one value: {}", value.kind());
-                    return Err(self.fail(span, message, ""));
+                    return Err(self.fail(span, format!("{names_are} assigned, but there is one value: {}", value.kind()), ""));
                 }
             }
         };
         if items.len() != count {
-            let message = format!("{count} names are assigned, but there are {} values", items.len());
+            let message = format!("{names_are} assigned, but there {} {}", are(items.len()), counted(items.len(), "value"));
             return Err(self.fail(span, message, ""));
         }
         Ok(items)

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use compact_str::CompactString;
 
+use super::TextStart;
 use super::closed_forms::{self, PendingBlock};
 use super::reader::{GraphReader, TensorOrigin};
 use super::structural::UseInText;
@@ -66,12 +67,12 @@ fn one_line(statement: &str) -> OneLine {
 
 /// Returns the text of a graph. `output` is its output.
 pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphText {
-    let line_starts: Vec<usize> = match reader.texts {
-        [text] => text.match_indices('\n').map(|(at, _)| at + 1).collect(),
-        // several texts are an array with a statement in each string: the number of the string counts as the line
-        _ => Vec::new(),
+    // for each text, the positions after its line breaks; most of many texts have none
+    let line_starts: Vec<Vec<usize>> = reader.texts.iter().map(|text| text.match_indices('\n').map(|(at, _)| at + 1).collect()).collect();
+    let line_of = |text_number: usize, at: usize| {
+        let TextStart { line, has_lines_of_file } = reader.starts[text_number];
+        line + if has_lines_of_file { line_starts[text_number].partition_point(|start| *start <= at) } else { 0 }
     };
-    let line_of = |text_number: usize, at: usize| text_number + 1 + line_starts.partition_point(|start| *start <= at);
     let lines: Vec<OneLine> = reader
         .statements
         .iter()

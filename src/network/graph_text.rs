@@ -22,7 +22,7 @@ use crate::op::closed_form::ClosedForm;
 pub struct StatementText {
     /// The statement as one line, without comments.
     pub text: CompactString,
-    /// The number of its first line, from 1.
+    /// The number of its first line in the file, from 1.
     pub line: usize,
 }
 
@@ -85,7 +85,7 @@ pub struct ClosedBlock {
 pub struct StructuralUse {
     /// The use in words: "a size".
     pub what: String,
-    /// The number of the line with the use, from 1; `None` if it is no single line, as for "a number that the text makes".
+    /// The number of the line of the file with the use, from 1; `None` if it is no single line, as for "a number that the text makes".
     pub line: Option<usize>,
 }
 

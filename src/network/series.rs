@@ -11,6 +11,45 @@ const FREE_POINTS: usize = 256;
 /// The memory of a point, in bytes.
 const POINT_BYTES: u64 = 16;
 
+/// The iterations in which a number is infinite or NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotFinite {
+    /// The first of these iterations.
+    first: u64,
+    /// The first later iteration in which the number is finite again; `None` if there is none.
+    finite_again: Option<u64>,
+}
+
+impl NotFinite {
+    /// Returns the iterations in which a number is not finite. `values` are its values in the iterations 1, 2, 3, ….
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        (1..).zip(values).fold(None, |known, (iteration, value)| Self::after(known, iteration, value))
+    }
+
+    /// Returns the iterations up to `iteration`, if `known` are those before it, and `value` is the value in it.
+    fn after(known: Option<Self>, iteration: u64, value: f64) -> Option<Self> {
+        match known {
+            None => (!value.is_finite()).then_some(Self { first: iteration, finite_again: None }),
+            Some(known) => Some(Self { finite_again: known.finite_again.or(value.is_finite().then_some(iteration)), ..known }),
+        }
+    }
+
+    /// Returns these iterations without those after `iteration`.
+    fn up_to(self, iteration: u64) -> Option<Self> {
+        let finite_again = self.finite_again.filter(|again| *again <= iteration);
+        (self.first <= iteration).then_some(Self { finite_again, ..self })
+    }
+
+    /// Returns a sentence about the number, such as `from iteration 3 on the loss is not finite`.
+    #[must_use]
+    pub fn sentence(self, name: &str) -> String {
+        match self.finite_again {
+            None => format!("from iteration {} on {name} is not finite", self.first),
+            Some(_) => format!("in iteration {} {name} is not finite for the first time", self.first),
+        }
+    }
+}
+
 /// The values of a number in the iterations 1, 2, 3, …. When there are too many, every second one is dropped. The last one always stays.
 #[derive(Clone, Debug)]
 pub struct Series {
@@ -20,6 +59,8 @@ pub struct Series {
     gap: u64,
     /// The last iteration with its value.
     last: Option<(u64, f64)>,
+    /// The iterations in which the number is not finite. They are known even if their values are dropped.
+    not_finite: Option<NotFinite>,
     /// The memory budget.
     budget: Arc<MemoryBudget>,
     /// The reserved memory of the points. Copies of the series share it.
@@ -30,7 +71,7 @@ impl Series {
     /// Creates an empty series.
     #[must_use]
     pub fn new(budget: Arc<MemoryBudget>) -> Self {
-        Self { points: Vec::new(), gap: 1, last: None, budget, memory: None }
+        Self { points: Vec::new(), gap: 1, last: None, not_finite: None, budget, memory: None }
     }
 
     /// The last iteration; 0 if there is none.
@@ -45,6 +86,7 @@ impl Series {
             return;
         }
         self.last = Some((iteration, value));
+        self.not_finite = NotFinite::after(self.not_finite, iteration, value);
         if (iteration - 1).is_multiple_of(self.gap) {
             self.points.push((iteration, value));
             if self.points.len() > self.reserve_points() {
@@ -83,6 +125,12 @@ impl Series {
         points.extend(last);
         points
     }
+
+    /// Returns the iterations up to `iteration` in which the number is not finite; `None` if there is none.
+    #[must_use]
+    pub fn not_finite_up_to(&self, iteration: u64) -> Option<NotFinite> {
+        self.not_finite?.up_to(iteration)
+    }
 }
 
 /// The losses of the iterations that a descent has computed. No iteration is missing, because every computation continues from a checkpoint.
@@ -108,6 +156,12 @@ impl Losses {
     #[must_use]
     pub fn up_to(&self, iteration: u64) -> Vec<(u64, f64)> {
         self.series().up_to(iteration)
+    }
+
+    /// Returns the iterations up to `iteration` whose loss is not finite: [`Series::not_finite_up_to`].
+    #[must_use]
+    pub fn not_finite_up_to(&self, iteration: u64) -> Option<NotFinite> {
+        self.series().not_finite_up_to(iteration)
     }
 }
 
@@ -156,5 +210,19 @@ mod tests {
         assert_eq!(pushed_twice.up_to(u64::MAX), series(12, 0).up_to(u64::MAX));
         assert_eq!(pushed_twice.up_to(5), series(5, 0).up_to(u64::MAX));
         assert_eq!(pushed_twice.up_to(0), []);
+    }
+
+    #[test]
+    fn the_first_iteration_that_is_not_finite_is_known_after_its_value_is_dropped() {
+        // of so many values at most every second one is kept: 1, 3, 5, …
+        let mut series = Series::new(Arc::new(MemoryBudget::new(0, 0)));
+        (1..=2000).for_each(|iteration| series.push(iteration, if iteration < 400 { 1.0 } else { f64::NAN }));
+        assert!(series.up_to(u64::MAX).iter().all(|(iteration, _)| *iteration != 400));
+        let sentence = |until| series.not_finite_up_to(until).map(|not_finite| not_finite.sentence("the loss"));
+        assert_eq!(sentence(2000).as_deref(), Some("from iteration 400 on the loss is not finite"));
+        assert_eq!((sentence(400), sentence(399)), (sentence(2000), None));
+        let of = |values: &[f64]| NotFinite::of(values.iter().copied()).map(|not_finite| not_finite.sentence("w"));
+        assert_eq!(of(&[1.0, f64::INFINITY, 1.0]).as_deref(), Some("in iteration 2 w is not finite for the first time"));
+        assert_eq!(of(&[1.0, 2.0]), None);
     }
 }

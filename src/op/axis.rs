@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use super::edges::View;
+use crate::text::counted;
 
 /// The taps of one position, which are evenly spaced: tap n is `first + n · step`. A tap is an array of its input, kernel and output position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +140,7 @@ impl Axis {
             let with = if before + after > 0 { " with its padding" } else { "" };
             // a kernel that would fit without dilation is not too large
             let key = if kernel <= padded_len { "dilation" } else { "kernel_size" };
-            return Err(Misfit { key, why: format!("it reaches over {extent} places, the input{with} has {padded_len}") });
+            return Err(Misfit { key, why: format!("it reaches over {}, the input{with} has {padded_len}", counted(extent, "place")) });
         }
         let output = (room - extent) / stride + 1;
         let begins_after_input = (output - 1).checked_mul(stride).is_none_or(|begin| begin >= input + before);
@@ -186,7 +187,8 @@ impl Axis {
         let uncropped = covered.checked_add(output_padding).ok_or_else(|| Misfit::too_large("output_padding"))?;
         let removed = padding.checked_mul(2).ok_or_else(|| Misfit::too_large("padding"))?;
         if removed >= uncropped {
-            let why = format!("the filter spreads the input over {uncropped} places, but the padding removes {removed} of them");
+            let places = counted(uncropped, "place");
+            let why = format!("the filter spreads the input over {places}, but the padding removes {removed} of them");
             return Err(Misfit { key: "padding", why });
         }
         Ok(Self::from_lengths(uncropped - removed, kernel, read, stride, [padding, padding], dilation))

@@ -5,6 +5,7 @@
 
 use super::layer::{Args, Layer, LayerKind, Reported};
 use super::norm::{NormGroups, PER_GROUP, norm_layer};
+use crate::text::counted;
 
 /// The row of `group_norm` in [`LAYERS`](super::LAYERS).
 pub const KIND: LayerKind =
@@ -20,7 +21,7 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
         return Err(args.fail("num_groups", "num_groups is missing".to_owned(), "add num_groups = 2, or another number of groups"));
     };
     if !channels.is_multiple_of(groups) {
-        let message = format!("{groups} groups do not divide {channels} channels evenly");
+        let message = format!("{} do not divide {} evenly", counted(groups, "group"), counted(channels, "channel"));
         return Err(args.fail_for_sizes("num_groups", message, "the number of channels must be a multiple of num_groups"));
     }
     norm_layer(args, &shape, NormGroups { statistics_shape: &[groups], parameters_shape: &[channels], equations: &PER_GROUP })

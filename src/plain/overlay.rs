@@ -6,7 +6,7 @@ use crate::keys;
 use crate::network::Id;
 use crate::number::{Digits, short};
 use crate::tensor::shape_text;
-use crate::text::line;
+use crate::text::{counted, line};
 use crate::ui::overlay::text_lines;
 use crate::ui::view::StepView;
 
@@ -74,7 +74,7 @@ fn map(view: &StepView<'_>, map: &NetworkMap) -> Vec<String> {
             format!("{} {}", line(name), shape(id))
         }));
         for (pass, (done, all)) in ["forward", "backward"].into_iter().zip(scene.block_progress(&block)) {
-            facts.extend((all > 0).then(|| format!("{pass} {done} of {all} steps")));
+            facts.extend((all > 0).then(|| format!("{pass} {done} of {}", counted(all, "step"))));
         }
         facts.retain(|fact| !fact.is_empty());
         let mark = if number == here { ", here" } else { "" };

@@ -3,10 +3,13 @@
 //!
 //! A wrong character, string, number or indentation becomes a [`TokenKind::Fault`]. The parser reports it when it reaches this token.
 
+mod number;
+
 use smallvec::SmallVec;
 
 use super::characters::{begins_name, blank_length, continues_name, is_line_end, name_length};
 use super::tree::Span;
+use number::number;
 
 /// A token with its position.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -123,6 +126,11 @@ pub(super) fn closing(opening: &str) -> &'static str {
     }
 }
 
+/// Returns the column after the blanks at the beginning of a line, with a tab stop at every eighth column, and the number of the blanks.
+fn indentation(blanks: &str) -> (usize, usize) {
+    blanks.chars().fold((0, 0), |(column, count), c| (if c == '\t' { column / 8 * 8 + 8 } else { column + 1 }, count + 1))
+}
+
 /// Returns whether a text begins with an operator of an assignment.
 fn begins_assignment(text: &str) -> bool {
     (text.starts_with('=') && !text.starts_with("==")) || AUGMENTED.iter().any(|sign| text.starts_with(sign))
@@ -192,11 +200,7 @@ impl<'t> Lexer<'t> {
 
     /// Writes the tokens for the indentation from `start` up to the current position.
     fn indent(&mut self, start: usize) {
-        let (mut column, mut characters) = (0, 0);
-        for c in self.text[start..self.at].chars() {
-            column = if c == '\t' { column / 8 * 8 + 8 } else { column + 1 };
-            characters += 1;
-        }
+        let (column, characters) = indentation(&self.text[start..self.at]);
         let end = self.at;
         let Some(top) = self.indents.last().copied() else {
             self.indents.push(Indent { column, characters, is_block: false });
@@ -265,8 +269,7 @@ impl<'t> Lexer<'t> {
     /// would then read to the end of the text. The result is `false` for every line that Python allows in brackets.
     fn is_statement(&self) -> bool {
         let end = self.line_end();
-        let blanks = blank_length(&self.text[self.at..end]);
-        let line = &self.text[self.at + blanks..end];
+        let (blanks, line) = self.text[self.at..end].split_at(blank_length(&self.text[self.at..end]));
         let (word, after_word) = line.split_at(name_length(line));
         if word.is_empty() {
             return false;
@@ -293,8 +296,8 @@ impl<'t> Lexer<'t> {
         }
         let is_target = |c: char| continues_name(c) || c.is_whitespace() || ".,[]:".contains(c);
         let has_target = || after_word.find(|c| !is_target(c)).is_some_and(|length| begins_assignment(&after_word[length..]));
-        let is_outside = || blanks <= self.indents.last().map_or(0, |indent| indent.characters); // indented no deeper than the block
-        follows_operand && (is_outside() || has_target())
+        let is_deeper_than_block = || indentation(blanks).0 > self.indents.last().map_or(0, |indent| indent.column);
+        follows_operand && (!is_deeper_than_block() || has_target())
     }
 
     /// Joins the current line with the next one.
@@ -409,66 +412,5 @@ impl<'t> Lexer<'t> {
             self.push(TokenKind::Fault(LexicalFault::WrongBracket(expected)), self.at + sign.len());
         }
         true
-    }
-}
-
-/// Returns the length of the digits at the beginning of a text. A single `_` may be between two digits.
-fn digits_length(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-    let mut length = 0;
-    while is_digit(length) || (length > 0 && bytes.get(length) == Some(&b'_') && is_digit(length + 1)) {
-        length += 1;
-    }
-    length
-}
-
-/// Returns the length and the value of the number at the beginning of a text.
-fn number(text: &str) -> (usize, TokenKind) {
-    let bytes = text.as_bytes();
-    let radix = match bytes.get(..2) {
-        Some(b"0x" | b"0X") => 16,
-        Some(b"0o" | b"0O") => 8,
-        Some(b"0b" | b"0B") => 2,
-        _ => 10,
-    };
-    if radix != 10 {
-        let length = text.find(|c: char| !continues_name(c)).unwrap_or(text.len());
-        let digits = text[2..length].replace('_', "");
-        let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix)) && !text[..length].ends_with('_');
-        let kind = if is_number { integer(&digits, radix) } else { TokenKind::Fault(LexicalFault::NotANumber) };
-        return (length, kind);
-    }
-    let mut length = digits_length(text);
-    let mut is_integer = true;
-    if text[length..].starts_with('.') {
-        is_integer = false;
-        length += 1 + digits_length(&text[length + 1..]);
-    }
-    if text[length..].starts_with(['e', 'E']) {
-        let sign = usize::from(text[length + 1..].starts_with(['+', '-']));
-        let exponent = digits_length(&text[length + 1 + sign..]);
-        if exponent > 0 {
-            is_integer = false;
-            length += 1 + sign + exponent;
-        }
-    }
-    let digits = text[..length].replace('_', "");
-    (length, if is_integer { integer(&digits, radix) } else { float(&digits) })
-}
-
-fn integer(digits: &str, radix: u32) -> TokenKind {
-    i64::from_str_radix(digits, radix).map_or(TokenKind::Fault(LexicalFault::IntegerTooLarge), TokenKind::Integer)
-}
-
-fn float(text: &str) -> TokenKind {
-    let Ok(value) = text.parse::<f64>() else { return TokenKind::Fault(LexicalFault::NotANumber) };
-    let mantissa = text.split(['e', 'E']).next().unwrap_or(text);
-    if value.is_infinite() {
-        TokenKind::Fault(LexicalFault::FloatTooLarge)
-    } else if value == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b)) {
-        TokenKind::Fault(LexicalFault::FloatTooSmall)
-    } else {
-        TokenKind::Float(value)
     }
 }

@@ -18,6 +18,7 @@ use crate::op::layer::{Fan, Reported};
 use crate::op::loss::BatchLoss;
 use crate::step::{Address, Location, Pass, Scope};
 use crate::tensor::{Tensor, index_text, ravel, shape_words};
+use crate::text::counted;
 use crate::words::tensors;
 
 /// The keys of `[[note]]`.
@@ -242,8 +243,7 @@ fn check_location(
 fn terms_text(terms: u64) -> String {
     match terms {
         0 => "no terms".to_owned(),
-        1 => "1 term".to_owned(),
-        n => format!("{n} terms"),
+        n => counted(n, "term"),
     }
 }
 
@@ -364,7 +364,7 @@ fn entry_at(reader: &mut ScenarioReader, name: &str, index: &[usize], span: &Spa
             (format!("{name} is a single number and has no index"), "leave out the brackets".to_owned())
         } else {
             let message =
-                format!("{name} is {}: an index of it has {}, not {}", shape_words(shape), numbers_text(shape.len()), index.len());
+                format!("{name} is {}: an index of it has {}, not {}", shape_words(shape), counted(shape.len(), "number"), index.len());
             (message, format!("its first entry is {name}{}", index_text(&vec![0; shape.len()])))
         };
         return Err(reader.report(span.clone(), message, help));
@@ -372,11 +372,6 @@ fn entry_at(reader: &mut ScenarioReader, name: &str, index: &[usize], span: &Spa
     let last: Vec<usize> = shape.iter().map(|n| n - 1).collect();
     let message = format!("this entry is outside {name}, which is {}", shape_words(shape));
     Err(reader.report(span.clone(), message, format!("indices count from 0: its last entry is {name}{}", index_text(&last))))
-}
-
-/// Formats the length of an index for messages.
-fn numbers_text(n: usize) -> String {
-    if n == 1 { "1 number".to_owned() } else { format!("{n} numbers") }
 }
 
 /// Reads all `[[expect]]` tables. `text` is the text of the file.

@@ -308,6 +308,8 @@ mod tests {
             ("1=2", "\"=\" has no meaning in a number: write the new value alone, such as 1/3"),
             ("math.exp(1)", "\"math.exp\" is not a number: write exp alone"),
             ("1 +", "a number is missing at the end"),
+            ("l27.25", "\"l27.25\" is not a number: numbers are written 2, 0.5 or 1e-3"),
+            ("2 * x1.5", "\"x1.5\" is not a number: numbers are written 2, 0.5 or 1e-3"),
         ] {
             assert_eq!(typed_number(text), Err(message.to_owned()));
         }

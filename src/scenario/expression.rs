@@ -160,7 +160,7 @@ impl<'a> ExpressionParser<'a> {
             name_len
         } else if first.is_ascii_digit() || first == '.' {
             let length = number_length(rest);
-            self.token = ExpressionToken::Number(Self::number(rest, start, length)?);
+            self.token = ExpressionToken::Number(Self::number(self.text, start, length)?);
             length
         } else {
             if !"+-*/^(),=".contains(first) {
@@ -176,21 +176,19 @@ impl<'a> ExpressionParser<'a> {
         Ok(())
     }
 
-    /// Converts the first `length` bytes of `rest` to a number. `rest` is the text from byte `start` on.
-    fn number(rest: &str, start: usize, length: usize) -> Result<f64, ExpressionError> {
-        let text = &rest[..length];
-        // the length of the number with the characters after it, such as `.3` in 1.2.3, for the message
-        let word_length =
-            length + rest[length..].find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_')).unwrap_or(rest.len() - length);
-        let lacks_digits = text.starts_with('.') || text.ends_with('.');
-        if lacks_digits || rest[length..].starts_with(['.', '_']) {
-            return fail(
-                start..start + word_length,
-                format!("{} is not a number", quoted(&rest[..word_length])),
-                "numbers are written 2, 0.5 or 1e-3",
-            );
+    /// Converts the `length` bytes of `text` from byte `start` on to a number.
+    fn number(text: &str, start: usize, length: usize) -> Result<f64, ExpressionError> {
+        let (number, after) = text[start..].split_at(length);
+        let lacks_digits = number.starts_with('.') || number.ends_with('.');
+        if lacks_digits || after.starts_with(['.', '_']) {
+            // the message quotes the number with the characters beside it, such as `.3` in 1.2.3 and `l27` in l27.25
+            let is_beside = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
+            let word_start = text[..start].trim_end_matches(is_beside).len();
+            let word_end = text.len() - after.trim_start_matches(is_beside).len();
+            let message = format!("{} is not a number", quoted(&text[word_start..word_end]));
+            return fail(word_start..word_end, message, "numbers are written 2, 0.5 or 1e-3");
         }
-        number::from_expression(text).or_else(|(message, help)| fail(start..start + length, message, help))
+        number::from_expression(number).or_else(|(message, help)| fail(start..start + length, message, help))
     }
 
     /// Returns the error for `=`, which is the current token.

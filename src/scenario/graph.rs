@@ -13,10 +13,11 @@ use super::fault::Diagnostic;
 use super::known::KnownNetwork;
 use super::reader::{MAX_FAULTS, ScenarioReader, Span, TomlTable, TomlValue};
 use super::tensor::read_tensor;
-use crate::graph::{self, AxisNames, GivenTensor, GraphFault, GraphResult};
+use crate::graph::{self, AxisNames, GivenTensor, GraphFault, GraphResult, TextStart};
 use crate::network::Builder;
 use crate::op::layer::{Fan, Reported};
 use crate::tensor::{Tensor, from_flat};
+use crate::text::{are, counted};
 use crate::words::{self, Vocabulary, suggest};
 
 /// The keys of `[graph]`.
@@ -46,7 +47,8 @@ pub(super) fn graph(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Sp
     let axes = axis_names(table);
     let mut claim =
         |text_number: usize, span: &Range<usize>, shape: &[usize]| reader.claim(&source_texts[text_number].file_span(span), shape);
-    let result = graph::read(&texts, &given, axes, output_name, &mut claim);
+    let starts = text_starts(&source_texts, text);
+    let result = graph::read((&texts, &starts), &given, axes, output_name, &mut claim);
     report(reader, &result, &source_texts, &inputs, has_all_names);
     if has_all_names {
         check_output(reader, &result, &source_texts, output, &span);
@@ -179,6 +181,18 @@ impl SourceText<'_> {
     fn file_span(&self, inside: &Range<usize>) -> Span {
         self.start.map_or(self.span.clone(), |start| start + inside.start..start + inside.end)
     }
+}
+
+/// Returns the lines of the file in which the source texts begin. `text` is the text of the file.
+fn text_starts(source_texts: &[SourceText<'_>], text: &str) -> Vec<TextStart> {
+    let (mut line, mut counted_to) = (1, 0);
+    let start_of = |source_text: &SourceText<'_>| {
+        let start = source_text.start.unwrap_or(source_text.span.start);
+        line += text.get(counted_to..start).map_or(0, |between| between.matches('\n').count());
+        counted_to = start;
+        TextStart { line, has_lines_of_file: source_text.start.is_some() }
+    };
+    source_texts.iter().map(start_of).collect()
 }
 
 /// Reads the key `nodes`: one string, or an array of strings. If the key is missing, this is reported at `span`. The second result is `false` after a fault.
@@ -409,7 +423,9 @@ fn check_axes(reader: &mut ScenarioReader, table: &TomlTable<'_>, result: &Graph
                 reader.report(key.span(), format!("there is no tensor {}", quoted(name)), suggest::help(name, &known));
             }
             Some(shape) if shape.len() != names.len() => {
-                let message = format!("{} has {} axes, but {} names are given", quoted(name), shape.len(), names.len());
+                let are = are(names.len());
+                let message =
+                    format!("{} has {}, but {} {are} given", quoted(name), counted(shape.len(), "axis"), counted(names.len(), "name"));
                 reader.report(value.span(), message, format!("its shape is {}", crate::tensor::shape_words(shape)));
             }
             _ => {}

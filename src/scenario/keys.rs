@@ -20,6 +20,7 @@ use crate::op::loss::BATCH_REDUCTION;
 use crate::op::padding::Padding;
 use crate::op::rule::Function;
 use crate::tensor::{Tensor, from_flat, len, shape_words};
+use crate::text::{are, counted};
 use crate::words::{self, Vocabulary, suggest};
 
 /// The keys whose values are tensors.
@@ -381,7 +382,7 @@ impl Args for TableArgs<'_, '_, '_> {
                     vertical.and_then(|vertical| Ok([vertical, horizontal?]))
                 }
                 items => {
-                    let message = format!("{key} has {} entries, not 2", items.len());
+                    let message = format!("{key} has {}, not 2", counted(items.len(), "entry"));
                     Err(self.reader.report(value.span(), message, "write one integer, or [vertical, horizontal]"))
                 }
             },
@@ -439,8 +440,8 @@ impl Args for TableArgs<'_, '_, '_> {
         let read = self.written_shape(key).and_then(|written| {
             let Some(written) = written.filter(|_| !self.is_suppressed(key)) else { return Ok(None) };
             with_rank(&written, rank).map(|shape| Some(self.with_outputs_first(key, shape))).ok_or_else(|| {
-                let (label, shape) = (self.label(key), shape_words(&written));
-                let message = format!("{label} has {} dimensions ({shape}), but at most {rank} are possible", written.len());
+                let (label, shape, are) = (self.label(key), shape_words(&written), are(rank));
+                let message = format!("{label} has {} ({shape}), but at most {rank} {are} possible", counted(written.len(), "dimension"));
                 self.reader.report(self.span_of(key), message, layouts::of_rank(key, rank, written.len()))
             })
         });

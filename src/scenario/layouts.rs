@@ -5,6 +5,7 @@
 
 use super::axes::AxisOrder;
 use crate::tensor::{len, shape_text};
+use crate::text::{are, counted};
 
 /// Returns whether a shape is a row or column of `entries` entries, such as 1 x n, n x 1 or n x 1 x 1.
 pub(super) fn is_vector(shape: &[usize], entries: usize) -> bool {
@@ -55,7 +56,7 @@ pub(super) fn depthwise([height, width, inputs]: [usize; 3]) -> Option<String> {
 /// Returns the help text for the weight of a linear layer. The weight reads `actual` numbers, and the input has `expected`.
 pub(super) fn other_inputs(shape_help: &str, expected: usize, actual: usize) -> Option<String> {
     let check = "are the layers in the order of the model, with its padding, strides and pools?";
-    (expected != actual).then(|| format!("{shape_help}; yours reads {actual} numbers: {check}"))
+    (expected != actual).then(|| format!("{shape_help}; yours reads {}: {check}", counted(actual, "number")))
 }
 
 /// Returns the help text for a weight with too many or too few dimensions; empty for other tensors.
@@ -77,7 +78,10 @@ fn filters(channels: usize, actual: &[usize], input: Option<&[usize]>) -> Option
     // most kernels are square and larger than 1x1, so two equal neighbouring sizes are probably the height and the width
     match *actual {
         [h, w, inputs, _] if channels == 1 && depthwise([h, w, inputs]).is_some() => depthwise([h, w, inputs]),
-        [filters, h, w] if channels == 1 => Some(format!("{filters} filters of one channel are {filters}x1x{h}x{w}: write the 1 too")),
+        [filters, h, w] if channels == 1 => {
+            let are = are(filters);
+            Some(format!("{} of one channel {are} {filters}x1x{h}x{w}: write the 1 too", counted(filters, "filter")))
+        }
         [h, w, inputs, _] if h == w && h > 1 && inputs == channels => {
             Some("yours looks like height x width x in x out, as in Keras and JAX: add weight_layout = \"hwio\" to this layer".to_owned())
         }

@@ -9,6 +9,7 @@ use crate::network::{Network, Role, Sizes, Train};
 use crate::op::layer::Reported;
 use crate::op::loss::BatchLoss;
 use crate::tensor::len;
+use crate::text::counted;
 
 /// The bytes of an entry and of its gradient: two numbers of type f64.
 const ENTRY_WITH_GRADIENT: u128 = 16;
@@ -114,11 +115,15 @@ pub(super) fn check_iteration(
     let span = span.or_else(|| ["sample", "samples"].into_iter().find_map(|key| Some(file.get_key_value(key)?.0.span())));
     let (subject, help) = match (batch, train) {
         (1, _) => ("one iteration".to_owned(), "make the network smaller, or raise the limit with --memory-limit"),
-        (_, None) if file.contains_key("samples") => {
-            (format!("the passes of {batch} samples"), "read fewer, such as rows = [0, 10], or raise the limit with --memory-limit")
-        }
-        (_, None) => (format!("the passes of {batch} samples"), "leave samples out, or raise the limit with --memory-limit"),
-        _ => (format!("one iteration with {batch} samples"), "take a smaller batch_size, or raise the limit with --memory-limit"),
+        (_, None) if file.contains_key("samples") => (
+            format!("the passes of {}", counted(batch, "sample")),
+            "read fewer, such as rows = [0, 10], or raise the limit with --memory-limit",
+        ),
+        (_, None) => (format!("the passes of {}", counted(batch, "sample")), "leave samples out, or raise the limit with --memory-limit"),
+        _ => (
+            format!("one iteration with {}", counted(batch, "sample")),
+            "take a smaller batch_size, or raise the limit with --memory-limit",
+        ),
     };
     let message = format!("{subject} takes {total}; the limit is {limit}");
     Err(match span {

@@ -2,6 +2,7 @@
 
 use super::excerpt::quoted;
 use crate::graph::{ImpliedRole, ImpliedTensor};
+use crate::text::counted;
 
 /// The largest number of lines to paste.
 const MAX_LINES: usize = 24;
@@ -63,7 +64,7 @@ fn line(tensor: &ImpliedTensor, seed: &mut u64) -> String {
     match role {
         ImpliedRole::Indices(Some(below @ 1..)) => remarks.push(format!("whole numbers from 0 to {}", below - 1)),
         ImpliedRole::Indices(_) => remarks.push("whole numbers from 0".to_owned()),
-        ImpliedRole::Table(rows) => remarks.push(format!("at least {rows} rows")),
+        ImpliedRole::Table(rows) => remarks.push(format!("at least {}", counted(*rows, "row"))),
         ImpliedRole::Numbers | ImpliedRole::Constant | ImpliedRole::Size(_) => {}
     }
     if let Some(other) = broadcasts_with {

@@ -5,6 +5,7 @@ use toml::de::DeValue;
 use super::reader::{ScenarioReader, TomlValue};
 use crate::op::layer::Reported;
 use crate::op::padding::Padding;
+use crate::text::counted;
 use crate::words::{self, Vocabulary};
 
 /// Reads a padding along `axes` axes, 1 or 2: the implementation of [`Args::padding`](crate::op::layer::Args::padding).
@@ -28,7 +29,7 @@ pub(super) fn read(reader: &mut ScenarioReader, key: &str, value: &TomlValue<'_>
                 (&[vertical, horizontal], 2) => Ok(on_axes([[vertical, vertical], [horizontal, horizontal]])),
                 (&[top, bottom, left, right], 2) => Ok(on_axes([[top, bottom], [left, right]])),
                 _ => {
-                    let message = format!("{key} has {} entries", items.len());
+                    let message = format!("{key} has {}", counted(items.len(), "entry"));
                     Err(reader.report(value.span(), message, format!("write {forms}")))
                 }
             }

@@ -9,6 +9,7 @@ use super::reader::{ScenarioReader, Span, TomlTable};
 use super::tensor::{TensorSource, read_tensor};
 use crate::op::layer::{Fan, Reported};
 use crate::tensor::{flat, len};
+use crate::text::counted;
 
 /// The keys of `[samples]`.
 pub(super) const KEYS: &[&str] = &["input", "target", ROWS];
@@ -80,7 +81,7 @@ fn rows(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Option<Range<usiz
         return None;
     };
     let [first, end] = &items[..] else {
-        reader.report(value.span(), format!("rows has {} entries, not 2", items.len()), help);
+        reader.report(value.span(), format!("rows has {}, not 2", counted(items.len(), "entry")), help);
         return None;
     };
     let (first, end) = (reader.size("the first of rows", first, 0).ok()?, reader.size("the end of rows", end, 1).ok()?);
@@ -120,7 +121,7 @@ fn stack(
         if rows.end > row_count {
             let at = table.get(ROWS).map_or(span.clone(), toml::Spanned::span);
             let help = format!("rows count from 0, and the end is excluded: rows = [0, {row_count}] takes all");
-            return Err(reader.report(at, format!("rows end at {}, but {label} has {row_count} rows", rows.end), help));
+            return Err(reader.report(at, format!("rows end at {}, but {label} has {}", rows.end, counted(row_count, "row")), help));
         }
         // only a file can be read in part
         let stored = match &source {

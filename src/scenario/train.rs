@@ -11,6 +11,7 @@ use super::optimizer;
 use super::reader::{ScenarioReader, Span, TomlTable};
 use crate::network::{Id, Optimizer, Train};
 use crate::op::layer::Reported;
+use crate::text::{are, counted};
 use crate::words::suggest;
 
 /// The keys of `[train]`.
@@ -92,8 +93,9 @@ fn batch_size(reader: &mut ScenarioReader, table: &TomlTable<'_>, samples: Optio
     let size = reader.size("batch_size", value, 1)?;
     match samples {
         Some(samples) if size > samples => {
-            let existing = if samples == 1 { "there is 1 sample".to_owned() } else { format!("there are {samples} samples") };
-            Err(reader.report(value.span(), format!("batch_size is {size}, but {existing}"), "leave it out for a batch of all samples"))
+            let are = are(samples);
+            let message = format!("batch_size is {size}, but there {are} {}", counted(samples, "sample"));
+            Err(reader.report(value.span(), message, "leave it out for a batch of all samples"))
         }
         _ => Ok(size),
     }

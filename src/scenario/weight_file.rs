@@ -13,6 +13,7 @@ use super::excerpt::{cut_at_word, quoted};
 use super::reader::{ScenarioReader, Span, TomlTable, TomlValue};
 use crate::op::layer::Reported;
 use crate::tensor::{len, shape_words};
+use crate::text::counted;
 use crate::weights::{Archive, TensorLayout, TensorNames, WeightsError};
 use crate::words::suggest;
 
@@ -85,7 +86,8 @@ impl StoredTensor {
                 None => return Err(report_missing(reader, span, name, path, names)),
             },
         };
-        let layout = archive.layout(tensor_index).map_err(|error| report_unreadable(reader, &span, &label, &error))?;
+        let layout = archive.layout(tensor_index).and_then(|layout| layout.check_not_empty().map(|()| layout));
+        let layout = layout.map_err(|error| report_unreadable(reader, &span, &label, &error))?;
         let shape = layout.shape().to_vec();
         let tensor = Self { archive, tensor_index, layout, rows: None, shape, label, span };
         let changed = tensor.apply_keys(reader, table);
@@ -103,7 +105,7 @@ impl StoredTensor {
                 return None;
             };
             if row >= count {
-                let message = format!("{} has {count} rows, so there is no row {row}", self.label);
+                let message = format!("{} has {}, so there is no row {row}", self.label, counted(count, "row"));
                 reader.report(value.span(), message, format!("rows count from 0: the last is {}", count - 1));
                 return None;
             }
@@ -127,11 +129,8 @@ impl StoredTensor {
         if sorted != (0..self.shape.len()).collect::<Vec<_>>() {
             let message = format!("{} is {}, and permute does not have each of its axes once", self.label, shape_words(&self.shape));
             let example: Vec<String> = (0..self.shape.len()).rev().map(|axis| axis.to_string()).collect();
-            let help = format!(
-                "write its {} axes, counted from 0, in the order that you want: permute = [{}]",
-                self.shape.len(),
-                example.join(", ")
-            );
+            let axes = counted(self.shape.len(), "axis");
+            let help = format!("write its {axes}, counted from 0, in the order that you want: permute = [{}]", example.join(", "));
             reader.report(value.span(), message, help);
             return None;
         }
@@ -205,8 +204,7 @@ fn report_missing(reader: &mut ScenarioReader, span: Span, name: &str, path: &st
     let all = || names.list().iter().map(String::as_str);
     let is_last_word = |path: &str, word: &str| path.strip_suffix(word).is_some_and(|before| before.ends_with(['.', '/']));
     // `fc1` may be the name of a layer, whose tensors are `fc1.weight` and `fc1.bias`
-    let of_layer: Vec<&str> =
-        all().filter(|stored| stored.strip_prefix(name).is_some_and(|after| after.starts_with(['.', '/']))).take(MAX_LISTED + 1).collect();
+    let of_layer: Vec<&str> = all().filter(|stored| stored.strip_prefix(name).is_some_and(|after| after.starts_with(['.', '/']))).collect();
     if !of_layer.is_empty() {
         let help = format!("{} is a group of tensors: write the name of one, such as {}", quoted(name), list(&of_layer));
         return report(reader, span, &WeightsError::new(message, help));
@@ -263,6 +261,32 @@ mod tests {
             let last = bytes.len() - 4;
             bytes[last..].copy_from_slice(&self.last.to_le_bytes());
             Ok(bytes)
+        }
+    }
+
+    /// A file with twenty tensors `block.0`, `block.1`, … of one number each.
+    #[derive(Debug)]
+    struct TwentyTensors;
+
+    impl Files for TwentyTensors {
+        fn read(&self, _: &str, _: usize) -> Result<Vec<u8>, WeightsError> {
+            let info = |n: usize| format!("\"block.{n}\":{{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[{},{}]}}", 4 * n, 4 * n + 4);
+            let header = format!("{{{}}}", (0..20).map(info).collect::<Vec<_>>().join(","));
+            Ok([&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 80]].concat())
+        }
+    }
+
+    #[test]
+    fn all_tensors_of_a_group_are_counted() {
+        for key in ["block", "x"] {
+            let text = format!(
+                "title = \"t\"\nloss = \"squared_error\"\ninput = {{ file = \"x.safetensors\", key = \"{key}\" }}\ntarget = 0\n[[layer]]\ntype = \"flatten\"\n"
+            );
+            let source = Source { name: "t".into(), path_shown: "t".into(), text };
+            let faults = read_with_files(source, Limits::default(), Arc::new(TwentyTensors)).expect_err("no such tensor");
+            let help = &faults.faults()[0].help;
+            // twelve of the twenty are listed
+            assert!(help.contains("\"block.11\" and 8 more"), "{help}");
         }
     }
 

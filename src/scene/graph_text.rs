@@ -11,7 +11,7 @@ use crate::network::{Id, Role, Turn};
 pub struct StatementHere<'a> {
     /// The statement as one line.
     pub text: &'a str,
-    /// The number of its line in the text, from 1.
+    /// The number of its line in the file, from 1.
     pub line: usize,
     /// The range of the operation in the statement, in bytes.
     pub part: Range<usize>,

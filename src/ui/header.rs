@@ -108,6 +108,13 @@ fn facts(view: &StepView<'_>) -> Vec<Fact> {
     let mut facts = Vec::new();
     match view.document.iterations() {
         1 => {}
+        // too little memory for the update is known before the first step
+        iterations if view.document.shortage.is_some() => {
+            facts.push(fact(
+                format!("iteration {iteration}/{iterations} (no memory for the next)"),
+                Some(format!("iteration {iteration}/{iterations} (memory)")),
+            ));
+        }
         _ if view.document.ends_early(view.last_known) => facts.push(fact(format!("iteration {iteration}/{iteration} (tolerance)"), None)),
         iterations => facts.push(fact(format!("iteration {iteration}/{iterations}"), None)),
     }

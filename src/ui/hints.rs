@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::theme::{StyleRole, Theme};
 use crate::keys::{self, Key};
-use crate::text::width;
+use crate::text::{cut, width};
 
 /// A line of texts, some of which name a key.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +41,23 @@ impl Hints {
         self
     }
 
+    /// Returns the line without as many texts at its beginning as do not fit into `room` cells, because the last text names the most important key: Esc. A
+    /// text without a key goes together with the text before it. If the last text alone does not fit, its end is cut.
+    #[must_use]
+    pub fn within(mut self, room: usize) -> Self {
+        let mut first = 0;
+        let mut used = self.width();
+        while first + 1 < self.0.len() && (used > room || first > 0 && self.0[first].key.is_none()) {
+            used -= width(&self.0[first].text);
+            first += 1;
+        }
+        self.0.drain(..first);
+        if let Some(last) = self.0.last_mut().filter(|_| used > room) {
+            last.text = CompactString::from(cut(last.text.trim_end(), room));
+        }
+        self
+    }
+
     /// Returns the number of cells.
     #[must_use]
     pub fn width(&self) -> usize {
@@ -65,15 +82,69 @@ impl Hints {
         keys::parse(hint.key?).ok()?.first().copied()
     }
 
-    /// Does the same as [`Self::key_at`], for a line at the right end of the lower border of a frame.
+    /// Returns the part of the line that fits into the lower border of a frame ([`Self::within`]). It is drawn at the right end of the border.
     #[must_use]
-    pub fn key_in_border(&self, frame: Rect, x: u16, y: u16) -> Option<Key> {
+    pub fn in_border(self, frame: Rect) -> Self {
+        self.within(usize::from(frame.width.saturating_sub(2)))
+    }
+
+    /// Returns the key of the text at a cell of the screen, if the line is in the lower border of a frame ([`Self::in_border`]).
+    #[must_use]
+    pub fn key_in_border(self, frame: Rect, x: u16, y: u16) -> Option<Key> {
         let is_on_border = !frame.is_empty() && y + 1 == frame.bottom() && x > frame.x && x + 1 < frame.right();
-        // the line ends before the right corner; if it is too long, it is cut at its left end, so it may begin to the left of the screen
-        let end = usize::from(frame.right().saturating_sub(1));
-        let left_of_screen = self.width().saturating_sub(end);
-        // both columns are moved to the right by this number, so that the column at which the line begins is not negative
-        let x = u16::try_from(usize::from(x) + left_of_screen).ok().filter(|_| is_on_border)?;
-        self.key_at((end + left_of_screen).checked_sub(self.width())?, x)
+        let line = self.in_border(frame);
+        // the line ends before the right corner
+        let left = usize::from(frame.right().saturating_sub(1)).checked_sub(line.width()).filter(|_| is_on_border)?;
+        line.key_at(left, x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the text of a footer in a room, without the blanks at its ends.
+    fn footer(room: usize) -> String {
+        let hints = Hints::default().text(StyleRole::Dim, " 2/9 ").key(StyleRole::Dim, "j", "j ").key(StyleRole::Dim, "k", "k");
+        let hints = hints.text(StyleRole::Dim, ": move, ").key(StyleRole::Dim, "<Enter>", "Enter: go, ").key(
+            StyleRole::Dim,
+            "<Esc>",
+            "Esc: close ",
+        );
+        let line = hints.within(room);
+        assert!(line.width() <= room, "{room}");
+        line.0.iter().map(|hint| hint.text.as_str()).collect::<String>().trim().to_owned()
+    }
+
+    #[test]
+    fn the_last_key_stays_in_any_room() {
+        for (room, expected) in [
+            (80, "2/9 j k: move, Enter: go, Esc: close"),
+            (38, "2/9 j k: move, Enter: go, Esc: close"),
+            (37, "j k: move, Enter: go, Esc: close"),
+            (32, "k: move, Enter: go, Esc: close"),
+            (30, "Enter: go, Esc: close"),
+            (21, "Esc: close"),
+            (10, "Esc: close"),
+            (9, "Esc: clo…"),
+            (4, "Esc…"),
+            (0, ""),
+        ] {
+            assert_eq!(footer(room), expected, "{room}");
+        }
+    }
+
+    #[test]
+    fn a_click_on_a_footer_presses_the_key_under_it() {
+        let hints = Hints::default().text(StyleRole::Dim, " 2/9 ").key(StyleRole::Dim, "<Enter>", "Enter: go, ").key(
+            StyleRole::Dim,
+            "<Esc>",
+            "Esc: close ",
+        );
+        // the border has 13 cells between its corners: `  Esc: close `
+        let frame = Rect::new(3, 2, 15, 4);
+        let key = |x, y| hints.clone().key_in_border(frame, x, y).map(|key| key.to_string());
+        assert_eq!([5, 6, 16].map(|x| key(x, 5)), [None, Some("<Esc>".to_owned()), Some("<Esc>".to_owned())]);
+        assert_eq!((key(17, 5), key(6, 4)), (None, None));
     }
 }

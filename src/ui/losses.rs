@@ -8,7 +8,9 @@ use super::chart::Chart;
 use super::picture::canvas::text_at;
 use super::theme::StyleRole;
 use super::view::StepView;
+use crate::app::Curves;
 use crate::keys::Code;
+use crate::text::cut;
 
 /// The width and height of the smallest screen with the pane.
 const LARGE: (u16, u16) = (160, 50);
@@ -36,5 +38,12 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer) {
     if curves.current.points.is_empty() {
         return text_at(buf, area, 2, 1, "the loss of this iteration is not computed yet", view.theme.style(StyleRole::Dim));
     }
-    Chart { curves: &curves, is_log: false, begins_at_zero: true, marker: None, theme: &view.theme }.render(area, buf);
+    let Some(sentence) = curves.not_finite_sentence() else { return chart(view, &curves, area, buf) };
+    text_at(buf, area, 2, 0, &cut(&sentence, usize::from(area.width.saturating_sub(2))), view.theme.style(StyleRole::Error));
+    let below = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
+    chart(view, &curves, below, buf);
+}
+
+fn chart(view: &StepView<'_>, curves: &Curves, area: Rect, buf: &mut Buffer) {
+    Chart { curves, is_log: false, begins_at_zero: true, marker: None, theme: &view.theme }.render(area, buf);
 }

@@ -7,21 +7,38 @@ use ratatui::text::{Line, Span};
 use super::RenderOptions;
 use super::line::DrawLine as _;
 use super::theme::StyleRole;
+use super::typed_line::typed_line;
 use crate::glyph;
 use crate::keys::{self, Key};
 use crate::text::cut;
 
-/// Draws the marker at the left of the first line. It has what the replay is doing (`what`) in bold, and then the keys.
-pub fn render(what: &str, keys: &str, options: &RenderOptions, screen: Rect, buf: &mut Buffer) {
+/// The texts of a marker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker<'a> {
+    /// What the replay is doing.
+    pub what: String,
+    /// The text that the user types; `None` if no line is open.
+    pub typed: Option<&'a str>,
+    /// The keys.
+    pub keys: &'a str,
+}
+
+/// Draws a marker at the left of the first line. It has what the replay is doing in bold, and then the typed text or the keys.
+pub fn render(marker: &Marker<'_>, options: &RenderOptions, screen: Rect, buf: &mut Buffer) {
     let style = options.theme.style(StyleRole::Status);
-    let [what, keys] = [what, keys].map(|text| if options.ascii { glyph::ascii_text(text) } else { text.to_owned() });
+    let [what, keys] = [&*marker.what, marker.keys].map(|text| if options.ascii { glyph::ascii_text(text) } else { text.to_owned() });
     let room = usize::from(screen.width);
-    let what = cut(&format!(" {what} "), room);
-    let keys = cut(&format!(" {keys} "), room.saturating_sub(crate::text::width(&what)));
+    let what = format!(" {what} ");
+    let mut texts = match marker.typed {
+        Some(typed) => typed_line(&what, typed, typed.chars().count(), room, &options.theme),
+        None => Line::from(Span::styled(cut(&what, room), style.bold())),
+    };
+    let keys = cut(&format!(" {keys} "), room.saturating_sub(texts.width()));
+    texts.push_span(Span::styled(keys, style));
     let line = Rect { height: 1, ..screen }.intersection(buf.area);
     // clears the whole first line
     Line::styled(" ".repeat(room), style).draw(line, buf);
-    Line::from(vec![Span::styled(what, style.bold()), Span::styled(keys, style)]).draw(line, buf);
+    texts.draw(line, buf);
 }
 
 /// Returns a frame with two more lines below it: a blank one, and a caption with the key that was pressed and the name of its command. Without a key, the

@@ -87,7 +87,7 @@ pub fn render(state: &State, options: &RenderOptions, screen: Rect, buf: &mut Bu
     let Some(OverlayLayout { title, text, area, max_scroll }) = overlay_layout(overlay.kind, state, theme, screen) else { return };
     let scroll = overlay.scroll.min(max_scroll);
     backdrop::clear(area, screen, buf);
-    let hints = hints(scroll, max_scroll, area);
+    let hints = hints(scroll, max_scroll, area).in_border(area);
     let block = Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme.style(StyleRole::Dim))

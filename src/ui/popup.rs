@@ -99,7 +99,7 @@ pub fn row_at(state: &State, screen: Rect, x: u16, y: u16) -> Option<usize> {
 /// Draws the candidates of the prompt.
 pub fn render(state: &State, theme: &Theme, screen: Rect, buf: &mut Buffer) {
     let Some(PopupLayout { candidates, title, chosen, first, area, inside, rows, columns }) = popup_layout(state, screen) else { return };
-    let is_question = state.prompt().is_some_and(|prompt| prompt.is_unknown);
+    let is_question = state.prompt().is_some_and(|prompt| prompt.is_refused);
     backdrop::clear(area, screen, buf);
     let count = format!(" {}/{} ", chosen.map_or("–".to_owned(), |chosen| (chosen + 1).to_string()), candidates.len());
     Block::bordered()
@@ -135,10 +135,10 @@ fn cells(candidate: &PromptCandidate) -> [String; 3] {
 /// Returns the title: the kind of the candidates or, after Enter with an unknown text, the text that the user may mean.
 fn title(prompt: &Prompt, best: Option<&PromptCandidate>) -> String {
     match (prompt.kind, best) {
-        (_, Some(best)) if prompt.is_unknown && best.text.trim_end() == prompt.input.value().trim() => {
+        (_, Some(best)) if prompt.is_refused && best.text.trim_end() == prompt.input.value().trim() => {
             format!(" write {} ", text::line(&best.label))
         }
-        (_, Some(best)) if prompt.is_unknown => {
+        (_, Some(best)) if prompt.is_refused => {
             format!(" did you mean {}? Tab or ↓ completes it, Enter then runs it ", text::line(&best.label))
         }
         (PromptKind::Value(_) | PromptKind::Answer(_) | PromptKind::Filter, _) => String::new(),

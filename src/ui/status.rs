@@ -11,11 +11,11 @@ use crate::keys::{self, Key, KeyBinding};
 use crate::number::exact_on_screen;
 use crate::scene::EntryState;
 use crate::step::{TensorEntry, Unit};
-use crate::text;
 use crate::text::{cut, width};
 use crate::ui::hints::Hints;
 use crate::ui::line::DrawLine as _;
 use crate::ui::theme::{StyleRole, Theme};
+use crate::ui::typed_line::typed_line;
 use crate::ui::view::StepView;
 
 /// Returns the position of the step, cut to `room` columns, and the number of columns that remain beside it.
@@ -151,7 +151,7 @@ pub fn under_cursor(view: &StepView<'_>) -> Option<String> {
 pub fn key_bar(state: &State, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let focus = state.focus();
     if let (true, Some(prompt)) = (focus.is_prompt(), state.prompt()) {
-        let line = typed_line(prompt, line_sign(state, prompt), theme);
+        let line = prompt_line(state, prompt, theme, area);
         if let Some(keys) = prompt_hints(prompt, &line, area) {
             keys.line(theme).right_aligned().draw(area, buf);
         }
@@ -240,7 +240,7 @@ pub fn key_at(view: &StepView<'_>, area: Rect, x: u16) -> Option<Key> {
 #[must_use]
 pub fn bar_key_at(state: &State, area: Rect, x: u16) -> Option<Key> {
     if let (true, Some(prompt)) = (state.focus().is_prompt(), state.prompt()) {
-        let line = typed_line(prompt, line_sign(state, prompt), &Theme::default());
+        let line = prompt_line(state, prompt, &Theme::default(), area);
         let keys = prompt_hints(prompt, &line, area)?;
         return keys.key_at(usize::from(area.right()) - keys.width(), x);
     }
@@ -271,19 +271,8 @@ pub fn line_sign(state: &State, prompt: &Prompt) -> String {
 }
 
 /// Returns the prompt: its beginning, and the typed text with the cursor.
-fn typed_line(prompt: &Prompt, sign: String, theme: &Theme) -> Line<'static> {
-    // escaped, because pasted or replayed text may have control characters
-    let mut typed = text::characters(prompt.input.value());
-    let before: String = typed.by_ref().take(prompt.input.cursor()).collect();
-    let under = typed.next().unwrap_or_default().into_owned();
-    let after: String = typed.collect();
-    let under = if under.is_empty() { " ".to_owned() } else { under };
-    Line::from(vec![
-        Span::styled(sign, theme.style(StyleRole::Key)),
-        Span::raw(before),
-        Span::styled(under, theme.style(StyleRole::Plain).reversed()),
-        Span::raw(after),
-    ])
+fn prompt_line(state: &State, prompt: &Prompt, theme: &Theme, area: Rect) -> Line<'static> {
+    typed_line(&line_sign(state, prompt), prompt.input.value(), prompt.input.cursor(), area.width.into(), theme)
 }
 
 /// Returns the keys at the right end of the prompt; `None` if the typed text leaves no room for them.

@@ -7,6 +7,7 @@ use ndarray::{ArrayD, IxDyn, ShapeBuilder as _};
 use super::WeightsError;
 use super::dtype::{Dtype, check_finite};
 use crate::tensor::{index_text, shape_text, unravel};
+use crate::text::{are, counted};
 
 /// The largest number of dimensions. No framework has tensors with more.
 const MAX_RANK: usize = 32;
@@ -22,22 +23,23 @@ pub struct TensorLayout {
 }
 
 impl TensorLayout {
-    /// Makes a layout, or an error if a tensor of this shape and type does not take exactly `bytes` bytes. A tensor without numbers is an error too.
+    /// Makes a layout, or an error if a tensor of this shape and type does not take exactly `bytes` bytes. An axis of size 0 is allowed: such a tensor has no
+    /// numbers.
     pub(super) fn new(shape: &[u64], dtype: Dtype, big_endian: bool, fortran: bool, bytes: usize) -> Result<Self, WeightsError> {
         if shape.len() > MAX_RANK {
             return Err(WeightsError::new(format!("it has {} dimensions, but at most {MAX_RANK} are possible", shape.len()), ""));
         }
         let sizes: Option<Vec<usize>> = shape.iter().map(|&n| usize::try_from(n).ok()).collect();
-        let claimed_bytes = shape.iter().try_fold(dtype.size() as u64, |bytes, &n| bytes.checked_mul(n));
-        if shape.contains(&0) {
-            let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
-            return Err(WeightsError::new(format!("it has no numbers: its shape is {}", sizes.join("x")), ""));
-        }
+        // beside an axis of size 0, the product of the other sizes must not overflow either, in whatever order the sizes are multiplied
+        let other_sizes = shape.iter().filter(|n| **n > 0).try_fold(dtype.size() as u64, |bytes, &n| bytes.checked_mul(n));
+        let claimed_bytes = other_sizes.map(|bytes| if shape.contains(&0) { 0 } else { bytes });
         match (sizes, claimed_bytes) {
             (Some(shape), Some(claimed)) if claimed == bytes as u64 => Ok(Self { shape, dtype, big_endian, fortran }),
             (Some(shape), Some(claimed)) => {
-                let what = format!("its header claims {} of {} bytes each: {claimed} bytes", shape_text(&shape), dtype.size());
-                Err(WeightsError::new(format!("{what}, but there are {bytes}"), "the file is damaged or incomplete"))
+                let [size, claimed] = [dtype.size() as u64, claimed].map(|bytes| counted(bytes, "byte"));
+                let what = format!("its header claims {} of {size} each: {claimed}", shape_text(&shape));
+                let are = are(bytes);
+                Err(WeightsError::new(format!("{what}, but there {are} {bytes}"), "the file is damaged or incomplete"))
             }
             _ => Err(WeightsError::new("its header claims more numbers than any file can hold", "the file is damaged")),
         }
@@ -47,6 +49,19 @@ impl TensorLayout {
     #[must_use]
     pub fn shape(&self) -> &[usize] {
         &self.shape
+    }
+
+    /// Returns an error that says so if the tensor has no numbers.
+    ///
+    /// # Errors
+    /// If an axis has size 0.
+    pub fn check_not_empty(&self) -> Result<(), WeightsError> {
+        let has_numbers = !self.shape.contains(&0);
+        if has_numbers {
+            Ok(())
+        } else {
+            Err(WeightsError::new(format!("it has no numbers: its shape is {}", shape_text(&self.shape)), ""))
+        }
     }
 
     /// Returns the name of the number type, such as `f32`.

@@ -23,6 +23,7 @@ use values::{PickleValue, StorageInfo, StorageView};
 use super::dtype::TYPES_READ;
 use super::zip::{ZipEntry, entries};
 use super::{Archive, MAX_BYTES, MAX_TENSORS, TensorLayout, TensorNames, WeightsError, read_le};
+use crate::text::counted;
 
 /// The beginning of a zip archive.
 const ZIP: &[u8] = b"PK\x03\x04";
@@ -147,7 +148,7 @@ fn open_without_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
             (count == info.count).then_some(at + 8..(at + 8).checked_add(length)?)
         });
         let Some(range) = range.filter(|range| range.end <= bytes.len()) else {
-            return Err(damaged(format!("its storage \"{}\" claims {count} numbers, which it does not have", info.key)));
+            return Err(damaged(format!("its storage \"{}\" claims {}, which it does not have", info.key, counted(count, "number"))));
         };
         at = range.end;
         if by_key.insert(&info.key, Arc::new(Storage { range, entry: None, checksum: OnceLock::new() })).is_some() {
@@ -155,7 +156,7 @@ fn open_without_zip(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
         }
     }
     if at != bytes.len() {
-        return Err(damaged(format!("its storages end at byte {at}, but it has {} bytes", bytes.len())));
+        return Err(damaged(format!("its storages end at byte {at}, but it has {}", counted(bytes.len(), "byte"))));
     }
     let find = |info: &StorageInfo| by_key.get(info.key.as_str()).cloned();
     let storages: Option<Vec<Arc<Storage>>> = pickle.storages.iter().map(find).collect();
@@ -170,10 +171,11 @@ fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<Ten
         let size = info.element.map_or(1, |element| element.size as u64);
         if info.count.checked_mul(size) != Some(storage.range.len() as u64) {
             let what = format!(
-                "its storage \"{}\" claims {} numbers of {size} bytes, but has {} bytes",
+                "its storage \"{}\" claims {} of {}, but has {}",
                 info.key,
-                info.count,
-                storage.range.len()
+                counted(info.count, "number"),
+                counted(size, "byte"),
+                counted(storage.range.len(), "byte")
             );
             return Err(damaged(what));
         }
@@ -209,18 +211,19 @@ fn named_tensors(pickle: &Pickle<'_>) -> Result<Vec<(String, PickleValue)>, Weig
             continue;
         };
         *next += 1;
+        let key = match key {
+            PickleValue::Integer(number) => number.to_string(),
+            key => match pickle.text(key) {
+                Some(key) => key.to_owned(),
+                // no name leads to what is under another key; the same container may come again under a key that gives a name
+                None => continue,
+            },
+        };
         let is_new_container = match value {
             PickleValue::Tensor(_) => false,
             PickleValue::Items(number) => visited.insert((0, number)),
             PickleValue::Dictionary(number) => visited.insert((1, number)),
             _ => continue,
-        };
-        let key = match key {
-            PickleValue::Integer(number) => number.to_string(),
-            key => match pickle.text(key) {
-                Some(key) => key.to_owned(),
-                None => continue, // no name leads to what is under another key
-            },
         };
         let name = if name.is_empty() { key } else { format!("{name}.{key}") };
         if name.len() > MAX_NAME || found.len() > MAX_TENSORS {
@@ -248,11 +251,11 @@ fn check_within_storage(info: &StorageView, name: &str, bytes: usize) -> Result<
     let last = info.shape.iter().zip(&info.strides).try_fold(info.offset, |at, (&n, &stride)| at.checked_add((n - 1).checked_mul(stride)?));
     let end = last.and_then(|last| last.checked_add(1)?.checked_mul(info.element.size as u64));
     if end.is_none_or(|end| end > bytes as u64) {
-        return Err(damaged(format!("its tensor \"{name}\" reaches beyond its storage of {bytes} bytes")));
+        return Err(damaged(format!("its tensor \"{name}\" reaches beyond its storage of {}", counted(bytes, "byte"))));
     }
     if entries > MAX_EXPANDED.max(bytes as u64) || entries.checked_mul(info.element.size as u64).is_none_or(|size| size > MAX_BYTES as u64)
     {
-        let message = format!("its tensor \"{name}\" has {entries} numbers, but its storage only {bytes} bytes");
+        let message = format!("its tensor \"{name}\" has {}, but its storage only {}", counted(entries, "number"), counted(bytes, "byte"));
         return Err(WeightsError::new(message, "save a copy of it: tensor.clone()"));
     }
     Ok(())
@@ -315,8 +318,11 @@ impl StridedPositions {
         Self { index: vec![0; axes.len()], axes, next: (!is_empty).then(|| to_usize(info.offset)) }
     }
 
-    /// Returns the number of entries, if they are neighbours in row-major order: the stride of an axis is the product of the sizes of the later axes.
+    /// Returns the number of entries, if there are any and they are neighbours in row-major order: the stride of an axis is the product of the sizes of the
+    /// later axes.
     fn contiguous_len(&self) -> Option<usize> {
+        // the offset of a tensor without entries may be beyond its storage
+        self.next?;
         self.axes.iter().rev().try_fold(1, |inner, &(n, stride)| (n == 1 || stride == inner).then_some(inner * n))
     }
 }

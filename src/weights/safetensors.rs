@@ -12,6 +12,7 @@ use serde::de::{MapAccess, Visitor};
 
 use super::dtype::{Dtype, TYPES_READ};
 use super::{Archive, TensorLayout, TensorNames, WeightsError, read_le};
+use crate::text::counted;
 
 /// The largest length in bytes of a header that is read: about 250 bytes for each of the [`MAX_TENSORS`](super::MAX_TENSORS) tensors.
 const MAX_HEADER: usize = 16 << 20;
@@ -72,7 +73,7 @@ pub(super) fn open(bytes: Vec<u8>) -> Result<Arc<dyn Archive>, WeightsError> {
     let length = read_le::<8>(&bytes, 0).ok_or_else(|| damaged("it is too short for a .safetensors file".to_owned()))?;
     let remaining = bytes.len() - 8;
     let Some(length) = usize::try_from(length).ok().filter(|&length| length <= remaining) else {
-        return Err(damaged(format!("its header claims {length} bytes, but the file has {remaining} after its length")));
+        return Err(damaged(format!("its header claims {}, but the file has {remaining} after its length", counted(length, "byte"))));
     };
     if length > MAX_HEADER {
         return Err(WeightsError::new(format!("its header has {length} bytes, but at most 16 MiB are read"), ""));
@@ -112,13 +113,13 @@ fn check_infos(names: &TensorNames, infos: &[HeaderTensor], data_len: usize) -> 
         // the sizes are compared in bits, because some types have less than a byte
         if bits_of_shape != (to - from).checked_mul(8).and_then(|bits| bits.try_into().ok()) {
             let sizes: Vec<String> = shape.iter().map(u64::to_string).collect();
-            return Err(damaged(format!("has the shape [{}] of {dtype}, but {} bytes of numbers", sizes.join(", "), to - from)));
+            return Err(damaged(format!("has the shape [{}] of {dtype}, but {} of numbers", sizes.join(", "), counted(to - from, "byte"))));
         }
         covered = *to;
     }
     if covered != data_len {
         return Err(WeightsError::new(
-            format!("its header claims {covered} bytes of numbers, but there are {data_len}"),
+            format!("its header claims {} of numbers, but the file has {data_len}", counted(covered, "byte")),
             "the file is damaged or incomplete",
         ));
     }

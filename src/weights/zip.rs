@@ -11,6 +11,7 @@ use std::ops::Range;
 use miniz_oxide::inflate::{TINFLStatus, decompress_slice_iter_to_slice};
 
 use super::{MAX_BYTES, MAX_TENSORS, WeightsError, read_le};
+use crate::text::counted;
 
 /// The first four bytes of a local header, of a directory record and of the end record.
 const LOCAL_SIGNATURE: u64 = 0x0403_4b50;
@@ -193,7 +194,8 @@ fn read_entry(bytes: &[u8], at: usize, directory: usize) -> Result<(ZipEntry, us
         return Err(damaged(&format!("\"{name}\" is not at its position in the zip directory")));
     };
     if is_deflated && size > packed_size.saturating_mul(MAX_RATIO) || !is_deflated && size != packed_size {
-        let message = format!("\"{name}\" claims {size} bytes, but {packed_size} bytes of the file cannot hold them");
+        let [claimed, packed] = [size, packed_size].map(|bytes| counted(bytes, "byte"));
+        let message = format!("\"{name}\" claims {claimed}, but {packed} of the file cannot hold them");
         return Err(WeightsError::new(message, "the file is damaged, or made to do harm"));
     }
     // some writers write the local header before they know the sizes and the checksum: they write 0 there, and the values after the data

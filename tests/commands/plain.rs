@@ -48,6 +48,42 @@ fn a_line_is_keys_an_address_or_a_command() {
     assert!(answers("figure-14", &["lll", "", "ll"]).matches("step 4/").count() == 2);
 }
 
+/// A question finds the topics and the commands that it names, in the singular or the plural.
+#[test]
+fn a_question_finds_topics_by_their_words() {
+    for (question, row) in [
+        ("what is a tolerance", "tolerance: "),
+        ("what are strides", "conv1.z: the pane why explains stride"),
+        ("what is a breakpoint?", "breakpoint"),
+        ("can I have the map", "map"),
+    ] {
+        let said = answers("figure-19", &[&format!(":{question}")]);
+        assert!(
+            said.contains("did you mean:\n1: ") && said.lines().any(|line| line.starts_with("1: ") && line.contains(row)),
+            "{question}: {said}"
+        );
+    }
+    // a topic of which this scenario has nothing
+    let said = answers("figure-19", &[":what is momentum"]);
+    assert!(said.contains("this scenario has no op for momentum"), "{said}");
+    let said = answers("figure-19", &[":who wrote this poem"]);
+    assert!(said.contains("no place, command or topic has these words"), "{said}");
+}
+
+/// The next line replaces a text that is not a number: it is not appended to it.
+#[test]
+fn a_line_replaces_a_refused_text() {
+    // the term is 1 · 1
+    let said = answers("figure-19", &["p", "l27.25", "1"]);
+    assert!(said.contains("\"l27.25\" is not a number") && said.contains("right: 1"), "{said}");
+    // an empty line does not judge the refused text again
+    let said = answers("figure-19", &["p", "x", "", "1"]);
+    assert!(said.contains("write the number") && said.contains("right: 1"), "{said}");
+    let question = "type the new value of conv1.weight[0,0,0,0] equals 2 to\n";
+    let said = answers("figure-19", &["conv1.weight[0,0,0,0]", "e", "x", "0.5"]);
+    assert!(said.contains("x is not a number") && said.matches(question).count() == 2 && !said.ends_with(question), "{said}");
+}
+
 #[test]
 fn a_step_of_the_batch_names_the_step_of_the_sample_that_computes_the_number() {
     // the loss of sample 1 is its last step of the forward pass and the loss

@@ -193,7 +193,11 @@ fn each_faulty_file_has_its_error_message() {
         ("mine.json", b"{\"fc1.bias\": [1, 2", "line 1, column 19: expected a comma or ], not the end of the file; the file is incomplete"),
         ("mine.json", b"{\"fc1.bias\": [1, 2], \"fc1.bias\": [1, 2]}", "\"fc1.bias\" is there twice, first in line 1, column 2"),
         ("mine.json", b"{\"fc1.bias\": [1, null]}", "write NaN for a number that is missing"),
-        ("mine.json", b"{\"fc1.bias\": []}", "\"fc1.bias\" has no numbers"),
+        (
+            "mine.json",
+            b"{\"ids\": [[], []]}",
+            "no tensor of the file can be compared: ids is left out: it has no numbers, its shape is 2x0",
+        ),
         ("mine.json", b"{\"fc1.bias\": \"hello\"}", "\"fc1.bias\" is not a nested array of numbers"),
         ("mine.json", b"{}", "it has no tensors"),
         ("mine.json", b"[[1, 2]]", "it is one tensor without a name; say which one it is: --tensor fc1.weight"),
@@ -233,6 +237,25 @@ fn the_learning_rate_is_any_number_except_0() {
         assert_eq!(found.status, status, "{rate}: {}", found.err);
         assert_eq!(found.err.contains("write a number that is not 0, such as 0.1"), status == 2, "{rate}: {}", found.err);
     }
+}
+
+/// A tensor with an axis of size 0 has no numbers to compare. It changes nothing for the others, not even if they are matched by their order.
+#[test]
+fn the_other_tensors_of_a_file_with_an_empty_one_are_compared() {
+    let names = ["1.weight", "1.bias", "5.weight", "5.bias"];
+    let renamed = || right().into_iter().zip(names).map(|((_, shape, values), name)| (name.to_owned(), shape, values));
+    let with_empty: Vec<_> = [("0.ids".to_owned(), &[2, 0][..], Vec::new())].into_iter().chain(renamed()).collect();
+    let json = as_json(&renamed().collect::<Vec<_>>()).replacen('{', "{\"0.ids\": [[], []], ", 1);
+    for (name, bytes) in [("m.json", json.into_bytes()), ("m.npz", as_npz(&with_empty)), ("m.safetensors", as_safetensors(&with_empty))] {
+        let found = diff_file(name, &bytes, &[]);
+        assert_eq!((found.status, found.err.as_str()), (0, ""), "{name}: {}", found.out);
+        assert!(found.out.starts_with("two layers: all 4 gradients are right\n"), "{name}: {}", found.out);
+        assert!(found.out.contains("0.ids is left out: it has no numbers, its shape is 2x0"), "{name}: {}", found.out);
+    }
+    // a gradient of the network has numbers, so the shape is wrong
+    let found = diff_file("m.json", as_json(&right()).replace("[0.0, 0.9421875]", "[]").as_bytes(), &[]);
+    assert_eq!((found.status, found.err.as_str()), (1, ""), "{}", found.out);
+    assert!(found.out.contains("its shape is 0, but must be 2"), "{}", found.out);
 }
 
 #[test]

@@ -91,6 +91,22 @@ fn a_factor_is_shown_wherever_both_numbers_are_shown() {
     assert!(shown.contains("≠ yours ") && !shown.contains("times 4"), "{shown}");
 }
 
+/// The zoomed matrices mark the wrong numbers too. The largest characters draw the sign with dots.
+#[test]
+fn a_zoomed_matrix_marks_wrong_numbers() {
+    let document =
+        opened("title = \"t\"\nloss = \"squared_error\"\ninput = [1, 2]\ntarget = [1]\n[[layer]]\ntype = \"linear\"\nweight = [[3, 4]]\n");
+    // the gradient is (3 + 8 − 1) · [1, 2]
+    let shown = |mine: &[f64], size: (u16, u16)| {
+        let driver = pressed_with(&document, vec![tensor("fc1.weight", &[1, 2], mine.to_vec())], ":grad.fc1.weight[0,1]<CR>Z");
+        export::text(&driver.frame(&RenderOptions::default(), size))
+    };
+    let (right, wrong) = (shown(&[10.0, 20.0], (60, 16)), shown(&[10.0, 21.0], (60, 16)));
+    assert_eq!((right.matches('≠').count(), wrong.matches('≠').count()), (0, 1), "{wrong}");
+    assert!(wrong.lines().any(|line| line.contains("20≠")), "{wrong}");
+    assert_ne!(shown(&[10.0, 20.0], (160, 48)), shown(&[10.0, 21.0], (160, 48)));
+}
+
 /// `n` goes to the wrong numbers, also if there was no search and no `D` before. If there are none, it says so.
 #[test]
 fn n_needs_no_search_before() {
@@ -167,7 +183,7 @@ fn names_that_are_not_in_the_text_have_their_source_beside_them() {
     let part = names_not_in_text.iter().find(|name| name.contains('.') && name.contains('@')).expect("a part of a version");
     let mine = tensor(part, &[2, 2], vec![7.0; 4]);
     let shown = text(&pressed_with(&document, vec![mine.clone()], "D"));
-    let source = "h + 1, line 2";
+    let source = "h + 1, line 5";
     assert!(shown.contains(&format!("first grad.{part}[0,0] ({source}): yours 7")), "{part}\n{shown}");
     let shown = text(&pressed_with(&document, vec![mine], ":mine<CR>"));
     assert!(shown.contains(&format!("({source})")), "{shown}");
@@ -193,10 +209,10 @@ fn the_program_prints_a_source_text_once_and_in_json() {
     let out = run(&[]);
     let first = out.find(&part).expect("the name");
     assert!(out[first + part.len()..].starts_with(" ("), "{out}");
-    assert_eq!(out.matches(", line 2)").count(), 1, "{out}");
+    assert_eq!(out.matches(", line 5)").count(), 1, "{out}");
     let json: serde_json::Value = serde_json::from_str(&run(&["--format", "json"])).expect("JSON");
     let source = json["tensors"][0]["source"].as_str().expect("a text");
-    assert!(source.ends_with(", line 2"), "{source}");
+    assert!(source.ends_with(", line 5"), "{source}");
 }
 
 /// A convolution whose gradients are images that do not fit as numbers.

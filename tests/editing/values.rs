@@ -108,3 +108,36 @@ fn the_smaller_the_change_the_better_the_derivative_predicts_it() {
     let has_kind = |role: Role| kinds.contains(&std::mem::discriminant(&role));
     assert!(has_kind(Role::Parameter) && has_kind(Role::Input { learns: false }), "parameters and inputs are edited");
 }
+
+/// The tolerance ends this descent at iteration 2, so the batch has no update. After an edit it goes on, so the batch has one, and its tensors have other ids:
+/// among the gradients with a penalty are now those of the biases.
+#[test]
+fn the_old_value_of_an_entry_is_that_of_the_same_tensor_if_the_edit_adds_an_update() {
+    let text = "title = \"ends\"\nloss = { type = \"squared_error\", l2 = 0.125 }\ninput = [1, 2]\ntarget = [1]\n[[layer]]\ntype = \"linear\"\n\
+                weight = [[0.5, -1], [0.25, 1]]\nbias = [0.25, 1]\n[[layer]]\ntype = \"linear\"\nweight = [[1, 0.5]]\nbias = [0.5]\n\
+                [train]\nlearning_rate = 0.01\niterations = 5\ntolerance = 100\n";
+    let mut driver = open(text);
+    enter(&mut driver, "2/reduce:grad.fc1.weight[0,0]");
+    let before = Arc::clone(document(&driver));
+    enter(&mut driver, "set input[0] 1000");
+    let after = Arc::clone(document(&driver));
+    let batch = after.trace.samples();
+    let [old, new] = [&before, &after].map(|document| &document.trace.runs()[batch]);
+    assert!(old.network.tensors().len() < new.network.tensors().len());
+    let stepper = driver.state.stepper().unwrap();
+    let scene = stepper.scene().unwrap();
+    assert_eq!(scene.at.run_index, batch);
+    // the numbers of the tensors with the same name and the same role
+    let mut compared = 0;
+    for (id, info) in new.network.tensors().iter().enumerate() {
+        let same = old.network.tensors().iter().position(|other| other.name == info.name && other.role == info.role);
+        for at in 0..info.shape.iter().product() {
+            let value = |run: &gradstep::network::IterationRun, id: usize| run.run.values(id)[at];
+            let expected = same.map(|same| value(old, same)).filter(|old| old.to_bits() != value(new, id).to_bits());
+            let expected = expected.filter(|_| scene.complete_number(id, at).is_some());
+            assert_eq!(stepper.value_before_edit(&scene, id, at), expected, "{} {at}", info.name);
+            compared += usize::from(expected.is_some());
+        }
+    }
+    assert!(compared > 4, "{compared}");
+}

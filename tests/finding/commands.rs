@@ -81,13 +81,13 @@ fn enter_runs_only_what_is_written_in_full_or_was_chosen() {
     let document = small(TRAINED);
     let mut state = at(&document, 7);
     enter(&mut state, ":stp ot");
-    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().is_unknown, "an abbreviation is not run: the prompt asks");
+    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().is_refused, "an abbreviation is not run: the prompt asks");
     assert_eq!(place(&state).step, 7);
     // the first candidate is the answer
     press(&mut state, "<Tab><Enter>");
     assert_eq!((state.focus(), place(&state).step), (Focus::Normal, document.trace.span(7, gradstep::step::Unit::Op).end - 1));
     enter(&mut state, ":quti");
-    assert!(state.prompt().unwrap().is_unknown);
+    assert!(state.prompt().unwrap().is_refused);
     assert_eq!(press(&mut state, "<Tab><Enter>"), Some(Request::Quit), "the first candidate for quti is quit");
     // Tab and Shift-Tab go through all candidates and begin again at the other end
     let mut state = at(&document, 7);
@@ -150,7 +150,7 @@ fn commands_take_arguments() {
     assert_eq!(message(&state), NO_GRADIENTS);
     // a command without its argument stays in the prompt
     enter(&mut state, ":delete");
-    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().is_unknown);
+    assert!(state.focus() == Focus::Prompt && state.prompt().unwrap().is_refused);
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn every_address_that_the_palette_offers_exists() {
     }
     // after an unknown text, Tab takes the suggested candidate
     enter(&mut state, ":0/loss");
-    assert!(state.prompt().unwrap().is_unknown);
+    assert!(state.prompt().unwrap().is_refused);
     press(&mut state, "<Tab><Enter>");
     assert_eq!((state.focus(), address(&state).as_str()), (Focus::Normal, "reduce:loss#1"));
 }

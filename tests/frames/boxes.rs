@@ -200,3 +200,39 @@ fn on_a_narrow_screen_the_list_of_contributions_drops_columns_instead_of_cutting
         assert!(text.lines().any(|line| line.contains('·') && line.contains(" = ")), "{name}\n{text}");
     }
 }
+
+/// The lower border of a small box leaves out other texts before the key that closes it.
+#[test]
+fn the_border_of_a_small_box_names_the_key_that_closes_it() {
+    for (keys, sizes) in
+        [("?", [(26, 10), (40, 12), (60, 16)]), ("t", [(26, 10), (40, 12), (60, 16)]), ("M", [(26, 10), (40, 12), (60, 16)])]
+    {
+        for size in sizes {
+            let shown = text(&open("figure-19", &format!("b{keys}")), size);
+            let border = shown.lines().rfind(|line| line.contains('╰')).unwrap_or_default().to_owned();
+            let footer = border.trim_matches(|c: char| " ╰╯─".contains(c));
+            let first = footer.split(' ').next().unwrap_or_default();
+            assert!(footer.ends_with("Esc: close"), "{keys} at {size:?}: {shown}");
+            // no text is cut: the first one is a number, the name of a key, or the legend of the map
+            let is_whole = first.contains('/') || ["lines", "j", "k", "PgDn", "PgUp", "g", "G:", "Enter:", "Esc:", "◉"].contains(&first);
+            assert!(is_whole, "{first}: {shown}");
+        }
+    }
+}
+
+/// Whatever is typed, the cursor is on the screen, and the characters before it are beside it.
+#[test]
+fn the_cursor_of_a_line_is_on_the_screen() {
+    let (width, height) = (20, 16);
+    for keys in [":", "/", "ee"] {
+        let mut state = open("figure-17", keys);
+        for (typed, end) in [("0.123456789", "89"), ("012345678901234567890123", "23"), ("<Left><Left>", "01"), ("<Home>", "")] {
+            press(&mut state, typed);
+            let buffer = frame(&state, &RenderOptions::default(), width, height);
+            let line = || (0..width).map(|x| &buffer[(x, height - 1)]);
+            let cursor = line().position(|cell| cell.modifier.contains(ratatui::style::Modifier::REVERSED)).expect("a cursor");
+            let before: String = line().take(cursor).map(ratatui::buffer::Cell::symbol).collect();
+            assert!(before.ends_with(end), "{keys}{typed}: {before}");
+        }
+    }
+}

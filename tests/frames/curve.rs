@@ -330,3 +330,32 @@ fn frames_of_the_curve() {
         let _ = text(&state, (width, height));
     }
 }
+
+/// The steps of the descent of J = a⁴ are a ← a − 4 a³: from 3 on, a grows until a⁴ is not finite.
+#[test]
+fn the_curve_says_from_which_iteration_on_the_loss_is_not_finite() {
+    let text = "title = \"diverging\"\n[graph]\ninputs = { a = 3 }\nnodes = [\"J = a * a * a * a\"]\n[train]\nlearn = [\"a\"]\nlearning_rate = 1\niterations = 20\n";
+    let source = Source { name: "diverging".to_owned(), path_shown: "diverging".to_owned(), text: text.to_owned() };
+    let mut state = State::picker(Vec::new());
+    state.open(Arc::new(Document::new(scenario::read(source, Limits::default()).expect("valid"))), Some(1));
+    let steps = std::iter::successors(Some(3.0_f64), |a| Some(a - 4.0 * a.powi(3)));
+    let first = 1 + steps.take_while(|a| a.powi(4).is_finite()).count();
+    assert!((2..20).contains(&first), "{first}");
+    press(&mut state, "L");
+    for size in SIZES {
+        let sentence = format!("from iteration {first} on the loss is not finite; try a smaller learning rate");
+        assert!(text_of_curve(&state, size).contains(&sentence), "{}", text_of_curve(&state, size));
+    }
+    // the values of the parameter, which the key `p` draws
+    press(&mut state, "p");
+    let shown = text_of_curve(&state, (120, 40));
+    assert!(shown.contains("on a is not finite"), "{shown}");
+    // a curve whose values are finite has no such line
+    let finite = open("xor", "L");
+    assert!(!text_of_curve(&finite, (120, 40)).contains("not finite"));
+}
+
+fn text_of_curve(state: &State, size: (u16, u16)) -> String {
+    assert!(state.overlay.as_ref().is_some_and(|overlay| overlay.kind == OverlayKind::Curve));
+    text(state, size)
+}

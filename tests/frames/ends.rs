@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use gradstep::app::{Action, Document, State, Stepper, update};
+use gradstep::scenario::{self, Limits, Source};
 use gradstep::ui::{RenderOptions, export};
 
 use super::early::{FUTURES, OVERLAYS, Scenarios, difference, draw, sampled_steps, screens};
@@ -133,4 +134,30 @@ fn a_click_on_a_planned_update_says_that_there_is_none() {
     assert_eq!(place(&state), ("2/reduce:grad.fc1.bias[0]#2".to_owned(), "32/32".to_owned(), format!("{why}: this is its last step")));
     press(&mut state, "<BS>");
     assert_eq!(place(&state).1, "25/44");
+}
+
+/// Without memory for an update, the descent ends at iteration 1. Neither the header nor the curve says that the tolerance ended it.
+#[test]
+fn a_descent_that_ends_for_lack_of_memory_says_so() {
+    let text = "title = \"large\"\nloss = \"squared_error\"\ninput = { init = \"normal\", seed = 1, shape = [64] }\ntarget = 0\n[[layer]]\n\
+                type = \"linear\"\nout_features = 64\nweight = { init = \"normal\", seed = 2 }\n[[layer]]\ntype = \"linear\"\nout_features = 1\n\
+                weight = { init = \"normal\", seed = 3 }\n[train]\nlearning_rate = 0.001\nmomentum = 0.9\niterations = 9\ntolerance = 1e-9\n";
+    let opened = |kib: u64| {
+        let source = Source { name: "large".to_owned(), path_shown: "large".to_owned(), text: text.to_owned() };
+        Some(Arc::new(Document::new(scenario::read(source, Limits { memory: kib << 10 }).ok()?)))
+    };
+    // the smallest memory with which the scenario can be opened
+    let document = (32..1024).step_by(8).find_map(opened).expect("a megabyte is enough");
+    assert!(document.shortage.is_some());
+    let mut state = State::picker(Vec::new());
+    state.open(document, Some(1));
+    let shown = |state: &State| export::text(&frame(state, &RenderOptions::default(), 120, 40));
+    for keys in ["", "G"] {
+        press(&mut state, keys);
+        let text = shown(&state);
+        assert!(text.contains("iteration 1/9 (no memory for the next)") && !text.contains("(tolerance)"), "{keys}: {text}");
+    }
+    press(&mut state, "L");
+    let text = shown(&state);
+    assert!(text.contains("iteration 9 needs ") && !text.contains("tolerance"), "{text}");
 }

@@ -88,7 +88,7 @@ fn frames_with_folds() {
     }
 }
 
-/// The statement of the step is above the equation, with its operation between marks.
+/// The statement of the step is above the equation, with its line in the file, and with its operation between marks.
 #[test]
 fn the_statement_marks_the_operation_of_the_step() {
     let line = |name: &str, keys: &str, (width, height): (u16, u16)| {
@@ -97,13 +97,13 @@ fn the_statement_marks_the_operation_of_the_step() {
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let wide = (120, 40);
-    assert_eq!(line("layer-norm", ":sigma.1<Enter>", wide), "line 3 sigma = («diff**2»).mean(1, keepdim=True).sqrt() part 1 of 4");
-    assert_eq!(line("layer-norm", ":sigma.3<Enter>", wide), "line 3 sigma = «(diff**2).mean(1, keepdim=True)».sqrt() part 3 of 4");
-    assert_eq!(line("layer-norm", ":mu.1<Enter>", wide), "line 1 mu = «a.mean(1, keepdim=True)» part 1 of 2");
+    assert_eq!(line("layer-norm", ":sigma.1<Enter>", wide), "line 22 sigma = («diff**2»).mean(1, keepdim=True).sqrt() part 1 of 4");
+    assert_eq!(line("layer-norm", ":sigma.3<Enter>", wide), "line 22 sigma = «(diff**2).mean(1, keepdim=True)».sqrt() part 3 of 4");
+    assert_eq!(line("layer-norm", ":mu.1<Enter>", wide), "line 20 mu = «a.mean(1, keepdim=True)» part 1 of 2");
     // a derivative: the operation that is differentiated. a is read by mu, and then by diff
-    assert_eq!(line("layer-norm", ":grad.a[0,1]#2<Enter>", wide), "back through line 2 diff = «a - mu»");
-    assert_eq!(line("rnn", "", wide), "back through line 3 h = torch.tanh(W_xh @ x[t] + «W_hh @ h» + b) turn 1 of 3 │ part 3 of 6");
-    assert_eq!(line("rnn", "", (80, 24)), "back, line 3 h = torch.tanh(W_xh @ x[t] + «W_hh @ h» + b) turn 1 of 3");
+    assert_eq!(line("layer-norm", ":grad.a[0,1]#2<Enter>", wide), "back through line 21 diff = «a - mu»");
+    assert_eq!(line("rnn", "", wide), "back through line 21 h = torch.tanh(W_xh @ x[t] + «W_hh @ h» + b) turn 1 of 3 │ part 3 of 6");
+    assert_eq!(line("rnn", "", (80, 24)), "back, line 21 h = torch.tanh(W_xh @ x[t] + «W_hh @ h» + b) turn 1 of 3");
     // in a scalar graph with one operation in each statement, the equations show the same, so there is no statement
     assert_eq!(line("figure-14", "", wide), "");
 }

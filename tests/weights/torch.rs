@@ -62,12 +62,17 @@ fn a_tensor_is_a_view_of_its_storage() {
 #[test]
 fn sizes_that_lie_are_refused() {
     let numbers = [0.0; 6];
+    // a tensor without entries may begin beyond its storage
+    for shape in [&[0][..], &[2, 0], &[0, 2]] {
+        let found = read_tensors("x.pt", &file(6, 9, shape, &vec![1; shape.len()], &numbers)).unwrap();
+        assert_eq!(found, [("t".to_owned(), shape.iter().map(|&size| usize::from(size)).collect(), vec![])]);
+    }
     refused("x.pt", &file(6, 0, &[2, 3], &[3, 2], &numbers), "\"t\" reaches beyond its storage of 48 bytes");
     refused("x.pt", &file(6, 1, &[6], &[1], &numbers), "reaches beyond");
     refused("x.pt", &file(7, 0, &[2, 3], &[3, 1], &numbers), "\"s\" claims 6 numbers");
     refused("x.pt", &file(6, 0, &[200, 200, 200], &[0, 0, 0], &numbers), "has 8000000 numbers, but its storage only 48 bytes");
     refused("x.pt", &file(6, 0, &[255; 9], &[0; 9], &numbers), "more numbers than any file can hold");
-    refused("x.pt", &file(6, 0, &[2, 3], &[3], &numbers), "2 dimensions and 1 strides");
+    refused("x.pt", &file(6, 0, &[2, 3], &[3], &numbers), "2 dimensions and 1 stride");
     let good = file(6, 0, &[2, 3], &[3, 1], &numbers);
     refused("x.pt", &[&good[..], b"x"].concat(), "its storages end at byte");
     refused("x.pt", &good[..good.len() - 1], "claims 6 numbers");
@@ -79,6 +84,20 @@ fn sizes_that_lie_are_refused() {
     let mut longer = whole.clone();
     longer[count + 1] = 5;
     assert!(open("x.pt", &longer).is_err_and(|wrong| wrong.message.contains("checksum")));
+}
+
+#[test]
+fn a_dictionary_is_found_although_a_key_that_gives_no_name_comes_first() {
+    // {None: d, "d": d} and {None: l, "d": l}, where d = {"t": …} and l = […] are stored in the memo as 0
+    let tensor = tensor(1, 0, &[], &[]);
+    let dictionary = [&b"}q\0X\x01\0\0\0t"[..], &tensor, b"s"].concat();
+    let list = [&b"]q\0"[..], &tensor, b"a"].concat();
+    for (container, name) in [(dictionary, "d.t"), (list, "d.0")] {
+        let pickle = [&b"}N"[..], &container, b"sX\x01\0\0\0dh\0s."].concat();
+        let storages = [&1_u64.to_le_bytes()[..], &0.5_f64.to_le_bytes()].concat();
+        let found = read_tensors("x.pt", &legacy(&pickle, b"]X\x01\0\0\0sa.", &storages));
+        assert_eq!(found, Ok(vec![(name.to_owned(), vec![], vec![0.5])]));
+    }
 }
 
 #[test]

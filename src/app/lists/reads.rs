@@ -3,6 +3,7 @@
 use crate::app::{Action, List, ListRow, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
+use crate::text::counted;
 
 /// The largest number of listed steps.
 const MAX_LISTED: usize = 2000;
@@ -21,7 +22,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     });
     let count = reads.len();
     let at_most = if reads.iter().all(|read| read.is_certain) { "" } else { "at most " };
-    let mut list = List::new(format!("{name} is read by {at_most}{count} {}", if count == 1 { "step" } else { "steps" }), rows.collect());
+    let mut list = List::new(format!("{name} is read by {at_most}{}", counted(count, "step")), rows.collect());
     // the step on the screen is selected; if it reads another entry, the first step after it
     list.selected = reads.iter().take(MAX_LISTED).position(|read| read.step >= scene.at.step).unwrap_or(0);
     if count > MAX_LISTED {

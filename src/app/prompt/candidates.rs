@@ -154,8 +154,17 @@ impl Prompt {
                 all.push(candidate);
             }
         }
-        all
+        if all.is_empty() && typed.contains(' ') { commands_in_question(commands, document, typed) } else { all }
     }
+}
+
+/// Returns the commands whose names have a word of a question.
+fn commands_in_question(commands: &[Command], document: &Document, typed: &str) -> Vec<PromptCandidate> {
+    let is_marked = false;
+    let with_key = commands.iter().filter(|command| topics::has_word_of(typed, command.name));
+    let with_key = with_key.map(|command| PromptCandidate::command(command, document, is_marked));
+    let typed_commands = TYPED_COMMANDS.iter().filter(|command| topics::has_word_of(typed, command.name));
+    with_key.chain(typed_commands.map(|command| PromptCandidate::typed_command(command, document, is_marked))).collect()
 }
 
 /// Returns the candidates for a word of the topics, such as `stride`.

@@ -54,7 +54,14 @@ impl Prompt {
         match (self.candidates(document).is_empty(), is_command) {
             (false, _) => Meaning::Unknown,
             (true, true) => Meaning::Action(Action::Say("there is no such command: ? lists the keys")),
-            (true, false) => Meaning::Address(text.to_owned()),
+            (true, false) => match topics::topic_in_question(text) {
+                Some(word) => Meaning::NoOp(word.to_owned()),
+                // an address has no blanks
+                None if text.split_whitespace().count() > 2 => {
+                    Meaning::Action(Action::Say("no place, command or topic has these words: ? lists the keys"))
+                }
+                None => Meaning::Address(text.to_owned()),
+            },
         }
     }
 }

@@ -95,6 +95,7 @@ const TOPICS: &[Topic] = &[
     row("latex,clipboard,numpy,formula", list(ListKind::Copy), ""),
     row("architecture,layers,structure,overview,shapes,network,graph,nodes", TopicAnswer::Command(Action::ToggleOverlay(OverlayKind::Map)), ""),
     row("training,curve,logarithmic,scale,learning curve,convergence,plot,epochs,loss curve", TopicAnswer::Command(Action::ToggleOverlay(OverlayKind::Curve)), ""),
+    row("tolerance,early stopping,stops early,end early,ends early,rtol,atol,precision", TopicAnswer::Say("[train] tolerance = 1e-6 ends gradient descent when the loss changes by less; diff takes --rtol and --atol"), "the smallest change of the loss; or the largest difference that counts as equal"),
     row("note,notes,explanation,story,about", TopicAnswer::Command(Action::ToggleOverlay(OverlayKind::Notes)), ""),
     row("note,my note,own note,comment,annotate,remember", TopicAnswer::TypedCommand("mark"), "a name for this step; a [[note]] in the scenario file is shown at its step"),
     row("theme,dark,light,background,colour,color,contrast", TopicAnswer::CommandLine("{scenario} --background light"), "the colours of a light background"),
@@ -181,12 +182,45 @@ pub(super) fn is_topic(typed: &str) -> bool {
     TOPICS.iter().any(|topic| topic.words.split(',').any(|word| word == typed))
 }
 
-/// Returns the words of a typed question, separated by single blanks and without punctuation: ` padding part ` for `padding's part?`.
-fn question_words(typed: &str) -> String {
-    let words = typed.replace("'s ", " ").replace("’s ", " ");
+/// Returns the words of a typed question without punctuation: `padding`, `part` for `padding's part?`.
+fn question_words(typed: &str) -> Vec<String> {
+    let words = typed.to_lowercase().replace("'s ", " ").replace("’s ", " ");
     let is_sign = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '?' | '!' | '"');
-    let words: Vec<&str> = words.split(is_sign).map(|word| word.trim_end_matches('.')).filter(|word| !word.is_empty()).collect();
-    format!(" {} ", words.join(" "))
+    words.split(is_sign).map(|word| word.trim_end_matches('.')).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// Returns a word without the s of the plural. (The word may be no plural, so the result is only compared with other results.)
+fn stem(word: &str) -> &str {
+    if word.len() > MIN_PREFIX && !word.ends_with("ss") { word.strip_suffix('s').unwrap_or(word) } else { word }
+}
+
+/// Returns words as a text in which phrases can be searched: their stems between single blanks, ` what are stride `.
+fn searchable<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.fold(" ".to_owned(), |text, word| text + stem(word) + " ")
+}
+
+/// Returns a topic's word that a question contains; `None` if the text is no question or has no such word.
+pub(super) fn topic_in_question(typed: &str) -> Option<&'static str> {
+    let words = question_words(typed);
+    let stems = searchable(words.iter().map(String::as_str));
+    TOPICS.iter().flat_map(|topic| topic.words.split(',')).find(|word| is_in_question(&stems, word)).filter(|_| words.len() > 1)
+}
+
+/// Returns whether a question has a topic's word, in the singular or the plural. `stems` is the question as [`searchable`] returns it.
+fn is_in_question(stems: &str, word: &str) -> bool {
+    word.len() >= MIN_PREFIX && stems.contains(&searchable(word.split(' ')))
+}
+
+/// The words of questions that say nothing about their subject.
+const WORDS_OF_QUESTIONS: &str =
+    "what which where when does this that these those the how why with from have has use into are can there here will was not and for its";
+
+/// Returns whether a question has a word of a command's name, such as `breakpoint` in `what is a breakpoint`.
+pub(super) fn has_word_of(typed: &str, command: &str) -> bool {
+    let subjects = question_words(typed)
+        .into_iter()
+        .filter(|word| word.len() >= MIN_PREFIX && WORDS_OF_QUESTIONS.split(' ').all(|other| other != word));
+    subjects.into_iter().any(|word| command.split(' ').any(|of_command| stem(of_command) == stem(&word)))
 }
 
 /// Returns the answers to a typed text, each with its description. They belong to the topics with a word that begins with the text, or that the text contains.
@@ -194,18 +228,23 @@ fn question_words(typed: &str) -> String {
 pub(super) fn find(document: &Document, typed: &str, is_exact: bool) -> Vec<(TopicMatch, &'static str)> {
     let typed = typed.trim().to_lowercase();
     // the text may be a question that contains the word: `why is the filter turned`
-    let question = question_words(&typed);
+    let words = question_words(&typed);
+    let question = format!(" {} ", words.join(" "));
     let is_asked = |word: &str| word.len() >= MIN_PREFIX && typed.contains(' ') && question.contains(&format!(" {word} "));
     let singular = typed.strip_suffix('s');
     let is_prefix = |word: &str| typed.len() >= MIN_PREFIX && word.starts_with(&typed);
     let is_meant = |word: &str| word == typed || !is_exact && (is_prefix(word) || is_asked(word) || Some(word) == singular);
     // the topics, each with the number of blanks in its longest matching phrase
-    let mut topics: Vec<(usize, &Topic)> = TOPICS
-        .iter()
-        .filter_map(|topic| {
-            Some((topic.words.split(',').filter(|word| is_meant(word)).map(|word| word.matches(' ').count()).max()?, topic))
-        })
-        .collect();
+    let with_word = |is_meant: &dyn Fn(&str) -> bool| -> Vec<(usize, &Topic)> {
+        let blanks = |topic: &Topic| topic.words.split(',').filter(|word| is_meant(word)).map(|word| word.matches(' ').count()).max();
+        TOPICS.iter().filter_map(|topic| Some((blanks(topic)?, topic))).collect()
+    };
+    let mut topics = with_word(&is_meant);
+    if topics.is_empty() && !is_exact && typed.contains(' ') {
+        // the question may have the word in the plural: `what are strides`
+        let stems = searchable(words.iter().map(String::as_str));
+        topics = with_word(&|word| is_in_question(&stems, word));
+    }
     // topics with exactly the typed word come first, then those with longer phrases: `my gradients` before `gradients`
     topics.sort_by_key(|(blanks, topic)| (topic.words.split(',').all(|word| word != typed), std::cmp::Reverse(*blanks)));
     let mut found = Vec::new();

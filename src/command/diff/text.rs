@@ -10,7 +10,7 @@ use crate::mistakes::Explanation;
 use crate::number::{exact, with_digits};
 use crate::output;
 use crate::tensor::{index_text, unravel};
-use crate::text::{align_left, line, list_of_names, width};
+use crate::text::{align_left, are, counted, line, list_of_names, width};
 use crate::trace::Trace;
 
 /// Prints which gradients are wrong and where the first wrong number is, with the notes on names and layouts. Prints nothing if the scale of the samples'
@@ -73,7 +73,7 @@ fn comparison_lines(comparison: &GradientComparison, document: &Document) -> Vec
         let [wrong, all] = comparison.counts();
         let others_right = match all - wrong {
             0 => String::new(),
-            count => format!("; {} right", if count == 1 { "1 other is".to_owned() } else { format!("{count} others are") }),
+            count => format!("; {} {} right", counted(count, "other"), are(count)),
         };
         lines.push(String::new());
         lines.push(format!("which   {}{others_right}", list_of_names(&names)));
@@ -139,7 +139,7 @@ fn tensor_lines(comparison: &GradientComparison, trace: &Trace, texts: &mut Sour
 /// The row of a group of tensors with the same status.
 fn row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mut SourceTexts<'_>) -> [String; 3] {
     let (user, compared) = (&comparison.user.tensors[group.tensors[0]], &comparison.report.tensors[group.tensors[0]]);
-    let all_entries = entries(group.comparisons(comparison).map(|(_, compared)| compared.entries).sum());
+    let all_entries = counted(group.comparisons(comparison).map(|(_, compared)| compared.entries).sum::<usize>(), "entry");
     let (status, details) = match (compared.status, &user.values) {
         (Status::Equal, _) => ("equal", all_entries),
         (Status::Shape, Err(why)) => ("shape", why.clone()),
@@ -160,11 +160,6 @@ fn row(comparison: &GradientComparison, trace: &Trace, group: &Group, texts: &mu
     // the source text is at the end of the row, where it does not move a column
     let explained = texts.explain(&name);
     [status.to_owned(), name.clone(), format!("{details}{}", explained.strip_prefix(&name).unwrap_or_default())]
-}
-
-/// Returns a number of entries: `1 entry`.
-fn entries(count: usize) -> String {
-    if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
 }
 
 /// Returns the name of an entry after a blank: ` [0,1]`, or ` 2:conv1.z[0,1]` in a group of several tensors. For a single number, returns an empty text.

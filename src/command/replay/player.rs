@@ -17,6 +17,7 @@ use crate::command::live::to_events;
 use crate::keys::{Code, Key};
 use crate::session::{Event, Session};
 use crate::terminal::{Flow, Input, TerminalProgram};
+use crate::ui::marker::Marker;
 use crate::ui::{self, RenderOptions};
 
 /// The text about the end of a complete session.
@@ -237,10 +238,11 @@ impl Player {
         self.driver.state.focus().is_prompt()
     }
 
-    /// Returns the texts of the marker: what the replay is doing, and the keys.
-    fn marker(&self) -> (String, &'static str) {
+    /// Returns the texts of the marker.
+    fn marker(&self) -> Marker<'_> {
         let progress = format!("{}/{}", self.cursor.done, self.cursor.len());
-        match &self.mode {
+        let typed = if let ReplayMode::Typing(text, _) = &self.mode { Some(&**text) } else { None };
+        let (what, keys) = match &self.mode {
             ReplayMode::Playing => {
                 (format!("▶ replay {progress}"), "Space pauses, \".\" next event, \",\" previous event, : to an event, q quits")
             }
@@ -250,11 +252,12 @@ impl Player {
             ReplayMode::Asking(_) => {
                 (format!("replay {progress}: take over here?"), "Enter takes over, another key goes on with the replay")
             }
-            ReplayMode::Typing(text, _) => (format!("replay {progress}: to event {text}_"), "Enter goes there, Esc leaves it"),
+            ReplayMode::Typing(..) => (format!("replay {progress}: to event"), "Enter goes there, Esc leaves it"),
             ReplayMode::Seeking(target) => (format!("replay {progress}, on the way to {target}"), "q quits"),
             ReplayMode::ByHand if self.takes_text() => (format!("by hand, replay {progress}"), "Esc, then T, gives back"),
             ReplayMode::ByHand => (format!("by hand, replay {progress}"), "T gives back"),
-        }
+        };
+        Marker { what, typed, keys }
     }
 }
 
@@ -317,7 +320,6 @@ impl TerminalProgram for Player {
     fn draw(&self, area: Rect, buffer: &mut Buffer) {
         self.screen.set(area);
         ui::render(&self.driver.state, &self.options, area, buffer);
-        let (what, keys) = self.marker();
-        ui::marker::render(&what, keys, &self.options, area, buffer);
+        ui::marker::render(&self.marker(), &self.options, area, buffer);
     }
 }

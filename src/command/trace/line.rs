@@ -12,6 +12,7 @@ use crate::network::{Id, Network};
 use crate::number::{self, exact};
 use crate::step::Pass;
 use crate::tensor::{Index, index_text, len, shape_text, unravel};
+use crate::text::counted;
 use crate::trace::Trace;
 
 /// A column of a table.
@@ -152,8 +153,8 @@ impl TraceLine for EntryLine {
 
     fn text(&self) -> String {
         let first = self.first.map_or_else(|| "-".to_owned(), |first| first.to_string());
-        let plural = if self.terms == 1 { "" } else { "s" };
-        format!("{first}  {}{}  {} term{plural}  {}", self.prefix.op_text(), index_text(&self.index), self.terms, exact(self.value))
+        let terms = counted(self.terms, "term");
+        format!("{first}  {}{}  {terms}  {}", self.prefix.op_text(), index_text(&self.index), exact(self.value))
     }
 }
 
@@ -185,9 +186,8 @@ impl TraceLine for OpLine {
     }
 
     fn text(&self) -> String {
-        let plural = if self.steps == 1 { "" } else { "s" };
         let (pass, op) = (self.prefix.pass.name(), self.prefix.op_text());
-        format!("{}  {pass}  {op}  {}  {} step{plural}", self.first, shape_text(&self.shape), self.steps)
+        format!("{}  {pass}  {op}  {}  {}", self.first, shape_text(&self.shape), counted(self.steps, "step"))
     }
 }
 

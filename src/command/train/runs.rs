@@ -9,6 +9,7 @@ use crate::app::{Curve, Curves};
 use crate::command::format::CommandOutput;
 use crate::command::report::{CommandReport, write_json};
 use crate::command::text_writer::TextWriter;
+use crate::network::NotFinite;
 use crate::number::exact;
 use crate::text::{align_left, align_right, counted, width};
 use crate::ui;
@@ -46,7 +47,10 @@ impl CommandReport for RunsReport<'_> {
             out.line(&format!("{letter}  {name}  {}", run.optimizer.summary()))?;
             let why = if run.result.stopped { ", stopped by the tolerance" } else { "" };
             let iterations = counted(run.result.losses.len(), "iteration");
-            out.line(&format!("   {iterations}{why}; after the last update, over all samples: loss  {}", exact(report.loss)))?;
+            let not_finite =
+                NotFinite::of(run.result.losses.iter().copied()).map(|not_finite| format!("; {}", not_finite.sentence("the loss")));
+            let not_finite = not_finite.unwrap_or_default();
+            out.line(&format!("   {iterations}{why}; after the last update, over all samples: loss  {}{not_finite}", exact(report.loss)))?;
         }
         let longest = self.runs.iter().map(|run| run.result.losses.len()).max().unwrap_or(0);
         let every = distance_of_rows(longest);
@@ -77,11 +81,18 @@ impl RunsReport<'_> {
     /// The curves of the losses. The chart needs a current curve: that of the first run.
     fn curves(&self) -> Curves {
         let points = |run: &Trained| (1..).zip(run.result.losses.iter().copied()).collect();
-        let mut curves = self.runs.iter().map(|run| Curve { edit: None, other_scenario: Some(run.name().to_owned()), points: points(run) });
+        let curve = |run: &Trained| Curve {
+            edit: None,
+            other_scenario: Some(run.name().to_owned()),
+            points: points(run),
+            not_finite: NotFinite::of(run.result.losses.iter().copied()),
+        };
+        let mut curves = self.runs.iter().map(curve);
         let current = curves.next().expect("there are several runs");
         let iterations = self.runs.iter().map(|run| run.result.losses.len() as u64).max().unwrap_or(1);
         Curves {
             name: "loss".to_owned(),
+            shows_loss: true,
             current,
             others: curves.collect(),
             here: 0,

@@ -7,6 +7,7 @@ use crate::op::layer::Reported;
 use crate::op::operator::Operator;
 use crate::python::tree::Span;
 use crate::tensor::len;
+use crate::text::counted;
 
 use super::choices::chosen;
 use super::products::matmul;
@@ -86,7 +87,7 @@ fn affine(
 /// If it has another number of entries.
 fn per_channel(reader: &mut GraphReader<'_, '_>, id: TensorId, wide: &[usize], span: &Span) -> Result<TensorId, Reported> {
     if len(wide) != len(reader.shape(id)) {
-        let message = format!("{} must have {} numbers, one for each channel", reader.describe(id), len(wide));
+        let message = format!("{} must have {}, one for each channel", reader.describe(id), counted(len(wide), "number"));
         return Err(reader.fail(span, message, ""));
     }
     if reader.shape(id) == wide { Ok(id) } else { viewed(reader, id, wide, span) }

@@ -10,6 +10,7 @@ use crate::op::layer::Reported;
 use crate::op::operator::Operator;
 use crate::python::tree::Span;
 use crate::tensor::len;
+use crate::text::counted;
 
 use super::shape::viewed;
 
@@ -66,7 +67,7 @@ pub fn matmul(reader: &mut GraphReader<'_, '_>, left: &Value, right: &Value, spa
     // the entries of a vector count as rows
     let rows = right_shape[right_shape.len().saturating_sub(2)];
     if columns != rows {
-        let message = format!("{} @ {}: {columns} columns meet {rows} rows", reader.describe(a), reader.describe(b));
+        let message = format!("{} @ {}: {} {}", reader.describe(a), reader.describe(b), columns_meet(columns), counted(rows, "row"));
         let fits_transposed = right_shape.len() >= 2 && right_shape[right_shape.len() - 1] == columns;
         let help = if fits_transposed {
             let name = reader.name_of(b);
@@ -171,8 +172,8 @@ fn linear(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
         return Err(reader.fail(&call.span, "linear takes an input and a weight of the shape out x in", ""));
     };
     if columns != inputs {
-        let message =
-            format!("{} meets the weight {}: {columns} columns meet {inputs} inputs", reader.describe(x), reader.describe(weight));
+        let meet = format!("{} {}", columns_meet(columns), counted(inputs, "input"));
+        let message = format!("{} meets the weight {}: {meet}", reader.describe(x), reader.describe(weight));
         let help = if columns == outputs {
             "PyTorch's weight is out x in: yours seems to be in x out, so write x @ W"
         } else {
@@ -221,8 +222,8 @@ impl EinsumAxes {
     fn add(&mut self, reader: &GraphReader<'_, '_>, operand: &str, id: TensorId) -> Result<(), (String, &'static str)> {
         let shape = reader.shape(id).to_vec();
         if operand.chars().count() != shape.len() {
-            let message =
-                format!("\"{operand}\" has {} letters, but {} has {} axes", operand.chars().count(), reader.describe(id), shape.len());
+            let [letters, axes] = [(operand.chars().count(), "letter"), (shape.len(), "axis")].map(|(count, noun)| counted(count, noun));
+            let message = format!("\"{operand}\" has {letters}, but {} has {axes}", reader.describe(id));
             return Err((message, "write a letter for each axis"));
         }
         let mut labels = Vec::new();
@@ -352,4 +353,9 @@ fn einsum(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
     let EinsumAxes { labels, sizes, .. } = axes;
     let operands: Vec<&[usize]> = labels.iter().map(Vec::as_slice).collect();
     reader.emit(einsum_function(&operands, &output, &sizes, EinsumKind::General), &ids, &call.span).map(Value::Tensor)
+}
+
+/// Returns a number of columns with its verb: `1 column meets`, `2 columns meet`.
+fn columns_meet(columns: usize) -> String {
+    format!("{} {}", counted(columns, "column"), if columns == 1 { "meets" } else { "meet" })
 }

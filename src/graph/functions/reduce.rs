@@ -14,6 +14,7 @@ use crate::op::prod::prod as prod_function;
 use crate::op::softmax::{Slices, Softmax};
 use crate::python::tree::Span;
 use crate::tensor::len;
+use crate::text::counted;
 
 use super::shape::{detached, viewed};
 
@@ -127,8 +128,7 @@ pub fn moments(
 ) -> Result<Moments, Reported> {
     let n = count(reader, id, axes);
     if i64::try_from(n).unwrap_or(i64::MAX) <= correction {
-        let message =
-            format!("the variance of {n} number{} is divided by n − {correction}, which is not positive", if n == 1 { "" } else { "s" });
+        let message = format!("the variance of {} is divided by n − {correction}, which is not positive", counted(n, "number"));
         return Err(reader.fail(span, message, "unbiased=False divides by n"));
     }
     let mean = mean_over(reader, id, axes, true, span)?;

@@ -11,6 +11,7 @@ use crate::op::numpy::summed;
 use crate::op::operator::Operator;
 use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
+use crate::text::counted;
 
 use super::shape::{distinct_axes, rearranged, viewed};
 
@@ -108,7 +109,8 @@ fn repeat(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
     if !call.is_numpy() {
         let counts = call.integers(reader, "a number of repetitions")?;
         if counts.len() < reader.shape(id).len() {
-            let message = format!("{} has {} axes, but repeat has {} numbers", reader.describe(id), reader.shape(id).len(), counts.len());
+            let [axes, numbers] = [(reader.shape(id).len(), "axis"), (counts.len(), "number")].map(|(count, noun)| counted(count, noun));
+            let message = format!("{} has {axes}, but repeat has {numbers}", reader.describe(id));
             return Err(reader.fail(&call.span, message, "PyTorch's repeat takes a number for each axis; np.repeat repeats entries"));
         }
         return tiled(reader, id, &counts, &call.span).map(Value::Tensor);

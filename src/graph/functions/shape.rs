@@ -8,6 +8,7 @@ use crate::op::layer::Reported;
 use crate::op::numpy::code::NumPyCode;
 use crate::python::tree::Span;
 use crate::tensor::{len, ravel, unravel};
+use crate::text::{are, counted};
 
 /// The functions of this file, with their names and parameters.
 pub const ROWS: &[FunctionRow] = &[
@@ -170,7 +171,8 @@ fn completed(reader: &mut GraphReader<'_, '_>, id: TensorId, sizes: &[i64], span
     };
     if !fits || sizes.iter().any(|n| *n < -1) {
         let text: Vec<String> = sizes.iter().map(ToString::to_string).collect();
-        let message = format!("{} has {entries} entries, which do not fit into the shape ({})", reader.describe(id), text.join(", "));
+        let message =
+            format!("{} has {}, which do not fit into the shape ({})", reader.describe(id), counted(entries, "entry"), text.join(", "));
         let help = if unknown > 1 { "only one size can be -1" } else { "the product of the sizes must be the number of entries" };
         return Err(reader.fail(span, message, help));
     }
@@ -234,7 +236,7 @@ fn squeeze(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repor
     if call.is_numpy()
         && let Some(axis) = axes.iter().flatten().find(|axis| shape[**axis] != 1)
     {
-        let message = format!("axis {axis} of {} has {} entries", reader.describe(id), shape[*axis]);
+        let message = format!("axis {axis} of {} has {}", reader.describe(id), counted(shape[*axis], "entry"));
         return Err(reader.fail(&call.span, message, "only an axis of one entry is squeezed"));
     }
     let stays = |axis: usize| shape[axis] != 1 || axes.as_ref().is_some_and(|axes| !axes.contains(&axis));
@@ -296,7 +298,8 @@ fn swapaxes(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repo
 fn permuted_by(reader: &mut GraphReader<'_, '_>, id: TensorId, order: &[usize], call: &Call) -> Result<Value, Reported> {
     let rank = reader.shape(id).len();
     if order.len() != rank {
-        let message = format!("{} has {rank} axes, but {} are given", reader.describe(id), order.len());
+        let are = are(order.len());
+        let message = format!("{} has {}, but {} {are} given", reader.describe(id), counted(rank, "axis"), order.len());
         return Err(reader.fail(&call.span, message, "each axis is given once"));
     }
     permuted(reader, id, order, &call.span).map(Value::Tensor)

@@ -13,6 +13,7 @@ use crate::op::conv2d::{Conv2d, convolution_function};
 use crate::op::layer::Reported;
 use crate::op::max_pool2d::MaxPool2d;
 use crate::op::operator::Operator;
+use crate::text::counted;
 use std::sync::Arc;
 
 use super::join::stacked;
@@ -163,9 +164,9 @@ fn conv(reader: &mut GraphReader<'_, '_>, call: &Call, dimensions: usize, is_tra
     let (inputs, outputs) = if is_transposed { (first, second.saturating_mul(groups)) } else { (second.saturating_mul(groups), first) };
     if groups == 0 || inputs != images.channels || !outputs.is_multiple_of(groups) {
         let message = format!(
-            "{} has {} channels, but the weight {} is for {inputs}",
+            "{} has {}, but the weight {} is for {inputs}",
             reader.describe(images.id),
-            images.channels,
+            counted(images.channels, "channel"),
             reader.describe(weight)
         );
         return Err(reader.fail(span, message, weight_axes));

@@ -9,7 +9,7 @@ use ratatui::widgets::{Block as Frame, BorderType, Clear, Widget};
 use crate::app::{Curve, CurveMarker, Curves, Job, Setting};
 use crate::glyph::SEPARATOR;
 use crate::number::Digits;
-use crate::text::{cut, width};
+use crate::text::{counted, cut, width};
 use crate::ui::ClickTarget;
 use crate::ui::chart::{Chart, FIRST_OTHER_LETTER, HERE, MARKER, scenario_style};
 use crate::ui::line::DrawLine as _;
@@ -38,11 +38,12 @@ fn frame(screen: Rect) -> Rect {
 /// Returns the area of the legend, which is empty if there is none, and the area of the chart.
 fn legend_and_chart(curves: &Curves, area: Rect) -> (Rect, Rect) {
     let inside = Rect { x: area.x + 2, y: area.y + 1, width: area.width.saturating_sub(4), height: area.height.saturating_sub(2) };
-    let lines = if curves.has_other_scenarios() {
+    let names = if curves.has_other_scenarios() {
         1 + u16::try_from(curves.others.len()).unwrap_or(u16::MAX)
     } else {
         u16::from(!curves.others.is_empty())
     };
+    let lines = names.saturating_add(u16::from(curves.current.not_finite.is_some()));
     // the chart has at least six lines
     let height = lines.min(inside.height.saturating_sub(6));
     (Rect { height, ..inside }, Rect { y: inside.y + height, height: inside.height - height, ..inside })
@@ -77,13 +78,13 @@ fn draw_frame(view: &StepView<'_>, curves: &Curves, marker: CurveMarker, is_log:
 /// Describes the progress of the training.
 fn progress(view: &StepView<'_>, curves: &Curves) -> String {
     let computed = curves.current.points.last().map_or(0, |(iteration, _)| *iteration);
-    let count = format!("{computed} of {} iterations", curves.iterations);
+    let count = format!("{computed} of {}", counted(curves.iterations, "iteration"));
     match &view.stepper.job {
         Some(Job::Train(_)) => format!("running: {count}"),
         _ if curves.is_complete && computed < view.document.iterations() => {
-            format!("{computed} iterations, ended by the tolerance")
+            format!("{}, ended by the tolerance", counted(computed, "iteration"))
         }
-        _ if curves.is_complete => format!("{computed} iterations"),
+        _ if curves.is_complete => counted(computed, "iteration"),
         _ => format!("paused: {count}, Space continues"),
     }
 }
@@ -108,9 +109,15 @@ fn marks(curves: &Curves, marker: CurveMarker, digits: Digits, room: usize) -> S
     cut(&format!(" {} ", parts.join(SEPARATOR)), room)
 }
 
-/// Returns the lines of the legend. With curves of other scenarios, each curve has a line with its first and its last loss. Otherwise all curves are in one
-/// line, and a single curve has no legend.
+/// Returns the lines of the legend. The first one says from which iteration on the values are not finite, if they are not.
 fn legend(curves: &Curves, view: &StepView<'_>) -> Vec<(String, Style)> {
+    let not_finite = curves.not_finite_sentence().map(|sentence| (sentence, view.theme.style(StyleRole::Error)));
+    not_finite.into_iter().chain(names(curves, view)).collect()
+}
+
+/// Returns the lines with the names of the curves. With curves of other scenarios, each curve has a line with its first and its last loss. Otherwise all curves
+/// are in one line, and a single curve has no line.
+fn names(curves: &Curves, view: &StepView<'_>) -> Vec<(String, Style)> {
     let digits = view.digits;
     let faint = view.theme.style(StyleRole::Forward);
     let label = |curve: &Curve| curve.label(digits);
@@ -122,7 +129,9 @@ fn legend(curves: &Curves, view: &StepView<'_>) -> Vec<(String, Style)> {
     let values = |curve: &Curve| match (curve.points.first(), curve.points.last()) {
         (Some((_, first)), Some((iteration, last))) => {
             let end = if *iteration == curves.iterations { String::new() } else { format!(" in iteration {iteration}") };
-            format!("{} → {}{end}{SEPARATOR}", digits.short(*first), digits.short(*last))
+            let not_finite = curve.not_finite.filter(|_| curve.other_scenario.is_some());
+            let not_finite = not_finite.map_or_else(String::new, |not_finite| format!(", {}", not_finite.sentence("it")));
+            format!("{} → {}{end}{not_finite}{SEPARATOR}", digits.short(*first), digits.short(*last))
         }
         _ => String::new(),
     };

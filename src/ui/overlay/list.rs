@@ -154,7 +154,7 @@ pub(super) fn render(list: &List, theme: &Theme, screen: Rect, buf: &mut Buffer)
         .border_type(BorderType::Rounded)
         .border_style(theme.style(StyleRole::Dim))
         .title(Span::styled(format!(" {} ", cut(&list.title, usize::from(area.width.saturating_sub(6)))), theme.style(StyleRole::Heading)))
-        .title_bottom(hints(list).line(theme).right_aligned())
+        .title_bottom(hints(list).in_border(area).line(theme).right_aligned())
         .render(area, buf);
     for (n, place) in (first..list.rows.len()).zip(rows.rows()) {
         let is_selected = n == list.selected;

@@ -128,7 +128,8 @@ fn hints(area: Rect) -> Hints {
         let hints = Hints::default().text(StyleRole::Dim, marks).key(StyleRole::Dim, "<Enter>", enter);
         hints.key(StyleRole::Dim, "<Esc>", "Esc: close ")
     });
-    all.into_iter().find(|hints| hints.width() <= room).unwrap_or_default()
+    let [.., shortest] = all.clone();
+    all.into_iter().find(|hints| hints.width() <= room).unwrap_or_else(|| shortest.in_border(area))
 }
 
 /// Draws the map.

@@ -18,7 +18,7 @@ use super::target::{Spot, Spots, TermSpot};
 use crate::network::Id;
 use crate::step::TensorEntry;
 use crate::tensor::len;
-use crate::text::{cut, width};
+use crate::text::{counted, cut, width};
 use crate::ui::theme::{SHARED_COLOURS, StyleRole};
 use crate::ui::view::StepView;
 
@@ -101,8 +101,7 @@ pub fn render(view: &StepView<'_>, area: Rect, buf: &mut Buffer, spots: &mut Spo
 
 /// Writes the number of hidden terms in the middle between two columns, or in the middle of the area if there is not enough room.
 fn draw_hidden_terms(view: &StepView<'_>, area: Rect, (from, to, row): (u16, u16, u16), terms: u64, buf: &mut Buffer) {
-    let plural = if terms == 1 { "" } else { "s" };
-    let texts = [format!("… {terms} more term{plural}"), format!("… {terms} more")];
+    let texts = [format!("… {}", counted(terms, "more term")), format!("… {terms} more")];
     let fits = |text: &&String, cells: u16| width(text) <= usize::from(cells);
     let (start, end) = if fits(&&texts[0], to.saturating_sub(from + 1)) { (from + 1, to) } else { (0, area.width) };
     if let Some(text) = texts.iter().find(|text| fits(text, end - start)) {

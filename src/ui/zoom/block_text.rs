@@ -204,6 +204,7 @@ const fn glyph(c: char) -> &'static [&'static str] {
         '-' | '−' => &["...", "...", "###", "...", "..."],
         '+' => &["...", ".#.", "###", ".#.", "..."],
         '=' => &["...", "###", "...", "###", "..."],
+        '≠' => &["..#", "###", ".#.", "###", "#.."],
         '≈' => &[".#..#", "#.##.", ".....", ".#..#", "#.##."],
         '(' => &[".#", "#.", "#.", "#.", ".#"],
         ')' => &["#.", ".#", ".#", ".#", "#."],
@@ -292,7 +293,7 @@ mod tests {
 
     #[test]
     fn characters_are_rectangles_of_dots() {
-        let characters = "0123456789 .,·∙:-+=≈()[]/^|?…∞′²½√abcdefghijklmnopqrstuvwxyzABCDEFJLNPQRSTWXYσΣδ∂μ₀₁₂₃₄₅₆₇₈₉\u{1f600}";
+        let characters = "0123456789 .,·∙:-+=≠≈()[]/^|?…∞′²½√abcdefghijklmnopqrstuvwxyzABCDEFJLNPQRSTWXYσΣδ∂μ₀₁₂₃₄₅₆₇₈₉\u{1f600}";
         for c in characters.chars() {
             let rows = Dots::of(c).rows;
             assert!(rows.iter().all(|row| row.len() == rows[0].len() && row.bytes().all(|dot| b"#.".contains(&dot))), "{c}");

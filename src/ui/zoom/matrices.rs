@@ -14,7 +14,7 @@ use crate::scene::{Grid, ShownTensor};
 use crate::tensor::shape_on_screen;
 use crate::text::{cut, width};
 use crate::ui::line::DrawLine as _;
-use crate::ui::matrix::{Mark, part};
+use crate::ui::matrix::{DIFFERENT, Mark, part};
 use crate::ui::operands::arrange;
 use crate::ui::operands::{self, MarkedEntries};
 use crate::ui::theme::StyleRole;
@@ -152,7 +152,8 @@ impl<'a> Panel<'a> {
         }
     }
 
-    /// Draws the number of entry `at` with its mark: `[3]` is read by this step, `=3` is being computed.
+    /// Draws the number of entry `at` with its mark: `[3]` is read by this step, `=3` is being computed, `3≠` differs from the number in the user's gradient
+    /// file.
     fn draw_entry(&self, view: &StepView<'_>, mark: Mark, at: usize, cell: Rect, buf: &mut Buffer) {
         let format = view.format(self.shown.tensor);
         let unknown = if self.shown.is_result && at == view.at.entry && view.hides_number() { glyph::HIDDEN } else { glyph::TO_COME };
@@ -164,9 +165,14 @@ impl<'a> Panel<'a> {
             Mark::None => (["", ""], StyleRole::Dim),
         };
         let style = ink(view, role);
+        let differs = view.compared_entry(self.shown.tensor, at).is_some_and(|user| user.differs);
+        let different = DIFFERENT.to_string();
+        let last = if differs { (&*different, ink(view, StyleRole::Error)) } else { (brackets[1], style) };
         // the blanks that align a column are as wide as a digit
         let text: String = text.chars().map(|c| if c == ' ' { block_text::BLANK } else { c }).collect();
-        for (column, text) in [(0, brackets[0]), (self.cell.number_column, &text), (self.cell.close_column, brackets[1])] {
+        for (column, (text, style)) in
+            [(0, (brackets[0], style)), (self.cell.number_column, (&*text, style)), (self.cell.close_column, last)]
+        {
             draw(text, self.size, style, right_and_below(cell, column, 0), buf);
         }
     }

@@ -10,6 +10,7 @@
 use super::super::{WeightsError, read_le};
 use super::dtypes::ElementType;
 use super::values::{NAMES, Name, PickleValue, StorageInfo, StorageView};
+use crate::text::counted;
 
 /// The help for a pickle with other values than tensors.
 pub(super) const SAVE_STATE_DICT: &str = "nothing in the file is run, so it may hold only dictionaries, lists, numbers and tensors: save the tensors alone, torch.save(model.state_dict(), \"model.pt\")";
@@ -413,7 +414,11 @@ impl<'a> Pickle<'a> {
             return Err(damaged("has a tensor without a shape, strides or a type"));
         };
         if shape.len() != strides.len() {
-            return Err(damaged(&format!("has a tensor of {} dimensions and {} strides", shape.len(), strides.len())));
+            return Err(damaged(&format!(
+                "has a tensor of {} and {}",
+                counted(shape.len(), "dimension"),
+                counted(strides.len(), "stride")
+            )));
         }
         self.count_bytes(CONTAINER_BYTES * 2 + VALUE_BYTES * shape.len())?;
         self.tensors.push(StorageView { storage: storage as usize, element, offset, shape, strides });
