@@ -17,16 +17,20 @@
 //! | `rounding` | the error of the loss that rounding alone causes |
 //! | `steps`, `difference` | the step sizes h, and the slope on which the differences at several step sizes agree |
 //! | `judge` | the verdict on one derivative |
+//! | `doubt` | reasons why the differences at one step size prove nothing |
+//! | `jitter` | the loss and the derivatives with other rounding errors |
 //! | `undefined` | derivatives that are infinite or NaN, but not wrong |
 //! | `batch` | the derivatives of the batch's loss |
 //! | `single` | one derivative, for a question about one entry |
 //!
-//! The check uses nothing of the backward pass except the derivatives that it tests. Otherwise it could not find all errors: if the backward pass lacks an edge
-//! of the graph, a check with the same edges would lack it too.
+//! The slopes depend on nothing of the backward pass. Only the rounding errors are estimated with its derivatives and its ops. Otherwise the check could not
+//! find all errors: if the backward pass lacks an edge of the graph, a check with the same edges would lack it too.
 
 mod batch;
 mod dependents;
 mod difference;
+mod doubt;
+mod jitter;
 mod judge;
 mod kinks;
 mod perturb;
@@ -49,6 +53,7 @@ use crate::network::{Id, Network, Role, Run};
 use crate::step::Pass;
 use crate::tensor::len;
 use crate::threads::try_spawn;
+use jitter::DerivativeRanges;
 use judge::Judge;
 use perturb::{ForwardPass, Workspace};
 use rounding::rounding_noise;
@@ -73,7 +78,8 @@ pub enum Verdict {
     Kink,
     /// The loss is not finite near the entry.
     NotFinite,
-    /// The differences at several step sizes do not agree with each other, for example because of rounding errors. So they cannot decide.
+    /// The differences cannot decide: they do not agree with each other, or rounding errors explain their distance from the derivative, or all steps are too
+    /// long for a curve on the way from the entry to the loss.
     Unsettled,
     /// The derivative is infinite or NaN, but not wrong. The chain rule has an infinite local derivative or a product that overflows.
     Undefined,
@@ -258,20 +264,21 @@ impl Queue<'_> {
     fn start(self, network: &Network, run: &Run, threads: usize, to: Sender<BlockResult>) {
         let forward = ForwardPass::new(network, run, self.stop);
         let noises: Vec<f64> = self.targets.iter().map(|target| rounding_noise(&forward, target.of)).collect();
+        let ranges = DerivativeRanges::new(network);
         scope(|scope| {
             for _ in 1..threads {
-                let (forward, noises, to) = (&forward, &noises, to.clone());
+                let (forward, noises, ranges, to) = (&forward, &noises, &ranges, to.clone());
                 // if the system refuses to start a thread, the other threads take its blocks
-                try_spawn(scope, move || self.work(forward, noises, &to));
+                try_spawn(scope, move || self.work(forward, noises, ranges, &to));
             }
-            self.work(&forward, &noises, &to);
+            self.work(&forward, &noises, &ranges, &to);
             drop(to);
         });
     }
 
     /// Takes blocks until the queue is empty or the check is stopped.
-    fn work(self, forward: &ForwardPass<'_>, noises: &[f64], to: &Sender<BlockResult>) {
-        let mut workspace = Workspace::new(forward);
+    fn work(self, forward: &ForwardPass<'_>, noises: &[f64], ranges: &DerivativeRanges, to: &Sender<BlockResult>) {
+        let mut workspace = Workspace::new(forward).with_stop(self.stop);
         loop {
             let block = self.next.fetch_add(1, MemoryOrdering::Relaxed);
             let Some(&(target_index, first)) = self.blocks.get(block) else { return };
@@ -283,14 +290,17 @@ impl Queue<'_> {
                 values: forward.run.values(target.of),
                 loss: forward.run.values(forward.network.loss())[0],
                 noise: noises[target_index],
+                ranges,
             };
             let mut checks = Vec::with_capacity(BLOCK);
             for k in first..target.wanted.min(first + BLOCK) {
+                let at = checked_place(k, target.entries, target.wanted);
+                let check = judge.check(at, derivatives[at]);
+                // a check that was stopped has a meaningless result
                 if self.stop.load(MemoryOrdering::Relaxed) {
                     break;
                 }
-                let at = checked_place(k, target.entries, target.wanted);
-                checks.push(judge.check(at, derivatives[at]));
+                checks.push(check);
                 self.done.fetch_add(1, MemoryOrdering::Relaxed);
             }
             if to.send((block, checks)).is_err() {

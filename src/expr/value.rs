@@ -83,6 +83,29 @@ impl Expr {
         function(values)
     }
 
+    /// Returns the value, and the largest absolute value of a rounded number in its computation, in proportion to the value: a number that is multiplied later
+    /// is multiplied here too. Arguments and constants are not rounded.
+    fn magnitude(&self, context: EvaluationContext<'_>) -> Option<(f64, f64)> {
+        let value = self.evaluate(context)?;
+        let largest = match self {
+            Self::Neg(a) => a.magnitude(context)?.1,
+            Self::Add([a, b]) | Self::Sub([a, b]) => value.abs().max(a.magnitude(context)?.1).max(b.magnitude(context)?.1),
+            Self::Mul([a, b]) => {
+                let ((a, of_a), (b, of_b)) = (a.magnitude(context)?, b.magnitude(context)?);
+                value.abs().max(of_a * b.abs()).max(of_b * a.abs())
+            }
+            Self::Div([a, b]) => {
+                let ((_, of_a), (b, of_b)) = (a.magnitude(context)?, b.magnitude(context)?);
+                value.abs().max(of_a / b.abs()).max(of_b * (value / b).abs())
+            }
+            Self::Square(a) => value.abs().max(a.magnitude(context).map(|(a, of_a)| of_a * a.abs())?),
+            Self::Cases(cases, other) => Self::matching_case(cases, other, context)?.magnitude(context)?.1,
+            Self::Of(..) | Self::Prime(..) => value.abs(),
+            _ => 0.0,
+        };
+        Some((value, largest))
+    }
+
     /// Returns the value of the first case whose comparison is true, as an expression. If none is true, returns `other`.
     fn matching_case<'e>(cases: &'e [Case], other: &'e Self, context: EvaluationContext<'_>) -> Option<&'e Self> {
         for Case { left, is, right, value } in cases {
@@ -118,6 +141,22 @@ impl Primitive {
             Definition::Expr(expr) => expr.value_at(arguments),
             Definition::Largest | Definition::Smallest | Definition::Rule => None,
         }
+    }
+
+    /// The largest absolute value of a rounded number in the computation of the value. It is larger than the value if large numbers cancel: ½ x (1 + tanh u)
+    /// is rounded like ½ x, also if tanh u is nearly −1. `None` if the value has no formula.
+    ///
+    /// ```
+    /// use gradstep::op::functions::GELU_TANH;
+    ///
+    /// let x = -5.0;
+    /// assert_eq!(GELU_TANH.rounded_magnitude(&[x]), Some(2.5));
+    /// assert!(GELU_TANH.value(&[x]).unwrap().abs() < 1e-6);
+    /// ```
+    #[must_use]
+    pub fn rounded_magnitude(&self, arguments: &[f64]) -> Option<f64> {
+        let Definition::Expr(expr) = self.definition else { return None };
+        expr.magnitude(EvaluationContext { entry: &|_| f64::NAN, arguments }).map(|(_, largest)| largest)
     }
 
     /// The derivative by the argument with index `argument`, given all arguments and the value of the function. `None` if the function has no such derivative.

@@ -16,6 +16,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use smallvec::SmallVec;
+
+use crate::expr::Primitive;
 use crate::network::{Id, Network, Op, Run};
 use crate::op::rule::{Arg, Origin, Term, expand_slice};
 use crate::step::Kind;
@@ -37,18 +40,18 @@ pub(super) struct Dependents {
 /// Computes the largest absolute value of the rounded numbers in the computation of an entry. These are products, results of functions, and sums of at least
 /// two terms.
 #[derive(Default)]
-struct RoundedMagnitude {
+pub(super) struct RoundedMagnitude {
     /// The running sum of the terms.
     sum: f64,
     /// The number of terms so far.
     terms: u64,
     /// The result so far.
-    largest: f64,
+    pub largest: f64,
 }
 
 impl RoundedMagnitude {
     /// Adds the next term of the entry.
-    fn add(&mut self, kind: Kind, args: &[Arg], value: f64) {
+    pub fn add(&mut self, kind: Kind, function: Option<&Primitive>, args: &[Arg], value: f64) {
         self.sum += value;
         self.terms += 1;
         if self.terms > 1 {
@@ -57,6 +60,10 @@ impl RoundedMagnitude {
         // a product with 1 or −1 is exact
         if kind == Kind::Apply || kind == Kind::Product && args.iter().filter(|arg| arg.value.abs() != 1.0).count() > 1 {
             self.largest = self.largest.max(value.abs());
+        }
+        if let Some(function) = function {
+            let arguments: SmallVec<[f64; 4]> = args.iter().map(|arg| arg.value).collect();
+            self.largest = self.largest.max(function.rounded_magnitude(&arguments).unwrap_or(0.0));
         }
     }
 }
@@ -108,9 +115,9 @@ impl Dependents {
             for (rule, x, lists) in &parts {
                 let part_terms = rule.prefix_terms(x, at + 1) - rule.prefix_terms(x, at);
                 for term in 0..part_terms {
-                    let Term { kind, args, value, .. } = rule.term(x, at, term);
+                    let Term { kind, function, args, value } = rule.term(x, at, term);
                     let args = expand_slice(x, args);
-                    rounded.add(kind, &args, value);
+                    rounded.add(kind, function, &args, value);
                     windows += if kind == Kind::Select { args.len() as u64 } else { 0 };
                     for arg in args {
                         let (slot, read_at) = match arg.origin {

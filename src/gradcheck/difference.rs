@@ -61,6 +61,28 @@ pub(super) fn is_smooth(moves: &[Perturbed; 4], loss: f64, h: f64, error: f64) -
 /// this.
 const LARGEST_RATIO: f64 = 64.0;
 
+/// The directions in which an entry is moved for a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MoveDirection {
+    /// Up and down, for a central difference.
+    Both,
+    /// Down, for a one-sided difference.
+    Left,
+    /// Up, for a one-sided difference.
+    Right,
+}
+
+impl MoveDirection {
+    /// The moves of a difference, in step sizes.
+    pub fn moves(self) -> &'static [f64] {
+        match self {
+            Self::Both => &[-2.0, -1.0, 1.0, 2.0],
+            Self::Left => &[-2.0, -1.0],
+            Self::Right => &[1.0, 2.0],
+        }
+    }
+}
+
 /// The estimated slope of the loss.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Estimate {

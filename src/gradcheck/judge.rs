@@ -6,22 +6,16 @@
 
 use std::cmp::Ordering;
 
-use super::difference::{Estimate, StepSlope, estimate, is_smooth};
+use super::difference::{Estimate, MoveDirection, StepSlope, estimate, is_smooth};
+use super::doubt::Doubt;
+use super::jitter::DerivativeRanges;
 use super::perturb::{KinkSite, Perturbed, Workspace};
 use super::steps::{COARSE_STEPS, FIRST_STEP, coarse_steps, fine_steps, power_of_two};
 use super::{EntryCheck, FLOOR, NEAR, TOLERANCE, Verdict};
 use crate::network::Id;
 
-/// The directions in which an entry is moved for a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum MoveDirection {
-    /// Up and down, for a central difference.
-    Both,
-    /// Down, for a one-sided difference.
-    Left,
-    /// Up, for a one-sided difference.
-    Right,
-}
+/// A direction, and each step size with its slope in this direction.
+type DirectionSlopes = (MoveDirection, Vec<(f64, StepSlope)>);
 
 /// Judges the derivatives ∂C/∂x of the loss for the entries of one tensor x.
 pub(super) struct Judge<'a, 'p> {
@@ -34,6 +28,8 @@ pub(super) struct Judge<'a, 'p> {
     pub loss: f64,
     /// The rounding error of the loss.
     pub noise: f64,
+    /// How much derivatives change by other rounding errors.
+    pub ranges: &'p DerivativeRanges,
 }
 
 /// Returns the largest error with which a derivative still agrees with a difference. An infinite or NaN derivative never agrees.
@@ -195,18 +191,55 @@ impl Judge<'_, '_> {
         kinks
     }
 
-    /// Estimates the slope in each of these directions. Returns the best estimate: one in which three step sizes agree, if there is one, and among several
-    /// the one with the smallest uncertainty.
-    fn estimate(&mut self, at: usize, steps: &[f64], directions: &[MoveDirection]) -> Option<Estimate> {
-        let estimates = directions.iter().filter_map(|&direction| {
-            let slopes = self.slopes(at, steps, direction, None);
-            estimate(&slopes, self.size(at), self.noise)
-        });
+    /// Returns the slopes in each of these directions.
+    fn slopes_in(&mut self, at: usize, steps: &[f64], directions: &[MoveDirection]) -> Vec<DirectionSlopes> {
+        directions.iter().map(|&direction| (direction, self.slopes(at, steps, direction, None))).collect()
+    }
+
+    /// Estimates the slope in each direction. Returns the best estimate and its direction: an estimate in which three step sizes agree, if there is one, and
+    /// among several the one with the smallest uncertainty. `noise` is the rounding error of the loss.
+    fn estimate(&self, at: usize, slopes: &[DirectionSlopes], noise: f64) -> Option<(MoveDirection, Estimate)> {
+        let estimates = slopes.iter().filter_map(|(direction, slopes)| Some((*direction, estimate(slopes, self.size(at), noise)?)));
         // an estimate with a step, in which three step sizes agree, comes first
-        let order = |a: &Estimate, b: &Estimate| {
+        let order = |(_, a): &(MoveDirection, Estimate), (_, b): &(MoveDirection, Estimate)| {
             b.step.is_some().cmp(&a.step.is_some()).then(a.uncertainty.partial_cmp(&b.uncertainty).unwrap_or(Ordering::Equal))
         };
         estimates.min_by(order)
+    }
+
+    /// Returns the estimate that proves that the derivative is wrong; `None` if there is none. See `doubt` and `jitter` for what can make a right derivative
+    /// seem to be wrong.
+    fn proof(&mut self, at: usize, derivative: f64, mut slopes: Vec<DirectionSlopes>) -> Option<Estimate> {
+        let mut noise = self.noise;
+        loop {
+            let (direction, estimate) = self.estimate(at, &slopes, noise)?;
+            if !estimate.contradicts(derivative) {
+                return None;
+            }
+            let Some(h) = estimate.step else { return Some(estimate) };
+            let doubt = Doubt::of(self.workspace, self.tensor, (at, self.values[at]), direction, h);
+            if doubt.noise > 2.0 * noise {
+                noise = doubt.noise;
+                continue;
+            }
+            let estimate = Estimate { uncertainty: estimate.uncertainty.max(doubt.misfit / h), ..estimate };
+            if doubt.hides_a_curve || !estimate.contradicts(derivative) {
+                // shorter steps may show the curve. Their noise is measured again
+                noise = self.noise;
+                for (_, slopes) in slopes.iter_mut().filter(|(of, _)| *of == direction) {
+                    slopes.retain(|&(step, _)| step < h);
+                }
+                continue;
+            }
+            return (!self.is_rounding_error(at, derivative, estimate.slope)).then_some(estimate);
+        }
+    }
+
+    /// Returns whether rounding errors of the backward pass can explain the error of a derivative.
+    fn is_rounding_error(&self, at: usize, derivative: f64, slope: f64) -> bool {
+        let forward = self.workspace.forward();
+        let range = || self.ranges.range(forward, self.tensor, at, &|| self.workspace.is_stopped());
+        derivative.is_finite() && (derivative - slope).abs() <= 4.0 * range()
     }
 
     /// Checks the derivative by one entry.
@@ -244,23 +277,22 @@ impl Judge<'_, '_> {
         // if the kink is to the left of the entry, steps to the right do not cross it
         let directions: &[MoveDirection] =
             if crosses_kink { &[MoveDirection::Both, MoveDirection::Left, MoveDirection::Right] } else { &[MoveDirection::Both] };
-        let mut estimate = self.estimate(at, &coarse_steps(self.values[at]), directions);
-        if !(is_smooth_loss && estimate.is_some_and(|estimate| estimate.agrees(derivative))) {
-            estimate = self.estimate(at, &fine_steps(self.values[at], self.loss, derivative), directions);
+        let mut slopes = self.slopes_in(at, &coarse_steps(self.values[at]), directions);
+        let agrees = |estimate: Option<(MoveDirection, Estimate)>| estimate.is_some_and(|(_, estimate)| estimate.agrees(derivative));
+        if !(is_smooth_loss && agrees(self.estimate(at, &slopes, self.noise))) {
+            slopes = self.slopes_in(at, &fine_steps(self.values[at], self.loss, derivative), directions);
         }
-        EntryCheck { is_near_kink, ..self.judge(at, derivative, estimate, crosses_kink) }
+        EntryCheck { is_near_kink, ..self.judge(at, derivative, slopes, crosses_kink) }
     }
 
-    /// Judges a derivative by an estimate from steps that cross no kink. `is_beside_kink` is `true` if the first step size crossed a kink.
-    fn judge(&mut self, at: usize, derivative: f64, estimate: Option<Estimate>, is_beside_kink: bool) -> EntryCheck {
+    /// Judges a derivative by slopes from steps that cross no kink. `is_beside_kink` is `true` if the first step size crossed a kink.
+    fn judge(&mut self, at: usize, derivative: f64, slopes: Vec<DirectionSlopes>, is_beside_kink: bool) -> EntryCheck {
         let result = |difference, verdict| EntryCheck::new(at, derivative, difference, verdict);
-        let Some(estimate) = estimate else { return result(f64::NAN, Verdict::NotFinite) };
+        let Some((_, estimate)) = self.estimate(at, &slopes, self.noise) else { return result(f64::NAN, Verdict::NotFinite) };
         if estimate.agrees(derivative) {
             return result(estimate.slope, Verdict::Agrees);
         }
-        if !estimate.contradicts(derivative) {
-            return result(f64::NAN, Verdict::Unsettled);
-        }
+        let Some(estimate) = self.proof(at, derivative, slopes) else { return result(f64::NAN, Verdict::Unsettled) };
         let step = estimate.step.unwrap_or(FIRST_STEP * self.size(at));
         let corner = if is_beside_kink { None } else { self.corner(at, step, estimate.slope) };
         match corner {

@@ -19,6 +19,8 @@ pub(super) struct ForwardPass<'a> {
     dependents: Vec<Option<Dependents>>,
     /// The kinks of each op; `None` for an op without kinks.
     kinks: Vec<Option<Kinks>>,
+    /// `false` if the preparation ended early.
+    pub has_lists: bool,
 }
 
 impl<'a> ForwardPass<'a> {
@@ -28,7 +30,7 @@ impl<'a> ForwardPass<'a> {
         let ops = || forward_ops(network).enumerate();
         let dependents = ops().map(|(number, op)| Dependents::of(network, run, op, number, stop)).collect();
         let kinks = ops().map(|(number, op)| Kinks::of(run, op, number, len(&network.tensor(op.output).shape))).collect();
-        Self { network, run, dependents, kinks }
+        Self { network, run, dependents, kinks, has_lists: !stop.load(Ordering::Relaxed) }
     }
 
     /// Returns for each entry of a tensor the largest absolute value of a rounded number in its computation. Returns `None` for an input or a parameter, and
@@ -94,6 +96,16 @@ impl<'a> Workspace<'a> {
         Self { forward, tensors, changed, visited, sums: Vec::new(), stop: None }
     }
 
+    /// The forward pass in which the entries are moved.
+    pub fn forward(&self) -> &'a ForwardPass<'a> {
+        self.forward
+    }
+
+    /// Returns whether the flag is set that ends every move early.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
     /// Sets a flag that ends every move early.
     pub fn with_stop(self, stop: &'a AtomicBool) -> Self {
         Self { stop: Some(stop), ..self }
@@ -112,7 +124,7 @@ impl<'a> Workspace<'a> {
         let mut crossings = Vec::new();
         for (number, op) in forward_ops(network).enumerate() {
             let has_changed = |id: &Id| !self.changed[*id].is_empty();
-            if self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            if self.is_stopped() {
                 break;
             }
             // the moved tensor itself keeps its moved entry

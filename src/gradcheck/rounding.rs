@@ -11,18 +11,7 @@ use crate::network::{Id, Network, Run};
 /// C, and L is the largest term or partial sum of the loss. If the loss is computed from the pre-activation z, no path goes through the output of the network.
 pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
     let ForwardPass { network, run, .. } = forward;
-    // for each tensor: whether it depends on `of`, and whether an op of the forward pass reads it (or it is the loss)
-    let (mut depends, mut is_read) = (vec![false; network.tensors().len()], vec![false; network.tensors().len()]);
-    depends[of] = true;
-    is_read[network.loss()] = true;
-    for op in forward_ops(network).filter(|op| op.output != of) {
-        // a loss that has the output and z as operands uses only one of them: the output if `of` is the output, and z otherwise
-        let unread = op.output_and_z().map(|[output, z]| if output == of { z } else { output });
-        let reads = op.parts.iter().flat_map(|part| part.operands.iter()).filter(|&&id| depends[id] && Some(id) != unread);
-        let reads: SmallVec<[Id; 4]> = reads.copied().collect();
-        depends[op.output] = !reads.is_empty();
-        reads.iter().for_each(|&id| is_read[id] = true);
-    }
+    let Path { depends, is_read } = Path::from(network, of);
     let rounded = (0..is_read.len()).filter(|&id| id != of && depends[id] && is_read[id]);
     // the root of the sum of squares is `largest · √squares`: all numbers are divided by the largest one, so that no square overflows or underflows (as in
     // BLAS nrm2)
@@ -43,6 +32,32 @@ pub(super) fn rounding_noise(forward: &ForwardPass<'_>, of: Id) -> f64 {
         }
     }
     4.0 * f64::EPSILON * (largest * squares.sqrt() + largest_term_of_loss(network, run))
+}
+
+/// The tensors between a moved tensor and the loss.
+pub(super) struct Path {
+    /// For each tensor, `true` if it depends on the moved tensor.
+    pub depends: Vec<bool>,
+    /// For each tensor, `true` if an op of the forward pass reads it, or if it is the loss.
+    is_read: Vec<bool>,
+}
+
+impl Path {
+    /// Returns the path from the tensor `of` to the loss.
+    pub fn from(network: &Network, of: Id) -> Self {
+        let (mut depends, mut is_read) = (vec![false; network.tensors().len()], vec![false; network.tensors().len()]);
+        depends[of] = true;
+        is_read[network.loss()] = true;
+        for op in forward_ops(network).filter(|op| op.output != of) {
+            // a loss that has the output and z as operands uses only one of them: the output if `of` is the output, and z otherwise
+            let unread = op.output_and_z().map(|[output, z]| if output == of { z } else { output });
+            let reads = op.parts.iter().flat_map(|part| part.operands.iter()).filter(|&&id| depends[id] && Some(id) != unread);
+            let reads: SmallVec<[Id; 4]> = reads.copied().collect();
+            depends[op.output] = !reads.is_empty();
+            reads.iter().for_each(|&id| is_read[id] = true);
+        }
+        Self { depends, is_read }
+    }
 }
 
 /// Returns the largest absolute value of the finite terms and partial sums of the loss. It can be much larger than the loss, if large terms cancel.

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::sync::atomic::AtomicBool;
 
 use super::batch::BatchCheck;
+use super::jitter::DerivativeRanges;
 use super::judge::Judge;
 use super::perturb::{ForwardPass, Workspace, forward_ops};
 use super::rounding::rounding_noise;
@@ -41,7 +42,8 @@ pub fn check_entry(network: &Network, run: &Run, gradient: Id, at: usize, stop: 
     // the flag is set from the start, so that the lists are not made
     let no_lists = AtomicBool::new(true);
     let forward = ForwardPass::new(network, run, if all_terms <= MAX_LISTED_TERMS { stop } else { &no_lists });
-    let single = SingleCheck { forward: &forward, stop, further_checks: Cell::new(MAX_FURTHER_CHECKS) };
+    let single =
+        SingleCheck { forward: &forward, stop, ranges: DerivativeRanges::new(network), further_checks: Cell::new(MAX_FURTHER_CHECKS) };
     let check = single.check(gradient, at);
     let sides = if check.verdict == Verdict::Kink { single.sides(gradient, at) } else { None };
     DerivativeCheck { check, sides }
@@ -70,6 +72,7 @@ pub fn check_batch_entry(samples: &[IterationRun], batch: &IterationRun, gradien
 struct SingleCheck<'a> {
     forward: &'a ForwardPass<'a>,
     stop: &'a AtomicBool,
+    ranges: DerivativeRanges,
     /// The number of further derivatives that may still be checked.
     further_checks: Cell<u32>,
 }
@@ -80,7 +83,8 @@ impl SingleCheck<'_> {
         let ForwardPass { network, run, .. } = self.forward;
         let mut workspace = Workspace::new(self.forward).with_stop(self.stop);
         let noise = rounding_noise(self.forward, of);
-        call(&mut Judge { workspace: &mut workspace, tensor: of, values: run.values(of), loss: run.values(network.loss())[0], noise })
+        let (values, loss) = (run.values(of), run.values(network.loss())[0]);
+        call(&mut Judge { workspace: &mut workspace, tensor: of, values, loss, noise, ranges: &self.ranges })
     }
 
     /// Returns the tensor x of a gradient ∂C/∂x.

@@ -124,6 +124,14 @@ fn is_steep(network: &Network, run: &Run, (output, output_at): (Id, usize), (of,
         op.compute(|id| if id == of { &entries } else { run.values(id) }, &mut sums);
         sums[output_at]
     };
+    // From 2⁵³ on, every number is an even integer. There (−½)ˣ has a value for every x, but between two of them it has none, and the chain rule gives NaN
+    if x.abs() >= 9_007_199_254_740_992.0 {
+        return true;
+    }
+    // (−½)ˣ has a value for an integer x, but not for the next number
+    if [x.next_down(), x.next_up()].iter().any(|next| !y_after_move(next - x).is_finite()) {
+        return true;
+    }
     let y = y_after_move(0.0);
     let scale = if x == 0.0 { 1.0 } else { x.abs() };
     [-scale, scale].iter().any(|direction| {

@@ -1,5 +1,6 @@
 //! `gradcheck` reports no wrong derivative where PyTorch agrees, and counts entries at a kink as kinks.
 
+mod doubts;
 mod kinks;
 
 use gradstep::app::Document;
