@@ -466,7 +466,7 @@ impl Network {
         self.loss
     }
 
-    /// Returns whether each sample has its own input. It is `false` for a graph, whose inputs are part of the network.
+    /// Returns whether the network reads numbers of the samples. For a graph, it is `false` for the network of a sample, but `true` for that of a batch.
     #[must_use]
     pub fn reads_samples(&self) -> bool {
         self.reads_samples

@@ -181,7 +181,8 @@ impl<'a> StepView<'a> {
     #[must_use]
     pub fn leading_names(&self, info: &TensorInfo) -> [&'static str; 2] {
         match info.inputs_first {
-            _ if !self.network().reads_samples() => ["", ""],
+            // the network of the batch is no graph, but its tensors are those of the graph
+            _ if !self.document.scenario.network.reads_samples() => ["", ""],
             true => ["in", "out"],
             false => ["out", "in"],
         }

@@ -95,6 +95,19 @@ fn a_box_does_not_cover_the_equation_and_the_key_bar_has_its_keys() {
 }
 
 #[test]
+fn a_tensor_of_a_graph_has_no_input_and_output_channels_in_the_update_either() {
+    let document = super::bounded::document(
+        "title = \"t\"\n[graph]\nnodes = \"J = (W * W).sum()\"\n[graph.inputs]\nW = { init = \"normal\", seed = 1, shape = [2, 2, 2, 2] }\n\
+         [train]\nlearn = [\"W\"]\nlearning_rate = 0.1\n",
+    );
+    for address in ["J.1[0,0,0,0]", "update:W[0,0,0,0]"] {
+        let state = super::open_at(&document, document.trace.resolve(&address.parse().unwrap()).unwrap());
+        let text = text(&state, (120, 40));
+        assert!(text.contains("2×2×2×2") && !text.contains("out ") && !text.contains("in 1"), "{address}\n{text}");
+    }
+}
+
+#[test]
 fn the_map_has_a_legend_and_names_its_sample() {
     // at a step of the batch, the map shows the last sample
     check("xor", "M", (80, 24), &["▸ chosen", "sample 4/4"], &[]);
