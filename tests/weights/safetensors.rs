@@ -14,12 +14,12 @@ fn a_safetensors_header_is_checked_for_all_tensors() {
     for (dtype, shape, offsets, expected) in [
         ("F65", "[1]", "[8,16]", "has the type \"F65\", which safetensors does not have"),
         ("F64", "[2]", "[8,16]", "has the shape [2] of F64, but 8 bytes of numbers"),
-        ("F4", "[1]", "[8,9]", "has the shape [1] of F4, but 1 bytes of numbers"),
+        ("F4", "[1]", "[8,9]", "has the shape [1] of F4, but 1 byte of numbers"),
         ("F64", "[4294967296,4294967296]", "[8,16]", "has the shape [4294967296, 4294967296] of F64"),
         ("F64", "[1]", "[9,17]", "overlaps another or leaves a gap, at byte 8"),
         ("F64", "[1]", "[7,15]", "overlaps another or leaves a gap, at byte 8"),
         ("F64", "[1]", "[16,8]", "overlaps another or leaves a gap, at byte 8"),
-        ("F32", "[1]", "[8,12]", "claims 12 bytes of numbers, but there are 16"),
+        ("F32", "[1]", "[8,12]", "claims 12 bytes of numbers, but the file has 16"),
         ("F64", "[-1]", "[8,16]", "is not that of safetensors"),
         ("F64", "[1]", "[8]", "is not that of safetensors"),
     ] {
