@@ -23,8 +23,8 @@
 //! | `batch` | the derivatives of the batch's loss |
 //! | `single` | one derivative, for a question about one entry |
 //!
-//! The slopes depend on nothing of the backward pass. Only the rounding errors are estimated with its derivatives and its ops. Otherwise the check could not
-//! find all errors: if the backward pass lacks an edge of the graph, a check with the same edges would lack it too.
+//! The slopes depend on nothing of the backward pass: if it lacks an edge of the graph, a check with the same edges would not notice. Only the rounding errors
+//! are estimated with the derivatives and the ops of the backward pass.
 
 mod batch;
 mod dependents;

@@ -10,6 +10,7 @@ pub mod memory_budget;
 pub mod number;
 pub mod scratch;
 pub mod shuffle;
+pub mod splitmix;
 pub mod sums;
 pub mod tally;
 pub mod tensor;

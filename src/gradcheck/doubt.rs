@@ -23,7 +23,7 @@ const OTHER_MOVES: [f64; 6] = [-1.7, -1.3, -0.6, 0.3, 0.7, 1.4];
 /// The largest number of entries on the path to the loss that are all examined. If there are more, only the loss is.
 const MAX_ENTRIES: usize = 1 << 20;
 
-/// What a second look at the moves of a difference shows.
+/// The result of examining a difference.
 pub(super) struct Doubt {
     /// The change of the loss by other rounding errors.
     pub noise: f64,

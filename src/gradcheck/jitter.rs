@@ -12,6 +12,7 @@ use super::dependents::RoundedMagnitude;
 use super::perturb::{ForwardPass, forward_ops};
 use super::rounding::Path;
 use crate::network::{Id, Network, Op, Run};
+use crate::splitmix::SplitMix64;
 use crate::step::Pass;
 use crate::tensor::len;
 
@@ -23,13 +24,7 @@ const AMPLITUDE: f64 = 2.0;
 
 /// Returns a number between −1 and 1 that depends on all these numbers.
 fn random(numbers: [u64; 3]) -> f64 {
-    // the mixing function of SplitMix64
-    let hash = numbers.iter().fold(0_u64, |hash, number| {
-        let mut z = (hash ^ number).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    });
+    let hash = numbers.iter().fold(0_u64, |hash, number| SplitMix64(hash ^ number).bits());
     f64::from(u32::try_from(hash >> 32).unwrap_or(0)) / f64::from(u32::MAX) * 2.0 - 1.0
 }
 
@@ -72,7 +67,7 @@ pub(super) fn moved_tensors<'a>(forward: &ForwardPass<'a>, path: &Path, to: Move
     tensors
 }
 
-/// How much derivatives change if the numbers are rounded in another way.
+/// The changes of derivatives when the numbers are rounded in another way.
 pub(super) struct DerivativeRanges {
     /// For each op of the backward pass, the largest rounded number in the computation of each entry; empty for other ops.
     magnitudes: OnceLock<Vec<Vec<f64>>>,

@@ -28,7 +28,7 @@ pub(super) struct Judge<'a, 'p> {
     pub loss: f64,
     /// The rounding error of the loss.
     pub noise: f64,
-    /// How much derivatives change by other rounding errors.
+    /// The changes of derivatives when numbers are rounded in another way.
     pub ranges: &'p DerivativeRanges,
 }
 

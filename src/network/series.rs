@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_first_iteration_that_is_not_finite_is_known_after_its_value_is_dropped() {
-        // of so many values at most every second one is kept: 1, 3, 5, …
+        // without memory from the budget a series keeps few values, and iteration 400 is not among them
         let mut series = Series::new(Arc::new(MemoryBudget::new(0, 0)));
         (1..=2000).for_each(|iteration| series.push(iteration, if iteration < 400 { 1.0 } else { f64::NAN }));
         assert!(series.up_to(u64::MAX).iter().all(|(iteration, _)| *iteration != 400));

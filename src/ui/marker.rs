@@ -15,7 +15,7 @@ use crate::text::cut;
 /// The texts of a marker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker<'a> {
-    /// What the replay is doing.
+    /// The state of the replay: `replay 3/40, paused`.
     pub what: String,
     /// The text that the user types; `None` if no line is open.
     pub typed: Option<&'a str>,
@@ -23,7 +23,7 @@ pub struct Marker<'a> {
     pub keys: &'a str,
 }
 
-/// Draws a marker at the left of the first line. It has what the replay is doing in bold, and then the typed text or the keys.
+/// Draws a marker at the left of the first line. It has the state of the replay in bold, and then the typed text or the keys.
 pub fn render(marker: &Marker<'_>, options: &RenderOptions, screen: Rect, buf: &mut Buffer) {
     let style = options.theme.style(StyleRole::Status);
     let [what, keys] = [&*marker.what, marker.keys].map(|text| if options.ascii { glyph::ascii_text(text) } else { text.to_owned() });

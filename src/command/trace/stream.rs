@@ -23,8 +23,8 @@ use std::thread;
 use crate::threads;
 use crate::trace::{StepVisitor, Trace, Traversal};
 
-/// The number of steps of a chunk. It is so large that handing a chunk to the main thread costs little, and so small that the lines of all waiting chunks fit
-/// into the processor's cache.
+/// The number of steps of a chunk. Handing smaller chunks to the main thread would cost more. Of larger chunks, the lines that wait for their turn would not
+/// fit into the processor's cache.
 const CHUNK_STEPS: u64 = 512;
 /// The size in bytes from which a buffer is written before its chunk ends. It is needed for very long lines, such as that of a pool whose window is a whole
 /// image.

@@ -244,7 +244,7 @@ fn squeeze(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repor
     viewed(reader, id, &squeezed, &call.span).map(Value::Tensor)
 }
 
-/// Reads the axes that the call gives, none of them twice.
+/// Reads the axes from the arguments of a call.
 ///
 /// # Errors
 /// If an axis does not exist, or is given twice.
