@@ -147,7 +147,7 @@ pub struct TextStart {
 }
 
 /// Reads a graph. `texts` are its source texts, one after another, and `starts` are their places. `axes` has names of axes, and `output` is the name of the
-/// output; by default it is the tensor that the last statement assigns. `claim` claims the memory of a tensor of a shape, at a position.
+/// output; by default it is the last tensor that a statement assigns or returns. `claim` claims the memory of a tensor of a shape, at a position.
 pub fn read(
     (texts, starts): (&[&str], &[TextStart]),
     given: &[GivenTensor],
@@ -191,7 +191,7 @@ pub fn read(
     for tensor in given {
         give(&mut reader, tensor);
     }
-    // several texts are parsed before they are interpreted, because the instructions of both together do not fit into the processor's cache
+    // several texts are parsed before they are interpreted, because the code of parser and interpreter together does not fit into the processor's cache
     for (batch, texts) in texts.chunks(BATCH).enumerate() {
         let programs: Vec<_> = texts.iter().map(|text| python::parse(text)).collect();
         for (n, program) in programs.into_iter().enumerate() {
@@ -318,7 +318,7 @@ fn symbols(reader: &GraphReader<'_, '_>) -> Vec<Option<CompactString>> {
     symbols
 }
 
-/// The tensor that is the output: the one with this name or, without a name, the last one that the text computes. `None` if it is not known.
+/// Returns the output: the tensor with this name or, without a name, the last tensor that a statement assigns or returns. `None` if there is none.
 fn output_tensor(reader: &GraphReader<'_, '_>, name: Option<&str>) -> Option<usize> {
     let Some(name) = name else { return reader.output.as_ref().map(|(id, ..)| *id) };
     match reader.binding(name) {

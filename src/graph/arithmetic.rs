@@ -63,7 +63,7 @@ fn too_large(reader: &mut GraphReader<'_, '_>, span: &Span) -> Reported {
 /// Returns a ** b.
 ///
 /// # Errors
-/// If the result is too large.
+/// If the result is too large, or has no value, as (−8) ** 0.5.
 pub fn power(reader: &mut GraphReader<'_, '_>, a: Number, b: Number, span: &Span) -> Result<Value, Reported> {
     if let (Scalar::Integer(base), Scalar::Integer(exponent @ 0..)) = (a.value, b.value) {
         let power = u32::try_from(exponent).ok().and_then(|exponent| base.checked_pow(exponent));
@@ -84,7 +84,7 @@ fn finite(reader: &mut GraphReader<'_, '_>, value: f64, operands: [Number; 2], s
 /// Applies an operator to two numbers, as Python does.
 ///
 /// # Errors
-/// If the result is too large, or the operator does not fit.
+/// If the result is too large or has no value, a number is divided by 0, or the operator does not fit.
 pub fn binary(reader: &mut GraphReader<'_, '_>, operator: BinaryOperator, a: Number, b: Number, span: &Span) -> Result<Value, Reported> {
     use BinaryOperator::{Add, And, Div, FloorDiv, MatMul, Mod, Mul, Or, Pow, Sub};
     for number in [a, b] {

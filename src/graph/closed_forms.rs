@@ -48,7 +48,7 @@ pub struct PendingBlock {
     pub fixed: Vec<(TensorId, f64)>,
 }
 
-/// A block of which it is not known whether all paths go through its output.
+/// A block of which it is not yet known whether all paths from its input to the output of the graph go through its own output.
 struct BlockCandidate {
     form: ClosedForm,
     input: TensorId,

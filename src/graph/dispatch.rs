@@ -56,7 +56,7 @@ pub fn check_name(reader: &mut GraphReader<'_, '_>, name: &str, spelling: Spelli
 /// Reports a function that does not exist.
 fn unknown(reader: &mut GraphReader<'_, '_>, name: &str, spelling: Spelling, span: &Span) -> Reported {
     let names: Vec<&str> = registry::names().collect();
-    // `sigma` is sigmoid, and log2(x) is log(x) / log(2)
+    // a name of another library or of mathematics: for `sigma` the help says sigmoid, and for `log2` it says log(x) / log(2)
     if let Some(help) = words::table_help(Vocabulary::Function, name, &names, |_| true) {
         return reader.fail(span, format!("there is no function \"{name}\""), help);
     }

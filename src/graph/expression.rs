@@ -17,7 +17,7 @@ impl GraphReader<'_, '_> {
     /// Evaluates an expression.
     ///
     /// # Errors
-    /// If it has a fault, which is reported, or uses a name whose statement has a fault.
+    /// If it has a fault, which is reported, or uses a name that has no value or whose statement has a fault.
     pub fn evaluate(&mut self, expr: &PythonExpr) -> Result<Value, Reported> {
         let span = &expr.span;
         match &expr.kind {

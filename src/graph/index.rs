@@ -1,7 +1,8 @@
 //! Indices: `x[i]`, `x[:, 1:3]`, `x[None]`, `C[ix]`, `logp[range(n), y]`, and the assignment `x[i] = e`.
 //!
-//! The basic items (numbers, slices, `None`, `...`) give a copy of some entries. The other items are *index tensors*. They must be next to each other. As in
-//! NumPy, they are broadcast to one shape, and the axes of this shape replace the axes that the tensors index.
+//! The basic items (numbers, slices, `None`, `...`) give a copy of some entries. The other items are *index tensors*. In an index with an index tensor, the
+//! numbers and index tensors must be next to each other. As in NumPy, the index tensors are broadcast to one shape, and the axes of this shape replace the axes
+//! that they index.
 
 use super::arithmetic;
 use super::reader::GraphReader;
@@ -254,7 +255,8 @@ fn check_numbers(reader: &mut GraphReader<'_, '_>, id: TensorId, size: usize, sp
     Ok(())
 }
 
-/// Refuses a slice between numbers or index tensors, because NumPy and PyTorch then order the axes of the result in different ways.
+/// Refuses a slice, `None` or `...` between numbers or index tensors, because NumPy and PyTorch then order the axes of the result in different ways. An index
+/// without index tensors is not refused.
 fn check_neighbours(reader: &mut GraphReader<'_, '_>, items: &[(Value, Span)], span: &Span) -> Result<(), Reported> {
     // ':' keeps or adds axes, '0' is a number, 't' an index tensor
     let kinds: Vec<char> = items

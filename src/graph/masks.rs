@@ -17,10 +17,10 @@ impl GraphReader<'_, '_> {
                 if let Value::Tensor(id) = value
                     && !self.tensors[*id].is_mask
                 {
-                    // whether it counts as a mask is decided by its numbers now, so they can be changed only in the file, which is then read again
+                    // the numbers of the tensor decide now whether it counts as a mask, so they can be changed only in the file, which is then read again
                     self.note_structure(*id, "a mask", span);
                 }
-                // a tensor whose numbers are known already counts as a mask if they are all 0 or 1 and if no derivative flows through it
+                // a tensor counts as a mask if its numbers are known now, all of them are 0 or 1, and no derivative flows through it
                 if let Value::Tensor(id) = value
                     && !self.tensors[*id].is_mask
                     && !self.tensors[*id]

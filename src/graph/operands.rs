@@ -6,10 +6,10 @@ use crate::op::layer::Reported;
 use crate::python::tree::Span;
 
 impl GraphReader<'_, '_> {
-    /// Returns the tensor of a value, or its number if it has no tensor.
+    /// Returns the tensor of a value, or its number if it has no tensor. A list of numbers becomes a constant.
     ///
     /// # Errors
-    /// If the value is neither a tensor nor a number.
+    /// If the value is something else.
     pub fn operand(&mut self, value: &Value, span: &Span) -> Result<Operand, Reported> {
         self.note_operand(value);
         Ok(match value {

@@ -20,7 +20,7 @@ use crate::op::slot::Reads;
 use crate::python::tree::Span;
 use crate::tensor::{Tensor, from_flat, len, shape_text};
 
-/// The largest number of entries of a constant whose numbers are computed while the text is read.
+/// The largest number of entries of a result, and of its operands, for which the result is computed while the text is read.
 const MAX_KNOWN: usize = 1 << 16;
 /// The longest source text of an operation, in bytes, that can become its symbol.
 pub const MAX_SOURCE: usize = 200;
@@ -39,13 +39,14 @@ pub struct GraphTensor {
     pub is_constant: bool,
     /// `true` if a derivative can flow through the tensor to an input.
     pub flows: bool,
-    /// The numbers, if they are known now: of given tensors, and of small tensors that depend on constants alone.
+    /// The numbers, if they are known now: of given tensors and constants, and of small results of known tensors through which no derivative flows, such as
+    /// `x > 0` for an input x.
     pub data: Option<Arc<Tensor>>,
     /// `true` if the text writes the shape: by `None`, `unsqueeze`, `view` or `keepdim`. Such a tensor gets no warning of accidental broadcasting.
     pub has_written_shape: bool,
     /// The names of the axes; empty if they have none.
     pub axes: Vec<Option<CompactString>>,
-    /// `true` for the result of a comparison, or for a constant of `true` and `false`.
+    /// `true` for a comparison, for masks joined by `&`, `|` or `~`, for a copy of a mask, and for a constant of `true` and `false`.
     pub is_mask: bool,
 }
 
@@ -65,7 +66,7 @@ pub struct TensorName {
     pub base: CompactString,
     /// The index of `base` in the list of known names; `None` if `base` had no value when the tensor got its name.
     pub known: Option<usize>,
-    /// The number of the assignment, from 1; 0 for an input.
+    /// The number of the assignment, from 1; 0 for a given tensor, and for an item of a list or a loop whose name has no assignment.
     pub version: usize,
     /// The number of the intermediate result within the statement, from 1; 0 for the result of the statement.
     pub intermediate: usize,
@@ -93,7 +94,7 @@ pub struct PendingNode {
     pub function: Arc<dyn Function>,
     /// The operands.
     pub reads: SmallVec<[TensorId; 2]>,
-    /// The operands that are used as an index, a class or a mask.
+    /// The slots of the operands that are used as an index, a class or a mask.
     pub selectors: SmallVec<[usize; 2]>,
     /// The result.
     pub tensor: TensorId,
@@ -186,7 +187,7 @@ pub struct GraphReader<'t, 'c> {
     pub warnings: Vec<GraphFault>,
     /// Lines that have no meaning for the graph.
     pub left_out: Vec<(usize, Span)>,
-    /// The tensor that the last statement assigned, or that `return` returns.
+    /// The last tensor that a statement assigned or returned, with the index of the source text and the position in it.
     pub output: Option<(TensorId, usize, Span)>,
     /// The last assignment, if it makes no tensor: its position, and the kind of its value.
     pub no_tensor: Option<(usize, Span, &'static str)>,
@@ -275,7 +276,7 @@ impl GraphReader<'_, '_> {
         ids.iter().map(|id| self.shape(*id)).collect()
     }
 
-    /// Returns the shape of a tensor or number.
+    /// Returns the shape of a tensor; an empty one for any other value.
     pub fn shape_of(&self, value: &Value) -> Vec<usize> {
         match value {
             Value::Tensor(id) | Value::Extremum(AxisExtremum { values: id, .. }) => self.tensors[*id].shape.clone(),
@@ -288,7 +289,7 @@ impl GraphReader<'_, '_> {
         format!("{} ({})", self.name_of(id), shape_text(&self.tensors[id].shape))
     }
 
-    /// Returns the name of a tensor, or else its source text.
+    /// Returns the name of a tensor, or else its source text. The result is empty for a constant of the text that has no name yet.
     pub fn name_of(&self, id: TensorId) -> String {
         match self.tensors[id].origin {
             TensorOrigin::Leaf(leaf) => self.leaves[leaf].name.base.to_string(),
@@ -411,7 +412,7 @@ impl GraphReader<'_, '_> {
         Ok(tensor)
     }
 
-    /// Computes the numbers of an operation on constants; `None` if an operand is not known, or the tensor is large.
+    /// Computes the numbers of an operation on known tensors; `None` if an operand is not known, or if the result or an operand is large.
     fn known_numbers(&self, function: &dyn Function, reads: &[TensorId], shape: &[usize]) -> Option<Arc<Tensor>> {
         let operands: Option<Vec<&Tensor>> = reads.iter().map(|id| self.tensors[*id].data.as_deref()).collect();
         let operands: Vec<&[f64]> = operands?.iter().filter_map(|tensor| tensor.as_slice()).collect();

@@ -40,7 +40,7 @@ pub struct StructuralUses {
 }
 
 impl StructuralUses {
-    /// Returns the first use of each tensor on which the structure depends.
+    /// Returns a use of each tensor on which the structure depends.
     pub fn each(&self) -> HashMap<TensorId, UseInText> {
         let mut all = self.tensors.clone();
         for mention in self.mentions.iter().filter(|mention| !mention.is_operand) {

@@ -67,7 +67,7 @@ fn one_line(statement: &str) -> OneLine {
 
 /// Returns the text of a graph. `output` is its output.
 pub fn graph_text(reader: &GraphReader<'_, '_>, output: Option<usize>) -> GraphText {
-    // for each text, the positions after its line breaks; most of many texts have none
+    // for each text, the positions after its line breaks. A text with one statement mostly has none
     let line_starts: Vec<Vec<usize>> = reader.texts.iter().map(|text| text.match_indices('\n').map(|(at, _)| at + 1).collect()).collect();
     let line_of = |text_number: usize, at: usize| {
         let TextStart { line, has_lines_of_file } = reader.starts[text_number];

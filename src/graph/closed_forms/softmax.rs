@@ -17,11 +17,11 @@ struct LogitRows {
     rows: Groups,
 }
 
-/// Matches one of three blocks, with the loss after it:
+/// Matches one of three blocks:
 ///
-/// - a log-softmax whose result is this tensor,
-/// - a softmax, if the logarithm is then taken of one entry of each row,
-/// - the exponentials in log Σ exp z − z\[class\].
+/// - a log-softmax whose result is this tensor, with the loss after it if there is one,
+/// - a softmax whose result is this tensor, with the logarithm of one entry of each row and the loss after it,
+/// - the exponentials in log Σ exp z − z\[class\], with the loss after them.
 pub fn block(matcher: &mut Matcher<'_, '_, '_, '_>, id: TensorId) -> Option<BlockCandidate> {
     if let Some(LogitRows { logits, rows }) = log_probabilities(matcher, id) {
         let loss = matcher.attempt(|matcher| cross_entropy(matcher, id, &rows));

@@ -1,4 +1,4 @@
-//! Constants: `arange(3)`, `zeros(2, 3)`, `tensor([1, 2])`, `one_hot(y, 27)`, and Python's own `range`, `len`, `float`.
+//! Constants: `arange(3)`, `zeros(2, 3)`, `tensor([1, 2])`, `one_hot(y, 27)`, and Python's own `range`, `len`, `int`.
 
 use crate::graph::arithmetic;
 use crate::graph::call::{Call, FunctionRow};
@@ -41,7 +41,7 @@ pub const ROWS: &[FunctionRow] = &[
     FunctionRow { names: &["reversed"], parameters: &["items"], build: reversed },
 ];
 
-/// The largest number of entries of a list that is made while the text is read.
+/// The largest number of numbers in a `range`, and in an `arange` of decimal numbers.
 const MAX_ITEMS: usize = 1 << 20;
 
 /// Reads whole numbers as a range: its end, or its start and end, or its start, end and step.

@@ -28,10 +28,10 @@ pub const ROWS: &[FunctionRow] = &[
     FunctionRow { names: &["unbind"], parameters: &["input", "dim"], build: unbind },
 ];
 
-/// The largest number of tensors that one operation joins. For each of the tensors, the operation has a list of all its entries.
+/// The largest number of tensors that one operation joins. For each of the tensors, the operation may need a list as long as the result.
 const MAX_JOINED: usize = 16;
 
-/// Claims the memory of an operation that joins tensors: of its result, and of a list of entries for each tensor.
+/// Claims the memory of an operation that joins tensors: of its result, and of a list of the same length for each tensor.
 fn claim_lists(reader: &mut GraphReader<'_, '_>, shape: &[usize], tensors: usize, span: &Span) -> Result<(), Reported> {
     reader.claim_tensor(shape, span)?;
     reader.claim_tensor(&[len(shape), tensors], span)

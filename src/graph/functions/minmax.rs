@@ -1,6 +1,7 @@
 //! The largest and smallest entries over axes, and their indices.
 //!
-//! As in PyTorch, `max(dim)` sends the derivative to the first of equal entries, and `amax`, `x.max()` and NumPy's `max` share it evenly.
+//! As in PyTorch, `max` over one axis sends the derivative to the first of equal entries, also in NumPy's spelling. Equal entries share the derivative evenly
+//! in `amax`, in `max` over all entries, and in NumPy's `max` over a tuple of axes.
 
 use crate::graph::call::{self, Call, FunctionRow, Spelling};
 use crate::graph::reader::GraphReader;

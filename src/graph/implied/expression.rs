@@ -303,7 +303,7 @@ impl Inference {
         Some(result)
     }
 
-    /// Returns the number of entries of a slice of an axis with this size. The number is unknown if the step is negative.
+    /// Returns the number of entries of a slice of an axis with this size. It is unknown if the size is unknown, or if the step is not positive.
     fn sliced(&mut self, size: Size, [start, stop, step]: [Option<i64>; 3]) -> Size {
         let Some(n) = self.shapes.value(size).and_then(|n| i64::try_from(n).ok()).filter(|_| step.is_none_or(|step| step > 0)) else {
             return self.shapes.unknown_size();

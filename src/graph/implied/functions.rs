@@ -1,5 +1,5 @@
-//! A table with a shape function for each function of a graph. The shape function computes the shape of the result, as far as the shapes of the arguments are
-//! known, and records what the call implies for these. A function that is not in the table implies nothing, and its result has an unknown shape.
+//! A table of shape functions for the functions of a graph. A shape function computes the shape of the result, as far as the shapes of the arguments are known,
+//! and records what the call implies for these. A function that is not in the table implies nothing, and its result has an unknown shape.
 
 use std::rc::Rc;
 

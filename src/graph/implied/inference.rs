@@ -133,7 +133,7 @@ impl Inference {
         found.map(|missing| missing.name.clone())
     }
 
-    /// Returns the shape of a value; `None` if it is not a tensor.
+    /// Returns the shape of a tensor, of a number, or of a list as a tensor. `None` for other values, and if the rank of a list is not known.
     pub fn shape(&mut self, value: &Implied) -> Option<Shape> {
         match value {
             Implied::Tensor(shape) | Implied::Pair(shape) => Some(*shape),
@@ -149,7 +149,7 @@ impl Inference {
         }
     }
 
-    /// Returns the shape of a value; an unknown one if it is not a tensor.
+    /// Returns the shape of a value as [`Self::shape`] does; an unknown shape in place of `None`.
     pub fn any_shape(&mut self, value: &Implied) -> Shape {
         self.shape(value).unwrap_or_else(|| self.shapes.unknown_shape())
     }

@@ -1,4 +1,4 @@
-//! The shapes of products, lookups, norms and losses, and what they imply for the shapes of their parameters.
+//! The shapes of products, lookups, norms, convolutions, losses and attention, and what they imply for the shapes of their parameters.
 
 use super::arguments::{ImpliedArguments, sizes, tensor};
 use super::inference::{Implied, Inference, Likely, Usage};
