@@ -5,7 +5,7 @@
 //!
 //! 1. `extract` takes large arrays of numbers out of the text, because the TOML parser is slow for them.
 //! 2. `toml` parses the rest of the text.
-//! 3. `mend` reports misspelt and misplaced keys, and corrects them.
+//! 3. `mend` reports unknown and misplaced keys, and corrects those whose meaning is clear.
 //! 4. `built` makes the network and the samples.
 //! 5. `train` and `addresses` check the training settings and the addresses of steps. Both refer to the network.
 //! 6. `memory` compares the memory that the scenario needs with the limit.

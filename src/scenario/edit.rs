@@ -89,7 +89,8 @@ impl Scenario {
         }
     }
 
-    /// Returns the scenario with other numbers. If the target is written in the loss, all samples share its tensor, and it changes for all of them.
+    /// Returns the scenario with other numbers. If the loss gives the target (its key `gradient`), all samples share this tensor, and it changes for all of
+    /// them.
     ///
     /// # Errors
     /// [`OverBudget`] if there is no memory for a copy of a tensor.

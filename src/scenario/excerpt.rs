@@ -10,7 +10,7 @@ use crate::text::{escape, line};
 
 /// The largest width in terminal cells of an excerpt. A longer line is cut.
 const MAX_WIDTH: usize = 110;
-/// The width in cells of the text before the fault, if the line is cut.
+/// The largest width in cells of the text before the fault, if the line is cut.
 const WIDTH_BEFORE: usize = 40;
 /// The text that replaces a tab.
 const TAB: &str = "    ";
@@ -86,8 +86,8 @@ pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
     Excerpt { line: line_number(text, line_start), column: chars_before + 1, text: shown, mark: mark_start..mark_end }
 }
 
-/// Returns the largest number of cells that a character can take after [`printable`]. An invisible character becomes a text of at most 8 cells, such as
-/// `<U+202E>`.
+/// Returns the largest number of cells that a character can take after [`printable`]. An escaped character becomes a text of 8 cells, such as `<U+202E>`.
+/// (Beyond U+FFFF the text has one or two cells more, which are not counted.)
 fn max_cells(c: char) -> usize {
     match c.width() {
         _ if c == '\t' => TAB.len(),

@@ -67,7 +67,7 @@ impl Faults {
         &self.list
     }
 
-    /// Returns the line and the column of the first fault, from 1; `None` if it is a fault of the whole file.
+    /// Returns the line and the column of the first fault, from 1; `None` if it is a fault of the whole file, or if there is none.
     #[must_use]
     pub fn first_place(&self) -> Option<(usize, usize)> {
         Some(self.place(self.list.first()?.span.as_ref()?))

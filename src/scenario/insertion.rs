@@ -14,7 +14,8 @@ pub(super) fn before_first_key(table: &TomlTable<'_>, text: &str) -> Span {
     start..start
 }
 
-/// Returns the position after the last top-level key, before the first `[header]`. A key below a `[header]` would belong to that table.
+/// Returns the position after the last top-level value that is neither a table nor an array of tables. It is before the first `[header]`: a key below a
+/// `[header]` would belong to that table.
 pub(super) fn after_top_level_keys(table: &TomlTable<'_>) -> Span {
     let is_table = |value: &DeValue<'_>| matches!(value, DeValue::Table(_));
     let end = table.iter().filter_map(|(_, value)| match value.get_ref() {

@@ -50,7 +50,7 @@ fn integer_too_large() -> NumberError {
     ("this integer is too large, it has more than 64 bits".to_owned(), "write it with a decimal point")
 }
 
-/// Converts a number in an expression of a graph: digits, optionally with a decimal point and an exponent.
+/// Converts a number in an expression that the user types: digits, optionally with a decimal point and an exponent.
 pub(super) fn from_expression(text: &str) -> Result<f64, NumberError> {
     match text.parse::<i64>() {
         Ok(value) => exact(value),

@@ -1,4 +1,5 @@
-//! Reads the optimizer of `[train]`, such as `optimizer = "adam"`, and the schedule of its learning rate. The keys and defaults are PyTorch's.
+//! Reads the optimizer of `[train]`, such as `optimizer = "adam"`, and the schedule of its learning rate. The names of the keys and the defaults are PyTorch's,
+//! but `learning_rate` is `lr` in PyTorch and has no default for SGD here, and `t_max` is `T_max`.
 
 use toml::de::DeValue;
 
@@ -11,7 +12,7 @@ use crate::words::suggest;
 /// An optimizer that a file can name: its keys and defaults.
 struct OptimizerKind {
     name: &'static str,
-    /// The keys that not every optimizer has.
+    /// The optimizer's keys, without `learning_rate` and `weight_decay`, which every optimizer has.
     keys: &'static [&'static str],
     /// The default of the learning rate; `None` if there is no default and the file must give it.
     rate: Option<f64>,
@@ -48,7 +49,7 @@ const OPTIMIZERS: [OptimizerKind; 5] = [
     },
 ];
 
-/// The table `[train]` while an optimizer reads its keys.
+/// The table `[train]`, from which an optimizer's keys are read.
 struct OptimizerTable<'a, 't, 'i> {
     reader: &'a mut ScenarioReader,
     table: &'t TomlTable<'i>,
@@ -65,7 +66,7 @@ pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &
             .ok_or_else(|| reader.report(span, format!("there is no optimizer {}", quoted(name)), suggest::help(name, &names))),
         Err(reported) => Err(reported),
     };
-    // after a fault in the name, the other keys are read as those of the default optimizer, so that their faults are reported too
+    // after a fault in the name, `known` is the default optimizer. Its keys are read, so that their faults are reported too
     let known = *kind.as_ref().unwrap_or(&&OPTIMIZERS[0]);
     let is_known = kind.is_ok();
     let key_check = if is_known { check_keys(reader, table, known) } else { Ok(()) };
@@ -79,12 +80,12 @@ pub(super) fn read(reader: &mut ScenarioReader, table: &TomlTable<'_>, header: &
     Ok(Optimizer { learning_rate: rate?, schedule: schedule?, weight_decay: weight_decay?.unwrap_or(known.weight_decay), rule: rule? })
 }
 
-/// Returns the default of the learning rate of the optimizer with this name; `None` if it has none.
+/// Returns the default learning rate of the optimizer with this name. Returns `None` if it has none, and if no optimizer has this name.
 pub(super) fn default_rate(name: Option<&str>) -> Option<f64> {
     OPTIMIZERS.iter().find(|kind| Some(kind.name) == name)?.rate
 }
 
-/// Reports the keys that belong to other optimizers.
+/// Reports the keys that only other optimizers have.
 fn check_keys(reader: &mut ScenarioReader, table: &TomlTable<'_>, kind: &OptimizerKind) -> Result<(), Reported> {
     let mut result = Ok(());
     for (key, value) in table {
@@ -196,7 +197,7 @@ fn adagrad(settings: &mut OptimizerTable<'_, '_, '_>) -> Result<UpdateRule, Repo
 struct ScheduleRow {
     name: &'static str,
     keys: &'static [&'static str],
-    /// Reads the keys of the table at this position.
+    /// Reads the schedule from its table. The [`Span`] is the position of the table.
     read: fn(&mut ScenarioReader, &TomlTable<'_>, Span) -> Result<Schedule, Reported>,
 }
 
@@ -232,7 +233,7 @@ fn schedule(reader: &mut ScenarioReader, table: &TomlTable<'_>) -> Result<Option
     unknown.map(|()| Some(schedule))
 }
 
-/// Reads the number of iterations under a key that must be there.
+/// Reads the number of iterations under a key. A missing key is reported at `span`.
 fn iterations(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span, key: &str) -> Result<u64, Reported> {
     match table.get(key) {
         Some(count) => reader.integer(key, count, 1),

@@ -38,7 +38,7 @@ impl Stack {
 /// The table `[samples]`.
 #[derive(Debug)]
 pub(super) struct StackedSamples {
-    /// The inputs, and the targets; `None` for a missing key.
+    /// The inputs; `None` if the key is missing. `target` has the targets in the same way.
     pub input: Option<Result<Stack, Reported>>,
     pub target: Option<Result<Stack, Reported>>,
     /// The rows that are read, counted from 0 in the file's tensors. It is one row if the number of samples is uncertain.
