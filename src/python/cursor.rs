@@ -121,7 +121,7 @@ impl<'t> TokenCursor<'t> {
         }
     }
 
-    /// Returns all errors. The last one has the number of those that were not kept.
+    /// Returns the kept errors and, if others were not kept, one more error with their number.
     pub fn into_errors(mut self) -> Vec<SyntaxError> {
         let count = self.hidden_count;
         if count > 0 {

@@ -266,7 +266,7 @@ impl<'t> Lexer<'t> {
     }
 
     /// Returns whether the line at the current position begins a new statement although a bracket is open, because a closing bracket was forgotten. Python
-    /// would then read to the end of the text. The result is `false` for every line that Python allows in brackets.
+    /// would then read to the end of the text. The result is `false` for every line that a graph allows in brackets.
     fn is_statement(&self) -> bool {
         let end = self.line_end();
         let (blanks, line) = self.text[self.at..end].split_at(blank_length(&self.text[self.at..end]));

@@ -100,7 +100,7 @@ fn a_wrong_line_or_block_has_one_error() {
         ("u = f(a\nhs.append(h)\n", "(", "this parenthesis is not closed"),
         ("u = x[0\nfor i in y:\n  v = 1", "[", "this bracket is not closed"),
         ("u = f(a\n  b, c)", "b", "an operator is missing before \"b\""),
-        // blanks of two and of three bytes, and a tab, are each one blank of an indentation
+        // in an indentation, a blank of two or of three bytes is one column, and a tab goes on to column 8
         ("for i in x:\n\u{a0}u = f(a\n\u{a0}hs.append(h)\n\u{a0}w = 1", "(", "this parenthesis is not closed"),
         ("for i in x:\n\u{3000}u = f(a\n\u{3000}hs.append(h)\n\u{3000}w = 1", "(", "this parenthesis is not closed"),
         ("for i in x:\n\u{3000}u = f(a\n\u{3000}\u{3000}b, c)", "b", "an operator is missing before \"b\""),
