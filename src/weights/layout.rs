@@ -135,7 +135,7 @@ impl TensorLayout {
     /// If a number of these rows is not finite, or is an integer that f64 cannot hold.
     ///
     /// # Panics
-    /// If the number of bytes is not [`Self::size`], or `rows` goes beyond the last row.
+    /// If the number of bytes is not [`Self::size`], if `rows` goes beyond the last row, or if the tensor is a single number or has no rows.
     pub fn row_numbers(&self, bytes: &[u8], rows: Range<usize>) -> Result<Vec<f64>, WeightsError> {
         assert_eq!(bytes.len(), self.size(), "as many bytes as the layout has");
         let row_count = self.shape[0];

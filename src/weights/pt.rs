@@ -296,7 +296,7 @@ impl Archive for Pt {
     }
 }
 
-/// Converts a position, a size or a stride, which is small because a file has at most 256 MiB.
+/// Converts a position, a size or a stride. Those that are used are small, because a file has at most 256 MiB.
 fn to_usize(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }

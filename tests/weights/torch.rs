@@ -143,7 +143,7 @@ fn deep_wide_and_circular_pickles_end_soon() {
     refused_soon(&many(b"K\x01\x85", 3_000_000, b"."));
     // a list in a list in a list …
     refused_soon(&many(b"]", 100, &many(b"a", 99, b".")));
-    // a dictionary that holds itself, and one that doubles thirty times by references
+    // a dictionary that holds itself, and a list that doubles thirty times by references
     refused_soon(b"}q\0X\x01\0\0\0ah\0s.");
     let doubled: Vec<u8> = (0..30).flat_map(|n: u8| [&b"](h"[..], &[n], b"h", &[n], b"eq", &[n + 1], b"0"].concat()).collect();
     refused_soon(&[b"]q\x000", &doubled[..], b"h\x1e."].concat());

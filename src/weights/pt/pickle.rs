@@ -2,7 +2,7 @@
 //!
 //! A pickle is a program for a machine with a stack. For example, `}` pushes an empty dictionary, `X` pushes a text, and `s` puts the two topmost values into
 //! the dictionary below them. In Python, two instructions make a pickle dangerous: GLOBAL names any function or class, and REDUCE calls it. Here, a name that
-//! is not in [`NAMES`] ends the program with an error, and only the functions of this file are called, which describe a tensor.
+//! is neither in [`NAMES`] nor a type of numbers ends the program with an error, and only functions of this file are called, which describe a tensor.
 //!
 //! Values are indices into lists of the machine ([`PickleValue`]). So a value that a program uses many times is stored once, and nothing is copied or visited
 //! recursively. The number of bytes that a program may use for its values is limited.
@@ -463,7 +463,7 @@ impl<'a> Pickle<'a> {
     }
 }
 
-/// The largest length in bytes of the module or the name of a Python object.
+/// The largest length in bytes of a line with the module or the name of a Python object, with its line break.
 const MAX_PYTHON_NAME: usize = 200;
 
 /// Returns the index of the last item. There are far fewer than 2³² items, because the size of a pickle is limited.
