@@ -19,7 +19,7 @@ use crate::numbers::{files, open, run, stem};
 /// The largest number of steps of a graph whose steps are all checked.
 const MOST_STEPS: u64 = 1500;
 
-/// Returns the traces of all valid graphs, with their names and texts.
+/// Returns the traces of all graphs for which there are numbers of PyTorch, with their names and texts.
 pub fn traces() -> impl Iterator<Item = (String, String, Trace)> {
     let paths = files("oracle").into_iter().chain(files("exercises"));
     paths.filter(|path| path.with_extension("expected.json").exists()).map(|path| {

@@ -1,5 +1,5 @@
-//! The stepper copies the gradient of a tensor as a line of NumPy. The test runs these lines, and compares the results with the trace. If the environment
-//! variable `PYTHON` names no interpreter with NumPy, the test only counts the lines.
+//! The stepper copies the gradient of a tensor as a line of NumPy. The test runs these lines with the interpreter that the environment variable `PYTHON` names
+//! (by default `python3`), and compares the results with the trace. If this interpreter has no NumPy, the test only counts the lines.
 
 use std::fmt::Write as _;
 use std::process::Command;

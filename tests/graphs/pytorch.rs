@@ -1,4 +1,4 @@
-//! Compares values and gradients with those that PyTorch computed from the same text.
+//! Compares the values and gradients of the graphs in `oracle` and `exercises` with those that PyTorch computed from the same statements (`generate.py`).
 
 use std::fs;
 
@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use crate::numbers::{files, open, run, stem};
 
-/// Tolerances relative to the expected number, or to [`FLOOR`] if that is larger.
+/// The largest difference from a value of PyTorch, relative to the value, or to [`FLOOR`] if the value is smaller.
 const VALUE_TOLERANCE: f64 = 1e-12;
+/// The same for a gradient.
 const GRADIENT_TOLERANCE: f64 = 1e-10;
+/// The smallest number to which a difference is relative.
 const FLOOR: f64 = 1e-3;
 
 /// Appends the numbers of nested arrays to `all`, and returns the shape of the arrays.
@@ -34,9 +36,10 @@ fn numbers(value: &Value, all: &mut Vec<f64>) -> Vec<usize> {
     }
 }
 
-/// Returns a message about the first difference between a tensor and the expected numbers. `is_input` is `true` for the gradient of an input.
+/// Returns a message about the first difference between the tensor `name` and the expected numbers. `is_input` is `true` for the gradient of an input that the
+/// scenario gives, and `false` for the gradient of a statement.
 fn difference(network: &Network, run: &Run, (name, is_input): (&str, bool), expected: &Value, tolerance: f64) -> Option<String> {
-    // if a statement assigns the input x again, the gradient of the input is called `grad.x@0`
+    // if a statement assigns to the input x, the gradient of the input is called `grad.x@0`, and `grad.x` is that of the last assignment
     let input = name.strip_prefix("grad.").map(|base| format!("grad.{base}@0"));
     let input = input.filter(|_| is_input).and_then(|input| network.find(&input));
     let Some(id) = input.or_else(|| network.find(name)) else { return Some(format!("{name} does not exist")) };
@@ -78,7 +81,7 @@ fn compare(folder: &str) -> (usize, Vec<String>) {
                 check((&format!("grad.{name}"), part == "gradients"), value, GRADIENT_TOLERANCE);
             }
         }
-        // each input has a gradient here and in PyTorch
+        // an input must have a gradient both here and in PyTorch; other tensors need none
         for (id, tensor) in network.tensors().iter().enumerate() {
             if tensor.role.is_learnable()
                 && network.gradient_of(id).is_some()
