@@ -45,7 +45,8 @@ impl Sizes {
     }
 }
 
-/// The channels and the length of an input. If the first layer reads the input of the network, a vector becomes one channel, for all layers that read it.
+/// The channels and the length of an input. A vector is one channel. If it is the input of the network, its shape in `known` gets this channel, for all layers
+/// that read it.
 fn sequence(writer: &mut Writer<'_>, shape: &[usize]) -> Option<[usize; 2]> {
     match *shape {
         [length] => {
