@@ -61,7 +61,7 @@ pub const MAX_FAULTS: usize = 50;
 /// A fault or a warning, with its position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphFault {
-    /// The index of the source text: 0, or the index of the statement if each statement is a text.
+    /// The index of the source text.
     pub text_number: usize,
     /// The position in this text.
     pub span: Span,
@@ -96,7 +96,7 @@ pub type AxisNames = HashMap<CompactString, Vec<CompactString>>;
 pub struct GraphResult {
     /// The given tensors and the constants of the text.
     pub leaves: Vec<GraphLeaf>,
-    /// The operations, in the order of the forward pass. They read the leaves, numbered from 0, and the nodes after them.
+    /// The operations, in the order of the forward pass. Their operands are numbers: those of the leaves begin at 0, those of the nodes after the last leaf.
     pub nodes: Vec<Node>,
     /// The statements, and the nodes that a picture may show as one.
     pub text: GraphText,

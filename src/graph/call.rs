@@ -13,7 +13,7 @@ use crate::python::tree::Span;
 pub enum Spelling {
     /// `exp(x)`
     Bare,
-    /// `torch.exp(x)`, `F.relu(x)`
+    /// `torch.exp(x)`, `F.relu(x)`, `math.exp(x)`
     Torch,
     /// `np.exp(x)`
     NumPy,
@@ -70,7 +70,7 @@ pub struct FunctionRow {
 /// Makes the operations of a call.
 pub type Build = fn(&mut GraphReader<'_, '_>, &Call) -> Result<Value, Reported>;
 
-/// Returns a help text with the parameters of a function: `write sum(input, dim, keepdim)`. Of a parameter with two names, it has the first one.
+/// Returns a help text with the parameters of a function: `write sum(input, dim, keepdim)`. Of a parameter with several names, it has the first one.
 pub fn signature(name: &str, parameters: &[&str]) -> String {
     let names: Vec<&str> = parameters.iter().map(|parameter| parameter.split('|').next().unwrap_or_default()).collect();
     format!("write {name}({})", names.join(", "))
@@ -106,10 +106,10 @@ impl Call {
         Err(reader.fail(&self.span, message, signature(&self.name, self.parameters)))
     }
 
-    /// Returns a parameter as a tensor.
+    /// Returns a parameter as a tensor. A number or a list of numbers becomes a constant.
     ///
     /// # Errors
-    /// If it is not given, or is not a tensor.
+    /// If it is not given, or is something else.
     pub fn tensor(&self, reader: &mut GraphReader<'_, '_>, at: usize) -> Result<TensorId, Reported> {
         let (value, span) = self.required(reader, at)?;
         reader.tensor(&value, &span)

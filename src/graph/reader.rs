@@ -131,13 +131,13 @@ pub struct KnownName {
 pub enum Binding {
     /// A value.
     Known(Value),
-    /// The statement that assigns the name has a fault, which is reported.
+    /// The statement that assigns the name, or the given tensor of this name, has a fault, which is reported.
     Faulty,
 }
 
 /// The state of reading a graph.
 pub struct GraphReader<'t, 'c> {
-    /// The source texts: one with all statements, or one for each statement.
+    /// The source texts, such as one with all statements, or one for each statement.
     pub texts: &'t [&'t str],
     /// The places of these texts in the file.
     pub starts: &'t [TextStart],

@@ -1,9 +1,9 @@
 //! The state of reading a scenario file, which all modules of `scenario` share: the faults so far, the claimed memory, and the opened weight files. Its methods
 //! read single values and report faults.
 //!
-//! A file is read in up to two passes. The first pass makes at most [`EAGER_ENTRIES`] numbers of tensors; the other numbers stay 0. So if the file needs more
-//! than the memory limit, this is known before much memory is allocated. If the first pass left out numbers and found no fault, a second pass makes all of
-//! them.
+//! A file is read in up to two passes. The first pass makes at most [`EAGER_ENTRIES`] numbers by initializers and from weight files; the others stay 0. So if
+//! the file needs more than the memory limit, this is known before much memory is allocated. If the first pass left out numbers and found no fault, a second
+//! pass makes all of them.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -85,7 +85,7 @@ impl TensorLayout {
     /// Converts bytes to numbers in row-major order.
     ///
     /// # Errors
-    /// If a number is not finite, or is an integer that f64 cannot hold.
+    /// If a number is not finite, is an integer that f64 cannot hold, or is a boolean other than 0 and 1.
     ///
     /// # Panics
     /// If the number of bytes is not [`Self::size`].
@@ -98,7 +98,7 @@ impl TensorLayout {
     /// Converts bytes to numbers in row-major order. In contrast to [`Self::numbers`], infinities and NaN are allowed.
     ///
     /// # Errors
-    /// If a number is an integer that f64 cannot hold.
+    /// If a number is an integer that f64 cannot hold, or a boolean other than 0 and 1.
     ///
     /// # Panics
     /// As [`Self::numbers`].
@@ -132,7 +132,7 @@ impl TensorLayout {
     /// Converts the bytes of some rows to numbers in row-major order. A row is all entries with the same first index. `bytes` has the whole tensor.
     ///
     /// # Errors
-    /// If a number of these rows is not finite, or is an integer that f64 cannot hold.
+    /// If a number of these rows is not finite, is an integer that f64 cannot hold, or is a boolean other than 0 and 1.
     ///
     /// # Panics
     /// If the number of bytes is not [`Self::size`], if `rows` goes beyond the last row, or if the tensor is a single number or has no rows.
