@@ -69,8 +69,8 @@ impl Dtype {
         }
     }
 
-    /// Converts bytes to numbers. If f64 cannot hold a number exactly, or if a boolean is neither 0 nor 1, the error has the index of the first such number, and
-    /// the reason.
+    /// Converts bytes to numbers. Fails if f64 cannot hold a number exactly, or if a boolean is neither 0 nor 1. The error has the index of the first such
+    /// number, and the reason.
     pub fn numbers(self, bytes: &[u8], big_endian: bool) -> Result<Vec<f64>, (usize, WeightsError)> {
         // in each row below, `b` is one number in little-endian order
         let bytes = (bytes, big_endian);
