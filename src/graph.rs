@@ -374,8 +374,8 @@ impl Uses {
     }
 }
 
-/// Returns the final name of a tensor, and its alias. The last of three assignments to h has the plain name `h`, and the alias `h@3`. Any
-/// assignment to an input x has such an alias: also the only one, `x@1`.
+/// Returns the final name of a tensor, and its alias. The last of three assignments to h has the plain name `h`, and the alias `h@3`. An assignment to a given
+/// tensor x has an alias even if it is the only one: `x@1`.
 fn final_name(name: &TensorName, known: Option<&KnownName>) -> (CompactString, Option<CompactString>) {
     let TensorName { base, version, intermediate, .. } = name;
     let (count, is_given) = known.map_or((0, false), |known| (known.versions, known.is_given));
@@ -383,7 +383,7 @@ fn final_name(name: &TensorName, known: Option<&KnownName>) -> (CompactString, O
     let is_last_of_several = is_last && count > 1 && *intermediate == 0;
     let is_assigned_input = is_given && *version > 0;
     let alias = (is_last_of_several || is_assigned_input).then(|| format_compact!("{base}@{version}"));
-    // an input that is assigned again is x@0
+    // a given tensor x to which a statement assigns is `x@0`
     let versioned = if is_last { base.clone() } else { format_compact!("{base}@{version}") };
     (if *intermediate == 0 { versioned } else { format_compact!("{versioned}.{intermediate}") }, alias)
 }

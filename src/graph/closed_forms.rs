@@ -1,4 +1,4 @@
-//! Finds the blocks of a graph whose derivative has a closed form: norms and log-softmax, as calls or written line by line.
+//! Finds the blocks of a graph whose derivative has a closed form: norms, log-softmax and cross-entropies, as calls or written line by line.
 //!
 //! A block is found by the functions of its operations, not by names or texts. The lines
 //!

@@ -56,7 +56,7 @@ pub struct ImpliedTensor {
 /// The ranks that the text allows beside that of the shape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OtherRanks {
-    /// The size, if the tensor may be a vector.
+    /// The size of the vector, if the tensor may be a vector.
     pub vector: Option<usize>,
     /// `true` if there may be more axes before those of the shape.
     pub more: bool,
@@ -73,7 +73,7 @@ pub enum ImpliedRole {
     Table(usize),
     /// Numbers that cannot have a derivative.
     Constant,
-    /// A size: a whole number, if it is known.
+    /// A size, such as the `n` of `x.view(n, -1)`, with its value if it is known.
     Size(Option<usize>),
 }
 

@@ -23,7 +23,7 @@ struct Spread {
     /// The tensor of which it is the variance or the mean of squares.
     centred: Centred,
     groups: Groups,
-    /// The variance, divided by the sum of squares: 1/n or 1/(n − 1).
+    /// The factor by which the sum of squares is multiplied: 1/n or 1/(n − 1).
     factor: f64,
 }
 

@@ -184,7 +184,7 @@ fn ignored_class(reader: &mut GraphReader<'_, '_>, call: &Call, target: TensorId
     Ok(None)
 }
 
-/// The losses −log p of the classes of the target, given the logarithms of all probabilities.
+/// Makes the losses −log p of the classes of the target, with label smoothing, weights and reduction. `logp` has the logarithms of all probabilities.
 fn negative_log_likelihood(
     reader: &mut GraphReader<'_, '_>,
     call: &Call,

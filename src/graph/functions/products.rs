@@ -97,7 +97,7 @@ pub fn matmul(reader: &mut GraphReader<'_, '_>, left: &Value, right: &Value, spa
     let (left_batch, right_batch) = (batch_of(&left_shape), batch_of(&right_shape));
     let rank = left_batch.len().max(right_batch.len());
     for n in 0..rank {
-        // counted from the last axis of the batch
+        // axis n of a batch, counted from its last axis
         let size = |batch: &[usize]| batch.len().checked_sub(n + 1).map(|axis| batch[axis]);
         let (left_size, right_size) = (size(&left_batch), size(&right_batch));
         let broadcast_size = left_size.unwrap_or(1).max(right_size.unwrap_or(1));

@@ -101,7 +101,7 @@ pub fn mean_over(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[usize],
     scaled(reader, sum, reciprocal(n, 0), span)
 }
 
-/// Returns 1 / (n − c).
+/// Returns 1 / (n − `correction`).
 #[allow(clippy::cast_precision_loss)] // n is far less than 2⁵³
 fn reciprocal(n: usize, correction: i64) -> f64 {
     1.0 / (n as f64 - correction as f64)

@@ -68,8 +68,8 @@ fn expand_as(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
     expanded(reader, id, &sizes, &call.span).map(Value::Tensor)
 }
 
-/// Repeats a whole tensor along its axes: [1, 2] twice is [1, 2, 1, 2]. If there are more counts than axes, axes of size 1 are added in front; if there are
-/// fewer, counts of 1.
+/// Repeats a whole tensor along its axes: [1, 2] twice is [1, 2, 1, 2]. If there are more counts than axes, axes of size 1 are added in front. If there are
+/// fewer, counts of 1 are added in front.
 fn tiled(reader: &mut GraphReader<'_, '_>, id: TensorId, counts: &[i64], span: &Span) -> Result<TensorId, Reported> {
     let mut input = reader.shape(id).to_vec();
     let mut counts: Vec<usize> = counts.iter().map(|n| usize::try_from(*n).unwrap_or(0)).collect();
