@@ -55,7 +55,7 @@ pub enum Action {
     OpenSearch,
     /// Goes to the next match of the search, or to the previous one if the number is negative. Only the sign of the number counts.
     NextMatch(i64),
-    /// Goes to the first entry whose value in the user's gradient file is wrong. If this entry is on the screen already, goes to the step of the mistake.
+    /// Goes to the first wrong entry of the user's gradients, or to the step of a mistake. If one of these places is on the screen, goes to the next of them.
     FirstDifference,
     /// Goes to a place of the comparison with the user's gradient file.
     GoToDifference(Difference),
@@ -66,7 +66,7 @@ pub enum Action {
     ContinueToBreakpoint(i64),
     /// Goes to the op or the entry of the breakpoint with this number.
     GoToBreakpoint(u32),
-    /// Opens the prompt for a new value of the number under the cursor, with the first character of the value if it is typed already.
+    /// Opens the prompt for a new value of the number under the cursor. The character is the first one of the value, if the user has typed it already.
     EditNumber(Option<char>),
     /// Undoes the last edit of a number.
     Undo,

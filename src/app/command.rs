@@ -12,7 +12,7 @@ use crate::weights::tensor_files;
 pub struct Command {
     /// The name, in lower case.
     pub name: &'static str,
-    /// Its keys as the screen shows them, such as `Ctrl-O`.
+    /// At most two of its keys, as the screen shows them: `Ctrl-o BS`.
     pub keys: String,
     /// A sentence about its effect.
     pub description: &'static str,
@@ -82,8 +82,8 @@ pub enum TypedCommandKind {
 pub enum CommandArgument {
     /// No argument.
     Nothing,
-    /// An entry or an op. Without an argument, the command is about the entry under the cursor or, without a cursor, about this step's entry or op, depending
-    /// on the unit.
+    /// An entry or an op, perhaps with a condition on the value. Without an argument, the command is about the entry under the cursor or, without a cursor,
+    /// about this step's entry or op, depending on the unit.
     AddressOrHere,
     /// An entry or an op.
     Address,

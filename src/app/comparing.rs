@@ -332,7 +332,6 @@ impl GradientComparison {
     /// Returns the numbers of wrong gradients and of all gradients. The gradients of a tensor in several samples count once.
     #[must_use]
     pub fn counts(&self) -> [usize; 2] {
-        // a group has the gradients of one tensor in several samples
         let count = |is_counted: &dyn Fn(usize) -> bool| {
             groups(self, (0..self.report.tensors.len()).filter(|index| is_counted(*index)), |_| ()).len()
         };

@@ -8,7 +8,7 @@ use crate::threads::BackgroundTask;
 /// A computation that is either ready for its next piece, or does it on the background thread. `T` is the result of a piece.
 #[derive(Debug)]
 pub(super) enum ComputationState<T> {
-    /// This thread does the next piece.
+    /// The next piece has not begun.
     Ready(Box<DescentComputation>),
     /// The background thread does the next piece, which belongs to the iteration with this number.
     InBackground(u64, BackgroundTask<T>),

@@ -23,8 +23,8 @@ pub enum CopyFormat {
     Address,
     /// The equation of the op, then the equation of the entry in symbols and in numbers.
     Equation,
-    /// Python code with NumPy. For a gradient of a graph, it is the line that computes the gradient. For other tensors it is the tensor as an array. If the
-    /// tensor is too large, it is the sum of the entry's terms.
+    /// Python code with NumPy. For a gradient of a graph of tensors, it is the line that computes the gradient, if there is a short one. Otherwise it is the
+    /// tensor as an array or, if the tensor is too large, the sum of the entry's terms.
     NumPy,
     /// The same texts as [`Self::Equation`], in LaTeX.
     Latex,

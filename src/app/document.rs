@@ -107,9 +107,9 @@ impl Document {
         Self::with_parts(experiment, iteration)
     }
 
-    /// Opens a scenario at an address. Returns the document and the step of the address. If the address names an input, a parameter or a target, the step is
-    /// the first one that reads it. Only one iteration is in memory at a time. `go_on` is called as in [`Document::reach`]; if it returns `false`, this
-    /// function returns `None`.
+    /// Opens a scenario at an address. Returns the document and the step of the address. If the address has no iteration and names an input, a parameter or a
+    /// target, the step is the first one that reads it. Only one iteration is in memory at a time. `go_on` is called as in [`Document::reach`]; if it returns
+    /// `false`, this function returns `None`.
     ///
     /// # Errors
     /// As [`Document::find`].
@@ -133,8 +133,8 @@ impl Document {
         self.with_iteration(compute_uninterrupted(&self.descent, number))
     }
 
-    /// Returns the same scenario at iteration `number`. The caller can interrupt the computation: `go_on` is called about every 15 ms with two numbers, the
-    /// iteration in progress and `number`. If it returns `false`, this function returns `None`.
+    /// Returns the same scenario at iteration `number`. The caller can interrupt the computation: `go_on` is called about every 15 ms, or more often, with two
+    /// numbers, the iteration in progress and `number`. If it returns `false`, this function returns `None`.
     ///
     /// # Errors
     /// Returns a sentence if the descent ends earlier, or if the iteration needs more memory than is free.
@@ -157,7 +157,8 @@ impl Document {
     }
 
     /// Finds an entry that no step computes (an input, a parameter or a target) by its address. Returns the entry and the first step of this iteration that
-    /// reads it. Returns `None` if a step computes the entry. An address without an index means the first entry.
+    /// reads it. An address without an index means the first entry. Returns `None` if a step computes the entry, if no step reads it, or if the address has an
+    /// iteration or a term.
     #[must_use]
     pub fn given_entry(&self, address: &Address) -> Option<(TensorEntry, u64)> {
         let Address { iteration: None, location: Location::Op { index, term: None, .. } } = address else { return None };

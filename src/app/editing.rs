@@ -1,7 +1,7 @@
 //! Applies edits of a scenario's numbers.
 //!
-//! An edit changes numbers of the file. Then all iterations up to the one on the screen are computed again with the new numbers. If this takes long, a job does
-//! it. The stepper stays at its step.
+//! An edit changes numbers that were read from the file; the file itself changes only when the user writes the edits. A job then computes all iterations up to
+//! the one on the screen with the new numbers. The stepper stays at its step.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use crate::step::TensorEntry;
 use crate::text::list_of_names;
 
 impl StepperContext<'_> {
-    /// Opens the prompt for a new value of the entry under the cursor, with the first character of the value if it is typed already. Without a cursor, only
-    /// opens the cursor. The prompt then opens when the user types the value.
+    /// Opens the prompt for a new value of the entry under the cursor. `first` is the first character of the value, if the user has typed it already. Without a
+    /// cursor, opens a cursor but no prompt; the prompt opens when the user types the value.
     pub(super) fn begin_edit(&mut self, first: Option<char>) {
         self.stepper.play = None;
         // until the prompt is open, typing a digit calls this function again
@@ -46,7 +46,8 @@ impl StepperContext<'_> {
         }
     }
 
-    /// Opens the cursor on the first number of the file that the step reads. If the step reads none, opens it on the entry that the step computes.
+    /// Opens the cursor on the first entry that the step reads and that an edit can change. If there is none, opens the cursor on the entry that the step
+    /// computes.
     fn open_cursor_on_given(&mut self, scene: &Scene<'_>) {
         let document = Arc::clone(&self.stepper.document);
         let is_given = |entry: &&TensorEntry| given_number(&document, scene, **entry).is_ok();
@@ -139,8 +140,7 @@ impl StepperContext<'_> {
         self.apply_in_turn(edits, EditKind::Redo, "there is no edit to redo");
     }
 
-    /// Undoes or redoes several edits together. The numbers are computed only once, because only the last ones are shown. `no_edit` is the message for an empty
-    /// list.
+    /// Undoes or redoes several edits together, as one edit, so that the iterations are computed only once. `no_edit` is the message for an empty list.
     fn apply_in_turn(&mut self, edits: Vec<Edit>, kind: EditKind, no_edit: &str) {
         let count = edits.len();
         let mut changes: Vec<Change> = Vec::new();
@@ -163,7 +163,7 @@ impl StepperContext<'_> {
     fn apply(&mut self, edit: Edit, kind: EditKind, count: usize) {
         self.stop_job_and_play();
         let document = Arc::clone(&self.stepper.document);
-        // frees the numbers from before the previous edit, because the new computation needs their memory
+        // frees the document from before the last edit, because the new computation needs its memory
         self.stepper.before_edit = None;
         let numbers: Vec<_> = edit.changes.iter().map(|change| (change.number, change.new)).collect();
         let scenario = match document.scenario.with_numbers(&numbers) {
@@ -190,7 +190,7 @@ impl StepperContext<'_> {
         self.stepper.edits.record(edit, *kind, *count);
         let new = Arc::clone(&self.stepper.document);
         let done = self.stepper.edits.done().to_vec();
-        // the losses before the edit become an earlier curve up to this iteration, even if the screen shows a step before this iteration's loss
+        // the chart keeps the old losses up to this iteration, even if the step on the screen comes before the loss of this iteration
         self.stepper.training.begin(done, new.descent.losses(), old.trace.iteration());
         let has_same_iteration = new.trace.iteration() == old.trace.iteration();
         let edit = edit.clone();
@@ -213,7 +213,7 @@ impl StepperContext<'_> {
 }
 
 impl Stepper {
-    /// Returns the effect of the last edit. After the next move, there is none.
+    /// Returns the effect of the last edit; `None` after the next move.
     #[must_use]
     pub fn shown_effect(&self) -> Option<&EditEffect> {
         self.effect.as_ref().filter(|effect| effect.is_shown_at(self.current_visit()))
@@ -236,9 +236,9 @@ impl Stepper {
     }
 }
 
-/// Returns the tensor of another network of the same run that is the same as `tensor` of `network`. An edit can change whether the tolerance ends the descent
-/// with this iteration. Then only one of the two networks of the batch has an update, and the other tensors have other ids. Returns `None` for a tensor of the
-/// update.
+/// Returns the tensor of `other` that corresponds to `tensor` of `network`. These are the networks of one run before and after an edit. The edit changes the
+/// losses, so the tolerance may end the descent with this iteration only before the edit, or only after it. Then only one of the two networks of the batch has
+/// an update, and a tensor may have another id in the other one. Returns `None` for a tensor of the update.
 fn same_tensor(network: &Network, tensor: Id, other: &Network) -> Option<Id> {
     if network.tensors().len() == other.tensors().len() {
         return Some(tensor);
@@ -248,8 +248,8 @@ fn same_tensor(network: &Network, tensor: Id, other: &Network) -> Option<Id> {
     other.tensors().iter().position(|info| key(info) == wanted)
 }
 
-/// Returns an estimate of the change of the loss: the sum of ∂C/∂w · Δw over the edited numbers w. Returns `None` after the first iteration: there, the edit
-/// also changes the earlier updates, which the estimate leaves out. Also returns `None` if the backward pass does not compute one of the derivatives.
+/// Returns an estimate of the change of the loss: the sum of ∂C/∂w · Δw over the edited numbers w. Returns `None` in every iteration but the first, because the
+/// edit also changes the updates before it, which the estimate leaves out. Also returns `None` if the backward pass does not compute one of the derivatives.
 fn estimate(old: &Document, edit: &Edit) -> Option<f64> {
     if old.trace.iteration() > 1 {
         return None;

@@ -20,7 +20,8 @@ pub struct Change {
     pub new: f64,
 }
 
-/// An edit. It changes one number, or all entries of a target that the user gives as a class.
+/// An edit of one number or of several, such as all entries of a target that the user gives as a class, the edits of an earlier session, or edits that are
+/// undone together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edit {
     /// The name of the number, such as `fc1.weight[0,1]`, or a description of several numbers.
@@ -88,8 +89,8 @@ pub struct EditEffect {
     pub edit: Edit,
     /// The loss before and after the edit.
     pub loss: [f64; 2],
-    /// An estimate of the change of the loss: the sum of ∂C/∂w · Δw over the changed numbers w. `None` after iteration 1, and if the backward pass does
-    /// not compute ∂C/∂w.
+    /// An estimate of the change of the loss: the sum of ∂C/∂w · Δw over the changed numbers w. `None` in every iteration but the first, and if the backward
+    /// pass does not compute ∂C/∂w.
     pub estimate: Option<f64>,
     /// ∂C/∂w before the edit, if there is an estimate and a single number w is changed.
     pub derivative: Option<f64>,

@@ -1,8 +1,8 @@
 //! Folds of a graph. A *fold* is a statement or a call that consists of several operations. For example, the call `softmax(x)` consists of an exponential, a
 //! sum and a division. The picture and the map show a closed fold as one node, and an open fold as one node for each operation.
 //!
-//! The user opens and closes folds with the key `F`. Any other fold is open while the step computes one of its tensors, so that the picture can draw what the
-//! step reads.
+//! The user opens and closes folds with the key `F`. Any other fold is open while the step is inside it ([`Scene::is_inside`]), so that the picture can draw
+//! what the step reads.
 
 use std::collections::BTreeMap;
 

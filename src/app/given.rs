@@ -86,7 +86,7 @@ fn message_if_computed(scenario: &Scenario, tensor: Option<Id>, name: &str) -> S
 /// Returns the names of the given tensors from which a tensor is computed and that an edit can change, the nearest first.
 fn sources(scenario: &Scenario, tensor: Id) -> Vec<&str> {
     let network = &scenario.network;
-    // also the queue of a breadth-first search; `next` is its first tensor that is not visited yet
+    // also the queue of a breadth-first search; `next` is the index of the first tensor in it that is not visited yet
     let mut found = vec![tensor];
     let mut seen = vec![false; network.tensors().len()];
     seen[tensor] = true;

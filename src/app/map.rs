@@ -50,7 +50,8 @@ impl NetworkMap {
         next.is_some()
     }
 
-    /// Returns the first step of the selected block in the pass of the step on the screen.
+    /// Returns the first step of the selected block in the pass of the step on the screen. If it has none there, returns its first step in another pass, or the
+    /// first step that reads its output.
     pub(super) fn step(&self, stepper: &Stepper) -> Option<u64> {
         stepper.scene()?.block_step(&self.blocks, self.selected)
     }

@@ -122,7 +122,7 @@ impl StepperContext<'_> {
         }
     }
 
-    /// Opens, moves or closes the cursor, or shows other channels.
+    /// Opens or moves the cursor, or shows other channels.
     fn move_cursor(&mut self, action: &Action, times: u64) {
         let times = isize::try_from(times).unwrap_or(1);
         let Some(scene) = self.stepper.scene() else { return };
@@ -305,7 +305,7 @@ impl StepperContext<'_> {
         }
     }
 
-    /// Adds units to the running job, if it is a move by the same unit in the same direction. Returns whether they were added.
+    /// Adds units to the running job, if it can take them (`Job::extend`) and play is off. Returns whether they were added.
     fn extend_job(&mut self, unit: Unit, units: i64) -> bool {
         self.stepper.play.is_none() && self.stepper.job.as_mut().is_some_and(|job| job.extend(unit, units))
     }

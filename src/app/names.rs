@@ -1,5 +1,5 @@
 //! An index of the names of ops, for completion in the prompt. The names are sorted once, and binary search finds the names with a prefix. So a search in
-//! 100,000 names takes about as long as a search in 100.
+//! 100,000 names takes about as long as a search in 2000.
 //!
 //! [`OpNames::starting_with`] finds names that begin with a text, [`OpNames::containing`] other names that contain it. The second argument is the largest
 //! number of results. The *parts* of a name are the texts between its dots: `grad.fc1.z` has the parts `grad`, `fc1` and `z`.

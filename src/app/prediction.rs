@@ -16,7 +16,7 @@ pub struct Prediction {
     pub question: Option<PredictionQuestion>,
     /// The step whose question was answered last. Its numbers are shown until the next move.
     pub(super) answered: Option<Visit>,
-    /// The numbers of right and wrong answers for each rule, such as `weight gradient`. The rules are in the order of their first questions.
+    /// The score of each rule, such as `weight gradient`. The rules are in the order of their first questions.
     pub score: Vec<RuleScore>,
     /// The command about which the last warning was.
     pub(super) warned: Option<LooksAhead>,

@@ -85,7 +85,7 @@ impl Prompt {
         self.completion.as_ref().map(|completion| completion.chosen)
     }
 
-    /// Returns whether an edit closes the prompt. It does if it deletes a character of an empty text.
+    /// Returns whether an edit closes the prompt: Backspace closes an empty one.
     pub(super) fn is_closed_by(&self, request: InputRequest) -> bool {
         request == InputRequest::DeletePrevChar && self.input.value().is_empty()
     }

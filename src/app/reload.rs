@@ -21,7 +21,7 @@ impl State {
         self.context().iter_mut().for_each(|context| context.reload(scenario, keeps_edits));
     }
 
-    /// Closes an overlay that is about the old network.
+    /// Closes the overlay after the file was read again, because it may be about the old network.
     pub(super) fn close_overlay_of_old_network(&mut self) {
         if self.stepper_mut().is_some_and(|stepper| std::mem::take(&mut stepper.is_reloaded)) {
             self.overlay = None;

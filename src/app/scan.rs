@@ -122,7 +122,7 @@ impl StepperContext<'_> {
         self.stepper.job = Some(Job::Scan(Box::new(continued)));
     }
 
-    /// Shows a message about the match. If its step is after the step at which the key was pressed, the message begins with "found ahead".
+    /// Shows a message about the match. For a value at a later step than that at which the key was pressed, the message begins with "found ahead".
     fn say_found(&mut self, job: &ScanJob, hit: Hit) {
         let again = match (job.is_wrapped, job.goal.goes_back) {
             (false, _) => "",
@@ -207,7 +207,7 @@ impl StepperContext<'_> {
         self.say(text, false);
     }
 
-    /// Sets the breakpoint that a text describes. An empty text means a breakpoint at this step.
+    /// Sets the breakpoint that a text describes. For an empty text, does the same as the key `B`.
     pub fn set_breakpoint(&mut self, text: &str) {
         if text.is_empty() {
             return self.toggle_breakpoint();

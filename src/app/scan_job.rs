@@ -64,7 +64,7 @@ impl ScanJob {
         Self { scan: StepScan::new(trace, within, self.goal.goes_back), is_wrapped: true, ..self }
     }
 
-    /// Describes the progress: `step 40 of 90`.
+    /// Describes the progress: `step 40 of 90` for a search, `iteration 3, step 40` for breakpoints.
     pub(super) fn describe(&self) -> String {
         let ScanProgress { iteration, step, len } = self.progress;
         match self.goal.kind {

@@ -50,8 +50,8 @@ pub struct Settings {
     pub start_unit: Unit,
     /// The number of significant digits of numbers on the screen.
     pub digits: Digits,
-    /// The keys that the user has defined, each with the built-in key whose action it does, in vim's notation. The help shows them. `terminal` translates them
-    /// before `app` sees them.
+    /// The keys that the user has defined, each with the built-in key whose action it does, in vim's notation. The help shows them. `command/live.rs`
+    /// translates them before `app` sees them.
     pub aliases: Vec<(String, String)>,
     /// For each setting, the number of choices by which keys have moved it forward, negative for back. A setting without an entry is at its first choice.
     ///

@@ -147,8 +147,8 @@ impl Stepper {
         })
     }
 
-    /// Returns the curves of all training runs. With `shows_parameter`, they show the chosen parameter, otherwise the loss. The curve of the current one ends
-    /// at the last computed iteration.
+    /// Returns the curves of all training runs. With `shows_parameter`, they show the chosen parameter, otherwise the loss. The curve of the current training
+    /// run ends at the last computed iteration.
     fn curves(&self, shows_parameter: bool) -> Option<Curves> {
         let so_far = self.curve_so_far()?;
         let current = &self.training.current;
@@ -191,7 +191,7 @@ impl Stepper {
     fn learned_entry(&self, scene: &Scene<'_>, TensorEntry { tensor, at }: TensorEntry) -> Option<TensorEntry> {
         let trace = &self.shown().trace;
         let sample_network = trace.network();
-        // the run that computes the tensor, and the tensor's id in the network of this run
+        // the run that has the tensor's numbers, and the tensor's id in the network of this run
         let (run_index, tensor_in_run) = scene.canonical(tensor);
         let run = &trace.runs()[run_index];
         // w for the gradient ∂C/∂w, and for w itself

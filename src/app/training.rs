@@ -29,7 +29,7 @@ pub(super) struct TrainingRun {
     /// The edits of the scenario's numbers.
     edits: Vec<Edit>,
     losses: Arc<Losses>,
-    /// The last iteration that the key `L` has computed; 0 before the key was pressed.
+    /// The last iteration that the key `L` has computed; 0 before the key was pressed. For an earlier training run, the last iteration whose loss is drawn.
     pub reached: u64,
     /// The last iteration of the descent, if it is known.
     pub end: Option<u64>,

@@ -273,7 +273,7 @@ impl State {
         self.say(sentence, false);
     }
 
-    /// Opens the prompt at the bottom of the stepper.
+    /// Opens the prompt at the bottom of the stepper. In the picker, a search opens the filter, and any other kind only shows a message.
     fn open_prompt(&mut self, kind: PromptKind) {
         while self.overlay.is_some() {
             self.close();

@@ -116,7 +116,7 @@ impl StepperContext<'_> {
         }
     }
 
-    /// Moves by `count` units, back if negative, to the last step of a unit. At the ends it stops at the first step or in the last unit.
+    /// Moves by `count` units, back if negative, to the last step of a unit. At the ends it stops at the first or the last step.
     /// With [`KeyMeanings::ToFirstSteps`], goes to the first step of a unit instead.
     pub fn move_by_units(&mut self, unit: Unit, count: i64) {
         let iteration = self.stepper.document.trace.iteration();
@@ -272,8 +272,8 @@ impl StepperContext<'_> {
                 }
             }
         }
-        // `None` if the next unit is in another iteration
         let span = trace.span(step, unit);
+        // `None` if this iteration has no further unit in this direction
         let next = match (self.settings.key_meanings, remaining > 0) {
             (KeyMeanings::ToLastSteps, true) if step + 1 < span.end => Some(span.end - 1),
             (KeyMeanings::ToLastSteps, true) if step < trace.len() => Some(trace.span(step + 1, unit).end - 1),

@@ -10,8 +10,8 @@
 //!   b[0]  = −0.2  b    −0.2     25 %
 //! ```
 //!
-//! The share of a term is |term| / Σ|terms|: |w·x| is 0.6 of 0.8, which is 75 %. The search always continues at the entry with the largest share,
-//! so the list has the largest shares at any depth. From an entry of the batch it continues in the samples.
+//! The share of a term is |term| / Σ|terms|: |w·x| is 0.6 of 0.8, which is 75 %. Each factor of a term has the share of the whole term. The search always
+//! continues at the found entry with the largest share, at whatever depth this entry is. From the batch, it continues in the runs of the samples.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashSet};
@@ -44,6 +44,7 @@ struct RunEntry {
 /// The scene of the step on the screen, and the scenes of the samples that the search has reached.
 struct RunScenes<'a> {
     here: &'a Scene<'a>,
+    /// The scenes, each with the index of its run.
     samples: Vec<(usize, Scene<'a>)>,
 }
 
@@ -61,7 +62,7 @@ impl<'a> RunScenes<'a> {
         index.map_or(self.here, |index| &self.samples[index].1)
     }
 
-    /// Returns the name of an entry in the list. If the list begins in the batch, the name has the sample or the pass before it.
+    /// Returns the name of an entry in the list. At a step of the batch it is the address ([`Scene::address_of`]), because entries of several runs are listed.
     fn name(&mut self, RunEntry { run, tensor, at }: RunEntry) -> String {
         let is_of_batch = self.here.sample().is_none();
         let there = self.of(run);
@@ -69,7 +70,7 @@ impl<'a> RunScenes<'a> {
     }
 }
 
-/// An entry that contributes to the first one.
+/// An entry of the list: the first one, or an entry that contributes to it.
 #[derive(Clone, Copy, Debug)]
 struct Contribution {
     entry: RunEntry,
@@ -77,7 +78,7 @@ struct Contribution {
     share: f64,
     /// The number of entries that the search found before this one.
     order: usize,
-    /// The row of the entry that reads this one, and the step of the term that reads it; `None` for the first entry.
+    /// The reader of this entry, as an index of [`ContributionSearch::rows`], and the reading step; `None` for the first entry.
     reader: Option<(usize, u64)>,
     /// The number of terms on the path from the first entry to this one.
     depth: usize,
@@ -116,8 +117,8 @@ struct ContributionSearch {
     is_cut: bool,
 }
 
-/// Returns the run and the tensor to which an entry of a scene belongs. Some tensors of the batch are copies of a sample's tensor; then it is the sample's
-/// tensor.
+/// Returns an entry of a scene as an entry of the run that has its number. For a copy of a sample's tensor in the batch, it is the run of the sample, and for a
+/// parameter the run of the first sample.
 fn canonical_entry(scene: &Scene<'_>, tensor: Id, at: usize) -> RunEntry {
     let (run, tensor) = scene.canonical(tensor);
     RunEntry { run, tensor, at }
@@ -142,20 +143,21 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
         search.rows.push(contribution);
         let Ok(there) = scenes.of(entry.run).last_step_of(entry.tensor, entry.at) else { continue };
         let terms_left = MAX_EXAMINED_TERMS - examined;
-        // the number of done terms is `there.at.term + 1`
+        // `there.at.term` is the index of the last done term, so this asks if there are more than `terms_left` done terms
         search.is_cut |= there.at.term >= terms_left;
         let terms: Vec<_> = there.done_terms(terms_left).collect();
         examined += terms.len() as u64;
         let magnitude: f64 = terms.iter().map(|(value, _)| value.abs()).sum();
         let first_step = there.at.step - there.at.term;
         for (step, (value, sources)) in (first_step..).zip(terms) {
-            // beside ∞ or NaN, shares cannot be computed: each such term gets the share 1, every other term 0
+            // if the sum is ∞ or NaN, shares cannot be computed: each term that is ∞ or NaN gets the share 1, every other term 0
             let share_of_term = match magnitude {
                 0.0 => 0.0,
                 _ if magnitude.is_finite() => value.abs() / magnitude,
                 _ => f64::from(u8::from(!value.is_finite())),
             };
-            // if all terms of the first entry are 0, the list shows them as the reason and, for a factor whose terms are all 0, the terms of the factor
+            // terms of value 0 are listed only if all terms of their entry are 0, and if this entry is the first one or a factor of such a term: they show why
+            // the first entry is 0
             let is_shown_zero = (row == 0 || share == 0.0) && magnitude == 0.0 && step < first_step + MAX_ZERO_TERMS;
             let share_of_first = share * share_of_term;
             if share_of_first < MIN_SHARE && !is_shown_zero {
@@ -184,7 +186,7 @@ fn list_order(rows: &[Contribution]) -> Vec<usize> {
     let (mut order, mut stack) = (Vec::with_capacity(rows.len()), vec![0]);
     while let Some(row) = stack.pop() {
         order.push(row);
-        // if shares are equal, terms are in the order of their steps, and the factors of a term are neighbours
+        // rows with equal shares are in the order of the steps that read them, so that the factors of a term are neighbours
         let key = |row: &usize| (rows[*row].reader.map_or(0, |(_, step)| step), rows[*row].order);
         below[row].sort_by(|a, b| rows[*b].share.total_cmp(&rows[*a].share).then(key(a).cmp(&key(b))));
         stack.extend(below[row].iter().rev());
@@ -192,21 +194,21 @@ fn list_order(rows: &[Contribution]) -> Vec<usize> {
     order
 }
 
-/// Lists the entries that contribute most to an entry, with their shares. Enter goes to the step that computes the selected entry. For an input or a parameter,
-/// it goes to the step that reads it.
+/// Lists the entries that contribute most to an entry, with their shares. Enter goes to the first step that computes the selected entry or, if no step computes
+/// it, to the step that reads it.
 pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result<List, String> {
     let there = scene.last_step_of(entry.tensor, entry.at)?;
     let mut scenes = RunScenes { here: scene, samples: Vec::new() };
     let first = canonical_entry(scene, entry.tensor, entry.at);
     let ContributionSearch { rows, has_repeats, has_small, is_cut } = search(&mut scenes, first);
     let indent = if rows.iter().any(|contribution| contribution.depth > NARROW_INDENT_FROM) { " " } else { "  " };
-    // if all terms of the first entry are 0, there are no shares
+    // the rows of depth 1 are the factors of the first entry's terms; if all these terms are 0, there are no shares
     let is_zero = rows.len() > 1 && rows.iter().all(|contribution| contribution.depth != 1 || contribution.share == 0.0);
     let mut row = |number: usize| {
         let Contribution { entry, share, reader, depth, .. } = rows[number];
         let name = format!("{}{}", indent.repeat(depth), scenes.name(entry));
         let scene_of_run = scenes.of(entry.run);
-        // all rows of a tensor have the number of decimals of its matrix
+        // a value has as many decimals as in the matrix of its tensor
         let form = |value: f64| scene_of_run.format(entry.tensor).text_or_short(value);
         let (value, step) = match scene_of_run.state_of(entry.tensor, entry.at) {
             EntryState::Given(value) => (form(value), reader.map(|(_, step)| step)),

@@ -1,5 +1,4 @@
-//! Topics: words that a learner may type in the palette, such as `stride` or `chain rule`, and that are not the name of a command or an op. For each topic, the
-//! palette offers commands, ops or places.
+//! Topics: words that a learner may type in the palette, such as `stride` or `chain rule`. For each topic, the palette offers commands, ops or places.
 //!
 //! The first [`MIN_PREFIX`] letters of a word are enough to find it. If a word is typed in full, Enter runs it like a command.
 
