@@ -4,7 +4,7 @@
 //! milliseconds since the start, its kind, and its value. A line is written when its event happens.
 //!
 //! ```text
-//! {"gradstep_session":2,"program":"0.1.0","size":[120,40],"name":"figure-14","scenario":"title = …","at":1}
+//! {"gradstep_session":2,"program":"0.1.0","size":[120,40],"name":"figure-14","scenario":"title = …","exact":true,"iteration":1,"at":1}
 //! [1250,"key","<Right>"]
 //! [1700,"click","grad.u"]
 //! [1900,"wheel",3]

@@ -24,7 +24,7 @@ pub enum Pass {
     Loss,
     /// The derivatives of C, from the loss back to the input.
     Backward,
-    /// The parameters' gradients, summed or averaged over the samples of the batch.
+    /// The loss of the batch and the gradients of the parameters, summed or averaged over the samples.
     Reduce,
     /// The new parameters of gradient descent.
     Update,

@@ -48,7 +48,7 @@ pub enum Vocabulary {
     InitRule,
     /// Keys of `{ init = … }` and `{ file = … }`.
     InitKey,
-    /// Functions in the expressions of a graph.
+    /// Functions of a graph, and of a number that the user types.
     Function,
     /// Variables in the expressions of a graph.
     Variable,

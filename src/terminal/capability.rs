@@ -7,7 +7,8 @@ pub fn colours(term: &str) -> Option<u32> {
     terminfo(term).map(|entry| entry.colours).or_else(|| colours_by_name(term))
 }
 
-/// `true` if a terminal can clear its screen and move its cursor to a line and column. An unknown terminal is assumed to have both capabilities.
+/// `true` if a terminal can clear its screen and move its cursor to a line and column. A terminal without a terminfo entry is assumed to have both
+/// capabilities, except `dumb` and `unknown`, which never have them.
 #[must_use]
 pub fn can_be_drawn_on(term: &str) -> bool {
     !matches!(term, "dumb" | "unknown") && terminfo(term).is_none_or(|entry| entry.can_clear_and_move)

@@ -10,7 +10,7 @@
 //! Four methods save bytes:
 //!
 //! - The runs are written in two orders, line by line and ink by ink. The shorter result is used.
-//! - The cursor moves by the shortest sequence. A gap of up to 4 unchanged cells is not skipped; its cells are written again.
+//! - The cursor moves by the shortest sequence. A gap of up to 4 unchanged cells of the current ink is not skipped; its cells are written again.
 //! - An ink is set by its differences from the last ink or, if this is shorter, from the plain ink.
 //! - A blank cell shows only its background. So it does not change the current text colour and attributes.
 
@@ -39,7 +39,7 @@ const ATTRIBUTES: [(Modifier, u8, u8); 9] = [
     (Modifier::CROSSED_OUT, 9, 29),
 ];
 
-/// A gap of up to this number of unchanged cells is written again, not skipped.
+/// A gap of up to this number of unchanged cells is written again, not skipped, if the current ink can write its cells.
 const MAX_GAP: u16 = 4;
 
 /// The colours and attributes of the written text.

@@ -17,7 +17,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, Mou
 const ESC: u8 = 0x1b;
 /// The sequence that ends a pasted text.
 const PASTE_END: &[u8] = b"\x1b[201~";
-/// The longest sequence that is decoded, in bytes. A longer sequence is read to its end and ignored.
+/// A sequence with this number of parameter bytes, or more, is read to its end and ignored.
 const MAX_SEQUENCE: usize = 64;
 /// The longest pasted text, in bytes. A longer text is cut, because it is pasted into a prompt of one line.
 const MAX_PASTE: usize = 1 << 16;

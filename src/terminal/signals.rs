@@ -1,7 +1,8 @@
 //! Two threads. One waits for signals. The other waits until the terminal hangs up, which means that its window or its connection is closed.
 //!
 //! The event loop cannot do this, because it may be blocked in a write to a terminal that does not accept output. The threads restore the terminal and then end
-//! the process by the same signal, so that the parent process sees the reason: a shell reports 128 + the number of the signal. The threads never end.
+//! the process by the same signal, so that the parent process sees the reason: a shell reports 128 + the number of the signal. The threads outlive the full
+//! screen.
 
 use std::io;
 use std::sync::OnceLock;

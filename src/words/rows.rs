@@ -272,7 +272,7 @@ pub const TRANSLATIONS: &[Translation] = &[
     means(Vocabulary::InitKey, "row i item slice", "index"),
     unsupported(Vocabulary::InitKey, "data values numbers", "numbers are written without braces: [[1, 2], [3, 4]]"),
 
-    // functions in a number that the user types, such as `:set fc1.bias[0] sqrt(2)`; the functions of a graph are in `graph/functions`
+    // functions of a number that the user types, such as `:set fc1.bias[0] sqrt(2)`, and of a graph; `graph/functions` has further help texts for a graph
     means(Vocabulary::Function, "ln loge", "log"),
     means(Vocabulary::Function, "σ sigma logistic expit sig", "sigmoid"),
     means(Vocabulary::Function, "root squareroot", "sqrt"),

@@ -12,7 +12,8 @@ const MAX_CANDIDATES: usize = 1000;
 
 /// Returns the candidate that is most similar to `word`, or `None` if no candidate is similar.
 ///
-/// A candidate is similar if its [`distance`] is at most a third of the word's length. For example, `kernel_size` has the distance 1 from `kernelsize`.
+/// A candidate is similar if its [`distance`] is 1 or at most a third of the word's length, and less than the lengths of the word and the candidate. For
+/// example, `kernel_size` has the distance 1 from `kernelsize`.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if !is_comparable(word) {
         return None;
