@@ -147,7 +147,7 @@ fn the_planned_update_is_not_computed() {
     assert_eq!(losses, [last.loss.to_bits(); 2]);
 }
 
-/// `train` keeps all losses in memory. When their memory is doubled, the smaller one is free again.
+/// `train` keeps all losses in memory. When the list of losses is doubled, the memory of the shorter list is given back.
 #[test]
 fn the_losses_reserve_their_memory_once() {
     let text = TEXT.replace("iterations = 700", "iterations = 513");

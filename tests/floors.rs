@@ -1,5 +1,5 @@
-//! Tests of rules in ARCHITECTURE that the compiler does not check: no module imports from a higher floor, some modules may not use some names, and files and
-//! functions are not too long.
+//! Tests of rules in ARCHITECTURE that the compiler does not check: no module imports from a higher floor, files do not import each other in a circle, some
+//! modules may not use some names, and files, functions and comment lines are not too long.
 
 use std::collections::HashMap;
 use std::fs;

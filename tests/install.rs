@@ -178,8 +178,8 @@ fn the_debian_package_has_files_that_exist() {
     assert!(copyright.contains(permission.trim()), "{copyright}");
 }
 
-/// At a fixed address, the tables of the program contain their addresses before it is started (`build.rs`). `libm.so` is the system's library of elementary
-/// functions, which are computed by the crate `libm` instead.
+/// A program with a fixed address needs no relocation: the linker has written the addresses into its tables (`build.rs`). `libm.so` is the system's library of
+/// elementary functions; the crate `libm` takes its place.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[test]
 fn little_is_done_before_the_program_starts() {

@@ -8,9 +8,10 @@ use std::path::Path;
 use numbers::{json_printed_by_gradstep, number};
 use serde_json::Value;
 
-/// Tolerances relative to the expected number, or to [`FLOOR`] if that is larger.
+/// The largest relative errors.
 const VALUE_TOLERANCE: f64 = 1e-12;
 const GRADIENT_TOLERANCE: f64 = 1e-10;
+/// The error of a smaller number is relative to this number.
 const FLOOR: f64 = 1e-3;
 
 /// Derivatives that are wrong in the files from PyTorch: case, node, right number. If a node is a copy, such as `n3 = n0`, both names are one tensor in

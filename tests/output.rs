@@ -93,7 +93,7 @@ fn a_file_without_permission_is_refused() {
     assert_eq!(names(folder.path()), ["out"]);
 }
 
-/// All commands, each with valid arguments.
+/// Commands that print, each with valid arguments.
 const COMMANDS: [&str; 22] = [
     "list",
     "check figure-14",

@@ -1,4 +1,4 @@
-//! Tests that read every scenario file of the project, valid and invalid, and randomly changed copies of the valid ones.
+//! Tests that read the bundled scenarios, the valid and invalid scenarios of `tests`, and randomly changed copies of valid ones.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -248,7 +248,7 @@ learning_rate = 1e-7
 iterations = 1000
 "#;
 
-/// The bits of the step on the screen.
+/// The bits of the sum of the step on the screen.
 fn bits(world: &World) -> u64 {
     let document = world.state().document().unwrap();
     document.trace.get(world.state().stepper().expect("open").step).unwrap().sum.to_bits()
@@ -300,7 +300,7 @@ fn no_slice_waits_for_a_long_op() {
     assert_eq!((cloned.place(), bits(&cloned)), (world.place(), bits(&world)));
 }
 
-/// A key that is pressed again during a seek, which is a job that computes a move, moves the goal of the seek.
+/// A key that is pressed again during a seek moves the goal of the seek. A seek is a job that computes another iteration and goes there.
 #[test]
 fn keys_during_a_seek_add_up() {
     let arrive = |world: &mut World| {

@@ -164,7 +164,7 @@ function = "relu"
     fs::write(&file, text).expect("a file");
     let file = file.to_str().expect("UTF-8");
     let lines = printed(&[file, "--threads", "1"]);
-    // the 1024 lines of a chunk need more than the 1 MiB of a buffer
+    // 1024 long lines have more than 4 MiB, so the 512 lines of a chunk do not fit into the 1 MiB of a buffer
     assert!(lines.lines().filter(|line| line.len() > 4000).take(1024).map(str::len).sum::<usize>() > 4 << 20);
     assert!(printed(&[file, "--threads", "2"]) == lines);
 }

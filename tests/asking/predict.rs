@@ -125,7 +125,7 @@ fn a_command_that_shows_later_numbers_warns_first() {
 #[test]
 fn lists_and_texts_to_copy_do_not_contain_the_hidden_number() {
     let document = open("mazur-2-2-2");
-    // `p` asks for the term 0.5·(−0.0381) = −0.0190, and `kp` for the entry 0.0554 − 0.0190 = 0.0363
+    // `p` asks for the term 0.5·(−0.0381) = −0.01905, and `kp` for the entry 0.0554 − 0.01905 = 0.03635
     for (keys, answer) in [("p<Esc>", "0.0190"), ("kp<Esc>", "0.0363")] {
         for ask in ["d", "t", "w", "y", "i", "v", "M"] {
             let mut driver = at_address(&document, "grad.fc1.a[0]#2");
@@ -139,7 +139,7 @@ fn lists_and_texts_to_copy_do_not_contain_the_hidden_number() {
 #[test]
 fn a_copied_text_does_not_contain_the_hidden_number() {
     let document = open("mazur-2-2-2");
-    // the term is 0.5·(−0.0381) = −0.0190, and the entry is 0.0554 + the term = 0.03635
+    // the term is 0.5·(−0.0381) = −0.01905, and the entry is 0.0554 + the term = 0.03635
     for (keys, answers) in [("p<Esc>", ["-0.019", "−0.019", "0.0363"]), ("kp<Esc>", ["0.0363", "0.0364", "0.0554"])] {
         for format in ["v", "a", "e", "n", "l"] {
             let mut driver = at_address(&document, "grad.fc1.a[0]#2");

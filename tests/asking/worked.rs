@@ -60,7 +60,7 @@ pub fn open(name: &str) -> Arc<Document> {
 /// Wrong numbers with one mistake: a scenario, an address, the number.
 pub type WrongNumbers = [(&'static str, &'static str, &'static str); 10];
 
-/// Wrong numbers for each mistake, in the order of [`MISTAKES`].
+/// Wrong numbers for each mistake that has a hint, in the order of `gradstep::mistakes::MISTAKES`.
 pub const WORKED_BY_HAND: &[(&str, WrongNumbers)] = &[
     // a forgotten sign
     (

@@ -109,8 +109,8 @@ fn the_smaller_the_change_the_better_the_derivative_predicts_it() {
     assert!(has_kind(Role::Parameter) && has_kind(Role::Input { learns: false }), "parameters and inputs are edited");
 }
 
-/// The tolerance ends this descent at iteration 2, so the batch has no update. After an edit it goes on, so the batch has one, and its tensors have other ids:
-/// among the gradients with a penalty are now those of the biases.
+/// The tolerance ends this descent at iteration 2, so the batch has no update. After the edit the descent goes on, so the batch has an update. Its tensors then
+/// have other ids, because the gradients of the biases, which only the update reads, come between those of the weights.
 #[test]
 fn the_old_value_of_an_entry_is_that_of_the_same_tensor_if_the_edit_adds_an_update() {
     let text = "title = \"ends\"\nloss = { type = \"squared_error\", l2 = 0.125 }\ninput = [1, 2]\ntarget = [1]\n[[layer]]\ntype = \"linear\"\n\
