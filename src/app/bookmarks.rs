@@ -5,7 +5,7 @@ use crate::step::Address;
 /// A marked place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bookmark {
-    /// The address, with its iteration.
+    /// The address. It has its iteration if there are several iterations.
     pub address: Address,
     /// The name that the user gave it.
     pub name: Option<String>,

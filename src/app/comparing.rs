@@ -211,7 +211,7 @@ impl GradientComparison {
     }
 
     /// The numbers of the groups of mistakes that are shown: the best one and, if it is a single mistake, a few alternatives. If the best group has several
-    /// mistakes, there are too many alternatives.
+    /// mistakes, it has too many alternatives to show.
     fn shown_mistake_groups(&self) -> Vec<usize> {
         let mut groups = self.mistake_groups();
         groups.truncate(if self.together().count() == 1 { 1 + MAX_ALTERNATIVES } else { 1 });

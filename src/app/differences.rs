@@ -334,7 +334,7 @@ impl StepperContext<'_> {
         Position { before, up_to_here }
     }
 
-    /// Jumps to a step, with the cursor on an entry if it has no step.
+    /// Jumps to the step of a destination. If the destination has an entry for the cursor, opens the cursor there; otherwise closes the cursor.
     fn jump_to_destination(&mut self, destination: Destination) {
         self.stop_and_forget_moves();
         let before = self.stepper.current_visit();

@@ -51,8 +51,8 @@ pub struct Document {
     pub is_last_iteration: bool,
     /// The missing memory, if there is not enough memory for the update of this iteration.
     pub shortage: Option<Shortage>,
-    /// The texts of the scenario's `[[note]]`s. Each has the range of steps at which it is shown: the steps of an op, of an entry, or a single step. The more
-    /// specific texts come first.
+    /// The texts of the scenario's `[[note]]`s. Each has the range of steps at which it is shown: the steps of an op, of an entry, or a single step. The texts
+    /// whose address names the iteration come first, then those whose address names the sample or the pass.
     pub remarks: Vec<(Range<u64>, String)>,
     /// The names of the batch's ops in the pass `reduce` and in the pass `update`.
     batch_names: [OnceLock<OpNames>; 2],

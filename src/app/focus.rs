@@ -21,7 +21,7 @@ pub enum Focus {
     List,
     /// The overlay, if it is the map.
     Map,
-    /// The overlay, if it is the curve of the loss.
+    /// The overlay, if it is the curve of the loss or of a parameter.
     Curve,
 }
 

@@ -38,7 +38,7 @@ pub(super) const MAX_SCAN_COST: u64 = 1_000_000;
 /// A long computation in progress. There is at most one job.
 #[derive(Clone, Debug)]
 pub enum Job {
-    /// A seek to another iteration.
+    /// A seek to another iteration, or to this one after an edit or a change of the file.
     Seek(Seek),
     /// A move by units within the iteration on the screen.
     Move {
@@ -55,7 +55,7 @@ pub enum Job {
     Train(Box<TrainJob>),
 }
 
-/// A seek: computes another iteration and goes there.
+/// A seek: computes an iteration, and goes to a step of it.
 #[derive(Clone, Debug)]
 pub struct Seek {
     /// The step to go to.

@@ -94,8 +94,8 @@ impl State {
         }
     }
 
-    /// Warns of a command that shows later numbers, while prediction is on. Returns whether it warned. It does not warn of a command that the user repeats
-    /// directly after the warning.
+    /// Warns of a command that shows later numbers, while prediction is on. Returns whether it warned. After a warning, the next use of the same command does
+    /// not warn, if the question is still the same.
     pub(super) fn warns_of(&mut self, command: LooksAhead) -> bool {
         let Some(stepper) = self.stepper_mut().filter(|stepper| stepper.prediction.is_on) else { return false };
         if stepper.prediction.warned.take_if(|warned| *warned == command).is_some() {
