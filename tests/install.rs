@@ -1,4 +1,4 @@
-//! Tests of the files that a package installs with the program: shell completions and the manual page.
+//! Tests of an installed program: its shell completions, its manual page, the files of the Debian package, and the format of the binary.
 
 use std::fs;
 use std::io::Write as _;

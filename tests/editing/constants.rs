@@ -21,7 +21,7 @@ J = (x * G).sum() / n
 x = [[1, 2], [3, 5]]
 "#;
 
-/// In this graph, the constants are sizes, axes, indices, classes or numbers of iterations, or they are part of a constant expression.
+/// In this graph, the structure depends on each constant, for example as a size, an axis, an index, a class or a number of iterations.
 const STRUCTURE: &str = r#"title = "structure"
 [graph]
 nodes = '''

@@ -103,7 +103,7 @@ fn a_crash_loses_no_edit() {
         assert_eq!(run.end().code(), Some(0));
         assert_eq!(folder.journals(), 1, "{end}");
         let mut run = folder.open("unsaved edits of an earlier session");
-        // t takes them over
+        // t restores them
         run.press("t");
         run.wait_for("u undoes it");
         assert_eq!(folder.journals(), 1, "{end}: the new session has them");

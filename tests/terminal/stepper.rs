@@ -1,4 +1,4 @@
-//! The picker, a recording and its replay work on a real terminal.
+//! The picker, a recording and its replay work in a pseudo-terminal.
 
 use std::fs;
 use std::process::Command;
