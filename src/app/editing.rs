@@ -248,8 +248,9 @@ fn same_tensor(network: &Network, tensor: Id, other: &Network) -> Option<Id> {
     other.tensors().iter().position(|info| key(info) == wanted)
 }
 
-/// Returns an estimate of the change of the loss: the sum of ∂C/∂w · Δw over the edited numbers w. Returns `None` in every iteration but the first, because the
-/// edit also changes the updates before it, which the estimate leaves out. Also returns `None` if the backward pass does not compute one of the derivatives.
+/// Returns an estimate of the change of the loss: the sum of ∂C/∂w · Δw over the edited numbers w. Returns `None` in every iteration but the first,
+/// because the edit also changes the updates before it, which the estimate leaves out. Also returns `None` if the backward pass does not compute one
+/// of the derivatives.
 fn estimate(old: &Document, edit: &Edit) -> Option<f64> {
     if old.trace.iteration() > 1 {
         return None;

@@ -89,8 +89,8 @@ pub struct EditEffect {
     pub edit: Edit,
     /// The loss before and after the edit.
     pub loss: [f64; 2],
-    /// An estimate of the change of the loss: the sum of ∂C/∂w · Δw over the changed numbers w. `None` in every iteration but the first, and if the backward
-    /// pass does not compute ∂C/∂w.
+    /// An estimate of the change of the loss: the sum of ∂C/∂w · Δw over the changed numbers w. `None` in every iteration but the first, and if the
+    /// backward pass does not compute ∂C/∂w.
     pub estimate: Option<f64>,
     /// ∂C/∂w before the edit, if there is an estimate and a single number w is changed.
     pub derivative: Option<f64>,
