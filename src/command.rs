@@ -264,8 +264,8 @@ fn print_usage(error: &clap::Error, ascii: bool) -> anyhow::Result<ExitCode> {
 /// Inserts the hidden command `open` before a scenario: `gradstep --ascii xor` becomes `gradstep --ascii open xor`.
 /// Without this, clap would take a misspelt command for a scenario, and report a missing file.
 ///
-/// Also returns the rows of the commands that the parser needs: the one that is named, or all for the help. To declare all commands takes longer than to run a
-/// small one.
+/// Also returns the rows of the commands that the parser needs: the row of the named command, no row for the version, and otherwise all rows. Declaring all
+/// commands takes longer than running a small one.
 fn with_open_command(program: &clap::Command, mut arguments: Vec<OsString>) -> anyhow::Result<(Vec<OsString>, &'static [CommandRow])> {
     let only = |name: &str| row_of(name).map_or(COMMANDS, std::slice::from_ref);
     let mut position = 1;
@@ -319,7 +319,7 @@ fn with_open_command(program: &clap::Command, mut arguments: Vec<OsString>) -> a
 /// Opens the output file; stdout if `file` is `None`.
 ///
 /// # Errors
-/// If the output file is an input: the scenario, or one of `tensor_files` in its folder.
+/// If the output file is an input (the scenario, or one of `tensor_files` in its folder), or if it cannot be written.
 fn open_output(file: Option<&Path>, scenario: &OsStr, tensor_files: &[String]) -> anyhow::Result<CommandOutput> {
     open_output_beside(file, &[(scenario, tensor_files)])
 }

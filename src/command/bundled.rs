@@ -23,8 +23,8 @@ pub const ALL: &[Bundled] = bundled![
     "graph-convolution" "layer-norm" "lstm" "mazur-2-2-2" "rnn" "softmax-cross-entropy" "svm-loss" "word2vec" "xor"
 ];
 
-/// The names of all bundled scenarios in the recommended order for learning. It begins with the chain rule and a fully-connected network. Then come
-/// convolutions, whole networks, training, and graphs of tensors from a loss to attention.
+/// The names of all bundled scenarios in the recommended order for learning: the chain rule and a fully-connected network, convolutions, whole networks and
+/// their training, and graphs of tensors (losses, normalisations, language models, recurrent networks, attention, a convolution).
 pub const LEARNING: &[&str] = &[
     "figure-14",
     "figure-15",

@@ -72,7 +72,7 @@ struct FileReport {
     result: CheckResult,
     /// The title of the scenario; `None` if it is not valid or cannot be read.
     title: Option<String>,
-    /// The number of `[[expect]]` tables; `None` if the scenario is not valid.
+    /// The number of `[[expect]]` tables; `None` if the scenario is not valid or cannot be read.
     expectations: Option<usize>,
     deviations: Vec<FailedExpectation>,
     /// The number of all faults. `faults` has only the first ones.
@@ -88,7 +88,7 @@ struct FileReport {
 /// An expected number or tensor that differs from the computed one.
 #[derive(Serialize)]
 struct FailedExpectation {
-    /// The line in the file of the key `at`.
+    /// The line of the key `at` in the file.
     line: usize,
     at: String,
     tolerance: Json,

@@ -22,7 +22,7 @@ use crate::output::disk::faults::{DiskFault, calls, plan};
 use crate::scenario::{GivenNumber, Limits, Scenario};
 use crate::session::Event;
 
-/// A scenario with two large tensors. Writing it writes three files.
+/// A scenario with two random weights. After an edit of both, three files are written: the scenario, and one file for each weight.
 const TEXT: &str = "title = \"t\"\ninput = [1, 2]\ntarget = 1\nloss = \"squared_error\"\n[[layer]]\ntype = \"linear\"\nout_features = 2\n\
                     weight = { init = \"normal\", seed = 1 }\nbias = [0, 0]\n[[layer]]\ntype = \"linear\"\nout_features = 1\n\
                     weight = { init = \"normal\", seed = 2 }\n";

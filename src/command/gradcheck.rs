@@ -111,7 +111,7 @@ struct TensorRow {
     off: usize,
     /// The number of entries at a kink whose derivative is between the slopes on its two sides.
     kinks: usize,
-    /// The number of entries at which the loss is not finite.
+    /// The number of entries near which the loss is not finite.
     not_finite: usize,
     /// The number of entries whose derivative is infinite or NaN, but not wrong: an intermediate derivative is infinite, or overflows.
     undefined: usize,

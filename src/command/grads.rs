@@ -1,4 +1,4 @@
-//! `gradstep grads`: prints all values and gradients of one forward and backward pass.
+//! `gradstep grads`: prints all values and gradients of an iteration.
 //!
 //! If there are several samples, prints the tensors of each sample, then the gradients of the total loss.
 
@@ -80,7 +80,7 @@ impl Invocation for GradsCommand {
 
 fn json(document: &Document, _: &GlobalOptions, to: &mut CommandOutput) -> anyhow::Result<()> {
     let grads = Grads::of(document);
-    // if there is one sample, its gradients are written twice: as those of the sample's loss and as those of the total loss
+    // if there is one sample, the gradients of the parameters are written twice: with the sample, and as gradients of the total loss
     let of_samples = grads.samples.iter().flat_map(|sample| &sample.gradients.0);
     let repeated = RepeatedTensors::among(of_samples.chain(&grads.gradients.0).map(|(_, tensor)| *tensor));
     Ok(json::write(grads.json(&repeated), to.raw())?)

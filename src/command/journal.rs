@@ -121,7 +121,7 @@ impl Journal {
     /// Appends the unsaved edits. If there are none, removes the journal's file.
     ///
     /// # Errors
-    /// If the file cannot be written.
+    /// If the file cannot be written or removed.
     pub fn record(&mut self, folder: &Path, key: &str, numbers: &EditedNumbers) -> io::Result<()> {
         if numbers.is_empty() {
             return self.remove();

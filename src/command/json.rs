@@ -276,7 +276,7 @@ mod tests {
         String::from_utf8(text).expect("UTF-8")
     }
 
-    /// Some of the shapes have slightly fewer or more than [`GROUP_NUMBERS`] entries.
+    /// Some of the shapes have more than [`GROUP_NUMBERS`] entries, so their tensors have several pieces.
     #[test]
     fn the_json_of_a_tensor_is_that_of_serde() {
         let numbers = [0.0, -0.0, 1.0, -2.5, 1.0 / 3.0, 1e21, 5e-324, f64::MAX, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];

@@ -17,7 +17,7 @@ use crate::session::{Event, Recorder, as_recorded};
 use crate::terminal::{Flow, Input, TerminalProgram};
 use crate::ui::{self, RenderOptions};
 
-/// The largest number of pasted characters that are added to the prompt. No address is longer.
+/// The largest number of pasted characters that are added to the prompt. Addresses are usually shorter.
 const MAX_PASTED_CHARS: usize = 200;
 
 /// The stepper as a [`TerminalProgram`] in the terminal.

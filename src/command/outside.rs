@@ -1,7 +1,8 @@
 //! Notices that another program has changed or deleted the file of the open scenario.
 //!
-//! A *check* compares the size and the time of the file with those of the last check. Only if they differ, the text is read and compared. There is a check once
-//! a second, while the program waits for keys. It runs on the background thread, so that a slow disk does not block keys.
+//! A *check* compares the size, the time and the identity of the file with those of the last check. If they differ, or if the file was changed less than three
+//! seconds ago, it reads the text and compares it. There is a check once a second, while the program waits for keys. It runs on the background thread, so that
+//! a slow disk does not block keys.
 //!
 //! Only the scenario file is watched. When it is read again, so are its files with tensors.
 

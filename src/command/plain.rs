@@ -227,7 +227,7 @@ impl PlainMode {
         record(&mut self.recorder, now, event)
     }
 
-    /// Chooses a row of the list, the map or the picker, whichever is open.
+    /// Chooses a row of the list, the map or the picker, or a candidate of the prompt, whichever is open.
     fn choose(&mut self, row: usize) -> anyhow::Result<Effect> {
         if matches!(self.driver.state.focus(), Focus::List | Focus::Prompt) {
             return self.apply(&Event::Row(row as u64));

@@ -128,7 +128,7 @@ fn line_width() -> usize {
     usize::from(columns).min(80).saturating_sub(4)
 }
 
-/// The error of a computation that Ctrl-C stopped before its last iteration.
+/// The error of a computation that Ctrl-C stopped before its end.
 #[derive(Debug)]
 pub(super) struct DescentInterrupted {
     /// The iteration that was being computed.

@@ -121,7 +121,8 @@ fn read_session(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// Returns a driver of the state in which the session begins.
 ///
 /// # Errors
-/// If the session's scenario is not valid, or if it does not have the step at which the session begins.
+/// If the session's scenario is not valid, if it does not have the step at which the session begins, or if the session's gradients of `--mine` cannot be
+/// compared.
 pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let header = &session.header;
     let path_shown = format!("{} (in the session)", header.name);

@@ -1,7 +1,7 @@
 //! `gradstep trace`: prints the steps of an iteration, as JSON lines, CSV, Markdown or text.
 //!
-//! A line describes a step, an entry of a tensor or an op (`--level`). There may be very many steps, so `stream` makes their lines in parallel. `line` makes
-//! the other lines.
+//! A line describes a step, an entry of a tensor or an op (`--level`). The module `stream` makes the lines of steps in parallel, because there may be very
+//! many. The module `line` makes the lines of entries and of ops.
 
 mod csv;
 mod json;
@@ -93,7 +93,8 @@ impl Invocation for TraceCommand {
         let document = document_at_iteration(loader.load(&self.scenario)?, self.iteration)?;
         let trace = &document.trace;
         let steps = selected_steps(self, trace)?;
-        // if there was too little memory for the update, its steps are missing. This is an error, unless --op or --to is given
+        // if there was too little memory for the update, the trace lacks the steps of the update. This is an error only without --op and --to: the trace has
+        // all steps that these options select, or `selected_steps` has failed
         if let Some(shortage) = document.shortage.filter(|_| self.op.is_none() && self.to.is_none()) {
             bail!("{shortage}; or write --to {} to end before the update", trace.len());
         }
@@ -109,7 +110,7 @@ impl Invocation for TraceCommand {
     }
 }
 
-/// Writes a header, and then lines. `for_each_line` calls its argument with each line.
+/// Writes the header, and then each line with which `for_each_line` calls its argument ([`each_entry`], [`each_op`]).
 fn write_lines(
     writer: &TraceWriter,
     columns: &[TraceColumn],

@@ -1,6 +1,6 @@
-//! The settings file, `$XDG_CONFIG_HOME/gradstep/settings.toml` or `~/.config/gradstep/settings.toml`. Only the stepper in the terminal reads it, so the output
-//! of the commands and the answers of the plain mode do not depend on it. An option of the command line has precedence over the file. A fault in the file is
-//! reported, and the faulty line is ignored. If the file is not valid TOML, all of it is ignored.
+//! The settings file, `$XDG_CONFIG_HOME/gradstep/settings.toml` or `~/.config/gradstep/settings.toml`. Only the stepper in the terminal applies it, so the
+//! output of the commands and the answers of the plain mode do not depend on it. (`gradstep settings` only reports its faults.) An option of the command line
+//! has precedence over the file. A fault in the file is reported, and the faulty line is ignored. If the file is not valid TOML, all of it is ignored.
 
 use std::fmt;
 use std::ops::Range;

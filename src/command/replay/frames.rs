@@ -24,7 +24,7 @@ pub struct Frame {
     pub number: u64,
     /// The time since the start of the session.
     pub time: Duration,
-    /// The event that led to the frame: `open`, a key, `play` or a new size.
+    /// The event that led to the frame, such as `open`, a key, `play` or a new size.
     pub event: String,
     /// The number of frames of play that were left out before this frame.
     pub left_out: u64,

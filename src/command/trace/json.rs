@@ -25,14 +25,14 @@ pub(super) const JSONL: OutputFormat<TraceWriter> = OutputFormat {
     },
 };
 
-/// The syntax of the name of the entry that a step computes, and of the names of the step's factors. The text after the index is the same for a
-/// tensor and a scalar.
+/// The first syntax is for the entry that a step computes, the second for the step's factors. Both texts of `after` are the same, because a scalar has the
+/// index `[]` in JSON.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] = [
     EntrySyntax { before: |name, _, to| append_string(b",\"op\":", name, b",\"index\":[", to), after: [b"],\"term\":"; 2], slice },
     EntrySyntax { before: |name, _, to| append_string(b"{\"name\":", name, b",\"index\":[", to), after: [b"],\"value\":"; 2], slice },
 ];
 
-/// Appends a factor that is a slice of `count` entries.
+/// Appends a factor that stands for `count` entries, such as the window of a max pool.
 fn slice(name: &str, count: usize, to: &mut Vec<u8>) {
     append_string(b"{\"name\":", name, b",\"index\":null,\"value\":null,\"of\":", to);
     append_number(count, to);
@@ -58,11 +58,11 @@ fn append_json(value: impl Serialize, to: &mut Vec<u8>) {
     serde_json::to_writer(to, &value).expect("writing to a vector cannot fail");
 }
 
-/// Makes the lines of steps. Its fields are parts of a line:
+/// Makes the lines of steps. The fields `begin`, `entry` and `terms` are parts of a line; `entry` begins with a copy of `pass`:
 ///
 /// ```text
 /// {"iteration":1,"sample":1,"step":  57  ,"pass":"forward","op":"conv1.z","index":[0,1,1],"term":  3  ,"terms":9  ,"kind":…}
-///              begin                             entry, which begins with `pass`                        terms
+/// begin                                  entry                                                        terms
 /// ```
 struct JsonLines<'a> {
     trace: &'a Trace,
@@ -127,7 +127,7 @@ impl StepVisitor for JsonLines<'_> {
                 to.push(b',');
             }
             match self.names.factor(part, arg, to) {
-                // the text of a slice is already complete
+                // the text of a slice is already complete, and that of an entry already ends in `"value":`
                 FactorText::Slice => continue,
                 FactorText::Constant => to.extend_from_slice(b"{\"name\":null,\"index\":[],\"value\":"),
                 FactorText::Entry => {}

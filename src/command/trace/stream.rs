@@ -395,7 +395,7 @@ mod tests {
 
     #[test]
     fn the_lines_are_in_order_with_any_number_of_threads() {
-        // lines of 3000 bytes fill a buffer several times before their chunk ends
+        // 512 lines of 3000 bytes fill a buffer of 1 MiB before their chunk ends
         for (steps, width) in [(1..1, 9), (7..8, 9), (5..20_000, 9), (1..3000, 3000)] {
             let expected = steps.clone().map(|step| format!("{step:width$}\n")).collect::<Vec<_>>().concat();
             for threads in 1..=4 {

@@ -94,8 +94,8 @@ fn append_value(value: f64, to: &mut Vec<u8>) {
     }
 }
 
-/// The syntax of the entry that a step computes, and of the step's factors. For the entry, only the index is written, because another cell has the name of
-/// the op.
+/// The first syntax is for the entry that a step computes, the second for the step's factors. For the entry, only the index is written, because another cell
+/// has the name of the op.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] =
     [EntrySyntax { before: |_, _, _| {}, after: [b""; 2], slice }, EntrySyntax { before, after: [b"]=", b"="], slice }];
 
@@ -105,19 +105,18 @@ fn before(name: &str, is_scalar: bool, to: &mut Vec<u8>) {
     to.extend_from_slice(if is_scalar { b"" } else { b"[" });
 }
 
-/// Appends a factor that is a slice of `count` entries.
+/// Appends a factor that stands for `count` entries, such as the window of a max pool.
 fn slice(name: &str, count: usize, to: &mut Vec<u8>) {
     append_number(count, to);
     to.extend_from_slice(b" of ");
     to.extend_from_slice(text::line(name).as_bytes());
 }
 
-/// Makes the rows of steps. Its fields are parts of a row:
+/// Makes the rows of steps. The fields `begin`, `entry` and `terms` are parts of a row; `entry` begins with a copy of `op`:
 ///
 /// ```text
 /// 1,1,  57  ,forward,conv1.z,"0,1,1",  3  ,9,  product,…
-/// begin     entry, which begins         terms
-///           with `op`
+/// begin     entry                         terms
 /// ```
 struct TableLines<'a> {
     trace: &'a Trace,

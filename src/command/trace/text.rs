@@ -33,12 +33,12 @@ pub(super) const TEXT: OutputFormat<TraceWriter> = OutputFormat {
     },
 };
 
-/// The syntax of the entry that a step computes, and of the step's factors. The number of the term comes after the entry: `fc1.z[0]#2`. A value comes after
-/// a factor: `input[1] -2`.
+/// The first syntax is for the entry that a step computes, with the number of the term after it: `fc1.z[0]#2`. The second is for the step's factors, with the
+/// value after each: `input[1] -2`.
 const ENTRY_SYNTAXES: [EntrySyntax; 2] =
     [EntrySyntax { before, after: [b"]#", b"#"], slice }, EntrySyntax { before, after: [b"] ", b" "], slice }];
 
-/// Appends a factor that is a slice of `count` entries.
+/// Appends a factor that stands for `count` entries, such as the window of a max pool.
 fn slice(name: &str, count: usize, to: &mut Vec<u8>) {
     put!(to, "{count} of {}", escape(name));
 }
