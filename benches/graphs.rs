@@ -1,11 +1,11 @@
 //! Measures graphs of tensors: `cargo bench --bench graphs`.
 //!
-//! The first table has the forward and backward pass of five exercises of `tests/graphs/exercises`. Environment variables: `PYTHON` is an interpreter with
-//! PyTorch; if it is set, three programs take turns: this one, PyTorch (the text of the exercise, then `backward()`) and NumPy (the text, then derivatives
-//! written by hand). The table has the ratios of their times. `THREADS` is the number of threads of each program (default 1).
+//! The first table has the forward and backward pass of exercises of `tests/graphs/exercises`. Environment variables: `PYTHON` is an interpreter with PyTorch;
+//! if it is set, the programs take turns: this one, PyTorch (the text of the exercise, then `backward()`) and, for five exercises, NumPy (the text, then
+//! derivatives written by hand). The table has the ratios of their times. `THREADS` is the number of threads of each program (default 1).
 //!
-//! The other tables have waiting times of the user: from a text to the first frame, and for one step, one jump and one key. An argument selects one of the
-//! tables `passes`, `ops`, `opening` and `stepping`: `cargo bench --bench graphs -- opening`.
+//! Further tables have the slowest ops of two exercises, and waiting times of the user: from a text to the first frame, and for one step, one jump and one key.
+//! An argument selects one of the tables `passes`, `ops`, `opening` and `stepping`: `cargo bench --bench graphs -- opening`.
 
 mod ops;
 mod turns;

@@ -1,4 +1,4 @@
-//! Measures waiting times of the user: from a scenario to the first frame, from a key to its frame, and for step k of traces with 1.45 and 1.8 · 10⁹ steps:
+//! Measures waiting times of the user: from a scenario to the first frame, from a key to its frame, and for step k of traces with 1.44 and 1.8 · 10⁹ steps:
 //! `cargo bench --bench steps`.
 
 use std::hint::black_box;

@@ -1,5 +1,5 @@
 //! Measures `gradstep trace` with one and two threads: `cargo bench --bench trace`. The scenarios are figure 1 (a million lines) and scenarios with many
-//! samples or nodes. For comparison, other benchmarks write the same lines with `serde_json`, or only copy them.
+//! samples, nodes or layers. For comparison, other benchmarks write the lines of figure 1 with `serde_json`, or only copy them.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};

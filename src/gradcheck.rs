@@ -23,8 +23,8 @@
 //! | `batch` | the derivatives of the batch's loss |
 //! | `single` | one derivative, for a question about one entry |
 //!
-//! The slopes depend on nothing of the backward pass: if it lacks an edge of the graph, a check with the same edges would not notice. Only the rounding errors
-//! are estimated with the derivatives and the ops of the backward pass.
+//! No slope is computed with the backward pass: if it lacks an edge of the graph, a check with the same edges would not notice. The derivatives and the ops of
+//! the backward pass only help to choose the step sizes, and to decide whether a difference proves anything.
 
 mod batch;
 mod dependents;
@@ -61,7 +61,7 @@ use undefined::mark_undefined;
 
 /// The largest relative error with which a derivative agrees with the difference.
 pub const TOLERANCE: f64 = 1e-6;
-/// The smallest divisor of a relative error. If a derivative is smaller, its error is divided by this number.
+/// The smallest divisor of a relative error. If the derivative and the difference are smaller, the error is divided by this number.
 pub const FLOOR: f64 = 1e-3;
 /// The largest distance from a kink at which an entry counts as near it.
 pub const NEAR: f64 = 1e-6;

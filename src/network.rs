@@ -74,7 +74,7 @@ pub enum Role {
     Target,
     /// A weight or bias.
     Parameter,
-    /// A tensor that gradient descent does not change: a dropout mask of a layer, or a constant of a graph.
+    /// A tensor that gradient descent does not change: a dropout mask, a running mean or variance of a batch norm, or a constant of a graph.
     Constant,
     /// A result of the forward pass.
     Value,
@@ -82,7 +82,8 @@ pub enum Role {
     Loss,
     /// The derivative ∂C/∂x, where C is the loss. The `Id` is that of x.
     Gradient(Id),
-    /// A tensor of a batch: the sum or mean of one tensor over all samples. The `Id` is that of this tensor in the samples' network.
+    /// A tensor of a batch: the sum or mean of one tensor over the samples of the batch, with its penalty. The `Id` is that of this tensor in the samples'
+    /// network.
     Reduced(Id),
 }
 

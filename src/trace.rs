@@ -400,7 +400,7 @@ impl Trace {
         })
     }
 
-    /// Returns the steps of the unit that contains step k.
+    /// Returns the steps of the unit that contains step k; empty if there is no step k.
     #[must_use]
     pub fn span(&self, k: u64, unit: Unit) -> Range<u64> {
         let Some(at) = self.position(k) else { return k..k };

@@ -74,7 +74,7 @@ const NONE: u32 = u32::MAX;
 impl Dependents {
     /// Collects the dependents of a forward op.
     ///
-    /// Returns `None` if the op can only be computed as a whole. There are two reasons: a term depends on entries that it does not list, or the sum of the
+    /// Returns `None` if the op can only be computed as a whole: if a rule has a memo, if a term depends on entries that it does not list, or if the sum of the
     /// terms has other bits than the result of the kernel. Also returns `None` if there are too many entries for a `u32`, or if `stop` becomes `true`.
     pub fn of(network: &Network, run: &Run, op: &Op, op_number: usize, stop: &AtomicBool) -> Option<Self> {
         let values = run.values(op.output);

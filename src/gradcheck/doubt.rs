@@ -93,8 +93,8 @@ struct Fit<'f, 'a> {
 }
 
 impl Fit<'_, '_> {
-    /// Returns the largest distance of an entry from its polynomial after the other moves, and the largest change of the entry. Both are 0 if a number is not
-    /// finite.
+    /// Returns the largest distance of an entry from its polynomial after the other moves, and the largest change of the entry by a move of the difference. A
+    /// distance or a change that is NaN does not count.
     fn misfit(&self, id: Id, place: usize) -> (f64, f64) {
         let here = self.here[id][place];
         let change = |tensors: &[Cow<'_, [f64]>]| tensors[id][place] - here;

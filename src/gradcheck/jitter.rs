@@ -16,7 +16,7 @@ use crate::splitmix::SplitMix64;
 use crate::step::Pass;
 use crate::tensor::len;
 
-/// The number of times that a pass is computed with other rounding errors.
+/// The number of times that the loss after a move is computed with other rounding errors. The derivatives are computed twice as often.
 pub(super) const DRAWS: u64 = 4;
 
 /// The largest change of a rounded number v, in units of ε |v|.

@@ -1,7 +1,7 @@
 //! The check of a single derivative.
 //!
 //! [`check`](super::check) prepares lists of dependents. They save time only if many entries are checked. For one entry of a large network, they are not made,
-//! and each move computes the whole forward pass.
+//! and each move computes whole tensors.
 
 use std::cell::Cell;
 use std::sync::atomic::AtomicBool;

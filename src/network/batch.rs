@@ -6,7 +6,7 @@
 //! update   v ← μ v + (g + λ w),  w ← w − η v       v: velocity, μ: momentum, λ: weight decay, η: learning rate, for SGD
 //! ```
 //!
-//! If the batch has one sample, it has the loss and the gradients of this sample. Then it has an op only for a tensor to which a penalty is added.
+//! If the batch has one sample, it has the loss and the gradients of this sample. Then the reduce pass has an op only for a tensor to which a penalty is added.
 //!
 //! The ops form a separate network. Its inputs are tensors of the samples' runs, the old parameters and their old states, such as velocities.
 

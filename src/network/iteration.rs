@@ -27,7 +27,7 @@ pub struct Iteration {
 }
 
 impl Iteration {
-    /// Returns whether this is the last iteration that can be computed: it has no update.
+    /// Returns whether no later iteration can be computed, because the tolerance or missing memory has left this one without an update.
     #[must_use]
     pub fn ends_descent(&self) -> bool {
         self.stopped || self.shortage.is_some()

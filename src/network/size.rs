@@ -34,8 +34,8 @@ const RUN_BYTES: u64 = 256;
 const TENSOR_BYTES: u64 = 256;
 /// The size in bytes of one part of a reduction's op (measured). The op has one part for each sample.
 const PART_BYTES: u64 = 640;
-/// The size in bytes that one window takes in the memo of a max pool, which remembers the maxima. It has two lists: the index of each window's maximum, in the
-/// order of the windows, and the same indices with their windows, sorted by index.
+/// An upper bound on the size in bytes that one window takes in the memo of a max pool, which remembers the maxima. The memo has two lists: the index of each
+/// window's maximum, in the order of the windows, and the same indices with their windows, sorted by index.
 const WINNER_BYTES: u64 = 32;
 
 impl Sizes {

@@ -378,8 +378,8 @@ impl Trace {
         self.each_term(at, terms, sources_of_term)
     }
 
-    /// Iterates over these terms (from 0) of the entry at a position. Each item is the value of the term and the entries that the term reads. If the term is a
-    /// maximum, only the largest entry counts as read.
+    /// Iterates over these terms (from 0) of the entry at a position. Each item is the value of the term and the entries that the term reads. If the term
+    /// selects one argument, as a maximum or a minimum does, only the selected entry counts as read.
     pub fn contributions<'a>(&'a self, at: &Position, terms: Range<u64>) -> impl Iterator<Item = (f64, Sources)> + use<'a> {
         self.each_term(at, terms, |network, operands, term| {
             let is_selected = |arg: &Arg| arg.value.to_bits() == term.value.to_bits();
@@ -400,7 +400,7 @@ impl Trace {
         let network = self.network_of(at.run_index);
         let (entry, segment) = (at.entry, at.segment);
         let offsets = self.network_of(at.run_index).part_offsets(op_index).unwrap_or_default();
-        // returns the next part and the index of its first term, if it has this term. Usually, it has
+        // returns the part after `part`, and the index of its first term, if `term` belongs to it; usually, it does
         let next_part = move |part: usize, term: u64| {
             offsets
                 .get(part + 1..part + 3)

@@ -25,8 +25,8 @@ const MAX_PATHS: usize = 6;
 const MAX_NODES: usize = 24;
 
 impl Trace {
-    /// Returns the paths from the graph's output to a node. Returns no path for the output itself, and none if there are too many paths or a path is too long
-    /// to be shown.
+    /// Returns the paths from the graph's output to a node. Returns no path for the output itself, and none if there are too many paths, if a path is too long
+    /// to be shown, or if a local derivative is unknown because it overflows.
     #[must_use]
     pub fn paths(&self, run_index: usize, node: Id) -> Vec<Path> {
         let mut complete: Vec<Path> = Vec::new();

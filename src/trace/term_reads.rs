@@ -13,7 +13,7 @@ pub struct TermRead {
     pub term: u64,
     /// The offset of the entry that the term reads.
     pub place: usize,
-    /// All entries that the term reads. If the term reads a whole operand or a window of it, it is only the entry at `place`.
+    /// All entries that the term reads. Of a term that reads a whole operand or a window of it, the list has only the entry at `place`.
     pub reads: Sources,
 }
 

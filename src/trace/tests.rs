@@ -19,7 +19,7 @@ fn figure_14() -> Trace {
         let function = Arc::new(Elementwise::new(operator, &operands));
         Node::new(name, function, reads)
     };
-    // the operands are indices into the list a, b, c, u, v, J
+    // `x` and `y` are the operands of an operator; the last argument of `node` has their indices in the list a, b, c, u, v, J
     let (x, y) = (ElementwiseOperand::Input(0), ElementwiseOperand::Input(1));
     let nodes = vec![
         node("u", Operator::Mul, [x, y], &[0, 1]),
@@ -230,7 +230,8 @@ fn steps_back_in_a_long_sum_add_few_terms_again() {
         ask(step);
     }
     let work = WORK.get() - before;
-    // a term and its part count 2: 256 times 16 terms on average, and at most 1024 terms at the first step back. As many again, and 1024 more, are allowed
+    // a term and its part count 2. Each of the 256 steps adds 16 terms on average, and the first step back adds up to 1024 terms. The limit allows 1024 terms
+    // more, and a count of 1024
     assert!(work <= 2 * (256 * 16 + 2 * 1024) + 1024, "{work}");
 }
 

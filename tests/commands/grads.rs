@@ -1,4 +1,4 @@
-//! `grads`, `train` and `gradcheck` print the same numbers as tables, as JSON and as npz files.
+//! `grads` prints the same numbers as a table, as JSON and as an npz file. Also tests the tables of `train` and `gradcheck`.
 
 use std::collections::HashMap;
 use std::fs;

@@ -86,7 +86,7 @@ fn a_line_replaces_a_refused_text() {
 
 #[test]
 fn a_step_of_the_batch_names_the_step_of_the_sample_that_computes_the_number() {
-    // the loss of sample 1 is its last step of the forward pass and the loss
+    // step 14, the last one before the backward pass, completes the loss of sample 1
     let said = answers("xor", &["reduce:loss"]);
     assert!(said.contains("C 1 is 1:loss, from step 14: 0.7492."), "{said}");
     let said = answers("xor", &["reduce:grad.fc1.bias[0]"]);

@@ -33,7 +33,8 @@ fn a_curve_below_the_rounding_error_proves_nothing() {
     }
 }
 
-/// The smallest change of x, its last digit, turns the sine's argument by more than a radian. The argument is (x · x^27 · x), as computed.
+/// The smallest change of x, its last digit, changes the argument of the sine, cosine or tangent much. In the first case, sin(x · x²⁷ · x), it does so by two
+/// radians.
 #[test]
 fn a_sine_that_turns_within_the_last_digit_proves_nothing() {
     for (inputs, nodes) in [

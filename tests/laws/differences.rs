@@ -25,7 +25,7 @@ pub struct Tally {
     pub skipped: usize,
 }
 
-/// Checks all parameters and inputs.
+/// Checks the derivatives by the parameters and the inputs, at most [`MOST`] entries of each.
 ///
 /// # Errors
 /// The first derivative that is wrong.
@@ -58,8 +58,8 @@ pub fn check(network: &Network, given: &[(Id, Arc<Tensor>)]) -> Result<Tally, St
     Ok(tally)
 }
 
-/// Returns (C(x + h) − C(x − h)) / 2h, and the scale of its rounding error: the largest value times the largest derivative of the network. Returns `None` near
-/// a kink, where the differences for h and 2h disagree, or if C is NaN.
+/// Returns (C(x + h) − C(x − h)) / 2h, and the scale of its rounding error: the largest value times the largest derivative of the network. Returns `None` if a
+/// move crosses a kink or turns a sine too far, if the differences for h and 2h disagree, or if they are not finite.
 fn difference(network: &Network, given: &[(Id, Arc<Tensor>)], run: &Run, id: Id, at: usize) -> Option<(f64, f64)> {
     let value = run.values(id)[at];
     let h = DISTANCE * value.abs().max(1.0);

@@ -40,7 +40,7 @@ pub fn graph(choices: &mut Choices, flavour: Flavour) -> String {
     let inputs: Vec<String> = names.iter().map(|name| format!("{name} = {:?}", choices.number(flavour))).collect();
     let mut nodes = Vec::new();
     for n in 0..=choices.pick(5) {
-        // the second node has the name that gradstep would give to its first intermediate node
+        // `t1` is the name that earlier versions of gradstep gave to the first intermediate node
         let name = if n == 1 { "t1".to_owned() } else { format!("n{n}") };
         let expression = expression(choices, &names, flavour, 3);
         nodes.push(format!("\"{name} = {expression}\""));
