@@ -73,8 +73,8 @@ pub enum Verdict {
     Agrees,
     /// The derivative is wrong.
     Off,
-    /// The entry is exactly on a kink, so the derivative there is a convention. It must be between the slopes to the left and to the right. If several kinks
-    /// meet at the entry, any derivative is accepted.
+    /// The entry is exactly on a kink, so the derivative there is a convention. It must be between the slopes to the left and to the right. Any derivative is
+    /// accepted if several kinks meet at the entry, or if no single op has the kink, as in √(x · x) at 0.
     Kink,
     /// The loss is not finite near the entry.
     NotFinite,

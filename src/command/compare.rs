@@ -1,6 +1,7 @@
 //! Reads a file with a user's own gradients, and compares them with those of a scenario. `diff`, `--mine` and `:mine` use this.
 //!
-//! In a large network, a comparison takes long. It runs on the background thread. Meanwhile, the main thread checks every 15 ms for Ctrl-C or a key.
+//! A comparison with a large network takes long. Except for the gradients in a replayed session, it runs on the background thread. Meanwhile, the main thread
+//! checks every 15 ms for Ctrl-C or a key.
 //! If the comparison is stopped, the background thread ends after at most one slice of work ([`crate::interrupt`]).
 
 use std::fmt;

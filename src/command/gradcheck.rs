@@ -109,7 +109,7 @@ struct TensorRow {
     checked: usize,
     /// The number of derivatives that are off.
     off: usize,
-    /// The number of entries at a kink whose derivative is between the slopes on its two sides.
+    /// The number of entries at a kink with an accepted derivative ([`Verdict::Kink`]).
     kinks: usize,
     /// The number of entries near which the loss is not finite.
     not_finite: usize,

@@ -185,7 +185,6 @@ impl<'a, I: Iterator<Item = JsonPiece<'a>>> Iterator for PieceGroups<I> {
     }
 }
 
-/// Locks a mutex.
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     // a lock is poisoned if a thread panicked while it held it; this is ignored, because the panic ends the program anyway
     shared.lock().unwrap_or_else(PoisonError::into_inner)

@@ -18,7 +18,7 @@ pub struct KeptEdits {
     journal: Journal,
     /// The journal of an earlier session, until the user has decided about it.
     leftover: Option<Leftover>,
-    /// The numbers that were last recorded in `journal`.
+    /// The numbers that `journal` was last asked to record.
     recorded: EditedNumbers,
 }
 

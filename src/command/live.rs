@@ -25,7 +25,7 @@ pub struct TerminalStepper {
     driver: Driver,
     options: RenderOptions,
     recorder: Option<Recorder<Box<dyn Write>>>,
-    /// The user's own keys, each with the key for which it stands. A recording has the key for which it stands, and so does not depend on the user's settings.
+    /// The user's own keys, each with the key for which it stands. A recording contains the second key, so a replay does not depend on the user's settings.
     aliases: Vec<(Key, Key)>,
     /// The area of the last frame, to which clicks refer. It is a `Cell`, because `draw` borrows the program immutably.
     screen: Cell<Rect>,

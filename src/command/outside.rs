@@ -97,7 +97,7 @@ impl FileWatch {
     }
 }
 
-/// Checks a file.
+/// Returns the result of a check. If the state of the file is unknown, it is the last result.
 fn check(file: &KnownFile, last_result: CheckResult) -> CheckResult {
     let metadata = match fs::metadata(&file.path) {
         Ok(metadata) => metadata,

@@ -1,4 +1,4 @@
-//! Schedules of the learning rate: PyTorch's `StepLR`, `ExponentialLR` and `CosineAnnealingLR`. The learning rate changes after an iteration.
+//! Schedules of the learning rate: PyTorch's `StepLR`, `ExponentialLR` and `CosineAnnealingLR`, with one `step()` after each iteration.
 
 use std::f64::consts::PI;
 

@@ -68,8 +68,8 @@ impl Trace {
         run.part(op, op_index, part).0.size_words()
     }
 
-    /// For a derivative: returns the reason why the entry of its tensor is used several times, such as a broadcast, and the number of its terms in a part.
-    /// Returns `None` if the part has no such reason.
+    /// For a derivative ∂C/∂x: returns the reason why the entry of x is used several times, such as a broadcast, and the number of terms that the part adds to
+    /// the derivative. Returns `None` if the part has no such reason.
     #[must_use]
     pub fn reuse(&self, at: &Position, part: usize) -> Option<(Reuse, u64)> {
         let (run, op, op_index) = self.op(at.segment);

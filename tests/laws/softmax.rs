@@ -17,8 +17,8 @@ fn with_operands<R>(rule: &dyn Rule, slots: &Reads<&[f64]>, read: impl FnOnce(&O
     read(&x)
 }
 
-/// Compares two methods of a rule with a search through all terms: `uses` lists the terms that read an entry of an operand, and `terms_at` lists those of
-/// them that are terms of a given entry of the result.
+/// Compares two methods of a rule with a search through all terms: `uses` lists the terms that read an entry of an operand, and `terms_at` lists the terms of a
+/// given entry of the result that read it by itself or as a part of a slice.
 fn check_reads(rule: &dyn Rule, slots: &Reads<&[f64]>, entries: usize) -> Result<(), TestCaseError> {
     with_operands(rule, slots, |x| {
         let terms = |entry: usize| (0..rule.prefix_terms(x, entry + 1) - rule.prefix_terms(x, entry)).map(move |term| (entry, term));

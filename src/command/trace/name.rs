@@ -236,8 +236,8 @@ mod tests {
 
     #[test]
     fn the_names_of_very_many_parts_are_not_searched() {
-        // each of the 1000 parts has two factors, of the inputs 0 and 1, and reads the first one again. With `has_many_parts`, its three names are compared
-        // only with names of the same part: with 0, 1 and 1 names. Otherwise each is compared with up to 32 names, 16 on average
+        // each of the 1000 parts asks for the names of the inputs 0, 1 and 0. With `has_many_parts`, they are compared only with names of the same part: with
+        // 0, 1 and 1 names. Otherwise, each is compared with up to 32 names, 16 on average
         for (has_many_parts, max_comparisons) in [(true, 2 * 1000), (false, 2 * 1000 * MAX_FACTOR_NAMES as u64)] {
             let mut names = NamesOfOp { has_many_parts, ..NamesOfOp::default() };
             let mut made = 0;

@@ -8,7 +8,7 @@
 //! helper        make 1 ─────────────────────┘   make 4 …
 //! ```
 //!
-//! To limit the memory, no thread takes a chunk that is far behind the chunk that is written next ([`CHUNKS_AHEAD`]). The buffers of written chunks are used
+//! To limit the memory, no thread takes a chunk that comes long after the chunk that is written next ([`CHUNKS_AHEAD`]). The buffers of written chunks are used
 //! again: memory that is touched for the first time costs as much as the lines in it.
 //!
 //! A short output is made by the main thread alone, because a thread that starts takes longer than a few chunks ([`CHUNKS_PER_THREAD`]).
