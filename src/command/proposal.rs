@@ -147,7 +147,7 @@ pub(super) fn proposal(file: &str, tensors: &[(String, Vec<usize>)]) -> Result<S
     Ok(chain.scenario(file))
 }
 
-/// Returns whether this is the name of a depthwise kernel of Keras. It can be alone, or the first kernel of a separable convolution.
+/// Returns whether this is the name of a depthwise kernel of Keras. Such a kernel is alone in its layer, or the first kernel of a separable convolution.
 fn is_depthwise(name: &str) -> bool {
     let name = name.to_lowercase();
     name.contains(DEPTHWISE) && !name.contains("pointwise")
@@ -274,7 +274,8 @@ impl ProposedLayers {
         Ok(groups)
     }
 
-    /// Adds a linear layer. Returns its `weight_layout`. It is empty for PyTorch's order, out x in.
+    /// Adds a linear layer and, if the layer before makes an image, a flatten between them. Returns the `weight_layout`, which is empty for PyTorch's order,
+    /// out x in.
     fn linear(
         &mut self,
         name: &str,

@@ -21,8 +21,8 @@ pub(super) fn is_weights_path(path: &Path) -> bool {
     path.to_str().is_some_and(|path| weights::opener(path).is_ok())
 }
 
-/// Lists the names, shapes and types of the tensors in a file, one on each line, and explains how a scenario uses them. With `proposes`, also proposes a
-/// scenario, if the names and shapes fit one.
+/// Lists the names, shapes and types of the tensors in a file, one on each line. With `proposes`, proposes a scenario, if the names and shapes fit one. Without
+/// a proposal, explains how a scenario uses the tensors.
 ///
 /// # Errors
 /// If the file cannot be read, or has no tensors.

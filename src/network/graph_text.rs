@@ -1,7 +1,7 @@
 //! The text of a graph: the statement that computes each tensor, and the *folds*. A fold is a group of tensors that a picture may show as one node.
 //!
 //! For example, the statement `loss = F.cross_entropy(x @ W, y)` computes the tensors `loss.1` to `loss.4` and `loss`. The whole statement is a fold, and the
-//! call in it is another one. Ops outside a fold read only its last tensor, so one node can represent all of its tensors:
+//! call in it is another one. Forward ops outside a fold read only its last tensor, so one node can represent all of its tensors:
 //!
 //! ```text
 //! loss.1 ── loss.2 ── loss.3 ── loss.4 ── loss
@@ -46,7 +46,7 @@ pub struct SourcePlace {
     pub turn: Option<Turn>,
 }
 
-/// A group of neighbouring tensors. Ops outside the fold read only the last one.
+/// A group of neighbouring tensors. Forward ops outside the fold read only the last one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fold {
     /// The tensors, in the order of computation.
@@ -56,7 +56,7 @@ pub struct Fold {
 }
 
 impl Fold {
-    /// Returns the last tensor, which ops outside the fold read.
+    /// Returns the last tensor, which forward ops outside the fold read.
     #[must_use]
     pub fn output(&self) -> Id {
         self.members.end.saturating_sub(1)

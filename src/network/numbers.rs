@@ -1,7 +1,7 @@
 //! The memory of one run's tensors.
 //!
 //! Small tensors are packed into one array, in the order in which they are computed. So a graph of 10⁵ scalars takes only 8 bytes for each, and neighbouring
-//! tensors share cache lines. Each large tensor has its own allocation. So does each parameter, because the runs of all samples share it.
+//! tensors share cache lines. Each large tensor has its own allocation. So does each parameter and constant, because the runs of all samples share it.
 
 use std::mem;
 use std::sync::{Arc, OnceLock};

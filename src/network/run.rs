@@ -177,7 +177,7 @@ impl Run {
 
     /// For tests: returns a copy of the run in which numbers are replaced, and the tensors that depend on them stay as they are. `first_replaced` returns the
     /// first entry of a tensor to replace; all later entries are replaced too. If it returns `None`, the tensor stays. Memos that depend on a replaced tensor
-    /// are computed again. They read the original numbers of the tensors that follow from constants alone, because these are known before the first step.
+    /// are computed again, from the original numbers of the tensors that follow from constants alone, because these are known before the first step.
     #[must_use]
     pub fn altered(&self, network: &Network, first_replaced: impl Fn(Id) -> Option<usize>, replacement: impl Fn(f64) -> f64) -> Self {
         let mut run = self.clone();

@@ -261,7 +261,7 @@ impl Trace {
     }
 
     /// Converts a tensor of the samples to the tensor that the batch makes of it, and returns the index of the batch's run with this tensor. The batch reduces
-    /// the loss and the gradients of parameters, or adds a penalty to them. Returns `None` for every other tensor.
+    /// the loss, the gradients of parameters and those of updated inputs of a graph, or adds a penalty. Returns `None` for every other tensor.
     #[must_use]
     pub fn in_batch(&self, sample_tensor: Id) -> Option<(usize, Id)> {
         let batch = self.samples();

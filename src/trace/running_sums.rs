@@ -12,9 +12,9 @@
 //! request term 2089: add 9 terms to the sum before 2080
 //! ```
 //!
-//! The run itself stores some sums too. It does so if the terms belong to very many parts, as in a mean over 10⁵ samples, and if the op has a single entry,
-//! such as a loss ([`Run::sum_before_part`](crate::network::Run::sum_before_part), [`Run::sum_before_term`](crate::network::Run::sum_before_term)). The terms
-//! are always added in order, so the bits are those of a sum from the first term on.
+//! The run itself stores some sums too: those of an op with very many parts, such as a mean over 10⁵ samples, and those of a long sum that is the only entry of
+//! its op, such as a loss ([`Run::sum_before_part`](crate::network::Run::sum_before_part), [`Run::sum_before_term`](crate::network::Run::sum_before_term)). The
+//! terms are always added in order, so the bits are those of a sum from the first term on.
 
 use std::collections::VecDeque;
 use std::ops::Range;

@@ -70,7 +70,7 @@ fn a_question_finds_topics_by_their_words() {
     assert!(said.contains("no place, command or topic has these words"), "{said}");
 }
 
-/// The next line replaces a text that is not a number: it is not appended to it.
+/// The next line replaces a text that is not a number, and is not appended to this text.
 #[test]
 fn a_line_replaces_a_refused_text() {
     // the term is 1 · 1

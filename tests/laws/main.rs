@@ -93,7 +93,7 @@ fn flavours_with_differences() -> impl Strategy<Value = Flavour> {
     prop_oneof![Just(Flavour::Smooth), Just(Flavour::Sharp), Just(Flavour::Large)]
 }
 
-/// The relative error of a derivative that is wrong on purpose: it becomes 0, changes its sign, is doubled, or is slightly wrong.
+/// The relative error of a derivative that is wrong on purpose: the derivative becomes 0, changes its sign, is doubled, or is slightly wrong.
 fn faults() -> impl Strategy<Value = f64> {
     prop_oneof![Just(-1.0), Just(-2.0), Just(1.0), Just(1e-3), Just(-1e-4)]
 }
