@@ -1,5 +1,5 @@
 //! Proposes a scenario for a file with tensors, if their names and shapes fit a chain of layers. For example, `0.weight` of 4 x 1 x 5 x 5, `0.bias` of 4 and
-//! `7.weight` of 2 x 100 become a convolution, a flatten and a linear layer. Activations and pools are not in the file, so the proposal guesses a ReLU and no
+//! `7.weight` of 2 x 100 become a convolution, a flatten and a linear layer. Activations and pools are not in the file, so the proposal guesses a relu and no
 //! pool, and comments in it mark the guesses.
 
 use std::collections::BTreeMap;
