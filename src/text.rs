@@ -9,10 +9,11 @@ use std::fmt::{Display, Write as _};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// The largest number of combining marks on one letter. No script needs more, and a larger number of marks would cover the line above.
+/// The largest number of combining marks on one letter. Usual text needs no more, and a larger number of marks would cover the line above.
 const MAX_MARKS: usize = 3;
 
-/// Returns `text` with every control and format character as `<U+XXXX>`, and newlines unchanged. Combining marks beyond three on a letter are escaped too.
+/// Returns `text` with control and format characters, invisible fillers, characters for private use and noncharacters as `<U+XXXX>`. Newlines are unchanged.
+/// Combining marks beyond three on a letter, and a variation selector that follows no visible character, are escaped too.
 ///
 /// The result is borrowed if there is nothing to escape. Escaping a text twice gives the same result as escaping it once.
 ///
@@ -66,7 +67,7 @@ pub fn line(text: &str) -> String {
     characters(text).collect()
 }
 
-/// Returns a count with its noun: `1 step`, `3 steps`, `2 entries`, `2 axes`, `2 indices`. Every message with a count is written with this function.
+/// Returns a count with its noun: `1 step`, `3 steps`, `2 entries`, `2 axes`, `2 indices`.
 #[must_use]
 pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     if count == N::from(1) {
@@ -87,7 +88,7 @@ pub fn are<N: Copy + PartialEq + From<u8>>(count: N) -> &'static str {
     if count == N::from(1) { "is" } else { "are" }
 }
 
-/// Returns some names as a list: `a, b, c and 4 more`.
+/// Returns the first three names, and the number of the others: `a, b, c and 4 more`.
 #[must_use]
 pub fn list_of_names(names: &[impl AsRef<str>]) -> String {
     const SHOWN: usize = 3;
