@@ -63,7 +63,8 @@ pub fn file(path: &Path) -> io::Result<Output<Box<dyn Write>>> {
     open(path, Existing::Overwritten)
 }
 
-/// An output file that replaces an existing one in [`Output::finish`]. After an error, the existing file is unchanged.
+/// An output file that replaces an existing one in [`Output::finish`]. After an error, an existing regular file is whole: it is unchanged or, if only the sync
+/// of its folder failed, replaced.
 ///
 /// # Errors
 /// If the file cannot be replaced.

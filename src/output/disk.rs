@@ -84,7 +84,8 @@ pub fn sync(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Waits until the new name in a folder is on the disk. Does nothing if the file system does not support this, or if the user may not read the folder.
+/// Waits until the names in a folder are on the disk. Does nothing if the system or the file system does not support this, or if the user may not read the
+/// folder.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     about_to("sync the folder")?;
     #[cfg(unix)]
@@ -99,7 +100,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Creates a file without a name in a folder; `None` if the system does not support this.
+/// Creates a file without a name in a folder; `None` if this fails or the system does not support it.
 #[cfg(target_os = "linux")]
 pub fn create_nameless(folder: &Path) -> Option<File> {
     use rustix::fs::{Mode, OFlags, open};

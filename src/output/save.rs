@@ -12,8 +12,8 @@
 //! So a file without a name gets a temporary name for a moment. If the process is killed in this moment, the temporary file remains. On Unix, the next save in
 //! the folder removes it. A temporary file with a lock is not removed, because another process is still writing it.
 //!
-//! If the target is not a regular file, or if the user may not create files in the folder, the output is written directly to the target, unless the caller
-//! forbids this ([`Existing`]). A save of a new file never replaces a file, even if another program creates one in the meantime.
+//! If the target is not a regular file, the output is written directly to it. The same is done if the user may not create files in the folder, and the caller
+//! allows it ([`Existing::Overwritten`]). A save of a new file never replaces a file, even if another program creates one in the meantime.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -24,7 +24,8 @@ use super::disk;
 /// The open file for the output.
 #[derive(Debug)]
 pub enum SaveTarget {
-    /// The target itself: a pipe, a device, or a file in a folder in which the user may not create files.
+    /// The target itself: a pipe, a device, an open file such as `/dev/stdout`, the new file of a link that led nowhere, or a file in a folder in which the
+    /// user may not create files.
     Direct(File),
     /// A temporary file, and the save that replaces the target by it.
     Temporary(File, PendingSave),
@@ -33,9 +34,9 @@ pub enum SaveTarget {
 /// The way in which an existing file at the target's path is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// It is replaced, or overwritten if it cannot be replaced.
+    /// A regular file is replaced, or overwritten if the user may not create files in its folder.
     Overwritten,
-    /// It is replaced.
+    /// A regular file is replaced. If it cannot be replaced, the save fails.
     Replaced,
     /// It is kept, and the save fails.
     Kept,
@@ -49,13 +50,13 @@ pub struct PendingSave {
     temporary: Option<PathBuf>,
     /// The path of the target.
     target: PathBuf,
-    /// `true` if a file at the target's path is replaced, `false` if the save then fails.
+    /// `true` if a file at the target's path is replaced, `false` if such a file makes the save fail.
     replaces: bool,
 }
 
 impl SaveTarget {
     /// Opens the file to which the output for a path is written. An existing target stays unchanged, unless the output is written directly to it. Links are
-    /// followed. The new file gets the mode of the existing one.
+    /// followed, except with [`Existing::Kept`]. The new file gets the mode of the existing one, and its owner and group if that is allowed.
     ///
     /// # Errors
     /// If the path cannot be written.
@@ -150,7 +151,7 @@ impl PendingSave {
     /// Replaces the target by the written file.
     ///
     /// # Errors
-    /// If the target cannot or must not be replaced. It is unchanged then.
+    /// If the target cannot or must not be replaced; it is unchanged then. Or if the folder cannot be synced; the target is replaced then.
     pub fn finish(mut self) -> io::Result<()> {
         disk::sync(&self.file)?;
         let result = match &self.temporary {
