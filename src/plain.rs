@@ -1,13 +1,14 @@
 //! Floor 8: the plain mode, which is the stepper without a screen. It is for screen readers, dumb terminals and scripts. Functions without side effects turn a
-//! [`State`] into lines of words, without boxes and colours. All numbers come from the scene of the step.
+//! [`State`] into lines of words, without boxes and colours. The numbers of tensors come from the scene of the step.
 //!
 //! ```text
-//! grad.conv1.weight[0,0,0,1]  step 59/112, backward, layer 1/2 conv2d conv1, unit step
+//! grad.conv1.weight[0,0,0,1]  step 39/64, backward, layer 1/1 conv2d conv1, unit step
 //! weight gradient: the input convolved with the error. d C by d W of layer 1 equals a of layer 0 convolved with delta of layer 1.
-//! Term 3 of 4 of d C by d w 1 2: a 2 2 times delta 2 1 equals 1 times 0.05 equals 0.05.
-//! a 2 2 is input[0,1,1], given: 1.
-//! delta 2 1 is grad.conv1.z[0,1,0], from step 43: 0.05.
-//! So far: 0.62 plus 0.05 equals 0.67.
+//! d C by d w 1 2 equals a 1 2 times delta 1 1 plus a 1 3 times delta 1 2 plus a 2 2 times delta 2 1 plus a 2 3 times delta 2 2.
+//! Term 3 of 4 of d C by d w 1 2: a 2 2 times delta 2 1 equals 3 times 3 equals 9.
+//! a 2 2 is input[0,1,1], given: 3.
+//! delta 2 1 is grad.conv1.z[0,1,0], from step 31: 3.
+//! So far: 2 plus 9 equals 11.
 //! Why: …
 //! ```
 
@@ -37,8 +38,9 @@ pub struct PlainReader {
 }
 
 impl PlainReader {
-    /// Returns the answer to a line of input: the status line, the message if there is one, and the prompt, the list or the map if one is open. If none is
-    /// open, the answer contains the step. But if the step and the effect of the last edit were read out before, it contains them only if `again` is set.
+    /// Returns the answer to a line of input: the status line, the message if there is one, and the picker, the overlay or the prompt if one is open. If none
+    /// is open, or if the prompt asks for a prediction, the answer also has the step and the effect of the last edit. If both were read out before, they are
+    /// left out, unless `again` is set.
     pub fn answer(&mut self, state: &State, options: RenderOptions, again: bool) -> Vec<String> {
         let Some(view) = StepView::of(state, options) else {
             let mut lines = vec!["gradstep: no scenario is open".to_owned()];

@@ -11,7 +11,7 @@ use crate::tensor::shape_text;
 use crate::text::line;
 use crate::ui::view::StepView;
 
-/// The largest number of rows, and of columns, that are read out.
+/// The largest number of matrices of a tensor, of rows and of columns that are read out.
 const MAX_SIDE: usize = 32;
 
 /// Returns the rows of all matrices of the step: its operands, then its result.
@@ -26,8 +26,8 @@ pub fn matrices(view: &StepView<'_>) -> Vec<String> {
     ids.into_iter().flat_map(|id| matrix(view, id)).collect()
 }
 
-/// Returns the rows of a tensor of this step's network, one matrix after the other. If a matrix is large, returns only the rows and columns around the entry
-/// that this step reads or computes.
+/// Returns the rows of a tensor of this step's network, one matrix after the other. Of a large tensor, returns only the matrices, rows and columns around the
+/// entry that this step reads or computes or, if there is no such entry, the first ones.
 #[must_use]
 pub fn matrix(view: &StepView<'_>, tensor: Id) -> Vec<String> {
     let info = view.network().tensor(tensor);

@@ -84,7 +84,7 @@ fn map(view: &StepView<'_>, map: &NetworkMap) -> Vec<String> {
     lines
 }
 
-/// Returns some points of the curve at equal distances, including the first and the last one.
+/// Returns some points of the curve at equal distances, including the first and the last one. Of each other curve, returns the first and the last value.
 fn curve(curves: &Curves) -> Vec<String> {
     let Curves { name, current, known, here, .. } = curves;
     let points = &current.points;

@@ -107,7 +107,7 @@ fn source(view: &StepView<'_>, factor: &Factor) -> Option<String> {
     let value = number(view, entry.tensor, entry.at);
     let origin = match view.state_of(entry.tensor, entry.at) {
         EntryState::Given(_) => "given".to_owned(),
-        // in the batch, the copy of a sample's entry without terms
+        // `state_of` returns no complete entry without steps
         EntryState::Complete { steps, .. } if steps.is_empty() => "without steps".to_owned(),
         EntryState::Complete { steps, .. } => format!("from step {}", steps.end - 1),
         EntryState::Partial { .. } => "the sum so far".to_owned(),
@@ -118,7 +118,7 @@ fn source(view: &StepView<'_>, factor: &Factor) -> Option<String> {
     Some(format!("{symbol} {verb} {address}, {origin}: {value}."))
 }
 
-/// Returns an entry's number with the digits of the screen.
+/// Returns an entry's number with the digits of the screen, or words if it is not computed yet.
 pub(super) fn number(view: &StepView<'_>, tensor: Id, at: usize) -> String {
     view.entry_text(tensor, at).map_or_else(|| "not computed yet".to_owned(), |text| text.replace('−', "-"))
 }
