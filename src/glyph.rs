@@ -22,9 +22,9 @@ pub const SEPARATOR: &str = " │ ";
 
 /// Returns the ASCII character for `c`; [`UNKNOWN`] if there is none.
 ///
-/// Each character becomes one character, so that the layout of a screen does not change. Characters with different meanings in an equation become different
-/// characters: `∂` becomes `d`, `δ` (the error) becomes `e`, `ε` becomes `E`, and only a product sign becomes `*`. On the screen, a number that is not computed
-/// yet becomes `_`, a neuron becomes `o`, and an edge becomes a line of `.` and `:`.
+/// Each character becomes one character, so that the layout of a screen does not change. In an equation, `∂` becomes `d`, `δ` (the error) becomes `e`, `ε`
+/// becomes `E`, and only a product sign becomes `*`. On the screen, a number that is not computed yet becomes `_`, a neuron becomes `o`, and an edge becomes a
+/// line of `.` and `:`.
 #[must_use]
 #[expect(clippy::match_same_arms, clippy::too_many_lines, reason = "a table, grouped by what the characters mean")]
 pub const fn ascii(c: char) -> char {
@@ -248,8 +248,8 @@ pub fn spelled_out(text: &str) -> String {
     out
 }
 
-/// Replaces each hyphen that means minus by the minus sign `−`, as in `1 - 2`, `a(1 - a)`, `·-3`, `(-1)` and `1e-5`. Hyphens in words, as in `2-2-1` and
-/// `row-major`, and dashes between words stay.
+/// Replaces each hyphen beside a number or a bracket that means minus by the minus sign `−`, as in `1 - 2`, `a(1 - a)`, `·-3`, `(-1)` and `1e-5`. Hyphens in
+/// words, as in `2-2-1` and `row-major`, stay, and so do those between two words or letters, as in `a - b`, because they may be dashes.
 #[must_use]
 pub fn with_minus_signs(text: &str) -> std::borrow::Cow<'_, str> {
     if !text.contains('-') {
@@ -287,7 +287,7 @@ fn is_in_exponent(c: char) -> bool {
     SUPERSCRIPTS.contains(&c) || "⁺⁻ⁱʲᵏˡⁿᵐᵒᵖʳˢᵗᵘᵛᵃᵇᶜᵈᵉʰʷˣᶻ".contains(c)
 }
 
-/// Returns a text for LaTeX's math mode. Greek letters and signs become commands (`δ` becomes `\delta`), and the digits of a subscript become a group
+/// Returns a text for LaTeX's math mode. Most Greek letters and some signs become commands (`δ` becomes `\delta`), and the digits of a subscript become a group
 /// (`₁₂` becomes `_{12}`). Other characters are unchanged.
 #[must_use]
 pub fn latex(text: &str) -> String {

@@ -10,7 +10,7 @@ pub fn spoken(text: &str) -> String {
     text.split('\n').map(|text| line(text, is_equation)).collect::<Vec<_>>().join("\n")
 }
 
-/// Does the same as [`spoken`], but keeps ASCII signs. It is for sentences that may contain a text to type, such as `/ > 1`.
+/// Does the same as [`spoken`] for a text of one line, but keeps ASCII signs. It is for sentences that may contain a text to type, such as `/ > 1`.
 #[must_use]
 pub fn spoken_sentence(text: &str) -> String {
     let is_equation = false;
