@@ -167,7 +167,7 @@ impl<'a> Scene<'a> {
         self.trace.equation(&self.at, part)
     }
 
-    /// Returns the rule of a part of the op in words, with sizes of the layer such as its stride.
+    /// Returns the rule of a part of the op in words, with sizes of the layer such as its stride and, in a derivative, with the number of uses of the entry.
     #[must_use]
     pub fn words(&self, part: usize) -> String {
         self.words_with(part, self.trace.reuse(&self.at, part))

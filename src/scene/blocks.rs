@@ -137,7 +137,7 @@ impl Blocks {
         })
     }
 
-    /// Returns the block of a tensor of the samples' network, which is not the network of the batch's ops. A gradient ∂C/∂x has no block; that of x is meant.
+    /// Returns the block of a tensor of the samples' network (not of the batch's network). A gradient ∂C/∂x has no block: pass x instead.
     #[must_use]
     pub fn of_tensor(&self, tensor: Id) -> usize {
         self.of_tensor.get(tensor).map_or(0, |block| *block as usize)
@@ -367,8 +367,8 @@ impl<'a> Scene<'a> {
         ops.map(|(op, _)| self.trace.op_steps(self.at.run_index, op)).find(|steps| !steps.is_empty()).map(|steps| steps.start)
     }
 
-    /// Returns a block's name and a second text: the kind of its layer, the equation of its node or the statement of its fold, or `given` for an input. For the
-    /// loss of a network of layers, the second text is empty.
+    /// Returns a block's name and a second text: the kind of its layer, the right-hand side of its node's equation, the source text of its closed fold, or
+    /// `given` for an input. For the loss of a network of layers, the second text is empty.
     #[must_use]
     pub fn block_texts(&self, block: &Block<'_>, notation: Notation) -> (String, String) {
         let network = self.network();

@@ -13,7 +13,8 @@ const BEFORE_POINT: usize = 3;
 const ROUNDED_TERMS: u64 = 32;
 
 impl Scene<'_> {
-    /// Returns the number format for a tensor. All its known numbers fit, and usually also those that are not computed yet.
+    /// Returns the number format for a tensor. Its known numbers fit (of a large tensor, those of [`Scene::numbers`]), and usually also those that are not
+    /// computed yet.
     #[must_use]
     pub fn format(&self, tensor: Id) -> ColumnFormat {
         // a picture of a graph needs some hundred formats, so they are found by binary search
@@ -46,7 +47,8 @@ impl Scene<'_> {
     }
 
     /// Returns the tensor whose numbers the op only copies or adds, with the factors 0 and 1. Examples are a maximum, and the gradients of a relu and of a
-    /// bias. The result then has the decimals of this tensor. The first term of the entry decides this, so that the format is the same at all its steps.
+    /// bias. The result then has the decimals of this tensor. The first and the last term of the entry decide this, so that the format is the same at all its
+    /// steps after the first.
     fn passthrough_source(&self) -> Option<Id> {
         let EntryTerm { step, .. } = self.term(0);
         // after the first term, the sum is that term: a number of its tensor, except perhaps for its sign

@@ -27,7 +27,7 @@ pub enum HiddenNumber {
     Entry,
 }
 
-/// Whether a term of the current entry is known.
+/// The state of a term of the current entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TermState {
     /// Its numbers are known.
@@ -41,7 +41,7 @@ enum TermState {
 /// A term of the current entry. Its symbols are always known. Its numbers are known from the term's step on.
 #[derive(Debug)]
 pub struct EntryTerm {
-    /// The step of the term. It does not have the running sum: [`Scene::sum_after`] computes it when it is needed.
+    /// The step of the term. Only the term of the scene's step has its running sum; [`Scene::sum_after`] computes the others when they are needed.
     pub(super) step: Step,
     /// The part of the op to which the term belongs, counted from 0.
     pub(super) part: usize,
@@ -98,7 +98,7 @@ pub enum EntryState {
     },
     /// It is computed later.
     Pending {
-        /// The steps that compute it; empty if it has no terms.
+        /// The steps that compute it; empty if it has no terms, or if it is an input of the batch ([`Scene::state_in`]).
         steps: Range<u64>,
     },
     /// It has no terms, so it is 0. The text is the reason.
@@ -234,7 +234,8 @@ impl<'a> Scene<'a> {
         steps.is_empty().then(|| zero_sentence(&self.name(tensor, entry), why()))
     }
 
-    /// Returns the entry that is the factor of this step with the largest absolute value. Returns `None` if all factors are constants.
+    /// Returns the entry of the factor of this step with the largest absolute value: the entry that is this factor, or from which it is computed. Returns
+    /// `None` if all factors are constants.
     #[must_use]
     pub fn largest_source(&self) -> Option<TensorEntry> {
         let read = self.step.factors.iter().filter(|factor| factor.source.is_some());
@@ -415,8 +416,8 @@ impl<'a> Scene<'a> {
         (self.is_complete() && !self.hides_number()).then(|| self.trace.closed_entry(&self.at, block)).flatten()
     }
 
-    /// Returns the paths from the output of a scalar graph to the step's node. There are none before the node's derivative is complete, and none in other
-    /// networks.
+    /// Returns the paths from the output of a graph to the step's node. There are none before the node's derivative is complete, and none in a network of
+    /// layers.
     #[must_use]
     pub fn paths(&self) -> Vec<Path> {
         let is_complete = self.is_backward() && self.is_complete() && !self.hides_number() && !self.network().reads_samples();

@@ -20,7 +20,7 @@ const SAMPLED_ENTRIES: usize = 32;
 pub struct EntryUse {
     /// The step.
     pub step: u64,
-    /// The address of the entry that it computes. If the entry belongs to the batch, the address has its pass.
+    /// The address of the entry that it computes. If the scene's step belongs to a sample and the entry to the batch, the address has the pass of the entry.
     pub name: String,
     /// Its pass.
     pub pass: Pass,

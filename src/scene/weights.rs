@@ -1,5 +1,5 @@
-//! The colours of shared weights. A weight of a filter has the same colour wherever it is drawn, and no two weights have the same colour. If a filter has more
-//! weights than there are colours, only some have one: those that the terms around this step read.
+//! The colours of shared weights. A weight of a filter has the same colour wherever it is drawn, and no two weights of a filter have the same colour. If a
+//! filter has more weights than there are colours, only some have one: those that the terms around this step read.
 
 use super::Scene;
 use crate::network::{Id, Role};
