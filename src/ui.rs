@@ -1,5 +1,5 @@
-//! Floor 8: draws the screen. Functions without side effects turn a [`State`] into a [`Buffer`], a table of characters and colours. All numbers come from the
-//! scene of the step.
+//! Floor 8: draws the screen. Functions without side effects turn a [`State`] into a [`Buffer`], a table of characters and colours. The numbers of tensors come
+//! from the scene of the step.
 //!
 //! ```text
 //! title                                  iteration · sample · pass · layer    header
@@ -12,7 +12,7 @@
 //!   the operands and the result        neurons and their edges
 //! ─ why ────────────────────────────────────────────────────────────
 //!   the rule in words
-//! grad.conv1.weight[0,0,0,1]  step 57/337                        unit: step   status
+//! grad.conv1.weight[0,0,0,1]  step 170/337                       unit: step   status
 //! l → forward  h ← back …                                                     keys
 //! ```
 

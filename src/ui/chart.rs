@@ -153,8 +153,8 @@ impl Chart<'_> {
         }
     }
 
-    /// Draws all curves. If there are several, each has its letter after its end; and if there are several other scenarios, they have their letters along
-    /// their curves too.
+    /// Draws all curves. If there are several, each has its letter after its end. If there are at least three, those of other scenarios also have their letters
+    /// along the curve.
     fn draw_curves(&self, plot: &Plot, buf: &mut Buffer) {
         let stroke = |style: Style, rank| Stroke { style, rank, is_thick: rank > 1, is_sparse: false, spot: None };
         let mut canvas = Canvas::new(plot.area);

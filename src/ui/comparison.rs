@@ -15,7 +15,8 @@ const SHOWN_TERMS: usize = 3;
 /// The number of lines that are reserved for the numbers of a wrong rule.
 const MISTAKE_LINES: usize = 2;
 
-/// Returns the sentences about the step. There are none before its entry is complete and while prediction hides its number.
+/// Returns the sentences about the step. Those with a number of its entry are missing before the entry is complete. While prediction hides a number, there are
+/// none.
 #[must_use]
 pub fn sentences(view: &StepView<'_>) -> Vec<String> {
     let mut sentences: Vec<String> = entry_sentence(view).into_iter().collect();
@@ -26,7 +27,8 @@ pub fn sentences(view: &StepView<'_>) -> Vec<String> {
     sentences
 }
 
-/// Returns the sentence about the entry of the step: both numbers, if they differ.
+/// Returns the sentence about the entry of the step: both numbers, if they differ. If they do not, but other entries of the tensor are wrong, the sentence says
+/// that this one is right.
 fn entry_sentence(view: &StepView<'_>) -> Option<String> {
     let (tensor, at) = (view.output, view.at.entry);
     let ComparedEntry { mine, differs, tensor: index } = view.compared_entry(tensor, at)?;

@@ -80,11 +80,10 @@ impl TermColumn {
     }
 }
 
-/// Returns the number of lines that the pane requests. `alternative` may need a second line for the sum over all paths from a node to the output (in a scalar
-/// graph), or for a closed form.
+/// Returns the number of lines that the pane requests. On a tall screen, `alternative` may have a second line in a graph, and one more for a closed form.
 #[must_use]
 pub fn height(view: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
-    // the inputs of a scalar graph are part of the network, so a graph reads no samples
+    // the inputs of a graph are part of the network, so a graph reads no samples
     let is_scalar_graph = !view.document.scenario.network.reads_samples();
     let is_tall = screen.height >= TALL_SCREEN;
     HEIGHT + u16::from(is_tall && is_scalar_graph) + u16::from(is_tall && view.closed_block().is_some())
@@ -449,11 +448,11 @@ pub fn alternative_sentences(view: &StepView<'_>) -> Vec<String> {
 /// A width at which no line is cut.
 const WHOLE_LINE: usize = 10_000;
 
-/// Returns lines with a different way to compute the entry. They are shown only at the last term of the entry:
+/// Returns lines with a different way to compute the entry. They are shown at the last term of the entry; the symbols of a closed form are shown at all terms:
 ///
 /// - If there is a shorter formula for the entry, it is shown. For example, it is a − t for the derivative of softmax and cross-entropy.
-/// - In the backward pass of a graph, the closed form of a call is shown; its symbols are shown before the last term too.
-/// - In the backward pass of a scalar graph, the sum over all paths from the node to the output is shown.
+/// - In the backward pass of a graph, the closed form of a call is shown.
+/// - Otherwise, in the backward pass of a graph, the sum over all paths from the node to the output is shown.
 ///
 /// `room` is the number of cells of a line, and `height` the largest number of lines.
 fn alternative(view: &StepView<'_>, paths: &[Path], margin: usize, [room, height]: [usize; 2]) -> Vec<Line<'static>> {

@@ -98,8 +98,8 @@ fn start_of_pass(view: &StepView<'_>) -> ClickTarget {
     ClickTarget::Step(view.at.step + 1 - view.progress(Unit::Pass).0)
 }
 
-/// Returns the facts: the iteration and the sample if there are several, the pass, the layer (or the node, if the network reads no samples), and whether there
-/// are unsaved edits. The pass can be left out, because the timeline shows it too.
+/// Returns the facts: the iteration and the sample if there are several, the pass, the layer (or the node, if the network reads no samples), and whether the
+/// file has changed and there are unsaved edits. The pass can be left out, because the timeline shows it too.
 fn facts(view: &StepView<'_>) -> Vec<Fact> {
     let step = &view.step;
     // unless another target is set, a click opens the curve of the loss

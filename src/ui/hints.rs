@@ -41,8 +41,8 @@ impl Hints {
         self
     }
 
-    /// Returns the line without as many texts at its beginning as do not fit into `room` cells, because the last text names the most important key: Esc. A
-    /// text without a key goes together with the text before it. If the last text alone does not fit, its end is cut.
+    /// Leaves out texts at the beginning of the line, until the others fit into `room` cells. The last text stays, because it names the most important key:
+    /// Esc. A text without a key is left out together with the text before it. If the last text alone does not fit, its end is cut.
     #[must_use]
     pub fn within(mut self, room: usize) -> Self {
         let mut first = 0;

@@ -19,11 +19,11 @@ pub struct Marker<'a> {
     pub what: String,
     /// The text that the user types; `None` if no line is open.
     pub typed: Option<&'a str>,
-    /// The keys.
+    /// The text that names the keys.
     pub keys: &'a str,
 }
 
-/// Draws a marker at the left of the first line. It has the state of the replay in bold, and then the typed text or the keys.
+/// Draws a marker over the first line: the state of the replay, the typed text if a line is open, and the keys.
 pub fn render(marker: &Marker<'_>, options: &RenderOptions, screen: Rect, buf: &mut Buffer) {
     let style = options.theme.style(StyleRole::Status);
     let [what, keys] = [&*marker.what, marker.keys].map(|text| if options.ascii { glyph::ascii_text(text) } else { text.to_owned() });

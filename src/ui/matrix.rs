@@ -8,7 +8,7 @@
 //! 3  2≠ 1 =1         =  before the entry that is being computed;  ≠  after an entry that is different in the user's gradient file
 //! ```
 //!
-//! Other marks: `∙` not computed yet, `░` padding, `┊` a copy that a broadcast makes.
+//! Other marks: `∙` not computed yet, `?` hidden by a prediction, `{ }` under the cursor, `░` padding, `┊` a copy that a broadcast makes.
 //!
 //! A vector is drawn as a column. If the area is wide enough and too low for a column, it is drawn as a row. Channels are drawn side by side. The filters of a
 //! layer are drawn in a grid with one row for each output channel. If a matrix does not fit, it is scrolled so that the focus, an entry of this step, is
@@ -177,7 +177,7 @@ impl<'a> Matrix<'a> {
         MatrixLayout::new(&self.request(), area).map_or(0, |layout| layout.rows.len)
     }
 
-    /// Returns the width of the row indices with a blank; 0 if there is only one row.
+    /// Returns the number of cells of the row indices and the blank after them; 0 if the rows need no indices.
     #[must_use]
     pub fn row_indices_width(&self) -> u16 {
         u16::try_from(layout::row_indices_width(&self.request_of_size())).unwrap_or(MAX_SIZE)
@@ -227,7 +227,7 @@ impl<'a> Matrix<'a> {
         LayoutRequest { symbol_width: text::width(self.title), around: self.around.clone(), ..self.request_of_size() }
     }
 
-    /// Returns the values on which the size of the whole tensor depends. The others are not set.
+    /// Returns the same as [`Self::request`] without `symbol_width` and `around`, on which the size of the whole tensor does not depend.
     fn request_of_size(&self) -> LayoutRequest<'_> {
         LayoutRequest {
             shape: self.shape,

@@ -22,7 +22,7 @@ const WIDE_SCREEN: u16 = 160;
 /// The width of the list.
 const LIST_WIDTH: u16 = 30;
 
-/// Returns the number of lines of the chain. It is 1 if the screen is high enough and has no list, and 0 otherwise.
+/// Returns the number of lines of the chain. It is 1 if the screen is high enough and too narrow for the list, and 0 otherwise.
 #[must_use]
 pub fn chain_height(_: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
     u16::from(screen.height >= 30 && screen.width < WIDE_SCREEN)

@@ -24,8 +24,9 @@ pub struct Pane {
     pub title: &'static str,
     /// The part of the screen in which the pane is.
     pub dock: Dock,
-    /// Returns the number of lines that the pane requests below its title, given the view, the screen and the room that is left. If its [`Dock`] is `Left` or
-    /// `Main`, it is a number of columns. A pane that requests 0 is hidden, except a pane `Beside`, which gets the area that is left.
+    /// Returns the number of lines that the pane requests below its title, given the view, the screen, and the area in which the pane may be. For a pane at an
+    /// edge, this is the whole screen. If its [`Dock`] is `Left` or `Main`, it is a number of columns. A pane that requests 0 is hidden, except a pane
+    /// `Beside`, which gets the area that is left.
     pub wants: fn(&StepView<'_>, Rect, Rect) -> u16,
     /// Draws the pane into an area, below the title.
     pub draw: fn(&StepView<'_>, Rect, &mut Buffer),

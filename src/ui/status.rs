@@ -50,8 +50,8 @@ pub struct ShownMessage<'a> {
     pub place: MessagePlace,
 }
 
-/// Returns the message and the first place in which it fits on a screen of `room` columns. `None` if there is no message, if a job or a question of prediction
-/// is shown instead, or if the message is a hint without room.
+/// Returns the message and the first place in which it fits on a screen of `room` columns. Returns `None` if there is no message, or if the progress of a job
+/// is shown instead. Also returns `None` if only a box has room for the message, and it is a hint or a question of prediction is open.
 #[must_use]
 pub fn shown_message<'a>(view: &StepView<'a>, room: usize) -> Option<ShownMessage<'a>> {
     let message = view.state.message.as_ref().filter(|_| view.stepper.job.is_none())?;
@@ -255,7 +255,7 @@ fn beside_cursor(view: &StepView<'_>, area: Rect) -> (String, Rect) {
     (text, Rect { x: area.x + wide, width: area.width - wide, ..area })
 }
 
-/// Returns the beginning of the prompt: a colon, a slash, or the name of the number that is edited.
+/// Returns the beginning of the prompt: a colon, a slash, or the name of the number that is edited or predicted.
 pub fn line_sign(state: &State, prompt: &Prompt) -> String {
     match (prompt.kind, state.shown()) {
         (PromptKind::Search | PromptKind::Filter, _) => "/".to_owned(),

@@ -57,7 +57,7 @@ pub(super) fn background_rect(background: Background) -> String {
 }
 
 /// Returns the two layers of a frame: the backgrounds of the cells, and the texts and shapes on them. Each element is on one line. The elements of a layer do
-/// not overlap.
+/// not overlap, except for underlines and the ends of lines.
 pub(super) fn layers(buf: &Buffer, background: Background) -> [String; 2] {
     let mut layers = [String::new(), String::new()];
     for (i, y) in (0_u16..).zip(buf.area.top()..buf.area.bottom()) {

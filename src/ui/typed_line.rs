@@ -3,7 +3,7 @@
 //! ```text
 //! :grad.conv1.weight[0,0,0,1]█      a wide line
 //! :…weight[0,0,0,1]█                a narrow one, with the cursor at the end of the text
-//! :grad.█onv1.wei…                  with the cursor further left
+//! :grad.█onv1.weigh…                the same line with the cursor further left
 //! ```
 
 use ratatui::text::{Line, Span};
@@ -14,7 +14,7 @@ use crate::text::{characters, cut, width};
 /// The sign of text that is not in view.
 const MORE: &str = "…";
 
-/// Returns a line of `room` cells: a text before the typed one, such as a colon, and the typed text with its cursor, which is before character `cursor`.
+/// Returns a line of at most `room` cells: a text before the typed one, such as a colon, and the typed text with its cursor, which is on character `cursor`.
 pub(super) fn typed_line(sign: &str, typed: &str, cursor: usize, room: usize, theme: &Theme) -> Line<'static> {
     // escaped, because pasted or replayed text may have control characters; the cursor at the end of the text is on a blank
     let characters: Vec<String> = characters(typed).map(String::from).chain([" ".to_owned()]).collect();

@@ -1,4 +1,5 @@
-//! The pane `why`. It shows the scenario's remark about this step, if there is one, and the rule in words.
+//! The pane `why`. It shows the scenario's remark about this step, if there is one, and the rule in words. After an edit, it shows the effect of the edit
+//! instead. Sentences about the user's own gradients come first.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

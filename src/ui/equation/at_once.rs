@@ -22,8 +22,9 @@ const ROUNDING: f64 = 1e-12;
 /// The largest number of lines.
 pub(super) const LINES: usize = 2;
 
-/// Returns at most `height` lines of at most `room` cells: the formula in symbols and, if the entry is complete, in numbers. Returns no lines if the block has
-/// no closed form. The formula in symbols is left out if it is too wide together with the definitions of its letters.
+/// Returns at most `height` lines of at most `room` cells: the formula in symbols and, if the entry is complete, in numbers. Returns no lines if the step is in
+/// no block with a closed form. The formula in symbols is left out if it is too wide together with the definitions of its letters, or if there is room for only
+/// one of both.
 pub(super) fn lines(view: &StepView<'_>, room: usize, height: usize) -> Vec<String> {
     let Some(block) = view.closed_block() else { return Vec::new() };
     let forms = [LetterForm::Letters, LetterForm::Operands];

@@ -8,7 +8,7 @@
 //! without factors of 1: 2·3 + 2·(−1) = 4
 //! ```
 //!
-//! The longest form that fits is used. A line may break before a path.
+//! The longest form that fits is used. If none of these fits, each path is only a number, or only the sum is written. A line may break before a path.
 
 use crate::number::{ColumnFormat, result_sign};
 use crate::scene::{Path, after_sign};

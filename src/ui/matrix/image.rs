@@ -224,7 +224,7 @@ fn shade_of(value: f64, largest: f64) -> usize {
     if value == 0.0 { 0 } else { ((value.abs() / largest * 4.0).ceil()).clamp(1.0, 4.0) as usize }
 }
 
-/// Draws the indices of the rows of one line, which count from `first_index`, beside the line, and a mark if the step reads one of these rows.
+/// Draws the indices of the rows of one line, which count from `first_index`, beside the line. `mark` is the most important mark in these rows.
 fn draw_row_margin(
     layout: &MatrixLayout,
     (first_row, first_index): (usize, usize),
@@ -248,7 +248,7 @@ fn draw_row_margin(
     pen.text(x + layout.gutter - 1, y, text, style);
 }
 
-/// Draws column indices, which count from `first_index`, and marks for the columns that the step reads, above the image.
+/// Draws column indices, which count from `first_index`, above the image. `marked` has the most important mark in each column.
 fn draw_column_margin(layout: &MatrixLayout, first_index: usize, marked: &[Mark], (left, y): (usize, usize), pen: &mut MatrixPen<'_>) {
     let dim = pen.theme.style(StyleRole::Dim);
     let (plain, step) = (pen.theme.style(StyleRole::Plain), pen.theme.style(StyleRole::Result).not_underlined());

@@ -4,7 +4,7 @@
 //! a  4×2×2  channels 2–3     the title, with the range of matrices in view
 //!    (2)       (3)           a heading line for each row of matrices
 //!     1   2     1   2        a header line: the column indices
-//! 1   4   5     8   9        the gutter on the left has the row indices
+//! 1   4   5     8   9        the gutter on the left has the row indices 1 and 2; the entries are 4 to 11
 //! 2   6   7    10  11        the pitch is the width of an entry, 4 cells
 //! ```
 
@@ -18,12 +18,12 @@ use crate::scene::Grid;
 /// The number of cells between two matrices that are side by side.
 const GAP: usize = 2;
 
-/// The values on which a layout depends. Fields without a description are those of [`super::Matrix`].
+/// The values on which a layout depends. The fields without a description have one in [`super::Matrix`].
 pub(super) struct LayoutRequest<'a> {
     pub shape: &'a [usize],
     /// The width of an entry, in cells: its number and a mark on either side, or its part of an image.
     pub pitch: usize,
-    /// The number of rows that are drawn in one line: 2 in an image of half blocks.
+    /// The number of rows that are drawn in one line: 2 in an image of half-block characters, otherwise 1.
     pub per_line: usize,
     pub padding: [[usize; 2]; 2],
     pub turned: bool,
@@ -65,11 +65,11 @@ impl VisibleRange {
         self.len < self.total
     }
 
-    /// Returns a range of `len` items that contains the focus and, if the range `around` has the focus in it and fits, all of `around`. The returned range is
-    /// then scrolled by `scroll` items.
+    /// Returns a range of `len` items, scrolled by `scroll` items. Without scrolling, it contains the item `focus`. It contains all items of `around` if the
+    /// focus is one of them and all fit.
     ///
-    /// Without scrolling, the start is a multiple of `leap` or the last possible start, so that the view does not move at every step. For example, if 5 of 20
-    /// items are visible, `leap` is 2 and the start is 0, 2, 4, …, 14 or 15.
+    /// Without scrolling, the start is a multiple of half of the items that are visible beside `around`, or the last possible start. So the view does not move
+    /// at every step. For example, if 5 of 20 items are visible, 4 of them beside the focus, the start is 0, 2, 4, …, 14 or 15.
     fn over(total: usize, len: usize, around: Option<Range<usize>>, focus: usize, scroll: isize) -> Self {
         let len = len.min(total);
         let around = around.filter(|around| around.contains(&focus) && around.len() <= len).unwrap_or(focus..focus + 1);
@@ -86,19 +86,19 @@ impl VisibleRange {
 /// The layout of a tensor in an area.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct MatrixLayout {
-    /// The number and the size of the drawn matrices.
+    /// The number of matrices, visible or not, and the rows and columns of each as they are drawn.
     dims: Grid,
     padding: [[usize; 2]; 2],
     turned: bool,
     area: Rect,
     pub has_title: bool,
-    /// If the area is one line high, it has no title. This is the number of cells for the symbol to the left of the matrix.
+    /// The number of cells for the symbol to the left of the matrix, if the area is one line high and so has no title; otherwise 0.
     pub symbol_cells: usize,
-    /// The number of lines above each matrix for its leading indices: 0 or 1.
+    /// The number of lines above each matrix for its leading indices, such as `(2)`: 0 or 1.
     pub heading_lines: usize,
-    /// The number of lines of column indices: 0 or 1.
+    /// The number of lines for column indices, below the heading: 0 or 1.
     pub header_lines: usize,
-    /// The width of the row indices, in cells.
+    /// The number of cells that are reserved for the row indices and the blank after them.
     pub gutter: usize,
     /// `true` if rows need indices. There may be no room for them.
     needs_indices: bool,
@@ -109,9 +109,9 @@ pub(super) struct MatrixLayout {
     /// The visible rows of each matrix, including the padding.
     pub rows: VisibleRange,
     pub cols: VisibleRange,
-    /// The visible rows of matrices, and the visible matrices of each such row.
+    /// The matrices are arranged in a grid. These are the visible rows and the visible columns of the grid.
     pub visible_blocks: [VisibleRange; 2],
-    /// The number of matrices in a row of matrices, visible or not.
+    /// The number of matrices in a row of the grid, visible or not.
     per_row: usize,
     /// The sizes of all dimensions but the last two.
     leading: Vec<usize>,
@@ -130,47 +130,49 @@ pub(super) fn full_size(request: &LayoutRequest<'_>) -> (usize, usize) {
     (width, height + usize::from(request.has_title))
 }
 
-/// Returns the number of lines for `rows` rows of a matrix. They include the title, the column indices, and a heading if several matrices fit side by side.
+/// Returns the number of lines that show `rows` rows of a matrix in an area of this width, with the title, the column indices and, if several matrices fit side
+/// by side, the heading.
 pub(super) fn lines_of(request: &LayoutRequest<'_>, rows: usize, width: u16) -> usize {
     let (dims, _) = dims(request, false);
     let lines = usize::from(request.has_title) + usize::from(dims.columns > 1) + rows.div_ceil(request.per_line);
+    // with a line for the heading
     let area = Rect { width, height: u16::try_from(lines + 1).unwrap_or(u16::MAX), ..Rect::default() };
     let heading =
         MatrixLayout::new(request, area).filter(|layout| layout.visible_blocks[1].len > 1).map_or(0, |layout| layout.heading_lines);
     lines + heading
 }
 
-/// Returns the drawn matrices and their padding. A vector is drawn as a row if `is_lying`, otherwise as a column.
+/// Returns the number of matrices, their rows and columns, and the padding around each. A vector is one row if `is_lying`, otherwise one column.
 fn dims(request: &LayoutRequest<'_>, is_lying: bool) -> (Grid, [[usize; 2]; 2]) {
     let grid = Grid::of(request.shape);
     let grid = if is_lying { Grid { rows: grid.columns, columns: grid.rows, ..grid } } else { grid };
     (grid, if request.shape.len() > 1 { request.padding } else { [[0; 2]; 2] })
 }
 
-/// Returns the number of matrices in a row of matrices: for filters, the number of input channels. `None` if the width of the area decides it: for channels,
-/// and for filters with one input channel.
+/// Returns the number of matrices in a row of the grid, if the shape decides it: for filters, it is the number of input channels. Returns `None` if the width
+/// of the area decides it, as for filters with one input channel and for tensors with fewer than four axes.
 fn per_row(dims: &Grid) -> Option<usize> {
     dims.inner.filter(|inner| *inner > 1)
 }
 
-/// Returns the width of the row indices with a blank; 0 if the rows need no indices. A line with two rows has two indices with a dash between them: `1–2`.
+/// Returns the number of cells of the row indices and the blank after them; 0 if the rows need no indices. A line with two rows has both indices: `1–2`.
 fn gutter(dims: &Grid, request: &LayoutRequest<'_>) -> usize {
     let digits = digits((dims.rows + request.first_index).saturating_sub(1));
     // one cell after each index: a dash or, after the last one, the blank
     if needs_row_indices(dims, request.shape) { (digits + 1) * request.per_line } else { 0 }
 }
 
-/// Returns whether rows need indices. The only row of a vector or of a scalar needs none.
+/// Returns whether rows need indices. Only a scalar, and a vector that is one row, need none.
 fn needs_row_indices(dims: &Grid, shape: &[usize]) -> bool {
     dims.rows > 1 || shape.len() > 1
 }
 
-/// Returns the width of the row indices with a blank; 0 if the rows need no indices.
+/// Returns [`gutter`] for a tensor whose vectors are columns.
 pub(super) fn row_indices_width(request: &LayoutRequest<'_>) -> usize {
     gutter(&dims(request, false).0, request)
 }
 
-/// Returns the number of matrices side by side and of columns of each that fit into a width.
+/// Returns two numbers for a width: the number of matrices that fit side by side, and the number of columns of each that fit.
 fn columns_within(width: usize, columns: usize, pitch: usize) -> (usize, usize) {
     let all = columns * pitch;
     if all > width { (1, width / pitch) } else { ((width + GAP) / (all + GAP), columns) }
@@ -191,6 +193,7 @@ impl MatrixLayout {
         let has_title = request.has_title && height > 1;
         let height = height - usize::from(has_title);
         let (pitch, per_line) = (request.pitch, request.per_line);
+        // a vector is drawn as a row if not all of it fits into a column, and more of it fits into a row
         let is_lying = matches!(*request.shape, [n] if n > height && width / pitch > height);
         let (dims, padding) = dims(request, is_lying);
         let (h, w) = (dims.rows + padding[0][0] + padding[0][1], dims.columns + padding[1][0] + padding[1][1]);
@@ -209,7 +212,7 @@ impl MatrixLayout {
         let gutter = Some(gutter.max(request.min_gutter)).filter(hides_none).unwrap_or(gutter);
         let width = width - gutter - symbol_cells;
         let fitting_matrices = columns_within(width, w, pitch).0.min(per_row(&dims).unwrap_or(dims.blocks));
-        // given the number of heading lines, returns three numbers: of header lines, of lines for rows, and of matrices below each other
+        // for a number of heading lines: the number of header lines, the number of lines for the rows of a matrix, and the number of matrices below each other
         let vertical = |heading_lines: usize| {
             let header_lines = usize::from(dims.columns > 1 && height > heading_lines + 1);
             let row_lines = height - heading_lines - header_lines;
@@ -222,6 +225,7 @@ impl MatrixLayout {
         let is_alone = has_title && fitting_matrices == 1 && vertical(heading_lines).2 == 1;
         let heading_lines = if is_alone { 0 } else { heading_lines };
         let (header_lines, row_lines, block_rows) = vertical(heading_lines);
+        // without the heading, there can be room for a second matrix, but the title names only one
         let block_rows = if is_alone { 1 } else { block_rows };
         let across = per_row(&dims).unwrap_or(fitting_matrices);
         let down = dims.blocks.div_ceil(across);
@@ -232,7 +236,8 @@ impl MatrixLayout {
         let [around_rows, around_cols] = around.map_or([None, None], |ranges| ranges.map(Some));
         let drawn = |range, n, pad| drawn_range(range, n, pad, request.turned);
         let has_focus = request.focus.is_some();
-        // for rows or columns: `len` of the `total` drawn ones are visible; the focus is at index i of n, and `pad` rows or columns of padding come before them
+        // the visible range of the rows (or columns): `len` of `total` rows are visible, both with the padding; the focus is in row i of n, which are without
+        // the padding; `pad` rows of padding come before row 0
         let view = |total, len, around: Option<Range<usize>>, i, n, pad, scroll| {
             let (around, i) = if has_focus { (around.map(|range| drawn(range, n, pad)), drawn(i..i + 1, n, pad).start) } else { (None, 0) };
             VisibleRange::over(total, len, around, i, scroll)
@@ -261,7 +266,8 @@ impl MatrixLayout {
         })
     }
 
-    /// Returns the matrices in view: the index of each, then the column and the row of its upper left corner on the screen. The heading begins there.
+    /// Returns the matrices in view, each as three numbers: its index, and the column x and the row y of its upper left corner on the screen, where its heading
+    /// begins.
     pub fn blocks(&self) -> impl Iterator<Item = (usize, usize, usize)> {
         let [down, across] = self.visible_blocks;
         down.range().enumerate().flat_map(move |(i, block_row)| {
@@ -332,7 +338,8 @@ impl MatrixLayout {
     }
 
     /// Returns the range of visible matrices as a text in three lengths: `channels 2–3 of 4`, `channels 2–3` and `(2–3)`. Returns `None` if all matrices are
-    /// visible. Matrices count from `first_index`. If they count from 0, the longest text is `channels 1–2 of 0–3`.
+    /// visible. The first matrix has the number `first_index`; if it is 0, the same matrices are `channels 1–2 of 0–3`. `first` and `second` are the names of
+    /// the leading dimensions of a filter; for a tensor of a graph, they are empty.
     pub fn range_in_view(&self, [first, second]: [&str; 2], first_index: usize) -> Option<[String; 3]> {
         let [down, across] = self.visible_blocks;
         if !down.is_partial() && !across.is_partial() {
@@ -359,7 +366,7 @@ impl MatrixLayout {
         Some([format!("{short} of {}", part::all_indices(n, first_index)), short, format!("({shown})")])
     }
 
-    /// Does the same as [`MatrixLayout::range_in_view`] for a tensor of a graph: `matrix 2,1 of 3×4`.
+    /// Returns the three texts of [`MatrixLayout::range_in_view`] for a tensor of a graph. The longest is, for example, `matrix 2,1 of 3×4`.
     fn matrices_in_view(&self, first_index: usize) -> [String; 3] {
         let [down, across] = self.visible_blocks;
         let from = down.start * self.per_row + across.start;
@@ -367,7 +374,8 @@ impl MatrixLayout {
         part::matrices(&(from..end), &self.leading, first_index)
     }
 
-    /// Returns the rows and columns in view as a text, `rows 2–7, columns 1–9`; `None` if all are in view, or only padding is. They count from `first_index`.
+    /// Returns the rows and columns in view as a text: `rows 2–7, columns 1–9`. Returns `None` if all of them, or only padding, are in view. Indices count from
+    /// `first_index`.
     pub fn rows_and_columns_in_view(&self, first_index: usize) -> Option<String> {
         if !self.rows.is_partial() && !self.cols.is_partial() {
             return None;
@@ -406,7 +414,8 @@ fn index(drawn: usize, padding: usize, n: usize, turned: bool) -> Option<usize> 
     Some(if turned { n - 1 - i } else { i })
 }
 
-/// Returns where indices of rows (or columns) are drawn, of `n` with `pad` rows of padding before them. If the matrix is rotated, their order is reversed.
+/// Returns where the rows (or columns) in `range` are drawn. A matrix has `n` rows, and `pad` rows of padding are drawn before them. If the matrix is rotated,
+/// the order of the rows is reversed.
 fn drawn_range(range: Range<usize>, n: usize, pad: usize, is_turned: bool) -> Range<usize> {
     let (start, end) = (range.start.min(n), range.end.min(n));
     if is_turned { pad + n - end..pad + n - start } else { pad + start..pad + end }

@@ -1,9 +1,9 @@
 //! Decides which matrices are drawn side by side and which below each other, and the size of each.
 //!
-//! Each matrix requests three sizes, its *tiers*. Tier 0 shows only the entries that the current entry reads. Tier 1 also shows the entries around them. Tier 2
-//! shows the whole tensor. A candidate breaks the matrices into rows. It divides the width and the height among them: first for tier 0 of all matrices, then
-//! for tier 1, then for tier 2. Each tier of a candidate has a score: the visible fraction of the matrix with the smallest visible fraction. The best candidate
-//! has the highest score for tier 0. Among equal candidates, it has the highest score for tier 1, and so on.
+//! Each matrix requests three sizes, its *tiers*. Tier 0 shows only the entries that a typical entry of the op reads. Tier 1 also shows the entries around
+//! them. Tier 2 shows the whole tensor. A candidate breaks the matrices into rows. It divides the width and the height among them: first for tier 0 of all
+//! matrices, then for tier 1, then for tier 2. Each tier of a candidate has a score: the visible fraction of the matrix with the smallest visible fraction. The
+//! best candidate has the highest score for tier 0. Among equal candidates, it has the highest score for tier 1, and so on.
 //!
 //! ```text
 //! 20 columns are divided between a matrix with the tiers 10, 10, 200 and one with the tiers 2, 2, 200:
@@ -303,7 +303,7 @@ fn visible_width(width: u16, size: &RequestedSizes, tier: usize) -> u32 {
     fraction(if width < wide { size.gutter + whole_numbers * size.cell } else { wide }, wide)
 }
 
-/// Returns how much is visible of the entries that the current entry reads.
+/// Returns how much of tier 0 is visible.
 fn tier_0_visibility(areas: &[Rect], sizes: &[RequestedSizes]) -> Tier0Visibility {
     let visible_fraction =
         |(area, size): (&Rect, &RequestedSizes)| visible_width(area.width, size, 0).min(fraction(area.height, size.tiers[0][1]));

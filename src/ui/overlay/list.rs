@@ -45,7 +45,7 @@ const TEXT_SHARE: usize = 4;
 const MAX_CELL_LINES: usize = 2;
 
 /// Returns at most `max_lines` lines with the full text of a row or, if the row has no full text, with its cells; no lines if a column already shows the full
-/// text. Long lines are wrapped and keep their indentation.
+/// text. A line that is too long is wrapped and loses its indentation.
 fn full_text(row: &ListRow, columns: &[usize], inside: usize, max_lines: usize) -> Vec<String> {
     let is_shown = |(cell, wide): (&String, &usize)| *cell == row.full_text && width(cell) <= *wide;
     if !row.full_text.is_empty() && row.cells.iter().zip(columns).any(is_shown) {
@@ -133,8 +133,8 @@ fn list_layout(list: &List, screen: Rect) -> ListLayout {
         cells(lines + border_and_note + text_lines).min(room),
         cells(lines + border_and_note + max_text_lines).min(room),
     );
-    // the list is in the middle of the screen, or lower if there is room for all of it below the equation. Its first line does not depend on the selected row,
-    // so that the rows do not move when another one is selected
+    // the list is in the middle of the screen, or as much lower as is needed and possible to leave the equation visible. Its first line does not depend on the
+    // selected row, so that the rows do not move when another one is selected
     let y = ((room - highest) / 2).max(EQUATION_BOTTOM.min(room - highest));
     let area = Rect { x: screen.x + (screen.width - wide) / 2, y: screen.y + y, width: wide, height: high };
     let rows = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: cells(lines) }.intersection(area);

@@ -346,7 +346,8 @@ impl BlockPen<'_> {
         Rect { x: card.x + 1, y: card.y + 1, width: card.width.saturating_sub(3), height: card.height.saturating_sub(2) }.intersection(card)
     }
 
-    /// Returns the shapes of a layer's parameters, and the blocks that it reads unless it reads only the block above.
+    /// Returns the details of a block: the shapes of a layer's parameters, the equation of the loss, the number of operations of a closed fold, and the blocks
+    /// that it reads unless it reads only the block above.
     fn details(&self, number: usize, block: &Block<'_>) -> String {
         let network = self.scene.network();
         let parameter = |id: Id| {

@@ -41,7 +41,7 @@ struct CanvasCell {
     rank: u8,
     /// `true` if lines with a lower rank and another style are not drawn in this cell. A thick line hides them, except near its ends.
     hides: bool,
-    /// The index of that line's stroke; 0 if there is no line.
+    /// The index of the stroke of the highest-ranked line; 0 if there is no line.
     stroke: u32,
 }
 

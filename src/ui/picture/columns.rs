@@ -11,7 +11,7 @@ use crate::tensor::{Places, len};
 use crate::ui::theme::SHARED_COLOURS;
 use crate::ui::view::StepView;
 
-/// The smallest and largest number of edges that a picture shows.
+/// The smallest and the largest limit for the number of edges in a picture.
 const EDGES: [usize; 2] = [16, 64];
 
 /// An edge: the indices of its left and right neurons in their tensors, and its weight. Each field is `None` if it is unknown.

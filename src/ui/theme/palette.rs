@@ -9,7 +9,7 @@ use super::Rgb;
 
 /// A palette of signed numbers. Its name has the colours of negative and of positive numbers.
 ///
-/// The colours are from Cynthia Brewer's schemes. On a dark background, the scales begin near black and their last colours are lighter.
+/// The colours are from Cynthia Brewer's schemes. On a dark background, the scales begin near black, and some end with a lighter colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Palette {
     /// The reds of `RdBu` and the purples of `PuOr`. The oranges of `PuOr` would be too similar to the colour of the current step.

@@ -30,7 +30,7 @@ pub struct GraphNode {
     /// Whether there is a line for the value above the name, and whether there is a line for the derivative below. A tensor that is not a single number has the
     /// line only if this op computes or reads it.
     pub has_number: [bool; 2],
-    /// The size of the heat map of the node's tensor; `None` for a single number and for a large tensor.
+    /// The size of the heat map of the node's tensor; `None` if it has none.
     pub map: Option<HeatMap>,
     /// The lines above and below the name in [`NodeForm::Maps`](super::layout::NodeForm::Maps).
     pub lines: [i32; 2],
