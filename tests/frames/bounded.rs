@@ -54,8 +54,8 @@ pub fn document(text: &str) -> Arc<Document> {
     Arc::new(Document::new(scenario::read(source, Limits::default()).unwrap_or_else(|faults| panic!("{faults}\n{text}"))))
 }
 
-/// Returns the number of requests of a frame and its step, by pass and op, for the first and last ops and some between. The step is in the middle of the op's
-/// middle entry.
+/// Returns the number of requests of a frame, and the step of the frame, by pass and op, for the first and last ops and some between. The step is in the middle
+/// of the op's middle entry. If a pass has several ops of one name, as with several samples, the frame with the most requests counts.
 fn costs(text: &str, (width, height): (u16, u16)) -> HashMap<String, (u64, u64)> {
     let document = document(text);
     let (trace, mut state) = (&document.trace, State::picker(Vec::new()));

@@ -175,7 +175,7 @@ fn matrices_that_are_added_have_the_same_scale() {
     assert!(seen.windows(2).all(|pair| pair[0].1[2] <= pair[1].1[2]), "{seen:?}");
 }
 
-/// The lower border of a list has the keys and, if rows can be chosen, the number of the selected row, even if the rows are short.
+/// The lower border of a list has the number of the selected row and the keys, even if the rows are short.
 #[test]
 fn the_lower_border_of_a_list_is_not_cut() {
     let document = &bundled_documents()["figure-18"];

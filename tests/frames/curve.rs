@@ -33,7 +33,7 @@ fn bits(points: &[(u64, f64)]) -> Vec<(u64, u64)> {
     points.iter().map(|(iteration, value)| (*iteration, value.to_bits())).collect()
 }
 
-/// A graph with gradient descent, and with enough nodes that one key press does not compute all iterations.
+/// A graph of `nodes` nodes with gradient descent. With many nodes, one key press does not compute all iterations.
 fn graph(train: &str, nodes: usize) -> State {
     let mut text = "title = \"descent\"\n[graph]\ninputs = { a = 0.5, b = 0.25 }\nnodes = [\n\"n0 = a * b\",\n".to_owned();
     for n in 1..nodes {

@@ -1,5 +1,5 @@
-//! The tolerance of a descent can end it: then the last iteration has no update. The loss of this iteration decides about it, so no frame before this loss
-//! tells it.
+//! If the tolerance ends a descent, the last iteration has no update. The loss of an iteration decides whether the descent ends, so no frame before this loss
+//! shows whether it does.
 
 use std::sync::Arc;
 

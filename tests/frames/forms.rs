@@ -22,7 +22,7 @@ fn line<'a>(lines: &'a [String], begin: &str) -> &'a str {
 
 #[test]
 fn a_number_has_one_text_in_a_frame() {
-    // 0.05 · 0.008771 = 0.00043857 (Mazur: 0.000438568)
+    // 0.05 · 0.008771355 = 0.00043857 (Mazur: 0.000438568)
     let frame = lines("mazur-2-2-2", ":grad.fc1.weight[0,0]<Enter>");
     assert!(line(&frame, "all =").contains("0.000439") && line(&frame, "1   =0.000439").contains("=0.000439"), "{}", frame.join("\n"));
     assert!(line(&frame, "= ").contains("0.05·0.008771"), "{}", frame.join("\n"));

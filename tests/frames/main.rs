@@ -187,7 +187,7 @@ fn terms_without_neurons_are_bars() {
     let rows = shown.lines().filter_map(|line| line.rsplit_once('│').filter(|(left, _)| left.contains("/∂w₁₁ ")));
     let bar = |side: &str| side.chars().filter(|c| *c == '━').count();
     let bars: Vec<(usize, usize)> = rows.map(|(left, right)| (bar(left), bar(right))).collect();
-    // the lengths to the left and to the right of the axis, for 0.013, −0.055, −0.067, 0.109 and their mean, −0.0008
+    // the lengths to the left and to the right of the axis, for 0.013, −0.055, −0.067, 0.109 and their sum, −0.0008
     let [(0, a), (b, 0), (c, 0), (0, d), (1, 0)] = bars[..] else { panic!("{bars:?}\n{shown}") };
     assert!(0 < a && a < b && b < c && c < d, "{bars:?}\n{shown}");
 }

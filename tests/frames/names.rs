@@ -64,7 +64,7 @@ fn the_header_names_the_layer_whose_backward_rule_the_step_applies() {
 fn matrices_are_not_cut_if_there_is_room() {
     check("figure-02", ":conv1.z[1,1,1]<Enter>", (120, 40), &["W⁽¹⁾ conv1.weight  4×1×3×3", "out 4"], &["out 2–3"]);
     check("figure-20", ":grad.input[0,1,1]#3<Enter><Tab>", (80, 24), &["1    2     −5      2", "2    9    =−8      ∙"], &[]);
-    // a matrix of one row has the heading of its row
+    // a matrix with a single row has the index of this row
     check("xor", ":update:fc2.bias[0]<Enter>", (120, 40), &["1   0.5  −0.3"], &[]);
 }
 

@@ -10,7 +10,7 @@ use ratatui::layout::Rect;
 
 use super::{RenderOptions, bundled_documents, export, frame, layers, open, open_at, screen_document, tensors};
 
-/// The number of steps of an op that are drawn.
+/// The largest number of steps of an op that are drawn.
 const STEPS: u64 = 4;
 
 /// Returns the row, the column and the text of each pane's title.

@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 
 use super::{frame, open, press};
 
-/// Keys that reach every mode, and some without an action.
+/// Keys and sequences of keys that reach every mode, and some keys without an action.
 const KEYS: &[&str] = &[
     "l",
     "h",
@@ -64,6 +64,7 @@ const KEYS: &[&str] = &[
     "<M-l>",
 ];
 
+/// The names of scenarios with one sample and one iteration.
 const NAMES: &[&str] = &["figure-14", "figure-09", "figure-17", "figure-20", "figure-07", "mazur-2-2-2"];
 
 #[derive(Clone, Debug)]
@@ -104,7 +105,7 @@ proptest! {
             prop_assert!((1..=trace.len()).contains(&state.stepper().expect("open").step));
             // these scenarios have one sample and one iteration, so a pass is the largest unit
             prop_assert!(state.stepper().expect("open").unit <= Unit::Pass);
-            // in the picker a scenario is selected, unless its filter is being typed and may fit none
+            // in the picker, a scenario is selected; but while the user types a filter, perhaps no scenario matches it
             prop_assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected_scenario().is_some() || state.focus() == Focus::Filter);
             frame(&state, &options, size.0, size.1);
         }
@@ -141,6 +142,7 @@ fn a_click_on_any_cell_leads_to_a_step_of_the_trace() {
             let state = open(name, "b");
             let trace = &state.document().expect("open").trace;
             let screen = Rect::new(0, 0, width, height);
+            // the number of cells on which a click goes to an entry
             let mut entries = 0;
             for cell in screen.positions() {
                 let mut clicked = state.clone();
@@ -150,7 +152,7 @@ fn a_click_on_any_cell_leads_to_a_step_of_the_trace() {
                 assert!((1..=trace.len()).contains(&clicked.stepper().expect("open").step));
             }
             assert!(entries > 0, "{name} at {width}x{height} has no matrix to click");
-            // the beginning of the timeline is the first step
+            // row 1 is the timeline. After `forward ` in the columns 0 to 7, its first bar begins with the first step
             assert_eq!(ui::click(&state, &RenderOptions::default(), screen, 8, 1), Some(ClickTarget::Step(1)), "{name}");
         }
     }
