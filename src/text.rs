@@ -168,7 +168,7 @@ pub fn cut(text: &str, cells: usize) -> String {
     kept
 }
 
-/// Wraps a text between words into lines of at most `cells` cells. A word longer than a line is broken.
+/// Wraps a text between words into lines of at most `cells` cells. A word longer than a line is broken. Blanks at the beginning are left out.
 #[must_use]
 pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     let mut lines = Vec::new();
