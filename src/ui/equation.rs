@@ -218,8 +218,8 @@ struct Heading {
 }
 
 /// Builds the first line: the op's equation on the left, and its title on the right. If the line is too narrow, the title is shortened ([`titles`]). If this is
-/// not enough, the title moves to the line of the statement (in a graph). Then the equation is shortened to its first and last part, or to the part of this
-/// step.
+/// not enough, a sum of at least three parts is shortened to its first and last part. If this is not enough either, the title moves to the line of the
+/// statement (in a graph), or the equation is shortened to the part of this step.
 fn heading(view: &StepView<'_>, left: &str, margin: usize, room: usize) -> Heading {
     let parts = view.op().parts.len();
     let part = view.part();

@@ -70,7 +70,7 @@ pub(super) fn plain() -> Style {
     Cell::default().style()
 }
 
-/// The SGR parameter (of the escape sequence `ESC [ … m`, which sets a style) of each modifier.
+/// The SGR parameter (of the escape sequence `ESC [ … m`, which sets a style) of each modifier except rapid blinking, which no pane uses.
 const CODES: [(Modifier, u8); 8] = [
     (Modifier::BOLD, 1),
     (Modifier::DIM, 2),

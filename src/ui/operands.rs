@@ -32,7 +32,7 @@ const MIN_TITLE: u16 = 16;
 /// The smallest number of rows and of columns that a heat map requests.
 const MIN_IMAGE: usize = 10;
 
-/// Which part of an operand should be visible is decided by at most this number of terms of an entry.
+/// The largest number of terms of an entry that decide which part of an operand should be visible.
 const MAX_DECIDING_TERMS: u64 = 128;
 
 /// Returns the smallest width of the pane at which all matrices are completely visible. The pane may use 3/5 of `room`, or 7/10 for the three matrices of a

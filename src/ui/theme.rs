@@ -1,7 +1,7 @@
 //! Styles by role. Code that draws names a role, such as the current step, a result or an error. Only this module decides the style of a role.
 //!
 //! Plain text has the terminal's colours. A style with a background also sets the foreground, so that its text is readable even if the brightness of the
-//! terminal's background is not detected correctly. On a terminal without colours, the roles differ by bold, underlined and reversed text.
+//! terminal's background is not detected correctly. On a terminal without colours, roles differ by modifiers such as bold, underlined and reversed.
 
 mod palette;
 
@@ -19,7 +19,7 @@ pub enum Colours {
     Indexed,
     /// The terminal's sixteen colours.
     Sixteen,
-    /// Bold, underlined and reversed only.
+    /// No colours, only modifiers such as bold, underlined and reversed.
     None,
 }
 
