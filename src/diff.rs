@@ -2,7 +2,7 @@
 //!
 //! A user writes a backward pass by hand, saves its gradients, and asks which of them is wrong. A [`UserTensor`] is one of the saved tensors, with the
 //! [`Gradient`] of the trace that it should be. [`Report::new`] compares all of them within a [`Tolerance`], in the order in which the trace computes them.
-//! So the mistake is in the computation of the first tensor that differs: the later tensors are computed from it.
+//! The mistake is made on the way to the first tensor that differs: later ones may differ only because they are computed from it.
 
 mod compared;
 mod file;

@@ -7,8 +7,8 @@ use super::user::UserGradients;
 use crate::text::line;
 use crate::trace::Trace;
 
-/// The comparison of a user's gradients with the trace. In single precision, rounding can move an entry (a *gate*, see `diff/flips.rs`) to the other side of
-/// a kink: the gate is *flipped*. If more of the user's tensors are equal to those of a trace with flipped gates, they are compared with that trace.
+/// The comparison of a user's gradients with the trace. In low precision, rounding can move an entry (a *gate*, see `diff/flips.rs`) to the other side of a
+/// kink: the gate is *flipped*. If more of the user's tensors are equal to those of a trace with flipped gates, they are compared with that trace.
 #[derive(Debug)]
 pub struct Compared {
     /// The report.
@@ -20,7 +20,7 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// Compares a user's gradients. If they are in single precision, traces with flipped gates are tried too.
+    /// Compares a user's gradients. If they are in single or half precision, traces with flipped gates are tried too.
     #[must_use]
     pub fn new(trace: &Trace, user: &UserGradients) -> Self {
         let report = Report::new(trace, &user.tensors, user.tolerance);

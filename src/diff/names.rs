@@ -264,8 +264,8 @@ fn by_spelling(trace: &Trace, unknown: Vec<FileTensor>, taken: &mut HashMap<Grad
     others
 }
 
-/// Returns whether `given` is `name` with other capitals, or with one wrong character in one word of at least four letters. A number is never taken for a wrong
-/// character: `fc3.weight` may be another model's name for what is `fc2.weight` here, or for another layer.
+/// Returns whether `given` is `name` with other capitals, or with one typing error in one word of at least four letters: a character that is wrong, missing or
+/// too many, or two that are exchanged. Numbers must be equal: `fc3.weight` may be another model's name for what is `fc2.weight` here, or for another layer.
 fn is_misspelt(given: &str, name: &str) -> bool {
     let [given, name] = [given, name].map(str::to_lowercase);
     let mut wrong = given.split('.').zip(name.split('.')).filter(|(one, other)| one != other);

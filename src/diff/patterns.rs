@@ -39,15 +39,15 @@ const VALUE: &str = "value";
 /// The id of the pattern of a tensor whose numbers are all 0.
 const ZERO: &str = "zero";
 
-/// The largest number of tensors in which patterns are searched.
+/// The largest number of tensors in which patterns of the numbers and of the places are searched.
 const MAX_TENSORS: usize = 100;
 
 /// A wrong tensor beside the right one.
 struct WrongValues<'a> {
     trace: &'a Trace,
-    /// The user's numbers.
+    /// The user's numbers, with 0 in the place of [`Noise`].
     user: &'a [f64],
-    /// The numbers of the trace.
+    /// The numbers of the trace, with 0 in the place of [`Noise`].
     right: &'a [f64],
     shape: &'a [usize],
     /// The offsets of the wrong entries.
@@ -108,8 +108,8 @@ impl<'a> Noise<'a> {
     }
 }
 
-/// Finds the patterns of the tensors that differ. Each tensor has at most one pattern of its numbers or its places. Further patterns concern all gradients of a
-/// sample, or numbers that are not finite.
+/// Finds the patterns of the tensors that differ. Each tensor has at most one pattern: of its numbers, of its places, or of clipping. Further patterns concern
+/// all gradients of a sample, or numbers that are not finite.
 #[must_use]
 pub fn patterns(trace: &Trace, user: &[UserTensor], report: &Report, tolerance: Tolerance) -> Vec<Pattern> {
     let mut found = Vec::new();

@@ -3,8 +3,8 @@
 use crate::network::{BatchSource, Id};
 use crate::trace::Trace;
 
-/// Returns for each run and each tensor whether it is one of the tensors `from` or is computed from one of them. A tensor is a run and its id in the network of
-/// this run.
+/// Returns for each run and each tensor whether it is one of the tensors `from` or is computed from one of them. Each tensor of `from` is given by its run, and
+/// its id in the network of this run.
 #[must_use]
 pub fn reached(trace: &Trace, from: &[(usize, Id)]) -> Vec<Vec<bool>> {
     let mut all: Vec<Vec<bool>> = Vec::with_capacity(trace.runs().len());

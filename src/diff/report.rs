@@ -31,7 +31,7 @@ pub enum Status {
     NotFinite,
 }
 
-/// The entry with the largest difference.
+/// The wrong entry with the largest difference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Worst {
     /// The place of the entry.
@@ -49,15 +49,15 @@ pub struct Comparison {
     pub gradient: Gradient,
     /// The result.
     pub status: Status,
-    /// The places of the entries that differ, in order.
+    /// The places of the entries that differ, in order; empty for [`Status::Shape`].
     pub wrong: Vec<usize>,
     /// The number of entries.
     pub entries: usize,
-    /// The largest difference; `None` without numbers to compare.
+    /// The largest difference; `None` for [`Status::Shape`] and [`Status::NotFinite`].
     pub max_abs: Option<f64>,
-    /// The largest relative difference |mine − right| / |right| of an entry; `None` if all right numbers are 0, or without numbers to compare.
+    /// The largest relative difference |mine − right| / |right| of an entry; `None` if all right numbers are 0, or if `max_abs` is `None`.
     pub max_rel: Option<f64>,
-    /// The entry with the largest difference; `None` if all entries are equal.
+    /// The wrong entry with the largest difference; `None` if no entry is wrong, or if `max_abs` is `None`.
     pub worst: Option<Worst>,
 }
 

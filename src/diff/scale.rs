@@ -1,7 +1,8 @@
 //! The scale of the samples' gradients in the user's file: they are derivatives of each sample's own loss, or of the mean loss over the n samples.
 //!
 //! In PyTorch, `z.grad` is a derivative of the mean loss: it is 1/n of the derivative of the sample's own loss. The file does not say which it has. The scale
-//! in which entries are right is chosen. If no entry is right, mistakes are searched in both scales, and the scale in which they explain more is chosen.
+//! in which more entries are right is chosen. If too few are right to decide, mistakes are searched in both scales, and the scale in which they explain more is
+//! chosen.
 
 use super::report::UserTensor;
 use super::terms::{TermSums, mean_factor};

@@ -20,7 +20,7 @@ impl Tolerance {
     /// The tolerance for numbers that were computed in single precision. PyTorch's float32 gradients stay within 1.1e-5 of the largest entry.
     pub const FLOAT32: Self = Self { relative: 1e-4, of_largest: 3e-5, of_terms: 1e-5 };
 
-    /// The tolerance for numbers in half precision. The last digit of a bfloat16 number is 1/256 of it, and each op of the user's pass may have rounded.
+    /// The tolerance for numbers in half precision. In bfloat16, rounding changes a number by up to 1/256 of it, and each op of the user's pass may round.
     pub const FLOAT16: Self = Self { relative: 2e-2, of_largest: 1e-2, of_terms: 1e-2 };
 
     /// Returns the tolerance with other shares of the right number and of the largest entry; `None` leaves a share as it is.

@@ -156,7 +156,7 @@ impl UserGradients {
         self.tolerance.are_equal(values, &gradient.right(trace), |at| terms.entry(at))
     }
 
-    /// Returns these gradients with the samples' gradients in the other scale; `None` if the scale is certain.
+    /// Returns these gradients with the samples' gradients in the other scale; `None` if the scale is certain, or if there is only one.
     #[must_use]
     pub fn in_other_scale(&self) -> Option<Self> {
         let scale = self.scale.filter(|scale| !scale.is_sure)?;

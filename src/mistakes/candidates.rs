@@ -125,7 +125,8 @@ fn reaching(iteration: &RightIteration<'_>, tensors: &[ComparedTensor<'_>]) -> V
     ops
 }
 
-/// Returns the sets of sites that are the same place of the text in each turn of a loop, as indices in the list. The set of all sites is left out.
+/// Returns the sets of sites that are the same place of the text in each turn of a loop, as indices in the list. Sets of one site, and the set of all sites,
+/// are left out.
 fn in_each_turn(sites: &[&Site<'_>]) -> Vec<Vec<usize>> {
     // the place of a tensor in the text; for a given tensor, the tensor itself
     let place = |site: &Site<'_>, id: Id| match site.iteration.network.text().origin(id) {

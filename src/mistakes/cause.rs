@@ -66,7 +66,7 @@ pub struct WrongEntry {
 pub struct WrongTerm {
     /// The term. The origins of its factors name the slots of the part.
     pub term: Term,
-    /// For each factor, the entry that it was read from; `None` for a constant.
+    /// For each factor, the entry that it was read from; `None` for a constant or a slice.
     pub sources: Vec<Option<TensorEntry>>,
 }
 

@@ -7,7 +7,7 @@ use crate::scene::HiddenNumber;
 use crate::step::{Factor, Kind, Pass, Step, TensorEntry};
 use crate::tensor::{ravel, unravel};
 
-/// The largest number of terms of an entry for which each term is left out, or has its sign flipped, in turn.
+/// The number of first terms of an entry that mistakes with a single term are tried with: for example, each of them is left out in turn.
 const MAX_SINGLE_TERMS: usize = 64;
 
 /// Returns a wrong number whose hint names no term, factor or entry.
@@ -20,7 +20,7 @@ pub(super) fn is_derivative(factor: &Factor) -> bool {
     matches!(factor.derived, Some(Expr::Prime(..) | Expr::Partial(_) | Expr::RepeatedPartial(_)))
 }
 
-/// For each position in the products, returns the answer without the factor at this position of all products, if `is_left_out` accepts the factors.
+/// For each position in the products, returns the answer without the factors at this position that `is_left_out` accepts.
 pub(super) fn without_factors(question: &Question<'_>, is_left_out: impl Fn(&Factor) -> bool) -> Vec<WrongNumber> {
     let positions = question.terms.iter().map(|term| term.factors.len()).max().unwrap_or(0);
     let has_removable_factor =
@@ -197,7 +197,7 @@ pub(super) fn sum_so_far(question: &Question<'_>) -> Vec<WrongNumber> {
     without_subject(question.terms.first().filter(|_| question.hidden == HiddenNumber::Term && question.at.term > 0).map(|term| term.sum))
 }
 
-/// Returns the terms of an entry with several terms, each with its number; none if the question is about a term.
+/// Returns the first [`MAX_SINGLE_TERMS`] terms of an entry with several terms, each with its number; none if the question is about a term.
 fn each_term<'q>(question: &'q Question<'_>) -> impl Iterator<Item = (u64, &'q Step)> {
     let has_several = question.hidden == HiddenNumber::Entry && question.terms.len() > 1;
     (0..).zip(&question.terms).filter(move |_| has_several).take(MAX_SINGLE_TERMS)

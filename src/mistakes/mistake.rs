@@ -14,7 +14,7 @@ pub struct Mistake {
     /// A clause about the right rule; empty if `words` is enough.
     pub right: &'static str,
     /// A change of the network's sizes or settings that separates this mistake from others with the same numbers, such as `another number of samples`; empty if
-    /// the numbers of the mistake do not depend on a size.
+    /// none is known.
     pub apart: &'static str,
     /// `true` if the planted rule contains numbers that were computed from this scenario. For other weights or inputs, this rule would not be the mistake.
     pub(super) has_fixed_numbers: bool,

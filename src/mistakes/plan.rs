@@ -25,7 +25,7 @@ pub(super) enum Ops {
     Batch,
 }
 
-/// A function that makes a wrong rule from the right one.
+/// A function that makes a wrong rule from another one.
 type OtherRule = dyn Fn(&Arc<dyn Rule>) -> Arc<dyn Rule> + Send + Sync;
 
 /// A change of one op.
@@ -35,7 +35,7 @@ pub(super) enum OpChange {
     Part(usize, Part),
     /// Adds a part.
     Add(Part),
-    /// Replaces the rule of each part. The function gets the right rule.
+    /// Replaces the rule of each part. The function gets the part's rule.
     Each(Arc<OtherRule>),
     /// Replaces the rules of the parts with these indices.
     Parts(Range<usize>, Arc<OtherRule>),
@@ -62,7 +62,7 @@ pub(super) enum PassChange {
     Op(Ops, usize, OpChange),
     /// Replaces the numbers of a given tensor in the run with this index.
     Given(usize, Id, Arc<[f64]>),
-    /// Two tensors of a sample have the numbers of each other. No other op of the sample reads them.
+    /// Two tensors of a sample have the numbers of each other. No op of the sample reads them.
     Exchange(Id, Id),
     /// The op with this number reads a tensor of another sample.
     Elsewhere(usize, Id, OtherSample),
@@ -171,7 +171,7 @@ impl Plan {
         self.taken.iter().filter(|(_, numbers)| is_not_finite(numbers)).map(|(place, _)| *place).collect()
     }
 
-    /// Creates the plan with these changed ops: for each, `true` if it is an op of the batch, and its number.
+    /// Creates the plan with these changed ops: for each, `true` if it is an op of the batch, its number, and the op with its change.
     pub fn of_ops(ops: impl Iterator<Item = (bool, usize, Op)>) -> Self {
         let key = |is_of_batch: bool| if is_of_batch { Ops::Batch } else { Ops::Sample };
         Self { ops: ops.map(|(is_of_batch, number, op)| ((key(is_of_batch), number), op)).collect(), ..Self::default() }
@@ -182,7 +182,7 @@ impl Plan {
         !self.given.is_empty()
     }
 
-    /// The changed ops: for each, `true` if it is an op of the batch, and its number.
+    /// The changed ops: for each, `true` if it is an op of the batch, its number, and the op with its change.
     pub fn changed_ops(&self) -> impl Iterator<Item = (bool, usize, &Op)> {
         let exchanged = self.exchanged.values().map(|(_, number, op)| (false, *number, op));
         self.ops.iter().map(|((ops, number), op)| (*ops == Ops::Batch, *number, op)).chain(exchanged)

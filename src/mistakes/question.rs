@@ -76,7 +76,7 @@ impl<'a> Question<'a> {
         self.at.with_term(self.at.terms - 1).step
     }
 
-    /// The name of the rule: that of the term, or that of the entry's first term.
+    /// The name of the rule: that of the term or, for an entry, that of the op's first part.
     #[must_use]
     pub fn rule(&self) -> &'static str {
         self.equation().name

@@ -43,7 +43,8 @@ const MAX_WORK_BEHIND: u64 = 50_000_000;
 const MAX_SEARCHES_BEHIND: usize = 4;
 /// The largest number of unexplained tensors whose numbers are taken from the user. The gradients of one tensor in several samples count once.
 const MAX_TAKEN: usize = 16;
-/// The least number of wrong entries that a mistake behind an unexplained tensor must explain. A single entry may be equal by chance.
+/// The least number of entries that a mistake behind an unexplained tensor must explain: finite ones other than 0, in the tensors that it explains. A single
+/// entry may be equal by chance.
 const MIN_ENTRIES_BEHIND: usize = 2;
 
 /// A function that a search calls before each candidate. It gets the number of candidates that are done and the number of all candidates, in this part of the
@@ -61,8 +62,8 @@ pub struct Findings {
 }
 
 /// Searches the mistakes that explain the differences between the user's tensors and the right ones. `user` must be in the order of the backward pass, as
-/// `report` is. `clipped` are the indices of gradients that the user has clipped, which was found before this search. Their numbers are taken as they are,
-/// because later ones may depend on them. Without a learning rate, no mistake with the learning rate is tried.
+/// `report` is. `clipped` has the indices of the gradients that the user has clipped, as a pattern shows. Their numbers are taken as they are, because later
+/// ones may depend on them. Without a learning rate, no mistake with the learning rate is tried.
 ///
 /// # Errors
 /// If `go_on` returns `false`.
@@ -201,8 +202,8 @@ impl MistakeSearch<'_> {
         if singles.iter().all(Fit::has_fitted_number) {
             all.extend(self.pairs(start, first, go_on)?);
         }
-        // not only the best fit is extended: if the mistake is a wrong factor (such as −1), several places give the same numbers, and a further mistake may go
-        // with only one of these places
+        // not only the best fit is extended: if the mistake is a wrong factor (such as −1), several places give the same numbers, and a further mistake may
+        // go with only one of these places
         for fit in ranked(singles).into_iter().take(MAX_BASES) {
             all.extend(self.extended(&fit, go_on)?);
             all.push(fit);
@@ -346,7 +347,7 @@ impl MistakeSearch<'_> {
                 let last = fit.candidates.last().expect("a fit has a candidate");
                 last.mistake.id == candidate.mistake.id && last.variant == candidate.variant && fit.is_complete()
             };
-            // more places are not tried if the same mistake at fewer places explains everything
+            // several places are not tried if the same mistake, at a place or places that were tried before, explains everything
             if candidate.sites.len() < 2 || !fits.iter().any(is_same) {
                 fits.extend(self.extension(base, candidate, next));
             }

@@ -59,7 +59,7 @@ impl<'a> RightIteration<'a> {
         self.trace.run(0).values(id)
     }
 
-    /// The name of the place where a tensor is computed: its layer, or the tensor itself in a graph.
+    /// The name of the place where a tensor is computed: its layer, or the tensor itself if it belongs to no layer, as in a graph.
     pub fn place_of(&self, id: Id) -> String {
         let tensor = self.network.tensor(id);
         tensor.layer.map_or_else(|| tensor.name.to_string(), |layer| self.network.layers()[layer].name.to_string())

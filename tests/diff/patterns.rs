@@ -70,7 +70,7 @@ fn a_pattern_of_positions_is_reported_only_if_chance_does_not_explain_it() {
     assert_eq!(found(&document, "fc1.weight", usize::MAX, is_closed), only_where);
     assert_eq!(found(&document, "fc1.z", usize::MAX, |index| !is_closed(index)), ["only-where: wrong only where fc1.z > 0"]);
 
-    // the weight is 12x16. That two random entries are in one row has the probability 12 · C(16, 2) / C(192, 2) = 0.08; for three entries, it is 0.006
+    // the weight is 12x16. Two random entries are in one row with the probability 12 · C(16, 2) / C(192, 2) = 0.08, three entries with 0.006
     assert_eq!(found(&document, "fc2.weight", 2, |index| index[0] == 3), [] as [&str; 0]);
     assert_eq!(found(&document, "fc2.weight", 3, |index| index[0] == 3), ["only-slice: only the row 3 is wrong (index 3 of axis 0)"]);
     assert_eq!(found(&document, "fc2.weight", 16, |index| index[0] == 11), ["only-slice: only the last row is wrong (index 11 of axis 0)"]);

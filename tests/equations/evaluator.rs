@@ -21,7 +21,7 @@
 //! - `all over each window`, `all over the channel`: the number of each window is added to all its pixels; the number of a channel is repeated over the
 //!   channel.
 //!
-//! Anything else is an error, so that no op is skipped.
+//! A notation that the evaluator does not know is an error, so that no op is skipped.
 
 use gradstep::expr::{Definition, Expr, Join, Primitive, Slot};
 use gradstep::network::{BatchSource, Network, Op, Role, Run};

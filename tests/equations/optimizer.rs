@@ -2,7 +2,7 @@
 
 use super::keys::{Keys, Table};
 
-/// PyTorch's β₁ and β₂. No scenario has others.
+/// PyTorch's β₁ and β₂. No scenario of these tests has others.
 pub const BETAS: [f64; 2] = [0.9, 0.999];
 
 /// The table `[train]` of a scenario.

@@ -245,7 +245,7 @@ pub fn keys(document: &Arc<Document>, bytes: &[u8]) {
             state.stepper().expect("open").step,
             trace.len()
         );
-        // in the picker a scenario is selected, unless its filter is being typed and may fit none
+        // in the picker a scenario is selected, except while the picker's filter is typed: then perhaps no scenario matches
         assert!(matches!(&state.screen, Screen::Stepper(_)) || state.selected_scenario().is_some() || state.focus() == Focus::Filter);
         check_visible(&export::text(&frame(&state, size.0, size.1)));
     }

@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use crate::generated::choices::{Flavour, choices};
 use crate::generated::layers;
 
-/// All networks: the templates with a seed, the scenarios of `tests/diff/plants`, then random ones.
+/// All networks: the templates with three seeds, the scenarios of `tests/diff/plants`, then random ones.
 pub fn all() -> impl Iterator<Item = String> {
     (1..4).flat_map(templates).chain(of_students()).chain(random(60))
 }

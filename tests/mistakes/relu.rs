@@ -9,7 +9,7 @@ use crate::{NETWORKS, open, parameters, search, tensors};
 /// A condition on z.
 type Mask = fn(f64) -> bool;
 
-/// A network of whole numbers. The first z is 0: its weights are those of x₁ − x₂, and x₁ is x₂.
+/// A network whose first layer has whole numbers. The first and the last z are 0: z₁ is x₁ − x₂, and x₁ is x₂; z₄ is x₁ − w − 1, and x₁ is w + 1.
 fn network(seed: usize) -> String {
     let [w, x] = [seed + 1, seed + 2];
     format!(

@@ -127,8 +127,8 @@ fn norm<'a>(numbers: impl Iterator<Item = &'a f64>) -> f64 {
     numbers.map(|number| number * number).sum::<f64>().sqrt()
 }
 
-/// The bound near the user's norm that a person would write: a number with at most two digits. `right` is the norm of the right gradients. PyTorch clips
-/// with the bound c by the factor c / (`right` + 1e-6), so the user's norm may be c · `right` / (`right` + 1e-6).
+/// The bound near the user's norm that a person would write: a number with at most two significant digits. `right` is the norm of the right gradients. PyTorch
+/// clips with the bound c by the factor c / (`right` + 1e-6), so the user's norm may be c · `right` / (`right` + 1e-6).
 fn round_bound(user: f64, right: f64) -> Option<f64> {
     let bound = |norm: f64| format!("{norm:.1e}").parse().ok().filter(|bound| *bound > 0.0 && is_near(norm, *bound));
     bound(user).or_else(|| bound(user * (right + EPSILON) / right))

@@ -1,4 +1,4 @@
-//! The pattern of numbers that are not finite: the first one in the order of the backward pass, from which the others are computed.
+//! The pattern of numbers that are not finite: the first one in the order of the backward pass, and which of the others are computed from it.
 
 use super::Pattern;
 use crate::diff::reached::reached;

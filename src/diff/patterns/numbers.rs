@@ -227,7 +227,7 @@ fn reshaped(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     is_reshaped.then(|| ("transpose", "these are the numbers of the transpose, read row by row into this shape".to_owned()))
 }
 
-/// The right numbers, one place further along an axis.
+/// The right numbers, moved by one place along an axis.
 fn shifted(wrong: &WrongValues<'_>) -> Option<FoundPattern> {
     let shape = wrong.shape;
     for axis in (0..shape.len()).rev().filter(|axis| shape[*axis] > 2) {

@@ -185,7 +185,7 @@ pub fn formula_wrong(site: &Site<'_>) -> Vec<Variant> {
     variants
 }
 
-/// The largest number of operations between a state and the product of matrices before it.
+/// The largest number of operations among which the product of matrices is searched that reads a state.
 const MAX_BETWEEN: usize = 6;
 
 /// The state before a turn of a loop, from which a site's z is computed: a tensor with the shape of y that a product of matrices reads.

@@ -15,7 +15,7 @@ use crate::op::slot::Slot;
 use crate::op::softmax::SoftmaxBackward;
 use crate::step::Pass;
 
-/// The largest number of operations between the scores and their softmax, such as a mask.
+/// The largest number of operations from a tensor to the softmax that is computed from it, such as a mask and the softmax.
 const MAX_BETWEEN: usize = 4;
 
 /// Whether a softmax reads a tensor, also through operations that keep its size.

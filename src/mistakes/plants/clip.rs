@@ -59,7 +59,7 @@ impl WrongTerms for ClippedRule {
     }
 }
 
-/// The round bounds between the smallest and the largest entry of some numbers, the largest first.
+/// The round bounds between the smallest magnitude other than 0 and the largest one, the largest bound first; at most [`MAX_BOUNDS`].
 fn bounds(numbers: impl Iterator<Item = f64>) -> Vec<f64> {
     let sizes: Vec<f64> = numbers.map(f64::abs).filter(|size| *size > 0.0 && size.is_finite()).collect();
     let (least, largest) = (sizes.iter().copied().fold(f64::INFINITY, f64::min), sizes.iter().copied().fold(0.0, f64::max));

@@ -78,8 +78,8 @@ fn with_filter_from(site: &Site<'_>, conv_site: &ConvSite<'_>, source: OtherPixe
     site.with_rule(reading(site.rule, conv_site.slots[1], Instead::Places(places)))
 }
 
-/// The filter is not turned in the input gradient, or only its rows or its columns are. The details continue the table's sentence `the filter of {} is not
-/// turned by 180° in the gradient of its input`.
+/// The filter is not turned in the input gradient; or only its rows or its columns are reversed, it is turned by 90°, or its channels are reversed too. The
+/// details continue the table's sentence `the filter of {} is not turned by 180° in the gradient of its input`.
 pub fn not_flipped(site: &Site<'_>) -> Vec<Variant> {
     let Some(conv_site) = input_gradient(site) else { return Vec::new() };
     let [_, _, rows, columns] = conv_site.weight_shape();

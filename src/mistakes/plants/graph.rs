@@ -50,11 +50,11 @@ pub fn not_summed(site: &Site<'_>) -> Vec<Variant> {
     vec![Variant::named("last", only("last"), [site.with_rule(last)]), Variant::named("first", only("first"), [site.with_rule(first)])]
 }
 
-/// In y = x ∘ u, u is computed entry by entry from a sum s over axes of x, and is broadcast to the shape of x. The gradient of u is not summed over the copies
-/// of u. So each entry of x gets only the share of its own copy.
+/// In y = x ∘ u, u is computed entry by entry from a sum s over axes of x, and is broadcast to the shape of x. The gradient of u is not summed over the
+/// copies of u. So each entry of x gets only the share of its own copy.
 fn passed_on_unsummed(site: &Site<'_>) -> Option<Variant> {
     let iteration = site.iteration;
-    // a `View` is a pass of an op with edges ([`crate::op::edges`]), not PyTorch's `view`: this rule computes the gradient of the sum's input
+    // `View` is that of `op/edges.rs`, not PyTorch's `view`: this rule computes the gradient of the sum's input
     site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| rule.view == View::Input && !iteration.has_layers())?;
     if iteration.len(site.y) == iteration.len(site.of) {
         return None;
@@ -112,7 +112,7 @@ fn reads_by_index(site: &Site<'_>) -> bool {
     site.rule_as::<GatherRule<LookupGather>>().is_some() || site.rule_as::<GatherRule<CopiesOfInput>>().is_some_and(is_slice)
 }
 
-/// If an entry is read several times, only the gradient of the last use is left.
+/// If an entry is read several times, only the gradient of the last use is left, or of the first.
 pub fn index_overwritten(site: &Site<'_>) -> Vec<Variant> {
     if !reads_by_index(site) {
         return Vec::new();
@@ -240,7 +240,7 @@ fn exponent(site: &Site<'_>) -> Option<f64> {
         .map(|(_, n)| n)
 }
 
-/// The derivative of a power with the wrong exponent, or without its factor.
+/// The derivative of a power has a wrong exponent, or lacks its factor; or the divisor of a quotient is not squared.
 pub fn power(site: &Site<'_>) -> Vec<Variant> {
     if let Some(n) = exponent(site) {
         let with_formula = |factor: f64, exponent: f64| {

@@ -1,4 +1,4 @@
-//! Mistakes in a normalisation that is written as statements of a graph, and mistakes with detached tensors.
+//! Plants mistakes into the backward pass of a normalisation that a graph writes line by line, and of detached tensors.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ use crate::op::seed::Seed;
 use crate::op::slot::{Reads, Slot};
 use crate::step::Pass;
 
-/// The elementwise operation of a graph's node; `None` for a node with another rule, and in a network of layers.
+/// Returns the elementwise operation that computes a tensor of a graph, and its part; `None` for a tensor with another rule, and for a network of layers.
 pub(super) fn elementwise<'a>(iteration: &RightIteration<'a>, id: Id) -> Option<(&'a ElementwiseForward, &'a Part)> {
     let (_, op) = iteration.producer(id).filter(|_| !iteration.has_layers())?;
     let part = op.parts.first()?;
     Some((downcast(&part.rule)?, part))
 }
 
-/// The tensor x if a node is a constant times x, else the node itself.
+/// Returns the tensor x if a node is k · x, x / k or k / x for a constant k, else the node itself.
 fn unscaled(iteration: &RightIteration<'_>, id: Id) -> Id {
     match elementwise(iteration, id) {
         Some((ElementwiseForward(operation), part)) if has_constant(&operation.operands) && is_scaling(operation.operator) => {
@@ -84,7 +84,7 @@ fn forgotten(site: &Site<'_>) -> Variant {
     Variant::unnamed(PassChange::sample(site.op, OpChange::Keep((0..parts).filter(|part| *part != site.part).collect())))
 }
 
-/// The path from x through its mean is missing.
+/// ∂C/∂x lacks the path through mean(x): the site's tensor is x, and its y is the sum over x.
 pub fn mean_missing(site: &Site<'_>) -> Vec<Variant> {
     let iteration = &site.iteration;
     let is_mean = |node: Id| centred(iteration, node).is_some_and(|(x, mean)| x == site.of && unscaled(iteration, mean) == site.y);
@@ -93,7 +93,7 @@ pub fn mean_missing(site: &Site<'_>) -> Vec<Variant> {
     if is_path { vec![forgotten(site)] } else { Vec::new() }
 }
 
-/// The path from c = x − mean through the variance is missing, alone or together with the path from x through the mean.
+/// ∂C/∂c lacks the path through the variance, for c = x − mean(x). In a second variant, ∂C/∂x also lacks the path through mean(x).
 pub fn variance_missing(site: &Site<'_>) -> Vec<Variant> {
     let iteration = &site.iteration;
     if squared(iteration, site.y) != Some(site.of) {
@@ -141,7 +141,7 @@ pub fn detached(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
         let Some(source) = op.parts.first().filter(is_detach).and_then(|part| part.operands.get(Slot::Input(0))) else { continue };
         let producer = iteration.network.gradient_of(source).and_then(|gradient| iteration.producer(gradient));
         if let (Some((number, _)), Some(numbers)) = (producer, gradient_through(iteration, op.output)) {
-            // `with_terms` needs a right rule, but the terms here do not read it, so any rule will do
+            // `with_terms` takes the rule to replace. These terms do not read it, so `Seed` is a placeholder
             let rule = with_terms(&(Arc::new(Seed) as Arc<dyn Rule>), move |_, _, at| {
                 vec![Term::product([constant(numbers[at])].into_iter().collect())]
             });
@@ -152,8 +152,8 @@ pub fn detached(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
     planted
 }
 
-/// The gradient that a detached tensor would have, from the gradients of the tensors that read it. `None` if the derivative of a reader is unknown, or if there
-/// are no readers.
+/// Returns the gradient that a tensor would have if it were not detached, from the gradients of the tensors that are computed from it. `None` if one of these
+/// has no elementwise derivative, or if there are none.
 fn gradient_through(iteration: &RightIteration<'_>, id: Id) -> Option<Vec<f64>> {
     let mut sum = vec![0.0; iteration.len(id)];
     let mut is_reached = false;

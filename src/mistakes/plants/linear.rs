@@ -128,7 +128,7 @@ pub fn input_off_by_one(site: &Site<'_>) -> Vec<Variant> {
     iteration.network.with_role(Role::Input { learns: false }).chain(values).filter(is_other).map(variant).collect()
 }
 
-/// A gradient reads the error of another layer, or of the activation instead of z.
+/// The gradient of a parameter reads the error of another layer, or ∂C/∂a instead of ∂C/∂z.
 pub fn error_off_by_one(site: &Site<'_>) -> Vec<Variant> {
     let iteration = site.iteration;
     let is_parameter = iteration.network.tensor(site.of).role == Role::Parameter;

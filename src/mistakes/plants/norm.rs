@@ -47,7 +47,7 @@ fn without(iteration: &RightIteration<'_>, x: Id, y: Id) -> Option<PassChange> {
     Some(PassChange::sample(op, OpChange::Keep((0..right.parts.len()).filter(|n| *n != part).collect())))
 }
 
-/// A variant for all norms together, and one for each norm if there are several.
+/// A variant for each norm and, if there are several, one for all of them together.
 fn for_norms(
     iteration: &RightIteration<'_>,
     edits: impl Fn(&Norm) -> Option<Vec<PassChange>>,
@@ -132,7 +132,7 @@ pub fn mask_of_another(site: &Site<'_>) -> Vec<Variant> {
 }
 
 /// Another mask was drawn in the backward pass, and multiplies the error. The mask is read off the user's zeros. This is possible if the wrong tensor is the
-/// gradient of the dropout's input, or has a row for each entry of it, as the weight of the layer before has.
+/// gradient of the dropout's input or, with a single sample, has a row for each entry of it, as the weight of the layer before has.
 pub fn other_mask(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
     let iteration = &wrong_tensor.iteration;
     let mut planted = Vec::new();

@@ -185,8 +185,8 @@ pub fn softmax_row_sum_missing(site: &Site<'_>) -> Vec<Variant> {
     if is_softmax { vec![Variant::unnamed(site.with_rule(own()))] } else { Vec::new() }
 }
 
-/// k in ∂C/∂z = k (p Σt − t), the error of a cross-entropy: 1/n for a mean over n outputs. `unit(i)` is entry i of the error without k. k is read off at the
-/// largest entry, which is not 0.
+/// k in ∂C/∂z = k (p Σt − t), the error of a cross-entropy: 1/n for a mean over n outputs. `unit(i)` is entry i of the error without k. k is read off at
+/// the largest of these entries, which is not 0.
 fn scale_of_error(dz: &[f64], unit: impl Fn(usize) -> f64) -> f64 {
     let largest = (0..dz.len()).max_by(|one, other| unit(*one).abs().total_cmp(&unit(*other).abs()));
     largest.map_or(1.0, |at| dz[at] / unit(at))
@@ -245,7 +245,7 @@ pub fn sigmoid_again(site: &Site<'_>) -> Vec<Variant> {
     Vec::new()
 }
 
-/// The target of another sample, or of another class.
+/// A sample has the target of another sample or class, or the targets are wrong in the same way in all samples: shifted or reversed.
 pub fn wrong_target(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
     let (trace, network) = (wrong_tensor.iteration.trace, wrong_tensor.iteration.network);
     let Some(target) = network.with_role(Role::Target).next() else { return wrong_labels(wrong_tensor) };
@@ -295,7 +295,8 @@ fn given_source(iteration: &RightIteration<'_>, mut id: Id) -> Id {
     id
 }
 
-/// For a graph whose classes are indices of a lookup: each class is replaced by the next one, or by the previous one.
+/// For a graph whose classes are indices of a lookup: each class is replaced by the next or the previous class, or each position has the class of the next or
+/// the previous position.
 fn wrong_labels(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
     let iteration = &wrong_tensor.iteration;
     let mut planted = Vec::new();

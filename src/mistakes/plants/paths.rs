@@ -140,7 +140,7 @@ pub fn counted_twice(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
     planted
 }
 
-/// The largest number of uses of a tensor for which each use is left out in turn.
+/// The largest number of uses of a tensor that are left out or counted twice, each in turn, and of the lengths of a truncated loop that are tried.
 const MAX_USES: usize = 64;
 
 /// The gradients of two parameters of the same shape are exchanged.

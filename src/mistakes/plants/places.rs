@@ -7,8 +7,8 @@ use crate::op::rule::{Factors, Operands, Origin, Rule, Term, constant, entry};
 use crate::op::slot::Slot;
 use crate::tensor::{len, ravel, unravel};
 
-/// For each entry of a tensor of this shape, the place (the row-major index) of the entry that is read instead. `source` changes the index of the one into
-/// the index of the other. The place is [`NOWHERE`] if `source` returns `false`, or if the new index is outside the tensor.
+/// For each entry of a tensor of this shape, the place (the row-major index) of the entry that is read instead. `source` changes the entry's index into the
+/// index that is read. The place is [`NOWHERE`] if `source` returns `false`, or if the new index is outside the tensor.
 pub(super) fn places(shape: &[usize], source: impl Fn(&mut [usize]) -> bool) -> Arc<[usize]> {
     let place = |at: usize| {
         let mut index = unravel(at, shape);

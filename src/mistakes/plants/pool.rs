@@ -142,7 +142,7 @@ pub fn to_whole_window(site: &Site<'_>) -> Vec<Variant> {
     of_max_pool(site, |_| 1.0)
 }
 
-/// Whether neighbouring windows have places in common.
+/// Whether the ranges of neighbouring windows overlap.
 fn overlaps(windows: &Conv2d) -> bool {
     let Conv2d { rows, columns, .. } = windows;
     [rows, columns].iter().any(|axis| axis.output > 1 && (axis.kernel - 1) * axis.dilation >= axis.stride)

@@ -1,4 +1,4 @@
-//! Mistakes at a product y = a · b of two tensors, entry by entry, such as that of a norm's weight and its normalised numbers.
+//! Mistakes at products of two tensors: entry by entry, such as that of a norm's weight and its normalised numbers, or of matrices.
 
 use super::super::planting::Variant;
 use super::super::site::{RightIteration, Site};
@@ -38,7 +38,7 @@ fn other_factor(site: &Site<'_>) -> Option<(Slot, Id)> {
 
 /// The largest number of other tensors that are tried for a factor.
 const MAX_OTHERS: usize = 12;
-/// The largest number of operations between a product and the activation that is computed from it.
+/// The largest number of operations from a product to the activation that is computed from it, with the activation.
 const MAX_BETWEEN: usize = 6;
 
 /// The gradient of a graph's weight in a product of matrices reads another tensor of the same shape instead of the other factor.

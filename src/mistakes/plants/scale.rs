@@ -1,4 +1,4 @@
-//! Mistakes that multiply gradients by a number, or add a multiple of the weights.
+//! Mistakes that multiply gradients by a number, add a multiple of the weights, or read the weights after their update.
 
 use std::sync::Arc;
 
@@ -171,7 +171,7 @@ fn added(wrong_tensor: &WrongTensor<'_>, of_what: &str, function: fn(f64) -> f64
     let Some(multiple) = multiple.filter(|multiple| multiple.is_finite() && *multiple != 0.0) else { return Vec::new() };
     let add = |(ops, op, of): (Ops, usize, Id)| {
         let added: Vec<f64> = iteration.values(of).iter().map(|weight| multiple * function(*weight)).collect();
-        // `with_terms` needs a right rule, but the terms here do not read it, so any rule will do
+        // `with_terms` takes the rule to replace. These terms do not read it, so `Seed` is a placeholder
         let rule = with_terms(&(Arc::new(crate::op::seed::Seed) as Arc<dyn crate::op::rule::Rule>), move |_, _, at| {
             vec![Term::product([constant(added[at])].into_iter().collect())]
         });
