@@ -1,4 +1,4 @@
-//! Known mistakes: wrong rules that people use instead of the right one. The table [`MISTAKES`] lists them, the simplest first.
+//! Known mistakes: wrong rules that people use instead of the right one. The table [`MISTAKES`] lists them.
 //!
 //! The table answers two questions:
 //!

@@ -55,9 +55,9 @@ pub struct WrongOp {
 /// An entry as a wrong rule computes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WrongEntry {
-    /// The wrong number.
+    /// The sum of `terms`: the wrong number, unless terms are left out.
     pub value: f64,
-    /// The terms that the rule adds up.
+    /// The terms that the rule adds up; at most 4096 of each part.
     pub terms: Vec<WrongTerm>,
 }
 
@@ -70,7 +70,7 @@ pub struct WrongTerm {
     pub sources: Vec<Option<TensorEntry>>,
 }
 
-/// The largest number of terms of a wrong entry that are listed.
+/// The largest number of terms of each part that a wrong entry lists.
 const MAX_TERMS: usize = 4096;
 
 impl Cause {

@@ -10,7 +10,7 @@ use super::plants::{
 use crate::step::Kind;
 
 /// The known mistakes. For predicted numbers the likeliest come first; a mistake that always gives the same numbers as an earlier one is left out. For a whole
-/// pass the more specific mistakes come first.
+/// pass, of several mistakes with the same numbers and the same specificity, the one with the earlier row is named first.
 #[rustfmt::skip]
 pub static MISTAKES: &[Mistake] = &[
     Mistake::hint("sign-flipped", "only the sign is wrong", "", |q| hints::without_subject(Some(-q.answer)))

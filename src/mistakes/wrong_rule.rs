@@ -1,7 +1,7 @@
 //! Wrong rules that replace a right rule: the same rule with an operand that is read at other places, with a factor, or with other terms.
 //!
-//! A wrong rule is a [`Rule`] too, so an op with a wrong rule needs no special code. A wrong rule need not be as fast as a kernel, because the user looks at
-//! the terms of one entry only.
+//! A wrong rule is a [`Rule`] too, so an op with a wrong rule needs no special code. To find a term, a wrong rule lists the terms of all earlier entries. This
+//! is slow, but the user looks at the terms of one entry only.
 
 use std::fmt;
 use std::sync::Arc;
