@@ -1,4 +1,4 @@
-//! Each file in `tests/diff/plants` has gradients that were computed with one or two known mistakes. `gradstep diff` names these mistakes.
+//! Each file in `tests/diff/plants` has gradients with one or two known mistakes, or with an unknown one. `gradstep diff` names the known mistakes.
 
 use gradstep::mistakes::Explanation;
 use serde_json::Value;
@@ -45,8 +45,8 @@ fn planted_mistakes_are_named() {
     assert!(missed.is_empty(), "{counts:?}\n{}", missed.join("\n"));
 }
 
-/// A sample's gradients can be those of the mean loss, or of the loss of the sample: they differ by a factor. If no entry is right in either
-/// scale, `diff` chooses the scale in which known mistakes explain more.
+/// A sample's gradients can be those of the mean loss, or of the loss of the sample: they differ by a factor. If too few entries are right
+/// to decide, `diff` chooses the scale in which known mistakes explain more.
 #[test]
 fn the_scale_of_the_samples_is_found() {
     let mut counts = [0, 0];

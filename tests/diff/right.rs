@@ -1,5 +1,4 @@
-//! Right gradients count as equal, and `diff` reports no pattern and no mistake for them: PyTorch's gradients in float32 and float64 (`tests/diff/right`),
-//! and those of `gradstep grads`.
+//! Right gradients count as equal, and `diff` reports no pattern and no mistake for them: PyTorch's gradients in float32 and float64 (`tests/diff/right`).
 
 use std::collections::HashMap;
 use std::fs;
