@@ -26,8 +26,8 @@ pub struct Gradient {
 }
 
 impl Gradient {
-    /// Returns the run that computes the gradient and the tensor ∂C/∂x in the network of this run. `None` if the network computes no such gradient, for example
-    /// if x reaches the loss only through a `detach`, or if x is a value of each sample and C is the loss of several samples.
+    /// Returns the run that computes the gradient and the tensor ∂C/∂x in the network of this run. `None` if the network computes no such gradient, for
+    /// example if x reaches the loss only through a `detach`, or if x is a value of each sample and C is the loss of several samples.
     #[must_use]
     pub fn find(&self, trace: &Trace) -> Option<(usize, Id)> {
         let gradient = trace.network().gradient_of(self.of)?;
