@@ -57,7 +57,7 @@ impl Drop for RestoreState {
     }
 }
 
-/// Runs a computation. `look` is called after each [`SLICE`] of work and at the end. It returns whether the result is still wanted.
+/// Runs a computation. `look` returns whether the result is still wanted. It is called after each [`SLICE`] of work and at the end, until it returns `false`.
 ///
 /// # Errors
 /// If the result is no longer wanted.

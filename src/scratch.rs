@@ -14,16 +14,16 @@ thread_local! {
     static FREE: RefCell<Vec<Vec<f64>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A slice of numbers for temporary results. At first, it contains arbitrary numbers: those that its last user has left.
+/// A slice of numbers for temporary results. At first, it contains arbitrary numbers, such as those that the last user of its memory has left.
 ///
 /// A slice of more than 64 numbers begins at a cache line, because loading a vector register across two cache lines takes twice as long.
 #[derive(Debug)]
 pub struct Scratch {
-    /// The memory of a small slice, which needs no pool. It does not begin at a cache line.
+    /// The memory of a slice that was never large. It needs no pool, and does not begin at a cache line.
     small: [f64; SMALL],
-    /// The memory of a larger slice; empty for a small one.
+    /// The memory of a larger slice, which the slice keeps if it becomes small; empty before it is large for the first time.
     memory: Vec<f64>,
-    /// The range of the memory with the requested length. In `memory`, it begins at a cache line.
+    /// The range of the memory with the requested length. If the slice is large, it begins at a cache line.
     aligned: Range<usize>,
     /// Makes the type `!Send`, so that the memory returns to the pool of the thread that took it.
     not_send: PhantomData<MutexGuard<'static, ()>>,

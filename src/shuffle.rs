@@ -1,17 +1,23 @@
 //! Rearranging numbers within vector registers, without a detour through memory.
 //!
-//! A register of eight lanes consists of four *pairs* of neighbours. The processor has fast instructions for two patterns: one exchanges the numbers of
-//! pairs between two registers, and one exchanges whole pairs between registers. Together they make the two arrangements of this module:
+//! A register of eight lanes consists of four *pairs* of neighbours. The processor has fast instructions that exchange numbers or pairs between two registers
+//! a and b:
+//!
+//! - To exchange numbers: one instruction returns the first number of each pair, a₀ b₀ a₂ b₂ …, and another the second number, a₁ b₁ a₃ b₃ ….
+//! - To exchange pairs: one instruction returns the even pairs of both registers, and another the odd pairs.
+//!
+//! Together they load every second number of two registers, or transpose a block:
 //!
 //! ```text
-//! every second number of two registers      0 1 2 3 4 5 6 7 │ 8 9 10 11 12 13 14 15
-//!   every second pair                       0 1 4 5 8 9 12 13 │ 2 3 6 7 10 11 14 15
-//!   the first number of each pair           0 2 4 6 8 10 12 14
+//! load every second number
+//!   the two registers      0 1 2 3 4 5 6 7 │ 8 9 10 11 12 13 14 15
+//!   exchange pairs         0 1 4 5 8 9 12 13 │ 2 3 6 7 10 11 14 15
+//!   exchange numbers       0 2 4 6 8 10 12 14 │ …
 //!
-//! a transposed block of eight rows, here with its first two columns only
-//!   rows a, b, …                            a₀ a₁ … │ b₀ b₁ … │ c₀ c₁ … │ d₀ d₁ …
-//!   the numbers of pairs of two rows        a₀ b₀ … │ a₁ b₁ … │ c₀ d₀ … │ c₁ d₁ …
-//!   pairs of all rows                       a₀ b₀ c₀ d₀ … │ a₁ b₁ c₁ d₁ …
+//! transpose a block of eight rows (four rows and their first two columns are shown)
+//!   the rows a, b, c, d    a₀ a₁ … │ b₀ b₁ … │ c₀ c₁ … │ d₀ d₁ …
+//!   exchange numbers       a₀ b₀ … │ a₁ b₁ … │ c₀ d₀ … │ c₁ d₁ …
+//!   exchange pairs         a₀ b₀ c₀ d₀ … │ a₁ b₁ c₁ d₁ …
 //! ```
 
 #![allow(clippy::inline_always)] // a function that is not inlined into `with_simd` would be compiled without the vector instructions chosen there
@@ -20,12 +26,12 @@ use pulp::{Arch, Simd, WithSimd};
 
 use crate::sums::LANES;
 
-/// Exchanges pairs between registers with [`LANES`] lanes. Returns the even pairs of a and c, the even pairs of b and d, the odd pairs of a and c, and the
-/// odd pairs of b and d. Pairs are counted from 0.
+/// Sorts even from odd pairs, counted from 0, in registers with [`LANES`] lanes. Returns four registers, in this order: the even pairs of a and c, the even
+/// pairs of b and d, the odd pairs of a and c, the odd pairs of b and d.
 #[inline(always)]
 fn exchange_pairs<S: Simd>(simd: S, [a, b, c, d]: [S::f64s; 4]) -> [S::f64s; 4] {
-    // on four registers, `deinterleave` exchanges numbers and then pairs. The numbers are exchanged before it, so that they return to their old places and
-    // only the pairs are exchanged
+    // on two registers, `deinterleave_shfl_f64s` exchanges numbers; on four, it exchanges numbers and then pairs. The numbers are exchanged twice, which
+    // brings them back to their places, so only the pairs are exchanged
     let [a, b] = simd.deinterleave_shfl_f64s([a, b]);
     let [c, d] = simd.deinterleave_shfl_f64s([c, d]);
     simd.deinterleave_shfl_f64s([a, b, c, d])
@@ -42,7 +48,7 @@ impl<S: Simd> SquareBlock<S> for [S::f64s; 8] {
     #[inline(always)]
     fn transposed(self, simd: S) -> Self {
         let [a, b, c, d, e, f, g, h] = self;
-        // register n has columns n and n + 4 of four rows
+        // `upper[n]` has the columns n and n + 4 of the rows a to d, and `lower[n]` has the same columns of the rows e to h
         let upper = simd.deinterleave_shfl_f64s([a, b, c, d]);
         let lower = simd.deinterleave_shfl_f64s([e, f, g, h]);
         let [c0, c1, c4, c5] = exchange_pairs(simd, [upper[0], upper[1], lower[0], lower[1]]);
@@ -58,9 +64,10 @@ impl<S: Simd> SquareBlock<S> for [S::f64s; 4] {
     }
 }
 
-/// Transposes a matrix: `to[c][r] = from[r][c]`. `from_row_len` and `to_row_len` are the lengths of the rows of `from` and of `to`. If the rows of `to` are
-/// longer than `from` has rows, the rest of them becomes 0. `to` has a row for each column to transpose. The columns of `from` after these are not read, and
-/// the last row of `from` may lack them.
+/// Transposes the first columns of a matrix: `to[c][r] = from[r][c]`. `from_row_len` and `to_row_len` are the lengths of the rows of `from` and of `to`.
+///
+/// The number of transposed columns is the number of rows of `to`. Later columns of `from` are not read, and its last row may lack them. If `to_row_len` is
+/// larger than the number of rows of `from`, the end of each row of `to` becomes 0.
 ///
 /// ```
 /// let mut to = [1.0; 6];
@@ -117,6 +124,7 @@ impl WithSimd for TransposeMatrix<'_> {
 #[inline(always)]
 pub fn load_every_second<S: Simd>(simd: S, numbers: &[f64]) -> S::f64s {
     if let (LANES, [first, second]) = (S::F64_LANES, S::as_simd_f64s(numbers).0) {
+        // the even and the odd pairs of both registers
         let [even, _, odd, _] = exchange_pairs(simd, [*first, *first, *second, *second]);
         let [first_of_pairs, _] = simd.deinterleave_shfl_f64s([even, odd]);
         return first_of_pairs;

@@ -156,8 +156,8 @@ impl Places {
     pub fn contains(self, at: usize) -> bool {
         let Self { first, counts: [rows, columns], steps: [down, across] } = self;
         let Some(distance) = at.checked_sub(first) else { return false };
-        // in a dilated window, a row may end after the next row has begun, so the place can be between the ends of several rows. The division gives the last
-        // of these rows. The search begins there, and goes back until a row ends before the place
+        // in a dilated window, a row may end after the next row has begun, so the place can be between the first and the last place of several rows. The
+        // division gives the last of these rows. The search begins there, and goes back until a row ends before the place
         let last_row = distance.checked_div(down).unwrap_or(0).min(rows.saturating_sub(1));
         let row_width = columns.saturating_sub(1) * across;
         (0..=last_row).rev().take_while(|row| distance - row * down <= row_width).any(|row| {

@@ -36,7 +36,7 @@ const HELPER_COST: u64 = if cfg!(test) { 1 << 4 } else { 1 << 17 };
 /// The amount of work, in multiplications, for which waking the helpers is worth the cost. It takes about forty microseconds.
 const WAKE_COST: u64 = if cfg!(test) { 1 << 6 } else { 1 << 20 };
 
-/// Sets the limit on the number of threads. This has no effect after a call of [`limit`].
+/// Sets the limit on the number of threads. Only the first call has an effect, and only before any call of [`limit`].
 pub fn set_limit(threads: NonZeroUsize) {
     let _ = LIMIT.set(threads.min(MAX_LIMIT));
 }
@@ -220,7 +220,7 @@ pub fn try_spawn<'scope>(scope: &'scope Scope<'scope, '_>, run: impl FnOnce() + 
 #[derive(Debug)]
 pub struct BackgroundTask<T>(Arc<Completion<T>>);
 
-/// The state of the work, and a condition variable that is notified when the state changes.
+/// The state of the work, and a condition variable that is notified when the work is done.
 #[derive(Debug)]
 struct Completion<T> {
     outcome: Mutex<TaskOutcome<T>>,

@@ -117,7 +117,8 @@ impl ColumnFormat {
         Self { before_point, from_point: self.from_point.max(from_point.min(room)), ..self }
     }
 
-    /// Returns the format with at least the decimals of another format, if both are in fixed point. Then a number has the same text in both.
+    /// Returns the format with at least the decimals of another format, if both are in fixed point. If the other format has more decimals, a number that fits
+    /// both then has the same text in both.
     #[must_use]
     pub fn with_decimals_of(self, other: &Self) -> Self {
         match (self.style, other.style) {
@@ -207,7 +208,7 @@ impl ColumnFormat {
         self.align(&text)
     }
 
-    /// Pads a text to the width of the column. The point of the text is at the column's point. If the text has no point, its end is there.
+    /// Pads a text to the width of the column. The point of the text is at the column's point. If the text has no point, its `e` or its end is there.
     #[must_use]
     pub fn align(&self, text: &str) -> String {
         let (before, from) = split_at_point(text);
@@ -225,8 +226,8 @@ impl ColumnFormat {
     pub(super) fn candidates(&self, value: f64) -> impl Iterator<Item = String> + use<> {
         // the first candidate; the candidates after it have exponents, and at most `max_decimals` decimals before the e
         let (first, max_decimals) = match self.style {
-            // the cells of a point and n decimals have room for a point, n − 2 decimals and a short exponent, such as e5; n is at most the
-            // number of digits
+            // the cells of a point and n decimals have room for a point, n − 2 decimals and a short exponent, such as e5. Here n is the number of digits,
+            // and few columns have more decimals
             Style::Fixed(decimals) => (fixed(value, decimals), self.digits.count() - 2),
             Style::Scientific(decimals) => (whole_or_word(value, 1), decimals),
         };

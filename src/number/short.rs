@@ -45,8 +45,7 @@ impl Digits {
         self.0 + 3
     }
 
-    /// Returns the default for the largest width of a column in cells: 8 for 4 digits. If the column also has 0.1234, which needs 4 decimals, this width is
-    /// enough for −12.3456.
+    /// Returns the default for the largest width of a column in cells: 8 for 4 digits, which is enough for −12.3456.
     #[must_use]
     pub const fn column_width(self) -> usize {
         self.0 + 4
@@ -90,7 +89,7 @@ fn signed(value: f64, magnitude: String) -> String {
     if value < 0.0 { ["−", &magnitude].concat() } else { magnitude }
 }
 
-/// The numbers below this limit, with at most [`QUICK_DECIMALS`] decimals, have at most 15 digits. So a decimal number with these digits is exactly one f64.
+/// The numbers below this limit, with at most [`QUICK_DECIMALS`] decimals, have at most 15 digits. So two different texts of this kind are never the same f64.
 const QUICK_LIMIT: f64 = 1e6;
 const QUICK_DECIMALS: usize = 9;
 
@@ -100,7 +99,8 @@ pub(super) enum Rounded {
     Text(String),
     /// The text would break the law of short numbers.
     BreaksLaw,
-    /// The method does not apply: the number is too large, or it is near the middle between two texts.
+    /// The method does not apply: the number or the number of decimals is too large, the shortest digits have an exponent, or they are in the middle between
+    /// two texts.
     Undecided,
 }
 
