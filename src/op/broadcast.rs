@@ -153,8 +153,8 @@ impl Broadcast {
         RowPlaces { rows: &self.rows, operand, place: 0, indices: SmallVec::from_elem(0, self.rows.loops.len()) }
     }
 
-    /// The index of the entry of an operand that an entry of the result reads, with letters for the axes of the result: `i,0`. `None` if the result has more
-    /// axes than there are letters.
+    /// The index of the entry of an operand that an entry of the result reads, with letters for the axes of the result: `i,0`. `None` if one of these axes has
+    /// no letter.
     #[must_use]
     pub fn index_of(&self, operand: usize) -> Option<String> {
         broadcast_index(&self.operand_shapes[operand], &self.shape)
@@ -261,7 +261,7 @@ impl Iterator for RowPlaces<'_> {
 }
 
 impl BroadcastOperand {
-    /// The stride along the axis of the result that has this stride there; 0 if the operand is repeated along it.
+    /// The operand's stride along the axis whose stride in the result is `result_stride`; 0 if the operand is repeated along this axis.
     fn stride(&self, result_stride: usize) -> usize {
         self.present.iter().find(|axis| axis.result_stride == result_stride).map_or(0, |axis| axis.operand_stride)
     }

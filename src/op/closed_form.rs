@@ -52,8 +52,8 @@ pub enum ClosedForm {
         weight: Option<RepeatedOperand>,
     },
     /// The derivative of a cross-entropy with respect to z. The cross-entropy is the negative logarithm of the softmax of z, at the class of each row. The
-    /// operands are ∂J/∂L, then the probabilities in the form of [`ProbabilityOperand`], then the targets. For [`ProbabilityOperand::Logits`], log Σ exp z of
-    /// each row follows.
+    /// operands are ∂J/∂L, then the probabilities in the form of [`ProbabilityOperand`], then the targets unless they are [`Targets::Known`]. For
+    /// [`ProbabilityOperand::Logits`], log Σ exp z of each row follows.
     CrossEntropy {
         /// The rows, along the axis of the classes.
         rows: Groups,

@@ -17,8 +17,8 @@
 //! row-major order of the outputs that use it.
 //!
 //! Neighbouring labels that act as one index are merged: in `ab,ab->`, a and b run through both operands in row-major order, so they become one label
-//! of size a · b. A [`Nest`] has three loops. More than three labels remain only if the axes of the operands are permuted
-//! (`abcdefgh,hgfedcba->`). Then no contraction is created: the caller must first copy one operand into another order of axes.
+//! of size a · b. A [`Nest`] has three loops. If more than three summed labels remain, as in `abcdefgh,hgfedcba->`, no contraction is created: the caller must
+//! first copy one operand into another order of axes.
 
 mod matrix;
 mod one_operand;

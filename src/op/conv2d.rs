@@ -191,7 +191,7 @@ impl Conv2d {
     }
 
     /// Returns the shape of a weight tensor that holds the same number everywhere, such as the 1/n of a mean. With such a tensor, the fast kernels of a
-    /// convolution also compute a pool. `None` if the windows are so small that this is not faster.
+    /// convolution also compute a pool. `None` if this is not faster, because the windows or the rows of the output are too short.
     #[must_use]
     pub fn constant_filter_shape(&self) -> Option<[usize; 4]> {
         let Self { rows, columns, .. } = self;

@@ -41,7 +41,7 @@ pub enum CopyKind {
     Stack,
     /// The entries several times: `repeat`, `tile`.
     Repeat,
-    /// The input along an axis of size 1 or a new axis: `expand`, `broadcast_to`.
+    /// The input repeated along an axis of size 1 or a new axis: `expand`, `broadcast_to`.
     Expand,
     /// The entries of an axis in reverse order.
     Flip,

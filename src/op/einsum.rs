@@ -207,7 +207,7 @@ impl TensorLoops {
     }
 }
 
-/// An einsum without a contraction: of three operands and more, or with a label twice in one tensor.
+/// An einsum without a contraction: of three operands or more, or one that [`EinsumPlan::contraction`] cannot express.
 #[derive(Debug)]
 struct Einsum(Arc<EinsumShared>);
 

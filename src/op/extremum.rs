@@ -44,7 +44,7 @@ impl Extreme {
     }
 }
 
-/// The entries that get the derivative if several are equally large.
+/// The entries that get the derivative if several are the largest (or the smallest).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ties {
     /// The first one.

@@ -291,8 +291,8 @@ pub trait Gather: Debug + Send + Sync + 'static {
     /// The entries and their copies.
     fn copy_map<'a>(&'a self, operands: &'a Operands<'_>) -> &'a CopyMap;
 
-    /// The entries of y that copy the entry `place` of x, or may copy it, as [`Rule::possible_uses`]; `true` if it certainly copies `place`. `None` if all
-    /// entries that decide this are known: then [`Gather::copy_map`] has the copies.
+    /// The entries of y that copy the entry `place` of x, or may copy it, as in [`Rule::possible_uses`]. Each comes with `true` if it certainly copies `place`.
+    /// `None` if all entries that decide this are known: then [`Gather::copy_map`] has the copies.
     fn possible_copies(&self, _operands: &Operands<'_>, _place: usize, _is_known: IsKnown<'_>) -> Option<Vec<(usize, bool)>> {
         None
     }

@@ -89,8 +89,8 @@ impl Groups {
         (iteration_number(&self.group_loops, at), iteration_number(&self.entry_loops, at))
     }
 
-    /// The entries of a group as the arguments of a function. A group of more than [`MAX_NAMED`] entries becomes two arguments: all entries as one argument,
-    /// and the entry with the flat index `main`, which the step shows, such as the largest entry of a maximum.
+    /// The entries of a group as the arguments of a function. A group of more than [`MAX_NAMED`] entries becomes two arguments: the entry with the flat index
+    /// `main`, which the step shows, such as the largest entry of a maximum, and then all entries as one argument.
     #[must_use]
     pub fn arguments(&self, x: &Operands<'_>, slot: Slot, group: usize, main: usize) -> Factors {
         if self.len <= MAX_NAMED || !self.is_regular() {

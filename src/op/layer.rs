@@ -384,7 +384,7 @@ pub struct LayerKind {
     pub name: &'static str,
     /// The default name of a layer, without the number that follows: `conv` for `conv1`, `conv2`, ….
     pub default_name: &'static str,
-    /// The keys, without `type`, `name` and the keys of the activation.
+    /// The keys, without `type`, `name`, `from` and the keys of the activation.
     pub keys: &'static [&'static str],
     /// The rank of the input; `None` if any rank is accepted. If the network's input has fewer dimensions, leading dimensions of size 1 are added.
     pub rank: Option<usize>,

@@ -48,8 +48,8 @@ fn build(args: &mut dyn Args) -> Result<Layer, Reported> {
 
 /// Reports an input that is not a vector.
 ///
-/// If the user probably forgot a `flatten` layer, and the number of outputs is certain, returns the number of inputs that a flattened input would have. The
-/// layers after this one can then be checked too.
+/// If the user probably forgot a `flatten` layer, and the number of outputs is certain, returns the number of inputs: that of the weight or, without a weight,
+/// that of a flattened input. The layers after this one can then be checked too.
 fn report_unflattened(args: &mut dyn Args, shape: &[usize], weight_shape: Option<&[usize]>) -> Result<usize, Reported> {
     let text = crate::tensor::shape_text(shape);
     let flatten = "put a layer with type = \"flatten\" before it";

@@ -151,10 +151,9 @@ impl LookupGather {
         self.0.indices.get(number).map(|index| index.size)
     }
 
-    /// Returns the index tensor that selects a class in each row of the table: output o reads the entry of row o whose class is in entry o of this tensor. The
-    /// result is the tensor's number, from 0. A group of `rows` has the entries of one row, one for each class. `known` returns the numbers in the
-    /// other index tensors, if they never change. `None` if the outputs read other entries. If several
-    /// index tensors look like one that selects classes, the last of them is taken.
+    /// Returns the number, from 0, of the index tensor that selects a class in each row of the table: output o reads the entry of row o whose class is in entry
+    /// o of this tensor. `None` if the outputs read other entries. A group of `rows` has the entries of one row, one for each class. `known` returns the
+    /// numbers in another index tensor, if they never change. If several index tensors look like one that selects classes, the last of them is taken.
     pub(crate) fn class_tensor<'a>(&self, rows: &Groups, known: &dyn Fn(usize) -> Option<&'a [f64]>) -> Option<usize> {
         let LookupPlan { base, indices, .. } = &*self.0;
         // the distance in the table between the entries of neighbouring classes

@@ -1,7 +1,7 @@
 //! `max_pool2d`: the maximum of each window of a channel.
 //!
 //! The input has C x H x W entries, the output C x H' x W' with H' = ⌊(H + 2 · padding − (kernel height − 1) · dilation − 1) / stride⌋ + 1, and W'
-//! likewise. Padding is never the maximum.
+//! likewise. With `ceil_mode` the number is rounded up. Padding is never the maximum.
 //!
 //! | computed | equation |
 //! | --- | --- |
@@ -84,7 +84,7 @@ struct PoolWindows {
     full_window: Vec<usize>,
     /// The output columns whose windows contain no padding.
     unpadded_columns: Range<usize>,
-    /// The plan for finding the winners by running maxima. `None` if the windows are so small that comparing all places is faster.
+    /// The plan for finding the winners by running maxima. `None` if comparing all places of each window is probably faster.
     running: Option<RunningMaxima>,
 }
 

@@ -22,7 +22,7 @@ pub enum Operator {
     Neg,
     /// a
     Copy,
-    /// f(a) or f(a, b); also a / b and aᵇ.
+    /// f(a), f(a, b) or f(a, b, c); also a / b and aᵇ.
     Call(&'static NamedFunction),
 }
 
@@ -240,7 +240,7 @@ pub fn named(name: &str) -> Option<Operator> {
     }
 }
 
-/// Finds a function by its name in formulas.
+/// Finds a function of [`FUNCTIONS`] by its name in formulas.
 ///
 /// ```
 /// assert_eq!(gradstep::op::operator::find("max").map(|max| max.arity()), Some(2));

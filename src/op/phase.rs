@@ -231,8 +231,8 @@ pub fn lay_out<'a>(
     memory
 }
 
-/// Copies a row. Most rows are short, and `copy_from_slice` is a function call. So a row of 8 to 32 numbers is copied in pieces of 8, of which the last two
-/// overlap: a row of 10 is copied as the numbers 0 to 7 and 2 to 9.
+/// Copies a row. Most rows are short, and `copy_from_slice` is a function call. So a row of 8 to 32 numbers is copied in pieces of 8, which may overlap: a row
+/// of 10 is copied as the numbers 0 to 7 and 2 to 9.
 fn copy_row(to: &mut [f64], from: &[f64]) {
     const PIECE: usize = 8;
     let len = to.len();

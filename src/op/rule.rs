@@ -269,7 +269,7 @@ pub struct Equation {
     pub name: &'static str,
     /// The summary that is printed after the name.
     pub gist: Gist,
-    /// The explanation, in one or two sentences. `{x}`, `{y}` and `{C}` stand for the letters of the first argument, the result and the loss.
+    /// The explanation, in a few sentences. `{x}`, `{y}` and `{C}` stand for the letters of the first argument, the result and the loss.
     pub words: &'static str,
 }
 

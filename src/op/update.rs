@@ -1,5 +1,5 @@
-//! Two rules of an optimizer that are not linear in their operands: c · x², and c · x · rate(s). The factor rate(s) = 1 / (√s + ε), where s is a mean of
-//! squares of x, divides x by its usual size.
+//! Two rules of an optimizer that are not linear in their operands: c · x², and c · x · rate(s). The factor rate(s) = 1 / (√s + ε), where s is a mean or a sum
+//! of squared gradients, divides x by the usual size of a gradient.
 //!
 //! For x = 3, c = 0.5, s = 4 and ε = 0 the first is 4.5 and the second 0.75. Both are in the update pass, and have no derivative.
 

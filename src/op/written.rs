@@ -134,7 +134,7 @@ impl EinsumLabels<'_> {
 }
 
 /// Returns the index of the operand's entry that an entry of the result reads, with the letters of the result's axes: `i,0`. `shape` is the result's shape. A
-/// repeated axis has the index 0. `None` if the operand has more axes than the result, or if the result has more axes than there are letters.
+/// repeated axis has the index 0. `None` if the operand has more axes than the result, or if one of these axes has no letter.
 #[must_use]
 pub fn broadcast_index(operand_shape: &[usize], shape: &[usize]) -> Option<String> {
     let missing_axes = shape.len().checked_sub(operand_shape.len())?;
@@ -144,7 +144,8 @@ pub fn broadcast_index(operand_shape: &[usize], shape: &[usize]) -> Option<Strin
     Some(operand_shape.iter().enumerate().map(index).collect::<Option<Vec<String>>>()?.join(","))
 }
 
-/// Returns the letters of the result's axes along which an operand is repeated. `None` in the same cases as in [`broadcast_index`].
+/// Returns the letters of the result's axes along which an operand is repeated. `None` if the operand has more axes than the result, or if one of these axes
+/// has no letter.
 #[must_use]
 pub fn repeated_letters(operand_shape: &[usize], shape: &[usize]) -> Option<String> {
     let missing_axes = shape.len().checked_sub(operand_shape.len())?;

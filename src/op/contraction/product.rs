@@ -64,7 +64,8 @@ pub(super) struct MatrixProduct<'a> {
 }
 
 impl<'a> MatrixProduct<'a> {
-    /// The product that computes a tensor with `entries` entries; `None` if there are too few terms, or if neighbouring entries have no factor in common.
+    /// The product that computes a tensor with `entries` entries. `None` if there are too few products, if the rows are too short, or if neighbouring entries
+    /// do not have exactly one factor in common.
     pub fn new(labels: &'a EndLabels, ends: [usize; 2], entries: usize) -> Option<Self> {
         let lane = *labels.free.last()?;
         let [first, second] = ends;

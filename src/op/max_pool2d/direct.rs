@@ -99,7 +99,7 @@ fn put_all<T>(out: &mut [T], (winners, values): ([usize; TILE], [f64; TILE]), pu
     }
 }
 
-/// Loads the entries at `first`, `first + stride`, …, one for each lane. `None` if they are not all in the image.
+/// Loads the entries at `first`, `first + stride`, …, one for each lane. `None` if the image has fewer than `stride` entries for each lane from `first` on.
 #[inline(always)]
 fn load_strided<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize) -> Option<S::f64s> {
     let entries = image.get(first..first.checked_add(S::F64_LANES.checked_mul(stride)?)?)?;
@@ -119,8 +119,9 @@ fn load_strided<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize) ->
 /// Returns the winners of [`TILE`] windows, whose first places are `first`, `first + stride`, …, and their values. `offsets` has the offset of each place of
 /// a window from the first one.
 ///
-/// Returns `None` if the sum of the numbers of a window is NaN, as it is if one of them is NaN. Also returns `None` if a place is past the end of the image.
-/// This happens if there are fewer than [`TILE`] outputs, because entries after the last window are then read too.
+/// Returns `None` if the sum of the numbers of a window is NaN, as it is if one of them is NaN. Also returns `None` if [`load_strided`] reaches past the end of
+/// the image. This happens only near its end: if there are fewer than [`TILE`] outputs, entries after the last window are loaded too, and with a stride of more
+/// than 1, each load ends `stride` entries after its last number.
 #[inline(always)]
 fn tile_winners<S: Simd>(simd: S, image: &[f64], first: usize, stride: usize, offsets: &[usize]) -> Option<([usize; TILE], [f64; TILE])> {
     let (first_offset, other_offsets) = offsets.split_first()?;

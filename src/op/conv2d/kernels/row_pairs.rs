@@ -40,7 +40,8 @@ fn first_row(conv: &Conv2d, pair: usize) -> usize {
 }
 
 impl RowPairs {
-    /// Plans the computation. `None` if the convolution is large or has several input channels, a stride, a dilation, or rows shorter than a register.
+    /// Plans the computation. `None` if the convolution is large or has several input channels, a stride, a dilation, a single row, rows shorter than a
+    /// register, or a filter row or column that is only over padding.
     pub(super) fn new_if_faster(conv: &Conv2d) -> Option<Self> {
         let Conv2d { rows, columns, outputs, .. } = conv;
         let layout = PolyphaseLayout { axes: [polyphase(rows, View::Input), polyphase(columns, View::Input)] };

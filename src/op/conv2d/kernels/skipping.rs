@@ -55,7 +55,7 @@ pub(super) struct Skipping {
 type Register = [f64; LANES];
 
 impl Skipping {
-    /// Plans the computation. `None` if the convolution is large, has few channels, or is grouped, padded or dilated.
+    /// Plans the computation. `None` if the convolution is large, has few input channels or wide windows, or is grouped, padded or dilated.
     pub(super) fn new_if_faster(conv: &Conv2d) -> Option<Self> {
         let Conv2d { rows, columns, inputs, .. } = conv;
         // every window is within the image

@@ -32,7 +32,7 @@ use crate::threads;
 /// The largest number of channels that are computed at once.
 const CHANNELS_AT_ONCE: usize = 4;
 
-/// The largest number of lanes of a tile. With it, the sums of [`CHANNELS_AT_ONCE`] channels fit into the first-level cache.
+/// The largest number of lanes of a tile of several rows. With it, the sums of [`CHANNELS_AT_ONCE`] channels fit into the first-level cache.
 const MAX_TILE_LANES: usize = 64 * LANES;
 
 /// The smallest number of entries of a channel in a band. In a smaller band, many registers would be only partly full.
@@ -93,14 +93,14 @@ struct PhaseKernel {
 /// lanes, a row of 28 entries has four registers: for the entries 0 to 7, 8 to 15, 16 to 23 and 20 to 27. The last two overlap, and compute the same numbers
 /// for 20 to 23.
 ///
-/// In three cases the sums are computed in scratch memory, and then copied:
+/// In four cases the sums are computed in scratch memory, and then copied:
 ///
 /// - The rows are shorter than a register.
+/// - One run of registers over all rows, with the gaps between them, needs fewer registers than a run for each row. The rows are then usually short.
 /// - The sums are added to the previous numbers of the entries. With overlapping registers, the last one would read numbers that are changed already.
 /// - The entries of a phase are not neighbours.
 ///
-/// In scratch memory, the lanes after the last entry of a row are not used. If rows are short, one run of registers covers all rows, and the lanes between two
-/// rows are not used.
+/// In scratch memory, the lanes after the last entry of a row are not used. In one run over all rows, these are the lanes between two rows.
 #[derive(Debug)]
 struct RowTile {
     /// For each row, the index of its first entry in the band's part of a channel.
