@@ -75,7 +75,8 @@ pub struct Primitive {
     /// The definition as a textbook writes it, if the value is computed in another way. For example, the sigmoid is written as 1 / (1 + e⁻ˣ), and it is
     /// computed by a formula that does not overflow.
     pub meaning: Option<&'static Expr>,
-    /// The derivative by each argument. A derivative reads the arguments as [`Expr::Arg`], and the function's value y as [`Slot::Output`].
+    /// The derivatives by the arguments, in order; those by the last arguments may be missing. A derivative reads the arguments as [`Expr::Arg`], and the
+    /// function's value y as [`Slot::Output`].
     pub derivatives: &'static [Expr],
     /// `true` if the function has no kinks, although its derivatives have cases. Such a case gives a value where the formula has none, as for 0⁰.
     pub is_smooth: bool,
@@ -168,7 +169,7 @@ impl Primitive {
         }
     }
 
-    /// Creates a function with its derivative with respect to each argument.
+    /// Creates a function with its derivatives, as in [`Primitive::derivatives`].
     #[must_use]
     pub const fn differentiable(name: &'static str, definition: Definition, derivatives: &'static [Expr]) -> Self {
         Self { definition, derivatives, ..Self::new(name) }
@@ -216,8 +217,8 @@ impl Primitive {
         Self { numpy, ..self }
     }
 
-    /// The way in which the function is divided into smooth pieces; `None` for a function without kinks. A function has kinks if one of its derivatives
-    /// has cases.
+    /// The way in which the function is divided into smooth pieces; `None` for a function without kinks. The largest or smallest of many numbers has kinks. Any
+    /// other function has kinks if one of its derivatives has cases, unless it is declared smooth.
     #[must_use]
     pub fn kink(&self) -> Option<Kink> {
         match self.definition {

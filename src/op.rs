@@ -1,7 +1,7 @@
-//! The differentiable functions: layers, activations and losses.
+//! The differentiable functions: layers, activations, losses and the functions of graphs.
 //!
-//! Each function has a file with its shapes, and with its equations in symbols and in words. The file describes the computation twice. A fast kernel computes a
-//! whole tensor. Another function lists the terms of a single entry, from which the debugger makes its steps. [`rule`] has an example.
+//! The file of a function has its shapes, and its equations in symbols and in words. It describes the computation twice. A fast kernel computes a whole tensor.
+//! Another function lists the terms of a single entry, from which the debugger makes its steps. [`rule`] has an example.
 //!
 //! - A new layer needs a file and a row of [`LAYERS`].
 //! - A new activation needs a row of [`activation::ACTIVATIONS`].

@@ -1,4 +1,5 @@
-//! A counter of work, one for each thread. Tests use it to check that drawing a frame costs no more in a large network. Release builds do not count.
+//! A counter of work, one for each thread. Tests use it to bound the work, for example to check that drawing a frame costs no more in a large network. Release
+//! builds do not count.
 
 #[cfg(debug_assertions)]
 use std::cell::Cell;
@@ -8,7 +9,7 @@ thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Adds `work` to this thread's count. Callers count 1 for each op, term or factor that they ask for.
+/// Adds `work` to this thread's count. Callers count 1 for each op, term or factor that they ask for, and for each comparison of some searches.
 #[inline]
 #[cfg_attr(not(debug_assertions), allow(unused_variables))]
 pub fn count(work: u64) {

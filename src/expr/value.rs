@@ -144,7 +144,7 @@ impl Primitive {
     }
 
     /// The largest absolute value of a rounded number in the computation of the value. It is larger than the value if large numbers cancel: ½ x (1 + tanh u)
-    /// is rounded like ½ x, also if tanh u is nearly −1. `None` if the value has no formula.
+    /// is rounded like ½ x, also if tanh u is nearly −1. `None` if the function is not defined by an expression.
     ///
     /// ```
     /// use gradstep::op::functions::GELU_TANH;

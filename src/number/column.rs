@@ -1,4 +1,4 @@
-//! The common format of the numbers in a column. It has as many decimals as fit, and the decimal points are aligned.
+//! The common format of the numbers in a column. The decimal points are aligned. The width and the number of significant digits limit the decimals.
 //!
 //! ```text
 //!  0.5969      The column has 4 decimals: 2 cells before the point, and 5 from the point on.

@@ -26,7 +26,7 @@ pub const HALF: Expr = Expr::Number(0.5);
 /// 2
 const TWO: Expr = Expr::Number(2.0);
 
-/// Creates a function whose value is computed by the Rust function `value`. `derivatives` has one derivative for each argument.
+/// Creates a function whose value is computed by the Rust function `value`. `derivatives` are as in [`Primitive::derivatives`].
 const fn computed(name: &'static str, value: fn(&[f64]) -> f64, derivatives: &'static [Expr]) -> Primitive {
     Primitive::differentiable(name, Definition::Computed(value), derivatives)
 }

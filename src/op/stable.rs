@@ -54,7 +54,7 @@ impl Rule for StableBackward {
     fn memo(&self, tensors: &Reads<&[f64]>) -> Memo {
         let (chain, closed_formula) = (self.chain.memo(tensors), self.closed_formula.memo(tensors));
         let mut sums = vec![0.0; tensors[Input(0)].len()];
-        // `map` with the identity copies the list of references to the tensors, because `Operands` takes a list of its own
+        // `reborrow` copies the list of references to the tensors, because `Operands` takes a list of its own
         self.chain.overwrite(&Operands { tensors: tensors.reborrow(), memo: &chain }, &mut sums);
         // checking the sums checks all terms: a sum with an infinite or NaN term is never finite
         let is_finite = sums.iter().all(|sum| sum.is_finite());

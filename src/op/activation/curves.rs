@@ -1,7 +1,7 @@
 //! The functions of one number that serve as activations, with their derivatives.
 //!
-//! An [`ActivationCurve`] has a function g and its derivative g′, both as expressions, and an explanation of each. Functions that are used often also have
-//! kernels for whole tensors, which are faster and give the same numbers bit for bit.
+//! An [`ActivationCurve`] has a function g with its derivative g′, and an explanation of each. Functions that are used often also have kernels for whole
+//! tensors, which are faster and give the same numbers bit for bit.
 //!
 //! The formulas are those of PyTorch's modules `ReLU`, `LeakyReLU`, `ELU`, …: for example `relu(−2) = 0`, `leaky_relu(−2) = −0.02` and
 //! `hardswish(1) = 1 · 4 / 6 = 0.6667`. At a kink, where the derivative jumps, g′ is PyTorch's choice: for relu, leaky relu and elu the derivative of
