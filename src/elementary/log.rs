@@ -1,4 +1,4 @@
-//! ln x. With x = 2ᵏ (1 + f) and √½ ≤ 1 + f < √2, ln x = k ln 2 + ln(1 + f). ln(1 + f) is computed from a polynomial in s = f / (2 + f).
+//! ln x. With x = 2ᵏ (1 + f) and √½ ≤ 1 + f < √2, ln x = k ln 2 + ln(1 + f). ln(1 + f) is computed from a polynomial in s² for s = f / (2 + f).
 
 use super::{LN2, VectorFunction, exponent, stage};
 

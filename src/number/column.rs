@@ -70,7 +70,7 @@ impl ColumnFormat {
     /// Returns the format for these numbers with this number of digits, at most about `cap` cells wide.
     pub(super) fn with_digits_within(digits: Digits, cap: usize, values: impl IntoIterator<Item = f64>) -> Self {
         let cap = cap.max(3); // fewer than 3 cells have no room for a decimal, as in `0.5`
-        // a picture of a graph has hundreds of columns with one number
+        // a picture of a graph has hundreds of columns with one number each, which need no allocation
         let values: SmallVec<[f64; 4]> = values.into_iter().collect();
         let (style, range) = choose_style(digits, cap, values.iter().copied().filter(|v| v.is_finite()));
         let mut format = Self { style, digits, before_point: 1, from_point: 0 };

@@ -108,7 +108,7 @@ pub trait Args {
     fn shape(&mut self, key: &str, rank: usize) -> Result<Option<Vec<usize>>, Reported>;
 
     /// Reads a tensor of this shape. If the file asks for random values, `fan` determines how large they are. A fault is reported, and the tensor is then all
-    /// zeros, so that the rest of the file is checked too.
+    /// zeros, so that the rest of the file is checked too. If an earlier fault leaves the sizes of the layer unknown, the tensor is empty.
     fn tensor(&mut self, key: &str, shape: &[usize], fan: Fan) -> Tensor;
 
     /// Reads a tensor like [`Args::tensor`]. In the file, the tensor may also be a vector with the same number of entries.

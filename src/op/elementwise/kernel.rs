@@ -150,8 +150,8 @@ impl ElementwiseBackward {
         }
     }
 
-    /// For each row of y, the flat index of the entry of u that its first entry reads ([`UPlaces`]). Also the stride in u along a row: 1, or 0 if all entries
-    /// of the row read the same entry of u.
+    /// Returns the places in u at which the rows begin ([`UPlaces`]), and the stride in u along a row: 1, or 0 if all entries of the row read the same entry
+    /// of u.
     fn places(&self) -> (UPlaces<'_>, usize) {
         let broadcast = self.operation.broadcast.as_ref();
         let places = UPlaces(broadcast.map(|broadcast| broadcast.row_places(self.slot)));
