@@ -281,7 +281,7 @@ impl Queue<'_> {
         let mut workspace = Workspace::new(forward).with_stop(self.stop);
         loop {
             let block = self.next.fetch_add(1, MemoryOrdering::Relaxed);
-            let Some(&(target_index, first)) = self.blocks.get(block) else { return };
+            let Some(&(target_index, first)) = self.blocks.get(block).filter(|_| !self.stop.load(MemoryOrdering::Relaxed)) else { return };
             let target = &self.targets[target_index];
             let derivatives = forward.run.values(target.gradient);
             let mut judge = Judge {

@@ -380,9 +380,9 @@ fn final_name(name: &TensorName, known: Option<&KnownName>) -> (CompactString, O
     let TensorName { base, version, intermediate, .. } = name;
     let (count, is_given) = known.map_or((0, false), |known| (known.versions, known.is_given));
     let is_last = *version == count;
-    let is_last_of_several = is_last && count > 1 && *intermediate == 0;
+    let is_last_of_several = is_last && count > 1;
     let is_assigned_input = is_given && *version > 0;
-    let alias = (is_last_of_several || is_assigned_input).then(|| format_compact!("{base}@{version}"));
+    let alias = (*intermediate == 0 && (is_last_of_several || is_assigned_input)).then(|| format_compact!("{base}@{version}"));
     // a given tensor x to which a statement assigns is `x@0`
     let versioned = if is_last { base.clone() } else { format_compact!("{base}@{version}") };
     (if *intermediate == 0 { versioned } else { format_compact!("{versioned}.{intermediate}") }, alias)

@@ -66,7 +66,7 @@ pub fn get(reader: &mut GraphReader<'_, '_>, value: &Value, word: &Word, span: &
         let message = format!("{} has no attribute {name}", value.kind());
         return Err(reader.fail(&word.span, message, ""));
     }
-    let dimensions = reader.shape_of(value);
+    let dimensions = reader.shape_of(value, span)?;
     match name {
         "shape" => Ok(Value::tuple(dimensions.iter().map(|n| Value::size(*n)).collect())),
         "ndim" => Ok(Value::size(dimensions.len())),

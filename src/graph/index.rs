@@ -369,7 +369,7 @@ fn look_up(reader: &mut GraphReader<'_, '_>, id: TensorId, axes: &[IndexedAxis],
 /// Makes the tensor that `base[mask] = value` assigns.
 fn set_by_mask(reader: &mut GraphReader<'_, '_>, id: TensorId, mask: TensorId, value: &Value, span: &Span) -> Result<TensorId, Reported> {
     let (tensor_shape, mask_shape) = (reader.shape(id).to_vec(), reader.shape(mask).to_vec());
-    if reader.shape_of(value).iter().any(|size| *size != 1) || !tensor_shape.starts_with(&mask_shape) {
+    if reader.shape_of(value, span)?.iter().any(|size| *size != 1) || !tensor_shape.starts_with(&mask_shape) {
         let help = "a single number can be assigned under a mask; where(mask, a, b) chooses between tensors";
         return Err(reader.fail(span, "this assignment under a mask is not possible", help));
     }

@@ -276,11 +276,15 @@ impl GraphReader<'_, '_> {
         ids.iter().map(|id| self.shape(*id)).collect()
     }
 
-    /// Returns the shape of a tensor; an empty one for any other value.
-    pub fn shape_of(&self, value: &Value) -> Vec<usize> {
+    /// Returns the shape of a tensor, a number, or a list of numbers.
+    ///
+    /// # Errors
+    /// If the lists are ragged, or hold something else.
+    pub fn shape_of(&mut self, value: &Value, span: &Span) -> Result<Vec<usize>, Reported> {
         match value {
-            Value::Tensor(id) | Value::Extremum(AxisExtremum { values: id, .. }) => self.tensors[*id].shape.clone(),
-            _ => Vec::new(),
+            Value::Tensor(id) | Value::Extremum(AxisExtremum { values: id, .. }) => Ok(self.tensors[*id].shape.clone()),
+            Value::List(_) | Value::Tuple(_) | Value::Range(_) => self.nested_numbers(value, span, &mut Vec::new()),
+            _ => Ok(Vec::new()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The chain rule along the paths of a scalar graph, as in figure 14 of V. Petersen's series.
+//! The chain rule along the paths of single numbers in a graph, as in figure 14 of V. Petersen's series.
 //!
 //! The derivative of the output by a node is a sum over all paths from the output to the node. Each path contributes the product of the local derivatives along
 //! it. For example, let J = 2 v, v = u + c and u = a b. The only path to a is J → v → u → a, with the product 2 · 1 · b.
@@ -7,6 +7,7 @@ use super::Trace;
 use crate::network::{Id, Role};
 use crate::op::rule::{Origin, Term};
 use crate::step::{Kind, Pass};
+use crate::tensor::len;
 
 /// A path from the output back to a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +27,7 @@ const MAX_NODES: usize = 24;
 
 impl Trace {
     /// Returns the paths from the graph's output to a node. Returns no path for the output itself, and none if there are too many paths, if a path is too long
-    /// to be shown, or if a local derivative is unknown because it overflows.
+    /// to be shown, if a tensor on a path has several entries, or if a local derivative is unknown because it overflows.
     #[must_use]
     pub fn paths(&self, run_index: usize, node: Id) -> Vec<Path> {
         let mut complete: Vec<Path> = Vec::new();
@@ -37,7 +38,9 @@ impl Trace {
                 return Vec::new();
             }
             let last = path.nodes[path.nodes.len() - 1];
-            if path.nodes.len() > MAX_NODES {
+            // each entry of a tensor has paths of its own
+            let is_single = len(&self.network_of(run_index).tensor(last).shape) == 1;
+            if path.nodes.len() > MAX_NODES || !is_single {
                 return Vec::new();
             }
             if last == self.network_of(run_index).output() {

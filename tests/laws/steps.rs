@@ -62,7 +62,25 @@ pub fn check_trace(trace: &Trace) -> Result<(), String> {
     }
     check_counts(trace)?;
     check_work(trace)?;
+    check_paths(trace)?;
     check_edges(trace)
+}
+
+/// Checks that the products along the paths to a node add up to the node's derivative, except for rounding. Only single numbers have paths.
+fn check_paths(trace: &Trace) -> Result<(), String> {
+    for (run_index, run) in trace.runs().iter().enumerate() {
+        let network = trace.network_of(run_index);
+        for (id, info) in network.tensors().iter().enumerate() {
+            let paths = trace.paths(run_index, id);
+            let Some(gradient) = network.gradient_of(id).filter(|_| !paths.is_empty()) else { continue };
+            ensure!(len(&info.shape) == 1, "{} has several entries, but paths", info.name);
+            let derivative = run.run.values(gradient)[0];
+            let (sum, size) = paths.iter().fold((0.0, 0.0), |(sum, size), path| (sum + path.product, size + path.product.abs()));
+            let is_near = (derivative - sum).abs() <= 1e-9 * size || !sum.is_finite() || !derivative.is_finite();
+            ensure!(is_near, "the paths to {} add up to {sum}, its derivative is {derivative}: {paths:?}", info.name);
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the trace lists `readers` as the steps that read an entry, and that it has `count` steps that compute the entry.

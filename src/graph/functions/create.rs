@@ -169,8 +169,8 @@ fn full(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
 
 /// Makes a constant with the shape of the first argument.
 fn like(reader: &mut GraphReader<'_, '_>, call: &Call, fill: f64) -> Result<Value, Reported> {
-    let (value, _) = call.required(reader, 0)?;
-    let shape = reader.shape_of(&value);
+    let (value, span) = call.required(reader, 0)?;
+    let shape = reader.shape_of(&value, &span)?;
     constant(reader, call, &shape, fill)
 }
 
@@ -244,7 +244,7 @@ fn length(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
         // a pair: the values and their indices
         return Ok(Value::size(2));
     }
-    let shape = reader.shape_of(&value);
+    let shape = reader.shape_of(&value, &span)?;
     match shape.first() {
         Some(rows) => Ok(Value::size(*rows)),
         None => Err(reader.fail(&span, format!("{} has no length", value.kind()), "")),
@@ -252,8 +252,8 @@ fn length(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
 }
 
 fn size(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let (value, _) = call.required(reader, 0)?;
-    let shape = reader.shape_of(&value);
+    let (value, span) = call.required(reader, 0)?;
+    let shape = reader.shape_of(&value, &span)?;
     if let Some(axis) = call.axis(reader, 1, shape.len())? {
         return Ok(Value::size(shape[axis]));
     }
@@ -264,13 +264,13 @@ fn size(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
 }
 
 fn numel(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let (value, _) = call.required(reader, 0)?;
-    Ok(Value::size(len(&reader.shape_of(&value))))
+    let (value, span) = call.required(reader, 0)?;
+    Ok(Value::size(len(&reader.shape_of(&value, &span)?)))
 }
 
 fn rank(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
-    let (value, _) = call.required(reader, 0)?;
-    Ok(Value::size(reader.shape_of(&value).len()))
+    let (value, span) = call.required(reader, 0)?;
+    Ok(Value::size(reader.shape_of(&value, &span)?.len()))
 }
 
 /// Reads the first parameter as a list of values; an empty list if it is not given.

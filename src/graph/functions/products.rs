@@ -44,10 +44,17 @@ fn mv(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> 
     matmul_of_ranks(reader, call, [2, 1], "a matrix and a vector")
 }
 
+/// Returns the two operands of a product and their ranks.
+fn operands(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<(Value, Value, [usize; 2]), Reported> {
+    let ((left, left_span), (right, right_span)) = (call.required(reader, 0)?, call.required(reader, 1)?);
+    let ranks = [reader.shape_of(&left, &left_span)?.len(), reader.shape_of(&right, &right_span)?.len()];
+    Ok((left, right, ranks))
+}
+
 /// Multiplies two operands of these ranks. `words` name them in the message, such as "two matrices".
 fn matmul_of_ranks(reader: &mut GraphReader<'_, '_>, call: &Call, ranks: [usize; 2], words: &str) -> Result<Value, Reported> {
-    let ((left, _), (right, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
-    if [&left, &right].map(|value| reader.shape_of(value).len()) != ranks {
+    let (left, right, found) = operands(reader, call)?;
+    if found != ranks {
         return Err(reader.fail(&call.span, format!("{} multiplies {words}", call.name), "@ multiplies tensors of any rank"));
     }
     matmul(reader, &left, &right, &call.span)
@@ -135,8 +142,7 @@ fn inner(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reporte
 }
 
 fn inner_product(reader: &mut GraphReader<'_, '_>, call: &Call, allows_matrices: bool) -> Result<Value, Reported> {
-    let ((left, _), (right, _)) = (call.required(reader, 0)?, call.required(reader, 1)?);
-    let ranks = [&left, &right].map(|value| reader.shape_of(value).len());
+    let (left, right, ranks) = operands(reader, call)?;
     match ranks {
         [0, _] | [_, 0] => reader.elementwise(Operator::Mul, &[left, right], &call.span).map(Value::Tensor),
         [1, 1] => matmul(reader, &left, &right, &call.span),
