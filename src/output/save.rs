@@ -155,7 +155,7 @@ impl PendingSave {
     pub fn finish(mut self) -> io::Result<()> {
         disk::sync(&self.file)?;
         let result = match &self.temporary {
-            Some(temporary) if self.replaces => disk::rename(temporary, &self.target).map(|()| self.temporary = None),
+            Some(_) if self.replaces => self.rename(),
             Some(temporary) => match disk::hard_link(temporary, &self.target) {
                 // the file system does not allow a second name for a file
                 Err(error) if is_forbidden(&error) || error.kind() == io::ErrorKind::Unsupported => self.rename_to_free_target(),
@@ -167,21 +167,28 @@ impl PendingSave {
         match result {
             // a link does not replace the target, so the file without a name gets a temporary name and is renamed
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.replaces => {
-                let temporary = with_free_name(&self.target, |name| disk::link(&self.file, name))?;
-                disk::rename(self.temporary.insert(temporary), &self.target)?;
-                self.temporary = None; // so that `drop` removes nothing
+                self.temporary = Some(with_free_name(&self.target, |name| disk::link(&self.file, name))?);
+                self.rename()?;
             }
             result => result?,
         }
         disk::sync_folder(folder(&self.target))
     }
 
+    /// Renames the temporary file to the target's name. `drop` then removes nothing: another process may create a file of the temporary name.
+    fn rename(&mut self) -> io::Result<()> {
+        let temporary = self.temporary.as_ref().ok_or(io::ErrorKind::NotFound)?; // never an error: only a file with a name is renamed
+        disk::rename(temporary, &self.target)?;
+        self.temporary = None;
+        Ok(())
+    }
+
     /// Renames the temporary file to the target's name if there is no file of that name.
-    fn rename_to_free_target(&self) -> io::Result<()> {
-        match (&self.temporary, self.target.symlink_metadata()) {
-            (Some(temporary), Err(error)) if error.kind() == io::ErrorKind::NotFound => disk::rename(temporary, &self.target),
-            (_, Err(error)) => Err(error),
-            (_, Ok(_)) => Err(io::ErrorKind::AlreadyExists.into()),
+    fn rename_to_free_target(&mut self) -> io::Result<()> {
+        match self.target.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.rename(),
+            Err(error) => Err(error),
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
         }
     }
 }
@@ -359,6 +366,19 @@ mod tests {
             unfinished.finish().unwrap();
             assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"mine".to_vec(), vec!["out".to_owned()]));
         }
+    }
+
+    /// After the rename, another process can create a file of the temporary name.
+    #[test]
+    fn a_file_that_was_renamed_has_no_temporary_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let mut unfinished = begin_named(&path);
+        let temporary = unfinished.temporary.clone().unwrap();
+        unfinished.rename_to_free_target().unwrap();
+        fs::write(&temporary, "theirs").unwrap();
+        drop(unfinished);
+        assert_eq!(fs::read(&temporary).unwrap(), b"theirs");
     }
 
     #[test]
