@@ -168,9 +168,26 @@ pub fn cut(text: &str, cells: usize) -> String {
     kept
 }
 
-/// Wraps a text between words into lines of at most `cells` cells. A word longer than a line is broken. Blanks at the beginning are left out.
+/// Wraps a text between words into lines of at most `cells` cells. A word longer than a line is broken. If the text begins with blanks, so does each line; if
+/// there are several lines, the blanks take at most half of each.
+///
+/// ```
+/// assert_eq!(gradstep::text::wrap("  a bc d", 6), ["  a bc", "  d"]);
+/// ```
 #[must_use]
 pub fn wrap(text: &str, cells: usize) -> Vec<String> {
+    if width(text) <= cells {
+        return vec![text.to_owned()];
+    }
+    let words = text.trim_start_matches(' ');
+    let indentation = (text.len() - words.len()).min(cells / 2);
+    let mut lines = wrap_words(words, cells - indentation);
+    lines.iter_mut().for_each(|line| line.insert_str(0, &" ".repeat(indentation)));
+    lines
+}
+
+/// Wraps a text that does not begin with a blank.
+fn wrap_words(text: &str, cells: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let (mut line, mut used) = (String::new(), 0);
     for word in text.split(' ') {
@@ -207,9 +224,9 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
 pub fn wrap_at_most(text: &str, cells: usize, most: usize) -> Vec<String> {
     let mut lines = wrap(text, cells);
     if lines.len() > most {
-        let last_line = lines[most.saturating_sub(1)..].join(" ");
-        lines.truncate(most.saturating_sub(1));
-        lines.push(cut(&last_line, cells));
+        let rest = lines.split_off(most.saturating_sub(1));
+        // if no line is allowed, the rest is the whole text
+        lines.extend((most > 0).then(|| cut(&rest.join(" "), cells)));
     }
     lines
 }
@@ -278,8 +295,8 @@ fn is_hidden(c: char) -> bool {
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}'
             | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
             | '\u{3164}' | '\u{e000}'..='\u{f8ff}' | '\u{fdd0}'..='\u{fdef}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
-            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
 }
 
 /// Joins texts with blanks. Returns `None` if they are wider than `room` cells. Stops at the first text that does not fit, because an op can have very many
@@ -322,6 +339,7 @@ mod tests {
             .chain(0x200b..=0x200f)
             .chain(0x2028..=0x202e)
             .chain(0x2060..=0x206f)
+            .chain(0x13430..=0x1343f)
             .chain(0xe0000..=0xe0fff)
             .chain([0xe000, 0xf8ff, 0xf0000, 0x10_fffd, 0xfdd0, 0xfffe, 0x1_ffff, 0x10_ffff]);
         for code in listed {
@@ -343,6 +361,20 @@ mod tests {
     fn a_count_of_one_is_singular() {
         assert_eq!([0, 1, 2].map(|count| counted(count, "step")), ["0 steps", "1 step", "2 steps"]);
         assert_eq!(["index", "axis", "entry"].map(|noun| counted(2, noun)), ["2 indices", "2 axes", "2 entries"]);
+    }
+
+    #[test]
+    fn wrapped_lines_are_indented_as_the_text() {
+        assert_eq!(wrap("a bc d", 4), ["a bc", "d"]);
+        assert_eq!(wrap("    a bc", 4), ["  a", "  bc"]);
+        assert_eq!(wrap("    a", 5), ["    a"]);
+        assert_eq!([wrap("", 4), wrap(" a", 1)], [[""], ["a"]]);
+    }
+
+    #[test]
+    fn no_more_lines_than_allowed() {
+        assert_eq!([0, 1, 2, 3].map(|most| wrap_at_most("a bc d", 4, most).join("|")), ["", "a b…", "a bc|d", "a bc|d"]);
+        assert!(wrap_at_most("a", 4, 0).is_empty());
     }
 
     #[test]

@@ -45,16 +45,15 @@ const TEXT_SHARE: usize = 4;
 const MAX_CELL_LINES: usize = 2;
 
 /// Returns at most `max_lines` lines with the full text of a row or, if the row has no full text, with its cells; no lines if a column already shows the full
-/// text. A line that is too long is wrapped and loses its indentation.
+/// text. A line that is too long is wrapped.
 fn full_text(row: &ListRow, columns: &[usize], inside: usize, max_lines: usize) -> Vec<String> {
     let is_shown = |(cell, wide): (&String, &usize)| *cell == row.full_text && width(cell) <= *wide;
     if !row.full_text.is_empty() && row.cells.iter().zip(columns).any(is_shown) {
         return Vec::new();
     }
-    let wrapped = |line: &str| if width(line) <= inside { vec![line.to_owned()] } else { wrap(line, inside) };
     let cells = || row.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  ");
     let text = if row.full_text.is_empty() { cells() } else { row.full_text.clone() };
-    let mut lines: Vec<String> = text.lines().flat_map(wrapped).take(max_lines + 1).collect();
+    let mut lines: Vec<String> = text.lines().flat_map(|line| wrap(line, inside)).take(max_lines + 1).collect();
     if lines.len() > max_lines {
         lines.truncate(max_lines);
         if let Some(last) = lines.last_mut() {
