@@ -2,6 +2,7 @@
 
 use super::Stepper;
 use crate::expr::{Notation, Sign, latex_number};
+use crate::network::BatchSource;
 use crate::number::{exact, not_finite_word};
 use crate::scene::{EntryState, Scene, after_sign_in};
 use crate::step::{Kind, TensorEntry};
@@ -66,12 +67,10 @@ impl CopyFormat {
         match self {
             Self::Value => value(scene, tensor, at).map(exact),
             Self::Address => {
-                let has_iterations = stepper.document.iterations() > 1;
-                let iteration = if has_iterations { format!("{}/", stepper.current_visit().iteration) } else { String::new() };
                 // without a cursor, if the entry has several terms, the address of this step also has the number of the term
                 match stepper.address_here().filter(|_| stepper.cursor.is_none() && scene.at.terms > 1) {
                     Some(address) => Ok(address.to_string()),
-                    None => Ok(format!("{iteration}{}", scene.address_of(tensor, at))),
+                    None => Ok(address(stepper, scene, tensor, at)),
                 }
             }
             Self::Equation => Ok(equation(&scene.last_step_of(tensor, at)?, Notation::Unicode)),
@@ -83,6 +82,23 @@ impl CopyFormat {
             Self::Latex => Ok(equation(&scene.last_step_of(tensor, at)?.with_terms_in(Notation::Latex), Notation::Latex)),
         }
     }
+}
+
+/// Returns the address of an entry. If there are several iterations, it begins with the iteration.
+fn address(stepper: &Stepper, scene: &Scene<'_>, tensor: usize, at: usize) -> String {
+    let (document, mut iteration) = (&stepper.document, stepper.current_visit().iteration);
+    let of_sample = |sample: usize| format!("{}:{}", sample + 1, scene.name(tensor, at));
+    let location = match (scene.network().tensor(tensor).source, scene.sample()) {
+        (Some(BatchSource::State(..)), _) => {
+            iteration -= 1; // the update of the previous iteration has computed the entry
+            format!("update:{}", scene.name(tensor, at))
+        }
+        // the name alone means the new value, which the update computes; the samples have the old one
+        (Some(BatchSource::Parameter(_)), _) => of_sample(scene.samples().next().unwrap_or(0)),
+        (None, Some(sample)) if document.is_updated(tensor) => of_sample(sample),
+        _ => scene.address_of(tensor, at),
+    };
+    if document.iterations() > 1 { format!("{iteration}/{location}") } else { location }
 }
 
 /// Returns the number of an entry, or its sum so far.

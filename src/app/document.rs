@@ -107,16 +107,16 @@ impl Document {
         Self::with_parts(experiment, iteration)
     }
 
-    /// Opens a scenario at an address. Returns the document and the step of the address. If the address has no iteration and names an input, a parameter or a
-    /// target, the step is the first one that reads it. Only one iteration is in memory at a time. `go_on` is called as in [`Document::reach`]; if it returns
-    /// `false`, this function returns `None`.
+    /// Opens a scenario at an address. Returns the document and the step of the address. If the address names an input, a parameter or a target, the step is the
+    /// first one that reads it. Only one iteration is in memory at a time. `go_on` is called as in [`Document::reach`]; if it returns `false`, this function
+    /// returns `None`.
     ///
     /// # Errors
-    /// As [`Document::find`].
+    /// Returns one sentence about the error and about what exists instead.
     pub fn open(scenario: Scenario, address: &Address, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<(Self, u64)>, String> {
         let first = Self::new(scenario);
         let Some(number) = first.other_iteration(address)? else {
-            let step = first.resolve(address).or_else(|why| first.given_entry(address).map(|(_, step)| step).ok_or(why))?;
+            let (step, _) = first.locate(address)?;
             return Ok(Some((first, step)));
         };
         first.check_address(number, address)?;
@@ -144,24 +144,15 @@ impl Document {
         Ok(Some(self.with_iteration(iteration)))
     }
 
-    /// Returns the step of an address. If the address is in another iteration, also returns the document of that iteration. `go_on` is called as in
-    /// [`Document::reach`]; if it returns `false`, this function returns `None`.
-    ///
-    /// # Errors
-    /// Returns one sentence about the error and about what exists instead.
-    pub fn find(&self, address: &Address, go_on: &mut dyn FnMut(u64, u64) -> bool) -> Result<Option<(Option<Self>, u64)>, String> {
-        let Some(number) = self.other_iteration(address)? else { return Ok(Some((None, self.resolve(address)?))) };
-        self.check_address(number, address)?;
-        let Some(iteration) = compute(&self.descent, number, go_on)? else { return Ok(None) };
-        self.document_at(number, iteration, address).map(Some)
-    }
-
     /// Finds an entry that no step computes (an input, a parameter or a target) by its address. Returns the entry and the first step of this iteration that
-    /// reads it. An address without an index means the first entry. Returns `None` if a step computes the entry, if no step reads it, or if the address has an
-    /// iteration or a term.
+    /// reads it. An address without an index means the first entry. Returns `None` if a step computes the entry, if no step reads it, or if the address has
+    /// another iteration or a term.
     #[must_use]
     pub fn given_entry(&self, address: &Address) -> Option<(TensorEntry, u64)> {
-        let Address { iteration: None, location: Location::Op { index, term: None, .. } } = address else { return None };
+        let Location::Op { index, term: None, .. } = &address.location else { return None };
+        if address.iteration.is_some_and(|number| number != self.trace.iteration()) {
+            return None;
+        }
         let (run, tensor) = self.trace.tensor(address).ok()?;
         let network = self.trace.network_of(run);
         let shape = &network.tensor(tensor).shape;
@@ -170,10 +161,22 @@ impl Document {
         Some((TensorEntry { tensor, at }, step))
     }
 
+    /// Returns the step of an address in this iteration. If the address names an input, a parameter or a target, the step is the first one that reads it, and
+    /// this entry is returned too.
+    ///
+    /// # Errors
+    /// As [`Document::open`].
+    pub(super) fn locate(&self, address: &Address) -> Result<(u64, Option<TensorEntry>), String> {
+        match self.resolve(address) {
+            Ok(step) => Ok((step, None)),
+            Err(why) => self.given_entry(address).map(|(entry, step)| (step, Some(entry))).ok_or(why),
+        }
+    }
+
     /// Returns the step of an address in this iteration.
     ///
     /// # Errors
-    /// As [`Document::find`].
+    /// As [`Document::open`].
     pub(super) fn resolve(&self, address: &Address) -> Result<u64, String> {
         self.trace.resolve(address).map_err(|why| {
             let is_of_update =
@@ -206,7 +209,7 @@ impl Document {
     /// Checks whether iteration `number` can have this address, before the iteration is computed.
     ///
     /// # Errors
-    /// As [`Document::find`], if no iteration can have the address.
+    /// As [`Document::open`], if no iteration can have the address.
     pub(super) fn check_address(&self, number: u64, address: &Address) -> Result<(), String> {
         self.trace.check_location(&address.location, &self.descent.samples(number))
     }
@@ -418,7 +421,7 @@ fn finish_computation(
 fn document_at(experiment: Experiment, number: u64, iteration: Iteration, address: &Address) -> Result<(Document, u64), String> {
     check_reached(number, &iteration)?;
     let document = Document::with_parts(experiment, iteration);
-    let step = document.resolve(address)?;
+    let (step, _) = document.locate(address)?;
     Ok((document, step))
 }
 

@@ -207,7 +207,7 @@ impl State {
     /// Goes to an address: in this iteration at once, in another one when a job has computed that iteration.
     ///
     /// # Errors
-    /// As [`Document::find`].
+    /// As [`Document::open`].
     pub fn go_to(&mut self, address: Address) -> Result<(), String> {
         self.context().map_or(Ok(()), |mut context| context.go_to(address))
     }

@@ -127,18 +127,6 @@ fn path_in(argument: &str) -> Option<String> {
     (!argument.is_empty()).then(|| argument.to_owned())
 }
 
-impl State {
-    /// Goes to an address as the prompt does: if it names an input, a parameter or a target, also puts the cursor on this entry.
-    ///
-    /// # Errors
-    /// As [`super::Document::find`].
-    pub fn open_at(&mut self, address: &Address) -> Result<(), String> {
-        let Some(mut context) = self.context() else { return Ok(()) };
-        let Err(why) = context.go_to(address.clone()) else { return Ok(()) };
-        if context.inspect_given(address) { Ok(()) } else { Err(why) }
-    }
-}
-
 impl StepperContext<'_> {
     /// Refuses the typed text for a reason. The prompt stays open, with the reason above it.
     pub(super) fn refuse(&mut self, why: impl AsRef<str>) {
@@ -172,39 +160,17 @@ impl StepperContext<'_> {
     /// Goes to a typed address.
     fn go_to_typed(&mut self, text: &str) {
         self.stepper.play = None;
-        if let Err(why) = text.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.jump_or_inspect(&address)) {
+        if let Err(why) = text.parse::<Address>().map_err(|why| why.to_string()).and_then(|address| self.jump_to(address)) {
             self.say(why, true);
         }
     }
 
-    /// Goes to an address. If it names an input, a parameter or a target, also puts the cursor on this entry.
-    ///
-    /// # Errors
-    /// As [`super::Document::find`].
-    fn jump_or_inspect(&mut self, address: &Address) -> Result<(), String> {
-        let here = self.stepper.current_visit();
-        let Err(why) = self.jump_to(address.clone()) else { return Ok(()) };
-        if !self.inspect_given(address) {
-            return Err(why);
-        }
-        if self.has_moved(here) {
-            self.stepper.visits.record_jump_from(here);
-        }
-        Ok(())
-    }
-
-    /// Handles an address of an entry that no step computes, such as a weight: goes to the first step that reads the entry, and puts the cursor on it. Returns
-    /// whether the address is of such an entry.
-    fn inspect_given(&mut self, address: &Address) -> bool {
+    /// Puts the cursor on an entry that no step computes, such as a weight, at the first step that reads it. Does nothing for `None`.
+    pub(super) fn inspect_given(&mut self, entry: Option<TensorEntry>) {
         let document = Arc::clone(&self.stepper.document);
-        let Some((TensorEntry { tensor, at }, step)) = document.given_entry(address) else { return false };
-        self.stepper.job = None;
-        self.go_to_step(step);
-        if let Some(scene) = document.scene(step) {
-            self.stepper.cursor = Some(Cursor::on(&scene, tensor, at));
-            let name = scene.name(tensor, at);
-            self.say(format!("{name} is given: this is the first step that reads it; r lists all uses, Esc closes the cursor"), false);
-        }
-        true
+        let Some((TensorEntry { tensor, at }, scene)) = entry.zip(document.scene(self.stepper.step)) else { return };
+        self.stepper.cursor = Some(Cursor::on(&scene, tensor, at));
+        let name = scene.name(tensor, at);
+        self.say(format!("{name} is given: this is the first step that reads it; r lists all uses, Esc closes the cursor"), false);
     }
 }

@@ -20,15 +20,16 @@ impl StepperContext<'_> {
     /// Goes to an address. If it is in another iteration, and the computation of this iteration takes long, the stepper goes there when a job has computed it.
     ///
     /// # Errors
-    /// As [`super::Document::find`].
+    /// As [`super::Document::open`].
     pub fn go_to(&mut self, address: Address) -> Result<(), String> {
         let document = Arc::clone(&self.stepper.document);
         match document.other_iteration(&address)? {
             None => {
                 self.stepper.job = None;
-                let step = document.resolve(&address)?;
+                let (step, given) = document.locate(&address)?;
                 self.go_to_step(step);
                 self.mention_batch_loss();
+                self.inspect_given(given);
             }
             Some(to) => {
                 document.check_address(to, &address)?;
@@ -45,7 +46,7 @@ impl StepperContext<'_> {
     /// Goes to an address as [`StepperContext::go_to`] does, and adds the step on the screen to the history of jumps.
     ///
     /// # Errors
-    /// As [`super::Document::find`].
+    /// As [`super::Document::open`].
     pub fn jump_to(&mut self, address: Address) -> Result<(), String> {
         let here = self.stepper.current_visit();
         self.stepper.forward_moves = None;
@@ -223,9 +224,10 @@ impl StepperContext<'_> {
             Err(why) => return self.say(why, true),
         }
         match *goal {
-            SeekGoal::Address(_) => {
+            SeekGoal::Address(ref address) => {
                 *self.message = None;
                 self.mention_batch_loss();
+                self.inspect_given(self.stepper.document.locate(address).ok().and_then(|(_, given)| given));
             }
             SeekGoal::Iteration { more, .. } => {
                 *self.message = None;

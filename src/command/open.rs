@@ -113,12 +113,12 @@ impl Invocation for OpenCommand {
         let (user, fault) = if self.plain { Default::default() } else { read_settings(global)? };
         self.draw.apply(&user, &mut state.settings);
         // the document is moved into the state, not cloned, so that the state can free an iteration before it computes another one. With --at, the state opens
-        // at step 1, and `open_at` below goes to the address; without, it opens at the scenario's start
+        // at step 1, and `go_to` below goes to the address; without, it opens at the scenario's start
         state.open(document, at.is_some().then_some(1));
         // the address at which the stepper opens. The recording needs it if a job is still on its way there
         let goal = at.as_ref().map(|(_, address)| address.clone()).or_else(|| scenario.start.clone());
         if let Some((text, address)) = at {
-            state.open_at(&address).map_err(|why| address_error(text, &why))?;
+            state.go_to(address).map_err(|why| address_error(text, &why))?;
             if let Some(message) = state.message.take_if(|message| message.is_error) {
                 return Err(address_error(text, &message.text));
             }

@@ -152,7 +152,7 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let opening_step = Address { iteration: Some(header.iteration), location: Location::Step(header.at) };
     state.go_to(opening_step).map_err(|why| anyhow!("the session begins at a step that its scenario does not have: {why}"))?;
     if let Some(goal) = &header.goal {
-        let opened = goal.parse::<Address>().map_err(|why| why.to_string()).and_then(|goal| state.open_at(&goal));
+        let opened = goal.parse::<Address>().map_err(|why| why.to_string()).and_then(|goal| state.go_to(goal));
         opened.map_err(|why| anyhow!("the session goes to an address that its scenario does not have: {why}"))?;
     }
     check_opening(&state)?;

@@ -121,7 +121,7 @@ impl Invocation for ShowCommand {
         if let Some((text, address)) =
             address.filter(|(_, address)| state.document().is_some_and(|document| document.given_entry(address).is_some()))
         {
-            state.open_at(&address).map_err(|why| address_error(text, &why))?;
+            state.go_to(address).map_err(|why| address_error(text, &why))?;
         }
         if let Some(comparison) = comparison {
             state.compare_gradients(Arc::new(comparison));

@@ -154,7 +154,7 @@ impl Trace {
     /// # Errors
     /// As [`Trace::resolve`].
     pub fn check_location(&self, location: &Location, samples: &[usize]) -> Result<(), String> {
-        let Location::Op { scope, name, index, .. } = location else { return Ok(()) };
+        let Location::Op { scope, name, index, term } = location else { return Ok(()) };
         let run_of_first_sample = 0;
         let run_index = match (scope, self.run_index(*scope)) {
             (Scope::Sample(n), _) if !samples.contains(&(n - 1)) => return Err(no_sample(*n, samples.iter().copied())),
@@ -168,8 +168,14 @@ impl Trace {
             // all samples have the same network
             (Scope::Any | Scope::Sample(_), _) => run_of_first_sample,
         };
-        if let Some(((tensor, _), index)) = self.find_computed(run_index, *scope, name)?.zip(index.as_deref()) {
-            entry_offset(name, index, &self.network_of(run_index).tensor(tensor).shape)?;
+        let network = self.network_of(run_index);
+        // an input, a parameter or a target has no op, but its entries have an address
+        let tensor = match network.find(name).filter(|tensor| term.is_none() && network.producer(*tensor).is_none()) {
+            Some(given) => Some(given),
+            None => self.find_computed(run_index, *scope, name)?.map(|(tensor, _)| tensor),
+        };
+        if let Some((tensor, index)) = tensor.zip(index.as_deref()) {
+            entry_offset(name, index, &network.tensor(tensor).shape)?;
         }
         Ok(())
     }

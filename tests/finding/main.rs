@@ -1,5 +1,6 @@
 //! Finding commands, values, names and breakpoints. Searches and moves to breakpoints are compared with a simple scan of all steps.
 
+mod addresses;
 mod breakpoints;
 mod commands;
 #[path = "../documents/mod.rs"]
