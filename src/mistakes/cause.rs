@@ -55,9 +55,9 @@ pub struct WrongOp {
 /// An entry as a wrong rule computes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WrongEntry {
-    /// The sum of `terms`: the wrong number, unless terms are left out.
+    /// The wrong number: the sum of `terms`.
     pub value: f64,
-    /// The terms that the rule adds up; at most 4096 of each part.
+    /// The terms that the rule adds up.
     pub terms: Vec<WrongTerm>,
 }
 
@@ -69,9 +69,6 @@ pub struct WrongTerm {
     /// For each factor, the entry that it was read from; `None` for a constant or a slice.
     pub sources: Vec<Option<TensorEntry>>,
 }
-
-/// The largest number of terms of each part that a wrong entry lists.
-const MAX_TERMS: usize = 4096;
 
 impl Cause {
     /// Returns the clauses about the wrong rule and, if `words` is not enough, the right one.
@@ -97,7 +94,7 @@ impl WrongOp {
             let tensors = part.operands.map(|id| values.values(id));
             let memo = part.rule.memo(&tensors);
             let x = Operands { tensors, memo: &memo };
-            for term in all_terms(part.rule.as_ref(), &x, entry).into_iter().take(MAX_TERMS) {
+            for term in all_terms(part.rule.as_ref(), &x, entry) {
                 value += term.value;
                 let sources = term.args.iter().map(|arg| read_entry(arg).map(|(slot, at)| TensorEntry { tensor: part.operands[slot], at }));
                 terms.push(WrongTerm { sources: sources.collect(), term });

@@ -4,6 +4,7 @@
 //! is slow, but the user looks at the terms of one entry only.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::interrupt::{TERM, goes_on};
@@ -60,6 +61,16 @@ impl<W: WrongTerms> Rule for WrongRule<W> {
         self.0.terms(x, entry).swap_remove(term)
     }
 
+    // the provided method calls `term` for each term, which lists all terms each time
+    fn visit_terms(&self, x: &Operands<'_>, entry: usize, terms: Range<u64>, sum: f64, visit: &mut dyn FnMut(&Term, f64)) -> f64 {
+        let [start, end] = [terms.start, terms.end].map(|term| usize::try_from(term).expect("the terms of an entry fit in memory"));
+        self.0.terms(x, entry)[start..end].iter().fold(sum, |sum, term| {
+            let sum = sum + term.value;
+            visit(term, sum);
+            sum
+        })
+    }
+
     fn uses(&self, _x: &Operands<'_>, _slot: Slot, _at: usize) -> Vec<Use> {
         Vec::new()
     }
@@ -76,7 +87,9 @@ fn count(rule: &dyn Rule, x: &Operands<'_>, entry: usize) -> u64 {
 
 /// Returns the terms of an entry.
 pub(super) fn all_terms(rule: &dyn Rule, x: &Operands<'_>, entry: usize) -> Vec<Term> {
-    (0..count(rule, x, entry)).map(|term| rule.term(x, entry, term)).collect()
+    let mut terms = Vec::new();
+    rule.visit_terms(x, entry, 0..count(rule, x, entry), 0.0, &mut |term, _| terms.push(term.clone()));
+    terms
 }
 
 /// Corrects the origins of the factors that come from `slot`: a factor with the place p gets the place `place(p)`. If that is `None`, the factor becomes a

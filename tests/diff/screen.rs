@@ -380,3 +380,16 @@ fn a_recording_with_a_faulty_gradient_file_is_refused_with_the_reason() {
         assert!(error.starts_with(said), "{error}");
     }
 }
+
+/// The bias gradient of a convolution with 64 × 128 outputs has 8192 terms. Only a few are shown, but the number of the wrong rule is the sum of all.
+#[test]
+fn the_number_of_a_wrong_rule_is_the_sum_of_all_its_terms() {
+    let document = opened(&format!(
+        "title = \"t\"\nloss = \"squared_error\"\ninput = [[{}]]\ntarget = {{ init = \"zeros\", shape = [1, 64, 128] }}\n\
+         [[layer]]\ntype = \"conv2d\"\nweight = [[[[2]]]]\nbias = [1]\n",
+        vec![format!("[{}]", ["1"; 128].join(", ")); 64].join(", ")
+    ));
+    // each error is 2 · 1 + 1 = 3, and so is their mean; 1.221e−4 is 1/8192
+    let shown = text(&pressed_with(&document, vec![tensor("conv1.bias", &[1], vec![3.0])], "D"));
+    assert!(shown.contains("3·1.221e−4 + 3·1.221e−4 + 3·1.221e−4 + … = 3, the right one: 24576."), "{shown}");
+}
