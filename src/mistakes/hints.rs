@@ -7,7 +7,7 @@ use crate::scene::HiddenNumber;
 use crate::step::{Factor, Kind, Pass, Step, TensorEntry};
 use crate::tensor::{ravel, unravel};
 
-/// The number of first terms of an entry that mistakes with a single term are tried with: for example, each of them is left out in turn.
+/// The number of terms of an entry that mistakes with a single term are tried with: for example, each of them is left out in turn.
 const MAX_SINGLE_TERMS: usize = 64;
 
 /// Returns a wrong number whose hint names no term, factor or entry.
@@ -197,15 +197,22 @@ pub(super) fn sum_so_far(question: &Question<'_>) -> Vec<WrongNumber> {
     without_subject(question.terms.first().filter(|_| question.hidden == HiddenNumber::Term && question.at.term > 0).map(|term| term.sum))
 }
 
-/// Returns the first [`MAX_SINGLE_TERMS`] terms of an entry with several terms, each with its number; none if the question is about a term.
+/// Returns the terms of an entry with several terms, each with its number; none if the question is about a term.
 fn each_term<'q>(question: &'q Question<'_>) -> impl Iterator<Item = (u64, &'q Step)> {
     let has_several = question.hidden == HiddenNumber::Entry && question.terms.len() > 1;
-    (0..).zip(&question.terms).filter(move |_| has_several).take(MAX_SINGLE_TERMS)
+    (0..).zip(&question.terms).filter(move |_| has_several)
+}
+
+/// Returns the terms of [`each_term`]; of more than [`MAX_SINGLE_TERMS`] terms, the first and the last ones.
+fn terms_at_both_ends<'q>(question: &'q Question<'_>) -> impl Iterator<Item = (u64, &'q Step)> {
+    const AT_EACH_END: u64 = MAX_SINGLE_TERMS as u64 / 2;
+    let last = question.at.terms.saturating_sub(AT_EACH_END);
+    each_term(question).filter(move |(n, _)| *n < AT_EACH_END || *n >= last)
 }
 
 pub(super) fn term_left_out(question: &Question<'_>) -> Vec<WrongNumber> {
     let without = |(n, term): (u64, &Step)| WrongNumber { value: question.answer - term.value, about: About::Term(n) };
-    let mut all: Vec<WrongNumber> = each_term(question).map(without).collect();
+    let mut all: Vec<WrongNumber> = terms_at_both_ends(question).map(without).collect();
     // people forget the last terms, such as a bias, most often
     all.reverse();
     all
@@ -213,19 +220,19 @@ pub(super) fn term_left_out(question: &Question<'_>) -> Vec<WrongNumber> {
 
 /// Returns the single terms of an entry with three or more terms. With two terms, `term_left_out` gives the same numbers.
 pub(super) fn single_terms(question: &Question<'_>) -> Vec<WrongNumber> {
-    let terms = each_term(question).filter(|_| question.at.terms > 2);
+    let terms = terms_at_both_ends(question).filter(|_| question.at.terms > 2);
     terms.map(|(n, term)| WrongNumber { value: term.value, about: About::Term(n) }).collect()
 }
 
 /// Returns the sums of the first n terms, for 2 ≤ n ≤ terms − 2. Other rows give a single term, and the entry without its last term.
 pub(super) fn partial_sums(question: &Question<'_>) -> Vec<WrongNumber> {
     // `n` counts from 0, so the sum after term n has n + 1 terms
-    let unfinished = each_term(question).filter(|(n, _)| *n > 0 && n + 2 < question.at.terms);
+    let unfinished = each_term(question).take(MAX_SINGLE_TERMS).filter(|(n, _)| *n > 0 && n + 2 < question.at.terms);
     unfinished.map(|(n, term)| WrongNumber { value: term.sum, about: About::Term(n) }).collect()
 }
 
 pub(super) fn term_sign_flipped(question: &Question<'_>) -> Vec<WrongNumber> {
-    each_term(question).map(|(n, term)| WrongNumber { value: question.answer - 2.0 * term.value, about: About::Term(n) }).collect()
+    terms_at_both_ends(question).map(|(n, term)| WrongNumber { value: question.answer - 2.0 * term.value, about: About::Term(n) }).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2⁵³ terms")]

@@ -91,6 +91,30 @@ fn a_mistake_is_named_once_with_all_its_terms() {
     assert_eq!(hint.words, "the term w₁₂·a₂ or w₁₁·a₁ is left out, or that is the sum up to w₁₂·a₂");
 }
 
+/// Each term of a short sum, and the first and the last terms of a long one, are tried alone.
+#[test]
+fn a_forgotten_term_at_either_end_of_a_long_sum_gets_a_hint() {
+    // z = 31 + 17 + 96 · 0.01 + 23 + 41 + 53.25 = 166.21
+    let inputs = ["31, 17", &["0.01"; 96].join(", "), "23, 41"].join(", ");
+    let weights = ["1"; 100].join(", ");
+    let long = small(&format!(
+        "title = \"long\"\ninput = [{inputs}]\ntarget = [1]\nloss = \"upstream\"\n[[layer]]\ntype = \"linear\"\nweight = [[{weights}]]\nbias = [53.25]\n"
+    ));
+    for (typed, words) in [
+        ("112.96", "the term b₁ is left out"),
+        ("125.21", "the term w₁,₁₀₀·a₁₀₀ is left out"),
+        ("149.21", "the term w₁,₂·a₂ is left out"),
+        ("59.71", "the sign of the term b₁ is wrong"),
+        ("120.21", "the sign of the term w₁,₉₉·a₉₉ is wrong"),
+        ("41", "that is only the term w₁,₁₀₀·a₁₀₀"),
+    ] {
+        match judge(&long, "fc1.z[0]", typed) {
+            Judgement::Wrong(Some(hint)) => assert!(hint.words.starts_with(words), "{typed}: {}", hint.words),
+            other => panic!("{typed}: {other:?}"),
+        }
+    }
+}
+
 /// A pseudo-random number from 0 to 1: Knuth's linear congruential generator.
 fn random(seed: &mut u64) -> f64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
