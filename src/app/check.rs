@@ -106,7 +106,7 @@ impl Check {
         }
         let checked = &document.trace.runs()[derivative.run_index];
         let loss = if checked.sample.is_some() { checked.run.values(checked.network.loss())[0] } else { document.loss };
-        rows.push(row("verdict", verdict(check.verdict, sides.is_some(), loss.is_finite()).to_owned()));
+        rows.push(row("verdict", verdict(check.verdict, is_between(check.derivative, sides), loss.is_finite()).to_owned()));
         let mut list = List::new(format!("gradient check of {name}"), rows);
         // the verdict
         list.selected = list.rows.len() - 1;
@@ -128,13 +128,20 @@ impl Check {
     }
 }
 
-/// Returns a sentence about a verdict. `has_sides` is `true` if the slopes on both sides of a kink are known.
-fn verdict(verdict: Verdict, has_sides: bool, is_loss_finite: bool) -> &'static str {
+/// Returns whether a derivative is between the slopes on both sides of a kink; `false` if they are not known.
+fn is_between(derivative: f64, sides: Option<[f64; 2]>) -> bool {
+    // these comparisons are false for a NaN derivative
+    sides.is_some_and(|[left, right]| left.min(right) <= derivative && derivative <= left.max(right))
+}
+
+/// Returns a sentence about a verdict. `is_between` is `true` if the derivative is between the slopes on both sides of a kink.
+fn verdict(verdict: Verdict, is_between: bool, is_loss_finite: bool) -> &'static str {
     match verdict {
         Verdict::Agrees => "agrees",
         Verdict::Off => "wrong",
-        Verdict::Kink if has_sides => "at a kink: any number between both slopes",
-        Verdict::Kink => "at a kink: there is no single slope",
+        Verdict::Kink if is_between => "at a kink: any number between both slopes",
+        // several kinks meet, or it is a corner, or a slope is only about that of the convention
+        Verdict::Kink => "at a kink: the derivative is a convention",
         Verdict::NotFinite if is_loss_finite => "nothing to compare: the loss is finite, but no difference of two losses is",
         Verdict::NotFinite => "nothing to compare: the loss is not finite",
         Verdict::Unsettled => "undecided: rounding hides the slope",
