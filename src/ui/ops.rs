@@ -1,5 +1,5 @@
-//! The panes with the names of ops. Most screens show the ops of this pass in one line: `conv1.z → conv1.a → loss`. Wide screens show a list of all ops of the
-//! sample.
+//! The panes with the names of ops. Most screens show the ops of this pass in one line: `conv1.z → conv1.a → loss`. Wide and high screens show a list of all
+//! ops of the sample.
 
 use std::ops::Range;
 
@@ -22,16 +22,21 @@ const WIDE_SCREEN: u16 = 160;
 /// The width of the list.
 const LIST_WIDTH: u16 = 30;
 
-/// Returns the number of lines of the chain. It is 1 if the screen is high enough and too narrow for the list, and 0 otherwise.
+/// Returns the number of lines of the chain. It is 1 if the screen is high enough and has no list, and 0 otherwise.
 #[must_use]
 pub fn chain_height(_: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
-    u16::from(screen.height >= 30 && screen.width < WIDE_SCREEN)
+    u16::from(screen.height >= 30 && !has_list(screen))
+}
+
+/// Returns whether the screen is large enough for the list.
+fn has_list(screen: Rect) -> bool {
+    screen.width >= WIDE_SCREEN && is_roomy(screen)
 }
 
 /// Returns the number of columns of the list; 0 if the screen is too small for a list.
 #[must_use]
 pub fn list_width(_: &StepView<'_>, screen: Rect, _: Rect) -> u16 {
-    if screen.width >= WIDE_SCREEN && is_roomy(screen) { LIST_WIDTH } else { 0 }
+    if has_list(screen) { LIST_WIDTH } else { 0 }
 }
 
 /// An op in the chain.

@@ -212,3 +212,15 @@ fn very_long_names_do_not_panic() {
         }
     }
 }
+
+/// A screen of at least 30 lines names the ops around this one: in the list, or if there is no room for it, in the chain.
+#[test]
+fn a_screen_of_30_lines_has_the_chain_or_the_list_of_ops() {
+    for width in [80, 110, 159, 160, 170, 200] {
+        for height in 30..=36 {
+            let shown = text("xor", ":1:fc1.a[0]<Enter>", (width, height));
+            let [has_chain, has_list] = ["fc1.z → fc1.a → fc2.z → fc2.a", "─ ops ─"].map(|ops| shown.contains(ops));
+            assert_eq!((has_chain, has_list), (!has_list, width >= 160 && height >= 34), "{width}x{height}:\n{shown}");
+        }
+    }
+}
