@@ -107,8 +107,6 @@ fn source(view: &StepView<'_>, factor: &Factor) -> Option<String> {
     let value = number(view, entry.tensor, entry.at);
     let origin = match view.state_of(entry.tensor, entry.at) {
         EntryState::Given(_) => "given".to_owned(),
-        // `state_of` returns no complete entry without steps
-        EntryState::Complete { steps, .. } if steps.is_empty() => "without steps".to_owned(),
         EntryState::Complete { steps, .. } => format!("from step {}", steps.end - 1),
         EntryState::Partial { .. } => "the sum so far".to_owned(),
         EntryState::Pending { .. } => "not computed yet".to_owned(),

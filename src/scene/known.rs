@@ -164,15 +164,19 @@ impl<'a> Scene<'a> {
         if self.hides_number() { self.trace.position(self.last_known) } else { Some(self.at) }
     }
 
-    /// Returns the state of an entry of a tensor of this network. An entry of the batch that is a copy of a sample's entry is complete: the steps of the sample
-    /// compute it.
+    /// Returns the state of an entry of a tensor of this network. An entry of the batch that is a copy of a sample's entry is complete, because the steps of the
+    /// sample compute it, or it has no terms in the sample either.
     #[must_use]
     pub fn state_of(&self, tensor: Id, entry: usize) -> EntryState {
         let known = self.number(tensor, entry);
         let Some(steps) = self.trace.entry_steps(self.at.run_index, tensor, entry) else {
             let value = known.unwrap_or(f64::NAN);
-            let steps = self.steps_in_sample(tensor, entry);
-            return steps.map_or(EntryState::Given(value), |steps| EntryState::Complete { value, steps });
+            let (run_index, tensor) = self.canonical(tensor);
+            return match self.trace.entry_steps(run_index, tensor, entry) {
+                None => EntryState::Given(value),
+                Some(steps) if steps.is_empty() => EntryState::NoTerms(self.trace.reason_unreached(run_index, tensor, entry)),
+                Some(steps) => EntryState::Complete { value, steps },
+            };
         };
         match known {
             None => EntryState::Pending { steps },

@@ -114,6 +114,19 @@ fn a_step_is_sentences() {
     );
 }
 
+/// A filter of 3×3 with padding 1 over a single pixel: only the weight in the middle is used, so the gradients of the others have no terms.
+#[test]
+fn the_gradient_of_an_unused_weight_in_the_batch_is_not_given() {
+    let sample = "[[sample]]\ninput = [[[1]]]\ntarget = [[[2]]]\n";
+    let text = format!(
+        "title = \"pixel\"\nloss = \"squared_error\"\n[[layer]]\ntype = \"conv2d\"\nweight = [[[[1, 2, 3], [4, 5, 6], [7, 8, 9]]]]\npadding = 1\n{sample}{sample}"
+    );
+    let state = super::layers::open(&text, ":reduce:grad.conv1.weight[0,0,0,0]<Enter>");
+    let lines = PlainReader::default().answer(&state, RenderOptions::default(), false);
+    let said = "d C 1 by d w 1 1 is 1:grad.conv1.weight[0,0,0,0], it is over padding in every window: 0.";
+    assert!(lines.iter().any(|line| line == said), "{lines:#?}");
+}
+
 /// Keys that reach every mode.
 const KEYS: [&str; 44] = [
     "l",
