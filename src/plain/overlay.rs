@@ -88,7 +88,7 @@ fn map(view: &StepView<'_>, map: &NetworkMap) -> Vec<String> {
 fn curve(curves: &Curves) -> Vec<String> {
     let Curves { name, current, known, here, .. } = curves;
     let points = &current.points;
-    let mut lines = vec![format!("{} over the iterations: {} points, here is iteration {here}", line(name), points.len())];
+    let mut lines = vec![format!("{} over the iterations: {}, here is iteration {here}", line(name), counted(points.len(), "point"))];
     let last = points.len().saturating_sub(1);
     let mut picked: Vec<usize> = (0..MAX_POINTS).map(|n| n * last / (MAX_POINTS - 1)).collect();
     picked.dedup();

@@ -11,6 +11,7 @@ use crate::command::format::{CommandOutput, OutputFormat};
 use crate::command::options::GlobalOptions;
 use crate::plain::PlainReader;
 use crate::session::Session;
+use crate::text::{are, counted};
 use crate::ui::animation::{Animation, MAX_FRAMES, MAX_MEBIBYTES};
 use crate::ui::{export, marker, svg};
 
@@ -57,7 +58,8 @@ fn write_text(recording: &Recording<'_>, driver: Driver, global: &GlobalOptions,
         let Frame { number, time, event, left_out, buffer } = frame;
         if left_out > 0 {
             let first = number - left_out;
-            writeln!(to, "--- {first} to {}  left out: {left_out} frames of play; at most 1000 frames are shown per event", number - 1)?;
+            let (last, frames) = (number - 1, counted(left_out, "frame"));
+            writeln!(to, "--- {first} to {last}  left out: {frames} of play; at most 1000 frames are shown per event")?;
         }
         write!(to, "{}", global.in_charset(&format!("--- {number}  {:.3}s  {event}\n", time.as_secs_f64())))?;
         Ok(to.text(&export::text(&buffer))?)
@@ -118,7 +120,8 @@ fn write_svg(recording: &Recording<'_>, driver: Driver, global: &GlobalOptions, 
         Ok(has_room)
     })?;
     to.raw().write_all(animation.finish(recording.time(end)).as_bytes())?;
-    let play_note = (left_out > 0).then(|| format!("{left_out} frames of play are left out: at most 1000 frames are drawn for one event"));
+    let (frames, are) = (counted(left_out, "frame"), are(left_out));
+    let play_note = (left_out > 0).then(|| format!("{frames} of play {are} left out: at most 1000 frames are drawn for one event"));
     Ok(note.or(play_note))
 }
 
