@@ -102,7 +102,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Normal, &["B"], Action::ToggleBreakpoint, "set or remove a breakpoint at the entry under the cursor or of this step; if the unit is larger than an entry, at its op", "").named("breakpoint"),
     row(Focus::Normal, &["c"], Action::ContinueToBreakpoint(1), "continue: run to the next breakpoint, through samples and iterations", "").named("continue"),
     row(Focus::Normal, &["C"], Action::ContinueToBreakpoint(-1), "run back to the previous breakpoint", "").named("continue back"),
-    row(Focus::Normal, &["D"], Action::FirstDifference, "to the first wrong entry in the gradients of your own program (--mine or :mine FILE); D again: to the step of the mistake; n and N: the next and the previous wrong entry", "").named("first difference"),
+    row(Focus::Normal, &["D"], Action::FirstDifference, "in turn to the first wrong entry in the gradients of your own program (--mine or :mine FILE) and to the steps of the mistakes; n and N: the next and the previous wrong entry", "").named("first difference"),
     row(Focus::Normal, &["o"], Action::OpenPicker, "open another scenario", "").named("open"),
     row(Focus::Normal, &["?"], Action::ToggleOverlay(OverlayKind::Help), "these keys", "help"),
     row(Focus::Normal, &["<Esc>"], Action::Close, "close what is open, stop a computation, or clear the typed number", "").named("stop"),

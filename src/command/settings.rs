@@ -12,7 +12,8 @@ use crate::output;
 
 /// Print a settings file with all defaults, and the path where gradstep looks for it.
 ///
-/// Only the stepper in the terminal reads the file; other commands and --plain do not. Options of the command line override it.
+/// Only the stepper in the terminal applies the file; other commands and --plain do not. Options of the command line override it. If the file exists, this
+/// command reports its faults.
 #[derive(Debug, Parser)]
 pub(super) struct SettingsCommand {}
 
