@@ -197,7 +197,8 @@ struct CheckTarget {
 
 /// Checks all derivatives of a run, in the order of the backward pass.
 ///
-/// `progress` is called at least every 50 ms with the number of derivatives that are done. If it returns `false`, the check ends early.
+/// `progress` is called at least every 50 ms with the number of derivatives that are done. If it returns `false`, the check ends early. If the system refuses a
+/// thread, it is called only after the check.
 pub fn check(network: &Network, run: &Run, options: CheckOptions, mut progress: impl FnMut(u64) -> bool) -> Vec<TensorCheck> {
     let target = |(gradient, of): (Id, Id)| {
         let entries = len(&network.tensor(of).shape);
