@@ -182,7 +182,9 @@ pub fn wrap(text: &str, cells: usize) -> Vec<String> {
     let words = text.trim_start_matches(' ');
     let indentation = (text.len() - words.len()).min(cells / 2);
     let mut lines = wrap_words(words, cells - indentation);
-    lines.iter_mut().for_each(|line| line.insert_str(0, &" ".repeat(indentation)));
+    for line in &mut lines {
+        line.insert_str(0, &" ".repeat(indentation));
+    }
     lines
 }
 

@@ -107,9 +107,9 @@ impl Document {
         Self::with_parts(experiment, iteration)
     }
 
-    /// Opens a scenario at an address. Returns the document and the step of the address. If the address names an input, a parameter or a target, the step is the
-    /// first one that reads it. Only one iteration is in memory at a time. `go_on` is called as in [`Document::reach`]; if it returns `false`, this function
-    /// returns `None`.
+    /// Opens a scenario at an address. Returns the document and the step of the address. If the address names an input, a parameter or a target, the step is
+    /// the first one that reads it. Only one iteration is in memory at a time. `go_on` is called as in [`Document::reach`]; if it returns `false`, this
+    /// function returns `None`.
     ///
     /// # Errors
     /// Returns one sentence about the error and about what exists instead.

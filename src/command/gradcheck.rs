@@ -31,7 +31,7 @@ use crate::trace::Trace;
 ///
 /// A derivative d is off if it differs from the central difference by more than 1e-6 · max(|d|, |difference|, 1e-3). At a kink (relu at 0, a tie in a
 /// max-pool), the loss has two slopes, one on each side. There a derivative is off if it is not between the two slopes. Where several kinks meet, or at a
-/// corner such as that of √(x·x) at 0, every derivative is accepted. The exit status is 1 if a derivative is off, or if no derivative could be compared.
+/// corner such as that of sqrt(x*x) at 0, every derivative is accepted. The exit status is 1 if a derivative is off, or if no derivative could be compared.
 #[derive(Debug, Parser)]
 pub(super) struct GradcheckCommand {
     #[command(flatten)]
