@@ -131,19 +131,20 @@ fn a_large_screen_has_the_other_tensors() {
     assert!(!text(&open("figure-01", ""), (200, 60)).contains("other tensors"));
 }
 
-/// The line below heat maps has the largest number of each matrix.
+/// The line below heat maps has the end of each scale. It calls no number the maximum: the scale of the result is rounded up.
 #[test]
 fn heat_maps_have_a_scale() {
     let document = screen_document("lenet5");
     let mut state = open_at(&document, document.trace.resolve(&"conv2.z[3,4,4]#20".parse().unwrap()).unwrap());
-    assert!(!text(&state, (120, 40)).contains("−max"));
+    assert!(!text(&state, (120, 40)).contains("−end"));
     press(&mut state, "H");
     let frame = text(&state, (120, 40));
     let (trace, position) = state.trace_and_position().expect("a step");
     let weight = trace.network().tensors().iter().position(|info| &*info.name == "conv2.weight").expect("W");
     let largest = trace.run(position.run_index).values(weight).iter().fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    let line = frame.lines().find(|line| line.contains("−max ")).unwrap_or_else(|| panic!("{frame}"));
-    assert!(line.contains(&format!("{} in W⁽³⁾", gradstep::number::short(largest))), "{frame}");
+    let line = frame.lines().find(|line| line.contains("−end ")).unwrap_or_else(|| panic!("{frame}"));
+    assert!(line.contains(&format!("{} in W⁽³⁾", gradstep::number::short(largest))) && line.contains(" scale end = "), "{frame}");
+    assert!(!line.contains("max"), "{frame}");
     assert!(frame.contains("1–2") && frame.contains("3–4"), "a line that shows two rows of a heat map has the numbers of both\n{frame}");
 }
 

@@ -1,8 +1,10 @@
 //! The line below heat maps. It shows some of the colours, and the number at the end of each colour scale.
 //!
 //! ```text
-//! −max ███████ 0 ███████ max   max = 1 in a⁽⁰⁾, 0.7 in W⁽¹⁾
+//! −end ███████ scale end = 1 in a⁽⁰⁾, 0.7 in W⁽¹⁾
 //! ```
+//!
+//! The end need not be the largest number of the matrix: the scale of a result is rounded up, and matrices that are added have the same scale.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -25,9 +27,9 @@ pub struct HeatScale<'a> {
 /// Draws the line. If there is not enough room, some matrices are left out.
 pub fn render(kind: ImageKind, scales: &[HeatScale<'_>], digits: Digits, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let dim = theme.style(StyleRole::Dim);
-    let mut spans = vec![Span::styled("−max ", dim)];
+    let mut spans = vec![Span::styled("−end ", dim)];
     spans.extend(kind.samples(theme));
-    spans.push(Span::styled(" max", dim));
+    spans.push(Span::styled(" scale end", dim));
     let mut room = usize::from(area.width).saturating_sub(spans.iter().map(Span::width).sum());
     // if the scale ends at 0, no number of the matrix is known yet
     let scales: Vec<&HeatScale<'_>> = scales.iter().filter(|scale| scale.largest > 0.0).collect();
