@@ -74,6 +74,9 @@ impl GradientsFile {
     /// # Errors
     /// If it cannot be read.
     pub fn read(path: &Path, only: Option<&str>) -> anyhow::Result<Self> {
+        if path.as_os_str() == "-" {
+            bail!("gradients are read from a file, whose name gives their format, and not from the standard input");
+        }
         let bytes = read_file(path, MAX_BYTES)?;
         Ok(Self { path: path.to_string_lossy().into_owned(), bytes, only_tensor: only.map(str::to_owned) })
     }

@@ -30,7 +30,7 @@ pub(super) fn read_file(path: &Path, max_bytes: usize) -> anyhow::Result<Vec<u8>
         bail!("{name} is a folder; name a file in it");
     }
     if !metadata.is_file() {
-        bail!("{name} is not a regular file; write `-` to read the standard input");
+        bail!("{name} is not a regular file; write what it contains to a file first");
     }
     let bytes = if metadata.len() > max_bytes as u64 {
         None

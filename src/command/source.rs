@@ -133,7 +133,11 @@ fn read_source(typed: &OsStr) -> anyhow::Result<(Source, Arc<dyn Files>)> {
             return Err(unknown_scenario(typed));
         }
     }
-    read_path(Path::new(typed))
+    let path = Path::new(typed);
+    if path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) && !weights_listing::is_weights_path(path) {
+        bail!("{} is not a regular file; write `-` to read the standard input", display_name(path));
+    }
+    read_path(path)
 }
 
 /// Reads the text of a scenario file, and opens the folder of its files.
@@ -243,6 +247,9 @@ impl ScenarioLoader {
     /// # Errors
     /// One sentence for the status line.
     pub(super) fn scenario(&self, name: &str) -> Result<Scenario, String> {
+        if name == "-" {
+            return Err("only the command line reads the standard input; name a file".to_owned());
+        }
         self.load(OsStr::new(name)).map_err(|error| one_sentence(&display_name(name), &error))
     }
 }

@@ -82,6 +82,13 @@ fn the_error_for_an_unreadable_file_is_one_sentence() {
         assert!(Command::new("mkfifo").arg(path("pipe.toml")).status().unwrap().success());
         assert_eq!(said("pipe.toml"), "error: /pipe.toml is not a regular file; write `-` to read the standard input\n");
         assert_eq!(refused(2, &["grads", "/dev/zero"]), "error: /dev/zero is not a regular file; write `-` to read the standard input\n");
+        // only a scenario is read from the standard input
+        assert!(Command::new("mkfifo").arg(path("pipe.npz")).status().unwrap().success());
+        assert_eq!(said("pipe.npz"), "error: /pipe.npz is not a regular file; write what it contains to a file first\n");
+        assert_eq!(
+            refused(2, &["replay", "/dev/zero"]),
+            "error: /dev/zero is not a regular file; write what it contains to a file first\n"
+        );
     }
 }
 

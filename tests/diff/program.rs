@@ -226,6 +226,15 @@ fn each_faulty_file_has_its_error_message() {
     assert!(without_name.status == 2 && without_name.err.contains("say which one it is: --tensor"), "{}", without_name.err);
     let no_file = run(&["diff", "figure-14", "no-such-file.json"]);
     assert_eq!((no_file.status, no_file.err.as_str()), (2, "error: there is no file no-such-file.json\n"));
+    // the advice for a pipe or for `-` is not to try the other one
+    let piped = run(&["diff", "figure-14", "-"]);
+    let said = "error: gradients are read from a file, whose name gives their format, and not from the standard input\n";
+    assert_eq!((piped.status, piped.err.as_str()), (2, said));
+    if cfg!(unix) {
+        let device = run(&["diff", "figure-14", "/dev/zero"]);
+        let said = "error: /dev/zero is not a regular file; write what it contains to a file first\n";
+        assert_eq!((device.status, device.err.as_str()), (2, said));
+    }
 }
 
 /// The learning rate of `diff` follows the rule of the scenario file and of an edit: it is not 0, and a negative one increases the loss.
