@@ -9,6 +9,7 @@ use super::computation_state::ComputationState;
 use super::job::Job;
 use super::stepper_context::StepperContext;
 use super::train_job::{TrainJob, TrainProgress};
+use super::training::FollowedParameter;
 use super::{ComparedLosses, Curves, Setting, State, Stepper};
 use crate::network::{Id, Role};
 use crate::scene::Scene;
@@ -141,6 +142,7 @@ impl Stepper {
             others: Vec::new(),
             here: document.trace.iteration(),
             known,
+            computed: known,
             iterations: document.iterations(),
             is_complete: false,
             optimizer: document.descent.train().map_or_else(String::new, |train| train.optimizer.summary()),
@@ -154,14 +156,17 @@ impl Stepper {
         let current = &self.training.current;
         let earlier = &self.training.earlier;
         let compared = self.training.compared.iter().map(ComparedLosses::curve);
+        let computed = current.reached.max(so_far.known);
         let common = Curves {
+            computed,
             iterations: current.end.unwrap_or(so_far.iterations),
             is_complete: self.is_training_complete(),
-            current: current.loss_curve(current.reached.max(so_far.known)),
+            current: current.loss_curve(computed),
             others: compared.chain(earlier.iter().map(|training| training.loss_curve(training.reached))).collect(),
             ..so_far
         };
-        let Some(entry) = current.followed.as_ref().map(|followed| followed.entry).filter(|_| shows_parameter) else { return Some(common) };
+        let Some(FollowedParameter { entry, values }) = current.followed.as_ref().filter(|_| shows_parameter) else { return Some(common) };
+        let entry = *entry;
         let info = self.document.trace.network().tensor(entry.tensor);
         Some(Curves {
             name: format!("{}{}", info.name, index_text(&unravel(entry.at, &info.shape))),
@@ -170,6 +175,7 @@ impl Stepper {
             others: earlier.iter().filter_map(|training| training.parameter_curve(entry)).collect(),
             // the parameter's value before the update is known at every step of the iteration
             known: common.here,
+            computed: values.last_iteration(),
             ..common
         })
     }

@@ -74,6 +74,8 @@ pub struct Curves {
     pub here: u64,
     /// The last iteration whose value is known at the step on the screen. Values of later iterations are drawn dashed.
     pub known: u64,
+    /// The last iteration of the current curve. [`Self::current`] need not have a point for it, because a long curve keeps only some iterations.
+    pub computed: u64,
     /// The last iteration of the descent if it is known, otherwise the largest possible one.
     pub iterations: u64,
     /// `true` if no further iteration can be computed.

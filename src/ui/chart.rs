@@ -110,7 +110,9 @@ impl Chart<'_> {
     /// Draws the chart.
     pub fn render(&self, area: Rect, buf: &mut Buffer) {
         let Some(plot) = self.plot(area) else {
-            return text_at(buf, area, 2, 0, "this scale cannot show any of the values", self.theme.style(StyleRole::Dim));
+            let has_values = self.curves.points().next().is_some();
+            let text = if has_values { "this scale cannot show any of the values" } else { "no values yet" };
+            return text_at(buf, area, 2, 0, text, self.theme.style(StyleRole::Dim));
         };
         if plot.area.height < 2 || plot.area.width < 10 {
             return;

@@ -263,6 +263,38 @@ fn a_paused_descent_continues_where_it_was() {
     }
 }
 
+/// During another computation, the title has its progress, as the status line has. Without values, no sentence is about the scale.
+#[test]
+fn the_curve_waits_for_another_computation() {
+    let train = "[train]\nlearn = [\"a\"]\nlearning_rate = 1e-3\niterations = 100000\n";
+    for before in ["", "L<Esc>"] {
+        let mut state = graph(train, 400);
+        press(&mut state, &format!("{before}:100000/n3<Enter>L"));
+        assert!(matches!(state.job(), Some(Job::Seek(_))));
+        gradstep::app::update(&mut state, gradstep::app::Action::JobIterations(5));
+        let progress = state.job().expect("a job").describe();
+        let drawn = text(&state, (120, 40));
+        assert_eq!(drawn.matches(&format!("computing: {progress}, ")).count(), 2, "{drawn}");
+        assert!(!drawn.contains("paused") && !drawn.contains("this scale"), "{drawn}");
+        assert_eq!(drawn.contains("no values yet"), before.is_empty(), "{drawn}");
+    }
+}
+
+/// A long curve keeps only some iterations, but its title counts all.
+#[test]
+fn the_count_of_iterations_does_not_decrease() {
+    let mut state = graph("[train]\nlearn = [\"a\"]\nlearning_rate = 1e-3\niterations = 100000\n", 3);
+    press(&mut state, "L");
+    let first = curves(&state).computed;
+    for n in 1..=20 {
+        gradstep::app::update(&mut state, gradstep::app::Action::JobIterations(333));
+        assert_eq!(curves(&state).computed, first + 333 * n);
+    }
+    press(&mut state, "<Space>");
+    let drawn = text(&state, (120, 40));
+    assert!(drawn.contains(&format!("paused: {} of 100000 iterations", first + 6660)), "{drawn}");
+}
+
 #[test]
 fn the_tolerance_ends_the_curve() {
     let train = "[train]\nlearn = [\"b\"]\nlearning_rate = 1e-5\niterations = 1000\ntolerance = 0.0001\n";

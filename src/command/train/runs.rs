@@ -97,6 +97,7 @@ impl RunsReport<'_> {
             others: curves.collect(),
             here: 0,
             known: iterations,
+            computed: iterations,
             iterations,
             is_complete: true,
             optimizer: String::new(),

@@ -75,9 +75,9 @@ fn draw_frame(view: &StepView<'_>, curves: &Curves, marker: CurveMarker, is_log:
         .render(area, buf);
 }
 
-/// Describes the progress of the training.
+/// Describes the progress of the training. During another computation, it is the progress of this one, as in the status line.
 fn progress(view: &StepView<'_>, curves: &Curves) -> String {
-    let computed = curves.current.points.last().map_or(0, |(iteration, _)| *iteration);
+    let computed = curves.computed;
     let count = format!("{computed} of {}", counted(curves.iterations, "iteration"));
     match &view.stepper.job {
         Some(Job::Train(_)) => format!("running: {count}"),
@@ -85,7 +85,8 @@ fn progress(view: &StepView<'_>, curves: &Curves) -> String {
             format!("{}, ended by the tolerance", counted(computed, "iteration"))
         }
         _ if curves.is_complete => counted(computed, "iteration"),
-        _ => format!("paused: {count}, Space continues"),
+        Some(job) => format!("computing: {}, then Space continues", job.describe()),
+        None => format!("paused: {count}, Space continues"),
     }
 }
 
