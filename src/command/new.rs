@@ -61,7 +61,10 @@ fn text(kind: &str) -> anyhow::Result<&'static str> {
         return Ok(found?.0.text);
     }
     let (kinds, suggestion) = (templates::kinds().collect::<Vec<_>>().join(", "), templates::clause(kind));
-    Err(anyhow!("there is no template and no bundled scenario {} (the templates are {kinds}){suggestion}", display_name(kind)))
+    let name = display_name(kind);
+    Err(anyhow!(
+        "there is no template and no bundled scenario {name} (the templates are {kinds}; {EXPORTER_KIND} is the exporter of PyTorch's models){suggestion}"
+    ))
 }
 
 #[cfg(test)]
@@ -82,7 +85,10 @@ mod tests {
         assert!(text("figure").is_err());
         let error = text("cnn").expect_err("no template").to_string();
         assert!(
-            error.ends_with("(the templates are graph, fully-connected, convolution, classifier, training); did you mean classifier?"),
+            error.ends_with(
+                "(the templates are graph, fully-connected, convolution, classifier, training; pytorch is the exporter of PyTorch's models); \
+                 did you mean classifier?"
+            ),
             "{error}"
         );
     }

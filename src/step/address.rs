@@ -79,15 +79,15 @@ fn error<T>(text: impl Into<String>) -> Result<T, AddressError> {
     Err(AddressError(text.into()))
 }
 
-/// Parses a number of at least 1, without sign or blanks. `what` is the name of the number in the error message, such as `the term`.
+/// Parses a number of at least 1, without sign or blanks. `what` is the name of the number in the error message, such as `term`.
 fn one_based(text: &str, what: &str) -> Result<u64, AddressError> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return error(format!("{what} must be a number from 1, not \"{text}\""));
+        return error(format!("the {what} must be a number from 1, not \"{text}\""));
     }
     match text.parse() {
-        Ok(0) => error(format!("there is no {} 0: it counts from 1", what.trim_start_matches("the "))),
+        Ok(0) => error(format!("there is no {what} 0: {what}s count from 1")),
         Ok(n) => Ok(n),
-        Err(_) => error(format!("{what} {text} is too large")),
+        Err(_) => error(format!("the {what} {text} is too large")),
     }
 }
 
@@ -113,7 +113,7 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         let (iteration, location_text) = match text.split_once('/') {
-            Some((n, location_text)) => (Some(one_based(n, "the iteration")?), location_text),
+            Some((n, location_text)) => (Some(one_based(n, "iteration")?), location_text),
             None => (None, text),
         };
         if location_text.is_empty() {
@@ -126,7 +126,7 @@ impl FromStr for Address {
             "last" => Location::Last,
             "loss" => Location::Loss,
             "backward" => Location::Backward,
-            _ if location_text.bytes().all(|b| b.is_ascii_digit()) => Location::Step(one_based(location_text, "a step")?),
+            _ if location_text.bytes().all(|b| b.is_ascii_digit()) => Location::Step(one_based(location_text, "step")?),
             _ => parse_op(location_text)?,
         };
         Ok(Self { iteration, location })
@@ -140,12 +140,12 @@ fn parse_op(text: &str) -> Result<Location, AddressError> {
         Some(("reduce", without_scope)) => (Scope::Reduce, without_scope),
         Some(("update", without_scope)) => (Scope::Update, without_scope),
         Some((n, without_scope)) => {
-            let sample = one_based(n, "the sample")?;
+            let sample = one_based(n, "sample")?;
             (Scope::Sample(usize::try_from(sample).or_else(|_| error(format!("the sample {n} is too large")))?), without_scope)
         }
     };
     let (entry, term) = match without_scope.split_once('#') {
-        Some((entry, n)) => (entry, Some(one_based(n, "the term")?)),
+        Some((entry, n)) => (entry, Some(one_based(n, "term")?)),
         None => (without_scope, None),
     };
     let (name, index) = match entry.split_once('[') {
