@@ -138,6 +138,15 @@ pub struct Expectation {
     pub line: usize,
 }
 
+/// A statement of a graph that is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOutStatement {
+    /// The line in which it begins, from 1.
+    pub line: usize,
+    /// The first line of its text, escaped and shortened.
+    pub text: String,
+}
+
 /// A scenario that passed all checks.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -175,8 +184,8 @@ pub struct Scenario {
     pub budget: Arc<MemoryBudget>,
     /// Warnings about valid lines that are probably mistakes.
     pub warnings: Arc<Faults>,
-    /// The lines, from 1, of the statements of a graph that are left out because they have no effect, such as `import`.
-    pub left_out: Vec<usize>,
+    /// The statements of a graph that are left out because they have no effect, such as `import`.
+    pub left_out: Vec<LeftOutStatement>,
     /// A sentence that names the tensors whose axes have another order in the file than on the screen, escaped; `None` if there are none.
     pub axes_remark: Option<String>,
     /// The tensors whose numbers the user has changed.
@@ -240,8 +249,9 @@ pub fn read_with_files(source: Source, limits: Limits, files: Arc<dyn Files>) ->
     match parsed {
         Ok(parsed) if reader.faults.is_empty() => {
             let budget = Arc::new(MemoryBudget::new(limits.memory, parsed.own_bytes));
-            let line_of = |span: &reader::Span| excerpt::excerpt(&text, span).line;
-            let left_out = reader.left_out.iter().map(line_of).collect();
+            let mut left_out: Vec<LeftOutStatement> = reader.left_out.iter().map(|span| left_out_statement(&text, span)).collect();
+            // an unrolled loop leaves out a statement several times
+            left_out.dedup();
             let axes_remark = axis_keys::remark(&reader).map(|remark| excerpt::one_line(&remark));
             let warnings = Arc::new(Faults::warnings(source.path_shown, Arc::clone(&text), reader.warnings));
             let scenario = parsed.into_scenario(&excerpt::one_line(&source.name), text, reader.archives.paths(), budget);
@@ -249,6 +259,12 @@ pub fn read_with_files(source: Source, limits: Limits, files: Arc<dyn Files>) ->
         }
         _ => Err(Faults::new(source.path_shown, text, reader.faults)),
     }
+}
+
+fn left_out_statement(text: &str, span: &reader::Span) -> LeftOutStatement {
+    const MAX_WIDTH: usize = 40;
+    let first_line = text.get(span.clone()).and_then(|statement| statement.lines().next()).unwrap_or_default();
+    LeftOutStatement { line: excerpt::excerpt(text, span).line, text: excerpt::cut(&excerpt::one_line(first_line), MAX_WIDTH).into_owned() }
 }
 
 /// Parses the text of a scenario. The faults are in the returned reader. If `may_extract` is `true`, large arrays of numbers are first taken out of the text.
@@ -293,6 +309,15 @@ struct ParsedScenario {
     expectations: Vec<Expectation>,
     /// The bytes of memory that the scenario's own tensors take while it is open, without those of an iteration.
     own_bytes: u64,
+}
+
+impl Scenario {
+    /// Returns the name of the file with its extension, escaped, for a message. A scenario without a file has its own name.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        let file = self.path.as_ref().and_then(|path| path.file_name());
+        file.map_or_else(|| self.name.clone(), |file| excerpt::one_line(&file.to_string_lossy()))
+    }
 }
 
 impl ParsedScenario {

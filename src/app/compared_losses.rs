@@ -27,9 +27,9 @@ impl ComparedLosses {
     /// # Errors
     /// A sentence if the scenario has no gradient descent, or too little memory.
     pub fn of(scenario: Scenario, go_on: &mut dyn FnMut() -> bool) -> Result<Option<Self>, String> {
-        let name = scenario.name.clone();
+        let (name, file_name) = (scenario.name.clone(), scenario.file_name());
         let Some(optimizer) = scenario.train.as_ref().map(|train| train.optimizer) else {
-            return Err(format!("{name} has no [train]: it has one iteration, and no curve"));
+            return Err(format!("{file_name} has no [train]: it has one iteration, and no curve"));
         };
         let mut losses = Series::new(Arc::clone(&scenario.budget));
         let (mut descent, mut is_wanted) = (scenario.into_descent(), true);
@@ -38,7 +38,7 @@ impl ComparedLosses {
             is_wanted = go_on();
             is_wanted
         });
-        result.map_err(|why| format!("{name}: the training run {why}"))?;
+        result.map_err(|why| format!("{file_name}: the training run {why}"))?;
         Ok(is_wanted.then_some(Self { name, optimizer, losses }))
     }
 

@@ -17,7 +17,7 @@ use super::source::ScenarioLoader;
 use crate::app::Document;
 use crate::number::{Json, exact};
 use crate::output;
-use crate::scenario::{Expectation, Faults, LocatedFault, Scenario};
+use crate::scenario::{Expectation, Faults, LeftOutStatement, LocatedFault, Scenario};
 use crate::tensor::{Index, flat, index_text, unravel};
 use crate::text::counted;
 
@@ -178,17 +178,12 @@ fn print_remarks(scenario: &Scenario, global: &GlobalOptions) -> anyhow::Result<
         // the texts are escaped by `render`, which also adds colours
         writeln!(to.raw(), "{}", global.in_charset(&scenario.warnings.render(global.has_colours(&std::io::stderr()))))?;
     }
-    let left_out: Vec<String> = scenario.left_out.iter().map(ToString::to_string).collect();
-    let lines_and_verb = match &left_out[..] {
-        [] => None,
-        [line] => Some((format!("line {line}"), "has")),
-        [lines @ .., last] => Some((format!("lines {} and {last}", lines.join(", ")), "have")),
-    };
-    if let Some((lines, verb)) = lines_and_verb {
-        writeln!(to, "{}", global.in_charset(&format!("note: {lines} of {} {verb} no meaning for the graph: left out", scenario.name)))?;
+    let file = scenario.file_name();
+    for LeftOutStatement { line, text } in &scenario.left_out {
+        writeln!(to, "{}", global.in_charset(&format!("note: {file}, line {line}: {text} is not needed: left out")))?;
     }
     if let Some(axes) = &scenario.axes_remark {
-        writeln!(to, "{}", global.in_charset(&format!("note: {}: {axes}", scenario.name)))?;
+        writeln!(to, "{}", global.in_charset(&format!("note: {file}: {axes}")))?;
     }
     to.finish()?;
     Ok(())

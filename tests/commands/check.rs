@@ -47,6 +47,20 @@ fn check_reports_differences_and_faults() {
     assert_eq!(missing.out.lines().count(), 3, "{}", missing.out);
 }
 
+/// A note names the file with its extension: `h` alone would be the tensor.
+#[test]
+fn check_names_the_statements_that_are_left_out() {
+    let folder = tempdir().unwrap();
+    let nodes = "h = x * x\nfor i in range(2):\n    print(i)\n    h = h * x\nloss = h.sum()\nloss.backward()\n";
+    fs::write(folder.path().join("h.toml"), format!("title = \"h\"\n[graph]\nnodes = \"\"\"\n{nodes}\"\"\"\n[graph.inputs]\nx = [1, 2]\n"))
+        .unwrap();
+    let mut command = command(&["check", "h.toml"]);
+    command.current_dir(folder.path());
+    let found = finish(command);
+    let said = "note: h.toml, line 6: print(i) is not needed: left out\nnote: h.toml, line 9: loss.backward() is not needed: left out\n";
+    assert_eq!((found.status, found.out.as_str(), found.err.as_str()), (0, "ok  h.toml\n", said));
+}
+
 #[test]
 fn a_scenario_comes_from_a_name_a_path_or_stdin() {
     let by_name = printed(&["grads", "figure-14", "--format", "json"]);
