@@ -170,7 +170,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Curve, &["q"], Action::Quit, "quit; asks about unsaved edits", "quit"),
     row(Focus::Curve, &["<C-c>"], Action::QuitAtOnce, "quit at once; unsaved edits are offered again when the scenario is opened", ""),
 
-    row(Focus::Prompt, &["<Enter>"], Action::Accept, "go to the address, or do the command", "go"),
+    row(Focus::Prompt, &["<Enter>", "<C-j>"], Action::Accept, "go to the address, or do the command", "go"),
     row(Focus::Prompt, &["<Tab>", "<Down>"], Action::Complete, "complete; again for the next name", "complete"),
     row(Focus::Prompt, &["<S-Tab>", "<Up>"], Action::CompleteBack, "the previous completion", ""),
     row(Focus::Prompt, &["<Left>"], Action::EditPrompt(InputRequest::GoToPrevChar), "one character left", ""),

@@ -46,6 +46,23 @@ fn a_typed_command_has_the_effect_of_its_key() {
     }
 }
 
+/// For an Enter that is typed before the program runs, the terminal sends a line feed, which is Ctrl-J. In a typed line it is Enter.
+#[test]
+fn ctrl_j_in_a_typed_line_is_enter() {
+    let document = small(TRAINED);
+    for line in [":loss", "/fc1", ":set fc1.bias[0] 1", "e0.5", "p0.5"] {
+        let (mut by_enter, mut by_ctrl_j) = (at(&document, 1), at(&document, 1));
+        press(&mut by_enter, line);
+        assert!(by_enter.focus().is_prompt(), "{line}");
+        press(&mut by_enter, "<Enter>");
+        press(&mut by_ctrl_j, &format!("{line}<C-j>"));
+        let [one, other] = [&by_ctrl_j, &by_enter].map(|state| (place(state), message(state), state.focus()));
+        assert_eq!(one, other, "{line}");
+    }
+    let mut picker = State::picker(gradstep::command::picker_entries::bundled());
+    assert_eq!(press(&mut picker, "/xor<C-j>"), Some(Request::Open("xor".to_owned())));
+}
+
 /// The names in the list above the prompt.
 fn candidates(state: &mut State, typed: &str) -> Vec<String> {
     press(state, &format!(":{}", typed.replace('<', "<lt>")));
