@@ -263,6 +263,7 @@ const NEWCOMERS_WORDS: &[(&str, &str)] = &[
     ("play", "play"), ("pause", "play"), ("speed", "speed "), ("find", "search"), ("search", "search"), ("breakpoint", "breakpoint"), ("watch", "watch "),
     ("bookmark", "bookmarks"), ("example", "open"), ("file", "open"), ("pytorch", "pytorch"), ("npz", "pytorch"), ("my own weights", "pytorch"),
     ("ci", "ci"), ("exit status", "ci"), ("csv", "csv"), ("compare", "mine "), ("heat map", "heat map"), ("matrices", "heat map"), ("sample", "coarser"),
+    ("how is this number computed", "what made this"), ("what does the yellow mean", "help"), ("what does the mean of the batch do", "reduce:grad.fc2.weight"),
     ("why is this entry 0", "what made this"), ("which neurons share this weight", "what reads this"),
 ];
 

@@ -86,7 +86,7 @@ const TOPICS: &[Topic] = &[
     row("sum,products,product,summands,shares,addends", list(ListKind::Terms), ""),
     row("uses,used,users,neurons,consumers,share this weight,same weight", list(ListKind::Reads), ""),
     row("weights,weight,parameters,biases,bias,filter,coefficients", TopicAnswer::Tensors(Role::is_learnable), "puts the cursor on it, at the first step that reads it; e edits it"),
-    row("origin,source,whence,comes from,why,where,made", TopicAnswer::Command(Action::GoToProducer), ""),
+    row("origin,source,whence,comes from,why,where,made,computed,calculated", TopicAnswer::Command(Action::GoToProducer), ""),
     row("blame,influence,largest,why,leaves,zero", list(ListKind::Contributions), ""),
     row("zero,entry 0,is 0,cursor,inspect,hover,value,given", TopicAnswer::Command(Action::Inspect), "a cursor on the matrices: shows why an entry is 0"),
     row("rule,why,words,text,sentence,explain", TopicAnswer::Command(Action::CycleSetting(Setting::Pane, 1)), "the pane why has the rule in words; on a small screen Tab shows it"),
@@ -98,7 +98,7 @@ const TOPICS: &[Topic] = &[
     row("note,notes,explanation,story,about", TopicAnswer::Command(Action::ToggleOverlay(OverlayKind::Notes)), ""),
     row("note,my note,own note,comment,annotate,remember", TopicAnswer::TypedCommand("mark"), "a name for this step; a [[note]] in the scenario file is shown at its step"),
     row("theme,dark,light,background,colour,color,contrast", TopicAnswer::CommandLine("{scenario} --background light"), "the colours of a light background"),
-    row("legend,colours,colors,colour,color,symbols,keys,marks,mouse,manual,docs,shortcuts,palette,commands,theme", TopicAnswer::Command(Action::ToggleOverlay(OverlayKind::Help)), ""),
+    row("legend,colours,colors,colour,color,yellow,blue,grey,symbols,keys,marks,mouse,manual,docs,shortcuts,palette,commands,theme", TopicAnswer::Command(Action::ToggleOverlay(OverlayKind::Help)), ""),
     row("slide,svg,image,screenshot,png,export,print,figure,picture", TopicAnswer::CommandLine("show {scenario} --at {address} --format svg -o slide.svg"), "this step as a slide: copies the command line for a shell"),
     row("picture,pane,panes,draw,neurons,diagram", TopicAnswer::Command(Action::CycleSetting(Setting::Pane, 1)), ""),
     row("size,zoom,readable,last row,bigger,larger,large,font,characters,projector,fullscreen,lecture hall", TopicAnswer::Command(Action::CycleSetting(Setting::Zoom, 1)), ""),
@@ -181,11 +181,16 @@ pub(super) fn is_topic(typed: &str) -> bool {
     TOPICS.iter().any(|topic| topic.words.split(',').any(|word| word == typed))
 }
 
-/// Returns the words of a typed question without punctuation: `padding`, `part` for `padding's part?`.
+/// Returns the words of a typed question without punctuation: `padding`, `part` for `padding's part?`. The verb of `what does stride mean?` is left out,
+/// because it is not the mean of numbers.
 fn question_words(typed: &str) -> Vec<String> {
     let words = typed.to_lowercase().replace("'s ", " ").replace("’s ", " ");
     let is_sign = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '?' | '!' | '"');
-    words.split(is_sign).map(|word| word.trim_end_matches('.')).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    let mut words: Vec<&str> = words.split(is_sign).map(|word| word.trim_end_matches('.')).filter(|word| !word.is_empty()).collect();
+    if words.last() == Some(&"mean") && words.iter().any(|word| matches!(*word, "do" | "does")) {
+        words.pop();
+    }
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// Returns a word without the s of the plural. (The word may be no plural, so the result is only compared with other results.)
