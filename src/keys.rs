@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use smallvec::SmallVec;
 use tui_input::InputRequest;
 
-use crate::app::{Action, Command, Commands, Focus, KeyMeanings, ListKind, OverlayKind, Setting, State};
+use crate::app::{Action, Command, Commands, Focus, KeyMeanings, ListKind, OverlayKind, Setting, State, Stepper};
 
 /// A row of the table: keys with the same action in a focus.
 #[derive(Debug)]
@@ -246,6 +246,9 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
     if let Some(action) = earlier_meaning(state, focus, key) {
         return Some(action);
     }
+    if is_letter_in_place_of_value(state, focus, key) {
+        return Some(Action::Say("a number is needed, such as 0.5, 1/3 or += 0.1; Esc ends this"));
+    }
     if let Some(row) = rows(focus).find(|row| row.keys.iter().any(|text| parse(text).is_ok_and(|keys| keys == [key]))) {
         return Some(row.action.clone());
     }
@@ -269,9 +272,21 @@ fn action_in(state: &State, focus: Focus, key: Key) -> Option<Action> {
     }
 }
 
+/// Returns whether a key is a letter, the key `e` has asked for a new value of the number under the cursor, and the letter does not move the cursor.
+fn is_letter_in_place_of_value(state: &State, focus: Focus, key: Key) -> bool {
+    let Key { code: Code::Char(c), ctrl: false, alt: false, .. } = key else { return false };
+    let is_letter = focus == Focus::Cursor && c.is_alphabetic() && !matches!(c, 'h' | 'j' | 'k' | 'l' | 'e');
+    is_letter && state.stepper().is_some_and(Stepper::awaits_value_here)
+}
+
 /// Returns whether a character begins the new value for which the key `e` has asked.
 fn begins_value(state: &State, c: char) -> bool {
-    state.stepper().is_some_and(|stepper| stepper.awaits_value) && (c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | '*' | '('))
+    let begins = |stepper: &Stepper| match c {
+        '0'..='9' | '.' | '-' | '+' | '*' | '(' => stepper.awaits_value,
+        '/' => stepper.awaits_value_here(), // on a computed number, it is the search
+        _ => false,
+    };
+    state.stepper().is_some_and(begins)
 }
 
 /// Returns the name of a key's command in the current focus, or its description if it has no name; `None` for a key without a row, such as a typed character.

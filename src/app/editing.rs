@@ -213,6 +213,13 @@ impl StepperContext<'_> {
 }
 
 impl Stepper {
+    /// Returns whether the key `e` has asked for a new value of the number under the cursor, and no character of it is typed yet.
+    #[must_use]
+    pub fn awaits_value_here(&self) -> bool {
+        let is_given = |scene: Scene<'_>| given_number(&self.document, &scene, self.subject(&scene)).is_ok();
+        self.awaits_value && self.cursor.is_some() && self.document.scene(self.step).is_some_and(is_given)
+    }
+
     /// Returns the effect of the last edit; `None` after the next move.
     #[must_use]
     pub fn shown_effect(&self) -> Option<&EditEffect> {

@@ -92,8 +92,10 @@ impl State {
     pub(super) fn user_action(&mut self, action: Action) -> Option<Request> {
         let count = self.stepper_mut().and_then(|stepper| stepper.count.take());
         self.message = None;
-        if !matches!(action, Action::EditNumber(_) | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_)) {
-            // after the key `e`, a typed digit begins the new value. Any other action than these four ends this, so that a digit is a count again
+        let keeps_waiting =
+            matches!(action, Action::EditNumber(_) | Action::MoveCursor(_) | Action::NextMatrix(_) | Action::Channel(_) | Action::Say(_));
+        if !keeps_waiting {
+            // after the key `e`, a typed digit begins the new value. Any other action than these ends this, so that a digit is a count again
             self.stepper_mut().into_iter().for_each(|stepper| stepper.awaits_value = false);
         }
         let accepts_count = action.accepts_count();

@@ -36,6 +36,27 @@ fn a_value_can_change_the_old_one() {
     assert!(message(&driver).starts_with("the target has 3 entries: write a class from 0 to 2"), "{}", message(&driver));
 }
 
+/// Without a cursor, `e` asks for a number, so a letter that does not move the cursor is not a command.
+#[test]
+fn a_letter_in_place_of_the_new_value_is_refused() {
+    let mut driver = open(TRAINED);
+    let before = driver.state.stepper().unwrap().current_visit();
+    for letter in ["a", "b", "G", "q", "m"] {
+        press(&mut driver, if letter == "a" { "ea" } else { letter });
+        assert_eq!(message(&driver), "a number is needed, such as 0.5, 1/3 or += 0.1; Esc ends this", "{letter}");
+        assert_eq!((driver.state.stepper().unwrap().current_visit(), driver.state.focus()), (before, Focus::Cursor), "{letter}");
+    }
+    // the old value is 0.5
+    press(&mut driver, "/= 2<Enter>");
+    let scenario = &document(&driver).scenario;
+    assert_eq!(scenario.given_value(GivenNumber::Shared { tensor: scenario.network.find("fc1.weight").unwrap(), at: 0 }), 0.25);
+    // the letters are commands again
+    press(&mut driver, "<Esc>b");
+    assert_ne!(driver.state.stepper().unwrap().current_visit(), before);
+    press(&mut driver, "e<Esc>g");
+    assert_eq!(driver.state.stepper().unwrap().current_visit(), before);
+}
+
 #[test]
 fn an_edit_of_a_computed_number_is_refused_with_what_to_edit_instead() {
     let loader = ScenarioLoader::bundled(Limits::default());
