@@ -160,6 +160,11 @@ impl StepperContext<'_> {
             Some(words) => {
                 open_question.wrong_answers += 1;
                 open_question.hint = Some([text.to_owned(), words.clone()]);
+                if open_question.wrong_answers == 1 {
+                    // the question counts even if it is left without a further answer
+                    let here = self.stepper.address_here();
+                    self.stepper.prediction.count(question.rule(), Outcome::Wrong, None, here);
+                }
                 self.stepper.mode = Mode::Prompt(Prompt::new(PromptKind::Answer(question.hidden())));
                 self.say(with_minus_signs(&format!("{text}: {words}")), false);
             }
@@ -190,9 +195,9 @@ impl StepperContext<'_> {
             self.go_to_step(question.last_step());
         }
         let visit = self.stepper.current_visit();
-        self.stepper.prediction.question = None;
+        let wrong_answers = self.stepper.prediction.question.take().map_or(0, |question| question.wrong_answers);
         self.stepper.prediction.answered = Some(visit);
-        self.stepper.prediction.count(question.rule(), outcome, here);
+        self.stepper.prediction.count(question.rule(), outcome, (wrong_answers > 0).then_some(Outcome::Wrong), here);
         // the number in the format of the frame
         let value = self.stepper.scene().and_then(|scene| match question.hidden() {
             HiddenNumber::Term => scene.term_text(&scene.term(scene.at.term)),
@@ -202,7 +207,7 @@ impl StepperContext<'_> {
         let judged = match outcome {
             Outcome::AtOnce => "right",
             Outcome::AfterHint => "right now",
-            Outcome::Shown => "the answer is",
+            Outcome::Shown | Outcome::Wrong => "the answer is",
         };
         let colon = if outcome == Outcome::Shown { "" } else { ":" };
         let next = if self.is_at_last_step() { "this was the last step, p shows the score" } else { "Enter goes on" };

@@ -52,11 +52,13 @@ pub enum Outcome {
     AfterHint,
     /// The answer was shown.
     Shown,
+    /// All typed numbers were wrong, and the question is not answered.
+    Wrong,
 }
 
 impl Outcome {
     /// All variants, in the order of the score.
-    pub const ALL: [Self; 3] = [Self::AtOnce, Self::AfterHint, Self::Shown];
+    pub const ALL: [Self; 4] = [Self::AtOnce, Self::AfterHint, Self::Shown, Self::Wrong];
 }
 
 /// The score of a rule.
@@ -65,7 +67,7 @@ pub struct RuleScore {
     /// The name of the rule: `weight gradient`.
     pub rule: &'static str,
     /// The number of questions with each outcome, in the order of [`Outcome::ALL`].
-    pub counts: [u32; 3],
+    pub counts: [u32; 4],
     /// The address of the last question that was not answered at once.
     pub missed: Option<Address>,
 }
@@ -85,13 +87,18 @@ impl RuleScore {
 }
 
 impl Prediction {
-    /// Counts an answered question, whose step has the address `here`.
-    pub(super) fn count(&mut self, rule: &'static str, outcome: Outcome, here: Option<Address>) {
+    /// Counts a question, whose step has the address `here`. A question is counted after its first answer. `earlier` is the outcome with which it was counted
+    /// before.
+    pub(super) fn count(&mut self, rule: &'static str, outcome: Outcome, earlier: Option<Outcome>, here: Option<Address>) {
         let number = self.score.iter().position(|score| score.rule == rule).unwrap_or_else(|| {
-            self.score.push(RuleScore { rule, counts: [0; 3], missed: None });
+            self.score.push(RuleScore { rule, counts: [0; 4], missed: None });
             self.score.len() - 1
         });
         let score = &mut self.score[number];
+        if let Some(earlier) = earlier {
+            let count = &mut score.counts[earlier as usize];
+            *count = count.saturating_sub(1); // the score may have been reset after the earlier answer
+        }
         score.counts[outcome as usize] += 1;
         if outcome != Outcome::AtOnce {
             score.missed = here.or(score.missed.take());

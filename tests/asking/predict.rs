@@ -61,7 +61,7 @@ fn a_wrong_number_gets_a_hint_and_the_score_counts_each_outcome() {
     let (right, all) = prediction(&driver).totals();
     assert_eq!((right, all), (1, 3));
     // one right at once, one after a hint, one shown
-    assert_eq!(prediction(&driver).score[0].counts, [1, 1, 1]);
+    assert_eq!(prediction(&driver).score[0].counts, [1, 1, 1, 0]);
     let list = driver.state.overlay.as_ref().unwrap().list.as_ref().unwrap();
     assert_eq!(list.title, "prediction: 1 of 3 right at once");
     assert!(list.note.starts_with("practise: weighted input"), "{}", list.note);
@@ -70,6 +70,21 @@ fn a_wrong_number_gets_a_hint_and_the_score_counts_each_outcome() {
     assert_eq!(step(&driver), document.trace.resolve(&"fc1.z[0]#3".parse().unwrap()).unwrap());
     press(&mut driver, "p1.5<Enter>");
     assert_eq!(prediction(&driver).totals(), (2, 4));
+}
+
+/// A later right answer replaces the wrong one in the score.
+#[test]
+fn a_question_that_is_left_after_a_wrong_answer_counts_as_wrong() {
+    let mut driver = at_address(&open("square"), "fc1.z[0]#2");
+    press(&mut driver, "p-1.4<Enter>");
+    assert_eq!((prediction(&driver).score[0].counts, prediction(&driver).totals()), ([0, 0, 0, 1], (0, 1)));
+    press(&mut driver, "1.4<Enter>");
+    assert_eq!(prediction(&driver).score[0].counts, [0, 1, 0, 0]);
+    press(&mut driver, "l9<Enter>8<Enter><Esc>l-0.4<Enter>:score<Enter>");
+    assert_eq!(prediction(&driver).score[0].counts, [1, 1, 0, 1]);
+    let list = driver.state.overlay.as_ref().unwrap().list.as_ref().unwrap();
+    assert_eq!((list.title.as_str(), list.rows[0].cells[4].as_str()), ("prediction: 1 of 3 right at once", "1 wrong"));
+    assert!(list.note.starts_with("practise: weighted input"), "{}", list.note);
 }
 
 #[test]

@@ -1,9 +1,9 @@
-//! The score of prediction. For each rule, it has the number of answers that were right at once, right after a hint, or shown. The note names rules to
-//! practise.
+//! The score of prediction. For each rule, it has the number of answers that were right at once, right after a hint, or shown, and of questions with only wrong
+//! answers. The note names rules to practise.
 
 use std::cmp::Reverse;
 
-use crate::app::{Action, List, ListRow, RuleScore, Stepper};
+use crate::app::{Action, List, ListRow, Outcome, RuleScore, Stepper};
 use crate::scene::Scene;
 use crate::step::TensorEntry;
 
@@ -21,15 +21,19 @@ pub(super) fn list(stepper: &Stepper, _: &Scene<'_>, _: TensorEntry) -> Result<L
     let mut rules: Vec<&RuleScore> = prediction.score.iter().collect();
     // the sort is stable: rules with equal counts stay in the order of their first questions
     rules.sort_by_key(|score| Reverse(missed(score)));
+    let has_wrong = rules.iter().any(|score| score.counts[Outcome::Wrong as usize] > 0);
     let row = |score: &&RuleScore| {
-        let [at_once, after_hint, shown] = score.counts;
-        let cells = [
+        let [at_once, after_hint, shown, wrong] = score.counts;
+        let mut cells = vec![
             score.rule.to_owned(),
             format!("{at_once} right at once"),
             format!("{after_hint} right after a hint"),
             format!("{shown} shown"),
         ];
-        ListRow { cells: cells.into(), action: score.missed.clone().map(Action::GoToAddress), ..ListRow::default() }
+        if has_wrong {
+            cells.push(format!("{wrong} wrong"));
+        }
+        ListRow { cells, action: score.missed.clone().map(Action::GoToAddress), ..ListRow::default() }
     };
     let practise: Vec<&str> = rules.iter().filter(|score| missed(score) > 0).take(MAX_NAMED).map(|score| score.rule).collect();
     let (right, all) = prediction.totals();
