@@ -18,6 +18,7 @@ mod bookmarks;
 mod breakpoints;
 mod check;
 mod command;
+mod command_line;
 mod compared_groups;
 mod compared_losses;
 mod comparing;

@@ -160,7 +160,8 @@ pub enum Action {
     Halt,
     /// Shows this sentence as a message.
     Say(&'static str),
-    /// Copies a shell command that calls `gradstep` with these arguments. `{scenario}` is replaced by the open scenario, `{address}` by this step's address.
+    /// Copies a shell command that calls `gradstep` with these arguments. `{scenario}` is replaced by the open scenario, `{address}` by this step's address,
+    /// `{options}` by the options that draw the screen as it is now, and `{keys}` by the option with the keys for heat maps.
     CopyCommandLine(&'static str),
     /// Ends the program.
     Quit,

@@ -6,8 +6,8 @@ use super::predicting::looks_ahead;
 use super::prediction::LooksAhead;
 use super::stepper_context::StepperContext;
 use super::{
-    Action, CopyFormat, FileChange, Focus, Job, ListKind, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request,
-    ScenarioGroup, Screen, Setting, State,
+    Action, CopyFormat, FileChange, Focus, Job, ListKind, Mode, NetworkMap, Overlay, OverlayKind, Prompt, PromptKind, Request, Screen,
+    Setting, State,
 };
 use crate::text::cut;
 
@@ -73,19 +73,6 @@ impl State {
                 None
             }
         }
-    }
-
-    /// Copies a shell command: [`Action::CopyCommandLine`].
-    fn copy_command_line(&mut self, arguments: &str) -> Option<Request> {
-        let stepper = self.stepper()?;
-        let name = &stepper.document.scenario.name;
-        let is_bundled = self.scenarios.iter().any(|scenario| scenario.group == ScenarioGroup::Bundled && scenario.name == *name);
-        let scenario = if is_bundled { name.clone() } else { format!("{name}.toml") };
-        let address = stepper.address_here()?.to_string();
-        let arguments = arguments.replace("{scenario}", &quote_for_shell(&scenario)).replace("{address}", &quote_for_shell(&address));
-        let line = format!("gradstep {arguments}");
-        self.say(format!("copied: {line}"), false);
-        Some(Request::Copy(line))
     }
 
     /// Clears the count and the message of the last action, and does an action of a key, a click or the wheel.
@@ -429,12 +416,4 @@ impl State {
             Focus::Normal | Focus::Cursor => self.stepper_mut().into_iter().for_each(|stepper| stepper.scroll_by([lines, 0])),
         }
     }
-}
-
-/// Quotes an argument for a shell if it has characters other than letters, digits and a few safe signs.
-fn quote_for_shell(argument: &str) -> String {
-    if argument.chars().all(|c| c.is_alphanumeric() || "._-/:".contains(c)) {
-        return argument.to_owned();
-    }
-    format!("'{}'", argument.replace('\'', r"'\''"))
 }

@@ -203,8 +203,8 @@ impl PlainMode {
         let effect = self.driver.apply(event, now);
         self.finish_work()?;
         if let Some(copied) = self.driver.take_copied() {
-            // the answer contains the text itself, so there is no message about it
-            self.driver.state.message = None;
+            // the answer contains the text itself, so a message that says no more is left out
+            self.driver.state.message.take_if(|message| message.text.starts_with("copied: "));
             self.copied.extend(copied.lines().map(str::to_owned));
         }
         Ok(effect)

@@ -48,6 +48,16 @@ fn a_line_is_keys_an_address_or_a_command() {
     assert!(answers("figure-14", &["lll", "", "ll"]).matches("step 4/").count() == 2);
 }
 
+#[test]
+fn the_answer_says_that_a_copied_command_line_is_without_the_edits() {
+    let line = "gradstep show figure-19 --at 'conv1.z[0,0,0]#1' --format svg -o slide.svg";
+    let warning = "copied without the unsaved edits";
+    let before = answers("figure-19", &["g", ":slide"]);
+    assert!(before.contains(line) && !before.contains("copied"), "{before}");
+    let after = answers("figure-19", &["g", ":set conv1.weight[0,0,0,0] 5", ":slide"]);
+    assert!(after.contains(line) && after.contains(warning), "{after}");
+}
+
 /// A question finds the topics and the commands that it names, in the singular or the plural.
 #[test]
 fn a_question_finds_topics_by_their_words() {

@@ -291,6 +291,15 @@ fn the_words_of_a_newcomer_find_a_sensible_row() {
         let request = enter(&mut state, &format!(":{word}"));
         assert_eq!((request, message(&state)), (Some(Request::Copy(line.to_owned())), format!("copied: {line}")), "{word}");
     }
+    // the options of the screen are in the command, and the message says what is not
+    press(&mut state, "HIZ");
+    state.settings.digits = gradstep::number::Digits::new(6).unwrap();
+    enter(&mut state, ":set fc1.bias[0] 1");
+    let line = "gradstep show xor --at '1/1:fc1.a[0]#1' --index 0 --digits 6 --zoom --keys H --format svg -o slide.svg";
+    let request = enter(&mut state, ":slide");
+    assert_eq!(request, Some(Request::Copy(line.to_owned())));
+    assert_eq!(message(&state), format!("copied without the unsaved edits (W writes them): {line}"));
+    press(&mut state, "uHIZ");
     enter(&mut state, ":pytorch");
     assert_eq!(message(&state), "in the scenario file: weight = { file = \"model.npz\", key = \"conv1.weight\" }");
     enter(&mut state, ":weights");
