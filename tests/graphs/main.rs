@@ -5,6 +5,7 @@ mod docs;
 mod expectations;
 mod faults;
 mod indices;
+mod known;
 mod laws;
 mod limits;
 mod missing;
