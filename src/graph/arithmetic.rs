@@ -108,7 +108,11 @@ pub fn binary(reader: &mut GraphReader<'_, '_>, operator: BinaryOperator, a: Num
             // a = q·b + r. In Python r has the sign of b, and q is rounded down. In Rust's Euclidean division r is never negative. So if b < 0 and r > 0,
             // Python has a = (q − 1)·b + (r + b). For 7 and −2, Rust has 7 = (−3)·(−2) + 1, and Python has 7 = (−4)·(−2) − 1
             FloorDiv => a.checked_div_euclid(b).map(|q| if b < 0 && a.rem_euclid(b) != 0 { q - 1 } else { q }),
-            Mod => a.checked_rem_euclid(b).map(|r| if b < 0 && r != 0 { r + b } else { r }),
+            // the wrapping remainder is right also for the smallest number and −1, whose quotient is too large
+            Mod => {
+                let r = a.wrapping_rem_euclid(b);
+                Some(if b < 0 && r != 0 { r + b } else { r })
+            }
             And => Some(a & b),
             Or => Some(a | b),
             Div | MatMul | Pow => None,

@@ -52,3 +52,11 @@ fn an_assignment_to_an_input_has_an_alias_and_its_intermediates_have_none() {
         }
     }
 }
+
+/// Python's remainder of the smallest number and −1 is 0.
+#[test]
+fn a_remainder_has_the_sign_of_the_divisor() {
+    for (expression, remainder) in [("(-2)**63 % -1", 0.0), ("7 % -2", -1.0), ("-7 % 2", 1.0), ("-7 % -2", -1.0), ("6 % -2", 0.0)] {
+        assert_eq!(value(&format!("x[0, 0] * ({expression})")).1, [remainder], "{expression}");
+    }
+}
