@@ -26,7 +26,9 @@ pub(super) fn number(text: &str) -> (usize, TokenKind) {
     if radix != 10 {
         let length = text.find(|c: char| !continues_name(c)).unwrap_or(text.len());
         let digits = text[2..length].replace('_', "");
-        let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix)) && !text[..length].ends_with('_');
+        // a single `_` may be before a digit
+        let has_wrong_underscore = text[..length].contains("__") || text[..length].ends_with('_');
+        let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_digit(radix)) && !has_wrong_underscore;
         let kind = if is_number { integer(&digits, radix) } else { TokenKind::Fault(LexicalFault::NotANumber) };
         return (length, kind);
     }

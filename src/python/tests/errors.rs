@@ -28,6 +28,8 @@ fn an_error_has_the_position_of_the_wrong_part() {
         ("u = 1.2.3", "1.2.3", "\"1.2.3\" is not a number"),
         ("u = 1__0", "1__0", "\"1__0\" is not a number"),
         ("u = 0x", "0x", "\"0x\" is not a number"),
+        ("u = 0x__f", "0x__f", "\"0x__f\" is not a number"),
+        ("u = 0b1__0", "0b1__0", "\"0b1__0\" is not a number"),
         ("u = 3j", "3j", "\"3j\" is a complex number"),
         ("u = 9223372036854775808", "9223372036854775808", "this integer is too large, it has more than 64 bits"),
         ("u = 1e400", "1e400", "this number is too large for f64"),
