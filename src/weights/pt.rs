@@ -202,7 +202,12 @@ fn tensors(pickle: &Pickle<'_>, storages: &[Arc<Storage>]) -> Result<(Option<Ten
 fn named_tensors(pickle: &Pickle<'_>) -> Result<Vec<(String, PickleValue)>, WeightsError> {
     let mut found = Vec::new();
     // lists and dictionaries are numbered separately, so 0 or 1 stands before the number
-    let mut visited = std::collections::HashSet::new();
+    let container = |value| match value {
+        PickleValue::Items(number) => Some((0, number)),
+        PickleValue::Dictionary(number) => Some((1, number)),
+        _ => None,
+    };
+    let mut visited: std::collections::HashSet<_> = container(pickle.root).into_iter().collect();
     // the containers that are being visited, each with its name, its entries and the index of the next entry
     let mut open = vec![(String::new(), pickle.entries(pickle.root), 0)];
     while let Some((name, entries, next)) = open.last_mut() {
@@ -219,17 +224,16 @@ fn named_tensors(pickle: &Pickle<'_>) -> Result<Vec<(String, PickleValue)>, Weig
                 None => continue,
             },
         };
-        let is_new_container = match value {
-            PickleValue::Tensor(_) => false,
-            PickleValue::Items(number) => visited.insert((0, number)),
-            PickleValue::Dictionary(number) => visited.insert((1, number)),
-            _ => continue,
-        };
+        let is_tensor = matches!(value, PickleValue::Tensor(_));
+        let is_new_container = container(value).is_some_and(|container| visited.insert(container));
+        if !is_tensor && container(value).is_none() {
+            continue;
+        }
         let name = if name.is_empty() { key } else { format!("{name}.{key}") };
         if name.len() > MAX_NAME || found.len() > MAX_TENSORS {
             return Err(WeightsError::new(format!("it has a name of more than {MAX_NAME} bytes, or more than {MAX_TENSORS} tensors"), ""));
         }
-        if matches!(value, PickleValue::Tensor(_)) {
+        if is_tensor {
             found.push((name, value));
         } else if is_new_container {
             if open.len() >= MAX_DEPTH {

@@ -151,6 +151,10 @@ fn deep_wide_and_circular_pickles_end_soon() {
     let pickle = [b"]", &tensor(1, 0, &[], &[])[..], b"aq\x000", &doubled, b"h\x1e."].concat();
     let found = read_tensors("x.pt", &legacy(&pickle, b"]X\x01\0\0\0sa.", &[&1_u64.to_le_bytes()[..], &0.5_f64.to_le_bytes()].concat()));
     assert!(found.is_ok_and(|found| found.len() == 1));
+    // a dictionary with a tensor and itself: the tensor is found once
+    let pickle = [b"}q\0X\x01\0\0\0w", &tensor(1, 0, &[], &[])[..], b"sX\x01\0\0\0ah\0s."].concat();
+    let found = read_tensors("x.pt", &legacy(&pickle, b"]X\x01\0\0\0sa.", &[&1_u64.to_le_bytes()[..], &0.5_f64.to_le_bytes()].concat()));
+    assert!(found.is_ok_and(|found| found.len() == 1));
     // generous: all of these together take less than a second in a release build
     assert!(begin.elapsed() < Duration::from_secs(60));
 }
