@@ -86,14 +86,13 @@ pub(super) fn excerpt(text: &str, span: &Range<usize>) -> Excerpt {
     Excerpt { line: line_number(text, line_start), column: chars_before + 1, text: shown, mark: mark_start..mark_end }
 }
 
-/// Returns the largest number of cells that a character can take after [`printable`]. An escaped character becomes a text of 8 cells, such as `<U+202E>`.
-/// (Beyond U+FFFF the text has one or two cells more, which are not counted.)
+/// Returns the largest number of cells that a character can take after [`printable`]. A character without a width may be escaped, as `<U+202E>`.
 fn max_cells(c: char) -> usize {
+    let is_escaped = || matches!(escape(c.encode_utf8(&mut [0; 4])), Cow::Owned(_));
     match c.width() {
         _ if c == '\t' => TAB.len(),
-        None | Some(0) => 8,
-        Some(_) if matches!(escape(c.encode_utf8(&mut [0; 4])), Cow::Owned(_)) => 8,
-        Some(width) => width,
+        Some(width) if width > 0 && !is_escaped() => width,
+        _ => format!("<U+{:04X}>", u32::from(c)).len(),
     }
 }
 
@@ -208,5 +207,14 @@ mod tests {
     fn invisible_characters_are_escaped() {
         assert_eq!(shown("a\u{202e} = \"\u{1b}\"", 7..10).2, "a<U+202E> = \"<U+001B>\"");
         assert_eq!(one_line("a\nb\u{7}"), "a<U+000A>b<U+0007>");
+    }
+
+    /// The escaped text of a character beyond U+FFFF has one or two cells more.
+    #[test]
+    fn escaped_characters_fit_into_the_width() {
+        for c in ['\u{202e}', '\u{e0001}', '\u{10fffd}'] {
+            let shown = shown(&String::from(c).repeat(100), 0..0).2;
+            assert!((MAX_WIDTH - 10..=MAX_WIDTH + 1).contains(&shown.chars().count()), "{shown}");
+        }
     }
 }
