@@ -93,11 +93,9 @@ fn check_keys(reader: &mut ScenarioReader, table: &TomlTable<'_>, kind: &Optimiz
         let owners: Vec<String> = OPTIMIZERS.iter().filter(|other| other.keys.contains(&key)).map(|other| quoted(other.name)).collect();
         if !owners.is_empty() && !kind.keys.contains(&key) {
             let message = format!("{key} is not a key of the optimizer \"{}\"", kind.name);
-            result = Err(reader.report(
-                value.span(),
-                message,
-                format!("it belongs to {}: set optimizer, or leave {key} out", owners.join(" and ")),
-            ));
+            let have = if owners.len() == 1 { "has" } else { "have" };
+            let help = format!("{} {have} this key: write optimizer = {}, or leave {key} out", owners.join(" and "), owners.join(" or "));
+            result = Err(reader.report(value.span(), message, help));
         }
     }
     result
@@ -250,7 +248,7 @@ fn step_schedule(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span)
 fn exponential_schedule(reader: &mut ScenarioReader, table: &TomlTable<'_>, span: Span) -> Result<Schedule, Reported> {
     match non_negative(reader, table, "gamma")? {
         Some(gamma) => Ok(Schedule::Exponential { gamma }),
-        None => Err(reader.report(span, "gamma is missing", "add gamma = 0.9, the factor of each iteration")),
+        None => Err(reader.report(span, "gamma is missing", "add gamma = 0.9: each iteration multiplies the learning rate by it")),
     }
 }
 
