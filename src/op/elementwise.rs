@@ -73,8 +73,9 @@ impl Elementwise {
     /// # Errors
     /// If the shapes cannot be broadcast to one shape.
     pub fn broadcast(mut self, shapes: &[&[usize]]) -> Result<Self, Mismatch> {
-        let named: SmallVec<[_; 2]> =
-            ["first operand", "second operand", "third operand"].into_iter().zip(shapes.iter().copied()).collect();
+        // a constant is an operand too, but no input
+        let name = |slot| ["first operand", "second operand", "third operand"][self.operand_number(slot)];
+        let named: SmallVec<[_; 2]> = shapes.iter().enumerate().map(|(slot, shape)| (name(slot), *shape)).collect();
         let are_equal = shapes.windows(2).all(|pair| pair[0] == pair[1]);
         self.broadcast = if are_equal { None } else { Some(Arc::new(Broadcast::new(&named)?)) };
         Ok(self)

@@ -37,6 +37,14 @@ fn three_operands_and_constants_are_broadcast() {
     }
 }
 
+/// A message counts the constants among the operands.
+#[test]
+fn a_mismatch_names_the_operands_by_their_places() {
+    let operation = Elementwise::new(named("clamp").expect("an operator"), &[Constant(0.5), In(1), In(0)]);
+    let message = operation.broadcast(&[&[2], &[3]]).expect_err("2 and 3 do not fit").to_string();
+    assert!(message.contains("second operand") && message.contains("third operand") && !message.contains("first operand"), "{message}");
+}
+
 #[test]
 fn derivatives_at_kinks_are_those_of_pytorch() {
     let x: &[f64] = &[-1.0, 0.0, 1.0, 2.0];
