@@ -12,7 +12,7 @@ use super::{A, A_ENTRY, ALL_A, ALL_T, Loss, LossKind, NetworkOutput, Pointwise, 
 use crate::expr::{Expr, Form, Join, Primitive, SUM, whole};
 use crate::op::layer::{Args, Reported};
 use crate::op::math::relu;
-use crate::op::rule::{Arguments, Equation, Factors, Gist, Memo, Operands, Term, constant, derived};
+use crate::op::rule::{Equation, Factors, Gist, Memo, Operands, Term, constant, derived};
 use crate::op::slot::Reads;
 
 /// The row of this loss in [`LOSSES`](super::LOSSES).
@@ -109,9 +109,5 @@ impl Pointwise for MultiMargin {
             gist: Gist::None,
             words: "A class whose output is below a_y by at least the margin has the derivative 0. Any other class has the derivative 1, or twice the missing margin if p is 2, divided by n. The derivative of the true class is minus the sum of the others.",
         }
-    }
-
-    fn arguments(&self) -> Arguments {
-        smallvec![Expr::Number(self.margin)]
     }
 }
