@@ -35,7 +35,8 @@ const TENSOR_BYTES: u64 = 256;
 /// The size in bytes of one part of a reduction's op (measured). The op has one part for each sample.
 const PART_BYTES: u64 = 640;
 /// An upper bound on the size in bytes that one window takes in the memo of a max pool, which remembers the maxima. The memo has two lists: the index of each
-/// window's maximum, in the order of the windows, and the same indices with their windows, sorted by index.
+/// window's maximum, in the order of the windows, and the same indices with their windows, sorted by index. They have 8 and 16 bytes. The rest is for
+/// the counts with which the second list is sorted, which are freed after it.
 const WINNER_BYTES: u64 = 32;
 
 impl Sizes {
