@@ -198,6 +198,10 @@ impl Call {
     pub fn axes(&self, reader: &mut GraphReader<'_, '_>, at: usize, rank: usize) -> Result<Option<Vec<usize>>, Reported> {
         let Some((value, span)) = self.get(at).map(|(value, span)| (value.clone(), span.clone())) else { return Ok(None) };
         let items = value.items().unwrap_or_else(|| vec![value]);
+        if items.is_empty() && !self.is_numpy() {
+            // in PyTorch it means all axes in most functions, and in NumPy none
+            return Err(reader.fail(&span, "this list of axes is empty", "name an axis, or leave the argument out for all axes"));
+        }
         let mut axes = Vec::new();
         for item in &items {
             let n = arithmetic::integer(reader, item, "an axis", &span)?;

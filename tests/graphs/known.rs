@@ -53,6 +53,40 @@ fn an_assignment_to_an_input_has_an_alias_and_its_intermediates_have_none() {
     }
 }
 
+/// As in NumPy, `pad_width` is broadcast to a pair for each axis.
+#[test]
+fn the_width_of_a_padding_is_broadcast() {
+    let (shape, padded) = value("np.pad(x, [[1, 2], [0, 3]])");
+    assert_eq!((&shape[..], &padded[6..9], &padded[12..15]), (&[5, 6][..], &[1.0, 2.0, 3.0][..], &[4.0, 5.0, 7.0][..]));
+    for (width, pairs) in [
+        ("1", "((1, 1), (1, 1))"),
+        ("[1]", "((1, 1), (1, 1))"),
+        ("[[1]]", "((1, 1), (1, 1))"),
+        ("(1, 2)", "((1, 2), (1, 2))"),
+        ("((1, 2),)", "((1, 2), (1, 2))"),
+        ("((1,), (2,))", "((1, 1), (2, 2))"),
+    ] {
+        assert_eq!(value(&format!("np.pad(x, {width})")), value(&format!("np.pad(x, {pairs})")), "{width}");
+    }
+    let wrong = ["[]", "[[], []]", "[[]]", "[1, 2, 3]", "[[1], [2, 3]]", "[[1], 2]", "[[1, 2, 3], [1, 2, 3]]", "[[1, 2], [3, 4], [5, 6]]"];
+    for width in wrong {
+        let faults = open(&format!("J = np.pad(x, {width}).sum()")).map(|_| ()).expect_err(width);
+        assert!(faults.contains("pad_width does not fit the 2 axes of x (2x3)"), "{width}: {faults}");
+    }
+}
+
+#[test]
+fn an_empty_list_of_axes_is_no_axis_or_refused() {
+    let x = value("x");
+    for same in ["torch.flip(x, [])", "np.flip(x, ())", "np.sum(x, axis=())"] {
+        assert_eq!(value(same), x, "{same}");
+    }
+    assert_eq!(value("np.flip(x)").1, [7.0, 5.0, 4.0, 3.0, 2.0, 1.0]);
+    for wrong in ["x.sum(())", "torch.amax(x, [])", "np.transpose(x, ())", "x.transpose([])"] {
+        assert!(open(&format!("J = {wrong}.sum()")).is_err(), "{wrong}");
+    }
+}
+
 /// Python's remainder of the smallest number and −1 is 0.
 #[test]
 fn a_remainder_has_the_sign_of_the_divisor() {

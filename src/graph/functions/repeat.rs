@@ -156,7 +156,7 @@ fn flip(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     let id = call.tensor(reader, 0)?;
     let input = reader.shape(id).to_vec();
     let axes = distinct_axes(reader, call, input.len())?;
-    let axes = if axes.is_empty() { (0..input.len()).collect() } else { axes };
+    let axes = if call.starred.is_empty() { (0..input.len()).collect() } else { axes };
     let gradient = NumPyCode::Call(format!("np.flip({{0}}, {})", axes_text(&axes)), vec![NumPyCode::upstream()]);
     let flipped = rearranged(reader, id, &input, CopyKind::Flip.with_gradient(gradient), &call.span, |index| {
         let source: Vec<usize> =
@@ -207,6 +207,52 @@ fn triangle(reader: &mut GraphReader<'_, '_>, call: &Call, kind: CopyKind) -> Re
     Ok(Value::Tensor(triangle))
 }
 
+/// Reads NumPy's `pad_width`, which is broadcast to a pair for each axis: a number, `[n]`, a pair for all axes, or a number or a pair for each axis.
+fn padding_by_axis(reader: &mut GraphReader<'_, '_>, value: &Value, id: TensorId, span: &Span) -> Result<Vec<[usize; 2]>, Reported> {
+    let rank = reader.shape(id).len();
+    let items = value.items().unwrap_or_else(|| vec![value.clone()]);
+    // the numbers of each axis, or of all axes
+    let rows: Option<Vec<Vec<Value>>> =
+        if items.iter().any(|item| item.items().is_some()) { items.iter().map(Value::items).collect() } else { Some(vec![items]) };
+    let pairs: Option<Vec<[Value; 2]>> = rows
+        .filter(|rows| (rows.len() == 1 || rows.len() == rank) && rows.windows(2).all(|rows| rows[0].len() == rows[1].len()))
+        .and_then(|rows| {
+            let pair = |row: Vec<Value>| match &row[..] {
+                [both] => Some([both.clone(), both.clone()]),
+                [before, after] => Some([before.clone(), after.clone()]),
+                _ => None,
+            };
+            rows.into_iter().map(pair).collect()
+        });
+    let Some(pairs) = pairs else {
+        let message = format!("pad_width does not fit the {} of {}", counted(rank, "axis"), reader.describe(id));
+        return Err(reader.fail(span, message, "write one number, one pair (before, after) for all axes, or a pair for each axis"));
+    };
+    let mut by_axis = Vec::with_capacity(rank);
+    for [before, after] in &pairs {
+        by_axis.push([arithmetic::size(reader, before, "a padding", span)?, arithmetic::size(reader, after, "a padding", span)?]);
+    }
+    if let [pair] = by_axis[..] {
+        by_axis.resize(rank, pair);
+    }
+    Ok(by_axis)
+}
+
+/// Reads PyTorch's `pad`: two numbers for each axis, beginning with the last axis.
+fn padding_from_last_axis(reader: &mut GraphReader<'_, '_>, value: &Value, rank: usize, span: &Span) -> Result<Vec<[usize; 2]>, Reported> {
+    let items = value.items().unwrap_or_else(|| vec![value.clone()]);
+    let sizes: Vec<usize> = items.iter().map(|item| arithmetic::size(reader, item, "a padding", span)).collect::<Result<_, _>>()?;
+    if sizes.len() % 2 == 1 || sizes.len() / 2 > rank {
+        let help = "for example pad(x, (1, 1))";
+        return Err(reader.fail(span, "pad has two numbers for each axis, beginning with the last axis", help));
+    }
+    let mut by_axis = vec![[0; 2]; rank];
+    for (pair, numbers) in by_axis.iter_mut().rev().zip(sizes.chunks_exact(2)) {
+        *pair = [numbers[0], numbers[1]];
+    }
+    Ok(by_axis)
+}
+
 fn pad(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let id = call.tensor(reader, 0)?;
     let input = reader.shape(id).to_vec();
@@ -217,32 +263,12 @@ fn pad(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
     }
     let fill = call.number(reader, 3)?.unwrap_or(0.0);
     let (value, span) = call.required(reader, 1)?;
-    let items = value.items().unwrap_or_else(|| vec![value.clone()]);
     // for each axis, the numbers of entries before and after the input
-    let mut around = vec![[0; 2]; input.len()];
-    if call.is_numpy() {
-        for (axis, sides) in around.iter_mut().enumerate() {
-            // one number for all sides, one pair for all axes, or a pair for each axis. The list [n] counts as [n, n]
-            let pair = if items.iter().any(|item| item.items().is_some()) { items.get(axis).cloned() } else { Some(value.clone()) };
-            let pair = pair.and_then(|pair| pair.items().or_else(|| Some(vec![pair.clone(), pair])));
-            let Some([before, after]) = pair.as_deref().map(|pair| [pair[0].clone(), pair[pair.len() - 1].clone()]) else {
-                return Err(reader.fail(&span, "pad_width has a pair for each axis", ""));
-            };
-            *sides = [arithmetic::size(reader, &before, "a padding", &span)?, arithmetic::size(reader, &after, "a padding", &span)?];
-        }
+    let around = if call.is_numpy() {
+        padding_by_axis(reader, &value, id, &span)?
     } else {
-        let sizes: Vec<usize> = items.iter().map(|item| arithmetic::size(reader, item, "a padding", &span)).collect::<Result<_, _>>()?;
-        if sizes.len() % 2 == 1 || sizes.len() / 2 > input.len() {
-            return Err(reader.fail(
-                &span,
-                "pad has two numbers for each axis, beginning with the last axis",
-                "for example pad(x, (1, 1))",
-            ));
-        }
-        for (n, pair) in sizes.chunks_exact(2).enumerate() {
-            around[input.len() - 1 - n] = [pair[0], pair[1]];
-        }
-    }
+        padding_from_last_axis(reader, &value, input.len(), &span)?
+    };
     let shape: Vec<usize> =
         input.iter().zip(&around).map(|(size, [before, after])| size.saturating_add(*before).saturating_add(*after)).collect();
     let padded = rearranged(reader, id, &shape, CopyKind::Pad, &call.span, |index| {

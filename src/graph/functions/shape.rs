@@ -268,7 +268,7 @@ fn transpose(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
     if !call.is_numpy() && (call.spelling != Spelling::Method || count == 2) {
         return swapaxes(reader, call);
     }
-    if count == 0 {
+    if call.starred.is_empty() {
         return transposed(reader, id, true, &call.span).map(Value::Tensor);
     }
     let given = distinct_axes(reader, call, rank)?;
