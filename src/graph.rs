@@ -48,7 +48,7 @@ use crate::python::{self, tree::Span};
 use crate::tensor::Tensor;
 pub use functions::registry::names as function_names;
 pub use implied::{ImpliedRole, ImpliedTensor, OtherRanks};
-use reader::{Binding, GraphReader, KnownName, PendingLeaf, PendingNode, TensorName, TensorOrigin};
+use reader::{Binding, GraphReader, KnownName, LeafOrigin, PendingLeaf, PendingNode, TensorName, TensorOrigin};
 use value::{Number, Scalar, Value};
 
 /// The largest number of statements and operations.
@@ -224,7 +224,8 @@ fn give(reader: &mut GraphReader<'_, '_>, tensor: &GivenTensor) {
     let number = value.first().copied().filter(|_| !is_input && value.ndim() == 0 && !is_mask);
     let known = reader.bind(name, Binding::Faulty);
     let name = TensorName { base: name.clone(), known: Some(known), version: 0, intermediate: 0 };
-    let id = reader.leaf(name, Arc::clone(value), is_input, is_mask);
+    let origin = if is_input { LeafOrigin::Input } else { LeafOrigin::Constant };
+    let id = reader.leaf(name, Arc::clone(value), origin, is_mask);
     reader.name_axes(id);
     let value = match number {
         Some(x) => {
@@ -261,10 +262,10 @@ fn finish(mut reader: GraphReader<'_, '_>, output: Option<&str>) -> GraphResult 
     let leaves: Vec<GraphLeaf> = leaves
         .into_iter()
         .zip(uses.leaves)
-        .map(|(PendingLeaf { name, value, is_input }, is_value)| GraphLeaf {
+        .map(|(PendingLeaf { name, value, origin }, is_value)| GraphLeaf {
             name: final_name(&name).0,
             value,
-            is_differentiated: is_input && is_value,
+            is_differentiated: origin == LeafOrigin::Input && is_value,
         })
         .collect();
     let mut positions = Vec::with_capacity(nodes.len());

@@ -74,11 +74,16 @@ impl GraphReader<'_, '_> {
             {
                 let n = *n;
                 let message = format!("{} and {} give {n}x{n}", self.describe(a), self.describe(b));
-                let [vector, column] = [vector, column].map(|id| self.name_of(id));
-                let help = format!(
-                    "if entry by entry is meant, write {column}[:, 0] or {vector}[:, None]; if {n}x{n} is meant, write {vector}[None, :]"
-                );
-                self.warn(span, message, help);
+                let [vector, column] = [vector, column].map(|id| self.written_name(id));
+                // a constant without a source text of its own cannot be indexed
+                let by_entry: Vec<String> = column
+                    .map(|column| format!("{column}[:, 0]"))
+                    .into_iter()
+                    .chain(vector.as_ref().map(|v| format!("{v}[:, None]")))
+                    .collect();
+                let as_row = vector.map_or_else(|| "the constant as one row".to_owned(), |vector| format!("{vector}[None, :]"));
+                let by_entry = if by_entry.is_empty() { "two constants of one shape".to_owned() } else { by_entry.join(" or ") };
+                self.warn(span, message, format!("if entry by entry is meant, write {by_entry}; if {n}x{n} is meant, write {as_row}"));
             }
         }
     }

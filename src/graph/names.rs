@@ -1,15 +1,16 @@
-//! Names the tensors that statements make: `h@1`, `h@2`, … for the results, `h@2.1`, `h@2.2`, … for the intermediate results.
+//! Names the tensors that statements make: `h@1`, `h@2`, … for the results, `h@2.1`, `h@2.2`, … for the intermediate results. Messages describe a tensor by its
+//! name.
 
 use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::reader::{Binding, GraphReader, KnownName, TensorName, TensorOrigin};
+use super::reader::{Binding, GraphReader, KnownName, LeafOrigin, MAX_SOURCE, PendingLeaf, TensorName, TensorOrigin};
 use super::value::{Number, TensorId, Value};
 use crate::op::layer::Reported;
 use crate::op::operator::Operator;
 use crate::python::tree::Span;
-use crate::tensor::from_flat;
+use crate::tensor::{from_flat, shape_text};
 
 impl GraphReader<'_, '_> {
     /// Names the tensor that a statement assigns, and returns the value of the name. A tensor that the statement did not make is copied.
@@ -26,7 +27,7 @@ impl GraphReader<'_, '_> {
             // a number becomes a constant tensor, so that operations can read it by its name
             Value::Number(Number { value, .. }) => {
                 self.claim_tensor(&[], span)?;
-                let id = self.leaf(TensorName::default(), Arc::new(from_flat(&[], vec![value.as_f64()])), false, false);
+                let id = self.leaf(TensorName::default(), Arc::new(from_flat(&[], vec![value.as_f64()])), LeafOrigin::Text(None), false);
                 Value::Number(Number { value, tensor: Some(id), mention: None })
             }
             other => other,
@@ -97,6 +98,29 @@ impl GraphReader<'_, '_> {
         for (n, id) in std::mem::take(&mut self.fresh).into_iter().enumerate() {
             self.set_name(id, TensorName { base: base.clone(), known, version, intermediate: first + n });
         }
+    }
+
+    /// Describes a tensor in a message: its name, or else its source text, and its shape: `W1 (20x64)`.
+    pub fn describe(&self, id: TensorId) -> String {
+        format!("{} ({})", self.name_of(id), shape_text(&self.tensors[id].shape))
+    }
+
+    /// Returns the name of a tensor, or else its source text, or else the words "a constant".
+    pub fn name_of(&self, id: TensorId) -> String {
+        self.written_name(id).unwrap_or_else(|| "a constant".to_owned())
+    }
+
+    /// Returns the name of a tensor, or else its source text. `None` for a constant without a source text of its own, and for one with a long text.
+    pub fn written_name(&self, id: TensorId) -> Option<String> {
+        let (name, at) = match self.tensors[id].origin {
+            TensorOrigin::Leaf(leaf) => match &self.leaves[leaf] {
+                PendingLeaf { name, origin: LeafOrigin::Text(at), .. } => (name, at.as_ref().filter(|(_, span)| span.len() <= MAX_SOURCE)),
+                PendingLeaf { name, .. } => (name, None),
+            },
+            TensorOrigin::Node(node) => (&self.nodes[node].name, Some(&self.nodes[node].at)),
+        };
+        let is_named = name.intermediate == 0 && !name.base.is_empty();
+        if is_named { Some(name.base.to_string()) } else { at.map(|(text_number, span)| self.source_in(*text_number, span)) }
     }
 
     fn set_name(&mut self, id: TensorId, name: TensorName) {

@@ -46,13 +46,31 @@ impl GraphReader<'_, '_> {
             Value::Number(_) | Value::Bool(_) | Value::List(_) | Value::Tuple(_) | Value::Range(_) => {
                 let mut data = Vec::new();
                 let shape = self.nested_numbers(value, span, &mut data)?;
-                self.constant(&shape, data, span)
+                if self.is_one_value(span) { self.written_constant(&shape, data, span) } else { self.constant(&shape, data, span) }
             }
             other => {
                 let message = format!("a tensor is needed here, not {}", other.kind());
                 Err(self.fail(span, message, ""))
             }
         }
+    }
+
+    /// Returns whether the source text at `span` is a name, a number, or a text in one pair of brackets, and not an operation with several operands.
+    fn is_one_value(&self, span: &Span) -> bool {
+        let text = self.texts.get(self.text_number).and_then(|text| text.get(span.clone())).unwrap_or_default();
+        if !text.starts_with(['[', '(']) {
+            return !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+        }
+        let mut depth = 0_usize;
+        let end = text.find(|c| {
+            match c {
+                '[' | '(' => depth += 1,
+                ']' | ')' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0
+        });
+        end == Some(text.len() - 1)
     }
 
     /// Appends the numbers of nested lists to `data`, and returns their shape.

@@ -18,7 +18,7 @@ use crate::op::operator::Operator;
 use crate::op::rule::{Function, Operands};
 use crate::op::slot::Reads;
 use crate::python::tree::Span;
-use crate::tensor::{Tensor, from_flat, len, shape_text};
+use crate::tensor::{Tensor, from_flat, len};
 
 /// The largest number of entries of a result, and of its operands, for which the result is computed while the text is read.
 const MAX_KNOWN: usize = 1 << 16;
@@ -79,8 +79,20 @@ pub struct PendingLeaf {
     pub name: TensorName,
     /// The numbers.
     pub value: Arc<Tensor>,
-    /// `true` if it may have a derivative: an input of the file.
-    pub is_input: bool,
+    /// The origin of the numbers.
+    pub origin: LeafOrigin,
+}
+
+/// The origin of the numbers of a [`PendingLeaf`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeafOrigin {
+    /// An input of the file, which may have a derivative.
+    Input,
+    /// A constant of the file.
+    Constant,
+    /// The text. A constant such as `arange(3)` has a source text of its own, at this position of the text with this index. `None` for other constants, such
+    /// as a list of numbers that is an operand, or the numbers with which `one_hot` compares.
+    Text(Option<(usize, Span)>),
 }
 
 /// An operation that the text makes.
@@ -252,18 +264,14 @@ impl GraphReader<'_, '_> {
     }
 
     /// Returns the source text at a position of a text, as one line without comments.
-    fn source_in(&self, text_number: usize, span: &Span) -> String {
+    pub fn source_in(&self, text_number: usize, span: &Span) -> String {
         let text = self.texts.get(text_number).and_then(|text| text.get(span.clone())).unwrap_or_default();
         text.lines().map(|line| line.split('#').next().unwrap_or_default()).flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
     }
 
     /// Returns whether a tensor is a constant that the text makes, such as `arange(3)`.
     pub fn is_made_by_text(&self, id: TensorId) -> bool {
-        match self.tensors[id].origin {
-            // a given tensor has a name and the version 0
-            TensorOrigin::Leaf(leaf) => self.leaves[leaf].name.version > 0 || self.leaves[leaf].name.base.is_empty(),
-            TensorOrigin::Node(_) => false,
-        }
+        matches!(self.tensors[id].origin, TensorOrigin::Leaf(leaf) if matches!(self.leaves[leaf].origin, LeafOrigin::Text(_)))
     }
 
     /// Returns the shape of a tensor.
@@ -288,26 +296,10 @@ impl GraphReader<'_, '_> {
         }
     }
 
-    /// Describes a tensor in a message: its name, or else its source text, and its shape: `W1 (20x64)`.
-    pub fn describe(&self, id: TensorId) -> String {
-        format!("{} ({})", self.name_of(id), shape_text(&self.tensors[id].shape))
-    }
-
-    /// Returns the name of a tensor, or else its source text. The result is empty for a constant of the text that has no name yet.
-    pub fn name_of(&self, id: TensorId) -> String {
-        match self.tensors[id].origin {
-            TensorOrigin::Leaf(leaf) => self.leaves[leaf].name.base.to_string(),
-            TensorOrigin::Node(node) => {
-                let node = &self.nodes[node];
-                let is_named = node.name.intermediate == 0 && !node.name.base.is_empty();
-                if is_named { node.name.base.to_string() } else { self.source_in(node.at.0, &node.at.1) }
-            }
-        }
-    }
-
     /// Adds a given tensor or a constant.
-    pub fn leaf(&mut self, name: TensorName, value: Arc<Tensor>, is_input: bool, is_mask: bool) -> TensorId {
+    pub fn leaf(&mut self, name: TensorName, value: Arc<Tensor>, origin: LeafOrigin, is_mask: bool) -> TensorId {
         let id = self.tensors.len();
+        let is_input = origin == LeafOrigin::Input;
         self.tensors.push(GraphTensor {
             shape: value.shape().to_vec(),
             origin: TensorOrigin::Leaf(self.leaves.len()),
@@ -318,17 +310,29 @@ impl GraphReader<'_, '_> {
             axes: Vec::new(),
             is_mask,
         });
-        self.leaves.push(PendingLeaf { name, value, is_input });
+        self.leaves.push(PendingLeaf { name, value, origin });
         id
     }
 
-    /// Adds a constant that the current statement makes, such as `arange(3)`.
+    /// Adds a constant that the current statement makes and whose source text is at `span`, such as `arange(3)`.
+    ///
+    /// # Errors
+    /// If its memory is not available.
+    pub fn written_constant(&mut self, shape: &[usize], data: Vec<f64>, span: &Span) -> Result<TensorId, Reported> {
+        let id = self.constant(shape, data, span)?;
+        if let Some(leaf) = self.leaves.last_mut() {
+            leaf.origin = LeafOrigin::Text(Some((self.text_number, span.clone())));
+        }
+        Ok(id)
+    }
+
+    /// Adds a constant that the current statement makes for the operation at `span`.
     ///
     /// # Errors
     /// If its memory is not available.
     pub fn constant(&mut self, shape: &[usize], data: Vec<f64>, span: &Span) -> Result<TensorId, Reported> {
         self.claim_tensor(shape, span)?;
-        let id = self.leaf(TensorName::default(), Arc::new(from_flat(shape, data)), false, false);
+        let id = self.leaf(TensorName::default(), Arc::new(from_flat(shape, data)), LeafOrigin::Text(None), false);
         self.fresh.push(id);
         Ok(id)
     }

@@ -95,3 +95,17 @@ fn numbers_that_the_structure_depends_on_are_refused_with_the_line() {
         assert!(bits(document(&driver)) == before, "{name}");
     }
 }
+
+/// The names of constants in lists and in loops look like those of given tensors, but the file has no place for a new value.
+#[test]
+fn constants_that_the_text_makes_in_lists_and_loops_are_refused() {
+    let text = "title = \"t\"\n[graph]\nnodes = '''\nhs = []\nhs.append(torch.ones(3))\nfor c in [torch.ones(3), x]:\n    hs.append(c * 2)\n\
+                J = (hs[0] * x + hs[1] + hs[2]).sum()\n'''\n[graph.inputs]\nx = [1, 2, 4]\n";
+    for name in ["hs.1", "c.1"] {
+        let mut driver = open(text);
+        let before = bits(document(&driver));
+        enter(&mut driver, &format!("set {name}[0] 5"));
+        assert!(message(&driver).starts_with(&format!("{name} is a number that the text makes")), "{}", message(&driver));
+        assert!(bits(document(&driver)) == before, "{name}");
+    }
+}

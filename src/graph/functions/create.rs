@@ -124,7 +124,7 @@ fn arange(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
         }
         #[allow(clippy::cast_precision_loss)] // a small count
         let data = (0..count).map(|n| start + n as f64 * step).collect();
-        return reader.constant(&[count], data, &call.span).map(Value::Tensor);
+        return reader.written_constant(&[count], data, &call.span).map(Value::Tensor);
     }
     let range = ends(reader, call)?;
     if range.len() == 0 {
@@ -133,7 +133,7 @@ fn arange(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Report
     reader.claim_tensor(&[range.len()], &call.span)?;
     #[allow(clippy::cast_precision_loss)] // as in Python
     let data = range.each().map(|n| n as f64).collect();
-    reader.constant(&[range.len()], data, &call.span).map(Value::Tensor)
+    reader.written_constant(&[range.len()], data, &call.span).map(Value::Tensor)
 }
 
 /// Makes a constant whose entries are all the same.
@@ -142,7 +142,7 @@ fn constant(reader: &mut GraphReader<'_, '_>, call: &Call, shape: &[usize], valu
         return Err(reader.fail(&call.span, "a tensor has at least one entry", "every size must be at least 1"));
     }
     reader.claim_tensor(shape, &call.span)?;
-    reader.constant(shape, vec![value; len(shape)], &call.span).map(Value::Tensor)
+    reader.written_constant(shape, vec![value; len(shape)], &call.span).map(Value::Tensor)
 }
 
 /// Converts numbers to sizes. A negative number is a fault; the caller refuses 0.
@@ -190,7 +190,7 @@ fn eye(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
     }
     reader.claim_tensor(&shape, &call.span)?;
     let data = (0..shape[0] * shape[1]).map(|at| if at / shape[1] == at % shape[1] { 1.0 } else { 0.0 }).collect();
-    reader.constant(&shape, data, &call.span).map(Value::Tensor)
+    reader.written_constant(&shape, data, &call.span).map(Value::Tensor)
 }
 
 fn tensor(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -226,6 +226,8 @@ fn one_hot(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Repor
     // compares each class with the numbers 0, 1, …: a mask of 0 and 1
     let shape = reader.shape(id).to_vec();
     let column = super::shape::viewed(reader, id, &[&shape[..], &[1]].concat(), &call.span)?;
+    // as many classes as examples are no accident
+    reader.mark_written_shape(column);
     #[allow(clippy::cast_precision_loss)] // few classes
     let numbers = (0..classes).map(|n| n as f64).collect();
     let numbers = reader.constant(&[classes], numbers, &call.span)?;

@@ -48,6 +48,17 @@ fn over_axes_or_two(reader: &mut GraphReader<'_, '_>, call: &Call, extreme: Extr
     if is_axes {
         return over_axes(reader, call, extreme);
     }
+    // an operand may be a list only in Python's own spelling, max(x, [1, 2])
+    if let Some(items) = second.items().filter(|_| call.spelling != Spelling::Bare || call.has_torch_keyword || call.has_numpy_keyword) {
+        let (_, first_span) = call.required(reader, 0)?;
+        let (name, tensor) = (extreme.function(), reader.source(&first_span));
+        let axes: Option<Vec<String>> = items.iter().map(|item| item.as_integer().map(|axis| axis.to_string())).collect();
+        let help = match axes {
+            Some(axes) => format!("a{name}({tensor}, ({})) takes several axes", axes.join(", ")),
+            None => format!("{name}imum(a, b) compares two tensors"),
+        };
+        return Err(reader.fail(&second_span, format!("{name} takes one axis"), help));
+    }
     if !is_axis {
         let (first, _) = call.required(reader, 0)?;
         let name = extreme.function();
