@@ -9,6 +9,7 @@ use crate::op::lookup::{IndexOperand, LookupKind, lookup};
 use crate::op::operator::Operator;
 use crate::python::tree::Span;
 use crate::tensor::{flat, len};
+use crate::text::counted;
 
 use super::choices::chosen;
 use super::reduce::{named, scaled, softmax_along, sum_over};
@@ -163,25 +164,29 @@ fn class_weights(
     super::shape::viewed(reader, id, &wide, span)
 }
 
-/// Checks that the classes of a target are whole numbers from 0, if they are known. Returns `ignore_index`; `None` if the classes are
+/// Checks that the classes of a target are whole numbers from 0 to `classes` − 1 or `ignore_index`, if they are known. Returns `ignore_index`; `None` if the classes are
 /// known and differ from it.
 fn ignored_class(reader: &mut GraphReader<'_, '_>, call: &Call, target: TensorId, classes: usize) -> Result<Option<f64>, Reported> {
     #[allow(clippy::cast_precision_loss)] // a class
-    let ignored = call.integer(reader, 3)?.unwrap_or(-100) as f64;
+    let (ignored, count) = (call.integer(reader, 3)?.unwrap_or(-100) as f64, classes as f64);
     #[allow(clippy::float_cmp)] // whole numbers
     let is_ignored = |class: f64| class == ignored;
     let Some(data) = reader.tensors[target].data.clone() else { return Ok(Some(ignored)) };
     reader.note_structure(target, "a class", &call.span);
-    // an ignored class may be negative, as −100 is
-    if let Some(wrong) = flat(&data).iter().find(|class| !is_ignored(**class) && (class.fract() != 0.0 || **class < 0.0)) {
-        let message = format!("{} holds {wrong}, which is not a class", reader.describe(target));
-        return Err(reader.fail(&call.span, message, "classes are whole numbers from 0"));
+    let mut has_ignored = false;
+    for &class in flat(&data) {
+        // an ignored class may be negative, as −100 is
+        if is_ignored(class) {
+            has_ignored = true;
+        } else if class.fract() != 0.0 || class < 0.0 {
+            let message = format!("{} holds {class}, which is not a class", reader.describe(target));
+            return Err(reader.fail(&call.span, message, "classes are whole numbers from 0"));
+        } else if class >= count {
+            let message = format!("{} holds the class {class}, but there are {}", reader.describe(target), counted(classes, "class"));
+            return Err(reader.fail(&call.span, message, format!("classes go from 0 to {}", classes - 1)));
+        }
     }
-    if flat(&data).iter().any(|class| is_ignored(*class)) {
-        return Ok(Some(ignored));
-    }
-    index::check_classes(reader, target, classes, &call.span)?;
-    Ok(None)
+    Ok(has_ignored.then_some(ignored))
 }
 
 /// Makes the losses −log p of the classes of the target, with label smoothing, weights and reduction. `logp` has the logarithms of all probabilities.
