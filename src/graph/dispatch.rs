@@ -55,13 +55,13 @@ pub fn check_name(reader: &mut GraphReader<'_, '_>, name: &str, spelling: Spelli
 
 /// Reports a function that does not exist.
 fn unknown(reader: &mut GraphReader<'_, '_>, name: &str, spelling: Spelling, span: &Span) -> Reported {
+    if let Some(help) = registry::help(name) {
+        return reader.fail(span, format!("{name} is not possible in a graph"), help);
+    }
     let names: Vec<&str> = registry::names().collect();
     // a name of another library or of mathematics: for `sigma` the help says sigmoid, and for `log2` it says log(x) / log(2)
     if let Some(help) = words::table_help(Vocabulary::Function, name, &names, |_| true) {
         return reader.fail(span, format!("there is no function \"{name}\""), help);
-    }
-    if let Some(help) = registry::help(name) {
-        return reader.fail(span, format!("{name} is not possible in a graph"), help);
     }
     let what = if spelling == Spelling::Method { "method" } else { "function" };
     let near = suggest::nearest(name, names).map(suggest::did_you_mean);
