@@ -9,6 +9,8 @@ use crate::step::Pass;
 pub struct ForwardReads {
     /// For each op, in the order of computation: its output, the number of its operands, and its operands.
     numbers: Vec<u32>,
+    /// The number of operands of all ops.
+    operand_count: usize,
 }
 
 impl ForwardReads {
@@ -17,13 +19,20 @@ impl ForwardReads {
     pub fn of(ops: &[Op]) -> Self {
         // the limits of a scenario allow far fewer tensors than u32::MAX
         let stored = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let mut numbers = Vec::new();
+        let (mut numbers, mut operand_count) = (Vec::new(), 0);
         for op in ops.iter().take_while(|op| matches!(op.pass, Pass::Forward | Pass::Loss)) {
             let count = op.parts.iter().map(|part| part.operands.len()).sum();
+            operand_count += count;
             numbers.extend([stored(op.output), stored(count)]);
             numbers.extend(op.parts.iter().flat_map(|part| part.operands.iter().copied()).map(stored));
         }
-        Self { numbers }
+        Self { numbers, operand_count }
+    }
+
+    /// Returns the number of operands of all ops. A tensor that is read twice counts twice.
+    #[must_use]
+    pub fn operand_count(&self) -> usize {
+        self.operand_count
     }
 
     /// Iterates over the ops. Each item is the output and the operands; a tensor that is read twice is there twice.

@@ -153,8 +153,16 @@ impl Blocks {
 
     /// Draws a line to each block from the blocks that its forward ops read.
     fn draw_lines(&mut self, reads: &ForwardReads) {
+        self.lines.reserve(reads.operand_count());
+        // the ops come mostly in the order of their blocks. Then the lines of a block are neighbours, and only these few are sorted
+        let (mut current, mut first, mut all_in_order) = (0, 0, true);
         for (output, operands) in reads.iter() {
             let reader = self.of_tensor[output];
+            if reader != current {
+                self.sort_lines(first);
+                all_in_order &= reader > current;
+                (current, first) = (reader, self.lines.len());
+            }
             for id in operands {
                 let read = self.of_tensor[id];
                 // no line leads from a block to itself
@@ -163,15 +171,27 @@ impl Blocks {
                 }
             }
         }
-        // the ops come in the order of their blocks, so mostly only the few lines of each block must be sorted
-        self.lines.chunk_by_mut(|a, b| a.reader == b.reader).for_each(<[DataLine]>::sort_unstable);
-        if !self.lines.is_sorted() {
-            self.lines.sort_unstable();
-        }
-        self.lines.dedup();
+        self.sort_lines(if all_in_order { first } else { 0 });
         for line in &self.lines {
             self.all[line.read as usize].last_reader = line.reader;
         }
+    }
+
+    /// Sorts the lines from `first` on, and removes those that are there twice.
+    fn sort_lines(&mut self, first: usize) {
+        let lines = &mut self.lines[first..];
+        if lines.is_sorted_by(|a, b| a < b) {
+            return;
+        }
+        lines.sort_unstable();
+        let mut kept = 1;
+        for n in 1..lines.len() {
+            if lines[n] != lines[kept - 1] {
+                lines[kept] = lines[n];
+                kept += 1;
+            }
+        }
+        self.lines.truncate(first + kept);
     }
 
     /// Gives each block the first free lane, which it keeps until the last block that reads it.
