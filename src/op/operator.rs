@@ -172,8 +172,8 @@ pub const FUNCTIONS: &[NamedFunction] = &[
 /// Functions from which the program makes functions of graphs, such as a norm. [`named`] finds them, but formulas cannot call them.
 const INNER_FUNCTIONS: &[NamedFunction] = &[
     NamedFunction::new(
-        guarded::NORM_ROOT,
-        "The derivative of √x is 1 / (2 √x). If the norm is 0, all entries of the tensor are 0, and nothing passes.",
+        guarded::ROOT_OF_SQUARES,
+        "The derivative of √x is 1 / (2 √x). Here x is a sum or a mean of squares. If x is 0, all of them are 0, and nothing passes.",
     ),
     NamedFunction::new(guarded::BINARY_CROSS_ENTROPY, "The derivative with respect to the probability a is (a − t) / (a (1 − a))."),
 ];
@@ -215,7 +215,7 @@ const SECOND_NAMES: &[(&str, &str)] = &[
     ("clip", "clamp"),
 ];
 
-/// Finds an elementwise operator by its name in PyTorch or NumPy, by its sign, or by the name of an inner function such as `norm_root`.
+/// Finds an elementwise operator by its name in PyTorch or NumPy, by its sign, or by the name of an inner function such as `root_of_squares`.
 ///
 /// ```
 /// use gradstep::op::operator::{Operator, named};

@@ -88,7 +88,8 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
 
     /// Matches √x.
     pub fn root(&mut self, id: TensorId) -> Option<TensorId> {
-        self.function(id, crate::expr::SQRT).or_else(|| self.power(id, 0.5))
+        let sqrt = self.function(id, crate::expr::SQRT).or_else(|| self.function(id, functions::guarded::ROOT_OF_SQUARES));
+        sqrt.or_else(|| self.power(id, 0.5))
     }
 
     /// Matches x².

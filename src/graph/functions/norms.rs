@@ -225,7 +225,7 @@ fn normalize(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Rep
     let eps = call.number(reader, 3)?.unwrap_or(1e-12);
     let squares = named(reader, "square", &[Value::Tensor(id)], &call.span)?;
     let sum = super::reduce::sum_over(reader, squares, &[axis], true, &call.span)?;
-    let norm = named(reader, "norm_root", &[Value::Tensor(sum)], &call.span)?;
+    let norm = named(reader, "root_of_squares", &[Value::Tensor(sum)], &call.span)?;
     let norm = named(reader, "clamp_min", &[Value::Tensor(norm), Value::float(eps)], &call.span)?;
     reader.elementwise(Operator::DIV, &[Value::Tensor(id), Value::Tensor(norm)], &call.span).map(Value::Tensor)
 }

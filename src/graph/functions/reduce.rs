@@ -205,7 +205,7 @@ fn var(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported>
 
 fn std(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
     let variance = variance(reader, call)?;
-    named(reader, "sqrt", &[Value::Tensor(variance)], &call.span).map(Value::Tensor)
+    named(reader, "root_of_squares", &[Value::Tensor(variance)], &call.span).map(Value::Tensor)
 }
 
 fn prod(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported> {
@@ -264,7 +264,7 @@ fn norm(reader: &mut GraphReader<'_, '_>, call: &Call) -> Result<Value, Reported
     }
     let squares = named(reader, "square", &[Value::Tensor(id)], span)?;
     let sum = sum_over(reader, squares, &axes, keepdim, span)?;
-    named(reader, "norm_root", &[Value::Tensor(sum)], span).map(Value::Tensor)
+    named(reader, "root_of_squares", &[Value::Tensor(sum)], span).map(Value::Tensor)
 }
 
 fn softmax_call(reader: &mut GraphReader<'_, '_>, call: &Call, is_log: bool) -> Result<Value, Reported> {

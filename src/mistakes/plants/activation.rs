@@ -15,6 +15,7 @@ use crate::op::contraction::Contraction;
 use crate::op::downcast::downcast;
 use crate::op::edges::BilinearRule;
 use crate::op::elementwise::{ElementwiseBackward, ElementwiseForward, ElementwiseOperand};
+use crate::op::functions::guarded::ROOT_OF_SQUARES;
 use crate::op::functions::{GELU, RECIPROCAL, RELU, RSQRT, SIGMOID, SILU, SQUARE, TANH};
 use crate::op::math;
 use crate::op::operator::Operator;
@@ -82,7 +83,7 @@ fn passed_on(site: &Site<'_>) -> Variant {
 }
 
 /// The functions that are powers: they have mistakes of their own.
-const POWERS: [&Primitive; 4] = [SQUARE, SQRT, RECIPROCAL, RSQRT];
+const POWERS: [&Primitive; 5] = [SQUARE, SQRT, ROOT_OF_SQUARES, RECIPROCAL, RSQRT];
 
 /// The activation of a site. In a graph, this is a function of `ACTIVATIONS`, or another function of one number that is not a power.
 fn activation(site: &Site<'_>) -> Option<AppliedActivation> {

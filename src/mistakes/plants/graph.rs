@@ -18,6 +18,7 @@ use crate::op::downcast::downcast;
 use crate::op::edges::{BilinearRule, View};
 use crate::op::elementwise::{ElementwiseBackward, ElementwiseForward, ElementwiseOperand};
 use crate::op::extremum::ExtremumGather;
+use crate::op::functions::guarded::ROOT_OF_SQUARES;
 use crate::op::functions::{MAX, MIN, RECIPROCAL, RSQRT, SQUARE};
 use crate::op::gather::GatherRule;
 use crate::op::lookup::LookupGather;
@@ -234,7 +235,7 @@ fn exponent(site: &Site<'_>) -> Option<f64> {
             ElementwiseOperand::Input(_) => None,
         };
     }
-    [(SQUARE, 2.0), (SQRT, 0.5), (RECIPROCAL, -1.0), (RSQRT, -0.5)]
+    [(SQUARE, 2.0), (SQRT, 0.5), (ROOT_OF_SQUARES, 0.5), (RECIPROCAL, -1.0), (RSQRT, -0.5)]
         .into_iter()
         .find(|(function, _)| *function == called.function)
         .map(|(_, n)| n)

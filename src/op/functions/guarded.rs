@@ -4,13 +4,13 @@
 use super::{A, B, MAX, ONE, X, Y, ZERO, computed};
 use crate::expr::{Case, Expr, Form, LOG, Primitive, Relation};
 
-/// √x, where x is a sum of squares. Its derivative is that of √x, but for x = 0, where all summands are 0, it is a closed gate ([`Expr::ClosedGate`]). So the
-/// derivative of the norm of zeros is 0, as in PyTorch.
+/// √x, where x is a sum or a mean of squares. Its derivative is that of √x, but for x = 0, where all squares are 0, it is a closed gate
+/// ([`Expr::ClosedGate`]). So the derivatives of the norm of zeros, and of the standard deviation of equal numbers, are 0, as in PyTorch.
 ///
 /// ```
-/// assert_eq!(gradstep::op::functions::guarded::NORM_ROOT.derivative(0, &[0.0], 0.0), Some(0.0));
+/// assert_eq!(gradstep::op::functions::guarded::ROOT_OF_SQUARES.derivative(0, &[0.0], 0.0), Some(0.0));
 /// ```
-pub const NORM_ROOT: &Primitive = &Primitive {
+pub const ROOT_OF_SQUARES: &Primitive = &Primitive {
     derivatives: &[Expr::Cases(
         &[Case { left: X, is: Relation::Equal, right: ZERO, value: Expr::ClosedGate }],
         &Expr::Div(&[ONE, Expr::Mul(&[Expr::Number(2.0), Y])]),
@@ -18,7 +18,7 @@ pub const NORM_ROOT: &Primitive = &Primitive {
     ..ROOT_VALUE
 };
 /// √x without its derivative.
-const ROOT_VALUE: Primitive = computed("norm_root", |x| x[0].sqrt(), &[]).symbol("√").form(Form::Root);
+const ROOT_VALUE: Primitive = computed("root_of_squares", |x| x[0].sqrt(), &[]).symbol("√").form(Form::Root).numpy("np.sqrt({0})");
 
 /// PyTorch's smallest denominator in the derivative of the binary cross-entropy: 10⁻¹², rounded to 32 bits.
 const EPSILON: f64 = 1e-12_f32 as f64;
