@@ -82,8 +82,7 @@ pub enum Role {
     Loss,
     /// The derivative ∂C/∂x, where C is the loss. The `Id` is that of x.
     Gradient(Id),
-    /// A tensor of a batch: the sum or mean of one tensor over the samples of the batch, with its penalty. The `Id` is that of this tensor in the samples'
-    /// network.
+    /// A tensor of a batch: the sum or mean of one tensor over its samples, with a penalty. The `Id` is that of this tensor in the samples' network.
     Reduced(Id),
 }
 

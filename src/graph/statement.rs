@@ -317,8 +317,7 @@ impl GraphReader<'_, '_> {
         Ok(())
     }
 
-    /// Returns the value of the variable of a loop over the rows of a tensor: row `turn`, as a number if the tensor is a vector of known numbers without a
-    /// derivative.
+    /// Returns the value of the variable of a loop over the rows of a tensor: row `turn`, or its number if it is known and has no derivative.
     fn turn_of_tensor(&mut self, id: usize, turn: usize, span: &Span) -> Result<Value, Reported> {
         if let Some(data) = self.tensors[id].data.clone().filter(|data| data.ndim() == 1 && !self.tensors[id].flows) {
             self.note_structure(id, "the numbers of a loop", span);

@@ -164,8 +164,8 @@ fn class_weights(
     super::shape::viewed(reader, id, &wide, span)
 }
 
-/// Checks that the classes of a target are whole numbers from 0 to `classes` − 1 or `ignore_index`, if they are known. Returns `ignore_index`; `None` if the classes are
-/// known and differ from it.
+/// Checks that the classes of a target are whole numbers from 0 to `classes` − 1 or `ignore_index`, if they are known. Returns `ignore_index`; `None` if the
+/// classes are known and differ from it.
 fn ignored_class(reader: &mut GraphReader<'_, '_>, call: &Call, target: TensorId, classes: usize) -> Result<Option<f64>, Reported> {
     #[allow(clippy::cast_precision_loss)] // a class
     let (ignored, count) = (call.integer(reader, 3)?.unwrap_or(-100) as f64, classes as f64);
