@@ -142,3 +142,37 @@ fn commands_about_a_tensor_of_the_batch_lead_to_the_sample_that_computed_it() {
     press(&mut driver, "r");
     assert!(rows(&driver).iter().any(|(_, step)| *step == Some(resolve("update:fc2.weight[0,0]#1"))), "{:?}", rows(&driver));
 }
+
+/// Returns the rows of the list of contributions at an address, and the sentence below them.
+fn listed(text: &str, address: &str) -> (Vec<Vec<String>>, String) {
+    let mut driver = at_address(&small(text), address);
+    press(&mut driver, "w");
+    let note = driver.state.overlay.as_ref().unwrap().list.as_ref().unwrap().note.clone();
+    (rows(&driver).into_iter().map(|(cells, _)| cells).collect(), note)
+}
+
+#[test]
+fn a_term_that_is_0_need_not_have_a_factor_that_is_0() {
+    let text = "title = \"t\"\ninput = [1]\ntarget = 1\nloss = \"squared_error\"\n\
+                [[layer]]\ntype = \"linear\"\nweight = [[-2]]\nbias = [0]\nactivation = \"relu\"\n";
+    // relu(−2) is 0
+    let (rows, note) = listed(text, "fc1.a[0]");
+    assert!(rows[1][1] == "= −2" && note == "every term is 0", "{rows:?}: {note}");
+}
+
+/// The search reads at most 20,000 terms. The shares of an entry are never those of a part of its terms, except for the first entry, which says so.
+#[test]
+fn an_entry_with_very_many_terms_has_shares_of_all_terms_or_says_of_which() {
+    let text = "title = \"t\"\ninput = { init = \"ones\", shape = [20001] }\ntarget = 1\nloss = \"squared_error\"\n\
+                [[layer]]\ntype = \"linear\"\nout_features = 1\nweight = { init = \"ones\" }\nbias = [1e6]\nactivation = \"relu\"\n";
+    // the bias, which has the largest share, is the last term
+    let (rows, note) = listed(text, "fc1.z[0]#20002");
+    assert!(note.starts_with("shares are of Σ|terms| over the first 20000 of 20002 terms, multiplied"), "{note}");
+    assert!(rows.iter().all(|cells| !cells[0].contains("bias")), "{rows:?}");
+    let (rows, note) = listed(text, "fc1.a[0]");
+    let names: Vec<&str> = rows.iter().map(|cells| cells[0].trim()).collect();
+    assert_eq!(names, ["fc1.a[0]", "fc1.z[0]"]);
+    assert!(note.ends_with("; below some rows, the terms are left out"), "{note}");
+    let (_, note) = listed(&text.replace("\"ones\"", "\"zeros\""), "fc1.z[0]#20002");
+    assert_eq!(note, "the first 20000 of 20002 terms are 0");
+}

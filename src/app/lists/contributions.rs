@@ -23,7 +23,8 @@ use crate::step::TensorEntry;
 
 /// The largest number of rows.
 const MAX_ROWS: usize = 200;
-/// The largest number of terms that the search looks at. It limits the search to a few milliseconds.
+/// The largest number of terms that the search looks at. It limits the search to a few milliseconds. The search looks at all terms of an entry or at none: the
+/// share of a term needs all of them. Only of the first entry, if it has more terms than this, it looks at the first ones.
 const MAX_EXAMINED_TERMS: u64 = 20_000;
 /// The smallest listed share: the smallest that is not rounded to 0.0 %.
 const MIN_SHARE: f64 = 0.000_5;
@@ -113,8 +114,10 @@ struct ContributionSearch {
     has_repeats: bool,
     /// `true` if shares below [`MIN_SHARE`] are left out.
     has_small: bool,
-    /// `true` if a limit ended the search.
+    /// `true` if there are more rows than [`MAX_ROWS`].
     is_cut: bool,
+    /// `true` if the terms of a row are left out because of [`MAX_EXAMINED_TERMS`].
+    has_unexamined: bool,
 }
 
 /// Returns an entry of a scene as an entry of the run that has its number. For a copy of a sample's tensor in the batch, it is the run of the sample, and for a
@@ -122,6 +125,11 @@ struct ContributionSearch {
 fn canonical_entry(scene: &Scene<'_>, tensor: Id, at: usize) -> RunEntry {
     let (run, tensor) = scene.canonical(tensor);
     RunEntry { run, tensor, at }
+}
+
+/// Returns the number of done terms of a step's entry.
+fn done_terms(there: &Scene<'_>) -> u64 {
+    there.at.term + 1
 }
 
 /// Finds the entries with the largest shares.
@@ -143,8 +151,10 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
         search.rows.push(contribution);
         let Ok(there) = scenes.of(entry.run).last_step_of(entry.tensor, entry.at) else { continue };
         let terms_left = MAX_EXAMINED_TERMS - examined;
-        // `there.at.term` is the index of the last done term, so this asks if there are more than `terms_left` done terms
-        search.is_cut |= there.at.term >= terms_left;
+        if row > 0 && done_terms(&there) > terms_left {
+            search.has_unexamined = true;
+            continue;
+        }
         let terms: Vec<_> = there.done_terms(terms_left).collect();
         examined += terms.len() as u64;
         let magnitude: f64 = terms.iter().map(|(value, _)| value.abs()).sum();
@@ -200,7 +210,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     let there = scene.last_step_of(entry.tensor, entry.at)?;
     let mut scenes = RunScenes { here: scene, samples: Vec::new() };
     let first = canonical_entry(scene, entry.tensor, entry.at);
-    let ContributionSearch { rows, has_repeats, has_small, is_cut } = search(&mut scenes, first);
+    let ContributionSearch { rows, has_repeats, has_small, is_cut, has_unexamined } = search(&mut scenes, first);
     let indent = if rows.iter().any(|contribution| contribution.depth > NARROW_INDENT_FROM) { " " } else { "  " };
     // the rows of depth 1 are the factors of the first entry's terms; if all these terms are 0, there are no shares
     let is_zero = rows.len() > 1 && rows.iter().all(|contribution| contribution.depth != 1 || contribution.share == 0.0);
@@ -227,19 +237,25 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     };
     let list_rows = list_order(&rows).into_iter().map(&mut row).collect();
     let mut list = List::new(format!("contributions to {}", there.address_of(there.output, entry.at)), list_rows);
-    let mut note = if is_zero {
-        "every term is 0 because one of its factors is 0"
-    } else {
-        "shares are of Σ|terms|, multiplied along the way; each factor of a term has the share of the whole term"
-    }
-    .to_owned();
+    let count = done_terms(&there);
+    let of_first = (count > MAX_EXAMINED_TERMS).then(|| format!("the first {MAX_EXAMINED_TERMS} of {count} terms"));
+    let mut note = match (is_zero, of_first) {
+        (true, None) => "every term is 0".to_owned(),
+        (true, Some(of_first)) => format!("{of_first} are 0"),
+        (false, of_first) => format!(
+            "shares are of Σ|terms|{}, multiplied along the way; each factor of a term has the share of the whole term",
+            of_first.map_or_else(String::new, |of_first| format!(" over {of_first}"))
+        ),
+    };
     if !there.is_complete() {
         note = format!("the terms so far; {note}");
     }
     if has_repeats {
         note.push_str("; an entry that is found twice has one row");
     }
-    if is_cut {
+    if has_unexamined {
+        note.push_str("; below some rows, the terms are left out");
+    } else if is_cut {
         note.push_str("; only the largest shares are listed");
     } else if has_small {
         note.push_str("; shares below 0.05 % are left out");
