@@ -1,6 +1,8 @@
 //! Mistakes in the forward pass. A second network has the mistake in its text. Its gradients are the numbers of a user who makes the mistake.
 
-use crate::{NETWORKS, open, parameters, search, tensors};
+use gradstep::mistakes::plantings;
+
+use crate::{NETWORKS, everything, learning_rate, open, parameters, search, tensors};
 
 /// Classifiers, each with a part of its text, and the text with the mistake that replaces this part. The test puts another digit for `N` in each
 /// round, so that `N1` becomes the seed 11, 21, ….
@@ -111,5 +113,22 @@ fn samples_that_are_left_out_are_named() {
                 assert_eq!(names, [("samples-left-out", Some(&*variant), wanted.len())]);
             }
         }
+    }
+}
+
+/// The orders of the table are wrong orders of a row-major flatten. In the vector of another `flatten`, they would be orders that nobody has written.
+#[test]
+fn only_the_order_of_a_row_major_flatten_is_mistaken() {
+    for (order, is_row_major) in [("chw", true), ("hwc", false)] {
+        let document = open(&format!(
+            "title = \"t\"\nloss = \"squared_error\"\ninput = {{ init = \"normal\", seed = 1, shape = [2, 3, 4] }}\n\
+             target = {{ init = \"normal\", seed = 2 }}\nlayer = [\n\
+             {{ type = \"conv2d\", out_channels = 2, kernel_size = 1, weight = {{ init = \"normal\", seed = 3 }} }},\n\
+             {{ type = \"flatten\", order = \"{order}\" }},\n\
+             {{ type = \"linear\", out_features = 2, weight = {{ init = \"normal\", seed = 4 }} }},\n]\n"
+        ));
+        let plantings = plantings(&document.trace, &everything(&document.trace), learning_rate(&document));
+        let ids: Vec<&str> = plantings.iter().map(|planting| planting.id).filter(|id| id.contains("flatten")).collect();
+        assert_eq!(!ids.is_empty(), is_row_major, "{order}: {ids:?}");
     }
 }

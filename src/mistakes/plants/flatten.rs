@@ -11,6 +11,7 @@ use super::places::places;
 use crate::network::{Id, Role};
 use crate::op::constant_weights::{ConstantWeightsRule, Weights};
 use crate::op::contraction::Contraction;
+use crate::op::edges::{Edges as _, View};
 use crate::tensor::{len, unravel};
 
 /// An order of an image's entries in the vector: a function from the rank of the image to its axes, from the slowest to the fastest.
@@ -42,12 +43,15 @@ fn inverse(places: &[usize]) -> Arc<[usize]> {
     inverse.into()
 }
 
-/// The image that a site flattens: its shape, if it has several axes of more than one entry.
+/// The image that a site flattens in row-major order: its shape, if it has several axes of more than one entry. A `flatten` of another order is left out: its
+/// vector has one of the orders that are wrong here.
 fn image<'a>(site: &Site<'a>) -> Option<&'a [usize]> {
     let rule = site.rule_as::<ConstantWeightsRule<Contraction>>().filter(|rule| matches!(rule.weights(), Weights::Copy))?;
-    let shape = site.iteration.shape(site.of);
-    let is_flat = site.iteration.shape(site.y).iter().filter(|size| **size > 1).count() <= 1;
-    (rule.view == crate::op::edges::View::Input && is_flat && shape.iter().filter(|size| **size > 1).count() > 1).then_some(shape)
+    let [shape, flat] = [site.of, site.y].map(|id| site.iteration.shape(id));
+    let has_several_axes = |shape: &[usize]| shape.iter().filter(|size| **size > 1).count() > 1;
+    let is_flattened = rule.view == View::Input && !has_several_axes(flat) && has_several_axes(shape) && len(flat) == len(shape);
+    let is_row_major = || (0..len(shape)).all(|at| rule.edges().edge(View::Input, at, 0).output == at);
+    (is_flattened && is_row_major()).then_some(shape)
 }
 
 /// A wrong order: its axes, the name of its variant (empty for the usual one), and the end of the sentence about it.
