@@ -121,8 +121,8 @@ fn read_session(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// Returns a driver of the state in which the session begins.
 ///
 /// # Errors
-/// If the session's scenario is not valid, if it does not have the step at which the session begins, or if the session's gradients of `--mine` cannot be
-/// compared.
+/// If the session's scenario is not valid, if the step at which the session begins or the address to which it goes does not exist or needs too much memory, or if
+/// the session's gradients of `--mine` cannot be compared.
 pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let header = &session.header;
     let path_shown = format!("{} (in the session)", header.name);
@@ -150,10 +150,10 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
         bail!("the session begins at step 0, but steps count from 1");
     }
     let opening_step = Address { iteration: Some(header.iteration), location: Location::Step(header.at) };
-    state.go_to(opening_step).map_err(|why| anyhow!("the session begins at a step that its scenario does not have: {why}"))?;
+    state.go_to(opening_step).map_err(|why| anyhow!("the session begins at a step that cannot be reached: {why}"))?;
     if let Some(goal) = &header.goal {
         let opened = goal.parse::<Address>().map_err(|why| why.to_string()).and_then(|goal| state.go_to(goal));
-        opened.map_err(|why| anyhow!("the session goes to an address that its scenario does not have: {why}"))?;
+        opened.map_err(|why| anyhow!("the session goes to an address that cannot be reached: {why}"))?;
     }
     check_opening(&state)?;
     state.greet();
@@ -165,10 +165,10 @@ pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     Ok(driver)
 }
 
-/// Returns an error if the state shows an error message: then the scenario does not have the step at which the session begins.
+/// Returns an error if the state shows an error message: then the step at which the session begins was not reached.
 fn check_opening(state: &State) -> anyhow::Result<()> {
     match &state.message {
-        Some(message) if message.is_error => bail!("the session begins at a step that its scenario does not have: {}", message.text),
+        Some(message) if message.is_error => bail!("the session begins at a step that cannot be reached: {}", message.text),
         _ => Ok(()),
     }
 }

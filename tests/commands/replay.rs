@@ -205,3 +205,27 @@ fn a_session_is_read_out_in_sentences() {
     let last = printed(&["replay", TOUR, "--format", "plain", "--at", "last"]);
     assert!(last.starts_with("> l\ngrad.input[0,1,1]  step 58/64"), "{last}");
 }
+
+/// A step that needs too much memory exists, so the message does not deny it.
+#[test]
+fn a_session_whose_beginning_cannot_be_reached_is_refused_with_the_reason() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("far");
+    let scenario = "title = \"t\"\nloss = \"squared_error\"\ninput = { init = \"ones\", shape = [450] }\ntarget = { init = \"zeros\" }\n\
+                    [[layer]]\ntype = \"linear\"\nout_features = 450\nweight = { init = \"ones\" }\n\
+                    [train]\nlearning_rate = 0.01\niterations = 40\n";
+    let mut refusal = |iteration: u64, at: u64, goal: Option<&str>| {
+        let header = serde_json::json!({
+            "gradstep_session": 2, "program": "0.1.0", "size": [60, 16], "name": "t", "scenario": scenario, "exact": true,
+            "iteration": iteration, "at": at, "to": goal,
+        });
+        fs::write(&path, format!("{header}\n[1,\"quit\"]\n")).unwrap();
+        refused(2, &["replay", path.to_str().unwrap(), "--format", "text", "--memory-limit", "4MiB"])
+    };
+    // the updated weights of an iteration take 1.5 MiB
+    assert!(refusal(5, 1, None).starts_with("error: the session begins at a step that cannot be reached: iteration 5 needs "));
+    assert!(
+        refusal(1, 1_000_000, None).starts_with("error: the session begins at a step that cannot be reached: there is no step 1000000: ")
+    );
+    assert!(refusal(1, 1, Some("5/first")).starts_with("error: the session goes to an address that cannot be reached: iteration 5 needs "));
+}
