@@ -33,8 +33,7 @@ impl ScenarioReader {
             return Ok(());
         }
         self.budget.is_exceeded = true;
-        let [parsed_text, limit] = [parsed_text, limit].map(|bytes| memory_budget::text(bytes.into()));
-        let message = format!("reading this file takes {parsed_text}; the limit is {limit}");
+        let message = format!("reading this file takes {}", excess(parsed_text.into(), limit.into()));
         Err(self.report_for_file(message, "put large tensors into files, { file = … }, or raise the limit with --memory-limit"))
     }
 
@@ -66,10 +65,7 @@ impl ScenarioReader {
         if total > limit || while_parsing > limit {
             if !self.budget.is_exceeded {
                 self.budget.is_exceeded = true;
-                let (text, limit) = (memory_budget::text(total.max(while_parsing)), memory_budget::text(limit));
-                // the two sizes may be rounded to the same text, although they differ
-                let excess =
-                    if text == limit { format!("more than the limit of {limit}") } else { format!("{text}; the limit is {limit}") };
+                let excess = excess(total.max(while_parsing), limit);
                 let message = if total >= while_parsing {
                     format!("up to here the tensors and their gradients take {excess}")
                 } else {
@@ -83,6 +79,13 @@ impl ScenarioReader {
         self.budget.overhead += u64::try_from(overhead * count as u128).unwrap_or(0);
         Ok(())
     }
+}
+
+/// Returns the words for a size above the limit: `1.1 GiB; the limit is 1.0 GiB`.
+fn excess(size: u128, limit: u128) -> String {
+    let [size, limit] = [size, limit].map(memory_budget::text);
+    // the two sizes may be rounded to the same text, although they differ
+    if size == limit { format!("more than the limit of {limit}") } else { format!("{size}; the limit is {limit}") }
 }
 
 /// Checks that one iteration fits into the memory limit. Returns the bytes that the scenario itself takes while it is open.
@@ -109,7 +112,6 @@ pub(super) fn check_iteration(
         return Ok(taken);
     }
     reader.budget.is_exceeded = true;
-    let [total, limit] = [total, reader.budget.limit].map(|bytes| memory_budget::text(bytes.into()));
     // the fault is reported at the batch size; without one, at the samples or for the whole file
     let span = file.get("train").and_then(|train| train.get_ref().as_table()?.get_key_value("batch_size")).map(|(key, _)| key.span());
     let span = span.or_else(|| ["sample", "samples"].into_iter().find_map(|key| Some(file.get_key_value(key)?.0.span())));
@@ -121,11 +123,12 @@ pub(super) fn check_iteration(
         ),
         (_, None) => (format!("the passes of {}", counted(batch, "sample")), "leave samples out, or raise the limit with --memory-limit"),
         _ => (
-            format!("one iteration with {}", counted(batch, "sample")),
+            format!("one iteration over {}", counted(batch, "sample")),
             "take a smaller batch_size, or raise the limit with --memory-limit",
         ),
     };
-    let message = format!("{subject} takes {total}; the limit is {limit}");
+    // `total` includes what the scenario takes without an iteration
+    let message = format!("with {subject}, this scenario takes {}", excess(total.into(), reader.budget.limit.into()));
     Err(match span {
         Some(span) => reader.report(span, message, help),
         None => reader.report_for_file(message, help),

@@ -143,6 +143,25 @@ fn memory_is_refused_before_it_is_allocated() {
     assert!(started.elapsed() < Duration::from_secs(1));
 }
 
+/// The size is that of the scenario and the iteration together.
+#[test]
+fn an_iteration_above_the_memory_limit_is_refused() {
+    let sample = "[[sample]]\ninput = { init = \"ones\", shape = [2000] }\ntarget = 0\n";
+    let layers = "[[layer]]\ntype = \"linear\"\nout_features = 1\nweight = { init = \"zeros\" }\n[[layer]]\ntype = \"activation\"\nfunction = \"relu\"\n";
+    let train = "[train]\nlearning_rate = 1\n";
+    for (samples, train, memory, words) in [
+        (2, "", 76_000, "with the passes of 2 samples, this scenario takes "),
+        (2, train, 76_000, "with one iteration over 2 samples, this scenario takes "),
+        (1, train, 70_000, "with one iteration, this scenario takes "),
+    ] {
+        let text = format!("title = \"t\"\nloss = \"squared_error\"\n{}{layers}{train}", sample.repeat(samples));
+        let source = Source { name: String::new(), path_shown: String::new(), text };
+        let faults = read(source, Limits { memory }).expect_err("too large");
+        let message = &faults.faults()[0].message;
+        assert!(message.starts_with(words) && message.ends_with(&format!(" bytes; the limit is {memory} bytes")), "{message}");
+    }
+}
+
 #[test]
 fn consequences_of_an_error_are_not_reported() {
     let unknown = "[[layer]]\ntype = \"linaer\"\n[[note]]\nat = \"fc2.z\"\ntext = \"x\"\n[[expect]]\nat = \"fc2.z[7]\"\nvalue = 1\n";
