@@ -250,12 +250,11 @@ fn parse_bytes(text: &str) -> Result<u64, String> {
     let wrong = || "write a number of bytes, KiB, MiB or GiB, such as 512MiB".to_owned();
     let digits_len = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits_len);
-    let shift = match unit.trim().to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {
-        // nothing is left of `b`, `i` and `ib`, but only `b` is a unit
-        "" if !unit.contains(['i', 'I']) => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "ki" | "kib" => 10,
+        "m" | "mb" | "mi" | "mib" => 20,
+        "g" | "gb" | "gi" | "gib" => 30,
         _ => return Err(wrong()),
     };
     let number: u64 = number.parse().map_err(|_| wrong())?;
@@ -303,10 +302,13 @@ mod tests {
 
     #[test]
     fn bytes_have_an_optional_unit() {
-        for (text, bytes) in [("1", 1), ("2k", 2048), ("512MiB", 512 << 20), ("4GB", 4 << 30), ("1gib", 1 << 30)] {
+        for (text, bytes) in
+            [("1", 1), ("1b", 1), ("2k", 2048), ("512MiB", 512 << 20), ("3Mi", 3 << 20), ("4GB", 4 << 30), ("1gib", 1 << 30)]
+        {
             assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
         }
-        for text in ["", "0", "-1", "1.5G", "GiB", "1TiB", "99999999999999999999", "18446744073709551615k", "1i"] {
+        let wrong_units = ["1TiB", "1i", "1ib", "1bb", "1mbb", "1kii", "1kiib", "1kbi"];
+        for text in ["", "0", "-1", "1.5G", "GiB", "99999999999999999999", "18446744073709551615k"].into_iter().chain(wrong_units) {
             assert!(parse_bytes(text).is_err(), "{text}");
         }
     }
