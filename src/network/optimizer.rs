@@ -188,8 +188,8 @@ impl UpdatePlan {
 use UpdateOperand::{Gradient, Old, Previous, State};
 use UpdateSummand::{Rated, Scaled, Squared};
 use equations::{
-    ADAGRAD, ADAM, ADAM_W, DECAYED_GRADIENT, MEAN_OF_GRADIENTS, MEAN_OF_SQUARES, MOVE_BY_GRADIENT, MOVE_BY_GRADIENT_AT_T, MOVE_BY_VELOCITY,
-    MOVE_BY_VELOCITY_AT_T, NESTEROV, RMS_PROP, SUM, VELOCITY_OF_RATES, velocity_equation,
+    ADAGRAD, ADAM, DECAYED_GRADIENT, MEAN_OF_GRADIENTS, MEAN_OF_SQUARES, MOVE_BY_GRADIENT, MOVE_BY_GRADIENT_AT_T, MOVE_BY_VELOCITY,
+    MOVE_BY_VELOCITY_AT_T, RMS_PROP, adam_w_equation, nesterov_equation, sum_equation, velocity_equation, velocity_of_rates_equation,
 };
 
 const ETA: Expr = Expr::Name("η");
@@ -308,7 +308,7 @@ impl Optimizer {
                 summands.push(Scaled(Some(-eta * decay), minus_eta_lambda, Old));
             }
             summands.push(Scaled(Some(-eta * momentum), minus_eta_mu, State(velocity)));
-            return plan.parameter(NESTEROV, summands);
+            return plan.parameter(nesterov_equation(has_decay), summands);
         }
         let (equation, direction) = match (velocity, is_scheduled) {
             (None, false) => (MOVE_BY_GRADIENT, Gradient),
@@ -348,7 +348,8 @@ impl Optimizer {
         #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ iterations
         let corrections = [beta_1, beta_2].map(|beta| 1.0 - libm::pow(beta, iteration as f64));
         let mut summands = vec![Scaled(None, whole::X, Old)];
-        if is_decoupled && self.weight_decay != 0.0 {
+        let has_decay = is_decoupled && self.weight_decay != 0.0;
+        if has_decay {
             // ηₜ is η / (1 − β₁ᵗ) in this equation, so the scheduled learning rate is written η(t)
             let decay = if self.schedule.is_some() {
                 Expr::Neg(&Expr::Product(Join::Juxtaposed, &[Expr::Product(Join::Juxtaposed, &[Expr::Name("η(t)"), LAMBDA]), whole::X]))
@@ -365,7 +366,7 @@ impl Optimizer {
             mean: None,
             options: RateOptions { correction: corrections[1], eps },
         });
-        plan.parameter(if is_decoupled { ADAM_W } else { ADAM }, summands)
+        plan.parameter(if is_decoupled { adam_w_equation(has_decay) } else { ADAM }, summands)
     }
 
     fn rms_plan(&self, iteration: u64, [alpha, eps, momentum]: [f64; 3], is_centred: bool) -> UpdatePlan {
@@ -403,7 +404,7 @@ impl Optimizer {
         if !is_first {
             summands.insert(0, Scaled(Some(momentum), Expr::Product(Join::Juxtaposed, &[MU, whole::X]), Previous(velocity)));
         }
-        plan.state(VELOCITY, VELOCITY_OF_RATES, summands);
+        plan.state(VELOCITY, velocity_of_rates_equation(is_centred, is_first), summands);
         let minus_eta = Expr::Neg(&Expr::Product(Join::Juxtaposed, &[ETA_T, whole::X]));
         plan.parameter(MOVE_BY_VELOCITY_AT_T, vec![old, Scaled(Some(-eta), minus_eta, State(velocity))])
     }
@@ -413,10 +414,11 @@ impl Optimizer {
         let gradient = self.decayed(&mut plan);
         let squares = plan.states.len();
         let mut summands = vec![Squared(None, Expr::Square(&whole::X), gradient)];
-        if iteration > 1 || self.initial_state().is_some() {
+        let has_initial = self.initial_state().is_some();
+        if iteration > 1 || has_initial {
             summands.insert(0, Scaled(None, whole::X, Previous(squares)));
         }
-        plan.state(SUM_OF_SQUARES, SUM, summands);
+        plan.state(SUM_OF_SQUARES, sum_equation(has_initial), summands);
         #[allow(clippy::cast_precision_loss)] // far fewer than 2⁵³ iterations
         let eta = self.learning_rate_at(iteration) / (1.0 + (iteration - 1) as f64 * lr_decay);
         let options = RateOptions { correction: 1.0, eps };
@@ -451,5 +453,35 @@ mod tests {
             }
         }
         assert_eq!(texts, 14, "each of the 8 rules without and with a schedule, except Nesterov's momentum");
+    }
+
+    /// The text of each sum names weight decay, a mean, and a previous or an initial value exactly if the sum has a summand with it.
+    #[test]
+    fn the_words_of_an_update_are_about_its_own_summands() {
+        let nesterov = UpdateRule::Sgd { momentum: 0.9, dampening: 0.0, is_nesterov: true };
+        let rms = |is_centred| UpdateRule::RmsProp { alpha: 0.9, eps: 1e-8, momentum: 0.9, is_centred };
+        let adam_w = UpdateRule::Adam { betas: [0.9, 0.99], eps: 1e-8, is_decoupled: true };
+        let adagrad = |initial| UpdateRule::Adagrad { lr_decay: 0.1, eps: 1e-8, initial };
+        for rule in [nesterov, rms(false), rms(true), adam_w, adagrad(0.0), adagrad(0.5)] {
+            for (weight_decay, iteration) in [(0.0, 1), (0.0, 2), (0.1, 1), (0.1, 2)] {
+                let optimizer = Optimizer { learning_rate: 0.1, schedule: None, weight_decay, rule };
+                for UpdateSum { equation, summands, .. } in optimizer.plan(iteration).sums {
+                    let (words, formula) = (equation.words, format!("{summands:?}"));
+                    let context = format!("{rule:?}, iteration {iteration}: {words}\n{formula}");
+                    assert_eq!(words.contains('λ'), formula.contains("\"λ\""), "{context}");
+                    match equation.name {
+                        "the velocity" => {
+                            assert_eq!(words.contains("previous iteration"), formula.contains("Previous"), "{context}");
+                            assert_eq!(words.contains("rate(s, m)"), formula.contains("mean: Some"), "{context}");
+                            assert_eq!(words.contains("rate(s)"), formula.contains("mean: None"), "{context}");
+                        }
+                        "the sum of the squared gradients" => {
+                            assert_eq!(words.contains("initial"), rule == adagrad(0.5), "{context}");
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use crate::expr::whole;
 use crate::op::rule::{Equation, Gist};
 
-/// Returns an equation without its right-hand side, which each summand adds.
+/// Returns an equation with a placeholder as its right-hand side: the expression of each summand replaces it.
 const fn equation(name: &'static str, gist: Gist, words: &'static str) -> Equation {
     Equation { right: whole::X, name, gist, words }
 }
@@ -30,15 +30,10 @@ pub(super) const MOVE_BY_VELOCITY_AT_T: Equation = equation(
     MOVE_BY_VELOCITY.gist,
     "The velocity v takes the place of the gradient here. The parameter moves in the opposite direction, by ηₜ times the velocity. ηₜ is the learning rate of the iteration.",
 );
-pub(super) const NESTEROV: Equation = equation(
-    "gradient descent",
-    Gist::Words("Nesterov's momentum"),
-    "Nesterov's momentum: the parameter moves against the sum of the gradient and the new velocity v times the momentum μ.",
-);
 pub(super) const DECAYED_GRADIENT: Equation = equation(
     "the gradient with weight decay",
     Gist::None,
-    "Weight decay λ pulls the parameter towards 0: it adds λ w to the gradient, as the penalty ½ λ w² would. The sums below read this gradient.",
+    "Weight decay λ pulls the parameter towards 0: it adds λ w to the gradient, as the penalty ½ λ w² would. The next sums read this gradient.",
 );
 pub(super) const MEAN_OF_GRADIENTS: Equation = equation(
     "the mean of the gradients",
@@ -50,25 +45,10 @@ pub(super) const MEAN_OF_SQUARES: Equation = equation(
     Gist::Words("the second moment"),
     "A running mean of the squares: it measures how large the gradients of this entry usually are. It begins at 0, so in the first iteration there is no mean to keep.",
 );
-pub(super) const SUM: Equation = equation(
-    "the sum of the squared gradients",
-    Gist::None,
-    "All squares so far are added up. The sum never falls, so an entry with large gradients moves less and less.",
-);
-pub(super) const VELOCITY_OF_RATES: Equation = equation(
-    "the velocity",
-    Gist::None,
-    "The gradient is divided by its usual size, 1 / rate(s) = √s + ε, and momentum μ keeps a part of the velocity of the previous iteration.",
-);
 pub(super) const ADAM: Equation = equation(
     "Adam",
     Gist::Words("the mean gradient over its usual size"),
-    "Each entry moves against the mean m of its gradients, divided by their usual size: rate(v) = 1 / (√v / √(1 − β₂ᵗ) + ε) in iteration t. Both means begin at 0 and are too small at first; ηₜ = η / (1 − β₁ᵗ) and the root √(1 − β₂ᵗ) make up for it.",
-);
-pub(super) const ADAM_W: Equation = equation(
-    "AdamW",
-    Gist::Words("the mean gradient over its usual size"),
-    "Weight decay λ shrinks the parameter itself, not through the gradient. Then each entry moves against the mean m of its gradients, divided by their usual size: rate(v) = 1 / (√v / √(1 − β₂ᵗ) + ε), with ηₜ = η / (1 − β₁ᵗ) in iteration t.",
+    "Each entry moves against the mean m of its gradients, divided by their usual size: rate(v) = 1 / (√v / √(1 − β₂ᵗ) + ε) in iteration t. Both means begin at 0 and are too small at first; ηₜ, the learning rate over 1 − β₁ᵗ, and the root √(1 − β₂ᵗ) make up for it.",
 );
 pub(super) const RMS_PROP: Equation = equation(
     "RMSprop",
@@ -78,8 +58,57 @@ pub(super) const RMS_PROP: Equation = equation(
 pub(super) const ADAGRAD: Equation = equation(
     "Adagrad",
     Gist::Words("the gradient over the root of all squares"),
-    "Each entry of the gradient is divided by the root of the sum of all its squares so far: rate(s) = 1 / (√s + ε). ηₜ = η / (1 + (t − 1) · lr_decay) is the learning rate of iteration t.",
+    "Each entry of the gradient is divided by the root of its sum s: rate(s) = 1 / (√s + ε). ηₜ is the learning rate over 1 + (t − 1) · lr_decay in iteration t.",
 );
+
+/// Returns the equation of the parameter with Nesterov's momentum. With `has_decay` it has a term for weight decay.
+pub(super) fn nesterov_equation(has_decay: bool) -> Equation {
+    let words = if has_decay {
+        "Nesterov's momentum: the parameter moves against the sum of the gradient, the weight decay λ w, and the new velocity v times the momentum μ."
+    } else {
+        "Nesterov's momentum: the parameter moves against the sum of the gradient and the new velocity v times the momentum μ."
+    };
+    equation("gradient descent", Gist::Words("Nesterov's momentum"), words)
+}
+
+/// Returns the equation of the parameter of `AdamW`. With `has_decay` it has a term for weight decay.
+pub(super) fn adam_w_equation(has_decay: bool) -> Equation {
+    let words = if has_decay {
+        "Weight decay λ shrinks the parameter itself, not through the gradient. Then each entry moves against the mean m of its gradients, divided by their usual size: rate(v) = 1 / (√v / √(1 − β₂ᵗ) + ε), with ηₜ, the learning rate over 1 − β₁ᵗ, in iteration t."
+    } else {
+        ADAM.words
+    };
+    equation("AdamW", ADAM.gist, words)
+}
+
+/// Returns the equation of Adagrad's sum. With `has_initial` the sum begins at another value than 0.
+pub(super) fn sum_equation(has_initial: bool) -> Equation {
+    let words = if has_initial {
+        "All squares so far are added to initial_accumulator_value. The sum never falls, so an entry with large gradients moves less and less."
+    } else {
+        "All squares so far are added up. The sum never falls, so an entry with large gradients moves less and less."
+    };
+    equation("the sum of the squared gradients", Gist::None, words)
+}
+
+/// Returns the equation of `RMSprop`'s velocity. `is_first` is `true` in the first iteration, which has no previous velocity.
+pub(super) fn velocity_of_rates_equation(is_centred: bool, is_first: bool) -> Equation {
+    let words = match (is_centred, is_first) {
+        (false, true) => {
+            "The gradient is divided by its usual size: rate(s) = 1 / (√s + ε). This is the first iteration, so it has no previous velocity."
+        }
+        (false, false) => {
+            "The gradient is divided by its usual size: rate(s) = 1 / (√s + ε). Momentum μ keeps a part of the velocity of the previous iteration."
+        }
+        (true, true) => {
+            "The gradient is divided by its usual distance from its mean m: rate(s, m) = 1 / (√(s − m²) + ε). This is the first iteration, so it has no previous velocity."
+        }
+        (true, false) => {
+            "The gradient is divided by its usual distance from its mean m: rate(s, m) = 1 / (√(s − m²) + ε). Momentum μ keeps a part of the velocity of the previous iteration."
+        }
+    };
+    equation("the velocity", Gist::None, words)
+}
 
 /// Returns the equation of a velocity. With `has_decay` it has a term for weight decay, and with `has_previous` a term for the previous velocity.
 /// `waits_for_previous` is `true` in the first iteration with momentum, which has no previous velocity yet.
