@@ -102,7 +102,7 @@ pub(super) static SETTINGS: &[SettingRow] = &[
         set: |user, value| { user.color = Some(ColorChoice::from_str(value.as_str()?, false).ok()?); Some(()) } },
     SettingRow { name: "palette", default: "\"red-purple\"", comment: "the colours of negative and of positive numbers: \"red-purple\", \"red-blue\" or \"purple-green\"", expected: "\"red-purple\", \"red-blue\" or \"purple-green\"",
         set: |user, value| { user.palette = value.as_str().and_then(Palette::named)?; Some(()) } },
-    SettingRow { name: "digits", default: "4", comment: "the number of significant digits in matrices and equations, from 3 to 8; whole numbers have all their digits", expected: "a whole number from 3 to 8",
+    SettingRow { name: "digits", default: "4", comment: "the number of significant digits in matrices and equations, from 3 to 8; whole numbers can have more", expected: "a whole number from 3 to 8",
         set: |user, value| { user.digits = value.as_integer().and_then(|integer| Digits::new(integer.as_str().parse().ok()?))?; Some(()) } },
     SettingRow { name: "index", default: "1", comment: "the number from which subscripts, headings and channels count: 0 or 1", expected: "0 or 1",
         set: |user, value| { user.index = ["0", "1"].iter().position(|digit| value.as_integer().is_some_and(|integer| integer.as_str() == *digit))?; Some(()) } },
