@@ -220,7 +220,7 @@ fn the_bytes_of_a_file_are_on_the_disk_before_its_name() {
         match call.as_str() {
             "write" => is_synced = false,
             "sync" => is_synced = true,
-            "rename" | "link" | "hard link" => {
+            "rename" | "link" => {
                 assert!(is_synced, "{context}: the bytes may be lost");
                 (is_name_synced, names) = (false, names + 1);
             }
