@@ -144,7 +144,7 @@ static TABLE: &[KeyBinding] = &[
     row(Focus::Map, &["<PgUp>", "<C-b>", "<C-u>"], Action::Page(-1), "ten blocks back", ""),
     row(Focus::Map, &["g", "<Home>"], Action::Scroll(i16::MIN), "the first block", ""),
     row(Focus::Map, &["G", "<End>"], Action::Scroll(i16::MAX), "the last block", ""),
-    row(Focus::Map, &["<Enter>"], Action::Accept, "go to the block's first step in the current pass", "go"),
+    row(Focus::Map, &["<Enter>"], Action::Accept, "go to the block's first step: in the current pass, if it has one there", "go"),
     row(Focus::Map, &["F"], Action::ToggleFold, "show the operations of the block as blocks, or as one block", "open"),
     row(Focus::Map, &["<Esc>", "M"], Action::Close, "close", "close"),
     row(Focus::Map, &[":"], Action::OpenPalette(COMMANDS), "closes the map, and opens the prompt for a command or an address", ""),
