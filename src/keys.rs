@@ -1,7 +1,8 @@
-//! Floor 7: the table of keys. The action of a key, the help overlay and the key bar (the line of keys at the bottom of the screen) all come from this table.
+//! Floor 7: the table of keys. The actions of keys, the help overlay and the key bar (the line of keys at the bottom of the screen) come from this table. Only
+//! typed characters, the keys of a list's rows and the keys of old recordings have no row.
 //!
 //! A key for an existing action needs a row. A key that turns something on and off needs a row and a [`Setting`]. A key with a new effect needs a row, an
-//! [`Action`], and a line for this action in `app/update.rs`.
+//! [`Action`], and a line for this action in `app/update.rs` or `app/motion.rs`.
 
 mod notation;
 
@@ -20,7 +21,7 @@ use crate::app::{Action, Command, Commands, Focus, KeyMeanings, ListKind, Overla
 pub struct KeyBinding {
     /// The focus in which the keys have this action.
     pub focus: Focus,
-    /// The keys, in vim's notation.
+    /// The keys, in the notation of [`parse`].
     pub keys: &'static [&'static str],
     /// The action.
     pub action: Action,
@@ -37,7 +38,7 @@ const fn row(focus: Focus, keys: &'static [&'static str], action: Action, descri
 }
 
 impl KeyBinding {
-    /// Returns the row with a name that differs from its word in the key bar.
+    /// Returns the row with this name instead of its word in the key bar.
     const fn named(mut self, name: &'static str) -> Self {
         self.name = name;
         self

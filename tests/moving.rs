@@ -59,7 +59,7 @@ fn visit_of(state: &State) -> Visit {
     state.stepper().map(Stepper::current_visit).unwrap()
 }
 
-/// The units of a document: no sample if it has only one, and no iteration if it has only one.
+/// The units of a document. A sample is no unit if there is only one, and neither is an iteration.
 fn units(document: &Document) -> Vec<Unit> {
     let (has_samples, has_iterations) = (document.trace.samples() > 1, document.iterations() > 1);
     let is_unit = |unit: &Unit| match unit {

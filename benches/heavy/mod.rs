@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// The loss whose derivative by the output is given, as its target. So the output may have any shape.
+/// The loss `upstream`, whose target is its derivative by the output. So the output may have any shape.
 const UPSTREAM: &str = "target = { init = \"normal\", seed = 2 }\nloss = \"upstream\"\n";
 
 fn head(title: &str, shape: &[usize]) -> String {

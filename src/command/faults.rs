@@ -1,4 +1,5 @@
-//! Tests in which one call that changes a file (a function of `output/disk.rs`) fails, or the process is killed in it: first call 1, then call 2, …
+//! Tests in which a call that changes a file (a function of `output/disk.rs`) fails, alone or with all later calls, or the process is killed in it: first in
+//! call 1, then in call 2, …
 //! After that, the scenario file and its files of tensors must be the old ones or the new ones, and not a mixture. The edits must be in the scenario file or
 //! in the journal.
 //!
@@ -121,13 +122,13 @@ fn run(folder: &Path, fault: DiskFault, call: usize) -> ProcessOutput {
     ProcessOutput { commands: commands.collect(), calls, last }
 }
 
-/// Returns the numbers of the scenario file in a folder. If it were a mixture of old and new files, it would not be valid, or would have numbers that no
-/// command gave it.
+/// Returns the numbers of the scenario file and its files of tensors in a folder. If these were a mixture of old and new files, the scenario would not be
+/// valid, or its numbers would be those of none of the [`states`].
 fn in_file(folder: &Path) -> NamedNumbers {
     numbers(&loader().reload(&folder.join("net.toml")).unwrap())
 }
 
-/// Returns the numbers of the scenario file after the edits of the journals are applied.
+/// Returns the numbers of the scenario file with the edits of its first leftover journal.
 fn recovered(folder: &Path) -> NamedNumbers {
     let mut numbers = in_file(folder);
     let key = journal::key(Some(&folder.join("net.toml")), "net");
@@ -137,7 +138,7 @@ fn recovered(folder: &Path) -> NamedNumbers {
     numbers
 }
 
-/// Writes the scenario. Returns its numbers before the first command of the script and after each command.
+/// Writes the scenario file. Returns its numbers before the script, and with the changes of the first commands: of one, of two, and so on.
 fn states(folder: &Path) -> Vec<NamedNumbers> {
     fs::write(folder.join("net.toml"), TEXT).unwrap();
     let mut states = vec![in_file(folder)];

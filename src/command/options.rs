@@ -33,7 +33,7 @@ pub(super) struct DrawOptions {
 }
 
 impl DrawOptions {
-    /// Applies the options to the settings of a stepper. If an option is missing, the settings file decides.
+    /// Applies the options to the settings of a stepper. If an option is missing, the user's settings decide.
     pub(super) fn apply(&self, user: &UserSettings, settings: &mut Settings) {
         settings.start_unit = user.unit;
         settings.digits = self.digits.unwrap_or(user.digits);
@@ -160,7 +160,7 @@ impl GlobalOptions {
         self.render_options(if to_terminal { self.terminal_colours() } else { Colours::True })
     }
 
-    /// The colours of the terminal. If it has none, `--color always` uses the 16 colours that every terminal with colours has.
+    /// The colours of the terminal. If it has none, `--color always` uses 16 colours.
     fn terminal_colours(&self) -> Colours {
         match colour_depth(|name| env::var(name).ok()) {
             Colours::None if self.color() == ColorChoice::Always => Colours::Sixteen,
@@ -202,7 +202,7 @@ pub(super) fn wants_colours() -> bool {
 /// The number of colours of the terminal, from its terminfo entry. `variable` returns the value of an environment variable.
 ///
 /// A terminal with fewer than 8 colours counts as one without colours. For any other, `COLORTERM=truecolor` or a name such as `xterm-direct` or
-/// `screen-256color` means that it has more colours than its entry says. A terminal with 8 colours or without an entry is assumed to have 16.
+/// `screen-256color` means that it has more colours than its entry says. A terminal with 8 to 255 colours or without an entry is assumed to have 16.
 fn colour_depth(variable: impl Fn(&str) -> Option<String>) -> Colours {
     let term = variable("TERM").unwrap_or_default();
     let colours = capability::colours(&term);

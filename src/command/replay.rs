@@ -1,4 +1,4 @@
-//! `gradstep replay`: plays a recorded session in the terminal, or writes its frames as text, as a picture or as sentences.
+//! `gradstep replay`: plays a recorded session in the terminal, or writes its frames as text, as a picture, as sentences or as a recording of a terminal.
 //!
 //! `ReplayCursor` decides what happens next. [`Player`] shows it in the terminal. [`frames`] makes the frames without a terminal.
 
@@ -34,7 +34,7 @@ use crate::step::{Address, Location, Unit};
 use crate::terminal::{self, TerminalOptions};
 use writers::{FORMATS, Recording, SessionWriter};
 
-/// The size of the largest session file that is read, in bytes: enough for a scenario with its files and a million keys.
+/// The size of the largest session file that is read, in bytes: enough for a scenario with its recorded files and a million keys.
 const MAX_SESSION_BYTES: usize = 64 << 20;
 
 /// Play a recorded session.
@@ -121,8 +121,8 @@ fn read_session(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// Returns a driver of the state in which the session begins.
 ///
 /// # Errors
-/// If the session's scenario is not valid, if the step at which the session begins or the address to which it goes does not exist or needs too much memory, or if
-/// the session's gradients of `--mine` cannot be compared.
+/// If the session's scenario is not valid, if the step at which the session begins or the address to which it goes does not exist or needs too much memory, or
+/// if the session's gradients of `--mine` cannot be compared.
 pub fn begin(session: &Session, limits: Limits) -> anyhow::Result<Driver> {
     let header = &session.header;
     let path_shown = format!("{} (in the session)", header.name);

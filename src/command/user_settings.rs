@@ -1,6 +1,6 @@
 //! The settings file, `$XDG_CONFIG_HOME/gradstep/settings.toml` or `~/.config/gradstep/settings.toml`. Only the stepper in the terminal applies it, so the
 //! output of the commands and the answers of the plain mode do not depend on it. (`gradstep settings` only reports its faults.) An option of the command line
-//! has precedence over the file. A fault in the file is reported, and the faulty line is ignored. If the file is not valid TOML, all of it is ignored.
+//! has precedence over the file. A fault in the file is reported, and the faulty setting is ignored. If the file is not valid TOML, all of it is ignored.
 
 use std::fmt;
 use std::ops::Range;
@@ -57,7 +57,7 @@ pub(super) struct UserSettings {
     pub ascii: bool,
     pub zoom: bool,
     pub heat_map: bool,
-    /// The user's own keys, each with the built-in key whose action it has too.
+    /// The user's own keys, each with the built-in key for which it stands.
     pub aliases: Vec<(Key, Key)>,
 }
 
@@ -85,7 +85,7 @@ pub(super) struct SettingRow {
     pub name: &'static str,
     /// The default value, as TOML.
     pub default: &'static str,
-    /// The comment in the file that `gradstep settings` prints.
+    /// The comment above the setting in the output of `gradstep settings`.
     pub comment: &'static str,
     /// The allowed values, for an error message.
     expected: &'static str,

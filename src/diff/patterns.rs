@@ -1,4 +1,4 @@
-//! Patterns in wrong numbers that are found without the table of mistakes: the same multiple everywhere, the transpose, wrong only at the border.
+//! Patterns in wrong tensors that are found without the table of mistakes: every wrong entry is the same multiple, the transpose, wrong only at the border.
 //!
 //! A pattern of the numbers says how the whole tensor follows from the right one. If there is none, a pattern of the places is searched: it says where the
 //! wrong entries are.
@@ -24,7 +24,7 @@ pub struct Pattern {
     pub tensor: usize,
     /// The name of the pattern: `multiple`.
     pub id: &'static str,
-    /// The pattern as a clause about the tensor: `every wrong entry is 3 times the right one`.
+    /// The pattern as a clause about the tensor: `every wrong entry is 3 times the right one`. A sentence may follow after a colon.
     pub words: String,
     /// `true` if the pattern is the whole reason for the difference, such as rounding, so that no mistake is searched.
     pub explains: bool,
@@ -77,16 +77,17 @@ impl WrongValues<'_> {
     }
 }
 
-/// A number can be noise only if it is at most this many times the allowed difference, which is a share of the largest number of the tensor.
+/// Unless all numbers may be noise, a number can be noise only if it is at most this many times the allowed difference, which is a share of the largest number
+/// of the tensor.
 const MAX_NOISE: f64 = 1e3;
 
 /// The numbers that differ from 0 only by rounding. In a pattern they count as 0: they are neither a multiple nor a sum of anything.
 struct Noise<'a> {
     terms: &'a TermSums<'a>,
     tolerance: Tolerance,
-    /// The largest right number.
+    /// The largest magnitude of the finite right numbers.
     largest: f64,
-    /// `true` if all right numbers are noise.
+    /// `true` if the right number of this magnitude may be a rounding error of its terms, so that all numbers may be noise.
     is_all: bool,
 }
 
@@ -144,7 +145,8 @@ fn value_itself(wrong: &WrongValues<'_>, gradient: Gradient) -> Option<(&'static
     is_value.then(|| (VALUE, "these are the numbers of the tensor itself, not of its gradient".to_owned()))
 }
 
-/// If several tensors are wrong and all their numbers are 0, marks the zeros as the whole explanation. Many mistakes give zeros, so none of them is named.
+/// If several tensors have wrong numbers, and each of them has the pattern of zeros, marks these patterns as the whole explanation. Many mistakes give zeros,
+/// so none of them is named.
 fn explain_zeros(report: &Report, found: &mut [Pattern]) {
     let wrong = report.tensors.iter().filter(|compared| matches!(compared.status, Status::Different | Status::NotFinite)).count();
     let zeros: Vec<&mut Pattern> = found.iter_mut().filter(|pattern| pattern.id == ZERO).collect();

@@ -90,7 +90,7 @@ impl<'a> Question<'a> {
         self.trace.equation(&self.at, part)
     }
 
-    /// Returns the largest magnitude that a sum can have through rounding alone if its exact value is 0.
+    /// Returns a magnitude that a sum does not exceed through rounding alone if its exact value is 0. It is an estimate: 10⁻¹² of the largest term.
     pub(super) fn rounding_error(&self) -> f64 {
         let largest = self.terms.iter().fold(0.0_f64, |largest, term| largest.max(term.value.abs()));
         if self.terms.len() < 2 { 0.0 } else { 1e-12 * largest }
@@ -109,7 +109,7 @@ impl<'a> Question<'a> {
         is_changed.then_some(sum)
     }
 
-    /// Returns the answer with another number for some factors; `None` if `other` changes none.
+    /// Returns the answer with another number for some factors of products; `None` if `other` changes none.
     pub(super) fn with_factors(&self, other: impl Fn(&Factor) -> Option<f64>) -> Option<f64> {
         self.with_terms(|term| {
             let is_product = term.function.is_none() && term.factors.iter().all(|factor| factor.slice.is_none());

@@ -32,12 +32,12 @@ const MAX_BASES: usize = 8;
 /// The largest number of mistakes that are found together.
 const MAX_MISTAKES: usize = 4;
 
-/// Pairs of mistakes that explain a tensor only together are searched if a pass has at most this number of multiplications.
+/// Pairs of mistakes that explain a tensor only together are searched if a pass of all samples has at most about this number of multiplications.
 const MAX_PAIRED_WORK: u64 = 100_000;
-/// All pairs of candidates are tried, but only of this number of candidates. Further ones are left out.
+/// The largest number of candidates of which pairs are tried: all pairs of different mistakes.
 const MAX_PAIRED: usize = 160;
 
-/// Mistakes are searched behind an unexplained tensor if a pass has at most this number of multiplications.
+/// Mistakes are searched behind an unexplained tensor if a pass of all samples has at most about this number of multiplications.
 const MAX_WORK_BEHIND: u64 = 50_000_000;
 /// The largest number of searches behind unexplained tensors.
 const MAX_SEARCHES_BEHIND: usize = 4;
@@ -47,8 +47,8 @@ const MAX_TAKEN: usize = 16;
 /// entry may be equal by chance.
 const MIN_ENTRIES_BEHIND: usize = 2;
 
-/// A function that a search calls before each candidate. It gets the number of candidates that are done and the number of all candidates, in this part of the
-/// search, and returns whether to go on.
+/// A function that a search calls before each candidate, or before all pairs with this candidate. It gets the number of candidates that are done and the number
+/// of all candidates, in this part of the search, and returns whether to go on.
 pub type GoOn<'a> = &'a mut dyn FnMut(usize, usize) -> bool;
 
 /// The result of a search.
@@ -174,7 +174,7 @@ impl MistakeSearch<'_> {
         let mut bases = if fits.is_empty() { vec![start] } else { with_same_tensors(&fits) };
         let (mut searches, mut taken) = (0, 0);
         let max_searches = if self.work() > MAX_WORK_BEHIND { 0 } else { MAX_SEARCHES_BEHIND };
-        // all bases have the same next wrong tensor, and no candidate was found that explains it
+        // all bases have the same next wrong tensor, and no candidate was found that explains it, or none was searched
         while let Some(unexplained) = bases[0].next_wrong().filter(|_| taken < MAX_TAKEN) {
             bases = bases.iter().map(|base| self.taking(base, unexplained)).collect();
             taken += 1;
@@ -382,7 +382,7 @@ impl MistakeSearch<'_> {
     /// - The plan does not change the tensor `next`.
     /// - A tensor up to `next` has other numbers than the pass.
     /// - The plan changes a tensor that the user has right.
-    /// - The plan explains `next` only in some of the samples.
+    /// - The plan explains `next` only in some of the samples, and changes no given number.
     fn matched(&self, plan: &Plan, next: usize) -> Option<Vec<bool>> {
         let mut pass = WrongPass::new(self.iteration.trace, plan);
         if !pass.is_changed(self.tensors[next].run, self.tensors[next].id) {

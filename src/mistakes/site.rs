@@ -23,17 +23,17 @@ pub(super) struct RightIteration<'a> {
 }
 
 impl<'a> RightIteration<'a> {
-    /// The backward ops of a sample, with their numbers.
+    /// The backward ops of a sample, with their indices in the network.
     pub fn backward_ops(&self) -> impl Iterator<Item = (usize, &'a Op)> + use<'a> {
         self.network.ops().iter().enumerate().filter(|(_, op)| op.pass == Pass::Backward)
     }
 
-    /// The parts of all backward ops.
+    /// The sites of all backward ops.
     pub fn sites(&self) -> Vec<Site<'a>> {
         self.backward_ops().flat_map(|(op, _)| self.sites_of(op)).collect()
     }
 
-    /// The parts of one backward op.
+    /// The sites of one backward op: its parts that read y.
     pub fn sites_of(&self, number: usize) -> Vec<Site<'a>> {
         let op = &self.network.ops()[number];
         let Role::Gradient(of) = self.network.tensor(op.output).role else { return Vec::new() };
@@ -78,7 +78,7 @@ impl<'a> RightIteration<'a> {
 }
 
 /// Returns the chain rule of a [`StableBackward`]: the product of upstream and local derivative. Returns any other rule itself. A [`StableBackward`] has the
-/// same result, but computes it by a closed formula if the product is not finite.
+/// same result if the product is finite; otherwise it computes the right one by a closed formula.
 pub(super) fn unwrapped(rule: &Arc<dyn Rule>) -> &Arc<dyn Rule> {
     downcast::<StableBackward>(rule).map_or(rule, |stable| &stable.chain)
 }
@@ -140,7 +140,7 @@ impl<'a> Site<'a> {
         self.y == self.iteration.network.output()
     }
 
-    /// Whether y is the loss. Then there is no ∂C/∂y to multiply by.
+    /// Whether y is the loss of a network of layers. Then there is no ∂C/∂y to multiply by.
     pub fn is_of_loss(&self) -> bool {
         self.operands.get(Slot::Upstream).is_none()
     }

@@ -72,7 +72,7 @@ pub struct GraphLeaf {
     pub name: CompactString,
     /// The numbers.
     pub value: Arc<Tensor>,
-    /// `true` for an input, which has a derivative; `false` for a constant.
+    /// `true` if it has a derivative; `false` for a constant, and for an input that is used only as an index or a mask.
     pub is_differentiated: bool,
 }
 
@@ -85,7 +85,7 @@ pub struct Node {
     pub alias: Option<CompactString>,
     /// The text that equations write for the node instead of its name: its source text, such as `(diff**2)`.
     pub symbol: Option<CompactString>,
-    /// `true` if the node has a derivative. It has none if it does not depend on an input, or if it is only used as an index or a mask.
+    /// `true` if the node has a derivative. It has none, for example, if it does not depend on an input, or if it is used only as an index or a mask.
     pub is_differentiated: bool,
     /// The function that computes the node.
     pub function: Arc<dyn Function>,
@@ -225,7 +225,7 @@ impl LayersBuilder {
     }
 }
 
-/// A formula for ∂C/∂z that is numerically stable, where z is the pre-activation of the output. It is a − t for softmax and cross-entropy.
+/// A formula for ∂C/∂z that is numerically stable, where z is the pre-activation of the output. It is a Σt − t for softmax and cross-entropy: a − t if Σt = 1.
 struct ClosedFormula {
     output: Id,
     target: Id,
@@ -299,8 +299,9 @@ impl Builder {
         Network::new(self.tensors, ops, self.layers, self.shared, output, loss, further_derivatives)
     }
 
-    /// Returns the backward ops, in the order of the example at the top of this file. The op of ∂C/∂x is appended as soon as the list has the op of ∂C/∂y for
-    /// every y that is computed from x. If several ops can be appended at the same time, those of parameters come first.
+    /// Returns the backward ops, in the order of the example at the top of this file. The forward ops are visited from the last to the first. The op of ∂C/∂x
+    /// is appended at the visit of the first forward op that reads x: then the list has the op of ∂C/∂y for every y that is computed from x. Of the ops that
+    /// are appended at the same visit, those of parameters come first.
     fn backward(&mut self, loss: Id, closed_formula: Option<&ClosedFormula>) -> Vec<Op> {
         let count = self.tensors.len();
         let loss_depends_on = self.dependencies_of(loss);

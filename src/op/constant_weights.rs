@@ -22,7 +22,7 @@ use crate::sums::{Init, clear};
 /// The constant weights of the edges.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Weights {
-    /// Each entry has one edge, without a weight: the entry is a copy of the entry at the other end of the edge. Its step is shown as a copy, not as a sum.
+    /// Each entry of y has one edge, without a weight: it is a copy of the entry of x at the other end. The term of an edge is shown as a copy, in ∂C/∂x too.
     Copy,
     /// Edges without weights: each entry is a plain sum.
     Unweighted,

@@ -13,7 +13,11 @@
 //! the folder removes it. A temporary file with a lock is not removed, because another process is still writing it.
 //!
 //! If the target is not a regular file, the output is written directly to it. The same is done if the user may not create files in the folder, and the caller
-//! allows it ([`Existing::Overwritten`]). A save of a new file never replaces a file, even if another program creates one in the meantime.
+//! allows it ([`Existing::Overwritten`]).
+//!
+//! With [`Existing::Kept`] a target of any kind makes the save fail, even if another program creates it in the meantime. So `.gradstep-unfinished-0` is not
+//! renamed: the target's name becomes a second name of this file (a hard link), and then the first name is removed. On a file system without hard links the
+//! file is renamed if there is no target. There, a target that is created between this check and the rename is replaced.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -38,7 +42,7 @@ pub enum Existing {
     Overwritten,
     /// A regular file is replaced. If it cannot be replaced, the save fails.
     Replaced,
-    /// It is kept, and the save fails.
+    /// It is kept, whatever it is, and the save fails.
     Kept,
 }
 
@@ -110,8 +114,8 @@ fn is_forbidden(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
-/// Returns whether a path names an open file descriptor, such as `/dev/stdout`. Other processes may write to the same open file, so the file must not be
-/// replaced.
+/// Returns whether a path may name an open file descriptor, as `/dev/stdout` and `/proc/self/fd/1` do. Other processes may write to the same open file, so the
+/// file must not be replaced. Every path below `/proc` counts.
 fn is_file_descriptor(path: &Path) -> bool {
     ["/dev/fd", "/dev/stdout", "/dev/stderr", "/proc"].iter().any(|folder| path.starts_with(folder))
 }
@@ -148,7 +152,7 @@ impl PendingSave {
         Ok(Self { file, temporary: Some(temporary), target, replaces })
     }
 
-    /// Replaces the target by the written file.
+    /// Gives the target's name to the written file, which replaces the target if that is allowed.
     ///
     /// # Errors
     /// If the target cannot or must not be replaced; it is unchanged then. Or if the folder cannot be synced; the target is replaced then.
@@ -231,7 +235,7 @@ fn with_free_name(path: &Path, mut create: impl FnMut(&Path) -> io::Result<()>) 
 
 /// Removes temporary files of killed processes in a folder.
 fn remove_abandoned(folder: &Path) {
-    // names are checked up to the first unused one. The names 0 to 8 are always checked, because name 1 may be in use while name 0 is not
+    // the names 0 to 8 are always checked, because name 1 may be in use while name 0 is not. Further names are checked up to the first unused one
     const LAST_ALWAYS_CHECKED: u32 = 8;
     for n in 0..MAX_NAMES {
         let name = temporary_name(folder, n);
@@ -243,7 +247,8 @@ fn remove_abandoned(folder: &Path) {
     }
 }
 
-/// Locks a file to show that this process is writing it. The lock ends with the process. On a file system without locks, temporary files are never removed.
+/// Locks a file to show that this process is writing it. The lock ends with the process. On a file system without locks, no later save removes a temporary
+/// file.
 fn lock(file: &File) {
     #[cfg(unix)]
     let _ = rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive);

@@ -156,7 +156,7 @@ pub enum StatementKind {
     Assign(Vec<PythonExpr>, PythonExpr),
     /// `target += value` and the like.
     Augment(PythonExpr, BinaryOperator, PythonExpr),
-    /// `for variable in iterable:` with its body. The variable is a name or a tuple of names.
+    /// `for variable in iterable:` with its body. The variable is a name, or a tuple of names and of tuples of names.
     For(PythonExpr, PythonExpr, Vec<Statement>),
     /// `with context:` with its body.
     With(PythonExpr, Vec<Statement>),
@@ -165,7 +165,7 @@ pub enum StatementKind {
     /// `return value`
     Return(PythonExpr),
     /// A statement without a meaning for the graph, such as an `import`, an `assert`, `pass`, `del`, `global`, a `return` without a value, or a string alone. A
-    /// `print` is left out too if an argument has an error; otherwise it is an [`Expression`](Self::Expression).
+    /// `print` is left out too if the parser finds an error in an argument; otherwise it is an [`Expression`](Self::Expression).
     LeftOut,
     /// A statement with an error, which is reported. The names are those that it would assign, as far as they can be read.
     Faulty(Vec<CompactString>),

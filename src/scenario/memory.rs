@@ -1,6 +1,7 @@
 //! Estimates the memory that a scenario needs for its parsed text, its tensors and one iteration of training, and compares it with the limit.
 //!
-//! To *claim* memory means to add its bytes to the sum of all claims, and to compare this sum with the limit. Memory is claimed before it is allocated.
+//! To *claim* memory means to add its bytes to the sum of all claims, and to compare this sum with the limit. Memory is claimed before it is allocated. The
+//! parsed text, which is freed when the scenario is read, has a sum of its own.
 
 use super::budget::Budget;
 use super::reader::{ScenarioReader, Span, TomlTable};
@@ -25,7 +26,7 @@ const PARSED_BYTES: u64 = 56;
 const FREE_TEXT: u64 = 64 << 10;
 
 impl ScenarioReader {
-    /// Claims the memory of the parsed text.
+    /// Claims the memory of the parsed text, before the text is parsed.
     pub fn claim_text(&mut self, text: &str) -> Result<(), Reported> {
         self.budget.parsed_text = (text.len() as u64).saturating_sub(FREE_TEXT) * PARSED_BYTES;
         let Budget { parsed_text, limit, .. } = self.budget;
@@ -59,7 +60,7 @@ impl ScenarioReader {
         // if the product overflows, it is replaced by half of the largest u128, which is above every limit, and with which the sums below do not overflow
         let all = each.and_then(|each| each.checked_mul(count as u128)).unwrap_or(u128::MAX / 2);
         let total = all.saturating_add(u128::from(self.budget.claimed));
-        // the gradients, about half of the total, do not exist while the parsed text is in memory
+        // the gradients, at most half of the total, do not exist while the parsed text is in memory
         let while_parsing = total / 2 + u128::from(self.budget.parsed_text);
         let limit = u128::from(self.budget.limit);
         if total > limit || while_parsing > limit {
@@ -90,7 +91,7 @@ fn excess(size: u128, limit: u128) -> String {
 
 /// Checks that one iteration fits into the memory limit. Returns the bytes that the scenario itself takes while it is open.
 ///
-/// The iteration is counted without its update. The memory of the update is claimed when it is computed.
+/// The iteration is counted without its update. The memory of the update is reserved when it is computed.
 pub(super) fn check_iteration(
     reader: &mut ScenarioReader,
     file: &TomlTable<'_>,

@@ -17,7 +17,8 @@ pub struct ShownTensor {
 }
 
 impl ShownTensor {
-    /// Returns the entry that is `down` rows below and `right` columns to the right of `entry` on the screen. Returns `None` outside of the matrix.
+    /// Returns the entry that is `down` rows below and `right` columns to the right of `entry` on the screen; negative numbers are above and to the left.
+    /// Returns `None` if the matrix of `entry` has no such entry.
     #[must_use]
     pub fn neighbour(&self, grid: &Grid, entry: usize, [down, right]: [isize; 2]) -> Option<usize> {
         let sign = if self.turned { -1 } else { 1 };
@@ -33,7 +34,8 @@ impl ShownTensor {
 pub struct Grid {
     /// The number of matrices.
     pub blocks: usize,
-    /// The size of the third dimension from the end, if there are at least four dimensions. It is the number of matrices that are drawn in one row.
+    /// The size of the third dimension from the end, if there are at least four dimensions. If it is greater than 1, it is the number of matrices that are
+    /// drawn in one row.
     pub inner: Option<usize>,
     /// The number of rows of a matrix.
     pub rows: usize,
@@ -64,8 +66,8 @@ impl Grid {
         [entry / block_len, entry % block_len / self.columns.max(1), entry % self.columns.max(1)]
     }
 
-    /// Returns the entry to which a move beyond the edge of a matrix leads: the first one in the next matrix, in the same row or column. Returns `None` if
-    /// there is no next matrix.
+    /// Returns the entry to which a move beyond the edge of a matrix leads: in the same row or column, the one at the near edge of the next matrix in the
+    /// direction of the move. Returns `None` if there is no such matrix.
     #[must_use]
     pub fn over_the_edge(&self, entry: usize, [down, right]: [isize; 2], turned: bool) -> Option<usize> {
         let [block, row, column] = self.coordinates(entry);

@@ -13,7 +13,7 @@ use crate::network::Id;
 
 /// The cost of looking at one op. The unit of costs and budgets is the cost of looking at one value.
 const OP_COST: u64 = 50;
-/// The cost of finding the steps of an entry.
+/// The cost of finding the steps of an entry whose value meets the condition.
 const ENTRY_COST: u64 = 200;
 
 /// A kind of stop within an op.
@@ -25,7 +25,7 @@ pub enum Stop {
     Entry(usize),
     /// The last step of every entry whose value meets the condition.
     Values(ValueTest),
-    /// The last step of the first entry whose value meets the condition.
+    /// The last step of the first entry that has steps and whose value meets the condition.
     FirstValue(ValueTest),
     /// The last step of this entry, if its value meets the condition.
     Value(usize, ValueTest),
@@ -86,8 +86,8 @@ impl StepScan {
         self.segment.map_or(self.within.end, |segment| trace.steps_of(segment).start).min(trace.len())
     }
 
-    /// Continues the scan until it finds the nearest stop, or until the budget is used up. Subtracts the cost from the budget. `stops(run_index, tensor)`
-    /// returns the stops in the op that computes the tensor.
+    /// Continues the scan until it finds the nearest stop, reaches its end, or has used up the budget. Subtracts the cost from the budget. `stops(run_index,
+    /// tensor)` returns the stops in the op that computes the tensor.
     pub fn advance(&mut self, trace: &Trace, stops: &dyn Fn(usize, Id) -> Stops, budget: &mut u64) -> Scanned {
         while let Some(segment) = self.segment {
             if *budget == 0 {
@@ -144,8 +144,8 @@ impl StepScan {
         true
     }
 
-    /// Looks in an op for an entry whose value meets the condition. If `all_count` is set, all such entries count, and the scan takes the nearest in its
-    /// direction; otherwise, only the first such entry of the op counts. Returns `false` if the budget is used up first.
+    /// Looks in an op for an entry that has steps and whose value meets the condition. If `all_count` is set, all such entries count, and the scan takes the
+    /// nearest in its direction; otherwise, only the first such entry of the op counts. Returns `false` if the budget is used up first.
     fn look_at_values(
         &mut self,
         trace: &Trace,

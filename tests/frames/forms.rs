@@ -205,7 +205,7 @@ struct Shown<'a> {
     last_digit: f64,
 }
 
-/// Returns the number that a word is, with at least three significant digits or an exponent; `None` for any other word.
+/// Returns the number that a word is, if it has a decimal point and at least three significant digits, or an exponent; `None` for any other word.
 fn parsed(text: &str) -> Option<Shown<'_>> {
     let plain = text.replace('−', "-");
     let value: f64 = plain.parse().ok()?;

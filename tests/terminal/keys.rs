@@ -20,7 +20,7 @@ fn opened() -> Run {
     run
 }
 
-/// Beginnings of mouse reports, of an answer of the terminal to a query, of pastes, of an old mouse report, of keys and of a letter (`€`), in this order.
+/// Beginnings of mouse reports, of an answer of the terminal to a query, of pastes, of an old mouse report, of keys and of a character (`€`), in this order.
 const HALVES: [&[u8]; 9] =
     [b"\x1b[<", b"\x1b[<0;12", b"\x1b[?", b"\x1b[200~", b"\x1b[200~text\x1b[20", b"\x1b[M ", b"\x1b[1;", b"\x1bO", b"\xe2\x82"];
 
@@ -30,7 +30,7 @@ const SILENCE: Duration = Duration::from_millis(1500);
 #[test]
 fn keys_work_again_a_second_after_an_incomplete_sequence() {
     let mut runs: Vec<(&[u8], Run)> = HALVES.iter().map(|half| (*half, opened())).collect();
-    // Esc closes the help, so its effect is visible
+    // Esc closes the help, or the prompt that a paste has opened in its place, so its effect is visible
     for (half, run) in &mut runs {
         run.press("?");
         run.wait_for("Esc: close");
@@ -48,7 +48,7 @@ fn keys_work_again_a_second_after_an_incomplete_sequence() {
     }
     sleep(SILENCE);
     for (n, (half, run)) in runs.iter_mut().enumerate() {
-        // Esc closes the prompt, which a paste without an end has opened; then q or Ctrl-C quits
+        // Esc closes the prompt if a paste without an end has opened it; then q or Ctrl-C quits
         run.press(if n % 2 == 0 { "\x1bq" } else { "\x1b\x03" });
         assert_eq!(run.end().code(), Some(0), "{half:?}");
         run.assert_restored();
@@ -69,7 +69,7 @@ fn a_sequence_that_arrives_in_pieces_is_one_key() {
     }
     run.wait_for(":grad");
     run.press("\x1b");
-    // Ctrl-C is not part of any sequence, so it has an effect at once
+    // Ctrl-C is not part of a mouse report, so it has an effect at once
     run.press("\x1b[<0;1\x03");
     assert_eq!(run.end().code(), Some(0));
 }
@@ -81,7 +81,7 @@ fn a_key_directly_after_esc_is_not_a_key_with_alt() {
     run.press("?");
     run.wait_for("Esc: close");
     run.press("\x1b:");
-    run.wait_until("the line instead of the help", |run| {
+    run.wait_until("the prompt instead of the help", |run| {
         let screen = run.screen().contents();
         screen.contains("commands and places") && !screen.contains("Esc: close")
     });
@@ -96,7 +96,7 @@ fn a_key_directly_after_esc_is_not_a_key_with_alt() {
     assert_eq!(run.end().code(), Some(0));
 }
 
-/// A pasted text opens the prompt, so that it is neither lost nor read as keys.
+/// A pasted text opens the prompt or, in the picker, the filter, so that it is neither lost nor read as keys.
 #[test]
 fn a_paste_opens_the_prompt() {
     let mut run = opened();

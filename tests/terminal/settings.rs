@@ -31,7 +31,7 @@ fn assert_quits(mut run: Run) -> String {
 }
 
 #[test]
-fn a_users_own_key_acts_and_is_recorded_as_the_key_it_replaces() {
+fn a_users_own_key_acts_and_is_recorded_as_the_key_for_which_it_stands() {
     let home = home("unit = \"op\"\nmouse = false\nindex = 0\n[keys]\nn = \"l\"\n");
     let mut run = Run::start(gradstep(&home, &["figure-14", "--record", "session"]));
     run.wait_for("step 1/10");
@@ -76,7 +76,7 @@ fn an_option_overrides_the_settings() {
         assert!(contains(&run.raw, colour), "{options:?}");
         assert_quits(run);
     }
-    // a recording has the digits of the settings
+    // a recording has the digits of the option
     let replayed = gradstep(&home, &["replay", "session", "--format", "text"]).output().unwrap();
     let frames = String::from_utf8(replayed.stdout).unwrap();
     assert!(frames.contains("0.593 ") && !frames.contains("0.5932"), "{frames}");
@@ -114,7 +114,7 @@ fn the_help_and_the_key_bar_show_the_keys_of_the_user() {
     assert!(run.screen().contents().contains("Ctrl-x play"));
     run.press("h");
     run.wait_for("step 2/10");
-    // a click on "forward" in the key bar executes the command, even if the user has assigned its key to another command
+    // a click on "forward" in the key bar executes the command, even if the user has assigned its built-in key to another command
     run.press("\x1b[<0;8;24M\x1b[<0;8;24m");
     run.wait_for("step 3/10");
     run.press("l");

@@ -28,7 +28,7 @@ const MAX_ROWS: usize = 200;
 const MAX_EXAMINED_TERMS: u64 = 20_000;
 /// The smallest listed share: the smallest that is not rounded to 0.0 %.
 const MIN_SHARE: f64 = 0.000_5;
-/// If a row is deeper than this number of levels, each level is indented by one cell instead of two.
+/// If any row is deeper than this number of levels, each level of the list is indented by one cell instead of two.
 const NARROW_INDENT_FROM: usize = 8;
 
 /// If all terms of an entry are 0, the search follows at most this number of them.
@@ -120,8 +120,8 @@ struct ContributionSearch {
     has_unexamined: bool,
 }
 
-/// Returns an entry of a scene as an entry of the run that has its number. For a copy of a sample's tensor in the batch, it is the run of the sample, and for a
-/// parameter the run of the first sample.
+/// Returns an entry of a scene as an entry of the run that has its number ([`Scene::canonical`]). For a copy of a sample's tensor in the batch, it is the run
+/// of the sample, for a parameter the run of the first sample, and for any other tensor the run of the scene.
 fn canonical_entry(scene: &Scene<'_>, tensor: Id, at: usize) -> RunEntry {
     let (run, tensor) = scene.canonical(tensor);
     RunEntry { run, tensor, at }

@@ -7,7 +7,8 @@
 //! - An older session has no events for play moves, and `work` events for only some slices. Its replay computes the times of the play moves.
 //!
 //! The work of an event is done before the next event. A damaged session file could ask for any amount of work. So the work is limited to 10,000 pieces for
-//! each millisecond until the next event, and at most 20 ms of this time count. No machine can do more pieces in this time.
+//! each millisecond until the next event, and for one more. At most 20 ms of this time count. No machine can do more pieces in this time. Only the work before
+//! the first event of an older session has no limit.
 
 use std::time::Duration;
 

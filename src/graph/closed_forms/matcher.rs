@@ -1,4 +1,4 @@
-//! Matches the operations of a block, from its last one back. What is matched is noted, and forgotten if the match fails.
+//! Matches the operations of a block, from its last one back. What is matched is noted. [`Matcher::attempt`] forgets it if the match fails.
 
 use super::structure::{Applied, ElementwiseArgument, Structure, is_group_number};
 use crate::expr::Primitive;
@@ -44,7 +44,7 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         result
     }
 
-    /// Matches the elementwise operation that computes a tensor. The caller compares the shapes of its operands and its result.
+    /// Matches the elementwise operation that computes a tensor. The caller compares the sizes of its operands and its result if they may differ.
     pub fn applied(&mut self, id: TensorId) -> Option<Applied> {
         let applied = self.graph.applied(id)?;
         self.matched.push(id);
@@ -171,8 +171,8 @@ impl<'s, 'g, 't, 'c> Matcher<'s, 'g, 't, 'c> {
         Some(sum)
     }
 
-    /// Returns whether an operand has one entry for each group, and each entry of the operation's result reads the operand's entry for its own group. The
-    /// result must have the shape of `like`, whose entries are in these groups. `slot` is the input slot of the operand.
+    /// Returns whether an operand has one entry for each group, the operation's result has the shape of `like`, and each entry of the result reads the
+    /// operand's entry for its own group. The groups are those of the entries of `like`. `slot` is the input slot of the operand.
     pub fn reads_groups(&self, applied: &Applied, like: TensorId, (operand, slot): (TensorId, usize), groups: &Groups) -> bool {
         let shape = self.graph.shape(like);
         let operand_entry = |at: usize| applied.broadcast.as_ref().map_or(at, |broadcast| broadcast.operand_entry(slot, at));

@@ -1,4 +1,4 @@
-//! Mistakes about the order of entries: flatten, and the layout of a weight.
+//! Mistakes about the order of entries: of a flatten, of the input's channels, and in the gradient of a weight.
 
 use std::sync::Arc;
 
@@ -54,7 +54,7 @@ fn image<'a>(site: &Site<'a>) -> Option<&'a [usize]> {
     (is_flattened && is_row_major()).then_some(shape)
 }
 
-/// A wrong order: its axes, the name of its variant (empty for the usual one), and the end of the sentence about it.
+/// A wrong order: its axes, the beginning of the names of its variants (empty for the usual order), and the end of the sentence about it.
 struct WrongOrder {
     order: Order,
     name: &'static str,
@@ -132,7 +132,7 @@ pub fn input_channels_reversed(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
     vec![Variant::named("forward", "", (0..trace.samples()).map(given).collect::<Vec<_>>()).at(vec![reader_name])]
 }
 
-/// The gradient of one matrix is written as its transpose, or that of one filter with its first two axes exchanged.
+/// The gradient of one square matrix is written as its transpose, or that of one filter with as many inputs as outputs with its first two axes exchanged.
 pub fn layout_transposed(wrong_tensor: &WrongTensor<'_>) -> Vec<Planted> {
     let network = wrong_tensor.iteration.trace.network_of(wrong_tensor.run);
     let shape = &network.tensor(wrong_tensor.id).shape;

@@ -1,7 +1,8 @@
 //! `binary_cross_entropy`: C = −Σ [t log a + (1 − t) log(1 − a)] of the output a = σ(z) of a sigmoid, or the mean over the outputs.
 //!
-//! This is PyTorch's `BCELoss` with one difference: PyTorch clamps the logarithms at −100. Here the logarithms are computed from z, for example
-//! log a = −log(1 + e⁻ᶻ), so the loss is finite even if a is rounded to 0 or 1. For a = 0.5 and t = 1, C = −log 0.5 = 0.6931 and ∂C/∂a = −1/0.5 = −2.
+//! PyTorch's `BCELoss` has the mean as its default, and may have a weight. It clamps the logarithms at −100, and keeps ∂C/∂a finite. Here the logarithms are
+//! computed from z, for example log a = −log(1 + e⁻ᶻ), so the loss is finite even if a is rounded to 0 or 1, but ∂C/∂a may be infinite. For a = 0.5 and t = 1,
+//! C = −log 0.5 = 0.6931 and ∂C/∂a = −1/0.5 = −2.
 
 use std::sync::Arc;
 

@@ -1,13 +1,13 @@
 //! Draws a matrix as an image, with a colour or a shade for each number. Marks in the margins show the rows and columns that the step reads.
 //!
 //! ```text
-//!    ▾▾▼          ▼ the column of this step's factor or result; ▾ a column that other terms of the same entry read
+//!    ▾▾▼          ▼ a column of this step's factors or result; ▾ a column that only other terms of the same entry read
 //! 1–2▸▀▀▀▀▀▀▀▀    half blocks: the upper half of a cell is one number, the lower half the next
 //! 3–4▶▀▀▀▀▀▀▀▀    ▸ ▶ the same marks for rows
 //! ```
 //!
-//! If the terminal has too few colours, each number is two cells wide. The second cell has a shade for its absolute value. The first has its mark or its minus
-//! sign; without either, it has the shade too.
+//! If the terminal has too few colours, each number is two cells wide. The second cell has a shade for its absolute value. The first has the cursor, its mark
+//! or its minus sign; without any of them, it has the shade too.
 
 use std::ops::Range;
 
@@ -71,7 +71,7 @@ enum Pixel {
     /// A number that is not computed yet.
     ToCome(Mark),
     Number(f64, Mark),
-    /// Below the last row.
+    /// No number: below the last drawn row, or the lower half if each line has one row.
     Outside,
 }
 
@@ -183,8 +183,8 @@ impl Matrix<'_> {
         pen.cells(x, y, std::iter::once(cursor.unwrap_or((text, style))));
     }
 
-    /// Draws a number in two cells. The first has its mark or its minus sign, or else its shade. The second has its shade or, if it differs from the user's
-    /// number, the mark `≠`.
+    /// Draws a number in two cells. The first has the cursor, its mark or its minus sign, or else its shade. The second has its shade or, if it differs from
+    /// the user's number, the mark `≠`.
     fn draw_shade(
         &self,
         kind: ImageKind,
@@ -260,7 +260,7 @@ fn draw_column_margin(layout: &MatrixLayout, first_index: usize, marked: &[Mark]
     // an index must not touch a mark: `15▾▼▾20` cannot be read. So first every fifth index is tried, then any index between the marks, then indices that
     // replace marks
     for (every, replaces_marks) in [(INDEX_DISTANCE, false), (1, false), (INDEX_DISTANCE, true)] {
-        // the next choice is tried only if no index was drawn. Indices that are as wide as their distance are never drawn
+        // the next choice is tried only if no index was drawn. If the last index is as wide as the distance, or wider, no indices are drawn
         if !labelled.is_empty() || layout::digits(layout.cols.total) >= INDEX_DISTANCE * layout.pitch {
             break;
         }
