@@ -164,8 +164,8 @@ impl<'a> Scene<'a> {
         if self.hides_number() { self.trace.position(self.last_known) } else { Some(self.at) }
     }
 
-    /// Returns the state of an entry of a tensor of this network. An entry of the batch that is a copy of a sample's entry is complete, because the steps of the
-    /// sample compute it, or it has no terms in the sample either.
+    /// Returns the state of an entry of a tensor of this network. An entry of the batch that is a copy of a sample's entry is complete, because the steps of
+    /// the sample compute it, or it has no terms in the sample either.
     #[must_use]
     pub fn state_of(&self, tensor: Id, entry: usize) -> EntryState {
         let known = self.number(tensor, entry);

@@ -214,7 +214,7 @@ fn a_session_whose_beginning_cannot_be_reached_is_refused_with_the_reason() {
     let scenario = "title = \"t\"\nloss = \"squared_error\"\ninput = { init = \"ones\", shape = [450] }\ntarget = { init = \"zeros\" }\n\
                     [[layer]]\ntype = \"linear\"\nout_features = 450\nweight = { init = \"ones\" }\n\
                     [train]\nlearning_rate = 0.01\niterations = 40\n";
-    let mut refusal = |iteration: u64, at: u64, goal: Option<&str>| {
+    let refusal = |iteration: u64, at: u64, goal: Option<&str>| {
         let header = serde_json::json!({
             "gradstep_session": 2, "program": "0.1.0", "size": [60, 16], "name": "t", "scenario": scenario, "exact": true,
             "iteration": iteration, "at": at, "to": goal,

@@ -112,12 +112,33 @@ struct ContributionSearch {
     rows: Vec<Contribution>,
     /// `true` if an entry is found more than once.
     has_repeats: bool,
-    /// `true` if shares below [`MIN_SHARE`] are left out.
-    has_small: bool,
-    /// `true` if there are more rows than [`MAX_ROWS`].
-    is_cut: bool,
-    /// `true` if the terms of a row are left out because of [`MAX_EXAMINED_TERMS`].
-    has_unexamined: bool,
+    /// The most important kind of rows that are left out.
+    left_out: LeftOut,
+}
+
+/// The kinds of rows that the list leaves out, from the least to the most important.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum LeftOut {
+    #[default]
+    Nothing,
+    /// Shares below [`MIN_SHARE`].
+    SmallShares,
+    /// Rows after the first [`MAX_ROWS`].
+    FurtherRows,
+    /// The terms of a row, because of [`MAX_EXAMINED_TERMS`].
+    TermsOfRows,
+}
+
+impl LeftOut {
+    /// Returns the words of the note.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::SmallShares => "; shares below 0.05 % are left out",
+            Self::FurtherRows => "; only the largest shares are listed",
+            Self::TermsOfRows => "; below some rows, the terms are left out",
+        }
+    }
 }
 
 /// Returns an entry of a scene as an entry of the run that has its number ([`Scene::canonical`]). For a copy of a sample's tensor in the batch, it is the run
@@ -144,7 +165,7 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
             continue;
         }
         if search.rows.len() == MAX_ROWS {
-            search.is_cut = true;
+            search.left_out = search.left_out.max(LeftOut::FurtherRows);
             break;
         }
         let row = search.rows.len();
@@ -152,7 +173,7 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
         let Ok(there) = scenes.of(entry.run).last_step_of(entry.tensor, entry.at) else { continue };
         let terms_left = MAX_EXAMINED_TERMS - examined;
         if row > 0 && done_terms(&there) > terms_left {
-            search.has_unexamined = true;
+            search.left_out = LeftOut::TermsOfRows;
             continue;
         }
         let terms: Vec<_> = there.done_terms(terms_left).collect();
@@ -171,7 +192,9 @@ fn search(scenes: &mut RunScenes<'_>, first: RunEntry) -> ContributionSearch {
             let is_shown_zero = (row == 0 || share == 0.0) && magnitude == 0.0 && step < first_step + MAX_ZERO_TERMS;
             let share_of_first = share * share_of_term;
             if share_of_first < MIN_SHARE && !is_shown_zero {
-                search.has_small |= share_of_first > 0.0;
+                if share_of_first > 0.0 {
+                    search.left_out = search.left_out.max(LeftOut::SmallShares);
+                }
                 continue;
             }
             for (tensor, at) in sources {
@@ -210,7 +233,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     let there = scene.last_step_of(entry.tensor, entry.at)?;
     let mut scenes = RunScenes { here: scene, samples: Vec::new() };
     let first = canonical_entry(scene, entry.tensor, entry.at);
-    let ContributionSearch { rows, has_repeats, has_small, is_cut, has_unexamined } = search(&mut scenes, first);
+    let ContributionSearch { rows, has_repeats, left_out } = search(&mut scenes, first);
     let indent = if rows.iter().any(|contribution| contribution.depth > NARROW_INDENT_FROM) { " " } else { "  " };
     // the rows of depth 1 are the factors of the first entry's terms; if all these terms are 0, there are no shares
     let is_zero = rows.len() > 1 && rows.iter().all(|contribution| contribution.depth != 1 || contribution.share == 0.0);
@@ -253,13 +276,7 @@ pub(super) fn list(_: &Stepper, scene: &Scene<'_>, entry: TensorEntry) -> Result
     if has_repeats {
         note.push_str("; an entry that is found twice has one row");
     }
-    if has_unexamined {
-        note.push_str("; below some rows, the terms are left out");
-    } else if is_cut {
-        note.push_str("; only the largest shares are listed");
-    } else if has_small {
-        note.push_str("; shares below 0.05 % are left out");
-    }
+    note.push_str(left_out.words());
     list.note = note;
     // on a narrow screen, the numbers of the term are left out first, then its symbols; both are shown below the list for the selected row
     list.spare_columns = &[3, 2];
