@@ -24,6 +24,16 @@ impl Folds {
         self.chosen.get(&fold).copied().unwrap_or_else(|| scene.is_inside(fold))
     }
 
+    /// Returns the folds that are open at the step of a scene, in ascending order. The map asks for each tensor of a graph whether its folds are open, so they
+    /// are found once.
+    pub(super) fn all_open(&self, scene: &Scene<'_>) -> Vec<usize> {
+        let chosen = self.chosen.iter().filter(|(_, is_open)| **is_open).map(|(fold, _)| *fold);
+        let mut open: Vec<usize> = chosen.chain(scene.folds_here().filter(|fold| self.is_open(scene, *fold))).collect();
+        open.sort_unstable();
+        open.dedup();
+        open
+    }
+
     /// Finds the outermost folds around these tensors. If they and all folds inside them are open, closes them; otherwise opens them all. Returns the number of
     /// the first fold, and whether it is open now. Returns `None` if no fold contains the tensors.
     fn toggle(&mut self, scene: &Scene<'_>, tensors: &[Id]) -> Option<(usize, bool)> {
@@ -66,4 +76,29 @@ fn sentence(scene: &Scene<'_>, text: &GraphText, fold: usize, is_open: bool) -> 
     let Some(fold) = text.fold(fold) else { return String::new() };
     let name = &scene.network().tensor(fold.output()).name;
     if is_open { format!("{name} is open: its {} parts are nodes", fold.members.len()) } else { format!("{name} is one node again") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::Document;
+    use crate::scenario::{Limits, Source, read};
+
+    #[test]
+    fn all_open_folds_are_found() {
+        let text = "title = \"t\"\n[graph]\ninputs = { x = [1.0, 2.0] }\nnodes = \"\"\"\nu = softmax(x * 2, 0) + 1\nv = tanh(u * u) + u\n\
+                    J = (v * x).sum() + 1\n\"\"\"\n";
+        let source = Source { name: "t".into(), path_shown: "t.toml".into(), text: text.into() };
+        let document = Document::new(read(source, Limits::default()).expect("a scenario"));
+        let fold_count = (0..).take_while(|fold| document.trace.network().text().fold(*fold).is_some()).count();
+        assert!(fold_count >= 3, "{fold_count}");
+        for chosen in [BTreeMap::new(), BTreeMap::from([(0, false), (2, true)])] {
+            let folds = Folds { chosen };
+            for step in 1..=document.trace.len() {
+                let scene = Scene::of(&document.trace, step).expect("a step");
+                let expected: Vec<usize> = (0..fold_count).filter(|fold| folds.is_open(&scene, *fold)).collect();
+                assert_eq!(folds.all_open(&scene), expected, "step {step}");
+            }
+        }
+    }
 }

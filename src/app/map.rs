@@ -24,9 +24,8 @@ impl NetworkMap {
 
     /// Returns the blocks. A closed fold is one block.
     pub(super) fn blocks_of(stepper: &Stepper) -> Blocks {
-        let scene = stepper.scene();
-        let is_open = |fold| scene.as_ref().is_some_and(|scene| stepper.folds.is_open(scene, fold));
-        Blocks::of(stepper.document.trace.network(), &is_open)
+        let open = stepper.scene().map_or_else(Vec::new, |scene| stepper.folds.all_open(&scene));
+        Blocks::of(stepper.document.trace.network(), &|fold| open.binary_search(&fold).is_ok())
     }
 
     /// Replaces the blocks after a fold was opened or closed. The block of the same tensor stays selected.

@@ -21,7 +21,7 @@ fn the_checked_places_are_sorted_distinct_and_in_every_column() {
     assert_eq!(columns.len(), 20);
 }
 
-/// After Ctrl-C, a thread ends with the block at hand. Each further block would take time although its result is not used.
+/// After Ctrl-C, a thread takes no further block: its result would not be used.
 #[test]
 fn a_stopped_check_takes_no_further_block() {
     let text = "title = \"t\"\n[graph]\ninputs = { x = [1, 2, 3] }\nnodes = [\"J = x.sum()\"]\n";

@@ -30,6 +30,11 @@ impl<'a> Scene<'a> {
         fold.is_some_and(|fold| fold.members.contains(&computed) && !(self.is_backward() && fold.output() == computed))
     }
 
+    /// Returns the folds that the step is inside.
+    pub fn folds_here(&self) -> impl Iterator<Item = usize> {
+        self.network().text().folds_around(self.neuron(self.output)).filter(|fold| self.is_inside(*fold))
+    }
+
     /// Returns the statement with the operation of the step. In the forward pass, it is the operation that the step computes. In the backward pass, a term of
     /// ∂J/∂x reads ∂J/∂y, and it is the operation that computes y.
     #[must_use]
